@@ -1,0 +1,1 @@
+"""What travels: one Struct a file, and topics.py in the order in which data flows."""

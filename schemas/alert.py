@@ -1,0 +1,38 @@
+"""Alert: a signal that left normal, with a life of its own."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from schemas.wire import Count, EpochMs, Id, Name, Wire
+
+__all__ = ["Alert", "AlertState", "Severity"]
+
+AlertState = Literal["firing", "acknowledged", "resolved"]
+Severity = Literal["info", "warning", "critical"]
+
+
+class Alert(Wire):
+    """One transition of one alert; the newest ``revision`` is its present state.
+
+    ``fired_at_event`` counts the model's events that had been seen when it fired. ``evidence`` holds the numbers behind
+    it (means, shift in standard deviations, population stability index); ``report_id`` names the Evidently report, and
+    ``note`` says why there is none.
+    """
+
+    alert_id: Id
+    model: Id
+    signal: Id
+    detector: Id
+    severity: Severity
+    state: AlertState
+    revision: Count
+    fired_at: EpochMs
+    fired_at_event: Count
+    changed_at: EpochMs
+    changed_by: Name = ""
+    reference_version: Name = ""
+    evidence: dict[str, float] = {}
+    report_id: Name = ""
+    task_id: Name = ""
+    note: str = ""

@@ -1,0 +1,63 @@
+"""JSON in and out: one decoder a type, one encoder for all, and errors that say which field."""
+
+from __future__ import annotations
+
+import functools
+import re
+from typing import TypeVar
+
+import msgspec
+
+from schemas.wire import Wire
+
+__all__ = ["Malformed", "decode", "decode_one_or_many", "encode"]
+
+T = TypeVar("T", bound=Wire)
+
+_encoder = msgspec.json.Encoder()
+_PATH = re.compile(r"at `(\$[^`]*)`")
+
+
+class Malformed(ValueError):
+    """Bytes that are not what they should be: ``reason`` says what is wrong, ``field`` the JSON path if there is one."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        found = _PATH.search(reason)
+        self.field = found.group(1) if found else ""
+
+
+def encode(value: Wire | list[T] | tuple[T, ...]) -> bytes:
+    """A value, or many, as JSON."""
+    return _encoder.encode(value)
+
+
+@functools.cache
+def decoder_of(kind: type[T]) -> msgspec.json.Decoder[T]:
+    """The decoder of one Struct type."""
+    return msgspec.json.Decoder(kind)
+
+
+@functools.cache
+def decoder_of_many(kind: type[T]) -> msgspec.json.Decoder[list[T]]:
+    """The decoder of an array of one Struct type."""
+    return msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+
+
+def decode(kind: type[T], data: bytes) -> T:
+    """One value out of JSON; raises Malformed."""
+    try:
+        return decoder_of(kind).decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed(str(error)) from error
+
+
+def decode_one_or_many(kind: type[T], data: bytes) -> list[T]:
+    """The values of a message that holds one JSON object or an array of them; raises Malformed."""
+    try:
+        if data[:1] == b"[":
+            return decoder_of_many(kind).decode(data)
+        return [decoder_of(kind).decode(data)]
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Malformed(str(error)) from error

@@ -1,0 +1,41 @@
+"""Writes the JSON Schema of every Struct that travels: ``python -m schemas.export [FOLDER]``."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import sys
+from typing import Any
+
+import msgspec
+
+from schemas.topics import ALL_TOPICS
+
+__all__ = ["json_schemas", "main"]
+
+FOLDER = pathlib.Path(__file__).parent / "json"
+
+
+def json_schemas() -> dict[str, dict[str, Any]]:
+    """File name to JSON Schema (draft 2020-12) of the value of every topic that carries JSON."""
+    return {
+        f"{topic.name}.json": {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": topic.value.__name__,
+            **msgspec.json.schema(topic.value),
+        }
+        for topic in ALL_TOPICS
+        if topic.value is not None
+    }
+
+
+def main() -> None:
+    """Write every schema into the folder of the first argument, or into schemas/json."""
+    folder = pathlib.Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, schema in json_schemas().items():
+        (folder / name).write_text(json.dumps(schema, indent=2, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,24 @@
+"""Opinion: one person's answer to one task."""
+
+from __future__ import annotations
+
+from schemas.wire import EpochMs, Id, Name, Wire
+
+__all__ = ["CANNOT_TELL", "Opinion"]
+
+CANNOT_TELL = "__cannot_tell__"
+"""The answer of a person who looked and could not decide."""
+
+
+class Opinion(Wire):
+    """What one person said; ``simulated`` marks the reviewers of a demo, who are programs."""
+
+    opinion_id: Id
+    task_id: Id
+    model: Id
+    person: Id
+    answer: Name
+    time: EpochMs
+    seconds_spent: float = 0.0
+    comment: str = ""
+    simulated: bool = False

@@ -1,0 +1,102 @@
+"""Prediction: what a service that runs a model tells watchloop."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from msgspec import Meta
+
+from schemas.wire import EpochMs, Id, Name, Probability, Scalar, Wire
+
+__all__ = [
+    "FEATURES_MAX",
+    "LABELS_MAX",
+    "Consent",
+    "Prediction",
+    "confidence_of",
+    "epoch_ms",
+    "label_text",
+    "problem_of",
+]
+
+FEATURES_MAX = 1_000
+LABELS_MAX = 1_000
+CONTENT_CHARS_MAX = 100_000
+PROBABILITY_SUM_SLACK = 0.02
+
+
+class Consent(Wire):
+    """What may be done with an event: shown to people, learned from."""
+
+    review: bool = True
+    learn: bool = True
+
+
+CONSENT_GIVEN = Consent()
+
+
+class Prediction(Wire):
+    """One answer of one model.
+
+    ``time`` is when the model was asked: RFC 3339 with an offset, or epoch milliseconds. Either ``confidence`` (the
+    model's probability that ``prediction`` is right) or ``probabilities`` (label to probability, summing to one) is
+    needed. ``content`` is what a reviewer should see beside the features: a text, or the URL of an image.
+    """
+
+    event_id: Id
+    model: Id
+    model_version: Name = ""
+    time: Annotated[datetime, Meta(tz=True)] | EpochMs
+    features: Annotated[dict[Id, Scalar], Meta(max_length=FEATURES_MAX)]
+    prediction: Name | int | bool
+    confidence: Probability | None = None
+    probabilities: Annotated[dict[Name, Probability], Meta(min_length=1, max_length=LABELS_MAX)] | None = None
+    slices: Annotated[dict[Id, Name], Meta(max_length=50)] = {}
+    risk: Probability | None = None
+    subject: Name | None = None
+    consent: Consent = CONSENT_GIVEN
+    content: Annotated[str, Meta(max_length=CONTENT_CHARS_MAX)] | None = None
+    producer: Name = ""
+
+
+def label_text(label: str | int | bool) -> str:
+    """A label as text; booleans as JSON spells them."""
+    if isinstance(label, str):
+        return label
+    if isinstance(label, bool):
+        return "true" if label else "false"
+    return str(label)
+
+
+def epoch_ms(time: datetime | int) -> int:
+    """Epoch milliseconds of a wire time."""
+    return time if isinstance(time, int) else round(time.timestamp() * 1000)
+
+
+def confidence_of(prediction: Prediction) -> float:
+    """The model's own probability that its answer is right."""
+    if prediction.confidence is not None:
+        return prediction.confidence
+    assert prediction.probabilities is not None
+    return prediction.probabilities[label_text(prediction.prediction)]
+
+
+def problem_of(prediction: Prediction) -> str | None:
+    """What is wrong with fields that only make sense together, or None; the text names the field."""
+    probabilities = prediction.probabilities
+    if probabilities is None:
+        if prediction.confidence is None:
+            return (
+                "`confidence`: missing; give `confidence` in [0, 1], or `probabilities` {label: p} - at `$.confidence`"
+            )
+        return None
+    if label_text(prediction.prediction) not in probabilities:
+        return (
+            f"`probabilities`: no entry for the predicted label {label_text(prediction.prediction)!r}"
+            " - at `$.probabilities`"
+        )
+    total = sum(probabilities.values())
+    if abs(total - 1.0) > PROBABILITY_SUM_SLACK:
+        return f"`probabilities`: sum to {total:.4g}, expected 1 - at `$.probabilities`"
+    return None

@@ -1,0 +1,43 @@
+"""Reference: the window that counts as normal."""
+
+from __future__ import annotations
+
+from schemas.block import CategoryCounts, SampledRow
+from schemas.wire import Count, EpochMs, Id, Name, Wire
+
+__all__ = ["NumericReference", "Reference"]
+
+
+class NumericReference(Wire):
+    """The normal range of one numeric signal.
+
+    ``edges`` cut the line into ``len(edges) + 1`` bins whose normal counts are ``histogram``. ``quantiles`` are those at
+    0.01, 0.05, 0.25, 0.5, 0.75, 0.95 and 0.99. ``block_sd`` is the standard deviation of block means in their real
+    order, so that a detector knows what ordinary autocorrelation looks like.
+    """
+
+    count: Count
+    missing: Count = 0
+    mean: float
+    sd: float
+    block_sd: float
+    minimum: float
+    maximum: float
+    edges: tuple[float, ...]
+    histogram: tuple[int, ...]
+    quantiles: tuple[float, float, float, float, float, float, float]
+
+
+class Reference(Wire):
+    """What normal looks like for one model, versioned; ``sample`` rows feed the Evidently report."""
+
+    model: Id
+    version: Id
+    created_at: EpochMs
+    reason: Name = ""
+    time_min: EpochMs
+    time_max: EpochMs
+    events: Count
+    numeric: dict[str, NumericReference]
+    categorical: dict[str, CategoryCounts]
+    sample: tuple[SampledRow, ...] = ()

@@ -1,0 +1,26 @@
+"""Reject: what could not be read, byte for byte, with the reason."""
+
+from __future__ import annotations
+
+from schemas.wire import EpochMs, Name, Wire
+
+__all__ = ["Reject"]
+
+
+class Reject(Wire):
+    """A message, or one element of an array message, that a role could not use.
+
+    ``original`` holds the bytes as they arrived (base64 in JSON); ``field`` is the JSON path that was wrong, empty
+    where the bytes were no JSON at all; ``source_index`` is the place within an array message.
+    """
+
+    original: bytes
+    reason: str
+    field: Name = ""
+    role: Name = ""
+    source_topic: Name
+    source_partition: int
+    source_offset: int
+    source_index: int = 0
+    source_key: bytes = b""
+    time: EpochMs

@@ -1,0 +1,55 @@
+"""Task: one thing for people to decide."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from schemas.wire import Count, EpochMs, Id, Name, Probability, Scalar, Wire
+
+__all__ = ["Evidence", "Lane", "Task", "TaskState"]
+
+Lane = Literal["review", "escalate", "audit", "alert"]
+TaskState = Literal["open", "settled", "expired"]
+
+
+class Evidence(Wire):
+    """What the reviewer of a prediction sees, and what learning will need of it."""
+
+    event_id: Id
+    time: EpochMs
+    model_version: Name = ""
+    features: dict[str, Scalar]
+    prediction: Name
+    confidence: Probability
+    probabilities: dict[str, float] | None = None
+    slices: dict[str, str] = {}
+    content: str | None = None
+    learn: bool = True
+    learned_prediction: Name = ""
+    learned_version: Name = ""
+
+
+class Task(Wire):
+    """A question about a prediction (``evidence``) or about an alert (``alert_id``).
+
+    ``choices`` are the answers offered. ``priority`` orders the queue, higher first. A task is ``open`` until opinions
+    settle it or its time runs out; audit tasks do not expire. Leases are the queue's own business and do not travel.
+    """
+
+    task_id: Id
+    lane: Lane
+    model: Id
+    state: TaskState = "open"
+    revision: Count = 0
+    created_at: EpochMs
+    due_at: EpochMs
+    priority: float
+    reasons: tuple[str, ...] = ()
+    choices: tuple[str, ...] = ()
+    inclusion_probability: Probability = 1.0
+    uncertainty: Probability = 0.0
+    evidence: Evidence | None = None
+    alert_id: Name = ""
+    answer: Name = ""
+    changed_at: EpochMs = 0
+    correction_id: Name = ""

@@ -1,0 +1,83 @@
+"""Every topic, in the order in which data flows through them."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+from schemas.alert import Alert
+from schemas.audit_entry import AuditEntry
+from schemas.block import Block
+from schemas.correction import Correction
+from schemas.gate_step import GateStep
+from schemas.label import Label
+from schemas.manifest import Manifest
+from schemas.opinion import Opinion
+from schemas.person import Person
+from schemas.prediction import Prediction
+from schemas.reference import Reference
+from schemas.reject import Reject
+from schemas.setting import Setting
+from schemas.task import Task
+from schemas.verdict import Verdict
+from schemas.wire import Wire
+
+__all__ = ["ALL_TOPICS", "PREFIX_DEFAULT", "Topic"]
+
+PREFIX_DEFAULT: Final = "watchloop."
+DAY: Final = 86_400
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic: its name without the prefix, its key, what its values are, and how long they are kept.
+
+    ``retain_seconds`` None means forever. A compact topic keeps the newest value of every key. ``single_partition``
+    topics have one writer or one owner, or are small; the others have as many partitions as the settings say.
+    """
+
+    name: str
+    key: str
+    value: type[Wire] | None
+    retain_seconds: int | None = None
+    compact: bool = False
+    single_partition: bool = False
+
+
+PREDICTIONS: Final = Topic("predictions", "event_id", Prediction, retain_seconds=7 * DAY)
+LABELS: Final = Topic("labels", "event_id", Label, retain_seconds=7 * DAY)
+VERDICTS: Final = Topic("verdicts", "model", Verdict, retain_seconds=7 * DAY)
+REJECTS: Final = Topic("rejects", "source key", Reject, retain_seconds=30 * DAY)
+BLOCKS: Final = Topic("blocks", "model", Block, retain_seconds=DAY)
+ALERTS: Final = Topic("alerts", "alert_id", Alert, compact=True, single_partition=True)
+REVIEW_EVENTS: Final = Topic("review.events", "task_id", Task, compact=True, single_partition=True)
+REVIEW_ALERTS: Final = Topic("review.alerts", "task_id", Task, compact=True, single_partition=True)
+REVIEW_OPINIONS: Final = Topic("review.opinions", "task_id", Opinion, retain_seconds=30 * DAY, single_partition=True)
+CORRECTIONS: Final = Topic("corrections", "model", Correction, retain_seconds=30 * DAY)
+MODELS: Final = Topic("models", "model", Manifest, compact=True, single_partition=True)
+MODEL_CHUNKS: Final = Topic("model.chunks", "model/version/n", None, compact=True, single_partition=True)
+GATES: Final = Topic("gates", "model", GateStep, single_partition=True)
+REFERENCES: Final = Topic("references", "model", Reference, compact=True, single_partition=True)
+PEOPLE: Final = Topic("people", "person_id", Person, compact=True, single_partition=True)
+SETTINGS: Final = Topic("settings", "setting_id", Setting, compact=True, single_partition=True)
+AUDIT: Final = Topic("audit", "who", AuditEntry, single_partition=True)
+
+ALL_TOPICS: Final = (
+    PREDICTIONS,
+    LABELS,
+    VERDICTS,
+    REJECTS,
+    BLOCKS,
+    ALERTS,
+    REVIEW_EVENTS,
+    REVIEW_ALERTS,
+    REVIEW_OPINIONS,
+    CORRECTIONS,
+    MODELS,
+    MODEL_CHUNKS,
+    GATES,
+    REFERENCES,
+    PEOPLE,
+    SETTINGS,
+    AUDIT,
+)

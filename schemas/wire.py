@@ -1,0 +1,39 @@
+"""The base of everything that travels, and the constrained types that its fields use.
+
+A field's type never changes once published; a new field has a default; unknown fields are ignored.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+__all__ = ["Count", "EpochMs", "Finite", "Id", "Name", "Probability", "Rows", "Scalar", "Wire"]
+
+
+class Wire(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """An immutable value that travels as one JSON object."""
+
+
+Id = Annotated[str, Meta(min_length=1, max_length=200)]
+"""A non-empty identifier of at most 200 characters."""
+
+Name = Annotated[str, Meta(max_length=200)]
+"""A short text, possibly empty."""
+
+Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
+
+EpochMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
+"""Milliseconds since 1970-01-01 UTC; the upper bound is the end of the year 9999."""
+
+Count = Annotated[int, Meta(ge=0)]
+
+Finite = float
+"""JSON has no NaN and no infinity, so a float that was decoded is finite."""
+
+Scalar = float | int | str | bool | None
+"""What a feature may be."""
+
+Rows = tuple[dict[str, Scalar], ...]
