@@ -12,7 +12,7 @@ AlertState = Literal["firing", "acknowledged", "resolved"]
 Severity = Literal["info", "warning", "critical"]
 
 
-class Alert(Wire):
+class Alert(Wire, frozen=True, kw_only=True):
     """One transition of one alert; the newest ``revision`` is its present state.
 
     ``fired_at_event`` counts the model's events that had been seen when it fired. ``evidence`` holds the numbers behind

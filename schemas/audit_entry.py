@@ -7,8 +7,8 @@ from schemas.wire import Count, EpochMs, Id, Name, Wire
 __all__ = ["AuditEntry"]
 
 
-class AuditEntry(Wire):
-    """One act of a person; ``hash`` is sha256 over this entry without ``hash`` and ``personal``, which may be erased."""
+class AuditEntry(Wire, frozen=True, kw_only=True):
+    """One act of a person; ``hash`` is sha256 over the entry without ``hash`` and ``personal``, which may be erased."""
 
     sequence: Count
     time: EpochMs

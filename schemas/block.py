@@ -7,7 +7,7 @@ from schemas.wire import Count, EpochMs, Id, Name, Probability, Scalar, Wire
 __all__ = ["Block", "CategoryCounts", "NumericSummary", "SampledRow"]
 
 
-class NumericSummary(Wire):
+class NumericSummary(Wire, frozen=True, kw_only=True):
     """Counts and moments of one numeric signal; ``histogram`` has one bin more than the reference has edges.
 
     ``m2`` is the sum of squared deviations from the mean (Chan, Golub & LeVeque 1983), so summaries merge exactly.
@@ -23,7 +23,7 @@ class NumericSummary(Wire):
     histogram: tuple[int, ...] = ()
 
 
-class CategoryCounts(Wire):
+class CategoryCounts(Wire, frozen=True, kw_only=True):
     """How often each category was seen; those past the limit are counted together in ``other``."""
 
     counts: dict[str, int]
@@ -31,7 +31,7 @@ class CategoryCounts(Wire):
     other: Count = 0
 
 
-class SampledRow(Wire):
+class SampledRow(Wire, frozen=True, kw_only=True):
     """One event of the bottom-k sample: the k smallest hashes of event_id, whatever the grouping."""
 
     hash: Count
@@ -42,7 +42,7 @@ class SampledRow(Wire):
     confidence: Probability
 
 
-class Block(Wire):
+class Block(Wire, frozen=True, kw_only=True):
     """Statistics of up to ``block_events_max`` consecutive events of one model on one partition.
 
     Keys of ``numeric`` are signal names: ``confidence`` and ``feature.NAME``; of ``categorical``: ``prediction`` and

@@ -10,7 +10,7 @@ import msgspec
 
 from schemas.wire import Wire
 
-__all__ = ["Malformed", "decode", "decode_one_or_many", "encode"]
+__all__ = ["MalformedError", "decode", "decode_one_or_many", "encode"]
 
 T = TypeVar("T", bound=Wire)
 
@@ -18,8 +18,8 @@ _encoder = msgspec.json.Encoder()
 _PATH = re.compile(r"at `(\$[^`]*)`")
 
 
-class Malformed(ValueError):
-    """Bytes that are not what they should be: ``reason`` says what is wrong, ``field`` the JSON path if there is one."""
+class MalformedError(ValueError):
+    """Bytes that are not what they should be: ``reason`` says what is wrong, ``field`` is the JSON path if any."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -46,18 +46,19 @@ def decoder_of_many(kind: type[T]) -> msgspec.json.Decoder[list[T]]:
 
 
 def decode(kind: type[T], data: bytes) -> T:
-    """One value out of JSON; raises Malformed."""
+    """One value out of JSON; raises MalformedError."""
     try:
-        return decoder_of(kind).decode(data)
+        value: T = decoder_of(kind).decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed(str(error)) from error
+        raise MalformedError(str(error)) from error
+    return value
 
 
 def decode_one_or_many(kind: type[T], data: bytes) -> list[T]:
-    """The values of a message that holds one JSON object or an array of them; raises Malformed."""
+    """The values of a message that holds one JSON object or an array of them; raises MalformedError."""
     try:
         if data[:1] == b"[":
             return decoder_of_many(kind).decode(data)
         return [decoder_of(kind).decode(data)]
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Malformed(str(error)) from error
+        raise MalformedError(str(error)) from error

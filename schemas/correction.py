@@ -9,7 +9,7 @@ from schemas.wire import EpochMs, Id, Name, Probability, Scalar, Wire
 __all__ = ["Correction"]
 
 
-class Correction(Wire):
+class Correction(Wire, frozen=True, kw_only=True):
     """The true answer to one prediction, as far as the loop knows.
 
     ``inclusion_probability`` is the chance with which the answer was asked for; a late label has 1. ``reliability`` is

@@ -11,7 +11,7 @@ __all__ = ["GateDecision", "GateStep"]
 GateDecision = Literal["continue", "promoted", "refreshed", "refused", "rolled_back"]
 
 
-class GateStep(Wire):
+class GateStep(Wire, frozen=True, kw_only=True):
     """Evidence for the challenger against the champion after ``corrections`` scored answers.
 
     ``log_evidence`` is the natural logarithm of an e-value; the challenger is promoted once it reaches

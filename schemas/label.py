@@ -12,7 +12,7 @@ from schemas.wire import EpochMs, Id, Name, Wire
 __all__ = ["Label"]
 
 
-class Label(Wire):
+class Label(Wire, frozen=True, kw_only=True):
     """The true answer to one prediction.
 
     ``purpose`` says what it may be used for: ``learn`` makes a correction of it, ``score`` only stores it, so that

@@ -9,12 +9,12 @@ __all__ = ["CHUNK_BYTES_MAX", "Manifest"]
 CHUNK_BYTES_MAX = 512 * 1024
 
 
-class Manifest(Wire):
+class Manifest(Wire, frozen=True, kw_only=True):
     """The model in charge.
 
     ``recipe`` names how it learns; ``production`` means that no learned model is in charge and there are no chunks.
-    ``sha256`` and ``size_bytes`` are of the joined chunks, ``signature`` (Ed25519, RFC 8032) is over the manifest with an
-    empty signature. A reader with another Python or River version refuses it before a byte is unpickled.
+    ``sha256`` and ``size_bytes`` are of the joined chunks, ``signature`` (Ed25519, RFC 8032) is over the manifest with
+    an empty signature. A reader with another Python or River version refuses it before a byte is unpickled.
     """
 
     model: Id

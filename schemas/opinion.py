@@ -10,7 +10,7 @@ CANNOT_TELL = "__cannot_tell__"
 """The answer of a person who looked and could not decide."""
 
 
-class Opinion(Wire):
+class Opinion(Wire, frozen=True, kw_only=True):
     """What one person said; ``simulated`` marks the reviewers of a demo, who are programs."""
 
     opinion_id: Id

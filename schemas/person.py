@@ -11,7 +11,7 @@ __all__ = ["Person", "Role"]
 Role = Literal["reviewer", "on-call", "admin"]
 
 
-class Person(Wire):
+class Person(Wire, frozen=True, kw_only=True):
     """An account; ``password_hash`` is an argon2id string (RFC 9106), ``simulated`` marks a program of the demo."""
 
     person_id: Id

@@ -26,7 +26,7 @@ CONTENT_CHARS_MAX = 100_000
 PROBABILITY_SUM_SLACK = 0.02
 
 
-class Consent(Wire):
+class Consent(Wire, frozen=True, kw_only=True):
     """What may be done with an event: shown to people, learned from."""
 
     review: bool = True
@@ -36,7 +36,7 @@ class Consent(Wire):
 CONSENT_GIVEN = Consent()
 
 
-class Prediction(Wire):
+class Prediction(Wire, frozen=True, kw_only=True):
     """One answer of one model.
 
     ``time`` is when the model was asked: RFC 3339 with an offset, or epoch milliseconds. Either ``confidence`` (the
@@ -87,16 +87,11 @@ def problem_of(prediction: Prediction) -> str | None:
     probabilities = prediction.probabilities
     if probabilities is None:
         if prediction.confidence is None:
-            return (
-                "`confidence`: missing; give `confidence` in [0, 1], or `probabilities` {label: p} - at `$.confidence`"
-            )
+            return "missing; give `confidence` in [0, 1] or `probabilities` {label: p} - at `$.confidence`"
         return None
     if label_text(prediction.prediction) not in probabilities:
-        return (
-            f"`probabilities`: no entry for the predicted label {label_text(prediction.prediction)!r}"
-            " - at `$.probabilities`"
-        )
+        return f"no entry for the predicted label {label_text(prediction.prediction)!r} - at `$.probabilities`"
     total = sum(probabilities.values())
     if abs(total - 1.0) > PROBABILITY_SUM_SLACK:
-        return f"`probabilities`: sum to {total:.4g}, expected 1 - at `$.probabilities`"
+        return f"sum to {total:.4g}, expected 1 - at `$.probabilities`"
     return None

@@ -7,7 +7,7 @@ from schemas.wire import EpochMs, Name, Wire
 __all__ = ["Reject"]
 
 
-class Reject(Wire):
+class Reject(Wire, frozen=True, kw_only=True):
     """A message, or one element of an array message, that a role could not use.
 
     ``original`` holds the bytes as they arrived (base64 in JSON); ``field`` is the JSON path that was wrong, empty

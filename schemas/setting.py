@@ -9,7 +9,7 @@ from schemas.wire import Count, EpochMs, Id, Name, Scalar, Wire
 __all__ = ["Setting"]
 
 
-class Setting(Wire):
+class Setting(Wire, frozen=True, kw_only=True):
     """``kind`` and ``setting_id`` name it; the newest version holds."""
 
     setting_id: Id

@@ -12,7 +12,7 @@ Lane = Literal["review", "escalate", "audit", "alert"]
 TaskState = Literal["open", "settled", "expired"]
 
 
-class Evidence(Wire):
+class Evidence(Wire, frozen=True, kw_only=True):
     """What the reviewer of a prediction sees, and what learning will need of it."""
 
     event_id: Id
@@ -29,7 +29,7 @@ class Evidence(Wire):
     learned_version: Name = ""
 
 
-class Task(Wire):
+class Task(Wire, frozen=True, kw_only=True):
     """A question about a prediction (``evidence``) or about an alert (``alert_id``).
 
     ``choices`` are the answers offered. ``priority`` orders the queue, higher first. A task is ``open`` until opinions

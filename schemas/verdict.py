@@ -11,7 +11,7 @@ __all__ = ["Decision", "Verdict"]
 Decision = Literal["accept", "review", "escalate"]
 
 
-class Verdict(Wire):
+class Verdict(Wire, frozen=True, kw_only=True):
     """One decision about one prediction, with its reasons.
 
     ``inclusion_probability`` is the chance, fixed before anyone looked, that this prediction reaches a person; it is

@@ -14,7 +14,10 @@ __all__ = ["Count", "EpochMs", "Finite", "Id", "Name", "Probability", "Rows", "S
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """An immutable value that travels as one JSON object."""
+    """An immutable value that travels as one JSON object.
+
+    Subclasses repeat ``frozen`` and ``kw_only``: msgspec does not inherit the second, type checkers neither.
+    """
 
 
 Id = Annotated[str, Meta(min_length=1, max_length=200)]
