@@ -1,0 +1,47 @@
+"""The only ``faust.App``."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import faust
+
+from schemas.topics import Topic
+from streams.settings import KafkaSettings
+
+__all__ = ["create_app", "raw_topic"]
+
+
+def create_app(settings: KafkaSettings, *, group: str, data: pathlib.Path) -> faust.App:
+    """An app whose agents carry what comes at people's pace; ``group`` names the roles it runs."""
+    return faust.App(
+        f"{settings.prefix}{group}",
+        broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
+        store="memory://",
+        datadir=str(data),
+        topic_replication_factor=settings.replication_factor,
+        topic_allow_declare=False,
+        topic_disable_leader=False,
+        processing_guarantee="at_least_once",
+        consumer_auto_offset_reset="earliest",
+        stream_wait_empty=False,
+        broker_commit_interval=0.5,
+        worker_redirect_stdouts=False,
+        producer_acks=-1,
+        producer_max_request_size=settings.message_bytes_max,
+        consumer_max_fetch_size=settings.message_bytes_max,
+        web_enabled=False,
+    )
+
+
+def raw_topic(app: faust.App, settings: KafkaSettings, topic: Topic) -> Any:
+    """A topic of the app that carries bytes; the Structs of ``schemas`` do the decoding."""
+    return app.topic(
+        settings.prefix + topic.name,
+        key_type=bytes,
+        value_type=bytes,
+        key_serializer="raw",
+        value_serializer="raw",
+        allow_empty=True,
+    )

@@ -1,0 +1,261 @@
+"""Batches of a consumer group, handled one at a time in the thread that asks for them.
+
+Two kinds: ``TransactionalBatches`` writes outputs and offsets in one Kafka transaction (INTAKE); ``GroupBatches`` commits
+offsets once the handler has returned, so that a crash hands the batch out again (roles that are idempotent by id).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import structlog
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+
+from schemas.topics import Topic
+from streams.clients import common_client_config
+from streams.errors import SlotTaken
+from streams.outbox import Outbox, producer_config
+from streams.records import Record
+from streams.settings import KafkaSettings
+
+__all__ = ["BatchSettings", "GroupBatches", "Place", "TransactionalBatches"]
+
+log = structlog.get_logger(__name__)
+
+TRANSACTION_TIMEOUT_SECONDS = 10
+COMMIT_SECONDS_MAX = 30.0
+INIT_SECONDS_MAX = 30.0
+FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """How much is taken at once: at most ``events_max`` messages, waiting at most ``wait_seconds`` for the first."""
+
+    events_max: int = 5_000
+    wait_seconds: float = 0.05
+    fetch_kbytes_max: int = 65_536
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """A partition of a topic (short name), and what the group had committed there (None: nothing yet)."""
+
+    topic: str
+    partition: int
+    committed: int | None
+
+
+class Handler(Protocol):
+    """What a role does with a batch; it has left the consumer's hands when this returns."""
+
+    def __call__(self, records: Sequence[Record], outbox: Outbox) -> None:
+        """Handle one batch."""
+
+
+def consumer_config(settings: KafkaSettings, group: str, batch: BatchSettings) -> dict[str, object]:
+    """What every group consumer of watchloop has in common."""
+    return {
+        **common_client_config(settings),
+        "group.id": settings.prefix + group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "fetch.queue.backoff.ms": 5,
+        "fetch.wait.max.ms": 10,
+        "queued.max.messages.kbytes": batch.fetch_kbytes_max,
+        "heartbeat.interval.ms": 500,
+        "session.timeout.ms": 10_000,
+        "max.poll.interval.ms": 600_000,
+        "partition.assignment.strategy": "range",
+    }
+
+
+class _Batches:
+    """The consuming half that both kinds share."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        *,
+        group: str,
+        topics: Iterable[Topic],
+        handle: Handler,
+        batch: BatchSettings | None = None,
+        on_assign: Callable[[list[Place]], dict[tuple[str, int], int]] | None = None,
+    ) -> None:
+        self._batch = batch or BatchSettings()
+        self._prefix = settings.prefix
+        self._topics = [settings.prefix + topic.name for topic in topics]
+        self._handle = handle
+        self._on_assign = on_assign
+        self._consumer = Consumer(consumer_config(settings, group, self._batch))
+        self._owned: set[tuple[str, int]] = set()
+        self.generation = 0
+        """Grows whenever partitions are taken away: what was in hand before may belong to somebody else now."""
+
+    def _subscribe(self) -> None:
+        self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._owned = {(p.topic, p.partition) for p in partitions}
+        if self._on_assign is not None:
+            places = [
+                Place(p.topic.removeprefix(self._prefix), p.partition, p.offset if p.offset >= 0 else None)
+                for p in consumer.committed(partitions, timeout=COMMIT_SECONDS_MAX)
+            ]
+            starts = self._on_assign(places)
+            for partition in partitions:
+                start = starts.get((partition.topic.removeprefix(self._prefix), partition.partition))
+                if start is not None:
+                    partition.offset = start if start > 0 else OFFSET_BEGINNING
+        consumer.assign(partitions)
+        log.info("partitions assigned", partitions=[f"{p.topic}/{p.partition}" for p in partitions])
+
+    def _revoked(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        self._owned = set()
+        self.generation += 1
+
+    def _take(self) -> list[Message]:
+        """The next messages; errors are logged and left out.
+
+        A rebalance runs inside ``consume``, and what that call returns can hold messages from before it: all of it is
+        handed back, to be read again by whoever owns the partition now.
+        """
+        taken: list[Message] = []
+        generation = self.generation
+        for message in self._consumer.consume(self._batch.events_max, self._batch.wait_seconds):
+            error = message.error()
+            if error is not None:
+                if error.code() != KafkaError._PARTITION_EOF:
+                    log.warning("consume", error=error.str())
+            else:
+                taken.append(message)
+        if generation != self.generation:
+            self._rewind(taken)
+            return []
+        return taken
+
+    @staticmethod
+    def _next_offsets(messages: Sequence[Message]) -> list[TopicPartition]:
+        ends: dict[tuple[str, int], int] = {}
+        for message in messages:
+            ends[message.topic(), message.partition()] = message.offset() + 1
+        return [TopicPartition(topic, partition, end) for (topic, partition), end in ends.items()]
+
+    def _rewind(self, messages: Sequence[Message]) -> None:
+        firsts: dict[tuple[str, int], int] = {}
+        for message in messages:
+            firsts.setdefault((message.topic(), message.partition()), message.offset())
+        for (topic, partition), offset in firsts.items():
+            if (topic, partition) in self._owned:
+                try:
+                    self._consumer.seek(TopicPartition(topic, partition, offset))
+                except KafkaException as error:
+                    # Assigned anew in this very call and not fetched yet: it starts at the committed offset anyway.
+                    log.info("partition not rewound", partition=f"{topic}/{partition}", error=error.args[0].str())
+
+
+class TransactionalBatches(_Batches):
+    """Consume, handle, and commit outputs with offsets in one transaction (KIP-98, KIP-447).
+
+    ``slot`` names this worker among those of its role: a restarted worker with the same slot fences its predecessor. An
+    abortable failure rewinds and tries the same batch again; the handler must therefore not keep what it did.
+    """
+
+    def __init__(self, settings: KafkaSettings, *, group: str, slot: str, **kwargs: object) -> None:
+        super().__init__(settings, group=group, **kwargs)  # type: ignore[arg-type]
+        self._slot = slot
+        self._producer = Producer(
+            {
+                **producer_config(settings),
+                "transactional.id": f"{settings.prefix}{group}/{slot}",
+                "transaction.timeout.ms": TRANSACTION_TIMEOUT_SECONDS * 1000,
+            }
+        )
+        self._outbox = Outbox(settings, self._producer)
+
+    def run(self, stop: threading.Event) -> None:
+        """Until ``stop`` is set. Raises SlotTaken if another worker has the same slot."""
+        try:
+            self._producer.init_transactions(INIT_SECONDS_MAX)
+            self._subscribe()
+            while not stop.is_set():
+                messages = self._take()
+                if messages:
+                    self._one_transaction(messages)
+        except KafkaException as error:
+            if error.args[0].code() in FENCED:
+                raise SlotTaken(
+                    f"another worker took over slot {self._slot!r}; give each worker of a role its own --slot"
+                ) from error
+            raise
+        finally:
+            self._consumer.close()
+
+    def _one_transaction(self, messages: Sequence[Message]) -> None:
+        self._producer.begin_transaction()
+        try:
+            self._handle(messages, self._outbox)
+            self._producer.send_offsets_to_transaction(
+                self._next_offsets(messages), self._consumer.consumer_group_metadata(), COMMIT_SECONDS_MAX
+            )
+            self._commit()
+        except KafkaException as error:
+            if not error.args[0].txn_requires_abort():
+                raise
+            log.warning("transaction aborted, trying the batch again", error=error.args[0].str())
+            self._producer.abort_transaction(COMMIT_SECONDS_MAX)
+            self._rewind(messages)
+
+    def _commit(self) -> None:
+        while True:
+            try:
+                self._producer.commit_transaction(COMMIT_SECONDS_MAX)
+            except KafkaException as error:
+                if not error.args[0].retriable():
+                    raise
+                log.warning("commit is slow, asking again", error=error.args[0].str())
+            else:
+                return
+
+
+class GroupBatches(_Batches):
+    """Consume and handle, then flush the outbox and commit: at least once, for roles that are idempotent by id."""
+
+    def __init__(self, settings: KafkaSettings, *, group: str, **kwargs: object) -> None:
+        super().__init__(settings, group=group, **kwargs)  # type: ignore[arg-type]
+        self._outbox = Outbox(settings)
+
+    def run(self, stop: threading.Event) -> None:
+        """Until ``stop`` is set; an idle round calls the handler with no records, so that it can keep time."""
+        self._subscribe()
+        try:
+            while not stop.is_set():
+                messages = self._take()
+                self._handle(messages, self._outbox)
+                self._outbox.flush()
+                if messages:
+                    self._commit(messages)
+        finally:
+            self._consumer.close()
+
+    def wait_paused(self, stop: threading.Event, seconds: float) -> None:
+        """Stay a member of the group without taking more, for a handler that waits for something else."""
+        partitions = self._consumer.assignment()
+        self._consumer.pause(partitions)
+        try:
+            stop.wait(seconds)
+            self._consumer.poll(0)
+        finally:
+            self._consumer.resume(self._consumer.assignment())
+
+    def _commit(self, messages: Sequence[Message]) -> None:
+        try:
+            self._consumer.commit(offsets=self._next_offsets(messages), asynchronous=False)
+        except KafkaException as error:
+            log.warning("offsets not committed, the batch will be handed out again", error=error.args[0].str())

@@ -1,0 +1,89 @@
+"""Reads whole topics from their beginning: state that is kept in a log, not in a group."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+
+from streams.clients import common_client_config
+from streams.errors import KafkaUnreachable
+from streams.records import Record
+from streams.settings import KafkaSettings
+
+__all__ = ["LogReader"]
+
+READ_EVENTS_MAX = 2_000
+FETCH_SECONDS = 0.2
+
+
+class LogReader:
+    """Hands every record of some topics to a function each: first all there is, then what comes.
+
+    Every reader sees every partition; nothing is committed. ``topics`` maps a topic's name without the prefix to what is
+    called with each of its records, in the thread that reads.
+    """
+
+    def __init__(self, settings: KafkaSettings, topics: Mapping[str, Callable[[Record], None]]) -> None:
+        self._handlers = {settings.prefix + name: handler for name, handler in topics.items()}
+        self._unread: set[tuple[str, int]] = set()
+        self._consumer = Consumer(
+            {
+                **common_client_config(settings),
+                "group.id": f"{settings.prefix}reader.{uuid.uuid4()}",
+                "enable.auto.commit": False,
+                "isolation.level": "read_committed",
+                "enable.partition.eof": True,
+                "fetch.queue.backoff.ms": 5,
+                "fetch.wait.max.ms": 100,
+            }
+        )
+
+    def catch_up(self, seconds_max: float = 60.0) -> int:
+        """Read up to the end of every partition; returns how many records. Raises KafkaUnreachable."""
+        deadline = time.monotonic() + seconds_max
+        try:
+            self._assign(seconds_max)
+        except KafkaException as error:
+            raise KafkaUnreachable(f"cannot read {self._names()}: {error.args[0].str()}") from error
+        read = 0
+        while self._unread:
+            read += self._step()
+            if self._unread and time.monotonic() > deadline:
+                raise KafkaUnreachable(f"cannot read {self._names()} to the end within {seconds_max:g} s")
+        return read
+
+    def run(self, stop: threading.Event) -> None:
+        """Go on reading until ``stop`` is set, then close. Call ``catch_up`` before."""
+        while not stop.is_set():
+            self._step()
+        self.close()
+
+    def close(self) -> None:
+        """Leave the broker."""
+        self._consumer.close()
+
+    def _names(self) -> str:
+        return ", ".join(self._handlers)
+
+    def _assign(self, seconds_max: float) -> None:
+        for topic in self._handlers:
+            found = self._consumer.list_topics(topic, timeout=seconds_max).topics[topic]
+            if found.error is not None:
+                raise KafkaException(found.error)
+            self._unread.update((topic, partition) for partition in found.partitions)
+        self._consumer.assign([TopicPartition(t, p, OFFSET_BEGINNING) for t, p in sorted(self._unread)])
+
+    def _step(self) -> int:
+        read = 0
+        for message in self._consumer.consume(READ_EVENTS_MAX, FETCH_SECONDS):
+            error = message.error()
+            if error is None:
+                self._handlers[message.topic()](message)
+                read += 1
+            elif error.code() == KafkaError._PARTITION_EOF:
+                self._unread.discard((message.topic(), message.partition()))
+        return read

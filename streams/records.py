@@ -1,0 +1,43 @@
+"""What a consumed message looks like to the rest of the program."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+__all__ = ["Record", "header_of"]
+
+Headers = list[tuple[str, bytes | None]]
+
+
+class Record(Protocol):
+    """One Kafka message, as confluent-kafka's Message has it."""
+
+    def value(self) -> bytes | None:
+        """Its bytes; None is a tombstone."""
+
+    def key(self) -> bytes | None:
+        """Its key."""
+
+    def topic(self) -> str:
+        """The full name of its topic."""
+
+    def partition(self) -> int:
+        """The partition it came from."""
+
+    def offset(self) -> int:
+        """Its place in the partition."""
+
+    def headers(self) -> Headers | None:
+        """Its headers, in order."""
+
+    def timestamp(self) -> tuple[int, int]:
+        """(kind, epoch milliseconds) of the broker's or the producer's clock."""
+
+
+def header_of(record: Record, name: str) -> bytes | None:
+    """The last header of that name, or None."""
+    found = None
+    for key, value in record.headers() or ():
+        if key == name:
+            found = value
+    return found
