@@ -1,0 +1,199 @@
+"""Topics: created by the program with the settings each needs, never by hand; and whether a broker answers at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Any, Final
+
+import msgspec
+from confluent_kafka import KafkaError, KafkaException, TopicCollection
+from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, TopicDescription
+
+from schemas.topics import ALL_TOPICS, Topic
+from streams.clients import common_client_config
+from streams.errors import KafkaUnreachable, TopicsNotCreated
+from streams.settings import MESSAGE_OVERHEAD_BYTES, KafkaSettings
+
+__all__ = ["TopicState", "check_reachable", "create_topics", "describe", "full_name", "topic_config", "topic_ids"]
+
+ANSWER_SECONDS_MAX: Final = 30.0
+FOREVER: Final = "-1"
+COMPACT_SEGMENT_BYTES: Final = 16 * 1024 * 1024
+COMPACT_SEGMENT_MS: Final = 3_600_000
+TOMBSTONE_MS: Final = 86_400_000
+NAMES_OF_CONFIG: Final = (
+    "cleanup.policy",
+    "retention.ms",
+    "retention.bytes",
+    "max.message.bytes",
+    "min.insync.replicas",
+    "message.timestamp.type",
+    "segment.bytes",
+)
+
+
+class TopicState(msgspec.Struct, frozen=True, kw_only=True):
+    """A topic as the cluster has it. ``config`` holds the settings named in ``NAMES_OF_CONFIG``."""
+
+    name: str
+    topic_id: str
+    partitions: int
+    replication_factor: int
+    config: dict[str, str]
+
+
+def full_name(settings: KafkaSettings, topic: Topic | str) -> str:
+    """The topic's name on the cluster: the prefix and its own."""
+    return settings.prefix + (topic if isinstance(topic, str) else topic.name)
+
+
+def topic_config(settings: KafkaSettings, topic: Topic) -> dict[str, str]:
+    """Kafka's settings for one topic.
+
+    Retention counts from the broker's clock: a replay of old events, or a producer whose clock is wrong, would
+    otherwise be deleted on arrival. A topic kept forever names its own bounds, so that a broker's default cannot
+    shorten it. A compact topic keeps its segments small, because only finished ones are compacted.
+    """
+    config = {
+        "max.message.bytes": str(settings.message_bytes_max + MESSAGE_OVERHEAD_BYTES),
+        "min.insync.replicas": str(max(1, settings.replication_factor - 1)),
+        "message.timestamp.type": "LogAppendTime",
+    }
+    if topic.compact:
+        return config | {
+            "cleanup.policy": "compact",
+            "segment.bytes": str(COMPACT_SEGMENT_BYTES),
+            "segment.ms": str(COMPACT_SEGMENT_MS),
+            "min.cleanable.dirty.ratio": "0.2",
+            "delete.retention.ms": str(TOMBSTONE_MS),
+        }
+    if topic.retain_seconds is None:
+        return config | {"cleanup.policy": "delete", "retention.ms": FOREVER, "retention.bytes": FOREVER}
+    return config | {"cleanup.policy": "delete", "retention.ms": str(topic.retain_seconds * 1000)}
+
+
+def partitions_of(settings: KafkaSettings, topic: Topic) -> int:
+    """How many partitions a topic gets."""
+    return 1 if topic.single_partition else settings.partitions
+
+
+def check_reachable(settings: KafkaSettings, seconds_max: float = 10.0) -> int:
+    """Ask the cluster for its brokers; returns how many there are.
+
+    Raises ``KafkaUnreachable`` when none answers within ``seconds_max``.
+    """
+    try:
+        return len(_admin(settings).list_topics(timeout=seconds_max).brokers)
+    except KafkaException as error:
+        raise KafkaUnreachable(
+            f"no Kafka broker answers at {settings.bootstrap} within {seconds_max:g} s ({_reason(error)}); "
+            "start one, or correct kafka.bootstrap in watchloop.toml (WATCHLOOP_KAFKA_BOOTSTRAP)"
+        ) from None
+
+
+def create_topics(settings: KafkaSettings, topics: Sequence[Topic] = ALL_TOPICS) -> list[str]:
+    """Create what is missing of ``topics``; what exists is kept as it is.
+
+    Returns one line for each existing topic whose partitions are not those of the settings (partitions are never
+    changed: keys would move). Raises ``TopicsNotCreated`` or ``KafkaUnreachable``.
+    """
+    admin = _admin(settings)
+    wanted = {full_name(settings, topic): topic for topic in topics}
+    new = [
+        NewTopic(
+            name,
+            num_partitions=partitions_of(settings, topic),
+            replication_factor=settings.replication_factor,
+            config=topic_config(settings, topic),
+        )
+        for name, topic in wanted.items()
+    ]
+    existing = [name for name, future in admin.create_topics(new).items() if _existed(settings, name, future)]
+    if not existing:
+        return []
+    found = admin.list_topics(timeout=ANSWER_SECONDS_MAX).topics
+    return [
+        f"topic {name} has {has} partitions, the settings ask for {want}; it is kept as it is"
+        for name in existing
+        if (has := len(found[name].partitions)) != (want := partitions_of(settings, wanted[name]))
+    ]
+
+
+def topic_ids(settings: KafkaSettings, topics: Sequence[Topic] = ALL_TOPICS) -> dict[str, str]:
+    """Kafka's id of each existing topic, by its name without the prefix.
+
+    An id is unique across clusters and re-creations of a topic: with partition and offset it identifies a record.
+    """
+    return {name: str(found.topic_id) for name, found in _descriptions(settings, topics).items()}
+
+
+def describe(settings: KafkaSettings, topics: Sequence[Topic] = ALL_TOPICS) -> dict[str, TopicState]:
+    """Every existing topic as the cluster has it, by its name without the prefix. Raises ``KafkaUnreachable``."""
+    found = _descriptions(settings, topics)
+    resources = {name: ConfigResource(ConfigResource.Type.TOPIC, full_name(settings, name)) for name in found}
+    if not resources:
+        return {}
+    futures = _admin(settings).describe_configs(list(resources.values()), request_timeout=ANSWER_SECONDS_MAX)
+    states = {}
+    for name, topic in found.items():
+        config = _answer(settings, futures[resources[name]])
+        states[name] = TopicState(
+            name=topic.name,
+            topic_id=str(topic.topic_id),
+            partitions=len(topic.partitions),
+            replication_factor=len(topic.partitions[0].replicas),
+            config={key: config[key].value for key in NAMES_OF_CONFIG},
+        )
+    return states
+
+
+def _admin(settings: KafkaSettings) -> AdminClient:
+    return AdminClient(common_client_config(settings))
+
+
+def _reason(error: KafkaException) -> str:
+    cause = error.args[0]
+    return cause.str() if isinstance(cause, KafkaError) else str(cause)
+
+
+def _answer(settings: KafkaSettings, future: Future[Any]) -> Any:
+    """The future's value; a broker that does not answer becomes ``KafkaUnreachable``."""
+    try:
+        return future.result(ANSWER_SECONDS_MAX + 5)
+    except (KafkaException, TimeoutError) as error:
+        reason = _reason(error) if isinstance(error, KafkaException) else "no answer"
+        raise KafkaUnreachable(
+            f"the Kafka at {settings.bootstrap} did not answer a question about topics: {reason}"
+        ) from None
+
+
+def _existed(settings: KafkaSettings, name: str, future: Future[Any]) -> bool:
+    """Whether the topic was there already; raises when it neither was nor could be created."""
+    try:
+        future.result(ANSWER_SECONDS_MAX + 5)
+    except KafkaException as error:
+        if error.args[0].code() == KafkaError.TOPIC_ALREADY_EXISTS:
+            return True
+        raise TopicsNotCreated(
+            f"Kafka at {settings.bootstrap} did not create topic {name}: {_reason(error)}; "
+            "correct kafka.replication_factor or kafka.prefix in watchloop.toml, or the rights of its user"
+        ) from None
+    return False
+
+
+def _descriptions(settings: KafkaSettings, topics: Sequence[Topic]) -> dict[str, TopicDescription]:
+    """The cluster's description of each existing topic, by the name without the prefix."""
+    admin = _admin(settings)
+    names = [full_name(settings, topic) for topic in topics]
+    futures = admin.describe_topics(TopicCollection(names), request_timeout=ANSWER_SECONDS_MAX)
+    found = {}
+    for topic in topics:
+        try:
+            found[topic.name] = futures[full_name(settings, topic)].result(ANSWER_SECONDS_MAX + 5)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
+                raise KafkaUnreachable(
+                    f"the Kafka at {settings.bootstrap} did not describe its topics: {_reason(error)}"
+                ) from None
+    return found

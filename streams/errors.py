@@ -1,0 +1,86 @@
+"""What can go wrong between watchloop and Kafka. The text of every error is one line: what, where, what to do.
+
+StreamsError
+├── KafkaUnreachable      no broker answers
+├── TopicsNotCreated      the broker refused to create topics
+├── NotDelivered          the broker did not take a message
+├── SlotTaken             another worker runs under the same transactional id
+└── EmbeddedKafkaError    the Kafka that watchloop starts itself
+    ├── JarsMissing       the jars cannot be had
+    ├── JarMismatch       a jar is not the one that the lock file names
+    ├── KafkaFolderBusy   another Kafka uses the folder
+    ├── KafkaFolderMismatch   the folder was made with other settings
+    └── KafkaDidNotStart  the server ended, or did not answer in time
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "EmbeddedKafkaError",
+    "JarMismatch",
+    "JarsMissing",
+    "KafkaDidNotStart",
+    "KafkaFolderBusy",
+    "KafkaFolderMismatch",
+    "KafkaUnreachable",
+    "NotDelivered",
+    "SlotTaken",
+    "StreamsError",
+    "TopicsNotCreated",
+    "one_line",
+]
+
+TEXT_CHARS_MAX = 1000
+
+
+def one_line(text: object) -> str:
+    """``text`` with every run of white space as one blank, cut after 1,000 characters."""
+    line = " ".join(str(text).split())
+    return line if len(line) <= TEXT_CHARS_MAX else line[: TEXT_CHARS_MAX - 1] + "…"
+
+
+class StreamsError(Exception):
+    """Something a person can put right. Its text is one line."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(one_line(text))
+
+
+class KafkaUnreachable(StreamsError):  # noqa: N818 - reads as what happened
+    """No broker answers at the configured address."""
+
+
+class TopicsNotCreated(StreamsError):  # noqa: N818
+    """The broker refused to create one or more topics."""
+
+
+class NotDelivered(StreamsError):  # noqa: N818
+    """The broker did not take a message in time, or refused it."""
+
+
+class SlotTaken(StreamsError):  # noqa: N818
+    """Another worker runs under the same transactional id: this one has been fenced."""
+
+
+class EmbeddedKafkaError(StreamsError):
+    """The Kafka that watchloop starts itself cannot run."""
+
+
+class JarsMissing(EmbeddedKafkaError):  # noqa: N818
+    """Kafka's jars, or the Java to run them, are neither here nor to be fetched."""
+
+
+class JarMismatch(EmbeddedKafkaError):  # noqa: N818
+    """A jar differs from the one that ``streams/kafka-jars.lock`` names."""
+
+
+class KafkaFolderBusy(EmbeddedKafkaError):  # noqa: N818
+    """Another Kafka process uses the folder."""
+
+
+class KafkaFolderMismatch(EmbeddedKafkaError):  # noqa: N818
+    """The folder holds a cluster made with other settings, or its notes cannot be read."""
+
+
+class KafkaDidNotStart(EmbeddedKafkaError):  # noqa: N818
+    """The server ended during its start, or did not answer in time."""

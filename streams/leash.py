@@ -1,0 +1,146 @@
+"""A leash for child processes: none outlives its parent, not even when the parent is killed -9.
+
+``python streams/leash.py --parent PID -- CMD…`` asks the kernel for SIGTERM when the parent ends (Linux,
+``PR_SET_PDEATHSIG`` of prctl(2)) and then becomes CMD: no process stays between. Where the kernel offers none of
+this (macOS), and with ``--pipe``, it stays: it starts CMD and watches its own standard input, whose other end the
+parent holds; at the end of that pipe CMD gets SIGTERM and, after a grace, SIGKILL.
+
+Only the standard library is imported: the leash runs before every server and must cost nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import IO, Final
+
+__all__ = ["main", "spawn", "stop"]
+
+PR_SET_PDEATHSIG: Final = 1
+GRACE_SECONDS: Final = 15.0
+USAGE: Final = "usage: leash.py --parent PID [--pipe] [--grace SECONDS] -- COMMAND [ARGUMENT…]"
+Stream = int | IO[bytes] | None
+
+
+def spawn(
+    cmd: Sequence[str],
+    *,
+    stdout: Stream = None,
+    stderr: Stream = None,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    pipe: bool | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start ``cmd`` on a leash, in a session of its own (Ctrl-C in the terminal reaches only the parent).
+
+    Call it from the main thread: the kernel's signal fires when the starting *thread* ends. ``pipe`` None takes the
+    kernel's way on Linux and the pipe elsewhere. The child's standard input is empty.
+
+    Raises ``RuntimeError`` outside the main thread, ``FileNotFoundError`` where ``cmd[0]`` is a path to nothing.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        raise RuntimeError(
+            "child processes are started from the main thread: the leash is bound to the starting thread"
+        )
+    if os.sep in cmd[0] and not Path(cwd or ".", cmd[0]).exists():
+        raise FileNotFoundError(f"no program at {cmd[0]}")
+    by_pipe = not sys.platform.startswith("linux") if pipe is None else pipe
+    leash = [sys.executable, "-I", "-S", __file__, "--parent", str(os.getpid())]
+    return subprocess.Popen(  # noqa: S603 - the command is the caller's own, never a shell's
+        [*leash, *(["--pipe"] if by_pipe else []), "--", *cmd],
+        stdin=subprocess.PIPE if by_pipe else subprocess.DEVNULL,
+        stdout=stdout,
+        stderr=stderr,
+        env=None if env is None else dict(env),
+        cwd=cwd,
+        start_new_session=True,
+    )
+
+
+def stop(process: subprocess.Popen[bytes], seconds_max: float) -> int:
+    """SIGTERM, at most ``seconds_max`` seconds of patience, then SIGKILL to its whole group. Returns the exit code."""
+    if process.poll() is None:
+        process.terminate()
+    try:
+        code = process.wait(seconds_max)
+    except subprocess.TimeoutExpired:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        code = process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
+    return code
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command line. Returns only in pipe mode, with the command's exit code, or 2 for a wrong command line."""
+    if "--" not in arguments:
+        return _complain(USAGE)
+    cut = list(arguments).index("--")
+    options, cmd = list(arguments[:cut]), list(arguments[cut + 1 :])
+    try:
+        parent = int(options[options.index("--parent") + 1])
+        grace = float(options[options.index("--grace") + 1]) if "--grace" in options else GRACE_SECONDS
+    except (ValueError, IndexError):
+        return _complain(USAGE)
+    if not cmd:
+        return _complain(USAGE)
+    try:
+        if "--pipe" in options or not sys.platform.startswith("linux"):
+            return _hold(cmd, grace)
+        return _become(cmd, parent)
+    except OSError as error:
+        return _complain(f"leash: cannot start {cmd[0]}: {error.strerror}")
+
+
+def _complain(text: str) -> int:
+    sys.stderr.write(text + "\n")
+    return 2
+
+
+def _become(cmd: list[str], parent: int) -> int:  # noqa: RET503 - execvp does not return
+    """Replace this process by ``cmd``, bound to its parent; returns only if the parent has already ended."""
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl refuses the parent death signal")
+    if os.getppid() != parent:
+        return _complain("leash: the parent has ended")
+    os.execvp(cmd[0], cmd)  # noqa: S606 - becoming the command is the purpose
+
+
+def _hold(cmd: list[str], grace_seconds: float) -> int:
+    """Run ``cmd`` as a child until it ends or standard input does."""
+    child = subprocess.Popen(cmd, stdin=subprocess.DEVNULL)  # noqa: S603 - see spawn
+
+    def forward(number: int, _frame: FrameType | None) -> None:
+        child.send_signal(number)
+
+    signal.signal(signal.SIGTERM, forward)
+    signal.signal(signal.SIGINT, forward)
+    threading.Thread(target=_watch, args=(child, grace_seconds), daemon=True).start()
+    code = child.wait()
+    return 128 - code if code < 0 else code
+
+
+def _watch(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
+    """Wait for the end of standard input, then end the child."""
+    while os.read(0, 4096):
+        continue
+    child.terminate()
+    try:
+        child.wait(grace_seconds)
+    except subprocess.TimeoutExpired:
+        child.kill()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

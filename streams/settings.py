@@ -1,0 +1,62 @@
+"""Settings of the streams room: which Kafka, and how the embedded one is bounded."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+import msgspec
+from msgspec import Meta
+
+__all__ = ["MESSAGE_BYTES_MAX_DEFAULT", "MESSAGE_OVERHEAD_BYTES", "EmbeddedKafkaSettings", "KafkaSettings"]
+
+MIB: Final = 1024 * 1024
+MESSAGE_BYTES_MAX_DEFAULT: Final = 4 * MIB
+MESSAGE_OVERHEAD_BYTES: Final = 64 * 1024
+"""Room for a message's key, headers and batch framing: topics and brokers accept this much more than clients send."""
+
+
+class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which Kafka the program talks to, and what its topics look like there."""
+
+    bootstrap: Annotated[str, Meta(min_length=1, max_length=4096)] = "localhost:9092"
+    """Addresses to begin with, ``HOST:PORT`` separated by commas."""
+
+    prefix: Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9._-]*$")] = "watchloop."
+    """What every topic, consumer group and transactional id of this installation begins with."""
+
+    partitions: Annotated[int, Meta(ge=1, le=1024)] = 4
+    """Partitions of each topic that is not kept to one; the most workers of one role that can share the load."""
+
+    replication_factor: Annotated[int, Meta(ge=1, le=7)] = 1
+    """Copies of each partition; at three or more, a write waits for all copies but one."""
+
+    message_bytes_max: Annotated[int, Meta(ge=64 * 1024, le=64 * MIB)] = MESSAGE_BYTES_MAX_DEFAULT
+    """Largest message, for topics and clients alike; a larger one is refused where it is produced."""
+
+    client: dict[str, str] = {}
+    """librdkafka settings for every client, such as ``security.protocol`` or ``sasl.mechanism``."""
+
+
+class EmbeddedKafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds of the Kafka that the program starts itself."""
+
+    nodes: Literal[1, 3] = 1
+    """Brokers; three survive the loss of one."""
+
+    heap_mb_max: Annotated[int, Meta(ge=192, le=16_384)] = 384
+    """Largest Java heap of one node, MiB; a node that outgrows it ends, with the reason in its log."""
+
+    log_retention_bytes: Annotated[int, Meta(ge=16 * MIB, le=1024 * 1024 * MIB)] = 1024 * MIB
+    """Disk bound of one partition of a topic that is not kept forever; beyond it the oldest segments are deleted."""
+
+    segment_bytes: Annotated[int, Meta(ge=8 * MIB, le=1024 * MIB)] = 32 * MIB
+    """Size of one log file; after a kill -9 only the unfinished ones are read again."""
+
+    log_file_bytes_max: Annotated[int, Meta(ge=64 * 1024, le=1024 * MIB)] = 2 * MIB
+    """Size at which a node's own log begins a new file; two old ones are kept."""
+
+    start_seconds_max: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+    """How long a start may take before it counts as failed."""
+
+    stop_seconds_max: Annotated[float, Meta(gt=0, le=3600)] = 20.0
+    """How long a stop may take before the process is killed."""
