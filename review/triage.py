@@ -1,0 +1,358 @@
+"""Triage: which predictions a person must see, decided before anyone looks."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import zlib
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from review.budget import ReviewBudget
+from review.rules import CompiledRules
+from review.settings import TriageSettings
+from review.threshold import ScoreThreshold
+from review.uncertainty import prediction_uncertainty
+from schemas.hashing import uniform_draws
+from schemas.prediction import Prediction
+from schemas.task import Lane
+from schemas.verdict import Decision
+
+__all__ = ["ACCEPT", "DECISIONS", "ESCALATE", "REVIEW", "Decisions", "Triage", "TriageState"]
+
+ACCEPT: Final = 0
+REVIEW: Final = 1
+ESCALATE: Final = 2
+DECISIONS: Final[tuple[Decision, ...]] = ("accept", "review", "escalate")
+
+FORCED_MEMORY: Final = 0.1
+"""Weight of the newest run of events in the moving shares of forced spending and of events open to the threshold."""
+
+Reasons = tuple[str, ...]
+ACCEPTED: Final[Reasons] = ("score below the review threshold",)
+AUDITED: Final[Reasons] = ("audit sample: drawn at random to measure live accuracy",)
+OVER_BUDGET: Final[Reasons] = ("worth a look, but the review budget is spent",)
+WITHHELD: Final[Reasons] = ("the producer gave no consent to review",)
+STRATEGY_REASON: Final = {
+    "catch": "probably wrong",
+    "learn": "the model is unsure",
+    "mix": "probably wrong, or the model is unsure",
+}
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Decisions:
+    """Columns, one entry an event, in the order of the events.
+
+    ``codes`` index DECISIONS; ``inclusion_probability`` is the chance, fixed before anyone looked, that the event
+    reaches a person (0 only without consent); ``audit`` marks accepted events drawn at random for review.
+    """
+
+    codes: npt.NDArray[np.int8]
+    inclusion_probability: Floats
+    uncertainty: Floats
+    error_probability: Floats | None
+    scores: Floats
+    audit: Flags
+    reasons: list[Reasons]
+
+    @property
+    def seen(self) -> Flags:
+        """Events that reach a person: reviewed, escalated or drawn for the audit sample."""
+        found: Flags = (self.codes != ACCEPT) | self.audit
+        return found
+
+    def lane(self, place: int) -> Lane | None:
+        """The lane of one event's task; None where no person sees it."""
+        if self.codes[place] == ESCALATE:
+            return "escalate"
+        if self.codes[place] == REVIEW:
+            return "review"
+        return "audit" if self.audit[place] else None
+
+
+class TriageState(msgspec.Struct, frozen=True, kw_only=True):
+    """What a restart needs to go on: everything that past events decided. Encodes as JSON (scores in base64)."""
+
+    events: int
+    purse: int
+    forgiven: int
+    threshold: float | None
+    nothing_wanted: bool
+    tie_probability: float
+    scores_known: int
+    scores: bytes
+    forced_share: float
+    open_share: float
+    run_forced: int
+    run_open: int
+    seen: int
+    escalated: int
+    audited: int
+    withheld: int
+
+
+class Triage:
+    """Decides for one model, in the order in which events come; no clock, no randomness of its own.
+
+    Every event adds ``budget`` of a review to a purse. Escalations (declared rules, ``risk``) and the audit sample
+    always reach a person and may overdraw it, which squeezes reviews; reviews are granted only while the purse holds
+    one: first to rules that ask for review, then to scores above the threshold, a quantile of recent scores aimed at
+    what the budget leaves. The inclusion probability is 1 for those while the purse holds a review (a known share of
+    ties at the threshold), and the audit rate otherwise: it depends on the past and on the event's own data only.
+
+    The threshold moves after every ``threshold_events`` events, counted over the life of this object, so any batching
+    of the same events gives the same decisions. Memory: ``recent_scores_max`` numbers.
+    """
+
+    def __init__(self, settings: TriageSettings, *, model: str, state: TriageState | None = None) -> None:
+        self.settings = settings
+        self.policy_version = hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:12]
+        """Names the settings that decided."""
+        self._salt = settings.salt ^ zlib.crc32(model.encode())
+        self._rules = CompiledRules(settings.rules)
+        self._budget = ReviewBudget(settings.budget, settings.carry_reviews_max, settings.debt_reviews_max)
+        self._threshold = ScoreThreshold(settings.recent_scores_max, settings.warmup_score_min)
+        self.events = self.seen = self.escalated = self.audited = self.withheld = 0
+        self._forced_share, self._open_share = settings.audit_rate, 1.0
+        self._run_forced = self._run_open = 0
+        if state is not None:
+            self.restore(state)
+
+    def decide(
+        self,
+        events: Sequence[Prediction],
+        *,
+        error_probability: Floats | None = None,
+        learned_uncertainty: Floats | None = None,
+        disagreement: Flags | None = None,
+    ) -> Decisions:
+        """Decide about a batch; all arrays have shape (events,).
+
+        ``error_probability`` is the loop's estimate that the prediction is wrong, ``learned_uncertainty`` that of the
+        learned model about its own answer; where absent or NaN the producer's own uncertainty stands in.
+        ``disagreement`` marks events about which challenger and champion disagree: their audit rate is raised.
+        ValueError where a shape is wrong.
+        """
+        for name, given in (
+            ("error_probability", error_probability),
+            ("learned_uncertainty", learned_uncertainty),
+            ("disagreement", disagreement),
+        ):
+            if given is not None and given.shape != (len(events),):
+                raise ValueError(f"{name} has shape {given.shape}; expected ({len(events)},), one entry an event")
+        work = Work.of(self, events, error_probability, learned_uncertainty, disagreement)
+        start = 0
+        while start < len(events):
+            room = self.settings.threshold_events - self.events % self.settings.threshold_events
+            stop = min(len(events), start + room)
+            self._decide_run(work, slice(start, stop))
+            self.events += stop - start
+            if self.events % self.settings.threshold_events == 0:
+                self._move_threshold()
+            start = stop
+        self._count(work.decisions, work.reviewable)
+        self._explain(work)
+        return work.decisions
+
+    def _decide_run(self, work: Work, run: slice) -> None:
+        """Decide about events between two moves of the threshold."""
+        value, tie_probability = self._threshold.value, self._threshold.tie_probability
+        scores, draws, audit_rate = work.decisions.scores[run], work.draws[run], work.audit_rate[run]
+        is_open, forced, asked = work.is_open[run], work.escalate[run], work.asked[run]
+        chance = np.where(scores > value, 1.0, np.where(scores == value, tie_probability, 0.0))
+        chance = np.where(asked, 1.0, np.where(is_open, np.maximum(chance, audit_rate), 0.0))
+        wants = chance > audit_rate
+        drawn_audit = (draws < audit_rate) & (is_open | asked)
+        drawn = draws < chance
+        places = np.flatnonzero(forced | wants | drawn_audit)
+        held = np.zeros(len(scores), np.bool_)
+        held[places] = self._budget.spend(
+            len(scores), places.tolist(), forced[places].tolist(), drawn[places].tolist(), drawn_audit[places].tolist()
+        )
+        granted = wants & held
+        reviewed = granted & drawn & ((chance == 1.0) | ~drawn_audit)
+        audit = drawn_audit & ~reviewed
+        work.decisions.codes[run] = np.where(forced, ESCALATE, np.where(reviewed, REVIEW, ACCEPT))
+        work.decisions.audit[run] = audit
+        probability = np.where(granted, chance, audit_rate)
+        work.decisions.inclusion_probability[run] = np.where(
+            forced, 1.0, np.where(work.reviewable[run], probability, 0.0)
+        )
+        work.over_budget[run] = wants & ~held & ~audit
+        self._run_forced += int(np.count_nonzero(forced | audit | (reviewed & asked)))
+        self._run_open += int(np.count_nonzero(is_open))
+        self._threshold.add(scores[is_open])
+
+    def _move_threshold(self) -> None:
+        """Aim the threshold at what the budget leaves for scores, carried reviews included."""
+        settings, run = self.settings, self.settings.threshold_events
+        self._forced_share += FORCED_MEMORY * (self._run_forced / run - self._forced_share)
+        self._open_share += FORCED_MEMORY * (self._run_open / run - self._open_share)
+        self._run_forced = self._run_open = 0
+        if self._threshold.known < settings.warmup_events:
+            return
+        left = settings.budget - self._forced_share + self._budget.reviews / settings.carry_spread_events
+        self._threshold.aim(left / max(self._open_share, 1e-6))
+
+    def _count(self, decisions: Decisions, reviewable: Flags) -> None:
+        """Keep the totals that the console shows."""
+        self.seen += int(np.count_nonzero(decisions.seen))
+        self.escalated += int(np.count_nonzero(decisions.codes == ESCALATE))
+        self.audited += int(np.count_nonzero(decisions.audit))
+        self.withheld += int(np.count_nonzero(~reviewable))
+
+    def _explain(self, work: Work) -> None:
+        """Write the reasons: one shared tuple for what nobody sees, a text of its own for what a person will."""
+        reasons, decisions = work.decisions.reasons, work.decisions
+        for place in np.flatnonzero(work.over_budget).tolist():
+            reasons[place] = OVER_BUDGET
+        for place in np.flatnonzero(~work.reviewable).tolist():
+            reasons[place] = WITHHELD
+        for place in np.flatnonzero(decisions.audit).tolist():
+            reasons[place] = AUDITED
+        for place in np.flatnonzero(decisions.codes != ACCEPT).tolist():
+            texts = self._rules.texts(int(work.matches[place]))
+            if work.risky[place]:
+                texts = (f"risk at least {self.settings.escalate_risk_min:g}", *texts)
+            reasons[place] = texts or (
+                f"{STRATEGY_REASON[self.settings.strategy]} (score {decisions.scores[place]:.2f})",
+            )
+
+    @property
+    def budget_reviews(self) -> float:
+        """Reviews in the purse; negative when escalations have overdrawn it."""
+        return self._budget.reviews
+
+    @property
+    def threshold(self) -> float:
+        """The score from which reviews are wanted now; infinite when none, or all, are."""
+        return self._threshold.value
+
+    @property
+    def forgiven(self) -> int:
+        """Looks of a person beyond ``debt_reviews_max`` that no later saving pays for."""
+        return self._budget.forgiven
+
+    def export_state(self) -> TriageState:
+        """Everything that past events decided, for a restart or to undo a batch that was not committed."""
+        value = self._threshold.value
+        return TriageState(
+            events=self.events,
+            purse=self._budget.purse,
+            forgiven=self._budget.forgiven,
+            threshold=float(value) if np.isfinite(value) else None,
+            nothing_wanted=value > 0,
+            tie_probability=self._threshold.tie_probability,
+            scores_known=self._threshold.known,
+            scores=self._threshold.dump(),
+            forced_share=self._forced_share,
+            open_share=self._open_share,
+            run_forced=self._run_forced,
+            run_open=self._run_open,
+            seen=self.seen,
+            escalated=self.escalated,
+            audited=self.audited,
+            withheld=self.withheld,
+        )
+
+    def restore(self, state: TriageState) -> None:
+        """Go on from a saved state; ValueError where ``recent_scores_max`` has changed since."""
+        self._threshold.load(state.scores, state.scores_known)
+        unbounded = np.inf if state.nothing_wanted else -np.inf
+        self._threshold.value = unbounded if state.threshold is None else state.threshold
+        self._threshold.tie_probability = state.tie_probability
+        self._budget.purse, self._budget.forgiven = state.purse, state.forgiven
+        self.events, self.seen, self.escalated = state.events, state.seen, state.escalated
+        self.audited, self.withheld = state.audited, state.withheld
+        self._forced_share, self._open_share = state.forced_share, state.open_share
+        self._run_forced, self._run_open = state.run_forced, state.run_open
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Work:
+    """What is known of a batch before the threshold is looked at, and the columns to fill."""
+
+    decisions: Decisions
+    draws: Floats
+    audit_rate: Floats
+    reviewable: Flags
+    is_open: Flags
+    asked: Flags
+    escalate: Flags
+    risky: Flags
+    matches: npt.NDArray[np.uint64]
+    over_budget: Flags
+
+    @classmethod
+    def of(
+        cls,
+        triage: Triage,
+        events: Sequence[Prediction],
+        error_probability: Floats | None,
+        learned_uncertainty: Floats | None,
+        disagreement: Flags | None,
+    ) -> Work:
+        """Columns out of events; nothing here depends on other events."""
+        settings, size = triage.settings, len(events)
+        uncertainty = prediction_uncertainty(events)
+        reviewable = np.fromiter((event.consent.review for event in events), np.bool_, size)
+        risk = np.fromiter((-1.0 if event.risk is None else event.risk for event in events), np.float64, size)
+        risky = risk >= settings.escalate_risk_min
+        matches = triage._rules.matches(events)
+        escalate = reviewable & (risky | triage._rules.escalating(matches))
+        asked = reviewable & ~escalate & (matches != 0)
+        decisions = Decisions(
+            codes=np.zeros(size, np.int8),
+            inclusion_probability=np.zeros(size),
+            uncertainty=uncertainty,
+            error_probability=error_probability,
+            scores=scores_of(settings, uncertainty, error_probability, learned_uncertainty),
+            audit=np.zeros(size, np.bool_),
+            reasons=[ACCEPTED] * size,
+        )
+        return cls(
+            decisions=decisions,
+            draws=uniform_draws([event.event_id for event in events], triage._salt),
+            audit_rate=audit_rates(settings, disagreement, size),
+            reviewable=reviewable,
+            is_open=reviewable & ~escalate & ~asked,
+            asked=asked,
+            escalate=escalate,
+            risky=risky,
+            matches=matches,
+            over_budget=np.zeros(size, np.bool_),
+        )
+
+
+def filled(given: Floats | None, fallback: Floats) -> Floats:
+    """Given numbers, clipped to [0, 1]; the fallback where there are none."""
+    return fallback if given is None else np.where(np.isnan(given), fallback, np.clip(given, 0.0, 1.0))
+
+
+def scores_of(
+    settings: TriageSettings, uncertainty: Floats, error_probability: Floats | None, learned_uncertainty: Floats | None
+) -> Floats:
+    """What a look of a person is worth, from 0 to 1, under the strategy."""
+    error = filled(error_probability, uncertainty)
+    doubt = filled(learned_uncertainty, uncertainty)
+    if settings.strategy == "catch":
+        return error
+    if settings.strategy == "learn":
+        return doubt
+    return settings.mix_catch_weight * error + (1.0 - settings.mix_catch_weight) * doubt
+
+
+def audit_rates(settings: TriageSettings, disagreement: Flags | None, size: int) -> Floats:
+    """The audit rate of each event: raised where challenger and champion disagree, at most the budget."""
+    if disagreement is None:
+        return np.full(size, settings.audit_rate)
+    raised = min(settings.budget, settings.audit_rate * settings.disagreement_audit_factor)
+    return np.where(disagreement, raised, settings.audit_rate * settings.agreement_audit_factor)
