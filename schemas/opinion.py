@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from schemas.wire import EpochMs, Id, Name, Wire
 
-__all__ = ["CANNOT_TELL", "Opinion"]
+__all__ = ["CANNOT_TELL", "WITHDRAWN", "Opinion"]
 
 CANNOT_TELL = "__cannot_tell__"
 """The answer of a person who looked and could not decide."""
+
+WITHDRAWN = "__withdrawn__"
+"""Takes the same person's earlier opinion on the task back."""
 
 
 class Opinion(Wire, frozen=True, kw_only=True):

@@ -1,0 +1,175 @@
+"""From opinions to one settled answer, and how far to trust it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+import msgspec
+
+from review.settings import AgreementSettings
+from schemas.correction import Correction
+from schemas.opinion import CANNOT_TELL, WITHDRAWN, Opinion
+from schemas.task import Task
+
+__all__ = ["Outcome", "PersonRecord", "TrackRecord", "correction_id_of", "correction_of", "settle", "standing_opinions"]
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """What opinions amount to.
+
+    ``more`` people are still to be asked (none once it is 0), adjudicators where ``adjudication`` says so. A settled
+    ``answer`` may be CANNOT_TELL: everyone who may be asked looked, and nobody could say.
+    """
+
+    more: int = 0
+    adjudication: bool = False
+    answer: str = ""
+    source: Literal["review", "adjudication"] = "review"
+
+
+def standing_opinions(opinions: Iterable[Opinion]) -> list[Opinion]:
+    """The newest opinion of each person, in order of time; those taken back are left out."""
+    newest: dict[str, Opinion] = {}
+    for opinion in opinions:
+        before = newest.get(opinion.person)
+        if before is None or (before.time, before.opinion_id) < (opinion.time, opinion.opinion_id):
+            newest[opinion.person] = opinion
+    kept = [opinion for opinion in newest.values() if opinion.answer != WITHDRAWN]
+    return sorted(kept, key=lambda opinion: (opinion.time, opinion.opinion_id))
+
+
+def settle(opinions: Iterable[Opinion], *, opinions_needed: int, adjudication_rounds_max: int) -> Outcome:
+    """What a set of opinions of one task amounts to, whatever the order in which they were heard.
+
+    The first ``opinions_needed`` people (by time) are the reviewers: CANNOT_TELL counts as a person, not as a vote.
+    Where their votes are unanimous, that settles it. Otherwise the people after them are adjudicators, one a round: the
+    first who can tell decides; after ``adjudication_rounds_max`` who cannot, the task settles as CANNOT_TELL.
+    """
+    standing = standing_opinions(opinions)
+    reviewers, adjudicators = standing[:opinions_needed], standing[opinions_needed:]
+    if len(reviewers) < opinions_needed:
+        return Outcome(more=opinions_needed - len(reviewers))
+    votes = {opinion.answer for opinion in reviewers if opinion.answer != CANNOT_TELL}
+    if len(votes) == 1:
+        return Outcome(answer=votes.pop())
+    for opinion in adjudicators[:adjudication_rounds_max]:
+        if opinion.answer != CANNOT_TELL:
+            return Outcome(answer=opinion.answer, source="adjudication", adjudication=True)
+    if len(adjudicators) < adjudication_rounds_max:
+        return Outcome(more=1, adjudication=True)
+    return Outcome(answer=CANNOT_TELL, source="adjudication", adjudication=True)
+
+
+class PersonRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """How often a person's votes were compared with an answer that others had a part in, and how often they agreed."""
+
+    person: str
+    compared: int = 0
+    agreed: int = 0
+
+
+class TrackRecord:
+    """Reliability of people, smoothed by a Beta prior: (agreed + prior) / (compared + prior answers).
+
+    Votes are compared where at least two people voted, or where ground truth arrived; a person's agreement with
+    themselves teaches nothing. At ``people_max`` newcomers keep the prior.
+    """
+
+    def __init__(self, settings: AgreementSettings, records: Sequence[PersonRecord] = ()) -> None:
+        self._settings = settings
+        self._records = {record.person: record for record in records[: settings.people_max]}
+
+    def reliability(self, person: str) -> float:
+        """The probability that this person's vote is right."""
+        record = self._records.get(person) or PersonRecord(person=person)
+        prior = self._settings.prior_answers
+        return (record.agreed + prior * self._settings.prior_reliability) / (record.compared + prior)
+
+    def compare(self, person: str, *, agreed: bool) -> None:
+        """Count one vote that was compared with a settled answer or a known label."""
+        record = self._records.get(person)
+        if record is None:
+            if len(self._records) >= self._settings.people_max:
+                return
+            record = PersonRecord(person=person)
+        self._records[person] = PersonRecord(
+            person=person, compared=record.compared + 1, agreed=record.agreed + int(agreed)
+        )
+
+    def learn_settled(self, opinions: Iterable[Opinion], answer: str) -> None:
+        """Compare everyone who voted with the settled answer, where at least two did."""
+        voters = [opinion for opinion in standing_opinions(opinions) if opinion.answer != CANNOT_TELL]
+        if answer == CANNOT_TELL or len(voters) < 2:
+            return
+        for opinion in voters:
+            self.compare(opinion.person, agreed=opinion.answer == answer)
+
+    def reliability_of(self, opinions: Iterable[Opinion], answer: str, labels: int) -> float:
+        """The probability that ``answer`` is right, given who voted for what.
+
+        People err independently and, when they do, spread evenly over the other of ``labels`` labels (at least two):
+        the one-coin model of Dawid & Skene 1979, with a flat prior over labels. 0.0 where nobody could tell.
+        """
+        voters = [opinion for opinion in standing_opinions(opinions) if opinion.answer != CANNOT_TELL]
+        if answer == CANNOT_TELL or not voters:
+            return 0.0
+        named = {opinion.answer for opinion in voters} | {answer}
+        size = max(2, labels, len(named))
+        logs = dict.fromkeys(named, 0.0)
+        silent = 0.0
+        for opinion in voters:
+            right = self.reliability(opinion.person)
+            wrong = math.log((1.0 - right) / (size - 1))
+            silent += wrong
+            for label in logs:
+                logs[label] += math.log(right) if label == opinion.answer else wrong
+        top = max(*logs.values(), silent)
+        total = sum(math.exp(value - top) for value in logs.values()) + (size - len(named)) * math.exp(silent - top)
+        return math.exp(logs[answer] - top) / total
+
+    def export(self) -> tuple[PersonRecord, ...]:
+        """All records, by person, for a restart."""
+        return tuple(self._records[person] for person in sorted(self._records))
+
+    @property
+    def people(self) -> Mapping[str, PersonRecord]:
+        """Records by person."""
+        return self._records
+
+
+def correction_id_of(task_id: str) -> str:
+    """The id of the one correction that a task can lead to."""
+    return "c-" + task_id.removeprefix("t-")
+
+
+def correction_of(
+    task: Task, answer: str, *, source: Literal["review", "adjudication"], reliability: float, created_at: int
+) -> Correction | None:
+    """The correction that a settled task leads to; None for an alert, or where nobody could tell."""
+    evidence = task.evidence
+    if evidence is None or answer == CANNOT_TELL:
+        return None
+    return Correction(
+        correction_id=correction_id_of(task.task_id),
+        model=task.model,
+        model_version=evidence.model_version,
+        event_id=evidence.event_id,
+        time=evidence.time,
+        created_at=created_at,
+        label=answer,
+        source=source,
+        task_id=task.task_id,
+        features=evidence.features,
+        prediction=evidence.prediction,
+        confidence=evidence.confidence,
+        probabilities=evidence.probabilities,
+        slices=evidence.slices,
+        inclusion_probability=task.inclusion_probability,
+        audit=task.lane == "audit",
+        reliability=reliability,
+        learn=evidence.learn,
+        learned_prediction=evidence.learned_prediction,
+        learned_version=evidence.learned_version,
+    )

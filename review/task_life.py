@@ -1,0 +1,156 @@
+"""The life of a task: one table of transitions, and how tasks begin."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final, Literal
+
+from review.settings import LaneSettings, QueueSettings
+from schemas.alert import Alert
+from schemas.prediction import Prediction, confidence_of, epoch_ms, label_text
+from schemas.task import Evidence, Lane, Task
+
+__all__ = [
+    "ALERT_CHOICES",
+    "TRANSITIONS",
+    "Stage",
+    "Step",
+    "after",
+    "alert_task",
+    "diagram",
+    "lane_settings",
+    "new_task_for",
+    "task_id_of",
+]
+
+Stage = Literal["open", "leased", "answered", "settled", "expired"]
+Step = Literal["lease", "renew", "release", "skip", "lapse", "hear", "suffice", "withdraw", "settle", "expire"]
+
+TRANSITIONS: Final[dict[tuple[Stage, Step], Stage]] = {
+    ("open", "lease"): "leased",
+    ("open", "hear"): "open",
+    ("open", "suffice"): "answered",
+    ("open", "withdraw"): "open",
+    ("open", "expire"): "expired",
+    ("leased", "renew"): "leased",
+    ("leased", "release"): "open",
+    ("leased", "skip"): "open",
+    ("leased", "lapse"): "open",
+    ("leased", "hear"): "open",
+    ("leased", "suffice"): "answered",
+    ("leased", "withdraw"): "leased",
+    ("answered", "hear"): "open",
+    ("answered", "suffice"): "answered",
+    ("answered", "withdraw"): "open",
+    ("answered", "settle"): "settled",
+}
+"""Stage and step to next stage. ``hear`` is an opinion after which more are needed, ``suffice`` one after which none is.
+
+The stages open, leased and answered are all ``open`` on the wire: leases and the seconds in which an answer may be
+taken back are the queue's own business. An answered task goes back to open when another opinion of the same task, told
+earlier but heard later, disagrees.
+"""
+
+ALERT_CHOICES: Final = ("confirmed", "expected change", "false alarm")
+"""The answers offered for an alert."""
+
+SEVERITY_PRIORITY: Final = {"info": 3.0, "warning": 4.0, "critical": 5.0}
+LANE_PRIORITY: Final[dict[Lane, float]] = {"review": 0.0, "audit": 1.0, "escalate": 2.0}
+"""Added to the score: escalations go first, then the audit sample (live accuracy rests on it), then reviews by score."""
+
+
+def after(stage: Stage, step: Step) -> Stage | None:
+    """The stage after a step; None where the step is not possible."""
+    return TRANSITIONS.get((stage, step))
+
+
+def diagram() -> str:
+    """The table as a Mermaid state diagram, for the documentation."""
+    lines = [f"    {stage} --> {later}: {step}" for (stage, step), later in TRANSITIONS.items()]
+    ends = ["    settled --> [*]", "    expired --> [*]"]
+    return "\n".join(["stateDiagram-v2", "    [*] --> open", *lines, *ends])
+
+
+def task_id_of(model: str, subject_id: str) -> str:
+    """The id of the one task about an event or an alert of a model: the same whoever computes it, and safe in a URL."""
+    return "t-" + hashlib.sha256(f"{model}\0{subject_id}".encode()).hexdigest()[:24]
+
+
+def lane_settings(settings: QueueSettings, lane: Lane) -> LaneSettings:
+    """The settings of one lane."""
+    found: LaneSettings = getattr(settings, lane)
+    return found
+
+
+def new_task_for(
+    prediction: Prediction,
+    *,
+    lane: Lane,
+    created_at: int,
+    settings: QueueSettings,
+    score: float,
+    uncertainty: float,
+    inclusion_probability: float,
+    reasons: tuple[str, ...] = (),
+    choices: Sequence[str] = (),
+    learned_prediction: str = "",
+    learned_version: str = "",
+) -> Task:
+    """The task about one prediction; ``created_at`` in epoch milliseconds, ``score`` in [0, 1] orders its lane.
+
+    ``choices`` are the labels that the model is known to give; those of the prediction itself are added where absent,
+    the model's answer first in line only if nothing else is known.
+    """
+    known = list(choices)
+    offered = [label_text(prediction.prediction), learned_prediction, *(prediction.probabilities or {})]
+    known += [label for label in dict.fromkeys(offered) if label and label not in known]
+    return Task(
+        task_id=task_id_of(prediction.model, prediction.event_id),
+        lane=lane,
+        model=prediction.model,
+        created_at=created_at,
+        due_at=created_at + lane_settings(settings, lane).due_seconds * 1_000,
+        priority=LANE_PRIORITY[lane] + (0.0 if lane == "audit" else score),
+        reasons=reasons,
+        choices=tuple(known),
+        inclusion_probability=inclusion_probability,
+        uncertainty=uncertainty,
+        evidence=evidence_of(prediction, learned_prediction, learned_version),
+        changed_at=created_at,
+    )
+
+
+def evidence_of(prediction: Prediction, learned_prediction: str = "", learned_version: str = "") -> Evidence:
+    """What a reviewer sees of a prediction, and what learning will need of it."""
+    return Evidence(
+        event_id=prediction.event_id,
+        time=epoch_ms(prediction.time),
+        model_version=prediction.model_version,
+        features=prediction.features,
+        prediction=label_text(prediction.prediction),
+        confidence=confidence_of(prediction),
+        probabilities=prediction.probabilities,
+        slices=prediction.slices,
+        content=prediction.content,
+        learn=prediction.consent.learn,
+        learned_prediction=learned_prediction,
+        learned_version=learned_version,
+    )
+
+
+def alert_task(alert: Alert, *, settings: QueueSettings) -> Task:
+    """The task about one alert, for the person on call; it becomes more urgent with the alert's severity."""
+    return Task(
+        task_id=task_id_of(alert.model, alert.alert_id),
+        lane="alert",
+        model=alert.model,
+        revision=alert.revision,
+        created_at=alert.fired_at,
+        due_at=alert.fired_at + settings.alert.due_seconds * 1_000,
+        priority=SEVERITY_PRIORITY[alert.severity],
+        reasons=(f"{alert.signal} left normal ({alert.detector}, {alert.severity})",),
+        choices=ALERT_CHOICES,
+        alert_id=alert.alert_id,
+        changed_at=alert.changed_at,
+    )
