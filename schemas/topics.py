@@ -22,7 +22,28 @@ from schemas.task import Task
 from schemas.verdict import Verdict
 from schemas.wire import Wire
 
-__all__ = ["ALL_TOPICS", "PREFIX_DEFAULT", "Topic"]
+__all__ = [
+    "ALL_TOPICS",
+    "PREFIX_DEFAULT",
+    "PREDICTIONS",
+    "LABELS",
+    "VERDICTS",
+    "REJECTS",
+    "BLOCKS",
+    "ALERTS",
+    "REVIEW_EVENTS",
+    "REVIEW_ALERTS",
+    "REVIEW_OPINIONS",
+    "CORRECTIONS",
+    "MODELS",
+    "MODEL_CHUNKS",
+    "GATES",
+    "REFERENCES",
+    "PEOPLE",
+    "SETTINGS",
+    "AUDIT",
+    "Topic",
+]
 
 PREFIX_DEFAULT: Final = "watchloop."
 DAY: Final = 86_400

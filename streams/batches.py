@@ -164,12 +164,15 @@ class TransactionalBatches(_Batches):
     """Consume, handle, and commit outputs with offsets in one transaction (KIP-98, KIP-447).
 
     ``slot`` names this worker among those of its role: a restarted worker with the same slot fences its predecessor. An
-    abortable failure rewinds and tries the same batch again; the handler must therefore not keep what it did.
+    abortable failure calls ``undo``, so that the handler forgets the batch, and hands it out again.
     """
 
-    def __init__(self, settings: KafkaSettings, *, group: str, slot: str, **kwargs: object) -> None:
+    def __init__(
+        self, settings: KafkaSettings, *, group: str, slot: str, undo: Callable[[], None], **kwargs: object
+    ) -> None:
         super().__init__(settings, group=group, **kwargs)  # type: ignore[arg-type]
         self._slot = slot
+        self._undo = undo
         self._producer = Producer(
             {
                 **producer_config(settings),
@@ -210,6 +213,7 @@ class TransactionalBatches(_Batches):
                 raise
             log.warning("transaction aborted, trying the batch again", error=error.args[0].str())
             self._producer.abort_transaction(COMMIT_SECONDS_MAX)
+            self._undo()
             self._rewind(messages)
 
     def _commit(self) -> None:

@@ -1,0 +1,233 @@
+"""predictions → verdicts, tasks, blocks and rejects: one verdict for every prediction."""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from agents.choices import Choices
+from agents.metrics import INTAKE_EVENTS, INTAKE_REJECTS, INTAKE_VERDICTS
+from drift.blocks import build_blocks
+from drift.settings import DriftSettings
+from review.settings import QueueSettings, TriageSettings
+from review.task_life import new_task_for
+from review.triage import DECISIONS, Decisions, Triage, TriageState
+from schemas.prediction import Prediction
+from schemas.reference import Reference
+from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS
+from schemas.verdict import Verdict
+from streams.inbox import Arrivals, read_predictions
+from streams.outbox import Outbox
+from streams.records import Record
+
+__all__ = ["Intake", "IntakeSettings", "Serving"]
+
+VERDICTS_PER_MESSAGE_MAX = 200
+
+
+class Scores(Protocol):
+    """What the learned model in charge says of a batch; arrays of shape (events,)."""
+
+    answers: Sequence[str]
+    error_probability: npt.NDArray[np.float64]
+    uncertainty: npt.NDArray[np.float64]
+
+
+class Serving(Protocol):
+    """The learned model in charge."""
+
+    version: str
+
+    def many(self, events: Sequence[Prediction]) -> Scores:
+        """Score a batch."""
+
+
+class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What INTAKE needs to know. ``triage`` gives the settings of a model by its name."""
+
+    prefix: str
+    triage: Callable[[str], TriageSettings]
+    labels: Callable[[str], tuple[str, ...]]
+    drift: DriftSettings
+    queue: QueueSettings
+    models_max: int
+    future_seconds_max: int
+
+
+class Intake:
+    """Reads, checks, decides, measures. One object a worker; ``handle`` is called by one thread.
+
+    ``reference_of`` and ``serving_of`` give a model's present reference and learned model, None where there is none.
+    """
+
+    def __init__(
+        self,
+        settings: IntakeSettings,
+        *,
+        reference_of: Callable[[str], Reference | None],
+        serving_of: Callable[[str], Serving | None],
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._settings = settings
+        self._reference_of = reference_of
+        self._serving_of = serving_of
+        self._clock = clock
+        self._triage: dict[str, Triage] = {}
+        self._choices: dict[str, Choices] = {}
+        self._before: dict[str, TriageState | None] = {}
+
+    def handle(self, records: Sequence[Record], outbox: Outbox) -> None:
+        """One batch, within one transaction."""
+        now_ms = int(self._clock() * 1000)
+        self._before = {}
+        arrivals = read_predictions(
+            records,
+            self._settings.prefix,
+            now_ms=now_ms,
+            future_ms_max=self._settings.future_seconds_max * 1000,
+        )
+        by_model: dict[str, list[int]] = defaultdict(list)
+        for place, event in enumerate(arrivals.events):
+            by_model[event.model].append(place)
+        for model, places in by_model.items():
+            self._judge(model, arrivals, places, now_ms, outbox)
+        for reject in arrivals.rejects:
+            outbox.send(REJECTS, reject.source_key, reject)
+        INTAKE_EVENTS.inc(len(arrivals.events))
+        INTAKE_REJECTS.inc(len(arrivals.rejects))
+
+    def undo(self) -> None:
+        """Forget what the last batch did to the thresholds: its transaction was aborted."""
+        for model, state in self._before.items():
+            if state is None:
+                del self._triage[model]
+            else:
+                self._triage[model].restore(state)
+        self._before = {}
+
+    def _judge(self, model: str, arrivals: Arrivals, places: list[int], now_ms: int, outbox: Outbox) -> None:
+        events = [arrivals.events[place] for place in places]
+        times_ms = [arrivals.times_ms[place] for place in places]
+        triage = self._triage_of(model)
+        serving = self._serving_of(model)
+        scores = None if serving is None else serving.many(events)
+        decisions = triage.decide(
+            events,
+            error_probability=None if scores is None else scores.error_probability,
+            learned_uncertainty=None if scores is None else scores.uncertainty,
+        )
+        self._choices[model].see(events)
+        verdicts = self._verdicts(events, times_ms, decisions, triage.policy_version, serving, scores, now_ms)
+        self._send_tasks(events, verdicts, decisions, now_ms, outbox)
+        self._send_blocks(arrivals, places, verdicts, outbox)
+        key = model.encode()
+        for start in range(0, len(verdicts), VERDICTS_PER_MESSAGE_MAX):
+            outbox.send(VERDICTS, key, list(verdicts[start : start + VERDICTS_PER_MESSAGE_MAX]))
+
+    def _triage_of(self, model: str) -> Triage:
+        triage = self._triage.get(model)
+        if triage is None:
+            triage = self._triage[model] = Triage(self._settings.triage(model), model=model)
+            self._choices[model] = Choices(self._settings.labels(model))
+            self._before[model] = None
+        else:
+            self._before[model] = triage.export_state()
+        return triage
+
+    @staticmethod
+    def _verdicts(
+        events: Sequence[Prediction],
+        times_ms: Sequence[int],
+        decisions: Decisions,
+        policy_version: str,
+        serving: Serving | None,
+        scores: Scores | None,
+        now_ms: int,
+    ) -> list[Verdict]:
+        """The decisions as Structs, in order."""
+        codes = decisions.codes.tolist()
+        for code, count in zip(*np.unique(decisions.codes, return_counts=True), strict=True):
+            INTAKE_VERDICTS.labels(DECISIONS[code]).inc(int(count))
+        wrong = [None] * len(events) if scores is None else scores.error_probability.tolist()
+        answers = [""] * len(events) if scores is None else scores.answers
+        version = "" if serving is None else serving.version
+        return [
+            Verdict(
+                event_id=event.event_id,
+                model=event.model,
+                model_version=event.model_version,
+                time=time_ms,
+                decision=DECISIONS[code],
+                reasons=reasons,
+                uncertainty=uncertainty,
+                inclusion_probability=inclusion,
+                error_probability=error,
+                audit=audit,
+                policy_version=policy_version,
+                learned_version=version,
+                learned_prediction=answer,
+                decided_at=now_ms,
+            )
+            for event, time_ms, code, reasons, uncertainty, inclusion, error, audit, answer in zip(
+                events,
+                times_ms,
+                codes,
+                decisions.reasons,
+                decisions.uncertainty.tolist(),
+                decisions.inclusion_probability.tolist(),
+                wrong,
+                decisions.audit.tolist(),
+                answers,
+                strict=True,
+            )
+        ]
+
+    def _send_tasks(
+        self,
+        events: Sequence[Prediction],
+        verdicts: list[Verdict],
+        decisions: Decisions,
+        now_ms: int,
+        outbox: Outbox,
+    ) -> None:
+        """A task for every event that a person will see; its id goes into the verdict."""
+        for place in np.flatnonzero(decisions.seen).tolist():
+            event, verdict, lane = events[place], verdicts[place], decisions.lane(place)
+            assert lane is not None
+            task = new_task_for(
+                event,
+                verdict,
+                lane=lane,
+                choices=self._choices[event.model].offer(event),
+                created_at=now_ms,
+                due_at=now_ms + 1000 * getattr(self._settings.queue, lane).due_seconds,
+                priority=float(decisions.scores[place]),
+            )
+            verdicts[place] = msgspec.structs.replace(verdict, task_id=task.task_id)
+            outbox.send(REVIEW_EVENTS, task.task_id, task)
+
+    def _send_blocks(
+        self, arrivals: Arrivals, places: Sequence[int], verdicts: Sequence[Verdict], outbox: Outbox
+    ) -> None:
+        by_partition: dict[int, list[int]] = defaultdict(list)
+        for index, place in enumerate(places):
+            by_partition[arrivals.partitions[place]].append(index)
+        for partition, indexes in by_partition.items():
+            events = [arrivals.events[places[index]] for index in indexes]
+            model = events[0].model
+            blocks = build_blocks(
+                events,
+                partition=partition,
+                offsets=[arrivals.offsets[places[index]] for index in indexes],
+                decisions=[verdicts[index].decision for index in indexes],
+                reference=self._reference_of(model),
+                settings=self._settings.drift,
+            )
+            for block in blocks:
+                outbox.send(BLOCKS, model, block)

@@ -1,0 +1,40 @@
+"""What /metrics shows of a worker (Prometheus names and units)."""
+
+from __future__ import annotations
+
+import os
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+
+__all__ = [
+    "ALERTS_FIRED",
+    "BATCH_SECONDS",
+    "CORRECTIONS_LEARNED",
+    "INTAKE_EVENTS",
+    "INTAKE_REJECTS",
+    "INTAKE_VERDICTS",
+    "OPEN_TASKS",
+    "RECORD_FAILURES",
+    "RECORD_ROWS",
+    "exposition",
+]
+
+INTAKE_EVENTS = Counter("watchloop_intake_events_total", "Predictions that were given a verdict.")
+INTAKE_REJECTS = Counter("watchloop_intake_rejects_total", "Messages, or elements of them, that could not be read.")
+INTAKE_VERDICTS = Counter("watchloop_intake_verdicts_total", "Verdicts by decision.", ["decision"])
+BATCH_SECONDS = Histogram("watchloop_batch_seconds", "Time to handle one batch.", ["role"])
+OPEN_TASKS = Gauge("watchloop_open_tasks", "Tasks that wait for people.", ["lane"], multiprocess_mode="livesum")
+ALERTS_FIRED = Counter("watchloop_alerts_fired_total", "Alerts that began to fire.", ["model", "severity"])
+CORRECTIONS_LEARNED = Counter("watchloop_corrections_learned_total", "Corrections learned from.", ["model"])
+RECORD_ROWS = Counter("watchloop_record_rows_total", "Rows stored in ClickHouse.", ["table"])
+RECORD_FAILURES = Counter("watchloop_record_failures_total", "Inserts that failed and were tried again.")
+
+
+def exposition() -> bytes:
+    """The metrics as text: of this process, or of all processes that share ``PROMETHEUS_MULTIPROC_DIR``."""
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        return generate_latest()
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)

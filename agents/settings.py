@@ -1,0 +1,65 @@
+"""Everything that can be set, composed of the rooms' own settings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from drift.settings import DriftSettings
+from learning.settings import LearnSettings
+from review.console.settings import ConsoleSettings
+from review.settings import AccuracySettings, AgreementSettings, QueueSettings, TriageSettings
+from streams.settings import EmbeddedKafkaSettings, KafkaSettings
+from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
+
+__all__ = ["ModelSettings", "Settings", "WorkerSettings"]
+
+
+class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How one model is watched."""
+
+    labels: Annotated[tuple[str, ...], Meta(max_length=1_000)] = ()
+    """What it may answer, in the order of the number keys; empty: learned from what it answers."""
+    triage: TriageSettings = TriageSettings()
+    """Which of its predictions people see."""
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a worker process runs."""
+
+    data: str = "data"
+    """Folder for keys, logs and the embedded servers."""
+    batch_events_max: Annotated[int, Meta(ge=1, le=100_000)] = 5_000
+    """Messages that INTAKE takes into one transaction; more wait in Kafka."""
+    models_max: Annotated[int, Meta(ge=1, le=10_000)] = 200
+    """Models watched at once; predictions of one more are rejected with that reason."""
+    future_seconds_max: Annotated[int, Meta(ge=0, le=86_400 * 365)] = 86_400
+    """How far a prediction's time may lie ahead of the clock; beyond it the prediction is rejected."""
+    metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
+    """Port of /metrics where the worker has no console; 0 for none."""
+    stop_seconds_max: Annotated[int, Meta(ge=1, le=600)] = 30
+    """How long a stop waits for what is in hand."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set. ``models`` names the watched ones; ``default`` holds for every other."""
+
+    kafka: KafkaSettings = KafkaSettings()
+    clickhouse: ClickHouseSettings = ClickHouseSettings()
+    console: ConsoleSettings = ConsoleSettings()
+    worker: WorkerSettings = WorkerSettings()
+    embedded_kafka: EmbeddedKafkaSettings = EmbeddedKafkaSettings()
+    embedded_clickhouse: EmbeddedClickHouseSettings = EmbeddedClickHouseSettings()
+    drift: DriftSettings = DriftSettings()
+    queue: QueueSettings = QueueSettings()
+    agreement: AgreementSettings = AgreementSettings()
+    accuracy: AccuracySettings = AccuracySettings()
+    learning: LearnSettings = LearnSettings()
+    default: ModelSettings = ModelSettings()
+    models: dict[str, ModelSettings] = {}
+
+    def model(self, name: str) -> ModelSettings:
+        """How the model of that name is watched."""
+        return self.models.get(name, self.default)

@@ -1,0 +1,136 @@
+"""The data folder: one owner, its secrets, and the addresses of what runs in it."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import pathlib
+import secrets
+from collections.abc import Iterator
+from typing import IO
+
+import msgspec
+
+from watchloop.errors import FolderTaken, NoAccess
+
+__all__ = ["ClickHouseEndpoint", "DataFolder", "Endpoints", "Secrets"]
+
+
+class ClickHouseEndpoint(msgspec.Struct, frozen=True):
+    """Where ClickHouse answers, and the passwords of its users by name."""
+
+    url: str
+    users: dict[str, str]
+
+
+class Endpoints(msgspec.Struct, frozen=True):
+    """What ``endpoints.json`` says."""
+
+    kafka: str
+    clickhouse: ClickHouseEndpoint
+    console: str
+
+
+class Secrets(msgspec.Struct, frozen=True):
+    """Made at the first start, kept in the folder, readable by its owner alone."""
+
+    clickhouse_users: dict[str, str]
+    console_secret: str
+    people: dict[str, str] = {}
+    """Passwords of the demo's people, by name."""
+
+
+class DataFolder:
+    """``path`` and what lies in it. Only ``own`` writes outside of ``run``-time files."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.path = path.absolute()
+
+    @contextlib.contextmanager
+    def own(self) -> Iterator[None]:
+        """Be the only program in this folder. Raises FolderTaken or NoAccess."""
+        lock = self._open_lock()
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            owner = lock.read().strip() or "unknown"
+            lock.close()
+            raise FolderTaken(
+                f"{self.path}: in use by another watchloop (process {owner}); stop it, or name another folder with --data"
+            ) from error
+        try:
+            lock.seek(0)
+            lock.truncate()
+            lock.write(str(os.getpid()))
+            lock.flush()
+            yield
+        finally:
+            self.endpoints_file.unlink(missing_ok=True)
+            lock.close()
+
+    def _open_lock(self) -> IO[str]:
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            return (self.path / "lock").open("a+")
+        except OSError as error:
+            raise NoAccess(
+                f"{self.path}: cannot be written ({error.strerror}); name a folder that can with --data"
+            ) from error
+
+    @property
+    def endpoints_file(self) -> pathlib.Path:
+        """Addresses and passwords, there while the program runs."""
+        return self.path / "endpoints.json"
+
+    @property
+    def log(self) -> pathlib.Path:
+        """Where the workers' logs go."""
+        return self.path / "log"
+
+    @property
+    def keys(self) -> pathlib.Path:
+        """Where the signing key and the public keys lie."""
+        return self.path / "keys"
+
+    def secrets(self) -> Secrets:
+        """The secrets of this folder, made if there are none."""
+        file = self.path / "secrets.json"
+        if file.exists():
+            return msgspec.json.decode(file.read_bytes(), type=Secrets)
+        made = Secrets(
+            clickhouse_users={"watchloop": secrets.token_urlsafe(18), "analyst": secrets.token_urlsafe(18)},
+            console_secret=secrets.token_hex(32),
+        )
+        self.write_private(file, msgspec.json.encode(made))
+        return made
+
+    def keep_people(self, people: dict[str, str]) -> None:
+        """Remember the passwords of the demo's people."""
+        kept = msgspec.structs.replace(self.secrets(), people=people)
+        self.write_private(self.path / "secrets.json", msgspec.json.encode(kept))
+
+    def endpoints(self) -> Endpoints | None:
+        """What runs in this folder now, None for nothing."""
+        try:
+            return msgspec.json.decode(self.endpoints_file.read_bytes(), type=Endpoints)
+        except FileNotFoundError:
+            return None
+        except (PermissionError, msgspec.DecodeError) as error:
+            raise NoAccess(f"{self.endpoints_file}: cannot be read: {error}") from error
+
+    def write_endpoints(self, endpoints: Endpoints) -> None:
+        """Say what runs here."""
+        self.write_private(self.endpoints_file, msgspec.json.format(msgspec.json.encode(endpoints)))
+
+    @staticmethod
+    def write_private(file: pathlib.Path, data: bytes) -> None:
+        """Write a file that only its owner may read, whole or not at all."""
+        new = file.with_suffix(".new")
+        with contextlib.suppress(FileNotFoundError):
+            new.unlink()
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        new.replace(file)

@@ -1,0 +1,112 @@
+"""The settings of the whole program: watchloop.toml, then the environment, checked as one before anything starts."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import re
+import tomllib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from agents.settings import ModelSettings, Settings
+from watchloop.errors import WrongSetting
+
+__all__ = ["FILE_DEFAULT", "load_settings"]
+
+FILE_DEFAULT = pathlib.Path("watchloop.toml")
+PREFIX = "WATCHLOOP_"
+NOT_SETTINGS = frozenset({"WATCHLOOP_KAFKA_JARS", "WATCHLOOP_CONFIG"})
+_PATH = re.compile(r"^(?P<what>.*) - at `\$\.?(?P<path>[^`]*)`$", re.DOTALL)
+
+
+def load_settings(path: pathlib.Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of a file (``watchloop.toml`` if there is one) overridden by the environment.
+
+    ``WATCHLOOP_KAFKA_BOOTSTRAP`` sets ``bootstrap`` of ``[kafka]``; a double underscore goes one table deeper:
+    ``WATCHLOOP_DEFAULT_TRIAGE__BUDGET``, ``WATCHLOOP_MODELS_fraud__triage__budget``. Raises WrongSetting.
+    """
+    environment = os.environ if environment is None else environment
+    if path is None and "WATCHLOOP_CONFIG" in environment:
+        path = pathlib.Path(environment["WATCHLOOP_CONFIG"])
+    tree, source = _read(path)
+    places = _merge_environment(tree, environment)
+    try:
+        return msgspec.convert(tree, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise WrongSetting(_explain(str(error), source, places)) from error
+
+
+def _read(path: pathlib.Path | None) -> tuple[dict[str, Any], str]:
+    if path is None:
+        if not FILE_DEFAULT.exists():
+            return {}, "the defaults"
+        path = FILE_DEFAULT
+    try:
+        return tomllib.loads(path.read_text()), str(path)
+    except FileNotFoundError as error:
+        raise WrongSetting(f"{path}: there is no such file; name a watchloop.toml with --config") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise WrongSetting(f"{path}: not valid TOML: {error}") from error
+    except OSError as error:
+        raise WrongSetting(f"{path}: cannot be read: {error.strerror}") from error
+
+
+def _merge_environment(tree: dict[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
+    """Put variables into the tree; returns setting path to the variable that set it."""
+    places: dict[str, str] = {}
+    sections = sorted(Settings.__struct_fields__, key=len, reverse=True)
+    for variable, text in sorted(environment.items()):
+        if not variable.startswith(PREFIX) or variable in NOT_SETTINGS:
+            continue
+        name = variable.removeprefix(PREFIX)
+        section = next((s for s in sections if name.lower().startswith(s + "_")), None)
+        if section is None:
+            raise WrongSetting(
+                f"{variable}: no such setting; it is {PREFIX}SECTION_NAME with one of the sections "
+                f"{', '.join(s.upper() for s in Settings.__struct_fields__)}"
+            )
+        rest = name[len(section) + 1 :]
+        keys = rest.split("__") if section == "models" else rest.lower().split("__")
+        at = tree
+        for key in (section, *keys[:-1]):
+            at = at.setdefault(key, {})
+            if not isinstance(at, dict):
+                raise WrongSetting(f"{variable}: {key} is not a table")
+        at[keys[-1]] = _value(text)
+        places[".".join((section, *keys))] = variable
+    return places
+
+
+def _value(text: str) -> Any:
+    """A TOML array or table if it looks like one, else the text (converted later to what the setting is)."""
+    if text[:1] in "[{":
+        try:
+            return tomllib.loads(f"value = {text}")["value"]
+        except tomllib.TOMLDecodeError:
+            return text
+    return text
+
+
+def _explain(message: str, source: str, places: Mapping[str, str]) -> str:
+    """One line: which setting, where it was said, what is wrong and what it may be."""
+    found = _PATH.match(message)
+    what, path = (found["what"], found["path"]) if found else (message, "")
+    unknown = re.match(r"Object contains unknown field `(.*)`", what)
+    if unknown:
+        path = f"{path}.{unknown[1]}".lstrip(".")
+        what = f"there is no such setting; here it may be one of {', '.join(_fields_at(path.split('.')[:-1]))}"
+    place = places.get(path, source)
+    return f"{place}: {path or 'the settings'}: {what}"
+
+
+def _fields_at(path: list[str]) -> tuple[str, ...]:
+    kind: Any = Settings
+    for key in path:
+        fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
+        kind = fields.get(key, kind)
+        if kind == dict[str, ModelSettings]:
+            kind = ModelSettings
+    return tuple(kind.__struct_fields__) if hasattr(kind, "__struct_fields__") else ()
