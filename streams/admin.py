@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future
 from typing import Any, Final
 
 import msgspec
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
-from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, TopicDescription
+from confluent_kafka.admin import (  # type: ignore[attr-defined] # it exports without saying so
+    AdminClient,
+    ConfigResource,
+    NewTopic,
+    TopicDescription,
+    TopicMetadata,
+)
 
 from schemas.topics import ALL_TOPICS, Topic
 from streams.clients import common_client_config
@@ -18,6 +25,7 @@ from streams.settings import MESSAGE_OVERHEAD_BYTES, KafkaSettings
 __all__ = ["TopicState", "check_reachable", "create_topics", "describe", "full_name", "topic_config", "topic_ids"]
 
 ANSWER_SECONDS_MAX: Final = 30.0
+POLL_SECONDS: Final = 0.02
 FOREVER: Final = "-1"
 COMPACT_SEGMENT_BYTES: Final = 16 * 1024 * 1024
 COMPACT_SEGMENT_MS: Final = 3_600_000
@@ -110,9 +118,7 @@ def create_topics(settings: KafkaSettings, topics: Sequence[Topic] = ALL_TOPICS)
         for name, topic in wanted.items()
     ]
     existing = [name for name, future in admin.create_topics(new).items() if _existed(settings, name, future)]
-    if not existing:
-        return []
-    found = admin.list_topics(timeout=ANSWER_SECONDS_MAX).topics
+    found = _wait_until_known(settings, admin, wanted)
     return [
         f"topic {name} has {has} partitions, the settings ask for {want}; it is kept as it is"
         for name in existing
@@ -134,7 +140,8 @@ def describe(settings: KafkaSettings, topics: Sequence[Topic] = ALL_TOPICS) -> d
     resources = {name: ConfigResource(ConfigResource.Type.TOPIC, full_name(settings, name)) for name in found}
     if not resources:
         return {}
-    futures = _admin(settings).describe_configs(list(resources.values()), request_timeout=ANSWER_SECONDS_MAX)
+    admin = _admin(settings)
+    futures = admin.describe_configs(list(resources.values()), request_timeout=ANSWER_SECONDS_MAX)
     states = {}
     for name, topic in found.items():
         config = _answer(settings, futures[resources[name]])
@@ -180,6 +187,25 @@ def _existed(settings: KafkaSettings, name: str, future: Future[Any]) -> bool:
             "correct kafka.replication_factor or kafka.prefix in watchloop.toml, or the rights of its user"
         ) from None
     return False
+
+
+def _wait_until_known(settings: KafkaSettings, admin: AdminClient, names: Iterable[str]) -> dict[str, TopicMetadata]:
+    """The cluster's topics once ``names`` are among them: brokers learn of a new topic a moment after its creation."""
+    deadline = time.monotonic() + ANSWER_SECONDS_MAX
+    while True:
+        try:
+            found: dict[str, TopicMetadata] = admin.list_topics(timeout=ANSWER_SECONDS_MAX).topics
+        except KafkaException as error:
+            raise KafkaUnreachable(f"the Kafka at {settings.bootstrap} did not list topics: {_reason(error)}") from None
+        missing = [name for name in names if name not in found or found[name].error is not None]
+        if not missing:
+            return found
+        if time.monotonic() > deadline:
+            raise TopicsNotCreated(
+                f"Kafka at {settings.bootstrap} accepted topic {missing[0]} but does not serve it within "
+                f"{ANSWER_SECONDS_MAX:g} s: look into the brokers' logs"
+            )
+        time.sleep(POLL_SECONDS)
 
 
 def _descriptions(settings: KafkaSettings, topics: Sequence[Topic]) -> dict[str, TopicDescription]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from typing import Final
+from typing import Any, Final
 
 from confluent_kafka import KafkaError
 
@@ -21,7 +21,7 @@ def _log_error(error: KafkaError) -> None:
     LOGGER.log(logging.ERROR if error.fatal() else logging.DEBUG, "kafka client: %s", error.str())
 
 
-def common_client_config(settings: KafkaSettings) -> dict[str, object]:
+def common_client_config(settings: KafkaSettings) -> dict[str, Any]:
     """The configuration every producer, consumer and admin client begins with; ``settings.client`` has the last word.
 
     The clients' own log goes to the logger ``streams.kafka``, where a program's logging may pick it up.

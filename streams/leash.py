@@ -52,7 +52,7 @@ def spawn(
     if os.sep in cmd[0] and not Path(cwd or ".", cmd[0]).exists():
         raise FileNotFoundError(f"no program at {cmd[0]}")
     by_pipe = not sys.platform.startswith("linux") if pipe is None else pipe
-    leash = [sys.executable, "-I", "-S", __file__, "--parent", str(os.getpid())]
+    leash = [sys.executable, "-I", "-S", str(Path(__file__).resolve()), "--parent", str(os.getpid())]
     return subprocess.Popen(  # noqa: S603 - the command is the caller's own, never a shell's
         [*leash, *(["--pipe"] if by_pipe else []), "--", *cmd],
         stdin=subprocess.PIPE if by_pipe else subprocess.DEVNULL,

@@ -1,0 +1,166 @@
+"""The embedded cluster's folder: its identity, its ports, its files, and who uses it."""
+
+from __future__ import annotations
+
+import base64
+import errno
+import fcntl
+import os
+import socket
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from streams.errors import KafkaFolderBusy, KafkaFolderMismatch
+from streams.node import HOST, LOG_CONFIG_FILE, NodePorts, log4j2_properties, server_properties
+from streams.settings import EmbeddedKafkaSettings
+
+__all__ = ["Cluster", "free_ports", "is_free", "new_cluster_id"]
+
+NOTES_FILE: Final = "cluster.json"
+POLL_SECONDS: Final = 0.1
+
+
+class Notes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a folder remembers of its cluster."""
+
+    cluster_id: str
+    ports: list[NodePorts]
+
+
+class Cluster:
+    """``folder``: ``cluster.json``, ``log/``, and ``node-N/`` with ``server.properties`` and ``data/``."""
+
+    def __init__(self, folder: Path, settings: EmbeddedKafkaSettings, message_bytes_max: int) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.message_bytes_max = message_bytes_max
+        self.cluster_id = ""
+        self.ports: list[NodePorts] = []
+
+    @property
+    def nodes(self) -> range:
+        """The nodes' numbers, from 1."""
+        return range(1, self.settings.nodes + 1)
+
+    def properties_file(self, node: int) -> str:
+        """A node's properties, relative to the folder."""
+        return f"node-{node}/server.properties"
+
+    def log_file(self, node: int) -> Path:
+        """What a node says while it runs."""
+        return self.folder / "log" / f"node-{node}.log"
+
+    def console_file(self, node: int) -> Path:
+        """What the Java runtime itself says; begun anew at each start."""
+        return self.folder / "log" / f"node-{node}.console"
+
+    def unformatted(self) -> list[int]:
+        """The nodes without a prepared data folder."""
+        return [node for node in self.nodes if not (self._data(node) / "meta.properties").is_file()]
+
+    def prepare(self) -> None:
+        """Make the folder ready for a start: identity, ports and configuration written, nobody else in it.
+
+        Raises ``KafkaFolderMismatch`` or ``KafkaFolderBusy``.
+        """
+        for node in self.nodes:
+            self._data(node).mkdir(parents=True, exist_ok=True)
+        (self.folder / "log").mkdir(exist_ok=True)
+        self._wait_until_unused()
+        notes = self._read_notes()
+        self.cluster_id = notes.cluster_id if notes else new_cluster_id(os.urandom(16))
+        self.ports = notes.ports if notes else []
+        if not self.ports or not all(is_free(port) for ports in self.ports for port in msgspec.structs.astuple(ports)):
+            self.choose_ports()
+        else:
+            self._write()
+
+    def choose_ports(self) -> None:
+        """New free ports for every node."""
+        free = free_ports(2 * self.settings.nodes)
+        self.ports = [NodePorts(broker, controller) for broker, controller in zip(free[::2], free[1::2], strict=True)]
+        self._write()
+
+    def _data(self, node: int) -> Path:
+        return self.folder / f"node-{node}" / "data"
+
+    def _write(self) -> None:
+        notes = self.folder / NOTES_FILE
+        new = notes.with_suffix(".new")
+        new.write_bytes(msgspec.json.encode(Notes(self.cluster_id, self.ports)))
+        new.replace(notes)
+        (self.folder / LOG_CONFIG_FILE).write_text(log4j2_properties(self.settings), encoding="latin-1")
+        for node in self.nodes:
+            text = server_properties(node, self.ports, self.settings, self.message_bytes_max)
+            (self.folder / self.properties_file(node)).write_text(text, encoding="latin-1")
+
+    def _read_notes(self) -> Notes | None:
+        path = self.folder / NOTES_FILE
+        if not path.is_file():
+            return None
+        try:
+            notes = msgspec.json.decode(path.read_bytes(), type=Notes)
+        except msgspec.DecodeError as error:
+            raise KafkaFolderMismatch(f"{path} cannot be read ({error}): restore it, or use another --data") from None
+        if len(notes.ports) != self.settings.nodes:
+            raise KafkaFolderMismatch(
+                f"{self.folder} holds a Kafka of {len(notes.ports)} nodes, embedded_kafka.nodes asks for "
+                f"{self.settings.nodes}: set it back, or use another --data"
+            )
+        return notes
+
+    def _wait_until_unused(self) -> None:
+        """Wait for a Kafka that is still closing its log in this folder, as it does after its parent was killed."""
+        deadline = time.monotonic() + self.settings.stop_seconds_max
+        while used := [node for node in self.nodes if _is_locked(self._data(node) / ".lock")]:
+            if time.monotonic() > deadline:
+                raise KafkaFolderBusy(
+                    f"another Kafka process uses {self._data(used[0])}: stop it, or use another --data"
+                )
+            time.sleep(POLL_SECONDS)
+
+
+def new_cluster_id(random_bytes: bytes) -> str:
+    """A cluster id of 16 random bytes, in URL-safe base64 as Kafka spells it; Kafka refuses a leading dash."""
+    text = base64.urlsafe_b64encode(random_bytes).decode().rstrip("=")
+    return "A" + text[1:] if text.startswith("-") else text
+
+
+def free_ports(count: int) -> list[int]:
+    """``count`` different ports of loopback on which nobody listens now."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for one in sockets:
+            one.bind((HOST, 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def is_free(port: int) -> bool:
+    """Whether a server could listen on this port of loopback now."""
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((HOST, port))
+        except OSError as error:
+            if error.errno in (errno.EADDRINUSE, errno.EACCES):
+                return False
+            raise
+    return True
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether a process holds Kafka's lock on a data folder (Java takes it by fcntl)."""
+    if not path.is_file():
+        return False
+    with path.open("rb+") as file:
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False

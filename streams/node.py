@@ -1,0 +1,153 @@
+"""One node of the embedded Kafka as text: its properties, its logging, its command line, and what its log says.
+
+Paths in these texts are relative to the cluster's folder, in which every node runs: Java's properties files would
+otherwise stumble over blanks, commas and letters outside Latin-1 in the folder's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from streams.settings import MESSAGE_OVERHEAD_BYTES, EmbeddedKafkaSettings
+
+__all__ = [
+    "HOST",
+    "LOG_CONFIG_FILE",
+    "NodePorts",
+    "java_options",
+    "last_meaningful_line",
+    "log4j2_properties",
+    "server_properties",
+    "tail",
+]
+
+HOST: Final = "127.0.0.1"
+LOG_CONFIG_FILE: Final = "log4j2.properties"
+YEAR_MINUTES: Final = 365 * 24 * 60
+DEDUPE_BUFFER_BYTES: Final = 16 * 1024 * 1024
+INDEX_BYTES: Final = 512 * 1024
+
+
+class NodePorts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The two ports a node listens on, both on loopback."""
+
+    broker: int
+    controller: int
+
+
+def server_properties(
+    node: int, ports: Sequence[NodePorts], settings: EmbeddedKafkaSettings, message_bytes_max: int
+) -> str:
+    """``server.properties`` of node ``node`` (counted from 1) of a cluster whose nodes have ``ports``.
+
+    The voters are static: the controllers' addresses stand here and not in the replicated log, so that every port may
+    change between two starts.
+    """
+    own = ports[node - 1]
+    copies = len(ports)
+    in_sync = 2 if copies > 1 else 1
+    values: dict[str, object] = {
+        "process.roles": "broker,controller",
+        "node.id": node,
+        "controller.quorum.voters": ",".join(f"{n}@{HOST}:{p.controller}" for n, p in enumerate(ports, start=1)),
+        "listeners": f"BROKER://{HOST}:{own.broker},CONTROLLER://{HOST}:{own.controller}",
+        "advertised.listeners": f"BROKER://{HOST}:{own.broker}",
+        "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
+        "inter.broker.listener.name": "BROKER",
+        "controller.listener.names": "CONTROLLER",
+        "log.dirs": f"node-{node}/data",
+        # Topics are created by request only; these count for the broker's own.
+        "auto.create.topics.enable": "false",
+        "num.partitions": 1,
+        "default.replication.factor": copies,
+        "min.insync.replicas": in_sync,
+        "offsets.topic.replication.factor": copies,
+        "offsets.topic.num.partitions": 4,
+        "offsets.retention.minutes": YEAR_MINUTES,
+        "transaction.state.log.replication.factor": copies,
+        "transaction.state.log.min.isr": in_sync,
+        "transaction.state.log.num.partitions": 4,
+        "share.coordinator.state.topic.replication.factor": copies,
+        "share.coordinator.state.topic.min.isr": in_sync,
+        "share.coordinator.state.topic.num.partitions": 1,
+        # Nobody waits for members that will not come.
+        "group.initial.rebalance.delay.ms": 0,
+        "group.min.session.timeout.ms": 1000,
+        # Bounds: disk by partition, small files, and a cleaner that fits the small heap.
+        "log.retention.bytes": settings.log_retention_bytes,
+        "log.segment.bytes": settings.segment_bytes,
+        "log.index.size.max.bytes": INDEX_BYTES,
+        "log.retention.check.interval.ms": 60_000,
+        "log.cleaner.threads": 1,
+        "log.cleaner.dedupe.buffer.size": DEDUPE_BUFFER_BYTES,
+        "log.cleaner.backoff.ms": 15_000,
+        "message.max.bytes": message_bytes_max + MESSAGE_OVERHEAD_BYTES,
+        "replica.fetch.max.bytes": message_bytes_max + MESSAGE_OVERHEAD_BYTES,
+        "num.network.threads": 2,
+        "num.io.threads": 4,
+        "num.recovery.threads.per.data.dir": 2,
+        # After a kill -9 a node may come back once its old session has run out.
+        "broker.session.timeout.ms": 3000,
+        "broker.heartbeat.interval.ms": 500,
+    }
+    return "".join(f"{key}={value}\n" for key, value in values.items())
+
+
+def log4j2_properties(settings: EmbeddedKafkaSettings) -> str:
+    """Logging of every node: one rolling file, warnings of the noisy parts only, at most three files."""
+    lines = [
+        "status=error",
+        "name=kafka",
+        "appender.file.type=RollingFile",
+        "appender.file.name=file",
+        "appender.file.fileName=log/${sys:watchloop.node}.log",
+        "appender.file.filePattern=log/${sys:watchloop.node}.log.%i",
+        "appender.file.layout.type=PatternLayout",
+        "appender.file.layout.pattern=%d{ISO8601} %p %m (%c)%n",
+        "appender.file.policies.type=Policies",
+        "appender.file.policies.size.type=SizeBasedTriggeringPolicy",
+        f"appender.file.policies.size.size={settings.log_file_bytes_max}",
+        "appender.file.strategy.type=DefaultRolloverStrategy",
+        "appender.file.strategy.max=2",
+        "rootLogger.level=INFO",
+        "rootLogger.appenderRefs=file",
+        "rootLogger.appenderRef.file.ref=file",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def java_options(node: int, settings: EmbeddedKafkaSettings) -> list[str]:
+    """Options of the Java runtime for one node."""
+    return [
+        "-XX:+UseSerialGC",
+        "-Xms64m",
+        f"-Xmx{settings.heap_mb_max}m",
+        "-XX:+ExitOnOutOfMemoryError",
+        "-XX:-UsePerfData",
+        "-Djava.awt.headless=true",
+        "--enable-native-access=ALL-UNNAMED",
+        "--sun-misc-unsafe-memory-access=allow",
+        f"-Dlog4j2.configurationFile={LOG_CONFIG_FILE}",
+        f"-Dwatchloop.node=node-{node}",
+    ]
+
+
+def last_meaningful_line(text: str) -> str:
+    """The line that says why a server ended: the last error, else the last line that is not a stack frame; or ""."""
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(("\t", "    at "))]
+    errors = [line for line in lines if " ERROR " in line or " FATAL " in line or line.startswith("Exception in")]
+    causes = [line for line in lines if line.startswith("Caused by:")]
+    return (causes or errors or lines or [""])[-1]
+
+
+def tail(path: Path, bytes_max: int = 65_536) -> str:
+    """The end of a file, or "" where there is none."""
+    if not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        file.seek(max(0, path.stat().st_size - bytes_max))
+        return file.read().decode("utf-8", "replace")
