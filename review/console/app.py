@@ -1,0 +1,116 @@
+"""The console: a Litestar application over a desk."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from litestar import Litestar
+from litestar.config.csrf import CSRFConfig
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException
+from litestar.middleware import DefineMiddleware
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.static_files import create_static_files_router
+
+from review.console import passwords
+from review.console.api import api_router
+from review.console.context import Console
+from review.console.desk import Desk
+from review.console.headers import security_headers
+from review.console.pages import page_handlers
+from review.console.problems import on_failure, on_http_error
+from review.console.schema_page import SchemaPage
+from review.console.service import get_health, get_metrics
+from review.console.session import PersonMiddleware, session_config
+from review.console.settings import ConsoleSettings
+from review.console.templating import FOLDER
+
+__all__ = ["create_app"]
+
+DESCRIPTION = (
+    "What reviewers and people on call do, for programs. Begin with GET /api/session, keep its cookies, and send its "
+    "csrf_token in the header x-csrftoken of every request that changes something. "
+    "Errors are problem details (RFC 9457)."
+)
+
+
+def wall_clock() -> int:
+    """Epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+def create_app(
+    desk: Desk,
+    *,
+    settings: ConsoleSettings,
+    metrics: Callable[[], bytes] | None,
+    clock: Callable[[], int] = wall_clock,
+) -> Litestar:
+    """The console over this desk.
+
+    ``metrics`` returns Prometheus text for /metrics, which is 404 without it. ``clock`` returns epoch milliseconds.
+    """
+    console = Console(desk=desk, settings=settings, metrics=metrics, clock=clock)
+    return Litestar(
+        route_handlers=[api_router(), *page_handlers(), get_health, get_metrics, static_router()],
+        state=State({"console": console}),
+        middleware=[session_config(console).middleware, DefineMiddleware(PersonMiddleware, exclude=["^/static/"])],
+        csrf_config=csrf_config(console),
+        before_send=[security_headers(settings)],
+        exception_handlers={HTTPException: on_http_error, Exception: on_failure},
+        openapi_config=openapi_config(),
+        request_max_body_size=settings.body_bytes_max,
+        on_startup=[warm_passwords],
+        logging_config=None,
+        debug=False,
+    )
+
+
+def csrf_config(console: Console) -> CSRFConfig:
+    """Every unsafe method needs the token of the cookie, in a header or in the form."""
+    return CSRFConfig(
+        secret=console.key("csrf").hex(),
+        cookie_name=console.cookie_name("csrf"),
+        cookie_secure=console.settings.secure_cookies,
+        cookie_httponly=True,
+        cookie_samesite="strict",
+        exclude=["^/static/"],
+    )
+
+
+def openapi_config() -> OpenAPIConfig:
+    """OpenAPI 3.1: /schema for people, /schema/openapi.json for programs."""
+    return OpenAPIConfig(
+        title="watchloop",
+        version="1",
+        description=DESCRIPTION,
+        path="/schema",
+        render_plugins=[SchemaPage(path="/"), JsonRenderPlugin()],
+        use_handler_docstrings=True,
+    )
+
+
+def static_router() -> Any:
+    """The console's own files; their addresses carry a mark of their content, so browsers may keep them."""
+    return create_static_files_router(
+        path="/static",
+        directories=[FOLDER / "static"],
+        include_in_schema=False,
+        after_request=keep_for_long,
+        name="static",
+    )
+
+
+def keep_for_long(response: Any) -> Any:
+    """Browsers need not ask again."""
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
+
+
+async def warm_passwords() -> None:
+    """Makes the hash that unknown people are checked against, so that the first of them takes no longer either."""
+    await asyncio.to_thread(passwords.hash_of_nobody)

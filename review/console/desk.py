@@ -1,0 +1,211 @@
+"""The desk as the console sees it: what people can ask of it, and what it answers."""
+
+from __future__ import annotations
+
+from typing import Literal, Protocol
+
+import msgspec
+
+from review.console.ranges import Ranges
+from schemas.alert import Alert, AlertState
+from schemas.opinion import Opinion
+from schemas.person import Person
+from schemas.task import Lane, Task
+from schemas.verdict import Decision
+
+__all__ = [
+    "ActionResult",
+    "AlertAction",
+    "AlertView",
+    "Desk",
+    "Interval",
+    "LaneCounts",
+    "LeasedTask",
+    "LoopState",
+    "ModelState",
+    "Outcome",
+    "QueueCounts",
+    "RoleState",
+    "TaskSummary",
+]
+
+AlertAction = Literal["acknowledge", "resolve"]
+
+Outcome = Literal["accepted", "lease_lost", "conflict", "too_late", "not_offered", "not_allowed", "unknown"]
+"""``conflict``: the thing is no longer in a state where this can be done (settled, already answered, already resolved);
+``too_late``: an answer can no longer be taken back; ``not_offered``: the answer is none of the task's choices."""
+
+
+class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a request to change something; ``message`` is one sentence for the person who asked.
+
+    ``undo_until`` (epoch milliseconds) says how long an accepted answer can be taken back, 0 where it cannot.
+    """
+
+    outcome: Outcome
+    message: str
+    undo_until: int = 0
+
+
+class LaneCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Tasks of one lane: ``open`` counts all that are not settled, ``leased`` those of them that somebody holds.
+
+    ``oldest_due_at`` (epoch milliseconds) is the earliest due time, 0 where the lane is empty or nothing in it is due.
+    """
+
+    open: int = 0
+    leased: int = 0
+    overdue: int = 0
+    oldest_due_at: int = 0
+
+
+class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of every lane that has had a task."""
+
+    lanes: dict[Lane, LaneCounts] = {}
+
+
+class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the queue. ``leased_by`` names who holds it, empty for nobody."""
+
+    task_id: str
+    lane: Lane
+    model: str
+    priority: float
+    created_at: int
+    due_at: int
+    reasons: tuple[str, ...] = ()
+    prediction: str = ""
+    confidence: float | None = None
+    alert_id: str = ""
+    opinions: int = 0
+    leased_by: str = ""
+    leased_simulated: bool = False
+
+
+class LeasedTask(msgspec.Struct, frozen=True, kw_only=True):
+    """A task in front of one person.
+
+    ``leased_until`` (epoch milliseconds) is 0 where this person does not hold it and can only look; ``note`` then says
+    why. ``mine`` is this person's own opinion if there is one. ``earlier`` holds the others' opinions, which only those
+    who adjudicate may see; for everybody else it is empty. ``alert`` is set for tasks about an alert.
+    """
+
+    task: Task
+    leased_until: int = 0
+    note: str = ""
+    mine: Opinion | None = None
+    earlier: tuple[Opinion, ...] = ()
+    ranges: Ranges = msgspec.field(default_factory=Ranges)
+    alert: Alert | None = None
+
+
+class AlertView(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert in its present state, every revision of it (oldest first), and whether its report can be shown."""
+
+    alert: Alert
+    history: tuple[Alert, ...] = ()
+    has_report: bool = False
+
+
+class Interval(msgspec.Struct, frozen=True, kw_only=True):
+    """An estimate with its interval, all in [0, 1]; ``level`` is its confidence level."""
+
+    estimate: float
+    low: float
+    high: float
+    level: float = 0.95
+
+
+class ModelState(msgspec.Struct, frozen=True, kw_only=True):
+    """One watched model.
+
+    ``reviewed_share`` is the share of its events that people were asked about, beside ``budget``, the share they may be
+    asked about; None before the first event. ``in_charge`` names the learned model that serves, or ``production``.
+    ``accuracy`` is the production model's live accuracy, None before there are enough audited events.
+    """
+
+    model: str
+    events: int = 0
+    decisions: dict[Decision, int] = {}
+    open_tasks: dict[Lane, int] = {}
+    corrections: int = 0
+    alerts_firing: int = 0
+    in_charge: str = "production"
+    in_charge_since: int = 0
+    reviewed_share: float | None = None
+    budget: float = 0.0
+    accuracy: Interval | None = None
+    accuracy_learned: Interval | None = None
+
+
+class RoleState(msgspec.Struct, frozen=True, kw_only=True):
+    """One role of the program: how many messages it is behind, None where that is unknown, and its last trouble."""
+
+    role: str
+    lag_events: int | None = None
+    note: str = ""
+
+
+class LoopState(msgspec.Struct, frozen=True, kw_only=True):
+    """The whole loop at ``at`` (epoch milliseconds).
+
+    ``rejects`` counts what could not be read by its reason. ``warnings`` are sentences about what needs a person's
+    attention. ``recent_opinions`` are the newest, newest first, at most as many as the desk keeps.
+    """
+
+    at: int
+    models: tuple[ModelState, ...] = ()
+    roles: tuple[RoleState, ...] = ()
+    rejects: dict[str, int] = {}
+    warnings: tuple[str, ...] = ()
+    recent_opinions: tuple[Opinion, ...] = ()
+
+
+class Desk(Protocol):
+    """What the console needs. Every method may be called from many requests at once, on one event loop.
+
+    The console checks roles before it calls; which lanes a person may work in is the desk's own decision. Sentences in
+    the answers are shown to people as they are.
+    """
+
+    async def person(self, person_id: str) -> Person | None:
+        """The account of this id, disabled ones too, or None."""
+
+    async def counts(self) -> QueueCounts:
+        """How many tasks are open in each lane."""
+
+    async def page(self, lane: Lane | None, offset: int, limit: int) -> tuple[TaskSummary, ...]:
+        """Open tasks of one lane, or of all, in the order in which they are handed out."""
+
+    async def next_task(self, person: Person) -> LeasedTask | None:
+        """The task to do next, leased to this person; one they already hold comes first. None: nothing waits."""
+
+    async def task(self, task_id: str, person: Person) -> LeasedTask | None:
+        """One task, leased to this person if that can be had; None if there is no such task."""
+
+    async def answer(
+        self, task_id: str, person: Person, answer: str, seconds_spent: float, comment: str
+    ) -> ActionResult:
+        """This person's opinion, given on a task they hold."""
+
+    async def skip(self, task_id: str, person: Person) -> ActionResult:
+        """Give a task back; this person does not get it again."""
+
+    async def withdraw(self, task_id: str, person: Person) -> ActionResult:
+        """Take back the last answer; the task is this person's again."""
+
+    async def alerts(self, state: AlertState | None, offset: int, limit: int) -> tuple[Alert, ...]:
+        """Alerts in their present state, newest first."""
+
+    async def alert(self, alert_id: str) -> AlertView | None:
+        """One alert with its history, or None."""
+
+    async def alert_action(self, alert_id: str, person: Person, action: AlertAction, comment: str) -> ActionResult:
+        """Acknowledge or resolve an alert."""
+
+    async def report_html(self, report_id: str) -> str | None:
+        """The Evidently report of this id as a whole HTML page, or None."""
+
+    async def loop_state(self) -> LoopState:
+        """How the loop stands."""

@@ -1,0 +1,48 @@
+"""What machines ask of the console: is it alive, and its figures for Prometheus."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from litestar import get
+from litestar.exceptions import NotFoundException, PermissionDeniedException
+from litestar.response import Response
+
+from review.console.context import console_of
+from review.console.session import ConsoleRequest
+
+__all__ = ["get_health", "get_metrics"]
+
+PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@get("/healthz", include_in_schema=False)
+async def get_health() -> dict[str, str]:
+    """The console answers."""
+    return {"status": "ok"}
+
+
+@get("/metrics", include_in_schema=False)
+async def get_metrics(request: ConsoleRequest) -> Response[bytes]:
+    """Prometheus metrics: open to loopback, to admins, and to everybody where the settings say so."""
+    console = console_of(request)
+    if console.metrics is None:
+        raise NotFoundException("this process collects no metrics")
+    allowed = console.settings.metrics_everywhere or is_loopback(request) or is_admin(request)
+    if not allowed:
+        raise PermissionDeniedException("metrics: for loopback and admins only; see the setting metrics_everywhere")
+    return Response(console.metrics(), media_type=PROMETHEUS_TEXT)
+
+
+def is_admin(request: ConsoleRequest) -> bool:
+    """Whether an admin is signed in."""
+    return request.user is not None and "admin" in request.user.roles
+
+
+def is_loopback(request: ConsoleRequest) -> bool:
+    """Whether the request comes from this machine."""
+    host = request.client.host if request.client else ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
