@@ -1,0 +1,1 @@
+"""What the model learns: members, their stack, the gate between it and production, and signed snapshots."""

@@ -1,0 +1,179 @@
+"""The learner: corrections in; gate steps and changes of what serves out. No clock, no randomness of its own."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from learning.gate import Gate
+from learning.production import Production, production_of
+from learning.recall import Recall
+from learning.refresh import Comparison
+from learning.serving import ServingModel
+from learning.settings import LearnSettings
+from learning.stack import Stack
+from schemas.correction import Correction
+from schemas.gate_step import GateDecision, GateStep
+from schemas.wire import Scalar
+
+__all__ = ["PRODUCTION", "Change", "Event", "Learner"]
+
+PRODUCTION = "production"
+"""The version name of the producer's own model."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Change:
+    """Something else serves now: ``serving`` is None where production is back in charge.
+
+    ``lineage`` names the versions that served before, oldest first, at most LINEAGE_MAX of them.
+    """
+
+    decision: GateDecision
+    version: str
+    parent: str
+    lineage: tuple[str, ...]
+    corrections: int
+    reason: str
+    time: int
+    serving: ServingModel | None
+
+
+Event = GateStep | Change
+
+LINEAGE_MAX = 50
+
+
+class Learner:
+    """Learns one watched model's corrections and decides what may serve.
+
+    The challenger is the stack, which learns every correction that consent allows. While production serves, a gate
+    compares the two; once it passes, a frozen copy of the stack serves. From then on every ``refresh_corrections``
+    corrections the copy is replaced by what the stack has learned since, unless that seems worse, and a guard (a gate
+    with the roles exchanged) puts production back in charge if it turns out better, after which a new gate begins.
+
+    Versions are MODEL-1, MODEL-2, … in the order of changes, a return to production included. The same corrections in
+    the same order give the same steps, versions and models. Pickle a learner to go on after a restart where it was.
+    """
+
+    def __init__(self, model: str, settings: LearnSettings) -> None:
+        self.model = model
+        self.settings = settings
+        self.serving: ServingModel | None = None
+        self.version = PRODUCTION
+        self.corrections = 0
+        self.repeats_ignored = 0
+        self.without_consent = 0
+        self._stack = Stack(settings)
+        self._gate = Gate(settings)
+        self._gates = 1
+        self._comparison = Comparison(settings)
+        self._correction_ids = Recall(settings.corrections_remembered_max)
+        self._event_ids = Recall(settings.corrections_remembered_max)
+        self._changes = 0
+        self._steps = 0
+        self._lineage: tuple[str, ...] = ()
+
+    @property
+    def stack(self) -> Stack:
+        """What learns; the challenger while production serves."""
+        return self._stack
+
+    def learn(self, correction: Correction) -> list[Event]:
+        """Score, learn, decide.
+
+        A repeated correction, a second one of the same event, or one without consent changes nothing.
+        """
+        if not correction.learn:
+            self.without_consent += 1
+            return []
+        # Both are asked, so that both remember; the first settled answer to an event holds.
+        fresh = [self._correction_ids.is_new(correction.correction_id), self._event_ids.is_new(correction.event_id)]
+        if not all(fresh):
+            self.repeats_ignored += 1
+            return []
+        production = production_of(correction)
+        served = self._answer_served(correction.features, production)
+        learned = self._learned(correction, production)
+        self.corrections += 1
+        production_right = correction.prediction == correction.label
+        chance = correction.inclusion_probability
+        if self.serving is None:
+            self._gate.update(learned == correction.label, production_right, chance)
+            return self._decide_promotion(correction.created_at)
+        served_right = served == correction.label
+        self._gate.update(production_right, served_right, chance)
+        self._comparison.update(learned == correction.label, served_right, chance)
+        return self._decide_serving(correction.created_at)
+
+    def _answer_served(self, features: dict[str, Scalar], production: Production) -> str:
+        if self.serving is None:
+            return production.prediction
+        return self.serving.answer(features, *production)
+
+    def _learned(self, correction: Correction, production: Production) -> str:
+        """Let the stack learn; returns what it answered before."""
+        chance = max(correction.inclusion_probability, 1.0 / self.settings.weight_max)
+        weight = correction.reliability / chance
+        before = self._stack.learn_one(correction.features, production, correction.label, weight)
+        return max(before, key=before.__getitem__)
+
+    def _decide_promotion(self, time: int) -> list[Event]:
+        if self._gate.passed:
+            return self._change("promoted", self._gate_text(), time)
+        return self._report(time)
+
+    def _decide_serving(self, time: int) -> list[Event]:
+        if self._gate.passed:
+            return self._change("rolled_back", self._gate_text(), time)
+        if self._comparison.due:
+            if self._comparison.worse:
+                step = self._step("refused", self._comparison.text, time)
+                self._comparison.postpone()
+                return [step]
+            return self._change("refreshed", self._comparison.text, time)
+        return self._report(time)
+
+    def _report(self, time: int) -> list[Event]:
+        if self._gate.corrections % self.settings.gate_step_corrections:
+            return []
+        return [self._step("continue", self._gate_text(), time)]
+
+    def _gate_text(self) -> str:
+        gate = self._gate
+        text = f"{gate.disagreements} disagreements in {gate.corrections} corrections"
+        return f"{text}, {gate.forfeited} below the least inclusion probability" if gate.forfeited else text
+
+    def _change(self, decision: GateDecision, reason: str, time: int) -> list[Event]:
+        step = self._step(decision, reason, time)
+        parent = self.version
+        self._changes += 1
+        self.version = f"{self.model}-{self._changes}"
+        self._lineage = (*self._lineage, parent)[-LINEAGE_MAX:]
+        if decision == "rolled_back":
+            self.serving = None
+        else:
+            self.serving = ServingModel(self.model, self.version, self._stack.freeze(), self.settings.scored_events_max)
+        if decision != "refreshed":
+            self._gate = Gate(self.settings)
+            self._gates += 1
+        self._comparison = Comparison(self.settings)
+        change = Change(decision, self.version, parent, self._lineage, self.corrections, reason, time, self.serving)
+        return [step, change]
+
+    def _step(self, decision: GateDecision, reason: str, time: int) -> GateStep:
+        self._steps += 1
+        following = f"{self.model}-{self._changes + 1}"
+        guarding = self.serving is not None and decision in {"continue", "rolled_back"}
+        return GateStep(
+            model=self.model,
+            gate=f"{'guard' if self.serving is not None else 'gate'}-{self._gates}",
+            step=self._steps,
+            corrections=self._gate.corrections,
+            champion=self.version,
+            challenger=PRODUCTION if guarding else following,
+            log_evidence=self._gate.log_evidence,
+            log_threshold=self._gate.log_threshold,
+            decision=decision,
+            reason=reason,
+            time=time,
+        )

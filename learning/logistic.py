@@ -1,0 +1,112 @@
+"""River's logistic regression, one against the rest, on standardised features and the producer's logits."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from river import linear_model, multiclass, optim, preprocessing
+
+from learning.batch import Batch
+from learning.features import Matrix
+from learning.members import even
+from learning.online_logistic import sigmoid
+
+__all__ = ["FrozenLogistic", "LogisticMember"]
+
+Vector = npt.NDArray[np.float64]
+
+STANDARD_MAX = 6.0
+"""Standardised features are clipped to plus or minus this: one outlier must not undo what was learned."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FrozenLogistic:
+    """The weights as arrays: ``weights`` (labels, inputs), ``means`` and ``deviations`` (columns)."""
+
+    columns: int
+    labels: int
+    means: Vector
+    deviations: Vector
+    known: npt.NDArray[np.intp]
+    weights: Matrix
+    intercepts: Vector
+
+    def inputs(self, batch: Batch) -> Matrix:
+        """Standardised features beside the producer's logits."""
+        return np.hstack(
+            (
+                _standardised(batch.features[:, : self.columns], self.means, self.deviations),
+                batch.production_logits(self.labels),
+            )
+        )
+
+    def predict(self, batch: Batch) -> Matrix:
+        """Probabilities of shape (events, labels + 1)."""
+        if not len(self.known):
+            return even(batch)
+        scores = sigmoid(self.inputs(batch) @ self.weights.T + self.intercepts)
+        matrix = np.zeros((len(batch), batch.width))
+        matrix[:, self.known] = scores / scores.sum(axis=1, keepdims=True)
+        return matrix
+
+
+def _standardised(features: Matrix, means: Vector, deviations: Vector) -> Matrix:
+    scale = np.where(deviations > 0.0, deviations, 1.0)
+    centred = np.where(deviations > 0.0, features - means, 0.0)
+    clipped: Matrix = np.clip(centred / scale, -STANDARD_MAX, STANDARD_MAX)
+    return clipped
+
+
+class LogisticMember:
+    """Learns by ``learn_one`` with the importance weight; features are standardised by River's StandardScaler."""
+
+    def __init__(self, rate: float = 0.02) -> None:
+        self._scaler: Any = preprocessing.StandardScaler()
+        self._model: Any = multiclass.OneVsRestClassifier(
+            linear_model.LogisticRegression(optimizer=optim.AdaGrad(rate), intercept_lr=rate)
+        )
+        self._columns = 0
+        self._labels = 0
+
+    def learn_one(self, batch: Batch, label: int, weight: float) -> None:
+        """Scale, then one step for each label."""
+        self._columns = batch.features.shape[1]
+        self._labels = batch.width - 1
+        self._scaler.learn_one(dict(enumerate(batch.features[0].tolist())))
+        frozen = self._frozen(weights=False)
+        inputs = dict(enumerate(frozen.inputs(batch)[0, : self._columns].tolist()))
+        logits = batch.production_logits(self._labels)[0].tolist()
+        inputs.update({-1 - index: value for index, value in enumerate(logits)})
+        self._model.learn_one(inputs, label, w=weight)
+
+    def predict_one(self, batch: Batch) -> Vector:
+        """Probabilities of shape (labels + 1,)."""
+        row: Vector = self.freeze().predict(batch)[0]
+        return row
+
+    def freeze(self) -> FrozenLogistic:
+        """The weights as arrays."""
+        return self._frozen(weights=True)
+
+    def _frozen(self, weights: bool) -> FrozenLogistic:
+        columns = range(self._columns)
+        known = sorted(self._model.classifiers) if weights else []
+        rows, intercepts = [], []
+        for label in known:
+            model = self._model.classifiers[label]
+            found = model.weights
+            keys = [*columns, *(-1 - index for index in range(self._labels))]
+            rows.append([found.get(key, 0.0) for key in keys])
+            intercepts.append(model.intercept)
+        return FrozenLogistic(
+            columns=self._columns,
+            labels=self._labels,
+            means=np.array([self._scaler.means.get(column, 0.0) for column in columns]),
+            deviations=np.sqrt([self._scaler.vars.get(column, 0.0) for column in columns]),
+            known=np.array(known, dtype=np.intp),
+            weights=np.array(rows, dtype=np.float64).reshape(len(known), self._columns + self._labels),
+            intercepts=np.array(intercepts, dtype=np.float64),
+        )

@@ -1,0 +1,25 @@
+"""What the producer's own model said of an event, as a member of the stack sees it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from schemas.correction import Correction
+from schemas.prediction import Prediction, confidence_of, label_text
+
+__all__ = ["Production", "production_of"]
+
+
+class Production(NamedTuple):
+    """The producer's answer, its confidence in [0, 1], and its probabilities where it gave them."""
+
+    prediction: str
+    confidence: float
+    probabilities: dict[str, float] | None = None
+
+
+def production_of(event: Correction | Prediction) -> Production:
+    """The producer's answer to one event."""
+    if isinstance(event, Correction):
+        return Production(event.prediction, event.confidence, event.probabilities)
+    return Production(label_text(event.prediction), confidence_of(event), event.probabilities)

@@ -1,0 +1,122 @@
+"""A forest refitted now and then on the most recent corrections, with the producer's logits among its inputs."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.ensemble import ExtraTreesClassifier
+
+from learning.batch import Batch
+from learning.features import Matrix
+from learning.flat_trees import LEAF, FlatTrees
+from learning.members import even
+
+__all__ = ["FrozenForest", "WindowForestMember"]
+
+Vector = npt.NDArray[np.float64]
+CORRECTIONS_MIN = 30
+"""No forest is fitted on fewer corrections."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class FrozenForest:
+    """Flat trees and the label shares of each leaf, ``shares`` of shape (leaves, labels)."""
+
+    trees: FlatTrees
+    shares: npt.NDArray[np.float32]
+    columns: int
+    labels: int
+
+    def inputs(self, batch: Batch) -> Matrix:
+        """Features beside the producer's logits, as many as there were when it was fitted."""
+        return np.hstack((batch.features[:, : self.columns], batch.production_logits(self.labels)))
+
+    def predict(self, batch: Batch) -> Matrix:
+        """Probabilities of shape (events, labels + 1)."""
+        matrix = np.zeros((len(batch), batch.width))
+        reached = self.trees.leaves(self.inputs(batch))
+        for column in range(reached.shape[1]):
+            matrix[:, : self.labels] += self.shares[reached[:, column]]
+        total = matrix.sum(axis=1, keepdims=True)
+        return np.where(total > 0.0, matrix / np.where(total > 0.0, total, 1.0), even(batch))
+
+
+class WindowForestMember:
+    """Extremely randomised trees (Geurts, Ernst & Wehenkel 2006) on a sliding window, with importance weights."""
+
+    def __init__(self, seed: int, window: int, every: int = 50, trees: int = 30) -> None:
+        self._window: collections.deque[tuple[Vector, Vector, int, float]] = collections.deque(maxlen=window)
+        self._seed = seed
+        self._every = every
+        self._trees = trees
+        self._since = 0
+        self._frozen: FrozenForest | None = None
+
+    def learn_one(self, batch: Batch, label: int, weight: float) -> None:
+        """Remember the correction; refit when enough are new."""
+        self._window.append((batch.features[0], batch.production_logits(batch.width - 1)[0], label, weight))
+        self._since += 1
+        if self._since >= self._every and len(self._window) >= CORRECTIONS_MIN:
+            self._since = 0
+            self._frozen = self._fitted(batch.features.shape[1], batch.width - 1)
+
+    def _fitted(self, columns: int, labels: int) -> FrozenForest:
+        rows = np.zeros((len(self._window), columns + labels))
+        for index, (features, logits, _, _) in enumerate(self._window):
+            rows[index, : len(features)] = features
+            rows[index, columns : columns + len(logits)] = logits
+        truth = np.array([label for _, _, label, _ in self._window])
+        weights = np.array([weight for _, _, _, weight in self._window])
+        model = ExtraTreesClassifier(
+            n_estimators=self._trees,
+            min_samples_leaf=3,
+            max_features=None,
+            max_depth=16,
+            random_state=self._seed,
+            n_jobs=1,
+        )
+        model.fit(rows, truth, sample_weight=weights)
+        return _flattened(model, columns, labels)
+
+    def predict_one(self, batch: Batch) -> Vector:
+        """Probabilities of shape (labels + 1,)."""
+        row: Vector = (even(batch) if self._frozen is None else self._frozen.predict(batch))[0]
+        return row
+
+    def freeze(self) -> FrozenForest:
+        """The last forest fitted."""
+        if self._frozen is None:
+            nothing = np.zeros(0, dtype=np.int32)
+            empty = FlatTrees(nothing, nothing, np.zeros(0), nothing, nothing)
+            return FrozenForest(empty, np.zeros((0, 0), dtype=np.float32), 0, 0)
+        return self._frozen
+
+
+def _flattened(model: ExtraTreesClassifier, columns: int, labels: int) -> FrozenForest:
+    roots, feature, threshold, left, right, shares = [], [], [], [], [], []
+    nodes = leaves = 0
+    for estimator in model.estimators_:
+        table = estimator.tree_
+        is_leaf = table.children_left < 0
+        numbers = np.cumsum(is_leaf) - 1 + leaves
+        roots.append(nodes)
+        feature.append(np.where(is_leaf, LEAF, table.feature))
+        threshold.append(table.threshold)
+        left.append(np.where(is_leaf, numbers, table.children_left + nodes))
+        right.append(table.children_right + nodes)
+        found = np.zeros((int(is_leaf.sum()), labels), dtype=np.float32)
+        found[:, model.classes_] = table.value[is_leaf, 0, :]
+        shares.append(found)
+        nodes += table.node_count
+        leaves += len(found)
+    trees = FlatTrees(
+        roots=np.array(roots, dtype=np.int32),
+        feature=np.concatenate(feature).astype(np.int32),
+        threshold=np.concatenate(threshold),
+        left=np.concatenate(left).astype(np.int32),
+        right=np.concatenate(right).astype(np.int32),
+    )
+    return FrozenForest(trees, np.concatenate(shares), columns, labels)
