@@ -45,7 +45,7 @@ TRANSITIONS: Final[dict[tuple[Stage, Step], Stage]] = {
     ("answered", "withdraw"): "open",
     ("answered", "settle"): "settled",
 }
-"""Stage and step to next stage. ``hear`` is an opinion after which more are needed, ``suffice`` one after which none is.
+"""Stage and step to next stage. ``hear`` is an opinion after which more are needed, ``suffice`` one that is enough.
 
 The stages open, leased and answered are all ``open`` on the wire: leases and the seconds in which an answer may be
 taken back are the queue's own business. An answered task goes back to open when another opinion of the same task, told
@@ -57,7 +57,7 @@ ALERT_CHOICES: Final = ("confirmed", "expected change", "false alarm")
 
 SEVERITY_PRIORITY: Final = {"info": 3.0, "warning": 4.0, "critical": 5.0}
 LANE_PRIORITY: Final[dict[Lane, float]] = {"review": 0.0, "audit": 1.0, "escalate": 2.0}
-"""Added to the score: escalations go first, then the audit sample (live accuracy rests on it), then reviews by score."""
+"""Added to the score: escalations first, then the audit sample (live accuracy rests on it), then reviews by score."""
 
 
 def after(stage: Stage, step: Step) -> Stage | None:
