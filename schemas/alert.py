@@ -17,7 +17,8 @@ class Alert(Wire, frozen=True, kw_only=True):
 
     ``fired_at_event`` counts the model's events that had been seen when it fired. ``evidence`` holds the numbers behind
     it (means, shift in standard deviations, population stability index); ``report_id`` names the Evidently report, and
-    ``note`` says why there is none.
+    ``note`` says why there is none. ``judged_until`` is the time in the stream up to which the signal had been judged
+    at this transition, so that reading the same blocks again tells nothing twice.
     """
 
     alert_id: Id
@@ -36,3 +37,4 @@ class Alert(Wire, frozen=True, kw_only=True):
     report_id: Name = ""
     task_id: Name = ""
     note: str = ""
+    judged_until: EpochMs = 0

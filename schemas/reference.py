@@ -29,7 +29,11 @@ class NumericReference(Wire, frozen=True, kw_only=True):
 
 
 class Reference(Wire, frozen=True, kw_only=True):
-    """What normal looks like for one model, versioned; ``sample`` rows feed the Evidently report."""
+    """What normal looks like for one model, versioned; ``sample`` rows feed the Evidently report.
+
+    ``psi_normal`` holds, for each signal, the largest population stability index between a window of the reference and
+    the whole of it: what ordinary ups and downs look like.
+    """
 
     model: Id
     version: Id
@@ -41,3 +45,4 @@ class Reference(Wire, frozen=True, kw_only=True):
     numeric: dict[str, NumericReference]
     categorical: dict[str, CategoryCounts]
     sample: tuple[SampledRow, ...] = ()
+    psi_normal: dict[str, float] = {}

@@ -1,0 +1,156 @@
+"""AlertBook: the open alerts of one model; what a detection becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from drift import alert_life
+from drift.alert_life import SEVERITIES, Detection
+from drift.settings import DriftSettings
+from schemas.alert import Alert
+
+__all__ = ["AlertBook", "UnknownAlertError"]
+
+
+class UnknownAlertError(LookupError):
+    """No open alert has this id."""
+
+    def __init__(self, alert_id: str) -> None:
+        super().__init__(f"no open alert {alert_id!r}: it is resolved already, or never fired")
+
+
+class AlertBook:
+    """At most one open alert a signal and ``alerts_open_max`` in all.
+
+    A further detection on a signal with an open alert only adds evidence: a new revision at once if it is worse, else
+    at most every ``evidence_windows_min`` windows. At the cap a detection is counted in the note of the worst open
+    alert, unless it is of higher severity than the mildest, which then makes room for it.
+    """
+
+    def __init__(self, model: str, settings: DriftSettings) -> None:
+        self._model = model
+        self._settings = settings
+        self._open: dict[str, Alert] = {}
+        self._revised_window: dict[str, int] = {}
+        self._told_until: dict[str, int] = {}
+        self._left_out: set[str] = set()
+
+    @property
+    def open(self) -> tuple[Alert, ...]:
+        """The open alerts, oldest first."""
+        return tuple(self._open.values())
+
+    def restore(self, alerts: Iterable[Alert]) -> None:
+        """Take over what the alerts topic says; nothing up to each signal's ``judged_until`` is told again."""
+        newest: dict[str, Alert] = {}
+        for alert in alerts:
+            known = newest.get(alert.alert_id)
+            if alert.model == self._model and (known is None or known.revision <= alert.revision):
+                newest[alert.alert_id] = alert
+        for alert in sorted(newest.values(), key=lambda alert: (alert.fired_at, alert.alert_id)):
+            self._told_until[alert.signal] = max(self._told_until.get(alert.signal, -1), alert.judged_until)
+            if alert.state != "resolved":
+                self._open[alert.signal] = alert
+
+    def told(self, signal: str, at: int) -> bool:
+        """Whether everything about the signal up to ``at`` was told before the restart."""
+        return at <= self._told_until.get(signal, -1)
+
+    def detected(
+        self, detections: Sequence[Detection], *, at: int, at_event: int, window: int, reference_version: str
+    ) -> list[Alert]:
+        """The revisions that these detections make, the worst first; ``window`` counts closed windows."""
+        changed: list[Alert] = []
+        ranked = sorted(detections, key=lambda found: (-SEVERITIES[found.severity], -found.size, found.signal))
+        for detection in ranked:
+            if self.told(detection.signal, at):
+                continue
+            known = self._open.get(detection.signal)
+            if known is not None:
+                changed += self._more_evidence(known, detection, at, window)
+                continue
+            if len(self._open) >= self._settings.alerts_open_max:
+                made_room = self._make_room(detection, at)
+                changed += made_room
+                if not made_room or made_room[0].state != "resolved":
+                    continue
+            alert = alert_life.fire(
+                detection, model=self._model, at=at, at_event=at_event, reference_version=reference_version
+            )
+            self._keep(alert, window)
+            changed.append(alert)
+        return changed
+
+    def acknowledge(self, alert_id: str, *, by: str, at: int, judged_until: int) -> Alert:
+        """Raises UnknownAlertError or TransitionRefusedError."""
+        alert = alert_life.acknowledge(self._find(alert_id), by=by, at=at, judged_until=judged_until)
+        self._open[alert.signal] = alert
+        return alert
+
+    def resolve(self, alert_id: str, *, by: str, at: int, judged_until: int, note: str = "") -> Alert:
+        """Raises UnknownAlertError."""
+        return self._close(alert_life.resolve(self._find(alert_id), by=by, at=at, note=note, judged_until=judged_until))
+
+    def gone_quiet(self, signal: str, *, at: int, note: str) -> list[Alert]:
+        """The resolution of the signal's open alert, if there is one and it was not told before."""
+        known = self._open.get(signal)
+        if known is None or self.told(signal, at):
+            return []
+        return [self._close(alert_life.resolve(known, at=at, judged_until=at, note=note))]
+
+    def annotate(self, alert_id: str, *, report_id: str = "", task_id: str = "", note: str = "") -> Alert:
+        """A revision that names the report, the task, or why there is none; raises UnknownAlertError."""
+        alert = self._find(alert_id)
+        alert = msgspec.structs.replace(
+            alert,
+            revision=alert.revision + 1,
+            report_id=report_id or alert.report_id,
+            task_id=task_id or alert.task_id,
+            note=note or alert.note,
+        )
+        self._open[alert.signal] = alert
+        return alert
+
+    def _find(self, alert_id: str) -> Alert:
+        for alert in self._open.values():
+            if alert.alert_id == alert_id:
+                return alert
+        raise UnknownAlertError(alert_id)
+
+    def _keep(self, alert: Alert, window: int) -> None:
+        self._open[alert.signal] = alert
+        self._revised_window[alert.signal] = window
+
+    def _close(self, alert: Alert) -> Alert:
+        del self._open[alert.signal]
+        self._revised_window.pop(alert.signal, None)
+        if not self._open:
+            self._left_out.clear()
+        return alert
+
+    def _more_evidence(self, known: Alert, detection: Detection, at: int, window: int) -> list[Alert]:
+        worse = SEVERITIES[detection.severity] > SEVERITIES[known.severity]
+        since = window - self._revised_window.get(known.signal, window - self._settings.evidence_windows_min)
+        if not worse and since < self._settings.evidence_windows_min:
+            return []
+        alert = alert_life.add_evidence(known, detection, at=at)
+        self._keep(alert, window)
+        return [alert]
+
+    def _make_room(self, detection: Detection, at: int) -> list[Alert]:
+        """The mildest alert, resolved, or the worst with a new note; nothing where the signal was counted before."""
+        ranked = sorted(self._open.values(), key=lambda alert: (SEVERITIES[alert.severity], -alert.fired_at))
+        mildest, worst = ranked[0], ranked[-1]
+        if SEVERITIES[detection.severity] > SEVERITIES[mildest.severity]:
+            note = f"made room for a {detection.severity} alert on {detection.signal}: {len(self._open)} were open"
+            return [self._close(alert_life.resolve(mildest, at=at, judged_until=at, note=note))]
+        if detection.signal in self._left_out:
+            return []
+        self._left_out.add(detection.signal)
+        note = f"{len(self._left_out)} more signals left normal while {len(self._open)} alerts were open"
+        found = Detection(signal=worst.signal, detector=worst.detector, severity=worst.severity)
+        alert = alert_life.add_evidence(worst, found, at=at, note=note)
+        self._open[worst.signal] = alert
+        return [alert]

@@ -1,0 +1,226 @@
+"""Blocks: a batch of one model on one partition, summarised in runs of consecutive events."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from drift.columns import Columns, Floats, columns_of
+from drift.settings import DriftSettings
+from schemas.block import Block, CategoryCounts, NumericSummary, SampledRow
+from schemas.hashing import event_hashes
+from schemas.prediction import Prediction
+from schemas.reference import Reference
+from schemas.wire import Scalar
+
+__all__ = ["SAMPLE_SALT", "block_id_of", "build_blocks"]
+
+SAMPLE_SALT = 0x626C_6F63
+"""Salt of the bottom-k sample: its own, so that the sample does not depend on who was drawn for review."""
+
+ID_CHARS_MAX = 200
+INT_MAX = 2**63 - 1
+
+Ints = npt.NDArray[np.int64]
+
+
+def build_blocks(
+    events: Sequence[Prediction],
+    *,
+    partition: int,
+    offsets: Sequence[int],
+    decisions: Sequence[str],
+    reference: Reference | None,
+    settings: DriftSettings,
+) -> list[Block]:
+    """Blocks of at most ``block_events_max`` events each, in offset order.
+
+    ``events`` are of one model and one partition, in offset order; ``offsets`` may repeat where one message holds many
+    events; ``decisions`` are the verdicts', one an event. Histograms are on the edges of ``reference``. A signal that
+    no event of a run carries is absent from its block, and counts as missing where windows are made. Raises ValueError
+    where the three do not have the same length.
+    """
+    count = len(events)
+    if not len(offsets) == len(decisions) == count:
+        raise ValueError(
+            f"{count} events with {len(offsets)} offsets and {len(decisions)} decisions: one each is needed"
+        )
+    if count == 0:
+        return []
+    columns = columns_of(events, settings)
+    starts = np.arange(0, count, settings.block_events_max)
+    bounds = [*starts.tolist(), count]
+    numeric = _numeric_summaries(columns.numeric, starts, count, reference)
+    samples = _samples(events, columns, bounds, reference, settings)
+    place = np.asarray(offsets, np.int64)
+    times_min = np.minimum.reduceat(columns.times, starts).tolist()
+    times_max = np.maximum.reduceat(columns.times, starts).tolist()
+    version = "" if reference is None else reference.version
+    blocks = []
+    for run, (begin, end) in enumerate(pairwise(bounds)):
+        first = int(place[begin])
+        within = begin - int(np.searchsorted(place, first))
+        blocks.append(
+            Block(
+                block_id=block_id_of(events[0].model, partition, first, within),
+                model=events[0].model,
+                reference_version=version,
+                partition=partition,
+                first_offset=first,
+                last_offset=int(place[end - 1]),
+                time_min=times_min[run],
+                time_max=times_max[run],
+                events=end - begin,
+                numeric=numeric[run],
+                categorical=_category_counts(columns, begin, end, settings.categories_max),
+                decisions=dict(Counter(decisions[begin:end])),
+                sample=samples[run],
+            )
+        )
+    return blocks
+
+
+def block_id_of(model: str, partition: int, offset: int, within: int) -> str:
+    """The same for the same place in the log; ``within`` counts the model's events in the message at ``offset``."""
+    place = f"/{partition}/{offset}.{within}"
+    if len(model) + len(place) > ID_CHARS_MAX:
+        model = f"{model[:100]}~{hashlib.sha256(model.encode()).hexdigest()[:16]}"
+    return model + place
+
+
+def _numeric_summaries(
+    numeric: dict[str, Floats], starts: Ints, count: int, reference: Reference | None
+) -> list[dict[str, NumericSummary]]:
+    """One dictionary a run; all signals at once, rows of a matrix."""
+    values = np.stack(list(numeric.values()))
+    sizes = np.diff(starts, append=count)
+    run_of = np.repeat(np.arange(len(starts)), sizes)
+    valid = ~np.isnan(values)
+    counts = np.add.reduceat(valid, starts, axis=1, dtype=np.int64)
+    zeroed = np.where(valid, values, 0.0)
+    means = np.add.reduceat(zeroed, starts, axis=1) / np.maximum(counts, 1)
+    deviations = np.where(valid, values - means[:, run_of], 0.0)
+    m2s = np.add.reduceat(deviations * deviations, starts, axis=1)
+    minima = np.minimum.reduceat(np.where(valid, values, np.inf), starts, axis=1)
+    maxima = np.maximum.reduceat(np.where(valid, values, -np.inf), starts, axis=1)
+    runs: list[dict[str, NumericSummary]] = [{} for _ in sizes]
+    run_sizes = sizes.tolist()
+    for row, signal in enumerate(numeric):
+        histograms = _histograms(values[row], valid[row], run_of, len(starts), reference, signal)
+        columns = zip(
+            counts[row].tolist(), means[row].tolist(), m2s[row].tolist(), minima[row].tolist(), maxima[row].tolist(),
+            strict=True,
+        )  # fmt: skip
+        for run, (seen, mean, m2, low, high) in enumerate(columns):
+            if seen:
+                runs[run][signal] = NumericSummary(
+                    count=seen, missing=run_sizes[run] - seen, mean=mean, m2=m2, minimum=low, maximum=high,
+                    histogram=histograms[run],
+                )  # fmt: skip
+    return runs
+
+
+def _histograms(
+    values: Floats, valid: npt.NDArray[np.bool_], run_of: Ints, runs: int, reference: Reference | None, signal: str
+) -> list[tuple[int, ...]]:
+    """Counts a run between the reference's edges; a value on an edge belongs to the bin above it."""
+    known = None if reference is None else reference.numeric.get(signal)
+    if known is None:
+        return [()] * runs
+    bins = len(known.edges) + 1
+    place = np.searchsorted(np.array(known.edges), values, side="right")
+    cells = (run_of * bins + place)[valid]
+    table = np.bincount(cells, minlength=runs * bins).reshape(runs, bins)
+    return [tuple(row) for row in table.tolist()]
+
+
+def _category_counts(columns: Columns, begin: int, end: int, categories_max: int) -> dict[str, CategoryCounts]:
+    found: dict[str, CategoryCounts] = {}
+    for signal, column in columns.text.items():
+        counts = Counter(column[begin:end])
+        absent = counts.pop(None, 0)
+        if not counts:
+            continue
+        other = 0
+        if len(counts) > categories_max:
+            ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0] or ""))
+            counts = Counter(dict(ranked[:categories_max]))
+            other = sum(seen for _, seen in ranked[categories_max:])
+        if absent and signal in columns.numeric:
+            absent = int(np.isnan(columns.numeric[signal][begin:end]).sum()) - (end - begin - absent)
+        named = {category: seen for category, seen in counts.items() if category is not None}
+        found[signal] = CategoryCounts(counts=named, missing=absent, other=other)
+    return found
+
+
+def _samples(
+    events: Sequence[Prediction],
+    columns: Columns,
+    bounds: list[int],
+    reference: Reference | None,
+    settings: DriftSettings,
+) -> list[tuple[SampledRow, ...]]:
+    """The rows with the smallest hashes of each run; all rows while there is no reference to make them scarce."""
+    rows_max = settings.block_events_max if reference is None else settings.sample_rows_per_block
+    if rows_max == 0:
+        return [()] * (len(bounds) - 1)
+    hashes = event_hashes([event.event_id for event in events], SAMPLE_SALT) >> np.uint64(1)
+    samples = []
+    for begin, end in pairwise(bounds):
+        chosen = np.argsort(hashes[begin:end], kind="stable")[:rows_max]
+        rows = tuple(
+            _row(events[begin + place], int(hashes[begin + place]), columns, begin + place, settings)
+            for place in chosen.tolist()
+        )
+        samples.append(_within_bytes(rows, len(columns.names), settings))
+    return samples
+
+
+def _row(event: Prediction, hashed: int, columns: Columns, place: int, settings: DriftSettings) -> SampledRow:
+    chars_max = settings.text_chars_max
+    features: dict[str, Scalar] = event.features
+    if len(features) > len(columns.names) or any(
+        not isinstance(value, float) and _unwieldy(value, chars_max) for value in features.values()
+    ):
+        watched = {name: features[name] for name in columns.names if name in features}
+        features = {name: _wieldy(value, chars_max) for name, value in watched.items()}
+    return SampledRow(
+        hash=hashed,
+        event_id=event.event_id,
+        time=int(columns.times[place]),
+        features=features,
+        prediction=columns.text["prediction"][place] or "",
+        confidence=float(columns.numeric["confidence"][place]),
+    )
+
+
+def _unwieldy(value: Scalar, chars_max: int) -> bool:
+    return len(value) > chars_max if isinstance(value, str) else isinstance(value, int) and abs(value) > INT_MAX
+
+
+def _wieldy(value: Scalar, chars_max: int) -> Scalar:
+    if isinstance(value, str):
+        return value[:chars_max]
+    if isinstance(value, int) and abs(value) > INT_MAX:
+        return 1e100 if value > 10**100 else -1e100 if value < -(10**100) else float(value)
+    return value
+
+
+def _within_bytes(rows: tuple[SampledRow, ...], features: int, settings: DriftSettings) -> tuple[SampledRow, ...]:
+    """Rows as long as they fit in ``sample_bytes_max``; narrow rows cannot exceed it and are not measured."""
+    if len(rows) * (features + 3) * (settings.text_chars_max + 200) <= settings.sample_bytes_max:
+        return rows
+    room = settings.sample_bytes_max
+    kept = []
+    for row in rows:
+        room -= len(msgspec.json.encode(row)) + 1
+        if room < 0:
+            break
+        kept.append(row)
+    return tuple(kept)

@@ -1,0 +1,242 @@
+"""ModelMonitor: everything that drift detection knows about one model, as a pure state machine."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+
+from drift.alert_book import AlertBook
+from drift.alert_life import Detection
+from drift.error_signal import ERROR, ErrorSignal
+from drift.psi import psi
+from drift.reference import build_reference, next_version
+from drift.rows import ReportRequest, report_request
+from drift.settings import DriftSettings
+from drift.signal_watch import SignalWatch
+from drift.window import Window, merge_all
+from drift.windows import WindowBuilder
+from schemas.alert import Alert
+from schemas.block import Block
+from schemas.correction import Correction
+from schemas.reference import Reference
+
+__all__ = ["AlertChanged", "ModelMonitor", "NewReference", "Outcome", "WindowClosed"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewReference:
+    """A reference to publish; from now on it is in charge here."""
+
+    reference: Reference
+
+
+@dataclass(frozen=True, slots=True)
+class AlertChanged:
+    """A transition of an alert to publish."""
+
+    alert: Alert
+
+
+@dataclass(frozen=True, slots=True)
+class WindowClosed:
+    """A window of about ``step_events`` × ``window_steps`` events; ``psi`` is each signal's index beyond noise."""
+
+    window: Window
+    events_seen: int
+    psi: dict[str, float]
+
+
+Outcome = NewReference | AlertChanged | WindowClosed
+
+
+class ModelMonitor:
+    """Blocks and corrections of one model in, references, windows and alerts out.
+
+    Nothing here reads a clock: times are the stream's own. The same blocks, in any order that `WindowBuilder` can
+    put right, give the same outcomes; after a restart, give it the reference in charge and the alerts (``restore``),
+    then the blocks from any earlier point on: what was told is not told again. ``events_before`` is the number of
+    the model's events before the first block that will be read, 0 for the start of the stream.
+    """
+
+    def __init__(
+        self, model: str, settings: DriftSettings, *, reference: Reference | None = None, events_before: int = 0
+    ) -> None:
+        self.model = model
+        self._settings = settings
+        self.steps = WindowBuilder(settings.step_events, settings)
+        self._book = AlertBook(model, settings)
+        self._error = ErrorSignal(settings)
+        self._watches: dict[str, SignalWatch] = {}
+        self.reference: Reference | None = None
+        self._first_steps: list[Window] = []
+        self._filling: list[Window] = []
+        self._newest: deque[tuple[Window, ...]] = deque(maxlen=settings.windows_kept_max)
+        self.events_seen = events_before
+        self.windows_seen = 0
+        self._judged_until = 0
+        if reference is not None:
+            self._take_reference(reference)
+
+    @property
+    def open_alerts(self) -> tuple[Alert, ...]:
+        """Firing and acknowledged alerts."""
+        return self._book.open
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The newest windows, oldest first."""
+        return tuple(_joined(steps) for steps in self._newest)
+
+    def restore(self, alerts: Iterable[Alert]) -> None:
+        """What the alerts topic says, before any block is read again."""
+        self._book.restore(alerts)
+
+    def observe(self, block: Block) -> list[Outcome]:
+        """The outcomes of a block; blocks may come twice, and out of order within the lateness."""
+        return [outcome for step in self.steps.add(block) for outcome in self._step(step)]
+
+    def flush(self) -> list[Outcome]:
+        """The outcomes of what still waits, at the end of a recorded stream."""
+        return [outcome for step in self.steps.flush() for outcome in self._step(step)]
+
+    def observe_correction(self, correction: Correction) -> list[Outcome]:
+        """The outcomes of a settled answer or late label."""
+        detection = self._error.observe(correction)
+        at = correction.created_at
+        changed = []
+        if detection is not None:
+            changed = self._book.detected(
+                [detection],
+                at=at,
+                at_event=self.events_seen,
+                window=self.windows_seen,
+                reference_version=self._version,
+            )
+        elif self._error.quiet:
+            changed = self._book.gone_quiet(ERROR, at=at, note="the error rate is back where it was")
+        return [AlertChanged(alert) for alert in changed]
+
+    def acknowledge(self, alert_id: str, *, by: str, at: int) -> AlertChanged:
+        """A person has seen it, at epoch milliseconds; raises UnknownAlertError or TransitionRefusedError."""
+        return AlertChanged(self._book.acknowledge(alert_id, by=by, at=at, judged_until=self._judged(alert_id, at)))
+
+    def resolve(self, alert_id: str, *, by: str, at: int, note: str = "") -> AlertChanged:
+        """A person closes it; raises UnknownAlertError.
+
+        The signal's detectors go on as they are: they have told of this change and fire at the next one.
+        """
+        judged_until = self._judged(alert_id, at)
+        return AlertChanged(self._book.resolve(alert_id, by=by, at=at, note=note, judged_until=judged_until))
+
+    def annotate(self, alert_id: str, *, report_id: str = "", task_id: str = "", note: str = "") -> AlertChanged:
+        """Name the alert's report or task, or say why there is none; raises UnknownAlertError."""
+        return AlertChanged(self._book.annotate(alert_id, report_id=report_id, task_id=task_id, note=note))
+
+    def adopt_reference(self, *, by: str, at: int, reason: str) -> list[Outcome]:
+        """The newest windows become the reference, and alerts on signals they hold are over.
+
+        For the answer "this is the new normal". Nothing happens while no window has closed.
+        """
+        steps = [step for window in self._newest for step in window]
+        if not steps:
+            return []
+        version = next_version(self._version)
+        reference = build_reference(steps, version=version, created_at=at, reason=reason, settings=self._settings)
+        note = f"reference {version} was adopted"
+        over = [alert.alert_id for alert in self._book.open if alert.signal != ERROR]
+        resolved = [self.resolve(alert_id, by=by, at=at, note=note) for alert_id in over]
+        self._take_reference(reference)
+        self._warm_up(steps)
+        return [NewReference(reference), *resolved]
+
+    def report_request(self, report_id: str) -> ReportRequest | None:
+        """What an Evidently report of now against the reference needs; None as long as either is missing."""
+        if self.reference is None or not self._newest:
+            return None
+        return report_request(report_id, self.reference, self.windows, self._settings)
+
+    @property
+    def _version(self) -> str:
+        return "" if self.reference is None else self.reference.version
+
+    def _judged(self, alert_id: str, at: int) -> int:
+        is_error = any(alert.alert_id == alert_id and alert.signal == ERROR for alert in self._book.open)
+        return at if is_error else self._judged_until
+
+    def _take_reference(self, reference: Reference) -> None:
+        self.reference = reference
+        signals = sorted({*reference.numeric, *reference.categorical})
+        self._watches = {signal: SignalWatch(signal, reference, self._settings) for signal in signals}
+
+    def _warm_up(self, steps: Iterable[Window]) -> None:
+        for step in steps:
+            for watch in self._watches.values():
+                watch.observe_step(step, self.events_seen)
+
+    def _step(self, step: Window) -> Iterator[Outcome]:
+        self.events_seen += step.events
+        self._judged_until = max(self._judged_until, step.time_max)
+        if self.reference is None:
+            yield from self._gather(step)
+        elif step.time_max >= self.reference.time_min:
+            yield from self._told(
+                [watch.observe_step(step, self.events_seen) for watch in self._watches.values()], step.time_max
+            )
+        self._filling.append(step)
+        if len(self._filling) >= self._settings.window_steps:
+            yield from self._close_window()
+
+    def _gather(self, step: Window) -> Iterator[Outcome]:
+        self._first_steps.append(step)
+        if sum(first.events for first in self._first_steps) < self._settings.reference_events:
+            return
+        steps, self._first_steps = self._first_steps, []
+        reference = build_reference(
+            steps,
+            version=next_version(""),
+            created_at=step.time_max,
+            reason=f"the first {sum(first.events for first in steps)} events",
+            settings=self._settings,
+        )
+        self._take_reference(reference)
+        self._warm_up(steps)
+        yield NewReference(reference)
+
+    def _close_window(self) -> Iterator[Outcome]:
+        steps, self._filling = tuple(self._filling), []
+        self._newest.append(steps)
+        self.windows_seen += 1
+        window = _joined(steps)
+        indices = {} if self.reference is None else psi(self.reference, window)
+        yield WindowClosed(window, self.events_seen, indices)
+        if self.reference is None or window.time_max <= self.reference.time_max:
+            return
+        found = [
+            watch.observe_window(window, indices[signal], self.events_seen)
+            for signal, watch in self._watches.items()
+            if signal in indices
+        ]
+        yield from self._told(found, window.time_max)
+        for signal, watch in self._watches.items():
+            if watch.quiet:
+                for alert in self._book.gone_quiet(signal, at=window.time_max, note="back within the reference"):
+                    yield AlertChanged(alert)
+
+    def _told(self, found: Iterable[Detection | None], at: int) -> Iterator[Outcome]:
+        detections = [detection for detection in found if detection is not None]
+        if self.reference is None or at <= self.reference.time_max:
+            return
+        for alert in self._book.detected(
+            detections,
+            at=at,
+            at_event=self.events_seen,
+            window=self.windows_seen,
+            reference_version=self._version,
+        ):
+            yield AlertChanged(alert)
+
+
+def _joined(steps: Iterable[Window]) -> Window:
+    return merge_all(chain.from_iterable(step.blocks for step in steps))

@@ -1,0 +1,153 @@
+"""The reference: what counts as normal, made of windows in their real order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import chain
+
+import msgspec
+import numpy as np
+
+from drift.columns import FEATURE, Floats, number_of
+from drift.psi import category_bins, excess
+from drift.settings import DriftSettings
+from drift.window import Window, merge_all
+from schemas.block import CategoryCounts, NumericSummary, SampledRow
+from schemas.reference import NumericReference, Reference
+
+__all__ = ["build_reference", "next_version", "row_number"]
+
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+
+
+def next_version(version: str) -> str:
+    """The name after this one: ``r1`` after none, ``r2`` after ``r1``."""
+    digits = version.removeprefix("r")
+    return f"r{int(digits) + 1}" if digits.isdigit() else "r1"
+
+
+def build_reference(
+    steps: Sequence[Window], *, version: str, created_at: int, reason: str, settings: DriftSettings
+) -> Reference:
+    """The reference of these steps (windows of about ``step_events`` events, in event-time order).
+
+    Means and deviations are exact. Edges, quantiles and histograms come from the sampled rows, which are all rows as
+    long as the blocks were made without a reference, and are scaled to the events otherwise. ``created_at`` is epoch
+    milliseconds. Raises ValueError without events.
+    """
+    whole = merge_all(chain.from_iterable(step.blocks for step in steps))
+    if whole.events == 0:
+        raise ValueError("a reference needs at least one block with events")
+    rows = [row for block in whole.blocks for row in block.sample]
+    numeric = {
+        signal: _numeric(signal, summary, rows, steps, settings.histogram_bins)
+        for signal, summary in whole.numeric.items()
+    }
+    categorical = {signal: _most_common(counts, settings) for signal, counts in whole.categorical.items()}
+    return Reference(
+        model=whole.blocks[0].model,
+        version=version,
+        created_at=created_at,
+        reason=reason,
+        time_min=whole.time_min,
+        time_max=whole.time_max,
+        events=whole.events,
+        numeric=numeric,
+        categorical=categorical,
+        sample=_sample(whole, settings),
+        psi_normal=_psi_normal(steps, numeric, categorical, settings.window_steps),
+    )
+
+
+def row_number(row: SampledRow, signal: str) -> float | None:
+    """The number that a sampled row has for a signal, or None."""
+    if signal == "confidence":
+        return row.confidence
+    return number_of(row.features.get(signal.removeprefix(FEATURE)))
+
+
+def _numeric(
+    signal: str, summary: NumericSummary, rows: Sequence[SampledRow], steps: Sequence[Window], bins: int
+) -> NumericReference:
+    sampled = _numbers(rows, signal)
+    values = sampled if len(sampled) else np.array([summary.mean])
+    edges = _edges(values, bins)
+    histogram = _scaled(_counts(sampled, edges), summary.count)
+    means = [step.numeric[signal].mean for step in steps if signal in step.numeric]
+    low, q05, q25, q50, q75, q95, high = (float(q) for q in np.quantile(values, QUANTILES))
+    return NumericReference(
+        count=summary.count,
+        missing=summary.missing,
+        mean=summary.mean,
+        sd=math.sqrt(summary.m2 / max(summary.count - 1, 1)),
+        block_sd=float(np.std(means, ddof=1)) if len(means) > 1 else 0.0,
+        minimum=summary.minimum,
+        maximum=summary.maximum,
+        edges=edges,
+        histogram=histogram,
+        quantiles=(low, q05, q25, q50, q75, q95, high),
+    )
+
+
+def _edges(values: Floats, bins: int) -> tuple[float, ...]:
+    """Quantiles as edges; a signal with few distinct values gets a bin around each, and one outside on either side."""
+    distinct = np.unique(values)
+    if len(distinct) <= bins:
+        between = (distinct[:-1] + distinct[1:]) / 2
+        edges = [float(distinct[0]), *between.tolist(), float(np.nextafter(distinct[-1], np.inf))]
+    else:
+        edges = np.quantile(values, np.arange(1, bins) / bins).tolist()
+    return tuple(sorted(set(edges)))
+
+
+def _numbers(rows: Sequence[SampledRow], signal: str) -> Floats:
+    return np.array([number for row in rows if (number := row_number(row, signal)) is not None], np.float64)
+
+
+def _counts(values: Floats, edges: tuple[float, ...]) -> list[int]:
+    place = np.searchsorted(np.array(edges), values, side="right")
+    counts: list[int] = np.bincount(place, minlength=len(edges) + 1).tolist()
+    return counts
+
+
+def _scaled(counts: Sequence[int], total: int) -> tuple[int, ...]:
+    seen = sum(counts)
+    return tuple(counts) if seen in (0, total) else tuple(round(count * total / seen) for count in counts)
+
+
+def _most_common(counts: CategoryCounts, settings: DriftSettings) -> CategoryCounts:
+    ranked = sorted(counts.counts.items(), key=lambda item: (-item[1], item[0]))
+    kept, rest = ranked[: settings.categories_max], ranked[settings.categories_max :]
+    return CategoryCounts(counts=dict(kept), missing=counts.missing, other=counts.other + sum(seen for _, seen in rest))
+
+
+def _sample(whole: Window, settings: DriftSettings) -> tuple[SampledRow, ...]:
+    kept: list[SampledRow] = []
+    room = settings.reference_bytes_max
+    for row in whole.sample(settings.reference_sample_rows_max):
+        room -= len(msgspec.json.encode(row)) + 1
+        if room < 0:
+            break
+        kept.append(row)
+    return tuple(kept)
+
+
+def _psi_normal(
+    steps: Sequence[Window],
+    numeric: dict[str, NumericReference],
+    categorical: dict[str, CategoryCounts],
+    window_steps: int,
+) -> dict[str, float]:
+    """The largest index of a window of the reference, taken from its rows."""
+    largest: dict[str, float] = {}
+    for begin in range(0, len(steps) - window_steps + 1, window_steps):
+        window = merge_all(chain.from_iterable(step.blocks for step in steps[begin : begin + window_steps]))
+        rows = [row for block in window.blocks for row in block.sample]
+        for signal, known in numeric.items():
+            now = _counts(_numbers(rows, signal), known.edges)
+            largest[signal] = max(largest.get(signal, 0.0), excess(known.histogram, now))
+        for signal, counts in categorical.items():
+            bins = category_bins(counts, window.categorical.get(signal), window)[:-1]
+            largest[signal] = max(largest.get(signal, 0.0), excess((*counts.counts.values(), counts.other), bins))
+    return largest

@@ -1,0 +1,132 @@
+"""Window: merged blocks."""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from schemas.block import Block, CategoryCounts, NumericSummary, SampledRow
+
+__all__ = ["Window", "merge", "merge_all"]
+
+
+@dataclass(frozen=True)
+class Window:
+    """A set of distinct blocks; what it says of them does not depend on the order or grouping of their arrival.
+
+    The blocks are kept, sorted by ``block_id``, and every figure is computed over that order, so equal sets give
+    equal figures to the last bit, and a block that comes twice counts once.
+    """
+
+    blocks: tuple[Block, ...]
+
+    @cached_property
+    def events(self) -> int:
+        """Events in all blocks."""
+        return sum(block.events for block in self.blocks)
+
+    @cached_property
+    def time_min(self) -> int:
+        """Earliest event, epoch milliseconds; 0 for no blocks."""
+        return min((block.time_min for block in self.blocks), default=0)
+
+    @cached_property
+    def time_max(self) -> int:
+        """Latest event, epoch milliseconds; 0 for no blocks."""
+        return max((block.time_max for block in self.blocks), default=0)
+
+    @cached_property
+    def numeric(self) -> dict[str, NumericSummary]:
+        """Moments of each numeric signal; ``missing`` counts the events with neither number nor text.
+
+        Histograms are left out, because blocks may lie on different edges: see ``histogram``.
+        """
+        texts = self._texts
+        return {
+            signal: _merge_moments((block.numeric[signal] for block in self.blocks if signal in block.numeric),
+                                   self.events - texts.get(signal, 0))
+            for signal in sorted({signal for block in self.blocks for signal in block.numeric})
+        }  # fmt: skip
+
+    @cached_property
+    def categorical(self) -> dict[str, CategoryCounts]:
+        """Counts of each categorical signal; ``missing`` as in ``numeric``."""
+        merged = {}
+        for signal in sorted({signal for block in self.blocks for signal in block.categorical}):
+            parts = [block.categorical[signal] for block in self.blocks if signal in block.categorical]
+            counts: Counter[str] = Counter()
+            for part in parts:
+                counts.update(part.counts)
+            numbers = sum(block.numeric[signal].count for block in self.blocks if signal in block.numeric)
+            merged[signal] = CategoryCounts(
+                counts=dict(sorted(counts.items())),
+                missing=max(0, self.events - self._texts[signal] - numbers),
+                other=sum(part.other for part in parts),
+            )
+        return merged
+
+    @cached_property
+    def decisions(self) -> dict[str, int]:
+        """Verdicts of each kind."""
+        total: Counter[str] = Counter()
+        for block in self.blocks:
+            total.update(block.decisions)
+        return dict(sorted(total.items()))
+
+    @cached_property
+    def _texts(self) -> dict[str, int]:
+        total: Counter[str] = Counter()
+        for block in self.blocks:
+            for signal, part in block.categorical.items():
+                total[signal] += part.other + sum(part.counts.values())
+        return dict(total)
+
+    def histogram(self, signal: str, version: str) -> tuple[int, ...]:
+        """Counts on the edges of reference ``version``, from the blocks that lie on them; empty where none does."""
+        rows = [
+            block.numeric[signal].histogram
+            for block in self.blocks
+            if block.reference_version == version and signal in block.numeric and block.numeric[signal].histogram
+        ]
+        return tuple(map(sum, zip(*rows, strict=True)))
+
+    def events_on(self, version: str) -> int:
+        """Events of the blocks that lie on the edges of reference ``version``."""
+        return sum(block.events for block in self.blocks if block.reference_version == version)
+
+    def sample(self, rows_max: int) -> tuple[SampledRow, ...]:
+        """The ``rows_max`` rows with the smallest hashes."""
+        rows = (row for block in self.blocks for row in block.sample)
+        return tuple(heapq.nsmallest(rows_max, rows, key=lambda row: (row.hash, row.event_id)))
+
+
+def merge(one: Window, other: Window) -> Window:
+    """All blocks of both: associative, commutative and idempotent."""
+    return merge_all((*one.blocks, *other.blocks))
+
+
+def merge_all(blocks: Iterable[Block]) -> Window:
+    """The window of these blocks; the same ``block_id`` counts once."""
+    distinct = {block.block_id: block for block in blocks}
+    return Window(tuple(distinct[block_id] for block_id in sorted(distinct)))
+
+
+def _merge_moments(parts: Iterator[NumericSummary], events: int) -> NumericSummary:
+    """Chan, Golub & LeVeque (1983), pairwise from the left."""
+    count, mean, m2 = 0, 0.0, 0.0
+    low, high = float("inf"), float("-inf")
+    for part in parts:
+        total = count + part.count
+        if part.count == 0:
+            continue
+        gap = part.mean - mean
+        mean += gap * part.count / total
+        m2 += part.m2 + gap * gap * (count * part.count / total)
+        count = total
+        low, high = min(low, part.minimum), max(high, part.maximum)
+    if count == 0:
+        low = high = 0.0
+    return NumericSummary(count=count, missing=max(0, events - count), mean=mean, m2=m2, minimum=low, maximum=high)
