@@ -51,6 +51,11 @@ class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     salt: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     """Changes which events the audit sample draws."""
 
+    @property
+    def inclusion_probability_min(self) -> float:
+        """The least inclusion probability of any reviewable event."""
+        return self.audit_rate * self.agreement_audit_factor
+
     def __post_init__(self) -> None:
         if self.audit_rate > self.budget:
             raise ValueError(
