@@ -1,0 +1,162 @@
+"""ClickHouse as the rest of the program sees it; works the same on a server and on the embedded one."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+
+from warehouse.errors import AuthenticationRefused, ClickHouseUnreachable, QueryRefused, WarehouseError, one_line
+from warehouse.rows import Row, encode_rows
+from warehouse.settings import ClickHouseSettings
+from warehouse.sql_text import read_statement
+from warehouse.tables import install
+
+__all__ = ["Warehouse"]
+
+T = TypeVar("T")
+
+AUTHENTICATION_CODES = frozenset({192, 193, 194, 516})
+
+INSERT_SETTINGS = {
+    # One insert is one part with one token; asynchronous inserts would mix them.
+    "async_insert": 0,
+    # A column that the table lacks is a mistake, not something to drop in silence.
+    "input_format_skip_unknown_fields": 0,
+}
+
+
+class Warehouse:
+    """A connection to ClickHouse, opened at the first use; threads may share it."""
+
+    def __init__(self, settings: ClickHouseSettings) -> None:
+        self.settings = settings
+        self._client: Any = None
+        self._lock = threading.Lock()
+
+    def as_analyst(self) -> Warehouse:
+        """The same ClickHouse as the user that only reads."""
+        settings = self.settings
+        changed = {"user": settings.analyst_user, "password": settings.analyst_password}
+        fields = {name: getattr(settings, name) for name in settings.__struct_fields__}
+        return Warehouse(ClickHouseSettings(**{**fields, **changed}))
+
+    def install(self) -> None:
+        """Create the database, its tables and views where they lack."""
+        client = self._connected(database=None)
+        try:
+            install(lambda sql: self._guarded(functools.partial(client.command, sql)), self.settings.database)
+        finally:
+            client.close()
+
+    def ping(self) -> None:
+        """Raise ClickHouseUnreachable or AuthenticationRefused where queries could not be answered."""
+        self.query("SELECT 1")
+
+    def insert(self, table: str, rows: Sequence[Row] | bytes, token: str = "") -> None:
+        """Insert rows of one table; a second insert with the same ``token`` is dropped by ClickHouse.
+
+        ``rows`` may be encoded already (JSONEachRow). All rows are stored, or none.
+        """
+        block = rows if isinstance(rows, bytes) else encode_rows(rows)
+        if not block:
+            return
+        settings = {**INSERT_SETTINGS, "insert_deduplication_token": token}
+        target = f"`{self.settings.database}`.`{table}`"
+        client = self._shared()
+        self._guarded(functools.partial(client.raw_insert, target, None, block, settings=settings, fmt="JSONEachRow"))
+
+    def query(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
+        """The rows of an answer, column to value; ``params`` fill ``{name:Type}``."""
+        client = self._shared()
+        result = self._guarded(functools.partial(client.query, sql, parameters=dict(params or {})))
+        return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
+
+    def raw(self, sql: str, fmt: str = "", params: Mapping[str, Any] | None = None) -> bytes:
+        """The answer as ClickHouse formats it; ``fmt`` (say ``CSVWithNames``) unless the statement says FORMAT."""
+        client = self._shared()
+        wanted = fmt if fmt and not read_statement(sql.encode()).format else None
+        call = functools.partial(client.raw_query, sql.rstrip().rstrip(";"), parameters=dict(params or {}), fmt=wanted)
+        return bytes(self._guarded(call))
+
+    def command(self, sql: str) -> None:
+        """Run a statement that answers nothing."""
+        client = self._shared()
+        self._guarded(functools.partial(client.command, sql))
+
+    def highest_identity(self, table: str, topic_id: str, partition: int) -> tuple[int, int] | None:
+        """Offset and index of the last row stored of one partition, or None."""
+        rows = self.query(
+            f"SELECT max((_offset, _index)) AS last, count() AS stored FROM `{table}` "  # noqa: S608 - a table of ours
+            "WHERE _topic_id = {topic_id:String} AND _partition = {partition:UInt32}",
+            {"topic_id": topic_id, "partition": partition},
+        )
+        if rows[0]["stored"] == 0:
+            return None
+        offset, index = rows[0]["last"]
+        return int(offset), int(index)
+
+    def highest_offset(self, table: str, topic_id: str, partition: int) -> int | None:
+        """Offset of the last message stored of one partition, or None."""
+        last = self.highest_identity(table, topic_id, partition)
+        return None if last is None else last[0]
+
+    def close(self) -> None:
+        """Close the connection."""
+        with self._lock:
+            client, self._client = self._client, None
+        if client is not None:
+            client.close()
+
+    def _shared(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client = self._connected(database=self.settings.database)
+            return self._client
+
+    def _connected(self, *, database: str | None) -> Any:
+        settings = self.settings
+        address = urlsplit(settings.url)
+        return self._guarded(
+            functools.partial(
+                clickhouse_connect.get_client,
+                host=address.hostname,
+                port=address.port or (8443 if address.scheme == "https" else 8123),
+                interface=address.scheme,
+                username=settings.user,
+                password=settings.password,
+                database=database or "default",
+                connect_timeout=settings.connect_seconds_max,
+                send_receive_timeout=settings.query_seconds_max,
+                autogenerate_session_id=False,
+                query_retries=0,
+                dedicated_pool=True,
+            )
+        )
+
+    def _guarded(self, call: Callable[[], T]) -> T:
+        """Run a call of the client; its errors become ours."""
+        try:
+            return call()
+        except (OperationalError, DatabaseError) as error:
+            raise self._explain(error) from error
+        except ClickHouseError as error:
+            raise WarehouseError(f"ClickHouse at {self.settings.url}: {one_line(str(error))}") from error
+
+    def _explain(self, error: Exception) -> WarehouseError:
+        code = int(getattr(error, "code", 0) or 0)
+        where = f"ClickHouse at {self.settings.url}"
+        detail = one_line(str(error).partition("server response: ")[2] or str(error))
+        if code in AUTHENTICATION_CODES:
+            text = f"{where} refuses user {self.settings.user!r}: check user and password in [clickhouse]"
+            return AuthenticationRefused(text, code=code, detail=detail)
+        if code == 0 and isinstance(error, OperationalError):
+            return ClickHouseUnreachable(
+                f"{where} does not answer: is it running, and is the address right? ({detail})"
+            )
+        return QueryRefused(f"{where}: {detail}", code=code, detail=detail)

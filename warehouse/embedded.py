@@ -1,0 +1,326 @@
+"""The embedded ClickHouse: chDB, the same engine as a library, behind ClickHouse's HTTP interface.
+
+``python -m warehouse.embedded --folder DATA/clickhouse --port 8123 --passwords-file FILE`` is the server, a process of
+its own on loopback. ``EmbeddedClickHouse`` starts and stops it from the parent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+from xml.sax.saxutils import escape
+
+import msgspec
+
+from warehouse.embedded_process import PASSWORDS_VARIABLE, EmbeddedClickHouse
+from warehouse.errors import one_line
+from warehouse.http_app import ANALYST, WRITER, Answer, HttpApp
+from warehouse.http_protocol import Query, RefusedRequest
+from warehouse.readonly_guard import check_analyst, is_denied_table_function
+from warehouse.settings import EmbeddedClickHouseSettings
+from warehouse.sql_text import StatementKind
+
+__all__ = ["ChdbEngine", "EmbeddedClickHouse", "main"]
+
+DISK_CHECK_SECONDS: Final = 10.0
+FORMAT_QUERY: Final = "SELECT formatQuerySingleLine({q:String})"
+ESCAPES: Final = str.maketrans(
+    {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"}
+)
+
+
+class ChdbEngine:
+    """One chDB database with a pool of handles for each user; a handle runs one statement at a time.
+
+    A handle keeps what is SET on it, so an analyst's handle is made read-only once, for good; a writer's goes back to
+    its base settings after each statement, and is thrown away where that fails.
+    """
+
+    def __init__(self, folder: Path, settings: EmbeddedClickHouseSettings, *, database: str) -> None:
+        import chdb
+
+        connect: Any = chdb.connect
+        self._connect: Callable[[str], Any] = connect
+        self._address = f"{folder}?config-file={_write_config(folder, settings)}"
+        self._folder = folder
+        self._settings = settings
+        self._base = {WRITER: _writer_base(settings), ANALYST: _analyst_base(settings)}
+        self._root = self._connect(self._address)
+        self._root.query(f"CREATE DATABASE IF NOT EXISTS {_quoted(database)}")
+        self.version, self.timezone = self._text("SELECT version(), timezone()").split("\t")
+        names = self._text("SELECT name FROM system.table_functions").split("\n")
+        self._denied = frozenset(name.lower() for name in names if is_denied_table_function(name))
+        self._disk_lock = threading.Lock()
+        self._disk_checked_at = float("-inf")
+        self._stored_bytes = 0
+        self._handles: dict[str, queue.SimpleQueue[Any]] = {WRITER: queue.SimpleQueue(), ANALYST: queue.SimpleQueue()}
+        for user, count in ((WRITER, settings.writer_handles), (ANALYST, settings.analyst_handles)):
+            for _ in range(count):
+                self._handles[user].put(self._new_handle(user))
+
+    def run(self, user: str, query: Query) -> Answer:
+        """Run one statement as a user; raises RefusedRequest or the engine's own error."""
+        handle = self._handles[user].get()
+        try:
+            return self._run_analyst(handle, query) if user == ANALYST else self._run_writer(handle, query)
+        except SessionSpoiledError:
+            handle.close()
+            handle = self._new_handle(user)
+            raise
+        finally:
+            self._handles[user].put(handle)
+
+    def close(self) -> None:
+        """Close every handle; the last one closes the database."""
+        for handles in self._handles.values():
+            while not handles.empty():
+                handles.get().close()
+        self._root.close()
+
+    def _run_analyst(self, handle: Any, query: Query) -> Answer:
+        if query.statement.kind is not StatementKind.READ:
+            raise RefusedRequest(
+                164, "READONLY", "analyst: Cannot execute query in readonly mode. Only reading is allowed."
+            )
+        escaped = query.sql.translate(ESCAPES)
+        formatted = _bytes(handle.query(FORMAT_QUERY, "TabSeparatedRaw", params={"q": escaped})).decode().strip()
+        check_analyst(formatted, query.parameters, query.database, self._denied)
+        for name, value in query.settings.items():
+            handle.query(f"SET {name} = {_literal(value)}")
+        handle.query(f"USE {_quoted(query.database)}")
+        return _answer_of(handle.query(formatted, query.format, params=query.parameters))
+
+    def _run_writer(self, handle: Any, query: Query) -> Answer:
+        kind = query.statement.kind
+        if kind is StatementKind.INSERT:
+            self._check_disk()
+        handle.query(f"USE {_quoted(query.database)}")
+        try:
+            if query.settings:
+                handle.query(
+                    "SET " + ", ".join(f"{name} = {_literal(value)}" for name, value in query.settings.items())
+                )
+            return self._execute(handle, query)
+        finally:
+            self._restore(handle, query)
+
+    def _execute(self, handle: Any, query: Query) -> Answer:
+        insert = query.statement.insert
+        if insert is None:
+            return _answer_of(handle.query(query.sql, query.format, params=query.parameters))
+        stream = handle.send_insert(insert.head, insert.format)
+        try:
+            stream.append(insert.data)
+            done = stream.finish()
+        finally:
+            stream.cancel()
+        return Answer(
+            b"", rows_written=done.rows_written, bytes_written=done.bytes_written, elapsed_seconds=done.elapsed
+        )
+
+    def _restore(self, handle: Any, query: Query) -> None:
+        """Put the handle back to its base settings."""
+        changed = query.settings
+        if query.statement.kind is StatementKind.SESSION:
+            raise SessionSpoiledError(
+                "Code: 48. DB::Exception: Sessions are not available; give settings with the query."
+            )
+        if not changed:
+            return
+        base = self._base[WRITER]
+        again = [f"{name} = {_literal(base[name])}" if name in base else f"{name} = DEFAULT" for name in changed]
+        try:
+            handle.query("SET " + ", ".join(again))
+        except Exception as error:
+            raise SessionSpoiledError(str(error)) from error
+
+    def _check_disk(self) -> None:
+        free = shutil.disk_usage(self._folder).free
+        if free < self._settings.disk_free_bytes_min:
+            reason = f"{free} bytes free on the disk of {self._folder}, disk_free_bytes_min is "
+            raise RefusedRequest(243, "NOT_ENOUGH_SPACE", reason + f"{self._settings.disk_free_bytes_min}.")
+        with self._disk_lock:
+            if time.monotonic() - self._disk_checked_at > DISK_CHECK_SECONDS:
+                self._stored_bytes = int(self._text("SELECT sum(bytes_on_disk) FROM system.parts"))
+                self._disk_checked_at = time.monotonic()
+        if self._stored_bytes > self._settings.disk_bytes_max:
+            reason = f"{self._stored_bytes} bytes stored in {self._folder}, disk_bytes_max is "
+            raise RefusedRequest(243, "NOT_ENOUGH_SPACE", reason + f"{self._settings.disk_bytes_max}.")
+
+    def _new_handle(self, user: str) -> Any:
+        handle = self._connect(self._address)
+        base = self._base[user]
+        handle.query("SET " + ", ".join(f"{name} = {_literal(value)}" for name, value in base.items()))
+        return handle
+
+    def _text(self, sql: str) -> str:
+        return _bytes(self._root.query(sql, "TabSeparatedRaw")).decode().strip("\n")
+
+
+class SessionSpoiledError(Exception):
+    """A handle that did not go back to its base settings."""
+
+
+def _writer_base(settings: EmbeddedClickHouseSettings) -> dict[str, str]:
+    return {
+        "max_memory_usage_for_user": str(settings.memory_bytes_max),
+        "max_execution_time": str(settings.query_seconds_max),
+        "max_threads": str(settings.query_threads),
+        "max_result_bytes": str(settings.result_bytes_max),
+        "result_overflow_mode": "throw",
+    }
+
+
+def _analyst_base(settings: EmbeddedClickHouseSettings) -> dict[str, str]:
+    return {
+        "max_memory_usage_for_user": str(settings.memory_bytes_max),
+        "max_memory_usage": str(settings.analyst_memory_bytes_max),
+        "max_execution_time": str(settings.analyst_seconds_max),
+        "max_threads": str(settings.query_threads),
+        "max_result_rows": str(settings.analyst_result_rows_max),
+        "max_result_bytes": str(settings.analyst_result_bytes_max),
+        "result_overflow_mode": "throw",
+        "readonly": "1",
+    }
+
+
+def _bytes(result: Any) -> bytes:
+    return bytes(result.bytes())
+
+
+def _answer_of(result: Any) -> Answer:
+    return Answer(
+        _bytes(result),
+        rows_read=result.storage_rows_read(),
+        bytes_read=result.storage_bytes_read(),
+        elapsed_seconds=result.elapsed(),
+    )
+
+
+def _quoted(identifier: str) -> str:
+    return "`" + identifier.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def _literal(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+
+
+def _write_config(folder: Path, settings: EmbeddedClickHouseSettings) -> Path:
+    """The engine's configuration: bounds of the whole process, and no folder from which user files are read."""
+    nowhere = folder / "user_files"
+    nowhere.mkdir(parents=True, exist_ok=True)
+    lines = {
+        "max_server_memory_usage": settings.memory_bytes_max,
+        "mark_cache_size": settings.caches_bytes_max,
+        "index_mark_cache_size": settings.caches_bytes_max,
+        "user_files_path": f"{escape(str(nowhere))}/",
+    }
+    text = "".join(f"<{name}>{value}</{name}>" for name, value in lines.items())
+    path = folder / "engine.xml"
+    path.write_text(f"<clickhouse>{text}</clickhouse>\n")
+    return path
+
+
+def serve(app: HttpApp, listening: socket.socket) -> None:
+    """Serve until SIGTERM or SIGINT; then finish what runs and close the database."""
+    import uvicorn
+
+    config = uvicorn.Config(app, access_log=False, log_level="warning", lifespan="on", timeout_graceful_shutdown=20)
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            def stop(_number: int, _frame: FrameType | None) -> None:
+                self.should_exit = True
+
+            # uvicorn's own handler sends itself the signal again afterwards; the exit code should be 0.
+            signal.signal(signal.SIGTERM, stop)
+            signal.signal(signal.SIGINT, stop)
+            yield
+
+    Server(config).run(sockets=[listening])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The server's command line; 0 after a clean stop, 2 with one line on standard error where it cannot start."""
+    parser = argparse.ArgumentParser(prog="python -m warehouse.embedded", description=__doc__)
+    parser.add_argument("--folder", type=Path, required=True, help="where the database lies; one process owns it")
+    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
+    parser.add_argument("--database", default="watchloop", help="the users' default database (created)")
+    parser.add_argument("--passwords-file", type=Path, help=f"JSON, user to password; else ${PASSWORDS_VARIABLE}")
+    parser.add_argument("--settings", default="{}", help="EmbeddedClickHouseSettings as JSON")
+    options = parser.parse_args(arguments)
+    try:
+        settings = msgspec.json.decode(options.settings, type=EmbeddedClickHouseSettings)
+        passwords = _read_passwords(options.passwords_file, os.environ)
+        listening = _listen(options.port)
+        app = HttpApp(
+            _open(options.folder, settings, options.database), settings, passwords=passwords, database=options.database
+        )
+    except (CannotStartError, msgspec.DecodeError) as error:
+        sys.stderr.write(f"embedded ClickHouse: {one_line(str(error))}\n")
+        return 2
+    serve(app, listening)
+    return 0
+
+
+class CannotStartError(Exception):
+    """Why the server does not start, as one line."""
+
+
+def _read_passwords(path: Path | None, environment: Mapping[str, str]) -> dict[str, str]:
+    try:
+        text = path.read_text() if path is not None else environment.get(PASSWORDS_VARIABLE, "")
+        passwords = json.loads(text)
+        return {user: str(passwords[user]) for user in (WRITER, ANALYST)}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        where = str(path) if path is not None else f"${PASSWORDS_VARIABLE}"
+        wanted = f'expected JSON like {{"{WRITER}": PASSWORD, "{ANALYST}": PASSWORD}}'
+        raise CannotStartError(f"no passwords in {where}: {wanted} ({error!r})") from error
+
+
+def _listen(port: int) -> socket.socket:
+    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listening.bind(("127.0.0.1", port))
+        listening.listen(128)
+    except OSError as error:
+        raise CannotStartError(f"port {port} on 127.0.0.1 is in use; choose another ({error.strerror})") from error
+    return listening
+
+
+def _open(folder: Path, settings: EmbeddedClickHouseSettings, database: str) -> ChdbEngine:
+    if "?" in str(folder):
+        raise CannotStartError(f"the folder {folder} has a question mark in its name; choose another")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return ChdbEngine(folder.resolve(), settings, database=database)
+    except ImportError as error:
+        raise CannotStartError(f"chdb is not installed; pip install 'watchloop[local]' ({error})") from error
+    except OSError as error:
+        raise CannotStartError(
+            f"cannot write to {folder}: {error.strerror}; choose a folder you may write to"
+        ) from error
+    except Exception as error:
+        text = str(error)
+        if "Cannot lock file" in text or "already running" in text:
+            raise CannotStartError(f"another process owns {folder}; stop it, or choose another folder") from error
+        raise CannotStartError(f"cannot open the database in {folder}: {text}") from error
+
+
+if __name__ == "__main__":
+    sys.exit(main())

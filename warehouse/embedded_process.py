@@ -1,0 +1,190 @@
+"""The parent's side of the embedded ClickHouse: start it, wait until it answers, stop it."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Final, Protocol
+
+import msgspec
+
+from warehouse.errors import EmbeddedDidNotStart, one_line
+from warehouse.settings import EmbeddedClickHouseSettings
+
+__all__ = ["PASSWORDS_VARIABLE", "EmbeddedClickHouse", "Spawn", "popen"]
+
+PASSWORDS_VARIABLE: Final = "WATCHLOOP_CLICKHOUSE_PASSWORDS"
+PING_EVERY_SECONDS: Final = 0.05
+LOG_BYTES_MAX: Final = 4 * 1024 * 1024
+
+
+class Spawn(Protocol):
+    """How a child process is started; the program passes one that leaves no orphan behind."""
+
+    def __call__(
+        self, cmd: list[str], *, stdout: IO[bytes] | None, stderr: IO[bytes] | None, env: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        """Start ``cmd``."""
+
+
+def popen(
+    cmd: list[str], *, stdout: IO[bytes] | None, stderr: IO[bytes] | None, env: Mapping[str, str]
+) -> subprocess.Popen[bytes]:
+    """A plain child process in a session of its own."""
+    return subprocess.Popen(  # noqa: S603 - the command is this program's own
+        cmd, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, env=dict(env), start_new_session=True
+    )
+
+
+class EmbeddedClickHouse:
+    """An embedded ClickHouse server as a child process.
+
+    ``port`` 0 takes the port of the last start if it is free, else any free one. ``passwords`` maps ``watchloop`` and
+    ``analyst`` to theirs. The server's log is ``folder/server.log``, started afresh beyond 4 MiB.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: EmbeddedClickHouseSettings,
+        *,
+        passwords: Mapping[str, str],
+        port: int = 0,
+        database: str = "watchloop",
+        spawn: Spawn = popen,
+        on_progress: Callable[[str], None] = lambda _line: None,
+    ) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.passwords = dict(passwords)
+        self.port = port
+        self.database = database
+        self.process: subprocess.Popen[bytes] | None = None
+        self._spawn = spawn
+        self._on_progress = on_progress
+
+    @property
+    def url(self) -> str:
+        """The address of its HTTP interface."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def log_path(self) -> Path:
+        """Where the server writes what goes wrong."""
+        return self.folder / "server.log"
+
+    def start(self) -> str:
+        """Start the server and wait until it answers; returns its URL. Raises EmbeddedDidNotStart."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.port = self._choose_port()
+            log = self._open_log()
+        except OSError as error:
+            reason = f"cannot write to {self.folder}: {error.strerror}; choose a folder you may write to"
+            raise EmbeddedDidNotStart(f"embedded ClickHouse: {reason}") from error
+        self._on_progress(f"starting ClickHouse on port {self.port}")
+        environment = {**os.environ, PASSWORDS_VARIABLE: json.dumps(self.passwords)}
+        with log:
+            self.process = self._spawn(self._command(), stdout=log, stderr=log, env=environment)
+        self._wait_for_answer()
+        self._on_progress(f"ClickHouse answers on {self.url}")
+        return self.url
+
+    def stop(self) -> None:
+        """Close the database and end the server; a second call does nothing."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        if process.poll() is None:
+            process.terminate()
+        try:
+            process.wait(self.settings.stop_seconds_max)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+
+    def __enter__(self) -> EmbeddedClickHouse:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _command(self) -> list[str]:
+        settings = msgspec.json.encode(self.settings).decode()
+        return [
+            sys.executable, "-m", "warehouse.embedded", "--folder", str(self.folder), "--port", str(self.port),
+            "--database", self.database, "--settings", settings,
+        ]  # fmt: skip
+
+    def _choose_port(self) -> int:
+        remembered = self.folder / "port"
+        port = self.port
+        if port == 0:
+            last = int(remembered.read_text()) if remembered.exists() else 0
+            port = last if last and _is_free(last) else _free_port()
+        remembered.write_text(str(port))
+        return port
+
+    def _open_log(self) -> IO[bytes]:
+        afresh = not self.log_path.exists() or self.log_path.stat().st_size > LOG_BYTES_MAX
+        return self.log_path.open("wb" if afresh else "ab")
+
+    def _wait_for_answer(self) -> None:
+        assert self.process is not None
+        log_start = self.log_path.stat().st_size
+        deadline = time.monotonic() + self.settings.start_seconds_max
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                self.process = None
+                raise EmbeddedDidNotStart(self._last_line(log_start))
+            if _answers(self.port):
+                return
+            time.sleep(PING_EVERY_SECONDS)
+        self.stop()
+        reason = f"did not answer within start_seconds_max ({self.settings.start_seconds_max} s); see {self.log_path}"
+        raise EmbeddedDidNotStart(f"embedded ClickHouse: {reason}")
+
+    def _last_line(self, log_start: int) -> str:
+        with self.log_path.open("rb") as log:
+            log.seek(max(0, log_start - 4096))
+            lines = [line.strip() for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        if lines and lines[-1].startswith("embedded ClickHouse:"):
+            return one_line(lines[-1])
+        return f"embedded ClickHouse: ended before it answered; see {self.log_path}"
+
+
+def _answers(port: int) -> bool:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/ping")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _free_port() -> int:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

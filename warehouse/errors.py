@@ -1,0 +1,65 @@
+"""What can go wrong with the warehouse.
+
+::
+
+    WarehouseError
+    ├── ClickHouseUnreachable     nothing answers at the address
+    ├── QueryRefused              ClickHouse answered with an error; ``code`` is ClickHouse's
+    │   └── AuthenticationRefused wrong user or password
+    ├── EmbeddedDidNotStart       the embedded server ended before it answered
+    └── UnsupportedTopic          no table for a topic's values
+
+Every message is one line: what, where, what to do.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "AuthenticationRefused",
+    "ClickHouseUnreachable",
+    "EmbeddedDidNotStart",
+    "QueryRefused",
+    "UnsupportedTopic",
+    "WarehouseError",
+    "one_line",
+]
+
+LINE_CHARS_MAX = 600
+
+
+def one_line(text: str, chars_max: int = LINE_CHARS_MAX) -> str:
+    """The text on one line, cut with an ellipsis where it is longer than ``chars_max`` characters."""
+    flat = " ".join(text.split())
+    return flat if len(flat) <= chars_max else flat[: chars_max - 1] + "…"
+
+
+class WarehouseError(Exception):
+    """Anything about the warehouse that a person can put right."""
+
+
+class ClickHouseUnreachable(WarehouseError):  # noqa: N818 - reads as what happened
+    """Nothing answers at ClickHouse's address."""
+
+
+class QueryRefused(WarehouseError):  # noqa: N818
+    """ClickHouse answered with an error.
+
+    ``code`` is ClickHouse's number of it, 0 if there was none; ``detail`` is ClickHouse's own text on one line.
+    """
+
+    def __init__(self, message: str, *, code: int = 0, detail: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.detail = detail
+
+
+class AuthenticationRefused(QueryRefused):
+    """The user or the password is wrong."""
+
+
+class EmbeddedDidNotStart(WarehouseError):  # noqa: N818
+    """The embedded server ended before it answered."""
+
+
+class UnsupportedTopic(WarehouseError):  # noqa: N818
+    """No table is filled from this topic."""

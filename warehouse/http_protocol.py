@@ -1,0 +1,236 @@
+"""ClickHouse's HTTP interface: what a request asks for, what an answer's head says. No input or output here.
+
+Source: https://clickhouse.com/docs/interfaces/http
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from email.parser import BytesParser
+from email.policy import HTTP
+from typing import Final
+from urllib.parse import parse_qsl
+
+from warehouse.sql_text import Insert, Statement, StatementKind, read_statement
+
+__all__ = ["Query", "RefusedRequest", "Request", "content_type_of", "read_credentials", "read_query", "status_of_code"]
+
+SETTING_NAME: Final = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+DEFAULT_FORMAT: Final = "TabSeparated"
+
+RESERVED: Final = frozenset(
+    {
+        "query", "database", "default_format", "user", "password", "quota_key", "query_id", "session_id",
+        "session_check", "session_timeout", "compress", "decompress", "wait_end_of_query", "buffer_size", "stacktrace", "role",
+        "enable_http_compression", "send_progress_in_http_headers", "http_headers_progress_interval_ms",
+        "cancel_http_readonly_queries_on_client_close", "add_http_cors_header", "client_protocol_version",
+        "http_write_exception_in_output_format", "http_response_buffer_size", "close_session",
+        "http_zlib_compression_level", "framing", "http_make_head_request", "network_compression_method",
+    }
+)  # fmt: skip
+"""Names in the query string that are not settings of the query."""
+
+CONTENT_TYPES: Final = {
+    "tabseparated": "text/tab-separated-values; charset=UTF-8",
+    "tsv": "text/tab-separated-values; charset=UTF-8",
+    "tabseparatedwithnames": "text/tab-separated-values; charset=UTF-8; header=present",
+    "tabseparatedwithnamesandtypes": "text/tab-separated-values; charset=UTF-8; header=present",
+    "csv": "text/csv; charset=UTF-8; header=absent",
+    "csvwithnames": "text/csv; charset=UTF-8; header=present",
+    "json": "application/json; charset=UTF-8",
+    "jsoncompact": "application/json; charset=UTF-8",
+    "jsonstrings": "application/json; charset=UTF-8",
+    "jsoneachrow": "application/x-ndjson; charset=UTF-8",
+    "jsoncompacteachrow": "application/x-ndjson; charset=UTF-8",
+    "xml": "application/xml; charset=UTF-8",
+    "parquet": "application/octet-stream",
+    "arrow": "application/octet-stream",
+    "arrowstream": "application/octet-stream",
+    "native": "application/octet-stream",
+    "rowbinary": "application/octet-stream",
+    "rowbinarywithnamesandtypes": "application/octet-stream",
+}
+
+# HTTPHandler.cpp, exceptionCodeToHTTPStatus
+STATUS_OF_CODE: Final = {
+    **dict.fromkeys((192, 193, 194, 516), 401),
+    **dict.fromkeys((497,), 403),
+    **dict.fromkeys((6, 26, 27, 36, 38, 41, 42, 43, 53, 62, 69, 70, 72, 117, 130, 131, 184, 215, 386, 457, 474), 400),
+    **dict.fromkeys((46, 47, 50, 56, 60, 63, 73, 78, 81, 115), 404),
+    **dict.fromkeys((159,), 408),
+    **dict.fromkeys((307,), 413),
+    **dict.fromkeys((48, 344), 501),
+    **dict.fromkeys((202, 209), 503),
+}
+
+
+class RefusedRequest(Exception):  # noqa: N818 - reads as what happened
+    """A request that is answered with an error; ``code`` and ``name`` are ClickHouse's."""
+
+    def __init__(self, code: int, name: str, reason: str) -> None:
+        super().__init__(f"Code: {code}. DB::Exception: {reason} ({name})")
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, its body already decompressed; header names are in lower case."""
+
+    method: str
+    query_string: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a request asks the engine to do.
+
+    ``sql`` is the whole statement (an INSERT's data is in ``statement.insert``); ``parameters`` are the values of
+    ``{name:Type}``, escaped as the client sent them; ``compress`` says that the client reads a compressed answer.
+    """
+
+    sql: str
+    statement: Statement
+    format: str
+    database: str
+    settings: dict[str, str] = field(default_factory=dict)
+    parameters: dict[str, str] = field(default_factory=dict)
+    query_id: str = ""
+    compress: bool = False
+
+
+def status_of_code(code: int) -> int:
+    """The HTTP status with which ClickHouse sends an error."""
+    return STATUS_OF_CODE.get(code, 500)
+
+
+def content_type_of(format_name: str) -> str:
+    """The Content-Type of an answer in a format."""
+    return CONTENT_TYPES.get(format_name.lower(), "text/plain; charset=UTF-8")
+
+
+def read_credentials(query_string: str, headers: Mapping[str, str]) -> tuple[str, str]:
+    """User and password: from X-ClickHouse-User and -Key, else HTTP basic, else the query string; else empty."""
+    if "x-clickhouse-user" in headers or "x-clickhouse-key" in headers:
+        return headers.get("x-clickhouse-user", ""), headers.get("x-clickhouse-key", "")
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            user, _, password = base64.b64decode(token.strip(), validate=True).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError):
+            raise RefusedRequest(
+                516, "AUTHENTICATION_FAILED", "The Authorization header is not valid base64."
+            ) from None
+        return user, password
+    named = dict(parse_qsl(query_string, keep_blank_values=True))
+    return named.get("user", ""), named.get("password", "")
+
+
+def read_query(request: Request, *, query_bytes_max: int, database: str) -> Query:
+    """What the request asks for; raises RefusedRequest."""
+    named = dict(parse_qsl(request.query_string, keep_blank_values=True))
+    body = request.body
+    form = _read_form(request)
+    if form is not None:
+        named, body = {**named, **form}, b""
+    if named.get("compress", "0") not in ("0", "") or named.get("decompress", "0") not in ("0", ""):
+        reason = "compress=1 and decompress=1 are not available here; use enable_http_compression=1 or compress=0."
+        raise RefusedRequest(48, "NOT_IMPLEMENTED", reason)
+    text = named.get("query", "").encode()
+    if body:
+        text = text + b"\n" + body if text else body
+    if not text.strip():
+        raise RefusedRequest(62, "SYNTAX_ERROR", "Empty query.")
+    statement = read_statement(text)
+    sql = _statement_text(text, statement, query_bytes_max)
+    if statement.several:
+        raise RefusedRequest(62, "SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed).")
+    if statement.client_file:
+        reason = "INTO OUTFILE and FROM INFILE are for the command-line client; send or receive the data over HTTP."
+        raise RefusedRequest(48, "NOT_IMPLEMENTED", reason)
+    if request.method == "GET" and statement.kind is not StatementKind.READ:
+        reason = "Cannot execute query in readonly mode. For queries over HTTP, method GET implies readonly; use POST."
+        raise RefusedRequest(164, "READONLY", reason)
+    fallback = named.get("default_format") or request.headers.get("x-clickhouse-format") or ""
+    statement = _with_insert_format(statement, fallback)
+    return Query(
+        sql=sql,
+        statement=statement,
+        format=statement.format or fallback or DEFAULT_FORMAT,
+        database=named.get("database") or request.headers.get("x-clickhouse-database") or database,
+        settings=_settings_of(named),
+        parameters={name[6:]: value for name, value in named.items() if name.startswith("param_")},
+        query_id=named.get("query_id", ""),
+        compress=named.get("enable_http_compression", "0") not in ("0", "false", ""),
+    )
+
+
+def _statement_text(text: bytes, statement: Statement, query_bytes_max: int) -> str:
+    if statement.insert is not None:
+        sql = statement.insert.head
+    else:
+        if len(text) > query_bytes_max:
+            raise _too_long(query_bytes_max)
+        try:
+            sql = text.decode()
+        except UnicodeDecodeError:
+            raise RefusedRequest(62, "SYNTAX_ERROR", "The query is not valid UTF-8.") from None
+    if len(sql) > query_bytes_max:
+        raise _too_long(query_bytes_max)
+    return sql.strip()
+
+
+def _too_long(query_bytes_max: int) -> RefusedRequest:
+    return RefusedRequest(62, "SYNTAX_ERROR", f"Max query size exceeded (query_bytes_max is {query_bytes_max}).")
+
+
+def _with_insert_format(statement: Statement, fallback: str) -> Statement:
+    insert = statement.insert
+    if insert is None or insert.format:
+        return statement
+    if not fallback:
+        raise RefusedRequest(
+            62, "SYNTAX_ERROR", "An INSERT needs FORMAT, VALUES, SELECT or the header X-ClickHouse-Format."
+        )
+    return Statement(statement.kind, format=fallback, insert=Insert(insert.head, fallback, insert.data))
+
+
+def _settings_of(named: Mapping[str, str]) -> dict[str, str]:
+    settings = {}
+    for name, value in named.items():
+        if name in RESERVED or name.startswith("param_"):
+            continue
+        if not SETTING_NAME.match(name):
+            raise RefusedRequest(115, "UNKNOWN_SETTING", f"Unknown setting '{name}'.")
+        settings[name] = value
+    return settings
+
+
+def _read_form(request: Request) -> dict[str, str] | None:
+    """Fields of a form body; None where the body is no form. Files (external tables) are refused."""
+    content_type = request.headers.get("content-type", "")
+    if content_type.startswith("application/x-www-form-urlencoded") and not _looks_like_sql(request):
+        return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
+    if not content_type.startswith("multipart/form-data"):
+        return None
+    message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + request.body)
+    fields: dict[str, str] = {}
+    for part in message.iter_parts() if message.is_multipart() else ():
+        name = part.get_param("name", header="content-disposition")
+        if part.get_filename() is not None:
+            raise RefusedRequest(
+                48, "NOT_IMPLEMENTED", "External tables are not available here; insert the rows first."
+            )
+        content = part.get_payload(decode=True)
+        fields[str(name)] = content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
+    return fields
+
+
+def _looks_like_sql(request: Request) -> bool:
+    """curl --data-binary sends a plain statement under the Content-Type of a form."""
+    return re.match(rb"\s*(query|param_\w+)=", request.body) is None

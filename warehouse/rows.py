@@ -1,0 +1,245 @@
+"""From what travels to what is stored: pure, one function a kind of value."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+import msgspec
+
+from schemas.alert import Alert
+from schemas.audit_entry import AuditEntry
+from schemas.block import Block
+from schemas.correction import Correction
+from schemas.gate_step import GateStep
+from schemas.label import Label
+from schemas.manifest import Manifest
+from schemas.opinion import Opinion
+from schemas.person import Person
+from schemas.prediction import Prediction, confidence_of, epoch_ms, label_text
+from schemas.reference import Reference
+from schemas.reject import Reject
+from schemas.setting import Setting
+from schemas.task import Task
+from schemas.verdict import Verdict
+from schemas.wire import Scalar, Wire
+from warehouse.errors import UnsupportedTopic
+from warehouse.tables import TABLE_OF_TOPIC
+
+__all__ = ["Identity", "Row", "encode_rows", "report_row", "row_of", "rows_of", "split_features"]
+
+Row = dict[str, Any]
+"""One row of a table: column to value, ready for JSONEachRow."""
+
+_encoder = msgspec.json.Encoder()
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Where a row came from: Kafka's id of the topic, partition, offset, and the place within an array message."""
+
+    topic_id: str
+    partition: int
+    offset: int
+    index: int = 0
+
+
+def seconds(time_ms: int) -> float:
+    """A time as ClickHouse reads it from JSON: seconds with a fraction.
+
+    Never an integer: some of those are read as seconds, some as milliseconds, by their number of digits.
+    """
+    return time_ms / 1000
+
+
+def split_features(features: Mapping[str, Scalar]) -> tuple[dict[str, float], dict[str, str]]:
+    """Numbers (true is 1, false 0) and texts; null is in neither."""
+    numbers: dict[str, float] = {}
+    texts: dict[str, str] = {}
+    for name, value in features.items():
+        if isinstance(value, str):
+            texts[name] = value
+        elif value is not None:
+            numbers[name] = float(value)
+    return numbers, texts
+
+
+def rows_of(topic: str, values: Wire | Iterable[Wire], identity: Identity) -> list[Row]:
+    """The rows of one message: of its value, or of each element of an array message.
+
+    ``topic`` is the name without prefix; the elements' ``_index`` counts up from ``identity.index``. Raises
+    UnsupportedTopic.
+    """
+    several = [values] if isinstance(values, Wire) else values
+    return [
+        row_of(topic, value, Identity(identity.topic_id, identity.partition, identity.offset, index))
+        for index, value in enumerate(several, start=identity.index)
+    ]
+
+
+def row_of(topic: str, value: Wire, identity: Identity) -> Row:
+    """The row of one value; raises UnsupportedTopic."""
+    columns = COLUMNS_OF.get(type(value))
+    if columns is None or topic not in TABLE_OF_TOPIC:
+        raise UnsupportedTopic(f"a {type(value).__name__} from topic {topic!r} has no table in ClickHouse")
+    row = columns(value)
+    row["_topic_id"] = identity.topic_id
+    row["_partition"] = identity.partition
+    row["_offset"] = identity.offset
+    row["_index"] = identity.index
+    return row
+
+
+def encode_rows(rows: Iterable[Row]) -> bytes:
+    """The rows as JSONEachRow, one JSON object a line."""
+    return _encoder.encode_lines(list(rows))
+
+
+def report_row(*, report_id: str, alert_id: str, model: str, created_at: int, json: str, html: str) -> Row:
+    """The row of an Evidently report, which does not travel through Kafka; ``created_at`` in epoch milliseconds."""
+    return {
+        "report_id": report_id,
+        "alert_id": alert_id,
+        "model": model,
+        "created_at": seconds(created_at),
+        "json": json,
+        "html": html,
+    }
+
+
+def _json(value: object) -> str:
+    return _encoder.encode(value).decode()
+
+
+def _plain(value: Wire, times: tuple[str, ...], without: tuple[str, ...] = ()) -> Row:
+    """The fields as they are, times in seconds."""
+    row = {name: getattr(value, name) for name in value.__struct_fields__ if name not in without}
+    for name in times:
+        row[name] = seconds(row[name])
+    return row
+
+
+def _prediction(value: Prediction) -> Row:
+    numbers, texts = split_features(value.features)
+    return {
+        "event_id": value.event_id,
+        "model": value.model,
+        "model_version": value.model_version,
+        "time": seconds(epoch_ms(value.time)),
+        "features": numbers,
+        "features_text": texts,
+        "prediction": label_text(value.prediction),
+        "confidence": confidence_of(value),
+        "probabilities": value.probabilities or {},
+        "slices": value.slices,
+        "risk": value.risk,
+        "subject": value.subject or "",
+        "consent_review": value.consent.review,
+        "consent_learn": value.consent.learn,
+        "content": value.content or "",
+        "producer": value.producer,
+    }
+
+
+def _label(value: Label) -> Row:
+    row = _plain(value, ())
+    row["time"] = seconds(epoch_ms(value.time))
+    row["label"] = label_text(value.label)
+    return row
+
+
+def _reject(value: Reject) -> Row:
+    row = _plain(value, ("time",), without=("original", "source_key"))
+    row["original_base64"] = base64.b64encode(value.original).decode()
+    row["source_key_base64"] = base64.b64encode(value.source_key).decode()
+    return row
+
+
+def _block(value: Block) -> Row:
+    row = _plain(value, ("time_min", "time_max"), without=("partition", "numeric", "categorical", "sample"))
+    row["source_partition"] = value.partition
+    row["signal_means"] = {name: one.mean for name, one in value.numeric.items()}
+    missing = {name: one.missing for name, one in value.numeric.items()}
+    row["signal_missing"] = missing | {name: one.missing for name, one in value.categorical.items()}
+    row["numeric_json"] = _json(value.numeric)
+    row["categorical_json"] = _json(value.categorical)
+    row["sample_json"] = _json(value.sample)
+    return row
+
+
+def _reference(value: Reference) -> Row:
+    times = ("created_at", "time_min", "time_max")
+    row = _plain(value, times, without=("numeric", "categorical", "sample"))
+    row["signal_means"] = {name: one.mean for name, one in value.numeric.items()}
+    row["signal_sds"] = {name: one.sd for name, one in value.numeric.items()}
+    row["numeric_json"] = _json(value.numeric)
+    row["categorical_json"] = _json(value.categorical)
+    row["sample_json"] = _json(value.sample)
+    return row
+
+
+def _task(value: Task) -> Row:
+    row = _plain(value, ("created_at", "due_at", "changed_at"), without=("evidence",))
+    seen = value.evidence
+    if seen is None:
+        return row
+    numbers, texts = split_features(seen.features)
+    return row | {
+        "event_id": seen.event_id,
+        "event_time": seconds(seen.time),
+        "model_version": seen.model_version,
+        "features": numbers,
+        "features_text": texts,
+        "prediction": seen.prediction,
+        "confidence": seen.confidence,
+        "probabilities": seen.probabilities or {},
+        "slices": seen.slices,
+        "content": seen.content or "",
+        "learn": seen.learn,
+        "learned_prediction": seen.learned_prediction,
+        "learned_version": seen.learned_version,
+    }
+
+
+def _correction(value: Correction) -> Row:
+    row = _plain(value, ("time", "created_at"))
+    row["features"], row["features_text"] = split_features(value.features)
+    row["probabilities"] = value.probabilities or {}
+    return row
+
+
+def _manifest(value: Manifest) -> Row:
+    row = _plain(value, ("created_at",), without=("signature",))
+    row["signature_hex"] = value.signature.hex()
+    return row
+
+
+def _setting(value: Setting) -> Row:
+    row = _plain(value, ("changed_at",), without=("values",))
+    row["numbers"], row["texts"] = split_features(value.values)
+    return row
+
+
+COLUMNS_OF: Final = cast(
+    dict[type[Wire], Callable[[Wire], Row]],
+    {
+        Prediction: _prediction,
+        Label: _label,
+        Verdict: lambda value: _plain(value, ("time", "decided_at")),
+        Reject: _reject,
+        Block: _block,
+        Alert: lambda value: _plain(value, ("fired_at", "changed_at")),
+        Task: _task,
+        Opinion: lambda value: _plain(value, ("time",)),
+        Correction: _correction,
+        Manifest: _manifest,
+        GateStep: lambda value: _plain(value, ("time",)),
+        Reference: _reference,
+        Person: lambda value: _plain(value, ("changed_at",), without=("password_hash",)),
+        Setting: _setting,
+        AuditEntry: lambda value: _plain(value, ("time",)),
+    },
+)
+"""How each kind of value becomes columns."""

@@ -1,0 +1,79 @@
+"""Settings of the warehouse: where ClickHouse is, and the bounds of the embedded one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+__all__ = ["ClickHouseSettings", "EmbeddedClickHouseSettings"]
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+
+
+class ClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which ClickHouse the program reads and writes, and how much it sends at once."""
+
+    url: Annotated[str, Meta(pattern="^https?://")] = "http://localhost:8123"
+    """Address of ClickHouse's HTTP interface."""
+    database: Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$", max_length=64)] = "watchloop"
+    """Database that holds the tables; created by the program."""
+    user: Annotated[str, Meta(min_length=1)] = "watchloop"
+    """User that may create tables and insert."""
+    password: str = ""
+    """Password of ``user``."""
+    analyst_user: str = "analyst"
+    """User that only reads; ``watchloop query`` asks as this one."""
+    analyst_password: str = ""
+    """Password of ``analyst_user``."""
+    insert_rows_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 50_000
+    """Rows in one insert; more are sent as several."""
+    insert_bytes_max: Annotated[int, Meta(ge=1_024, le=GIB)] = 32 * MIB
+    """Bytes in one insert before compression; a single larger row is sent alone."""
+    connect_seconds_max: Annotated[int, Meta(ge=1, le=300)] = 5
+    """Longest wait for a connection; then ClickHouse counts as unreachable."""
+    query_seconds_max: Annotated[int, Meta(ge=1, le=3_600)] = 60
+    """Longest wait for an answer; then the query counts as failed."""
+
+
+class EmbeddedClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Bounds of the embedded ClickHouse; beyond each of them the answer is an error with ClickHouse's code."""
+
+    memory_bytes_max: Annotated[int, Meta(ge=256 * MIB)] = 2 * GIB
+    """Memory of the whole engine; a query beyond it fails with code 241."""
+    caches_bytes_max: Annotated[int, Meta(ge=MIB)] = 128 * MIB
+    """Memory of the engine's caches of marks and of index marks, each."""
+    disk_bytes_max: Annotated[int, Meta(ge=16 * MIB)] = 100 * GIB
+    """Bytes of stored parts; inserts beyond it fail with code 243 until rows are dropped."""
+    disk_free_bytes_min: Annotated[int, Meta(ge=0)] = 512 * MIB
+    """Inserts fail with code 243 while the disk has less free space than this."""
+    writer_handles: Annotated[int, Meta(ge=1, le=64)] = 4
+    """Queries of the user ``watchloop`` that run at once."""
+    analyst_handles: Annotated[int, Meta(ge=1, le=64)] = 4
+    """Queries of the user ``analyst`` that run at once."""
+    waiting_queries_max: Annotated[int, Meta(ge=0, le=10_000)] = 64
+    """Queries of one user that wait for a handle; one more is answered 503, code 202."""
+    query_threads: Annotated[int, Meta(ge=1, le=256)] = 2
+    """Threads that one query may use."""
+    query_bytes_max: Annotated[int, Meta(ge=1_024)] = 256 * 1024
+    """Length of a statement without an insert's data; longer ones fail with code 62."""
+    body_bytes_max: Annotated[int, Meta(ge=1_024)] = 256 * MIB
+    """Bytes of one request's body, after decompression too; larger ones are answered 413, code 307."""
+    query_seconds_max: Annotated[int, Meta(ge=1)] = 600
+    """Time of one query of ``watchloop``; then it fails with code 159."""
+    result_bytes_max: Annotated[int, Meta(ge=1_024)] = GIB
+    """Bytes of one answer to ``watchloop``; then the query fails with code 396."""
+    analyst_seconds_max: Annotated[int, Meta(ge=1)] = 30
+    """Time of one query of ``analyst``; then it fails with code 159."""
+    analyst_result_rows_max: Annotated[int, Meta(ge=1)] = 1_000_000
+    """Rows of one answer to ``analyst``; then the query fails with code 396."""
+    analyst_result_bytes_max: Annotated[int, Meta(ge=1_024)] = 256 * MIB
+    """Bytes of one answer to ``analyst``; then the query fails with code 396."""
+    analyst_memory_bytes_max: Annotated[int, Meta(ge=16 * MIB)] = 512 * MIB
+    """Memory of one query of ``analyst``; then it fails with code 241."""
+    start_seconds_max: Annotated[int, Meta(ge=1)] = 60
+    """Longest wait for the server to answer /ping after its start."""
+    stop_seconds_max: Annotated[int, Meta(ge=1)] = 30
+    """Longest wait for a clean stop; then the server is killed, and rows are still whole."""

@@ -1,0 +1,82 @@
+-- What producers sent and what triage said of it.
+-- Rows are kept forever. $identity says which message a row came from; the token of an insert is made of it.
+
+CREATE TABLE IF NOT EXISTS $database.predictions
+(
+    event_id String,
+    model LowCardinality(String),
+    model_version LowCardinality(String),
+    time DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
+    features Map(LowCardinality(String), Float64),
+    features_text Map(LowCardinality(String), String),
+    prediction LowCardinality(String),
+    confidence Float64,
+    probabilities Map(LowCardinality(String), Float64),
+    slices Map(LowCardinality(String), String),
+    risk Nullable(Float64),
+    subject String,
+    consent_review Bool,
+    consent_learn Bool,
+    content String CODEC(ZSTD),
+    producer LowCardinality(String),
+    $identity,
+    INDEX by_event event_id TYPE bloom_filter(0.01) GRANULARITY 4
+)
+ENGINE = MergeTree ORDER BY (model, time, event_id)
+SETTINGS $deduplication;
+
+CREATE TABLE IF NOT EXISTS $database.labels
+(
+    event_id String,
+    model LowCardinality(String),
+    label LowCardinality(String),
+    time DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
+    purpose LowCardinality(String),
+    source LowCardinality(String),
+    $identity,
+    INDEX by_event event_id TYPE bloom_filter(0.01) GRANULARITY 4
+)
+ENGINE = MergeTree ORDER BY (model, time, event_id)
+SETTINGS $deduplication;
+
+CREATE TABLE IF NOT EXISTS $database.verdicts
+(
+    event_id String,
+    model LowCardinality(String),
+    model_version LowCardinality(String),
+    time DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
+    decision LowCardinality(String),
+    reasons Array(LowCardinality(String)),
+    uncertainty Float64,
+    inclusion_probability Float64,
+    error_probability Nullable(Float64),
+    audit Bool,
+    policy_version LowCardinality(String),
+    learned_version LowCardinality(String),
+    learned_prediction LowCardinality(String),
+    task_id String,
+    decided_at DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
+    $identity,
+    INDEX by_event event_id TYPE bloom_filter(0.01) GRANULARITY 4
+)
+ENGINE = MergeTree ORDER BY (model, time, event_id)
+SETTINGS $deduplication;
+
+CREATE TABLE IF NOT EXISTS $database.rejects
+(
+    original_base64 String CODEC(ZSTD),
+    original String ALIAS base64Decode(original_base64),
+    reason String,
+    field LowCardinality(String),
+    role LowCardinality(String),
+    source_topic LowCardinality(String),
+    source_partition Int32,
+    source_offset Int64,
+    source_index Int64,
+    source_key_base64 String,
+    source_key String ALIAS base64Decode(source_key_base64),
+    time DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
+    $identity
+)
+ENGINE = MergeTree ORDER BY (source_topic, time)
+SETTINGS $deduplication;

@@ -1,0 +1,90 @@
+"""Which table holds which topic, and how the tables and views are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import resources
+from string import Template
+from typing import Final
+
+from warehouse.errors import UnsupportedTopic
+
+__all__ = ["SCHEMA_VERSION", "TABLE_OF_TOPIC", "install_statements", "table_of"]
+
+SCHEMA_VERSION: Final = 1
+"""Goes up by one whenever a file of ``sql/`` changes."""
+
+TABLE_OF_TOPIC: Final = {
+    "predictions": "predictions",
+    "labels": "labels",
+    "verdicts": "verdicts",
+    "rejects": "rejects",
+    "blocks": "blocks",
+    "alerts": "alerts",
+    "review.events": "tasks",
+    "review.alerts": "tasks",
+    "review.opinions": "opinions",
+    "corrections": "corrections",
+    "models": "models",
+    "gates": "gates",
+    "references": "reference_windows",
+    "people": "people",
+    "settings": "policies",
+    "audit": "audit",
+}
+"""Topic (without prefix) to table; the bytes of ``model.chunks`` stay in Kafka."""
+
+DEDUPLICATION_INSERTS: Final = 10_000
+"""How many inserts a table remembers, so that a repeated one is dropped by its token."""
+
+IDENTITY: Final = """_topic_id LowCardinality(String),
+    _partition UInt32,
+    _offset UInt64 CODEC(Delta, ZSTD),
+    _index UInt32,
+    _stored_at DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(Delta, ZSTD)"""
+
+VERSIONS: Final = """CREATE TABLE IF NOT EXISTS $database.schema_versions
+(version UInt32, installed_at DateTime64(3, 'UTC') DEFAULT now64(3)) ENGINE = MergeTree ORDER BY version"""
+
+RECORD_VERSION: Final = """INSERT INTO $database.schema_versions (version)
+SELECT $version WHERE $version NOT IN (SELECT version FROM $database.schema_versions)"""
+
+
+def table_of(topic: str) -> str:
+    """The table of a topic's name without prefix; raises UnsupportedTopic."""
+    try:
+        return TABLE_OF_TOPIC[topic]
+    except KeyError:
+        known = ", ".join(TABLE_OF_TOPIC)
+        raise UnsupportedTopic(f"topic {topic!r} has no table in ClickHouse; those that have: {known}") from None
+
+
+def install_statements(database: str) -> list[str]:
+    """The statements that make the database, its tables and views; each may be repeated."""
+    files = sorted(
+        (file for file in resources.files("warehouse").joinpath("sql").iterdir() if file.name.endswith(".sql")),
+        key=lambda file: file.name,
+    )
+    statements = [f"CREATE DATABASE IF NOT EXISTS {database}", VERSIONS]
+    for file in files:
+        statements += split_statements(file.read_text())
+    statements.append(RECORD_VERSION)
+    words = {
+        "database": database,
+        "identity": IDENTITY,
+        "version": SCHEMA_VERSION,
+        "deduplication": f"non_replicated_deduplication_window = {DEDUPLICATION_INSERTS}",
+    }
+    return [Template(statement).substitute(words) for statement in statements]
+
+
+def split_statements(text: str) -> list[str]:
+    """The statements of a file of ``sql/``: each ends with a semicolon at a line's end; comment lines are dropped."""
+    plain = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
+    return [part.strip() for part in plain.split(";\n") if part.strip(" \n;")]
+
+
+def install(command: Callable[[str], object], database: str) -> None:
+    """Make or bring up to date the database; ``command`` runs one statement."""
+    for statement in install_statements(database):
+        command(statement)
