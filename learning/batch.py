@@ -18,10 +18,15 @@ P_MIN = 1e-3
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Batch:
-    """``features`` (events, columns); ``production`` (events, labels + 1), whose last column is "a label not known"."""
+    """What members see of some events.
+
+    ``features`` (events, columns); ``production`` (events, labels + 1), whose last column is "a label not known";
+    ``recent`` (spans, labels), how frequent each label has been among the last corrections, the same for every event.
+    """
 
     features: Matrix
     production: Matrix
+    recent: Matrix
 
     def __len__(self) -> int:
         return len(self.features)
@@ -36,6 +41,18 @@ class Batch:
         clipped = np.clip(self.production[:, :labels], P_MIN, 1.0 - P_MIN)
         logits: Matrix = np.log(clipped) - np.log1p(-clipped)
         return logits
+
+    def inputs(self, columns: int, labels: int) -> Matrix:
+        """Features, the producer's logits and the recent labels side by side, as wide as columns and labels say."""
+        recent = np.zeros((len(self.recent), labels))
+        recent[:, : self.recent.shape[1]] = self.recent[:, :labels]
+        return np.hstack(
+            (
+                self.features[:, :columns],
+                self.production_logits(labels),
+                np.broadcast_to(recent.ravel(), (len(self), recent.size)),
+            )
+        )
 
 
 def production_matrix(productions: Sequence[Production], labels: Mapping[str, int]) -> Matrix:

@@ -13,10 +13,12 @@ from learning.batch import Batch
 from learning.features import Matrix
 from learning.members import even
 from learning.online_logistic import sigmoid
+from learning.recent import SPANS
 
 __all__ = ["FrozenLogistic", "LogisticMember"]
 
 Vector = npt.NDArray[np.float64]
+Key = int | tuple[int, int]
 
 STANDARD_MAX = 6.0
 """Standardised features are clipped to plus or minus this: one outlier must not undo what was learned."""
@@ -35,13 +37,10 @@ class FrozenLogistic:
     intercepts: Vector
 
     def inputs(self, batch: Batch) -> Matrix:
-        """Standardised features beside the producer's logits."""
-        return np.hstack(
-            (
-                _standardised(batch.features[:, : self.columns], self.means, self.deviations),
-                batch.production_logits(self.labels),
-            )
-        )
+        """Standardised features beside the producer's logits and the recent labels."""
+        inputs = batch.inputs(self.columns, self.labels)
+        inputs[:, : self.columns] = _standardised(inputs[:, : self.columns], self.means, self.deviations)
+        return inputs
 
     def predict(self, batch: Batch) -> Matrix:
         """Probabilities of shape (events, labels + 1)."""
@@ -77,10 +76,8 @@ class LogisticMember:
         self._labels = batch.width - 1
         self._scaler.learn_one(dict(enumerate(batch.features[0].tolist())))
         frozen = self._frozen(weights=False)
-        inputs = dict(enumerate(frozen.inputs(batch)[0, : self._columns].tolist()))
-        logits = batch.production_logits(self._labels)[0].tolist()
-        inputs.update({-1 - index: value for index, value in enumerate(logits)})
-        self._model.learn_one(inputs, label, w=weight)
+        inputs = frozen.inputs(batch)[0].tolist()
+        self._model.learn_one(dict(zip(self._keys(), inputs, strict=True)), label, w=weight)
 
     def predict_one(self, batch: Batch) -> Vector:
         """Probabilities of shape (labels + 1,)."""
@@ -91,6 +88,11 @@ class LogisticMember:
         """The weights as arrays."""
         return self._frozen(weights=True)
 
+    def _keys(self) -> list[Key]:
+        """Names of the inputs for River: column numbers, then (kind, label); they stay when more come in between."""
+        kinds = range(1 + len(SPANS))
+        return [*range(self._columns), *((kind, label) for kind in kinds for label in range(self._labels))]
+
     def _frozen(self, weights: bool) -> FrozenLogistic:
         columns = range(self._columns)
         known = sorted(self._model.classifiers) if weights else []
@@ -98,8 +100,7 @@ class LogisticMember:
         for label in known:
             model = self._model.classifiers[label]
             found = model.weights
-            keys = [*columns, *(-1 - index for index in range(self._labels))]
-            rows.append([found.get(key, 0.0) for key in keys])
+            rows.append([found.get(key, 0.0) for key in self._keys()])
             intercepts.append(model.intercept)
         return FrozenLogistic(
             columns=self._columns,
@@ -107,6 +108,6 @@ class LogisticMember:
             means=np.array([self._scaler.means.get(column, 0.0) for column in columns]),
             deviations=np.sqrt([self._scaler.vars.get(column, 0.0) for column in columns]),
             known=np.array(known, dtype=np.intp),
-            weights=np.array(rows, dtype=np.float64).reshape(len(known), self._columns + self._labels),
+            weights=np.array(rows, dtype=np.float64).reshape(len(known), len(self._keys())),
             intercepts=np.array(intercepts, dtype=np.float64),
         )

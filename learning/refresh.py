@@ -13,8 +13,8 @@ class Comparison:
     """Accuracy of the learning stack minus that of its serving copy on the corrections since the copy was made.
 
     Both answered before either learned the event. The mean is weighted by 1/π, capped at ``weight_max`` and normalised
-    by the sum of weights (Hájek). A refresh is refused where the mean lies more than ``refresh_margin`` and one standard
-    error below zero. It is a screen, not a test: the guard against production is the test.
+    by the sum of weights (Hájek). A refresh is refused where the mean lies more than ``refresh_margin`` and one
+    standard error below zero. It is a screen, not a test: the guard against production is the test.
     """
 
     def __init__(self, settings: LearnSettings) -> None:

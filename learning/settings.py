@@ -30,7 +30,7 @@ class LearnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     gate_step_corrections: Annotated[int, Meta(ge=1, le=100_000)] = 25
     """Corrections between two reports of a gate that decides nothing."""
 
-    refresh_corrections: Annotated[int, Meta(ge=1, le=100_000)] = 50
+    refresh_corrections: Annotated[int, Meta(ge=1, le=100_000)] = 25
     """Corrections after which what serves is replaced by what has been learned since, if that is no worse."""
 
     refresh_margin: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.02
@@ -53,7 +53,7 @@ class LearnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     loss_decay: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.995
     """What a correction leaves of the members' earlier losses."""
 
-    learning_rate: Annotated[float, Meta(gt=0.0, le=10.0)] = 0.3
+    learning_rate: Annotated[float, Meta(gt=0.0, le=10.0)] = 0.1
     """Factor on the decayed log-loss in the exponent of a member's weight."""
 
     fixed_share: Annotated[float, Meta(ge=0.0, lt=1.0)] = 0.01

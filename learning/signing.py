@@ -37,7 +37,7 @@ class SigningKey:
 
     @classmethod
     def load_or_create(cls, path: pathlib.Path) -> SigningKey:
-        """Read the key of a file (PKCS #8, PEM), or make one there that only its owner may read; raises KeyFileError."""
+        """Read the key of a file (PKCS #8, PEM), or make one that only its owner may read; raises KeyFileError."""
         try:
             if not path.exists():
                 cls._create(path)

@@ -14,6 +14,7 @@ from learning.features import Encoder, Matrix
 from learning.members import FrozenMember, Member
 from learning.online_logistic import OnlineLogistic, logit
 from learning.production import Production
+from learning.recent import RecentLabels
 from learning.recipes import member_of
 from learning.settings import LearnSettings
 from schemas.wire import Scalar
@@ -47,7 +48,7 @@ def mixed(parts: npt.NDArray[np.float64], weights: Vector) -> Matrix:
 
 
 def error_inputs(parts: npt.NDArray[np.float64], stacked: Matrix, batch: Batch, error_rate: float) -> Matrix:
-    """What the chance of an error is read from: logits of 1 − p(production's answer) by everyone, and the recent rate."""
+    """What the chance of an error is read from: logits of 1 − p(production's answer), disagreement, the recent rate."""
     rows = np.arange(len(batch))
     answers = batch.production.argmax(axis=1)
     events = len(batch)
@@ -72,11 +73,12 @@ class FrozenStack:
     weights: Vector
     error_weights: Vector
     error_rate: float
+    recent: Matrix
 
     def answer(self, features: Sequence[Mapping[str, Scalar]], productions: Sequence[Production]) -> Answer:
         """Probabilities of the labels, and what the chance of an error is read from."""
         index = {label: number for number, label in enumerate(self.labels)}
-        batch = Batch(self.encoder.encode(features), production_matrix(productions, index))
+        batch = Batch(self.encoder.encode(features), production_matrix(productions, index), self.recent)
         parts = np.stack([member.predict(batch) for member in self.members])
         stacked = mixed(parts, self.weights)
         return Answer(stacked, error_inputs(parts, stacked, batch, self.error_rate))
@@ -102,6 +104,7 @@ class Stack:
         self._labels: dict[str, int] = {}
         self._members: list[Member] = [member_of(name, settings) for name in settings.members]
         self._losses = np.zeros(len(self._members))
+        self._recent = RecentLabels(settings.refresh_corrections)
         slopes = np.zeros(4 + len(self._members))
         slopes[3] = ERROR_SLOPE_FIRST
         self._errors = OnlineLogistic(slopes, rate=0.05)
@@ -147,6 +150,7 @@ class Stack:
         self._learn_error(parts, stacked, batch, production.prediction != label, capped)
         for member in self._members:
             member.learn_one(batch, number, capped)
+        self._recent.learn_one(number)
         self.learned += 1
         return before
 
@@ -159,6 +163,7 @@ class Stack:
             weights=self.weights,
             error_weights=self._errors.weights.copy(),
             error_rate=self._error_rate,
+            recent=self._recent.newest(len(self._labels)),
         )
 
     def _admit(self, label: str) -> None:
@@ -166,7 +171,11 @@ class Stack:
             self._labels[label] = len(self._labels)
 
     def _batch(self, features: Mapping[str, Scalar], production: Production) -> Batch:
-        return Batch(self._encoder.encode([features]), production_matrix([production], self._labels))
+        return Batch(
+            self._encoder.encode([features]),
+            production_matrix([production], self._labels),
+            self._recent.as_served(len(self._labels)),
+        )
 
     def _parts(self, batch: Batch) -> npt.NDArray[np.float64]:
         return np.stack([member.predict_one(batch)[None, :] for member in self._members])

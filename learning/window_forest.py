@@ -13,6 +13,7 @@ from learning.batch import Batch
 from learning.features import Matrix
 from learning.flat_trees import LEAF, FlatTrees
 from learning.members import even
+from learning.recent import SPANS
 
 __all__ = ["FrozenForest", "WindowForestMember"]
 
@@ -31,8 +32,8 @@ class FrozenForest:
     labels: int
 
     def inputs(self, batch: Batch) -> Matrix:
-        """Features beside the producer's logits, as many as there were when it was fitted."""
-        return np.hstack((batch.features[:, : self.columns], batch.production_logits(self.labels)))
+        """What it was fitted on: as many columns and labels as there were then."""
+        return batch.inputs(self.columns, self.labels)
 
     def predict(self, batch: Batch) -> Matrix:
         """Probabilities of shape (events, labels + 1)."""
@@ -44,11 +45,24 @@ class FrozenForest:
         return np.where(total > 0.0, matrix / np.where(total > 0.0, total, 1.0), even(batch))
 
 
+def padded(batch: Batch, columns: int, labels: int) -> Vector:
+    """The inputs of one earlier correction, as wide as they are now; what it did not know yet is 0."""
+    row = np.zeros(columns + labels * (1 + len(SPANS)))
+    known = batch.features.shape[1]
+    width = batch.width - 1
+    row[:known] = batch.features[0]
+    row[columns : columns + width] = batch.production_logits(width)[0]
+    for span, averages in enumerate(batch.recent):
+        start = columns + labels * (1 + span)
+        row[start : start + width] = averages[:width]
+    return row
+
+
 class WindowForestMember:
     """Extremely randomised trees (Geurts, Ernst & Wehenkel 2006) on a sliding window, with importance weights."""
 
     def __init__(self, seed: int, window: int, every: int = 50, trees: int = 30) -> None:
-        self._window: collections.deque[tuple[Vector, Vector, int, float]] = collections.deque(maxlen=window)
+        self._window: collections.deque[tuple[Batch, int, float]] = collections.deque(maxlen=window)
         self._seed = seed
         self._every = every
         self._trees = trees
@@ -57,19 +71,19 @@ class WindowForestMember:
 
     def learn_one(self, batch: Batch, label: int, weight: float) -> None:
         """Remember the correction; refit when enough are new."""
-        self._window.append((batch.features[0], batch.production_logits(batch.width - 1)[0], label, weight))
+        self._window.append((batch, label, weight))
         self._since += 1
         if self._since >= self._every and len(self._window) >= CORRECTIONS_MIN:
             self._since = 0
             self._frozen = self._fitted(batch.features.shape[1], batch.width - 1)
 
     def _fitted(self, columns: int, labels: int) -> FrozenForest:
-        rows = np.zeros((len(self._window), columns + labels))
-        for index, (features, logits, _, _) in enumerate(self._window):
-            rows[index, : len(features)] = features
-            rows[index, columns : columns + len(logits)] = logits
-        truth = np.array([label for _, _, label, _ in self._window])
-        weights = np.array([weight for _, _, _, weight in self._window])
+        size = columns + labels * (1 + len(SPANS))
+        rows = np.zeros((len(self._window), size))
+        for index, (batch, _, _) in enumerate(self._window):
+            rows[index] = padded(batch, columns, labels)
+        truth = np.array([label for _, label, _ in self._window])
+        weights = np.array([weight for _, _, weight in self._window])
         model = ExtraTreesClassifier(
             n_estimators=self._trees,
             min_samples_leaf=3,
