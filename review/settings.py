@@ -42,9 +42,9 @@ class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """The threshold is set anew after every so many events, however they are batched."""
     recent_scores_max: Annotated[int, Meta(ge=100, le=1_000_000)] = 2_000
     """Recent scores that the threshold is a quantile of; the oldest is forgotten first."""
-    carry_reviews_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 200
+    carry_reviews_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 500
     """Unspent reviews that may be carried over; more lapse."""
-    carry_spread_events: Annotated[int, Meta(ge=10, le=10_000_000)] = 1_000
+    carry_spread_events: Annotated[int, Meta(ge=10, le=10_000_000)] = 5_000
     """Carried reviews (or those overdrawn) are spent (or saved) over about so many events."""
     debt_reviews_max: Annotated[int, Meta(ge=0, le=10_000_000)] = 1_000
     """Reviews that escalations may overdraw before the rest is forgiven and counted; else one bad rule ends reviews."""

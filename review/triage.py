@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import zlib
 from collections.abc import Sequence
@@ -10,29 +9,21 @@ from typing import Final
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from review.budget import ReviewBudget
+from review.decisions import ACCEPT, DECISIONS, ESCALATE, REVIEW, Decisions, Flags, Floats, Reasons
 from review.rules import CompiledRules
 from review.settings import TriageSettings
 from review.threshold import ScoreThreshold
-from review.uncertainty import prediction_uncertainty
-from schemas.hashing import uniform_draws
+from review.triage_batch import TriageBatch
 from schemas.prediction import Prediction
-from schemas.task import Lane
-from schemas.verdict import Decision
 
 __all__ = ["ACCEPT", "DECISIONS", "ESCALATE", "REVIEW", "Decisions", "Triage", "TriageState"]
 
-ACCEPT: Final = 0
-REVIEW: Final = 1
-ESCALATE: Final = 2
-DECISIONS: Final[tuple[Decision, ...]] = ("accept", "review", "escalate")
 
 FORCED_MEMORY: Final = 0.1
 """Weight of the newest run of events in the moving shares of forced spending and of events open to the threshold."""
 
-Reasons = tuple[str, ...]
 ACCEPTED: Final[Reasons] = ("score below the review threshold",)
 AUDITED: Final[Reasons] = ("audit sample: drawn at random to measure live accuracy",)
 OVER_BUDGET: Final[Reasons] = ("worth a look, but the review budget is spent",)
@@ -42,40 +33,6 @@ STRATEGY_REASON: Final = {
     "learn": "the model is unsure",
     "mix": "probably wrong, or the model is unsure",
 }
-
-Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Decisions:
-    """Columns, one entry an event, in the order of the events.
-
-    ``codes`` index DECISIONS; ``inclusion_probability`` is the chance, fixed before anyone looked, that the event
-    reaches a person (0 only without consent); ``audit`` marks accepted events drawn at random for review.
-    """
-
-    codes: npt.NDArray[np.int8]
-    inclusion_probability: Floats
-    uncertainty: Floats
-    error_probability: Floats | None
-    scores: Floats
-    audit: Flags
-    reasons: list[Reasons]
-
-    @property
-    def seen(self) -> Flags:
-        """Events that reach a person: reviewed, escalated or drawn for the audit sample."""
-        found: Flags = (self.codes != ACCEPT) | self.audit
-        return found
-
-    def lane(self, place: int) -> Lane | None:
-        """The lane of one event's task; None where no person sees it."""
-        if self.codes[place] == ESCALATE:
-            return "escalate"
-        if self.codes[place] == REVIEW:
-            return "review"
-        return "audit" if self.audit[place] else None
 
 
 class TriageState(msgspec.Struct, frozen=True, kw_only=True):
@@ -148,25 +105,34 @@ class Triage:
         ):
             if given is not None and given.shape != (len(events),):
                 raise ValueError(f"{name} has shape {given.shape}; expected ({len(events)},), one entry an event")
-        work = Work.of(self, events, error_probability, learned_uncertainty, disagreement)
+        batch = TriageBatch.of(
+            self.settings,
+            self._rules,
+            self._salt,
+            events,
+            error_probability,
+            learned_uncertainty,
+            disagreement,
+            accepted=ACCEPTED,
+        )
         start = 0
         while start < len(events):
             room = self.settings.threshold_events - self.events % self.settings.threshold_events
             stop = min(len(events), start + room)
-            self._decide_run(work, slice(start, stop))
+            self._decide_run(batch, slice(start, stop))
             self.events += stop - start
             if self.events % self.settings.threshold_events == 0:
                 self._move_threshold()
             start = stop
-        self._count(work.decisions, work.reviewable)
-        self._explain(work)
-        return work.decisions
+        self._count(batch.decisions, batch.reviewable)
+        self._explain(batch)
+        return batch.decisions
 
-    def _decide_run(self, work: Work, run: slice) -> None:
+    def _decide_run(self, batch: TriageBatch, run: slice) -> None:
         """Decide about events between two moves of the threshold."""
         value, tie_probability = self._threshold.value, self._threshold.tie_probability
-        scores, draws, audit_rate = work.decisions.scores[run], work.draws[run], work.audit_rate[run]
-        is_open, forced, asked = work.is_open[run], work.escalate[run], work.asked[run]
+        scores, draws, audit_rate = batch.decisions.scores[run], batch.draws[run], batch.audit_rate[run]
+        is_open, forced, asked = batch.is_open[run], batch.escalate[run], batch.asked[run]
         chance = np.where(scores > value, 1.0, np.where(scores == value, tie_probability, 0.0))
         chance = np.where(asked, 1.0, np.where(is_open, np.maximum(chance, audit_rate), 0.0))
         wants = chance > audit_rate
@@ -180,13 +146,13 @@ class Triage:
         granted = wants & held
         reviewed = granted & drawn & ((chance == 1.0) | ~drawn_audit)
         audit = drawn_audit & ~reviewed
-        work.decisions.codes[run] = np.where(forced, ESCALATE, np.where(reviewed, REVIEW, ACCEPT))
-        work.decisions.audit[run] = audit
+        batch.decisions.codes[run] = np.where(forced, ESCALATE, np.where(reviewed, REVIEW, ACCEPT))
+        batch.decisions.audit[run] = audit
         probability = np.where(granted, chance, audit_rate)
-        work.decisions.inclusion_probability[run] = np.where(
-            forced, 1.0, np.where(work.reviewable[run], probability, 0.0)
+        batch.decisions.inclusion_probability[run] = np.where(
+            forced, 1.0, np.where(batch.reviewable[run], probability, 0.0)
         )
-        work.over_budget[run] = wants & ~held & ~audit
+        batch.over_budget[run] = wants & ~held & ~audit
         self._run_forced += int(np.count_nonzero(forced | audit | (reviewed & asked)))
         self._run_open += int(np.count_nonzero(is_open))
         self._threshold.add(scores[is_open])
@@ -209,18 +175,18 @@ class Triage:
         self.audited += int(np.count_nonzero(decisions.audit))
         self.withheld += int(np.count_nonzero(~reviewable))
 
-    def _explain(self, work: Work) -> None:
+    def _explain(self, batch: TriageBatch) -> None:
         """Write the reasons: one shared tuple for what nobody sees, a text of its own for what a person will."""
-        reasons, decisions = work.decisions.reasons, work.decisions
-        for place in np.flatnonzero(work.over_budget).tolist():
+        reasons, decisions = batch.decisions.reasons, batch.decisions
+        for place in np.flatnonzero(batch.over_budget).tolist():
             reasons[place] = OVER_BUDGET
-        for place in np.flatnonzero(~work.reviewable).tolist():
+        for place in np.flatnonzero(~batch.reviewable).tolist():
             reasons[place] = WITHHELD
         for place in np.flatnonzero(decisions.audit).tolist():
             reasons[place] = AUDITED
         for place in np.flatnonzero(decisions.codes != ACCEPT).tolist():
-            texts = self._rules.texts(int(work.matches[place]))
-            if work.risky[place]:
+            texts = self._rules.texts(int(batch.matches[place]))
+            if batch.risky[place]:
                 texts = (f"risk at least {self.settings.escalate_risk_min:g}", *texts)
             reasons[place] = texts or (
                 f"{STRATEGY_REASON[self.settings.strategy]} (score {decisions.scores[place]:.2f})",
@@ -274,85 +240,3 @@ class Triage:
         self.audited, self.withheld = state.audited, state.withheld
         self._forced_share, self._open_share = state.forced_share, state.open_share
         self._run_forced, self._run_open = state.run_forced, state.run_open
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Work:
-    """What is known of a batch before the threshold is looked at, and the columns to fill."""
-
-    decisions: Decisions
-    draws: Floats
-    audit_rate: Floats
-    reviewable: Flags
-    is_open: Flags
-    asked: Flags
-    escalate: Flags
-    risky: Flags
-    matches: npt.NDArray[np.uint64]
-    over_budget: Flags
-
-    @classmethod
-    def of(
-        cls,
-        triage: Triage,
-        events: Sequence[Prediction],
-        error_probability: Floats | None,
-        learned_uncertainty: Floats | None,
-        disagreement: Flags | None,
-    ) -> Work:
-        """Columns out of events; nothing here depends on other events."""
-        settings, size = triage.settings, len(events)
-        uncertainty = prediction_uncertainty(events)
-        reviewable = np.fromiter((event.consent.review for event in events), np.bool_, size)
-        risk = np.fromiter((-1.0 if event.risk is None else event.risk for event in events), np.float64, size)
-        risky = risk >= settings.escalate_risk_min
-        matches = triage._rules.matches(events)
-        escalate = reviewable & (risky | triage._rules.escalating(matches))
-        asked = reviewable & ~escalate & (matches != 0)
-        decisions = Decisions(
-            codes=np.zeros(size, np.int8),
-            inclusion_probability=np.zeros(size),
-            uncertainty=uncertainty,
-            error_probability=error_probability,
-            scores=scores_of(settings, uncertainty, error_probability, learned_uncertainty),
-            audit=np.zeros(size, np.bool_),
-            reasons=[ACCEPTED] * size,
-        )
-        return cls(
-            decisions=decisions,
-            draws=uniform_draws([event.event_id for event in events], triage._salt),
-            audit_rate=audit_rates(settings, disagreement, size),
-            reviewable=reviewable,
-            is_open=reviewable & ~escalate & ~asked,
-            asked=asked,
-            escalate=escalate,
-            risky=risky,
-            matches=matches,
-            over_budget=np.zeros(size, np.bool_),
-        )
-
-
-def filled(given: Floats | None, fallback: Floats) -> Floats:
-    """Given numbers, clipped to [0, 1]; the fallback where there are none."""
-    return fallback if given is None else np.where(np.isnan(given), fallback, np.clip(given, 0.0, 1.0))
-
-
-def scores_of(
-    settings: TriageSettings, uncertainty: Floats, error_probability: Floats | None, learned_uncertainty: Floats | None
-) -> Floats:
-    """What a look of a person is worth, from 0 to 1, under the strategy."""
-    error = filled(error_probability, uncertainty)
-    doubt = filled(learned_uncertainty, uncertainty)
-    if settings.strategy == "catch":
-        return error
-    if settings.strategy == "learn":
-        return doubt
-    return settings.mix_catch_weight * error + (1.0 - settings.mix_catch_weight) * doubt
-
-
-def audit_rates(settings: TriageSettings, disagreement: Flags | None, size: int) -> Floats:
-    """The audit rate of each event: raised where challenger and champion disagree, at most the budget."""
-    if disagreement is None:
-        return np.full(size, settings.audit_rate)
-    raised = min(settings.budget, settings.audit_rate * settings.disagreement_audit_factor)
-    return np.where(disagreement, raised, settings.audit_rate * settings.agreement_audit_factor)

@@ -1,0 +1,54 @@
+"""Decisions: what triage says of a batch, as columns."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.task import Lane
+from schemas.verdict import Decision
+
+__all__ = ["ACCEPT", "DECISIONS", "ESCALATE", "REVIEW", "Decisions", "Flags", "Floats", "Reasons"]
+
+ACCEPT: Final = 0
+REVIEW: Final = 1
+ESCALATE: Final = 2
+DECISIONS: Final[tuple[Decision, ...]] = ("accept", "review", "escalate")
+
+Reasons = tuple[str, ...]
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Decisions:
+    """Columns, one entry an event, in the order of the events.
+
+    ``codes`` index DECISIONS; ``inclusion_probability`` is the chance, fixed before anyone looked, that the event
+    reaches a person (0 only without consent); ``audit`` marks accepted events drawn at random for review.
+    """
+
+    codes: npt.NDArray[np.int8]
+    inclusion_probability: Floats
+    uncertainty: Floats
+    error_probability: Floats | None
+    scores: Floats
+    audit: Flags
+    reasons: list[Reasons]
+
+    @property
+    def seen(self) -> Flags:
+        """Events that reach a person: reviewed, escalated or drawn for the audit sample."""
+        found: Flags = (self.codes != ACCEPT) | self.audit
+        return found
+
+    def lane(self, place: int) -> Lane | None:
+        """The lane of one event's task; None where no person sees it."""
+        if self.codes[place] == ESCALATE:
+            return "escalate"
+        if self.codes[place] == REVIEW:
+            return "review"
+        return "audit" if self.audit[place] else None
