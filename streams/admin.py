@@ -19,7 +19,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # it exports w
 
 from schemas.topics import ALL_TOPICS, Topic
 from streams.clients import common_client_config
-from streams.errors import KafkaUnreachable, TopicsNotCreated
+from streams.errors import KafkaUnreachable, TopicsNotCreated, WrongClientSetting
 from streams.settings import MESSAGE_OVERHEAD_BYTES, KafkaSettings
 
 __all__ = ["TopicState", "check_reachable", "create_topics", "describe", "full_name", "topic_config", "topic_ids"]
@@ -89,7 +89,8 @@ def partitions_of(settings: KafkaSettings, topic: Topic) -> int:
 def check_reachable(settings: KafkaSettings, seconds_max: float = 10.0) -> int:
     """Ask the cluster for its brokers; returns how many there are.
 
-    Raises ``KafkaUnreachable`` when none answers within ``seconds_max``.
+    Raises ``KafkaUnreachable`` when none answers within ``seconds_max``, ``WrongClientSetting`` when librdkafka refuses
+    a setting.
     """
     try:
         return len(_admin(settings).list_topics(timeout=seconds_max).brokers)
@@ -156,7 +157,12 @@ def describe(settings: KafkaSettings, topics: Sequence[Topic] = ALL_TOPICS) -> d
 
 
 def _admin(settings: KafkaSettings) -> AdminClient:
-    return AdminClient(common_client_config(settings))
+    try:
+        return AdminClient(common_client_config(settings))
+    except KafkaException as error:
+        raise WrongClientSetting(
+            f"librdkafka refuses a setting of kafka.client or kafka.bootstrap in watchloop.toml: {_reason(error)}"
+        ) from None
 
 
 def _reason(error: KafkaException) -> str:

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from typing import Any, Final
 
 from streams import jars as jar_files
 from streams.cluster import Cluster
-from streams.errors import EmbeddedKafkaError, JarsMissing, KafkaDidNotStart, one_line
+from streams.errors import EmbeddedKafkaError, JarMismatch, JarsMissing, KafkaDidNotStart, one_line
 from streams.jars import Jar
 from streams.leash import spawn, stop
 from streams.node import HOST, java_options, last_meaningful_line, tail
@@ -242,10 +241,16 @@ def _fetch(absent: Sequence[Jar], total: int, repository: Path, on_progress: Pro
     with tempfile.TemporaryDirectory(dir=repository, prefix=".watchloop-") as temporary:
         context = _maven(Path(temporary))
         with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
+            # At the first failure the results' generator ends, and with it what waits in the pool.
             for jar, path in zip(absent, pool.map(lambda jar: _fetch_one(context, jar), absent), strict=True):
+                if not jar_files.is_right(jar, path):
+                    raise JarMismatch(
+                        f"the fetched {jar.file_name} is not the one that {jar_files.LOCK_FILE.name} names (its sha256 "
+                        f"differs): the Maven repository serves another file; {jar_files.missing_text()}"
+                    )
                 target = repository / jar.repository_path
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(jar_files.check(jar, path), target)
+                path.replace(target)
                 done += 1
                 on_progress(f"Kafka: {done}/{total} jars, {jar.file_name}")
 

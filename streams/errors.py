@@ -2,6 +2,7 @@
 
 StreamsError
 ├── KafkaUnreachable      no broker answers
+├── WrongClientSetting    librdkafka refuses a setting
 ├── TopicsNotCreated      the broker refused to create topics
 ├── NotDelivered          the broker did not take a message
 ├── SlotTaken             another worker runs under the same transactional id
@@ -27,6 +28,7 @@ __all__ = [
     "SlotTaken",
     "StreamsError",
     "TopicsNotCreated",
+    "WrongClientSetting",
     "one_line",
 ]
 
@@ -48,6 +50,10 @@ class StreamsError(Exception):
 
 class KafkaUnreachable(StreamsError):  # noqa: N818 - reads as what happened
     """No broker answers at the configured address."""
+
+
+class WrongClientSetting(StreamsError):  # noqa: N818
+    """librdkafka refuses a setting of ``kafka.client``."""
 
 
 class TopicsNotCreated(StreamsError):  # noqa: N818

@@ -119,13 +119,22 @@ def _become(cmd: list[str], parent: int) -> int:  # noqa: RET503 - execvp does n
 
 def _hold(cmd: list[str], grace_seconds: float) -> int:
     """Run ``cmd`` as a child until it ends or standard input does."""
-    child = subprocess.Popen(cmd, stdin=subprocess.DEVNULL)  # noqa: S603 - see spawn
+    early: list[int] = []
+    children: list[subprocess.Popen[bytes]] = []
 
     def forward(number: int, _frame: FrameType | None) -> None:
-        child.send_signal(number)
+        for child in children:
+            child.send_signal(number)
+        if not children:
+            early.append(number)
 
+    # Before the child exists: a signal that came between would otherwise end the leash and leave the child behind.
     signal.signal(signal.SIGTERM, forward)
     signal.signal(signal.SIGINT, forward)
+    child = subprocess.Popen(cmd, stdin=subprocess.DEVNULL)  # noqa: S603 - see spawn
+    children.append(child)
+    for number in early:
+        child.send_signal(number)
     threading.Thread(target=_watch, args=(child, grace_seconds), daemon=True).start()
     code = child.wait()
     return 128 - code if code < 0 else code

@@ -6,6 +6,7 @@ otherwise stumble over blanks, commas and letters outside Latin-1 in the folder'
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -30,6 +31,9 @@ LOG_CONFIG_FILE: Final = "log4j2.properties"
 YEAR_MINUTES: Final = 365 * 24 * 60
 DEDUPE_BUFFER_BYTES: Final = 16 * 1024 * 1024
 INDEX_BYTES: Final = 512 * 1024
+STACK_FRAME: Final = re.compile(r"\s+(at |\.\.\. \d+ more)")
+ERROR_LINE: Final = re.compile(r" (ERROR|FATAL) |^(Exception in thread|Error occurred|Error: )")
+EXCEPTION_LINE: Final = re.compile(r"[a-z][\w.$]*\.\w*(Exception|Error|Throwable)(:|$)")
 
 
 class NodePorts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -137,11 +141,19 @@ def java_options(node: int, settings: EmbeddedKafkaSettings) -> list[str]:
 
 
 def last_meaningful_line(text: str) -> str:
-    """The line that says why a server ended: the last error, else the last line that is not a stack frame; or ""."""
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith(("\t", "    at "))]
-    errors = [line for line in lines if " ERROR " in line or " FATAL " in line or line.startswith("Exception in")]
-    causes = [line for line in lines if line.startswith("Caused by:")]
-    return (causes or errors or lines or [""])[-1]
+    """The line that says why a server ended, or "" for an empty text.
+
+    From the last error on: its deepest cause, else its exception, else the error itself. Without an error: the last
+    line that is no stack frame.
+    """
+    lines = [line.strip() for line in text.splitlines() if line.strip() and not STACK_FRAME.match(line)]
+    errors = [number for number, line in enumerate(lines) if ERROR_LINE.search(line)]
+    if not errors:
+        return lines[-1] if lines else ""
+    section = lines[errors[-1] :]
+    causes = [line for line in section if line.startswith("Caused by:")]
+    exceptions = [line for line in section if EXCEPTION_LINE.match(line)]
+    return (causes[-1:] or exceptions[:1] or section)[0]
 
 
 def tail(path: Path, bytes_max: int = 65_536) -> str:
