@@ -9,7 +9,7 @@ import msgspec
 from review.console.ranges import Ranges
 from schemas.alert import Alert, AlertState
 from schemas.opinion import Opinion
-from schemas.person import Person
+from schemas.person import Person, Role
 from schemas.task import Lane, Task
 from schemas.verdict import Decision
 
@@ -48,11 +48,13 @@ class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LaneCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Tasks of one lane: ``open`` counts all that are not settled, ``leased`` those of them that somebody holds.
+    """Tasks of one lane: ``open`` counts all that wait for an answer, ``leased`` those of them that somebody holds.
 
     ``oldest_due_at`` (epoch milliseconds) is the earliest due time, 0 where the lane is empty or nothing in it is due.
+    ``roles`` may work in the lane.
     """
 
+    roles: tuple[Role, ...] = ("reviewer", "on-call", "admin")
     open: int = 0
     leased: int = 0
     overdue: int = 0

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
-from review.console.wording import number
+from collections.abc import Callable
+
+from review.console.wording import count, number, percent
 from schemas.alert import Alert
 
 __all__ = ["evidence_lines"]
 
-WORDS = {
-    "reference_mean": "mean in the reference: {}",
-    "mean_reference": "mean in the reference: {}",
-    "window_mean": "mean now: {}",
-    "mean_window": "mean now: {}",
-    "mean": "mean now: {}",
-    "shift_sd": "shifted by {} standard deviations",
-    "shift": "shifted by {} standard deviations",
-    "psi": "population stability index {} (0.1 is a moderate, 0.25 a large change)",
-    "p_value": "probability of so large a change by chance alone: {}",
-    "missing_share": "share of missing values: {}",
-    "events": "events compared: {}",
-    "window_events": "events in the window: {}",
+
+def whole(value: float) -> str:
+    """A count that travelled as a float."""
+    return count(round(value))
+
+
+WORDS: dict[str, tuple[str, Callable[[float], str]]] = {
+    "reference_mean": ("mean in the reference: {}", number),
+    "mean_before": ("mean before the change: {}", number),
+    "mean_after": ("mean after the change: {}", number),
+    "shift_sd": ("shift of the mean: {} standard deviations of the reference", number),
+    "psi": ("population stability index: {} (above 0.1 moderate, above 0.25 large)", number),
+    "psi_threshold": ("the index that counts as a change here: {}", number),
+    "error_before": ("the model was wrong before: {}", percent),
+    "error_after": ("the model is wrong now: {}", percent),
+    "corrections_after": ("corrections since the change: {}", whole),
+    "corrections": ("corrections compared: {}", whole),
+    "steps_after": ("windows since the change: {}", whole),
 }
+"""Name in the evidence, what it says, and how its number is written; in the order in which they are read."""
 
 
 def evidence_lines(alert: Alert) -> list[str]:
-    """A line for each number; one that has no words here keeps its name."""
-    return [
-        WORDS[name].format(number(value)) if name in WORDS else f"{name.replace('_', ' ')}: {number(value)}"
-        for name, value in alert.evidence.items()
-    ]
+    """A line for each number: the known ones first, in the order of ``WORDS``; others keep their name."""
+    seen = alert.evidence
+    known = [text.format(write(seen[name])) for name, (text, write) in WORDS.items() if name in seen]
+    rest = [f"{name.replace('_', ' ')}: {number(value)}" for name, value in seen.items() if name not in WORDS]
+    return known + rest

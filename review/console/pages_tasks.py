@@ -61,9 +61,9 @@ async def get_waiting(request: ConsoleRequest) -> Response[str]:
 
 
 def waiting_for(request: ConsoleRequest, lanes: dict[Lane, LaneCounts]) -> int:
-    """Tasks that nobody holds; those about alerts only for who is on call."""
-    on_call = not {"on-call", "admin"}.isdisjoint(request.user.roles)
-    return sum(counts.open - counts.leased for lane, counts in lanes.items() if on_call or lane != "alert")
+    """Tasks that nobody holds, in the lanes that this person may work in."""
+    roles = frozenset(request.user.roles)
+    return sum(counts.open - counts.leased for counts in lanes.values() if not roles.isdisjoint(counts.roles))
 
 
 @get("/tasks/{task_id:str}", include_in_schema=False, guards=REVIEWER)

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from schemas.opinion import CANNOT_TELL
+from schemas.opinion import CANNOT_TELL, WITHDRAWN
 from schemas.wire import Scalar
 
 __all__ = ["FILTERS", "ago", "answer_text", "clock_time", "count", "number", "percent", "scalar", "until"]
@@ -25,6 +25,7 @@ LANE_MEANINGS: Final = {
     "alert": "the stream changed; somebody on call decides",
 }
 SIGNAL_KINDS: Final = {"confidence": "the model's confidence", "error": "the model's error rate"}
+ANSWERS: Final = {CANNOT_TELL: "cannot tell", WITHDRAWN: "taken back"}
 UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -88,7 +89,7 @@ def scalar(value: Scalar) -> str:
 
 def answer_text(answer: str) -> str:
     """An answer as a person reads it."""
-    return "cannot tell" if answer == CANNOT_TELL else answer
+    return ANSWERS.get(answer, answer)
 
 
 def signal_text(signal: str) -> str:

@@ -23,7 +23,7 @@
   function act(element) {
     if (element.matches("input[type=radio]")) {
       element.checked = true;
-      say(`${element.closest("label").querySelector(".choice-name").textContent.trim()} chosen`);
+      say(`${element.closest("label").querySelector(".choice-name").firstChild.textContent.trim()} chosen`);
     } else if (element.matches("input")) {
       element.focus();
     } else if (!element.disabled) {
