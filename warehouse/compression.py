@@ -39,7 +39,7 @@ def compress(data: bytes, encoding: str) -> bytes:
 
 
 def decompress(data: bytes, encoding: str, bytes_max: int) -> bytes:
-    """The plain body; raises BodyTooLargeError, UnknownEncodingError, or ValueError where the bytes are not of that encoding."""
+    """The plain body; raises BodyTooLargeError, UnknownEncodingError, or ValueError for wrong bytes."""
     name = encoding.strip().lower()
     if name in ("", "identity"):
         return data

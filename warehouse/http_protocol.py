@@ -25,7 +25,8 @@ DEFAULT_FORMAT: Final = "TabSeparated"
 RESERVED: Final = frozenset(
     {
         "query", "database", "default_format", "user", "password", "quota_key", "query_id", "session_id",
-        "session_check", "session_timeout", "compress", "decompress", "wait_end_of_query", "buffer_size", "stacktrace", "role",
+        "session_check", "session_timeout", "compress", "decompress", "wait_end_of_query", "buffer_size",
+        "stacktrace", "role",
         "enable_http_compression", "send_progress_in_http_headers", "http_headers_progress_interval_ms",
         "cancel_http_readonly_queries_on_client_close", "add_http_cors_header", "client_protocol_version",
         "http_write_exception_in_output_format", "http_response_buffer_size", "close_session",

@@ -1,0 +1,101 @@
+"""Figures about the running loop, cheap enough to be asked for every few seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+
+__all__ = ["ModelCounts", "model_counts", "reject_counts"]
+
+Ask = Callable[[str, Mapping[str, Any]], list[dict[str, Any]]]
+
+REASONS_SHOWN_MAX = 20
+
+
+class ModelCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of one model, and the sums that its live accuracy is estimated from.
+
+    With g the guess of P(right) made at triage, O whether it was right and π the inclusion probability:
+    ``accuracy_total`` is Σ g + Σ (O − g)/π over reviewable and answered events, ``accuracy_variance`` is
+    Σ (1 − π)(O − g)²/π² over answered ones, ``audit_hits`` counts the answered ones with π < 1.
+    """
+
+    model: str
+    events: int
+    reviewable: int
+    decisions: dict[str, int]
+    audited: int
+    inclusion_min: float
+    corrections: int = 0
+    audit_hits: int = 0
+    accuracy_total: float = 0.0
+    accuracy_variance: float = 0.0
+
+
+def model_counts(ask: Ask) -> list[ModelCounts]:
+    """Counts of every model that has verdicts."""
+    verdicts = ask(
+        """
+        SELECT model, count() AS events, countIf(inclusion_probability > 0) AS reviewable,
+            countIf(decision = 'accept') AS accepted, countIf(decision = 'review') AS reviewed,
+            countIf(decision = 'escalate') AS escalated, countIf(audit) AS audited,
+            minIf(inclusion_probability, inclusion_probability > 0) AS inclusion_min,
+            sumIf(1 - ifNull(error_probability, uncertainty), inclusion_probability > 0) AS total
+        FROM verdicts GROUP BY model ORDER BY model
+        """,
+        {},
+    )
+    answers = {row["model"]: row for row in _answered(ask)}
+    corrections = {row["model"]: int(row["rows"]) for row in ask(CORRECTIONS, {})}
+    return [_counts(row, answers.get(row["model"], {}), corrections.get(row["model"], 0)) for row in verdicts]
+
+
+CORRECTIONS = "SELECT model, uniqExact(correction_id) AS rows FROM corrections GROUP BY model"
+
+
+def reject_counts(ask: Ask) -> dict[str, int]:
+    """Rejects by reason, the most frequent first; what varies from event to event in a reason is left out."""
+    rows = ask(
+        """
+        SELECT concat(role, ': ', replaceRegexpAll(substring(reason, 1, 120), '[0-9]{3,}', '…')) AS why, count() AS rows
+        FROM rejects GROUP BY why ORDER BY rows DESC, why LIMIT {most:UInt32}
+        """,
+        {"most": REASONS_SHOWN_MAX},
+    )
+    return {str(row["why"]): int(row["rows"]) for row in rows}
+
+
+def _answered(ask: Ask) -> list[dict[str, Any]]:
+    return ask(
+        """
+        SELECT a.model AS model, countIf(v.pi < 1) AS audit_hits,
+            sum(((a.label = a.prediction) - v.g) / v.pi) AS weighted,
+            sum((1 - v.pi) * pow(((a.label = a.prediction) - v.g) / v.pi, 2)) AS variance
+        FROM answers AS a
+        INNER ANY JOIN
+        (
+            SELECT model, event_id, inclusion_probability AS pi, 1 - ifNull(error_probability, uncertainty) AS g
+            FROM verdicts WHERE task_id != '' AND inclusion_probability > 0
+        ) AS v ON v.model = a.model AND v.event_id = a.event_id
+        GROUP BY model
+        """,
+        {},
+    )
+
+
+def _counts(row: Mapping[str, Any], answered: Mapping[str, Any], corrections: int) -> ModelCounts:
+    decisions = {"accept": "accepted", "review": "reviewed", "escalate": "escalated"}
+    return ModelCounts(
+        model=str(row["model"]),
+        events=int(row["events"]),
+        reviewable=int(row["reviewable"]),
+        decisions={name: int(row[column]) for name, column in decisions.items()},
+        audited=int(row["audited"]),
+        inclusion_min=float(row["inclusion_min"]),
+        corrections=corrections,
+        audit_hits=int(answered.get("audit_hits", 0)),
+        accuracy_total=float(row["total"]) + float(answered.get("weighted", 0.0)),
+        accuracy_variance=float(answered.get("variance", 0.0)),
+    )

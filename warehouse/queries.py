@@ -1,0 +1,263 @@
+"""The questions that the program itself asks ClickHouse; ``ask`` is ``Warehouse.query``.
+
+``model`` empty means all models. Times in answers are epoch milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from warehouse.errors import WarehouseError
+
+__all__ = [
+    "IDS_MAX",
+    "Accuracies",
+    "AlertLine",
+    "LoopCounts",
+    "RunSummary",
+    "VersionLine",
+    "accuracies",
+    "archived_tasks",
+    "loop_counts",
+    "predictions_of",
+    "recent_alerts",
+    "report_html",
+    "report_json",
+    "run_summary",
+    "versions",
+]
+
+Ask = Callable[[str, Mapping[str, Any]], list[dict[str, Any]]]
+
+IDS_MAX: Final = 5_000
+"""Ids in one question; more are the caller's to divide."""
+
+MODEL: Final = "({model:String} = '' OR model = {model:String})"
+
+
+class LoopCounts(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of the loop: how much of everything is archived."""
+
+    predictions: int
+    decisions: dict[str, int]
+    rejects: int
+    open_tasks: dict[str, int]
+    opinions: int
+    corrections: dict[str, int]
+    alerts: dict[str, int]
+
+
+class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
+    """An alert in its present state."""
+
+    alert_id: str
+    model: str
+    signal: str
+    detector: str
+    severity: str
+    state: str
+    fired_at: int
+    fired_at_event: int
+    changed_at: int
+    changed_by: str
+    report_id: str
+    note: str
+
+
+class VersionLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A version that was put in charge."""
+
+    model: str
+    version: str
+    recipe: str
+    corrections: int
+    created_at: int
+    reason: str
+
+
+class Accuracies(msgspec.Struct, frozen=True, kw_only=True):
+    """Shares of the events with a late label that were answered right; None where no event has one.
+
+    ``frozen``: the production model. ``learned``: the learned model where one was in charge, else production.
+    ``after_review``: what people settled on where they did, else production.
+    """
+
+    labelled: int
+    frozen: float | None
+    learned: float | None
+    after_review: float | None
+
+
+class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """What a run did, for the summary at its end."""
+
+    events: int
+    verdicts: dict[str, int]
+    rejects: int
+    alerts: list[AlertLine]
+    tasks_answered: int
+    corrections: dict[str, int]
+    versions: list[VersionLine]
+    accuracies: Accuracies
+
+
+def loop_counts(ask: Ask, model: str = "") -> LoopCounts:
+    """The state of the loop; rejects are of all models, because what cannot be read names none."""
+    return LoopCounts(
+        predictions=_count(ask, "predictions", model),
+        decisions=_count_by(ask, "decision", "verdicts", model),
+        rejects=int(ask("SELECT count() AS rows FROM rejects", {})[0]["rows"]),
+        open_tasks=_count_by(ask, "lane", "(SELECT * FROM tasks_now WHERE state = 'open')", model),
+        opinions=_count(ask, "opinions", model),
+        corrections=_count_by(ask, "source", "corrections", model),
+        alerts=_count_by(ask, "state", "alerts_now", model),
+    )
+
+
+def run_summary(ask: Ask, model: str = "") -> RunSummary:
+    """What a run did."""
+    answered = _count(ask, "(SELECT * FROM tasks_now WHERE state = 'settled')", model)
+    return RunSummary(
+        events=_count(ask, "predictions", model),
+        verdicts=_count_by(ask, "decision", "verdicts", model),
+        rejects=int(ask("SELECT count() AS rows FROM rejects", {})[0]["rows"]),
+        alerts=recent_alerts(ask, model, limit=1_000)[::-1],
+        tasks_answered=answered,
+        corrections=_count_by(ask, "source", "corrections", model),
+        versions=versions(ask, model),
+        accuracies=accuracies(ask, model),
+    )
+
+
+def accuracies(ask: Ask, model: str = "") -> Accuracies:
+    """Three accuracies over the events that have a label in ``labels``, learned from or not."""
+    row = ask(
+        """
+        SELECT
+            count() AS labelled,
+            countIf(p.prediction = l.label) AS frozen,
+            countIf(if(v.learned_prediction = '', p.prediction, v.learned_prediction) = l.label) AS learned,
+            countIf(if(a.correction_id = '', p.prediction, a.label) = l.label) AS after_review
+        FROM
+        (
+            SELECT model, event_id, argMax(label, (time, _offset, _index)) AS label
+            FROM labels WHERE MODEL GROUP BY model, event_id
+        ) AS l
+        INNER ANY JOIN (SELECT model, event_id, prediction FROM predictions WHERE MODEL) AS p
+            ON p.model = l.model AND p.event_id = l.event_id
+        LEFT ANY JOIN (SELECT model, event_id, learned_prediction FROM verdicts WHERE MODEL) AS v
+            ON v.model = l.model AND v.event_id = l.event_id
+        LEFT ANY JOIN (SELECT model, event_id, correction_id, label FROM answers WHERE MODEL) AS a
+            ON a.model = l.model AND a.event_id = l.event_id
+        """.replace("MODEL", MODEL),
+        {"model": model},
+    )[0]
+    labelled = int(row["labelled"])
+
+    def share(name: str) -> float | None:
+        return int(row[name]) / labelled if labelled else None
+
+    return Accuracies(
+        labelled=labelled, frozen=share("frozen"), learned=share("learned"), after_review=share("after_review")
+    )
+
+
+def recent_alerts(ask: Ask, model: str = "", *, limit: int = 50) -> list[AlertLine]:
+    """Alerts in their present state, the one that fired last first."""
+    rows = ask(
+        """
+        SELECT alert_id, model, signal, detector, severity, state, toUnixTimestamp64Milli(fired_at) AS fired_ms,
+            fired_at_event, toUnixTimestamp64Milli(changed_at) AS changed_ms, changed_by, report_id, note
+        FROM alerts_now WHERE MODEL ORDER BY fired_at DESC, fired_at_event DESC, alert_id LIMIT {limit:UInt32}
+        """.replace("MODEL", MODEL),
+        {"model": model, "limit": limit},
+    )
+    return [msgspec.convert(_renamed(row, fired_ms="fired_at", changed_ms="changed_at"), AlertLine) for row in rows]
+
+
+def versions(ask: Ask, model: str = "") -> list[VersionLine]:
+    """Every version that was put in charge, in order."""
+    rows = ask(
+        """
+        SELECT model, version, recipe, corrections, toUnixTimestamp64Milli(created_at) AS created_ms, reason
+        FROM models WHERE MODEL ORDER BY created_at, _stored_at, _offset LIMIT 10000
+        """.replace("MODEL", MODEL),
+        {"model": model},
+    )
+    return [msgspec.convert(_renamed(row, created_ms="created_at"), VersionLine) for row in rows]
+
+
+def report_html(ask: Ask, report_id: str) -> str | None:
+    """The page of an Evidently report, or None."""
+    return _report(ask, "html", report_id)
+
+
+def report_json(ask: Ask, report_id: str) -> str | None:
+    """The JSON of an Evidently report, or None."""
+    return _report(ask, "json", report_id)
+
+
+def archived_tasks(ask: Ask, task_ids: Sequence[str]) -> dict[str, int]:
+    """Of these tasks, those that are stored as settled or expired, with that revision."""
+    rows = ask(
+        """
+        SELECT task_id, max(revision) AS last FROM tasks
+        WHERE task_id IN {ids:Array(String)} AND state != 'open' GROUP BY task_id
+        """,
+        {"ids": _bounded(task_ids)},
+    )
+    return {str(row["task_id"]): int(row["last"]) for row in rows}
+
+
+def predictions_of(ask: Ask, model: str, event_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """Predictions of one model by event id, with what their verdict says; for labels that come late.
+
+    Columns: event_id, model_version, time (epoch milliseconds), features, features_text, prediction, confidence,
+    probabilities, slices, consent_learn, inclusion_probability, audit, task_id, learned_prediction, learned_version.
+    """
+    rows = ask(
+        """
+        SELECT p.event_id AS event_id, p.model_version AS model_version, toUnixTimestamp64Milli(p.time) AS time_ms,
+            p.features AS features, p.features_text AS features_text, p.prediction AS prediction,
+            p.confidence AS confidence, p.probabilities AS probabilities, p.slices AS slices,
+            p.consent_learn AS consent_learn, v.inclusion_probability AS inclusion_probability, v.audit AS audit,
+            v.task_id AS task_id, v.learned_prediction AS learned_prediction, v.learned_version AS learned_version
+        FROM (SELECT * FROM predictions WHERE model = {model:String} AND event_id IN {ids:Array(String)}) AS p
+        LEFT ANY JOIN (SELECT * FROM verdicts WHERE model = {model:String} AND event_id IN {ids:Array(String)}) AS v
+            ON v.event_id = p.event_id
+        LIMIT 1 BY event_id
+        """,
+        {"model": model, "ids": _bounded(event_ids)},
+    )
+    return [_renamed(row, time_ms="time") for row in rows]
+
+
+def _report(ask: Ask, column: str, report_id: str) -> str | None:
+    rows = ask(
+        f"SELECT {column} AS text FROM reports WHERE report_id = {{report_id:String}} "  # noqa: S608 - a column of ours
+        "ORDER BY created_at DESC LIMIT 1",
+        {"report_id": report_id},
+    )
+    return str(rows[0]["text"]) if rows else None
+
+
+def _count(ask: Ask, table: str, model: str) -> int:
+    return int(ask(f"SELECT count() AS rows FROM {table} WHERE {MODEL}", {"model": model})[0]["rows"])  # noqa: S608
+
+
+def _count_by(ask: Ask, column: str, source: str, model: str) -> dict[str, int]:
+    sql = f"SELECT {column} AS name, count() AS rows FROM {source} WHERE {MODEL} GROUP BY name ORDER BY name"  # noqa: S608
+    return {str(row["name"]): int(row["rows"]) for row in ask(sql, {"model": model})}
+
+
+def _bounded(ids: Sequence[str]) -> list[str]:
+    if len(ids) > IDS_MAX:
+        raise WarehouseError(f"{len(ids)} ids in one question to ClickHouse, at most {IDS_MAX}: ask in parts")
+    return list(ids)
+
+
+def _renamed(row: dict[str, Any], **names: str) -> dict[str, Any]:
+    return {names.get(name, name): value for name, value in row.items()}
