@@ -21,16 +21,21 @@ class UnknownMemberError(ValueError):
     """A setting names a member that does not exist."""
 
 
+def short_window(settings: LearnSettings) -> int:
+    """Corrections in the short window."""
+    return max(50, settings.window_corrections_max // SHORT_WINDOW_SHARE)
+
+
 RECIPES: Final[dict[str, Callable[[LearnSettings], Member]]] = {
     "production": lambda _: ProductionMember(),
     "recalibrated": lambda _: RecalibratedMember(),
     "logistic": lambda _: LogisticMember(),
     "adaptive_tree": lambda settings: AdaptiveTreeMember(settings.seed),
     "adaptive_forest": lambda settings: AdaptiveForestMember(settings.seed),
-    "window_forest_short": lambda settings: WindowForestMember(
-        settings.seed, max(50, settings.window_corrections_max // SHORT_WINDOW_SHARE)
+    "window_forest_short": lambda settings: WindowForestMember(settings.seed, short_window(settings), every=50),
+    "window_forest_long": lambda settings: WindowForestMember(
+        settings.seed, settings.window_corrections_max, every=100
     ),
-    "window_forest_long": lambda settings: WindowForestMember(settings.seed, settings.window_corrections_max),
 }
 
 

@@ -18,7 +18,7 @@ KEYS_MAX = 1_000
 SUFFIX = ".pub"
 
 
-class KeyFileError(ValueError):
+class KeyFileError(Exception):
     """A key file that cannot be used; the text says which and why."""
 
 

@@ -39,8 +39,11 @@ class FrozenForest:
         """Probabilities of shape (events, labels + 1)."""
         matrix = np.zeros((len(batch), batch.width))
         reached = self.trees.leaves(self.inputs(batch))
-        for column in range(reached.shape[1]):
-            matrix[:, : self.labels] += self.shares[reached[:, column]]
+        if len(batch) == 1:
+            matrix[0, : self.labels] = self.shares[reached[0]].sum(axis=0, dtype=np.float64)
+        else:
+            for column in range(reached.shape[1]):
+                matrix[:, : self.labels] += self.shares[reached[:, column]]
         total = matrix.sum(axis=1, keepdims=True)
         return np.where(total > 0.0, matrix / np.where(total > 0.0, total, 1.0), even(batch))
 
@@ -61,7 +64,7 @@ def padded(batch: Batch, columns: int, labels: int) -> Vector:
 class WindowForestMember:
     """Extremely randomised trees (Geurts, Ernst & Wehenkel 2006) on a sliding window, with importance weights."""
 
-    def __init__(self, seed: int, window: int, every: int = 50, trees: int = 30) -> None:
+    def __init__(self, seed: int, window: int, every: int, trees: int = 24) -> None:
         self._window: collections.deque[tuple[Batch, int, float]] = collections.deque(maxlen=window)
         self._seed = seed
         self._every = every
