@@ -1,0 +1,160 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from review.accuracy import AccuracyEstimate, AccuracySums, SliceAccuracy
+from review.settings import AccuracySettings, TriageSettings
+from review.triage import Triage
+
+LEAST = 0.02
+
+
+def drifting(size: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """A model that is right nine times in ten, then, from one third on, every other time; its confidence lags."""
+    rng = np.random.default_rng(seed)
+    chance = np.where(np.arange(size) < size // 3, 0.9, 0.5)
+    return np.clip(0.8 + rng.normal(0, 0.12, size), 0, 1), rng.random(size) < chance
+
+
+def test_intervals_cover_the_realised_accuracy_at_every_look(prediction: Any) -> None:
+    """Over 40 redraws of the audit on a drifting stream, the running accuracy stays inside at all looks."""
+    confidence, right = drifting(9_000, 7)
+    truth = np.cumsum(right) / np.arange(1, len(right) + 1)
+    events = [prediction(number, confidence=float(one)) for number, one in enumerate(confidence)]
+    kept = {"asymptotic": 0, "exact": 0}
+    widths = {"asymptotic": 0.0, "exact": 0.0}
+    for salt in range(40):
+        found = Triage(TriageSettings(salt=salt), model="m").decide(events)
+        estimate = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=LEAST)
+        columns = (confidence.tolist(), found.inclusion_probability.tolist(), found.seen.tolist(), right.tolist())
+        inside = {"asymptotic": True, "exact": True}
+        for place, (guess, chance, seen, is_right) in enumerate(zip(*columns, strict=True)):
+            estimate.update(guess, chance, reviewed=seen, correct=is_right if seen else None)
+            if place % 300 == 299:
+                for method in ("asymptotic", "exact"):
+                    given = estimate.interval(method)  # type: ignore[arg-type]
+                    if given is not None:
+                        inside[method] &= given[1] <= truth[place] <= given[2]
+                        widths[method] = given[2] - given[1]
+        for method, is_inside in inside.items():
+            kept[method] += is_inside
+    assert kept["asymptotic"] >= 35
+    assert kept["exact"] >= 38
+    assert widths["asymptotic"] < widths["exact"] < 0.5
+
+
+def test_the_estimate_is_unbiased_where_reviews_chase_errors(prediction: Any) -> None:
+    """Reviewed events alone look far worse than the model is; the estimate does not."""
+    confidence, right = drifting(9_000, 8)
+    events = [prediction(number, confidence=float(one)) for number, one in enumerate(confidence)]
+    error_probability = np.where(right, 0.2, 0.7)
+    estimates, naive = [], []
+    for salt in range(30):
+        found = Triage(TriageSettings(salt=salt, strategy="catch"), model="m").decide(
+            events, error_probability=error_probability
+        )
+        estimate = AccuracyEstimate(AccuracySettings(audit_hits_min=1), inclusion_probability_min=LEAST)
+        for place, guess in enumerate(confidence.tolist()):
+            seen = bool(found.seen[place])
+            estimate.update(
+                guess, found.inclusion_probability[place], reviewed=seen, correct=bool(right[place]) if seen else None
+            )
+        given = estimate.interval()
+        assert given is not None
+        estimates.append(given[0])
+        naive.append(right[found.seen].mean())
+    assert abs(np.mean(estimates) - right.mean()) < 3 * np.std(estimates) / 30**0.5 + 1e-3
+    assert abs(np.mean(naive) - right.mean()) > 0.2
+
+
+def test_no_interval_before_enough_audit_hits() -> None:
+    """Reviews that were certain do not count as random draws; the fiftieth draw brings the interval."""
+    estimate = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=LEAST)
+    for _ in range(100):
+        estimate.update(0.5, 1.0, reviewed=True, correct=True)
+    for _ in range(49):
+        estimate.update(0.5, LEAST, reviewed=True, correct=True)
+    assert estimate.interval() is None
+    estimate.update(0.5, LEAST, reviewed=True, correct=True)
+    given = estimate.interval()
+    assert given is not None
+    assert 0.0 <= given[1] <= given[0] <= given[2] <= 1.0
+
+
+def test_reviewing_everything_leaves_no_doubt_about_the_estimate() -> None:
+    """Where every event is reviewed for sure, the estimate is the share of right answers, whatever the guess."""
+    estimate = AccuracyEstimate(AccuracySettings(audit_hits_min=1), inclusion_probability_min=0.5)
+    for place in range(400):
+        estimate.update(0.1, 1.0, reviewed=True, correct=place % 4 != 0)
+    estimate.update(1.0, 0.5, reviewed=True, correct=True)
+    given = estimate.interval()
+    assert given is not None
+    assert given[0] == pytest.approx(301 / 401)
+
+
+def test_late_answers_end_where_prompt_ones_do() -> None:
+    """An answer that comes later gives the same sums, and what is missing is counted until then."""
+    prompt = AccuracyEstimate(AccuracySettings(audit_hits_min=1), inclusion_probability_min=LEAST)
+    late = AccuracyEstimate(AccuracySettings(audit_hits_min=1), inclusion_probability_min=LEAST)
+    for place in range(60):
+        prompt.update(0.7, 0.5, reviewed=True, correct=place % 2 == 0)
+        late.update(0.7, 0.5, reviewed=True)
+    assert late.unanswered == 60
+    for place in range(60):
+        late.answer(0.7, 0.5, correct=place % 2 == 0)
+    assert late.interval() == pytest.approx(prompt.interval())
+    assert late.unanswered == 0
+    with pytest.raises(ValueError, match="no drawn event waits"):
+        late.answer(0.7, 0.5, correct=True)
+
+
+def test_events_without_consent_leave_the_estimand() -> None:
+    """They are counted, and change nothing else."""
+    estimate = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=LEAST)
+    estimate.update(0.9, 0.0, reviewed=False)
+    assert (estimate.withheld, estimate.events) == (1, 0)
+
+
+def test_wrong_numbers_are_refused() -> None:
+    """A guess or a chance that cannot be is named with what would be right."""
+    estimate = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=LEAST)
+    with pytest.raises(ValueError, match=r"guess is 1.5; expected a probability"):
+        estimate.update(1.5, 0.5, reviewed=False)
+    with pytest.raises(ValueError, match=r"inclusion_probability is 0.01; expected 0.02 to 1"):
+        estimate.update(0.5, 0.01, reviewed=False)
+    with pytest.raises(ValueError, match="expected a number above 0"):
+        AccuracyEstimate(AccuracySettings(), inclusion_probability_min=0.0)
+
+
+def test_an_estimate_survives_a_restart() -> None:
+    """Sums through JSON go on where they were."""
+    rng = np.random.default_rng(2)
+    straight = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=LEAST)
+    halved = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=LEAST)
+    for place in range(400):
+        if place == 200:
+            saved = msgspec.json.decode(msgspec.json.encode(halved.sums()), type=AccuracySums)
+            halved = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=LEAST, sums=saved)
+        drawn = bool(rng.random() < 0.5)
+        for estimate in (straight, halved):
+            estimate.update(0.6, 0.5, reviewed=drawn, correct=place % 3 > 0 if drawn else None)
+    assert halved.interval() == straight.interval()
+    assert halved.interval() is not None
+
+
+def test_slices_have_their_own_estimates_up_to_a_limit() -> None:
+    """Each slice is estimated alone; past the limit slices are only counted."""
+    slices = SliceAccuracy(AccuracySettings(slices_max=2, audit_hits_min=1), inclusion_probability_min=LEAST)
+    for place in range(100):
+        region = "EU" if place % 2 else "US"
+        slices.update({"region": region}, 0.5, 0.5, reviewed=True, correct=region == "EU")
+    slices.update({"region": "JP"}, 0.5, 0.5, reviewed=True)
+    slices.answer({"region": "JP"}, 0.5, 0.5, correct=True)
+    assert slices.events_without_slice == 1
+    found = {name: estimate.interval() for name, estimate in slices}
+    assert list(found) == ["region=EU", "region=US"]
+    assert found["region=EU"][0] > found["region=US"][0]  # type: ignore[index]
