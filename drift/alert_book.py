@@ -66,6 +66,7 @@ class AlertBook:
         ranked = sorted(detections, key=lambda found: (-SEVERITIES[found.severity], -found.size, found.signal))
         for detection in ranked:
             if self.told(detection.signal, at):
+                self._revised_window[detection.signal] = window
                 continue
             known = self._open.get(detection.signal)
             if known is not None:
@@ -132,7 +133,7 @@ class AlertBook:
 
     def _more_evidence(self, known: Alert, detection: Detection, at: int, window: int) -> list[Alert]:
         worse = SEVERITIES[detection.severity] > SEVERITIES[known.severity]
-        since = window - self._revised_window.get(known.signal, window - self._settings.evidence_windows_min)
+        since = window - self._revised_window.setdefault(known.signal, window)
         if not worse and since < self._settings.evidence_windows_min:
             return []
         alert = alert_life.add_evidence(known, detection, at=at)

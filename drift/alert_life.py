@@ -56,7 +56,7 @@ class Detection:
     @property
     def size(self) -> float:
         """What the worst are chosen by, within one severity."""
-        return max(self.evidence.get("shift_sd", 0.0), self.evidence.get("psi", 0.0))
+        return max(self.evidence.get(name, 0.0) for name in ("shift_sd", "psi", "rise"))
 
 
 def alert_id_of(model: str, signal: str, detector: str, place: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Any, Protocol
 
 from river.drift import ADWIN
@@ -29,34 +30,31 @@ class AdwinDetector:
 
     Its cut threshold adds a term for the variance it sees and one, 2 ln(2/δ')/3m, for values whose range is about one.
     Values standardised to unit deviation fit both: with the defaults a shift of five deviations shows after five
-    values, one of three after seven, and single outliers never do. It forgets what lay before a change: the new level
-    is then its normal.
+    values, one of three after seven, and single outliers never do. River starts ADWIN afresh after a detection, so
+    what comes next is its new normal, and the level after the change is not its own estimate, which still
+    holds what lay before: it is the mean of the newest ``values_min`` values.
     """
 
     name = "adwin"
 
-    def __init__(self, delta: float = 0.002, values_min: int = 3, clock: int = 1) -> None:
-        self._adwin: Any = _RIVER_ADWIN(
-            delta=delta, clock=clock, min_window_length=values_min, grace_period=4 * values_min
-        )
+    def __init__(self, delta: float = 0.002, values_min: int = 3) -> None:
+        self._adwin: Any = _RIVER_ADWIN(delta=delta, clock=1, min_window_length=values_min, grace_period=4 * values_min)
+        self._newest: deque[float] = deque(maxlen=values_min)
         self._evidence: dict[str, float] = {}
 
     def update(self, value: float, at: int) -> bool:
         """Take a value of about unit deviation."""
         before = self._adwin.estimation
         self._adwin.update(value)
+        self._newest.append(value)
         if not self._adwin.drift_detected:
             return False
-        self._evidence = {
-            "level_before": before,
-            "level_after": self._adwin.estimation,
-            "values_after": float(self._adwin.width),
-            "at": float(at),
-        }
+        after = sum(self._newest) / len(self._newest)
+        self._evidence = {"level_before": before, "level_after": after, "at": float(at)}
         return True
 
     def evidence(self) -> dict[str, float]:
-        """Levels before and after the last cut, and how many values lie after it."""
+        """Mean of all values before the last detection, mean of the newest ones at it."""
         return dict(self._evidence)
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import math
+from collections import OrderedDict, deque
 
 from drift.alert_life import Detection
 from drift.detectors import AdwinDetector
@@ -34,14 +35,19 @@ def keep_chance(correction: Correction, audit_floor: float) -> float:
 
 
 class ErrorSignal:
-    """ADWIN on right (0) and wrong (1); only a rise is a finding. An event counts once, by its first correction."""
+    """ADWIN on right (0) and wrong (1); only a rise is a finding. An event counts once, by its first correction.
+
+    ADWIN says that something changed, often before it is clear how much: the rise is judged on the newest
+    ``error_window_corrections`` corrections, at the cut and until that many came after it.
+    """
 
     def __init__(self, settings: DriftSettings) -> None:
         self._settings = settings
         self._adwin = AdwinDetector(settings.adwin_delta, VALUES_MIN)
         self._seen: OrderedDict[str, None] = OrderedDict()
+        self._newest: deque[float] = deque(maxlen=settings.error_window_corrections)
         self._baseline: float | None = None
-        self._window: list[float] = []
+        self._suspect = 0
         self._quiet_windows = 0
         self.kept = 0
 
@@ -60,29 +66,35 @@ class ErrorSignal:
             self._seen.popitem(last=False)
         self.kept += 1
         wrong = float(correction.label != correction.prediction)
-        self._count(wrong)
-        if not self._adwin.update(wrong, self.kept):
+        self._newest.append(wrong)
+        if self.kept % self._settings.error_window_corrections == 0:
+            self._quiet_windows = self._quiet_windows + 1 if self._is_back() else 0
+        if self._adwin.update(wrong, self.kept):
+            if self._baseline is None or self.quiet:
+                self._baseline = self._adwin.evidence()["level_before"]
+            self._suspect = self._settings.error_window_corrections
+        if self._suspect == 0:
             return None
+        self._suspect -= 1
         return self._judge(correction)
 
-    def _count(self, wrong: float) -> None:
-        self._window.append(wrong)
-        if len(self._window) < self._settings.error_window_corrections:
-            return
-        rate = sum(self._window) / len(self._window)
-        self._window.clear()
-        back = self._baseline is None or rate <= self._baseline + self._settings.error_level_rise_min
-        self._quiet_windows = self._quiet_windows + 1 if back else 0
+    def _rate(self) -> float:
+        return sum(self._newest) / len(self._newest)
+
+    def _is_back(self) -> bool:
+        return self._baseline is None or self._rate() - self._baseline < self._rise_min(self._baseline)
+
+    def _rise_min(self, baseline: float) -> float:
+        """A rise that matters and is beyond twice the standard error of the newest corrections' rate."""
+        variance = max(rate * (1.0 - rate) for rate in (baseline, self._rate()))
+        return max(self._settings.error_level_rise_min, 2.0 * math.sqrt(variance / len(self._newest)))
 
     def _judge(self, correction: Correction) -> Detection | None:
-        evidence = self._adwin.evidence()
-        before, after = evidence["level_before"], evidence["level_after"]
-        rise = after - (before if self._baseline is None else min(before, self._baseline))
-        if after <= before or rise < self._settings.error_level_rise_min:
+        before, after = self._baseline or 0.0, self._rate()
+        rise = after - before
+        if rise < self._rise_min(before):
             return None
-        if self._baseline is None or self.quiet:
-            self._baseline = before
-        self._quiet_windows = 0
+        self._suspect = self._quiet_windows = 0
         return Detection(
             signal=ERROR,
             detector=self._adwin.name,
@@ -90,7 +102,7 @@ class ErrorSignal:
             evidence={
                 "error_before": before,
                 "error_after": after,
-                "corrections_after": evidence["values_after"],
+                "rise": rise,
                 "corrections": float(self.kept),
             },
             anchor=correction.correction_id,

@@ -52,7 +52,7 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """ADWIN's confidence: smaller means fewer and later detections."""
     adwin_steps_min: Annotated[int, Meta(ge=1, le=1_000)] = 3
     """Steps on the shorter side of a cut, at least: one odd step is no change."""
-    shift_sd_warning: Annotated[float, Meta(ge=0.0)] = 0.5
+    shift_sd_warning: Annotated[float, Meta(ge=0.0)] = 0.3
     """Distance of the new level from the reference mean, in standard deviations of one event, worth an alert."""
     shift_sd_critical: Annotated[float, Meta(ge=0.0)] = 1.5
     """The same distance from which the alert is critical."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from typing import Final
 
 from drift.alert_life import Detection
@@ -18,6 +19,9 @@ __all__ = ["SignalWatch"]
 STANDARDISED_MAX: Final = 10.0
 """Standardised means are clipped here: one monstrous value must not widen ADWIN's variance for hours."""
 
+SUSPECT_STEPS: Final = 10
+"""Steps after ADWIN's cut in which the level may still turn out to be far from the reference."""
+
 SHIFT_SD_MAX: Final = 1000.0
 
 
@@ -26,9 +30,10 @@ class SignalWatch:
 
     A step's mean is standardised as (mean − reference mean) / max(block_sd, sd/√n): block_sd is the deviation of step
     means in the reference's real order, so ordinary autocorrelation counts as normal. ADWIN finds that the level has
-    changed; it is an alert if the new level is also far from the reference (``shift_sd_warning``,
-    ``shift_block_sd_min``), so a return to normal is none. After a change ADWIN takes the new level as its own
-    normal and reports the next change from there, while "back to normal" always means back within the reference.
+    changed; it is an alert if, then or within the next ten steps, the newest ``adwin_steps_min`` steps are also far
+    from the reference (``shift_sd_warning``, ``shift_block_sd_min``), so a return to normal is none. After a change
+    ADWIN takes the new level as its own normal and reports the next change from there, while "back to normal" always
+    means back within the reference.
     """
 
     def __init__(self, signal: str, reference: Reference, settings: DriftSettings) -> None:
@@ -41,6 +46,9 @@ class SignalWatch:
         self._adwin = AdwinDetector(settings.adwin_delta, settings.adwin_steps_min)
         self._psi = PsiDetector(self._psi_threshold, settings.psi_windows)
         self._quiet_windows = 0
+        self._suspect_steps = 0
+        self._before = 0.0
+        self._newest: deque[float] = deque(maxlen=settings.adwin_steps_min)
 
     @property
     def quiet(self) -> bool:
@@ -52,21 +60,25 @@ class SignalWatch:
         now = step.numeric.get(self.signal)
         if self._normal is None or now is None or now.count == 0:
             return None
+        distance = now.mean - self._normal.mean
+        self._newest.append(distance)
         scale = _scale(self._normal, now.count)
-        value = (now.mean - self._normal.mean) / scale
-        if not self._adwin.update(max(-STANDARDISED_MAX, min(STANDARDISED_MAX, value)), at):
+        if self._adwin.update(max(-STANDARDISED_MAX, min(STANDARDISED_MAX, distance / scale)), at):
+            self._suspect_steps = SUSPECT_STEPS
+            self._before = self._adwin.evidence()["level_before"] * scale
+        if self._suspect_steps == 0:
             return None
-        found = self._adwin.evidence()
-        shift_sd = self._shift_sd(found["level_after"] * scale)
-        if not self._far(found["level_after"] * scale):
+        self._suspect_steps -= 1
+        level = sum(self._newest) / len(self._newest)
+        if not self._far(level):
             return None
-        self._quiet_windows = 0
+        self._quiet_windows = self._suspect_steps = 0
+        shift_sd = self._shift_sd(level)
         evidence = {
             "reference_mean": self._normal.mean,
-            "mean_before": self._normal.mean + found["level_before"] * scale,
-            "mean_after": self._normal.mean + found["level_after"] * scale,
+            "mean_before": self._normal.mean + self._before,
+            "mean_after": self._normal.mean + level,
             "shift_sd": shift_sd,
-            "steps_after": found["values_after"],
         }
         return Detection(self.signal, self._adwin.name, self._severity(shift_sd, "shift_sd_critical"), evidence)
 

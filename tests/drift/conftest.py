@@ -1,0 +1,73 @@
+"""Streams and blocks for the drift tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from drift.blocks import build_blocks
+from drift.settings import DriftSettings
+from schemas.block import Block
+from schemas.prediction import Prediction
+from schemas.reference import Reference
+
+Stream = Callable[..., list[Prediction]]
+Blocks = Callable[..., list[Block]]
+
+
+@pytest.fixture
+def stream() -> Stream:
+    """Predictions a second apart: normal ``x`` moves by ``shift`` at ``change_at``, ``y`` is steady."""
+
+    def make(
+        count: int, *, shift: float = 0.0, change_at: int = 0, change_end: int | None = None, seed: int = 0,
+        time_step: int = 1000,
+    ) -> list[Prediction]:  # fmt: skip
+        rng = np.random.default_rng(seed)
+        x, y = rng.normal(size=count), rng.normal(size=count)
+        x[change_at : change_end or count] += shift
+        confidence = rng.uniform(0.6, 1.0, count)
+        labels = np.where(rng.random(count) < 0.3, "up", "down")
+        return [
+            Prediction(
+                event_id=f"e{place}",
+                model="m",
+                time=1_700_000_000_000 + place * time_step,
+                features={"x": float(x[place]), "y": float(y[place]), "kind": "ab"[place % 2]},
+                prediction=str(labels[place]),
+                confidence=float(confidence[place]),
+            )
+            for place in range(count)
+        ]
+
+    return make
+
+
+@pytest.fixture
+def blocks_of() -> Blocks:
+    """Blocks of a stream dealt to partitions in turn, in the order in which the partitions fill them."""
+
+    def make(
+        events: Sequence[Prediction],
+        *,
+        partitions: int = 1,
+        reference: Reference | None = None,
+        settings: DriftSettings | None = None,
+    ) -> list[Block]:
+        chosen = settings or DriftSettings()
+        made: list[Block] = []
+        for partition in range(partitions):
+            part = list(events[partition::partitions])
+            made += build_blocks(
+                part,
+                partition=partition,
+                offsets=range(len(part)),
+                decisions=["accept"] * len(part),
+                reference=reference,
+                settings=chosen,
+            )
+        return sorted(made, key=lambda block: (block.last_offset, block.partition))
+
+    return make

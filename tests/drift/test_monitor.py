@@ -1,0 +1,183 @@
+"""The monitor of one model: same blocks, same alerts; a change is found, steady streams are quiet."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drift.monitor import AlertChanged, ModelMonitor, NewReference, Outcome, WindowClosed
+from drift.settings import DriftSettings
+from schemas import codec
+from schemas.alert import Alert
+from schemas.block import Block
+from schemas.prediction import Prediction
+from schemas.reference import Reference
+
+SETTINGS = DriftSettings()
+DATA = Path(__file__).parents[3] / "shared" / "data"
+
+
+def alerts(outcomes: list[Outcome]) -> list[Alert]:
+    return [outcome.alert for outcome in outcomes if isinstance(outcome, AlertChanged)]
+
+
+def firing(outcomes: list[Outcome]) -> list[Alert]:
+    return [alert for alert in alerts(outcomes) if alert.revision == 0]
+
+
+def observe(monitor: ModelMonitor, blocks: list[Block]) -> list[Outcome]:
+    return [outcome for block in blocks for outcome in monitor.observe(block)]
+
+
+@pytest.fixture
+def live(blocks_of: Any) -> Any:
+    """A run as it is live: blocks are measured on the reference as soon as there is one."""
+
+    def run(events: list[Prediction], partitions: int = 1) -> tuple[ModelMonitor, list[Block], list[Outcome]]:
+        monitor = ModelMonitor("m", SETTINGS)
+        plain = blocks_of(events, partitions=partitions)
+        outcomes: list[Outcome] = []
+        read: list[Block] = []
+        on_edges: dict[str, Block] = {}
+        for block in plain:
+            if monitor.reference is not None and not on_edges:
+                measured = blocks_of(events, partitions=partitions, reference=monitor.reference)
+                on_edges = {one.block_id: one for one in measured}
+            read.append(on_edges.get(block.block_id, block))
+            outcomes += monitor.observe(read[-1])
+        return monitor, read, outcomes + monitor.flush()
+
+    return run
+
+
+def test_the_first_events_become_the_reference(stream: Any, live: Any) -> None:
+    """One reference, of at least ``reference_events`` events, and windows of at least 500."""
+    monitor, _, outcomes = live(stream(4000))
+    references = [outcome.reference for outcome in outcomes if isinstance(outcome, NewReference)]
+    windows = [outcome for outcome in outcomes if isinstance(outcome, WindowClosed)]
+    assert [(reference.version, reference.events) for reference in references] == [("r1", 2000)]
+    assert monitor.reference == references[0]
+    assert [closed.events_seen for closed in windows] == list(range(500, 4001, 500))
+    assert sum(closed.window.events for closed in windows) == monitor.events_seen == 4000
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_steady_stream_is_quiet(stream: Any, live: Any, seed: int) -> None:
+    """20,000 steady events of five signals give no alert."""
+    _, _, outcomes = live(stream(20_000, seed=seed), partitions=3)
+    assert alerts(outcomes) == []
+
+
+@pytest.mark.parametrize("shift", [0.7, 2.0, -2.0])
+def test_a_change_is_found_within_a_thousand_events_on_its_signal_only(stream: Any, live: Any, shift: float) -> None:
+    """One alert, on the signal that moved, with the shift as evidence."""
+    _, _, outcomes = live(stream(9000, shift=shift, change_at=6000), partitions=4)
+    (alert,) = firing(outcomes)
+    assert (alert.signal, alert.state, alert.reference_version) == ("feature.x", "firing", "r1")
+    assert 6000 < alert.fired_at_event <= 7000
+    assert alert.evidence["mean_after"] == pytest.approx(shift, abs=0.4)
+
+
+def test_an_alert_resolves_by_itself_when_the_signal_is_back(stream: Any, live: Any) -> None:
+    """After ``quiet_windows_to_resolve`` windows within the reference, not before; the way back is no new alert."""
+    _, _, outcomes = live(stream(20_000, shift=2.0, change_at=6000, change_end=9000))
+    history = [alert for alert in alerts(outcomes) if alert.state != "firing" or alert.revision == 0]
+    assert [alert.state for alert in history] == ["firing", "resolved"]
+    assert history[1].changed_by == "watchloop"
+    back = (history[1].changed_at - 1_700_000_000_000) / 1000
+    assert 13_900 <= back <= 14_600
+
+
+def test_arrival_order_within_the_lateness_changes_no_outcome(stream: Any, live: Any) -> None:
+    """Partitions that run ahead of each other give the same alerts, references and windows."""
+    _, blocks, expected = live(stream(9000, shift=2.0, change_at=6000), partitions=4)
+    queues = [[block for block in blocks if block.partition == p] for p in range(4)]
+    rng = random.Random(3)
+    arrived: list[Block] = []
+    while any(queues):
+        behind = max(map(len, queues))
+        arrived.append(rng.choice([queue for queue in queues if queue and behind - len(queue) < 4]).pop(0))
+    monitor = ModelMonitor("m", SETTINGS)
+    assert observe(monitor, arrived) + monitor.flush() == expected
+
+
+def test_reading_the_blocks_again_tells_nothing_new(stream: Any, live: Any) -> None:
+    """After a restart the same alerts are open under the same ids, and the next change still fires."""
+    events = stream(9000, shift=2.0, change_at=6000)
+    before, blocks, outcomes = live(events, partitions=2)
+    published = [codec.decode(Alert, codec.encode(alert)) for alert in alerts(outcomes)]
+    reference = codec.decode(Reference, codec.encode(before.reference))
+    again = ModelMonitor("m", SETTINGS, reference=reference)
+    again.restore(published)
+    replayed = observe(again, blocks)
+    assert alerts(replayed) == []
+    assert not any(isinstance(outcome, NewReference) for outcome in replayed)
+    assert [alert.alert_id for alert in again.open_alerts] == [alert.alert_id for alert in before.open_alerts]
+
+
+def test_without_the_alerts_the_same_ids_come_again(stream: Any, live: Any) -> None:
+    """Ids depend on the blocks alone, whether the reference is made anew or handed in."""
+    before, blocks, outcomes = live(stream(9000, shift=2.0, change_at=6000))
+    for reference in (None, before.reference):
+        again = ModelMonitor("m", SETTINGS, reference=reference)
+        replayed = observe(again, blocks) + again.flush()
+        assert alerts(replayed) == alerts(outcomes)
+
+
+def test_people_acknowledge_and_resolve(stream: Any, live: Any) -> None:
+    """A person's transition is a revision with their name; after it the same change does not fire again."""
+    events = stream(12_000, shift=2.0, change_at=6000)
+    monitor, _, outcomes = live(events[:8000])
+    (alert,) = firing(outcomes)
+    acknowledged = monitor.acknowledge(alert.alert_id, by="ann", at=5).alert
+    resolved = monitor.resolve(alert.alert_id, by="bob", at=6, note="sensor was moved").alert
+    assert (acknowledged.state, acknowledged.changed_by) == ("acknowledged", "ann")
+    assert (resolved.state, resolved.changed_by, resolved.note) == ("resolved", "bob", "sensor was moved")
+    assert monitor.open_alerts == ()
+
+
+def test_the_present_can_become_the_reference(stream: Any, blocks_of: Any, live: Any) -> None:
+    """Adopting it makes r2, ends the alerts, and what goes on as now is normal."""
+    events = stream(16_000, shift=2.0, change_at=4000)
+    monitor, _, _ = live(events[:9000])
+    assert len(monitor.open_alerts) == 1
+    adopted = monitor.adopt_reference(by="ann", at=7, reason="new normal")
+    assert isinstance(adopted[0], NewReference)
+    assert adopted[0].reference.version == "r2"
+    assert adopted[0].reference.numeric["feature.x"].mean == pytest.approx(2.0, abs=0.1)
+    assert [alert.state for alert in alerts(adopted)] == ["resolved"]
+    after = [block for block in blocks_of(events, reference=monitor.reference) if block.first_offset >= 9000]
+    assert alerts(observe(monitor, after)) == []
+
+
+def test_report_rows_are_typed_and_bounded(stream: Any, live: Any) -> None:
+    """A request has the reference's sample and the newest windows' rows, numbers as numbers."""
+    monitor, _, _ = live(stream(5000))
+    request = monitor.report_request("rep")
+    assert request is not None
+    assert request.numeric == ["confidence", "feature.x", "feature.y"]
+    assert request.categorical == ["prediction", "feature.kind"]
+    assert len(request.reference) == SETTINGS.report_rows_max
+    assert len(request.current) == 4 * 5 * SETTINGS.sample_rows_per_block
+    assert ModelMonitor("m", SETTINGS).report_request("rep") is None
+
+
+def test_the_change_in_real_insect_recordings_is_found(live: Any) -> None:
+    """Real recordings with one abrupt change: found within 1,000 events on the temperature, and no storm."""
+    path = DATA / "stream_insects_wbf" / "insects_wbf.parquet"
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    import pandas as pd
+
+    frame = pd.read_parquet(path, columns=["wing_beat_hz", "temperature_c"])[40_000:60_000]
+    events = [
+        Prediction(event_id=f"e{place}", model="m", time=place * 100, features=row, prediction="5", confidence=0.9)
+        for place, row in enumerate(frame.to_dict("records"))
+    ]
+    _, _, outcomes = live(events, partitions=3)
+    found = {alert.signal: alert.fired_at_event for alert in firing(outcomes)}
+    assert 10_700 < found["feature.temperature_c"] <= 11_700
+    assert len(found) == len(firing(outcomes)) <= 2
