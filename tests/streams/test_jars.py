@@ -131,17 +131,18 @@ def mirror_of(folder: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
 def fetch(tmp_path: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """``python -m streams.embedded jars`` with an empty local repository."""
     env = {key: value for key, value in os.environ.items() if key != jars.JARS_VARIABLE}
-    env |= {"M2_REPO": str(tmp_path / "repository"), **environ}
+    env |= {"M2_REPO": str(tmp_path / "repository"), "XDG_CACHE_HOME": str(tmp_path / "cache"), **environ}
     command = [sys.executable, "-m", "streams.embedded", "jars"]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120)
 
 
 def test_jars_are_fetched_with_progress(tmp_path: Path, locked: list[Path], served: Path) -> None:
-    """Into an empty repository come all jars, with a line for each; a second call fetches nothing."""
+    """Into an empty repository come all jars, a line for each, and a class cache; a second call does nothing."""
     with mirror_of(served, tmp_path) as environ:
         first = fetch(tmp_path, environ)
     assert first.returncode == 0, first.stderr
     assert f"{len(locked)}/{len(locked)} jars" in first.stderr
+    assert [path.suffix for path in (tmp_path / "cache" / "watchloop").iterdir()] == [".aot"]
     second = fetch(tmp_path, {})
     assert second.returncode == 0
     assert second.stderr.startswith(f"Kafka: {len(locked)} jars ready")
