@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from drift.categories import most_common, within_category_bytes
 from drift.columns import Columns, Floats, columns_of
 from drift.settings import DriftSettings
 from schemas.block import Block, CategoryCounts, NumericSummary, SampledRow
@@ -26,6 +27,8 @@ SAMPLE_SALT = 0x626C_6F63
 
 ID_CHARS_MAX = 200
 INT_MAX = 2**63 - 1
+VALUE_BYTES_MAX = 6 * (200 + 200)
+"""A name and a text of 200 characters each, all escaped."""
 
 Ints = npt.NDArray[np.int64]
 
@@ -78,7 +81,7 @@ def build_blocks(
                 time_max=times_max[run],
                 events=end - begin,
                 numeric=numeric[run],
-                categorical=_category_counts(columns, begin, end, settings.categories_max),
+                categorical=_category_counts(columns, begin, end, settings),
                 decisions=dict(Counter(decisions[begin:end])),
                 sample=samples[run],
             )
@@ -140,23 +143,18 @@ def _histograms(
     return [tuple(row) for row in table.tolist()]
 
 
-def _category_counts(columns: Columns, begin: int, end: int, categories_max: int) -> dict[str, CategoryCounts]:
+def _category_counts(columns: Columns, begin: int, end: int, settings: DriftSettings) -> dict[str, CategoryCounts]:
     found: dict[str, CategoryCounts] = {}
     for signal, column in columns.text.items():
         counts = Counter(column[begin:end])
         absent = counts.pop(None, 0)
         if not counts:
             continue
-        other = 0
-        if len(counts) > categories_max:
-            ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0] or ""))
-            counts = Counter(dict(ranked[:categories_max]))
-            other = sum(seen for _, seen in ranked[categories_max:])
         if absent and signal in columns.numeric:
             absent = int(np.isnan(columns.numeric[signal][begin:end]).sum()) - (end - begin - absent)
         named = {category: seen for category, seen in counts.items() if category is not None}
-        found[signal] = CategoryCounts(counts=named, missing=absent, other=other)
-    return found
+        found[signal] = most_common(CategoryCounts(counts=named, missing=absent), settings.categories_max)
+    return within_category_bytes(found, settings)
 
 
 def _samples(
@@ -214,7 +212,7 @@ def _wieldy(value: Scalar, chars_max: int) -> Scalar:
 
 def _within_bytes(rows: tuple[SampledRow, ...], features: int, settings: DriftSettings) -> tuple[SampledRow, ...]:
     """Rows as long as they fit in ``sample_bytes_max``; narrow rows cannot exceed it and are not measured."""
-    if len(rows) * (features + 3) * (settings.text_chars_max + 200) <= settings.sample_bytes_max:
+    if len(rows) * (features + 3) * VALUE_BYTES_MAX <= settings.sample_bytes_max:
         return rows
     room = settings.sample_bytes_max
     kept = []

@@ -177,12 +177,12 @@ class ModelMonitor:
 
     def _step(self, step: Window) -> Iterator[Outcome]:
         self.events_seen += step.events
-        self._judged_until = max(self._judged_until, step.time_max)
+        self._judged_until = step.time
         if self.reference is None:
             yield from self._gather(step)
-        elif step.time_max >= self.reference.time_min:
+        elif step.time >= self.reference.time_min:
             yield from self._told(
-                [watch.observe_step(step, self.events_seen) for watch in self._watches.values()], step.time_max
+                [watch.observe_step(step, self.events_seen) for watch in self._watches.values()], step.time
             )
         self._filling.append(step)
         if len(self._filling) >= self._settings.window_steps:
@@ -196,7 +196,7 @@ class ModelMonitor:
         reference = build_reference(
             steps,
             version=next_version(""),
-            created_at=step.time_max,
+            created_at=step.time,
             reason=f"the first {sum(first.events for first in steps)} events",
             settings=self._settings,
         )
@@ -211,17 +211,18 @@ class ModelMonitor:
         window = _joined(steps)
         indices = {} if self.reference is None else psi(self.reference, window)
         yield WindowClosed(window, self.events_seen, indices)
-        if self.reference is None or window.time_max <= self.reference.time_max:
+        at = steps[-1].time
+        if self.reference is None or at <= self.reference.time_max:
             return
         found = [
             watch.observe_window(window, indices[signal], self.events_seen)
             for signal, watch in self._watches.items()
             if signal in indices
         ]
-        yield from self._told(found, window.time_max)
+        yield from self._told(found, at)
         for signal, watch in self._watches.items():
             if watch.quiet:
-                for alert in self._book.gone_quiet(signal, at=window.time_max, note="back within the reference"):
+                for alert in self._book.gone_quiet(signal, at=at, note="back within the reference"):
                     yield AlertChanged(alert)
 
     def _told(self, found: Iterable[Detection | None], at: int) -> Iterator[Outcome]:

@@ -9,6 +9,7 @@ from itertools import chain
 import msgspec
 import numpy as np
 
+from drift.categories import most_common, within_category_bytes
 from drift.columns import FEATURE, Floats, number_of
 from drift.psi import category_bins, excess
 from drift.settings import DriftSettings
@@ -34,7 +35,7 @@ def build_reference(
 
     Means and deviations are exact. Edges, quantiles and histograms come from the sampled rows, which are all rows as
     long as the blocks were made without a reference, and are scaled to the events otherwise. ``created_at`` is epoch
-    milliseconds. Raises ValueError without events.
+    milliseconds, ``time_min`` and ``time_max`` the first and last step's ``time``. Raises ValueError without events.
     """
     whole = merge_all(chain.from_iterable(step.blocks for step in steps))
     if whole.events == 0:
@@ -44,20 +45,21 @@ def build_reference(
         signal: _numeric(signal, summary, rows, steps, settings.histogram_bins)
         for signal, summary in whole.numeric.items()
     }
-    categorical = {signal: _most_common(counts, settings) for signal, counts in whole.categorical.items()}
-    return Reference(
+    named = {signal: most_common(counts, settings.categories_max) for signal, counts in whole.categorical.items()}
+    categorical = within_category_bytes(named, settings)
+    reference = Reference(
         model=whole.blocks[0].model,
         version=version,
         created_at=created_at,
         reason=reason,
-        time_min=whole.time_min,
-        time_max=whole.time_max,
+        time_min=steps[0].time,
+        time_max=steps[-1].time,
         events=whole.events,
         numeric=numeric,
         categorical=categorical,
-        sample=_sample(whole, settings),
         psi_normal=_psi_normal(steps, numeric, categorical, settings.window_steps),
     )
+    return _with_sample(reference, whole, settings)
 
 
 def row_number(row: SampledRow, signal: str) -> float | None:
@@ -116,21 +118,16 @@ def _scaled(counts: Sequence[int], total: int) -> tuple[int, ...]:
     return tuple(counts) if seen in (0, total) else tuple(round(count * total / seen) for count in counts)
 
 
-def _most_common(counts: CategoryCounts, settings: DriftSettings) -> CategoryCounts:
-    ranked = sorted(counts.counts.items(), key=lambda item: (-item[1], item[0]))
-    kept, rest = ranked[: settings.categories_max], ranked[settings.categories_max :]
-    return CategoryCounts(counts=dict(kept), missing=counts.missing, other=counts.other + sum(seen for _, seen in rest))
-
-
-def _sample(whole: Window, settings: DriftSettings) -> tuple[SampledRow, ...]:
+def _with_sample(reference: Reference, whole: Window, settings: DriftSettings) -> Reference:
+    """The sample takes what room the rest leaves."""
     kept: list[SampledRow] = []
-    room = settings.reference_bytes_max
+    room = settings.reference_bytes_max - len(msgspec.json.encode(reference))
     for row in whole.sample(settings.reference_sample_rows_max):
         room -= len(msgspec.json.encode(row)) + 1
         if room < 0:
             break
         kept.append(row)
-    return tuple(kept)
+    return msgspec.structs.replace(reference, sample=tuple(kept))
 
 
 def _psi_normal(

@@ -23,6 +23,8 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """A text value longer than this is cut before it is counted or sampled."""
     categories_max: Annotated[int, Meta(ge=1, le=1_000)] = 50
     """Categories of one signal that are counted by name; the rarer ones go into ``other``."""
+    categories_bytes_max: Annotated[int, Meta(ge=1_000, le=900_000)] = 200_000
+    """Size of all category names of one block or reference as JSON; signals beyond it are counted in ``other`` only."""
     histogram_bins: Annotated[int, Meta(ge=2, le=100)] = 10
     """Bins of equal frequency that the reference cuts a numeric signal into."""
     features_watched_max: Annotated[int, Meta(ge=0, le=1_000)] = 100
@@ -36,7 +38,7 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Newest windows kept for reports and for adopting a new reference."""
     lateness_seconds: Annotated[float, Meta(ge=0.0, le=604_800.0)] = 0.0
     """How far, in event time, a partition may run out of order within itself."""
-    lateness_events: Annotated[int, Meta(ge=0, le=1_000_000)] = 2_000
+    lateness_events: Annotated[int, Meta(ge=0, le=1_000_000)] = 5_000
     """Events of other partitions to wait for a partition that is silent, before it no longer holds up the rest."""
     open_blocks_max: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
     """Blocks waiting for their turn; beyond it the oldest are taken whatever the watermark."""
@@ -46,7 +48,7 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     reference_sample_rows_max: Annotated[int, Meta(ge=0, le=10_000)] = 1_000
     """Rows of the sample that a reference carries for reports."""
     reference_bytes_max: Annotated[int, Meta(ge=1_000, le=900_000)] = 500_000
-    """Size of that sample as JSON; rows beyond it are left out, largest hash first."""
+    """Size of a reference as JSON; sample rows beyond it are left out, largest hash first."""
 
     adwin_delta: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.002
     """ADWIN's confidence: smaller means fewer and later detections."""

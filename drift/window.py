@@ -39,6 +39,15 @@ class Window:
         return max((block.time_max for block in self.blocks), default=0)
 
     @cached_property
+    def time(self) -> int:
+        """When it was, epoch milliseconds: the lower median of the blocks' bounds; 0 for no blocks.
+
+        One event with a wrong clock moves ``time_min`` or ``time_max``, but hardly this.
+        """
+        bounds = sorted(time for block in self.blocks for time in (block.time_min, block.time_max))
+        return bounds[(len(bounds) - 1) // 2] if bounds else 0
+
+    @cached_property
     def numeric(self) -> dict[str, NumericSummary]:
         """Moments of each numeric signal; ``missing`` counts the events with neither number nor text.
 

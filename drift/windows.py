@@ -33,14 +33,16 @@ class WindowBuilder:
     al. 2015): each partition of a log arrives in its own order, therefore everything before the *slowest* partition's
     newest time (less ``lateness_seconds`` for disorder inside a partition) is complete. A partition that falls silent
     would hold everything up, so it is passed over once ``lateness_events`` events of others have arrived since its
-    last block; and nothing is released before that many events have arrived in all, so that every partition
-    can speak up first. No clock is read: as long as no partition lags by more than ``lateness_events`` events,
-    the windows are the same whatever the order of arrival.
+    last block. Nothing is released before ``reference_events`` events have arrived in all (``lateness_events``, if
+    that is less), so that every partition can speak up first; there is nothing to judge before that anyway. No
+    clock is read: as long as no partition lags by more than ``lateness_events`` events, the windows are the same
+    whatever the order of arrival.
 
     At the limits: a block older than what has been released is counted in ``late_blocks`` and ``late_events`` and left
     out; a block that was seen before is left out (``duplicate_blocks``; ids of the ``open_blocks_max`` newest are
     remembered, older ones count as late); beyond ``open_blocks_max`` waiting blocks the oldest are released early
-    (``forced_blocks``).
+    (``forced_blocks``). Where more than ``lateness_events`` events in a row are late, time itself has jumped
+    back (a clock was put right, a recording is played again): the builder starts over from there (``time_resets``).
     """
 
     def __init__(self, events_min: int, settings: DriftSettings) -> None:
@@ -57,6 +59,8 @@ class WindowBuilder:
         self.late_events = 0
         self.duplicate_blocks = 0
         self.forced_blocks = 0
+        self.time_resets = 0
+        self._late_in_a_row_events = 0
 
     def add(self, block: Block) -> list[Window]:
         """Windows that this block closes, oldest first."""
@@ -65,7 +69,7 @@ class WindowBuilder:
             return []
         self._arrived_events += block.events
         self._advance(block)
-        if block.time_max < self._released_time:
+        if self._is_late(block):
             self.late_blocks += 1
             self.late_events += block.events
             return []
@@ -83,14 +87,24 @@ class WindowBuilder:
         return windows
 
     def _advance(self, block: Block) -> None:
-        frontier = self._frontiers.get(block.partition)
-        time = block.time_max if frontier is None else max(frontier.time, block.time_max)
-        self._frontiers[block.partition] = _Frontier(time, self._arrived_events)
+        self._frontiers[block.partition] = _Frontier(block.time_max, self._arrived_events)
         silent_since = self._arrived_events - max(self._settings.lateness_events, 1)
         if len(self._frontiers) > 1:
             self._frontiers = {
                 partition: known for partition, known in self._frontiers.items() if known.heard_at > silent_since
             } or {block.partition: self._frontiers[block.partition]}
+
+    def _is_late(self, block: Block) -> bool:
+        if block.time_max >= self._released_time:
+            self._late_in_a_row_events = 0
+            return False
+        self._late_in_a_row_events += block.events
+        if self._late_in_a_row_events <= self._settings.lateness_events:
+            return True
+        self._late_in_a_row_events = 0
+        self._released_time = -1
+        self.time_resets += 1
+        return False
 
     def _remember(self, block_id: str) -> None:
         self._ids[block_id] = None
@@ -111,7 +125,7 @@ class WindowBuilder:
         del self._waiting[:done]
 
     def _watermark(self) -> float:
-        if self._arrived_events < self._settings.lateness_events:
+        if self._arrived_events < min(self._settings.lateness_events, self._settings.reference_events):
             return -1.0
         slowest = min(frontier.time for frontier in self._frontiers.values())
         return slowest - self._settings.lateness_seconds * 1000.0

@@ -130,6 +130,17 @@ def test_features_and_categories_beyond_their_limits() -> None:
     assert set(block.sample[0].features) == {"a"}
 
 
+def test_category_names_stay_within_their_bytes() -> None:
+    """Many long texts cannot make a block that the broker refuses; what is not named is still counted."""
+    rows = [{f"f{n:02}": f"{place}\x01" + "é" * 150 for n in range(60)} for place in range(100)]
+    (block,) = build([event(place, row) for place, row in enumerate(rows)])
+    assert len(msgspec.json.encode(block)) < 600_000
+    for signal, counts in block.categorical.items():
+        assert sum(counts.counts.values()) + counts.other == 100, signal
+    assert block.categorical["feature.f59"].counts == {}
+    assert len(block.categorical["feature.f00"].counts) == 50
+
+
 def test_blocks_of_one_array_message_have_ids_of_their_own() -> None:
     """Offsets repeat where one message holds many events; block ids do not."""
     events = [event(place, {}) for place in range(250)]

@@ -101,18 +101,36 @@ def test_a_killed_process_is_replaced(reporter: Reporter) -> None:
     assert reporter.pid != first
 
 
-def test_a_report_that_takes_too_long_is_ended() -> None:
-    """Beyond the limit the answer says which limit it was."""
+@pytest.fixture
+def stuck_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process in the report process's place that says it is ready and then never answers."""
+    ready = msgspec.msgpack.encode(ReportResult(report_id="ready"))
+    message = len(ready).to_bytes(4, "big") + ready
+    stuck = tmp_path / "stuck"
+    stuck.write_text(
+        f"#!{sys.executable}\nimport sys, time\nsys.stdout.buffer.write({message!r})\n"
+        "sys.stdout.flush()\ntime.sleep(60)\n"
+    )
+    stuck.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(stuck))
+
+
+def test_a_report_that_takes_too_long_is_ended(stuck_process: None) -> None:
+    """Beyond the limit the answer says which limit it was, and another process is started."""
     now = [0.0]
-    slow = Reporter(DriftSettings(report_seconds_max=30, report_restarts_max=1), clock=lambda: now[0])
+    slow = Reporter(DriftSettings(report_seconds_max=30), clock=lambda: now[0])
     slow.start()
     try:
         wait_for(lambda: slow.poll() or slow.ready)
-        slow.submit(request("slow", rows=2000))
-        slow.poll()
+        first = slow.pid
+        slow.submit(request("slow"))
+        assert slow.poll() == []
         now[0] = 31.0
         (result,) = slow.poll()
         assert result.error == "took longer than 30 seconds (report_seconds_max)"
+        assert slow.pid != first
+        assert first is not None
+        assert not _runs(first)
     finally:
         slow.stop()
 
@@ -170,7 +188,7 @@ def test_no_usage_statistics_leave_the_process(reporter: Reporter) -> None:
     if not environment.exists():
         pytest.skip("no /proc on this system")
     assert {b"DO_NOT_TRACK=1", b"ITERATIVE_DO_NOT_TRACK=1"} <= set(environment.read_bytes().split(b"\0"))
-    sockets = {os.readlink(link) for link in Path(f"/proc/{reporter.pid}/fd").iterdir()}
+    sockets = {str(link.readlink()) for link in Path(f"/proc/{reporter.pid}/fd").iterdir()}
     inodes = {name[8:-1] for name in sockets if name.startswith("socket:")}
     tables = [Path(f"/proc/{reporter.pid}/net/{kind}") for kind in ("tcp", "tcp6", "udp", "udp6")]
     internet = {line.split()[9] for table in tables if table.exists() for line in table.read_text().splitlines()[1:]}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,6 +15,7 @@ from drift.settings import DriftSettings
 from drift.window import Window, merge, merge_all
 from drift.windows import WindowBuilder
 from schemas.block import Block
+from schemas.prediction import Prediction
 
 
 def figures(window: Window) -> tuple[Any, ...]:
@@ -65,7 +67,7 @@ def test_a_signal_absent_from_a_block_is_missing_in_the_window(stream: Any, bloc
     assert merge_all([*with_x, *without]).numeric["feature.x"].missing == 100
 
 
-def as_fields(block: Block) -> dict[str, Any]:
+def as_fields(block: Block | Prediction) -> dict[str, Any]:
     return {name: getattr(block, name) for name in block.__struct_fields__}
 
 
@@ -127,7 +129,7 @@ def test_a_silent_partition_holds_up_nothing_for_ever(stream: Any, blocks_of: An
 def test_waiting_is_bounded(stream: Any, blocks_of: Any) -> None:
     """Beyond ``open_blocks_max`` the oldest blocks are taken whatever the watermark, and that is counted."""
     blocks = blocks_of(stream(2000), settings=DriftSettings(block_events_max=20))
-    windows, builder = windows_of(blocks, open_blocks_max=10, lateness_events=1_000_000)
+    windows, builder = windows_of(blocks, open_blocks_max=10, reference_events=10_000)
     assert builder.forced_blocks == len(blocks) - 10
     assert sum(window.events for window in windows) == 2000
 
@@ -138,3 +140,23 @@ def test_events_of_one_instant_are_not_lost(stream: Any, blocks_of: Any) -> None
     windows, builder = windows_of(blocks, open_blocks_max=5, lateness_events=100)
     assert builder.late_blocks == 0
     assert sum(window.events for window in windows) == 3000
+
+
+def test_one_wrong_clock_does_not_blind_it(stream: Any, blocks_of: Any) -> None:
+    """An event from the year 9999 delays its own block and loses no other."""
+    events = stream(4000)
+    events[1500] = Prediction(**{**as_fields(events[1500]), "time": 253_402_300_799_999})
+    windows, builder = windows_of(blocks_of(events))
+    assert builder.late_blocks == 0
+    assert sum(window.events for window in windows) == 4000
+    assert max(window.time for window in windows) < 1_700_100_000_000
+
+
+def test_a_recording_played_again_is_read_again(stream: Any, blocks_of: Any) -> None:
+    """When time jumps back for longer than the lateness, the builder starts over and counts that."""
+    blocks = blocks_of(stream(6000))
+    again = [msgspec.structs.replace(block, block_id=f"again-{block.block_id}") for block in blocks]
+    windows, builder = windows_of([*blocks, *again], lateness_events=1000)
+    assert builder.time_resets == 1
+    assert builder.late_events <= 1100
+    assert sum(window.events for window in windows) == 12_000 - builder.late_events
