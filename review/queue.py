@@ -49,14 +49,14 @@ class Queue:
         """Counts since the start: settled, expired_due, expired_queue_full, lapsed, skipped, refused."""
         return dict(self._table.totals)
 
-    def put(self, task: Task, now_ms: int) -> Put:
+    def put(self, task: Task, now_ms: int, *, replayed: bool = False) -> Put:
         """Take a task in; idempotent by id and revision. A settled or expired one closes what is here of it.
 
-        At ``open_tasks_max`` the review task with the lowest priority expires, the new one included; where there is
-        none, other lanes may grow up to ``protected_tasks_max``, and then the status is ``full``: leave the task in the
-        log and come again.
+        At ``open_tasks_max`` the open review tasks with the lowest priority expire, the new one included; where there
+        is none, other lanes may grow up to ``protected_tasks_max``, and then the status is ``full``: leave the task in
+        the log and come again. ``replayed``: the task comes out of the log at a restart, so nothing makes room for it.
         """
-        return self._table.put(task, now_ms)
+        return self._table.put(task, now_ms, replayed=replayed)
 
     def remove(self, task_id: str) -> bool:
         """Drop a task without an outcome, for example because its alert was resolved; whether it was there."""
@@ -87,7 +87,7 @@ class Queue:
         """A lease on this very task; what the person then holds beyond the limit goes back to the queue."""
         entry = self._table.entries.get(task_id)
         if entry is None:
-            return gone(task_id)
+            return self._gone(task_id)
         self._lapse_if_over(entry, now_ms)
         if entry.holder == person:
             return Reply(status="known", sentence="You hold this task already.", lease=lease_of(entry))
@@ -140,7 +140,7 @@ class Queue:
         """
         entry = self._table.entries.get(opinion.task_id)
         if entry is None:
-            return gone(opinion.task_id)
+            return self._gone(opinion.task_id)
         refusal = self._refusal_of(entry, opinion)
         if refusal is not None:
             return refusal
@@ -259,6 +259,15 @@ class Queue:
         ids = self._table.shelves.page(lanes, max(0, offset), max(0, min(limit, self.settings.page_tasks_max)))
         return [view_of(self._table.entries[task_id]) for task_id in ids]
 
+    def counts_by_model(self) -> dict[str, dict[Lane, int]]:
+        """Tasks without an answer by model and lane; looks at every task."""
+        found: dict[str, dict[Lane, int]] = {}
+        for entry in self._table.entries.values():
+            if entry.stage != "answered":
+                lanes = found.setdefault(entry.task.model, {})
+                lanes[entry.task.lane] = lanes.get(entry.task.lane, 0) + 1
+        return found
+
     def counts(self, now_ms: int) -> dict[Lane, LaneCounts]:
         """What waits in every lane."""
         return self._table.shelves.counts(now_ms)
@@ -277,19 +286,20 @@ class Queue:
             self._table.lapse(entry)
         return is_over
 
+    def _gone(self, task_id: str) -> Reply:
+        """The reply about a task that is not here."""
+        if self._table.is_closed(task_id):
+            return Reply(status="settled", sentence="This task is settled already, or has expired.")
+        return Reply(status="unknown_task", sentence=f"There is no task {task_id} in the queue.")
+
     def _held(self, task_id: str, person: str) -> Entry | Reply:
         """The task, if this person holds it; else what to tell them."""
         entry = self._table.entries.get(task_id)
         if entry is None:
-            return gone(task_id)
+            return self._gone(task_id)
         if entry.holder != person:
             return Reply(status="lease_lost", sentence="You do not hold this task any more.")
         return entry
-
-
-def gone(task_id: str) -> Reply:
-    """The reply about a task that is not here."""
-    return Reply(status="unknown_task", sentence=f"Task {task_id} is not in the queue (any more).")
 
 
 def view_of(entry: Entry) -> TaskView:

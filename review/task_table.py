@@ -35,8 +35,8 @@ class TaskTable:
         self._leases: dict[str, list[str]] = {}
         self._closed = Remembered(settings.closed_tasks_remembered_max)
 
-    def put(self, task: Task, now_ms: int) -> Put:
-        """Take a task in, or its newer revision; see Put."""
+    def put(self, task: Task, now_ms: int, *, replayed: bool) -> Put:
+        """Take a task in, or its newer revision; see Queue.put."""
         task_id = task.task_id
         if task_id in self._closed:
             return Put(status="closed")
@@ -46,7 +46,7 @@ class TaskTable:
             return Put(status="closed")
         entry = self.entries.get(task_id)
         if entry is None:
-            return self._admit(task, now_ms)
+            return self._admit(task, now_ms, replayed=replayed)
         if task.revision <= entry.task.revision:
             return Put(status="known")
         if task.lane != entry.task.lane:
@@ -59,7 +59,7 @@ class TaskTable:
     def _move(self, entry: Entry, task: Task, now_ms: int) -> Put:
         """Take a task into another lane, where another number of people may be needed; what was said is heard again."""
         self.remove(task.task_id)
-        put = self._admit(task, now_ms)
+        put = self._admit(task, now_ms, replayed=False)
         moved = self.entries.get(task.task_id)
         if moved is None:
             return put
@@ -67,25 +67,27 @@ class TaskTable:
             self.hear(moved, opinion, max(now_ms, entry.final_at_ms))
         return Put(status="replaced", expired=put.expired)
 
-    def _admit(self, task: Task, now_ms: int) -> Put:
-        """Take a new task in; at the limit the lowest review task, this one included, makes room."""
+    def _admit(self, task: Task, now_ms: int, *, replayed: bool) -> Put:
+        """Take a new task in; at the limit the lowest review tasks, this one included, make room."""
         entry = Entry(task, outcome=self.outcome_of({}, task.lane))
-        expired: tuple[Expired, ...] = ()
-        if len(self.entries) >= self.settings.open_tasks_max:
+        expired: list[Expired] = []
+        while len(self.entries) >= self.settings.open_tasks_max and not replayed:
             lowest_id = self.shelves.lowest_review()
             lowest = None if lowest_id is None else self.entries[lowest_id]
             if task.lane == "review" and (lowest is None or entry.key > lowest.key):
                 self._closed.add(task.task_id)
                 self.totals["expired_queue_full"] += 1
-                return Put(status="closed", expired=(Expired(task=ended(task, now_ms), reason="queue_full"),))
-            if lowest is not None:
-                expired = (self.expire(lowest, now_ms, is_full=True),)
-            elif len(self.entries) >= self.settings.protected_tasks_max:
-                self.totals["refused"] += 1
-                return Put(status="full")
+                expired.append(Expired(task=ended(task, now_ms), reason="queue_full"))
+                return Put(status="closed", expired=tuple(expired))
+            if lowest is None:
+                break
+            expired.append(self.expire(lowest, now_ms, is_full=True))
+        if len(self.entries) >= self.settings.protected_tasks_max:
+            self.totals["refused"] += 1
+            return Put(status="full", expired=tuple(expired))
         self.entries[task.task_id] = entry
         self.shelves.add(entry)
-        return Put(status="added", expired=expired)
+        return Put(status="added", expired=tuple(expired))
 
     def remove(self, task_id: str) -> bool:
         """Drop a task; whether it was there."""
@@ -101,6 +103,10 @@ class TaskTable:
         """Drop a task for good: the same id is not taken in again."""
         self.remove(task_id)
         self._closed.add(task_id)
+
+    def is_closed(self, task_id: str) -> bool:
+        """Whether a task of this id was closed, as far as that is remembered."""
+        return task_id in self._closed
 
     def expire(self, entry: Entry, now_ms: int, *, is_full: bool = False) -> Expired:
         """End an open task without an answer."""

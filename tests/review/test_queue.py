@@ -110,7 +110,8 @@ def test_an_answer_settles_after_the_undo_time(queue: Queue, task: Any, opinion:
     assert settled.task.correction_id == settled.correction.correction_id
     assert settled.reliability == pytest.approx(0.9)
     assert queue.put(task(1, revision=4), 7_000).status == "closed"
-    assert queue.opinion(opinion("t-1", "ann", "b"), 7_000).status == "unknown_task"
+    assert queue.opinion(opinion("t-1", "ann", "b"), 7_000).status == "settled"
+    assert queue.opinion(opinion("t-9", "ann", "b"), 7_000).status == "unknown_task"
 
 
 def test_the_next_answer_makes_the_last_one_final(queue: Queue, task: Any, opinion: Any) -> None:

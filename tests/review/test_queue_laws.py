@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
+import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -141,7 +142,7 @@ def test_a_restart_by_replay_gives_the_same_queue(
         desk.act(*act)
     again = Queue(SETTINGS)
     for one in desk.tasks.values():
-        assert again.put(one, desk.now_ms).status == "added"
+        assert again.put(one, desk.now_ms, replayed=True).status == "added"
     for said in order.sample(desk.log, len(desk.log)):
         again.replay(said)
     assert state(again) == state(desk.queue)
@@ -172,8 +173,6 @@ def test_a_hundred_thousand_tasks_stay_in_order(task: Any) -> None:
     """At the limit the queue still hands out the most urgent task, pages deep, and keeps its bound."""
     queue = Queue(QueueSettings(open_tasks_max=100_000))
     template = task()
-    import msgspec
-
     for number in range(100_100):
         queue.put(msgspec.structs.replace(template, task_id=f"t-{number}", priority=float(number * 7_919 % 100_103)), 0)
     assert len(queue) == 100_000
