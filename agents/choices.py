@@ -30,8 +30,7 @@ class Choices:
             if len(self._seen) >= CHOICES_MAX:
                 return
 
-    def offer(self, event: Prediction) -> tuple[str, ...]:
-        """The choices for one event; the model's own answer is always among them."""
-        answer = label_text(event.prediction)
-        choices = self._declared or tuple(sorted(self._seen))
-        return choices if answer in choices else (*choices, answer)
+    @property
+    def known(self) -> tuple[str, ...]:
+        """The labels to offer."""
+        return self._declared or tuple(sorted(self._seen))

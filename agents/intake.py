@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from agents.choices import Choices
 from agents.metrics import INTAKE_EVENTS, INTAKE_REJECTS, INTAKE_VERDICTS
@@ -26,26 +25,12 @@ from streams.inbox import Arrivals, read_predictions
 from streams.outbox import Outbox
 from streams.records import Record
 
-__all__ = ["Intake", "IntakeSettings", "Serving"]
+if TYPE_CHECKING:
+    from learning.serving import Scores, ServingModel
+
+__all__ = ["Intake", "IntakeSettings"]
 
 VERDICTS_PER_MESSAGE_MAX = 200
-
-
-class Scores(Protocol):
-    """What the learned model in charge says of a batch; arrays of shape (events,)."""
-
-    answers: Sequence[str]
-    error_probability: npt.NDArray[np.float64]
-    uncertainty: npt.NDArray[np.float64]
-
-
-class Serving(Protocol):
-    """The learned model in charge."""
-
-    version: str
-
-    def many(self, events: Sequence[Prediction]) -> Scores:
-        """Score a batch."""
 
 
 class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +56,7 @@ class Intake:
         settings: IntakeSettings,
         *,
         reference_of: Callable[[str], Reference | None],
-        serving_of: Callable[[str], Serving | None],
+        serving_of: Callable[[str], ServingModel | None],
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
@@ -146,7 +131,7 @@ class Intake:
         times_ms: Sequence[int],
         decisions: Decisions,
         policy_version: str,
-        serving: Serving | None,
+        serving: ServingModel | None,
         scores: Scores | None,
         now_ms: int,
     ) -> list[Verdict]:
@@ -202,12 +187,16 @@ class Intake:
             assert lane is not None
             task = new_task_for(
                 event,
-                verdict,
                 lane=lane,
-                choices=self._choices[event.model].offer(event),
                 created_at=now_ms,
-                due_at=now_ms + 1000 * getattr(self._settings.queue, lane).due_seconds,
-                priority=float(decisions.scores[place]),
+                settings=self._settings.queue,
+                score=float(decisions.scores[place]),
+                uncertainty=verdict.uncertainty,
+                inclusion_probability=verdict.inclusion_probability,
+                reasons=verdict.reasons,
+                choices=self._choices[event.model].known,
+                learned_prediction=verdict.learned_prediction,
+                learned_version=verdict.learned_version,
             )
             verdicts[place] = msgspec.structs.replace(verdict, task_id=task.task_id)
             outbox.send(REVIEW_EVENTS, task.task_id, task)

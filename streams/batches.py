@@ -1,7 +1,8 @@
 """Batches of a consumer group, handled one at a time in the thread that asks for them.
 
-Two kinds: ``TransactionalBatches`` writes outputs and offsets in one Kafka transaction (INTAKE); ``GroupBatches`` commits
-offsets once the handler has returned, so that a crash hands the batch out again (roles that are idempotent by id).
+Two kinds: ``TransactionalBatches`` writes outputs and offsets in one Kafka transaction (INTAKE); ``GroupBatches``
+commits offsets once the handler has returned, so that a crash hands the batch out again (roles that are idempotent by
+id).
 """
 
 from __future__ import annotations
@@ -9,10 +10,10 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, cast
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from schemas.topics import Topic
 from streams.clients import common_client_config
@@ -21,7 +22,7 @@ from streams.outbox import Outbox, producer_config
 from streams.records import Record
 from streams.settings import KafkaSettings
 
-__all__ = ["BatchSettings", "GroupBatches", "Place", "TransactionalBatches"]
+__all__ = ["BatchSettings", "GroupBatches", "HandBack", "Place", "TransactionalBatches"]
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +48,10 @@ class Place:
     topic: str
     partition: int
     committed: int | None
+
+
+class HandBack(Exception):  # noqa: N818 - not a failure: the handler asks for the batch to be handed out again
+    """Raised by a handler that cannot finish a batch now, or must not any more."""
 
 
 class Handler(Protocol):
@@ -120,13 +125,13 @@ class _Batches:
         self._owned = set()
         self.generation += 1
 
-    def _take(self) -> list[Message]:
+    def _take(self) -> list[Record]:
         """The next messages; errors are logged and left out.
 
         A rebalance runs inside ``consume``, and what that call returns can hold messages from before it: all of it is
         handed back, to be read again by whoever owns the partition now.
         """
-        taken: list[Message] = []
+        taken: list[Record] = []
         generation = self.generation
         for message in self._consumer.consume(self._batch.events_max, self._batch.wait_seconds):
             error = message.error()
@@ -134,20 +139,20 @@ class _Batches:
                 if error.code() != KafkaError._PARTITION_EOF:
                     log.warning("consume", error=error.str())
             else:
-                taken.append(message)
+                taken.append(cast(Record, message))
         if generation != self.generation:
             self._rewind(taken)
             return []
         return taken
 
     @staticmethod
-    def _next_offsets(messages: Sequence[Message]) -> list[TopicPartition]:
+    def _next_offsets(messages: Sequence[Record]) -> list[TopicPartition]:
         ends: dict[tuple[str, int], int] = {}
         for message in messages:
             ends[message.topic(), message.partition()] = message.offset() + 1
         return [TopicPartition(topic, partition, end) for (topic, partition), end in ends.items()]
 
-    def _rewind(self, messages: Sequence[Message]) -> None:
+    def _rewind(self, messages: Sequence[Record]) -> None:
         firsts: dict[tuple[str, int], int] = {}
         for message in messages:
             firsts.setdefault((message.topic(), message.partition()), message.offset())
@@ -200,7 +205,7 @@ class TransactionalBatches(_Batches):
         finally:
             self._consumer.close()
 
-    def _one_transaction(self, messages: Sequence[Message]) -> None:
+    def _one_transaction(self, messages: Sequence[Record]) -> None:
         self._producer.begin_transaction()
         try:
             self._handle(messages, self._outbox)
@@ -241,24 +246,32 @@ class GroupBatches(_Batches):
         try:
             while not stop.is_set():
                 messages = self._take()
-                self._handle(messages, self._outbox)
+                try:
+                    self._handle(messages, self._outbox)
+                except HandBack:
+                    self._rewind(messages)
+                    continue
                 self._outbox.flush()
                 if messages:
                     self._commit(messages)
         finally:
             self._consumer.close()
 
-    def wait_paused(self, stop: threading.Event, seconds: float) -> None:
-        """Stay a member of the group without taking more, for a handler that waits for something else."""
-        partitions = self._consumer.assignment()
-        self._consumer.pause(partitions)
+    def wait_paused(self, stop: threading.Event, seconds: float) -> bool:
+        """Stay a member of the group without taking more, for a handler that waits for something else.
+
+        False where the batch in hand is not this worker's any more, or the worker is to stop.
+        """
+        generation = self.generation
+        self._consumer.pause(self._consumer.assignment())
         try:
-            stop.wait(seconds)
+            stopping = stop.wait(seconds)
             self._consumer.poll(0)
         finally:
             self._consumer.resume(self._consumer.assignment())
+        return not stopping and generation == self.generation
 
-    def _commit(self, messages: Sequence[Message]) -> None:
+    def _commit(self, messages: Sequence[Record]) -> None:
         try:
             self._consumer.commit(offsets=self._next_offsets(messages), asynchronous=False)
         except KafkaException as error:

@@ -23,22 +23,30 @@ _raw_items = msgspec.json.Decoder(list[msgspec.Raw])
 
 @dataclasses.dataclass(slots=True)
 class Arrivals:
-    """The readable events of a batch in order of arrival, with the partition and offset of each, and the Rejects."""
+    """The readable events of a batch in order of arrival, and the Rejects.
+
+    Of each event its time, the partition and offset of its message, and its place within an array message.
+    """
 
     events: list[Prediction] = dataclasses.field(default_factory=list)
     times_ms: list[int] = dataclasses.field(default_factory=list)
     partitions: list[int] = dataclasses.field(default_factory=list)
     offsets: list[int] = dataclasses.field(default_factory=list)
+    indexes: list[int] = dataclasses.field(default_factory=list)
     rejects: list[Reject] = dataclasses.field(default_factory=list)
 
 
 def read_predictions(records: Sequence[Record], prefix: str, *, now_ms: int, future_ms_max: int) -> Arrivals:
-    """Decode and check a batch. ``future_ms_max`` bounds how far an event's time may lie ahead of ``now_ms``."""
+    """Decode and check a batch.
+
+    ``future_ms_max`` bounds how far an event's time may lie ahead of the time at which Kafka took its message, so that
+    whoever reads the message, whenever, comes to the same answer.
+    """
     arrivals = Arrivals()
     one, many = decoder_of(Prediction).decode, decoder_of_many(Prediction).decode
-    latest = now_ms + future_ms_max
     for record in records:
         data = record.value() or b""
+        latest = record.timestamp()[1] + future_ms_max
         try:
             found = [one(data)] if data[:1] == b"{" else many(data)
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -47,18 +55,19 @@ def read_predictions(records: Sequence[Record], prefix: str, *, now_ms: int, fut
         for index, event in enumerate(found):
             problem = _problem(event, latest)
             if problem is None:
-                _accept(arrivals, record, event)
+                _accept(arrivals, record, event, index)
             else:
                 original = None if data[:1] == b"{" else bytes(_raw_items.decode(data)[index])
                 _refuse(arrivals, record, prefix, now_ms, MalformedError(problem), original, index)
     return arrivals
 
 
-def _accept(arrivals: Arrivals, record: Record, event: Prediction) -> None:
+def _accept(arrivals: Arrivals, record: Record, event: Prediction, index: int) -> None:
     arrivals.events.append(event)
     arrivals.times_ms.append(epoch_ms(event.time))
     arrivals.partitions.append(record.partition())
     arrivals.offsets.append(record.offset())
+    arrivals.indexes.append(index)
 
 
 def _problem(event: Prediction, latest_ms: int) -> str | None:
@@ -68,15 +77,13 @@ def _problem(event: Prediction, latest_ms: int) -> str | None:
             return problem
     if epoch_ms(event.time) > latest_ms:
         return (
-            f"{epoch_ms(event.time)} lies too far in the future; expected RFC 3339 or epoch milliseconds of when the model"
-            " was asked - at `$.time`"
+            f"{epoch_ms(event.time)} lies too far in the future; expected RFC 3339 or epoch milliseconds of when"
+            " the model was asked - at `$.time`"
         )
     return None
 
 
-def _read_slowly(
-    record: Record, data: bytes, arrivals: Arrivals, prefix: str, now_ms: int, latest_ms: int
-) -> None:
+def _read_slowly(record: Record, data: bytes, arrivals: Arrivals, prefix: str, now_ms: int, latest_ms: int) -> None:
     """What the fast path could not read: a registry prefix, blanks before the JSON, or elements that are wrong."""
     if data[:1] == b"\0":
         data = data[REGISTRY_PREFIX_BYTES:]
@@ -99,7 +106,7 @@ def _read_slowly(
         except MalformedError as error:
             _refuse(arrivals, record, prefix, now_ms, _explain(error, item), None if whole else item, index)
         else:
-            _accept(arrivals, record, event)
+            _accept(arrivals, record, event, index)
 
 
 def _explain(error: MalformedError, item: bytes) -> MalformedError:

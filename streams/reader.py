@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
+from typing import cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
@@ -23,8 +24,8 @@ FETCH_SECONDS = 0.2
 class LogReader:
     """Hands every record of some topics to a function each: first all there is, then what comes.
 
-    Every reader sees every partition; nothing is committed. ``topics`` maps a topic's name without the prefix to what is
-    called with each of its records, in the thread that reads.
+    Every reader sees every partition; nothing is committed. ``topics`` maps a topic's name without the prefix to what
+    is called with each of its records, in the thread that reads.
     """
 
     def __init__(self, settings: KafkaSettings, topics: Mapping[str, Callable[[Record], None]]) -> None:
@@ -80,10 +81,10 @@ class LogReader:
     def _step(self) -> int:
         read = 0
         for message in self._consumer.consume(READ_EVENTS_MAX, FETCH_SECONDS):
-            error = message.error()
+            error, record = message.error(), cast(Record, message)
             if error is None:
-                self._handlers[message.topic()](message)
+                self._handlers[record.topic()](record)
                 read += 1
             elif error.code() == KafkaError._PARTITION_EOF:
-                self._unread.discard((message.topic(), message.partition()))
+                self._unread.discard((record.topic(), record.partition()))
         return read

@@ -15,7 +15,7 @@ __all__ = ["ThreadLoop"]
 log = structlog.get_logger(__name__)
 
 
-class ThreadLoop(faust.Service):  # type: ignore[misc]  # faust publishes no types
+class ThreadLoop(faust.Service):
     """Runs ``body(stop)`` in a thread until ``stop`` is set; what it raises crashes the worker.
 
     ``stop_seconds_max`` bounds how long a stop waits for the batch in hand.
@@ -49,7 +49,7 @@ class ThreadLoop(faust.Service):  # type: ignore[misc]  # faust publishes no typ
         """Start the thread."""
         self.thread.start()
 
-    @faust.Service.task  # type: ignore[untyped-decorator]  # faust publishes no types
+    @faust.Service.task
     async def _watch(self) -> None:
         while not self.should_stop:
             if not self.thread.is_alive():

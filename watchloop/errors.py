@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["FolderTaken", "NoAccess", "PortTaken", "WatchloopError", "WrongSetting", "WrongTable"]
+__all__ = [
+    "ConsoleRefused",
+    "FolderTaken",
+    "NoAccess",
+    "PortTaken",
+    "WatchloopError",
+    "WorkerFailed",
+    "WrongSetting",
+    "WrongTable",
+]
 
 
 class WatchloopError(Exception):
@@ -27,3 +36,11 @@ class PortTaken(WatchloopError):  # noqa: N818
 
 class WrongTable(WatchloopError):  # noqa: N818
     """A recorded table lacks what was asked of it."""
+
+
+class WorkerFailed(WatchloopError):  # noqa: N818
+    """A worker process dies again and again."""
+
+
+class ConsoleRefused(WatchloopError):  # noqa: N818
+    """The console does not answer, or does not let somebody in."""

@@ -57,7 +57,7 @@ class DataFolder:
             owner = lock.read().strip() or "unknown"
             lock.close()
             raise FolderTaken(
-                f"{self.path}: in use by another watchloop (process {owner}); stop it, or name another folder with --data"
+                f"{self.path}: in use by another watchloop (process {owner}); stop it, or name another folder: --data"
             ) from error
         try:
             lock.seek(0)

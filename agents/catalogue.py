@@ -1,0 +1,110 @@
+"""What INTAKE must know of other roles' work: references, and the learned models in charge."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from learning.serving import ServingModel
+from learning.signing import Keyring
+from learning.snapshot import SnapshotRefused, chunk_keys, unpack
+from schemas.codec import MalformedError, decode
+from schemas.manifest import Manifest
+from schemas.reference import Reference
+from schemas.topics import MODEL_CHUNKS, MODELS, REFERENCES
+from streams.reader import LogReader
+from streams.records import Record
+from streams.settings import KafkaSettings
+
+__all__ = ["Catalogue"]
+
+log = structlog.get_logger(__name__)
+
+
+class Catalogue:
+    """References by model, and verified serving models by model, as the log says.
+
+    ``keyring`` is asked for anew at every manifest, so that a key added while the program runs is known. Chunks wait in
+    at most ``snapshot_bytes_max`` bytes; beyond it the oldest are dropped, and their snapshot is refused for the gap.
+    """
+
+    def __init__(self, kafka: KafkaSettings, keyring: Callable[[], Keyring], snapshot_bytes_max: int) -> None:
+        self._keyring = keyring
+        self._snapshot_bytes_max = snapshot_bytes_max
+        self._references: dict[str, Reference] = {}
+        self._serving: dict[str, ServingModel] = {}
+        self._chunks: dict[str, bytes] = {}
+        self._waiting: dict[str, Manifest] = {}
+        self._reader = LogReader(
+            kafka, {REFERENCES.name: self._hear_reference, MODEL_CHUNKS.name: self._hear_chunk, MODELS.name: self._hear}
+        )
+
+    def reference_of(self, model: str) -> Reference | None:
+        """The reference in charge."""
+        return self._references.get(model)
+
+    def serving_of(self, model: str) -> ServingModel | None:
+        """The learned model in charge; None where production is."""
+        return self._serving.get(model)
+
+    def catch_up(self) -> None:
+        """Read what there is."""
+        self._reader.catch_up()
+
+    def run(self, stop: threading.Event) -> None:
+        """Go on listening until ``stop`` is set."""
+        self._reader.run(stop)
+
+    def _hear_reference(self, record: Record) -> None:
+        value = record.value()
+        if value is not None:
+            try:
+                reference = decode(Reference, value)
+            except MalformedError as error:
+                log.error("reference not readable", why=error.reason)
+                return
+            self._references[reference.model] = reference
+
+    def _hear_chunk(self, record: Record) -> None:
+        key, value = (record.key() or b"").decode("utf-8", "replace"), record.value()
+        if value is None:
+            self._chunks.pop(key, None)
+            return
+        self._chunks[key] = value
+        while sum(map(len, self._chunks.values())) > self._snapshot_bytes_max and len(self._chunks) > 1:
+            self._chunks.pop(next(iter(self._chunks)))
+        for manifest in list(self._waiting.values()):
+            self._take_if_whole(manifest)
+
+    def _hear(self, record: Record) -> None:
+        value = record.value()
+        if value is None:
+            return
+        try:
+            manifest = decode(Manifest, value)
+        except MalformedError as error:
+            log.error("manifest not readable", why=error.reason)
+            return
+        self._waiting[manifest.model] = manifest
+        self._take_if_whole(manifest)
+
+    def _take_if_whole(self, manifest: Manifest) -> None:
+        keys = chunk_keys(manifest)
+        if any(key not in self._chunks for key in keys):
+            return
+        del self._waiting[manifest.model]
+        try:
+            serving = unpack(manifest, self._chunks, self._keyring(), ServingModel, self._snapshot_bytes_max)
+        except SnapshotRefused as error:
+            log.error("snapshot refused, the model in charge stays", model=manifest.model, why=str(error))
+            return
+        finally:
+            for key in keys:
+                del self._chunks[key]
+        if serving is None:
+            self._serving.pop(manifest.model, None)
+        else:
+            self._serving[manifest.model] = serving
+        log.info("model in charge", model=manifest.model, version=manifest.version)

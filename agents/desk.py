@@ -1,0 +1,257 @@
+"""The desk that the console talks to: answers out of memory, opinions into the log."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Awaitable, Callable
+
+from agents.desk_state import DeskState
+from agents.loop_watch import LoopWatch
+from review.console.desk import (
+    ActionResult,
+    AlertAction,
+    AlertView,
+    LaneCounts,
+    LeasedTask,
+    LoopState,
+    ModelState,
+    Outcome,
+    QueueCounts,
+    TaskSummary,
+)
+from review.console.ranges import ranges_of
+from review.outcomes import Reply, ReplyStatus, TaskView
+from review.task_life import task_id_of
+from schemas.alert import Alert, AlertState
+from schemas.opinion import Opinion
+from schemas.person import Person
+from schemas.task import Lane
+from schemas.topics import REVIEW_OPINIONS, Topic
+from schemas.wire import Wire
+
+__all__ = ["LiveDesk", "Send"]
+
+Send = Callable[[Topic, str, Wire | None], Awaitable[None]]
+"""Puts one value into the log; returns once the log has it, or once it is kept to be sent again."""
+
+OUTCOMES: dict[ReplyStatus, Outcome] = {
+    "done": "accepted",
+    "known": "accepted",
+    "unknown_task": "conflict",
+    "settled": "conflict",
+    "already_answered": "conflict",
+    "lease_lost": "lease_lost",
+    "held_by_another": "lease_lost",
+    "other_role": "not_allowed",
+    "not_a_choice": "not_offered",
+    "too_late": "too_late",
+}
+ALERT_CHANGE_SECONDS_MAX = 3.0
+
+
+class LiveDesk:
+    """Implements ``review.console.desk.Desk`` over the queue and the log."""
+
+    def __init__(self, state: DeskState, watch: LoopWatch, send: Send) -> None:
+        self._state = state
+        self._watch = watch
+        self._send = send
+
+    async def person(self, person_id: str) -> Person | None:
+        """The account of this id."""
+        return self._state.people.get(person_id)
+
+    async def counts(self) -> QueueCounts:
+        """How many tasks are open in each lane."""
+        now_ms = self._state.now_ms()
+        return QueueCounts(
+            lanes={
+                lane: LaneCounts(
+                    open=counts.open + counts.leased,
+                    leased=counts.leased,
+                    overdue=counts.overdue,
+                    oldest_due_at=counts.due_next_ms or 0,
+                )
+                for lane, counts in self._state.queue.counts(now_ms).items()
+            }
+        )
+
+    async def page(self, lane: Lane | None, offset: int, limit: int) -> tuple[TaskSummary, ...]:
+        """Open tasks in the order in which they are handed out."""
+        return tuple(self._summary(view) for view in self._state.queue.page(offset, limit, lane=lane))
+
+    async def next_task(self, person: Person) -> LeasedTask | None:
+        """The task this person should do next."""
+        lease = self._state.queue.next_for(person.person_id, person.roles, self._state.now_ms())
+        return None if lease is None else self._leased(lease.task.task_id, person, lease.until_ms)
+
+    async def task(self, task_id: str, person: Person) -> LeasedTask | None:
+        """One task, leased if that can be had."""
+        if self._state.queue.view(task_id) is None:
+            return None
+        reply = self._state.queue.lease(task_id, person.person_id, person.roles, self._state.now_ms())
+        if reply.lease is not None:
+            return self._leased(task_id, person, reply.lease.until_ms)
+        return self._leased(task_id, person, 0, reply.sentence)
+
+    async def answer(
+        self, task_id: str, person: Person, answer: str, seconds_spent: float, comment: str
+    ) -> ActionResult:
+        """This person's opinion."""
+        now_ms = self._state.now_ms()
+        view = self._state.queue.view(task_id)
+        opinion = Opinion(
+            opinion_id=f"o-{uuid.uuid4()}",
+            task_id=task_id,
+            model=view.task.model if view else "unknown",
+            person=person.person_id,
+            answer=answer,
+            time=now_ms,
+            seconds_spent=seconds_spent,
+            comment=comment,
+            simulated=person.simulated,
+        )
+        reply = self._state.queue.opinion(opinion, now_ms)
+        undo_until = now_ms + 1000 * self._state.settings.queue.undo_seconds
+        return await self._told(reply, undo_until if reply.ok else 0)
+
+    async def skip(self, task_id: str, person: Person) -> ActionResult:
+        """Leave a task to others."""
+        return await self._told(self._state.queue.skip(task_id, person.person_id))
+
+    async def withdraw(self, task_id: str, person: Person) -> ActionResult:
+        """Take back the last answer."""
+        return await self._told(self._state.queue.withdraw(task_id, person.person_id, self._state.now_ms()))
+
+    async def alerts(self, state: AlertState | None, offset: int, limit: int) -> tuple[Alert, ...]:
+        """Alerts in their present state, newest first."""
+        newest = [history[-1] for history in self._state.alerts.values()]
+        chosen = [alert for alert in newest if state is None or alert.state == state]
+        chosen.sort(key=lambda alert: (alert.fired_at, alert.fired_at_event, alert.alert_id), reverse=True)
+        return tuple(chosen[offset : offset + limit])
+
+    async def alert(self, alert_id: str) -> AlertView | None:
+        """One alert with its history."""
+        history = self._state.alerts.get(alert_id)
+        if history is None:
+            return None
+        return AlertView(alert=history[-1], history=tuple(history), has_report=bool(history[-1].report_id))
+
+    async def alert_action(self, alert_id: str, person: Person, action: AlertAction, comment: str) -> ActionResult:
+        """Ask DRIFT, by an opinion, to acknowledge or resolve an alert, and wait a little for it."""
+        history = self._state.alerts.get(alert_id)
+        if history is None:
+            return ActionResult(outcome="unknown", message="There is no such alert.")
+        alert = history[-1]
+        if alert.state == "resolved" or (alert.state == "acknowledged" and action == "acknowledge"):
+            return ActionResult(outcome="conflict", message=f"This alert is {alert.state} already.")
+        opinion = Opinion(
+            opinion_id=f"o-{uuid.uuid4()}",
+            task_id=task_id_of(alert.model, alert.alert_id),
+            model=alert.model,
+            person=person.person_id,
+            answer=action,
+            time=self._state.now_ms(),
+            comment=comment,
+            simulated=person.simulated,
+        )
+        await self._send(REVIEW_OPINIONS, opinion.task_id, opinion)
+        changed = await self._changed(alert)
+        done = "acknowledged" if action == "acknowledge" else "resolved"
+        message = f"The alert is {done}." if changed else f"The alert will be {done} as soon as DRIFT has read this."
+        return ActionResult(outcome="accepted", message=message)
+
+    async def report_html(self, report_id: str) -> str | None:
+        """The Evidently report of this id."""
+        return await self._watch.report_html(report_id)
+
+    async def loop_state(self) -> LoopState:
+        """How the loop stands: memory for tasks and alerts, ClickHouse and Kafka (a few seconds old) for the rest."""
+        figures = self._watch.figures
+        models = sorted({*figures.models, *self._state.manifests, *self._state.references})
+        open_tasks = self._open_tasks()
+        return LoopState(
+            at=self._state.now_ms(),
+            models=tuple(self._model_state(model, open_tasks.get(model, {})) for model in models),
+            roles=figures.roles,
+            rejects=figures.rejects,
+            warnings=figures.warnings,
+            recent_opinions=tuple(self._state.opinions),
+        )
+
+    def _model_state(self, model: str, open_tasks: dict[Lane, int]) -> ModelState:
+        figures = self._watch.figures.models.get(model)
+        manifest = self._state.manifests.get(model)
+        in_charge = "production" if manifest is None or manifest.recipe == "production" else manifest.version
+        return ModelState(
+            model=model,
+            events=figures.events if figures else 0,
+            decisions=figures.decisions if figures else {},
+            open_tasks=open_tasks,
+            corrections=figures.corrections if figures else 0,
+            alerts_firing=self._state.firing(model),
+            in_charge=in_charge,
+            in_charge_since=manifest.created_at if manifest else 0,
+            reviewed_share=figures.reviewed_share if figures else None,
+            budget=self._state.settings.model(model).triage.budget,
+            accuracy=figures.accuracy if figures else None,
+        )
+
+    def _open_tasks(self) -> dict[str, dict[Lane, int]]:
+        return self._state.queue.counts_by_model()
+
+    def _summary(self, view: TaskView) -> TaskSummary:
+        task, evidence = view.task, view.task.evidence
+        holder = self._state.people.get(view.holder)
+        return TaskSummary(
+            task_id=task.task_id,
+            lane=task.lane,
+            model=task.model,
+            priority=task.priority,
+            created_at=task.created_at,
+            due_at=task.due_at,
+            reasons=task.reasons,
+            prediction=evidence.prediction if evidence else "",
+            confidence=evidence.confidence if evidence else None,
+            alert_id=task.alert_id,
+            opinions=len(view.opinions),
+            leased_by=view.holder,
+            leased_simulated=holder.simulated if holder else False,
+        )
+
+    def _leased(self, task_id: str, person: Person, until_ms: int, note: str = "") -> LeasedTask | None:
+        view = self._state.queue.view(task_id)
+        if view is None:
+            return None
+        task = view.task
+        features = task.evidence.features if task.evidence else {}
+        alert = self._state.alerts.get(task.alert_id)
+        mine = next((opinion for opinion in view.opinions if opinion.person == person.person_id), None)
+        may_see = view.adjudication and set(person.roles) & set(self._state.settings.queue.adjudicator_roles)
+        return LeasedTask(
+            task=task,
+            leased_until=until_ms,
+            note=note,
+            mine=mine,
+            earlier=view.opinions if may_see else (),
+            ranges=ranges_of(self._state.references.get(task.model), features),
+            alert=alert[-1] if alert else None,
+        )
+
+    async def _told(self, reply: Reply, undo_until: int = 0) -> ActionResult:
+        if reply.opinion is not None and reply.status == "done":
+            self._state.opinions.appendleft(reply.opinion)
+            await self._send(REVIEW_OPINIONS, reply.opinion.task_id, reply.opinion)
+        return ActionResult(outcome=OUTCOMES[reply.status], message=reply.sentence, undo_until=undo_until)
+
+    async def _changed(self, before: Alert) -> bool:
+        """Whether the alert's state changed within a few seconds."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + ALERT_CHANGE_SECONDS_MAX
+        while loop.time() < deadline:
+            history = self._state.alerts.get(before.alert_id)
+            if history is not None and history[-1].state != before.state:
+                return True
+            await asyncio.sleep(0.05)
+        return False

@@ -1,0 +1,204 @@
+"""review.events, review.alerts, review.opinions ⇄ people: faust agents, a timer, and the console."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from faust.contrib.asgi import serve_asgi
+from faust.exceptions import FaustError
+
+from agents.desk import LiveDesk
+from agents.desk_state import DeskState, handler_of
+from agents.loop_watch import LoopWatch
+from agents.metrics import OPEN_TASKS, exposition
+from agents.settings import Settings
+from review.console.app import create_app
+from review.outcomes import Expired, Settled
+from schemas.codec import encode
+from schemas.task import Task
+from schemas.topics import CORRECTIONS, REVIEW_ALERTS, REVIEW_EVENTS, REVIEW_OPINIONS, Topic
+from schemas.wire import Wire
+from streams.app import raw_topic
+from streams.reader import LogReader
+from streams.records import Record
+from warehouse.client import Warehouse
+from warehouse.errors import WarehouseError
+from warehouse.queries import archived_tasks
+
+__all__ = ["add_desk"]
+
+log = structlog.get_logger(__name__)
+
+TICK_SECONDS = 0.5
+ARCHIVE_SECONDS = 30.0
+ARCHIVED_AT_ONCE_MAX = 2_000
+UNSENT_MAX = 100_000
+"""Messages kept while Kafka does not take them; beyond it people's answers are refused instead."""
+
+
+def now_ms() -> int:
+    """Epoch milliseconds."""
+    return time.time_ns() // 1_000_000
+
+
+class Relay:
+    """Hands records of a reading thread to the event loop, which alone touches the desk's state.
+
+    Before the loop runs, while the log is caught up with, they are handed on at once.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._attached = threading.Event()
+
+    async def attach(self) -> None:
+        """From now on through the running event loop."""
+        self._loop = asyncio.get_running_loop()
+        self._attached.set()
+
+    def to(self, hear: Callable[[bytes | None], None]) -> Callable[[Record], None]:
+        """A listener for records that calls ``hear`` where it may be called."""
+
+        def relay(record: Record) -> None:
+            if self._loop is None:
+                hear(record.value())
+            else:
+                self._loop.call_soon_threadsafe(hear, record.value())
+
+        return relay
+
+    def run(self, reader: LogReader, stop: threading.Event) -> None:
+        """Read on, once the event loop runs."""
+        while not self._attached.wait(0.1):
+            if stop.is_set():
+                return
+        reader.run(stop)
+
+
+class Sender:
+    """Puts values into the log by faust; what Kafka does not take is kept, in order, and tried again."""
+
+    def __init__(self, app: Any, settings: Settings) -> None:
+        self._topics = {
+            topic.name: raw_topic(app, settings.kafka, topic)
+            for topic in (REVIEW_EVENTS, REVIEW_ALERTS, REVIEW_OPINIONS, CORRECTIONS)
+        }
+        self._unsent: deque[tuple[Topic, str, bytes | None]] = deque()
+        self._lock = asyncio.Lock()
+
+    async def send(self, topic: Topic, key: str, value: Wire | None) -> None:
+        """Send after whatever waits; returns when Kafka has it, or when it is kept for later."""
+        if len(self._unsent) >= UNSENT_MAX:
+            raise ConnectionError("Kafka takes nothing at the moment; nothing was changed, try again later")
+        self._unsent.append((topic, key, None if value is None else encode(value)))
+        await self.flush()
+
+    async def flush(self) -> None:
+        """Send what waits, oldest first."""
+        async with self._lock:
+            while self._unsent:
+                topic, key, data = self._unsent[0]
+                try:
+                    await (await self._topics[topic.name].send(key=key.encode(), value=data))
+                except (FaustError, OSError) as error:
+                    log.error("Kafka did not take a message, it is kept", waiting=len(self._unsent), why=str(error))
+                    return
+                self._unsent.popleft()
+
+
+def add_desk(plan: Any) -> None:
+    """Read the log up to now, then add the agents, the timers and the console to the plan's app."""
+    settings: Settings = plan.settings
+    state = DeskState.new(settings, now_ms)
+    relay = Relay()
+    listener = _catch_up(state, settings, relay)
+    watch = LoopWatch(
+        settings.kafka, plan.warehouse, settings.accuracy, lambda model: settings.model(model).triage.audit_rate
+    )
+    plan.add_loop("loop watch", watch.run)
+    plan.add_loop("desk: log", lambda stop: relay.run(listener, stop))
+    plan.app.task(relay.attach)
+    sender = Sender(plan.app, settings)
+    _add_agents(plan.app, settings, state)
+    _add_settling(plan.app, state, sender)
+    _add_archiving(plan.app, state, sender, plan.warehouse())
+    console = create_app(LiveDesk(state, watch, sender.send), settings=settings.console, metrics=exposition)
+    serve_asgi(
+        plan.app, console, host=settings.console.host, port=settings.console.port, access_log=False, lifespan="on"
+    )
+
+
+def _catch_up(state: DeskState, settings: Settings, relay: Relay) -> LogReader:
+    """Tasks first, then the opinions on them; returns the reader that goes on listening to the rest."""
+    tasks = LogReader(
+        settings.kafka,
+        {REVIEW_EVENTS.name: handler_of(state.hear_task), REVIEW_ALERTS.name: handler_of(state.hear_task)},
+    )
+    tasks.catch_up()
+    tasks.close()
+    opinions = LogReader(settings.kafka, {REVIEW_OPINIONS.name: handler_of(state.hear_opinion)})
+    opinions.catch_up()
+    opinions.close()
+    rest = LogReader(settings.kafka, {name: relay.to(hear) for name, hear in state.listeners().items()})
+    rest.catch_up()
+    log.info("desk is back", open_tasks=len(state.queue), alerts=len(state.alerts), people=len(state.people))
+    return rest
+
+
+def _add_agents(app: Any, settings: Settings, state: DeskState) -> None:
+    for topic, hear in (
+        (REVIEW_EVENTS, state.hear_task),
+        (REVIEW_ALERTS, state.hear_task),
+        (REVIEW_OPINIONS, state.hear_opinion),
+    ):
+
+        async def carry(stream: Any, hear: Any = hear) -> None:
+            async for data in stream:
+                hear(data)
+
+        app.agent(raw_topic(app, settings.kafka, topic), name=f"desk {topic.name}")(carry)
+
+
+def _add_settling(app: Any, state: DeskState, sender: Sender) -> None:
+    @app.timer(TICK_SECONDS)  # type: ignore[untyped-decorator]  # faust publishes no types
+    async def settle() -> None:
+        events, state.expired = [*state.expired, *state.queue.tick(now_ms())], []
+        for event in events:
+            if isinstance(event, Settled):
+                if event.correction is not None:
+                    await sender.send(CORRECTIONS, event.correction.model, event.correction)
+                await _tell(sender, event.task)
+            elif isinstance(event, Expired):
+                await _tell(sender, event.task)
+        await sender.flush()
+        for lane, counts in state.queue.counts(now_ms()).items():
+            OPEN_TASKS.labels(lane).set(counts.open + counts.leased)
+
+
+def _add_archiving(app: Any, state: DeskState, sender: Sender, warehouse: Warehouse) -> None:
+    @app.timer(ARCHIVE_SECONDS)  # type: ignore[untyped-decorator]  # faust publishes no types
+    async def archive() -> None:
+        """End what is settled and stored: the topic then holds open tasks only."""
+        waiting = [state.settled.popleft() for _ in range(min(len(state.settled), ARCHIVED_AT_ONCE_MAX))]
+        if not waiting:
+            return
+        try:
+            stored = await asyncio.to_thread(archived_tasks, warehouse.query, [task.task_id for task in waiting])
+        except WarehouseError as error:
+            log.warning("tasks wait for the archive", tasks=len(waiting), why=str(error))
+            stored = {}
+        for task in waiting:
+            if stored.get(task.task_id, -1) >= task.revision:
+                await sender.send(REVIEW_ALERTS if task.lane == "alert" else REVIEW_EVENTS, task.task_id, None)
+            else:
+                state.settled.append(task)
+
+
+async def _tell(sender: Sender, task: Task) -> None:
+    await sender.send(REVIEW_ALERTS if task.lane == "alert" else REVIEW_EVENTS, task.task_id, task)

@@ -1,0 +1,140 @@
+"""What DESK knows, told by the log: tasks and opinions, alerts, people, references, models."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+import structlog
+
+from agents.settings import Settings
+from review.outcomes import Expired
+from review.queue import Queue
+from schemas.alert import Alert
+from schemas.codec import MalformedError, decode
+from schemas.manifest import Manifest
+from schemas.opinion import Opinion
+from schemas.person import Person
+from schemas.reference import Reference
+from schemas.task import Task
+from schemas.wire import Wire
+from streams.records import Record
+
+__all__ = ["DeskState"]
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T", bound=Wire)
+
+OPINIONS_SHOWN_MAX = 20
+ALERTS_KEPT_MAX = 2_000
+"""Alerts known to the console; beyond it the one that changed longest ago is left to ClickHouse."""
+HISTORY_KEPT_MAX = 100
+"""Revisions of one alert that the console shows; the first and the newest are kept."""
+SETTLED_KEPT_MAX = 50_000
+"""Settled tasks that wait for their tombstone; beyond it the oldest keep their place in the topic until a restart."""
+
+
+@dataclasses.dataclass(slots=True)
+class DeskState:
+    """Everything in memory; methods called ``hear_…`` take one record of a topic, in the thread of the event loop."""
+
+    settings: Settings
+    queue: Queue
+    now_ms: Callable[[], int]
+    alerts: OrderedDict[str, list[Alert]] = dataclasses.field(default_factory=OrderedDict)
+    people: dict[str, Person] = dataclasses.field(default_factory=dict)
+    references: dict[str, Reference] = dataclasses.field(default_factory=dict)
+    manifests: dict[str, Manifest] = dataclasses.field(default_factory=dict)
+    opinions: deque[Opinion] = dataclasses.field(default_factory=lambda: deque(maxlen=OPINIONS_SHOWN_MAX))
+    settled: deque[Task] = dataclasses.field(default_factory=lambda: deque(maxlen=SETTLED_KEPT_MAX))
+    expired: list[Expired] = dataclasses.field(default_factory=list)
+
+    @classmethod
+    def new(cls, settings: Settings, now_ms: Callable[[], int]) -> DeskState:
+        """An empty desk."""
+        return cls(settings, Queue(settings.queue, settings.agreement), now_ms)
+
+    def hear_task(self, data: bytes | None) -> None:
+        """A task, or a new revision of it; expired ones that had to make room are kept to be told."""
+        task = read(Task, data)
+        if task is None:
+            return
+        put = self.queue.put(task, self.now_ms())
+        self.expired.extend(put.expired)
+        if put.status == "full":
+            log.error("queue full, task left in the log", task=task.task_id, limit="queue.protected_tasks_max")
+        if task.state != "open":
+            self.settled.append(task)
+
+    def hear_opinion(self, data: bytes | None) -> None:
+        """An opinion, perhaps one of our own."""
+        opinion = read(Opinion, data)
+        if opinion is None:
+            return
+        self.queue.replay(opinion)
+        if not any(known.opinion_id == opinion.opinion_id for known in self.opinions):
+            self.opinions.appendleft(opinion)
+
+    def hear_alert(self, data: bytes | None) -> None:
+        """A transition of an alert."""
+        alert = read(Alert, data)
+        if alert is None:
+            return
+        history = self.alerts.setdefault(alert.alert_id, [])
+        if not history or history[-1].revision < alert.revision:
+            history.append(alert)
+        if len(history) > HISTORY_KEPT_MAX:
+            del history[1]
+        self.alerts.move_to_end(alert.alert_id)
+        if len(self.alerts) > ALERTS_KEPT_MAX:
+            self.alerts.popitem(last=False)
+
+    def hear_person(self, data: bytes | None) -> None:
+        """An account."""
+        person = read(Person, data)
+        if person is not None:
+            self.people[person.person_id] = person
+
+    def hear_reference(self, data: bytes | None) -> None:
+        """A reference that is in charge now."""
+        reference = read(Reference, data)
+        if reference is not None:
+            self.references[reference.model] = reference
+
+    def hear_manifest(self, data: bytes | None) -> None:
+        """A model that is in charge now."""
+        manifest = read(Manifest, data)
+        if manifest is not None:
+            self.manifests[manifest.model] = manifest
+
+    def listeners(self) -> Mapping[str, Callable[[bytes | None], None]]:
+        """Topic to what hears it, but for tasks and opinions, which agents carry."""
+        return {
+            "alerts": self.hear_alert,
+            "people": self.hear_person,
+            "references": self.hear_reference,
+            "models": self.hear_manifest,
+        }
+
+    def firing(self, model: str) -> int:
+        """How many alerts of a model are firing."""
+        return sum(1 for h in self.alerts.values() if h[-1].model == model and h[-1].state == "firing")
+
+
+def read(kind: type[T], data: bytes | None) -> T | None:
+    """A value of the log; one that cannot be read is logged and left out, a tombstone is None too."""
+    if data is None:
+        return None
+    try:
+        return decode(kind, data)
+    except MalformedError as error:
+        log.error("not readable", kind=kind.__name__, why=error.reason)
+        return None
+
+
+def handler_of(hear: Callable[[bytes | None], None]) -> Callable[[Record], None]:
+    """A listener for whole records."""
+    return lambda record: hear(record.value())

@@ -1,0 +1,136 @@
+"""How the loop stands, seen from outside: figures of ClickHouse and the lag of groups, refreshed by a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import threading
+import time
+from collections.abc import Callable
+from typing import cast
+
+import structlog
+
+from review.accuracy import AccuracyEstimate, AccuracySums
+from review.console.desk import Interval, RoleState
+from review.settings import AccuracySettings
+from schemas.verdict import Decision
+from streams.errors import StreamsError
+from streams.lag import lag_of_groups
+from streams.settings import KafkaSettings
+from warehouse.client import Warehouse
+from warehouse.errors import WarehouseError
+from warehouse.loop_queries import ModelCounts, model_counts, reject_counts
+from warehouse.queries import report_html
+
+__all__ = ["LoopFigures", "LoopWatch", "ModelFigures"]
+
+log = structlog.get_logger(__name__)
+
+REFRESH_SECONDS = 2.0
+REFRESH_SHARE_MAX = 0.05
+"""Share of the time that may go into these questions: on a large archive they are asked less often."""
+LAG_WARNING_EVENTS = 50_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ModelFigures:
+    """What ClickHouse says of one model."""
+
+    events: int
+    decisions: dict[Decision, int]
+    corrections: int
+    reviewed_share: float | None
+    accuracy: Interval | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class LoopFigures:
+    """A few seconds old at most, unless a warning says otherwise."""
+
+    models: dict[str, ModelFigures] = dataclasses.field(default_factory=dict)
+    roles: tuple[RoleState, ...] = ()
+    rejects: dict[str, int] = dataclasses.field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+class LoopWatch:
+    """Asks ClickHouse and Kafka every two seconds; the event loop only reads ``figures``."""
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        warehouse: Callable[[], Warehouse],
+        accuracy: AccuracySettings,
+        audit_rate_of: Callable[[str], float],
+    ) -> None:
+        self.figures = LoopFigures()
+        self._kafka = kafka
+        self._make_warehouse = warehouse
+        self._accuracy = accuracy
+        self._audit_rate_of = audit_rate_of
+        self._reports: Warehouse | None = None
+        self._reports_lock = threading.Lock()
+
+    def run(self, stop: threading.Event) -> None:
+        """Until ``stop`` is set."""
+        warehouse: Warehouse | None = None
+        while not stop.is_set():
+            begin = time.monotonic()
+            warnings: list[str] = []
+            models, rejects = self.figures.models, self.figures.rejects
+            try:
+                warehouse = warehouse or self._make_warehouse()
+                models = {counts.model: self._figures(counts) for counts in model_counts(warehouse.query)}
+                rejects = reject_counts(warehouse.query)
+            except WarehouseError as error:
+                warehouse = None
+                warnings.append(f"Counts are old: {error}")
+            roles, notes = self._roles()
+            self.figures = LoopFigures(models, roles, rejects, tuple(warnings + notes))
+            stop.wait(max(REFRESH_SECONDS, (time.monotonic() - begin) / REFRESH_SHARE_MAX))
+
+    async def report_html(self, report_id: str) -> str | None:
+        """A stored report."""
+        return await asyncio.to_thread(self._report_html, report_id)
+
+    def _report_html(self, report_id: str) -> str | None:
+        with self._reports_lock:
+            try:
+                self._reports = self._reports or self._make_warehouse()
+                return report_html(self._reports.query, report_id)
+            except WarehouseError as error:
+                self._reports = None
+                log.warning("report not read", report=report_id, why=str(error))
+                return None
+
+    def _figures(self, counts: ModelCounts) -> ModelFigures:
+        seen = counts.events - counts.decisions["accept"] + counts.audited
+        return ModelFigures(
+            events=counts.events,
+            decisions=cast("dict[Decision, int]", counts.decisions),
+            corrections=counts.corrections,
+            reviewed_share=seen / counts.events if counts.events else None,
+            accuracy=self._interval(counts),
+        )
+
+    def _interval(self, counts: ModelCounts) -> Interval | None:
+        sums = AccuracySums(
+            events=counts.reviewable,
+            audit_hits=counts.audit_hits,
+            total=counts.accuracy_total,
+            variance=counts.accuracy_variance,
+        )
+        least = min(self._audit_rate_of(counts.model), counts.inclusion_min or 1.0)
+        found = AccuracyEstimate(self._accuracy, inclusion_probability_min=least, sums=sums).interval()
+        if found is None:
+            return None
+        return Interval(estimate=found[0], low=found[1], high=found[2], level=1.0 - self._accuracy.alpha)
+
+    def _roles(self) -> tuple[tuple[RoleState, ...], list[str]]:
+        try:
+            lags = lag_of_groups(self._kafka, ("intake", "drift", "learn", "record", "labels"))
+        except StreamsError as error:
+            return (), [f"Lag is unknown: {error}"]
+        late = [f"{role} is {lag} messages behind." for role, lag in lags.items() if (lag or 0) > LAG_WARNING_EVENTS]
+        return tuple(RoleState(role=role, lag_events=lag) for role, lag in lags.items()), late

@@ -1,0 +1,5 @@
+"""``python -m watchloop``."""
+
+from watchloop.cli import main
+
+main()

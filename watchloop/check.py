@@ -1,0 +1,95 @@
+"""``watchloop check``: is everything reachable, configured, keeping up?"""
+
+from __future__ import annotations
+
+import pathlib
+import urllib.error
+import urllib.request
+
+import msgspec
+
+from agents.settings import Settings
+from schemas.topics import ALL_TOPICS
+from streams.admin import check_reachable, describe
+from streams.errors import StreamsError
+from streams.lag import lag_of_groups
+from warehouse.client import Warehouse
+from warehouse.errors import WarehouseError
+from watchloop.folder import DataFolder
+
+__all__ = ["Finding", "run_checks"]
+
+LAG_EVENTS_MAX = 50_000
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One thing that was looked at."""
+
+    what: str
+    ok: bool
+    says: str
+
+
+def run_checks(settings: Settings, data: pathlib.Path) -> list[Finding]:
+    """All findings, in the order in which data flows."""
+    found = [_kafka(settings)]
+    if found[0].ok:
+        found += [_topics(settings), *_lags(settings)]
+    found.append(_clickhouse(settings))
+    endpoints = DataFolder(data).endpoints()
+    url = endpoints.console if endpoints else f"http://{settings.console.host}:{settings.console.port}"
+    found.append(_console(url))
+    return found
+
+
+def _kafka(settings: Settings) -> Finding:
+    try:
+        brokers = check_reachable(settings.kafka, 5.0)
+    except StreamsError as error:
+        return Finding("kafka", ok=False, says=str(error))
+    return Finding("kafka", ok=True, says=f"{brokers} broker(s) at {settings.kafka.bootstrap}")
+
+
+def _topics(settings: Settings) -> Finding:
+    try:
+        there = describe(settings.kafka)
+    except StreamsError as error:
+        return Finding("topics", ok=False, says=str(error))
+    missing = [topic.name for topic in ALL_TOPICS if topic.name not in there]
+    if missing:
+        return Finding("topics", ok=False, says=f"missing: {', '.join(missing)}; run watchloop topics create")
+    return Finding("topics", ok=True, says=f"all {len(there)} are there")
+
+
+def _lags(settings: Settings) -> list[Finding]:
+    try:
+        lags = lag_of_groups(settings.kafka, ("intake", "drift", "learn", "labels", "record"))
+    except StreamsError as error:
+        return [Finding("lag", ok=False, says=str(error))]
+    return [
+        Finding(
+            f"lag of {role}",
+            ok=lag is None or lag <= LAG_EVENTS_MAX,
+            says="has committed nothing yet" if lag is None else f"{lag} messages",
+        )
+        for role, lag in lags.items()
+    ]
+
+
+def _clickhouse(settings: Settings) -> Finding:
+    warehouse = Warehouse(settings.clickhouse)
+    try:
+        tables = warehouse.query("SELECT count() AS n FROM system.tables WHERE database = currentDatabase()")
+    except WarehouseError as error:
+        return Finding("clickhouse", ok=False, says=str(error))
+    return Finding("clickhouse", ok=True, says=f"{tables[0]['n']} tables and views at {settings.clickhouse.url}")
+
+
+def _console(url: str) -> Finding:
+    try:
+        with urllib.request.urlopen(f"{url}/healthz", timeout=5.0):  # noqa: S310  # our own address
+            return Finding("console", ok=True, says=url)
+    except (urllib.error.URLError, OSError) as error:
+        return Finding(
+            "console", ok=False, says=f"{url} does not answer ({error}); is a worker with role desk running?"
+        )

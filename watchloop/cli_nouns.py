@@ -1,0 +1,250 @@
+"""Nouns with verbs: topics, warehouse, alerts, models, users; and replay and check."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+import secrets
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any, cast
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from schemas.person import Role
+from watchloop.cli_query import analyst
+from watchloop.cli_shared import Config, Data, overridden, said, settings_of, settings_of_running
+from watchloop.errors import WatchloopError
+
+__all__ = ["add_to"]
+
+HERE = pathlib.Path("data")
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ROLES: tuple[Role, ...] = ("reviewer", "on-call", "admin")
+
+topics = typer.Typer(help="The Kafka topics of watchloop.", no_args_is_help=True)
+warehouse = typer.Typer(help="The ClickHouse tables and views of watchloop.", no_args_is_help=True)
+alerts = typer.Typer(help="Alerts.", no_args_is_help=True)
+models = typer.Typer(help="Models and what is in charge.", no_args_is_help=True)
+users = typer.Typer(help="Who may sign in.", no_args_is_help=True)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the nouns."""
+    for name, noun in (
+        ("topics", topics), ("warehouse", warehouse), ("alerts", alerts), ("models", models), ("users", users),
+    ):  # fmt: skip
+        app.add_typer(noun, name=name)
+    app.command(epilog="Example: watchloop check --json")(check)
+    app.command(epilog="Example: watchloop replay calls.parquet --model churn --prediction p --confidence c")(replay)
+
+
+@topics.command("create")
+@said
+def create_topics_(data: Data = HERE, config: Config = None) -> None:
+    """Create the topics that are missing."""
+    from streams.admin import create_topics
+
+    for line in create_topics(settings_of_running(config, data).kafka):
+        print_line(line)
+    print_line("every topic is there")
+
+
+@topics.command("list")
+@said
+def list_topics(as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
+    """What the cluster has."""
+    from streams.admin import describe
+
+    found = describe(settings_of_running(config, data).kafka)
+    print_rows([msgspec.to_builtins(state) for state in found.values()], as_json=as_json)
+
+
+@warehouse.command("install")
+@said
+def install(data: Data = HERE, config: Config = None) -> None:
+    """Create the database, its tables and views where they lack."""
+    from warehouse.client import Warehouse
+
+    Warehouse(settings_of_running(config, data).clickhouse).install()
+    print_line("tables and views are there")
+
+
+@alerts.command("list")
+@said
+def list_alerts(model: str = "", as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
+    """Alerts in their present state, newest first."""
+    from warehouse.queries import recent_alerts
+
+    with analyst(config, data) as found:
+        print_rows([msgspec.to_builtins(alert) for alert in recent_alerts(found.query, model)], as_json=as_json)
+
+
+@models.command("list")
+@said
+def list_models(model: str = "", as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
+    """Every version that was put in charge, in order."""
+    from warehouse.queries import versions
+
+    with analyst(config, data) as found:
+        print_rows([msgspec.to_builtins(version) for version in versions(found.query, model)], as_json=as_json)
+
+
+@users.command("list")
+@said
+def list_users(as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
+    """Who may sign in."""
+    from watchloop.people import read_people
+
+    people = read_people(settings_of_running(config, data).kafka)
+    print_rows(
+        [
+            {
+                "person": p.person_id,
+                "name": p.name,
+                "roles": list(p.roles),
+                "disabled": p.disabled,
+                "simulated": p.simulated,
+            }
+            for p in people.values()
+        ],
+        as_json=as_json,
+    )
+
+
+@users.command("add", epilog="Example: watchloop users add ada --role reviewer --role on-call")
+@said
+def add_user(
+    person: str,
+    role: Annotated[list[str], typer.Option(help="reviewer, on-call or admin; may be repeated.")],
+    name: str = "",
+    password: Annotated[str | None, typer.Option(help="Made and printed if not given; - reads it from stdin.")] = None,
+    data: Data = HERE,
+    config: Config = None,
+) -> None:
+    """Add an account, or change its password and roles."""
+    from watchloop.people import person_of, read_people, write_people
+
+    unknown = [one for one in role if one not in ROLES]
+    if unknown:
+        raise WatchloopError(f"there is no role {unknown[0]!r}; there are {', '.join(ROLES)}")
+    kafka = settings_of_running(config, data).kafka
+    known = read_people(kafka).get(person)
+    chosen = sys.stdin.readline().rstrip("\n") if password == "-" else password or secrets.token_urlsafe(12)  # noqa: S105
+    try:
+        account = person_of(
+            person, chosen, cast("Sequence[Role]", role), name=name, version=known.version + 1 if known else 0
+        )
+    except ValueError as error:
+        raise WatchloopError(str(error)) from error
+    write_people(kafka, [account])
+    print_line(f"{person} may sign in" + ("" if password else f" with {chosen}"))
+
+
+@users.command("disable")
+@said
+def disable_user(person: str, data: Data = HERE, config: Config = None) -> None:
+    """Keep somebody out."""
+    from watchloop.people import read_people, write_people
+
+    kafka = settings_of_running(config, data).kafka
+    known = read_people(kafka).get(person)
+    if known is None:
+        raise WatchloopError(f"there is no account {person!r}; watchloop users list shows them")
+    write_people(kafka, [msgspec.structs.replace(known, disabled=True, version=known.version + 1)])
+    print_line(f"{person} may not sign in any more")
+
+
+@said
+def check(as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
+    """Is everything reachable, configured, keeping up? Exit code 1 if not."""
+    from watchloop.check import run_checks
+
+    found = run_checks(settings_of_running(config, data), data)
+    print_rows([msgspec.to_builtins(one) for one in found], as_json=as_json)
+    if not all(one.ok for one in found):
+        raise typer.Exit(1)
+
+
+@said
+def replay(
+    file: Annotated[pathlib.Path, typer.Argument(help="A table: .parquet, .csv, .jsonl or .arrow.")],
+    model: Annotated[str, typer.Option(help="The name under which it is watched.")],
+    label: Annotated[str | None, typer.Option(help="Column of the true label.")] = None,
+    time: Annotated[str | None, typer.Option(help="Column of the time.")] = None,
+    features: Annotated[str | None, typer.Option(help="Columns that are features, with commas.")] = None,
+    drop: Annotated[str | None, typer.Option(help="Columns that are not.")] = None,
+    prediction: Annotated[str | None, typer.Option(help="Column of the model's answer.")] = None,
+    confidence: Annotated[str | None, typer.Option(help="Column of its confidence.")] = None,
+    probabilities: Annotated[
+        str | None, typer.Option(help="Columns of its probabilities, named as the labels.")
+    ] = None,
+    train_first: Annotated[float | None, typer.Option(help="Train a model on the first share instead.")] = None,
+    slices: Annotated[str | None, typer.Option(help="Columns that name subgroups.")] = None,
+    rate: Annotated[float, typer.Option(min=0, help="Events a second; 0 for no pause.")] = 100.0,
+    labels: Annotated[bool, typer.Option(help="Send the true labels at the end, for scoring only.")] = False,
+    kafka: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Which Kafka.")] = None,
+    data: Data = HERE,
+    config: Config = None,
+) -> None:
+    """Send a recorded table as live predictions."""
+    from watchloop.frozen import recorded_answers
+    from watchloop.frozen import train_first as train
+    from watchloop.replay import Replay, send_labels
+    from watchloop.table import Columns, RecordedTable
+
+    settings = overridden(settings_of(config) if kafka else settings_of_running(config, data), kafka=kafka)
+    table = RecordedTable.load(
+        file,
+        Columns(
+            label=label,
+            time=time,
+            features=split(features) or None,
+            drop=split(drop),
+            prediction=prediction,
+            confidence=confidence,
+            probabilities=split(probabilities),
+            slices=split(slices),
+        ),
+    )
+    if train_first is not None and label is None:
+        raise WatchloopError("--train-first needs --label: without true labels there is nothing to train on")
+    source = (
+        recorded_answers(table, model=model)
+        if train_first is None
+        else train(table, share=train_first, model=model, seed=0)
+    )
+    sender = Replay(settings.kafka, source, events_per_second=rate)
+    sender.run()
+    if sender.failure is not None:
+        raise sender.failure
+    if labels:
+        send_labels(settings.kafka, source)
+    print_line(f"{sender.sent} predictions of {model} sent")
+
+
+def split(names: str | None) -> tuple[str, ...]:
+    """Names between commas."""
+    return tuple(name.strip() for name in names.split(",") if name.strip()) if names else ()
+
+
+def print_line(line: str) -> None:
+    """One line for a person."""
+    typer.echo(line)
+
+
+def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    """Rows as a table, or as JSON."""
+    if as_json:
+        typer.echo(json.dumps(list(rows), indent=2, default=str))
+        return
+    if not rows:
+        typer.echo("none")
+        return
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*(", ".join(map(str, v)) if isinstance(v, list) else str(v) for v in row.values()))
+    Console(soft_wrap=not sys.stdout.isatty()).print(table)

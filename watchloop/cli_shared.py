@@ -1,0 +1,76 @@
+"""What all commands share: options, settings, and errors as one line."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+import sys
+from collections.abc import Callable
+from typing import Annotated, ParamSpec, TypeVar
+
+import msgspec
+import typer
+
+from agents.settings import Settings
+from learning.signing import KeyFileError
+from streams.errors import StreamsError
+from warehouse.errors import WarehouseError
+from watchloop.errors import WatchloopError
+from watchloop.folder import DataFolder
+from watchloop.settings import load_settings
+
+__all__ = ["Config", "Data", "overridden", "said", "settings_of", "settings_of_running"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+EXIT_WRONG = 2
+
+Config = Annotated[pathlib.Path | None, typer.Option("--config", help="A watchloop.toml; the one here by default.")]
+Data = Annotated[pathlib.Path, typer.Option("--data", help="Folder of the embedded servers and keys.")]
+
+
+def said(command: Callable[P, R]) -> Callable[P, R]:
+    """A command whose expected errors are one line on stderr and exit code 2."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return command(*args, **kwargs)
+        except (WatchloopError, StreamsError, WarehouseError, KeyFileError) as error:
+            sys.stderr.write(f"watchloop: {error}\n")
+            raise typer.Exit(EXIT_WRONG) from error
+
+    return run
+
+
+def settings_of(config: pathlib.Path | None) -> Settings:
+    """The settings of a file and the environment."""
+    return load_settings(config)
+
+
+def overridden(settings: Settings, *, kafka: str | None = None, clickhouse: str | None = None) -> Settings:
+    """The settings with addresses of the command line."""
+    if kafka is not None:
+        settings = msgspec.structs.replace(settings, kafka=msgspec.structs.replace(settings.kafka, bootstrap=kafka))
+    if clickhouse is not None:
+        changed = msgspec.structs.replace(settings.clickhouse, url=clickhouse)
+        settings = msgspec.structs.replace(settings, clickhouse=changed)
+    return settings
+
+
+def settings_of_running(config: pathlib.Path | None, data: pathlib.Path) -> Settings:
+    """The settings, with the addresses of what runs in a data folder if anything does."""
+    settings = load_settings(config)
+    endpoints = DataFolder(data).endpoints()
+    if endpoints is None:
+        return settings
+    users = endpoints.clickhouse.users
+    clickhouse = msgspec.structs.replace(
+        settings.clickhouse,
+        url=endpoints.clickhouse.url,
+        password=users.get(settings.clickhouse.user, settings.clickhouse.password),
+        analyst_password=users.get(settings.clickhouse.analyst_user, settings.clickhouse.analyst_password),
+    )
+    kafka = msgspec.structs.replace(settings.kafka, bootstrap=endpoints.kafka)
+    return msgspec.structs.replace(settings, kafka=kafka, clickhouse=clickhouse)

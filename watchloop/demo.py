@@ -1,0 +1,260 @@
+"""``watchloop up --demo elec2``: the real Elec2 stream through the whole loop, with simulated reviewers."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import os
+import pathlib
+import secrets
+import threading
+import time
+from collections.abc import Callable
+
+import httpx
+from rich.console import Console
+
+from agents.settings import ModelSettings, Settings
+from review.console.desk import LoopState
+from warehouse.client import Warehouse
+from warehouse.errors import WarehouseError
+from warehouse.queries import run_summary
+from watchloop.console_client import ConsoleClient
+from watchloop.errors import ConsoleRefused
+from watchloop.frozen import Replayable, train_first
+from watchloop.people import person_of, read_people, write_people
+from watchloop.progress import DemoProgress
+from watchloop.replay import Replay, send_labels
+from watchloop.reviewers import SimulatedReviewers, reviewer_names
+from watchloop.summary import print_summary
+from watchloop.table import Columns, RecordedTable
+from watchloop.up import ADMIN, Running, UpOptions, print_addresses, stoppable, up
+
+__all__ = ["DEMOS", "DemoOptions", "run_demo"]
+
+STEP_SECONDS = 0.25
+DRAIN_SECONDS_MAX = 60.0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Demo:
+    """A recorded stream that comes with the program."""
+
+    file: pathlib.Path
+    columns: Columns
+    train_first: float
+    labels: tuple[str, ...]
+
+
+DEMOS = {
+    "elec2": Demo(
+        file=pathlib.Path(__file__).parent / "data" / "elec2.parquet",
+        columns=Columns(label="label", time="t", drop=("date", "nswprice")),
+        train_first=0.2,
+        labels=("DOWN", "UP"),
+    )
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What the command line said. ``seconds`` is how long the replay takes."""
+
+    name: str
+    reviewers: int = 3
+    seconds: float = 75.0
+    events: int = 0
+    exit: bool = False
+
+
+def run_demo(settings: Settings, options: UpOptions, demo: DemoOptions, out: Console) -> None:
+    """Run it; with ``exit`` until the summary, else until Ctrl-C."""
+    chosen = DEMOS[demo.name]
+    settings = with_labels(settings, demo.name, chosen.labels)
+    source = Future(lambda: _source(demo, chosen))
+    with stoppable() as stopped, up(settings, options, out) as running:
+        print_addresses(running, out)
+        Session(running, demo, source.result(), out, stopped).run()
+
+
+def with_labels(settings: Settings, model: str, labels: tuple[str, ...]) -> Settings:
+    """The settings with a model's labels declared, for this process and, by the environment, for its workers."""
+    import msgspec
+
+    found = settings.models.get(model) or ModelSettings(triage=settings.default.triage)
+    named = msgspec.structs.replace(found, labels=found.labels or labels)
+    quoted = ", ".join(f'"{label}"' for label in named.labels)
+    os.environ[f"WATCHLOOP_MODELS_{model}__labels"] = f"[{quoted}]"
+    return msgspec.structs.replace(settings, models={**settings.models, model: named})
+
+
+class Future:
+    """A value that a thread makes while the servers start."""
+
+    def __init__(self, make: Callable[[], Replayable]) -> None:
+        self._value: Replayable | None = None
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, args=(make,), daemon=True)
+        self._thread.start()
+
+    def _run(self, make: Callable[[], Replayable]) -> None:
+        try:
+            self._value = make()
+        except Exception as error:  # noqa: BLE001  # raised again where the value is asked for
+            self._error = error
+
+    def result(self) -> Replayable:
+        """Wait for it."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        assert self._value is not None
+        return self._value
+
+
+def _source(demo: DemoOptions, chosen: Demo) -> Replayable:
+    table = RecordedTable.load(chosen.file, chosen.columns)
+    source = train_first(table, share=chosen.train_first, model=demo.name, seed=0)
+    if demo.events and demo.events < len(source):
+        source = dataclasses.replace(source, answers=source.answers[: demo.events])
+    return source
+
+
+class Session:
+    """One replay: sends, shows progress, waits until the loop has come to rest, sums up."""
+
+    def __init__(
+        self, running: Running, demo: DemoOptions, source: Replayable, out: Console, stopped: Callable[[], bool]
+    ) -> None:
+        self._running = running
+        self._demo = demo
+        self._source = source
+        self._out = out
+        self._stopped = stopped
+        self._warehouse = Warehouse(running.settings.clickhouse)
+        self._state: LoopState | None = None
+        self._asking = threading.Event()
+
+    def run(self) -> None:
+        """The whole session."""
+        already = self._stored("predictions")
+        if already:
+            self._out.print(f"{already} predictions of an earlier run are here already; the replay is not repeated.")
+        watcher = threading.Thread(target=self._watch_state, name="state", daemon=True)
+        watcher.start()
+        reviewers = self._reviewers()
+        rate = len(self._source) / self._demo.seconds if self._demo.seconds else 0.0
+        replay = Replay(self._running.settings.kafka, self._source, events_per_second=rate)
+        with DemoProgress(self._out, len(self._source)) as progress:
+            if already:
+                replay.sent = len(self._source)
+                replay.done.set()
+            else:
+                replay.start()
+            self._until(replay.done.is_set, progress, replay, reviewers)
+            if replay.failure is not None:
+                raise replay.failure
+            if not self._stopped():
+                self._come_to_rest(progress, replay, reviewers, score=not already)
+        if self._stopped():
+            replay.stop()
+            reviewers.stop()
+            return
+        print_summary(self._out, self._demo.name, run_summary(self._warehouse.query, self._demo.name), self._source)
+        if not self._demo.exit:
+            self._out.print("[dim]the console stays up; Ctrl-C stops everything[/dim]")
+            self._until(lambda: False, None, replay, reviewers)
+        reviewers.stop()
+
+    def _reviewers(self) -> SimulatedReviewers:
+        names = reviewer_names(self._demo.reviewers)
+        passwords = {name: secrets.token_urlsafe(12) for name in names}
+        known = read_people(self._running.settings.kafka) if names else {}
+        write_people(
+            self._running.settings.kafka,
+            [
+                person_of(
+                    name,
+                    password,
+                    ("reviewer", "on-call"),
+                    name="Simulated reviewer",
+                    simulated=True,
+                    version=known[name].version + 1 if name in known else 0,
+                )
+                for name, password in passwords.items()
+            ],
+        )
+        source = self._source
+        truths = {f"{source.model}-{source.first + place}": truth for place, truth in enumerate(source.truths)}
+        reviewers = SimulatedReviewers(self._running.endpoints.console, passwords, truths)
+        reviewers.start()
+        return reviewers
+
+    def _until(
+        self,
+        done: Callable[[], bool],
+        progress: DemoProgress | None,
+        replay: Replay,
+        reviewers: SimulatedReviewers,
+        seconds_max: float = float("inf"),
+    ) -> bool:
+        """Watch the workers until something is done; False where it was not, in time."""
+        deadline = time.monotonic() + seconds_max
+        while not self._stopped() and time.monotonic() < deadline:
+            self._running.supervisor.check()
+            if progress is not None:
+                progress.show(replay.sent, self._state, reviewers.answered)
+            if done():
+                return True
+            time.sleep(STEP_SECONDS)
+        return False
+
+    def _come_to_rest(
+        self, progress: DemoProgress, replay: Replay, reviewers: SimulatedReviewers, *, score: bool
+    ) -> None:
+        """Every verdict stored, every task answered (if somebody answers), every correction learned."""
+        size = len(self._source)
+        steps: list[tuple[str, Callable[[], bool]]] = [
+            ("verdicts", lambda: self._stored("verdicts") >= size),
+            ("answers", lambda: self._demo.reviewers == 0 or self._is_answered()),
+        ]
+        if score:
+            send_labels(self._running.settings.kafka, self._source)
+        steps.append(("labels", lambda: self._stored("labels") >= size))
+        for what, done in steps:
+            progress.say(f"waiting for the last {what}")
+            if not self._until(done, progress, replay, reviewers, DRAIN_SECONDS_MAX) and not self._stopped():
+                self._out.print(f"[yellow]not all {what} arrived within {DRAIN_SECONDS_MAX:g} s[/yellow]")
+
+    def _is_answered(self) -> bool:
+        rows = self._query(
+            "SELECT countIf(state = 'open') AS o, countIf(state = 'settled') AS s, "
+            "(SELECT uniqExact(correction_id) FROM corrections WHERE model = {m:String}) AS c "
+            "FROM tasks_now WHERE lane != 'alert' AND model = {m:String}"
+        )
+        return bool(rows) and rows[0]["o"] == 0 and rows[0]["c"] >= rows[0]["s"]
+
+    def _stored(self, table: str) -> int:
+        rows = self._query(f"SELECT count() AS rows FROM {table} WHERE model = {{m:String}}")  # noqa: S608
+        return int(rows[0]["rows"]) if rows else 0
+
+    def _query(self, sql: str) -> list[dict[str, int]]:
+        try:
+            return self._warehouse.query(sql, {"m": self._demo.name})
+        except WarehouseError:
+            return []
+
+    def _watch_state(self) -> None:
+        asyncio.run(self._ask_state())
+
+    async def _ask_state(self) -> None:
+        console = ConsoleClient(self._running.endpoints.console, ADMIN, self._running.admin_password)
+        signed_in = False
+        while not self._asking.wait(1.0):
+            try:
+                if not signed_in:
+                    await console.sign_in()
+                    signed_in = True
+                self._state = await console.state()
+            except (ConsoleRefused, httpx.HTTPError):
+                signed_in = False

@@ -1,0 +1,154 @@
+"""Whose predictions are replayed: recorded ones, or those of a model trained on the first share and then frozen."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.prediction import Prediction
+from watchloop.errors import WrongTable
+from watchloop.table import RecordedTable, label_of
+
+__all__ = ["Replayable", "recorded_answers", "train_first"]
+
+CHUNK_ROWS = 4_096
+SUM_SLACK = 0.02
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Replayable:
+    """Rows from ``first`` on, with the model's answers: one entry a replayed row.
+
+    ``probabilities`` has shape (rows, labels) in the order of ``labels``, or is None where only a confidence is known.
+    """
+
+    table: RecordedTable
+    model: str
+    first: int
+    answers: list[str]
+    confidences: list[float]
+    labels: tuple[str, ...]
+    probabilities: npt.NDArray[np.float64] | None
+
+    def __len__(self) -> int:
+        return len(self.answers)
+
+    @property
+    def truths(self) -> list[str]:
+        """The true labels of the replayed rows; empty where the table has none."""
+        return self.table.labels[self.first : self.first + len(self.answers)]
+
+    def predictions(self, start: int, stop: int) -> list[Prediction]:
+        """Replayed rows ``start`` to ``stop`` as the messages a producer would send."""
+        table, first = self.table, self.first
+        rows = table.features(first + start, first + stop)
+        slices = [
+            table.rows.column(name).slice(first + start, stop - start).to_pylist() for name in table.columns.slices
+        ]
+        found = []
+        for place, features in enumerate(rows, start):
+            vector = None if self.probabilities is None else self.probabilities[place].tolist()
+            found.append(
+                Prediction(
+                    event_id=f"{self.model}-{first + place}",
+                    model=self.model,
+                    model_version="recorded" if self.first == 0 else "frozen",
+                    time=table.times_ms[first + place],
+                    features=features,
+                    prediction=self.answers[place],
+                    confidence=self.confidences[place] if vector is None else None,
+                    probabilities=None if vector is None else dict(zip(self.labels, vector, strict=True)),
+                    slices={
+                        name: str(values[place - start])
+                        for name, values in zip(table.columns.slices, slices, strict=True)
+                    },
+                )
+            )
+        return found
+
+
+def train_first(table: RecordedTable, *, share: float, model: str, seed: int) -> Replayable:
+    """Gradient-boosted trees (scikit-learn's HistGradientBoostingClassifier) on the first ``share``, then frozen."""
+    first = int(len(table) * share)
+    labels = table.labels
+    if first < 10 or first >= len(table):
+        raise WrongTable(
+            f"--train-first {share:g} leaves {first} of {len(table)} rows to train on; give a share like 0.2"
+        )
+    if len(set(labels[:first])) < 2:
+        raise WrongTable(f"the first {first} rows have one label only ({labels[0]}); train on a larger share")
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    matrix, categorical = _matrix(table)
+    learner = HistGradientBoostingClassifier(random_state=seed, categorical_features=categorical)
+    learner.fit(matrix[:first], labels[:first])
+    probabilities = learner.predict_proba(matrix[first:])
+    classes = tuple(str(label) for label in learner.classes_)
+    best = probabilities.argmax(axis=1)
+    return Replayable(
+        table=table,
+        model=model,
+        first=first,
+        answers=[classes[place] for place in best.tolist()],
+        confidences=probabilities.max(axis=1).tolist(),
+        labels=classes,
+        probabilities=probabilities,
+    )
+
+
+def recorded_answers(table: RecordedTable, *, model: str) -> Replayable:
+    """The answers that the table itself holds: a prediction and its confidence, or probabilities."""
+    columns = table.columns
+    if columns.probabilities:
+        probabilities = np.column_stack(
+            [np.asarray(table.column(name), dtype=np.float64) for name in columns.probabilities]
+        )
+        wrong = np.flatnonzero(
+            ~(np.abs(probabilities.sum(axis=1) - 1.0) <= SUM_SLACK) | (probabilities < 0).any(axis=1)
+        )
+        if len(wrong):
+            raise WrongTable(
+                f"row {int(wrong[0])}: --probabilities sum to {probabilities[wrong[0]].sum():.4g}, expected 1"
+            )
+        best = probabilities.argmax(axis=1)
+        answers = (
+            [label_of(value) for value in table.column(columns.prediction)]
+            if columns.prediction
+            else [columns.probabilities[place] for place in best.tolist()]
+        )
+        return Replayable(
+            table, model, 0, answers, probabilities.max(axis=1).tolist(), columns.probabilities, probabilities
+        )
+    if not columns.prediction or not columns.confidence:
+        raise WrongTable(
+            "whose predictions? give --prediction with --confidence, or --probabilities, or --train-first 0.2"
+        )
+    answers = [label_of(value) for value in table.column(columns.prediction)]
+    confidences = [_confidence(place, value) for place, value in enumerate(table.column(columns.confidence))]
+    return Replayable(table, model, 0, answers, confidences, tuple(sorted(set(answers))), None)
+
+
+def _confidence(row: int, value: Any) -> float:
+    if isinstance(value, int | float) and 0.0 <= value <= 1.0:
+        return float(value)
+    raise WrongTable(f"row {row}: the column of --confidence holds {value!r}; expected a number in [0, 1]")
+
+
+def _matrix(table: RecordedTable) -> tuple[npt.NDArray[np.float64], list[bool]]:
+    """Features as numbers; texts become codes in order of first appearance."""
+    columns, categorical = [], []
+    for name in table.feature_names:
+        values = table.column(name)
+        is_text = any(isinstance(value, str) for value in values)
+        if is_text:
+            codes: dict[Any, int] = {}
+            numbers = [float("nan") if v is None else float(codes.setdefault(v, len(codes))) for v in values]
+            is_text = len(codes) <= 255
+        else:
+            numbers = [float("nan") if value is None else float(value) for value in values]
+        columns.append(np.asarray(numbers))
+        categorical.append(is_text)
+    return np.column_stack(columns), categorical

@@ -1,0 +1,56 @@
+"""Accounts: who may sign in, written to the log where DESK reads them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+
+from review.console.passwords import hash_password
+from schemas.codec import decode
+from schemas.person import Person, Role
+from schemas.topics import PEOPLE
+from streams.outbox import Outbox
+from streams.reader import LogReader
+from streams.records import Record
+from streams.settings import KafkaSettings
+
+__all__ = ["person_of", "read_people", "write_people"]
+
+
+def person_of(
+    person_id: str, password: str, roles: Sequence[Role], *, name: str = "", simulated: bool = False, version: int = 0
+) -> Person:
+    """An account with this password; ValueError where the password is too short or too long."""
+    return Person(
+        person_id=person_id,
+        name=name,
+        roles=tuple(roles),
+        password_hash=hash_password(password),
+        simulated=simulated,
+        version=version,
+        changed_at=time.time_ns() // 1_000_000,
+    )
+
+
+def write_people(kafka: KafkaSettings, people: Iterable[Person]) -> None:
+    """Put accounts into the log."""
+    outbox = Outbox(kafka)
+    for person in people:
+        outbox.send(PEOPLE, person.person_id, person)
+    outbox.flush()
+
+
+def read_people(kafka: KafkaSettings) -> dict[str, Person]:
+    """The accounts that the log holds."""
+    found: dict[str, Person] = {}
+
+    def hear(record: Record) -> None:
+        value = record.value()
+        if value is not None:
+            person = decode(Person, value)
+            found[person.person_id] = person
+
+    reader = LogReader(kafka, {PEOPLE.name: hear})
+    reader.catch_up()
+    reader.close()
+    return found

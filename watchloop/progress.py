@@ -1,0 +1,69 @@
+"""What the terminal shows while a demo runs."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from review.console.desk import LoopState
+
+__all__ = ["DemoProgress"]
+
+PLAIN_EVERY_SHARE = 0.1
+
+
+class DemoProgress:
+    """A bar of replayed events with the state of the loop beside it; plain lines where the output is no terminal."""
+
+    def __init__(self, out: Console, events: int) -> None:
+        self._out = out
+        self._events = events
+        self._said = -1
+        self._bar = Progress(
+            TextColumn("replay"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=out,
+            disable=not out.is_terminal,
+        )
+        self._task = self._bar.add_task("", total=events)
+
+    def __enter__(self) -> DemoProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, sent: int, state: LoopState | None, answered: int) -> None:
+        """The newest figures."""
+        line = describe(state, answered)
+        if self._out.is_terminal:
+            self._bar.update(self._task, completed=sent, description=line)
+            return
+        step = int(sent / max(1, self._events) / PLAIN_EVERY_SHARE)
+        if step > self._said:
+            self._said = step
+            self._out.print(f"replayed {sent} of {self._events}; {line}", highlight=False)
+
+    def say(self, line: str) -> None:
+        """One line of what is waited for."""
+        self._out.print(f"[dim]{line}[/dim]", highlight=False)
+
+
+def describe(state: LoopState | None, answered: int) -> str:
+    """The state of the loop in one line."""
+    if state is None or not state.models:
+        return "waiting for the first verdicts"
+    model = state.models[0]
+    verdicts = sum(model.decisions.values())
+    return (
+        f"{verdicts} verdicts, {sum(model.open_tasks.values())} open tasks, "
+        f"{answered} answered by simulated reviewers, {model.alerts_firing} alerts firing, in charge: {model.in_charge}"
+    )

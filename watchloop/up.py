@@ -1,0 +1,184 @@
+"""``watchloop up``: the servers, all roles and the console, in the foreground until Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+import secrets
+import signal
+import socket
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+
+from agents.settings import Settings
+from streams.admin import create_topics
+from watchloop.errors import ConsoleRefused, PortTaken
+from watchloop.folder import ClickHouseEndpoint, DataFolder, Endpoints
+from watchloop.people import person_of, read_people, write_people
+from watchloop.servers import servers
+from watchloop.supervisor import Supervisor, WorkerSpec
+
+__all__ = ["ADMIN", "Running", "UpOptions", "run_up", "up"]
+
+ADMIN = "admin"
+CONSOLE_SECONDS_MAX = 60.0
+STEP_SECONDS = 0.25
+WORKERS = (
+    WorkerSpec("intake", ("--role", "intake")),
+    WorkerSpec("loop", ("--role", "desk", "--role", "drift", "--role", "learn", "--role", "record")),
+)
+"""INTAKE has a process of its own: it meets the full stream."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What the command line said."""
+
+    data: pathlib.Path
+    port: int | None = None
+    own_kafka: bool = False
+    own_clickhouse: bool = False
+    config: pathlib.Path | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Running:
+    """A loop that runs: its settings with the real addresses, and who may sign in as admin."""
+
+    settings: Settings
+    folder: DataFolder
+    endpoints: Endpoints
+    supervisor: Supervisor
+    admin_password: str
+
+
+@contextlib.contextmanager
+def up(settings: Settings, options: UpOptions, out: Console) -> Iterator[Running]:
+    """Everything started, the console answering; stopped in order at the end."""
+    folder = DataFolder(options.data)
+    port = settings.console.port if options.port is None else options.port
+    port = free_port(settings.console.host, port)
+    say: Callable[[str], None] = lambda line: out.print(f"[dim]{line}[/dim]", highlight=False)  # noqa: E731
+    with (
+        folder.own(),
+        servers(settings, folder, own_kafka=options.own_kafka, own_clickhouse=options.own_clickhouse, say=say) as found,
+    ):
+        create_topics(found.kafka)
+        supervisor = Supervisor(_environment(found, folder, port, options), folder.log, found.worker.stop_seconds_max)
+        try:
+            supervisor.start(WORKERS)
+            admin_password = _admin(found, folder)
+            endpoints = _endpoints(found, port)
+            _wait_for_console(endpoints.console, supervisor)
+            folder.write_endpoints(endpoints)
+            yield Running(found, folder, endpoints, supervisor, admin_password)
+        finally:
+            say("stopping")
+            supervisor.stop()
+
+
+def run_up(settings: Settings, options: UpOptions, out: Console) -> None:
+    """Run until Ctrl-C or SIGTERM."""
+    with stoppable() as stopped, up(settings, options, out) as running:
+        print_addresses(running, out)
+        while not stopped():
+            running.supervisor.check()
+            time.sleep(STEP_SECONDS)
+
+
+def print_addresses(running: Running, out: Console) -> None:
+    """Where everything is, and how to get in."""
+    endpoints, analyst = running.endpoints, running.endpoints.clickhouse.users["analyst"]
+    out.print(f"console     {endpoints.console}  sign in as {ADMIN} / {running.admin_password}", highlight=False)
+    out.print(f"kafka       {endpoints.kafka}", highlight=False)
+    out.print(f"clickhouse  {endpoints.clickhouse.url}  user analyst / {analyst}", highlight=False)
+    out.print(f"[dim]also in {running.folder.endpoints_file}; Ctrl-C stops everything[/dim]", highlight=False)
+
+
+@contextlib.contextmanager
+def stoppable() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C and SIGTERM set a flag instead of tearing through what is in hand."""
+    asked: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda got, _frame: asked.append(got))
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def free_port(host: str, port: int) -> int:
+    """The port, if it is free; a free one for 0. Raises PortTaken."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise PortTaken(
+                f"{host}:{port}: cannot listen there ({error.strerror}); choose another with --port, 0 for any"
+            ) from error
+        return int(probe.getsockname()[1])
+
+
+def _environment(settings: Settings, folder: DataFolder, port: int, options: UpOptions) -> dict[str, str]:
+    """What workers must know beyond the configuration file."""
+    clickhouse = settings.clickhouse
+    metrics = folder.path / "metrics"
+    metrics.mkdir(exist_ok=True)
+    for old in metrics.glob("*.db"):
+        old.unlink()
+    found = {
+        "WATCHLOOP_KAFKA_BOOTSTRAP": settings.kafka.bootstrap,
+        "WATCHLOOP_KAFKA_REPLICATION_FACTOR": str(settings.kafka.replication_factor),
+        "WATCHLOOP_CLICKHOUSE_URL": clickhouse.url,
+        "WATCHLOOP_CLICKHOUSE_USER": clickhouse.user,
+        "WATCHLOOP_CLICKHOUSE_PASSWORD": clickhouse.password,
+        "WATCHLOOP_CONSOLE_PORT": str(port),
+        "WATCHLOOP_CONSOLE_SECRET": settings.console.secret or folder.secrets().console_secret,
+        "WATCHLOOP_WORKER_DATA": str(folder.path),
+        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+    }
+    if options.config is not None:
+        found["WATCHLOOP_CONFIG"] = str(options.config.absolute())
+    return found
+
+
+def _admin(settings: Settings, folder: DataFolder) -> str:
+    """The password of the first account, made if there is none."""
+    people = folder.secrets().people
+    if ADMIN in people and ADMIN in read_people(settings.kafka):
+        return people[ADMIN]
+    password = people.get(ADMIN) or secrets.token_urlsafe(12)
+    write_people(settings.kafka, [person_of(ADMIN, password, ("reviewer", "on-call", "admin"), name="Administrator")])
+    folder.keep_people({**people, ADMIN: password})
+    return password
+
+
+def _endpoints(settings: Settings, port: int) -> Endpoints:
+    clickhouse = settings.clickhouse
+    users = {clickhouse.user: clickhouse.password, clickhouse.analyst_user: clickhouse.analyst_password}
+    return Endpoints(
+        kafka=settings.kafka.bootstrap,
+        clickhouse=ClickHouseEndpoint(clickhouse.url, users),
+        console=f"http://{settings.console.host}:{port}",
+    )
+
+
+def _wait_for_console(url: str, supervisor: Supervisor) -> None:
+    deadline = time.monotonic() + CONSOLE_SECONDS_MAX
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/healthz", timeout=2.0):  # noqa: S310  # our own address
+                return
+        except (urllib.error.URLError, OSError) as error:
+            if time.monotonic() > deadline:
+                raise ConsoleRefused(f"{url}: the console does not answer within {CONSOLE_SECONDS_MAX:g} s") from error
+        supervisor.check()
+        time.sleep(0.1)
