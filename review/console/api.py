@@ -47,6 +47,7 @@ def refusals(**lines: str) -> dict[int, ResponseSpec]:
 
 
 SIGN_IN_FIRST = "Nobody is signed in."
+MALFORMED = "The request is not as described; the line says which field is wrong."
 NO_SUCH_TASK = "There is no such task."
 CONFLICT = "The lease has run out, or the task is settled already."
 
@@ -72,7 +73,9 @@ async def get_session(request: ConsoleRequest) -> SessionView:
     operation_id="signIn",
     tags=["session"],
     responses=refusals(
-        s401="Person or password is wrong.", s429="Too many failures; Retry-After says how long to wait."
+        s400=MALFORMED,
+        s401="Person or password is wrong.",
+        s429="Too many failures; Retry-After says how long to wait.",
     ),
 )
 async def post_session(
@@ -111,7 +114,7 @@ async def get_counts(request: ConsoleRequest) -> QueueCounts:
     description="In the order in which they are handed out, `page_rows_max` at most.",
     operation_id="listTasks",
     tags=["tasks"],
-    responses=refusals(s401=SIGN_IN_FIRST),
+    responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST),
 )
 async def list_tasks(request: ConsoleRequest, lane: Lane | None = None, offset: Offset = 0) -> tuple[TaskSummary, ...]:
     """Open tasks of one lane, or of all."""
@@ -144,7 +147,7 @@ async def next_task(request: ConsoleRequest) -> Response[LeasedTask | None]:
     description="Leases it where that can be had; else `leased_until` is 0 and `note` says why.",
     operation_id="getTask",
     tags=["tasks"],
-    responses=refusals(s401=SIGN_IN_FIRST, s404=NO_SUCH_TASK),
+    responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST, s404=NO_SUCH_TASK),
 )
 async def get_task(request: ConsoleRequest, task_id: str) -> LeasedTask:
     """One task as this person may see it."""
@@ -162,7 +165,10 @@ async def get_task(request: ConsoleRequest, task_id: str) -> LeasedTask:
     operation_id="answerTask",
     tags=["tasks"],
     responses=refusals(
-        s400="The answer is none of the task's choices.", s401=SIGN_IN_FIRST, s404=NO_SUCH_TASK, s409=CONFLICT
+        s400=f"The answer is none of the task's choices. {MALFORMED}",
+        s401=SIGN_IN_FIRST,
+        s404=NO_SUCH_TASK,
+        s409=CONFLICT,
     ),
 )
 async def post_opinion(
@@ -181,7 +187,7 @@ async def post_opinion(
     summary="Give a task back",
     operation_id="skipTask",
     tags=["tasks"],
-    responses=refusals(s401=SIGN_IN_FIRST, s404=NO_SUCH_TASK, s409=CONFLICT),
+    responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST, s404=NO_SUCH_TASK, s409=CONFLICT),
 )
 async def post_skip(request: ConsoleRequest, task_id: str) -> Done:
     """Somebody else gets it."""
@@ -195,7 +201,7 @@ async def post_skip(request: ConsoleRequest, task_id: str) -> Done:
     summary="Take back the last answer",
     operation_id="withdrawAnswer",
     tags=["tasks"],
-    responses=refusals(s401=SIGN_IN_FIRST, s404=NO_SUCH_TASK, s409="It is too late."),
+    responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST, s404=NO_SUCH_TASK, s409="It is too late."),
 )
 async def post_withdraw(request: ConsoleRequest, task_id: str) -> Done:
     """The task is this person's again."""
@@ -209,7 +215,7 @@ async def post_withdraw(request: ConsoleRequest, task_id: str) -> Done:
     description="In their present state, newest first, `page_rows_max` at most.",
     operation_id="listAlerts",
     tags=["alerts"],
-    responses=refusals(s401=SIGN_IN_FIRST),
+    responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST),
 )
 async def list_alerts(
     request: ConsoleRequest,
@@ -227,7 +233,7 @@ async def list_alerts(
     summary="One alert with its history",
     operation_id="getAlert",
     tags=["alerts"],
-    responses=refusals(s401=SIGN_IN_FIRST, s404="There is no such alert."),
+    responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST, s404="There is no such alert."),
 )
 async def get_alert(request: ConsoleRequest, alert_id: str) -> AlertView:
     """One alert; its report is at /reports/{report_id}."""
@@ -238,6 +244,7 @@ async def get_alert(request: ConsoleRequest, alert_id: str) -> AlertView:
 
 
 ALERT_REFUSALS = refusals(
+    s400=MALFORMED,
     s401=SIGN_IN_FIRST,
     s403="The person is not on call.",
     s404="There is no such alert.",

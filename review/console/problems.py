@@ -7,7 +7,7 @@ import logging
 from typing import Any
 from urllib.parse import quote
 
-from litestar.exceptions import HTTPException, PermissionDeniedException
+from litestar.exceptions import HTTPException, NotFoundException, PermissionDeniedException
 from litestar.response import Response
 
 from review.console.session import ConsoleRequest
@@ -17,6 +17,7 @@ __all__ = ["on_failure", "on_http_error", "plain_line", "problem"]
 
 logger = logging.getLogger(__name__)
 
+QUERY_NAMES = {"alert_state": "state"}  # the framework keeps the name `state` for itself
 PROBLEM_TYPE = "application/problem+json"
 CSRF_REFUSED = "CSRF token verification failed"
 CSRF_LINE = (
@@ -31,12 +32,14 @@ def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> 
     return Response(body, status_code=status, media_type=PROBLEM_TYPE, headers=headers)
 
 
-def plain_line(error: HTTPException) -> str:
+def plain_line(error: HTTPException, path: str) -> str:
     """What was wrong, and with which field."""
     if isinstance(error, PermissionDeniedException) and error.detail == CSRF_REFUSED:
         return CSRF_LINE
     if isinstance(error.extra, list) and error.extra:
         return "; ".join(line_of(item) for item in error.extra)
+    if isinstance(error, NotFoundException) and error.detail == http.HTTPStatus.NOT_FOUND.phrase:
+        return f"nothing is at {path}"
     return error.detail.strip() or http.HTTPStatus(error.status_code).phrase
 
 
@@ -44,13 +47,13 @@ def line_of(item: Any) -> str:
     """One entry of a validation error: ``{message, key, source}``."""
     if not isinstance(item, dict):
         return str(item)
-    key, message = item.get("key", ""), str(item.get("message", ""))
-    return f"{key}: {message}" if key else message
+    key, message = str(item.get("key", "")), str(item.get("message", ""))
+    return f"{QUERY_NAMES.get(key, key)}: {message}" if key else message
 
 
 def on_http_error(request: ConsoleRequest, error: HTTPException) -> Response[Any]:
     """An error that we raised, or that the framework found in the request."""
-    return answer_of(request, error.status_code, plain_line(error), dict(error.headers or {}))
+    return answer_of(request, error.status_code, plain_line(error, request.url.path), dict(error.headers or {}))
 
 
 def on_failure(request: ConsoleRequest, error: Exception) -> Response[Any]:

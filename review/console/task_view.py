@@ -7,6 +7,7 @@ import json
 import msgspec
 
 from review.console.desk import LeasedTask
+from review.console.evidence_words import evidence_lines
 from review.console.feature_rows import FeatureRow, rows_of
 from review.console.settings import ConsoleSettings
 from schemas.opinion import CANNOT_TELL
@@ -43,6 +44,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
     choices: tuple[Choice, ...]
     rows: list[FeatureRow]
     content: Content | None
+    alert_lines: list[str]
 
 
 def view_of_task(leased: LeasedTask, settings: ConsoleSettings) -> TaskView:
@@ -53,6 +55,7 @@ def view_of_task(leased: LeasedTask, settings: ConsoleSettings) -> TaskView:
         choices=choices_of(leased),
         rows=rows_of(evidence.features, leased.ranges) if evidence else [],
         content=content_of(evidence.content, settings) if evidence and evidence.content else None,
+        alert_lines=evidence_lines(leased.alert) if leased.alert else [],
     )
 
 

@@ -40,8 +40,8 @@ async def answer_some(desk, answers=("UP", "DOWN", "UP", "UP")):
 class Browser:
     """One person's client of the API: keeps cookies and sends the CSRF token."""
 
-    def __init__(self, app):
-        self.client = TestClient(app, raise_server_exceptions=False)
+    def __init__(self, client):
+        self.client = client
         self.client.follow_redirects = False
         self.token = self.client.get("/api/session").json()["csrf_token"]
 
@@ -98,8 +98,7 @@ def visit(console):
     with contextlib.ExitStack() as stack:
 
         def make(person="", app=None):
-            browser = Browser(app or console)
-            stack.callback(browser.client.close)
+            browser = Browser(stack.enter_context(TestClient(app or console, raise_server_exceptions=False)))
             if person:
                 answer = browser.sign_in(person)
                 assert answer.status_code == 200, answer.text

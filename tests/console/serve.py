@@ -1,4 +1,4 @@
-"""Serves the console over sample data, to look at: ``python tests/console/serve.py [PORT]``, sign in as maria or noor."""
+"""Serves the console over sample data: ``python tests/console/serve.py [PORT]``; sample_data.py has the people."""
 
 from __future__ import annotations
 

@@ -12,6 +12,11 @@
     place.classList.toggle("problem", Boolean(problem));
   }
 
+  // For readers of the screen alone: everybody else sees which answer is chosen.
+  function whisper(text) {
+    document.getElementById("said").textContent = text;
+  }
+
   // Typing, and keys that the focused element itself understands, are left alone.
   function isTaken(target, key) {
     if (target.isContentEditable) return true;
@@ -23,7 +28,7 @@
   function act(element) {
     if (element.matches("input[type=radio]")) {
       element.checked = true;
-      say(`${element.closest("label").querySelector(".choice-name").firstChild.textContent.trim()} chosen`);
+      whisper(`${element.closest("label").querySelector(".choice-name").firstChild.textContent.trim()} chosen`);
     } else if (element.matches("input")) {
       element.focus();
     } else if (!element.disabled) {

@@ -1,0 +1,100 @@
+"""A console on a free port, and a headless Chromium that visits it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+CONSOLE_TESTS = Path(__file__).parents[1] / "console"
+sys.path.insert(0, str(CONSOLE_TESTS))
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def chromium_path():
+    """Debian's Chromium, if there is one."""
+    return shutil.which("chromium") or shutil.which("chromium-browser")
+
+
+def free_port():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return taken.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def console_url(tmp_path_factory):
+    """The address of a console over sample data, in a process of its own; the tests of a module share its queue."""
+    log_path = tmp_path_factory.mktemp("console") / "console.log"
+    port = free_port()
+    root = CONSOLE_TESTS.parents[1]
+    with log_path.open("wb") as log:
+        served = subprocess.Popen(
+            [sys.executable, str(CONSOLE_TESTS / "serve.py"), str(port)],
+            stdout=log,
+            stderr=log,
+            env={**os.environ, "PYTHONPATH": str(root)},
+        )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        until_it_answers(url, served, log_path)
+        yield url
+    finally:
+        served.terminate()
+        served.wait(timeout=10)
+
+
+def until_it_answers(url, served, log):
+    for _ in range(300):
+        if served.poll() is not None:
+            pytest.fail(f"the console ended: {log.read_text()}")
+        try:
+            if httpx.get(f"{url}/healthz").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.1)
+    pytest.fail("the console did not answer within 30 s")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """A headless Chromium; the test is skipped where there is none."""
+    path = chromium_path()
+    if path is None:
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    """A page that fails the test on any error of its scripts or its content security policy."""
+    opened = chromium.new_page()
+    opened.set_default_timeout(15_000)
+    errors = []
+    opened.on("pageerror", lambda error: errors.append(str(error)))
+    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    yield opened
+    opened.close()
+    assert errors == []

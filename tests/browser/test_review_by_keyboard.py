@@ -1,0 +1,105 @@
+"""A reviewer works from the keyboard alone, in a real browser."""
+
+from __future__ import annotations
+
+import pytest
+import sample_data
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.browser
+
+
+def sign_in(page, url, person):
+    """Signs in without touching the mouse: the first field has the focus already."""
+    page.goto(url)
+    expect(page.locator("#person")).to_be_focused()
+    page.keyboard.type(person)
+    page.keyboard.press("Tab")
+    page.keyboard.type(sample_data.PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Queue")).to_be_visible()
+
+
+def task_in_front(page):
+    """The address that the answer of the task in front goes to."""
+    return page.locator("form#answer").get_attribute("action")
+
+
+def test_reviewer_decides_takes_back_and_skips(page, console_url):
+    """Enter starts, 2 and Enter decide, the next comes by itself, Backspace brings the last back, Space skips."""
+    sign_in(page, console_url, "maria")
+    page.keyboard.press("Enter")
+    expect(page.locator("#task-title")).to_be_focused()
+    first = task_in_front(page)
+
+    page.keyboard.press("2")
+    expect(page.get_by_role("radio", name="DOWN")).to_be_checked()
+    expect(page.locator("#said")).to_have_text("DOWN chosen")
+    page.keyboard.press("Enter")
+    expect(page.locator("#notice")).to_have_text("Answer taken.")
+    expect(page.locator(f'form#answer[action="{first}"]')).to_have_count(0)
+    expect(page.locator("#task-title")).to_be_focused()
+    second = task_in_front(page)
+    assert second != first
+
+    page.keyboard.press("Backspace")
+    expect(page.locator(f'form#answer[action="{first}"]')).to_be_visible()
+    expect(page.locator("#notice")).to_have_text("Answer taken back.")
+
+    page.keyboard.press("Space")
+    expect(page.locator(f'form#answer[action="{first}"]')).to_have_count(0)
+    assert page.url == f"{console_url}/work"
+
+
+def test_help_and_comment_by_keyboard(page, console_url):
+    """? opens the help and Escape closes it; in the comment keys are letters, Escape leaves it."""
+    sign_in(page, console_url, "maria")
+    page.keyboard.press("Enter")
+    expect(page.locator("#task-title")).to_be_focused()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+
+    page.keyboard.press("c")
+    page.keyboard.type("2 units out ?")
+    expect(page.locator("#comment")).to_have_value("2 units out ?")
+    expect(page.get_by_role("dialog", name="Keys")).to_be_hidden()
+    page.keyboard.press("Escape")
+    expect(page.locator("#task-title")).to_be_focused()
+
+
+def test_keys_can_be_switched_off(page, console_url):
+    """Who uses other software that listens to keys can do without ours; ? still brings the switch back."""
+    sign_in(page, console_url, "maria")
+    page.keyboard.press("Enter")
+    expect(page.locator("#task-title")).to_be_focused()
+    page.keyboard.press("?")
+    page.get_by_label("Use these keys").uncheck()
+    page.keyboard.press("Escape")
+    page.keyboard.press("0")
+    expect(page.get_by_role("radio", name="Cannot tell")).not_to_be_checked()
+    page.keyboard.press("?")
+    page.get_by_label("Use these keys").check()
+    page.keyboard.press("Escape")
+    page.keyboard.press("0")
+    expect(page.get_by_role("radio", name="Cannot tell")).to_be_checked()
+
+
+def test_report_runs_but_cannot_reach_the_session(page, console_url):
+    """The embedded report draws itself; the cookies are out of its reach."""
+    sign_in(page, console_url, "noor")
+    page.goto(f"{console_url}/alerts/a-vicprice-1")
+    frame = page.frame_locator("iframe.report")
+    expect(frame.locator("#said")).to_have_text("1 of 7 columns drifted")
+    inner = next(each for each in page.frames if "/reports/" in each.url)
+    assert inner.title() == "cookies: refused"
+
+
+def test_pages_fit_a_phone(page, console_url):
+    """At 360 pixels nothing has to be scrolled sideways."""
+    page.set_viewport_size({"width": 360, "height": 740})
+    sign_in(page, console_url, "noor")
+    for address in ("/queue", "/work", "/alerts", "/alerts/a-vicprice-1", "/loop", "/schema"):
+        page.goto(console_url + address)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, address

@@ -1,0 +1,187 @@
+"""Pages: what a person sees, and the parts that htmx puts in place."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+import pytest
+import sample_data
+from console_fixtures import sample_desk
+
+from review.settings import QueueSettings
+from review.task_life import new_task_for
+
+HTMX = {"hx-request": "true"}
+SCRIPT = "<script>alert(1)</script>"
+
+
+def put(desk, clock, **changes):
+    """One task of the review lane as the only one in the queue; its id."""
+    prediction = msgspec.structs.replace(sample_data.prediction(1, clock()), **changes)
+    task = new_task_for(
+        prediction,
+        lane="review",
+        created_at=clock(),
+        settings=QueueSettings(),
+        score=0.5,
+        uncertainty=0.5,
+        inclusion_probability=1.0,
+        choices=("UP", "DOWN"),
+    )
+    desk.queue = sample_desk(clock, tasks=[task]).queue
+    return task.task_id
+
+
+def answer_form(page):
+    """Where the answer of the task on this page goes."""
+    return re.search(r'action="/tasks/([^"/]+)/answer"', page).group(1)
+
+
+def test_everything_from_outside_is_escaped(visit, desk, clock):
+    """A producer's text is text, wherever it shows."""
+    task_id = put(
+        desk, clock, content=SCRIPT, features={SCRIPT: SCRIPT}, prediction=SCRIPT, probabilities=None, confidence=0.5,
+        slices={SCRIPT: SCRIPT}, model_version=SCRIPT,
+    )  # fmt: skip
+    maria = visit("maria")
+    for page in (maria.get("/queue").text, maria.get(f"/tasks/{task_id}").text):
+        assert "alert(1)" in page
+        assert SCRIPT not in page
+
+
+@pytest.mark.parametrize(
+    ("content", "shown"),
+    [
+        ("https://images.example/cat.png", '<img src="https://images.example/cat.png"'),
+        ("https://images.example.evil.test/cat.png", '<a href="https://images.example.evil.test/cat.png"'),
+        ("data:image/png;base64,AAAA", '<img src="data:image/png;base64,AAAA"'),
+        ("data:image/svg+xml,<svg/>", "<pre>data:image/svg+xml,&lt;svg/&gt;</pre>"),
+        ("javascript:alert(1)", "<pre>javascript:alert(1)</pre>"),
+        ('{"a": [1]}', "<pre>{\n  &#34;a&#34;: [\n    1\n  ]\n}</pre>"),
+    ],
+)
+def test_content_is_an_image_only_where_its_origin_is_allowed(visit, desk, clock, make_console, content, shown):
+    """Other origins are linked, so that they do not learn who reviews what; the policy names the allowed ones."""
+    task_id = put(desk, clock, content=content)
+    answer = visit("maria", make_console(image_origins=("https://images.example",))).get(f"/tasks/{task_id}")
+    assert shown in answer.text
+    assert "img-src 'self' data: https://images.example;" in answer.headers["content-security-policy"]
+
+
+def test_models_answer_is_filled_in_and_choices_have_their_keys(visit, desk, clock):
+    """Confirming what the model says takes one key."""
+    page = visit("maria").get(f"/tasks/{put(desk, clock)}").text
+    radios = re.findall(r'<input type="radio" name="answer" value="([^"]+)" required( checked)? data-key="(.)">', page)
+    assert radios == [("UP", " checked", "1"), ("DOWN", "", "2"), ("__cannot_tell__", "", "0")]
+
+
+def test_answer_puts_the_next_task_in_place(visit, desk):
+    """htmx gets a part with the next task, the desk's sentence for readers of the screen, and the way back."""
+    maria = visit("maria")
+    first = answer_form(maria.get("/work").text)
+    form = {"_csrf_token": maria.token, "answer": "DOWN", "shown_at": "1771999995000"}
+    answer = maria.client.post(f"/tasks/{first}/answer", data=form, headers=HTMX)
+    assert answer.status_code == 200
+    assert "<html" not in answer.text
+    assert answer_form(answer.text) != first
+    assert f'hx-post="/tasks/{first}/withdraw"' in answer.text
+    assert "Answer taken." in answer.text
+    assert answer.headers["hx-replace-url"] == "/work"
+    assert (desk.opinions[-1].answer, desk.opinions[-1].seconds_spent) == ("DOWN", 5.0)
+
+
+def test_pages_work_without_a_script(visit, desk):
+    """The same form without htmx gives a whole page."""
+    maria = visit("maria")
+    first = answer_form(maria.get("/work").text)
+    answer = maria.form(f"/tasks/{first}/answer", answer="UP", shown_at="not a time")
+    assert answer.text.startswith("<!doctype html>")
+    assert desk.opinions[-1].seconds_spent == 0.0
+    back = maria.form(f"/tasks/{first}/withdraw")
+    assert answer_form(back.text) == first
+    skipped = maria.form(f"/tasks/{first}/skip")
+    assert answer_form(skipped.text) != first
+
+
+def test_wrong_answer_keeps_the_task_in_front_of_the_person(visit):
+    """What was not offered is told, and nothing is lost."""
+    maria = visit("maria")
+    first = answer_form(maria.get("/work").text)
+    answer = maria.form(f"/tasks/{first}/answer", answer="SIDEWAYS")
+    assert answer_form(answer.text) == first
+    assert "is not offered here" in answer.text
+
+
+def test_lost_task_is_told_and_the_next_one_shown(visit, clock):
+    """Who was away comes back to a task that is theirs."""
+    maria, jonas = visit("maria"), visit("jonas")
+    first = answer_form(maria.get("/work").text)
+    clock.pass_seconds(601)
+    jonas.get("/work")
+    answer = maria.form(f"/tasks/{first}/answer", answer="UP")
+    assert "do not hold this task any more" in answer.text
+    assert answer_form(answer.text) != first
+
+
+def test_waiting_page_announces_work_but_takes_none(visit, desk, clock):
+    """An idle page polls; it leases nothing until somebody presses the button, and counts only what they may do."""
+    full = desk.queue
+    desk.queue = sample_desk(clock, tasks=()).queue
+    maria = visit("maria")
+    assert "Nothing waits for you" in maria.get("/work").text
+    assert maria.get("/work/waiting").text.strip() == ""
+    desk.queue = full
+    assert "21 wait now" in maria.get("/work/waiting").text
+    assert "25 wait now" in visit("noor").get("/work/waiting").text
+    assert sum(lane["leased"] for lane in maria.get("/api/queue").json()["lanes"].values()) == 0
+
+
+def test_queue_page_by_page(visit, make_console):
+    """Long queues have further pages that keep the lane."""
+    maria = visit("maria", make_console(page_rows_max=10))
+    first = maria.get("/queue?lane=review").text
+    assert first.count('aria-label="Open the task') == 10
+    assert 'href="/queue?lane=review&offset=10"' in first.replace("&amp;", "&")
+    assert maria.get("/queue?lane=review&offset=10").text.count('aria-label="Open the task') == 5
+
+
+def test_task_of_a_simulated_reviewer_is_marked(visit):
+    """Programs are never shown as people."""
+    program = visit("sim-1")
+    assert '<span class="badge simulated">simulated</span>' in program.get("/queue").text
+    program.get("/work")
+    page = visit("maria").get("/queue").text
+    assert re.search(r'sim-1 <span class="badge simulated"', page)
+
+
+def test_task_about_an_alert_shows_its_evidence(visit):
+    """Who is on call decides with the numbers in view, and no answer is filled in for them."""
+    page = visit("noor").get("/work").text
+    assert "Has feature vicprice really changed?" in page
+    assert "shift of the mean: 3.42 standard deviations" in page
+    assert 'value="confirmed" required data-key="1"' in page
+
+
+def test_loop_page_refreshes_itself_and_says_what_it_shows(visit):
+    """Figures with their meaning; the part that htmx asks for again has the id it selects."""
+    page = visit("maria").get("/loop").text
+    assert 'id="loop" hx-get="/loop" hx-select="#loop" hx-swap="outerHTML" hx-trigger="every 3s"' in page
+    for text in ("18,911", "9.3 %", "between 60.2 % and 66.7 %, 95 % confidence", "learned model hat-7", "1,240"):
+        assert text in page
+
+
+def test_loop_page_before_the_first_event(visit, desk):
+    """An empty start is explained, not broken."""
+    desk.state = None
+    page = visit("maria").get("/loop").text
+    assert "No event yet" in page
+    assert "Nobody has answered yet" in page
+
+
+def test_page_that_is_not_there_says_so(visit):
+    """A wrong address gets a page with a way on."""
+    answer = visit("maria").get("/nowhere")
+    assert answer.status_code == 404
+    assert "Nothing is at /nowhere." in answer.text
+    assert '<a class="button" href="/">' in answer.text
