@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import queue
@@ -20,12 +21,12 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
-from xml.sax.saxutils import escape
+from typing import IO, Any, Final
 
 import msgspec
 
 from warehouse.embedded_process import PASSWORDS_VARIABLE, EmbeddedClickHouse
+from warehouse.engine_settings import analyst_base, write_config, writer_base
 from warehouse.errors import one_line
 from warehouse.http_app import ANALYST, WRITER, Answer, HttpApp
 from warehouse.http_protocol import Query, RefusedRequest
@@ -36,6 +37,7 @@ from warehouse.sql_text import StatementKind
 __all__ = ["ChdbEngine", "EmbeddedClickHouse", "main"]
 
 DISK_CHECK_SECONDS: Final = 10.0
+_OWNED: Final[list[IO[str]]] = []
 FORMAT_QUERY: Final = "SELECT formatQuerySingleLine({q:String})"
 ESCAPES: Final = str.maketrans(
     {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"}
@@ -54,10 +56,10 @@ class ChdbEngine:
 
         connect: Any = chdb.connect
         self._connect: Callable[[str], Any] = connect
-        self._address = f"{folder}?config-file={_write_config(folder, settings)}"
+        self._address = f"{folder}?config-file={write_config(folder, settings)}"
         self._folder = folder
         self._settings = settings
-        self._base = {WRITER: _writer_base(settings), ANALYST: _analyst_base(settings)}
+        self._base = {WRITER: writer_base(settings), ANALYST: analyst_base(settings)}
         self._root = self._connect(self._address)
         self._root.query(f"CREATE DATABASE IF NOT EXISTS {_quoted(database)}")
         self.version, self.timezone = self._text("SELECT version(), timezone()").split("\t")
@@ -73,21 +75,29 @@ class ChdbEngine:
 
     def run(self, user: str, query: Query) -> Answer:
         """Run one statement as a user; raises RefusedRequest or the engine's own error."""
-        handle = self._handles[user].get()
+        handle = self._handles[user].get() or self._new_handle(user)
+        keep = None
         try:
-            return self._run_analyst(handle, query) if user == ANALYST else self._run_writer(handle, query)
-        except SessionSpoiledError:
-            handle.close()
-            handle = self._new_handle(user)
+            answer = self._run_analyst(handle, query) if user == ANALYST else self._run_writer(handle, query)
+            keep = handle
+        except RefusedRequest:
+            keep = handle
             raise
         finally:
-            self._handles[user].put(handle)
+            # After some errors (396 among them) a handle answers the next statement with nothing at all: it is not used
+            # again, and None in the pool stands for one that is yet to be opened.
+            if keep is None:
+                handle.close()
+            self._handles[user].put(keep)
+        return answer
 
     def close(self) -> None:
         """Close every handle; the last one closes the database."""
         for handles in self._handles.values():
             while not handles.empty():
-                handles.get().close()
+                handle = handles.get()
+                if handle is not None:
+                    handle.close()
         self._root.close()
 
     def _run_analyst(self, handle: Any, query: Query) -> Answer:
@@ -97,6 +107,8 @@ class ChdbEngine:
             )
         escaped = query.sql.translate(ESCAPES)
         formatted = _bytes(handle.query(FORMAT_QUERY, "TabSeparatedRaw", params={"q": escaped})).decode().strip()
+        if not formatted:
+            raise RuntimeError("Code: 49. DB::Exception: The engine did not format the query. (LOGICAL_ERROR)")
         check_analyst(formatted, query.parameters, query.database, self._denied)
         for name, value in query.settings.items():
             handle.query(f"SET {name} = {_literal(value)}")
@@ -174,29 +186,6 @@ class SessionSpoiledError(Exception):
     """A handle that did not go back to its base settings."""
 
 
-def _writer_base(settings: EmbeddedClickHouseSettings) -> dict[str, str]:
-    return {
-        "max_memory_usage_for_user": str(settings.memory_bytes_max),
-        "max_execution_time": str(settings.query_seconds_max),
-        "max_threads": str(settings.query_threads),
-        "max_result_bytes": str(settings.result_bytes_max),
-        "result_overflow_mode": "throw",
-    }
-
-
-def _analyst_base(settings: EmbeddedClickHouseSettings) -> dict[str, str]:
-    return {
-        "max_memory_usage_for_user": str(settings.memory_bytes_max),
-        "max_memory_usage": str(settings.analyst_memory_bytes_max),
-        "max_execution_time": str(settings.analyst_seconds_max),
-        "max_threads": str(settings.query_threads),
-        "max_result_rows": str(settings.analyst_result_rows_max),
-        "max_result_bytes": str(settings.analyst_result_bytes_max),
-        "result_overflow_mode": "throw",
-        "readonly": "1",
-    }
-
-
 def _bytes(result: Any) -> bytes:
     return bytes(result.bytes())
 
@@ -216,22 +205,6 @@ def _quoted(identifier: str) -> str:
 
 def _literal(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def _write_config(folder: Path, settings: EmbeddedClickHouseSettings) -> Path:
-    """The engine's configuration: bounds of the whole process, and no folder from which user files are read."""
-    nowhere = folder / "user_files"
-    nowhere.mkdir(parents=True, exist_ok=True)
-    lines = {
-        "max_server_memory_usage": settings.memory_bytes_max,
-        "mark_cache_size": settings.caches_bytes_max,
-        "index_mark_cache_size": settings.caches_bytes_max,
-        "user_files_path": f"{escape(str(nowhere))}/",
-    }
-    text = "".join(f"<{name}>{value}</{name}>" for name, value in lines.items())
-    path = folder / "engine.xml"
-    path.write_text(f"<clickhouse>{text}</clickhouse>\n")
-    return path
 
 
 def serve(app: HttpApp, listening: socket.socket) -> None:
@@ -308,7 +281,10 @@ def _open(folder: Path, settings: EmbeddedClickHouseSettings, database: str) -> 
         raise CannotStartError(f"the folder {folder} has a question mark in its name; choose another")
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _own(folder)
         return ChdbEngine(folder.resolve(), settings, database=database)
+    except CannotStartError:
+        raise
     except ImportError as error:
         raise CannotStartError(f"chdb is not installed; pip install 'watchloop[local]' ({error})") from error
     except OSError as error:
@@ -316,10 +292,18 @@ def _open(folder: Path, settings: EmbeddedClickHouseSettings, database: str) -> 
             f"cannot write to {folder}: {error.strerror}; choose a folder you may write to"
         ) from error
     except Exception as error:
-        text = str(error)
-        if "Cannot lock file" in text or "already running" in text:
-            raise CannotStartError(f"another process owns {folder}; stop it, or choose another folder") from error
-        raise CannotStartError(f"cannot open the database in {folder}: {text}") from error
+        raise CannotStartError(f"cannot open the database in {folder}: {error}") from error
+
+
+def _own(folder: Path) -> None:
+    """Take the folder for this process, until it ends; the engine's own lock does not say why it fails."""
+    lock = (folder / "owner.lock").open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise CannotStartError(f"another process owns {folder}; stop it, or choose another folder") from None
+    _OWNED.append(lock)
 
 
 if __name__ == "__main__":

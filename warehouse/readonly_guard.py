@@ -70,6 +70,9 @@ def check_analyst(
     for index, token in enumerate(pieces):
         following = pieces[index + 1 : index + 3]
         _check_name(token, following, table_functions_denied)
+        if token.text == "SETTINGS" and pieces[index - 1].text != ".":
+            # The engine itself refuses them at the end of a statement, but not in a subquery.
+            raise RefusedRequest(164, "READONLY", "analyst: Cannot modify settings in readonly mode.")
 
 
 def _check_name(token: Token, following: list[Token], table_functions_denied: frozenset[str]) -> None:

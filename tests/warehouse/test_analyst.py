@@ -1,0 +1,211 @@
+"""The user analyst reads the tables, within limits, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import clickhouse_connect
+import httpx
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from warehouse.client import Warehouse
+from warehouse.errors import AuthenticationRefused, QueryRefused
+from warehouse.settings import ClickHouseSettings
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def analyst(warehouse: Warehouse) -> Warehouse:
+    return warehouse.as_analyst()
+
+
+def post(clickhouse: ClickHouseSettings, sql: str, **named: str) -> httpx.Response:
+    auth = (clickhouse.analyst_user, clickhouse.analyst_password)
+    return httpx.post(clickhouse.url, params=named, content=sql.encode(), auth=httpx.BasicAuth(*auth))
+
+
+def test_reads_tables_and_views(warehouse: Warehouse, analyst: Warehouse) -> None:
+    """What the writer stored, the analyst sees, through views too."""
+    warehouse.insert("labels", [{"event_id": "e", "model": "m", "label": "up", "time": 1.5}])
+    assert analyst.query("SELECT event_id, label FROM labels") == [{"event_id": "e", "label": "up"}]
+    assert analyst.query("SELECT count() AS n FROM review_outcomes") == [{"n": 0}]
+    assert analyst.query("SELECT name FROM system.tables WHERE database = currentDatabase() AND name = 'labels'")
+    assert analyst.query("SHOW TABLES LIKE 'label%'") == [{"name": "labels"}]
+    assert analyst.query("SELECT 'file(x) -- url(y)' AS text, 'eval' AS b")[0]["text"] == "file(x) -- url(y)"
+
+
+WRITES = [
+    "INSERT INTO labels (event_id) VALUES ('x')",
+    "INSERT INTO labels SELECT * FROM labels",
+    'INSERT INTO labels FORMAT JSONEachRow {"event_id":"x"}',
+    "DROP TABLE labels",
+    "TRUNCATE TABLE labels",
+    "ALTER TABLE labels DELETE WHERE 1",
+    "OPTIMIZE TABLE labels",
+    "CREATE TABLE z (a Int8) ENGINE = Memory",
+    "CREATE TEMPORARY TABLE z (a Int8)",
+    "CREATE FUNCTION f AS (x) -> x",
+    "KILL QUERY WHERE 1",
+    "SYSTEM RELOAD CONFIG",
+    "BACKUP DATABASE watchloop TO File('/tmp/b')",
+    "GRANT ALL ON *.* TO analyst",
+    "SET readonly = 0",
+    "SET max_result_rows = 0",
+    "USE system",
+    "SELECT 1 SETTINGS readonly = 0",
+    "SELECT 1 SETTINGS max_execution_time = 0",
+    "WITH 1 AS a SELECT a SETTINGS max_result_rows = 0",
+    "EXPLAIN SELECT 1 SETTINGS readonly = 0",
+    "SELECT 1; DROP TABLE labels",
+    "SELECT * FROM (SELECT 1 SETTINGS readonly = 0, max_memory_usage = 0)",
+]
+
+
+@pytest.mark.parametrize("sql", WRITES)
+def test_changes_are_refused(sql: str, warehouse: Warehouse, analyst: Warehouse) -> None:
+    """No statement changes rows, tables, settings or other people's queries; the next query is bounded as before."""
+    warehouse.insert("labels", [{"event_id": "e", "model": "m", "label": "up", "time": 1.5}])
+    with pytest.raises(QueryRefused) as refusal:
+        analyst.raw(sql)
+    assert refusal.value.code in (62, 164, 497)
+    assert warehouse.query("SELECT count() AS n FROM labels") == [{"n": 1}]
+    settings = analyst.query("SELECT getSetting('readonly') AS r, getSetting('max_result_rows') AS m")
+    assert settings == [{"r": 1, "m": 1_000_000}]
+
+
+SOURCES = [
+    "SELECT file('{path}')",
+    "SELECT `file`('{path}')",
+    "SELECT \"file\" /* x */ ('{path}')",
+    "SELECT FILE('{path}')",
+    "SELECT * APPLY(file) FROM (SELECT '{path}')",
+    "SELECT * APPLY(x -> file(x)) FROM (SELECT '{path}')",
+    "SELECT * FROM (SELECT file('{path}'))",
+    "WITH (SELECT file('{path}')) AS a SELECT a",
+    "SELECT * FROM view(SELECT file('{path}'))",
+    "SELECT * FROM eval('SELECT file(''{path}'')')",
+    "SELECT arrayMap(x -> file(x), ['{path}'])",
+    "SELECT $$ ' $$, file('{path}'), $$ ' $$",
+    "SELECT 'a\\'', file('{path}'), '\\''",
+    "SELECT # '\nfile('{path}') # '",
+    "EXPLAIN SELECT file('{path}')",
+    "SELECT * FROM file('{path}', 'LineAsString')",
+    "SELECT * FROM '{path}'",
+    "SELECT * FROM `{path}`",
+    "SELECT * FROM default.`{path}`",
+    "DESCRIBE TABLE file('{path}', 'LineAsString')",
+    "DESCRIBE (SELECT file('{path}'))",
+    "SELECT * FROM loop(file('{path}', 'LineAsString')) LIMIT 1",
+    "SELECT * FROM executable('cat {path}', 'TSV', 'x String')",
+    "SELECT * FROM sqlite('{path}', 't')",
+    "SELECT * FROM filesystem('{path}')",
+    "SELECT * FROM fileCluster('default', '{path}', 'LineAsString')",
+    "SELECT * FROM merge('system', 'processes')",
+    "SELECT * FROM Python(secret)",
+]
+
+
+@pytest.mark.parametrize("sql", SOURCES)
+def test_files_are_out_of_reach(sql: str, analyst: Warehouse, tmp_path: Path) -> None:
+    """No spelling of a query shows a file's content."""
+    secret = tmp_path / "secret"
+    secret.write_text("open sesame")
+    with pytest.raises(QueryRefused) as refusal:
+        analyst.raw(sql.replace("{path}", str(secret)))
+    assert "sesame" not in str(refusal.value)
+    assert refusal.value.code in (46, 48, 60, 62, 81, 164, 344, 497)
+
+
+NETWORK = [
+    "SELECT * FROM url('{url}', 'LineAsString')",
+    "DESCRIBE TABLE url('{url}', 'LineAsString')",
+    "DESCRIBE TABLE url('{url}')",
+    "SELECT * FROM remote('127.0.0.1', 'system.one')",
+    "SELECT * FROM cluster('default', 'system', 'one')",
+    "SELECT * FROM s3('{url}/bucket/key', 'LineAsString')",
+    "DESCRIBE TABLE s3('{url}/bucket/key')",
+    "SELECT * FROM mysql('127.0.0.1:1', 'd', 't', 'u', 'p')",
+    "SELECT * FROM deltaLake('{url}/bucket/key')",
+    "SELECT aiGenerate('hello')",
+]
+
+
+@pytest.mark.parametrize("sql", NETWORK)
+def test_the_network_is_out_of_reach(sql: str, analyst: Warehouse, clickhouse: ClickHouseSettings) -> None:
+    """No query makes the server ask another one."""
+    with pytest.raises(QueryRefused) as refusal:
+        analyst.raw(sql.replace("{url}", clickhouse.url))
+    assert refusal.value.code in (164, 497)
+
+
+@pytest.mark.parametrize("table", ["processes", "server_settings", "user_directories", "query_log", "users", "errors"])
+def test_tables_about_the_machine_are_refused(table: str, clickhouse: ClickHouseSettings, analyst: Warehouse) -> None:
+    """Other people's queries and the server's paths are not shown, however the table is named."""
+    for sql in (f"SELECT * FROM system.{table}", f"SELECT * FROM `system`.`{table}`", f"DESCRIBE system.{table}"):
+        with pytest.raises(QueryRefused) as refusal:
+            analyst.raw(sql)
+        assert refusal.value.code == 497
+    by_parameter = post(clickhouse, f"SELECT * FROM {{d:Identifier}}.{table}", param_d="system")
+    assert by_parameter.headers["x-clickhouse-exception-code"] == "497"
+    by_default = post(clickhouse, f"SELECT * FROM {table}", database="system")
+    assert by_default.headers["x-clickhouse-exception-code"] == "497"
+
+
+def test_nothing_is_written_to_a_file(clickhouse: ClickHouseSettings, tmp_path: Path) -> None:
+    """INTO OUTFILE makes no file on the server."""
+    for middle in ("INTO OUTFILE", "INTO/**/OUTFILE", "into outfile"):
+        answer = post(clickhouse, f"SELECT 1 {middle} '{tmp_path}/out' FORMAT CSV")
+        assert answer.status_code >= 400
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("name", ["readonly", "max_result_rows", "max_execution_time", "max_memory_usage"])
+def test_settings_in_the_url_change_no_limit(name: str, clickhouse: ClickHouseSettings) -> None:
+    """?readonly=0 and its like are refused, and the limit holds afterwards."""
+    answer = post(clickhouse, "SELECT 1", **{name: "0"})
+    assert (answer.status_code, answer.headers["x-clickhouse-exception-code"]) == (500, "164")
+    many = post(clickhouse, "SELECT number FROM numbers(1000001) FORMAT Null")
+    limit = post(clickhouse, "SELECT number FROM numbers(1000001)")
+    assert many.status_code == 200 or many.headers["x-clickhouse-exception-code"] == "396"
+    assert limit.headers["x-clickhouse-exception-code"] == "396"
+
+
+def test_limits_of_time_and_memory(analyst: Warehouse) -> None:
+    """A query that would fill the memory fails with ClickHouse's code."""
+    with pytest.raises(QueryRefused) as refusal:
+        analyst.query("SELECT length(groupArray(number)) FROM numbers(1000000000)")
+    assert refusal.value.code == 241
+    assert analyst.query("SELECT getSetting('max_execution_time') AS s")[0]["s"] == 30
+
+
+def test_wrong_password(clickhouse: ClickHouseSettings) -> None:
+    """A wrong password or user is answered 401 with code 516, and explained on one line."""
+    for user, password in (("analyst", "wrong"), ("analyst", ""), ("nobody", "wrong"), ("default", "")):
+        answer = httpx.post(clickhouse.url, content=b"SELECT 1", params={"user": user, "password": password})
+        assert (answer.status_code, answer.headers["x-clickhouse-exception-code"]) == (401, "516")
+        assert "basic" in answer.headers["www-authenticate"].lower()
+    wrong = Warehouse(ClickHouseSettings(url=clickhouse.url, user="analyst", password="wrong"))
+    with pytest.raises(AuthenticationRefused, match=r"refuses user 'analyst': check user and password") as refusal:
+        wrong.ping()
+    assert "\n" not in str(refusal.value)
+
+
+def test_a_plain_client_works_as_analyst(clickhouse: ClickHouseSettings, warehouse: Warehouse) -> None:
+    """clickhouse-connect unchanged, sessions and all, reads as analyst; its errors carry the code."""
+    warehouse.insert("labels", [{"event_id": str(i), "model": "m", "label": "up", "time": 1.5} for i in range(3)])
+    host, port = clickhouse.url.removeprefix("http://").split(":")
+    client: Any = clickhouse_connect.get_client(
+        host=host,
+        port=int(port),
+        username=clickhouse.analyst_user,
+        password=clickhouse.analyst_password,
+        database=warehouse.settings.database,
+    )
+    assert client.query("SELECT count() FROM labels").result_rows == [(3,)]
+    assert list(client.query_df("SELECT event_id FROM labels ORDER BY event_id").event_id) == ["0", "1", "2"]
+    with pytest.raises(DatabaseError) as refusal:
+        client.command("DROP TABLE labels")
+    assert refusal.value.code == 164

@@ -1,0 +1,51 @@
+"""The bounds of EmbeddedClickHouseSettings in the engine's own terms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from warehouse.settings import EmbeddedClickHouseSettings
+
+__all__ = ["analyst_base", "write_config", "writer_base"]
+
+
+def writer_base(settings: EmbeddedClickHouseSettings) -> dict[str, str]:
+    """Settings of a handle of ``watchloop``; a query may change them for itself."""
+    return {
+        "max_memory_usage_for_user": str(settings.memory_bytes_max),
+        "max_execution_time": str(settings.query_seconds_max),
+        "max_threads": str(settings.query_threads),
+        "max_result_bytes": str(settings.result_bytes_max),
+        "result_overflow_mode": "throw",
+    }
+
+
+def analyst_base(settings: EmbeddedClickHouseSettings) -> dict[str, str]:
+    """Settings of a handle of ``analyst``; ``readonly`` makes them final."""
+    return {
+        "max_memory_usage_for_user": str(settings.memory_bytes_max),
+        "max_memory_usage": str(settings.analyst_memory_bytes_max),
+        "max_execution_time": str(settings.analyst_seconds_max),
+        "max_threads": str(settings.query_threads),
+        "max_result_rows": str(settings.analyst_result_rows_max),
+        "max_result_bytes": str(settings.analyst_result_bytes_max),
+        "result_overflow_mode": "throw",
+        "readonly": "1",
+    }
+
+
+def write_config(folder: Path, settings: EmbeddedClickHouseSettings) -> Path:
+    """The engine's configuration: bounds of the whole process, and no folder from which user files are read."""
+    nowhere = folder / "user_files"
+    nowhere.mkdir(parents=True, exist_ok=True)
+    lines = {
+        "max_server_memory_usage": settings.memory_bytes_max,
+        "mark_cache_size": settings.caches_bytes_max,
+        "index_mark_cache_size": settings.caches_bytes_max,
+        "user_files_path": f"{escape(str(nowhere))}/",
+    }
+    text = "".join(f"<{name}>{value}</{name}>" for name, value in lines.items())
+    path = folder / "engine.xml"
+    path.write_text(f"<clickhouse>{text}</clickhouse>\n")
+    return path
