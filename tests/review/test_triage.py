@@ -158,6 +158,21 @@ def test_escalations_are_never_dropped_and_squeeze_reviews(prediction: Any) -> N
     assert any("rule big: feature.amount above 100" in reasons for reasons in found.reasons)
 
 
+def test_only_scores_that_compete_set_the_threshold(prediction: Any) -> None:
+    """Events without consent do not push the threshold out of reach of those that may be reviewed."""
+    rng = np.random.default_rng(6)
+    events = [
+        prediction(
+            number, confidence=0.0 if number % 2 else float(rng.random()), consent=Consent(review=number % 2 == 0)
+        )
+        for number in range(4_000)
+    ]
+    triage = Triage(TriageSettings(strategy="catch", **QUICK), model="m")
+    found = triage.decide(events)
+    assert 0.09 <= found.seen.mean() <= 0.1005
+    assert 0.75 < triage.threshold < 0.95
+
+
 def test_debt_is_bounded_and_what_is_forgiven_is_counted(prediction: Any) -> None:
     """A rule that escalates everything overdraws the purse by the limit only; the rest is counted as forgiven."""
     rule = Rule(name="all", field="prediction", equals="a", decision="escalate")
