@@ -27,6 +27,7 @@ SAMPLE_SALT = 0x626C_6F63
 
 ID_CHARS_MAX = 200
 INT_MAX = 2**63 - 1
+PLAIN = frozenset((float, bool, type(None)))
 VALUE_BYTES_MAX = 6 * (200 + 200)
 """A name and a text of 200 characters each, all escaped."""
 
@@ -183,11 +184,9 @@ def _samples(
 def _row(event: Prediction, hashed: int, columns: Columns, place: int, settings: DriftSettings) -> SampledRow:
     chars_max = settings.text_chars_max
     features: dict[str, Scalar] = event.features
-    if len(features) > len(columns.names) or any(
-        not isinstance(value, float) and _unwieldy(value, chars_max) for value in features.values()
-    ):
-        watched = {name: features[name] for name in columns.names if name in features}
-        features = {name: _wieldy(value, chars_max) for name, value in watched.items()}
+    plain = PLAIN.issuperset(map(type, features.values()))
+    if len(features) > len(columns.names) or not plain:
+        features = {name: _wieldy(features[name], chars_max) for name in columns.names if name in features}
     return SampledRow(
         hash=hashed,
         event_id=event.event_id,
@@ -196,10 +195,6 @@ def _row(event: Prediction, hashed: int, columns: Columns, place: int, settings:
         prediction=columns.text["prediction"][place] or "",
         confidence=float(columns.numeric["confidence"][place]),
     )
-
-
-def _unwieldy(value: Scalar, chars_max: int) -> bool:
-    return len(value) > chars_max if isinstance(value, str) else isinstance(value, int) and abs(value) > INT_MAX
 
 
 def _wieldy(value: Scalar, chars_max: int) -> Scalar:

@@ -6,6 +6,7 @@ import random
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from drift.monitor import AlertChanged, ModelMonitor, NewReference, Outcome, WindowClosed
@@ -71,7 +72,7 @@ def test_a_steady_stream_is_quiet(stream: Any, live: Any, seed: int) -> None:
     assert alerts(outcomes) == []
 
 
-@pytest.mark.parametrize("shift", [0.7, 2.0, -2.0])
+@pytest.mark.parametrize("shift", [0.45, 0.7, 2.0, -2.0])
 def test_a_change_is_found_within_a_thousand_events_on_its_signal_only(stream: Any, live: Any, shift: float) -> None:
     """One alert, on the signal that moved, with the shift as evidence."""
     _, _, outcomes = live(stream(9000, shift=shift, change_at=6000), partitions=4)
@@ -181,3 +182,46 @@ def test_the_change_in_real_insect_recordings_is_found(live: Any) -> None:
     found = {alert.signal: alert.fired_at_event for alert in firing(outcomes)}
     assert 10_700 < found["feature.temperature_c"] <= 11_700
     assert len(found) == len(firing(outcomes)) <= 2
+
+
+@pytest.mark.parametrize(
+    ("file", "dropped"),
+    [
+        ("stream_elec2/elec2.parquet", ["t", "date", "nswprice", "label"]),
+        ("stream_noaa_weather/noaa_weather.parquet", ["t", "raw_class"]),
+    ],
+)
+def test_real_seasons_are_no_storm(live: Any, file: str, dropped: list[str]) -> None:
+    """Years of seasons and a market that changes give an on-call person at most three alerts in 10,000 events."""
+    path = DATA / file
+    if not path.exists():
+        pytest.skip(f"{path} is not here")
+    import pandas as pd
+
+    frame = pd.read_parquet(path).drop(columns=dropped)
+    events = [
+        Prediction(event_id=f"e{place}", model="m", time=place * 1000, features=row, prediction="a", confidence=0.9)
+        for place, row in enumerate(frame.to_dict("records"))
+    ]
+    _, _, outcomes = live(events, partitions=3)
+    assert len(firing(outcomes)) <= 3 * len(events) / 10_000
+
+
+@pytest.mark.parametrize("wrong", [0, 253_402_300_799_999])
+def test_a_wrong_clock_in_the_reference_does_not_blind_it(stream: Any, live: Any, wrong: int) -> None:
+    """One event from 1970 or 9999 among the first leaves the detection of a later change as it was."""
+    events = stream(9000, shift=2.0, change_at=6000)
+    events[700] = msgspec.structs.replace(events[700], time=wrong)
+    _, _, outcomes = live(events, partitions=2)
+    (alert,) = firing(outcomes)
+    assert 6000 < alert.fired_at_event <= 7000
+
+
+def test_counting_goes_on_after_what_is_no_longer_kept(stream: Any, live: Any, blocks_of: Any) -> None:
+    """Where the first blocks are gone, ``events_before`` keeps the events' numbers."""
+    events = stream(9000, shift=2.0, change_at=6000)
+    before, _, _ = live(events)
+    later = [block for block in blocks_of(events, reference=before.reference) if block.first_offset >= 4000]
+    again = ModelMonitor("m", SETTINGS, reference=before.reference, events_before=4000)
+    (alert,) = firing(observe(again, later) + again.flush())
+    assert 6000 < alert.fired_at_event <= 7000

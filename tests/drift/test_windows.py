@@ -77,7 +77,7 @@ def windows_of(blocks: list[Block], **chosen: Any) -> tuple[list[Window], Window
     return windows + builder.flush(), builder
 
 
-@pytest.mark.parametrize("time_step", [1, 1000, 1_800_000])
+@pytest.mark.parametrize("time_step", [0, 1, 1000, 1_800_000])
 def test_arrival_order_within_the_lateness_changes_nothing(stream: Any, blocks_of: Any, time_step: int) -> None:
     """However fast event time runs, partitions that lag by less than the lateness give the same windows."""
     settings_ = DriftSettings(block_events_max=20)
@@ -150,6 +150,17 @@ def test_one_wrong_clock_does_not_blind_it(stream: Any, blocks_of: Any) -> None:
     assert builder.late_blocks == 0
     assert sum(window.events for window in windows) == 4000
     assert max(window.time for window in windows) < 1_700_100_000_000
+
+
+def test_a_partition_recovers_from_a_wrong_clock(stream: Any, blocks_of: Any) -> None:
+    """The partition that saw it, lagging behind the other, is waited for again from its next block on."""
+    events = stream(8000)
+    events[3000] = Prediction(**{**as_fields(events[3000]), "time": 253_402_300_799_999})
+    blocks = blocks_of(events, partitions=2)
+    lagging, ahead = ([block for block in blocks if block.partition == p] for p in (0, 1))
+    arrived = [*ahead[:4], *(block for pair in zip(lagging, ahead[4:], strict=False) for block in pair), *lagging[-4:]]
+    _, builder = windows_of(arrived)
+    assert builder.late_blocks <= 5
 
 
 def test_a_recording_played_again_is_read_again(stream: Any, blocks_of: Any) -> None:
