@@ -27,7 +27,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """Send cookies over HTTPS alone."""
 
     session_idle_seconds: Annotated[int, Meta(ge=60, le=7 * 86_400)] = 8 * 3_600
-    """A session ends after so long without a request."""
+    """A session ends after so long without a request; pages that refresh themselves count as requests."""
 
     session_seconds_max: Annotated[int, Meta(ge=60, le=30 * 86_400)] = 24 * 3_600
     """A session ends so long after the sign-in, whatever happened since."""

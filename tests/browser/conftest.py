@@ -89,12 +89,12 @@ def chromium():
 
 @pytest.fixture
 def page(chromium):
-    """A page that fails the test on any error of its scripts or its content security policy."""
+    """A page that fails the test on any error of its scripts and on anything its content security policy stops."""
     opened = chromium.new_page()
     opened.set_default_timeout(15_000)
     errors = []
     opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    opened.on("console", lambda said: errors.append(said.text) if "Content Security Policy" in said.text else None)
     yield opened
     opened.close()
     assert errors == []

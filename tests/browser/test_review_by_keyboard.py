@@ -69,6 +69,27 @@ def test_help_and_comment_by_keyboard(page, console_url):
     expect(page.locator("#task-title")).to_be_focused()
 
 
+def test_space_chooses_where_a_choice_has_the_focus(page, console_url):
+    """Who goes through the choices with Tab selects with Space, as everywhere, and does not skip by accident."""
+    sign_in(page, console_url, "noor")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Has feature vicprice really changed?")).to_be_focused()
+    page.get_by_role("radio", name="confirmed").focus()
+    page.keyboard.press("Space")
+    expect(page.get_by_role("radio", name="confirmed")).to_be_checked()
+    expect(page.get_by_role("heading", name="Has feature vicprice really changed?")).to_be_visible()
+
+
+def test_lost_cookies_are_told_in_a_line(page, console_url):
+    """The page stays, and says what to do."""
+    sign_in(page, console_url, "maria")
+    page.keyboard.press("Enter")
+    expect(page.locator("#task-title")).to_be_focused()
+    page.context.clear_cookies()
+    page.keyboard.press("Enter")
+    expect(page.locator("#notice")).to_contain_text("this page is out of date; reload it")
+
+
 def test_keys_can_be_switched_off(page, console_url):
     """Who uses other software that listens to keys can do without ours; ? still brings the switch back."""
     sign_in(page, console_url, "maria")

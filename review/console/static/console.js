@@ -21,6 +21,7 @@
   function isTaken(target, key) {
     if (target.isContentEditable) return true;
     if (target.matches("input:not([type=radio]):not([type=checkbox]), textarea, select")) return true;
+    if (key === " " && target.matches("input[type=radio]")) return true;
     const presses = key === "Enter" || key === " ";
     return presses && target.matches("a[href], button, summary, input[type=checkbox]");
   }
