@@ -67,7 +67,8 @@ def install_statements(database: str) -> list[str]:
     )
     statements = [f"CREATE DATABASE IF NOT EXISTS {database}", VERSIONS]
     for file in files:
-        statements += split_statements(file.read_text())
+        for statement in split_statements(file.read_text()):
+            statements += [statement, *added_columns(statement)]
     statements.append(RECORD_VERSION)
     words = {
         "database": database,
@@ -82,6 +83,20 @@ def split_statements(text: str) -> list[str]:
     """The statements of a file of ``sql/``: each ends with a semicolon at a line's end; comment lines are dropped."""
     plain = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
     return [part.strip() for part in plain.split(";\n") if part.strip(" \n;")]
+
+
+def added_columns(statement: str) -> list[str]:
+    """The statement that gives an older table the columns it lacks, for a CREATE TABLE of ``sql/``; else none.
+
+    A column's type never changes, as in ``schemas``, so a table is brought up to date by adding columns.
+    """
+    if not statement.startswith("CREATE TABLE"):
+        return []
+    head, _, rest = statement.partition("\n(\n")
+    lines = [line.strip().rstrip(",") for line in rest.partition("\n)\n")[0].splitlines()]
+    columns = [line for line in lines if not line.startswith(("INDEX ", "$identity"))]
+    table = head.removeprefix("CREATE TABLE IF NOT EXISTS ").strip()
+    return [f"ALTER TABLE {table} " + ", ".join(f"ADD COLUMN IF NOT EXISTS {column}" for column in columns)]
 
 
 def install(command: Callable[[str], object], database: str) -> None:

@@ -19,6 +19,9 @@ ROW_CODES: Final = frozenset(
 )
 """ClickHouse's codes for data it cannot read; others (memory, disk, unknown table) are not a row's fault."""
 
+UNKNOWN_COLUMN: Final = "Unknown field found"
+"""ClickHouse's word for a column that the table lacks: the tables are older than the program, no row is bad."""
+
 
 @dataclass(frozen=True, slots=True)
 class Insert:
@@ -83,7 +86,7 @@ def store(insert: InsertCall, table: str, one: Insert) -> list[RefusedRow]:
     try:
         insert(table, one.block, one.token)
     except QueryRefused as error:
-        if error.code not in ROW_CODES:
+        if error.code not in ROW_CODES or UNKNOWN_COLUMN in error.detail:
             raise
         if len(one.rows) == 1:
             return [RefusedRow(one.rows[0], one_line(error.detail))]

@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS $database.alerts
     report_id String,
     task_id String,
     note String,
+    judged_until DateTime64(3, 'UTC'),
     $identity
 )
 ENGINE = MergeTree ORDER BY (model, fired_at, alert_id, revision)
@@ -56,6 +57,7 @@ CREATE TABLE IF NOT EXISTS $database.reference_windows
     events UInt64,
     signal_means Map(LowCardinality(String), Float64),
     signal_sds Map(LowCardinality(String), Float64),
+    psi_normal Map(LowCardinality(String), Float64),
     numeric_json String CODEC(ZSTD),
     categorical_json String CODEC(ZSTD),
     sample_json String CODEC(ZSTD),

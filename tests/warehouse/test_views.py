@@ -1,0 +1,265 @@
+"""Views and named queries against numbers worked out by hand."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from schemas.alert import Alert
+from schemas.correction import Correction
+from schemas.gate_step import GateStep
+from schemas.label import Label
+from schemas.manifest import Manifest
+from schemas.opinion import CANNOT_TELL, Opinion
+from schemas.prediction import Prediction
+from schemas.reject import Reject
+from schemas.task import Task
+from schemas.verdict import Verdict
+from schemas.wire import Wire
+from warehouse import queries
+from warehouse.client import Warehouse
+from warehouse.errors import WarehouseError
+from warehouse.rows import Identity, report_row, rows_of
+from warehouse.tables import table_of
+
+pytestmark = pytest.mark.servers
+
+DAY0 = 1_704_067_200_000
+"""2024-01-01T00:00:00Z"""
+
+
+def fill(warehouse: Warehouse, topic: str, *values: Wire) -> None:
+    rows = [row for offset, value in enumerate(values) for row in rows_of(topic, value, Identity(topic, 0, offset))]
+    warehouse.insert(table_of(topic), rows)
+
+
+def prediction(event_id: str, answer: str, confidence: float) -> Prediction:
+    return Prediction(
+        event_id=event_id, model="m", time=DAY0 + 1_000, features={"x": 1.0}, prediction=answer, confidence=confidence
+    )
+
+
+def verdict(event_id: str, decision: str, inclusion: float, **more: Any) -> Verdict:
+    fixed = {"model": "m", "time": DAY0 + 1_000, "uncertainty": 0.5, "decided_at": DAY0 + 1_000}
+    return Verdict(event_id=event_id, decision=decision, inclusion_probability=inclusion, **{**fixed, **more})
+
+
+def correction(event_id: str, label: str, created_at: int, source: str = "review", **more: Any) -> Correction:
+    fixed = {"model": "m", "time": DAY0, "features": {}, "prediction": "up", "confidence": 0.5}
+    named = {"inclusion_probability": 1.0, "correction_id": f"c-{event_id}-{created_at}", **fixed, **more}
+    return Correction(event_id=event_id, label=label, created_at=created_at, source=source, **named)
+
+
+@pytest.fixture
+def loop(warehouse: Warehouse) -> Warehouse:
+    """Five events: two reviewed, one audited, one accepted, one that may not be reviewed; a sixth of another model."""
+    fill(
+        warehouse,
+        "predictions",
+        prediction("a", "up", 0.6),
+        prediction("b", "up", 0.9),
+        prediction("c", "down", 0.8),
+        prediction("d", "down", 0.7),
+        prediction("e", "up", 0.5),
+        Prediction(event_id="a", model="other", time=DAY0, features={}, prediction="x", confidence=1.0),
+    )
+    fill(
+        warehouse,
+        "verdicts",
+        verdict("a", "review", 1.0, task_id="t-a"),
+        verdict("b", "accept", 0.1, audit=True, task_id="t-b", error_probability=0.2),
+        verdict("c", "accept", 0.1, learned_prediction="up", learned_version="v1"),
+        verdict("d", "escalate", 1.0, task_id="t-d"),
+        verdict("e", "accept", 0.0),
+    )
+    fill(
+        warehouse,
+        "corrections",
+        correction("a", "up", 5),
+        correction("a", "down", 9, source="adjudication"),
+        correction("b", "up", 6, inclusion_probability=0.1, audit=True),
+        correction("c", "up", 7, source="label"),
+    )
+    return warehouse
+
+
+def test_review_outcomes(loop: Warehouse) -> None:
+    """The newest human answer counts; late labels do not; unanswered events have NULL."""
+    rows = loop.as_analyst().query("SELECT event_id, label, source, was_right FROM review_outcomes ORDER BY event_id")
+    assert [(row["event_id"], row["label"], row["was_right"]) for row in rows] == [
+        ("a", "down", 0), ("b", "up", 1), ("c", None, None), ("d", None, None), ("e", None, None),
+    ]  # fmt: skip
+    assert rows[0]["source"] == "adjudication"
+
+
+def test_accuracy_daily_is_the_difference_estimator(loop: Warehouse) -> None:
+    """Four reviewable events, guesses .6 .8 .8 .7, a wrong at pi 1, b right at pi .1: by hand (-.0 +.8+2 +.8 +.7)/4."""
+    (row,) = loop.query("SELECT * FROM accuracy_daily")
+    by_hand = ((0.6 + (0 - 0.6) / 1) + (0.8 + (1 - 0.8) / 0.1) + 0.8 + 0.7) / 4
+    error = math.sqrt((1 - 0.1) * (1 - 0.8) ** 2 / 0.1**2) / 4
+    assert row["accuracy"] == pytest.approx(by_hand)
+    assert row["standard_error"] == pytest.approx(error)
+    assert (row["events"], row["not_reviewable"], row["answered"], row["unanswered"]) == (4, 1, 2, 1)
+    assert str(row["day"]) == "2024-01-01"
+
+
+def test_accuracies_from_late_labels(loop: Warehouse) -> None:
+    """Labels up for a, b, c: frozen right on a and b, learned on c too; after review a is wrong, people said down."""
+    times = enumerate(("a", "b", "c"))
+    fill(
+        loop,
+        "labels",
+        Label(event_id="a", model="m", label="down", time=DAY0),
+        *(Label(event_id=name, model="m", label="up", time=DAY0 + 1 + n) for n, name in times),
+        Label(event_id="unknown", model="m", label="up", time=DAY0),
+        Label(event_id="a", model="other", label="y", time=DAY0),
+    )
+    found = queries.accuracies(loop.query, "m")
+    assert found.labelled == 3
+    assert (found.frozen, found.learned, found.after_review) == (2 / 3, 3 / 3, 1 / 3)
+    assert queries.accuracies(loop.query).labelled == 4
+    assert queries.accuracies(loop.query, "nobody") == queries.Accuracies(
+        labelled=0, frozen=None, learned=None, after_review=None
+    )
+
+
+def alert(alert_id: str, revision: int, state: str, changed_at: int, by: str = "", fired_at: int = DAY0) -> Alert:
+    return Alert(
+        alert_id=alert_id, model="m", signal="confidence", detector="ADWIN", severity="warning", state=state,
+        revision=revision, fired_at=fired_at, fired_at_event=77, changed_at=changed_at, changed_by=by, report_id="r1",
+    )  # fmt: skip
+
+
+def test_alert_history_and_recent_alerts(warehouse: Warehouse) -> None:
+    """Times to acknowledge and resolve in seconds; what has not happened is NULL; the newest revision is the state."""
+    fill(
+        warehouse,
+        "alerts",
+        alert("one", 0, "firing", DAY0),
+        alert("one", 1, "acknowledged", DAY0 + 30_000, "ana"),
+        alert("one", 2, "resolved", DAY0 + 90_000, "bob"),
+        alert("two", 0, "firing", DAY0 + 1, fired_at=DAY0 + 1),
+    )
+    one, two = warehouse.query("SELECT * FROM alert_history ORDER BY fired_at")
+    assert (one["state"], one["acknowledged_by"], one["resolved_by"]) == ("resolved", "ana", "bob")
+    assert (one["seconds_to_acknowledge"], one["seconds_to_resolve"]) == (30, 90)
+    assert (two["state"], two["acknowledged_at"], two["seconds_to_resolve"]) == ("firing", None, None)
+    lines = queries.recent_alerts(warehouse.query, "m")
+    assert [(line.alert_id, line.state, line.fired_at, line.fired_at_event) for line in lines] == [
+        ("two", "firing", DAY0 + 1, 77), ("one", "resolved", DAY0, 77),
+    ]  # fmt: skip
+    assert len(queries.recent_alerts(warehouse.query, limit=1)) == 1
+
+
+def task(task_id: str, revision: int, state: str, answer: str = "", lane: str = "review") -> Task:
+    return Task(
+        task_id=task_id, lane=lane, model="m", state=state, revision=revision, created_at=DAY0, due_at=DAY0,
+        priority=1.0, answer=answer, changed_at=DAY0 + revision,
+    )  # fmt: skip
+
+
+def opinion(opinion_id: str, task_id: str, person: str, answer: str, seconds: float) -> Opinion:
+    return Opinion(
+        opinion_id=opinion_id, task_id=task_id, model="m", person=person, answer=answer, time=DAY0,
+        seconds_spent=seconds, simulated=person == "sim",
+    )  # fmt: skip
+
+
+def test_tasks_and_reviewers(warehouse: Warehouse) -> None:
+    """The present state of tasks; who agreed with what was settled; which tasks are archived."""
+    fill(
+        warehouse,
+        "review.events",
+        task("t1", 0, "open"),
+        task("t1", 1, "settled", "up"),
+        task("t2", 0, "open", lane="audit"),
+        task("t3", 0, "open"),
+        task("t3", 1, "expired"),
+    )
+    fill(
+        warehouse,
+        "review.opinions",
+        opinion("1", "t1", "ana", "up", 2.0),
+        opinion("2", "t1", "sim", "down", 1.0),
+        opinion("3", "t2", "ana", CANNOT_TELL, 4.0),
+    )
+    now = warehouse.query("SELECT task_id, state FROM tasks_now ORDER BY task_id")
+    assert [tuple(row.values()) for row in now] == [("t1", "settled"), ("t2", "open"), ("t3", "expired")]
+    ana, sim = warehouse.query("SELECT * FROM reviewer_activity ORDER BY person")
+    assert (ana["opinions"], ana["cannot_tell"], ana["on_settled_tasks"], ana["agreed"]) == (2, 1, 1, 1)
+    assert (sim["opinions"], sim["agreed"], sim["simulated"]) == (1, 0, True)
+    assert queries.archived_tasks(warehouse.query, ["t1", "t2", "t3", "nope"]) == {"t1": 1, "t3": 1}
+    assert queries.archived_tasks(warehouse.query, []) == {}
+    with pytest.raises(WarehouseError, match="at most 5000"):
+        queries.archived_tasks(warehouse.query, ["x"] * 5_001)
+
+
+def test_model_history_and_rejects(warehouse: Warehouse) -> None:
+    """A version stands beside the gate's last decision about it; rejects are counted by reason."""
+    fill(
+        warehouse,
+        "models",
+        Manifest(model="m", version="v1", recipe="forest", created_at=DAY0),
+        Manifest(model="m", version="production", recipe="production", created_at=DAY0 + 5, reason="rolled back"),
+    )
+    step = {"model": "m", "gate": "g", "corrections": 9, "champion": "production", "log_threshold": 3.0}
+    fill(
+        warehouse,
+        "gates",
+        GateStep(step=1, challenger="v1", log_evidence=1.0, decision="continue", time=DAY0, **step),
+        GateStep(step=2, challenger="v1", log_evidence=3.5, decision="promoted", time=DAY0 + 1, **step),
+    )
+    first, second = warehouse.query("SELECT version, gate_decision, log_evidence, reason FROM model_history")
+    assert tuple(first.values()) == ("v1", "promoted", 3.5, "")
+    assert tuple(second.values()) == ("production", "", 0.0, "rolled back")
+    assert [line.version for line in queries.versions(warehouse.query, "m")] == ["v1", "production"]
+    bad = {"source_topic": "predictions", "source_partition": 0, "source_offset": 1, "time": DAY0}
+    fill(
+        warehouse,
+        "rejects",
+        *(Reject(original=b"{", reason="truncated", **bad) for _ in range(2)),
+        Reject(original=b"[]", reason="empty", **bad),
+    )
+    rows = warehouse.query("SELECT reason, rejects, example FROM reject_reasons")
+    assert [tuple(row.values()) for row in rows] == [("truncated", 2, "{"), ("empty", 1, "[]")]
+
+
+def test_counts_and_summary(loop: Warehouse) -> None:
+    """The state of the loop and the summary of a run, for one model and for all."""
+    fill(loop, "review.events", task("t-a", 0, "open"), task("t-a", 1, "settled", "up"), task("t-b", 0, "open"))
+    counts = queries.loop_counts(loop.query, "m")
+    assert (counts.predictions, counts.decisions) == (5, {"accept": 3, "escalate": 1, "review": 1})
+    assert counts.open_tasks == {"review": 1}
+    assert counts.corrections == {"adjudication": 1, "label": 1, "review": 2}
+    summary = queries.run_summary(loop.query)
+    assert (summary.events, summary.tasks_answered, summary.rejects, summary.alerts) == (6, 1, 0, [])
+
+
+def test_predictions_for_late_labels(loop: Warehouse) -> None:
+    """What learning needs of events by id, each once; ids that are not there are not answered."""
+    rows = queries.predictions_of(loop.query, "m", ["a", "c", "nope"])
+    by_id = {row["event_id"]: row for row in rows}
+    assert set(by_id) == {"a", "c"}
+    assert by_id["a"]["time"] == DAY0 + 1_000
+    assert by_id["a"]["features"] == {"x": 1.0}
+    assert (by_id["c"]["inclusion_probability"], by_id["c"]["learned_prediction"]) == (0.1, "up")
+
+
+def test_reports(warehouse: Warehouse) -> None:
+    """A report is found by its id, or is None."""
+    warehouse.insert(
+        "reports", [report_row(report_id="r", alert_id="a", model="m", created_at=DAY0, json="{}", html="<p>")]
+    )
+    assert queries.report_html(warehouse.query, "r") == "<p>"
+    assert queries.report_json(warehouse.query, "r") == "{}"
+    assert queries.report_html(warehouse.query, "x") is None
+
+
+def test_install_may_be_repeated(warehouse: Warehouse) -> None:
+    """A second install changes nothing and keeps the rows; the version of the tables is recorded once."""
+    fill(warehouse, "labels", Label(event_id="a", model="m", label="y", time=DAY0))
+    warehouse.install()
+    assert warehouse.query("SELECT count() AS n FROM labels") == [{"n": 1}]
+    assert [row["version"] for row in warehouse.query("SELECT version FROM schema_versions")] == [1]
