@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import secrets
 from collections.abc import Callable
+from typing import Any
 
 from litestar.connection import ASGIConnection
 
@@ -16,7 +17,9 @@ from review.console.attempts import Attempts
 from review.console.desk import Desk
 from review.console.settings import ConsoleSettings
 
-__all__ = ["Console", "SignedOut", "console_of"]
+__all__ = ["Connection", "Console", "SignedOut", "console_of"]
+
+Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 class SignedOut:
@@ -82,7 +85,7 @@ def attempts_of(settings: ConsoleSettings, failures_max: int) -> Attempts:
     )
 
 
-def console_of(connection: ASGIConnection) -> Console:  # type: ignore[type-arg]
+def console_of(connection: Connection) -> Console:
     """The console that this request or connection belongs to."""
     console: Console = connection.app.state.console
     return console

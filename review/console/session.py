@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from typing import Any
 
-from litestar.connection import ASGIConnection, Request
+from litestar.connection import Request
 from litestar.datastructures import State
 from litestar.exceptions import NotAuthorizedException, PermissionDeniedException, TooManyRequestsException
 from litestar.handlers import BaseRouteHandler
@@ -15,7 +15,7 @@ from litestar.middleware.session.client_side import CookieBackendConfig
 from litestar.types import Guard
 
 from review.console import passwords
-from review.console.context import Console, console_of
+from review.console.context import Connection, Console, console_of
 from schemas.person import Person, Role
 
 __all__ = ["ConsoleRequest", "PersonMiddleware", "end_session", "needs", "session_config", "sign_in", "signed_in"]
@@ -46,12 +46,12 @@ def session_config(console: Console) -> CookieBackendConfig:
 class PersonMiddleware(AbstractAuthenticationMiddleware):
     """Puts the signed-in Person, or None, on every request."""
 
-    async def authenticate_request(self, connection: ASGIConnection) -> AuthenticationResult:  # type: ignore[type-arg]
+    async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
         """The person of the session, looked up anew each time, so that a disabled account stops at once."""
         return AuthenticationResult(user=await person_of(connection), auth=None)
 
 
-async def person_of(connection: ASGIConnection) -> Person | None:  # type: ignore[type-arg]
+async def person_of(connection: Connection) -> Person | None:
     """The signed-in person; an expired, ended or outdated session counts as none."""
     console = console_of(connection)
     session: dict[str, Any] = connection.session
@@ -111,7 +111,7 @@ def end_session(request: ConsoleRequest) -> None:
     request.clear_session()
 
 
-def signed_in(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type: ignore[type-arg]
+def signed_in(connection: Connection, _: BaseRouteHandler) -> None:
     """A guard: somebody is signed in."""
     if connection.user is None:
         raise NotAuthorizedException("sign in first")
@@ -120,7 +120,7 @@ def signed_in(connection: ASGIConnection, _: BaseRouteHandler) -> None:  # type:
 def needs(role: Role) -> Guard:
     """A guard: the person signed in has this role, or one that includes it."""
 
-    def guard(connection: ASGIConnection, handler: BaseRouteHandler) -> None:  # type: ignore[type-arg]
+    def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         signed_in(connection, handler)
         person: Person = connection.user
         if ROLES_ENOUGH[role].isdisjoint(person.roles):
