@@ -78,6 +78,11 @@ class Learner:
         """What learns; the challenger while production serves."""
         return self._stack
 
+    def candidate(self) -> ServingModel:
+        """A frozen copy of what has been learned, not in charge: for triage, which may ask where it expects errors."""
+        version = f"{self.model}-{self._changes + 1}"
+        return ServingModel(self.model, version, self._stack.freeze(), self.settings.scored_events_max)
+
     def learn(self, correction: Correction) -> list[Event]:
         """Score, learn, decide.
 
@@ -146,13 +151,14 @@ class Learner:
     def _change(self, decision: GateDecision, reason: str, time: int) -> list[Event]:
         step = self._step(decision, reason, time)
         parent = self.version
+        serving = self.candidate()
         self._changes += 1
         self.version = f"{self.model}-{self._changes}"
         self._lineage = (*self._lineage, parent)[-LINEAGE_MAX:]
         if decision == "rolled_back":
             self.serving = None
         else:
-            self.serving = ServingModel(self.model, self.version, self._stack.freeze(), self.settings.scored_events_max)
+            self.serving = serving
         if decision != "refreshed":
             self._gate = Gate(self.settings)
             self._gates += 1

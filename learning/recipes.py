@@ -13,17 +13,18 @@ from learning.window_forest import WindowForestMember
 
 __all__ = ["RECIPES", "UnknownMemberError", "member_of"]
 
-SHORT_WINDOW_SHARE = 5
-"""The short window holds a fifth of the long one."""
+WINDOW_MIN = 50
+
+
+def window_forest(share: int, every: int) -> Callable[[LearnSettings], Member]:
+    """A forest on a ``share``-th of the longest window, refitted every so many corrections."""
+    return lambda settings: WindowForestMember(
+        settings.seed, max(WINDOW_MIN, settings.window_corrections_max // share), every
+    )
 
 
 class UnknownMemberError(ValueError):
     """A setting names a member that does not exist."""
-
-
-def short_window(settings: LearnSettings) -> int:
-    """Corrections in the short window."""
-    return max(50, settings.window_corrections_max // SHORT_WINDOW_SHARE)
 
 
 RECIPES: Final[dict[str, Callable[[LearnSettings], Member]]] = {
@@ -32,10 +33,9 @@ RECIPES: Final[dict[str, Callable[[LearnSettings], Member]]] = {
     "logistic": lambda _: LogisticMember(),
     "adaptive_tree": lambda settings: AdaptiveTreeMember(settings.seed),
     "adaptive_forest": lambda settings: AdaptiveForestMember(settings.seed),
-    "window_forest_short": lambda settings: WindowForestMember(settings.seed, short_window(settings), every=50),
-    "window_forest_long": lambda settings: WindowForestMember(
-        settings.seed, settings.window_corrections_max, every=100
-    ),
+    "window_forest_short": window_forest(share=8, every=25),
+    "window_forest_middle": window_forest(share=3, every=50),
+    "window_forest_long": window_forest(share=1, every=100),
 }
 
 

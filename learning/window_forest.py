@@ -89,7 +89,7 @@ class WindowForestMember:
         weights = np.array([weight for _, _, weight in self._window])
         model = ExtraTreesClassifier(
             n_estimators=self._trees,
-            min_samples_leaf=3,
+            min_samples_leaf=5,
             max_features=None,
             max_depth=16,
             random_state=self._seed,
