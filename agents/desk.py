@@ -12,16 +12,15 @@ from review.console.desk import (
     ActionResult,
     AlertAction,
     AlertView,
-    LaneCounts,
     LeasedTask,
     LoopState,
     ModelState,
-    Outcome,
     QueueCounts,
     TaskSummary,
 )
+from review.console.from_queue import action_result, leased_task, queue_counts, task_summary
 from review.console.ranges import ranges_of
-from review.outcomes import Reply, ReplyStatus, TaskView
+from review.outcomes import Reply
 from review.task_life import task_id_of
 from schemas.alert import Alert, AlertState
 from schemas.opinion import Opinion
@@ -35,18 +34,6 @@ __all__ = ["LiveDesk", "Send"]
 Send = Callable[[Topic, str, Wire | None], Awaitable[None]]
 """Puts one value into the log; returns once the log has it, or once it is kept to be sent again."""
 
-OUTCOMES: dict[ReplyStatus, Outcome] = {
-    "done": "accepted",
-    "known": "accepted",
-    "unknown_task": "conflict",
-    "settled": "conflict",
-    "already_answered": "conflict",
-    "lease_lost": "lease_lost",
-    "held_by_another": "lease_lost",
-    "other_role": "not_allowed",
-    "not_a_choice": "not_offered",
-    "too_late": "too_late",
-}
 ALERT_CHANGE_SECONDS_MAX = 3.0
 
 
@@ -64,36 +51,22 @@ class LiveDesk:
 
     async def counts(self) -> QueueCounts:
         """How many tasks are open in each lane."""
-        now_ms = self._state.now_ms()
-        return QueueCounts(
-            lanes={
-                lane: LaneCounts(
-                    open=counts.open + counts.leased,
-                    leased=counts.leased,
-                    overdue=counts.overdue,
-                    oldest_due_at=counts.due_next_ms or 0,
-                )
-                for lane, counts in self._state.queue.counts(now_ms).items()
-            }
-        )
+        return queue_counts(self._state.queue.counts(self._state.now_ms()), self._state.settings.queue)
 
     async def page(self, lane: Lane | None, offset: int, limit: int) -> tuple[TaskSummary, ...]:
         """Open tasks in the order in which they are handed out."""
-        return tuple(self._summary(view) for view in self._state.queue.page(offset, limit, lane=lane))
+        views = self._state.queue.page(offset, limit, lane=lane)
+        return tuple(task_summary(view, self._state.people.get(view.holder)) for view in views)
 
     async def next_task(self, person: Person) -> LeasedTask | None:
         """The task this person should do next."""
         lease = self._state.queue.next_for(person.person_id, person.roles, self._state.now_ms())
-        return None if lease is None else self._leased(lease.task.task_id, person, lease.until_ms)
+        return None if lease is None else self._shown(lease.task.task_id, person)
 
     async def task(self, task_id: str, person: Person) -> LeasedTask | None:
         """One task, leased if that can be had."""
-        if self._state.queue.view(task_id) is None:
-            return None
         reply = self._state.queue.lease(task_id, person.person_id, person.roles, self._state.now_ms())
-        if reply.lease is not None:
-            return self._leased(task_id, person, reply.lease.until_ms)
-        return self._leased(task_id, person, 0, reply.sentence)
+        return self._shown(task_id, person, reply.sentence)
 
     async def answer(
         self, task_id: str, person: Person, answer: str, seconds_spent: float, comment: str
@@ -114,7 +87,7 @@ class LiveDesk:
         )
         reply = self._state.queue.opinion(opinion, now_ms)
         undo_until = now_ms + 1000 * self._state.settings.queue.undo_seconds
-        return await self._told(reply, undo_until if reply.ok else 0)
+        return await self._told(reply, undo_until)
 
     async def skip(self, task_id: str, person: Person) -> ActionResult:
         """Leave a task to others."""
@@ -170,7 +143,7 @@ class LiveDesk:
         """How the loop stands: memory for tasks and alerts, ClickHouse and Kafka (a few seconds old) for the rest."""
         figures = self._watch.figures
         models = sorted({*figures.models, *self._state.manifests, *self._state.references})
-        open_tasks = self._open_tasks()
+        open_tasks = self._state.queue.counts_by_model()
         return LoopState(
             at=self._state.now_ms(),
             models=tuple(self._model_state(model, open_tasks.get(model, {})) for model in models),
@@ -198,44 +171,17 @@ class LiveDesk:
             accuracy=figures.accuracy if figures else None,
         )
 
-    def _open_tasks(self) -> dict[str, dict[Lane, int]]:
-        return self._state.queue.counts_by_model()
-
-    def _summary(self, view: TaskView) -> TaskSummary:
-        task, evidence = view.task, view.task.evidence
-        holder = self._state.people.get(view.holder)
-        return TaskSummary(
-            task_id=task.task_id,
-            lane=task.lane,
-            model=task.model,
-            priority=task.priority,
-            created_at=task.created_at,
-            due_at=task.due_at,
-            reasons=task.reasons,
-            prediction=evidence.prediction if evidence else "",
-            confidence=evidence.confidence if evidence else None,
-            alert_id=task.alert_id,
-            opinions=len(view.opinions),
-            leased_by=view.holder,
-            leased_simulated=holder.simulated if holder else False,
-        )
-
-    def _leased(self, task_id: str, person: Person, until_ms: int, note: str = "") -> LeasedTask | None:
+    def _shown(self, task_id: str, person: Person, note: str = "") -> LeasedTask | None:
         view = self._state.queue.view(task_id)
         if view is None:
             return None
-        task = view.task
-        features = task.evidence.features if task.evidence else {}
-        alert = self._state.alerts.get(task.alert_id)
-        mine = next((opinion for opinion in view.opinions if opinion.person == person.person_id), None)
-        may_see = view.adjudication and set(person.roles) & set(self._state.settings.queue.adjudicator_roles)
-        return LeasedTask(
-            task=task,
-            leased_until=until_ms,
+        features = view.task.evidence.features if view.task.evidence else {}
+        alert = self._state.alerts.get(view.task.alert_id)
+        return leased_task(
+            view,
+            person,
             note=note,
-            mine=mine,
-            earlier=view.opinions if may_see else (),
-            ranges=ranges_of(self._state.references.get(task.model), features),
+            ranges=ranges_of(self._state.references.get(view.task.model), features),
             alert=alert[-1] if alert else None,
         )
 
@@ -243,7 +189,7 @@ class LiveDesk:
         if reply.opinion is not None and reply.status == "done":
             self._state.opinions.appendleft(reply.opinion)
             await self._send(REVIEW_OPINIONS, reply.opinion.task_id, reply.opinion)
-        return ActionResult(outcome=OUTCOMES[reply.status], message=reply.sentence, undo_until=undo_until)
+        return action_result(reply, undo_until=undo_until)
 
     async def _changed(self, before: Alert) -> bool:
         """Whether the alert's state changed within a few seconds."""

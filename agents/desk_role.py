@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 import time
 from collections import deque
@@ -136,9 +137,10 @@ def add_desk(plan: Any) -> None:
 
 def _catch_up(state: DeskState, settings: Settings, relay: Relay) -> LogReader:
     """Tasks first, then the opinions on them; returns the reader that goes on listening to the rest."""
+    again = functools.partial(state.hear_task, replayed=True)
     tasks = LogReader(
         settings.kafka,
-        {REVIEW_EVENTS.name: handler_of(state.hear_task), REVIEW_ALERTS.name: handler_of(state.hear_task)},
+        {REVIEW_EVENTS.name: handler_of(again), REVIEW_ALERTS.name: handler_of(again)},
     )
     tasks.catch_up()
     tasks.close()

@@ -57,12 +57,15 @@ class DeskState:
         """An empty desk."""
         return cls(settings, Queue(settings.queue, settings.agreement), now_ms)
 
-    def hear_task(self, data: bytes | None) -> None:
-        """A task, or a new revision of it; expired ones that had to make room are kept to be told."""
+    def hear_task(self, data: bytes | None, *, replayed: bool = False) -> None:
+        """A task, or a new revision of it; expired ones that had to make room are kept to be told.
+
+        ``replayed`` while the log is read again after a start: then no task has to make room.
+        """
         task = read(Task, data)
         if task is None:
             return
-        put = self.queue.put(task, self.now_ms())
+        put = self.queue.put(task, self.now_ms(), replayed=replayed)
         self.expired.extend(put.expired)
         if put.status == "full":
             log.error("queue full, task left in the log", task=task.task_id, limit="queue.protected_tasks_max")

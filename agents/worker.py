@@ -36,7 +36,11 @@ STEADY = BatchSettings(events_max=2_000, wait_seconds=0.2)
 
 
 class Worker(faust.Worker):
-    """A faust worker whose logs are ours."""
+    """A faust worker whose logs are ours, and which draws nothing."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.spinner = None
 
     def on_setup_root_logger(self, logger: object, level: int) -> None:  # noqa: ARG002  # faust's signature
         """Put our handler back after faust has set up its own."""
@@ -73,7 +77,7 @@ def run_worker(settings: Settings, roles: Collection[Role], *, slot: str) -> int
     chosen = tuple(role for role in ROLES if role in roles)
     set_up_logs("+".join(chosen))
     _wait_for_servers(settings, chosen)
-    app = create_app(settings.kafka, group="+".join(chosen), data=pathlib.Path(settings.worker.data) / "faust")
+    app = create_app(settings.kafka, roles=chosen, data=pathlib.Path(settings.worker.data) / "faust")
     plan = Plan(settings, app, slot)
     for role in chosen:
         ADD[role](plan)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import faust
@@ -13,15 +14,15 @@ from streams.settings import KafkaSettings
 __all__ = ["create_app", "raw_topic"]
 
 
-def create_app(settings: KafkaSettings, *, group: str, data: pathlib.Path) -> faust.App:
-    """An app whose agents carry what comes at people's pace; ``group`` names the roles it runs."""
+def create_app(settings: KafkaSettings, *, roles: Sequence[str], data: pathlib.Path) -> faust.App:
+    """An app whose agents carry what comes at people's pace; workers with the same roles share a consumer group."""
     return faust.App(
-        f"{settings.prefix}{group}",
+        f"{settings.prefix}agents.{'-'.join(roles)}",
         broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
         store="memory://",
         datadir=str(data),
         topic_replication_factor=settings.replication_factor,
-        topic_allow_declare=False,
+        topic_allow_declare=True,
         topic_disable_leader=False,
         processing_guarantee="at_least_once",
         consumer_auto_offset_reset="earliest",
@@ -31,7 +32,7 @@ def create_app(settings: KafkaSettings, *, group: str, data: pathlib.Path) -> fa
         producer_acks=-1,
         producer_max_request_size=settings.message_bytes_max,
         consumer_max_fetch_size=settings.message_bytes_max,
-        web_enabled=False,
+        web_enabled="desk" in roles,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 from confluent_kafka import KafkaError, Producer
 
 from schemas.codec import encode

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import stamina
 import typer
 
 from watchloop import cli_backtest, cli_nouns, cli_query
@@ -95,6 +96,7 @@ cli_nouns.add_to(app)
 def main() -> None:
     """The console script."""
     logging.raiseExceptions = False
+    stamina.instrumentation.set_on_retry_hooks([])
     run: Callable[[], Any] = app
     try:
         run()

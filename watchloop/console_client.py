@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any
+from typing import TypeVar
 
 import httpx
 import msgspec
@@ -14,6 +14,8 @@ from schemas.alert import Alert
 from watchloop.errors import ConsoleRefused
 
 __all__ = ["ConsoleClient"]
+
+T = TypeVar("T")
 
 SECONDS_MAX = 30.0
 CSRF_HEADER = "x-csrftoken"
@@ -83,5 +85,5 @@ class ConsoleClient:
         raise ConsoleRefused(f"{self.url}: {answer.status_code} for {self.person}: {detail}")
 
 
-def _decode(kind: Any, answer: httpx.Response) -> Any:
+def _decode(kind: type[T], answer: httpx.Response) -> T:
     return msgspec.json.decode(answer.content, type=kind)
