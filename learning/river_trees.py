@@ -97,6 +97,11 @@ class FrozenTrees:
         reached = self.trees.leaves(features)
         for column, vote in enumerate(self.votes):
             numbers = reached[:, column]
+            if len(batch) == 1:
+                leaf = self.leaves[numbers[0]]
+                if leaf is not None:
+                    matrix[0, leaf.labels] += vote * leaf.predict(features)[0]
+                continue
             order = np.argsort(numbers, kind="stable")
             changes = np.flatnonzero(np.diff(numbers[order])) + 1
             for rows in np.split(order, changes) if len(order) else ():

@@ -7,7 +7,7 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.ensemble import ExtraTreesClassifier
+from sklearn.tree import ExtraTreeClassifier
 
 from learning.batch import Batch
 from learning.features import Matrix
@@ -20,6 +20,8 @@ __all__ = ["FrozenForest", "WindowForestMember"]
 Vector = npt.NDArray[np.float64]
 CORRECTIONS_MIN = 30
 """No forest is fitted on fewer corrections."""
+
+DEPTH_MAX = 16
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,16 +89,15 @@ class WindowForestMember:
             rows[index] = padded(batch, columns, labels)
         truth = np.array([label for _, label, _ in self._window])
         weights = np.array([weight for _, _, weight in self._window])
-        model = ExtraTreesClassifier(
-            n_estimators=self._trees,
-            min_samples_leaf=5,
-            max_features=None,
-            max_depth=16,
-            random_state=self._seed,
-            n_jobs=1,
-        )
-        model.fit(rows, truth, sample_weight=weights)
-        return _flattened(model, columns, labels)
+        # Single trees, not sklearn's ensemble: on so few rows its checks and copies cost as much as the fits.
+        inputs = np.ascontiguousarray(rows, dtype=np.float32)
+        models = [
+            ExtraTreeClassifier(
+                min_samples_leaf=5, max_features=None, max_depth=DEPTH_MAX, random_state=(self._seed + number) % 2**32
+            ).fit(inputs, truth, sample_weight=weights, check_input=False)
+            for number in range(self._trees)
+        ]
+        return _flattened(models, columns, labels)
 
     def predict_one(self, batch: Batch) -> Vector:
         """Probabilities of shape (labels + 1,)."""
@@ -112,11 +113,11 @@ class WindowForestMember:
         return self._frozen
 
 
-def _flattened(model: ExtraTreesClassifier, columns: int, labels: int) -> FrozenForest:
+def _flattened(models: list[ExtraTreeClassifier], columns: int, labels: int) -> FrozenForest:
     roots, feature, threshold, left, right, shares = [], [], [], [], [], []
     nodes = leaves = 0
-    for estimator in model.estimators_:
-        table = estimator.tree_
+    for model in models:
+        table = model.tree_
         is_leaf = table.children_left < 0
         numbers = np.cumsum(is_leaf) - 1 + leaves
         roots.append(nodes)
