@@ -28,7 +28,7 @@ __all__ = ["LoopFigures", "LoopWatch", "ModelFigures"]
 log = structlog.get_logger(__name__)
 
 REFRESH_SECONDS = 2.0
-REFRESH_SHARE_MAX = 0.05
+REFRESH_SHARE_MAX = 0.2
 """Share of the time that may go into these questions: on a large archive they are asked less often."""
 LAG_WARNING_EVENTS = 50_000
 

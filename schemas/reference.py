@@ -12,8 +12,8 @@ class NumericReference(Wire, frozen=True, kw_only=True):
     """The normal range of one numeric signal.
 
     ``edges`` cut the line into ``len(edges) + 1`` bins whose normal counts are ``histogram``. ``quantiles`` are
-    those at 0.01, 0.05, 0.25, 0.5, 0.75, 0.95 and 0.99. ``block_sd`` is the standard deviation of block means in their real
-    order, so that a detector knows what ordinary autocorrelation looks like.
+    those at 0.01, 0.05, 0.25, 0.5, 0.75, 0.95 and 0.99. ``block_sd`` is the standard deviation of block means in their
+    real order, so that a detector knows what ordinary autocorrelation looks like.
     """
 
     count: Count

@@ -51,10 +51,7 @@ def query(
     chosen = Format.JSON if as_json else format_
     text = sys.stdin.read() if sql == "-" else sql
     with analyst(config, data) as warehouse:
-        if chosen is Format.TABLE:
-            answer = _table(warehouse, text)
-        else:
-            answer = warehouse.raw(text, CLICKHOUSE_FORMATS[chosen])
+        answer = _table(warehouse, text) if chosen is Format.TABLE else warehouse.raw(text, CLICKHOUSE_FORMATS[chosen])
     if out is not None:
         out.write_bytes(answer)
     else:
@@ -64,7 +61,7 @@ def query(
 
 @contextlib.contextmanager
 def analyst(config: pathlib.Path | None, data: pathlib.Path) -> Iterator[Warehouse]:
-    """The ClickHouse of the running program or of the settings; else the embedded one of the folder, started for this."""
+    """The ClickHouse of the running program or of the settings; else the folder's embedded one, started for this."""
     settings = settings_of_running(config, data)
     folder = DataFolder(data)
     if folder.endpoints() is None and (data / "clickhouse").is_dir() and _is_default(settings):

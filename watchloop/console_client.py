@@ -67,6 +67,12 @@ class ConsoleClient:
         self._check(found)
         return True
 
+    async def skip(self, task_id: str) -> None:
+        """Leave a task to others."""
+        found = await self._http.post(f"/api/tasks/{task_id}/skip")
+        if found.status_code not in (httpx.codes.CONFLICT, httpx.codes.NOT_FOUND):
+            self._check(found)
+
     async def state(self) -> LoopState:
         """How the loop stands."""
         return _decode(LoopState, self._check(await self._http.get("/api/state")))

@@ -176,7 +176,7 @@ class Session:
                 person_of(
                     name,
                     password,
-                    ("reviewer", "on-call"),
+                    ("reviewer",),
                     name="Simulated reviewer",
                     simulated=True,
                     version=known[name].version + 1 if name in known else 0,

@@ -23,9 +23,10 @@ def reviewer_names(count: int) -> list[str]:
 
 
 class SimulatedReviewers:
-    """Threads aside, each is a person with a browser: takes the next task, looks up the truth, answers.
+    """Each is like a person with a browser: takes the next task, looks up the truth, answers.
 
-    ``truths`` maps event ids to labels; a task about anything else is left to people. ``answered`` counts.
+    ``truths`` maps event ids to labels; a task about anything else is skipped, so that a person gets it. ``answered``
+    counts answers taken.
     """
 
     def __init__(self, url: str, passwords: Mapping[str, str], truths: Mapping[str, str]) -> None:
@@ -65,9 +66,12 @@ class SimulatedReviewers:
     async def _work(self, console: ConsoleClient) -> None:
         while not self._stop.is_set():
             leased = await console.next_task()
-            evidence = leased.task.evidence if leased else None
-            truth = self._truths.get(evidence.event_id) if evidence else None
-            if leased is None or truth is None:
+            if leased is None:
                 await asyncio.sleep(IDLE_SECONDS)
+                continue
+            evidence = leased.task.evidence
+            truth = self._truths.get(evidence.event_id) if evidence else None
+            if truth is None:
+                await console.skip(leased.task.task_id)
             elif await console.answer(leased.task.task_id, truth):
                 self.answered += 1

@@ -1,0 +1,60 @@
+"""What was ever published must decode forever."""
+
+import json
+import pathlib
+
+import msgspec
+import pytest
+
+from schemas.codec import decode, encode
+from schemas.export import FOLDER, json_schemas
+from schemas.topics import ALL_TOPICS
+
+GOLDEN = pathlib.Path(__file__).parents[2] / "schemas" / "golden"
+VALUES = {topic.name: topic.value for topic in ALL_TOPICS if topic.value is not None}
+
+
+def samples():
+    return sorted(GOLDEN.glob("*.json"))
+
+
+def test_every_topic_has_a_sample():
+    """A topic without a golden sample could change its meaning unnoticed."""
+    assert {path.name.rsplit(".v", 1)[0] for path in samples()} == set(VALUES)
+
+
+@pytest.mark.parametrize("path", samples(), ids=lambda path: path.name)
+def test_a_published_sample_decodes_forever(path):
+    """Every field of a sample of any version is still known and keeps its value."""
+    kind = VALUES[path.name.rsplit(".v", 1)[0]]
+    told = json.loads(path.read_text())
+    value = decode(kind, path.read_bytes())
+    kept = json.loads(encode(value))
+    assert {name: kept[name] for name in told} == told
+    assert decode(kind, encode(value)) == value
+
+
+@pytest.mark.parametrize("topic", [topic for topic in ALL_TOPICS if topic.value], ids=lambda topic: topic.name)
+def test_unknown_fields_are_ignored(topic):
+    """A newer producer may say more than this reader knows."""
+    path = next(path for path in samples() if path.name.rsplit(".v", 1)[0] == topic.name)
+    told = json.loads(path.read_text()) | {"a_field_of_the_future": {"deep": [1]}}
+    assert decode(topic.value, json.dumps(told).encode()) == decode(topic.value, path.read_bytes())
+
+
+def test_the_exported_json_schemas_are_up_to_date():
+    """schemas/json/ is what the Structs say; `python -m schemas.export` writes it."""
+    written = {path.name: json.loads(path.read_text()) for path in FOLDER.glob("*.json")}
+    assert written == json.loads(json.dumps(json_schemas()))
+
+
+def test_new_fields_have_defaults():
+    """A reader of today can read what was written before a field existed: required fields are those of version 1."""
+    required = {
+        name: sorted(field.name for field in msgspec.structs.fields(kind) if field.required)
+        for name, kind in VALUES.items()
+    }
+    for path in samples():
+        if path.name.endswith(".v1.json"):
+            name = path.name.removesuffix(".v1.json")
+            assert set(required[name]) <= set(json.loads(path.read_text())), name
