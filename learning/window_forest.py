@@ -50,24 +50,29 @@ class FrozenForest:
         return np.where(total > 0.0, matrix / np.where(total > 0.0, total, 1.0), even(batch))
 
 
-def padded(batch: Batch, columns: int, labels: int) -> Vector:
-    """The inputs of one earlier correction, as wide as they are now; what it did not know yet is 0."""
-    row = np.zeros(columns + labels * (1 + len(SPANS)))
-    known = batch.features.shape[1]
-    width = batch.width - 1
-    row[:known] = batch.features[0]
-    row[columns : columns + width] = batch.production_logits(width)[0]
-    for span, averages in enumerate(batch.recent):
-        start = columns + labels * (1 + span)
-        row[start : start + width] = averages[:width]
-    return row
+@dataclasses.dataclass(frozen=True, slots=True)
+class Remembered:
+    """One correction of the window, with the columns and labels that were known then."""
+
+    features: Vector
+    logits: Vector
+    recent: Matrix
+    label: int
+    weight: float
+
+    def fill(self, row: Vector, columns: int, labels: int) -> None:
+        """Write the inputs into a row of zeros as wide as they are now; what was not known yet stays 0."""
+        row[: len(self.features)] = self.features
+        for block, values in enumerate((self.logits, *self.recent)):
+            start = columns + labels * block
+            row[start : start + len(values)] = values
 
 
 class WindowForestMember:
     """Extremely randomised trees (Geurts, Ernst & Wehenkel 2006) on a sliding window, with importance weights."""
 
     def __init__(self, seed: int, window: int, every: int, trees: int = 24) -> None:
-        self._window: collections.deque[tuple[Batch, int, float]] = collections.deque(maxlen=window)
+        self._window: collections.deque[Remembered] = collections.deque(maxlen=window)
         self._seed = seed
         self._every = every
         self._trees = trees
@@ -76,19 +81,19 @@ class WindowForestMember:
 
     def learn_one(self, batch: Batch, label: int, weight: float) -> None:
         """Remember the correction; refit when enough are new."""
-        self._window.append((batch, label, weight))
+        logits = batch.production_logits(batch.width - 1)[0]
+        self._window.append(Remembered(batch.features[0], logits, batch.recent, label, weight))
         self._since += 1
         if self._since >= self._every and len(self._window) >= CORRECTIONS_MIN:
             self._since = 0
             self._frozen = self._fitted(batch.features.shape[1], batch.width - 1)
 
     def _fitted(self, columns: int, labels: int) -> FrozenForest:
-        size = columns + labels * (1 + len(SPANS))
-        rows = np.zeros((len(self._window), size))
-        for index, (batch, _, _) in enumerate(self._window):
-            rows[index] = padded(batch, columns, labels)
-        truth = np.array([label for _, label, _ in self._window])
-        weights = np.array([weight for _, _, weight in self._window])
+        rows = np.zeros((len(self._window), columns + labels * (1 + len(SPANS))))
+        for row, correction in zip(rows, self._window, strict=True):
+            correction.fill(row, columns, labels)
+        truth = np.array([correction.label for correction in self._window])
+        weights = np.array([correction.weight for correction in self._window])
         # Single trees, not sklearn's ensemble: on so few rows its checks and copies cost as much as the fits.
         inputs = np.ascontiguousarray(rows, dtype=np.float32)
         models = [
