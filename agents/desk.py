@@ -101,7 +101,9 @@ class LiveDesk:
         """Alerts in their present state, newest first."""
         newest = [history[-1] for history in self._state.alerts.values()]
         chosen = [alert for alert in newest if state is None or alert.state == state]
-        chosen.sort(key=lambda alert: (alert.fired_at, alert.fired_at_event, alert.alert_id), reverse=True)
+        chosen.sort(
+            key=lambda alert: (alert.raised_at, alert.fired_at, alert.fired_at_event, alert.alert_id), reverse=True
+        )
         return tuple(chosen[offset : offset + limit])
 
     async def alert(self, alert_id: str) -> AlertView | None:

@@ -134,12 +134,15 @@ class Drift:
                 self._tell_alert(outcome.alert, outbox)
 
     def _tell_alert(self, alert: Alert, outbox: Outbox) -> None:
-        is_new = alert.alert_id not in self._alerts
+        known, now_ms = self._alerts.get(alert.alert_id), int(self._clock() * 1000)
+        is_new = known is None
+        raised_at = now_ms if known is None else known.raised_at
+        alert = msgspec.structs.replace(alert, raised_at=raised_at, told_at=now_ms)
         self._alerts[alert.alert_id] = alert
         outbox.send(ALERTS, alert.alert_id, alert)
         task = alert_task(alert, settings=self._queue_settings)
         if alert.state == "resolved":
-            ended = msgspec.structs.replace(task, state="expired", changed_at=alert.changed_at)
+            ended = msgspec.structs.replace(task, state="expired", changed_at=now_ms)
             outbox.send(REVIEW_ALERTS, task.task_id, ended)
         elif is_new:
             outbox.send(REVIEW_ALERTS, task.task_id, task)

@@ -140,17 +140,21 @@ def evidence_of(prediction: Prediction, learned_prediction: str = "", learned_ve
 
 
 def alert_task(alert: Alert, *, settings: QueueSettings) -> Task:
-    """The task about one alert, for the person on call; it becomes more urgent with the alert's severity."""
+    """The task about one alert, for the person on call; it becomes more urgent with the alert's severity.
+
+    It counts from when the alert was raised, or, where that is not known, from its time in the stream.
+    """
+    created_at = alert.raised_at or alert.fired_at
     return Task(
         task_id=task_id_of(alert.model, alert.alert_id),
         lane="alert",
         model=alert.model,
         revision=alert.revision,
-        created_at=alert.fired_at,
-        due_at=alert.fired_at + settings.alert.due_seconds * 1_000,
+        created_at=created_at,
+        due_at=created_at + settings.alert.due_seconds * 1_000,
         priority=SEVERITY_PRIORITY[alert.severity],
         reasons=(f"{alert.signal} left normal ({alert.detector}, {alert.severity})",),
         choices=ALERT_CHOICES,
         alert_id=alert.alert_id,
-        changed_at=alert.changed_at,
+        changed_at=alert.told_at or alert.changed_at,
     )

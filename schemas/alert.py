@@ -19,6 +19,9 @@ class Alert(Wire, frozen=True, kw_only=True):
     it (means, shift in standard deviations, population stability index); ``report_id`` names the Evidently report, and
     ``note`` says why there is none. ``judged_until`` is the time in the stream up to which the signal had been judged
     at this transition, so that reading the same blocks again tells nothing twice.
+
+    ``fired_at`` and, where no person did it, ``changed_at`` are times of the stream; ``raised_at`` and ``told_at`` are
+    the clock's, when it began to fire and when this transition was told. A replay of old events sets them far apart.
     """
 
     alert_id: Id
@@ -38,3 +41,5 @@ class Alert(Wire, frozen=True, kw_only=True):
     task_id: Name = ""
     note: str = ""
     judged_until: EpochMs = 0
+    raised_at: EpochMs = 0
+    told_at: EpochMs = 0

@@ -15,7 +15,10 @@ __all__ = ["MalformedError", "decode", "decode_one_or_many", "encode"]
 T = TypeVar("T", bound=Wire)
 
 _encoder = msgspec.json.Encoder()
-_PATH = re.compile(r"at `(\$[^`]*)`")
+_PATH = re.compile(r"(?:at|in) `\$([^`]*)`")
+_MISSING = re.compile(r"missing required field `([^`]*)`")
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not the JSON it wants; the last where they nest too deeply."""
 
 
 class MalformedError(ValueError):
@@ -24,8 +27,15 @@ class MalformedError(ValueError):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        found = _PATH.search(reason)
-        self.field = found.group(1) if found else ""
+        self.field = _field_of(reason)
+
+
+def _field_of(reason: str) -> str:
+    path, missing = _PATH.search(reason), _MISSING.search(reason)
+    start = path.group(1) if path else ""
+    if missing:
+        return f"${start}.{missing.group(1)}"
+    return f"${start}" if path else ""
 
 
 def encode(value: Wire | list[T] | tuple[T, ...]) -> bytes:
@@ -49,7 +59,7 @@ def decode(kind: type[T], data: bytes) -> T:
     """One value out of JSON; raises MalformedError."""
     try:
         value: T = decoder_of(kind).decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise MalformedError(str(error)) from error
     return value
 
@@ -60,5 +70,5 @@ def decode_one_or_many(kind: type[T], data: bytes) -> list[T]:
         if data[:1] == b"[":
             return decoder_of_many(kind).decode(data)
         return [decoder_of(kind).decode(data)]
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise MalformedError(str(error)) from error

@@ -230,7 +230,7 @@ COLUMNS_OF: Final = cast(
         Verdict: lambda value: _plain(value, ("time", "decided_at")),
         Reject: _reject,
         Block: _block,
-        Alert: lambda value: _plain(value, ("fired_at", "changed_at", "judged_until")),
+        Alert: lambda value: _plain(value, ("fired_at", "changed_at", "judged_until", "raised_at", "told_at")),
         Task: _task,
         Opinion: lambda value: _plain(value, ("time",)),
         Correction: _correction,

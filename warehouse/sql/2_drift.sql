@@ -41,6 +41,8 @@ CREATE TABLE IF NOT EXISTS $database.alerts
     task_id String,
     note String,
     judged_until DateTime64(3, 'UTC'),
+    raised_at DateTime64(3, 'UTC'),
+    told_at DateTime64(3, 'UTC'),
     $identity
 )
 ENGINE = MergeTree ORDER BY (model, fired_at, alert_id, revision)
