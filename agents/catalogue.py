@@ -11,7 +11,7 @@ from learning.serving import ServingModel
 from learning.signing import Keyring
 from learning.snapshot import SnapshotRefused, chunk_keys, unpack
 from schemas.codec import MalformedError, decode
-from schemas.manifest import Manifest
+from schemas.manifest import CANDIDATE, Manifest, manifest_key
 from schemas.reference import Reference
 from schemas.topics import MODEL_CHUNKS, MODELS, REFERENCES
 from streams.reader import LogReader
@@ -34,7 +34,7 @@ class Catalogue:
         self._keyring = keyring
         self._snapshot_bytes_max = snapshot_bytes_max
         self._references: dict[str, Reference] = {}
-        self._serving: dict[str, ServingModel] = {}
+        self._models: dict[str, ServingModel] = {}
         self._chunks: dict[str, bytes] = {}
         self._waiting: dict[str, Manifest] = {}
         self._reader = LogReader(
@@ -47,7 +47,11 @@ class Catalogue:
 
     def serving_of(self, model: str) -> ServingModel | None:
         """The learned model in charge; None where production is."""
-        return self._serving.get(model)
+        return self._models.get(model)
+
+    def candidate_of(self, model: str) -> ServingModel | None:
+        """The learned model that wants to be in charge, for triage."""
+        return self._models.get(manifest_key(model, CANDIDATE))
 
     def catch_up(self) -> None:
         """Read what there is."""
@@ -81,20 +85,22 @@ class Catalogue:
     def _hear(self, record: Record) -> None:
         value = record.value()
         if value is None:
+            self._models.pop((record.key() or b"").decode("utf-8", "replace"), None)
             return
         try:
             manifest = decode(Manifest, value)
         except MalformedError as error:
             log.error("manifest not readable", why=error.reason)
             return
-        self._waiting[manifest.model] = manifest
+        self._waiting[manifest_key(manifest.model, manifest.recipe)] = manifest
         self._take_if_whole(manifest)
 
     def _take_if_whole(self, manifest: Manifest) -> None:
         keys = chunk_keys(manifest)
         if any(key not in self._chunks for key in keys):
             return
-        del self._waiting[manifest.model]
+        name = manifest_key(manifest.model, manifest.recipe)
+        del self._waiting[name]
         try:
             serving = unpack(manifest, self._chunks, self._keyring(), ServingModel, self._snapshot_bytes_max)
         except SnapshotRefused as error:
@@ -104,7 +110,7 @@ class Catalogue:
             for key in keys:
                 del self._chunks[key]
         if serving is None:
-            self._serving.pop(manifest.model, None)
+            self._models.pop(name, None)
         else:
-            self._serving[manifest.model] = serving
-        log.info("model in charge", model=manifest.model, version=manifest.version)
+            self._models[name] = serving
+        log.info("model taken", model=manifest.model, version=manifest.version, recipe=manifest.recipe)

@@ -14,7 +14,7 @@ from review.outcomes import Expired
 from review.queue import Queue
 from schemas.alert import Alert
 from schemas.codec import MalformedError, decode
-from schemas.manifest import Manifest
+from schemas.manifest import CANDIDATE, Manifest
 from schemas.opinion import Opinion
 from schemas.person import Person
 from schemas.reference import Reference
@@ -108,9 +108,9 @@ class DeskState:
             self.references[reference.model] = reference
 
     def hear_manifest(self, data: bytes | None) -> None:
-        """A model that is in charge now."""
+        """A model that is in charge now; candidates are not."""
         manifest = read(Manifest, data)
-        if manifest is not None:
+        if manifest is not None and manifest.recipe != CANDIDATE:
             self.manifests[manifest.model] = manifest
 
     def listeners(self) -> Mapping[str, Callable[[bytes | None], None]]:

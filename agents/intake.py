@@ -48,7 +48,8 @@ class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Intake:
     """Reads, checks, decides, measures. One object a worker; ``handle`` is called by one thread.
 
-    ``reference_of`` and ``serving_of`` give a model's present reference and learned model, None where there is none.
+    ``reference_of`` and ``serving_of`` give a model's present reference and learned model, None where there is none;
+    while none is in charge, triage asks ``candidate_of`` where errors are likely, and answers nothing with it.
     """
 
     def __init__(
@@ -57,11 +58,13 @@ class Intake:
         *,
         reference_of: Callable[[str], Reference | None],
         serving_of: Callable[[str], ServingModel | None],
+        candidate_of: Callable[[str], ServingModel | None] = lambda _model: None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
         self._reference_of = reference_of
         self._serving_of = serving_of
+        self._candidate_of = candidate_of
         self._clock = clock
         self._triage: dict[str, Triage] = {}
         self._choices: dict[str, Choices] = {}
@@ -101,7 +104,8 @@ class Intake:
         times_ms = [arrivals.times_ms[place] for place in places]
         triage = self._triage_of(model)
         serving = self._serving_of(model)
-        scores = None if serving is None else serving.many(events)
+        asked = serving or self._candidate_of(model)
+        scores = None if asked is None else asked.many(events)
         decisions = triage.decide(
             events,
             error_probability=None if scores is None else scores.error_probability,
@@ -140,7 +144,7 @@ class Intake:
         for code, count in zip(*np.unique(decisions.codes, return_counts=True), strict=True):
             INTAKE_VERDICTS.labels(DECISIONS[code]).inc(int(count))
         wrong = [None] * len(events) if scores is None else scores.error_probability.tolist()
-        answers = [""] * len(events) if scores is None else scores.answers
+        answers = [""] * len(events) if serving is None or scores is None else scores.answers
         version = "" if serving is None else serving.version
         return [
             Verdict(

@@ -9,12 +9,14 @@ import structlog
 
 from agents.metrics import CORRECTIONS_LEARNED
 from learning.learner import Change, Learner
+from learning.serving import ServingModel
 from learning.settings import LearnSettings
 from learning.signing import SigningKey
-from learning.snapshot import Lineage, SnapshotRefused, chunk_key, pack
+from learning.snapshot import Lineage, SnapshotRefused, chunk_keys, pack
 from schemas.codec import MalformedError, decode
 from schemas.correction import Correction
 from schemas.gate_step import GateStep
+from schemas.manifest import CANDIDATE, PRODUCTION, STACK, Manifest, manifest_key
 from schemas.topics import GATES, MODEL_CHUNKS, MODELS, REJECTS
 from streams.batches import Place
 from streams.outbox import Outbox
@@ -25,8 +27,8 @@ __all__ = ["Learn"]
 
 log = structlog.get_logger(__name__)
 
-STACK_RECIPE = "stack"
-PRODUCTION_RECIPE = "production"
+CANDIDATE_CORRECTIONS = 50
+"""Corrections between two candidates."""
 
 
 class Learn:
@@ -53,7 +55,7 @@ class Learn:
         self._key = key
         self._clock = clock
         self._learners: dict[str, Learner] = {}
-        self._chunks: dict[str, tuple[str, int]] = {}
+        self._published: dict[str, Manifest] = {}
         self._pending: dict[str, Change] = {}
         self._published_at: dict[str, float] = {}
         self._committed: dict[int, int] = {}
@@ -80,8 +82,11 @@ class Learn:
                 continue
             self._learn(correction, outbox if is_new else None)
         for model, change in list(self._pending.items()):
-            if self._clock() - self._published_at.get(model, 0.0) >= self._publish_seconds_min:
+            if self._is_due(manifest_key(model, STACK)):
                 self._publish(model, change, outbox)
+        for learner in self._learners.values():
+            if learner.serving is None and self._candidate_is_due(learner):
+                self._publish_candidate(learner, outbox)
 
     def _learn(self, correction: Correction, outbox: Outbox | None) -> None:
         learner = self._learners.get(correction.model)
@@ -89,9 +94,6 @@ class Learn:
             learner = self._learners[correction.model] = Learner(correction.model, self._settings)
         events = learner.learn(correction)
         if outbox is None:
-            for event in events:
-                if isinstance(event, Change):
-                    self._chunks[correction.model] = (event.version, 0)
             return
         CORRECTIONS_LEARNED.labels(correction.model).inc()
         for event in events:
@@ -102,32 +104,67 @@ class Learn:
             else:
                 self._publish(correction.model, event, outbox)
 
+    def _is_due(self, key: str) -> bool:
+        return self._clock() - self._published_at.get(key, 0.0) >= self._publish_seconds_min
+
+    def _candidate_is_due(self, learner: Learner) -> bool:
+        key = manifest_key(learner.model, CANDIDATE)
+        before = self._published.get(key)
+        news = learner.corrections - (before.corrections if before else 0)
+        return news >= CANDIDATE_CORRECTIONS and self._is_due(key)
+
+    def _publish_candidate(self, learner: Learner, outbox: Outbox) -> None:
+        """What would be in charge if the gate let it: triage asks it where errors are likely."""
+        lineage = Lineage(
+            model=learner.model,
+            version=f"{learner.model}-candidate-{learner.corrections}",
+            recipe=CANDIDATE,
+            created_at=int(self._clock() * 1000),
+            parent=learner.version,
+            corrections=learner.corrections,
+            reason="for triage only",
+        )
+        self._send(learner.candidate(), lineage, outbox)
+
     def _publish(self, model: str, change: Change, outbox: Outbox) -> None:
-        """Chunks first, then the manifest that names them, then the end of the chunks it replaces."""
+        """What is in charge now; a candidate for its place is over."""
         self._pending.pop(model, None)
-        self._published_at[model] = self._clock()
-        recipe = PRODUCTION_RECIPE if change.serving is None else STACK_RECIPE
         lineage = Lineage(
             model=model,
             version=change.version,
-            recipe=recipe,
+            recipe=PRODUCTION if change.serving is None else STACK,
             created_at=int(self._clock() * 1000),
             parent=change.parent,
             lineage=change.lineage,
             corrections=change.corrections,
             reason=f"{change.decision}: {change.reason}",
         )
-        try:
-            snapshot = pack(change.serving, lineage, self._key, self._settings.snapshot_bytes_max)
-        except SnapshotRefused as error:
-            log.error("snapshot not published", model=model, version=change.version, why=str(error))
-            return
-        for key, chunk in snapshot.chunks.items():
-            outbox.send(MODEL_CHUNKS, key, chunk)
-        outbox.flush()
-        outbox.send(MODELS, model, snapshot.manifest)
-        outbox.flush()
-        for number in range(self._chunks.get(model, ("", 0))[1]):
-            outbox.send(MODEL_CHUNKS, chunk_key(model, self._chunks[model][0], number), None)
-        self._chunks[model] = (change.version, len(snapshot.chunks))
+        self._send(change.serving, lineage, outbox)
+        candidate = self._published.pop(manifest_key(model, CANDIDATE), None)
+        if candidate is not None and change.serving is not None:
+            outbox.send(MODELS, manifest_key(model, CANDIDATE), None)
+            self._end_chunks(candidate, outbox)
         log.info("model published", model=model, version=change.version, decision=change.decision)
+
+    def _send(self, value: ServingModel | None, lineage: Lineage, outbox: Outbox) -> None:
+        """Chunks first, then the manifest that names them, then the end of the chunks it replaces."""
+        key = manifest_key(lineage.model, lineage.recipe)
+        self._published_at[key] = self._clock()
+        try:
+            snapshot = pack(value, lineage, self._key, self._settings.snapshot_bytes_max)
+        except SnapshotRefused as error:
+            log.error("snapshot not published", model=lineage.model, version=lineage.version, why=str(error))
+            return
+        for chunk_key, chunk in snapshot.chunks.items():
+            outbox.send(MODEL_CHUNKS, chunk_key, chunk)
+        outbox.flush()
+        outbox.send(MODELS, key, snapshot.manifest)
+        outbox.flush()
+        before, self._published[key] = self._published.get(key), snapshot.manifest
+        if before is not None and before.version != lineage.version:
+            self._end_chunks(before, outbox)
+
+    @staticmethod
+    def _end_chunks(manifest: Manifest, outbox: Outbox) -> None:
+        for chunk_key in chunk_keys(manifest):
+            outbox.send(MODEL_CHUNKS, chunk_key, None)

@@ -135,6 +135,7 @@ def _add_intake(plan: Plan) -> None:
         ),
         reference_of=catalogue.reference_of,
         serving_of=catalogue.serving_of,
+        candidate_of=catalogue.candidate_of,
     )
     batches = TransactionalBatches(
         settings.kafka,

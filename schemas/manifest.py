@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from schemas.wire import Count, EpochMs, Id, Name, Wire
 
-__all__ = ["CHUNK_BYTES_MAX", "Manifest"]
+__all__ = ["CANDIDATE", "CHUNK_BYTES_MAX", "PRODUCTION", "STACK", "Manifest", "manifest_key"]
 
 CHUNK_BYTES_MAX = 512 * 1024
 
+STACK = "stack"
+PRODUCTION = "production"
+CANDIDATE = "candidate"
+
 
 class Manifest(Wire, frozen=True, kw_only=True):
-    """The model in charge.
+    """The model in charge, or a candidate for it.
 
-    ``recipe`` names how it learns; ``production`` means that no learned model is in charge and there are no chunks.
+    ``recipe`` names how it learns; ``production`` means that no learned model is in charge and there are no chunks. A
+    ``candidate`` (key MODEL/candidate) is not in charge: triage may ask it where errors are likely, nobody else.
     ``sha256`` and ``size_bytes`` are of the joined chunks, ``signature`` (Ed25519, RFC 8032) is over the manifest with
     an empty signature. A reader with another Python or River version refuses it before a byte is unpickled.
     """
@@ -33,3 +38,8 @@ class Manifest(Wire, frozen=True, kw_only=True):
     reason: str = ""
     key_id: Name = ""
     signature: bytes = b""
+
+
+def manifest_key(model: str, recipe: str) -> str:
+    """The key of a manifest on ``models``: one for what is in charge, one for the candidate."""
+    return f"{model}/{CANDIDATE}" if recipe == CANDIDATE else model

@@ -183,7 +183,7 @@ def versions(ask: Ask, model: str = "") -> list[VersionLine]:
     rows = ask(
         """
         SELECT model, version, recipe, corrections, toUnixTimestamp64Milli(created_at) AS created_ms, reason
-        FROM models WHERE MODEL ORDER BY created_at, _stored_at, _offset LIMIT 10000
+        FROM models WHERE recipe != 'candidate' AND MODEL ORDER BY created_at, _stored_at, _offset LIMIT 10000
         """.replace("MODEL", MODEL),
         {"model": model},
     )

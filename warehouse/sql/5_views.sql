@@ -17,6 +17,7 @@ LIMIT 1 BY person_id;
 
 CREATE OR REPLACE VIEW $database.models_now AS
 SELECT * FROM $database.models
+WHERE recipe != 'candidate'
 ORDER BY model, created_at DESC, _stored_at DESC, _offset DESC
 LIMIT 1 BY model;
 
@@ -134,7 +135,7 @@ SELECT
     g.log_evidence AS log_evidence,
     g.log_threshold AS log_threshold,
     g.approved_by AS approved_by
-FROM $database.models AS m
+FROM (SELECT * FROM $database.models WHERE recipe != 'candidate') AS m
 LEFT JOIN
 (
     SELECT * FROM $database.gates
