@@ -49,7 +49,7 @@ class Drift:
 
     def __init__(
         self,
-        settings: DriftSettings,
+        settings_of: Callable[[str], DriftSettings],
         queue_settings: QueueSettings,
         prefix: str,
         *,
@@ -57,7 +57,7 @@ class Drift:
         reports: ReportDesk,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._settings = settings
+        self._settings_of = settings_of
         self._queue_settings = queue_settings
         self._prefix = prefix
         self._load = load
@@ -113,7 +113,7 @@ class Drift:
         """The state of one model, made when its first block comes."""
         monitor = self._monitors.get(model)
         if monitor is None:
-            monitor = ModelMonitor(model, self._settings, reference=self._references.get(model))
+            monitor = ModelMonitor(model, self._settings_of(model), reference=self._references.get(model))
             monitor.restore(alert for alert in self._alerts.values() if alert.model == model)
             self._monitors[model] = monitor
         return monitor

@@ -42,14 +42,14 @@ class Learn:
 
     def __init__(
         self,
-        settings: LearnSettings,
+        settings_of: Callable[[str], LearnSettings],
         prefix: str,
         key: SigningKey,
         *,
         publish_seconds_min: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._settings = settings
+        self._settings_of = settings_of
         self._publish_seconds_min = publish_seconds_min
         self._prefix = prefix
         self._key = key
@@ -91,7 +91,7 @@ class Learn:
     def _learn(self, correction: Correction, outbox: Outbox | None) -> None:
         learner = self._learners.get(correction.model)
         if learner is None:
-            learner = self._learners[correction.model] = Learner(correction.model, self._settings)
+            learner = self._learners[correction.model] = Learner(correction.model, self._settings_of(correction.model))
         events = learner.learn(correction)
         if outbox is None:
             return
@@ -151,7 +151,7 @@ class Learn:
         key = manifest_key(lineage.model, lineage.recipe)
         self._published_at[key] = self._clock()
         try:
-            snapshot = pack(value, lineage, self._key, self._settings.snapshot_bytes_max)
+            snapshot = pack(value, lineage, self._key, self._settings_of(lineage.model).snapshot_bytes_max)
         except SnapshotRefused as error:
             log.error("snapshot not published", model=lineage.model, version=lineage.version, why=str(error))
             return

@@ -160,7 +160,7 @@ def _add_drift(plan: Plan) -> None:
     settings = plan.settings
     reporter = Reporter(settings.drift)
     drift = Drift(
-        settings.drift,
+        settings.drift_of,
         settings.queue,
         settings.kafka.prefix,
         load=lambda: _drift_state(settings),
@@ -232,7 +232,7 @@ def _add_learn(plan: Plan) -> None:
     key = SigningKey.load_or_create(plan.data / "keys" / "signing.pem")
     key.publish(plan.data / "keys" / "public")
     learn = Learn(
-        settings.learning, settings.kafka.prefix, key, publish_seconds_min=settings.worker.publish_seconds_min
+        settings.learning_of, settings.kafka.prefix, key, publish_seconds_min=settings.worker.publish_seconds_min
     )
     learning = GroupBatches(
         settings.kafka,
