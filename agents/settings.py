@@ -67,13 +67,16 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.models.get(name, self.default)
 
     def learning_of(self, name: str) -> LearnSettings:
-        """How a model's corrections are learned; the gate's bets are bounded by what triage may draw."""
-        least = self.model(name).triage.inclusion_probability_min
+        """How a model's corrections are learned; the gate's bets are bounded by the least chance INTAKE draws with.
+
+        INTAKE raises no audit for disagreements, so that is the audit rate.
+        """
+        least = self.model(name).triage.audit_rate
         return msgspec.structs.replace(
             self.learning, inclusion_probability_min=min(least, self.learning.inclusion_probability_min)
         )
 
     def drift_of(self, name: str) -> DriftSettings:
-        """How a model's drift is watched; reviewed corrections are thinned to what triage may draw."""
-        least = self.model(name).triage.inclusion_probability_min
+        """How a model's drift is watched; reviewed corrections are thinned to the audit rate."""
+        least = self.model(name).triage.audit_rate
         return msgspec.structs.replace(self.drift, error_audit_floor=min(least, self.drift.error_audit_floor))
