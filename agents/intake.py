@@ -21,9 +21,10 @@ from schemas.prediction import Prediction
 from schemas.reference import Reference
 from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS
 from schemas.verdict import Verdict
-from streams.inbox import Arrivals, read_predictions
+from streams.inbox import PREDICTION_BYTES_MAX, Arrivals, original_of, read_predictions
 from streams.outbox import Outbox
 from streams.records import Record
+from streams.rejects import reject_of
 
 if TYPE_CHECKING:
     from learning.serving import Scores, ServingModel
@@ -43,6 +44,7 @@ class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True):
     queue: QueueSettings
     models_max: int
     future_seconds_max: int
+    prediction_bytes_max: int = PREDICTION_BYTES_MAX
 
 
 class Intake:
@@ -79,15 +81,19 @@ class Intake:
             self._settings.prefix,
             now_ms=now_ms,
             future_ms_max=self._settings.future_seconds_max * 1000,
+            bytes_max=self._settings.prediction_bytes_max,
         )
         by_model: dict[str, list[int]] = defaultdict(list)
         for place, event in enumerate(arrivals.events):
             by_model[event.model].append(place)
         for model, places in by_model.items():
-            self._judge(model, arrivals, places, now_ms, outbox)
+            if model in self._triage or len(self._triage) < self._settings.models_max:
+                self._judge(model, arrivals, places, now_ms, outbox)
+            else:
+                self._refuse(records, arrivals, places, now_ms)
         for reject in arrivals.rejects:
             outbox.send(REJECTS, reject.source_key, reject)
-        INTAKE_EVENTS.inc(len(arrivals.events))
+        INTAKE_EVENTS.inc(sum(len(places) for model, places in by_model.items() if model in self._triage))
         INTAKE_REJECTS.inc(len(arrivals.rejects))
 
     def undo(self) -> None:
@@ -98,6 +104,28 @@ class Intake:
             else:
                 self._triage[model].restore(state)
         self._before = {}
+
+    def _refuse(self, records: Sequence[Record], arrivals: Arrivals, places: Sequence[int], now_ms: int) -> None:
+        """Reject the predictions of a model too many."""
+        by_place = {(record.partition(), record.offset()): record for record in records}
+        reason = (
+            f"{self._settings.models_max} models are watched already (worker.models_max); this worker takes no new one"
+            " - at `$.model`"
+        )
+        for place in places:
+            record = by_place[arrivals.partitions[place], arrivals.offsets[place]]
+            index = arrivals.indexes[place]
+            reject = reject_of(
+                record,
+                self._settings.prefix,
+                role="intake",
+                reason=reason,
+                field="$.model",
+                now_ms=now_ms,
+                original=original_of(record, index),
+                index=index,
+            )
+            arrivals.rejects.append(reject)
 
     def _judge(self, model: str, arrivals: Arrivals, places: list[int], now_ms: int, outbox: Outbox) -> None:
         events = [arrivals.events[place] for place in places]

@@ -15,7 +15,7 @@ from schemas.codec import MalformedError, decode_one_or_many
 from schemas.reject import Reject
 from schemas.topics import ALL_TOPICS, PREDICTIONS, REJECTS, Topic
 from streams.batches import HandBack, Place
-from streams.inbox import read_predictions
+from streams.inbox import PREDICTION_BYTES_MAX, read_predictions
 from streams.outbox import Outbox
 from streams.records import Record
 from streams.rejects import reject_of
@@ -52,6 +52,7 @@ class Recorder:
         topic_ids: Callable[[], dict[str, str]],
         future_seconds_max: int,
         stop: threading.Event,
+        prediction_bytes_max: int = PREDICTION_BYTES_MAX,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._warehouse = warehouse
@@ -59,6 +60,7 @@ class Recorder:
         self._topic_ids = topic_ids
         self._future_ms_max = future_seconds_max * 1000
         self._stop = stop
+        self._prediction_bytes_max = prediction_bytes_max
         self._clock = clock
         self._ids: dict[str, str] = {}
         self._jitter = random.Random()  # noqa: S311  # spreads retries, guards nothing
@@ -97,7 +99,13 @@ class Recorder:
     def _rows(self, name: str, records: Sequence[Record], outbox: Outbox) -> list[Row]:
         topic_id = self._ids[name]
         if name == PREDICTIONS.name:
-            arrivals = read_predictions(records, self._prefix, now_ms=0, future_ms_max=self._future_ms_max)
+            arrivals = read_predictions(
+                records,
+                self._prefix,
+                now_ms=0,
+                future_ms_max=self._future_ms_max,
+                bytes_max=self._prediction_bytes_max,
+            )
             return [
                 row_of(name, event, Identity(topic_id, partition, offset, index))
                 for event, partition, offset, index in zip(

@@ -19,6 +19,7 @@ from streams.admin import check_reachable, create_topics, topic_ids
 from streams.app import create_app
 from streams.batches import BatchSettings, GroupBatches, TransactionalBatches
 from streams.errors import KafkaUnreachable
+from streams.inbox import PREDICTION_BYTES_MAX
 from streams.service import ThreadLoop
 from warehouse.client import Warehouse
 from warehouse.errors import ClickHouseUnreachable
@@ -110,6 +111,11 @@ def _wait_for_servers(settings: Settings, roles: Collection[Role]) -> None:
     create_topics(settings.kafka)
 
 
+def _prediction_bytes_max(settings: Settings) -> int:
+    """What one prediction may have, so that a task or a correction with its features fits into a message."""
+    return min(PREDICTION_BYTES_MAX, settings.kafka.message_bytes_max // 4)
+
+
 def _add_intake(plan: Plan) -> None:
     from agents.catalogue import Catalogue
     from agents.intake import Intake, IntakeSettings
@@ -132,6 +138,7 @@ def _add_intake(plan: Plan) -> None:
             queue=settings.queue,
             models_max=settings.worker.models_max,
             future_seconds_max=settings.worker.future_seconds_max,
+            prediction_bytes_max=_prediction_bytes_max(settings),
         ),
         reference_of=catalogue.reference_of,
         serving_of=catalogue.serving_of,
@@ -268,6 +275,7 @@ def _add_record(plan: Plan) -> None:
             topic_ids=lambda: topic_ids(settings.kafka),
             future_seconds_max=settings.worker.future_seconds_max,
             stop=stop,
+            prediction_bytes_max=_prediction_bytes_max(settings),
         )
         batches = GroupBatches(
             settings.kafka,

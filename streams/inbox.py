@@ -13,12 +13,33 @@ from schemas.reject import Reject
 from streams.records import Record
 from streams.rejects import reject_of
 
-__all__ = ["Arrivals", "read_predictions"]
+__all__ = ["PREDICTION_BYTES_MAX", "Arrivals", "original_of", "read_predictions"]
 
 REGISTRY_PREFIX_BYTES = 5
 """A zero byte and a schema id of four, as the Confluent registry's serializers put before the JSON."""
 
+PREDICTION_BYTES_MAX = 1024 * 1024
+"""A larger prediction is rejected: a task and a correction carry its features, and they must fit into a message too."""
+
+DIGITS_MAX = 200
+"""Digits of an integer: a label has as many characters at most, and a feature must fit into a double."""
+
 _raw_items = msgspec.json.Decoder(list[msgspec.Raw])
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
+_MANY_DIGITS = b"0" * 40
+_INTEGER_MAX = 10 ** (DIGITS_MAX - 1)
+
+
+NAME_CHARS_MAX = 200
+_KINDS = {b"{": "object", b"[": "array"}
+
+
+class _Features(msgspec.Struct):
+    features: dict[str, msgspec.Raw]
+
+
+_features_decoder = msgspec.json.Decoder(_Features)
 
 
 @dataclasses.dataclass(slots=True)
@@ -36,21 +57,32 @@ class Arrivals:
     rejects: list[Reject] = dataclasses.field(default_factory=list)
 
 
-def read_predictions(records: Sequence[Record], prefix: str, *, now_ms: int, future_ms_max: int) -> Arrivals:
+def read_predictions(
+    records: Sequence[Record],
+    prefix: str,
+    *,
+    now_ms: int,
+    future_ms_max: int,
+    bytes_max: int = PREDICTION_BYTES_MAX,
+) -> Arrivals:
     """Decode and check a batch.
 
     ``future_ms_max`` bounds how far an event's time may lie ahead of the time at which Kafka took its message, so that
-    whoever reads the message, whenever, comes to the same answer.
+    whoever reads the message, whenever, comes to the same answer. ``bytes_max`` bounds one prediction as JSON. An empty
+    array holds no prediction and gives nothing.
     """
     arrivals = Arrivals()
     one, many = decoder_of(Prediction).decode, decoder_of_many(Prediction).decode
     for record in records:
         data = record.value() or b""
         latest = record.timestamp()[1] + future_ms_max
+        if _is_unwieldy(data, bytes_max):
+            _read_slowly(record, data, arrivals, prefix, now_ms, latest, bytes_max)
+            continue
         try:
             found = [one(data)] if data[:1] == b"{" else many(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            _read_slowly(record, data, arrivals, prefix, now_ms, latest)
+        except _UNREADABLE:
+            _read_slowly(record, data, arrivals, prefix, now_ms, latest, bytes_max)
             continue
         for index, event in enumerate(found):
             problem = _problem(event, latest)
@@ -60,6 +92,16 @@ def read_predictions(records: Sequence[Record], prefix: str, *, now_ms: int, fut
                 original = None if data[:1] == b"{" else bytes(_raw_items.decode(data)[index])
                 _refuse(arrivals, record, prefix, now_ms, MalformedError(problem), original, index)
     return arrivals
+
+
+def original_of(record: Record, index: int) -> bytes:
+    """The bytes of one readable prediction as they arrived: the message, or its element ``index`` if it is an array."""
+    data = _body(record.value() or b"")
+    return bytes(_raw_items.decode(data)[index]) if data[:1] == b"[" else record.value() or b""
+
+
+def _body(data: bytes) -> bytes:
+    return (data[REGISTRY_PREFIX_BYTES:] if data[:1] == b"\0" else data).strip()
 
 
 def _accept(arrivals: Arrivals, record: Record, event: Prediction, index: int) -> None:
@@ -75,23 +117,36 @@ def _problem(event: Prediction, latest_ms: int) -> str | None:
         problem = problem_of(event)
         if problem is not None:
             return problem
-    if epoch_ms(event.time) > latest_ms:
-        return (
-            f"{epoch_ms(event.time)} lies too far in the future; expected RFC 3339 or epoch milliseconds of when"
-            " the model was asked - at `$.time`"
-        )
+    time_ms = epoch_ms(event.time)
+    if not 0 <= time_ms <= latest_ms:
+        where = "lies before 1970" if time_ms < 0 else "lies too far in the future"
+        return f"{time_ms} {where}; expected RFC 3339 or epoch milliseconds of when the model was asked - at `$.time`"
     return None
 
 
-def _read_slowly(record: Record, data: bytes, arrivals: Arrivals, prefix: str, now_ms: int, latest_ms: int) -> None:
+def _is_unwieldy(data: bytes, bytes_max: int) -> bool:
+    """Whether a message may hold a prediction that is too large, or an integer that is; a quick look at the bytes."""
+    return len(data) >= DIGITS_MAX and (len(data) > bytes_max or _MANY_DIGITS in data.translate(_DIGITS_ALIKE))
+
+
+def _unwieldy_problem(event: Prediction) -> str | None:
+    for name, value in (("prediction", event.prediction), *((f"features.{n}", v) for n, v in event.features.items())):
+        if isinstance(value, int) and abs(value) >= _INTEGER_MAX:
+            return (
+                f"an integer of {DIGITS_MAX} digits or more; expected a number within a double's range - at `$.{name}`"
+            )
+    return None
+
+
+def _read_slowly(
+    record: Record, data: bytes, arrivals: Arrivals, prefix: str, now_ms: int, latest_ms: int, bytes_max: int
+) -> None:
     """What the fast path could not read: a registry prefix, blanks before the JSON, or elements that are wrong."""
-    if data[:1] == b"\0":
-        data = data[REGISTRY_PREFIX_BYTES:]
-    data = data.strip()
+    data = _body(data)
     if data[:1] == b"[":
         try:
             items = [bytes(item) for item in _raw_items.decode(data)]
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except _UNREADABLE as error:
             _refuse(arrivals, record, prefix, now_ms, MalformedError(str(error)), None, 0)
             return
         whole = False
@@ -99,8 +154,10 @@ def _read_slowly(record: Record, data: bytes, arrivals: Arrivals, prefix: str, n
         items, whole = [data], True
     for index, item in enumerate(items):
         try:
+            if len(item) > bytes_max:
+                raise MalformedError(f"{len(item)} bytes; a prediction may have {bytes_max}")
             event = decode(Prediction, item)
-            problem = _problem(event, latest_ms)
+            problem = _unwieldy_problem(event) or _problem(event, latest_ms)
             if problem is not None:
                 raise MalformedError(problem)
         except MalformedError as error:
@@ -116,14 +173,25 @@ def _explain(error: MalformedError, item: bytes) -> MalformedError:
         what = f"begins with {start!r}" if item else "is empty"
         return MalformedError(f"neither a JSON object nor an array of them: the message {what}")
     if error.field == "$.features[...]":
-        features = msgspec.json.decode(item)["features"]
-        for name, value in features.items():
-            if isinstance(value, dict | list):
-                kind = "object" if isinstance(value, dict) else "array"
-                return MalformedError(
-                    f"Expected a number, text, true, false or null, got `{kind}` - at `$.features.{name}`"
-                )
+        name, kind = _nested_feature(item)
+        if kind:
+            return MalformedError(
+                f"Expected a number, text, true, false or null, got `{kind}` - at `$.features.{name[:NAME_CHARS_MAX]}`"
+            )
     return error
+
+
+def _nested_feature(item: bytes) -> tuple[str, str]:
+    """The first feature that is an object or an array, and which; empty where the rest is no JSON either."""
+    try:
+        features = _features_decoder.decode(item).features
+    except _UNREADABLE:
+        return "", ""
+    for name, value in features.items():
+        kind = _KINDS.get(bytes(value)[:1])
+        if kind is not None:
+            return name, kind
+    return "", ""
 
 
 def _refuse(

@@ -5,10 +5,12 @@ from __future__ import annotations
 from confluent_kafka import KafkaError, Producer
 
 from schemas.codec import encode
+from schemas.reject import Reject
 from schemas.topics import Topic
 from schemas.wire import Wire
 from streams.clients import common_client_config
 from streams.errors import KafkaUnreachable, NotDelivered
+from streams.rejects import shortened
 from streams.settings import KafkaSettings
 
 __all__ = ["Outbox", "producer_config"]
@@ -16,6 +18,8 @@ __all__ = ["Outbox", "producer_config"]
 QUEUED_MESSAGES_MAX = 200_000
 QUEUED_KBYTES_MAX = 262_144
 FULL_QUEUE_WAIT_SECONDS = 0.05
+SPARE_BYTES = 16 * 1024
+"""Of a message that holds a Reject, for its key and its framing."""
 
 
 def producer_config(settings: KafkaSettings) -> dict[str, object]:
@@ -42,12 +46,15 @@ class Outbox:
 
     def __init__(self, settings: KafkaSettings, producer: Producer | None = None) -> None:
         self._prefix = settings.prefix
+        self._reject_bytes_max = settings.message_bytes_max - SPARE_BYTES
         self._producer = producer or Producer(producer_config(settings))
         self._failed: list[KafkaError] = []
 
     def send(self, topic: Topic, key: str | bytes, value: Wire | list[Wire] | bytes | None) -> None:
         """Queue one message; a Struct or a list of them becomes JSON, None is a tombstone."""
         data = value if value is None or isinstance(value, bytes) else encode(value)
+        if isinstance(value, Reject) and data is not None and len(data) > self._reject_bytes_max:
+            data = encode(shortened(value, self._reject_bytes_max // 2))
         while True:
             try:
                 self._producer.produce(self._prefix + topic.name, data, key, on_delivery=self._delivered)
