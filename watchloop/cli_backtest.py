@@ -2,10 +2,157 @@
 
 from __future__ import annotations
 
+import pathlib
+import sys
+from typing import Annotated, Any, Literal
+
+import msgspec
 import typer
 
+from agents.settings import ModelSettings, Settings
+from review.settings import TriageSettings
+from watchloop.cli_shared import Config, said, settings_of
+from watchloop.cli_table import (
+    Confidence,
+    Drop,
+    Features,
+    File,
+    Prediction,
+    Probabilities,
+    Slices,
+    Time,
+    TrainFirst,
+    source_of,
+    split,
+)
+from watchloop.errors import NoAccess, WatchloopError
+
 __all__ = ["add_to"]
+
+EXAMPLE = (
+    "Example: watchloop backtest watchloop/data/elec2.parquet --label label --drop date,nswprice --train-first 0.2"
+    " --budget 0.1 --html report.html"
+)
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
+    app.command(epilog=EXAMPLE)(backtest)
+
+
+@said
+def backtest(
+    file: File,
+    label: Annotated[str, typer.Option(metavar="COL", help="Column of the true label.")],
+    time: Time = None,
+    features: Features = None,
+    drop: Drop = None,
+    prediction: Prediction = None,
+    confidence: Confidence = None,
+    probabilities: Probabilities = None,
+    train_first: TrainFirst = None,
+    slices: Slices = None,
+    budget: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Share of events people may see, audit included.  [0.1]")
+    ] = None,
+    audit_rate: Annotated[
+        float | None, typer.Option(metavar="SHARE", help="Share drawn at random to measure accuracy.  [0.02]")
+    ] = None,
+    strategy: Annotated[
+        Literal["mix", "learn", "catch"] | None,
+        typer.Option(help="What reviews are for: both, the model, the errors.  [mix]"),
+    ] = None,
+    label_delay: Annotated[int, typer.Option(metavar="EVENTS", min=0, help="Events until a reviewer answers.")] = 0,
+    late_labels: Annotated[
+        int | None,
+        typer.Option(metavar="EVENTS", min=0, help="The label of every event arrives so many events later.  [never]"),
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the models and of the audit sample.")] = 0,
+    out: Annotated[pathlib.Path | None, typer.Option(help="Write the report as JSON.")] = None,
+    html: Annotated[pathlib.Path | None, typer.Option(help="Write the report as one page.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
+    config: Config = None,
+) -> None:
+    """The same loop on a recorded table: see what a review budget would have bought."""
+    from watchloop.backtest.settings import BacktestSettings
+    from watchloop.table import Columns, RecordedTable
+
+    options = BacktestSettings(label_delay_events=label_delay, late_labels_events=late_labels)
+    for path in (out, html):
+        if path is not None and not path.parent.is_dir():
+            raise NoAccess(f"{path}: there is no folder {path.parent}; make it, or name another file")
+    changes = {"budget": budget, "audit_rate": audit_rate, "strategy": strategy, "salt": seed or None}
+    settings = with_triage(settings_of(config), file.stem, changes, seed=seed)
+    columns = Columns(
+        label=label,
+        time=time,
+        features=split(features) or None,
+        drop=split(drop),
+        prediction=prediction,
+        confidence=confidence,
+        probabilities=split(probabilities),
+        slices=split(slices),
+    )
+    source = source_of(RecordedTable.load(file, columns), model=file.stem, share=train_first, seed=seed)
+    _run(source, settings, options, out=out, html=html, as_json=as_json)
+
+
+def _run(
+    source: Any, settings: Settings, options: Any, *, out: pathlib.Path | None, html: pathlib.Path | None, as_json: bool
+) -> None:
+    from watchloop.backtest.page import page_of
+    from watchloop.backtest.progress import BacktestProgress
+    from watchloop.backtest.run import run_backtest
+    from watchloop.backtest.terminal import print_report, verdict
+
+    with BacktestProgress(len(source)) as bar:
+        report = run_backtest(source, settings, options, progress=bar.show)
+    triage = settings.model(source.model).triage
+    text = msgspec.json.format(msgspec.json.encode(report), indent=2)
+    if out is not None:
+        _write(out, text + b"\n")
+    if html is not None:
+        _write(html, page_of(report, source.model, triage).encode())
+    if as_json:
+        sys.stdout.write(text.decode() + "\n")
+    elif out is None:
+        print_report(report, source.model, triage)
+    else:
+        typer.echo(verdict(report, triage))
+
+
+def with_triage(settings: Settings, model: str, changes: dict[str, Any], *, seed: int) -> Settings:
+    """The settings with triage of the command line for one model, and the seed and audit rate that learning needs."""
+    watched = settings.model(model)
+    given = {name: value for name, value in changes.items() if value is not None}
+    try:
+        triage = msgspec.convert({**msgspec.to_builtins(watched.triage), **given}, TriageSettings)
+    except msgspec.ValidationError as error:
+        raise WatchloopError(_explain(str(error), given)) from error
+    learning = msgspec.structs.replace(
+        settings.learning,
+        seed=seed,
+        inclusion_probability_min=min(settings.learning.inclusion_probability_min, triage.audit_rate),
+    )
+    drift = msgspec.structs.replace(
+        settings.drift, error_audit_floor=min(settings.drift.error_audit_floor, triage.audit_rate)
+    )
+    changed: ModelSettings = msgspec.structs.replace(watched, triage=triage)
+    models = {**settings.models, model: changed}
+    return msgspec.structs.replace(settings, learning=learning, drift=drift, models=models)
+
+
+def _explain(message: str, given: dict[str, Any]) -> str:
+    """The option that is wrong, and what it may be."""
+    what, _, path = message.partition(" - at `$.")
+    name = path.rstrip("`")
+    if name in given:
+        return f"--{name.replace('_', '-')} is {given[name]}: {what}"
+    return message
+
+
+def _write(path: pathlib.Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise NoAccess(f"{path}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,50 @@
+"""A bar on stderr while a backtest runs, on a terminal only."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from watchloop.backtest.loop import Loop
+
+__all__ = ["BacktestProgress"]
+
+
+class BacktestProgress:
+    """Replayed events, and how the loop stands."""
+
+    def __init__(self, events: int, console: Console | None = None) -> None:
+        out = console or Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("backtest"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            console=out,
+            disable=not out.is_terminal,
+            transient=True,
+        )
+        self._task = self._bar.add_task("", total=events)
+
+    def __enter__(self) -> BacktestProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def show(self, loop: Loop) -> None:
+        """After a batch."""
+        if self._bar.disable:
+            return
+        score = loop.score
+        line = (
+            f"{score.reviewed} reviewed, {len(loop.alerts)} alerts, in charge: {loop.learner.version},"
+            f" accuracy {score.accuracy_model:.3f} → {score.accuracy_learned:.3f}"
+        )
+        self._bar.update(self._task, completed=score.events, description=line)

@@ -1,0 +1,67 @@
+"""A whole backtest: a recorded table in, a report out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import msgspec
+
+from agents.settings import Settings
+from watchloop.backtest.loop import Loop
+from watchloop.backtest.report import BacktestReport
+from watchloop.backtest.settings import BacktestSettings
+from watchloop.frozen import Replayable
+from watchloop.summary import no_change
+
+__all__ = ["run_backtest"]
+
+
+def run_backtest(
+    source: Replayable,
+    settings: Settings,
+    options: BacktestSettings,
+    *,
+    progress: Callable[[Loop], None] = lambda _: None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> BacktestReport:
+    """Replay a table with labels through the loop; ``progress`` is called after every batch.
+
+    The same table, settings and options give the same report, but for ``seconds``.
+    """
+    begin = clock()
+    loop = Loop(source.model, len(source), settings, options)
+    truths, size = source.truths, options.batch_events
+    batches = -(-len(source) // size)
+    every = max(1, -(-batches // options.live_points_max))
+    for number in range(batches):
+        start, stop = number * size, min(len(source), (number + 1) * size)
+        loop.replay(source.predictions(start, stop), truths[start:stop])
+        if number % every == every - 1 or stop == len(source):
+            loop.live.look(stop, loop.score.accuracy_model)
+        progress(loop)
+    loop.finish()
+    return report_of(loop, source, seconds=clock() - begin)
+
+
+def report_of(loop: Loop, source: Replayable, *, seconds: float) -> BacktestReport:
+    """The figures of a loop that has ended."""
+    score = loop.score
+    return BacktestReport(
+        events=score.events,
+        errors=score.errors,
+        reviewed=score.reviewed,
+        review_rate=score.reviewed / score.events,
+        errors_caught=score.errors_caught,
+        accuracy_model=score.accuracy_model,
+        accuracy_after_review=score.accuracy_after_review,
+        accuracy_learned=score.accuracy_learned,
+        gate=msgspec.structs.replace(loop.gate, refreshed=loop.refreshed),
+        alerts=loop.alerts,
+        live_accuracy=loop.live.points,
+        slices=loop.live.slices(),
+        seconds=seconds,
+        accuracy_no_change=no_change(source.truths),
+        errors_caught_by_confidence=score.caught_by_confidence(source.confidences),
+        stretches=score.stretches(),
+    )

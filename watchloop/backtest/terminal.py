@@ -1,0 +1,90 @@
+"""A backtest's report as a person reads it in a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+
+from review.settings import TriageSettings
+from watchloop.backtest.report import BacktestReport
+
+__all__ = ["figures", "percent", "print_report", "verdict"]
+
+ALERTS_SHOWN_MAX = 20
+SLICES_SHOWN_MAX = 20
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share as a percentage; a dash where there is none."""
+    return "–" if share is None else f"{100 * share:.{digits}f} %"
+
+
+def verdict(report: BacktestReport, triage: TriageSettings) -> str:
+    """What the budget would have bought, in one line."""
+    caught = percent(report.errors_caught / report.errors if report.errors else None)
+    gain = report.accuracy_learned - report.accuracy_model
+    return (
+        f"A review budget of {triage.budget * 100:g} % would have bought: {report.errors_caught} of {report.errors}"
+        f" errors caught ({caught}) in {report.reviewed} reviews of {report.events} events, accuracy after review"
+        f" {percent(report.accuracy_after_review)} instead of {percent(report.accuracy_model)}, and a learned model at"
+        f" {percent(report.accuracy_learned)} ({100 * gain:+.1f} points)."
+    )
+
+
+def figures(report: BacktestReport) -> list[tuple[str, str]]:
+    """Names and values of the figures, in the order in which they are shown."""
+    last = report.live_accuracy[-1] if report.live_accuracy else None
+    share = report.errors_caught / report.errors if report.errors else None
+    by_confidence = report.errors_caught_by_confidence / report.errors if report.errors else None
+    gate = report.gate
+    return [
+        ("events", f"{report.events}"),
+        ("reviewed", f"{report.reviewed} ({percent(report.review_rate, 2)})"),
+        ("errors of the model", f"{report.errors}"),
+        ("errors caught", f"{report.errors_caught} ({percent(share)})"),
+        ("  by least confidence, with hindsight", f"{report.errors_caught_by_confidence} ({percent(by_confidence)})"),
+        ("accuracy of the model", f"{report.accuracy_model:.4f}"),
+        ("accuracy after review", f"{report.accuracy_after_review:.4f}"),
+        ("accuracy of what the loop learned", f"{report.accuracy_learned:.4f}"),
+        (
+            "  of repeating the label before",
+            "–" if report.accuracy_no_change is None else f"{report.accuracy_no_change:.4f}",
+        ),
+        (
+            "live accuracy at the end",
+            "too few random reviews" if last is None else f"{last.estimate:.4f} ({last.low:.4f} to {last.high:.4f})",
+        ),
+        (
+            "gate",
+            f"{len(gate.promoted)} promoted, {len(gate.refused)} refused, {len(gate.rolled_back)} rolled back,"
+            f" {gate.refreshed} refreshed",
+        ),
+        ("alerts", f"{len(report.alerts)}"),
+        ("seconds", f"{report.seconds:.1f}"),
+    ]
+
+
+def print_report(report: BacktestReport, model: str, triage: TriageSettings, out: Console | None = None) -> None:
+    """Figures, alerts, slices, and the verdict."""
+    console = out or Console(soft_wrap=True)
+    table = Table(title=f"{model}: what the loop would have done", show_header=False, title_justify="left")
+    for name, value in figures(report):
+        table.add_row(name, value)
+    console.print(table)
+    if report.alerts:
+        alerts = Table("after event", "signal", "detector", "severity", title="alerts", title_justify="left")
+        for alert in report.alerts[:ALERTS_SHOWN_MAX]:
+            alerts.add_row(f"{alert.at}", alert.signal, alert.detector, alert.severity)
+        if len(report.alerts) > ALERTS_SHOWN_MAX:
+            alerts.caption = f"{len(report.alerts) - ALERTS_SHOWN_MAX} more are in the JSON"
+        console.print(alerts)
+    if report.slices:
+        slices = Table("slice", "events", "estimate", "interval", "truth", title="slices", title_justify="left")
+        for found in report.slices[:SLICES_SHOWN_MAX]:
+            interval = "too few random reviews" if found.low is None else f"{found.low:.3f} to {found.high:.3f}"
+            estimate = "–" if found.estimate is None else f"{found.estimate:.3f}"
+            slices.add_row(found.slice, f"{found.events}", estimate, interval, f"{found.truth:.3f}")
+        if len(report.slices) > SLICES_SHOWN_MAX:
+            slices.caption = f"{len(report.slices) - SLICES_SHOWN_MAX} more are in the JSON"
+        console.print(slices)
+    console.print(verdict(report, triage), highlight=False)
