@@ -72,7 +72,7 @@ class Recorder:
         self._ids = self._topic_ids()
         starts = {}
         for place in places:
-            highest = self._patiently(lambda place=place: self._highest(place))  # type: ignore[misc]
+            highest = self._patiently(lambda place=place: self._highest(place), self._wait)  # type: ignore[misc]
             if highest is not None:
                 starts[place.topic, place.partition] = max(highest + 1, place.committed or 0)
         return starts
@@ -142,7 +142,11 @@ class Recorder:
         reject: Reject = reject_of(record, self._prefix, role="record", reason=reason, field=field, now_ms=now_ms)
         outbox.send(REJECTS, reject.source_key, reject)
 
-    def _patiently(self, call: Callable[[], T]) -> T:
+    def _wait(self, seconds: float) -> bool:
+        """While partitions are assigned the consumer may not be asked for anything: just wait."""
+        return not self._stop.wait(seconds)
+
+    def _patiently(self, call: Callable[[], T], pause: Callable[[float], bool] | None = None) -> T:
         """Call until ClickHouse answers; raises HandBack where the batch should be handed back instead."""
         wait_seconds = BACK_OFF_SECONDS_MIN
         while True:
@@ -151,6 +155,6 @@ class Recorder:
             except WarehouseError as error:
                 RECORD_FAILURES.inc()
                 log.warning("ClickHouse did not take a batch, trying again", wait_seconds=wait_seconds, why=str(error))
-            if not self.pause(wait_seconds * self._jitter.uniform(0.5, 1.0)):
+            if not (pause or self.pause)(wait_seconds * self._jitter.uniform(0.5, 1.0)):
                 raise HandBack
             wait_seconds = min(BACK_OFF_SECONDS_MAX, wait_seconds * 2)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, cast
 
 import structlog
@@ -29,6 +29,7 @@ log = structlog.get_logger(__name__)
 TRANSACTION_TIMEOUT_SECONDS = 10
 COMMIT_SECONDS_MAX = 30.0
 INIT_SECONDS_MAX = 30.0
+NOWHERE: Mapping[tuple[str, int], int] = {}
 FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
 
 
@@ -51,7 +52,9 @@ class Place:
 
 
 class HandBack(Exception):  # noqa: N818 - not a failure: the handler asks for the batch to be handed out again
-    """Raised by a handler that cannot finish a batch now, or must not any more."""
+    """Raised by a handler that cannot finish a batch now, or must not any more; where partitions are assigned, by who
+    is to stop before it knows where to begin.
+    """
 
 
 class Handler(Protocol):
@@ -100,6 +103,7 @@ class _Batches:
         self._on_assign = on_assign
         self._consumer = Consumer(consumer_config(settings, group, self._batch))
         self._owned: set[tuple[str, int]] = set()
+        self._starts: dict[tuple[str, int], int] = {}
         self.generation = 0
         """Grows whenever partitions are taken away: what was in hand before may belong to somebody else now."""
 
@@ -107,17 +111,23 @@ class _Batches:
         self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        self._owned = {(p.topic, p.partition) for p in partitions}
+        self._owned, self._starts = {(p.topic, p.partition) for p in partitions}, {}
         if self._on_assign is not None:
             places = [
                 Place(p.topic.removeprefix(self._prefix), p.partition, p.offset if p.offset >= 0 else None)
                 for p in consumer.committed(partitions, timeout=COMMIT_SECONDS_MAX)
             ]
-            starts = self._on_assign(places)
+            try:
+                starts = self._on_assign(places)
+            except HandBack:
+                self._owned = set()
+                consumer.assign([])
+                return
             for partition in partitions:
                 start = starts.get((partition.topic.removeprefix(self._prefix), partition.partition))
                 if start is not None:
                     partition.offset = start if start > 0 else OFFSET_BEGINNING
+                    self._starts[partition.topic, partition.partition] = partition.offset
         consumer.assign(partitions)
         log.info("partitions assigned", partitions=[f"{p.topic}/{p.partition}" for p in partitions])
 
@@ -141,7 +151,7 @@ class _Batches:
             else:
                 taken.append(cast(Record, message))
         if generation != self.generation:
-            self._rewind(taken)
+            self._rewind(taken, self._starts)
             return []
         return taken
 
@@ -152,11 +162,15 @@ class _Batches:
             ends[message.topic(), message.partition()] = message.offset() + 1
         return [TopicPartition(topic, partition, end) for (topic, partition), end in ends.items()]
 
-    def _rewind(self, messages: Sequence[Record]) -> None:
+    def _rewind(self, messages: Sequence[Record], starts: Mapping[tuple[str, int], int] = NOWHERE) -> None:
+        """Hand messages out again; where partitions were assigned anew, from ``starts``: who asked for an earlier
+        place than the first of these messages, or for a later one, gets that.
+        """
         firsts: dict[tuple[str, int], int] = {}
         for message in messages:
             firsts.setdefault((message.topic(), message.partition()), message.offset())
-        for (topic, partition), offset in firsts.items():
+        for (topic, partition), first in firsts.items():
+            offset = starts.get((topic, partition), first)
             if (topic, partition) in self._owned:
                 try:
                     self._consumer.seek(TopicPartition(topic, partition, offset))
@@ -246,10 +260,13 @@ class GroupBatches(_Batches):
         try:
             while not stop.is_set():
                 messages = self._take()
+                generation = self.generation
                 try:
                     self._handle(messages, self._outbox)
                 except HandBack:
-                    self._rewind(messages)
+                    # After a rebalance whoever owns the partition now begins where its assignment said.
+                    if generation == self.generation:
+                        self._rewind(messages)
                     continue
                 self._outbox.flush()
                 if messages:
@@ -266,10 +283,17 @@ class GroupBatches(_Batches):
         self._consumer.pause(self._consumer.assignment())
         try:
             stopping = stop.wait(seconds)
-            self._consumer.poll(0)
+            self._look()
         finally:
             self._consumer.resume(self._consumer.assignment())
         return not stopping and generation == self.generation
+
+    def _look(self) -> None:
+        """Let a rebalance happen; a message of a partition that came with it is not ours to take yet."""
+        message = self._consumer.poll(0)
+        if message is not None and message.error() is None:
+            record = cast(Record, message)
+            self._consumer.seek(TopicPartition(record.topic(), record.partition(), record.offset()))
 
     def _commit(self, messages: Sequence[Record]) -> None:
         try:

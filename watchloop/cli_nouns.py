@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from schemas.person import Role
+from streams.settings import KafkaSettings
 from watchloop.cli_query import analyst
 from watchloop.cli_shared import Config, Data, overridden, said, settings_of, settings_of_running
 from watchloop.errors import WatchloopError
@@ -22,6 +23,7 @@ from watchloop.errors import WatchloopError
 __all__ = ["add_to"]
 
 HERE = pathlib.Path("data")
+ANSWER_SECONDS_MAX = 5.0
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 ROLES: tuple[Role, ...] = ("reviewer", "on-call", "admin")
 
@@ -48,7 +50,7 @@ def create_topics_(data: Data = HERE, config: Config = None) -> None:
     """Create the topics that are missing."""
     from streams.admin import create_topics
 
-    for line in create_topics(settings_of_running(config, data).kafka):
+    for line in create_topics(kafka_of(config, data)):
         print_line(line)
     print_line("every topic is there")
 
@@ -59,7 +61,7 @@ def list_topics(as_json: Json = False, data: Data = HERE, config: Config = None)
     """What the cluster has."""
     from streams.admin import describe
 
-    found = describe(settings_of_running(config, data).kafka)
+    found = describe(kafka_of(config, data))
     print_rows([msgspec.to_builtins(state) for state in found.values()], as_json=as_json)
 
 
@@ -99,7 +101,7 @@ def list_users(as_json: Json = False, data: Data = HERE, config: Config = None) 
     """Who may sign in."""
     from watchloop.people import read_people
 
-    people = read_people(settings_of_running(config, data).kafka)
+    people = read_people(kafka_of(config, data))
     print_rows(
         [
             {
@@ -131,7 +133,7 @@ def add_user(
     unknown = [one for one in role if one not in ROLES]
     if unknown:
         raise WatchloopError(f"there is no role {unknown[0]!r}; there are {', '.join(ROLES)}")
-    kafka = settings_of_running(config, data).kafka
+    kafka = kafka_of(config, data)
     known = read_people(kafka).get(person)
     chosen = sys.stdin.readline().rstrip("\n") if password == "-" else password or secrets.token_urlsafe(12)  # noqa: S105
     try:
@@ -150,7 +152,7 @@ def disable_user(person: str, data: Data = HERE, config: Config = None) -> None:
     """Keep somebody out."""
     from watchloop.people import read_people, write_people
 
-    kafka = settings_of_running(config, data).kafka
+    kafka = kafka_of(config, data)
     known = read_people(kafka).get(person)
     if known is None:
         raise WatchloopError(f"there is no account {person!r}; watchloop users list shows them")
@@ -191,6 +193,7 @@ def replay(
     config: Config = None,
 ) -> None:
     """Send a recorded table as live predictions."""
+    from streams.admin import check_reachable
     from watchloop.frozen import recorded_answers
     from watchloop.frozen import train_first as train
     from watchloop.replay import Replay, send_labels
@@ -217,6 +220,7 @@ def replay(
         if train_first is None
         else train(table, share=train_first, model=model, seed=0)
     )
+    check_reachable(settings.kafka, ANSWER_SECONDS_MAX)
     sender = Replay(settings.kafka, source, events_per_second=rate)
     sender.run()
     if sender.failure is not None:
@@ -224,6 +228,15 @@ def replay(
     if labels:
         send_labels(settings.kafka, source)
     print_line(f"{sender.sent} predictions of {model} sent")
+
+
+def kafka_of(config: pathlib.Path | None, data: pathlib.Path) -> KafkaSettings:
+    """The Kafka of the running program or of the settings. Raises KafkaUnreachable soon where none answers."""
+    from streams.admin import check_reachable
+
+    kafka = settings_of_running(config, data).kafka
+    check_reachable(kafka, ANSWER_SECONDS_MAX)
+    return kafka
 
 
 def split(names: str | None) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ import typer
 from agents.settings import Settings
 from warehouse.client import Warehouse
 from watchloop.cli_shared import Config, Data, said, settings_of_running
+from watchloop.errors import NoAccess
 from watchloop.folder import DataFolder
 
 __all__ = ["add_to"]
@@ -53,7 +54,10 @@ def query(
     with analyst(config, data) as warehouse:
         answer = _table(warehouse, text) if chosen is Format.TABLE else warehouse.raw(text, CLICKHOUSE_FORMATS[chosen])
     if out is not None:
-        out.write_bytes(answer)
+        try:
+            out.write_bytes(answer)
+        except OSError as error:
+            raise NoAccess(f"{out}: cannot be written ({error.strerror})") from error
     else:
         sys.stdout.buffer.write(answer)
         sys.stdout.flush()

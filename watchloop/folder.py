@@ -7,6 +7,7 @@ import fcntl
 import os
 import pathlib
 import secrets
+import time
 from collections.abc import Iterator
 from typing import IO
 
@@ -15,6 +16,10 @@ import msgspec
 from watchloop.errors import FolderTaken, NoAccess
 
 __all__ = ["ClickHouseEndpoint", "DataFolder", "Endpoints", "Secrets"]
+
+
+OWN_SECONDS_MAX = 0.5
+"""Somebody who only looks whether the folder is owned holds the lock for an instant."""
 
 
 class ClickHouseEndpoint(msgspec.Struct, frozen=True):
@@ -51,14 +56,13 @@ class DataFolder:
     def own(self) -> Iterator[None]:
         """Be the only program in this folder. Raises FolderTaken or NoAccess."""
         lock = self._open_lock()
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not _locked(lock, fcntl.LOCK_EX, OWN_SECONDS_MAX):
+            lock.seek(0)
             owner = lock.read().strip() or "unknown"
             lock.close()
             raise FolderTaken(
                 f"{self.path}: in use by another watchloop (process {owner}); stop it, or name another folder: --data"
-            ) from error
+            )
         try:
             lock.seek(0)
             lock.truncate()
@@ -77,6 +81,16 @@ class DataFolder:
             raise NoAccess(
                 f"{self.path}: cannot be written ({error.strerror}); name a folder that can with --data"
             ) from error
+
+    def is_owned(self) -> bool:
+        """Whether a program that runs owns the folder; one that was killed does not any more."""
+        try:
+            with (self.path / "lock").open() as lock:
+                return not _locked(lock, fcntl.LOCK_SH)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise NoAccess(f"{self.path / 'lock'}: cannot be read ({error.strerror})") from error
 
     @property
     def endpoints_file(self) -> pathlib.Path:
@@ -97,7 +111,12 @@ class DataFolder:
         """The secrets of this folder, made if there are none."""
         file = self.path / "secrets.json"
         if file.exists():
-            return msgspec.json.decode(file.read_bytes(), type=Secrets)
+            try:
+                return msgspec.json.decode(file.read_bytes(), type=Secrets)
+            except (OSError, msgspec.DecodeError) as error:
+                raise NoAccess(
+                    f"{file}: cannot be read: {error}; put it right, or name another folder: --data"
+                ) from error
         made = Secrets(
             clickhouse_users={"watchloop": secrets.token_urlsafe(18), "analyst": secrets.token_urlsafe(18)},
             console_secret=secrets.token_hex(32),
@@ -111,12 +130,14 @@ class DataFolder:
         self.write_private(self.path / "secrets.json", msgspec.json.encode(kept))
 
     def endpoints(self) -> Endpoints | None:
-        """What runs in this folder now, None for nothing."""
+        """What runs in this folder now, None for nothing; a killed program leaves its file behind."""
+        if not self.is_owned():
+            return None
         try:
             return msgspec.json.decode(self.endpoints_file.read_bytes(), type=Endpoints)
         except FileNotFoundError:
             return None
-        except (PermissionError, msgspec.DecodeError) as error:
+        except (OSError, msgspec.DecodeError) as error:
             raise NoAccess(f"{self.endpoints_file}: cannot be read: {error}") from error
 
     def write_endpoints(self, endpoints: Endpoints) -> None:
@@ -127,10 +148,27 @@ class DataFolder:
     def write_private(file: pathlib.Path, data: bytes) -> None:
         """Write a file that only its owner may read, whole or not at all."""
         new = file.with_suffix(".new")
-        with contextlib.suppress(FileNotFoundError):
-            new.unlink()
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-            out.write(data)
-            out.flush()
-            os.fsync(out.fileno())
-        new.replace(file)
+        try:
+            with contextlib.suppress(FileNotFoundError):
+                new.unlink()
+            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+                out.write(data)
+                out.flush()
+                os.fsync(out.fileno())
+            new.replace(file)
+        except OSError as error:
+            raise NoAccess(f"{file}: cannot be written ({error.strerror})") from error
+
+
+def _locked(lock: IO[str], kind: int, seconds_max: float = 0.0) -> bool:
+    """Take a lock of the kind, waiting at most so long."""
+    deadline = time.monotonic() + seconds_max
+    while True:
+        try:
+            fcntl.flock(lock, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(0.05)
+        else:
+            return True

@@ -37,13 +37,13 @@ def servers(
         kafka = None
         if own_kafka:
             check_reachable(settings.kafka)
-        else:
+        if own_clickhouse:
+            Warehouse(settings.clickhouse).ping()
+        if not own_kafka:
             kafka = _kafka(settings, data, say)
             stack.callback(kafka.stop)
             kafka.launch()
-        if own_clickhouse:
-            Warehouse(settings.clickhouse).ping()
-        else:
+        if not own_clickhouse:
             settings = _with_clickhouse(settings, data, say, stack)
         if kafka is not None:
             settings = msgspec.structs.replace(
