@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import itertools
 import threading
 import time
 from collections import deque
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import structlog
+from aiokafka.errors import KafkaError
 from faust.contrib.asgi import serve_asgi
 from faust.exceptions import FaustError
 
@@ -39,6 +41,7 @@ log = structlog.get_logger(__name__)
 TICK_SECONDS = 0.5
 ARCHIVE_SECONDS = 30.0
 ARCHIVED_AT_ONCE_MAX = 2_000
+SENT_AT_ONCE_MAX = 500
 UNSENT_MAX = 100_000
 """Messages kept while Kafka does not take them; beyond it people's answers are refused instead."""
 
@@ -95,22 +98,30 @@ class Sender:
 
     async def send(self, topic: Topic, key: str, value: Wire | None) -> None:
         """Send after whatever waits; returns when Kafka has it, or when it is kept for later."""
+        self.put(topic, key, value)
+        await self.flush()
+
+    def put(self, topic: Topic, key: str, value: Wire | None) -> None:
+        """Queue for the next flush. Raises ConnectionError at ``UNSENT_MAX``."""
         if len(self._unsent) >= UNSENT_MAX:
             raise ConnectionError("Kafka takes nothing at the moment; nothing was changed, try again later")
         self._unsent.append((topic, key, None if value is None else encode(value)))
-        await self.flush()
 
     async def flush(self) -> None:
-        """Send what waits, oldest first."""
+        """Send what waits, oldest first, many on their way at once; what fails, and what came after it, stays."""
         async with self._lock:
             while self._unsent:
-                topic, key, data = self._unsent[0]
+                batch = list(itertools.islice(self._unsent, SENT_AT_ONCE_MAX))
                 try:
-                    await (await self._topics[topic.name].send(key=key.encode(), value=data))
-                except (FaustError, OSError) as error:
+                    waits = [
+                        await self._topics[topic.name].send(key=key.encode(), value=data) for topic, key, data in batch
+                    ]
+                    for wait in waits:
+                        await wait
+                        self._unsent.popleft()
+                except (FaustError, OSError, KafkaError) as error:
                     log.error("Kafka did not take a message, it is kept", waiting=len(self._unsent), why=str(error))
                     return
-                self._unsent.popleft()
 
 
 def add_desk(plan: Any) -> None:
@@ -174,10 +185,10 @@ def _add_settling(app: Any, state: DeskState, sender: Sender) -> None:
         for event in events:
             if isinstance(event, Settled):
                 if event.correction is not None:
-                    await sender.send(CORRECTIONS, event.correction.model, event.correction)
-                await _tell(sender, event.task)
+                    sender.put(CORRECTIONS, event.correction.model, event.correction)
+                sender.put(topic_of(event.task), event.task.task_id, event.task)
             elif isinstance(event, Expired):
-                await _tell(sender, event.task)
+                sender.put(topic_of(event.task), event.task.task_id, event.task)
         await sender.flush()
         for lane, counts in state.queue.counts(now_ms()).items():
             OPEN_TASKS.labels(lane).set(counts.open + counts.leased)
@@ -197,10 +208,12 @@ def _add_archiving(app: Any, state: DeskState, sender: Sender, warehouse: Wareho
             stored = {}
         for task in waiting:
             if stored.get(task.task_id, -1) >= task.revision:
-                await sender.send(REVIEW_ALERTS if task.lane == "alert" else REVIEW_EVENTS, task.task_id, None)
+                sender.put(topic_of(task), task.task_id, None)
             else:
                 state.settled.append(task)
+        await sender.flush()
 
 
-async def _tell(sender: Sender, task: Task) -> None:
-    await sender.send(REVIEW_ALERTS if task.lane == "alert" else REVIEW_EVENTS, task.task_id, task)
+def topic_of(task: Task) -> Topic:
+    """Where a task travels."""
+    return REVIEW_ALERTS if task.lane == "alert" else REVIEW_EVENTS

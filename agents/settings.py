@@ -37,7 +37,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Models watched at once; predictions of one more are rejected with that reason."""
     future_seconds_max: Annotated[int, Meta(ge=0, le=86_400 * 365)] = 86_400
     """How far a prediction's time may lie ahead of the clock; beyond it the prediction is rejected."""
-    publish_seconds_min: Annotated[float, Meta(ge=0, le=86_400)] = 5.0
+    publish_seconds_min: Annotated[float, Meta(ge=0, le=86_400)] = 1.0
     """Seconds between two refreshes of a learned model; one in between is skipped for the next."""
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     """Port of /metrics where the worker has no console; 0 for none."""
