@@ -18,6 +18,19 @@ from schemas.person import Role
 from streams.settings import KafkaSettings
 from watchloop.cli_query import analyst
 from watchloop.cli_shared import Config, Data, overridden, said, settings_of, settings_of_running
+from watchloop.cli_table import (
+    Confidence,
+    Drop,
+    Features,
+    File,
+    Prediction,
+    Probabilities,
+    Slices,
+    Time,
+    TrainFirst,
+    source_of,
+    split,
+)
 from watchloop.errors import WatchloopError
 
 __all__ = ["add_to"]
@@ -173,19 +186,17 @@ def check(as_json: Json = False, data: Data = HERE, config: Config = None) -> No
 
 @said
 def replay(
-    file: Annotated[pathlib.Path, typer.Argument(help="A table: .parquet, .csv, .jsonl or .arrow.")],
+    file: File,
     model: Annotated[str, typer.Option(help="The name under which it is watched.")],
-    label: Annotated[str | None, typer.Option(help="Column of the true label.")] = None,
-    time: Annotated[str | None, typer.Option(help="Column of the time.")] = None,
-    features: Annotated[str | None, typer.Option(help="Columns that are features, with commas.")] = None,
-    drop: Annotated[str | None, typer.Option(help="Columns that are not.")] = None,
-    prediction: Annotated[str | None, typer.Option(help="Column of the model's answer.")] = None,
-    confidence: Annotated[str | None, typer.Option(help="Column of its confidence.")] = None,
-    probabilities: Annotated[
-        str | None, typer.Option(help="Columns of its probabilities, named as the labels.")
-    ] = None,
-    train_first: Annotated[float | None, typer.Option(help="Train a model on the first share instead.")] = None,
-    slices: Annotated[str | None, typer.Option(help="Columns that name subgroups.")] = None,
+    label: Annotated[str | None, typer.Option(metavar="COL", help="Column of the true label.")] = None,
+    time: Time = None,
+    features: Features = None,
+    drop: Drop = None,
+    prediction: Prediction = None,
+    confidence: Confidence = None,
+    probabilities: Probabilities = None,
+    train_first: TrainFirst = None,
+    slices: Slices = None,
     rate: Annotated[float, typer.Option(min=0, help="Events a second; 0 for no pause.")] = 100.0,
     labels: Annotated[bool, typer.Option(help="Send the true labels at the end, for scoring only.")] = False,
     kafka: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Which Kafka.")] = None,
@@ -193,9 +204,6 @@ def replay(
     config: Config = None,
 ) -> None:
     """Send a recorded table as live predictions."""
-    from streams.admin import check_reachable
-    from watchloop.frozen import recorded_answers
-    from watchloop.frozen import train_first as train
     from watchloop.replay import Replay, send_labels
     from watchloop.table import Columns, RecordedTable
 
@@ -213,14 +221,7 @@ def replay(
             slices=split(slices),
         ),
     )
-    if train_first is not None and label is None:
-        raise WatchloopError("--train-first needs --label: without true labels there is nothing to train on")
-    source = (
-        recorded_answers(table, model=model)
-        if train_first is None
-        else train(table, share=train_first, model=model, seed=0)
-    )
-    check_reachable(settings.kafka, ANSWER_SECONDS_MAX)
+    source = source_of(table, model=model, share=train_first, seed=0)
     sender = Replay(settings.kafka, source, events_per_second=rate)
     sender.run()
     if sender.failure is not None:
@@ -237,11 +238,6 @@ def kafka_of(config: pathlib.Path | None, data: pathlib.Path) -> KafkaSettings:
     kafka = settings_of_running(config, data).kafka
     check_reachable(kafka, ANSWER_SECONDS_MAX)
     return kafka
-
-
-def split(names: str | None) -> tuple[str, ...]:
-    """Names between commas."""
-    return tuple(name.strip() for name in names.split(",") if name.strip()) if names else ()
 
 
 def print_line(line: str) -> None:
