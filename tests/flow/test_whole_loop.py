@@ -1,0 +1,214 @@
+"""The whole loop on the embedded servers, as a newcomer runs it, seen through ClickHouse."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import pathlib
+import stat
+from collections.abc import Iterator
+from typing import Any
+
+import clickhouse_connect
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
+from program import Program, eventually, processes_of, run_command
+
+from watchloop.cli_query import analyst
+from watchloop.demo import DEMOS
+from watchloop.table import RecordedTable
+
+pytestmark = pytest.mark.servers
+
+EVENTS = 2_500
+RUN_SECONDS_MAX = 150.0
+MODEL = "elec2"
+
+
+@dataclasses.dataclass
+class Seen:
+    """What was seen of one run, while it ran and when it had ended."""
+
+    folder: pathlib.Path
+    mode: int
+    processes: dict[int, str]
+    live: dict[str, Any]
+    refused: dict[str, str]
+    live_query: list[dict[str, Any]]
+    code: int
+    output: str
+    log: str
+
+
+def ask_as_analyst(url: str, password: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """What a plain client may see, and what it is refused."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    client = clickhouse_connect.get_client(
+        host=host, port=int(port), username="analyst", password=password, database="watchloop"
+    )
+    live = {
+        "predictions": client.query("SELECT count() FROM predictions").result_rows[0][0],
+        "decisions": dict(client.query("SELECT decision, count() FROM verdicts GROUP BY decision").result_rows),
+    }
+    refused = {}
+    for statement in (
+        "DROP TABLE predictions",
+        "INSERT INTO labels (model, event_id, label) VALUES ('x', 'y', 'z')",
+        "TRUNCATE TABLE verdicts",
+        "CREATE TABLE mine (x Int8) ENGINE = Memory",
+        "SELECT * FROM file('/etc/passwd', 'LineAsString')",
+    ):
+        try:
+            client.command(statement)
+        except DatabaseError as error:
+            refused[statement] = str(error)
+    client.close()
+    return live, refused
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
+    """One run of the demo to its end."""
+    folder = tmp_path_factory.mktemp("whole") / "data"
+    program = Program(folder, "--demo", "elec2", "--events", str(EVENTS), "--seconds", "8", "--exit").start()
+    try:
+        endpoints = program.endpoints()
+        mode = stat.S_IMODE((folder / "endpoints.json").stat().st_mode)
+        processes = processes_of(folder)
+
+        def look() -> tuple[dict[str, Any], dict[str, str]] | None:
+            live, refused = ask_as_analyst(endpoints.clickhouse.url, endpoints.clickhouse.users["analyst"])
+            return (live, refused) if live["decisions"] else None
+
+        live, refused = eventually("verdicts in ClickHouse", look, 60, program.log)
+        asked = run_command("query", "SELECT count() AS n FROM verdicts", "--json", "--data", str(folder))
+        live_query = [json.loads(line) for line in asked.stdout.splitlines()]
+        code = program.wait(RUN_SECONDS_MAX)
+        yield Seen(folder, mode, processes, live, refused, live_query, code, program.output(), program.log())
+    finally:
+        program.end()
+
+
+@pytest.fixture(scope="module")
+def ask(seen: Seen) -> Iterator[Any]:
+    """Questions to the archive after the program has ended, as ``watchloop query`` asks them."""
+    with analyst(None, seen.folder) as warehouse:
+        yield warehouse.query
+
+
+def one(rows: list[dict[str, Any]]) -> Any:
+    """The only value of an answer."""
+    assert len(rows) == 1
+    assert len(rows[0]) == 1
+    return next(iter(rows[0].values()))
+
+
+def test_it_ends_well(seen: Seen) -> None:
+    """Exit code 0, a summary with its figures, and no traceback anywhere."""
+    assert seen.code == 0, seen.log
+    assert "what the loop did" in seen.output
+    assert f"{EVENTS}" in seen.output
+    for figure in ("frozen model", "learned model", "after review", "tasks answered", "corrections"):
+        assert figure in seen.output
+    assert "Traceback" not in seen.output + seen.log
+    assert "not all" not in seen.output, seen.output
+
+
+def test_nothing_is_left_running(seen: Seen) -> None:
+    """Servers and workers ran, and all have ended with the program."""
+    assert len(seen.processes) >= 4, seen.processes
+    assert processes_of(seen.folder) == {}
+
+
+def test_addresses_are_private_and_go_with_the_program(seen: Seen) -> None:
+    """endpoints.json is its owner's alone, and gone at the end; so are the secrets' rights."""
+    assert seen.mode == 0o600
+    assert not (seen.folder / "endpoints.json").exists()
+    assert stat.S_IMODE((seen.folder / "secrets.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE((seen.folder / "keys" / "signing.pem").stat().st_mode) == 0o600
+
+
+def test_an_analyst_looks_on_while_it_runs(seen: Seen) -> None:
+    """A plain ClickHouse client sees verdicts while the program runs, and may change nothing."""
+    assert seen.live["predictions"] > 0
+    assert sum(seen.live["decisions"].values()) > 0
+    assert len(seen.refused) == 5, f"refused: {list(seen.refused)}"
+    assert seen.live_query
+    assert seen.live_query[0]["n"] > 0
+
+
+def test_query_answers_after_the_end(seen: Seen) -> None:
+    """``watchloop query`` starts the archive for itself, answers, and leaves nothing running."""
+    answer = run_command("query", "SELECT count() AS n FROM predictions", "--json", "--data", str(seen.folder))
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert json.loads(answer.stdout)["n"] == EVENTS
+    assert processes_of(seen.folder) == {}
+
+
+def test_every_prediction_has_one_verdict(seen: Seen, ask: Any) -> None:
+    """Events, verdicts and what was replayed are the same set, each once; nothing was rejected."""
+    counts = ask(
+        "SELECT (SELECT count() FROM predictions) AS events, (SELECT uniqExact(event_id) FROM predictions) AS ids,"
+        " (SELECT count() FROM verdicts) AS verdicts, (SELECT uniqExact(event_id) FROM verdicts) AS judged,"
+        " (SELECT count() FROM verdicts WHERE event_id NOT IN (SELECT event_id FROM predictions)) AS strangers,"
+        " (SELECT count() FROM rejects) AS rejects"
+    )[0]
+    assert counts == {
+        "events": EVENTS,
+        "ids": EVENTS,
+        "verdicts": EVENTS,
+        "judged": EVENTS,
+        "strangers": 0,
+        "rejects": 0,
+    }
+
+
+def test_people_see_what_the_budget_allows(ask: Any) -> None:
+    """Reviews and audits together stay near the budget of a tenth, and audits near two percent."""
+    shares = ask(
+        "SELECT avg(decision != 'accept' OR audit) AS seen, avg(audit) AS audited,"
+        " min(inclusion_probability) AS lowest, max(inclusion_probability) AS highest,"
+        " countIf((decision != 'accept' OR audit) != (task_id != '')) AS unlike FROM verdicts"
+    )[0]
+    assert 0.05 < shares["seen"] < 0.12
+    assert 0.005 < shares["audited"] < 0.04
+    assert 0 < shares["lowest"] <= shares["highest"] <= 1
+    assert shares["unlike"] == 0
+
+
+def test_every_task_is_answered_and_learned_from(ask: Any) -> None:
+    """Tasks are those of the verdicts; each is settled, and each settled one is one correction."""
+    counts = ask(
+        "SELECT (SELECT countIf(task_id != '') FROM verdicts) AS wanted,"
+        " (SELECT count() FROM tasks_now WHERE lane != 'alert') AS tasks,"
+        " (SELECT count() FROM tasks_now WHERE lane != 'alert' AND state = 'settled') AS settled,"
+        " (SELECT count() FROM corrections) AS corrections, (SELECT uniqExact(event_id) FROM corrections) AS corrected"
+    )[0]
+    assert counts["wanted"] > 0
+    assert len(set(counts.values())) == 1, counts
+
+
+def test_corrections_are_the_truth(ask: Any) -> None:
+    """Simulated reviewers answer from the true labels, and say that they are simulated."""
+    demo = DEMOS["elec2"]
+    table = RecordedTable.load(demo.file, demo.columns)
+    first = int(len(table) * demo.train_first)
+    truths = {f"{MODEL}-{first + place}": table.labels[first + place] for place in range(EVENTS)}
+    found = {row["event_id"]: row["label"] for row in ask("SELECT event_id, label FROM corrections")}
+    assert found
+    assert found == {event_id: truths[event_id] for event_id in found}
+    assert one(ask("SELECT min(simulated) AS all FROM opinions")) in (1, True)
+    labels = {row["event_id"]: row["label"] for row in ask("SELECT event_id, label FROM labels")}
+    assert labels == truths
+
+
+def test_a_reference_was_made(ask: Any) -> None:
+    """2,500 events are enough for the window that counts as normal."""
+    rows = ask("SELECT model, events FROM reference_windows")
+    assert [row["model"] for row in rows][:1] == [MODEL]
+    assert rows[0]["events"] >= 2_000
+
+
+def test_blocks_cover_every_event_once(ask: Any) -> None:
+    """Blocks add up to the events."""
+    assert one(ask("SELECT sum(events) AS n FROM blocks")) == EVENTS
