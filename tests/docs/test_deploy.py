@@ -1,0 +1,68 @@
+"""The example settings and the Prometheus files fit the program."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+
+import yaml
+from prometheus_client import REGISTRY
+
+from agents import metrics
+from agents.settings import Settings
+from watchloop.settings import load_settings
+
+ROOT = pathlib.Path(__file__).parents[2]
+NOT_DEFAULT = {"models", "queue"}
+
+
+def test_example_settings_are_accepted():
+    """watchloop.example.toml loads, and what it says of a model arrives."""
+    settings = load_settings(ROOT / "watchloop.example.toml", {})
+    churn = settings.model("churn")
+    assert churn.labels == ("leaves", "stays")
+    assert churn.triage.rules[0].text == "rule large contracts: a wrong answer here is expensive"
+    assert settings.queue.escalate.opinions_needed == 2
+
+
+def test_example_shows_the_defaults():
+    """Sections that do not say otherwise hold the defaults, so that the example does not grow old."""
+    settings, default = load_settings(ROOT / "watchloop.example.toml", {}), Settings()
+    for name in Settings.__struct_fields__:
+        if name not in NOT_DEFAULT:
+            assert getattr(settings, name) == getattr(default, name), name
+
+
+def exposed_names():
+    """Every sample name that a worker's /metrics can hold."""
+    assert metrics.INTAKE_EVENTS in REGISTRY._collector_to_names
+    return {name for names in REGISTRY._collector_to_names.values() for name in names}
+
+
+def test_rules_use_metrics_that_exist():
+    """Each watchloop_… name of the rules is one that agents/metrics.py defines, each label one that it has."""
+    rules = yaml.safe_load((ROOT / "deploy" / "alert-rules.yml").read_text())["groups"][0]["rules"]
+    used = {name for rule in rules for name in re.findall(r"watchloop_\w+", rule["expr"])}
+    assert used
+    assert used <= exposed_names()
+    labels = {
+        "watchloop_record_rows_total": metrics.RECORD_ROWS,
+        "watchloop_open_tasks": metrics.OPEN_TASKS,
+        "watchloop_alerts_fired_total": metrics.ALERTS_FIRED,
+    }
+    for rule in rules:
+        for name, label in re.findall(r"(watchloop_\w+)\{(\w+)", rule["expr"]):
+            assert label in labels[name]._labelnames
+
+
+def test_prometheus_reads_the_rules_and_every_role():
+    """prometheus.yml names the rule file beside it and one target for each role."""
+    found = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())
+    assert [(ROOT / "deploy" / name).exists() for name in found["rule_files"]] == [True]
+    targets = {config["labels"]["role"]: config["targets"] for config in found["scrape_configs"][0]["static_configs"]}
+    services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+    assert targets == {
+        role: [f"{role}:{8080 if role == 'desk' else 9100}"]
+        for role in ("intake", "drift", "learn", "record", "desk")
+        if role in services
+    }

@@ -1,0 +1,40 @@
+"""docs/settings.md says what the settings are."""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+
+from agents.settings import Settings
+from watchloop.settings_page import PAGE, docstrings, settings_page
+
+
+def structs(kind):
+    """A Struct's type and the types of the Structs in its defaults."""
+    yield kind
+    for field in msgspec.structs.fields(kind):
+        if isinstance(field.default, msgspec.Struct):
+            yield from structs(type(field.default))
+
+
+def test_page_is_up_to_date():
+    """The page is what the definitions make; `python -m watchloop.settings_page` writes it anew."""
+    assert PAGE.read_text() == settings_page()
+
+
+def test_every_setting_says_what_it_means():
+    """No setting of any room is without its docstring."""
+    for kind in structs(Settings):
+        if kind is Settings:
+            continue
+        silent = [name for name, text in docstrings(kind).items() if not text]
+        assert silent == [], kind.__name__
+
+
+def test_every_setting_is_on_the_page():
+    """Each setting's name stands in a row of its own."""
+    rows = set(re.findall(r"^\| `(\w+)` \|", settings_page(), re.MULTILINE))
+    for kind in structs(Settings):
+        plain = {f.name for f in msgspec.structs.fields(kind) if not isinstance(f.default, msgspec.Struct)}
+        assert plain - {"models"} <= rows, kind.__name__
