@@ -34,8 +34,10 @@ CANDIDATE_CORRECTIONS = 50
 class Learn:
     """One learner a model. ``handle`` is called by one thread.
 
-    A refresh is published ``publish_seconds_min`` after the last version at the earliest, the newest one then; what
-    puts another kind of model in charge is published at once.
+    ``load`` says which manifests the log holds, by key: their chunks end when others replace them. A refresh is
+    published ``publish_seconds_min`` after the last version at the earliest, the newest one then; what puts another
+    kind of model in charge is published at once.
+
     The state of a learner is what the log of corrections says: after an assignment the log is read again from its
     beginning (30 days), and what had been committed is learned again without being told again.
     """
@@ -46,10 +48,12 @@ class Learn:
         prefix: str,
         key: SigningKey,
         *,
+        load: Callable[[], dict[str, Manifest]],
         publish_seconds_min: float,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings_of = settings_of
+        self._load = load
         self._publish_seconds_min = publish_seconds_min
         self._prefix = prefix
         self._key = key
@@ -63,6 +67,7 @@ class Learn:
     def assigned(self, places: list[Place]) -> dict[tuple[str, int], int]:
         """Start anew and read from the beginning."""
         self._learners, self._pending = {}, {}
+        self._published = self._load()
         self._committed = {place.partition: place.committed or 0 for place in places}
         return {(place.topic, place.partition): 0 for place in places}
 

@@ -20,6 +20,7 @@ from streams.app import create_app
 from streams.batches import BatchSettings, GroupBatches, TransactionalBatches
 from streams.errors import KafkaUnreachable
 from streams.inbox import PREDICTION_BYTES_MAX
+from streams.records import Record
 from streams.service import ThreadLoop
 from warehouse.client import Warehouse
 from warehouse.errors import ClickHouseUnreachable
@@ -229,6 +230,28 @@ def _drift_state(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     return references, alerts
 
 
+def _manifests(settings: Settings) -> dict[str, Any]:
+    """Manifests by key, as their topic has them."""
+    from agents.desk_state import read
+    from schemas.manifest import Manifest, manifest_key
+    from schemas.topics import MODELS
+    from streams.reader import LogReader
+
+    found: dict[str, Manifest] = {}
+
+    def hear(record: Record) -> None:
+        manifest = read(Manifest, record.value())
+        if manifest is None:
+            found.pop((record.key() or b"").decode("utf-8", "replace"), None)
+        else:
+            found[manifest_key(manifest.model, manifest.recipe)] = manifest
+
+    reader = LogReader(settings.kafka, {MODELS.name: hear})
+    reader.catch_up()
+    reader.close()
+    return found
+
+
 def _add_learn(plan: Plan) -> None:
     from agents.labels import Labels
     from agents.learn import Learn
@@ -239,7 +262,11 @@ def _add_learn(plan: Plan) -> None:
     key = SigningKey.load_or_create(plan.data / "keys" / "signing.pem")
     key.publish(plan.data / "keys" / "public")
     learn = Learn(
-        settings.learning_of, settings.kafka.prefix, key, publish_seconds_min=settings.worker.publish_seconds_min
+        settings.learning_of,
+        settings.kafka.prefix,
+        key,
+        load=lambda: _manifests(settings),
+        publish_seconds_min=settings.worker.publish_seconds_min,
     )
     learning = GroupBatches(
         settings.kafka,
