@@ -96,6 +96,7 @@ cli_nouns.add_to(app)
 def main() -> None:
     """The console script."""
     logging.raiseExceptions = False
+    logging.lastResort = None  # libraries' warnings go nowhere until a worker sets its logs up
     stamina.instrumentation.set_on_retry_hooks([])
     run: Callable[[], Any] = app
     try:

@@ -204,6 +204,7 @@ def replay(
     config: Config = None,
 ) -> None:
     """Send a recorded table as live predictions."""
+    from streams.admin import check_reachable
     from watchloop.replay import Replay, send_labels
     from watchloop.table import Columns, RecordedTable
 
@@ -222,6 +223,7 @@ def replay(
         ),
     )
     source = source_of(table, model=model, share=train_first, seed=0)
+    check_reachable(settings.kafka, ANSWER_SECONDS_MAX)
     sender = Replay(settings.kafka, source, events_per_second=rate)
     sender.run()
     if sender.failure is not None:

@@ -36,7 +36,7 @@ def load_settings(path: pathlib.Path | None = None, environment: Mapping[str, st
     try:
         return msgspec.convert(tree, Settings, strict=False)
     except msgspec.ValidationError as error:
-        raise WrongSetting(_explain(str(error), source, places)) from error
+        raise WrongSetting(_explain(_named(str(error), tree), source, places)) from error
 
 
 def _read(path: pathlib.Path | None) -> tuple[dict[str, Any], str]:
@@ -90,6 +90,16 @@ def _value(text: str) -> Any:
     return text
 
 
+def _named(message: str, tree: Mapping[str, Any]) -> str:
+    """The message with the name of the model it is about, which msgspec leaves out."""
+    for name, found in tree.get("models", {}).items() if "models[...]" in message else ():
+        try:
+            msgspec.convert(found, ModelSettings, strict=False)
+        except msgspec.ValidationError:
+            return message.replace("models[...]", f"models.{name}")
+    return message
+
+
 def _explain(message: str, source: str, places: Mapping[str, str]) -> str:
     """One line: which setting, where it was said, what is wrong and what it may be."""
     found = _PATH.match(message)
@@ -98,15 +108,17 @@ def _explain(message: str, source: str, places: Mapping[str, str]) -> str:
     if unknown:
         path = f"{path}.{unknown[1]}".lstrip(".")
         what = f"there is no such setting; here it may be one of {', '.join(_fields_at(path.split('.')[:-1]))}"
-    place = places.get(path, source)
+    place = places.get(path) or next((v for key, v in places.items() if key.startswith(f"{path}.")), source)
     return f"{place}: {path or 'the settings'}: {what}"
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
 def _fields_at(path: list[str]) -> tuple[str, ...]:
     kind: Any = Settings
     for key in path:
-        fields = {field.name: field.type for field in msgspec.structs.fields(kind)}
-        kind = fields.get(key, kind)
-        if kind == dict[str, ModelSettings]:
-            kind = ModelSettings
+        fields = {field.name: field.type for field in msgspec.structs.fields(kind)} if _is_struct(kind) else {}
+        kind = ModelSettings if kind == dict[str, ModelSettings] else fields.get(key, kind)
     return tuple(kind.__struct_fields__) if hasattr(kind, "__struct_fields__") else ()

@@ -1,0 +1,267 @@
+"""What a person can put right is one line on stderr and exit code 2, and nothing is half started."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import socket
+from collections.abc import Iterator, Mapping, Sequence
+
+import pytest
+from program import environment, processes_of, run_command
+from typer.testing import CliRunner
+
+from watchloop.cli import app
+from watchloop.folder import DataFolder
+
+LINE_CHARS_MAX = 1_200
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody listens, a second is long enough."""
+    monkeypatch.setattr("watchloop.cli_nouns.ANSWER_SECONDS_MAX", 1.0)
+
+
+@pytest.fixture
+def taken_port() -> Iterator[int]:
+    """A port on which somebody listens."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        yield listener.getsockname()[1]
+
+
+def one_line(*arguments: str, data: pathlib.Path, apart: bool = False, **variables: str) -> str:
+    """The one line that a command says before it ends with exit code 2, leaving nothing behind.
+
+    ``apart`` runs it in a process of its own, as commands are that start servers.
+    """
+    given = (*arguments, "--data", str(data))
+    code, out, err = (run_apart if apart else run_here)(given, data.parent, variables)
+    assert code == 2, f"exit code {code}\n{out}\n{err}"
+    assert "Traceback" not in err + out
+    lines = err.splitlines()
+    assert len(lines) == 1, err
+    assert len(lines[0]) < LINE_CHARS_MAX
+    assert lines[0].startswith("watchloop: ")
+    if apart:
+        assert processes_of(data) == {}
+    assert not (data / "endpoints.json").exists()
+    if data.is_dir():
+        assert not DataFolder(data).is_owned()
+    return lines[0]
+
+
+def run_apart(arguments: Sequence[str], cwd: pathlib.Path, variables: Mapping[str, str]) -> tuple[int, str, str]:
+    """In a process of its own."""
+    answer = run_command(*arguments, cwd=cwd, seconds_max=60, **variables)
+    return answer.returncode, answer.stdout, answer.stderr
+
+
+def run_here(arguments: Sequence[str], cwd: pathlib.Path, variables: Mapping[str, str]) -> tuple[int, str, str]:
+    """In this process, which spares the imports."""
+    cleared = {name: None for name in os.environ if name.startswith("WATCHLOOP_")}
+    with contextlib.chdir(cwd):
+        answer = CliRunner().invoke(app, list(arguments), env={**cleared, **variables})
+    if answer.exception is not None and not isinstance(answer.exception, SystemExit):
+        raise answer.exception
+    return answer.exit_code, answer.stdout, answer.stderr
+
+
+def test_a_port_in_use(tmp_path: pathlib.Path, taken_port: int) -> None:
+    """The port is named, and how to choose another; nothing is made in the data folder."""
+    said = one_line("up", "--port", str(taken_port), data=tmp_path / "data", apart=True)
+    assert f":{taken_port}" in said
+    assert "--port" in said
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_file_in_place_of_the_folder(tmp_path: pathlib.Path) -> None:
+    """A data folder that cannot be one is named."""
+    (tmp_path / "data").write_text("I am a file")
+    said = one_line("up", "--port", "0", data=tmp_path / "data")
+    assert str(tmp_path / "data") in said
+    assert "--data" in said
+
+
+def test_a_data_folder_with_an_owner(tmp_path: pathlib.Path) -> None:
+    """A second program names the first by its process id and leaves the folder alone."""
+    folder = DataFolder(tmp_path / "data")
+    with folder.own():
+        answer = run_command("up", "--port", "0", "--data", str(folder.path), cwd=tmp_path)
+        owner = (folder.path / "lock").read_text()
+        assert folder.is_owned()
+    assert answer.returncode == 2
+    assert len(answer.stderr.splitlines()) == 1
+    assert f"process {owner}" in answer.stderr
+    assert owner.isdigit()
+
+
+def test_secrets_that_cannot_be_read(tmp_path: pathlib.Path) -> None:
+    """A damaged file of secrets is named; it is not replaced by new ones, and no server stays behind."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "secrets.json").write_text("{")
+    said = one_line("up", "--port", "0", data=tmp_path / "data", apart=True)
+    assert "secrets.json" in said
+    assert (tmp_path / "data" / "secrets.json").read_text() == "{"
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("[kafka]\npartitions = 0\n", ["watchloop.toml", "kafka.partitions", ">= 1"]),
+        ("[kafka]\npartitions = 'four'\n", ["watchloop.toml", "kafka.partitions", "int"]),
+        ("[kafka]\npartition = 4\n", ["watchloop.toml", "kafka.partition", "partitions"]),
+        ("[kafak]\npartitions = 4\n", ["watchloop.toml", "kafak", "kafka"]),
+        ("[default.triage]\nbudget = 2.0\n", ["default.triage.budget", "<= 1"]),
+        ("[default.triage]\nbudget = 0.01\naudit_rate = 0.1\n", ["default.triage", "audit_rate", "budget"]),
+        ("[models.churn.triage]\nbudgett = 0.2\n", ["churn", "triage.budgett", "budget"]),
+        ("[models.churn.triage]\nbudget = 7\n", ["churn", "triage.budget", "<= 1"]),
+        ("[kafka\n", ["watchloop.toml", "TOML"]),
+        ("kafka = 3\n", ["watchloop.toml", "kafka", "object"]),
+    ],
+)
+def test_a_wrong_file(tmp_path: pathlib.Path, text: str, names: list[str]) -> None:
+    """A wrong setting of the file names itself, its file, and what it may be."""
+    (tmp_path / "watchloop.toml").write_text(text)
+    said = one_line("up", "--port", "0", data=tmp_path / "data")
+    for name in names:
+        assert name in said, said
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "names"),
+    [
+        ("WATCHLOOP_KAFKA_PARTITIONS", "many", ["int"]),
+        ("WATCHLOOP_KAFKA_PARTITION", "3", ["partitions"]),
+        ("WATCHLOOP_DEFAULT_TRIAGE__BUDGET", "-1", ["> 0"]),
+        ("WATCHLOOP_MODELS_churn__triage__budget", "7", ["<= 1"]),
+        ("WATCHLOOP_NONSENSE", "1", ["KAFKA", "WORKER"]),
+        ("WATCHLOOP_MODELS_churn__labels", "[1, ", ["labels"]),
+    ],
+)
+def test_a_wrong_variable(tmp_path: pathlib.Path, variable: str, value: str, names: list[str]) -> None:
+    """A wrong setting of the environment names its variable, and what it may be."""
+    said = one_line("up", "--port", "0", data=tmp_path / "data", **{variable: value})
+    for name in [variable, *names]:
+        assert name in said, said
+
+
+def test_a_file_that_is_not_there(tmp_path: pathlib.Path) -> None:
+    """A configuration file that was named must be there."""
+    assert "nowhere.toml" in one_line("up", "--config", "nowhere.toml", data=tmp_path / "data")
+
+
+def test_the_slot_is_no_setting(tmp_path: pathlib.Path) -> None:
+    """WATCHLOOP_SLOT belongs to ``worker``; other commands must not stumble over it."""
+    answer = run_command(
+        "query", "SELECT 1", cwd=tmp_path, WATCHLOOP_SLOT="3", WATCHLOOP_CLICKHOUSE_URL="http://127.0.0.1:1"
+    )
+    assert "WATCHLOOP_SLOT" not in answer.stderr
+
+
+def test_a_broker_that_does_not_answer(tmp_path: pathlib.Path) -> None:
+    """``--kafka`` to nowhere: the address is named, and no ClickHouse is left running."""
+    said = one_line("up", "--kafka", "127.0.0.1:1", "--port", "0", data=tmp_path / "data", apart=True)
+    assert "127.0.0.1:1" in said
+
+
+def test_a_clickhouse_that_does_not_answer(tmp_path: pathlib.Path) -> None:
+    """``--clickhouse`` to nowhere: the address is named before a Kafka is started."""
+    said = one_line("up", "--clickhouse", "http://127.0.0.1:1", "--port", "0", data=tmp_path / "data", apart=True)
+    assert "http://127.0.0.1:1" in said
+    assert not (tmp_path / "data" / "kafka").exists()
+
+
+def test_jars_that_cannot_be_had(tmp_path: pathlib.Path) -> None:
+    """An empty folder of jars: the line says which variable, and which option does without."""
+    (tmp_path / "jars").mkdir()
+    said = one_line(
+        "up", "--port", "0", data=tmp_path / "data", apart=True, WATCHLOOP_KAFKA_JARS=str(tmp_path / "jars")
+    )
+    assert "WATCHLOOP_KAFKA_JARS" in said
+    assert "--kafka" in said
+
+
+NOWHERE = {"WATCHLOOP_KAFKA_BOOTSTRAP": "127.0.0.1:1", "WATCHLOOP_CLICKHOUSE_URL": "http://127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "address"),
+    [
+        (("topics", "list"), "127.0.0.1:1"),
+        (("topics", "create"), "127.0.0.1:1"),
+        (("users", "list"), "127.0.0.1:1"),
+        (("users", "add", "ada", "--role", "reviewer"), "127.0.0.1:1"),
+        (("users", "disable", "ada"), "127.0.0.1:1"),
+        (("warehouse", "install"), "http://127.0.0.1:1"),
+        (("query", "SELECT 1"), "http://127.0.0.1:1"),
+        (("alerts", "list"), "http://127.0.0.1:1"),
+        (("models", "list"), "http://127.0.0.1:1"),
+    ],
+)
+def test_commands_without_servers(tmp_path: pathlib.Path, arguments: tuple[str, ...], address: str) -> None:
+    """Every command that needs a server says which does not answer, within seconds."""
+    assert address in one_line(*arguments, data=tmp_path / "data", **NOWHERE)
+
+
+@pytest.fixture
+def table(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A small recorded table."""
+    file = tmp_path / "calls.csv"
+    file.write_text("time,age,plan,answer,p,truth\n" + "".join(f"{n},{20 + n},a,x,0.9,x\n" for n in range(30)))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("options", "names"),
+    [
+        (["--label", "nolabel"], ["nolabel", "--label", "truth"]),
+        (["--features", "age,height"], ["height", "--features", "age"]),
+        (["--drop", "weight"], ["weight", "--drop"]),
+        (["--prediction", "answer", "--confidence", "conf"], ["conf", "--confidence"]),
+        (["--slices", "region"], ["region", "--slices"]),
+        (["--time", "when"], ["when", "--time"]),
+        ([], ["--prediction", "--train-first"]),
+        (["--train-first", "0.2"], ["--label"]),
+        (["--prediction", "answer", "--confidence", "age"], ["--confidence", "[0, 1]"]),
+    ],
+)
+def test_a_table_without_the_column(table: pathlib.Path, options: list[str], names: list[str]) -> None:
+    """A column that is not there, or not what it should be, is named with its option and with what there is."""
+    said = one_line("replay", str(table), "--model", "churn", *options, data=table.parent / "data", **NOWHERE)
+    for name in names:
+        assert name in said, said
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [("gone.csv", None, "no such file"), ("what.xls", "x", "unknown kind"), ("bad.parquet", "x", "not readable")],
+)
+def test_a_table_that_is_none(tmp_path: pathlib.Path, name: str, text: str | None, says: str) -> None:
+    """A file that is missing, of another kind, or damaged."""
+    if text is not None:
+        (tmp_path / name).write_text(text)
+    assert says in one_line("replay", name, "--model", "m", data=tmp_path / "data", **NOWHERE)
+
+
+def test_replay_to_nowhere(table: pathlib.Path) -> None:
+    """A replay first asks whether Kafka answers."""
+    options = ["--prediction", "answer", "--confidence", "p"]
+    said = one_line("replay", str(table), "--model", "m", *options, data=table.parent / "data", **NOWHERE)
+    assert "127.0.0.1:1" in said
+
+
+def test_roles_that_do_not_exist(tmp_path: pathlib.Path) -> None:
+    """A wrong role of an account names the ones there are."""
+    said = one_line("users", "add", "ada", "--role", "boss", data=tmp_path / "data", **NOWHERE)
+    assert "boss" in said
+    assert "reviewer" in said
+
+
+def test_the_environment_of_these_tests_is_clean() -> None:
+    """No setting of whoever runs the tests reaches the program."""
+    assert not [name for name in environment() if name.startswith("WATCHLOOP_")]
