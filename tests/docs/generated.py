@@ -1,0 +1,58 @@
+"""What docs/ARCHITECTURE.md must hold, made from the code."""
+
+from __future__ import annotations
+
+from drift.alert_life import TRANSITIONS
+from schemas.topics import ALL_TOPICS
+
+DAY = 86_400
+
+FLOW = {
+    "predictions": ("producers", "INTAKE, RECORD"),
+    "labels": ("producers", "LEARN, RECORD"),
+    "verdicts": ("INTAKE", "producers, RECORD"),
+    "rejects": ("INTAKE, DRIFT, LEARN, RECORD", "RECORD"),
+    "blocks": ("INTAKE", "DRIFT, RECORD"),
+    "alerts": ("DRIFT", "DESK, DRIFT, RECORD"),
+    "review.events": ("INTAKE, DESK", "DESK, RECORD"),
+    "review.alerts": ("DRIFT, DESK", "DESK, DRIFT, RECORD"),
+    "review.opinions": ("DESK", "DESK, DRIFT, RECORD"),
+    "corrections": ("DESK, LEARN", "LEARN, DRIFT, RECORD"),
+    "models": ("LEARN", "INTAKE, DESK, RECORD"),
+    "model.chunks": ("LEARN", "INTAKE"),
+    "gates": ("LEARN", "RECORD"),
+    "references": ("DRIFT", "INTAKE, DESK, DRIFT, RECORD"),
+    "people": ("`watchloop users`", "DESK, RECORD"),
+    "settings": ("reserved: nobody yet", "RECORD"),
+    "audit": ("reserved: nobody yet", "RECORD"),
+}
+"""Topic to who writes and who reads it."""
+
+
+def kept(topic):
+    """How long a topic's messages are kept."""
+    if topic.compact:
+        return "newest of each key"
+    if topic.retain_seconds is None:
+        return "forever"
+    days = topic.retain_seconds // DAY
+    return f"{days} day{'s' if days > 1 else ''}"
+
+
+def topics_table():
+    """The topics in the order in which data flows through them."""
+    rows = ["| topic | key | value | written by | read by | partitions | kept |", "|---|---|---|---|---|---|---|"]
+    for topic in ALL_TOPICS:
+        value = topic.value.__name__ if topic.value else "bytes"
+        partitions = "1" if topic.single_partition else "`kafka.partitions`"
+        rows.append(
+            f"| `{topic.name}` | {topic.key} | {value} | {FLOW[topic.name][0]} | {FLOW[topic.name][1]} |"
+            f" {partitions} | {kept(topic)} |"
+        )
+    return "\n".join(rows)
+
+
+def alert_diagram():
+    """The transitions of an alert as a Mermaid state diagram."""
+    lines = [f"    {state} --> {later}: {action}" for (state, action), later in TRANSITIONS.items()]
+    return "\n".join(["stateDiagram-v2", "    [*] --> firing", *lines, "    resolved --> [*]"])

@@ -1,0 +1,57 @@
+"""docs/ARCHITECTURE.md and the glossary say what the code says."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import sys
+
+from review.task_life import diagram
+from schemas.topics import ALL_TOPICS
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from generated import FLOW, alert_diagram, topics_table
+
+ROOT = pathlib.Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
+NAMED = re.compile(r"^from schemas\.topics import (.+)$", re.MULTILINE)
+
+
+def test_task_life_is_drawn_from_its_table():
+    """The page holds exactly the diagram that review.task_life makes."""
+    assert f"```mermaid\n{diagram()}\n```" in PAGE
+
+
+def test_alert_life_is_drawn_from_its_table():
+    """The page holds exactly the transitions of drift.alert_life."""
+    assert f"```mermaid\n{alert_diagram()}\n```" in PAGE
+
+
+def test_topics_are_those_of_the_program():
+    """The page holds the table made of schemas.topics, and says of each topic who writes and who reads it."""
+    assert topics_table() in PAGE
+    assert set(FLOW) == {topic.name for topic in ALL_TOPICS}
+
+
+def test_unwritten_topics_are_really_unwritten():
+    """A topic that the page calls reserved is named by no role and no command, and every other one is."""
+    files = [*(ROOT / "agents").glob("*.py"), *(ROOT / "watchloop").glob("*.py")]
+    named = " ".join(found for file in files for found in NAMED.findall(file.read_text()))
+    for topic in ALL_TOPICS:
+        constant = topic.name.replace(".", "_").upper()
+        reserved = FLOW[topic.name][0].startswith("reserved")
+        assert bool(re.search(rf"\b{constant}\b", named)) is not reserved, topic.name
+
+
+def test_page_names_the_folders():
+    """Each folder of the page's list exists, and no room is left out."""
+    listed = set(re.findall(r"^(\w+)/ {2,}", PAGE, re.MULTILINE))
+    assert listed == {"schemas", "streams", "drift", "review", "learning", "warehouse", "agents", "watchloop"}
+
+
+def test_glossary_has_every_lane_and_state():
+    """Words that people meet on the pages are in the glossary."""
+    text = (ROOT / "docs" / "GLOSSARY.md").read_text()
+    for word in ("verdict", "inclusion probability", "adjudication", "escalate", "audit", "acknowledged", "refresh"):
+        assert word in text
