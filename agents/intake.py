@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Intake", "IntakeSettings"]
 
 VERDICTS_PER_MESSAGE_MAX = 200
+MESSAGES_AT_ONCE = 1_000
+"""Messages of a batch that are looked at together: few enough to stay in the processor's cache."""
 
 
 class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,8 +76,12 @@ class Intake:
 
     def handle(self, records: Sequence[Record], outbox: Outbox) -> None:
         """One batch, within one transaction."""
-        now_ms = int(self._clock() * 1000)
         self._before = {}
+        for start in range(0, len(records), MESSAGES_AT_ONCE):
+            self._handle(records[start : start + MESSAGES_AT_ONCE], outbox)
+
+    def _handle(self, records: Sequence[Record], outbox: Outbox) -> None:
+        now_ms = int(self._clock() * 1000)
         arrivals = read_predictions(
             records,
             self._settings.prefix,
@@ -153,7 +159,7 @@ class Intake:
             triage = self._triage[model] = Triage(self._settings.triage(model), model=model)
             self._choices[model] = Choices(self._settings.labels(model))
             self._before[model] = None
-        else:
+        elif model not in self._before:
             self._before[model] = triage.export_state()
         return triage
 
@@ -214,7 +220,9 @@ class Intake:
         outbox: Outbox,
     ) -> None:
         """A task for every event that a person will see; its id goes into the verdict."""
-        for place in np.flatnonzero(decisions.seen).tolist():
+        places = np.flatnonzero(decisions.seen).tolist()
+        choices = self._choices[events[0].model].known
+        for place in places:
             event, verdict, lane = events[place], verdicts[place], decisions.lane(place)
             assert lane is not None
             task = new_task_for(
@@ -226,7 +234,7 @@ class Intake:
                 uncertainty=verdict.uncertainty,
                 inclusion_probability=verdict.inclusion_probability,
                 reasons=verdict.reasons,
-                choices=self._choices[event.model].known,
+                choices=choices,
                 learned_prediction=verdict.learned_prediction,
                 learned_version=verdict.learned_version,
             )
@@ -236,10 +244,9 @@ class Intake:
     def _send_blocks(
         self, arrivals: Arrivals, places: Sequence[int], verdicts: Sequence[Verdict], outbox: Outbox
     ) -> None:
-        by_partition: dict[int, list[int]] = defaultdict(list)
-        for index, place in enumerate(places):
-            by_partition[arrivals.partitions[place]].append(index)
-        for partition, indexes in by_partition.items():
+        partition_of = np.array([arrivals.partitions[place] for place in places])
+        for partition in np.unique(partition_of).tolist():
+            indexes = np.flatnonzero(partition_of == partition).tolist()
             events = [arrivals.events[places[index]] for index in indexes]
             model = events[0].model
             blocks = build_blocks(

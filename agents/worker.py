@@ -14,6 +14,7 @@ import stamina
 import structlog
 
 from agents.logs import set_up_logs
+from agents.memory import settle_memory
 from agents.settings import Settings
 from streams.admin import check_reachable, create_topics, topic_ids
 from streams.app import create_app
@@ -88,6 +89,7 @@ def run_worker(settings: Settings, roles: Collection[Role], *, slot: str) -> int
 
         start_http_server(settings.worker.metrics_port)
     worker = Worker(app, *plan.loops, loglevel="WARN", quiet=True, redirect_stdouts=False)
+    settle_memory()
     log.info("worker starts", roles=chosen, slot=slot)
     try:
         worker.execute_from_commandline()

@@ -37,7 +37,7 @@ FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRO
 class BatchSettings:
     """How much is taken at once: at most ``events_max`` messages, waiting at most ``wait_seconds`` for the first."""
 
-    events_max: int = 5_000
+    events_max: int = 10_000
     wait_seconds: float = 0.05
     fetch_kbytes_max: int = 65_536
 

@@ -27,7 +27,8 @@ DIGITS_MAX = 200
 _raw_items = msgspec.json.Decoder(list[msgspec.Raw])
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
-_MANY_DIGITS = b"0" * 40
+DIGITS_STRIDE = 20
+_MANY_DIGITS = b"0" * (DIGITS_MAX // DIGITS_STRIDE)
 _INTEGER_MAX = 10 ** (DIGITS_MAX - 1)
 
 
@@ -76,21 +77,30 @@ def read_predictions(
     for record in records:
         data = record.value() or b""
         latest = record.timestamp()[1] + future_ms_max
-        if _is_unwieldy(data, bytes_max):
+        if len(data) >= DIGITS_MAX and (len(data) > bytes_max or _may_hold_many_digits(data)):
             _read_slowly(record, data, arrivals, prefix, now_ms, latest, bytes_max)
             continue
+        single = data[:1] == b"{"
         try:
-            found = [one(data)] if data[:1] == b"{" else many(data)
+            found = (one(data),) if single else many(data)
         except _UNREADABLE:
             _read_slowly(record, data, arrivals, prefix, now_ms, latest, bytes_max)
             continue
+        partition, offset = record.partition(), record.offset()
         for index, event in enumerate(found):
-            problem = _problem(event, latest)
-            if problem is None:
-                _accept(arrivals, record, event, index)
-            else:
-                original = None if data[:1] == b"{" else bytes(_raw_items.decode(data)[index])
-                _refuse(arrivals, record, prefix, now_ms, MalformedError(problem), original, index)
+            time_ms = event.time if type(event.time) is int else epoch_ms(event.time)
+            # The usual event is checked here, without a call.
+            if time_ms > latest or time_ms < 0 or event.confidence is None or event.probabilities is not None:
+                problem = _problem(event, latest)
+                if problem is not None:
+                    original = None if single else bytes(_raw_items.decode(data)[index])
+                    _refuse(arrivals, record, prefix, now_ms, MalformedError(problem), original, index)
+                    continue
+            arrivals.events.append(event)
+            arrivals.times_ms.append(time_ms)
+            arrivals.partitions.append(partition)
+            arrivals.offsets.append(offset)
+            arrivals.indexes.append(index)
     return arrivals
 
 
@@ -124,9 +134,9 @@ def _problem(event: Prediction, latest_ms: int) -> str | None:
     return None
 
 
-def _is_unwieldy(data: bytes, bytes_max: int) -> bool:
-    """Whether a message may hold a prediction that is too large, or an integer that is; a quick look at the bytes."""
-    return len(data) >= DIGITS_MAX and (len(data) > bytes_max or _MANY_DIGITS in data.translate(_DIGITS_ALIKE))
+def _may_hold_many_digits(data: bytes) -> bool:
+    """Whether an integer may be too long, by a quick look at every twentieth byte: no long one slips through."""
+    return _MANY_DIGITS in data[::DIGITS_STRIDE].translate(_DIGITS_ALIKE)
 
 
 def _unwieldy_problem(event: Prediction) -> str | None:

@@ -1,0 +1,142 @@
+"""What the benchmarks share: a stream with the shape of a real one, and tables for the terminal and RESULTS.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Sequence
+
+import msgspec
+import numpy as np
+
+from drift.blocks import build_blocks
+from drift.reference import build_reference
+from drift.settings import DriftSettings
+from drift.window import Window
+from learning.learner import Learner
+from learning.serving import ServingModel
+from learning.settings import LearnSettings
+from schemas.correction import Correction
+from schemas.prediction import Prediction
+from schemas.reference import Reference
+
+__all__ = ["FEATURES", "MODEL", "machine", "predictions_of", "reference_of", "serving_of", "table"]
+
+MODEL = "credit-scoring"
+FEATURES = ("age", "amount", "balance", "channel", "duration", "income", "previous", "region")
+CHANNELS = ("branch", "phone", "web", "app")
+REGIONS = ("north", "south", "east", "west", "abroad")
+LABELS = ("granted", "refused")
+
+
+def predictions_of(count: int, *, seed: int = 0, start_ms: int | None = None) -> list[Prediction]:
+    """``count`` predictions with six numbers and two texts each, a millisecond apart; 330 to 400 bytes as JSON."""
+    rng = np.random.default_rng(seed)
+    numbers = np.column_stack(
+        [
+            rng.integers(18, 90, count).astype(np.float64),
+            np.round(rng.lognormal(8.0, 1.0, count), 2),
+            np.round(rng.normal(1_200.0, 900.0, count), 2),
+            rng.integers(6, 72, count).astype(np.float64),
+            np.round(rng.lognormal(7.5, 0.5, count), 2),
+            np.round(rng.random(count), 6),
+        ]
+    ).tolist()
+    channels, regions = rng.integers(0, len(CHANNELS), count).tolist(), rng.integers(0, len(REGIONS), count).tolist()
+    confidences = np.round(rng.beta(6.0, 1.5, count), 6).clip(0.5, 1.0).tolist()
+    answers = rng.integers(0, 2, count).tolist()
+    begin = int(time.time() * 1000) - count if start_ms is None else start_ms
+    return [
+        Prediction(
+            event_id=f"{seed:04x}-{place:012d}",
+            model=MODEL,
+            model_version="2026-11-02",
+            time=begin + place,
+            features={
+                "age": row[0],
+                "amount": row[1],
+                "balance": row[2],
+                "channel": CHANNELS[channel],
+                "duration": row[3],
+                "income": row[4],
+                "previous": row[5],
+                "region": REGIONS[region],
+            },
+            prediction=LABELS[answer],
+            confidence=confidence,
+        )
+        for place, (row, channel, region, confidence, answer) in enumerate(
+            zip(numbers, channels, regions, confidences, answers, strict=True)
+        )
+    ]
+
+
+def reference_of(events: Sequence[Prediction], settings: DriftSettings) -> Reference:
+    """The reference that DRIFT would make of these events."""
+    blocks = build_blocks(
+        events, partition=0, offsets=range(len(events)), decisions=["accept"] * len(events), reference=None,
+        settings=settings,
+    )  # fmt: skip
+    steps = [Window((block,)) for block in blocks]
+    return build_reference(steps, version="r1", created_at=0, reason="benchmark", settings=settings)
+
+
+def serving_of(events: Sequence[Prediction], settings: LearnSettings) -> ServingModel:
+    """A frozen copy of what a learner makes of these events, told a truth that depends on three features."""
+    learner = Learner(MODEL, settings)
+    for number, event in enumerate(events):
+        amount, income = event.features["amount"], event.features["income"]
+        assert isinstance(amount, float)
+        assert isinstance(income, float)
+        refused = amount > 1.5 * income or event.features["region"] == "abroad"
+        assert event.confidence is not None
+        assert isinstance(event.time, int)
+        learner.learn(
+            Correction(
+                correction_id=f"c{number}",
+                model=MODEL,
+                event_id=event.event_id,
+                time=event.time,
+                created_at=event.time,
+                label=LABELS[int(refused)],
+                source="review",
+                features=event.features,
+                prediction=str(event.prediction),
+                confidence=event.confidence,
+                inclusion_probability=1.0 if number % 2 else settings.inclusion_probability_min,
+            )
+        )
+    return learner.candidate()
+
+
+def machine() -> str:
+    """Where a figure was measured, in one line."""
+    return (
+        f"{os.cpu_count()} shared cores, {platform.machine()}, Python {platform.python_version()}, "
+        f"load {os.getloadavg()[0]:.1f}, {time.strftime('%Y-%m-%d', time.gmtime())}"
+    )
+
+
+def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table; the first column is text, the others are numbers."""
+    widths = [max(len(row[place]) for row in [columns, *rows]) for place in range(len(columns))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [
+            cell.ljust(width) if place == 0 else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+        ]
+        return "| " + " | ".join(padded) + " |"
+
+    rule = (
+        "|"
+        + "|".join("-" * (width + 2) if place == 0 else "-" * (width + 1) + ":" for place, width in enumerate(widths))
+        + "|"
+    )
+    return "\n".join([line(columns), rule, *(line(row) for row in rows)])
+
+
+def bytes_of(event: Prediction) -> int:
+    """The size of an event on the wire."""
+    return len(msgspec.json.encode(event))
