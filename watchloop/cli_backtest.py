@@ -77,6 +77,11 @@ def backtest(
     from watchloop.backtest.settings import BacktestSettings
     from watchloop.table import Columns, RecordedTable
 
+    if train_first is not None and (prediction or confidence or probabilities):
+        raise WatchloopError(
+            "--train-first makes predictions of its own; leave out --prediction, --confidence and --probabilities,"
+            " and --drop their columns"
+        )
     options = BacktestSettings(label_delay_events=label_delay, late_labels_events=late_labels)
     for path in (out, html):
         if path is not None and not path.parent.is_dir():
@@ -143,12 +148,11 @@ def with_triage(settings: Settings, model: str, changes: dict[str, Any], *, seed
 
 
 def _explain(message: str, given: dict[str, Any]) -> str:
-    """The option that is wrong, and what it may be."""
-    what, _, path = message.partition(" - at `$.")
-    name = path.rstrip("`")
+    """Which option is wrong, and what it may be."""
+    name = message.partition(" - at `$.")[2].rstrip("`")
     if name in given:
-        return f"--{name.replace('_', '-')} is {given[name]}: {what}"
-    return message
+        return f"--{name.replace('_', '-')} is {given[name]:g}; expected a share above 0, at most 1"
+    return message.replace("audit_rate", "--audit-rate").replace("budget", "--budget", 1)
 
 
 def _write(path: pathlib.Path, data: bytes) -> None:

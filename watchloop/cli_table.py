@@ -49,6 +49,8 @@ def source_of(table: RecordedTable, *, model: str, share: float | None, seed: in
     """Whose predictions are replayed: recorded ones, or those of a model trained on the first ``share``."""
     if share is None:
         return recorded_answers(table, model=model)
+    if not 0.0 < share < 1.0:
+        raise WatchloopError(f"--train-first is {share:g}; expected a share between 0 and 1, like 0.2")
     if not table.labels:
         raise WatchloopError("--train-first needs --label: without true labels there is nothing to train on")
     return train_first(table, share=share, model=model, seed=seed)

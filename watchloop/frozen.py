@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from schemas.prediction import Prediction
 from watchloop.errors import WrongTable
-from watchloop.table import RecordedTable, label_of
+from watchloop.table import RecordedTable, label_of, scalar_of
 
 __all__ = ["Replayable", "recorded_answers", "train_first"]
 
@@ -41,6 +41,10 @@ class Replayable:
         """The true labels of the replayed rows; empty where the table has none."""
         return self.table.labels[self.first : self.first + len(self.answers)]
 
+    def event_id(self, place: int) -> str:
+        """The id of replayed row ``place``."""
+        return f"{self.model}-{self.first + place}"
+
     def predictions(self, start: int, stop: int) -> list[Prediction]:
         """Replayed rows ``start`` to ``stop`` as the messages a producer would send."""
         table, first = self.table, self.first
@@ -53,7 +57,7 @@ class Replayable:
             vector = None if self.probabilities is None else self.probabilities[place].tolist()
             found.append(
                 Prediction(
-                    event_id=f"{self.model}-{first + place}",
+                    event_id=self.event_id(place),
                     model=self.model,
                     model_version="recorded" if self.first == 0 else "frozen",
                     time=table.times_ms[first + place],
@@ -100,35 +104,58 @@ def train_first(table: RecordedTable, *, share: float, model: str, seed: int) ->
 
 
 def recorded_answers(table: RecordedTable, *, model: str) -> Replayable:
-    """The answers that the table itself holds: a prediction and its confidence, or probabilities."""
+    """The answers that the table itself holds: a prediction and its confidence, or probabilities. Raises WrongTable."""
     columns = table.columns
     if columns.probabilities:
-        probabilities = np.column_stack(
-            [np.asarray(table.column(name), dtype=np.float64) for name in columns.probabilities]
-        )
-        wrong = np.flatnonzero(
-            ~(np.abs(probabilities.sum(axis=1) - 1.0) <= SUM_SLACK) | (probabilities < 0).any(axis=1)
-        )
-        if len(wrong):
-            raise WrongTable(
-                f"row {int(wrong[0])}: --probabilities sum to {probabilities[wrong[0]].sum():.4g}, expected 1"
-            )
-        best = probabilities.argmax(axis=1)
-        answers = (
-            [label_of(value) for value in table.column(columns.prediction)]
-            if columns.prediction
-            else [columns.probabilities[place] for place in best.tolist()]
-        )
-        return Replayable(
-            table, model, 0, answers, probabilities.max(axis=1).tolist(), columns.probabilities, probabilities
-        )
+        return _with_probabilities(table, model)
     if not columns.prediction or not columns.confidence:
         raise WrongTable(
             "whose predictions? give --prediction with --confidence, or --probabilities, or --train-first 0.2"
         )
-    answers = [label_of(value) for value in table.column(columns.prediction)]
+    answers = _answers(table, columns.prediction)
     confidences = [_confidence(place, value) for place, value in enumerate(table.column(columns.confidence))]
     return Replayable(table, model, 0, answers, confidences, tuple(sorted(set(answers))), None)
+
+
+def _with_probabilities(table: RecordedTable, model: str) -> Replayable:
+    columns = table.columns
+    labels = columns.probabilities
+    probabilities = np.column_stack([_numbers(table, name) for name in labels])
+    wrong = np.flatnonzero(~(np.abs(probabilities.sum(axis=1) - 1.0) <= SUM_SLACK) | (probabilities < 0).any(axis=1))
+    if len(wrong):
+        row = int(wrong[0])
+        found = ", ".join(f"{share:.4g}" for share in probabilities[row])
+        raise WrongTable(f"row {row}: --probabilities are {found}; expected numbers from 0 that sum to 1")
+    if columns.prediction is None:
+        best = probabilities.argmax(axis=1)
+        answers = [labels[place] for place in best.tolist()]
+        return Replayable(table, model, 0, answers, probabilities.max(axis=1).tolist(), labels, probabilities)
+    answers = _answers(table, columns.prediction)
+    places = {label: place for place, label in enumerate(labels)}
+    for row, answer in enumerate(answers):
+        if answer not in places:
+            raise WrongTable(
+                f"row {row}: column {columns.prediction!r} (--prediction) holds {answer!r}, which is none of the"
+                f" columns of --probabilities: {', '.join(labels)}"
+            )
+    confidences = [float(probabilities[row, places[answer]]) for row, answer in enumerate(answers)]
+    return Replayable(table, model, 0, answers, confidences, labels, probabilities)
+
+
+def _answers(table: RecordedTable, name: str) -> list[str]:
+    values = table.column(name)
+    if None in values:
+        raise WrongTable(
+            f"row {values.index(None)}: column {name!r} (--prediction) is empty; every row needs an answer"
+        )
+    return [label_of(value) for value in values]
+
+
+def _numbers(table: RecordedTable, name: str) -> npt.NDArray[np.float64]:
+    try:
+        return np.asarray(table.column(name), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise WrongTable(f"column {name!r} (--probabilities) does not hold numbers alone: {error}") from error
 
 
 def _confidence(row: int, value: Any) -> float:
@@ -141,7 +168,7 @@ def _matrix(table: RecordedTable) -> tuple[npt.NDArray[np.float64], list[bool]]:
     """Features as numbers; texts become codes in order of first appearance."""
     columns, categorical = [], []
     for name in table.feature_names:
-        values = table.column(name)
+        values = [scalar_of(value) for value in table.column(name)]
         is_text = any(isinstance(value, str) for value in values)
         if is_text:
             codes: dict[Any, int] = {}

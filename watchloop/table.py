@@ -20,7 +20,7 @@ from schemas.prediction import label_text
 from schemas.wire import Scalar
 from watchloop.errors import WrongTable
 
-__all__ = ["Columns", "RecordedTable", "names_of"]
+__all__ = ["Columns", "RecordedTable", "label_of", "names_of", "scalar_of"]
 
 TIME_NAMES = ("time", "timestamp", "t")
 EPOCH_MS_MIN = 10**11
@@ -62,7 +62,7 @@ class RecordedTable:
     def features(self, start: int, stop: int) -> list[dict[str, Scalar]]:
         """The features of rows ``start`` to ``stop``; NaN becomes None."""
         found: list[dict[str, Scalar]] = self.rows.slice(start, stop - start).select(self.feature_names).to_pylist()
-        return [{name: _scalar(value) for name, value in row.items()} for row in found]
+        return [{name: scalar_of(value) for name, value in row.items()} for row in found]
 
     def column(self, name: str) -> list[Any]:
         """One column as Python values."""
@@ -79,6 +79,10 @@ class RecordedTable:
         columns = dataclasses.replace(columns, time=time_name)
         for option, names in names_of(columns).items():
             _check(path, rows.column_names, option, names)
+        if columns.label is not None and columns.label in (columns.features or ()):
+            raise WrongTable(
+                f"{path}: column {columns.label!r} is both --label and one of --features; a model must not see it"
+            )
         times_ms, order = _times(path, rows, time_name)
         if order is not None:
             rows = rows.take(pa.array(order))
@@ -191,7 +195,8 @@ def label_of(value: Any) -> str:
     return label_text(value) if isinstance(value, str | int | bool) else str(value)
 
 
-def _scalar(value: Any) -> Scalar:
+def scalar_of(value: Any) -> Scalar:
+    """A cell as a feature: NaN and infinity become None, what is no number, text or truth value becomes text."""
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if value is None or isinstance(value, bool | int | float | str):

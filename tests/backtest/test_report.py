@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import itertools
+import json
+import pathlib
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from typer.testing import Result
+
+OPTIONS = ("--label", "label", "--drop", "date,nswprice", "--train-first", "0.2", "--budget", "0.1")
+
+DOCUMENTED = {
+    "events", "errors", "reviewed", "review_rate", "errors_caught", "accuracy_model", "accuracy_after_review",
+    "accuracy_learned", "gate", "alerts", "live_accuracy", "slices", "seconds",
+}  # fmt: skip
+BESIDE = {"accuracy_no_change", "errors_caught_by_confidence", "stretches"}
+
+Run = Callable[..., Result]
+
+
+def test_the_json_has_the_documented_keys_and_those_beside_them(report: dict[str, Any]) -> None:
+    """What is documented is there under exactly that name, with the parts that it promises."""
+    assert set(report) == DOCUMENTED | BESIDE
+    assert {"promoted", "refused"} <= set(report["gate"])
+    assert all(set(point) == {"at", "estimate", "low", "high", "truth"} for point in report["live_accuracy"])
+    assert all(set(alert) == {"at", "signal", "detector", "severity"} for alert in report["alerts"])
+    assert all(set(one) == {"slice", "events", "estimate", "low", "high", "truth"} for one in report["slices"])
+
+
+def test_what_trained_the_model_is_not_replayed_and_counts_add_up(report: dict[str, Any]) -> None:
+    """4,800 of 6,000 rows are left; shares and counts say the same."""
+    assert report["events"] == 4_800
+    assert report["accuracy_model"] == pytest.approx(1 - report["errors"] / report["events"])
+    assert report["review_rate"] == pytest.approx(report["reviewed"] / report["events"])
+    gained = (report["accuracy_after_review"] - report["accuracy_model"]) * report["events"]
+    assert gained == pytest.approx(report["errors_caught"])
+    assert 0 < report["errors_caught"] <= min(report["errors"], report["reviewed"])
+
+
+def test_people_see_no_more_than_the_budget(report: dict[str, Any]) -> None:
+    """The audit sample is part of it."""
+    assert 0.05 < report["review_rate"] <= 0.1
+
+
+def test_places_count_replayed_events_and_truth_is_the_accuracy_so_far(report: dict[str, Any]) -> None:
+    """The last point of live accuracy has seen every event, so its truth is the model's accuracy."""
+    places = [point["at"] for point in report["live_accuracy"]]
+    assert places == sorted(places)
+    assert places[-1] == report["events"]
+    assert report["live_accuracy"][-1]["truth"] == pytest.approx(report["accuracy_model"])
+    assert all(0 < alert["at"] <= report["events"] for alert in report["alerts"])
+    assert all(point["low"] <= point["estimate"] <= point["high"] for point in report["live_accuracy"])
+
+
+def test_slices_cover_every_event_once(report: dict[str, Any]) -> None:
+    """Seven days of the week, and the truths of slices weigh up to that of the whole."""
+    slices = report["slices"]
+    assert [one["slice"] for one in slices] == [f"day={day}" for day in range(1, 8)]
+    assert sum(one["events"] for one in slices) == report["events"]
+    right = sum(one["events"] * one["truth"] for one in slices)
+    assert right == pytest.approx(report["events"] * report["accuracy_model"])
+
+
+def test_the_no_change_baseline_is_that_of_the_replayed_labels(report: dict[str, Any], elec2_rows: pa.Table) -> None:
+    """Elec2's labels resemble their neighbours, so that what was learned must be read beside it."""
+    labels = elec2_rows.column("label").to_pylist()[1_200:]
+    repeats = sum(a == b for a, b in itertools.pairwise(labels))
+    assert report["accuracy_no_change"] == pytest.approx(repeats / (len(labels) - 1))
+
+
+def test_the_same_seed_gives_the_same_report_and_another_seed_another(
+    run: Run, elec2_file: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """Only the time that it took differs."""
+    found = []
+    for name, seed in (("a", 3), ("b", 3), ("c", 4)):
+        path = tmp_path / f"{name}.json"
+        result = run(elec2_file, *OPTIONS, "--seed", seed, "--out", path)
+        assert result.exit_code == 0, result.output
+        found.append({key: value for key, value in json.loads(path.read_text()).items() if key != "seconds"})
+    assert found[0] == found[1]
+    assert found[0]["live_accuracy"] != found[2]["live_accuracy"]
+
+
+def test_without_out_a_table_and_the_verdict_are_printed(run: Run, elec2_file: pathlib.Path) -> None:
+    """A person reads figures and one line about what the budget would have bought."""
+    result = run(elec2_file, *OPTIONS, "--strategy", "catch", "--train-first", "0.7")
+    assert result.exit_code == 0, result.output
+    assert "accuracy after review" in result.stdout
+    assert "A review budget of 10 % would have bought" in result.stdout
+    assert "repeating the label before" in result.stdout
+
+
+class Outside(HTMLParser):
+    """Collects everything that a page would fetch."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.drawings = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.drawings += tag == "svg"
+        if tag in {"script", "link", "img", "iframe", "object", "embed"}:
+            self.found.append(tag)
+        self.found += [name for name, _ in attrs if name in {"src", "href", "srcset", "xlink:href"}]
+
+
+def test_the_page_needs_nothing_else_and_escapes_what_the_table_says(
+    run: Run, elec2_rows: pa.Table, tmp_path: pathlib.Path
+) -> None:
+    """No script, no style sheet, no picture from anywhere; a slice named like markup stays text."""
+    import pyarrow.parquet as pq
+
+    region = pa.array(["<script>alert(1)</script>"] * elec2_rows.num_rows)
+    file, page = tmp_path / "regions.parquet", tmp_path / "page.html"
+    pq.write_table(elec2_rows.append_column("region", region), file)
+    result = run(file, *OPTIONS, "--slices", "region", "--html", page, "--json")
+    assert result.exit_code == 0, result.output
+    text = page.read_text()
+    outside = Outside()
+    outside.feed(text)
+    assert outside.found == []
+    assert outside.drawings == 2
+    assert not re.search(r"url\(|@import|https?://", text)
+    assert "region=&lt;script&gt;" in text
+    report = json.loads(result.stdout)
+    assert text.count('<g class="alert') == len(report["alerts"])
+    assert len(text) < 200_000
