@@ -5,18 +5,21 @@ from __future__ import annotations
 import pathlib
 import re
 import shlex
+import sys
 from xml.etree import ElementTree as ET
 
 import pytest
-import typer
 import yaml
 
 from agents.worker import ROLES
 from watchloop.cli import app
 from watchloop.settings import load_settings
 
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from command_line import UsageError, parse
+
 ROOT = pathlib.Path(__file__).parents[2]
-UsageError = typer.BadParameter.__base__
 GIVEN = re.compile(r"\$\{(?P<name>[A-Z_]+)(?::\?[^}]*)?\}")
 
 
@@ -29,17 +32,6 @@ def services():
 
 def watchloop_services(services):
     return {name: service for name, service in services.items() if service["image"].startswith("watchloop:")}
-
-
-def parse(arguments):
-    """Let the command line parse one command without running it; returns the parameters."""
-    command, context = typer.main.get_command(app), None
-    while True:
-        context = command.make_context(arguments[0] if arguments else "watchloop", list(arguments), parent=context)
-        if not hasattr(command, "commands"):
-            return context.params
-        rest = [*getattr(context, "_protected_args", []), *context.args]
-        _, command, arguments = command.resolve_command(context, rest)
 
 
 def image_environment():
@@ -68,15 +60,15 @@ def test_every_command_is_one_of_the_program(services):
         else:
             commands = [service["command"]]
         for command in commands:
-            parse(command)
+            parse(app, command)
 
 
 def test_a_wrong_command_would_be_noticed():
     """The check above can fail: an unknown option, an unknown noun."""
     with pytest.raises(UsageError):
-        parse(["worker", "--rolle", "intake"])
+        parse(app, ["worker", "--rolle", "intake"])
     with pytest.raises(UsageError):
-        parse(["topic", "create"])
+        parse(app, ["topic", "create"])
 
 
 def test_every_role_once(services):
@@ -84,7 +76,7 @@ def test_every_role_once(services):
     roles = {}
     for name, service in watchloop_services(services).items():
         if service["command"][0] == "worker":
-            for role in parse(service["command"])["role"]:
+            for role in parse(app, service["command"])["role"]:
                 assert role not in roles
                 roles[role] = name
     assert roles == {role: role for role in ROLES}

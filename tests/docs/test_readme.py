@@ -1,0 +1,103 @@
+"""What the README shows is accepted by the program: commands, messages, queries, links."""
+
+from __future__ import annotations
+
+import ast
+import json
+import pathlib
+import re
+import shlex
+import sys
+
+import pytest
+
+from schemas.codec import decode
+from schemas.label import Label
+from schemas.prediction import Prediction, problem_of
+from schemas.verdict import Verdict
+from watchloop.cli import app
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from command_line import parse
+
+ROOT = pathlib.Path(__file__).parents[2]
+TEXT = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+IMAGE_BYTES_MAX = 200_000
+
+
+def blocks(language):
+    """The code blocks of one language."""
+    return [body for found, body in BLOCK.findall(TEXT) if found == language]
+
+
+def commands():
+    """Every line of the shell blocks that calls watchloop, as arguments."""
+    lines = [line for body in blocks("sh") for line in body.splitlines()]
+    return [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("watchloop ")]
+
+
+def queries():
+    return [arguments[1] for arguments in commands() if arguments[0] == "query"]
+
+
+@pytest.mark.parametrize("arguments", commands(), ids=lambda found: " ".join(found)[:40])
+def test_commands_are_understood(arguments):
+    """The command line takes each shown command, without running it."""
+    parse(app, arguments)
+
+
+def test_inline_commands_are_understood():
+    """So does it with those within a sentence."""
+    shown = re.findall(r"`watchloop ((?:up|worker|check|users|query|replay)[^`…]*)`", TEXT)
+    assert len(shown) >= 3
+    for line in shown:
+        arguments = shlex.split(line)
+        missing = {"users": ["ada", "--role", "reviewer"], "query": ["SELECT 1"]}.get(arguments[0], [])
+        parse(app, [*arguments, *missing])
+
+
+def test_python_is_python_and_its_prediction_is_accepted():
+    """The blocks compile; the message of the first one is a Prediction without a problem."""
+    first, *rest = [ast.parse(body) for body in blocks("python")]
+    assert rest
+    (message,) = (
+        node.value for node in first.body if isinstance(node, ast.Assign) and node.targets[0].id == "prediction"
+    )
+    values = {
+        key.value: 1_795_424_517_230 if key.value == "time" else ast.literal_eval(value)
+        for key, value in zip(message.keys, message.values, strict=True)
+    }
+    assert problem_of(decode(Prediction, json.dumps(values).encode())) is None
+
+
+def test_shown_verdict_and_label_are_what_travels():
+    """The verdict has every field that a Verdict has; the label of the shell block decodes."""
+    (text,) = blocks("json")
+    decode(Verdict, text.encode())
+    assert set(json.loads(text)) == set(Verdict.__struct_fields__)
+    (label,) = re.findall(r"echo '(\{.*\})'", TEXT)
+    decode(Label, label.encode())
+
+
+@pytest.mark.servers
+def test_queries_run(warehouse):
+    """Each shown query is answered with the columns that are shown below it."""
+    for sql in queries():
+        columns = json.loads(warehouse.raw(sql, "JSONCompact"))["meta"]
+        header = "┃ " + " ┃ ".join(column["name"] for column in columns)
+        assert re.search(r"\s*┃ ".join(map(re.escape, header.split(" ┃ "))), TEXT), header
+    assert len(queries()) == 3
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    """Every relative link of every page names a file or a folder; images are small."""
+    for target in LINK.findall(page.read_text()):
+        if not target.startswith("http"):
+            found = page.parent / target
+            assert found.exists(), target
+            assert found.suffix != ".png" or found.stat().st_size < IMAGE_BYTES_MAX, target
