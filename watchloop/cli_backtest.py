@@ -134,14 +134,12 @@ def with_triage(settings: Settings, model: str, changes: dict[str, Any], *, seed
         triage = msgspec.convert({**msgspec.to_builtins(watched.triage), **given}, TriageSettings)
     except msgspec.ValidationError as error:
         raise WatchloopError(_explain(str(error), given)) from error
-    learning = msgspec.structs.replace(
-        settings.learning,
-        seed=seed,
-        inclusion_probability_min=min(settings.learning.inclusion_probability_min, triage.audit_rate),
-    )
-    drift = msgspec.structs.replace(
-        settings.drift, error_audit_floor=min(settings.drift.error_audit_floor, triage.audit_rate)
-    )
+    floor = min(settings.learning.inclusion_probability_min, triage.audit_rate)
+    audit_floor = min(settings.drift.error_audit_floor, triage.audit_rate)
+    if "audit_rate" in given:
+        floor = audit_floor = triage.audit_rate
+    learning = msgspec.structs.replace(settings.learning, seed=seed, inclusion_probability_min=floor)
+    drift = msgspec.structs.replace(settings.drift, error_audit_floor=audit_floor)
     changed: ModelSettings = msgspec.structs.replace(watched, triage=triage)
     models = {**settings.models, model: changed}
     return msgspec.structs.replace(settings, learning=learning, drift=drift, models=models)
