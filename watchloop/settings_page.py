@@ -34,7 +34,7 @@ model keeps its case: `WATCHLOOP_MODELS_churn__triage__budget`. Arrays and table
 Everything is checked as one before anything starts. A setting that is unknown, of the wrong type or out of its bounds
 is named with its place and with what it may be, and the program ends with exit code 2. Units stand last in a name.
 
-Three variables are not settings: `WATCHLOOP_CONFIG` (above), `WATCHLOOP_KAFKA_JARS` (a folder with the jars of the
+Variables that are not settings: `WATCHLOOP_CONFIG` (above), `WATCHLOOP_KAFKA_JARS` (a folder with the jars of the
 embedded Kafka) and `WATCHLOOP_SLOT` (the default of `watchloop worker --slot`).
 """
 
@@ -157,7 +157,10 @@ def bounds(info: types.Type) -> str:
 
 
 def main() -> None:
-    """Write the page."""
+    """Write the page; exit code 2 where there is no source tree to write it into."""
+    if not PAGE.parent.is_dir():
+        sys.stderr.write(f"{PAGE.parent}: there is no such folder; run this in a source tree of watchloop\n")
+        sys.exit(2)
     PAGE.write_text(settings_page())
     sys.stderr.write(f"{PAGE} written\n")
 
