@@ -80,7 +80,10 @@ def worker(
     config: Config = None,
 ) -> None:
     """Run roles against a Kafka and a ClickHouse that run already."""
+    from agents.orphans import end_with_parent
     from agents.worker import ROLES, run_worker
+
+    end_with_parent()
 
     unknown = [name for name in role if name not in ROLES]
     if unknown:

@@ -10,12 +10,14 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from typing import Any
 
 import httpx
 from rich.console import Console
 
 from agents.settings import ModelSettings, Settings
 from review.console.desk import LoopState
+from schemas.topics import LABELS, PREDICTIONS, Topic
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from warehouse.queries import run_summary
@@ -24,7 +26,7 @@ from watchloop.errors import ConsoleRefused
 from watchloop.frozen import Replayable, train_first
 from watchloop.people import person_of, read_people, write_people
 from watchloop.progress import DemoProgress
-from watchloop.replay import Replay, send_labels
+from watchloop.replay import Replay, ids_sent, send_labels
 from watchloop.reviewers import SimulatedReviewers, reviewer_names
 from watchloop.summary import print_summary
 from watchloop.table import Columns, RecordedTable
@@ -137,25 +139,23 @@ class Session:
 
     def run(self) -> None:
         """The whole session."""
-        already = self._stored("predictions")
+        already = self._sent(PREDICTIONS)
         if already:
-            self._out.print(f"{already} predictions of an earlier run are here already; the replay is not repeated.")
+            self._out.print(
+                f"{len(already)} predictions of an earlier run are here already; the replay goes on with the rest."
+            )
         watcher = threading.Thread(target=self._watch_state, name="state", daemon=True)
         watcher.start()
         reviewers = self._reviewers()
         rate = len(self._source) / self._demo.seconds if self._demo.seconds else 0.0
-        replay = Replay(self._running.settings.kafka, self._source, events_per_second=rate)
+        replay = Replay(self._running.settings.kafka, self._source, events_per_second=rate, already=already)
         with DemoProgress(self._out, len(self._source)) as progress:
-            if already:
-                replay.sent = len(self._source)
-                replay.done.set()
-            else:
-                replay.start()
+            replay.start()
             self._until(replay.done.is_set, progress, replay, reviewers)
             if replay.failure is not None:
                 raise replay.failure
             if not self._stopped():
-                self._come_to_rest(progress, replay, reviewers, score=not already)
+                self._come_to_rest(progress, replay, reviewers)
         if self._stopped():
             replay.stop()
             reviewers.stop()
@@ -185,7 +185,7 @@ class Session:
             ],
         )
         source = self._source
-        truths = {f"{source.model}-{source.first + place}": truth for place, truth in enumerate(source.truths)}
+        truths = {source.event_id(place): truth for place, truth in enumerate(source.truths)}
         reviewers = SimulatedReviewers(self._running.endpoints.console, passwords, truths)
         reviewers.start()
         return reviewers
@@ -209,17 +209,14 @@ class Session:
             time.sleep(STEP_SECONDS)
         return False
 
-    def _come_to_rest(
-        self, progress: DemoProgress, replay: Replay, reviewers: SimulatedReviewers, *, score: bool
-    ) -> None:
+    def _come_to_rest(self, progress: DemoProgress, replay: Replay, reviewers: SimulatedReviewers) -> None:
         """Every verdict stored, every task answered (if somebody answers), every correction learned."""
         size = len(self._source)
         steps: list[tuple[str, Callable[[], bool]]] = [
             ("verdicts", lambda: self._stored("verdicts") >= size),
             ("answers", lambda: self._demo.reviewers == 0 or self._is_answered()),
         ]
-        if score:
-            send_labels(self._running.settings.kafka, self._source)
+        send_labels(self._running.settings.kafka, self._source, self._sent(LABELS))
         steps.append(("labels", lambda: self._stored("labels") >= size))
         for what, done in steps:
             progress.say(f"waiting for the last {what}")
@@ -234,11 +231,16 @@ class Session:
         )
         return bool(rows) and rows[0]["o"] == 0 and rows[0]["c"] >= rows[0]["s"]
 
+    def _sent(self, topic: Topic) -> set[str]:
+        """Event ids that an earlier run has sent: those of the log, and of the archive beyond its retention."""
+        rows = self._query(f"SELECT event_id FROM {topic.name} WHERE model = {{m:String}}")  # noqa: S608
+        return {str(row["event_id"]) for row in rows} | ids_sent(self._running.settings.kafka, topic, self._demo.name)
+
     def _stored(self, table: str) -> int:
         rows = self._query(f"SELECT count() AS rows FROM {table} WHERE model = {{m:String}}")  # noqa: S608
         return int(rows[0]["rows"]) if rows else 0
 
-    def _query(self, sql: str) -> list[dict[str, int]]:
+    def _query(self, sql: str) -> list[dict[str, Any]]:
         try:
             return self._warehouse.query(sql, {"m": self._demo.name})
         except WarehouseError:

@@ -68,6 +68,7 @@ class DataFolder:
             lock.truncate()
             lock.write(str(os.getpid()))
             lock.flush()
+            self.endpoints_file.unlink(missing_ok=True)
             yield
         finally:
             self.endpoints_file.unlink(missing_ok=True)

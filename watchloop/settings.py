@@ -18,7 +18,7 @@ __all__ = ["FILE_DEFAULT", "load_settings"]
 
 FILE_DEFAULT = pathlib.Path("watchloop.toml")
 PREFIX = "WATCHLOOP_"
-NOT_SETTINGS = frozenset({"WATCHLOOP_KAFKA_JARS", "WATCHLOOP_CONFIG", "WATCHLOOP_SLOT"})
+NOT_SETTINGS = frozenset({"WATCHLOOP_KAFKA_JARS", "WATCHLOOP_CONFIG", "WATCHLOOP_SLOT", "WATCHLOOP_PARENT"})
 _PATH = re.compile(r"^(?P<what>.*) - at `\$\.?(?P<path>[^`]*)`$", re.DOTALL)
 
 

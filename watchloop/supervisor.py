@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+from agents.orphans import PARENT_VARIABLE
 from streams.leash import spawn, stop
 from watchloop.errors import WorkerFailed
 
@@ -42,7 +43,7 @@ class Supervisor:
     """Starts and watches workers. Call it from the main thread: the leash is bound to it."""
 
     def __init__(self, environment: Mapping[str, str], log: pathlib.Path, stop_seconds_max: float) -> None:
-        self._environment = {**os.environ, **environment}
+        self._environment = {**os.environ, **environment, PARENT_VARIABLE: str(os.getpid())}
         self._log = log
         self._stop_seconds_max = stop_seconds_max
         self._running: list[Running] = []
