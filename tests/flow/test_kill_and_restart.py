@@ -1,0 +1,226 @@
+"""kill -9 of the program and of a worker: what was there is back, and nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import dataclasses
+import os
+import pathlib
+import signal
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import pytest
+from program import Program, eventually, processes_of
+
+from review.console.desk import LoopState
+from schemas.codec import decode_one_or_many
+from schemas.topics import MODELS, PREDICTIONS, VERDICTS
+from schemas.verdict import Verdict
+from streams.reader import LogReader
+from streams.records import Record
+from streams.settings import KafkaSettings
+from warehouse.client import Warehouse
+from warehouse.settings import ClickHouseSettings
+from watchloop.console_client import ConsoleClient
+from watchloop.folder import Endpoints, Secrets
+
+pytestmark = [pytest.mark.servers, pytest.mark.faults]
+
+EVENTS = 6_000
+GONE_SECONDS_MAX = 30.0
+MODEL = "elec2"
+
+
+def archive(endpoints: Endpoints) -> Warehouse:
+    """The running program's ClickHouse."""
+    users = endpoints.clickhouse.users
+    return Warehouse(
+        ClickHouseSettings(url=endpoints.clickhouse.url, password=users["watchloop"], analyst_password=users["analyst"])
+    )
+
+
+def console(endpoints: Endpoints, folder: pathlib.Path) -> tuple[dict[str, Any], LoopState, list[Any]]:
+    """What the console says: the queue, the state of the loop, the alerts."""
+    password = msgspec.json.decode((folder / "secrets.json").read_bytes(), type=Secrets).people["admin"]
+
+    async def ask() -> tuple[dict[str, Any], LoopState, list[Any]]:
+        async with ConsoleClient(endpoints.console, "admin", password) as client:
+            queue = (await client._http.get("/api/queue", params={"limit": 1})).json()
+            return queue, await client.state(), await client.alerts()
+
+    return asyncio.run(ask())
+
+
+def verdicts_of(bootstrap: str) -> collections.Counter[str]:
+    """Committed verdicts by event id, as any consumer of the topic reads them."""
+    counted: collections.Counter[str] = collections.Counter()
+
+    def hear(record: Record) -> None:
+        counted.update(verdict.event_id for verdict in decode_one_or_many(Verdict, record.value() or b""))
+
+    reader = LogReader(KafkaSettings(bootstrap=bootstrap), {VERDICTS.name: hear})
+    reader.catch_up()
+    reader.close()
+    return counted
+
+
+def count_of(bootstrap: str, topic: str) -> int:
+    """Messages of a topic."""
+    reader = LogReader(KafkaSettings(bootstrap=bootstrap), {topic: lambda _record: None})
+    count = reader.catch_up()
+    reader.close()
+    return count
+
+
+@dataclasses.dataclass
+class Story:
+    """What was seen before and after."""
+
+    program: Program
+    folder: pathlib.Path
+    left_after_kill: dict[int, str]
+    sent_before: int
+    open_before: int
+    alerts_before: dict[str, str]
+    in_charge_before: tuple[str, int]
+    open_at_start: int
+    endpoints: Endpoints
+    intake_pids: tuple[int, int]
+
+
+def open_tasks(state: LoopState) -> int:
+    return sum(sum(model.open_tasks.values()) for model in state.models)
+
+
+def intake_pid(folder: pathlib.Path) -> int:
+    """The process of INTAKE, or 0."""
+    return next((pid for pid, command in processes_of(folder).items() if "--role intake" in command), 0)
+
+
+@pytest.fixture(scope="module")
+def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+    """Up, killed in the middle of the replay, up again on the same folder, INTAKE killed, to the end."""
+    folder = tmp_path_factory.mktemp("kill") / "data"
+    arguments = ("--demo", "elec2", "--events", str(EVENTS), "--reviewers", "0")
+    first = Program(folder, *arguments, "--seconds", "20").start()
+    second = Program(folder, *arguments, "--seconds", "20")
+    try:
+        endpoints = first.endpoints()
+
+        def middle() -> tuple[int, LoopState, list[Any]] | None:
+            sent = count_of(endpoints.kafka, PREDICTIONS.name)
+            _, state, alerts = console(endpoints, folder)
+            return (sent, state, alerts) if sent > EVENTS // 2 and open_tasks(state) > 20 else None
+
+        sent, state, alerts = eventually("half of the replay", middle, 60, first.log)
+        first.kill()
+        eventually("children to end", lambda: not processes_of(folder), GONE_SECONDS_MAX, first.log)
+        left = processes_of(folder)
+        second.start()
+        again = second.endpoints()
+        _, state_after, _ = console(again, folder)
+        before = eventually("INTAKE", lambda: intake_pid(folder), 30, second.log)
+        os.kill(before, signal.SIGKILL)
+        after = eventually(
+            "INTAKE to be started again", lambda: (p := intake_pid(folder)) and p != before and p, 30, second.log
+        )
+        eventually("every verdict", lambda: len(verdicts_of(again.kafka)) >= EVENTS, 90, second.log)
+        yield Story(
+            second,
+            folder,
+            left,
+            sent,
+            open_tasks(state),
+            {alert.alert_id: alert.state for alert in alerts},
+            next((m.in_charge, m.in_charge_since) for m in state.models if m.model == MODEL),
+            open_tasks(state_after),
+            again,
+            (before, int(after)),
+        )
+    finally:
+        first.end()
+        second.end()
+
+
+def test_no_child_outlives_the_program(story: Story) -> None:
+    """Kafka, ClickHouse and the workers end by themselves when the program is killed."""
+    assert story.left_after_kill == {}
+
+
+def test_the_replay_goes_on_where_it_was(story: Story) -> None:
+    """The second start sends what the first did not, and nothing twice."""
+    assert story.sent_before < EVENTS
+    assert count_of(story.endpoints.kafka, PREDICTIONS.name) == EVENTS
+    assert "goes on with the rest" in story.program.output()
+
+
+def test_every_prediction_has_one_committed_verdict(story: Story) -> None:
+    """Two kills, of everything and of INTAKE alone: each prediction has exactly one verdict in the log."""
+    counted = verdicts_of(story.endpoints.kafka)
+    assert len(counted) == EVENTS
+    assert {event_id: n for event_id, n in counted.items() if n != 1} == {}
+
+
+def test_the_archive_has_each_once(story: Story) -> None:
+    """ClickHouse holds every prediction and every verdict once, through RECORD's restart."""
+    warehouse = archive(story.endpoints)
+    sql = (
+        "SELECT (SELECT count() FROM predictions) AS events, (SELECT uniqExact(event_id) FROM predictions) AS ids,"
+        " (SELECT count() FROM verdicts) AS verdicts, (SELECT uniqExact(event_id) FROM verdicts) AS judged"
+    )
+
+    def whole() -> bool:
+        return warehouse.query(sql)[0]["verdicts"] >= EVENTS
+
+    eventually("the archive", whole, 60, story.program.log)
+    assert set(warehouse.query(sql)[0].values()) == {EVENTS}
+    doubled = warehouse.query(
+        "SELECT table, count() AS n FROM ("
+        + " UNION ALL ".join(
+            f"SELECT '{table}' AS table, _topic_id, _partition, _offset, _index FROM {table}"
+            for table in ("predictions", "verdicts", "tasks", "blocks", "alerts", "models", "gates", "corrections")
+        )
+        + ") GROUP BY table, _topic_id, _partition, _offset, _index HAVING n > 1"
+    )
+    assert doubled == []
+
+
+def test_open_tasks_are_back(story: Story) -> None:
+    """After the restart there are as many open tasks as before at least, at the end one for each verdict that asks."""
+    assert story.open_before > 20
+    assert story.open_at_start >= story.open_before
+    warehouse = archive(story.endpoints)
+
+    def same() -> bool:
+        wanted = warehouse.query("SELECT countIf(task_id != '') AS n FROM verdicts")[0]["n"]
+        _, state, _ = console(story.endpoints, story.folder)
+        return open_tasks(state) - state.models[0].open_tasks.get("alert", 0) == wanted
+
+    eventually("a task for each verdict that asks for one", same, 60, story.program.log)
+
+
+def test_alerts_are_back(story: Story) -> None:
+    """Alerts that were there before are there, each once, and none that had been settled fires again."""
+    _, _, alerts = console(story.endpoints, story.folder)
+    after = {alert.alert_id: alert.state for alert in alerts}
+    assert len(after) == len(alerts)
+    assert set(story.alerts_before) <= set(after)
+
+
+def test_the_model_in_charge_is_the_same(story: Story) -> None:
+    """Without new corrections the model that serves is the one that served before."""
+    _, state, _ = console(story.endpoints, story.folder)
+    found = next((m.in_charge, m.in_charge_since) for m in state.models if m.model == MODEL)
+    assert found == story.in_charge_before
+    assert count_of(story.endpoints.kafka, MODELS.name) <= 1
+
+
+def test_a_killed_worker_is_started_again(story: Story) -> None:
+    """INTAKE killed alone: the supervisor starts it again, the program goes on."""
+    before, after = story.intake_pids
+    assert before != after
+    assert story.program.process is not None
+    assert story.program.process.poll() is None
