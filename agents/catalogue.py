@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import structlog
 
-from learning.serving import ServingModel
 from learning.signing import Keyring
 from learning.snapshot import SnapshotRefused, chunk_keys, unpack
 from schemas.codec import MalformedError, decode
@@ -17,6 +17,9 @@ from schemas.topics import MODEL_CHUNKS, MODELS, REFERENCES
 from streams.reader import LogReader
 from streams.records import Record
 from streams.settings import KafkaSettings
+
+if TYPE_CHECKING:
+    from learning.serving import ServingModel
 
 __all__ = ["Catalogue"]
 
@@ -99,6 +102,9 @@ class Catalogue:
         keys = chunk_keys(manifest)
         if any(key not in self._chunks for key in keys):
             return
+        # The libraries behind it take a second to import: INTAKE's first verdicts do not wait for them.
+        from learning.serving import ServingModel
+
         name = manifest_key(manifest.model, manifest.recipe)
         del self._waiting[name]
         try:
