@@ -1,0 +1,215 @@
+"""INTAKE on records in memory: one verdict for every prediction, and everything that follows from it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from plain_record import PREFIX, CollectingOutbox, PlainRecord
+
+from agents.intake import Intake, IntakeSettings
+from drift.settings import DriftSettings
+from review.settings import QueueSettings, TriageSettings
+from schemas.block import Block
+from schemas.reject import Reject
+from schemas.task import Task
+from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS
+from schemas.verdict import Verdict
+
+NOW_MS = 1_700_000_000_000
+TRIAGE = TriageSettings(budget=0.2, audit_rate=0.05)
+
+
+def prediction(number: int, model: str = "churn", **changes: Any) -> dict[str, Any]:
+    return {
+        "event_id": f"{model}-{number}",
+        "model": model,
+        "model_version": "3",
+        "time": NOW_MS + number,
+        "features": {"age": number % 70, "plan": "gold" if number % 3 else "free"},
+        "prediction": "stay" if number % 2 else "go",
+        "confidence": 0.5 + (number * 37 % 100) / 200,
+    } | changes
+
+
+def records(values: list[Any], begin: int = 0, partitions: int = 2) -> list[PlainRecord]:
+    """One message each, spread over partitions, with the offsets of each in order."""
+    counts = dict.fromkeys(range(partitions), begin)
+    found = []
+    for number, value in enumerate(values):
+        data = value if isinstance(value, bytes) else json.dumps(value).encode()
+        place = number % partitions
+        found.append(PlainRecord(data, place=place, number=counts[place], key_bytes=b"k", time_ms=NOW_MS + 10**6))
+        counts[place] += 1
+    return found
+
+
+def intake(*, models_max: int = 10, labels: tuple[str, ...] = ()) -> Intake:
+    return Intake(
+        IntakeSettings(
+            prefix=PREFIX,
+            triage=lambda model: TRIAGE,
+            labels=lambda model: labels,
+            drift=DriftSettings(),
+            queue=QueueSettings(),
+            models_max=models_max,
+            future_seconds_max=60,
+        ),
+        reference_of=lambda model: None,
+        serving_of=lambda model: None,
+        clock=lambda: NOW_MS / 1000,
+    )
+
+
+def run(values: list[Any], **options: Any) -> CollectingOutbox:
+    outbox = CollectingOutbox()
+    intake(**options).handle(records(values), outbox)  # type: ignore[arg-type]
+    return outbox
+
+
+def verdicts_of(outbox: CollectingOutbox) -> list[Verdict]:
+    return [value for value in outbox.of(VERDICTS) if isinstance(value, Verdict)]
+
+
+def tasks_of(outbox: CollectingOutbox) -> list[Task]:
+    return [value for value in outbox.of(REVIEW_EVENTS) if isinstance(value, Task)]
+
+
+def blocks_of(outbox: CollectingOutbox) -> list[Block]:
+    return [value for value in outbox.of(BLOCKS) if isinstance(value, Block)]
+
+
+def test_every_prediction_gets_one_verdict() -> None:
+    """A batch of messages, single and in arrays: as many verdicts as predictions, each about its own."""
+    values = [prediction(n) for n in range(500)]
+    arrays: list[Any] = [values[start : start + 50] for start in range(300, 500, 50)]
+    verdicts = verdicts_of(run([*values[:300], *arrays]))
+    assert sorted(v.event_id for v in verdicts) == sorted(str(value["event_id"]) for value in values)
+    times = {str(value["event_id"]): value["time"] for value in values}
+    assert {v.event_id: v.time for v in verdicts} == times
+    assert {v.decided_at for v in verdicts} == {NOW_MS}
+    assert all(v.model_version == "3" and v.policy_version and v.reasons for v in verdicts)
+
+
+def test_inclusion_probabilities_are_never_zero_where_review_is_allowed() -> None:
+    """Consent to review means a known chance above zero; no consent means zero, no task, and no review."""
+    values = [prediction(n, consent={"review": n % 5 != 0, "learn": True}) for n in range(1_000)]
+    outbox = run(values)
+    for verdict in verdicts_of(outbox):
+        allowed = int(verdict.event_id.rpartition("-")[2]) % 5 != 0
+        assert (verdict.inclusion_probability > 0) == allowed
+        if not allowed:
+            assert verdict.task_id == ""
+    assert not any(
+        int(task.evidence.event_id.rpartition("-")[2]) % 5 == 0 for task in tasks_of(outbox) if task.evidence
+    )
+
+
+def test_tasks_are_of_seen_events_and_in_their_verdicts() -> None:
+    """A verdict names its task exactly where a person will see the event, and the task carries what learning needs."""
+    values = {str(v["event_id"]): v for v in (prediction(n) for n in range(2_000))}
+    outbox = run(list(values.values()))
+    verdicts = {verdict.event_id: verdict for verdict in verdicts_of(outbox)}
+    tasks = tasks_of(outbox)
+    assert len({task.task_id for task in tasks}) == len(tasks) > 0
+    for task in tasks:
+        assert task.evidence is not None
+        verdict = verdicts[task.evidence.event_id]
+        assert verdict.task_id == task.task_id
+        assert task.inclusion_probability == verdict.inclusion_probability
+        assert task.evidence.features == values[verdict.event_id]["features"]
+        assert task.lane == ("audit" if verdict.decision == "accept" else verdict.decision)
+    seen = {verdict.event_id for verdict in verdicts.values() if verdict.task_id}
+    assert seen == {task.evidence.event_id for task in tasks if task.evidence}
+    assert seen == {v.event_id for v in verdicts.values() if v.decision != "accept" or v.audit}
+
+
+def test_the_budget_holds() -> None:
+    """Over some thousand events people see no more than the budget allows, and audits happen."""
+    verdicts = verdicts_of(run([prediction(n) for n in range(4_000)]))
+    seen = [v for v in verdicts if v.decision != "accept" or v.audit]
+    assert 0.05 < len(seen) / len(verdicts) <= 0.22
+    assert any(v.audit for v in verdicts)
+
+
+def test_blocks_cover_every_event() -> None:
+    """Blocks of a batch add up to its events, model by model."""
+    values = [prediction(n, model) for n in range(700) for model in ("churn", "fraud")]
+    sums: dict[str, int] = {}
+    for block in blocks_of(run(values)):
+        sums[block.model] = sums.get(block.model, 0) + block.events
+    assert sums == {"churn": 700, "fraud": 700}
+
+
+def test_models_do_not_mix() -> None:
+    """Several models in one array message: keys and verdicts keep them apart."""
+    outbox = run([[prediction(n, model) for n in range(100) for model in ("a", "b", "c")]])
+    for name, key, value in outbox.sent:
+        if name == VERDICTS.name:
+            assert isinstance(value, list)
+            assert {v.model.encode() for v in value} == {key}  # type: ignore[attr-defined]
+    assert len(verdicts_of(outbox)) == 300
+
+
+def test_rejects_do_not_stop_the_rest() -> None:
+    """What cannot be read becomes a Reject with its bytes; everything else gets its verdict."""
+    bad = [b"rubbish", b"", json.dumps(prediction(1, time="x")).encode()]
+    outbox = run([prediction(0), *bad, prediction(2)])
+    rejects = [value for value in outbox.of(REJECTS) if isinstance(value, Reject)]
+    assert len(verdicts_of(outbox)) == 2
+    assert sorted(reject.original for reject in rejects) == sorted(bad)
+
+
+def test_one_model_too_many_is_rejected() -> None:
+    """Beyond ``models_max`` a new model's predictions are rejected with that reason and their own bytes."""
+    third = prediction(2, "c")
+    outbox = run([prediction(0, "a"), [prediction(1, "b"), third]], models_max=2)
+    (reject,) = outbox.of(REJECTS)
+    assert isinstance(reject, Reject)
+    assert (reject.field, json.loads(reject.original), reject.source_index) == ("$.model", third, 1)
+    assert "worker.models_max" in reject.reason
+    assert {verdict.model for verdict in verdicts_of(outbox)} == {"a", "b"}
+
+
+def test_what_is_sent_can_be_read() -> None:
+    """Every value on every topic decodes again, whatever the features were."""
+    odd = {"text": "ä\u0000\u2028😀", "big": 10**30, "none": None, "flag": True, "tiny": 1e-300, "large": 1e300}
+    outbox = run([prediction(n, features=odd, prediction=n % 3) for n in range(300)])
+    for _, _, value in outbox.sent:
+        for one in value if isinstance(value, list) else [value]:
+            assert isinstance(one, msgspec.Struct)
+            assert msgspec.json.decode(msgspec.json.encode(one), type=type(one)) == one
+
+
+def test_choices_are_what_was_declared_or_seen() -> None:
+    """A reviewer is offered the declared labels in their order, else those that were seen."""
+    values = [prediction(n, confidence=0.5) for n in range(400)]
+    assert {task.choices for task in tasks_of(run(values, labels=("stay", "go", "unknown")))} == {
+        ("stay", "go", "unknown")
+    }
+    assert all(set(task.choices) <= {"stay", "go"} for task in tasks_of(run(values)))
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_undo_forgets_the_batch(known: bool) -> None:
+    """After an aborted transaction the same batch is decided as if it came for the first time."""
+    first, batch = [prediction(n) for n in range(600)], [prediction(n) for n in range(600, 900)]
+    once, twice = intake(), intake()
+    expected, aborted, again = CollectingOutbox(), CollectingOutbox(), CollectingOutbox()
+    if known:
+        for one in (once, twice):
+            one.handle(records(first), CollectingOutbox())  # type: ignore[arg-type]
+    once.handle(records(batch, begin=300), expected)  # type: ignore[arg-type]
+    twice.handle(records(batch, begin=300), aborted)  # type: ignore[arg-type]
+    twice.undo()
+    twice.handle(records(batch, begin=300), again)  # type: ignore[arg-type]
+    assert again.sent == expected.sent
+
+
+def test_a_restart_decides_audits_alike() -> None:
+    """Sampling is by hash: another worker draws the same audit sample from the same events."""
+    values = [prediction(n) for n in range(2_000)]
+    one, other = verdicts_of(run(values)), verdicts_of(run(values))
+    assert [v.audit for v in one] == [v.audit for v in other]
