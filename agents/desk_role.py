@@ -19,7 +19,8 @@ from faust.exceptions import FaustError
 from agents.desk import LiveDesk
 from agents.desk_state import DeskState, handler_of
 from agents.loop_watch import LoopWatch
-from agents.metrics import OPEN_TASKS, exposition
+from agents.metrics import OPEN_TASKS, OVERDUE_TASKS, exposition
+from agents.plan import Plan
 from agents.settings import Settings
 from review.console.app import create_app
 from review.outcomes import Expired, Settled
@@ -124,9 +125,9 @@ class Sender:
                     return
 
 
-def add_desk(plan: Any) -> None:
+def add_desk(plan: Plan) -> None:
     """Read the log up to now, then add the agents, the timers and the console to the plan's app."""
-    settings: Settings = plan.settings
+    settings = plan.settings
     state = DeskState.new(settings, now_ms)
     relay = Relay()
     listener = _catch_up(state, settings, relay)
@@ -192,6 +193,7 @@ def _add_settling(app: Any, state: DeskState, sender: Sender) -> None:
         await sender.flush()
         for lane, counts in state.queue.counts(now_ms()).items():
             OPEN_TASKS.labels(lane).set(counts.open + counts.leased)
+            OVERDUE_TASKS.labels(lane).set(counts.overdue)
 
 
 def _add_archiving(app: Any, state: DeskState, sender: Sender, warehouse: Warehouse) -> None:

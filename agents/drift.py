@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -38,6 +39,8 @@ ALERT_ACTIONS = {"confirmed": "acknowledge", "expected change": "adopt", "false 
 """What becomes of an alert when its task is settled with this answer."""
 
 ACTIONS_WAITING_MAX = 10_000
+OPINIONS_KEPT_MAX = 1_000
+"""Answers to alert tasks that are not settled yet; of one beyond it, who gave it is not noted on the alert."""
 
 
 class Drift:
@@ -66,6 +69,7 @@ class Drift:
         self._references: dict[str, Reference] = {}
         self._alerts: dict[str, Alert] = {}
         self._monitors: dict[str, ModelMonitor] = {}
+        self._said: OrderedDict[str, Opinion] = OrderedDict()
         self._asked: queue.Queue[tuple[str, str, str, str]] = queue.Queue(ACTIONS_WAITING_MAX)
 
     def assigned(self, places: list[Place]) -> dict[tuple[str, int], int]:
@@ -78,15 +82,23 @@ class Drift:
         """An opinion of the log: acknowledging and resolving on the page of an alert take effect at once."""
         value = record.value()
         opinion = None if value is None else decode(Opinion, value)
-        if opinion is not None and opinion.answer in ("acknowledge", "resolve"):
+        if opinion is None:
+            return
+        if opinion.answer in ("acknowledge", "resolve"):
             self._asked.put((opinion.task_id, opinion.answer, opinion.person, opinion.comment))
+        elif opinion.answer in ALERT_ACTIONS:
+            self._said[opinion.task_id] = opinion
+            if len(self._said) > OPINIONS_KEPT_MAX:
+                self._said.popitem(last=False)
 
     def heard_task(self, record: Record) -> None:
         """A settled task about an alert."""
         value = record.value()
         task = None if value is None else decode(Task, value)
         if task is not None and task.state == "settled" and task.answer in ALERT_ACTIONS:
-            self._asked.put((task.task_id, ALERT_ACTIONS[task.answer], "", task.answer))
+            said = self._said.pop(task.task_id, None)
+            note = f"{task.answer}: {said.comment}" if said and said.comment else task.answer
+            self._asked.put((task.task_id, ALERT_ACTIONS[task.answer], said.person if said else "", note))
 
     def handle(self, records: Sequence[Record], outbox: Outbox) -> None:
         """One batch, possibly empty."""
@@ -135,7 +147,6 @@ class Drift:
 
     def _tell_alert(self, alert: Alert, outbox: Outbox) -> None:
         known, now_ms = self._alerts.get(alert.alert_id), int(self._clock() * 1000)
-        is_new = known is None
         raised_at = now_ms if known is None else known.raised_at
         alert = msgspec.structs.replace(alert, raised_at=raised_at, told_at=now_ms)
         self._alerts[alert.alert_id] = alert
@@ -144,11 +155,13 @@ class Drift:
         if alert.state == "resolved":
             ended = msgspec.structs.replace(task, state="expired", changed_at=now_ms)
             outbox.send(REVIEW_ALERTS, task.task_id, ended)
-        elif is_new:
+        elif known is None:
             outbox.send(REVIEW_ALERTS, task.task_id, task)
             ALERTS_FIRED.labels(alert.model, alert.severity).inc()
             log.info("alert fired", model=alert.model, signal=alert.signal, at_event=alert.fired_at_event)
             self._ask_report(alert)
+        elif known.severity != alert.severity:
+            outbox.send(REVIEW_ALERTS, task.task_id, task)
 
     def _ask_report(self, alert: Alert) -> None:
         monitor = self._monitors[alert.model]

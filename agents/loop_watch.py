@@ -11,6 +11,7 @@ from typing import cast
 
 import structlog
 
+from agents.metrics import LAG_MESSAGES
 from review.accuracy import AccuracyEstimate, AccuracySums
 from review.console.desk import Interval, RoleState
 from review.settings import AccuracySettings
@@ -31,6 +32,7 @@ REFRESH_SECONDS = 2.0
 REFRESH_SHARE_MAX = 0.2
 """Share of the time that may go into these questions: on a large archive they are asked less often."""
 LAG_WARNING_EVENTS = 50_000
+LAG_AT_REST_EVENTS = 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -132,5 +134,14 @@ class LoopWatch:
             lags = lag_of_groups(self._kafka, ("intake", "drift", "learn", "record", "labels"))
         except StreamsError as error:
             return (), [f"Lag is unknown: {error}"]
+        for role, lag in lags.items():
+            LAG_MESSAGES.labels(role).set(lag or 0)
         late = [f"{role} is {lag} messages behind." for role, lag in lags.items() if (lag or 0) > LAG_WARNING_EVENTS]
-        return tuple(RoleState(role=role, lag_events=lag) for role, lag in lags.items()), late
+        return tuple(role_state(role, lag) for role, lag in lags.items()), late
+
+
+def role_state(role: str, lag: int | None) -> RoleState:
+    """What the console says of a role; the markers that end transactions count as messages, so a few are none."""
+    if lag is None:
+        return RoleState(role=role, note="has read nothing yet")
+    return RoleState(role=role, lag_events=lag, note="keeping up" if lag <= LAG_AT_REST_EVENTS else "catching up")

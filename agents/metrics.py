@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
+
+from streams.batches import Handler
+from streams.outbox import Outbox
+from streams.records import Record
 
 __all__ = [
     "ALERTS_FIRED",
@@ -14,10 +19,13 @@ __all__ = [
     "INTAKE_EVENTS",
     "INTAKE_REJECTS",
     "INTAKE_VERDICTS",
+    "LAG_MESSAGES",
     "OPEN_TASKS",
+    "OVERDUE_TASKS",
     "RECORD_FAILURES",
     "RECORD_ROWS",
     "exposition",
+    "timed",
 ]
 
 INTAKE_EVENTS = Counter("watchloop_intake_events_total", "Predictions that were given a verdict.")
@@ -25,10 +33,28 @@ INTAKE_REJECTS = Counter("watchloop_intake_rejects_total", "Messages, or element
 INTAKE_VERDICTS = Counter("watchloop_intake_verdicts_total", "Verdicts by decision.", ["decision"])
 BATCH_SECONDS = Histogram("watchloop_batch_seconds", "Time to handle one batch.", ["role"])
 OPEN_TASKS = Gauge("watchloop_open_tasks", "Tasks that wait for people.", ["lane"], multiprocess_mode="livesum")
+OVERDUE_TASKS = Gauge("watchloop_overdue_tasks", "Tasks past their due time.", ["lane"], multiprocess_mode="livesum")
+LAG_MESSAGES = Gauge(
+    "watchloop_lag_messages", "Messages that a role has not read yet.", ["role"], multiprocess_mode="livemax"
+)
 ALERTS_FIRED = Counter("watchloop_alerts_fired_total", "Alerts that began to fire.", ["model", "severity"])
 CORRECTIONS_LEARNED = Counter("watchloop_corrections_learned_total", "Corrections learned from.", ["model"])
 RECORD_ROWS = Counter("watchloop_record_rows_total", "Rows stored in ClickHouse.", ["table"])
 RECORD_FAILURES = Counter("watchloop_record_failures_total", "Inserts that failed and were tried again.")
+
+
+def timed(role: str, handle: Handler) -> Handler:
+    """A handler whose batches are timed; idle rounds are not."""
+    seconds = BATCH_SECONDS.labels(role)
+
+    def run(records: Sequence[Record], outbox: Outbox) -> None:
+        if records:
+            with seconds.time():
+                handle(records, outbox)
+        else:
+            handle(records, outbox)
+
+    return run
 
 
 def exposition() -> bytes:

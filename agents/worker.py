@@ -2,40 +2,31 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 import sys
-import threading
-from collections.abc import Callable, Collection
-from typing import Any, Literal
+from collections.abc import Collection
+from typing import Any
 
 import faust
 import stamina
 import structlog
 
+from agents.assembly import ADD
 from agents.logs import set_up_logs
 from agents.memory import settle_memory
+from agents.plan import ROLES, Plan, Role
 from agents.settings import Settings
-from streams.admin import check_reachable, create_topics, topic_ids
+from streams.admin import check_reachable, create_topics
 from streams.app import create_app
-from streams.batches import BatchSettings, GroupBatches, TransactionalBatches
 from streams.errors import KafkaUnreachable
-from streams.inbox import PREDICTION_BYTES_MAX
-from streams.records import Record
-from streams.service import ThreadLoop
 from warehouse.client import Warehouse
 from warehouse.errors import ClickHouseUnreachable
 
-__all__ = ["ROLES", "Role", "run_worker"]
+__all__ = ["run_worker"]
 
 log = structlog.get_logger(__name__)
 
-Role = Literal["intake", "drift", "desk", "learn", "record"]
-ROLES: tuple[Role, ...] = ("intake", "drift", "desk", "learn", "record")
-
 START_SECONDS_MAX = 60.0
-STEADY = BatchSettings(events_max=2_000, wait_seconds=0.2)
-"""For roles that work through what comes at their own pace."""
 
 
 class Worker(faust.Worker):
@@ -48,31 +39,6 @@ class Worker(faust.Worker):
     def on_setup_root_logger(self, logger: object, level: int) -> None:  # noqa: ARG002  # faust's signature
         """Put our handler back after faust has set up its own."""
         set_up_logs(self.app.conf.id)
-
-
-@dataclasses.dataclass(slots=True)
-class Plan:
-    """What a worker is made of; ``loops`` run in threads, ``prepare`` runs before anything starts."""
-
-    settings: Settings
-    app: Any
-    slot: str
-    loops: list[ThreadLoop] = dataclasses.field(default_factory=list)
-
-    @property
-    def data(self) -> pathlib.Path:
-        """The folder of this installation."""
-        return pathlib.Path(self.settings.worker.data)
-
-    def add_loop(self, name: str, body: Callable[[threading.Event], None]) -> ThreadLoop:
-        """Run ``body`` in a thread of its own."""
-        loop = ThreadLoop(name, body, stop_seconds_max=self.settings.worker.stop_seconds_max)
-        self.loops.append(loop)
-        return loop
-
-    def warehouse(self) -> Warehouse:
-        """A connection of its own to ClickHouse."""
-        return Warehouse(self.settings.clickhouse)
 
 
 def run_worker(settings: Settings, roles: Collection[Role], *, slot: str) -> int:
@@ -112,224 +78,3 @@ def _wait_for_servers(settings: Settings, roles: Collection[Role]) -> None:
             if "record" in roles:
                 Warehouse(settings.clickhouse).install()
     create_topics(settings.kafka)
-
-
-def _prediction_bytes_max(settings: Settings) -> int:
-    """What one prediction may have, so that a task or a correction with its features fits into a message."""
-    return min(PREDICTION_BYTES_MAX, settings.kafka.message_bytes_max // 4)
-
-
-def _add_intake(plan: Plan) -> None:
-    from agents.catalogue import Catalogue
-    from agents.intake import Intake, IntakeSettings
-    from learning.signing import Keyring
-    from schemas.topics import PREDICTIONS
-
-    settings = plan.settings
-    catalogue = Catalogue(
-        settings.kafka,
-        lambda: Keyring.from_folder(plan.data / "keys" / "public"),
-        settings.learning.snapshot_bytes_max,
-    )
-    catalogue.catch_up()
-    intake = Intake(
-        IntakeSettings(
-            prefix=settings.kafka.prefix,
-            triage=lambda model: settings.model(model).triage,
-            labels=lambda model: settings.model(model).labels,
-            drift=settings.drift,
-            queue=settings.queue,
-            models_max=settings.worker.models_max,
-            future_seconds_max=settings.worker.future_seconds_max,
-            prediction_bytes_max=_prediction_bytes_max(settings),
-        ),
-        reference_of=catalogue.reference_of,
-        serving_of=catalogue.serving_of,
-        candidate_of=catalogue.candidate_of,
-    )
-    batches = TransactionalBatches(
-        settings.kafka,
-        group="intake",
-        slot=plan.slot,
-        undo=intake.undo,
-        topics=[PREDICTIONS],
-        handle=intake.handle,
-        batch=BatchSettings(events_max=settings.worker.batch_events_max),
-    )
-    plan.add_loop("catalogue", catalogue.run)
-    plan.add_loop("intake", batches.run)
-
-
-def _add_drift(plan: Plan) -> None:
-    from agents.drift import Drift
-    from agents.reports import ReportDesk
-    from drift.report import Reporter
-    from schemas.topics import BLOCKS, CORRECTIONS, REVIEW_ALERTS, REVIEW_OPINIONS
-    from streams.reader import LogReader
-
-    settings = plan.settings
-    reporter = Reporter(settings.drift)
-    drift = Drift(
-        settings.drift_of,
-        settings.queue,
-        settings.kafka.prefix,
-        load=lambda: _drift_state(settings),
-        reports=ReportDesk(reporter, plan.warehouse()),
-    )
-    batches = GroupBatches(
-        settings.kafka,
-        group="drift",
-        topics=[BLOCKS, CORRECTIONS],
-        handle=drift.handle,
-        on_assign=drift.assigned,
-        batch=STEADY,
-    )
-    people = LogReader(
-        settings.kafka, {REVIEW_OPINIONS.name: drift.heard_opinion, REVIEW_ALERTS.name: drift.heard_task}
-    )
-
-    def listen(stop: threading.Event) -> None:
-        people.catch_up()
-        people.run(stop)
-
-    def watch(stop: threading.Event) -> None:
-        reporter.start()
-        try:
-            batches.run(stop)
-        finally:
-            reporter.stop()
-
-    plan.add_loop("drift: people", listen)
-    plan.add_loop("drift", watch)
-
-
-def _drift_state(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
-    """References and alerts as their topics have them."""
-    from agents.desk_state import handler_of, read
-    from schemas.alert import Alert
-    from schemas.reference import Reference
-    from schemas.topics import ALERTS, REFERENCES
-    from streams.reader import LogReader
-
-    references: dict[str, Reference] = {}
-    alerts: dict[str, Alert] = {}
-
-    def hear_reference(data: bytes | None) -> None:
-        reference = read(Reference, data)
-        if reference is not None:
-            references[reference.model] = reference
-
-    def hear_alert(data: bytes | None) -> None:
-        alert = read(Alert, data)
-        if alert is not None:
-            alerts[alert.alert_id] = alert
-
-    reader = LogReader(
-        settings.kafka, {REFERENCES.name: handler_of(hear_reference), ALERTS.name: handler_of(hear_alert)}
-    )
-    reader.catch_up()
-    reader.close()
-    return references, alerts
-
-
-def _manifests(settings: Settings) -> dict[str, Any]:
-    """Manifests by key, as their topic has them."""
-    from agents.desk_state import read
-    from schemas.manifest import Manifest, manifest_key
-    from schemas.topics import MODELS
-    from streams.reader import LogReader
-
-    found: dict[str, Manifest] = {}
-
-    def hear(record: Record) -> None:
-        manifest = read(Manifest, record.value())
-        if manifest is None:
-            found.pop((record.key() or b"").decode("utf-8", "replace"), None)
-        else:
-            found[manifest_key(manifest.model, manifest.recipe)] = manifest
-
-    reader = LogReader(settings.kafka, {MODELS.name: hear})
-    reader.catch_up()
-    reader.close()
-    return found
-
-
-def _add_learn(plan: Plan) -> None:
-    from agents.labels import Labels
-    from agents.learn import Learn
-    from learning.signing import SigningKey
-    from schemas.topics import CORRECTIONS, LABELS
-
-    settings = plan.settings
-    key = SigningKey.load_or_create(plan.data / "keys" / "signing.pem")
-    key.publish(plan.data / "keys" / "public")
-    learn = Learn(
-        settings.learning_of,
-        settings.kafka.prefix,
-        key,
-        load=lambda: _manifests(settings),
-        publish_seconds_min=settings.worker.publish_seconds_min,
-    )
-    learning = GroupBatches(
-        settings.kafka,
-        group="learn",
-        topics=[CORRECTIONS],
-        handle=learn.handle,
-        on_assign=learn.assigned,
-        batch=BatchSettings(events_max=100, wait_seconds=0.2),
-    )
-    plan.add_loop("learn", learning.run)
-
-    def join(stop: threading.Event) -> None:
-        labels = Labels(
-            plan.warehouse(),
-            settings.kafka.prefix,
-            pause=lambda seconds: batches.wait_paused(stop, seconds),
-        )
-        batches = GroupBatches(settings.kafka, group="labels", topics=[LABELS], handle=labels.handle, batch=STEADY)
-        batches.run(stop)
-
-    plan.add_loop("labels", join)
-
-
-def _add_record(plan: Plan) -> None:
-    from agents.record import RECORDED, Recorder
-
-    settings = plan.settings
-
-    def write(stop: threading.Event) -> None:
-        recorder = Recorder(
-            plan.warehouse(),
-            settings.kafka.prefix,
-            topic_ids=lambda: topic_ids(settings.kafka),
-            future_seconds_max=settings.worker.future_seconds_max,
-            stop=stop,
-            prediction_bytes_max=_prediction_bytes_max(settings),
-        )
-        batches = GroupBatches(
-            settings.kafka,
-            group="record",
-            topics=RECORDED,
-            handle=recorder.handle,
-            on_assign=recorder.assigned,
-            batch=BatchSettings(events_max=50_000, wait_seconds=1.0),
-        )
-        recorder.pause = lambda seconds: batches.wait_paused(stop, seconds)
-        batches.run(stop)
-
-    plan.add_loop("record", write)
-
-
-def _add_desk(plan: Plan) -> None:
-    from agents.desk_role import add_desk
-
-    add_desk(plan)
-
-
-ADD: dict[Role, Callable[[Plan], None]] = {
-    "intake": _add_intake,
-    "drift": _add_drift,
-    "desk": _add_desk,
-    "learn": _add_learn,
-    "record": _add_record,
-}

@@ -22,7 +22,7 @@ from streams.outbox import Outbox, producer_config
 from streams.records import Record
 from streams.settings import KafkaSettings
 
-__all__ = ["BatchSettings", "GroupBatches", "HandBack", "Place", "TransactionalBatches"]
+__all__ = ["BatchSettings", "GroupBatches", "HandBack", "Handler", "Place", "TransactionalBatches"]
 
 log = structlog.get_logger(__name__)
 

@@ -81,7 +81,8 @@ def worker(
 ) -> None:
     """Run roles against a Kafka and a ClickHouse that run already."""
     from agents.orphans import end_with_parent
-    from agents.worker import ROLES, run_worker
+    from agents.plan import ROLES
+    from agents.worker import run_worker
 
     end_with_parent()
 

@@ -32,6 +32,8 @@ class Format(enum.StrEnum):
 
 CLICKHOUSE_FORMATS = {Format.CSV: "CSVWithNames", Format.PARQUET: "Parquet", Format.JSON: "JSONEachRow"}
 TABLE_ROWS_MAX = 1_000
+PIPED_COLUMNS = 10_000
+"""A table that nobody sees on a terminal is as wide as its content."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -117,7 +119,7 @@ def _table(warehouse: Warehouse, sql: str) -> bytes:
     table = Table(*names)
     for row in rows[:TABLE_ROWS_MAX]:
         table.add_row(*(_cell(value) for value in row))
-    console = Console(file=sys.stdout, soft_wrap=not sys.stdout.isatty())
+    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPED_COLUMNS)
     with console.capture() as captured:
         console.print(table)
         if len(rows) > TABLE_ROWS_MAX:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from agents.worker import ROLES
+from agents.plan import ROLES
 from watchloop.cli import app
 from watchloop.settings import load_settings
 

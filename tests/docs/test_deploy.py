@@ -46,7 +46,7 @@ def test_rules_use_metrics_that_exist():
     assert used
     assert used <= exposed_names()
     labels = {
-        "watchloop_record_rows_total": metrics.RECORD_ROWS,
+        "watchloop_overdue_tasks": metrics.OVERDUE_TASKS,
         "watchloop_open_tasks": metrics.OPEN_TASKS,
         "watchloop_alerts_fired_total": metrics.ALERTS_FIRED,
     }

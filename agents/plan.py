@@ -1,0 +1,43 @@
+"""What a worker is made of, before it starts."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import threading
+from collections.abc import Callable
+from typing import Any, Literal
+
+from agents.settings import Settings
+from streams.service import ThreadLoop
+from warehouse.client import Warehouse
+
+__all__ = ["ROLES", "Plan", "Role"]
+
+Role = Literal["intake", "drift", "desk", "learn", "record"]
+ROLES: tuple[Role, ...] = ("intake", "drift", "desk", "learn", "record")
+
+
+@dataclasses.dataclass(slots=True)
+class Plan:
+    """What a worker is made of; ``loops`` run in threads, ``prepare`` runs before anything starts."""
+
+    settings: Settings
+    app: Any
+    slot: str
+    loops: list[ThreadLoop] = dataclasses.field(default_factory=list)
+
+    @property
+    def data(self) -> pathlib.Path:
+        """The folder of this installation."""
+        return pathlib.Path(self.settings.worker.data)
+
+    def add_loop(self, name: str, body: Callable[[threading.Event], None]) -> ThreadLoop:
+        """Run ``body`` in a thread of its own."""
+        loop = ThreadLoop(name, body, stop_seconds_max=self.settings.worker.stop_seconds_max)
+        self.loops.append(loop)
+        return loop
+
+    def warehouse(self) -> Warehouse:
+        """A connection of its own to ClickHouse."""
+        return Warehouse(self.settings.clickhouse)
