@@ -7,7 +7,7 @@ from collections.abc import Callable
 from review.console.wording import count, number, percent
 from schemas.alert import Alert
 
-__all__ = ["evidence_lines"]
+__all__ = ["evidence_lines", "what_changed"]
 
 
 def whole(value: float) -> str:
@@ -16,11 +16,11 @@ def whole(value: float) -> str:
 
 
 WORDS: dict[str, tuple[str, Callable[[float], str]]] = {
+    "shift_sd": ("shift of the mean: {} standard deviations of the reference", number),
+    "psi": ("population stability index: {} (above 0.1 moderate, above 0.25 large)", number),
     "reference_mean": ("mean in the reference: {}", number),
     "mean_before": ("mean before the change: {}", number),
     "mean_after": ("mean after the change: {}", number),
-    "shift_sd": ("shift of the mean: {} standard deviations of the reference", number),
-    "psi": ("population stability index: {} (above 0.1 moderate, above 0.25 large)", number),
     "psi_threshold": ("the index that counts as a change here: {}", number),
     "error_before": ("the model was wrong before: {}", percent),
     "error_after": ("the model is wrong now: {}", percent),
@@ -37,3 +37,17 @@ def evidence_lines(alert: Alert) -> list[str]:
     known = [text.format(write(seen[name])) for name, (text, write) in WORDS.items() if name in seen]
     rest = [f"{name.replace('_', ' ')}: {number(value)}" for name, value in seen.items() if name not in WORDS]
     return known + rest
+
+
+def what_changed(before: Alert | None, now: Alert) -> str:
+    """What a revision of an alert brought, beside its state; empty where the state says it all."""
+    if before is None or before.state != now.state:
+        return ""
+    news = []
+    if before.severity != now.severity:
+        news.append(f"severity {before.severity} to {now.severity}")
+    if now.report_id and not before.report_id:
+        news.append("report added")
+    if before.evidence != now.evidence:
+        news.append("newer evidence")
+    return ", ".join(news)

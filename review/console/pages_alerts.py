@@ -13,7 +13,7 @@ from litestar.response import Response
 from review.console.api import OFFSET_MAX
 from review.console.context import console_of
 from review.console.desk import AlertAction
-from review.console.evidence_words import evidence_lines
+from review.console.evidence_words import evidence_lines, what_changed
 from review.console.forms import field, html, redirect
 from review.console.headers import REPORT_POLICY
 from review.console.replies import STATUS_OF, check_comment
@@ -54,7 +54,9 @@ async def get_alert_page(request: ConsoleRequest, alert_id: str) -> Response[str
     if view is None:
         raise NotFoundException(f"alert {alert_id}: there is no such alert")
     may_act = not {"on-call", "admin"}.isdisjoint(request.user.roles)
-    return html(page(request, "alert.html", view=view, may_act=may_act, lines=evidence_lines(view.alert)))
+    news = [what_changed(before, now) for before, now in zip((None, *view.history), view.history, strict=False)]
+    body = page(request, "alert.html", view=view, may_act=may_act, lines=evidence_lines(view.alert), news=news)
+    return html(body)
 
 
 @post("/alerts/{alert_id:str}/acknowledge", include_in_schema=False, guards=[needs("on-call")])

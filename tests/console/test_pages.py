@@ -185,3 +185,21 @@ def test_page_that_is_not_there_says_so(visit):
     assert answer.status_code == 404
     assert "Nothing is at /nowhere." in answer.text
     assert '<a class="button" href="/">' in answer.text
+
+
+def test_the_history_of_an_alert_says_what_each_revision_brought():
+    """Two lines that both say "firing" must say what is new about the second."""
+    from review.console.evidence_words import what_changed
+    from schemas.alert import Alert
+
+    first = Alert(
+        alert_id="a", model="m", signal="confidence", detector="psi", severity="warning", state="firing", revision=0,
+        fired_at=1, fired_at_event=1, changed_at=1, evidence={"psi": 0.3},
+    )  # fmt: skip
+    worse = msgspec.structs.replace(first, severity="critical", evidence={"psi": 1.2}, revision=1)
+    with_report = msgspec.structs.replace(worse, report_id="r", revision=2)
+    acknowledged = msgspec.structs.replace(with_report, state="acknowledged", revision=3)
+    assert what_changed(None, first) == ""
+    assert what_changed(first, worse) == "severity warning to critical, newer evidence"
+    assert what_changed(worse, with_report) == "report added"
+    assert what_changed(with_report, acknowledged) == ""
