@@ -11,9 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import msgspec
-
-from watchloop.folder import Endpoints
+from watchloop.folder import DataFolder, Endpoints
 
 T = TypeVar("T")
 
@@ -111,10 +109,7 @@ class Program:
         def found() -> Endpoints | None:
             assert self.process is not None
             assert self.process.poll() is None, f"ended with {self.process.poll()}\n{self.log()}"
-            try:
-                return msgspec.json.decode((self.folder / "endpoints.json").read_bytes(), type=Endpoints)
-            except FileNotFoundError:
-                return None
+            return DataFolder(self.folder).endpoints()
 
         return eventually("endpoints.json", found, START_SECONDS_MAX, self.log)
 

@@ -1,0 +1,234 @@
+"""RECORD on a real ClickHouse: every row once, whatever happens to either."""
+
+from __future__ import annotations
+
+import pathlib
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+import pytest
+from plain_record import PREFIX, CollectingOutbox, PlainRecord
+
+from agents.record import RECORDED, Recorder
+from schemas.codec import encode
+from schemas.label import Label
+from schemas.reject import Reject
+from schemas.topics import LABELS, PREDICTIONS, REJECTS, VERDICTS
+from schemas.verdict import Verdict
+from streams.batches import HandBack, Place
+from warehouse.client import Warehouse
+from warehouse.embedded import EmbeddedClickHouse
+from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
+from warehouse.tables import table_of
+
+pytestmark = pytest.mark.servers
+
+GOLDEN = pathlib.Path(__file__).parent.parent.parent / "schemas" / "golden"
+IDS = {topic.name: f"id-of-{topic.name}" for topic in RECORDED}
+PASSWORDS = {"watchloop": "writer", "analyst": "reader"}
+
+
+def recorder(warehouse: Warehouse, stop: threading.Event | None = None) -> Recorder:
+    return Recorder(
+        warehouse,
+        PREFIX,
+        topic_ids=lambda: IDS,
+        future_seconds_max=10**9,
+        stop=stop or threading.Event(),
+        clock=lambda: 1_700_000_000.0,
+    )
+
+
+def places(*names: str) -> list[Place]:
+    return [Place(name, 0, None) for name in names]
+
+
+def label(number: int, text: str = "1") -> bytes:
+    return encode(Label(event_id=f"e-{number}", model="m", label=text, time=1_700_000_000_000))
+
+
+def messages(name: str, values: Sequence[bytes | None], begin: int = 0) -> list[PlainRecord]:
+    return [PlainRecord(value, name=name, number=begin + number) for number, value in enumerate(values)]
+
+
+def hand(one: Recorder, records: Sequence[PlainRecord]) -> CollectingOutbox:
+    outbox = CollectingOutbox()
+    one.handle(records, outbox)  # type: ignore[arg-type]
+    return outbox
+
+
+def ids(warehouse: Warehouse, table: str = "labels") -> list[str]:
+    return [row["event_id"] for row in warehouse.query(f"SELECT event_id FROM {table} ORDER BY _offset, _index")]
+
+
+def test_a_sample_of_every_topic_goes_in(warehouse: Warehouse) -> None:
+    """What was ever published on a topic finds its table and its columns."""
+    one = recorder(warehouse)
+    one.assigned(places(*IDS))
+    stored = 0
+    for topic in RECORDED:
+        samples = [file.read_bytes() for file in sorted(GOLDEN.glob(f"{topic.name}.*json"))]
+        assert samples, f"no sample of {topic.name}"
+        outbox = hand(one, messages(topic.name, samples))
+        assert outbox.sent == [], topic.name
+        sql = f"SELECT count() AS n FROM `{table_of(topic.name)}` WHERE _topic_id = '{IDS[topic.name]}'"
+        rows = warehouse.query(sql)[0]["n"]
+        assert rows == len(samples), topic.name
+        stored += rows
+    assert stored >= len(RECORDED)
+
+
+def test_arrays_are_taken_apart_and_tombstones_left_out(warehouse: Warehouse) -> None:
+    """An array of verdicts is a row for each; a tombstone is none."""
+    one = recorder(warehouse)
+    one.assigned(places("verdicts"))
+    verdicts = [
+        Verdict(
+            event_id=f"e-{n}",
+            model="m",
+            time=1,
+            decision="accept",
+            uncertainty=0.1,
+            inclusion_probability=0.02,
+            decided_at=2,
+        )
+        for n in range(5)
+    ]
+    hand(one, messages(VERDICTS.name, [encode(verdicts), None, encode(verdicts[:1])]))
+    assert ids(warehouse, "verdicts") == ["e-0", "e-1", "e-2", "e-3", "e-4", "e-0"]
+
+
+def test_a_restart_goes_on_behind_what_is_stored(warehouse: Warehouse) -> None:
+    """The next one begins behind the highest identity, also where the group committed less; nothing is stored twice."""
+    first = recorder(warehouse)
+    assert first.assigned(places("labels")) == {}
+    hand(first, messages(LABELS.name, [label(n) for n in range(7)]))
+    second = recorder(warehouse)
+    starts = second.assigned([Place("labels", 0, 3), Place("labels", 1, 9)])
+    assert starts == {("labels", 0): 7}
+    hand(second, messages(LABELS.name, [label(n) for n in range(7, 10)], begin=7))
+    assert ids(warehouse) == [f"e-{n}" for n in range(10)]
+    assert recorder(warehouse).assigned([Place("labels", 0, 50)]) == {("labels", 0): 50}
+
+
+def test_a_batch_that_comes_again_adds_nothing(warehouse: Warehouse) -> None:
+    """The same batch, stored and handed out again before its commit, is one."""
+    one = recorder(warehouse)
+    one.assigned(places("labels"))
+    batch = messages(LABELS.name, [label(n) for n in range(20)])
+    for _ in range(3):
+        hand(one, batch)
+    assert len(ids(warehouse)) == 20
+
+
+def test_what_cannot_be_read_becomes_a_reject(warehouse: Warehouse) -> None:
+    """Rubbish on a topic is told with its bytes and its place, and the rest is stored."""
+    one = recorder(warehouse)
+    one.assigned(places("labels"))
+    outbox = hand(one, messages(LABELS.name, [label(0), b"rubbish", b'{"event_id":"x"}', label(3)]))
+    rejects = [value for value in outbox.of(REJECTS) if isinstance(value, Reject)]
+    assert [(r.original, r.source_offset, r.role) for r in rejects] == [
+        (b"rubbish", 1, "record"),
+        (b'{"event_id":"x"}', 2, "record"),
+    ]
+    assert ids(warehouse) == ["e-0", "e-3"]
+
+
+def test_a_row_that_clickhouse_refuses_becomes_a_reject(warehouse: Warehouse) -> None:
+    """A row that the table does not take is set apart with ClickHouse's reason; its neighbours are stored."""
+    warehouse.command("ALTER TABLE labels MODIFY COLUMN label UInt8")
+    one = recorder(warehouse)
+    one.assigned(places("labels"))
+    outbox = hand(one, messages(LABELS.name, [label(n, "no number" if n == 2 else "1") for n in range(5)]))
+    (reject,) = outbox.of(REJECTS)
+    assert isinstance(reject, Reject)
+    assert (reject.original, reject.source_offset) == (label(2, "no number"), 2)
+    assert reject.reason.startswith("ClickHouse: ")
+    assert ids(warehouse) == ["e-0", "e-1", "e-3", "e-4"]
+
+
+def test_predictions_that_intake_rejects_are_not_stored(warehouse: Warehouse) -> None:
+    """RECORD reads predictions as INTAKE does: what has no verdict has no row, and is rejected once only, by INTAKE."""
+    one = recorder(warehouse)
+    one.assigned(places("predictions"))
+    good = (
+        b'{"event_id":"e","model":"m","time":1700000000000,"features":{"a":1,"b":"x"},"prediction":1,"confidence":0.5}'
+    )
+    outbox = hand(one, messages(PREDICTIONS.name, [good, b"rubbish", b"[" + good + b",3]"]))
+    assert outbox.sent == []
+    assert ids(warehouse, "predictions") == ["e", "e"]
+
+
+@pytest.fixture
+def own_clickhouse(tmp_path: pathlib.Path) -> Iterator[EmbeddedClickHouse]:
+    """A server that the test may stop."""
+    server = EmbeddedClickHouse(tmp_path / "clickhouse", EmbeddedClickHouseSettings(), passwords=PASSWORDS)
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_clickhouse_away_for_a_while_loses_nothing(own_clickhouse: EmbeddedClickHouse) -> None:
+    """While ClickHouse is stopped the batch waits; when it is back the batch is stored, once."""
+    warehouse = Warehouse(
+        ClickHouseSettings(url=own_clickhouse.url, password="writer", analyst_password="reader", connect_seconds_max=2)
+    )
+    warehouse.install()
+    one = recorder(warehouse)
+    one.assigned(places("labels"))
+    hand(one, messages(LABELS.name, [label(n) for n in range(5)]))
+    own_clickhouse.stop()
+    waited: list[float] = []
+
+    def pause(seconds: float) -> bool:
+        waited.append(seconds)
+        if len(waited) == 3:
+            own_clickhouse.start()
+        return True
+
+    one.pause = pause
+    hand(one, messages(LABELS.name, [label(n) for n in range(5, 10)], begin=5))
+    assert len(waited) >= 3
+    assert ids(warehouse) == [f"e-{n}" for n in range(10)]
+    own_clickhouse.stop()
+    one.pause = lambda seconds: False
+    with pytest.raises(HandBack):
+        hand(one, messages(LABELS.name, [label(10)], begin=10))
+    warehouse.close()
+
+
+def test_a_stop_ends_the_wait_for_where_to_begin() -> None:
+    """A worker that is stopped while ClickHouse does not answer hands back what it was just assigned."""
+    stop = threading.Event()
+    stop.set()
+    nowhere = Warehouse(ClickHouseSettings(url="http://127.0.0.1:1", connect_seconds_max=1))
+    with pytest.raises(HandBack):
+        recorder(nowhere, stop).assigned(places("labels"))
+
+
+def test_nothing_changes_what_a_value_was(warehouse: Warehouse) -> None:
+    """Times, maps and texts come back from ClickHouse as they were sent."""
+    one = recorder(warehouse)
+    one.assigned(places("predictions"))
+    value: dict[str, Any] = {
+        "event_id": "ä'\\\n😀",
+        "model": "m",
+        "time": 1_700_000_000_123,
+        "features": {"n": -1.5e300, "t": "a\tb", "none": None, "flag": True},
+        "prediction": True,
+        "probabilities": {"true": 0.75, "false": 0.25},
+        "slices": {"region": "EU"},
+    }
+    hand(one, messages(PREDICTIONS.name, [msgspec.json.encode(value)]))
+    (row,) = warehouse.query(
+        "SELECT event_id, toUnixTimestamp64Milli(time) AS ms, features, features_text, prediction, confidence, slices"
+        " FROM predictions"
+    )
+    assert (row["event_id"], row["ms"], row["prediction"], row["confidence"]) == (
+        value["event_id"], value["time"], "true", 0.75,
+    )  # fmt: skip
+    assert row["features"]["n"] == -1.5e300
+    assert row["features_text"]["t"] == "a\tb"
+    assert row["slices"] == {"region": "EU"}
