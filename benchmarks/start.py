@@ -31,6 +31,7 @@ POLL_SECONDS = 0.05
 FIRST_VERDICT_SECONDS_WANTED = 20.0
 FULL_SECONDS_WANTED = 180.0
 KAFKA_ANSWERS = "Kafka answers on "
+CONSOLE = "console answers"
 WORKERS = ("intake", "loop")
 
 
@@ -91,8 +92,8 @@ def stop(start: Start) -> None:
         start.process.wait()
 
 
-def first_verdict(start: Start, bootstrap: str) -> None:
-    """Wait until a committed verdict can be read; notes the console and the first prediction on the way."""
+def verdict_and_console(start: Start, bootstrap: str) -> None:
+    """Wait until a committed verdict can be read and the console answers; notes the first prediction on the way."""
     consumer = Consumer(
         {
             "bootstrap.servers": bootstrap, "group.id": "benchmark", "auto.offset.reset": "earliest",
@@ -102,7 +103,7 @@ def first_verdict(start: Start, bootstrap: str) -> None:
     )  # fmt: skip
     wanted = {"watchloop.predictions": "first prediction", "watchloop.verdicts": "first verdict"}
     consumer.subscribe(list(wanted))
-    while "first verdict" not in start.seen and time.time() - start.began < SECONDS_MAX:
+    while not start.seen.keys() >= {"first verdict", CONSOLE} and time.time() - start.began < SECONDS_MAX:
         try:
             messages = consumer.consume(500, POLL_SECONDS)
         except KafkaException:
@@ -117,11 +118,11 @@ def first_verdict(start: Start, bootstrap: str) -> None:
 def note_console(start: Start) -> None:
     """Whether the console answers yet."""
     endpoints = start.data / "endpoints.json"
-    if "console answers" in start.seen or not endpoints.is_file():
+    if CONSOLE in start.seen or not endpoints.is_file():
         return
     try:
         with urllib.request.urlopen(f"{json.loads(endpoints.read_text())['console']}/healthz", timeout=1):
-            start.note("console answers")
+            start.note(CONSOLE)
     except (urllib.error.URLError, OSError, ValueError):
         return
 
@@ -148,7 +149,7 @@ def measure_start() -> dict[str, float]:
             start.wait_for("first line of output (the program is imported)", r"(\S)")
             start.wait_for("ClickHouse answers", r"ClickHouse answers on (\S+)")
             bootstrap = start.wait_for("Kafka answers", KAFKA_ANSWERS + r"(\S+)")
-            first_verdict(start, bootstrap)
+            verdict_and_console(start, bootstrap)
             from_logs(start)
         finally:
             stop(start)

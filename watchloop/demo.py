@@ -75,7 +75,6 @@ def run_demo(settings: Settings, options: UpOptions, demo: DemoOptions, out: Con
     settings = with_labels(settings, demo.name, chosen.labels)
     source = Future(lambda: _source(demo, chosen))
     with stoppable() as stopped, up(settings, options, out) as running:
-        print_addresses(running, out)
         Session(running, demo, source.result(), out, stopped).run()
 
 
@@ -144,13 +143,16 @@ class Session:
             self._out.print(
                 f"{len(already)} predictions of an earlier run are here already; the replay goes on with the rest."
             )
+        rate = len(self._source) / self._demo.seconds if self._demo.seconds else 0.0
+        replay = Replay(self._running.settings.kafka, self._source, events_per_second=rate, already=already)
+        # Verdicts need no console: the stream flows while it starts.
+        replay.start()
+        self._running.wait_for_console()
+        print_addresses(self._running, self._out)
         watcher = threading.Thread(target=self._watch_state, name="state", daemon=True)
         watcher.start()
         reviewers = self._reviewers()
-        rate = len(self._source) / self._demo.seconds if self._demo.seconds else 0.0
-        replay = Replay(self._running.settings.kafka, self._source, events_per_second=rate, already=already)
         with DemoProgress(self._out, len(self._source)) as progress:
-            replay.start()
             self._until(replay.done.is_set, progress, replay, reviewers)
             if replay.failure is not None:
                 raise replay.failure

@@ -16,6 +16,8 @@ __all__ = ["Replayable", "recorded_answers", "train_first"]
 
 CHUNK_ROWS = 4_096
 SUM_SLACK = 0.02
+ONE_THREAD_ROWS_MAX = 200_000
+"""Up to here one thread trains faster than several, which wait for each other where the cores are busy."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -85,11 +87,13 @@ def train_first(table: RecordedTable, *, share: float, model: str, seed: int) ->
     if len(set(labels[:first])) < 2:
         raise WrongTable(f"the first {first} rows have one label only ({labels[0]}); train on a larger share")
     from sklearn.ensemble import HistGradientBoostingClassifier
+    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # publishes no types
 
     matrix, categorical = _matrix(table)
     learner = HistGradientBoostingClassifier(random_state=seed, categorical_features=categorical)
-    learner.fit(matrix[:first], labels[:first])
-    probabilities = learner.predict_proba(matrix[first:])
+    with threadpool_limits(1 if len(table) <= ONE_THREAD_ROWS_MAX else None):
+        learner.fit(matrix[:first], labels[:first])
+        probabilities = learner.predict_proba(matrix[first:])
     classes = tuple(str(label) for label in learner.classes_)
     best = probabilities.argmax(axis=1)
     return Replayable(

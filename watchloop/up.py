@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import pathlib
 import secrets
 import signal
@@ -56,10 +57,15 @@ class Running:
     supervisor: Supervisor
     admin_password: str
 
+    def wait_for_console(self) -> None:
+        """Until the console answers; then the addresses are written to the data folder. Raises ConsoleRefused."""
+        _wait_for_console(self.endpoints.console, self.supervisor)
+        self.folder.write_endpoints(self.endpoints)
+
 
 @contextlib.contextmanager
 def up(settings: Settings, options: UpOptions, out: Console) -> Iterator[Running]:
-    """Everything started, the console answering; stopped in order at the end."""
+    """Servers answering and workers started, the console still on its way; stopped in order at the end."""
     folder = DataFolder(options.data)
     port = settings.console.port if options.port is None else options.port
     port = free_port(settings.console.host, port)
@@ -73,10 +79,7 @@ def up(settings: Settings, options: UpOptions, out: Console) -> Iterator[Running
         try:
             supervisor.start(WORKERS)
             admin_password = _admin(found, folder)
-            endpoints = _endpoints(found, port)
-            _wait_for_console(endpoints.console, supervisor)
-            folder.write_endpoints(endpoints)
-            yield Running(found, folder, endpoints, supervisor, admin_password)
+            yield Running(found, folder, _endpoints(found, port), supervisor, admin_password)
         finally:
             say("stopping")
             supervisor.stop()
@@ -85,6 +88,7 @@ def up(settings: Settings, options: UpOptions, out: Console) -> Iterator[Running
 def run_up(settings: Settings, options: UpOptions, out: Console) -> None:
     """Run until Ctrl-C or SIGTERM."""
     with stoppable() as stopped, up(settings, options, out) as running:
+        running.wait_for_console()
         print_addresses(running, out)
         while not stopped():
             running.supervisor.check()
@@ -144,6 +148,8 @@ def _environment(settings: Settings, folder: DataFolder, port: int, options: UpO
         "WATCHLOOP_CONSOLE_SECRET": settings.console.secret or folder.secrets().console_secret,
         "WATCHLOOP_WORKER_DATA": str(folder.path),
         "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        # Small arrays: a pool of threads would wait for each other longer than it computes.
+        **{name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")},
     }
     if options.config is not None:
         found["WATCHLOOP_CONFIG"] = str(options.config.absolute())
