@@ -11,13 +11,12 @@ from typing import Annotated, Any, cast
 
 import msgspec
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from schemas.person import Role
 from streams.settings import KafkaSettings
 from watchloop.cli_query import analyst
-from watchloop.cli_shared import Config, Data, overridden, said, settings_of, settings_of_running
+from watchloop.cli_shared import Config, Data, overridden, printing_console, said, settings_of, settings_of_running
 from watchloop.cli_table import (
     Confidence,
     Drop,
@@ -57,7 +56,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog="Example: watchloop replay calls.parquet --model churn --prediction p --confidence c")(replay)
 
 
-@topics.command("create")
+@topics.command("create", epilog="Example: watchloop topics create")
 @said
 def create_topics_(data: Data = HERE, config: Config = None) -> None:
     """Create the topics that are missing."""
@@ -68,7 +67,7 @@ def create_topics_(data: Data = HERE, config: Config = None) -> None:
     print_line("every topic is there")
 
 
-@topics.command("list")
+@topics.command("list", epilog="Example: watchloop topics list --json")
 @said
 def list_topics(as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
     """What the cluster has."""
@@ -78,7 +77,7 @@ def list_topics(as_json: Json = False, data: Data = HERE, config: Config = None)
     print_rows([msgspec.to_builtins(state) for state in found.values()], as_json=as_json)
 
 
-@warehouse.command("install")
+@warehouse.command("install", epilog="Example: watchloop warehouse install --config watchloop.toml")
 @said
 def install(data: Data = HERE, config: Config = None) -> None:
     """Create the database, its tables and views where they lack."""
@@ -88,7 +87,7 @@ def install(data: Data = HERE, config: Config = None) -> None:
     print_line("tables and views are there")
 
 
-@alerts.command("list")
+@alerts.command("list", epilog="Example: watchloop alerts list --model churn")
 @said
 def list_alerts(model: str = "", as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
     """Alerts in their present state, newest first."""
@@ -98,7 +97,7 @@ def list_alerts(model: str = "", as_json: Json = False, data: Data = HERE, confi
         print_rows([msgspec.to_builtins(alert) for alert in recent_alerts(found.query, model)], as_json=as_json)
 
 
-@models.command("list")
+@models.command("list", epilog="Example: watchloop models list --json")
 @said
 def list_models(model: str = "", as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
     """Every version that was put in charge, in order."""
@@ -108,7 +107,7 @@ def list_models(model: str = "", as_json: Json = False, data: Data = HERE, confi
         print_rows([msgspec.to_builtins(version) for version in versions(found.query, model)], as_json=as_json)
 
 
-@users.command("list")
+@users.command("list", epilog="Example: watchloop users list")
 @said
 def list_users(as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
     """Who may sign in."""
@@ -159,7 +158,7 @@ def add_user(
     print_line(f"{person} may sign in" + ("" if password else f" with {chosen}"))
 
 
-@users.command("disable")
+@users.command("disable", epilog="Example: watchloop users disable ada")
 @said
 def disable_user(person: str, data: Data = HERE, config: Config = None) -> None:
     """Keep somebody out."""
@@ -258,4 +257,4 @@ def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
     table = Table(*rows[0])
     for row in rows:
         table.add_row(*(", ".join(map(str, v)) if isinstance(v, list) else str(v) for v in row.values()))
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    printing_console().print(table)

@@ -14,7 +14,7 @@ import typer
 
 from agents.settings import Settings
 from warehouse.client import Warehouse
-from watchloop.cli_shared import Config, Data, said, settings_of_running
+from watchloop.cli_shared import Config, Data, printing_console, said, settings_of_running
 from watchloop.errors import NoAccess
 from watchloop.folder import DataFolder
 
@@ -32,8 +32,6 @@ class Format(enum.StrEnum):
 
 CLICKHOUSE_FORMATS = {Format.CSV: "CSVWithNames", Format.PARQUET: "Parquet", Format.JSON: "JSONEachRow"}
 TABLE_ROWS_MAX = 1_000
-PIPED_COLUMNS = 10_000
-"""A table that nobody sees on a terminal is as wide as its content."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -107,7 +105,6 @@ def _stopped(settings: Settings, folder: DataFolder) -> Iterator[Warehouse]:
 
 
 def _table(warehouse: Warehouse, sql: str) -> bytes:
-    from rich.console import Console
     from rich.table import Table
 
     answer = warehouse.raw(sql, "JSONCompact")
@@ -119,7 +116,7 @@ def _table(warehouse: Warehouse, sql: str) -> bytes:
     table = Table(*names)
     for row in rows[:TABLE_ROWS_MAX]:
         table.add_row(*(_cell(value) for value in row))
-    console = Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPED_COLUMNS)
+    console = printing_console()
     with console.capture() as captured:
         console.print(table)
         if len(rows) > TABLE_ROWS_MAX:

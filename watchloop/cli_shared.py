@@ -6,7 +6,7 @@ import functools
 import pathlib
 import sys
 from collections.abc import Callable
-from typing import Annotated, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
 
 import msgspec
 import typer
@@ -19,12 +19,16 @@ from watchloop.errors import WatchloopError
 from watchloop.folder import DataFolder
 from watchloop.settings import load_settings
 
-__all__ = ["Config", "Data", "overridden", "said", "settings_of", "settings_of_running"]
+__all__ = ["Config", "Data", "overridden", "printing_console", "said", "settings_of", "settings_of_running"]
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 EXIT_WRONG = 2
+PIPE_COLUMNS = 20_000
 
 Config = Annotated[pathlib.Path | None, typer.Option("--config", help="A watchloop.toml; the one here by default.")]
 Data = Annotated[pathlib.Path, typer.Option("--data", help="Folder of the embedded servers and keys.")]
@@ -42,6 +46,13 @@ def said(command: Callable[P, R]) -> Callable[P, R]:
             raise typer.Exit(EXIT_WRONG) from error
 
     return run
+
+
+def printing_console() -> Console:
+    """Where tables go; a pipe or a file gets them as wide as they are, nothing is cut."""
+    from rich.console import Console
+
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_COLUMNS)
 
 
 def settings_of(config: pathlib.Path | None) -> Settings:

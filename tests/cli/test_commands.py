@@ -1,0 +1,251 @@
+"""Commands against servers that run: what they print, in which format, and with which exit code."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import pathlib
+from collections.abc import Callable, Iterator
+
+import msgspec
+import pyarrow.parquet
+import pytest
+import typer
+from click.testing import Result
+from typer.testing import CliRunner
+
+from schemas.label import Label
+from schemas.topics import ALL_TOPICS
+from streams.admin import create_topics
+from streams.settings import KafkaSettings
+from warehouse.client import Warehouse
+from warehouse.rows import Identity, rows_of
+from warehouse.settings import ClickHouseSettings
+from watchloop.cli import app
+from watchloop.people import read_people
+
+Run = Callable[..., Result]
+
+COMMANDS = (
+    ("up",),
+    ("worker",),
+    ("backtest",),
+    ("replay",),
+    ("query",),
+    ("check",),
+    ("topics", "create"),
+    ("topics", "list"),
+    ("warehouse", "install"),
+    ("alerts", "list"),
+    ("models", "list"),
+    ("users", "add"),
+    ("users", "list"),
+    ("users", "disable"),
+)
+
+
+@pytest.fixture(autouse=True)
+def clean(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder, and no setting of whoever runs the tests."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("WATCHLOOP_")]:
+        monkeypatch.delenv(name)
+
+
+def run(*arguments: str, text: str | None = None) -> Result:
+    answer = CliRunner().invoke(app, list(arguments), input=text)
+    if answer.exception is not None and not isinstance(answer.exception, SystemExit):
+        raise answer.exception
+    return answer
+
+
+@pytest.fixture(scope="module")
+def archive(clickhouse: ClickHouseSettings) -> Iterator[Warehouse]:
+    """A database with three labels."""
+    warehouse = Warehouse(msgspec.structs.replace(clickhouse, database="commands"))
+    warehouse.install()
+    labels = [Label(event_id=f"e-{n}", model="m", label=f"l{n}", time=1_700_000_000_000) for n in range(3)]
+    warehouse.insert("labels", rows_of("labels", labels, Identity("id", 0, 0)), token="one")
+    yield warehouse
+    warehouse.close()
+
+
+@pytest.fixture(scope="module")
+def broker(kafka: KafkaSettings) -> KafkaSettings:
+    """A Kafka with all topics under a prefix of this module's own."""
+    settings = msgspec.structs.replace(kafka, prefix="commands.", partitions=2)
+    create_topics(settings)
+    return settings
+
+
+@pytest.fixture
+def servers(archive: Warehouse, broker: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The settings of both, in the environment."""
+    clickhouse = archive.settings
+    for name, value in {
+        "KAFKA_BOOTSTRAP": broker.bootstrap,
+        "KAFKA_PREFIX": broker.prefix,
+        "KAFKA_PARTITIONS": "2",
+        "CLICKHOUSE_URL": clickhouse.url,
+        "CLICKHOUSE_DATABASE": clickhouse.database,
+        "CLICKHOUSE_PASSWORD": clickhouse.password,
+        "CLICKHOUSE_ANALYST_PASSWORD": clickhouse.analyst_password,
+    }.items():
+        monkeypatch.setenv(f"WATCHLOOP_{name}", value)
+
+
+def commands_of(command: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command that there is."""
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield path
+        return
+    for name, child in children.items():
+        yield from commands_of(child, (*path, name))
+
+
+def test_every_command_is_known_to_these_tests() -> None:
+    """A new command is tested here, or this fails."""
+    assert set(COMMANDS) == set(commands_of(typer.main.get_command(app)))
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_works_and_has_an_example(command: tuple[str, ...]) -> None:
+    """--help says what the command does and shows a line that a person can copy."""
+    answer = run(*command, "--help")
+    assert answer.exit_code == 0
+    assert f"Example: watchloop {' '.join(command)}" in answer.stdout, answer.stdout
+
+
+def test_without_a_command_there_is_help() -> None:
+    """The bare name lists the commands."""
+    answer = run()
+    for name, *_ in COMMANDS:
+        assert name in answer.output
+
+
+@pytest.mark.servers
+class TestQuery:
+    """``watchloop query`` in all its formats."""
+
+    SQL = "SELECT event_id, label FROM labels ORDER BY event_id"
+    ROWS = ({"event_id": "e-0", "label": "l0"}, {"event_id": "e-1", "label": "l1"}, {"event_id": "e-2", "label": "l2"})
+
+    def test_table(self, servers: None) -> None:
+        """The default is a table for people."""
+        answer = run("query", self.SQL)
+        assert answer.exit_code == 0
+        for row in self.ROWS:
+            assert row["event_id"] in answer.stdout
+            assert row["label"] in answer.stdout
+
+    def test_json(self, servers: None) -> None:
+        """--json and --format json are one object a line."""
+        one, other = run("query", self.SQL, "--json"), run("query", self.SQL, "--format", "json")
+        assert [json.loads(line) for line in one.stdout.splitlines()] == list(self.ROWS)
+        assert one.stdout == other.stdout
+
+    def test_csv(self, servers: None) -> None:
+        """CSV has a header."""
+        assert list(csv.DictReader(io.StringIO(run("query", self.SQL, "-f", "csv").stdout))) == list(self.ROWS)
+
+    def test_parquet_into_a_file(self, servers: None, tmp_path: pathlib.Path) -> None:
+        """Parquet goes into the file of --out."""
+        answer = run("query", self.SQL, "-f", "parquet", "--out", "labels.parquet")
+        assert (answer.exit_code, answer.stdout) == (0, "")
+        assert pyarrow.parquet.read_table(tmp_path / "labels.parquet").num_rows == 3
+
+    def test_from_standard_input(self, servers: None) -> None:
+        """A dash reads the statement from standard input."""
+        assert json.loads(run("query", "-", "--json", text="SELECT 7 AS seven").stdout) == {"seven": 7}
+
+    @pytest.mark.parametrize(
+        "sql", ["SELECT nothing FROM labels", "SELEC 1", "DROP TABLE labels", "INSERT INTO labels (model) VALUES ('x')"]
+    )
+    def test_refusals_are_one_line(self, servers: None, sql: str) -> None:
+        """What ClickHouse refuses is one line and exit code 2."""
+        answer = run("query", sql)
+        assert answer.exit_code == 2
+        assert len(answer.stderr.splitlines()) == 1, answer.stderr
+
+    def test_a_file_that_cannot_be_written(self, servers: None) -> None:
+        """--out into nowhere names the file."""
+        answer = run("query", self.SQL, "-f", "csv", "--out", "no/such/folder.csv")
+        assert answer.exit_code == 2
+        assert "no/such/folder.csv" in answer.stderr
+
+
+@pytest.mark.servers
+def test_topics(servers: None) -> None:
+    """Creating what exists is fine; the list has every topic with its settings."""
+    assert "every topic is there" in run("topics", "create").stdout
+    found = {row["name"].removeprefix("commands."): row for row in json.loads(run("topics", "list", "--json").stdout)}
+    assert set(found) == {topic.name for topic in ALL_TOPICS}
+    assert found["predictions"]["partitions"] == 2
+    assert "predictions" in run("topics", "list").stdout
+
+
+@pytest.mark.servers
+def test_accounts(servers: None, broker: KafkaSettings) -> None:
+    """Added with a password that is made and shown once, listed without it, changed, and disabled."""
+    said = run("users", "add", "ada", "--role", "reviewer", "--role", "on-call", "--name", "Ada")
+    assert said.exit_code == 0, said.output
+    password = said.stdout.split()[-1]
+    (listed,) = json.loads(run("users", "list", "--json").stdout)
+    assert (listed["person"], listed["name"], listed["roles"], listed["disabled"]) == (
+        "ada", "Ada", ["reviewer", "on-call"], False,
+    )  # fmt: skip
+    assert password not in run("users", "list").stdout
+    before = read_people(broker)["ada"]
+    assert password not in before.password_hash
+    assert run("users", "add", "ada", "--role", "admin", "--password", "-", text="a new long password\n").exit_code == 0
+    after = read_people(broker)["ada"]
+    assert (after.version, after.roles) == (before.version + 1, ("admin",))
+    assert run("users", "disable", "ada").exit_code == 0
+    assert read_people(broker)["ada"].disabled
+    unknown = run("users", "disable", "nobody")
+    assert unknown.exit_code == 2
+    assert "nobody" in unknown.stderr
+    short = run("users", "add", "bob", "--role", "reviewer", "--password", "x")
+    assert short.exit_code == 2
+    assert len(short.stderr.splitlines()) == 1
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("noun", ["alerts", "models"])
+def test_empty_lists(servers: None, noun: str) -> None:
+    """Where nothing has happened the list says so, and JSON is an empty array."""
+    assert run(noun, "list").stdout.strip() == "none"
+    assert json.loads(run(noun, "list", "--json").stdout) == []
+
+
+@pytest.mark.servers
+def test_warehouse_install_twice(servers: None) -> None:
+    """Installing what is there changes nothing and says that all is there."""
+    assert run("warehouse", "install").exit_code == 0
+
+
+@pytest.mark.servers
+def test_check_names_what_is_down(servers: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kafka and ClickHouse answer, the console does not: exit code 1, and the finding says which."""
+    monkeypatch.setenv("WATCHLOOP_CONSOLE_PORT", "1")
+    answer = run("check", "--json")
+    found = {one["what"]: one for one in json.loads(answer.stdout)}
+    assert answer.exit_code == 1
+    assert {what for what, one in found.items() if not one["ok"]} == {"console"}
+    assert found["kafka"]["says"].startswith("1 broker")
+    assert "console" in run("check").stdout
+
+
+def test_check_with_everything_down(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing answers: each is named on its own, exit code 1, no traceback."""
+    monkeypatch.setenv("WATCHLOOP_KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    monkeypatch.setenv("WATCHLOOP_CLICKHOUSE_URL", "http://127.0.0.1:1")
+    monkeypatch.setenv("WATCHLOOP_CONSOLE_PORT", "1")
+    answer = run("check", "--json")
+    assert answer.exit_code == 1
+    assert {one["what"]: one["ok"] for one in json.loads(answer.stdout)} == {
+        "kafka": False, "clickhouse": False, "console": False,
+    }  # fmt: skip
