@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import pathlib
 import sys
@@ -22,11 +23,22 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         f"{topic.name}.json": {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": topic.value.__name__,
-            **msgspec.json.schema(topic.value),
+            **_cleaned(msgspec.json.schema(topic.value)),
         }
         for topic in ALL_TOPICS
         if topic.value is not None
     }
+
+
+def _cleaned(schema: dict[str, Any]) -> dict[str, Any]:
+    """The same with descriptions as Python 3.13 has docstrings: without the indentation of their source."""
+    found: dict[str, Any] = {}
+    for name, value in schema.items():
+        if name == "description" and isinstance(value, str):
+            found[name] = inspect.cleandoc(value)
+        else:
+            found[name] = _cleaned(value) if isinstance(value, dict) else value
+    return found
 
 
 def main() -> None:
