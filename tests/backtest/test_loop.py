@@ -9,7 +9,6 @@ import pytest
 
 from agents.settings import Settings
 from learning.learner import Event, Learner
-from learning.serving import Scores, ServingModel
 from schemas.correction import Correction
 from schemas.prediction import Prediction
 from watchloop.backtest.loop import Loop
@@ -80,36 +79,6 @@ def test_labels_that_nobody_was_asked_for_change_nothing_but_what_is_true(
     bare = [[{k: v for k, v in p.items() if k != "truth"} for p in found["live_accuracy"]] for found in (before, after)]
     assert bare[0] == bare[1]
     assert before["accuracy_model"] != after["accuracy_model"]
-
-
-def test_a_label_reaches_the_learner_only_after_its_event_was_answered(
-    source: Replayable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Prequential: what serves a batch has heard nothing of it, and each event was scored exactly once, before."""
-    answered: list[str] = []
-    learned: set[str] = set()
-    many, learn, replay = ServingModel.many, Learner.learn, Loop.replay
-
-    def scoring(self: ServingModel, events: list[Prediction]) -> Scores:
-        assert not learned & {event.event_id for event in events}
-        return many(self, events)
-
-    def replaying(self: Loop, events: list[Prediction], truths: list[str]) -> None:
-        answered.extend(event.event_id for event in events)
-        assert not learned & {event.event_id for event in events}
-        replay(self, events, truths)
-
-    def learning(self: Learner, correction: Correction) -> list[Event]:
-        assert correction.event_id in answered
-        learned.add(correction.event_id)
-        return learn(self, correction)
-
-    monkeypatch.setattr(ServingModel, "many", scoring)
-    monkeypatch.setattr(Loop, "replay", replaying)
-    monkeypatch.setattr(Learner, "learn", learning)
-    run_backtest(source, settings_for(source, budget=0.4), BacktestSettings())
-    assert len(answered) == len(set(answered)) == len(source)
-    assert learned
 
 
 def test_corrections_carry_the_chance_with_which_their_event_was_drawn(

@@ -8,10 +8,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from agents.settings import Settings
+from learning.learner import Event, Learner
+from learning.serving import Scores, ServingModel
+from schemas.correction import Correction
+from schemas.prediction import Prediction
+from watchloop.backtest.loop import Loop
 from watchloop.backtest.run import run_backtest
 from watchloop.backtest.settings import BacktestSettings
 from watchloop.cli_backtest import with_triage
-from watchloop.frozen import recorded_answers
+from watchloop.frozen import Replayable, recorded_answers
 from watchloop.table import Columns, RecordedTable
 
 
@@ -30,11 +35,15 @@ def turned(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     return path
 
 
+def stream_of(path: pathlib.Path) -> tuple[Replayable, Settings]:
+    columns = Columns(label="truth", prediction="answer", confidence="confidence")
+    source = recorded_answers(RecordedTable.load(path, columns), model="turned")
+    return source, with_triage(Settings(), "turned", {"budget": 0.3, "audit_rate": 0.2}, seed=0)
+
+
 def test_after_a_change_the_gate_lets_a_learned_model_serve_and_the_error_alert_fires(turned: pathlib.Path) -> None:
     """The model is right until half time and wrong afterwards: promotion, alert and gain all lie after it."""
-    columns = Columns(label="truth", prediction="answer", confidence="confidence")
-    source = recorded_answers(RecordedTable.load(turned, columns), model="turned")
-    settings = with_triage(Settings(), "turned", {"budget": 0.3, "audit_rate": 0.2}, seed=0)
+    source, settings = stream_of(turned)
     report = run_backtest(source, settings, BacktestSettings())
     assert report.accuracy_model == pytest.approx(0.5)
     assert report.gate.promoted[0].version == "turned-1"
@@ -45,3 +54,38 @@ def test_after_a_change_the_gate_lets_a_learned_model_serve_and_the_error_alert_
     assert report.stretches[0].learned == 1.0
     assert report.stretches[-1].model == 0.0
     assert report.stretches[-1].learned > 0.9
+
+
+def test_a_label_reaches_the_learner_only_after_its_event_was_answered(
+    turned: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Prequential: what serves a batch has heard nothing of it, and each event was scored exactly once, before."""
+    answered: list[str] = []
+    served = 0
+    learned: set[str] = set()
+    many, learn, replay = ServingModel.many, Learner.learn, Loop.replay
+
+    def scoring(self: ServingModel, events: list[Prediction]) -> Scores:
+        nonlocal served
+        served += 1
+        assert not learned & {event.event_id for event in events}
+        return many(self, events)
+
+    def replaying(self: Loop, events: list[Prediction], truths: list[str]) -> None:
+        answered.extend(event.event_id for event in events)
+        assert not learned & {event.event_id for event in events}
+        replay(self, events, truths)
+
+    def learning(self: Learner, correction: Correction) -> list[Event]:
+        assert correction.event_id in answered
+        learned.add(correction.event_id)
+        return learn(self, correction)
+
+    monkeypatch.setattr(ServingModel, "many", scoring)
+    monkeypatch.setattr(Loop, "replay", replaying)
+    monkeypatch.setattr(Learner, "learn", learning)
+    source, settings = stream_of(turned)
+    run_backtest(source, settings, BacktestSettings())
+    assert len(answered) == len(set(answered)) == len(source)
+    assert learned
+    assert served > 10
