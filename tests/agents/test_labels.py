@@ -1,0 +1,131 @@
+"""Late labels joined with stored predictions, on a real ClickHouse."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from plain_record import PREFIX, CollectingOutbox, PlainRecord
+
+from agents.labels import GIVE_UP_SECONDS, Labels
+from schemas.codec import decode, encode
+from schemas.correction import Correction
+from schemas.label import Label
+from schemas.prediction import Prediction
+from schemas.reject import Reject
+from schemas.topics import CORRECTIONS, REJECTS
+from streams.batches import HandBack
+from warehouse.client import Warehouse
+from warehouse.rows import Identity, rows_of
+
+pytestmark = pytest.mark.servers
+
+
+def store_predictions(warehouse: Warehouse, *numbers: int) -> None:
+    """Predictions as RECORD stores them."""
+    values = [
+        decode(
+            Prediction,
+            json.dumps(
+                {
+                    "event_id": f"e-{n}",
+                    "model": "m",
+                    "model_version": "2",
+                    "time": 1_700_000_000_000 + n,
+                    "features": {"x": n / 2, "plan": "gold"},
+                    "prediction": "up",
+                    "confidence": 0.75,
+                    "consent": {"review": True, "learn": n != 3},
+                }
+            ).encode(),
+        )
+        for n in numbers
+    ]
+    warehouse.insert("predictions", rows_of("predictions", values, Identity("id", 0, numbers[0])))
+
+
+def label(number: int, purpose: str = "learn", model: str = "m") -> bytes:
+    return encode(Label(event_id=f"e-{number}", model=model, label="down", time=1, purpose=purpose))  # type: ignore[arg-type]
+
+
+def records(*values: bytes) -> list[PlainRecord]:
+    return [PlainRecord(value, name="labels", number=n) for n, value in enumerate(values)]
+
+
+class Clock:
+    """Moved by the test."""
+
+    now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def joiner(warehouse: Warehouse, clock: Clock, paused: list[float]) -> Labels:
+    def pause(seconds: float) -> bool:
+        paused.append(seconds)
+        return True
+
+    return Labels(warehouse, PREFIX, pause=pause, clock=clock)
+
+
+def test_a_label_becomes_a_correction(warehouse: Warehouse) -> None:
+    """The correction carries what the prediction was, and its consent to learning."""
+    store_predictions(warehouse, 1, 3)
+    outbox = CollectingOutbox()
+    joiner(warehouse, Clock(), []).handle(records(label(1), label(3)), outbox)  # type: ignore[arg-type]
+    one, three = (value for value in outbox.of(CORRECTIONS) if isinstance(value, Correction))
+    assert (one.event_id, one.label, one.prediction, one.source) == ("e-1", "down", "up", "label")
+    assert (one.time, one.model_version, one.confidence) == (1_700_000_000_001, "2", 0.75)
+    assert one.features == {"x": 0.5, "plan": "gold"}
+    assert (one.inclusion_probability, one.learn, three.learn) == (1.0, True, False)
+    assert one.correction_id != three.correction_id
+
+
+def test_labels_for_scoring_pass_by(warehouse: Warehouse) -> None:
+    """What is only for scoring is never learned from, known or not."""
+    store_predictions(warehouse, 1)
+    outbox = CollectingOutbox()
+    joiner(warehouse, Clock(), []).handle(records(label(1, "score"), label(9, "score")), outbox)  # type: ignore[arg-type]
+    assert outbox.sent == []
+
+
+def test_a_label_waits_for_its_prediction(warehouse: Warehouse) -> None:
+    """A label that comes before RECORD has stored its prediction is handed back, and joined when it is there."""
+    clock, paused, outbox = Clock(), [], CollectingOutbox()  # type: ignore[var-annotated]
+    one = joiner(warehouse, clock, paused)
+    with pytest.raises(HandBack):
+        one.handle(records(label(1)), outbox)  # type: ignore[arg-type]
+    assert paused
+    store_predictions(warehouse, 1)
+    clock.now += 2
+    one.handle(records(label(1)), outbox)  # type: ignore[arg-type]
+    assert len(outbox.of(CORRECTIONS)) == 1
+    assert not outbox.of(REJECTS)
+
+
+def test_a_label_without_prediction_ends_as_a_reject(warehouse: Warehouse) -> None:
+    """After its time the label is rejected with its id; those beside it are joined all the same."""
+    store_predictions(warehouse, 1)
+    clock, outbox = Clock(), CollectingOutbox()
+    one = joiner(warehouse, clock, [])
+    batch = records(label(1), label(77), label(1, model="other"))
+    with pytest.raises(HandBack):
+        one.handle(batch, outbox)  # type: ignore[arg-type]
+    clock.now += GIVE_UP_SECONDS + 1
+    one.handle(batch, outbox)  # type: ignore[arg-type]
+    rejects = [value for value in outbox.of(REJECTS) if isinstance(value, Reject)]
+    assert [reject.source_offset for reject in rejects] == [1, 2]
+    assert "'e-77'" in rejects[0].reason
+    assert all(reject.role == "labels" and reject.field == "$.event_id" for reject in rejects)
+    assert len(outbox.of(CORRECTIONS)) == 1
+
+
+def test_rubbish_is_rejected(warehouse: Warehouse) -> None:
+    """What is no label is told with its bytes."""
+    outbox = CollectingOutbox()
+    joiner(warehouse, Clock(), []).handle(records(b"rubbish", b'{"event_id":"e"}'), outbox)  # type: ignore[arg-type]
+    assert [value.original for value in outbox.of(REJECTS) if isinstance(value, Reject)] == [
+        b"rubbish",
+        b'{"event_id":"e"}',
+    ]
