@@ -14,6 +14,12 @@ from streams.settings import KafkaSettings
 __all__ = ["create_app", "raw_topic"]
 
 
+SESSION_SECONDS = 10.0
+"""How long a killed worker's place in the group stays taken; its successor serves no page before that."""
+
+HEARTBEAT_SECONDS = 1.0
+
+
 def create_app(settings: KafkaSettings, *, roles: Sequence[str], data: pathlib.Path) -> faust.App:
     """An app whose agents carry what comes at people's pace; workers with the same roles share a consumer group."""
     return faust.App(
@@ -28,6 +34,8 @@ def create_app(settings: KafkaSettings, *, roles: Sequence[str], data: pathlib.P
         consumer_auto_offset_reset="earliest",
         stream_wait_empty=False,
         broker_commit_interval=0.5,
+        broker_session_timeout=SESSION_SECONDS,
+        broker_heartbeat_interval=HEARTBEAT_SECONDS,
         worker_redirect_stdouts=False,
         producer_acks=-1,
         producer_max_request_size=settings.message_bytes_max,
