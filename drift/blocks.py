@@ -184,8 +184,7 @@ def _samples(
 def _row(event: Prediction, hashed: int, columns: Columns, place: int, settings: DriftSettings) -> SampledRow:
     chars_max = settings.text_chars_max
     features: dict[str, Scalar] = event.features
-    plain = PLAIN.issuperset(map(type, features.values()))
-    if len(features) > len(columns.names) or not plain:
+    if len(features) > len(columns.names) or not all(_is_plain(value, chars_max) for value in features.values()):
         features = {name: _wieldy(features[name], chars_max) for name in columns.names if name in features}
     return SampledRow(
         hash=hashed,
@@ -195,6 +194,10 @@ def _row(event: Prediction, hashed: int, columns: Columns, place: int, settings:
         prediction=columns.text["prediction"][place] or "",
         confidence=float(columns.numeric["confidence"][place]),
     )
+
+
+def _is_plain(value: Scalar, chars_max: int) -> bool:
+    return type(value) in PLAIN or (type(value) is str and len(value) <= chars_max)
 
 
 def _wieldy(value: Scalar, chars_max: int) -> Scalar:

@@ -41,12 +41,14 @@ class Outbox:
     """A producer that knows the topics.
 
     A full buffer makes ``send`` wait (back-pressure), never drop. ``flush`` raises NotDelivered if anything sent since
-    the last flush did not arrive.
+    the last flush did not arrive. A given ``producer`` is a transactional one: its commit says whether all arrived, so
+    no report is asked for each message.
     """
 
     def __init__(self, settings: KafkaSettings, producer: Producer | None = None) -> None:
         self._prefix = settings.prefix
         self._reject_bytes_max = settings.message_bytes_max - SPARE_BYTES
+        self._on_delivery = self._delivered if producer is None else None
         self._producer = producer or Producer(producer_config(settings))
         self._failed: list[KafkaError] = []
 
@@ -57,7 +59,7 @@ class Outbox:
             data = encode(shortened(value, self._reject_bytes_max // 2))
         while True:
             try:
-                self._producer.produce(self._prefix + topic.name, data, key, on_delivery=self._delivered)
+                self._producer.produce(self._prefix + topic.name, data, key, on_delivery=self._on_delivery)
             except BufferError:
                 self._producer.poll(FULL_QUEUE_WAIT_SECONDS)
             else:
