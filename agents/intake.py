@@ -89,9 +89,7 @@ class Intake:
             future_ms_max=self._settings.future_seconds_max * 1000,
             bytes_max=self._settings.prediction_bytes_max,
         )
-        by_model: dict[str, list[int]] = defaultdict(list)
-        for place, event in enumerate(arrivals.events):
-            by_model[event.model].append(place)
+        by_model = _places_by_model(arrivals.events)
         for model, places in by_model.items():
             if model in self._triage or len(self._triage) < self._settings.models_max:
                 self._judge(model, arrivals, places, now_ms, outbox)
@@ -133,7 +131,7 @@ class Intake:
             )
             arrivals.rejects.append(reject)
 
-    def _judge(self, model: str, arrivals: Arrivals, places: list[int], now_ms: int, outbox: Outbox) -> None:
+    def _judge(self, model: str, arrivals: Arrivals, places: Sequence[int], now_ms: int, outbox: Outbox) -> None:
         events = [arrivals.events[place] for place in places]
         times_ms = [arrivals.times_ms[place] for place in places]
         triage = self._triage_of(model)
@@ -259,3 +257,14 @@ class Intake:
             )
             for block in blocks:
                 outbox.send(BLOCKS, model, block)
+
+
+def _places_by_model(events: Sequence[Prediction]) -> dict[str, Sequence[int]]:
+    """Places of each model's events, in order; most often all are of one."""
+    models = {event.model for event in events}
+    if len(models) == 1:
+        return {models.pop(): range(len(events))}
+    places: dict[str, list[int]] = defaultdict(list)
+    for place, event in enumerate(events):
+        places[event.model].append(place)
+    return dict(places)

@@ -74,6 +74,8 @@ def read_predictions(
     """
     arrivals = Arrivals()
     one, many = decoder_of(Prediction).decode, decoder_of_many(Prediction).decode
+    add_event, add_time, add_index = arrivals.events.append, arrivals.times_ms.append, arrivals.indexes.append
+    add_partition, add_offset = arrivals.partitions.append, arrivals.offsets.append
     for record in records:
         data = record.value() or b""
         latest = record.timestamp()[1] + future_ms_max
@@ -96,11 +98,11 @@ def read_predictions(
                     original = None if single else bytes(_raw_items.decode(data)[index])
                     _refuse(arrivals, record, prefix, now_ms, MalformedError(problem), original, index)
                     continue
-            arrivals.events.append(event)
-            arrivals.times_ms.append(time_ms)
-            arrivals.partitions.append(partition)
-            arrivals.offsets.append(offset)
-            arrivals.indexes.append(index)
+            add_event(event)
+            add_time(time_ms)
+            add_partition(partition)
+            add_offset(offset)
+            add_index(index)
     return arrivals
 
 
