@@ -106,7 +106,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     folder = tmp_path_factory.mktemp("kill") / "data"
     arguments = ("--demo", "elec2", "--events", str(EVENTS), "--reviewers", "0")
     first = Program(folder, *arguments, "--seconds", "20").start()
-    second = Program(folder, *arguments, "--seconds", "20")
+    second = Program(folder, *arguments, "--seconds", "45")
     try:
         endpoints = first.endpoints()
 
