@@ -27,9 +27,6 @@ __all__ = ["Learn"]
 
 log = structlog.get_logger(__name__)
 
-CANDIDATE_CORRECTIONS = 50
-"""Corrections between two candidates."""
-
 
 class Learn:
     """One learner a model. ``handle`` is called by one thread.
@@ -116,7 +113,7 @@ class Learn:
         key = manifest_key(learner.model, CANDIDATE)
         before = self._published.get(key)
         news = learner.corrections - (before.corrections if before else 0)
-        return news >= CANDIDATE_CORRECTIONS and self._is_due(key)
+        return news >= self._settings_of(learner.model).candidate_corrections and self._is_due(key)
 
     def _publish_candidate(self, learner: Learner, outbox: Outbox) -> None:
         """What would be in charge if the gate let it: triage asks it where errors are likely."""

@@ -67,16 +67,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.models.get(name, self.default)
 
     def learning_of(self, name: str) -> LearnSettings:
-        """How a model's corrections are learned; the gate's bets are bounded by the least chance INTAKE draws with.
+        """How a model's corrections are learned.
 
-        INTAKE raises no audit for disagreements, so that is the audit rate.
+        The gate's bets rest on the least chance with which INTAKE draws an event; it raises or lowers no audit, so that
+        is the model's audit rate.
         """
-        least = self.model(name).triage.audit_rate
-        return msgspec.structs.replace(
-            self.learning, inclusion_probability_min=min(least, self.learning.inclusion_probability_min)
-        )
+        return msgspec.structs.replace(self.learning, inclusion_probability_min=self.model(name).triage.audit_rate)
 
     def drift_of(self, name: str) -> DriftSettings:
-        """How a model's drift is watched; reviewed corrections are thinned to the audit rate."""
-        least = self.model(name).triage.audit_rate
-        return msgspec.structs.replace(self.drift, error_audit_floor=min(least, self.drift.error_audit_floor))
+        """How a model's drift is watched; its reviewed corrections are thinned to the audit rate."""
+        return msgspec.structs.replace(self.drift, error_audit_floor=self.model(name).triage.audit_rate)

@@ -78,7 +78,7 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     error_level_rise_min: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.05
     """Rise of the error rate, as a share, that is worth an alert."""
     error_audit_floor: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.02
-    """Rate to which reviewed corrections are thinned; at most the audit rate, the smallest inclusion probability."""
+    """Rate to which reviewed corrections are thinned; the roles put the model's audit rate here."""
     error_window_corrections: Annotated[int, Meta(ge=1, le=100_000)] = 50
     """Corrections in one window of the error signal."""
     error_events_remembered_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000

@@ -22,7 +22,7 @@ class LearnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Bets of the gate, as shares of the largest bet that cannot lose everything at once."""
 
     inclusion_probability_min: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.02
-    """Least inclusion probability that triage gives to a reviewable event: set it to the audit rate."""
+    """Least inclusion probability that triage gives to a reviewable event; the roles put the audit rate here."""
 
     restart_corrections: Annotated[int, Meta(ge=1, le=100_000)] = 100
     """Corrections between two fresh starts of the gate's evidence, so that it notices a change."""
@@ -32,6 +32,9 @@ class LearnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     refresh_corrections: Annotated[int, Meta(ge=1, le=100_000)] = 25
     """Corrections after which what serves is replaced by what has been learned since, if that is no worse."""
+
+    candidate_corrections: Annotated[int, Meta(ge=1, le=100_000)] = 50
+    """Corrections after which triage is given a newer copy of what is learned, while production is in charge."""
 
     refresh_margin: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.02
     """Accuracy that a refresh may seem to lose, beyond one standard error, before it is refused."""

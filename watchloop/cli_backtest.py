@@ -127,22 +127,17 @@ def _run(
 
 
 def with_triage(settings: Settings, model: str, changes: dict[str, Any], *, seed: int) -> Settings:
-    """The settings with triage of the command line for one model, and the seed and audit rate that learning needs."""
+    """The settings with triage of the command line for one model, and the seed of learning."""
     watched = settings.model(model)
     given = {name: value for name, value in changes.items() if value is not None}
     try:
         triage = msgspec.convert({**msgspec.to_builtins(watched.triage), **given}, TriageSettings)
     except msgspec.ValidationError as error:
         raise WatchloopError(_explain(str(error), given)) from error
-    floor = min(settings.learning.inclusion_probability_min, triage.audit_rate)
-    audit_floor = min(settings.drift.error_audit_floor, triage.audit_rate)
-    if "audit_rate" in given:
-        floor = audit_floor = triage.audit_rate
-    learning = msgspec.structs.replace(settings.learning, seed=seed, inclusion_probability_min=floor)
-    drift = msgspec.structs.replace(settings.drift, error_audit_floor=audit_floor)
+    learning = msgspec.structs.replace(settings.learning, seed=seed)
     changed: ModelSettings = msgspec.structs.replace(watched, triage=triage)
     models = {**settings.models, model: changed}
-    return msgspec.structs.replace(settings, learning=learning, drift=drift, models=models)
+    return msgspec.structs.replace(settings, learning=learning, models=models)
 
 
 def _explain(message: str, given: dict[str, Any]) -> str:

@@ -144,13 +144,12 @@ def test_a_budget_of_everything_catches_every_error(short: Replayable) -> None:
 
 @pytest.mark.parametrize("size", [7, 200])
 def test_the_size_of_a_batch_moves_little(source: Replayable, size: int) -> None:
-    """Without a learned model in charge, reviews are the very same; what is learned waits for at most one batch."""
+    """What is learned, and the candidate that triage asks, wait for at most one batch: reviews are nearly the same."""
     usual = outcome(source, BacktestSettings(live_points_max=2))
     other = outcome(source, BacktestSettings(batch_events=size, live_points_max=2))
     assert usual["gate"]["promoted"] == []
-    assert [usual[key] for key in ("reviewed", "errors_caught")] == [
-        other[key] for key in ("reviewed", "errors_caught")
-    ]
+    assert other["reviewed"] == pytest.approx(usual["reviewed"], rel=0.03)
+    assert other["errors_caught"] == pytest.approx(usual["errors_caught"], rel=0.06)
     assert usual["accuracy_model"] == other["accuracy_model"]
 
 

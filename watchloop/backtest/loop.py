@@ -11,7 +11,7 @@ from agents.settings import Settings
 from drift.blocks import build_blocks
 from drift.monitor import AlertChanged, ModelMonitor, Outcome
 from learning.learner import Change, Event, Learner
-from learning.serving import Scores
+from learning.serving import Scores, ServingModel
 from review.decisions import DECISIONS, Decisions
 from review.task_life import new_task_for
 from review.triage import Triage
@@ -39,8 +39,10 @@ class Loop:
         watched = settings.model(model)
         self._triage = Triage(watched.triage, model=model)
         self._choices = Choices(watched.labels)
-        self._monitor = ModelMonitor(model, settings.drift)
-        self.learner = Learner(model, settings.learning)
+        self._monitor = ModelMonitor(model, settings.drift_of(model))
+        self.learner = Learner(model, settings.learning_of(model))
+        self._candidate: ServingModel | None = None
+        self._candidate_at = 0
         self._answers = Answers(options)
         self._alerts_known: set[str] = set()
         self.score = Score(events)
@@ -52,7 +54,8 @@ class Loop:
     def replay(self, events: Sequence[Prediction], truths: Sequence[str]) -> None:
         """One batch: predictions in order of time, and their true labels."""
         serving = self.learner.serving
-        scores = None if serving is None else serving.many(events)
+        asked = serving or self._newest_candidate()
+        scores = None if asked is None else asked.many(events)
         decisions = self._triage.decide(
             events,
             error_probability=None if scores is None else scores.error_probability,
@@ -62,12 +65,22 @@ class Loop:
         now_ms = epoch_ms(events[-1].time)
         first = self.score.events
         answers = [label_text(event.prediction) for event in events]
-        self.score.add(truths, answers, answers if scores is None else scores.answers, decisions.seen)
+        self.score.add(
+            truths, answers, answers if serving is None or scores is None else scores.answers, decisions.seen
+        )
         self._count(events, answers, truths, scores, decisions)
         self._ask(first, events, truths, scores, decisions, now_ms)
         self._measure(first, events, decisions)
         for correction in self._answers.due(self.score.events, now_ms):
             self._learn(correction)
+
+    def _newest_candidate(self) -> ServingModel | None:
+        """What LEARN would publish for triage while production is in charge."""
+        every = self.learner.settings.candidate_corrections
+        if self.learner.corrections - self._candidate_at >= every:
+            self._candidate = self.learner.candidate()
+            self._candidate_at = self.learner.corrections
+        return self._candidate
 
     def finish(self) -> None:
         """The recorded stream has ended: judge what the monitor still held back."""
@@ -129,7 +142,7 @@ class Loop:
                 inclusion_probability=float(decisions.inclusion_probability[place]),
                 reasons=decisions.reasons[place],
                 choices=self._choices.known,
-                learned_prediction="" if scores is None else scores.answers[place],
+                learned_prediction="" if version == "" or scores is None else scores.answers[place],
                 learned_version=version,
             )
             self._answers.ask(first + place, task, truths[place])
