@@ -141,8 +141,8 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             (before, int(after)),
         )
     finally:
-        first.end()
         second.end()
+        first.end()
 
 
 def test_no_child_outlives_the_program(story: Story) -> None:
