@@ -87,7 +87,7 @@ def train_first(table: RecordedTable, *, share: float, model: str, seed: int) ->
     if len(set(labels[:first])) < 2:
         raise WrongTable(f"the first {first} rows have one label only ({labels[0]}); train on a larger share")
     from sklearn.ensemble import HistGradientBoostingClassifier
-    from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # publishes no types
+    from threadpoolctl import threadpool_limits
 
     matrix, categorical = _matrix(table)
     learner = HistGradientBoostingClassifier(random_state=seed, categorical_features=categorical)
