@@ -21,6 +21,9 @@ REGISTRY_PREFIX_BYTES = 5
 PREDICTION_BYTES_MAX = 1024 * 1024
 """A larger prediction is rejected: a task and a correction carry its features, and they must fit into a message too."""
 
+RUN_MESSAGES = 200
+"""Messages that are read at once: one that is unusual costs no more than these a second look."""
+
 DIGITS_MAX = 200
 """Digits of an integer: a label has as many characters at most, and a feature must fit into a double."""
 
@@ -73,37 +76,68 @@ def read_predictions(
     array holds no prediction and gives nothing.
     """
     arrivals = Arrivals()
-    one, many = decoder_of(Prediction).decode, decoder_of_many(Prediction).decode
-    add_event, add_time, add_index = arrivals.events.append, arrivals.times_ms.append, arrivals.indexes.append
-    add_partition, add_offset = arrivals.partitions.append, arrivals.offsets.append
-    for record in records:
-        data = record.value() or b""
-        latest = record.timestamp()[1] + future_ms_max
-        if len(data) >= DIGITS_MAX and (len(data) > bytes_max or _may_hold_many_digits(data)):
-            _read_slowly(record, data, arrivals, prefix, now_ms, latest, bytes_max)
-            continue
-        single = data[:1] == b"{"
-        try:
-            found = (one(data),) if single else many(data)
-        except _UNREADABLE:
-            _read_slowly(record, data, arrivals, prefix, now_ms, latest, bytes_max)
-            continue
-        partition, offset = record.partition(), record.offset()
-        for index, event in enumerate(found):
-            time_ms = event.time if type(event.time) is int else epoch_ms(event.time)
-            # The usual event is checked here, without a call.
-            if time_ms > latest or time_ms < 0 or event.confidence is None or event.probabilities is not None:
-                problem = _problem(event, latest)
-                if problem is not None:
-                    original = None if single else bytes(_raw_items.decode(data)[index])
-                    _refuse(arrivals, record, prefix, now_ms, MalformedError(problem), original, index)
-                    continue
-            add_event(event)
-            add_time(time_ms)
-            add_partition(partition)
-            add_offset(offset)
-            add_index(index)
+    for start in range(0, len(records), RUN_MESSAGES):
+        run = records[start : start + RUN_MESSAGES]
+        if not _read_run(run, arrivals, future_ms_max, bytes_max):
+            for record in run:
+                _read_message(record, arrivals, prefix, now_ms, record.timestamp()[1] + future_ms_max, bytes_max)
     return arrivals
+
+
+def _read_run(records: Sequence[Record], arrivals: Arrivals, future_ms_max: int, bytes_max: int) -> bool:
+    """Read messages of one usual prediction each, all at once; False, and nothing is read, where any is otherwise."""
+    values = [record.value() or b"" for record in records]
+    if values[0][:1] != b"{" or sum(map(len, values)) > bytes_max:
+        return False
+    # Digits without end are so in all messages together as well; the reverse is asked of each.
+    if _may_hold_many_digits(b"".join(values)) and any(map(_may_hold_many_digits, values)):
+        return False
+    try:
+        events = list(map(decoder_of(Prediction).decode, values))
+    except _UNREADABLE:
+        return False
+    times_ms = _usual_times(events, min([record.timestamp()[1] for record in records]) + future_ms_max)
+    if times_ms is None:
+        return False
+    arrivals.events += events
+    arrivals.times_ms += times_ms
+    arrivals.partitions += [record.partition() for record in records]
+    arrivals.offsets += [record.offset() for record in records]
+    arrivals.indexes += [0] * len(events)
+    return True
+
+
+def _usual_times(events: Sequence[Prediction], latest_ms: int) -> list[int] | None:
+    """The times of events that have no problem; None where one of them may have."""
+    times_ms = [event.time if type(event.time) is int else epoch_ms(event.time) for event in events]
+    if not times_ms or min(times_ms) < 0 or max(times_ms) > latest_ms:
+        return None
+    odd = [event for event in events if event.confidence is None or event.probabilities is not None]
+    return None if any(map(problem_of, odd)) else times_ms
+
+
+def _read_message(record: Record, arrivals: Arrivals, prefix: str, now_ms: int, latest_ms: int, bytes_max: int) -> None:
+    """Read one message, whatever it holds."""
+    data = record.value() or b""
+    single = data[:1] == b"{"
+    try:
+        if len(data) >= DIGITS_MAX and (len(data) > bytes_max or _may_hold_many_digits(data)):
+            found = None
+        else:
+            found = [decoder_of(Prediction).decode(data)] if single else decoder_of_many(Prediction).decode(data)
+    except _UNREADABLE:
+        found = None
+    if found is None:
+        _read_slowly(record, data, arrivals, prefix, now_ms, latest_ms, bytes_max)
+        return
+    usual = _usual_times(found, latest_ms) is not None
+    for index, event in enumerate(found):
+        problem = None if usual else _problem(event, latest_ms)
+        if problem is None:
+            _accept(arrivals, record, event, index)
+        else:
+            original = None if single else bytes(_raw_items.decode(data)[index])
+            _refuse(arrivals, record, prefix, now_ms, MalformedError(problem), original, index)
 
 
 def original_of(record: Record, index: int) -> bytes:

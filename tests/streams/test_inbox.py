@@ -153,6 +153,57 @@ def test_the_clock_that_counts_is_kafkas() -> None:
     assert [reject.reason for reject in early.rejects] == [reject.reason for reject in late.rejects] != []
 
 
+USUAL = st.builds(
+    lambda number, label, time: as_json(prediction(event_id=f"e-{number}", prediction=label, time=time)),
+    st.integers(0, 9),
+    st.sampled_from(["stay", 7, True]),
+    st.sampled_from([0, NOW_MS, NOW_MS + DAY_MS, "2023-11-14T22:13:20+00:00"]),
+)
+UNUSUAL = st.sampled_from(
+    [
+        as_json(prediction(confidence=...)),
+        as_json(prediction(confidence=..., probabilities={"stay": 0.7, "go": 0.3})),
+        as_json(prediction(probabilities={"stay": 0.5, "go": 0.4})),
+        as_json(prediction(time=NOW_MS + DAY_MS + 1)),
+        as_json(prediction(time="1960-01-01T00:00:00Z")),
+        as_json(prediction(features={"huge": 10**250})),
+        as_json(prediction(features={"text": "7" * 500})),
+        as_json(prediction(features={"large": "x" * 2_000})),
+        as_json(prediction(features={"nested": {}})),
+        as_json([prediction(), prediction(confidence=...), prediction(time=-1)]),
+        as_json([]),
+        b"  " + as_json(prediction()),
+        b"\0\0\0\0\7" + as_json(prediction()),
+        as_json(prediction()) + b"," + as_json(prediction()),
+        as_json(prediction())[:-1],
+        b"7" * 300,
+        b"",
+        None,
+    ]
+)
+
+
+@given(st.lists(USUAL, max_size=8), st.lists(USUAL | UNUSUAL, max_size=4), st.sampled_from([1_500, 4_000, 1_000_000]))
+@settings(max_examples=150, deadline=None)
+def test_read_together_or_one_by_one(usual: list[bytes], more: list[bytes | None], bytes_max: int) -> None:
+    """Messages read all at once give what they give one by one, which an empty message at their beginning enforces."""
+    together = read(as_json(prediction()), *usual, *more, bytes_max=bytes_max)
+    one_by_one = read(None, *usual, *more, bytes_max=bytes_max)
+    for name in ("events", "times_ms", "partitions", "offsets", "indexes"):
+        assert getattr(together, name)[1:] == getattr(one_by_one, name)
+    assert together.rejects == one_by_one.rejects[1:]
+
+
+def test_a_run_reads_on_after_an_unusual_message() -> None:
+    """A long batch with one bad message in its middle keeps every other one, in order and with its place."""
+    data = [as_json(prediction(event_id=f"e-{number}")) for number in range(1_000)]
+    data[500] = b"rubbish"
+    arrivals = read(*data)
+    assert arrivals.offsets == [number for number in range(1_000) if number != 500]
+    assert [event.event_id for event in arrivals.events] == [f"e-{number}" for number in arrivals.offsets]
+    assert [reject.source_offset for reject in arrivals.rejects] == [500]
+
+
 def test_duplicates_are_both_events() -> None:
     """Two messages with one event_id are two events: what is sent twice is not the inbox's to judge."""
     assert len(read(as_json(prediction()), as_json(prediction())).events) == 2
