@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 from learning.signing import Keyring
-from learning.snapshot import SnapshotRefused, chunk_keys, unpack
+from learning.snapshot import SnapshotRefused, chunk_keys, unpack, verified
 from schemas.codec import MalformedError, decode
 from schemas.manifest import CANDIDATE, Manifest, manifest_key
 from schemas.reference import Reference
@@ -94,6 +94,11 @@ class Catalogue:
             manifest = decode(Manifest, value)
         except MalformedError as error:
             log.error("manifest not readable", why=error.reason)
+            return
+        try:
+            verified(manifest, self._keyring(), self._snapshot_bytes_max)
+        except SnapshotRefused as error:
+            log.error("snapshot refused, the model in charge stays", model=manifest.model, why=str(error))
             return
         self._waiting[manifest_key(manifest.model, manifest.recipe)] = manifest
         self._take_if_whole(manifest)

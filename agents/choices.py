@@ -23,7 +23,9 @@ class Choices:
         """Learn labels from what the model answers, unless they are declared."""
         if self._declared or len(self._seen) >= CHOICES_MAX:
             return
-        for event in events:
+        known = self._seen
+        fresh = [event for event in events if event.prediction not in known or event.probabilities is not None]
+        for event in fresh:
             self._seen.add(label_text(event.prediction))
             if event.probabilities is not None:
                 self._seen.update(event.probabilities)

@@ -108,6 +108,11 @@ class Sender:
             raise ConnectionError("Kafka takes nothing at the moment; nothing was changed, try again later")
         self._unsent.append((topic, key, None if value is None else encode(value)))
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether so much waits that no more should be made."""
+        return len(self._unsent) >= UNSENT_MAX // 2
+
     async def flush(self) -> None:
         """Send what waits, oldest first, many on their way at once; what fails, and what came after it, stays."""
         async with self._lock:
@@ -182,6 +187,10 @@ def _add_agents(app: Any, settings: Settings, state: DeskState) -> None:
 def _add_settling(app: Any, state: DeskState, sender: Sender) -> None:
     @app.timer(TICK_SECONDS)  # type: ignore[untyped-decorator]  # faust publishes no types
     async def settle() -> None:
+        if sender.is_behind:
+            # What settles now could not be told; it stays in the queue until Kafka takes messages again.
+            await sender.flush()
+            return
         events, state.expired = [*state.expired, *state.queue.tick(now_ms())], []
         for event in events:
             if isinstance(event, Settled):

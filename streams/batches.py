@@ -302,4 +302,7 @@ class GroupBatches(_Batches):
         try:
             self._consumer.commit(offsets=self._next_offsets(messages), asynchronous=False)
         except KafkaException as error:
-            log.warning("offsets not committed, the batch will be handed out again", error=error.args[0].str())
+            log.warning(
+                "offsets not committed; after a restart or a rebalance the batch is handed out again",
+                error=error.args[0].str(),
+            )

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import re
+import time
+from collections.abc import Callable
 from typing import Any, Final
 
 from confluent_kafka import KafkaError
@@ -14,6 +17,35 @@ __all__ = ["LOGGER", "common_client_config"]
 LOGGER: Final = logging.getLogger("streams.kafka")
 # Without a handler of its own the logger would fall back to stderr while logging is not set up.
 LOGGER.addHandler(logging.NullHandler())
+
+REPEAT_SECONDS: Final = 10.0
+KINDS_MAX: Final = 200
+
+
+class OnceInAWhile(logging.Filter):
+    """Lets a kind of line through once in ``REPEAT_SECONDS``: while a broker is away clients say so 40 times a second.
+
+    A kind is the line's beginning up to the first colon, without its numbers; at ``KINDS_MAX`` all are forgotten.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is said."""
+        kind = re.sub(r"\d+", "", record.getMessage().partition(": ")[0])
+        now = self._clock()
+        if now - self._said.get(kind, -REPEAT_SECONDS) < REPEAT_SECONDS:
+            return False
+        if len(self._said) >= KINDS_MAX:
+            self._said.clear()
+        self._said[kind] = now
+        return True
+
+
+LOGGER.addFilter(OnceInAWhile())
 
 
 def _log_error(error: KafkaError) -> None:
