@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import numpy as np
@@ -144,8 +144,9 @@ class Intake:
             learned_uncertainty=None if scores is None else scores.uncertainty,
         )
         self._choices[model].see(events)
-        verdicts = self._verdicts(events, times_ms, decisions, triage.policy_version, serving, scores, now_ms)
-        self._send_tasks(events, verdicts, decisions, now_ms, outbox)
+        learned = _Learned.of(len(events), serving, scores)
+        task_ids = self._send_tasks(events, decisions, learned, now_ms, outbox)
+        verdicts = _verdicts(events, times_ms, decisions, triage.policy_version, learned, task_ids, now_ms)
         self._send_blocks(arrivals, places, verdicts, outbox)
         key = model.encode()
         for start in range(0, len(verdicts), VERDICTS_PER_MESSAGE_MAX):
@@ -161,83 +162,35 @@ class Intake:
             self._before[model] = triage.export_state()
         return triage
 
-    @staticmethod
-    def _verdicts(
-        events: Sequence[Prediction],
-        times_ms: Sequence[int],
-        decisions: Decisions,
-        policy_version: str,
-        serving: ServingModel | None,
-        scores: Scores | None,
-        now_ms: int,
-    ) -> list[Verdict]:
-        """The decisions as Structs, in order."""
-        codes = decisions.codes.tolist()
-        for code, count in zip(*np.unique(decisions.codes, return_counts=True), strict=True):
-            INTAKE_VERDICTS.labels(DECISIONS[code]).inc(int(count))
-        wrong = [None] * len(events) if scores is None else scores.error_probability.tolist()
-        answers = [""] * len(events) if serving is None or scores is None else scores.answers
-        version = "" if serving is None else serving.version
-        return [
-            Verdict(
-                event_id=event.event_id,
-                model=event.model,
-                model_version=event.model_version,
-                time=time_ms,
-                decision=DECISIONS[code],
-                reasons=reasons,
-                uncertainty=uncertainty,
-                inclusion_probability=inclusion,
-                error_probability=error,
-                audit=audit,
-                policy_version=policy_version,
-                learned_version=version,
-                learned_prediction=answer,
-                decided_at=now_ms,
-            )
-            for event, time_ms, code, reasons, uncertainty, inclusion, error, audit, answer in zip(
-                events,
-                times_ms,
-                codes,
-                decisions.reasons,
-                decisions.uncertainty.tolist(),
-                decisions.inclusion_probability.tolist(),
-                wrong,
-                decisions.audit.tolist(),
-                answers,
-                strict=True,
-            )
-        ]
-
     def _send_tasks(
-        self,
-        events: Sequence[Prediction],
-        verdicts: list[Verdict],
-        decisions: Decisions,
-        now_ms: int,
-        outbox: Outbox,
-    ) -> None:
-        """A task for every event that a person will see; its id goes into the verdict."""
-        places = np.flatnonzero(decisions.seen).tolist()
+        self, events: Sequence[Prediction], decisions: Decisions, learned: _Learned, now_ms: int, outbox: Outbox
+    ) -> list[str]:
+        """A task for every event that a person will see; returns each event's task id, empty where there is none."""
+        task_ids = [""] * len(events)
         choices = self._choices[events[0].model].known
-        for place in places:
-            event, verdict, lane = events[place], verdicts[place], decisions.lane(place)
+        seen = np.flatnonzero(decisions.seen)
+        columns = (decisions.scores[seen], decisions.uncertainty[seen], decisions.inclusion_probability[seen])
+        for place, score, uncertainty, inclusion in zip(
+            seen.tolist(), *(column.tolist() for column in columns), strict=True
+        ):
+            lane = decisions.lane(place)
             assert lane is not None
             task = new_task_for(
-                event,
+                events[place],
                 lane=lane,
                 created_at=now_ms,
                 settings=self._settings.queue,
-                score=float(decisions.scores[place]),
-                uncertainty=verdict.uncertainty,
-                inclusion_probability=verdict.inclusion_probability,
-                reasons=verdict.reasons,
+                score=score,
+                uncertainty=uncertainty,
+                inclusion_probability=inclusion,
+                reasons=decisions.reasons[place],
                 choices=choices,
-                learned_prediction=verdict.learned_prediction,
-                learned_version=verdict.learned_version,
+                learned_prediction=learned.answers[place],
+                learned_version=learned.version,
             )
-            verdicts[place] = msgspec.structs.replace(verdict, task_id=task.task_id)
+            task_ids[place] = task.task_id
             outbox.send(REVIEW_EVENTS, task.task_id, task)
+        return task_ids
 
     def _send_blocks(
         self, arrivals: Arrivals, places: Sequence[int], verdicts: Sequence[Verdict], outbox: Outbox
@@ -257,6 +210,68 @@ class Intake:
             )
             for block in blocks:
                 outbox.send(BLOCKS, model, block)
+
+
+class _Learned(NamedTuple):
+    """What learning says of each event: the answer of the model in charge, and the chance that production is wrong."""
+
+    version: str
+    answers: Sequence[str]
+    error_probability: Sequence[float | None]
+
+    @classmethod
+    def of(cls, size: int, serving: ServingModel | None, scores: Scores | None) -> _Learned:
+        """Answers only of a model in charge; a candidate's scores are triage's alone."""
+        errors: Sequence[float | None] = [None] * size if scores is None else scores.error_probability.tolist()
+        if serving is None or scores is None:
+            return cls("", [""] * size, errors)
+        return cls(serving.version, scores.answers, errors)
+
+
+def _verdicts(
+    events: Sequence[Prediction],
+    times_ms: Sequence[int],
+    decisions: Decisions,
+    policy_version: str,
+    learned: _Learned,
+    task_ids: Sequence[str],
+    now_ms: int,
+) -> list[Verdict]:
+    """The decisions as Structs, in order."""
+    for code, count in zip(*np.unique(decisions.codes, return_counts=True), strict=True):
+        INTAKE_VERDICTS.labels(DECISIONS[code]).inc(int(count))
+    return [
+        Verdict(
+            event_id=event.event_id,
+            model=event.model,
+            model_version=event.model_version,
+            time=time_ms,
+            decision=DECISIONS[code],
+            reasons=reasons,
+            uncertainty=uncertainty,
+            inclusion_probability=inclusion,
+            error_probability=error,
+            audit=audit,
+            policy_version=policy_version,
+            learned_version=learned.version,
+            learned_prediction=answer,
+            task_id=task_id,
+            decided_at=now_ms,
+        )
+        for event, time_ms, code, reasons, uncertainty, inclusion, error, audit, answer, task_id in zip(
+            events,
+            times_ms,
+            decisions.codes.tolist(),
+            decisions.reasons,
+            decisions.uncertainty.tolist(),
+            decisions.inclusion_probability.tolist(),
+            learned.error_probability,
+            decisions.audit.tolist(),
+            learned.answers,
+            task_ids,
+            strict=True,
+        )
+    ]
 
 
 def _places_by_model(events: Sequence[Prediction]) -> dict[str, Sequence[int]]:

@@ -27,7 +27,7 @@ SAMPLE_SALT = 0x626C_6F63
 
 ID_CHARS_MAX = 200
 INT_MAX = 2**63 - 1
-PLAIN = frozenset((float, bool, type(None)))
+PLAIN = frozenset((float, bool, str, type(None)))
 VALUE_BYTES_MAX = 6 * (200 + 200)
 """A name and a text of 200 characters each, all escaped."""
 
@@ -184,7 +184,7 @@ def _samples(
 def _row(event: Prediction, hashed: int, columns: Columns, place: int, settings: DriftSettings) -> SampledRow:
     chars_max = settings.text_chars_max
     features: dict[str, Scalar] = event.features
-    if len(features) > len(columns.names) or not all(_is_plain(value, chars_max) for value in features.values()):
+    if len(features) > len(columns.names) or not _are_plain(features, chars_max):
         features = {name: _wieldy(features[name], chars_max) for name in columns.names if name in features}
     return SampledRow(
         hash=hashed,
@@ -196,8 +196,12 @@ def _row(event: Prediction, hashed: int, columns: Columns, place: int, settings:
     )
 
 
-def _is_plain(value: Scalar, chars_max: int) -> bool:
-    return type(value) in PLAIN or (type(value) is str and len(value) <= chars_max)
+def _are_plain(features: dict[str, Scalar], chars_max: int) -> bool:
+    """Whether all values may go into a sample as they are."""
+    kinds = set(map(type, features.values()))
+    if str in kinds and any(type(value) is str and len(value) > chars_max for value in features.values()):
+        return False
+    return kinds <= PLAIN
 
 
 def _wieldy(value: Scalar, chars_max: int) -> Scalar:

@@ -49,8 +49,8 @@ class TriageBatch:
         """Columns out of events; nothing here depends on other events. ``accepted``: the reasons to begin with."""
         size = len(events)
         uncertainty = prediction_uncertainty(events)
-        reviewable = np.fromiter((event.consent.review for event in events), np.bool_, size)
-        risk = np.fromiter((-1.0 if event.risk is None else event.risk for event in events), np.float64, size)
+        reviewable = np.array([event.consent.review for event in events], np.bool_)
+        risk = np.array([-1.0 if event.risk is None else event.risk for event in events], np.float64)
         risky = risk >= settings.escalate_risk_min
         matches = rules.matches(events)
         escalate = reviewable & (risky | rules.escalating(matches))

@@ -19,12 +19,8 @@ def prediction_uncertainty(events: Sequence[Prediction]) -> npt.NDArray[np.float
     whether a producer sends ``confidence`` or ``probabilities``. With two labels it orders events as margin and entropy
     do.
     """
-    confidence = np.fromiter(
-        (event.confidence if event.confidence is not None else confidence_of(event) for event in events),
-        np.float64,
-        len(events),
-    )
-    return np.clip(1.0 - confidence, 0.0, 1.0)
+    confidence = [event.confidence if event.confidence is not None else confidence_of(event) for event in events]
+    return np.clip(1.0 - np.array(confidence, np.float64), 0.0, 1.0)
 
 
 def margin_uncertainty(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -13,8 +13,7 @@ __all__ = ["event_hashes", "uniform_draws"]
 
 def event_hashes(event_ids: Sequence[str], salt: int = 0) -> npt.NDArray[np.uint64]:
     """A well mixed 64-bit hash of each id: crc32, then splitmix64 (Steele, Lea & Flood 2014) with the salt."""
-    crc = zlib.crc32
-    hashes = np.fromiter((crc(event_id.encode()) for event_id in event_ids), np.uint64, len(event_ids))
+    hashes = np.array(list(map(zlib.crc32, map(str.encode, event_ids))), np.uint64)
     with np.errstate(over="ignore"):
         hashes = hashes + np.uint64(salt & 0xFFFF_FFFF_FFFF_FFFF) + np.uint64(0x9E37_79B9_7F4A_7C15)
         hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58_476D_1CE4_E5B9)

@@ -7,6 +7,7 @@ id).
 
 from __future__ import annotations
 
+import concurrent.futures
 import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -27,7 +28,7 @@ __all__ = ["BatchSettings", "GroupBatches", "HandBack", "Handler", "Place", "Tra
 log = structlog.get_logger(__name__)
 
 TRANSACTION_TIMEOUT_SECONDS = 10
-TRANSACTION_LINGER_MS = 50
+TRANSACTION_LINGER_MS = 15
 COMMIT_SECONDS_MAX = 30.0
 INIT_SECONDS_MAX = 30.0
 NOWHERE: Mapping[tuple[str, int], int] = {}
@@ -184,7 +185,8 @@ class TransactionalBatches(_Batches):
     """Consume, handle, and commit outputs with offsets in one transaction (KIP-98, KIP-447).
 
     ``slot`` names this worker among those of its role: a restarted worker with the same slot fences its predecessor. An
-    abortable failure calls ``undo``, so that the handler forgets the batch, and hands it out again.
+    abortable failure calls ``undo``, so that the handler forgets the batch, and hands it out again. While a transaction
+    commits, the next batch is already taken, but not handled: one transaction is open at a time.
     """
 
     def __init__(
@@ -198,11 +200,14 @@ class TransactionalBatches(_Batches):
                 **producer_config(settings),
                 "transactional.id": f"{settings.prefix}{group}/{slot}",
                 "transaction.timeout.ms": TRANSACTION_TIMEOUT_SECONDS * 1000,
-                # A commit sends at once what waits, so waiting costs no time and saves requests.
+                # Long enough to save requests, short enough that little is left to be sent when the commit begins.
                 "linger.ms": TRANSACTION_LINGER_MS,
             }
         )
         self._outbox = Outbox(settings, self._producer)
+        self._committer = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix=f"{group} commit")
+        self._commit_under_way: concurrent.futures.Future[None] | None = None
+        self._in_hand: Sequence[Record] = ()
 
     def run(self, stop: threading.Event) -> None:
         """Until ``stop`` is set. Raises SlotTaken if another worker has the same slot."""
@@ -211,8 +216,11 @@ class TransactionalBatches(_Batches):
             self._subscribe()
             while not stop.is_set():
                 messages = self._take()
-                if messages:
+                if not self._settled():
+                    self._hand_back(messages)
+                elif messages:
                     self._one_transaction(messages)
+            self._settled()
         except KafkaException as error:
             if error.args[0].code() in FENCED:
                 raise SlotTaken(
@@ -220,25 +228,23 @@ class TransactionalBatches(_Batches):
                 ) from error
             raise
         finally:
+            self._committer.shutdown()
             self._consumer.close()
 
     def _one_transaction(self, messages: Sequence[Record]) -> None:
+        """Handle a batch and begin to commit it; the next one is taken meanwhile, and handled after ``_settled``."""
         self._producer.begin_transaction()
+        self._in_hand = messages
         try:
             self._handle(messages, self._outbox)
-            self._producer.send_offsets_to_transaction(
-                self._next_offsets(messages), self._consumer.consumer_group_metadata(), COMMIT_SECONDS_MAX
-            )
-            self._commit()
         except KafkaException as error:
-            if not error.args[0].txn_requires_abort():
-                raise
-            log.warning("transaction aborted, trying the batch again", error=error.args[0].str())
-            self._producer.abort_transaction(COMMIT_SECONDS_MAX)
-            self._undo()
-            self._rewind(messages)
+            self._abort(error)
+            return
+        offsets, member = self._next_offsets(messages), self._consumer.consumer_group_metadata()
+        self._commit_under_way = self._committer.submit(self._commit, offsets, member)
 
-    def _commit(self) -> None:
+    def _commit(self, offsets: list[TopicPartition], member: object) -> None:
+        self._producer.send_offsets_to_transaction(offsets, member, COMMIT_SECONDS_MAX)
         while True:
             try:
                 self._producer.commit_transaction(COMMIT_SECONDS_MAX)
@@ -248,6 +254,38 @@ class TransactionalBatches(_Batches):
                 log.warning("commit is slow, asking again", error=error.args[0].str())
             else:
                 return
+
+    def _settled(self) -> bool:
+        """Wait for the commit under way; False where it failed, so that its batch and all after it come again."""
+        under_way, self._commit_under_way = self._commit_under_way, None
+        if under_way is None:
+            return True
+        try:
+            under_way.result()
+        except KafkaException as error:
+            self._abort(error)
+            return False
+        return True
+
+    def _abort(self, error: KafkaException) -> None:
+        """End the transaction in hand and hand its batch out again; raises what cannot be put right."""
+        if not error.args[0].txn_requires_abort():
+            raise error
+        log.warning("transaction aborted, trying the batch again", error=error.args[0].str())
+        self._producer.abort_transaction(COMMIT_SECONDS_MAX)
+        self._undo()
+        self._rewind(self._in_hand)
+
+    def _hand_back(self, messages: Sequence[Record]) -> None:
+        """Messages taken while a commit failed: behind its batch, so a partition of both stays where that begins."""
+        earlier = {(message.topic(), message.partition()) for message in self._in_hand}
+        self._rewind([m for m in messages if (m.topic(), m.partition()) not in earlier])
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Whoever owns the partitions next must find what is being committed."""
+        if self._commit_under_way is not None:
+            concurrent.futures.wait([self._commit_under_way])
+        super()._revoked(consumer, partitions)
 
 
 class GroupBatches(_Batches):
