@@ -9,7 +9,7 @@ from typing import Any
 from agents.metrics import timed
 from agents.plan import Plan, Role
 from agents.settings import Settings
-from streams.admin import topic_ids
+from streams.admin import describe, topic_ids
 from streams.batches import BatchSettings, GroupBatches, TransactionalBatches
 from streams.inbox import PREDICTION_BYTES_MAX
 from streams.records import Record
@@ -70,7 +70,7 @@ def _add_drift(plan: Plan) -> None:
     from agents.drift import Drift
     from agents.reports import ReportDesk
     from drift.report import Reporter
-    from schemas.topics import BLOCKS, CORRECTIONS, REVIEW_ALERTS, REVIEW_OPINIONS
+    from schemas.topics import BLOCKS, CORRECTIONS, PREDICTIONS, REVIEW_ALERTS, REVIEW_OPINIONS
     from streams.reader import LogReader
 
     settings = plan.settings
@@ -81,6 +81,7 @@ def _add_drift(plan: Plan) -> None:
         settings.kafka.prefix,
         load=lambda: _drift_state(settings),
         reports=ReportDesk(reporter, plan.warehouse()),
+        partitions_of=lambda: describe(settings.kafka, [PREDICTIONS])[PREDICTIONS.name].partitions,
     )
     batches = GroupBatches(
         settings.kafka,

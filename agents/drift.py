@@ -46,7 +46,8 @@ OPINIONS_KEPT_MAX = 1_000
 class Drift:
     """All models whose blocks this worker reads. ``handle`` is called by one thread, ``heard_…`` by any.
 
-    ``load`` says what the topics of references and alerts hold. Blocks and corrections are read again from the start of
+    ``load`` says what the topics of references and alerts hold, ``partitions_of`` how many partitions predictions
+    come from. Blocks and corrections are read again from the start of
     their retention after every assignment; what was told before is not told again.
     """
 
@@ -58,9 +59,12 @@ class Drift:
         *,
         load: Callable[[], tuple[dict[str, Reference], dict[str, Alert]]],
         reports: ReportDesk,
+        partitions_of: Callable[[], int] = lambda: 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings_of = settings_of
+        self._partitions_of = partitions_of
+        self._partitions = 1
         self._queue_settings = queue_settings
         self._prefix = prefix
         self._load = load
@@ -75,6 +79,7 @@ class Drift:
     def assigned(self, places: list[Place]) -> dict[tuple[str, int], int]:
         """Start anew: what is known comes from the topics, blocks and corrections from their beginning."""
         self._references, self._alerts = self._load()
+        self._partitions = self._partitions_of()
         self._monitors = {}
         return {(place.topic, place.partition): 0 for place in places}
 
@@ -125,7 +130,12 @@ class Drift:
         """The state of one model, made when its first block comes."""
         monitor = self._monitors.get(model)
         if monitor is None:
-            monitor = ModelMonitor(model, self._settings_of(model), reference=self._references.get(model))
+            monitor = ModelMonitor(
+                model,
+                self._settings_of(model),
+                reference=self._references.get(model),
+                partitions=self._partitions,
+            )
             monitor.restore(alert for alert in self._alerts.values() if alert.model == model)
             self._monitors[model] = monitor
         return monitor

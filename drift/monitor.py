@@ -57,15 +57,22 @@ class ModelMonitor:
     Nothing here reads a clock: times are the stream's own. The same blocks, in any order that `WindowBuilder` can
     put right, give the same outcomes; after a restart, give it the reference in charge and the alerts (``restore``),
     then the blocks from any earlier point on: what was told is not told again. ``events_before`` is the number of
-    the model's events before the first block that will be read, 0 for the start of the stream.
+    the model's events before the first block that will be read, 0 for the start of the stream; ``partitions`` that of
+    the topic they come from.
     """
 
     def __init__(
-        self, model: str, settings: DriftSettings, *, reference: Reference | None = None, events_before: int = 0
+        self,
+        model: str,
+        settings: DriftSettings,
+        *,
+        reference: Reference | None = None,
+        events_before: int = 0,
+        partitions: int = 1,
     ) -> None:
         self.model = model
         self._settings = settings
-        self.steps = WindowBuilder(settings.step_events, settings)
+        self.steps = WindowBuilder(settings.step_events, settings, partitions=partitions)
         self._book = AlertBook(model, settings)
         self._error = ErrorSignal(settings)
         self._watches: dict[str, SignalWatch] = {}

@@ -33,9 +33,10 @@ class WindowBuilder:
     al. 2015): each partition of a log arrives in its own order, therefore everything before the *slowest* partition's
     newest time (less ``lateness_seconds`` for disorder inside a partition) is complete. A partition that falls silent
     would hold everything up, so it is passed over once ``lateness_events`` events of others have arrived since its
-    last block. Nothing is released before ``reference_events`` events have arrived in all (``lateness_events``, if
-    that is less), so that every partition can speak up first; there is nothing to judge before that anyway. No
-    clock is read: as long as no partition lags by more than ``lateness_events`` events, the windows are the same
+    last block, or, where it has sent none yet (``partitions`` says how many there are), since the beginning: a backlog
+    that begins with another partition's events is waited for too. Nothing is released before ``reference_events``
+    events have arrived in all (``lateness_events``, if that is less); there is nothing to judge before that anyway.
+    No clock is read: as long as no partition lags by more than ``lateness_events`` events, the windows are the same
     whatever the order of arrival.
 
     At the limits: a block older than what has been released is counted in ``late_blocks`` and ``late_events`` and left
@@ -45,8 +46,10 @@ class WindowBuilder:
     back (a clock was put right, a recording is played again): the builder starts over from there (``time_resets``).
     """
 
-    def __init__(self, events_min: int, settings: DriftSettings) -> None:
+    def __init__(self, events_min: int, settings: DriftSettings, *, partitions: int = 1) -> None:
         self._events_min = events_min
+        self._partitions = partitions
+        self._heard: set[int] = set()
         self._settings = settings
         self._waiting: list[tuple[Key, Block]] = []
         self._ids: OrderedDict[str, None] = OrderedDict()
@@ -87,6 +90,7 @@ class WindowBuilder:
         return windows
 
     def _advance(self, block: Block) -> None:
+        self._heard.add(block.partition)
         self._frontiers[block.partition] = _Frontier(block.time_max, self._arrived_events)
         silent_since = self._arrived_events - max(self._settings.lateness_events, 1)
         if len(self._frontiers) > 1:
@@ -125,7 +129,10 @@ class WindowBuilder:
         del self._waiting[:done]
 
     def _watermark(self) -> float:
-        if self._arrived_events < min(self._settings.lateness_events, self._settings.reference_events):
+        lateness = self._settings.lateness_events
+        if self._arrived_events < min(lateness, self._settings.reference_events):
+            return -1.0
+        if len(self._heard) < self._partitions and self._arrived_events <= lateness:
             return -1.0
         slowest = min(frontier.time for frontier in self._frontiers.values())
         return slowest - self._settings.lateness_seconds * 1000.0

@@ -71,8 +71,8 @@ def as_fields(block: Block | Prediction) -> dict[str, Any]:
     return {name: getattr(block, name) for name in block.__struct_fields__}
 
 
-def windows_of(blocks: list[Block], **chosen: Any) -> tuple[list[Window], WindowBuilder]:
-    builder = WindowBuilder(200, DriftSettings(**chosen))
+def windows_of(blocks: list[Block], *, partitions: int = 1, **chosen: Any) -> tuple[list[Window], WindowBuilder]:
+    builder = WindowBuilder(200, DriftSettings(**chosen), partitions=partitions)
     windows = [window for block in blocks for window in builder.add(block)]
     return windows + builder.flush(), builder
 
@@ -95,6 +95,27 @@ def test_arrival_order_within_the_lateness_changes_nothing(stream: Any, blocks_o
         windows, builder = windows_of(arrived, lateness_events=1500)
         assert builder.late_blocks == 0
         assert windows == expected
+
+
+def test_a_first_backlog_is_read_partition_by_partition(stream: Any, blocks_of: Any) -> None:
+    """Partitions that nothing is known of yet are waited for: a backlog that comes one by one loses nothing."""
+    blocks = blocks_of(stream(4800), partitions=4)
+    expected, _ = windows_of(blocks, partitions=4)
+    one_by_one = sorted(blocks, key=lambda block: (block.partition, block.first_offset))
+    windows, builder = windows_of(one_by_one, partitions=4)
+    assert builder.late_blocks == 0
+    assert windows == expected
+    _, unaware = windows_of(one_by_one, partitions=1, reference_events=1000)
+    assert unaware.late_blocks > 0
+
+
+def test_partitions_that_never_speak_are_waited_for_once(stream: Any, blocks_of: Any) -> None:
+    """A producer that uses one of four partitions is judged after ``lateness_events`` events, and then at once."""
+    builder = WindowBuilder(200, DriftSettings(lateness_events=1000, reference_events=500), partitions=4)
+    closed = [len(builder.add(block)) for block in blocks_of(stream(3000))]
+    assert sum(closed[:10]) == 0
+    assert sum(closed[:11]) == 5
+    assert sum(closed) == 14
 
 
 def test_windows_lose_no_event(stream: Any, blocks_of: Any) -> None:

@@ -30,7 +30,6 @@ pytestmark = [pytest.mark.servers, pytest.mark.faults]
 MODEL = "probe"
 NORMAL_EVENTS = 2_400
 MOVED_EVENTS = 3_600
-FIRST_EVENTS = 400
 LABELLED_EVENTS = 800
 SETTLED_SECONDS = 4.0
 
@@ -62,16 +61,12 @@ def truth_of(event: Prediction) -> str:
 
 
 def send(endpoints: Endpoints, program: Program, made: list[Prediction]) -> None:
-    """Predictions, then late labels of the first of them, through the topics that producers use.
-
-    A few come first, so that every partition is known before a backlog of all of them arrives one by one.
-    """
+    """Predictions at once, then late labels of the first of them, through the topics that producers use."""
     outbox = Outbox(KafkaSettings(bootstrap=endpoints.kafka))
-    for part in (made[:FIRST_EVENTS], made[FIRST_EVENTS:]):
-        for event in part:
-            outbox.send(PREDICTIONS, event.event_id, event)
-        outbox.flush()
-        eventually("the first verdicts", lambda: look(endpoints, program.folder).in_charge, 60, program.log)
+    for event in made:
+        outbox.send(PREDICTIONS, event.event_id, event)
+    outbox.flush()
+    eventually("the first verdicts", lambda: look(endpoints, program.folder).in_charge, 60, program.log)
     now_ms = time.time_ns() // 1_000_000
     for event in made[:LABELLED_EVENTS]:
         label = Label(event_id=event.event_id, model=MODEL, label=truth_of(event), time=now_ms)
@@ -150,8 +145,8 @@ def before_and_after(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple
         again = second.start().endpoints()
         yield before, settled(again, second)
     finally:
-        first.end()
         second.end()
+        first.end()
 
 
 def test_the_learned_model_is_in_charge_again(before_and_after: tuple[Seen, Seen]) -> None:
