@@ -31,6 +31,8 @@ TRANSACTION_TIMEOUT_SECONDS = 10
 TRANSACTION_LINGER_MS = 15
 COMMIT_SECONDS_MAX = 30.0
 INIT_SECONDS_MAX = 30.0
+HEARTBEAT_MS_MAX = 500
+"""A rebalance waits for every member's next heartbeat."""
 NOWHERE: Mapping[tuple[str, int], int] = {}
 FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
 
@@ -78,8 +80,8 @@ def consumer_config(settings: KafkaSettings, group: str, batch: BatchSettings) -
         "fetch.queue.backoff.ms": 5,
         "fetch.wait.max.ms": 10,
         "queued.max.messages.kbytes": batch.fetch_kbytes_max,
-        "heartbeat.interval.ms": 500,
-        "session.timeout.ms": 10_000,
+        "heartbeat.interval.ms": min(HEARTBEAT_MS_MAX, settings.session_seconds * 1000 // 3),
+        "session.timeout.ms": settings.session_seconds * 1000,
         "max.poll.interval.ms": 600_000,
         "partition.assignment.strategy": "range",
     }

@@ -6,6 +6,7 @@ StreamsError
 ├── TopicsNotCreated      the broker refused to create topics
 ├── NotDelivered          the broker did not take a message
 ├── SlotTaken             another worker runs under the same transactional id
+├── NoDataFolder          the worker's folder cannot be made
 └── EmbeddedKafkaError    the Kafka that watchloop starts itself
     ├── JarsMissing       the jars cannot be had
     ├── JarMismatch       a jar is not the one that the lock file names
@@ -24,6 +25,7 @@ __all__ = [
     "KafkaFolderBusy",
     "KafkaFolderMismatch",
     "KafkaUnreachable",
+    "NoDataFolder",
     "NotDelivered",
     "SlotTaken",
     "StreamsError",
@@ -66,6 +68,10 @@ class NotDelivered(StreamsError):  # noqa: N818
 
 class SlotTaken(StreamsError):  # noqa: N818
     """Another worker runs under the same transactional id: this one has been fenced."""
+
+
+class NoDataFolder(StreamsError):  # noqa: N818
+    """The worker's folder is not there and cannot be made."""
 
 
 class EmbeddedKafkaError(StreamsError):

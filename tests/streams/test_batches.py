@@ -12,6 +12,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from schemas.topics import CORRECTIONS, LABELS, PEOPLE, PREDICTIONS, VERDICTS, Topic
+from streams.admin import create_topics
 from streams.batches import BatchSettings, GroupBatches, HandBack, Place, TransactionalBatches
 from streams.errors import SlotTaken
 from streams.lag import lag_of_groups
@@ -374,6 +375,19 @@ def test_a_reader_hears_tombstones_and_what_comes_later(kafka_topics: KafkaSetti
     wait_for("bob", lambda: len(heard) == 3, loop)
     loop.end()
     assert heard == [(b"ada", b"1"), (b"ada", None), (b"bob", b"2")]
+
+
+def test_a_reader_waits_for_a_topic_that_is_just_created(kafka_prefix: KafkaSettings, running: Any) -> None:
+    """One broker of several may not have heard yet of a topic that another one has created."""
+    reader = LogReader(kafka_prefix, {PEOPLE.name: lambda record: None})
+    loop = running(lambda stop: reader.catch_up(SECONDS_MAX))
+    time.sleep(0.5)
+    assert loop.failure is None
+    assert loop.thread.is_alive()
+    create_topics(kafka_prefix, [PEOPLE])
+    loop.end()
+    assert loop.failure is None
+    reader.close()
 
 
 def test_lag_of_a_group_that_never_was(kafka_topics: KafkaSettings) -> None:
