@@ -10,7 +10,8 @@ from __future__ import annotations
 import concurrent.futures
 import dataclasses
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Protocol, cast
 
 import structlog
@@ -20,6 +21,7 @@ from schemas.topics import Topic
 from streams.clients import common_client_config
 from streams.errors import SlotTaken
 from streams.outbox import Outbox, producer_config
+from streams.pace import Pace
 from streams.records import Record
 from streams.settings import KafkaSettings
 
@@ -28,12 +30,15 @@ __all__ = ["BatchSettings", "GroupBatches", "HandBack", "Handler", "Place", "Tra
 log = structlog.get_logger(__name__)
 
 TRANSACTION_TIMEOUT_SECONDS = 10
+HANDLE_SHARE = 0.25
+"""Of that time is for handling a batch: Kafka fences whoever commits after it, and would again the next time."""
+DELIVERY_SHARE = 0.6
+"""Of that time a message may take to arrive; a transaction that failed by then can still be ended by who began it."""
 TRANSACTION_LINGER_MS = 15
 COMMIT_SECONDS_MAX = 30.0
 INIT_SECONDS_MAX = 30.0
 HEARTBEAT_MS_MAX = 500
 """A rebalance waits for every member's next heartbeat."""
-NOWHERE: Mapping[tuple[str, int], int] = {}
 FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
 
 
@@ -143,11 +148,11 @@ class _Batches:
         """The next messages; errors are logged and left out.
 
         A rebalance runs inside ``consume``, and what that call returns can hold messages from before it: all of it is
-        handed back, to be read again by whoever owns the partition now.
+        left to whoever owns the partition now.
         """
         taken: list[Record] = []
         generation = self.generation
-        for message in self._consumer.consume(self._batch.events_max, self._batch.wait_seconds):
+        for message in self._consumer.consume(self._events_max(), self._batch.wait_seconds):
             error = message.error()
             if error is not None:
                 if error.code() != KafkaError._PARTITION_EOF:
@@ -155,9 +160,13 @@ class _Batches:
             else:
                 taken.append(cast(Record, message))
         if generation != self.generation:
-            self._rewind(taken, self._starts)
+            self._begin_anew({(message.topic(), message.partition()) for message in taken})
             return []
         return taken
+
+    def _events_max(self) -> int:
+        """How many messages to take next."""
+        return self._batch.events_max
 
     @staticmethod
     def _next_offsets(messages: Sequence[Record]) -> list[TopicPartition]:
@@ -166,21 +175,34 @@ class _Batches:
             ends[message.topic(), message.partition()] = message.offset() + 1
         return [TopicPartition(topic, partition, end) for (topic, partition), end in ends.items()]
 
-    def _rewind(self, messages: Sequence[Record], starts: Mapping[tuple[str, int], int] = NOWHERE) -> None:
-        """Hand messages out again; where partitions were assigned anew, from ``starts``: who asked for an earlier
-        place than the first of these messages, or for a later one, gets that.
-        """
+    def _rewind(self, messages: Sequence[Record]) -> None:
+        """Hand messages out again."""
         firsts: dict[tuple[str, int], int] = {}
         for message in messages:
             firsts.setdefault((message.topic(), message.partition()), message.offset())
-        for (topic, partition), first in firsts.items():
-            offset = starts.get((topic, partition), first)
-            if (topic, partition) in self._owned:
-                try:
-                    self._consumer.seek(TopicPartition(topic, partition, offset))
-                except KafkaException as error:
-                    # Assigned anew in this very call and not fetched yet: it starts at the committed offset anyway.
-                    log.info("partition not rewound", partition=f"{topic}/{partition}", error=error.args[0].str())
+        for place, first in firsts.items():
+            self._seek(place, first)
+
+    def _begin_anew(self, read: Set[tuple[str, int]]) -> None:
+        """Of partitions that a rebalance left to us, hand out again what was ``read`` of them around it.
+
+        From where the assignment asked to begin, else from where the group stands: a message from before the rebalance
+        may have been done by somebody else since.
+        """
+        unknown = [TopicPartition(*place) for place in sorted((read & self._owned) - self._starts.keys())]
+        for found in self._consumer.committed(unknown, timeout=COMMIT_SECONDS_MAX) if unknown else ():
+            self._starts[found.topic, found.partition] = found.offset if found.offset >= 0 else OFFSET_BEGINNING
+        for place in read & self._owned:
+            self._seek(place, self._starts[place])
+
+    def _seek(self, place: tuple[str, int], offset: int) -> None:
+        if place not in self._owned:
+            return
+        try:
+            self._consumer.seek(TopicPartition(*place, offset))
+        except KafkaException as error:
+            # Assigned anew in this very call and not fetched yet: it begins where it should anyway.
+            log.info("partition not rewound", partition=f"{place[0]}/{place[1]}", error=error.args[0].str())
 
 
 class TransactionalBatches(_Batches):
@@ -202,6 +224,7 @@ class TransactionalBatches(_Batches):
                 **producer_config(settings),
                 "transactional.id": f"{settings.prefix}{group}/{slot}",
                 "transaction.timeout.ms": TRANSACTION_TIMEOUT_SECONDS * 1000,
+                "message.timeout.ms": int(TRANSACTION_TIMEOUT_SECONDS * 1000 * DELIVERY_SHARE),
                 # Long enough to save requests, short enough that little is left to be sent when the commit begins.
                 "linger.ms": TRANSACTION_LINGER_MS,
             }
@@ -210,11 +233,18 @@ class TransactionalBatches(_Batches):
         self._committer = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix=f"{group} commit")
         self._commit_under_way: concurrent.futures.Future[None] | None = None
         self._in_hand: Sequence[Record] = ()
+        self._member: object = None
+        self._stop = threading.Event()
+        self._pace = Pace(self._batch.events_max, TRANSACTION_TIMEOUT_SECONDS * HANDLE_SHARE)
+
+    def _events_max(self) -> int:
+        return self._pace.events
 
     def run(self, stop: threading.Event) -> None:
-        """Until ``stop`` is set. Raises SlotTaken if another worker has the same slot."""
+        """Until ``stop`` is set. Raises SlotTaken if another worker has the same slot, or this one was out for long."""
+        self._stop = stop
         try:
-            self._producer.init_transactions(INIT_SECONDS_MAX)
+            self._until_done("the transactional id", lambda: self._producer.init_transactions(INIT_SECONDS_MAX))
             self._subscribe()
             while not stop.is_set():
                 messages = self._take()
@@ -224,11 +254,15 @@ class TransactionalBatches(_Batches):
                     self._one_transaction(messages)
             self._settled()
         except KafkaException as error:
-            if error.args[0].code() in FENCED:
+            cause = error.args[0]
+            if cause.code() in FENCED:
                 raise SlotTaken(
-                    f"another worker took over slot {self._slot!r}; give each worker of a role its own --slot"
+                    f"another worker took over slot {self._slot!r}, or this one did not answer for "
+                    f"{TRANSACTION_TIMEOUT_SECONDS} s; give each worker of a role its own --slot"
                 ) from error
-            raise
+            if not (stop.is_set() and cause.retriable()):
+                raise
+            log.warning("stopped while Kafka does not answer; what is in hand comes again", error=cause.str())
         finally:
             self._committer.shutdown()
             self._consumer.close()
@@ -237,23 +271,31 @@ class TransactionalBatches(_Batches):
         """Handle a batch and begin to commit it; the next one is taken meanwhile, and handled after ``_settled``."""
         self._producer.begin_transaction()
         self._in_hand = messages
+        begin = time.monotonic()
         try:
             self._handle(messages, self._outbox)
         except KafkaException as error:
             self._abort(error)
             return
-        offsets, member = self._next_offsets(messages), self._consumer.consumer_group_metadata()
-        self._commit_under_way = self._committer.submit(self._commit, offsets, member)
+        finally:
+            self._pace.took(len(messages), time.monotonic() - begin)
+        self._commit_under_way = self._committer.submit(self._commit, self._next_offsets(messages), self._member)
 
     def _commit(self, offsets: list[TopicPartition], member: object) -> None:
-        self._producer.send_offsets_to_transaction(offsets, member, COMMIT_SECONDS_MAX)
+        self._until_done(
+            "offsets", lambda: self._producer.send_offsets_to_transaction(offsets, member, COMMIT_SECONDS_MAX)
+        )
+        self._until_done("a commit", lambda: self._producer.commit_transaction(COMMIT_SECONDS_MAX))
+
+    def _until_done(self, what: str, call: Callable[[], None]) -> None:
+        """Ask again as long as that may help (a broker that is away, a coordinator that moves) and nobody stops us."""
         while True:
             try:
-                self._producer.commit_transaction(COMMIT_SECONDS_MAX)
+                call()
             except KafkaException as error:
-                if not error.args[0].retriable():
+                if not error.args[0].retriable() or self._stop.is_set():
                     raise
-                log.warning("commit is slow, asking again", error=error.args[0].str())
+                log.warning("Kafka is slow, asking again", what=what, error=error.args[0].str())
             else:
                 return
 
@@ -271,10 +313,14 @@ class TransactionalBatches(_Batches):
 
     def _abort(self, error: KafkaException) -> None:
         """End the transaction in hand and hand its batch out again; raises what cannot be put right."""
-        if not error.args[0].txn_requires_abort():
+        cause = error.args[0]
+        # A transaction that has failed already takes no more messages, and that error does not ask for its end.
+        if not cause.txn_requires_abort() and cause.code() != KafkaError._STATE:
             raise error
-        log.warning("transaction aborted, trying the batch again", error=error.args[0].str())
-        self._producer.abort_transaction(COMMIT_SECONDS_MAX)
+        log.warning("transaction aborted, trying the batch again", error=cause.str())
+        self._until_done(
+            "the end of a failed transaction", lambda: self._producer.abort_transaction(COMMIT_SECONDS_MAX)
+        )
         self._undo()
         self._rewind(self._in_hand)
 
@@ -283,11 +329,15 @@ class TransactionalBatches(_Batches):
         earlier = {(message.topic(), message.partition()) for message in self._in_hand}
         self._rewind([m for m in messages if (m.topic(), m.partition()) not in earlier])
 
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Offsets are committed as the member that was given the partitions: Kafka refuses them once it is not."""
+        super()._assigned(consumer, partitions)
+        self._member = consumer.consumer_group_metadata()
+
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Whoever owns the partitions next must find what is being committed."""
-        if self._commit_under_way is not None:
-            concurrent.futures.wait([self._commit_under_way])
+        """Whoever owns the partitions next must find what is being committed, or find it open."""
         super()._revoked(consumer, partitions)
+        self._settled()
 
 
 class GroupBatches(_Batches):

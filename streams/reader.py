@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from typing import cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
@@ -76,13 +76,13 @@ class LogReader:
             self._unread.update((topic, partition) for partition in self._partitions_of(topic, seconds_max))
         self._consumer.assign([TopicPartition(t, p, OFFSET_BEGINNING) for t, p in sorted(self._unread)])
 
-    def _partitions_of(self, topic: str, seconds_max: float) -> Collection[int]:
+    def _partitions_of(self, topic: str, seconds_max: float) -> list[int]:
         """A topic's partitions; a broker hears of a topic a moment after another one has created it."""
         deadline = time.monotonic() + min(seconds_max, NEW_TOPIC_SECONDS_MAX)
         while True:
             found = self._consumer.list_topics(topic, timeout=seconds_max).topics[topic]
             if found.error is None:
-                return found.partitions
+                return list(found.partitions)
             if found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
                 raise KafkaException(found.error)
             time.sleep(FETCH_SECONDS)

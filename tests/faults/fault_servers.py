@@ -6,7 +6,7 @@ import pathlib
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
 from confluent_kafka.admin import AdminClient

@@ -13,7 +13,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from schemas.topics import CORRECTIONS, LABELS, PEOPLE, PREDICTIONS, VERDICTS, Topic
 from streams.admin import create_topics
-from streams.batches import BatchSettings, GroupBatches, HandBack, Place, TransactionalBatches
+from streams.batches import BatchSettings, GroupBatches, HandBack, Place, TransactionalBatches, consumer_config
 from streams.errors import SlotTaken
 from streams.lag import lag_of_groups
 from streams.outbox import Outbox
@@ -24,6 +24,7 @@ from streams.settings import KafkaSettings
 pytestmark = pytest.mark.servers
 
 SECONDS_MAX = 40.0
+LOST_MS = 2_000
 SMALL = BatchSettings(events_max=50, wait_seconds=0.1)
 
 
@@ -197,6 +198,61 @@ def test_a_second_worker_joins_and_leaves(kafka_topics: KafkaSettings, running: 
     two.end()
     assert one.failure is None
     assert two.failure is None
+    assert committed(kafka_topics, VERDICTS) == collections.Counter(values)
+
+
+def test_who_lost_its_partitions_while_it_was_busy_commits_nothing(
+    kafka_topics: KafkaSettings, running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that was out for so long that the group gave its partitions away: its batch is the other one's now."""
+
+    def impatient(*arguments: Any) -> dict[str, object]:
+        return {**consumer_config(*arguments), "max.poll.interval.ms": LOST_MS, "session.timeout.ms": LOST_MS}
+
+    monkeypatch.setattr("streams.batches.consumer_config", impatient)
+    out, back = threading.Event(), threading.Event()
+
+    def is_out(records: Sequence[Record], outbox: Outbox) -> None:
+        out.set()
+        back.wait(SECONDS_MAX)
+        echo(records, outbox)
+
+    values = send(kafka_topics, PREDICTIONS, 60)
+    one = running(transactional(kafka_topics, is_out, slot="one").run)
+    wait_for("the first to be out", out.is_set, one)
+    two = running(transactional(kafka_topics, slot="two").run)
+    wait_for("all by the second", lambda: len(committed(kafka_topics, VERDICTS)) == len(values), two)
+    back.set()
+    values += send(kafka_topics, PREDICTIONS, 60, begin=60)
+    wait_for("the rest", lambda: len(committed(kafka_topics, VERDICTS)) == len(values), one, two)
+    one.end()
+    two.end()
+    assert one.failure is None
+    assert committed(kafka_topics, VERDICTS) == collections.Counter(values)
+
+
+def test_a_slow_handler_gets_batches_that_fit_into_a_transaction(
+    kafka_topics: KafkaSettings, running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A backlog that could not be handled before its transaction times out is taken in parts; nobody is fenced."""
+    monkeypatch.setattr("streams.batches.TRANSACTION_TIMEOUT_SECONDS", 2)
+    values = send(kafka_topics, PREDICTIONS, 3_000)
+    sizes: list[int] = []
+
+    def slowly(records: Sequence[Record], outbox: Outbox) -> None:
+        echo(records, outbox)
+        outbox.flush()
+        sizes.append(len(records))
+        time.sleep(len(records) * 0.0015)
+
+    batches = TransactionalBatches(
+        kafka_topics, group="intake", slot="0", undo=lambda: None, topics=[PREDICTIONS], handle=slowly
+    )
+    loop = running(batches.run)
+    wait_for("all", lambda: len(committed(kafka_topics, VERDICTS)) == len(values), loop)
+    loop.end()
+    assert loop.failure is None
+    assert sum(sizes) == len(values)
     assert committed(kafka_topics, VERDICTS) == collections.Counter(values)
 
 
