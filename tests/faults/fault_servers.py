@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import signal
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
+import msgspec
 from confluent_kafka.admin import AdminClient
 from program import ROOT, environment, eventually
 
@@ -20,9 +22,10 @@ from streams.leash import spawn
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings
 from warehouse.client import Warehouse
 from warehouse.embedded import EmbeddedClickHouse
+from warehouse.errors import QueryRefused
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
 
-__all__ = ["PARTITIONS", "Servers", "Worker"]
+__all__ = ["PARTITIONS", "SESSION_SECONDS", "Servers", "Worker"]
 
 PARTITIONS: Final = 4
 NODES: Final = 3
@@ -33,6 +36,10 @@ SESSION_SECONDS: Final = 3
 STOP_SECONDS_MAX: Final = 25.0
 ASSIGNED_SECONDS_MAX: Final = 60.0
 IN_SYNC_SECONDS_MAX: Final = 60.0
+QUOTA_SPARE_BYTES: Final = 16 * 1024 * 1024
+FULL_SECONDS_MAX: Final = 60.0
+NOT_ENOUGH_SPACE: Final = 243
+"""ClickHouse's code."""
 LOG_CHARS: Final = 6_000
 PASSWORDS: Final = {"watchloop": "writer", "analyst": "reader"}
 ASSIGNED: Final = b'"event": "partitions assigned"'
@@ -62,6 +69,16 @@ class Worker:
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
         self.process = None
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stopped in its tracks, as a machine is that is suspended or starved."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """SIGTERM, and time to finish what is in hand; fails where it does not end well, with where it stood."""
@@ -141,6 +158,32 @@ class Servers:
         process.kill()
         process.wait()
 
+    @contextlib.contextmanager
+    def full_clickhouse(self) -> Iterator[Warehouse]:
+        """Started again with a quota a little above what it holds, and that filled; emptied again at the end."""
+        warehouse = self.warehouse()
+        stored = warehouse.query("SELECT sum(bytes_on_disk) AS n FROM system.parts")[0]["n"]
+        self.clickhouse.stop()
+        quota = msgspec.structs.replace(self.clickhouse.settings, disk_bytes_max=stored + QUOTA_SPARE_BYTES)
+        self.clickhouse.settings = quota
+        self.clickhouse.start()
+        warehouse.command("CREATE TABLE ballast (x String) ENGINE = MergeTree ORDER BY tuple()")
+
+        def full() -> bool:
+            try:
+                warehouse.command("INSERT INTO ballast SELECT randomString(1024) FROM numbers(8192)")
+            except QueryRefused as error:
+                if error.code != NOT_ENOUGH_SPACE:
+                    raise
+                return True
+            return False
+
+        try:
+            self.eventually("the quota to be filled", full, FULL_SECONDS_MAX)
+            yield warehouse
+        finally:
+            warehouse.command("DROP TABLE ballast SYNC")
+
     def wait_in_sync(self) -> None:
         """Until every copy of every partition is up to date again: then the next broker may be lost."""
         admin = AdminClient(common_client_config(self.kafka))
@@ -158,16 +201,15 @@ class Servers:
     def wait_assigned(self, workers: Iterable[Worker]) -> None:
         """Until each of them has been given partitions since its start."""
         for worker in workers:
-            self.eventually(
-                f"{worker.role} {worker.slot} at work", lambda w=worker: w.assignments, ASSIGNED_SECONDS_MAX
-            )
+            what = f"{worker.role} {worker.slot} at work"
+            self.eventually(what, lambda worker=worker: worker.assignments > 0, ASSIGNED_SECONDS_MAX)
 
-    def eventually(self, what: str, found: object, seconds_max: float) -> object:
+    def eventually(self, what: str, found: Callable[[], bool], seconds_max: float) -> None:
         """As ``program.eventually``, and no worker may end meanwhile."""
 
-        def check() -> object:
+        def check() -> bool:
             self.check()
-            return found()  # type: ignore[operator]
+            return found()
 
         eventually(what, check, seconds_max, self.log)
 
@@ -180,6 +222,10 @@ class Servers:
     def log(self) -> str:
         """The last that the workers said."""
         return "\n".join(worker.log for worker in self.workers)
+
+    def count_in_logs(self, text: bytes) -> int:
+        """How often the workers have said something."""
+        return sum(worker.log_file.read_bytes().count(text) for worker in self.workers if worker.log_file.exists())
 
     def end(self) -> None:
         """Leave nothing behind; how everything stops in peace is not the matter here."""

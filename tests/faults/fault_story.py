@@ -115,9 +115,13 @@ class Story:
             time.sleep(LOOK_SECONDS)
 
     def _judged(self) -> bool:
+        """Of one transaction each partition is told of its own: a reader may have some of its outputs before others."""
+        events = len(self.sent.event_ids)
         return (
-            len(self.seen.verdicts) >= len(self.sent.event_ids)
+            len(self.seen.verdicts) >= events
             and len(self.seen.rejects) >= len(self.sent.rejects)
+            and len(self.seen.tasks) >= len(self.seen.asked)
+            and self.seen.events_in_blocks >= events
             and lag_of_groups(self.servers.kafka, ("intake",))["intake"] == 0
         )
 
@@ -147,6 +151,7 @@ class Story:
             "rejects": f"{sum(log.rejects.values())} of {len(self.sent.rejects)}",
             "tasks": f"{sum(log.tasks.values())} of {len(log.asked)}",
             "aborted": aborted,
+            "retries": self.servers.count_in_logs(b"asking again"),
             "rows: predictions": sum(archive.predictions.values()),
             "verdicts ": sum(archive.verdicts.values()),
             "rejects ": sum(archive.rejects.values()),

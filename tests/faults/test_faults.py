@@ -10,8 +10,11 @@ import time
 from collections.abc import Callable
 
 import pytest
+from fault_servers import SESSION_SECONDS
 from fault_story import Story
 from fault_stream import MALFORMED_KINDS
+
+from warehouse.client import Warehouse
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults]
 
@@ -20,6 +23,8 @@ FEED_SECONDS_MAX = 120.0
 KILL_WITHIN_SECONDS = 1.0
 """A kill falls at a random point of this time after the worker got its partitions; it works all the while."""
 BROKER_FEED_SECONDS = 8.0
+TURN_FEED_SECONDS = 4.0
+FULL_SECONDS = 2.0
 
 
 def test_workers_killed_at_random_points(story: Story, audit: Audit) -> None:
@@ -75,10 +80,11 @@ def test_workers_join_and_leave(story: Story, audit: Audit) -> None:
     for turn in range(story.form.turns):
         for first, second in (story.intake, [story.record, story.servers.worker("record", f"turn{turn}")]):
             events = story.form.events_per_fault
-            story.feed.begin(story.messages(events, f"turn{turn}-{first.role}"), events / 4)
+            story.feed.begin(story.messages(events, f"turn{turn}-{first.role}"), events / TURN_FEED_SECONDS)
             if second.process is None:
                 second.start()
-            story.servers.wait_assigned([first, second])
+                story.servers.wait_assigned([second])
+            time.sleep(draw.uniform(0.0, 1.0))
             first.stop()
             first.start()
             story.servers.wait_assigned([first])
@@ -86,7 +92,41 @@ def test_workers_join_and_leave(story: Story, audit: Audit) -> None:
             second.kill()
             story.feed.finish(FEED_SECONDS_MAX)
         story.intake[1].start()
+        story.servers.wait_assigned([story.intake[1]])
     audit("workers joining and leaving")
+
+
+def test_a_frozen_worker_comes_back(story: Story, audit: Audit) -> None:
+    """An INTAKE worker that did not move for so long that the group gave its partitions away commits nothing more."""
+    draw = story.draw("freezes")
+    for turn in range(story.form.turns):
+        frozen = draw.choice(story.intake)
+        events = story.form.events_per_fault
+        story.feed.begin(story.messages(events, f"freeze{turn}"), events / TURN_FEED_SECONDS)
+        time.sleep(draw.uniform(0.0, 1.0))
+        with frozen.frozen():
+            time.sleep(SESSION_SECONDS + draw.uniform(1.0, 3.0))
+        story.feed.finish(FEED_SECONDS_MAX)
+        story.wait_for_verdicts()
+    audit("INTAKE frozen and back")
+
+
+def test_disk_quota_filled(story: Story, audit: Audit) -> None:
+    """No room in ClickHouse: inserts are refused, verdicts go on, RECORD waits; with room again every row is there."""
+    record = story.record.process
+    with story.servers.full_clickhouse() as warehouse:
+        before = rows(warehouse, "predictions")
+        story.feed.send(story.messages(story.form.events_per_fault, "full"))
+        story.wait_for_verdicts()
+        time.sleep(FULL_SECONDS)
+        assert rows(warehouse, "predictions") == before
+    audit("the disk quota filled")
+    assert story.record.process is record
+
+
+def rows(warehouse: Warehouse, table: str) -> int:
+    count: int = warehouse.query(f"SELECT count() AS n FROM {table}")[0]["n"]
+    return count
 
 
 def test_every_kind_of_malformed_message_was_among_them(story: Story, audit: Audit) -> None:
