@@ -35,8 +35,9 @@ HANDLE_SHARE = 0.25
 DELIVERY_SHARE = 0.6
 """Of that time a message may take to arrive; a transaction that failed by then can still be ended by who began it."""
 TRANSACTION_LINGER_MS = 15
-COMMIT_SECONDS_MAX = 30.0
-INIT_SECONDS_MAX = 30.0
+ANSWER_SECONDS_MAX = 30.0
+STEP_SECONDS_MAX = 5.0
+"""How long one step of a transaction is waited for before it is asked for again, or given up for a stop."""
 HEARTBEAT_MS_MAX = 500
 """A rebalance waits for every member's next heartbeat."""
 FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
@@ -124,7 +125,7 @@ class _Batches:
         if self._on_assign is not None:
             places = [
                 Place(p.topic.removeprefix(self._prefix), p.partition, p.offset if p.offset >= 0 else None)
-                for p in consumer.committed(partitions, timeout=COMMIT_SECONDS_MAX)
+                for p in consumer.committed(partitions, timeout=ANSWER_SECONDS_MAX)
             ]
             try:
                 starts = self._on_assign(places)
@@ -190,7 +191,7 @@ class _Batches:
         may have been done by somebody else since.
         """
         unknown = [TopicPartition(*place) for place in sorted((read & self._owned) - self._starts.keys())]
-        for found in self._consumer.committed(unknown, timeout=COMMIT_SECONDS_MAX) if unknown else ():
+        for found in self._consumer.committed(unknown, timeout=ANSWER_SECONDS_MAX) if unknown else ():
             self._starts[found.topic, found.partition] = found.offset if found.offset >= 0 else OFFSET_BEGINNING
         for place in read & self._owned:
             self._seek(place, self._starts[place])
@@ -244,7 +245,7 @@ class TransactionalBatches(_Batches):
         """Until ``stop`` is set. Raises SlotTaken if another worker has the same slot, or this one was out for long."""
         self._stop = stop
         try:
-            self._until_done("the transactional id", lambda: self._producer.init_transactions(INIT_SECONDS_MAX))
+            self._until_done("the transactional id", lambda: self._producer.init_transactions(STEP_SECONDS_MAX))
             self._subscribe()
             while not stop.is_set():
                 messages = self._take()
@@ -283,9 +284,9 @@ class TransactionalBatches(_Batches):
 
     def _commit(self, offsets: list[TopicPartition], member: object) -> None:
         self._until_done(
-            "offsets", lambda: self._producer.send_offsets_to_transaction(offsets, member, COMMIT_SECONDS_MAX)
+            "offsets", lambda: self._producer.send_offsets_to_transaction(offsets, member, STEP_SECONDS_MAX)
         )
-        self._until_done("a commit", lambda: self._producer.commit_transaction(COMMIT_SECONDS_MAX))
+        self._until_done("a commit", lambda: self._producer.commit_transaction(STEP_SECONDS_MAX))
 
     def _until_done(self, what: str, call: Callable[[], None]) -> None:
         """Ask again as long as that may help (a broker that is away, a coordinator that moves) and nobody stops us."""
@@ -318,9 +319,7 @@ class TransactionalBatches(_Batches):
         if not cause.txn_requires_abort() and cause.code() != KafkaError._STATE:
             raise error
         log.warning("transaction aborted, trying the batch again", error=cause.str())
-        self._until_done(
-            "the end of a failed transaction", lambda: self._producer.abort_transaction(COMMIT_SECONDS_MAX)
-        )
+        self._until_done("the end of a failed transaction", lambda: self._producer.abort_transaction(STEP_SECONDS_MAX))
         self._undo()
         self._rewind(self._in_hand)
 
