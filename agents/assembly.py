@@ -202,7 +202,7 @@ def _add_learn(plan: Plan) -> None:
 
 
 def _add_record(plan: Plan) -> None:
-    from agents.record import RECORDED, Recorder
+    from agents.record import BATCH, RECORDED, Recorder
 
     settings = plan.settings
 
@@ -221,7 +221,7 @@ def _add_record(plan: Plan) -> None:
             topics=RECORDED,
             handle=timed("record", recorder.handle),
             on_assign=recorder.assigned,
-            batch=BatchSettings(events_max=50_000, wait_seconds=1.0),
+            batch=BATCH,
         )
         recorder.pause = lambda seconds: batches.wait_paused(stop, seconds)
         batches.run(stop)

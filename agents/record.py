@@ -20,7 +20,7 @@ from schemas.reject import Reject
 from schemas.topics import ALL_TOPICS, PREDICTIONS, REJECTS, VERDICTS, Topic
 from schemas.verdict import Verdict
 from schemas.wire import Wire
-from streams.batches import HandBack, Place
+from streams.batches import BatchSettings, HandBack, Place
 from streams.inbox import PREDICTION_BYTES_MAX, original_of, read_predictions
 from streams.outbox import Outbox
 from streams.records import Record
@@ -33,7 +33,7 @@ from warehouse.rows import Identity, Row, rows_of
 from warehouse.tables import table_of
 from warehouse.writer import RefusedRow, pack_inserts, store
 
-__all__ = ["RECORDED", "Recorder"]
+__all__ = ["BATCH", "RECORDED", "Recorder"]
 
 T = TypeVar("T")
 W = TypeVar("W", bound=Wire)
@@ -44,6 +44,8 @@ RECORDED: tuple[Topic, ...] = tuple(topic for topic in ALL_TOPICS if topic.value
 KIND_OF: dict[str, type[Wire]] = {topic.name: topic.value for topic in ALL_TOPICS if topic.value is not None}
 BACK_OFF_SECONDS_MAX = 30.0
 BACK_OFF_SECONDS_MIN = 0.2
+
+BATCH = BatchSettings(events_max=50_000, wait_seconds=1.0)
 
 RUN_MESSAGES_MAX = 2_000
 RUN_BYTES_MAX = 1024 * 1024
