@@ -10,11 +10,15 @@ from agents.metrics import timed
 from agents.plan import Plan, Role
 from agents.settings import Settings
 from streams.admin import describe, topic_ids
-from streams.batches import BatchSettings, GroupBatches, TransactionalBatches
+from streams.batches import BatchSettings, GroupBatches
 from streams.inbox import PREDICTION_BYTES_MAX
 from streams.records import Record
+from streams.transactions import TransactionalBatches
 
 __all__ = ["ADD"]
+
+INTAKE_WAIT_SECONDS = 0.01
+"""A verdict waits this long at most for others to come along; under load a batch is full before."""
 
 STEADY = BatchSettings(events_max=2_000, wait_seconds=0.2)
 """For roles that work through what comes at their own pace."""
@@ -58,9 +62,10 @@ def _add_intake(plan: Plan) -> None:
         group="intake",
         slot=plan.slot,
         undo=intake.undo,
+        committed=intake.committed,
         topics=[PREDICTIONS],
         handle=timed("intake", intake.handle),
-        batch=BatchSettings(events_max=settings.worker.batch_events_max),
+        batch=BatchSettings(events_max=settings.worker.batch_events_max, wait_seconds=INTAKE_WAIT_SECONDS),
     )
     plan.add_loop("catalogue", catalogue.run)
     plan.add_loop("intake", batches.run)

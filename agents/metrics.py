@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from streams.batches import Handler
-from streams.outbox import Outbox
+from streams.outbox import Sending
 from streams.records import Record
 
 __all__ = [
@@ -47,7 +47,7 @@ def timed(role: str, handle: Handler) -> Handler:
     """A handler whose batches are timed; idle rounds are not."""
     seconds = BATCH_SECONDS.labels(role)
 
-    def run(records: Sequence[Record], outbox: Outbox) -> None:
+    def run(records: Sequence[Record], outbox: Sending) -> None:
         if records:
             with seconds.time():
                 handle(records, outbox)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -16,7 +15,7 @@ from review.rules import CompiledRules
 from review.settings import TriageSettings
 from review.threshold import ScoreThreshold
 from review.triage_batch import TriageBatch
-from schemas.prediction import Prediction
+from schemas.prediction_columns import PredictionColumns
 
 __all__ = ["ACCEPT", "DECISIONS", "ESCALATE", "REVIEW", "Decisions", "Triage", "TriageState"]
 
@@ -85,7 +84,7 @@ class Triage:
 
     def decide(
         self,
-        events: Sequence[Prediction],
+        events: PredictionColumns,
         *,
         error_probability: Floats | None = None,
         learned_uncertainty: Floats | None = None,

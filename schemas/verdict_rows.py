@@ -1,0 +1,42 @@
+"""Verdicts of a batch: made and encoded from columns, the same JSON as that of the Structs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import repeat
+from typing import Any, Final
+
+import msgspec
+
+from schemas.verdict import Verdict
+
+__all__ = ["encoded_verdicts", "verdict_rows"]
+
+VerdictRow: Final = msgspec.defstruct(
+    "VerdictRow",
+    [(field.name, field.type) for field in msgspec.structs.fields(Verdict)],
+    frozen=True,
+    gc=False,
+)
+"""A Verdict that takes its fields by position: made in a third of the time."""
+
+_names: Final = tuple(field.name for field in msgspec.structs.fields(Verdict))
+_encoder: Final = msgspec.json.Encoder()
+
+
+def verdict_rows(*, events: int, constant: dict[str, object], columns: dict[str, Iterable[object]]) -> list[Any]:
+    """Rows for ``encoded_verdicts``, in order; every field of Verdict is a constant or a column of ``events`` values.
+
+    Raises KeyError where a field is neither, ValueError where a column is too short.
+    """
+    values = [repeat(constant[name], events) if name in constant else columns[name] for name in _names]
+    rows = list(map(VerdictRow, *values))
+    if len(rows) != events:
+        raise ValueError(f"{len(rows)} verdicts for {events} events: a column is too short")
+    return rows
+
+
+def encoded_verdicts(rows: list[Any], rows_max: int) -> Iterable[bytes]:
+    """JSON arrays of at most ``rows_max`` Verdicts each."""
+    for start in range(0, len(rows), rows_max):
+        yield _encoder.encode(rows[start : start + rows_max])
