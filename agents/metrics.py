@@ -8,8 +8,7 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from streams.batches import Handler
-from streams.outbox import Sending
+from streams.batches import Handler, OutboxT_contra
 from streams.records import Record
 
 __all__ = [
@@ -43,11 +42,11 @@ RECORD_ROWS = Counter("watchloop_record_rows_total", "Rows stored in ClickHouse.
 RECORD_FAILURES = Counter("watchloop_record_failures_total", "Inserts that failed and were tried again.")
 
 
-def timed(role: str, handle: Handler) -> Handler:
+def timed(role: str, handle: Handler[OutboxT_contra]) -> Handler[OutboxT_contra]:
     """A handler whose batches are timed; idle rounds are not."""
     seconds = BATCH_SECONDS.labels(role)
 
-    def run(records: Sequence[Record], outbox: Sending) -> None:
+    def run(records: Sequence[Record], outbox: OutboxT_contra) -> None:
         if records:
             with seconds.time():
                 handle(records, outbox)

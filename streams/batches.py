@@ -1,7 +1,7 @@
 """Batches of a consumer group, handled one at a time in the thread that asks for them.
 
-``GroupBatches`` commits offsets once the handler has returned, so that a crash hands the batch out again: for roles that
-are idempotent by id. ``streams.transactions`` has the other kind.
+``GroupBatches`` commits offsets once the handler has returned, so that a crash hands the batch out again: for roles
+that are idempotent by id. ``streams.transactions`` has the other kind.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
@@ -20,11 +20,21 @@ from streams.outbox import Outbox, Sending
 from streams.records import Record
 from streams.settings import KafkaSettings
 
-__all__ = ["COMMIT_SECONDS_MAX", "BatchSettings", "Batches", "GroupBatches", "HandBack", "Handler", "Place"]
+__all__ = [
+    "COMMIT_SECONDS_MAX",
+    "BatchSettings",
+    "Batches",
+    "GroupBatches",
+    "HandBack",
+    "Handler",
+    "OutboxT_contra",
+    "Place",
+]
 
 log = structlog.get_logger(__name__)
 
 COMMIT_SECONDS_MAX = 30.0
+OutboxT_contra = TypeVar("OutboxT_contra", bound=Sending, contravariant=True)
 NOWHERE: Mapping[tuple[str, int], int] = {}
 
 
@@ -32,8 +42,8 @@ NOWHERE: Mapping[tuple[str, int], int] = {}
 class BatchSettings:
     """How much is taken at once: at most ``events_max`` messages, waiting at most ``wait_seconds`` for so many.
 
-    ``transaction_bytes_max`` bounds the messages of one transaction, by their size: what is taken beyond it goes into the
-    next.
+    ``transaction_bytes_max`` bounds the messages of one transaction, by their size: what is taken beyond it goes into
+    the next.
     """
 
     events_max: int = 10_000
@@ -57,10 +67,10 @@ class HandBack(Exception):  # noqa: N818 - not a failure: the handler asks for t
     """
 
 
-class Handler(Protocol):
+class Handler(Protocol[OutboxT_contra]):
     """What a role does with a batch; it has left the consumer's hands when this returns."""
 
-    def __call__(self, records: Sequence[Record], outbox: Sending) -> None:
+    def __call__(self, records: Sequence[Record], outbox: OutboxT_contra) -> None:
         """Handle one batch."""
 
 
@@ -92,14 +102,12 @@ class Batches:
         *,
         group: str,
         topics: Iterable[Topic],
-        handle: Handler,
         batch: BatchSettings | None = None,
         on_assign: Callable[[list[Place]], dict[tuple[str, int], int]] | None = None,
     ) -> None:
         self._batch = batch or BatchSettings()
         self._prefix = settings.prefix
         self._topics = [settings.prefix + topic.name for topic in topics]
-        self._handle = handle
         self._on_assign = on_assign
         self._consumer = Consumer(consumer_config(settings, group, self._batch))
         self._owned: set[tuple[str, int]] = set()
@@ -182,8 +190,9 @@ class Batches:
 class GroupBatches(Batches):
     """Consume and handle, then flush the outbox and commit: at least once, for roles that are idempotent by id."""
 
-    def __init__(self, settings: KafkaSettings, *, group: str, **kwargs: object) -> None:
+    def __init__(self, settings: KafkaSettings, *, group: str, handle: Handler[Outbox], **kwargs: object) -> None:
         super().__init__(settings, group=group, **kwargs)  # type: ignore[arg-type]
+        self._handle = handle
         self._outbox = Outbox(settings)
 
     def run(self, stop: threading.Event) -> None:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator, Sequence
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from streams.batches import COMMIT_SECONDS_MAX, Batches
+from streams.batches import COMMIT_SECONDS_MAX, Batches, Handler
 from streams.errors import SlotTaken
-from streams.outbox import HeldOutbox, producer_config
+from streams.outbox import HeldOutbox, Sending, producer_config
 from streams.records import Record
 from streams.settings import KafkaSettings
 
@@ -41,12 +41,14 @@ class TransactionalBatches(Batches):
         *,
         group: str,
         slot: str,
+        handle: Handler[Sending],
         undo: Callable[[], None],
         committed: Callable[[], None] = lambda: None,
         **kwargs: object,
     ) -> None:
         super().__init__(settings, group=group, **kwargs)  # type: ignore[arg-type]
         self._slot = slot
+        self._handle = handle
         self._undo = undo
         self._committed = committed
         self._settings = settings
