@@ -12,9 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from drift.categories import most_common, within_category_bytes
-from drift.columns import INT_MAX, Columns, Floats, columns_of
+from drift.columns import INT_MAX, Columns, columns_of
+from drift.numeric import numeric_summaries
 from drift.settings import DriftSettings
-from schemas.block import Block, CategoryCounts, NumericSummary, SampledRow
+from schemas.block import Block, CategoryCounts, SampledRow
 from schemas.hashing import mixed
 from schemas.prediction_columns import PredictionColumns
 from schemas.reference import Reference
@@ -57,7 +58,7 @@ def build_blocks(
     columns = columns_of(events, settings)
     starts = np.arange(0, count, settings.block_events_max)
     bounds = [*starts.tolist(), count]
-    numeric = _numeric_summaries(columns.numeric, starts, count, reference)
+    numeric = numeric_summaries(columns.numeric, settings.block_events_max, reference)
     samples = _samples(events, columns, bounds, reference, settings)
     times_min = np.minimum.reduceat(events.times_ms, starts).tolist()
     times_max = np.maximum.reduceat(events.times_ms, starts).tolist()
@@ -92,52 +93,6 @@ def block_id_of(model: str, partition: int, offset: int, within: int) -> str:
     if len(model) + len(place) > ID_CHARS_MAX:
         model = f"{model[:100]}~{hashlib.sha256(model.encode()).hexdigest()[:16]}"
     return model + place
-
-
-def _numeric_summaries(
-    numeric: dict[str, Floats], starts: Ints, count: int, reference: Reference | None
-) -> list[dict[str, NumericSummary]]:
-    """One dictionary a run; all signals at once, rows of a matrix."""
-    values = np.stack(list(numeric.values()))
-    sizes = np.diff(starts, append=count)
-    run_of = np.repeat(np.arange(len(starts)), sizes)
-    valid = ~np.isnan(values)
-    counts = np.add.reduceat(valid, starts, axis=1, dtype=np.int64)
-    zeroed = np.where(valid, values, 0.0)
-    means = np.add.reduceat(zeroed, starts, axis=1) / np.maximum(counts, 1)
-    deviations = np.where(valid, values - means[:, run_of], 0.0)
-    m2s = np.add.reduceat(deviations * deviations, starts, axis=1)
-    minima = np.minimum.reduceat(np.where(valid, values, np.inf), starts, axis=1)
-    maxima = np.maximum.reduceat(np.where(valid, values, -np.inf), starts, axis=1)
-    runs: list[dict[str, NumericSummary]] = [{} for _ in sizes]
-    run_sizes = sizes.tolist()
-    for row, signal in enumerate(numeric):
-        histograms = _histograms(values[row], valid[row], run_of, len(starts), reference, signal)
-        columns = zip(
-            counts[row].tolist(), means[row].tolist(), m2s[row].tolist(), minima[row].tolist(), maxima[row].tolist(),
-            strict=True,
-        )  # fmt: skip
-        for run, (seen, mean, m2, low, high) in enumerate(columns):
-            if seen:
-                runs[run][signal] = NumericSummary(
-                    count=seen, missing=run_sizes[run] - seen, mean=mean, m2=m2, minimum=low, maximum=high,
-                    histogram=histograms[run],
-                )  # fmt: skip
-    return runs
-
-
-def _histograms(
-    values: Floats, valid: npt.NDArray[np.bool_], run_of: Ints, runs: int, reference: Reference | None, signal: str
-) -> list[tuple[int, ...]]:
-    """Counts a run between the reference's edges; a value on an edge belongs to the bin above it."""
-    known = None if reference is None else reference.numeric.get(signal)
-    if known is None:
-        return [()] * runs
-    bins = len(known.edges) + 1
-    place = np.searchsorted(np.array(known.edges), values, side="right")
-    cells = (run_of * bins + place)[valid]
-    table = np.bincount(cells, minlength=runs * bins).reshape(runs, bins)
-    return [tuple(row) for row in table.tolist()]
 
 
 def _category_counts(columns: Columns, begin: int, end: int, settings: DriftSettings) -> dict[str, CategoryCounts]:

@@ -120,6 +120,8 @@ def new_task_for(
 
 def choices_of(prediction: Prediction, known: Sequence[str], learned_prediction: str) -> tuple[str, ...]:
     """The answers offered: the labels known, then those of the prediction that are not among them."""
+    if prediction.prediction in known and not learned_prediction and not prediction.probabilities:
+        return tuple(known)
     offered = (label_text(prediction.prediction), learned_prediction, *(prediction.probabilities or ()))
     more = [label for label in dict.fromkeys(offered) if label and label not in known]
     return (*known, *more) if more else tuple(known)

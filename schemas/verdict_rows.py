@@ -1,4 +1,4 @@
-"""Verdicts of a batch: made and encoded from columns, the same JSON as that of the Structs."""
+"""Verdicts of a batch: made and encoded from columns; what decodes from their JSON is what the Structs would be."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from schemas.verdict import Verdict
 
 __all__ = ["encoded_verdicts", "verdict_rows"]
 
+_fields: Final = sorted(msgspec.structs.fields(Verdict), key=lambda field: not field.required)
+_names: Final = tuple(field.name for field in _fields)
+
 VerdictRow: Final = msgspec.defstruct(
     "VerdictRow",
-    [(field.name, field.type) for field in msgspec.structs.fields(Verdict)],
+    [(field.name, field.type) if field.required else (field.name, field.type, field.default) for field in _fields],
     frozen=True,
     gc=False,
+    omit_defaults=True,
 )
-"""A Verdict that takes its fields by position: made in a third of the time."""
+"""A Verdict that takes its fields by position; those at their default are left out of its JSON."""
 
-_names: Final = tuple(field.name for field in msgspec.structs.fields(Verdict))
 _encoder: Final = msgspec.json.Encoder()
 
 
