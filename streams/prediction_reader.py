@@ -39,6 +39,10 @@ class Part(NamedTuple):
     offsets: Ints
     indexes: Ints
 
+    def take(self, places: Ints) -> Part:
+        """The events at these places."""
+        return Part(self.columns.take(places), self.partitions[places], self.offsets[places], self.indexes[places])
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Readings:
