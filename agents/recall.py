@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from agents.settings import Settings
-from schemas.topics import VERDICTS_ACCEPTED, VERDICTS
+from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
 from streams.batches import Place
 from streams.duplicates import SeenEvents, identities
 from streams.records import Record

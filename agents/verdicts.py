@@ -11,7 +11,7 @@ import numpy as np
 from review.decided import Settled
 from review.decisions import Decisions, Flags
 from schemas.prediction_columns import PredictionColumns
-from schemas.topics import VERDICTS_ACCEPTED, VERDICTS
+from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
 from schemas.verdict_rows import encoded_verdicts, verdict_rows
 from streams.outbox import Sending
 

@@ -19,7 +19,7 @@ from schemas.codec import decode_one_or_many
 from schemas.correction import Correction
 from schemas.reject import Reject
 from schemas.task import Task
-from schemas.topics import VERDICTS_ACCEPTED, BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS
+from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS, VERDICTS_ACCEPTED
 from schemas.verdict import Verdict
 from streams.duplicates import SeenEvents
 
@@ -290,7 +290,7 @@ def test_a_settled_answer_answers_the_same_question() -> None:
         )
     )
     values = [prediction(n, features=question, confidence=0.5) for n in range(300)]
-    found = verdicts_of(run([*values, prediction(300, features=question | {"age": 1})], decided=decided))
+    found = verdicts_of(run([*values, prediction(300, features=question | {"age": 2})], decided=decided))
     same = [verdict for verdict in found if verdict.event_id != "churn-300"]
     (other,) = (verdict for verdict in found if verdict.event_id == "churn-300")
     assert {(v.correction_id, v.settled_label, v.decision) for v in same} == {("c-1", "go", "accept")}

@@ -18,7 +18,7 @@ from review.settings import TriageSettings
 from schemas.codec import decode_one_or_many
 from schemas.correction import Correction
 from schemas.prediction import Prediction
-from schemas.topics import VERDICTS_ACCEPTED, CORRECTIONS, PREDICTIONS, VERDICTS
+from schemas.topics import CORRECTIONS, PREDICTIONS, VERDICTS, VERDICTS_ACCEPTED
 from schemas.verdict import Verdict
 from streams.outbox import Outbox
 from streams.reader import LogReader

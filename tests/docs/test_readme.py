@@ -77,12 +77,12 @@ def test_python_is_python_and_its_prediction_is_accepted():
 
 
 def test_shown_verdict_and_label_are_what_travels():
-    """The verdict is what INTAKE sends of it: its defaults left out, and named below; the shell block's label decodes."""
+    """The verdict is what INTAKE sends of it, its defaults left out and named below; the shell block's label decodes."""
     (text,) = blocks("json")
     shown = decode(Verdict, text.encode())
     fields = msgspec.to_builtins(shown)
     rows = verdict_rows(events=1, constant=fields, columns={})
-    assert json.loads(next(iter(encoded_verdicts(rows, 1)))) == json.loads(text)
+    assert json.loads(next(iter(encoded_verdicts(rows, 1)))) == [json.loads(text)]
     left_out = set(fields) - set(json.loads(text))
     assert left_out == {name for name in left_out if f"`{name}`" in TEXT}
     (label,) = re.findall(r"echo '(\{.*\})'", TEXT)
