@@ -184,7 +184,7 @@ def may_hold_many_digits(data: bytes) -> bool:
     return _MANY_DIGITS in data[::DIGITS_STRIDE].translate(_DIGITS_ALIKE)
 
 
-def _unwieldyproblem_in_meaning(event: Prediction) -> str | None:
+def _unwieldy_problem(event: Prediction) -> str | None:
     for name, value in (("prediction", event.prediction), *((f"features.{n}", v) for n, v in event.features.items())):
         if isinstance(value, int) and abs(value) >= _INTEGER_MAX:
             return (
@@ -212,7 +212,7 @@ def _read_slowly(
             if len(item) > bytes_max:
                 raise MalformedError(f"{len(item)} bytes; a prediction may have {bytes_max}")
             event = decode(Prediction, item)
-            problem = _unwieldyproblem_in_meaning(event) or problem_in_meaning(event, latest_ms)
+            problem = _unwieldy_problem(event) or problem_in_meaning(event, latest_ms)
             if problem is not None:
                 raise MalformedError(problem)
         except MalformedError as error:

@@ -35,6 +35,8 @@ class Endpoints(msgspec.Struct, frozen=True):
     kafka: str
     clickhouse: ClickHouseEndpoint
     console: str
+    process: int = 0
+    """The program that wrote it."""
 
 
 class Secrets(msgspec.Struct, frozen=True):
@@ -135,15 +137,18 @@ class DataFolder:
         if not self.is_owned():
             return None
         try:
-            return msgspec.json.decode(self.endpoints_file.read_bytes(), type=Endpoints)
+            found = msgspec.json.decode(self.endpoints_file.read_bytes(), type=Endpoints)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError) as error:
             raise NoAccess(f"{self.endpoints_file}: cannot be read: {error}") from error
+        # Whoever owns the folder since a moment has perhaps not come to remove a killed program's file yet.
+        return found if not found.process or _runs(found.process) else None
 
     def write_endpoints(self, endpoints: Endpoints) -> None:
         """Say what runs here."""
-        self.write_private(self.endpoints_file, msgspec.json.format(msgspec.json.encode(endpoints)))
+        written = msgspec.structs.replace(endpoints, process=os.getpid())
+        self.write_private(self.endpoints_file, msgspec.json.format(msgspec.json.encode(written)))
 
     @staticmethod
     def write_private(file: pathlib.Path, data: bytes) -> None:
@@ -159,6 +164,16 @@ class DataFolder:
             new.replace(file)
         except OSError as error:
             raise NoAccess(f"{file}: cannot be written ({error.strerror})") from error
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _locked(lock: IO[str], kind: int, seconds_max: float = 0.0) -> bool:

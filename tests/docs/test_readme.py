@@ -77,7 +77,7 @@ def test_python_is_python_and_its_prediction_is_accepted():
 
 
 def test_shown_verdict_and_label_are_what_travels():
-    """The verdict is what INTAKE sends of it, its defaults left out and named below; the shell block's label decodes."""
+    """The verdict is what INTAKE sends, its defaults left out and named below; the shell block's label decodes."""
     (text,) = blocks("json")
     shown = decode(Verdict, text.encode())
     fields = msgspec.to_builtins(shown)
