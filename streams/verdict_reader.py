@@ -39,6 +39,8 @@ class VerdictReader:
         models: str | Collection[str] = (),
         settings: VerdictReaderSettings | None = None,
     ) -> None:
+        if not group:
+            raise ValueError("group is empty: name the consumer group, such as the service's own name")
         self._settings = checked(settings or VerdictReaderSettings())
         self._models = frozenset([models] if isinstance(models, str) else models)
         self._keys = frozenset(model.encode() for model in self._models)
