@@ -127,7 +127,7 @@ def run(command: list[str], folder: pathlib.Path, **more: str) -> str:
         check=False,
     )
     # A newer Java warns of what libraries do; that is not the example's.
-    complaints = [line for line in done.stderr.splitlines() if not line.startswith("WARNING: ")]
+    complaints = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("WARNING: ")]
     assert (done.returncode, complaints) == (0, []), done.stdout + done.stderr
     return done.stdout
 
