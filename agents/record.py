@@ -16,7 +16,7 @@ from schemas.reject import Reject
 from schemas.topics import ALL_TOPICS, PREDICTIONS, REJECTS, Topic
 from streams.batches import HandBack, Place
 from streams.inbox import PREDICTION_BYTES_MAX, read_predictions
-from streams.outbox import Outbox
+from streams.outbox import Sending
 from streams.records import Record
 from streams.rejects import reject_of
 from warehouse.client import Warehouse
@@ -77,7 +77,7 @@ class Recorder:
                 starts[place.topic, place.partition] = max(highest + 1, place.committed or 0)
         return starts
 
-    def handle(self, records: Sequence[Record], outbox: Outbox) -> None:
+    def handle(self, records: Sequence[Record], outbox: Sending) -> None:
         """One batch: partition by partition, each in order."""
         by_partition: dict[tuple[str, int], list[Record]] = {}
         for record in records:
@@ -89,14 +89,14 @@ class Recorder:
     def _highest(self, place: Place) -> int | None:
         return self._warehouse.highest_offset(table_of(place.topic), self._ids[place.topic], place.partition)
 
-    def _store(self, name: str, records: Sequence[Record], outbox: Outbox) -> None:
+    def _store(self, name: str, records: Sequence[Record], outbox: Sending) -> None:
         table = table_of(name)
         settings = self._warehouse.settings
         rows = self._rows(name, records, outbox)
         for insert in split_inserts(rows, rows_max=settings.insert_rows_max, bytes_max=settings.insert_bytes_max):
             self._insert(table, insert, records, outbox)
 
-    def _rows(self, name: str, records: Sequence[Record], outbox: Outbox) -> list[Row]:
+    def _rows(self, name: str, records: Sequence[Record], outbox: Sending) -> list[Row]:
         topic_id = self._ids[name]
         if name == PREDICTIONS.name:
             arrivals = read_predictions(
@@ -127,14 +127,14 @@ class Recorder:
             rows += rows_of(name, values, Identity(topic_id, record.partition(), record.offset()))
         return rows
 
-    def _insert(self, table: str, insert: Insert, records: Sequence[Record], outbox: Outbox) -> None:
+    def _insert(self, table: str, insert: Insert, records: Sequence[Record], outbox: Sending) -> None:
         refused = self._patiently(lambda: store(self._warehouse.insert, table, insert))
         RECORD_ROWS.labels(table).inc(len(insert.rows) - len(refused))
         by_offset = {record.offset(): record for record in records}
         for one in refused:
             self._reject(by_offset[int(one.row["_offset"])], f"ClickHouse: {one.reason}", "", outbox)
 
-    def _reject(self, record: Record, reason: str, field: str, outbox: Outbox) -> None:
+    def _reject(self, record: Record, reason: str, field: str, outbox: Sending) -> None:
         now_ms = int(self._clock() * 1000)
         if record.topic() == self._prefix + REJECTS.name:
             log.error("a reject cannot be stored", offset=record.offset(), why=reason)

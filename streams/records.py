@@ -12,6 +12,9 @@ Headers = list[tuple[str, bytes | None]]
 class Record(Protocol):
     """One Kafka message, as confluent-kafka's Message has it."""
 
+    def __len__(self) -> int:
+        """The length of its bytes; 0 for a tombstone."""
+
     def value(self) -> bytes | None:
         """Its bytes; None is a tombstone."""
 
