@@ -15,7 +15,7 @@ import msgspec
 
 from watchloop.errors import FolderTaken, NoAccess
 
-__all__ = ["ClickHouseEndpoint", "DataFolder", "Endpoints", "Secrets"]
+__all__ = ["ClickHouseEndpoint", "DataFolder", "Endpoints", "Secrets", "make_folder"]
 
 
 OWN_SECONDS_MAX = 0.5
@@ -77,13 +77,11 @@ class DataFolder:
             lock.close()
 
     def _open_lock(self) -> IO[str]:
+        make_folder(self.path)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
             return (self.path / "lock").open("a+")
         except OSError as error:
-            raise NoAccess(
-                f"{self.path}: cannot be written ({error.strerror}); name a folder that can with --data"
-            ) from error
+            raise _no_access(self.path, error) from error
 
     def is_owned(self) -> bool:
         """Whether a program that runs owns the folder; one that was killed does not any more."""
@@ -164,6 +162,18 @@ class DataFolder:
             new.replace(file)
         except OSError as error:
             raise NoAccess(f"{file}: cannot be written ({error.strerror})") from error
+
+
+def make_folder(path: pathlib.Path) -> None:
+    """Make a data folder where there is none; raises NoAccess."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _no_access(path, error) from error
+
+
+def _no_access(path: pathlib.Path, error: OSError) -> NoAccess:
+    return NoAccess(f"{path}: cannot be written ({error.strerror}); name a folder that can with --data or worker.data")
 
 
 def _runs(process: int) -> bool:

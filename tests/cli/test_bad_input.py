@@ -89,6 +89,16 @@ def test_a_file_in_place_of_the_folder(tmp_path: pathlib.Path) -> None:
     assert "--data" in said
 
 
+def test_a_worker_whose_folder_cannot_be_made(tmp_path: pathlib.Path) -> None:
+    """A worker names the folder of its settings that is none; one that is missing is made."""
+    (tmp_path / "file").write_text("I am a file")
+    settings = {"WATCHLOOP_WORKER_DATA": str(tmp_path / "file" / "data"), "WATCHLOOP_KAFKA_BOOTSTRAP": "127.0.0.1:1"}
+    code, _, err = run_here(["worker", "--role", "intake"], tmp_path, settings)
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert str(tmp_path / "file" / "data") in err
+
+
 def test_a_data_folder_with_an_owner(tmp_path: pathlib.Path) -> None:
     """A second program names the first by its process id and leaves the folder alone."""
     folder = DataFolder(tmp_path / "data")
