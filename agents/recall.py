@@ -20,6 +20,10 @@ __all__ = ["recall"]
 log = structlog.get_logger(__name__)
 
 
+RECALLED_MESSAGES_MAX = 200_000
+"""Messages of verdicts read again when partitions are assigned, the newest; at a high rate each holds many."""
+
+
 class Judged(msgspec.Struct, gc=False):
     """What is needed of a verdict."""
 
@@ -54,6 +58,7 @@ def recall(settings: Settings, seen: SeenEvents, places: Sequence[Place]) -> dic
             seen.recall(identities(model, event_ids), record.timestamp()[1])
 
     if places:
-        messages = read_tail(settings.kafka, [VERDICTS, VERDICTS_ACCEPTED], since_ms=since_ms, hear=hear)
+        topics = [VERDICTS, VERDICTS_ACCEPTED]
+        messages = read_tail(settings.kafka, topics, since_ms=since_ms, messages_max=RECALLED_MESSAGES_MAX, hear=hear)
         log.info("judged events recalled", events=len(seen), messages=messages, seconds=time.monotonic() - began)
     return {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import structlog
@@ -32,10 +32,13 @@ def read_tail(
     topics: Sequence[Topic],
     *,
     since_ms: int,
+    messages_max: int,
     hear: Callable[[Record], None],
     seconds_max: float = 60.0,
 ) -> int:
     """Hand every committed record that Kafka took since ``since_ms`` to ``hear``; returns how many.
+
+    At most ``messages_max`` records, the newest, an equal share of each partition.
 
     A transaction that is still open hides what was committed behind it, so this waits for it (at most Kafka's
     transaction timeout). Raises KafkaUnreachable where the end is not reached within ``seconds_max``.
@@ -53,7 +56,13 @@ def read_tail(
     )
     names = [settings.prefix + topic.name for topic in topics]
     try:
-        return _read(consumer, settings, names, since_ms, hear, time.monotonic() + seconds_max)
+        begins = _begins(consumer, names, since_ms)
+        ends = ends_of(AdminClient(common_client_config(settings)), sorted((p.topic, p.partition) for p in begins))
+        share = messages_max // len(begins)
+        for begin in begins:
+            if begin.offset >= 0:
+                begin.offset = max(begin.offset, ends[begin.topic, begin.partition] - share)
+        return _read(consumer, begins, ends, hear, time.monotonic() + seconds_max)
     except KafkaException as error:
         raise KafkaUnreachable(f"cannot read the end of {', '.join(names)}: {error.args[0].str()}") from error
     finally:
@@ -62,14 +71,11 @@ def read_tail(
 
 def _read(
     consumer: Consumer,
-    settings: KafkaSettings,
-    names: Sequence[str],
-    since_ms: int,
+    begins: Sequence[TopicPartition],
+    ends: Mapping[tuple[str, int], int],
     hear: Callable[[Record], None],
     deadline: float,
 ) -> int:
-    begins = _begins(consumer, names, since_ms)
-    ends = ends_of(AdminClient(common_client_config(settings)), sorted((p.topic, p.partition) for p in begins))
     waiting = {(p.topic, p.partition): ends[p.topic, p.partition] for p in begins if p.offset >= 0}
     consumer.assign([p for p in begins if p.offset >= 0])
     read = 0
@@ -83,7 +89,8 @@ def _read(
             elif error.code() == KafkaError._PARTITION_EOF and record.offset() >= waiting.get(place, 0):
                 waiting.pop(place, None)
         if waiting and time.monotonic() > deadline:
-            raise KafkaUnreachable(f"cannot read {', '.join(names)} to the end in time; {len(waiting)} partitions left")
+            left = ", ".join(f"{topic}/{partition}" for topic, partition in waiting)
+            raise KafkaUnreachable(f"cannot read {left} to the end in time")
     return read
 
 
