@@ -7,23 +7,23 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
-import structlog
+import stamina
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.topics import Topic
 from streams.clients import common_client_config
 from streams.errors import KafkaUnreachable
-from streams.lag import ends_of
+from streams.lag import begins_of, ends_of
 from streams.records import Record
 from streams.settings import KafkaSettings
 
 __all__ = ["read_tail"]
 
-log = structlog.get_logger(__name__)
 
 READ_MESSAGES_MAX = 2_000
 FETCH_SECONDS = 0.1
+NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 REQUEST_SECONDS_MAX = 10.0
 
 
@@ -56,13 +56,14 @@ def read_tail(
     )
     names = [settings.prefix + topic.name for topic in topics]
     try:
-        begins = _begins(consumer, names, since_ms)
-        ends = ends_of(AdminClient(common_client_config(settings)), sorted((p.topic, p.partition) for p in begins))
-        share = messages_max // len(begins)
-        for begin in begins:
-            if begin.offset >= 0:
-                begin.offset = max(begin.offset, ends[begin.topic, begin.partition] - share)
-        return _read(consumer, begins, ends, hear, time.monotonic() + seconds_max)
+        places = _places(consumer, names)
+        admin = AdminClient(common_client_config(settings))
+        for attempt in stamina.retry_context(on=_is_passing, attempts=None, timeout=REQUEST_SECONDS_MAX):
+            with attempt:
+                begins, ends = begins_of(admin, places, max(0, since_ms)), ends_of(admin, places)
+        share = messages_max // len(places)
+        starts = {place: max(begin, ends[place] - share) for place, begin in begins.items() if begin >= 0}
+        return _read(consumer, starts, ends, hear, time.monotonic() + seconds_max)
     except KafkaException as error:
         raise KafkaUnreachable(f"cannot read the end of {', '.join(names)}: {error.args[0].str()}") from error
     finally:
@@ -71,13 +72,13 @@ def read_tail(
 
 def _read(
     consumer: Consumer,
-    begins: Sequence[TopicPartition],
+    starts: Mapping[tuple[str, int], int],
     ends: Mapping[tuple[str, int], int],
     hear: Callable[[Record], None],
     deadline: float,
 ) -> int:
-    waiting = {(p.topic, p.partition): ends[p.topic, p.partition] for p in begins if p.offset >= 0}
-    consumer.assign([p for p in begins if p.offset >= 0])
+    waiting = {place: ends[place] for place in starts}
+    consumer.assign([TopicPartition(*place, start) for place, start in starts.items()])
     read = 0
     while waiting:
         for message in consumer.consume(READ_MESSAGES_MAX, FETCH_SECONDS):
@@ -94,12 +95,16 @@ def _read(
     return read
 
 
-def _begins(consumer: Consumer, names: Sequence[str], since_ms: int) -> list[TopicPartition]:
-    """Where each partition's first record since then is; below zero where it has none."""
-    asked = []
+def _is_passing(error: Exception) -> bool:
+    """A partition without a leader has one in a moment."""
+    return isinstance(error, KafkaException) and bool(error.args[0].retriable() or error.args[0].code() in NO_LEADER)
+
+
+def _places(consumer: Consumer, names: Sequence[str]) -> list[tuple[str, int]]:
+    places = []
     for name in names:
         found = consumer.list_topics(name, timeout=REQUEST_SECONDS_MAX).topics[name]
         if found.error is not None:
             raise KafkaException(found.error)
-        asked += [TopicPartition(name, partition, max(0, since_ms)) for partition in found.partitions]
-    return list(consumer.offsets_for_times(asked, timeout=REQUEST_SECONDS_MAX))
+        places += [(name, partition) for partition in found.partitions]
+    return places

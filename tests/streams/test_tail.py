@@ -56,7 +56,8 @@ def test_it_waits_for_open_transactions_and_leaves_out_aborted_ones(kafka_topics
     producer = Producer({**producer_config(kafka_topics), "transactional.id": "tail-test"})
     producer.init_transactions(30)
     producer.begin_transaction()
-    producer.produce(kafka_topics.prefix + VERDICTS.name, b"1000", partition=0)
+    for partition in range(2):
+        producer.produce(kafka_topics.prefix + VERDICTS.name, b"1000", partition=partition)
     producer.flush(30)
     send(kafka_topics, range(20))
     timer = threading.Timer(1.0, lambda: producer.abort_transaction(30))
