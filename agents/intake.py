@@ -26,8 +26,8 @@ from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS
 from streams.duplicates import SeenEvents, identities
 from streams.inbox import PREDICTION_BYTES_MAX, original_of
 from streams.outbox import Sending
-from streams.prediction_reader import MESSAGES_AT_ONCE, Part, PredictionReader
-from streams.records import Record
+from streams.prediction_reader import BYTES_AT_ONCE, MESSAGES_AT_ONCE, Part, PredictionReader
+from streams.records import Record, cuts
 from streams.rejects import reject_of
 
 if TYPE_CHECKING:
@@ -242,4 +242,8 @@ def _runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
         by_partition.setdefault(record.partition(), []).append(record)
     for found in by_partition.values():
         for start in range(0, len(found), MESSAGES_AT_ONCE):
-            yield found[start : start + MESSAGES_AT_ONCE]
+            run = found[start : start + MESSAGES_AT_ONCE]
+            begin = 0
+            for end in cuts(run, BYTES_AT_ONCE):
+                yield run[begin:end]
+                begin = end
