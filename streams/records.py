@@ -43,11 +43,11 @@ def cuts(records: Sequence[Record], bytes_max: int) -> list[int]:
     sizes = list(map(len, records))
     if sum(sizes) <= bytes_max:
         return [len(records)] if records else []
-    found, held = [], 0
+    found, begin, held = [], 0, 0
     for place, size in enumerate(sizes):
-        if held and held + size > bytes_max:
+        if place > begin and held + size > bytes_max:
             found.append(place)
-            held = 0
+            begin, held = place, 0
         held += size
     return [*found, len(records)]
 
