@@ -17,13 +17,13 @@ import structlog
 from agents.metrics import RECORD_FAILURES, RECORD_ROWS
 from schemas.codec import MalformedError, decode_one_or_many
 from schemas.reject import Reject
-from schemas.topics import ALL_TOPICS, PREDICTIONS, REJECTS, VERDICTS, Topic
+from schemas.topics import ALL_TOPICS, PREDICTIONS, REJECTS, Topic
 from schemas.verdict import Verdict
 from schemas.wire import Wire
 from streams.batches import BatchSettings, HandBack, Place
 from streams.inbox import PREDICTION_BYTES_MAX, original_of, read_predictions
 from streams.outbox import Outbox
-from streams.records import Record
+from streams.records import Record, cuts
 from streams.rejects import reject_of
 from warehouse.client import Warehouse
 from warehouse.columns import Places, prediction_columns, verdict_columns
@@ -149,8 +149,8 @@ class Recorder:
         """The rows of messages; what cannot be read is rejected, predictions aside: INTAKE rejects those."""
         if name == PREDICTIONS.name:
             return self._read_predictions(partition, records)
-        if name == VERDICTS.name:
-            return self._read_verdicts(partition, records, outbox)
+        if KIND_OF[name] is Verdict:
+            return self._read_verdicts(name, partition, records, outbox)
         rows: list[Row] = []
         for record, values in self._values(KIND_OF[name], records, outbox):
             rows += rows_of(name, values, Identity(self._ids[name], partition, record.offset()))
@@ -169,7 +169,7 @@ class Recorder:
         places = Places(self._ids[PREDICTIONS.name], partition, found.offsets, found.indexes)
         return ColumnInsert(prediction_columns(found.events, found.times_ms, places))
 
-    def _read_verdicts(self, partition: int, records: Sequence[Record], outbox: Outbox) -> Insert | None:
+    def _read_verdicts(self, name: str, partition: int, records: Sequence[Record], outbox: Outbox) -> Insert | None:
         verdicts: list[Verdict] = []
         offsets: list[int] = []
         indexes: list[int] = []
@@ -179,7 +179,7 @@ class Recorder:
             indexes += range(len(values))
         if not verdicts:
             return None
-        places = Places(self._ids[VERDICTS.name], partition, offsets, indexes)
+        places = Places(self._ids[name], partition, offsets, indexes)
         return ColumnInsert(verdict_columns(verdicts, places))
 
     def _values(self, kind: type[W], records: Sequence[Record], outbox: Outbox) -> Iterator[tuple[Record, list[W]]]:
@@ -261,13 +261,8 @@ class Recorder:
 
 def _runs_of(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
     for start in range(0, len(records), RUN_MESSAGES_MAX):
-        yield from _within_bytes(records[start : start + RUN_MESSAGES_MAX])
-
-
-def _within_bytes(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    if len(records) > 1 and sum([len(record.value() or b"") for record in records]) > RUN_BYTES_MAX:
-        middle = len(records) // 2
-        yield from _within_bytes(records[:middle])
-        yield from _within_bytes(records[middle:])
-    else:
-        yield records
+        some = records[start : start + RUN_MESSAGES_MAX]
+        begin = 0
+        for end in cuts(some, RUN_BYTES_MAX):
+            yield some[begin:end]
+            begin = end

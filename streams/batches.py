@@ -1,46 +1,54 @@
 """Batches of a consumer group, handled one at a time in the thread that asks for them.
 
-Two kinds: ``TransactionalBatches`` writes outputs and offsets in one Kafka transaction (INTAKE); ``GroupBatches``
-commits offsets once the handler has returned, so that a crash hands the batch out again (roles that are idempotent by
-id).
+``GroupBatches`` commits offsets once the handler has returned, so that a crash hands the batch out again: for roles
+that are idempotent by id. ``streams.transactions`` has the other kind.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.topics import Topic
 from streams.clients import common_client_config
-from streams.errors import SlotTaken
-from streams.outbox import Outbox, producer_config
+from streams.outbox import Outbox, Sending
 from streams.records import Record
 from streams.settings import KafkaSettings
 
-__all__ = ["BatchSettings", "GroupBatches", "HandBack", "Handler", "Place", "TransactionalBatches"]
+__all__ = [
+    "COMMIT_SECONDS_MAX",
+    "BatchSettings",
+    "Batches",
+    "GroupBatches",
+    "HandBack",
+    "Handler",
+    "OutboxT_contra",
+    "Place",
+]
 
 log = structlog.get_logger(__name__)
 
-TRANSACTION_TIMEOUT_SECONDS = 10
-TRANSACTION_LINGER_MS = 15
 COMMIT_SECONDS_MAX = 30.0
-INIT_SECONDS_MAX = 30.0
+OutboxT_contra = TypeVar("OutboxT_contra", bound=Sending, contravariant=True)
 NOWHERE: Mapping[tuple[str, int], int] = {}
-FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """How much is taken at once: at most ``events_max`` messages, waiting at most ``wait_seconds`` for the first."""
+    """How much is taken at once: at most ``events_max`` messages, waiting at most ``wait_seconds`` for so many.
+
+    ``transaction_bytes_max`` bounds the messages of one transaction, by their size: what is taken beyond it goes into
+    the next.
+    """
 
     events_max: int = 10_000
     wait_seconds: float = 0.05
+    transaction_bytes_max: int = 16 * 1024 * 1024
     fetch_kbytes_max: int = 65_536
 
 
@@ -59,10 +67,10 @@ class HandBack(Exception):  # noqa: N818 - not a failure: the handler asks for t
     """
 
 
-class Handler(Protocol):
+class Handler(Protocol[OutboxT_contra]):
     """What a role does with a batch; it has left the consumer's hands when this returns."""
 
-    def __call__(self, records: Sequence[Record], outbox: Outbox) -> None:
+    def __call__(self, records: Sequence[Record], outbox: OutboxT_contra) -> None:
         """Handle one batch."""
 
 
@@ -85,7 +93,7 @@ def consumer_config(settings: KafkaSettings, group: str, batch: BatchSettings) -
     }
 
 
-class _Batches:
+class Batches:
     """The consuming half that both kinds share."""
 
     def __init__(
@@ -94,14 +102,12 @@ class _Batches:
         *,
         group: str,
         topics: Iterable[Topic],
-        handle: Handler,
         batch: BatchSettings | None = None,
         on_assign: Callable[[list[Place]], dict[tuple[str, int], int]] | None = None,
     ) -> None:
         self._batch = batch or BatchSettings()
         self._prefix = settings.prefix
         self._topics = [settings.prefix + topic.name for topic in topics]
-        self._handle = handle
         self._on_assign = on_assign
         self._consumer = Consumer(consumer_config(settings, group, self._batch))
         self._owned: set[tuple[str, int]] = set()
@@ -181,118 +187,12 @@ class _Batches:
                     log.info("partition not rewound", partition=f"{topic}/{partition}", error=error.args[0].str())
 
 
-class TransactionalBatches(_Batches):
-    """Consume, handle, and commit outputs with offsets in one transaction (KIP-98, KIP-447).
-
-    ``slot`` names this worker among those of its role: a restarted worker with the same slot fences its predecessor. An
-    abortable failure calls ``undo``, so that the handler forgets the batch, and hands it out again. While a transaction
-    commits, the next batch is already taken, but not handled: one transaction is open at a time.
-    """
-
-    def __init__(
-        self, settings: KafkaSettings, *, group: str, slot: str, undo: Callable[[], None], **kwargs: object
-    ) -> None:
-        super().__init__(settings, group=group, **kwargs)  # type: ignore[arg-type]
-        self._slot = slot
-        self._undo = undo
-        self._producer = Producer(
-            {
-                **producer_config(settings),
-                "transactional.id": f"{settings.prefix}{group}/{slot}",
-                "transaction.timeout.ms": TRANSACTION_TIMEOUT_SECONDS * 1000,
-                # Long enough to save requests, short enough that little is left to be sent when the commit begins.
-                "linger.ms": TRANSACTION_LINGER_MS,
-            }
-        )
-        self._outbox = Outbox(settings, self._producer)
-        self._committer = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix=f"{group} commit")
-        self._commit_under_way: concurrent.futures.Future[None] | None = None
-        self._in_hand: Sequence[Record] = ()
-
-    def run(self, stop: threading.Event) -> None:
-        """Until ``stop`` is set. Raises SlotTaken if another worker has the same slot."""
-        try:
-            self._producer.init_transactions(INIT_SECONDS_MAX)
-            self._subscribe()
-            while not stop.is_set():
-                messages = self._take()
-                if not self._settled():
-                    self._hand_back(messages)
-                elif messages:
-                    self._one_transaction(messages)
-            self._settled()
-        except KafkaException as error:
-            if error.args[0].code() in FENCED:
-                raise SlotTaken(
-                    f"another worker took over slot {self._slot!r}; give each worker of a role its own --slot"
-                ) from error
-            raise
-        finally:
-            self._committer.shutdown()
-            self._consumer.close()
-
-    def _one_transaction(self, messages: Sequence[Record]) -> None:
-        """Handle a batch and begin to commit it; the next one is taken meanwhile, and handled after ``_settled``."""
-        self._producer.begin_transaction()
-        self._in_hand = messages
-        try:
-            self._handle(messages, self._outbox)
-        except KafkaException as error:
-            self._abort(error)
-            return
-        offsets, member = self._next_offsets(messages), self._consumer.consumer_group_metadata()
-        self._commit_under_way = self._committer.submit(self._commit, offsets, member)
-
-    def _commit(self, offsets: list[TopicPartition], member: object) -> None:
-        self._producer.send_offsets_to_transaction(offsets, member, COMMIT_SECONDS_MAX)
-        while True:
-            try:
-                self._producer.commit_transaction(COMMIT_SECONDS_MAX)
-            except KafkaException as error:
-                if not error.args[0].retriable():
-                    raise
-                log.warning("commit is slow, asking again", error=error.args[0].str())
-            else:
-                return
-
-    def _settled(self) -> bool:
-        """Wait for the commit under way; False where it failed, so that its batch and all after it come again."""
-        under_way, self._commit_under_way = self._commit_under_way, None
-        if under_way is None:
-            return True
-        try:
-            under_way.result()
-        except KafkaException as error:
-            self._abort(error)
-            return False
-        return True
-
-    def _abort(self, error: KafkaException) -> None:
-        """End the transaction in hand and hand its batch out again; raises what cannot be put right."""
-        if not error.args[0].txn_requires_abort():
-            raise error
-        log.warning("transaction aborted, trying the batch again", error=error.args[0].str())
-        self._producer.abort_transaction(COMMIT_SECONDS_MAX)
-        self._undo()
-        self._rewind(self._in_hand)
-
-    def _hand_back(self, messages: Sequence[Record]) -> None:
-        """Messages taken while a commit failed: behind its batch, so a partition of both stays where that begins."""
-        earlier = {(message.topic(), message.partition()) for message in self._in_hand}
-        self._rewind([m for m in messages if (m.topic(), m.partition()) not in earlier])
-
-    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Whoever owns the partitions next must find what is being committed."""
-        if self._commit_under_way is not None:
-            concurrent.futures.wait([self._commit_under_way])
-        super()._revoked(consumer, partitions)
-
-
-class GroupBatches(_Batches):
+class GroupBatches(Batches):
     """Consume and handle, then flush the outbox and commit: at least once, for roles that are idempotent by id."""
 
-    def __init__(self, settings: KafkaSettings, *, group: str, **kwargs: object) -> None:
+    def __init__(self, settings: KafkaSettings, *, group: str, handle: Handler[Outbox], **kwargs: object) -> None:
         super().__init__(settings, group=group, **kwargs)  # type: ignore[arg-type]
+        self._handle = handle
         self._outbox = Outbox(settings)
 
     def run(self, stop: threading.Event) -> None:

@@ -13,7 +13,15 @@ from schemas.reject import Reject
 from streams.records import Record
 from streams.rejects import reject_of
 
-__all__ = ["PREDICTION_BYTES_MAX", "Arrivals", "original_of", "read_predictions"]
+__all__ = [
+    "PREDICTION_BYTES_MAX",
+    "UNREADABLE",
+    "Arrivals",
+    "may_hold_many_digits",
+    "original_of",
+    "problem_in_meaning",
+    "read_predictions",
+]
 
 REGISTRY_PREFIX_BYTES = 5
 """A zero byte and a schema id of four, as the Confluent registry's serializers put before the JSON."""
@@ -28,7 +36,7 @@ DIGITS_MAX = 200
 """Digits of an integer: a label has as many characters at most, and a feature must fit into a double."""
 
 _raw_items = msgspec.json.Decoder(list[msgspec.Raw])
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _DIGITS_ALIKE = bytes.maketrans(b"123456789", b"000000000")
 DIGITS_STRIDE = 20
 _MANY_DIGITS = b"0" * (DIGITS_MAX // DIGITS_STRIDE)
@@ -90,11 +98,11 @@ def _read_run(records: Sequence[Record], arrivals: Arrivals, future_ms_max: int,
     if values[0][:1] != b"{" or sum(map(len, values)) > bytes_max:
         return False
     # Digits without end are so in all messages together as well; the reverse is asked of each.
-    if _may_hold_many_digits(b"".join(values)) and any(map(_may_hold_many_digits, values)):
+    if may_hold_many_digits(b"".join(values)) and any(map(may_hold_many_digits, values)):
         return False
     try:
         events = list(map(decoder_of(Prediction).decode, values))
-    except _UNREADABLE:
+    except UNREADABLE:
         return False
     times_ms = _usual_times(events, min([record.timestamp()[1] for record in records]) + future_ms_max)
     if times_ms is None:
@@ -121,18 +129,18 @@ def _read_message(record: Record, arrivals: Arrivals, prefix: str, now_ms: int, 
     data = record.value() or b""
     single = data[:1] == b"{"
     try:
-        if len(data) >= DIGITS_MAX and (len(data) > bytes_max or _may_hold_many_digits(data)):
+        if len(data) >= DIGITS_MAX and (len(data) > bytes_max or may_hold_many_digits(data)):
             found = None
         else:
             found = [decoder_of(Prediction).decode(data)] if single else decoder_of_many(Prediction).decode(data)
-    except _UNREADABLE:
+    except UNREADABLE:
         found = None
     if found is None:
         _read_slowly(record, data, arrivals, prefix, now_ms, latest_ms, bytes_max)
         return
     usual = _usual_times(found, latest_ms) is not None
     for index, event in enumerate(found):
-        problem = None if usual else _problem(event, latest_ms)
+        problem = None if usual else problem_in_meaning(event, latest_ms)
         if problem is None:
             _accept(arrivals, record, event, index)
         else:
@@ -158,7 +166,8 @@ def _accept(arrivals: Arrivals, record: Record, event: Prediction, index: int) -
     arrivals.indexes.append(index)
 
 
-def _problem(event: Prediction, latest_ms: int) -> str | None:
+def problem_in_meaning(event: Prediction, latest_ms: int) -> str | None:
+    """What is wrong with a prediction that decoded, and where; None where nothing is."""
     if event.probabilities is not None or event.confidence is None:
         problem = problem_of(event)
         if problem is not None:
@@ -170,7 +179,7 @@ def _problem(event: Prediction, latest_ms: int) -> str | None:
     return None
 
 
-def _may_hold_many_digits(data: bytes) -> bool:
+def may_hold_many_digits(data: bytes) -> bool:
     """Whether an integer may be too long, by a quick look at every twentieth byte: no long one slips through."""
     return _MANY_DIGITS in data[::DIGITS_STRIDE].translate(_DIGITS_ALIKE)
 
@@ -192,7 +201,7 @@ def _read_slowly(
     if data[:1] == b"[":
         try:
             items = [bytes(item) for item in _raw_items.decode(data)]
-        except _UNREADABLE as error:
+        except UNREADABLE as error:
             _refuse(arrivals, record, prefix, now_ms, MalformedError(str(error)), None, 0)
             return
         whole = False
@@ -203,7 +212,7 @@ def _read_slowly(
             if len(item) > bytes_max:
                 raise MalformedError(f"{len(item)} bytes; a prediction may have {bytes_max}")
             event = decode(Prediction, item)
-            problem = _unwieldy_problem(event) or _problem(event, latest_ms)
+            problem = _unwieldy_problem(event) or problem_in_meaning(event, latest_ms)
             if problem is not None:
                 raise MalformedError(problem)
         except MalformedError as error:
@@ -231,7 +240,7 @@ def _nested_feature(item: bytes) -> tuple[str, str]:
     """The first feature that is an object or an array, and which; empty where the rest is no JSON either."""
     try:
         features = _features_decoder.decode(item).features
-    except _UNREADABLE:
+    except UNREADABLE:
         return "", ""
     for name, value in features.items():
         kind = _KINDS.get(bytes(value)[:1])

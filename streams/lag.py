@@ -13,7 +13,7 @@ from streams.clients import common_client_config
 from streams.errors import KafkaUnreachable
 from streams.settings import KafkaSettings
 
-__all__ = ["lag_of_groups"]
+__all__ = ["begins_of", "ends_of", "lag_of_groups"]
 
 REQUEST_SECONDS_MAX = 10.0
 
@@ -27,7 +27,7 @@ def lag_of_groups(settings: KafkaSettings, groups: Sequence[str]) -> dict[str, i
     try:
         committed = {group: _committed(admin, settings.prefix + group) for group in groups}
         places = {(p.topic, p.partition) for found in committed.values() for p in found}
-        ends = _ends(admin, sorted(places))
+        ends = ends_of(admin, sorted(places))
     except KafkaException as error:
         raise KafkaUnreachable(f"lag is unknown: {error.args[0].str()}") from error
     return {
@@ -49,12 +49,20 @@ def _committed(admin: AdminClient, group: str) -> list[TopicPartition]:
     return [place for place in found.topic_partitions if place.offset >= 0]
 
 
-def _ends(admin: AdminClient, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+def ends_of(admin: AdminClient, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """The end of each partition, given by the topic's full name, of open transactions too."""
+    return _offsets(admin, places, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # types most of itself
+
+
+def begins_of(admin: AdminClient, places: Sequence[tuple[str, int]], since_ms: int) -> dict[tuple[str, int], int]:
+    """The first offset of each partition since then, of open transactions too; below zero where nothing came since."""
+    return _offsets(admin, places, OffsetSpec.for_timestamp(since_ms))
+
+
+def _offsets(admin: AdminClient, places: Sequence[tuple[str, int]], asked: Any) -> dict[tuple[str, int], int]:
     if not places:
         return {}
-    newest = OffsetSpec.latest()  # type: ignore[no-untyped-call]  # confluent_kafka types most of itself
-    asked: dict[Any, Any] = admin.list_offsets(
-        {TopicPartition(topic, partition): newest for topic, partition in places},
-        request_timeout=REQUEST_SECONDS_MAX,
+    futures: dict[Any, Any] = admin.list_offsets(
+        {TopicPartition(topic, partition): asked for topic, partition in places}, request_timeout=REQUEST_SECONDS_MAX
     )
-    return {(place.topic, place.partition): future.result().offset for place, future in asked.items()}
+    return {(place.topic, place.partition): future.result().offset for place, future in futures.items()}

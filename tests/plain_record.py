@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from schemas.codec import decode_one_or_many
 from schemas.topics import Topic
 from schemas.wire import Wire
 
@@ -20,6 +21,9 @@ class PlainRecord:
     number: int = 0
     key_bytes: bytes | None = b"key"
     time_ms: int = 1_700_000_000_000
+
+    def __len__(self) -> int:
+        return len(self.data or b"")
 
     def value(self) -> bytes | None:
         return self.data
@@ -62,6 +66,8 @@ class CollectingOutbox:
         """The values of one topic, arrays taken apart."""
         found: list[Wire] = []
         for name, _, value in self.sent:
-            if name == topic.name and value is not None:
+            if name == topic.name and isinstance(value, bytes) and topic.value is not None:
+                found += decode_one_or_many(topic.value, value)
+            elif name == topic.name and value is not None:
                 found += value if isinstance(value, list) else [value]
         return found

@@ -14,7 +14,7 @@ from warehouse.rows import rows_of as slow_rows_of
 
 def rows_of(topic: str, values: Wire | Iterable[Wire], identity: Identity) -> list[Row]:
     """``warehouse.rows.rows_of``, of predictions and verdicts too."""
-    if topic not in ("predictions", "verdicts"):
+    if topic not in ("predictions", "verdicts", "verdicts.accepted"):
         return slow_rows_of(topic, values, identity)
     several = [values] if isinstance(values, Wire) else values
     place = {"_topic_id": identity.topic_id, "_partition": identity.partition, "_offset": identity.offset}

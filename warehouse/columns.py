@@ -83,6 +83,8 @@ def verdict_columns(verdicts: Sequence[Verdict], places: Places) -> Any:
         "learned_prediction": _coded([verdict.learned_prediction for verdict in verdicts]),
         "task_id": _texts([verdict.task_id for verdict in verdicts]),
         "decided_at": _times([verdict.decided_at for verdict in verdicts]),
+        "correction_id": _texts([verdict.correction_id for verdict in verdicts]),
+        "settled_label": _coded([verdict.settled_label for verdict in verdicts]),
     }
     return _batch(columns, places)
 

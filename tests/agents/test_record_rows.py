@@ -96,6 +96,8 @@ def any_verdict(rng: random.Random) -> dict[str, Any]:
         "learned_version": rng.choice(TEXTS),
         "learned_prediction": rng.choice(TEXTS),
         "task_id": rng.choice(TEXTS),
+        "correction_id": rng.choice(TEXTS),
+        "settled_label": rng.choice(TEXTS),
     }
     return value | {name: optional[name] for name in rng.sample(list(optional), rng.randint(0, len(optional)))}
 

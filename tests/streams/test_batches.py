@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,13 +13,14 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from schemas.topics import CORRECTIONS, LABELS, PEOPLE, PREDICTIONS, VERDICTS, Topic
-from streams.batches import BatchSettings, GroupBatches, HandBack, Place, TransactionalBatches
+from streams.batches import BatchSettings, GroupBatches, HandBack, Place
 from streams.errors import SlotTaken
 from streams.lag import lag_of_groups
 from streams.outbox import Outbox
 from streams.reader import LogReader
 from streams.records import Record
 from streams.settings import KafkaSettings
+from streams.transactions import TransactionalBatches
 
 pytestmark = pytest.mark.servers
 
@@ -99,11 +101,28 @@ def echo(records: Sequence[Record], outbox: Outbox) -> None:
         outbox.send(VERDICTS, record.key() or b"", record.value())
 
 
+class Wrapped:
+    """A client of which some methods are others."""
+
+    def __init__(self, client: Any, **methods: Any) -> None:
+        self._client = client
+        self.__dict__.update(methods)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
 def transactional(
-    kafka: KafkaSettings, handle: Any = echo, *, slot: str = "0", undo: Any = None
+    kafka: KafkaSettings, handle: Any = echo, *, slot: str = "0", undo: Any = None, **more: Any
 ) -> TransactionalBatches:
     return TransactionalBatches(
-        kafka, group="intake", slot=slot, undo=undo or (lambda: None), topics=[PREDICTIONS], handle=handle, batch=SMALL
+        kafka,
+        group="intake",
+        slot=slot,
+        undo=undo or (lambda: None),
+        topics=[PREDICTIONS],
+        handle=handle,
+        **{"batch": SMALL, **more},
     )
 
 
@@ -129,23 +148,37 @@ def test_outputs_and_offsets_are_committed_together(kafka_topics: KafkaSettings,
 
 
 def test_an_abort_undoes_and_hands_out_again(kafka_topics: KafkaSettings, running: Any) -> None:
-    """An abortable failure calls ``undo`` once, and its batch comes again; the aborted outputs are never seen."""
+    """A commit that fails calls ``undo`` once; its batch and the one handled meanwhile come again, each once.
+
+    The second transaction fails after its outputs have reached the broker: they are aborted and never seen.
+    """
     values = send(kafka_topics, PREDICTIONS, 120)
-    undone: list[int] = []
+    told: list[str] = []
     handled: list[int] = []
 
-    def fails_once(records: Sequence[Record], outbox: Outbox) -> None:
+    def handle(records: Sequence[Record], outbox: Outbox) -> None:
         echo(records, outbox)
         handled.append(len(records))
-        if len(handled) == 2:
-            outbox.flush()
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "for the test", txn_requires_abort=True))
 
-    loop = running(transactional(kafka_topics, fails_once, undo=lambda: undone.append(1)).run)
+    batches = transactional(
+        kafka_topics, handle, undo=lambda: told.append("undo"), committed=lambda: told.append("committed")
+    )
+    commit = batches._producer.send_offsets_to_transaction
+    attempts = itertools.count(1)
+
+    def fails_once(*arguments: Any) -> None:
+        if next(attempts) == 2:
+            batches._producer.flush(SECONDS_MAX)
+            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "for the test", txn_requires_abort=True))
+        commit(*arguments)
+
+    batches._producer = Wrapped(batches._producer, send_offsets_to_transaction=fails_once)
+    loop = running(batches.run)
     wait_for("verdicts", lambda: len(committed(kafka_topics, VERDICTS)) == 120, loop)
     loop.end()
     assert loop.failure is None
-    assert undone == [1]
+    assert told[:2] == ["committed", "undo"]
+    assert told.count("undo") == 1
     assert sum(handled) > 120
     assert committed(kafka_topics, VERDICTS) == collections.Counter(values)
 

@@ -62,6 +62,10 @@ VALUES: dict[str, Wire] = {
         event_id="e1", model="m", time=T0, decision="review", reasons=("uncertain", "rule:x"), uncertainty=0.4,
         inclusion_probability=0.02, error_probability=0.3, audit=True, task_id="t", decided_at=T0 + 5,
     ),
+    "verdicts.accepted": Verdict(
+        event_id="e2", model="m", time=T0, decision="accept", reasons=("decided before",), uncertainty=0.4,
+        inclusion_probability=0.02, decided_at=T0 + 5, correction_id="c", settled_label="yes",
+    ),
     "rejects": Reject(
         original=b"\xff\x00{", reason="no JSON", field="$.a", role="intake", source_topic="predictions",
         source_partition=3, source_offset=9, source_key=b"\xfe", time=T0,
