@@ -14,10 +14,11 @@ from typing import TypeVar
 
 import structlog
 
+from agents.groups import RECORDED
 from agents.metrics import RECORD_FAILURES, RECORD_ROWS
 from schemas.codec import MalformedError, decode_one_or_many
 from schemas.reject import Reject
-from schemas.topics import ALL_TOPICS, PREDICTIONS, REJECTS, Topic
+from schemas.topics import PREDICTIONS, REJECTS
 from schemas.verdict import Verdict
 from schemas.wire import Wire
 from streams.batches import BatchSettings, HandBack, Place
@@ -33,15 +34,14 @@ from warehouse.rows import Identity, Row, rows_of
 from warehouse.tables import table_of
 from warehouse.writer import RefusedRow, pack_inserts, store
 
-__all__ = ["BATCH", "RECORDED", "Recorder"]
+__all__ = ["BATCH", "Recorder"]
 
 T = TypeVar("T")
 W = TypeVar("W", bound=Wire)
 
 log = structlog.get_logger(__name__)
 
-RECORDED: tuple[Topic, ...] = tuple(topic for topic in ALL_TOPICS if topic.value is not None)
-KIND_OF: dict[str, type[Wire]] = {topic.name: topic.value for topic in ALL_TOPICS if topic.value is not None}
+KIND_OF: dict[str, type[Wire]] = {topic.name: topic.value for topic in RECORDED if topic.value is not None}
 BACK_OFF_SECONDS_MAX = 30.0
 BACK_OFF_SECONDS_MIN = 0.2
 

@@ -13,7 +13,8 @@ import pytest
 from plain_record import PREFIX, CollectingOutbox, PlainRecord
 from structlog.testing import capture_logs
 
-from agents.record import RECORDED, RUN_MESSAGES_MAX, Recorder
+from agents.groups import RECORDED
+from agents.record import RUN_MESSAGES_MAX, Recorder
 from schemas.codec import encode
 from schemas.label import Label
 from schemas.reject import Reject
