@@ -13,6 +13,7 @@ from streams.admin import describe, topic_ids
 from streams.batches import BatchSettings, GroupBatches
 from streams.inbox import PREDICTION_BYTES_MAX
 from streams.records import Record
+from streams.registry import registry_of
 from streams.transactions import TransactionalBatches
 
 __all__ = ["ADD"]
@@ -56,6 +57,7 @@ def _add_intake(plan: Plan) -> None:
         reference_of=catalogue.reference_of,
         serving_of=catalogue.serving_of,
         candidate_of=catalogue.candidate_of,
+        schemas=registry_of(settings.kafka),
     )
     batches = TransactionalBatches(
         settings.kafka,
@@ -219,6 +221,7 @@ def _add_record(plan: Plan) -> None:
             future_seconds_max=settings.worker.future_seconds_max,
             stop=stop,
             prediction_bytes_max=_prediction_bytes_max(settings),
+            schemas=registry_of(settings.kafka),
         )
         batches = GroupBatches(
             settings.kafka,

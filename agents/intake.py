@@ -22,6 +22,7 @@ from schemas.reference import Reference
 from schemas.reject import Reject
 from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS
 from schemas.verdict_rows import encoded_verdicts, verdict_rows
+from streams.careful import SchemaCheck
 from streams.inbox import PREDICTION_BYTES_MAX, original_of
 from streams.outbox import Sending
 from streams.prediction_reader import MESSAGES_AT_ONCE, Part, PredictionReader
@@ -54,6 +55,7 @@ class Intake:
 
     ``reference_of`` and ``serving_of`` give a model's present reference and learned model, None where there is none;
     while none is in charge, triage asks ``candidate_of`` where errors are likely, and answers nothing with it.
+    ``schemas`` knows those of a registry.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Intake:
         reference_of: Callable[[str], Reference | None],
         serving_of: Callable[[str], ServingModel | None],
         candidate_of: Callable[[str], ServingModel | None] = lambda _model: None,
+        schemas: SchemaCheck | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
@@ -75,6 +78,7 @@ class Intake:
             future_ms_max=settings.future_seconds_max * 1000,
             bytes_max=settings.prediction_bytes_max,
             models_max=settings.models_max,
+            schemas=schemas,
         )
         self._triage: dict[str, Triage] = {}
         self._choices: dict[str, Choices] = {}

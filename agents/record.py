@@ -15,6 +15,7 @@ from schemas.codec import MalformedError, decode_one_or_many
 from schemas.reject import Reject
 from schemas.topics import ALL_TOPICS, PREDICTIONS, REJECTS, Topic
 from streams.batches import HandBack, Place
+from streams.careful import SchemaCheck
 from streams.inbox import PREDICTION_BYTES_MAX, read_predictions
 from streams.outbox import Sending
 from streams.records import Record
@@ -53,6 +54,7 @@ class Recorder:
         future_seconds_max: int,
         stop: threading.Event,
         prediction_bytes_max: int = PREDICTION_BYTES_MAX,
+        schemas: SchemaCheck | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._warehouse = warehouse
@@ -61,6 +63,7 @@ class Recorder:
         self._future_ms_max = future_seconds_max * 1000
         self._stop = stop
         self._prediction_bytes_max = prediction_bytes_max
+        self._schemas = schemas
         self._clock = clock
         self._ids: dict[str, str] = {}
         self._jitter = random.Random()  # noqa: S311  # spreads retries, guards nothing
@@ -105,6 +108,7 @@ class Recorder:
                 now_ms=0,
                 future_ms_max=self._future_ms_max,
                 bytes_max=self._prediction_bytes_max,
+                schemas=self._schemas,
             )
             return [
                 row_of(name, event, Identity(topic_id, partition, offset, index))

@@ -6,6 +6,7 @@ StreamsError
 ├── TopicsNotCreated      the broker refused to create topics
 ├── NotDelivered          the broker did not take a message
 ├── SlotTaken             another worker runs under the same transactional id
+├── RegistryUnreachable   the schema registry does not answer, or refuses to
 └── EmbeddedKafkaError    the Kafka that watchloop starts itself
     ├── JarsMissing       the jars cannot be had
     ├── JarMismatch       a jar is not the one that the lock file names
@@ -25,6 +26,7 @@ __all__ = [
     "KafkaFolderMismatch",
     "KafkaUnreachable",
     "NotDelivered",
+    "RegistryUnreachable",
     "SlotTaken",
     "StreamsError",
     "TopicsNotCreated",
@@ -66,6 +68,10 @@ class NotDelivered(StreamsError):  # noqa: N818
 
 class SlotTaken(StreamsError):  # noqa: N818
     """Another worker runs under the same transactional id: this one has been fenced."""
+
+
+class RegistryUnreachable(StreamsError):  # noqa: N818
+    """The schema registry does not answer, or refuses to."""
 
 
 class EmbeddedKafkaError(StreamsError):
