@@ -109,11 +109,6 @@ class Warehouse:
         offset, index = rows[0]["last"]
         return int(offset), int(index)
 
-    def highest_offset(self, table: str, topic_id: str, partition: int) -> int | None:
-        """Offset of the last message stored of one partition, or None."""
-        last = self.highest_identity(table, topic_id, partition)
-        return None if last is None else last[0]
-
     def close(self) -> None:
         """Close the connection."""
         with self._lock:
