@@ -6,19 +6,13 @@ import base64
 import contextlib
 import http.server
 import json
+import pathlib
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
-JSON_SCHEMA = json.dumps(
-    {
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "Prediction",
-        "type": "object",
-        "required": ["event_id", "model", "time", "features", "prediction"],
-    }
-)
+JSON_SCHEMA = (pathlib.Path(__file__).parents[1] / "schemas" / "json" / "predictions.json").read_text()
 AVRO_SCHEMA = json.dumps({"type": "record", "name": "Prediction", "fields": [{"name": "event_id", "type": "string"}]})
 
 
