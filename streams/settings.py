@@ -43,6 +43,10 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     message_bytes_max: Annotated[int, Meta(ge=64 * 1024, le=64 * MIB)] = MESSAGE_BYTES_MAX_DEFAULT
     """Largest message, for topics and clients alike; a larger one is refused where it is produced."""
 
+    session_seconds: Annotated[int, Meta(ge=1, le=300)] = 10
+    """How long a worker that was killed keeps its partitions; then others of its role take over. Kafka's own default
+    refuses less than 6."""
+
     client: dict[str, str] = {}
     """librdkafka settings for every client, such as ``security.protocol`` or ``sasl.mechanism``."""
 
