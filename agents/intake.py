@@ -5,36 +5,36 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import numpy as np
 
 from agents.choices import Choices
-from agents.metrics import INTAKE_EVENTS, INTAKE_REJECTS, INTAKE_VERDICTS
+from agents.metrics import INTAKE_DUPLICATES, INTAKE_EVENTS, INTAKE_REJECTS, INTAKE_VERDICTS
+from agents.verdicts import Learned, Verdicts, flags
 from drift.blocks import build_blocks
 from drift.settings import DriftSettings
+from review.decided import DecidedBefore, Settled
 from review.settings import QueueSettings, TriageSettings
 from review.task_life import new_task_for
 from review.triage import DECISIONS, Decisions, Triage, TriageState
 from schemas.prediction_columns import PredictionColumns
 from schemas.reference import Reference
 from schemas.reject import Reject
-from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS
-from schemas.verdict_rows import encoded_verdicts, verdict_rows
+from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS
 from streams.careful import SchemaCheck
+from streams.duplicates import SeenEvents, identities
 from streams.inbox import PREDICTION_BYTES_MAX, original_of
 from streams.outbox import Sending
-from streams.prediction_reader import MESSAGES_AT_ONCE, Part, PredictionReader
-from streams.records import Record
+from streams.prediction_reader import BYTES_AT_ONCE, MESSAGES_AT_ONCE, Part, PredictionReader
+from streams.records import Record, cuts
 from streams.rejects import reject_of
 
 if TYPE_CHECKING:
-    from learning.serving import Scores, ServingModel
+    from learning.serving import ServingModel
 
 __all__ = ["Intake", "IntakeSettings"]
-
-VERDICTS_PER_MESSAGE_MAX = 200
 
 
 class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,6 +47,7 @@ class IntakeSettings(msgspec.Struct, frozen=True, kw_only=True):
     queue: QueueSettings
     models_max: int
     future_seconds_max: int
+    verdicts: Callable[[str], Literal["all", "exceptions"]] = lambda _model: "all"
     prediction_bytes_max: int = PREDICTION_BYTES_MAX
 
 
@@ -55,6 +56,7 @@ class Intake:
 
     ``reference_of`` and ``serving_of`` give a model's present reference and learned model, None where there is none;
     while none is in charge, triage asks ``candidate_of`` where errors are likely, and answers nothing with it.
+    ``decided_of`` gives the settled answers that answer a model's questions again, ``seen`` remembers what was judged.
     ``schemas`` knows those of a registry.
     """
 
@@ -65,6 +67,8 @@ class Intake:
         reference_of: Callable[[str], Reference | None],
         serving_of: Callable[[str], ServingModel | None],
         candidate_of: Callable[[str], ServingModel | None] = lambda _model: None,
+        decided_of: Callable[[str], DecidedBefore | None] = lambda _model: None,
+        seen: SeenEvents | None = None,
         schemas: SchemaCheck | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -72,6 +76,8 @@ class Intake:
         self._reference_of = reference_of
         self._serving_of = serving_of
         self._candidate_of = candidate_of
+        self._decided_of = decided_of
+        self._seen = seen
         self._clock = clock
         self._reader = PredictionReader(
             settings.prefix,
@@ -87,6 +93,8 @@ class Intake:
     def handle(self, records: Sequence[Record], outbox: Sending) -> None:
         """One batch, for one transaction."""
         self._before.append({})
+        if self._seen is not None:
+            self._seen.begin()
         for run in _runs(records):
             self._handle(run, outbox)
 
@@ -98,20 +106,36 @@ class Intake:
         for part in readings.parts:
             model = part.columns.model
             if model in self._triage or len(self._triage) < self._settings.models_max:
-                self._judge(part, now_ms, outbox)
-                INTAKE_EVENTS.inc(len(part.columns))
+                fresh = self._first_seen(part, records[-1].timestamp()[1])
+                if len(fresh.columns):
+                    self._judge(fresh, now_ms, outbox)
+                INTAKE_EVENTS.inc(len(fresh.columns))
             else:
                 rejects += self._refused(records, part, now_ms)
         for reject in rejects:
             outbox.send(REJECTS, reject.source_key, reject)
         INTAKE_REJECTS.inc(len(rejects))
 
+    def _first_seen(self, part: Part, at_ms: int) -> Part:
+        """The part without what was judged before: a producer's retry gets no second verdict."""
+        if self._seen is None:
+            return part
+        fresh = self._seen.first_seen(identities(part.columns.model, part.columns.event_ids), at_ms)
+        if fresh is None:
+            return part
+        INTAKE_DUPLICATES.inc(int(np.count_nonzero(~fresh)))
+        return part.take(np.flatnonzero(fresh))
+
     def committed(self) -> None:
         """The oldest batch handled is committed; only later ones may have to be undone."""
         self._before.popleft()
+        if self._seen is not None:
+            self._seen.committed()
 
     def undo(self) -> None:
-        """Forget what the batches that are not committed did to the thresholds: a transaction was aborted."""
+        """Forget what the batches that are not committed did: a transaction was aborted."""
+        if self._seen is not None:
+            self._seen.undo()
         while self._before:
             for model, state in self._before.pop().items():
                 if state is None:
@@ -145,19 +169,23 @@ class Intake:
         serving = self._serving_of(events.model)
         asked = serving or self._candidate_of(events.model)
         scores = None if asked is None else asked.many(events)
+        settled = self._settled_of(events, now_ms)
         decisions = triage.decide(
             events,
             error_probability=None if scores is None else scores.error_probability,
             learned_uncertainty=None if scores is None else scores.uncertainty,
+            decided=flags(settled, len(events)) if settled else None,
         )
         self._choices[events.model].see(events)
-        learned = _Learned.of(len(events), serving, scores)
+        learned = Learned.of(serving, scores)
         task_ids = self._send_tasks(events, decisions, learned, now_ms, outbox)
-        codes = decisions.codes.tolist()
-        answers = [DECISIONS[code] for code in codes]
+        answers = [DECISIONS[code] for code in decisions.codes.tolist()]
         for kind in DECISIONS:
             INTAKE_VERDICTS.labels(kind).inc(answers.count(kind))
-        _send_verdicts(events, answers, decisions, triage.policy_version, learned, task_ids, now_ms, outbox)
+        verdicts = Verdicts(events, decisions, answers, learned, settled, task_ids)
+        verdicts.send(
+            triage.policy_version, now_ms, outbox, exceptions_only=self._settings.verdicts(events.model) == "exceptions"
+        )
         for block in build_blocks(
             events,
             partition=int(part.partitions[0]),
@@ -167,6 +195,10 @@ class Intake:
             settings=self._settings.drift,
         ):
             outbox.send(BLOCKS, events.model, block)
+
+    def _settled_of(self, events: PredictionColumns, now_ms: int) -> dict[int, Settled]:
+        decided = self._decided_of(events.model)
+        return {} if decided is None else decided.find(events, now_ms)
 
     def _triage_of(self, model: str) -> Triage:
         triage = self._triage.get(model)
@@ -179,7 +211,7 @@ class Intake:
         return triage
 
     def _send_tasks(
-        self, events: PredictionColumns, decisions: Decisions, learned: _Learned, now_ms: int, outbox: Sending
+        self, events: PredictionColumns, decisions: Decisions, learned: Learned, now_ms: int, outbox: Sending
     ) -> list[str]:
         """A task for every event that a person will see; returns each event's task id, empty where there is none."""
         task_ids = [""] * len(events)
@@ -199,66 +231,12 @@ class Intake:
                 inclusion_probability=inclusion,
                 reasons=decisions.reasons[place],
                 choices=choices,
-                learned_prediction=learned.answers[place],
+                learned_prediction=learned.answer(place),
                 learned_version=learned.version,
             )
             task_ids[place] = task.task_id
             outbox.send(REVIEW_EVENTS, task.task_id, task)
         return task_ids
-
-
-class _Learned(NamedTuple):
-    """What learning says of each event: the answer of the model in charge, and the chance that production is wrong."""
-
-    version: str
-    answers: Sequence[str]
-    error_probability: Sequence[float | None]
-
-    @classmethod
-    def of(cls, size: int, serving: ServingModel | None, scores: Scores | None) -> _Learned:
-        """Answers only of a model in charge; a candidate's scores are triage's alone."""
-        errors: Sequence[float | None] = [None] * size if scores is None else scores.error_probability.tolist()
-        if serving is None or scores is None:
-            return cls("", [""] * size, errors)
-        return cls(serving.version, scores.answers, errors)
-
-
-def _send_verdicts(
-    events: PredictionColumns,
-    answers: Sequence[str],
-    decisions: Decisions,
-    policy_version: str,
-    learned: _Learned,
-    task_ids: Sequence[str],
-    now_ms: int,
-    outbox: Sending,
-) -> None:
-    """The decisions as arrays of Verdicts, in order."""
-    rows = verdict_rows(
-        events=len(events),
-        constant={
-            "model": events.model,
-            "policy_version": policy_version,
-            "learned_version": learned.version,
-            "decided_at": now_ms,
-        },
-        columns={
-            "event_id": events.event_ids,
-            "model_version": events.model_versions,
-            "time": events.times_ms.tolist(),
-            "decision": answers,
-            "reasons": decisions.reasons,
-            "uncertainty": decisions.uncertainty.tolist(),
-            "inclusion_probability": decisions.inclusion_probability.tolist(),
-            "error_probability": learned.error_probability,
-            "audit": decisions.audit.tolist(),
-            "learned_prediction": learned.answers,
-            "task_id": task_ids,
-        },
-    )
-    key = events.model.encode()
-    for data in encoded_verdicts(rows, VERDICTS_PER_MESSAGE_MAX):
-        outbox.send(VERDICTS, key, data)
 
 
 def _runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
@@ -268,4 +246,8 @@ def _runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
         by_partition.setdefault(record.partition(), []).append(record)
     for found in by_partition.values():
         for start in range(0, len(found), MESSAGES_AT_ONCE):
-            yield found[start : start + MESSAGES_AT_ONCE]
+            run = found[start : start + MESSAGES_AT_ONCE]
+            begin = 0
+            for end in cuts(run, BYTES_AT_ONCE):
+                yield run[begin:end]
+                begin = end

@@ -15,6 +15,7 @@ __all__ = [
     "ALERTS_FIRED",
     "BATCH_SECONDS",
     "CORRECTIONS_LEARNED",
+    "INTAKE_DUPLICATES",
     "INTAKE_EVENTS",
     "INTAKE_REJECTS",
     "INTAKE_VERDICTS",
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 INTAKE_EVENTS = Counter("watchloop_intake_events_total", "Predictions that were given a verdict.")
+INTAKE_DUPLICATES = Counter(
+    "watchloop_intake_duplicates_total", "Predictions judged before, a producer's retries: they get no second verdict."
+)
 INTAKE_REJECTS = Counter("watchloop_intake_rejects_total", "Messages, or elements of them, that could not be read.")
 INTAKE_VERDICTS = Counter("watchloop_intake_verdicts_total", "Verdicts by decision.", ["decision"])
 BATCH_SECONDS = Histogram("watchloop_batch_seconds", "Time to handle one batch.", ["role"])

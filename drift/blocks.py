@@ -58,7 +58,7 @@ def build_blocks(
     columns = columns_of(events, settings)
     starts = np.arange(0, count, settings.block_events_max)
     bounds = [*starts.tolist(), count]
-    numeric = numeric_summaries(columns.numeric, settings.block_events_max, reference)
+    numeric = numeric_summaries(columns.numeric, columns.numbers, settings.block_events_max, reference)
     samples = _samples(events, columns, bounds, reference, settings)
     times_min = np.minimum.reduceat(events.times_ms, starts).tolist()
     times_max = np.maximum.reduceat(events.times_ms, starts).tolist()
@@ -103,7 +103,8 @@ def _category_counts(columns: Columns, begin: int, end: int, settings: DriftSett
         if not counts:
             continue
         if absent and signal in columns.numeric:
-            absent = int(np.isnan(columns.numeric[signal][begin:end]).sum()) - (end - begin - absent)
+            numbers = columns.numbers[columns.numeric.index(signal), begin:end]
+            absent = int(np.isnan(numbers).sum()) - (end - begin - absent)
         named = {category: seen for category, seen in counts.items() if category is not None}
         found[signal] = most_common(CategoryCounts(counts=named, missing=absent), settings.categories_max)
     return within_category_bytes(found, settings)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,13 +29,14 @@ _NOTHING = type(None)
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The signals of n events: ``numeric`` (n floats each, NaN where there is no number) and ``text``.
+    """The signals of n events: ``numbers`` (a row each of ``numeric``, NaN where there is no number) and ``text``.
 
     A feature that comes as number and as text is in both; None in a text column means missing or a number. ``names``
     are the watched features; ``are_plain`` says that these are all there are, and that no value needs cutting.
     """
 
-    numeric: dict[str, Floats]
+    numeric: tuple[str, ...]
+    numbers: Floats
     text: dict[str, Texts]
     names: tuple[str, ...]
     are_plain: bool
@@ -51,20 +53,26 @@ def number_of(value: object) -> float | None:
 
 def columns_of(events: PredictionColumns, settings: DriftSettings) -> Columns:
     """The signals of a batch; features beyond ``features_watched_max`` are not watched."""
-    numeric: dict[str, Floats] = {"confidence": events.confidence}
+    numeric: dict[str, Sequence[object] | Floats] = {"confidence": events.confidence}
     text: dict[str, Texts] = {"prediction": events.labels}
     names = _watched(events.features, settings.features_watched_max)
     are_plain = len(names) == len(events.features)
     for name in names:
         numbers, texts = _split(events.features[name])
         if numbers is not None:
-            numeric[FEATURE + name] = numbers.clip(-NUMBER_MAX, NUMBER_MAX)
-            are_plain = are_plain and _fit_integers(numbers)
+            numeric[FEATURE + name] = numbers
         if texts is not None:
             cut = _cut(texts, settings.text_chars_max)
             text[FEATURE + name] = cut
             are_plain = are_plain and cut is texts
-    return Columns(numeric=numeric, text=text, names=names, are_plain=are_plain)
+    matrix = np.empty((len(numeric), len(events)))
+    for row, values in zip(matrix, numeric.values(), strict=True):
+        _fill(row, values)
+    largest = np.fmax.reduce(np.abs(matrix), axis=None, initial=0.0)
+    if largest > NUMBER_MAX:
+        np.clip(matrix, -NUMBER_MAX, NUMBER_MAX, out=matrix)
+    are_plain = are_plain and bool(largest < INT_MAX)
+    return Columns(numeric=tuple(numeric), numbers=matrix, text=text, names=names, are_plain=are_plain)
 
 
 def _watched(names: Iterable[str], names_max: int) -> tuple[str, ...]:
@@ -72,27 +80,23 @@ def _watched(names: Iterable[str], names_max: int) -> tuple[str, ...]:
     return tuple(sorted(name for name in names if len(name) <= room)[:names_max])
 
 
-def _split(column: FeatureColumn) -> tuple[Floats | None, Texts | None]:
+def _split(column: FeatureColumn) -> tuple[Sequence[object] | None, Texts | None]:
     """A feature's numbers and texts, each None where it has none."""
     kinds, values = column.kinds, column.values
     if str not in kinds:
-        return (_numbers(values) if kinds & _NUMBERS else None), None
+        return (values if kinds & _NUMBERS else None), None
     if kinds == {str}:
         return None, values  # type: ignore[return-value]  # kinds says so
     texts = [value if isinstance(value, str) else None for value in values]
-    numbers = _numbers([None if isinstance(value, str) else value for value in values]) if kinds & _NUMBERS else None
-    return numbers, texts
+    return ([None if isinstance(value, str) else value for value in values] if kinds & _NUMBERS else None), texts
 
 
-def _numbers(values: Sequence[object]) -> Floats:
+def _fill(row: Floats, values: Any) -> None:
+    """Put numbers into a row; None becomes NaN."""
     try:
-        return np.array(values, np.float64)
+        row[:] = values
     except OverflowError:  # an integer beyond a double
-        return np.array([np.nan if (number := number_of(value)) is None else number for value in values])
-
-
-def _fit_integers(numbers: Floats) -> bool:
-    return not bool((np.abs(numbers) >= INT_MAX).any())
+        row[:] = [np.nan if (number := number_of(value)) is None else number for value in values]
 
 
 def _cut(texts: Texts, chars_max: int) -> Texts:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -15,15 +17,14 @@ Flags = npt.NDArray[np.bool_]
 
 
 def numeric_summaries(
-    numeric: dict[str, Floats], run_events: int, reference: Reference | None
+    signals: Sequence[str], values: Floats, run_events: int, reference: Reference | None
 ) -> list[dict[str, NumericSummary]]:
     """One dictionary for each run of ``run_events`` events, the last run being what is left over.
 
-    ``numeric`` are signals of one length, NaN where there is no number; a signal without any in a run is absent there.
+    ``values`` has a row for each signal, NaN where there is no number; a signal without any in a run is absent there.
     Histograms are on the edges of ``reference``.
     """
-    values = np.stack(list(numeric.values()))
-    edges = [_edges(reference, signal) for signal in numeric]
+    edges = [_edges(reference, signal) for signal in signals]
     whole = values.shape[1] // run_events * run_events
     parts = [values[:, :whole], values[:, whole:]]
     sizes = [run_events, values.shape[1] - whole]
@@ -31,7 +32,7 @@ def numeric_summaries(
         summaries
         for part, size in zip(parts, sizes, strict=True)
         if part.shape[1]
-        for summaries in _summaries(list(numeric), part.reshape(len(part), -1, size), edges)
+        for summaries in _summaries(signals, part.reshape(len(part), -1, size), edges)
     ]
 
 
@@ -40,16 +41,15 @@ def _edges(reference: Reference | None, signal: str) -> Floats | None:
     return None if known is None else np.array(known.edges)
 
 
-def _summaries(
-    signals: list[str], values: npt.NDArray[np.float64], edges: list[Floats | None]
-) -> list[dict[str, NumericSummary]]:
+def _summaries(signals: Sequence[str], values: Floats, edges: list[Floats | None]) -> list[dict[str, NumericSummary]]:
     """Of ``values`` of shape (signals, runs, events)."""
     valid = ~np.isnan(values)
-    columns = _moments(values) if valid.all() else _moments_where(values, valid)
+    whole = bool(valid.all())
+    columns = _moments(values) if whole else _moments_where(values, valid)
     size = values.shape[2]
     runs: list[dict[str, NumericSummary]] = [{} for _ in range(values.shape[1])]
     for row, signal in enumerate(signals):
-        histograms = _histograms(values[row], valid[row], edges[row])
+        histograms = _histograms(values[row], None if whole else valid[row], edges[row])
         figures = zip(*(column[row].tolist() for column in columns), histograms, strict=True)
         for run, (seen, mean, m2, low, high, histogram) in zip(runs, figures, strict=True):
             if seen:
@@ -86,12 +86,12 @@ def _moments_where(values: Floats, valid: Flags) -> tuple[npt.NDArray[np.generic
     )
 
 
-def _histograms(values: Floats, valid: Flags, edges: Floats | None) -> list[tuple[int, ...]]:
+def _histograms(values: Floats, valid: Flags | None, edges: Floats | None) -> list[tuple[int, ...]]:
     """Counts of each run, of shape (runs, events), between the edges; a value on an edge belongs to the bin above."""
     runs = len(values)
     if edges is None:
         return [()] * runs
     bins = len(edges) + 1
-    cells = np.searchsorted(edges, values.ravel(), side="right") + np.repeat(np.arange(runs) * bins, values.shape[1])
-    table = np.bincount(cells[valid.ravel()], minlength=runs * bins).reshape(runs, bins)
+    cells = np.searchsorted(edges, values, side="right") + (np.arange(runs) * bins)[:, None]
+    table = np.bincount(cells.ravel() if valid is None else cells[valid], minlength=runs * bins).reshape(runs, bins)
     return list(map(tuple, table.tolist()))

@@ -26,6 +26,7 @@ class TriageBatch:
     audit_rate: Floats
     reviewable: Flags
     is_open: Flags
+    decided: Flags
     asked: Flags
     escalate: Flags
     risky: Flags
@@ -42,6 +43,7 @@ class TriageBatch:
         error_probability: Floats | None,
         learned_uncertainty: Floats | None,
         disagreement: Flags | None,
+        decided: Flags | None,
         *,
         accepted: Reasons,
     ) -> TriageBatch:
@@ -52,7 +54,8 @@ class TriageBatch:
         risky = events.risk >= settings.escalate_risk_min
         matches = rules.matches(events)
         escalate = reviewable & (risky | rules.escalating(matches))
-        asked = reviewable & ~escalate & (matches != 0)
+        settled = np.zeros(size, np.bool_) if decided is None else decided & reviewable & ~escalate
+        asked = reviewable & ~escalate & ~settled & (matches != 0)
         decisions = Decisions(
             codes=np.zeros(size, np.int8),
             inclusion_probability=np.zeros(size),
@@ -67,7 +70,8 @@ class TriageBatch:
             draws=draws_of(events.hashes, salt),
             audit_rate=audit_rates(settings, disagreement, size),
             reviewable=reviewable,
-            is_open=reviewable & ~escalate & ~asked,
+            is_open=reviewable & ~escalate & ~asked & ~settled,
+            decided=settled,
             asked=asked,
             escalate=escalate,
             risky=risky,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +19,7 @@ __all__ = ["FeatureColumn", "PredictionColumns", "features_of_rows"]
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
-
-NO_SLICES: Final[Mapping[str, str]] = {}
+Item = TypeVar("Item")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -64,6 +63,31 @@ class PredictionColumns:
     def hashes(self) -> npt.NDArray[np.uint64]:
         """``schemas.hashing.id_hashes`` of the event ids, computed once for all who draw from them."""
         return id_hashes(self.event_ids)
+
+    def take(self, places: Ints) -> PredictionColumns:
+        """The events at these places, in their order."""
+        chosen = places.tolist()
+
+        def taken(column: Sequence[Item]) -> list[Item]:
+            return [column[place] for place in chosen]
+
+        return PredictionColumns(
+            model=self.model,
+            event_ids=taken(self.event_ids),
+            times_ms=self.times_ms[places],
+            model_versions=taken(self.model_versions),
+            labels=taken(self.labels),
+            confidence=self.confidence[places],
+            probabilities=None if self.probabilities is None else taken(self.probabilities),
+            risk=self.risk[places],
+            reviewable=self.reviewable[places],
+            slices=None if self.slices is None else taken(self.slices),
+            features={
+                name: FeatureColumn(taken(column.values), column.kinds) for name, column in self.features.items()
+            },
+            row=lambda place: self.row(chosen[place]),
+            row_features=lambda place: self.row_features(chosen[place]),
+        )
 
     @classmethod
     def of(cls, events: Sequence[Prediction]) -> PredictionColumns:

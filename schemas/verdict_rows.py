@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import repeat
 from typing import Any, Final
 
@@ -14,6 +14,7 @@ __all__ = ["encoded_verdicts", "verdict_rows"]
 
 _fields: Final = sorted(msgspec.structs.fields(Verdict), key=lambda field: not field.required)
 _names: Final = tuple(field.name for field in _fields)
+_defaults: Final = {field.name: field.default for field in _fields if not field.required}
 
 VerdictRow: Final = msgspec.defstruct(
     "VerdictRow",
@@ -27,12 +28,15 @@ VerdictRow: Final = msgspec.defstruct(
 _encoder: Final = msgspec.json.Encoder()
 
 
-def verdict_rows(*, events: int, constant: dict[str, object], columns: dict[str, Iterable[object]]) -> list[Any]:
-    """Rows for ``encoded_verdicts``, in order; every field of Verdict is a constant or a column of ``events`` values.
+def verdict_rows(*, events: int, constant: Mapping[str, object], columns: Mapping[str, Iterable[object]]) -> list[Any]:
+    """Rows for ``encoded_verdicts``, in order: fields that are the same in all, columns of ``events`` values, defaults.
 
-    Raises KeyError where a field is neither, ValueError where a column is too short.
+    Raises KeyError where a field without a default is missing, ValueError where a column is too short.
     """
-    values = [repeat(constant[name], events) if name in constant else columns[name] for name in _names]
+    values = [
+        columns[name] if name in columns else repeat(constant[name] if name in constant else _defaults[name], events)
+        for name in _names
+    ]
     rows = list(map(VerdictRow, *values))
     if len(rows) != events:
         raise ValueError(f"{len(rows)} verdicts for {events} events: a column is too short")

@@ -20,13 +20,13 @@ from streams.records import Record
 from streams.shaped_columns import columns_of
 from streams.shapes import Shapes
 
-__all__ = ["MESSAGES_AT_ONCE", "Part", "PredictionReader", "Readings"]
+__all__ = ["BYTES_AT_ONCE", "MESSAGES_AT_ONCE", "Part", "PredictionReader", "Readings"]
 
 MESSAGES_AT_ONCE: Final = 1_000
 """Messages looked at together: enough for arithmetic on arrays, few enough to stay in the processor's cache."""
 
-EVENTS_AT_ONCE: Final = 2_000
-"""Events of array messages looked at together, about: a message is not taken apart."""
+BYTES_AT_ONCE: Final = 1024 * 1024
+"""Bytes of messages looked at together: of arrays, which hold many events each, so many fewer."""
 
 OBJECT: Final = ord("{")
 
@@ -41,6 +41,10 @@ class Part(NamedTuple):
     partitions: Ints
     offsets: Ints
     indexes: Ints
+
+    def take(self, places: Ints) -> Part:
+        """The events at these places."""
+        return Part(self.columns.take(places), self.partitions[places], self.offsets[places], self.indexes[places])
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

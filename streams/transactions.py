@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import concurrent.futures
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from streams.batches import COMMIT_SECONDS_MAX, Batches, Handler
 from streams.errors import SlotTaken
 from streams.outbox import HeldOutbox, Sending, producer_config
-from streams.records import Record
+from streams.records import Record, cuts
 from streams.settings import KafkaSettings
 
 __all__ = ["TransactionalBatches"]
@@ -87,7 +87,7 @@ class TransactionalBatches(Batches):
         if not messages:
             self._settled(())
         start = 0
-        for stop in _bounds(messages, self._batch.transaction_bytes_max):
+        for stop in cuts(messages, self._batch.transaction_bytes_max):
             if not self._handle_batch(messages[start:stop], messages[start:]):
                 return
             start = stop
@@ -147,16 +147,3 @@ class TransactionalBatches(Batches):
         if self._under_way is not None:
             concurrent.futures.wait([self._under_way])
         super()._revoked(consumer, partitions)
-
-
-def _bounds(messages: Sequence[Record], bytes_max: int) -> Iterator[int]:
-    """Where to cut so that no part but a single message has more than ``bytes_max`` bytes; the last is the end."""
-    size = 0
-    for place, message in enumerate(messages):
-        length = len(message)
-        if size and size + length > bytes_max:
-            yield place
-            size = 0
-        size += length
-    if messages:
-        yield len(messages)
