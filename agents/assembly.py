@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from agents.groups import GROUPS
 from agents.metrics import timed
 from agents.plan import Plan, Role
 from agents.settings import Settings
 from streams.admin import describe, topic_ids
-from streams.batches import BatchSettings, GroupBatches, TransactionalBatches
+from streams.batches import BatchSettings, GroupBatches
 from streams.inbox import PREDICTION_BYTES_MAX
 from streams.records import Record
+from streams.registry import registry_of
+from streams.transactions import TransactionalBatches
+
+if TYPE_CHECKING:
+    from review.decided import DecidedBefore
 
 __all__ = ["ADD"]
+
+INTAKE_WAIT_SECONDS = 0.01
+"""A verdict waits this long at most for others to come along; under load a batch is full before."""
 
 STEADY = BatchSettings(events_max=2_000, wait_seconds=0.2)
 """For roles that work through what comes at their own pace."""
@@ -28,16 +38,20 @@ def _prediction_bytes_max(settings: Settings) -> int:
 def _add_intake(plan: Plan) -> None:
     from agents.catalogue import Catalogue
     from agents.intake import Intake, IntakeSettings
+    from agents.recall import recall
     from learning.signing import Keyring
-    from schemas.topics import PREDICTIONS
+    from streams.duplicates import SeenEvents
 
     settings = plan.settings
     catalogue = Catalogue(
         settings.kafka,
         lambda: Keyring.from_folder(plan.data / "keys" / "public"),
         settings.learning.snapshot_bytes_max,
+        decided=_decided(settings),
     )
     catalogue.catch_up()
+    worker = settings.worker
+    seen = SeenEvents(worker.dedupe_span_seconds, worker.dedupe_events_max) if worker.dedupe_span_seconds else None
     intake = Intake(
         IntakeSettings(
             prefix=settings.kafka.prefix,
@@ -47,30 +61,51 @@ def _add_intake(plan: Plan) -> None:
             queue=settings.queue,
             models_max=settings.worker.models_max,
             future_seconds_max=settings.worker.future_seconds_max,
+            verdicts=lambda model: settings.model(model).verdicts,
             prediction_bytes_max=_prediction_bytes_max(settings),
         ),
         reference_of=catalogue.reference_of,
         serving_of=catalogue.serving_of,
         candidate_of=catalogue.candidate_of,
+        decided_of=catalogue.decided_of,
+        seen=seen,
+        schemas=registry_of(settings.kafka),
     )
     batches = TransactionalBatches(
         settings.kafka,
         group="intake",
         slot=plan.slot,
         undo=intake.undo,
-        topics=[PREDICTIONS],
+        committed=intake.committed,
+        topics=GROUPS["intake"],
         handle=timed("intake", intake.handle),
-        batch=BatchSettings(events_max=settings.worker.batch_events_max),
+        on_assign=None if seen is None else functools.partial(recall, settings, seen),
+        batch=BatchSettings(events_max=settings.worker.batch_events_max, wait_seconds=INTAKE_WAIT_SECONDS),
     )
     plan.add_loop("catalogue", catalogue.run)
     plan.add_loop("intake", batches.run)
+
+
+def _decided(settings: Settings) -> Callable[[str], DecidedBefore | None] | None:
+    """What makes the memory of a model's settled answers; None where no model uses them again."""
+    from review.decided import DecidedBefore
+
+    if not any(model.triage.decided_before_seconds for model in (settings.default, *settings.models.values())):
+        return None
+
+    def make(name: str) -> DecidedBefore | None:
+        triage = settings.model(name).triage
+        seconds = triage.decided_before_seconds
+        return DecidedBefore(seconds, triage.decided_before_max) if seconds else None
+
+    return make
 
 
 def _add_drift(plan: Plan) -> None:
     from agents.drift import Drift
     from agents.reports import ReportDesk
     from drift.report import Reporter
-    from schemas.topics import BLOCKS, CORRECTIONS, PREDICTIONS, REVIEW_ALERTS, REVIEW_OPINIONS
+    from schemas.topics import PREDICTIONS, REVIEW_ALERTS, REVIEW_OPINIONS
     from streams.reader import LogReader
 
     settings = plan.settings
@@ -86,7 +121,7 @@ def _add_drift(plan: Plan) -> None:
     batches = GroupBatches(
         settings.kafka,
         group="drift",
-        topics=[BLOCKS, CORRECTIONS],
+        topics=GROUPS["drift"],
         handle=timed("drift", drift.handle),
         on_assign=drift.assigned,
         batch=STEADY,
@@ -165,7 +200,6 @@ def _add_learn(plan: Plan) -> None:
     from agents.labels import Labels
     from agents.learn import Learn
     from learning.signing import SigningKey
-    from schemas.topics import CORRECTIONS, LABELS
 
     settings = plan.settings
     key = SigningKey.load_or_create(plan.data / "keys" / "signing.pem")
@@ -180,7 +214,7 @@ def _add_learn(plan: Plan) -> None:
     learning = GroupBatches(
         settings.kafka,
         group="learn",
-        topics=[CORRECTIONS],
+        topics=GROUPS["learn"],
         handle=timed("learn", learn.handle),
         on_assign=learn.assigned,
         batch=BatchSettings(events_max=100, wait_seconds=0.2),
@@ -194,7 +228,7 @@ def _add_learn(plan: Plan) -> None:
             pause=lambda seconds: batches.wait_paused(stop, seconds),
         )
         batches = GroupBatches(
-            settings.kafka, group="labels", topics=[LABELS], handle=timed("labels", labels.handle), batch=STEADY
+            settings.kafka, group="labels", topics=GROUPS["labels"], handle=timed("labels", labels.handle), batch=STEADY
         )
         batches.run(stop)
 
@@ -202,7 +236,7 @@ def _add_learn(plan: Plan) -> None:
 
 
 def _add_record(plan: Plan) -> None:
-    from agents.record import RECORDED, Recorder
+    from agents.record import BATCH, Recorder
 
     settings = plan.settings
 
@@ -214,14 +248,15 @@ def _add_record(plan: Plan) -> None:
             future_seconds_max=settings.worker.future_seconds_max,
             stop=stop,
             prediction_bytes_max=_prediction_bytes_max(settings),
+            schemas=registry_of(settings.kafka),
         )
         batches = GroupBatches(
             settings.kafka,
             group="record",
-            topics=RECORDED,
+            topics=GROUPS["record"],
             handle=timed("record", recorder.handle),
             on_assign=recorder.assigned,
-            batch=BatchSettings(events_max=50_000, wait_seconds=1.0),
+            batch=BATCH,
         )
         recorder.pause = lambda seconds: batches.wait_paused(stop, seconds)
         batches.run(stop)

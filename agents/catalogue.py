@@ -1,4 +1,4 @@
-"""What INTAKE must know of other roles' work: references, and the learned models in charge."""
+"""What INTAKE must know of other roles' work: references, learned models in charge, and settled answers."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import structlog
 
 from learning.signing import Keyring
 from learning.snapshot import SnapshotRefused, chunk_keys, unpack, verified
+from review.decided import DecidedBefore
 from schemas.codec import MalformedError, decode
+from schemas.correction import Correction
 from schemas.manifest import CANDIDATE, Manifest, manifest_key
 from schemas.reference import Reference
-from schemas.topics import MODEL_CHUNKS, MODELS, REFERENCES
+from schemas.topics import CORRECTIONS, MODEL_CHUNKS, MODELS, REFERENCES
 from streams.reader import LogReader
 from streams.records import Record
 from streams.settings import KafkaSettings
@@ -29,20 +31,31 @@ log = structlog.get_logger(__name__)
 class Catalogue:
     """References by model, and verified serving models by model, as the log says.
 
-    ``keyring`` is asked for anew at every manifest, so that a key added while the program runs is known. Chunks wait in
-    at most ``snapshot_bytes_max`` bytes; beyond it the oldest are dropped, and their snapshot is refused for the gap.
+    ``decided`` makes the memory of a model's settled answers, or None where they are not used again; without it
+    corrections are not read. ``keyring`` is asked for anew at every manifest, so that a key added while the program
+    runs is known. Chunks wait in at most ``snapshot_bytes_max`` bytes; beyond it the oldest are dropped, and their
+    snapshot is refused for the gap.
     """
 
-    def __init__(self, kafka: KafkaSettings, keyring: Callable[[], Keyring], snapshot_bytes_max: int) -> None:
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        keyring: Callable[[], Keyring],
+        snapshot_bytes_max: int,
+        decided: Callable[[str], DecidedBefore | None] | None = None,
+    ) -> None:
+        self._decided = decided
+        self._decided_of: dict[str, DecidedBefore | None] = {}
         self._keyring = keyring
         self._snapshot_bytes_max = snapshot_bytes_max
         self._references: dict[str, Reference] = {}
         self._models: dict[str, ServingModel] = {}
         self._chunks: dict[str, bytes] = {}
         self._waiting: dict[str, Manifest] = {}
-        self._reader = LogReader(
-            kafka, {REFERENCES.name: self._hear_reference, MODEL_CHUNKS.name: self._hear_chunk, MODELS.name: self._hear}
-        )
+        topics = {REFERENCES.name: self._hear_reference, MODEL_CHUNKS.name: self._hear_chunk, MODELS.name: self._hear}
+        if decided is not None:
+            topics[CORRECTIONS.name] = self._hear_correction
+        self._reader = LogReader(kafka, topics)
 
     def reference_of(self, model: str) -> Reference | None:
         """The reference in charge."""
@@ -55,6 +68,10 @@ class Catalogue:
     def candidate_of(self, model: str) -> ServingModel | None:
         """The learned model that wants to be in charge, for triage."""
         return self._models.get(manifest_key(model, CANDIDATE))
+
+    def decided_of(self, model: str) -> DecidedBefore | None:
+        """The settled answers that answer the model's questions again."""
+        return self._decided_of.get(model)
 
     def catch_up(self) -> None:
         """Read what there is."""
@@ -73,6 +90,19 @@ class Catalogue:
                 log.error("reference not readable", why=error.reason)
                 return
             self._references[reference.model] = reference
+
+    def _hear_correction(self, record: Record) -> None:
+        try:
+            correction = decode(Correction, record.value() or b"")
+        except MalformedError as error:
+            log.warning("correction not readable", why=error.reason)
+            return
+        assert self._decided is not None
+        if correction.model not in self._decided_of:
+            self._decided_of[correction.model] = self._decided(correction.model)
+        decided = self._decided_of[correction.model]
+        if decided is not None:
+            decided.hear(correction)
 
     def _hear_chunk(self, record: Record) -> None:
         key, value = (record.key() or b"").decode("utf-8", "replace"), record.value()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from schemas.prediction import Prediction, label_text
+from schemas.prediction_columns import PredictionColumns
 
 __all__ = ["CHOICES_MAX", "Choices"]
 
@@ -19,18 +17,17 @@ class Choices:
         self._declared = declared
         self._seen: set[str] = set()
 
-    def see(self, events: Sequence[Prediction]) -> None:
+    def see(self, events: PredictionColumns) -> None:
         """Learn labels from what the model answers, unless they are declared."""
         if self._declared or len(self._seen) >= CHOICES_MAX:
             return
-        known = self._seen
-        fresh = [event for event in events if event.prediction not in known or event.probabilities is not None]
-        for event in fresh:
-            self._seen.add(label_text(event.prediction))
-            if event.probabilities is not None:
-                self._seen.update(event.probabilities)
+        fresh = dict.fromkeys(events.labels)
+        for probabilities in events.probabilities or ():
+            fresh.update(dict.fromkeys(probabilities or ()))
+        for label in fresh:
             if len(self._seen) >= CHOICES_MAX:
                 return
+            self._seen.add(label)
 
     @property
     def known(self) -> tuple[str, ...]:

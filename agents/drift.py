@@ -27,7 +27,7 @@ from schemas.reference import Reference
 from schemas.task import Task
 from schemas.topics import ALERTS, BLOCKS, REFERENCES, REJECTS, REVIEW_ALERTS
 from streams.batches import Place
-from streams.outbox import Outbox
+from streams.outbox import Sending
 from streams.records import Record
 from streams.rejects import reject_of
 
@@ -105,7 +105,7 @@ class Drift:
             note = f"{task.answer}: {said.comment}" if said and said.comment else task.answer
             self._asked.put((task.task_id, ALERT_ACTIONS[task.answer], said.person if said else "", note))
 
-    def handle(self, records: Sequence[Record], outbox: Outbox) -> None:
+    def handle(self, records: Sequence[Record], outbox: Sending) -> None:
         """One batch, possibly empty."""
         for record in records:
             try:
@@ -148,14 +148,14 @@ class Drift:
         correction = decode(Correction, data)
         return self.monitor(correction.model).observe_correction(correction)
 
-    def _tell(self, outcomes: Sequence[Outcome], outbox: Outbox) -> None:
+    def _tell(self, outcomes: Sequence[Outcome], outbox: Sending) -> None:
         for outcome in outcomes:
             if isinstance(outcome, NewReference):
                 outbox.send(REFERENCES, outcome.reference.model, outcome.reference)
             elif isinstance(outcome, AlertChanged):
                 self._tell_alert(outcome.alert, outbox)
 
-    def _tell_alert(self, alert: Alert, outbox: Outbox) -> None:
+    def _tell_alert(self, alert: Alert, outbox: Sending) -> None:
         known, now_ms = self._alerts.get(alert.alert_id), int(self._clock() * 1000)
         raised_at = now_ms if known is None else known.raised_at
         alert = msgspec.structs.replace(alert, raised_at=raised_at, told_at=now_ms)
@@ -180,7 +180,7 @@ class Drift:
         if request is not None:
             self._reports.ask(alert, request, now_ms=int(self._clock() * 1000))
 
-    def _act(self, task_id: str, action: str, by: str, comment: str, outbox: Outbox) -> None:
+    def _act(self, task_id: str, action: str, by: str, comment: str, outbox: Sending) -> None:
         """What a person said of an alert; saying it again, or too late, changes nothing."""
         alert = next(
             (a for a in self._alerts.values() if task_id_of(a.model, a.alert_id) == task_id and a.state != "resolved"),
@@ -201,7 +201,7 @@ class Drift:
             return
         self._tell(outcomes, outbox)
 
-    def _annotate(self, alert_id: str, report_id: str, note: str, outbox: Outbox) -> None:
+    def _annotate(self, alert_id: str, report_id: str, note: str, outbox: Sending) -> None:
         alert = self._alerts[alert_id]
         try:
             changed = self.monitor(alert.model).annotate(alert_id, report_id=report_id, note=note)

@@ -15,7 +15,7 @@ from schemas.label import Label
 from schemas.prediction import label_text
 from schemas.topics import CORRECTIONS, REJECTS
 from streams.batches import HandBack
-from streams.outbox import Outbox
+from streams.outbox import Sending
 from streams.records import Record
 from streams.rejects import reject_of
 from warehouse.client import Warehouse
@@ -52,7 +52,7 @@ class Labels:
         self._clock = clock
         self._first_seen: OrderedDict[tuple[int, int], float] = OrderedDict()
 
-    def handle(self, records: Sequence[Record], outbox: Outbox) -> None:
+    def handle(self, records: Sequence[Record], outbox: Sending) -> None:
         """One batch, possibly empty."""
         now = self._clock()
         asked: list[tuple[Record, Label]] = []
@@ -76,7 +76,7 @@ class Labels:
         asked: list[tuple[Record, Label]],
         rejects: list[tuple[Record, str, str]],
         now: float,
-        outbox: Outbox,
+        outbox: Sending,
     ) -> None:
         try:
             found = self._found([label for _, label in asked])

@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from streams.batches import Handler
-from streams.outbox import Outbox
+from streams.batches import Handler, OutboxT_contra
 from streams.records import Record
 
 __all__ = [
     "ALERTS_FIRED",
     "BATCH_SECONDS",
     "CORRECTIONS_LEARNED",
+    "INTAKE_DUPLICATES",
     "INTAKE_EVENTS",
     "INTAKE_REJECTS",
     "INTAKE_VERDICTS",
@@ -29,6 +29,9 @@ __all__ = [
 ]
 
 INTAKE_EVENTS = Counter("watchloop_intake_events_total", "Predictions that were given a verdict.")
+INTAKE_DUPLICATES = Counter(
+    "watchloop_intake_duplicates_total", "Predictions judged before, a producer's retries: they get no second verdict."
+)
 INTAKE_REJECTS = Counter("watchloop_intake_rejects_total", "Messages, or elements of them, that could not be read.")
 INTAKE_VERDICTS = Counter("watchloop_intake_verdicts_total", "Verdicts by decision.", ["decision"])
 BATCH_SECONDS = Histogram("watchloop_batch_seconds", "Time to handle one batch.", ["role"])
@@ -43,11 +46,11 @@ RECORD_ROWS = Counter("watchloop_record_rows_total", "Rows stored in ClickHouse.
 RECORD_FAILURES = Counter("watchloop_record_failures_total", "Inserts that failed and were tried again.")
 
 
-def timed(role: str, handle: Handler) -> Handler:
+def timed(role: str, handle: Handler[OutboxT_contra]) -> Handler[OutboxT_contra]:
     """A handler whose batches are timed; idle rounds are not."""
     seconds = BATCH_SECONDS.labels(role)
 
-    def run(records: Sequence[Record], outbox: Outbox) -> None:
+    def run(records: Sequence[Record], outbox: OutboxT_contra) -> None:
         if records:
             with seconds.time():
                 handle(records, outbox)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -24,6 +24,9 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """What it may answer, in the order of the number keys; empty: learned from what it answers."""
     triage: TriageSettings = TriageSettings()
     """Which of its predictions people see."""
+    verdicts: Literal["all", "exceptions"] = "all"
+    """Which verdicts its producer is sent: of every prediction, or only where it is not plainly accepted (reviewed,
+    escalated, drawn for the audit, or decided before); the warehouse gets all of them either way."""
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,6 +38,10 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Messages that INTAKE takes into one transaction; more wait in Kafka."""
     models_max: Annotated[int, Meta(ge=1, le=10_000)] = 200
     """Models watched at once; predictions of one more are rejected with that reason."""
+    dedupe_span_seconds: Annotated[int, Meta(ge=0, le=86_400 * 7)] = 600
+    """A prediction whose event_id was judged so recently gets no second verdict: a producer's retry; 0 for never."""
+    dedupe_events_max: Annotated[int, Meta(ge=1_000, le=100_000_000)] = 1_000_000
+    """Events remembered for that, 8 bytes each; at a rate that fills it sooner, the older half is forgotten."""
     future_seconds_max: Annotated[int, Meta(ge=0, le=86_400 * 365)] = 86_400
     """How far a prediction's time may lie ahead of the clock; beyond it the prediction is rejected."""
     publish_seconds_min: Annotated[float, Meta(ge=0, le=86_400)] = 1.0

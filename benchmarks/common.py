@@ -19,6 +19,7 @@ from learning.serving import ServingModel
 from learning.settings import LearnSettings
 from schemas.correction import Correction
 from schemas.prediction import Prediction
+from schemas.prediction_columns import PredictionColumns
 from schemas.reference import Reference
 
 __all__ = ["FEATURES", "MODEL", "machine", "predictions_of", "reference_of", "serving_of", "table"]
@@ -75,9 +76,13 @@ def predictions_of(count: int, *, seed: int = 0, start_ms: int | None = None) ->
 def reference_of(events: Sequence[Prediction], settings: DriftSettings) -> Reference:
     """The reference that DRIFT would make of these events."""
     blocks = build_blocks(
-        events, partition=0, offsets=range(len(events)), decisions=["accept"] * len(events), reference=None,
+        PredictionColumns.of(events),
+        partition=0,
+        offsets=range(len(events)),
+        decisions=["accept"] * len(events),
+        reference=None,
         settings=settings,
-    )  # fmt: skip
+    )
     steps = [Window((block,)) for block in blocks]
     return build_reference(steps, version="r1", created_at=0, reason="benchmark", settings=settings)
 

@@ -33,11 +33,12 @@ from schemas.prediction import Prediction
 from schemas.reference import Reference
 from schemas.topics import PREDICTIONS
 from streams.admin import create_topics
-from streams.batches import BatchSettings, TransactionalBatches, consumer_config
+from streams.batches import BatchSettings, consumer_config
 from streams.embedded import EmbeddedKafka
-from streams.outbox import Outbox, producer_config
+from streams.outbox import Sending, producer_config
 from streams.records import Record
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings
+from streams.transactions import TransactionalBatches
 
 PARTITIONS = 4
 EVENTS_PER_ARRAY = 200
@@ -148,7 +149,7 @@ def run_intake(load: Load, reference: Reference, serving: ServingModel | None) -
     )
     meter, stop = Meter(load.events), threading.Event()
 
-    def handle(records: Sequence[Record], outbox: Outbox) -> None:
+    def handle(records: Sequence[Record], outbox: Sending) -> None:
         meter.mark(len(records) * load.events_per_message)
         intake.handle(records, outbox)
         if meter.complete:
@@ -159,6 +160,7 @@ def run_intake(load: Load, reference: Reference, serving: ServingModel | None) -
         group=f"intake{number}",
         slot="0",
         undo=intake.undo,
+        committed=intake.committed,
         topics=[PREDICTIONS],
         handle=handle,
         batch=batch_settings(load),

@@ -12,11 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from drift.categories import most_common, within_category_bytes
-from drift.columns import Columns, Floats, columns_of
+from drift.columns import INT_MAX, Columns, columns_of
+from drift.numeric import numeric_summaries
 from drift.settings import DriftSettings
-from schemas.block import Block, CategoryCounts, NumericSummary, SampledRow
-from schemas.hashing import event_hashes
-from schemas.prediction import Prediction
+from schemas.block import Block, CategoryCounts, SampledRow
+from schemas.hashing import mixed
+from schemas.prediction_columns import PredictionColumns
 from schemas.reference import Reference
 from schemas.wire import Scalar
 
@@ -26,8 +27,6 @@ SAMPLE_SALT = 0x626C_6F63
 """Salt of the bottom-k sample: its own, so that the sample does not depend on who was drawn for review."""
 
 ID_CHARS_MAX = 200
-INT_MAX = 2**63 - 1
-PLAIN = frozenset((float, bool, str, type(None)))
 VALUE_BYTES_MAX = 6 * (200 + 200)
 """A name and a text of 200 characters each, all escaped."""
 
@@ -35,49 +34,47 @@ Ints = npt.NDArray[np.int64]
 
 
 def build_blocks(
-    events: Sequence[Prediction],
+    events: PredictionColumns,
     *,
     partition: int,
-    offsets: Sequence[int],
+    offsets: npt.ArrayLike,
     decisions: Sequence[str],
     reference: Reference | None,
     settings: DriftSettings,
 ) -> list[Block]:
     """Blocks of at most ``block_events_max`` events each, in offset order.
 
-    ``events`` are of one model and one partition, in offset order; ``offsets`` may repeat where one message holds many
+    ``events`` are of one partition, in offset order; ``offsets`` may repeat where one message holds many
     events; ``decisions`` are the verdicts', one an event. Histograms are on the edges of ``reference``. A signal that
     no event of a run carries is absent from its block, and counts as missing where windows are made. Raises ValueError
     where the three do not have the same length.
     """
     count = len(events)
-    if not len(offsets) == len(decisions) == count:
-        raise ValueError(
-            f"{count} events with {len(offsets)} offsets and {len(decisions)} decisions: one each is needed"
-        )
+    place = np.asarray(offsets, np.int64)
+    if not len(place) == len(decisions) == count:
+        raise ValueError(f"{count} events with {len(place)} offsets and {len(decisions)} decisions: one each is needed")
     if count == 0:
         return []
     columns = columns_of(events, settings)
     starts = np.arange(0, count, settings.block_events_max)
     bounds = [*starts.tolist(), count]
-    numeric = _numeric_summaries(columns.numeric, starts, count, reference)
+    numeric = numeric_summaries(columns.numeric, columns.numbers, settings.block_events_max, reference)
     samples = _samples(events, columns, bounds, reference, settings)
-    place = np.asarray(offsets, np.int64)
-    times_min = np.minimum.reduceat(columns.times, starts).tolist()
-    times_max = np.maximum.reduceat(columns.times, starts).tolist()
+    times_min = np.minimum.reduceat(events.times_ms, starts).tolist()
+    times_max = np.maximum.reduceat(events.times_ms, starts).tolist()
+    firsts, lasts = place[starts].tolist(), place[np.array(bounds[1:]) - 1].tolist()
+    withins = (starts - np.searchsorted(place, place[starts])).tolist()
     version = "" if reference is None else reference.version
     blocks = []
     for run, (begin, end) in enumerate(pairwise(bounds)):
-        first = int(place[begin])
-        within = begin - int(np.searchsorted(place, first))
         blocks.append(
             Block(
-                block_id=block_id_of(events[0].model, partition, first, within),
-                model=events[0].model,
+                block_id=block_id_of(events.model, partition, firsts[run], withins[run]),
+                model=events.model,
                 reference_version=version,
                 partition=partition,
-                first_offset=first,
-                last_offset=int(place[end - 1]),
+                first_offset=firsts[run],
+                last_offset=lasts[run],
                 time_min=times_min[run],
                 time_max=times_max[run],
                 events=end - begin,
@@ -98,52 +95,6 @@ def block_id_of(model: str, partition: int, offset: int, within: int) -> str:
     return model + place
 
 
-def _numeric_summaries(
-    numeric: dict[str, Floats], starts: Ints, count: int, reference: Reference | None
-) -> list[dict[str, NumericSummary]]:
-    """One dictionary a run; all signals at once, rows of a matrix."""
-    values = np.stack(list(numeric.values()))
-    sizes = np.diff(starts, append=count)
-    run_of = np.repeat(np.arange(len(starts)), sizes)
-    valid = ~np.isnan(values)
-    counts = np.add.reduceat(valid, starts, axis=1, dtype=np.int64)
-    zeroed = np.where(valid, values, 0.0)
-    means = np.add.reduceat(zeroed, starts, axis=1) / np.maximum(counts, 1)
-    deviations = np.where(valid, values - means[:, run_of], 0.0)
-    m2s = np.add.reduceat(deviations * deviations, starts, axis=1)
-    minima = np.minimum.reduceat(np.where(valid, values, np.inf), starts, axis=1)
-    maxima = np.maximum.reduceat(np.where(valid, values, -np.inf), starts, axis=1)
-    runs: list[dict[str, NumericSummary]] = [{} for _ in sizes]
-    run_sizes = sizes.tolist()
-    for row, signal in enumerate(numeric):
-        histograms = _histograms(values[row], valid[row], run_of, len(starts), reference, signal)
-        columns = zip(
-            counts[row].tolist(), means[row].tolist(), m2s[row].tolist(), minima[row].tolist(), maxima[row].tolist(),
-            strict=True,
-        )  # fmt: skip
-        for run, (seen, mean, m2, low, high) in enumerate(columns):
-            if seen:
-                runs[run][signal] = NumericSummary(
-                    count=seen, missing=run_sizes[run] - seen, mean=mean, m2=m2, minimum=low, maximum=high,
-                    histogram=histograms[run],
-                )  # fmt: skip
-    return runs
-
-
-def _histograms(
-    values: Floats, valid: npt.NDArray[np.bool_], run_of: Ints, runs: int, reference: Reference | None, signal: str
-) -> list[tuple[int, ...]]:
-    """Counts a run between the reference's edges; a value on an edge belongs to the bin above it."""
-    known = None if reference is None else reference.numeric.get(signal)
-    if known is None:
-        return [()] * runs
-    bins = len(known.edges) + 1
-    place = np.searchsorted(np.array(known.edges), values, side="right")
-    cells = (run_of * bins + place)[valid]
-    table = np.bincount(cells, minlength=runs * bins).reshape(runs, bins)
-    return [tuple(row) for row in table.tolist()]
-
-
 def _category_counts(columns: Columns, begin: int, end: int, settings: DriftSettings) -> dict[str, CategoryCounts]:
     found: dict[str, CategoryCounts] = {}
     for signal, column in columns.text.items():
@@ -152,14 +103,15 @@ def _category_counts(columns: Columns, begin: int, end: int, settings: DriftSett
         if not counts:
             continue
         if absent and signal in columns.numeric:
-            absent = int(np.isnan(columns.numeric[signal][begin:end]).sum()) - (end - begin - absent)
+            numbers = columns.numbers[columns.numeric.index(signal), begin:end]
+            absent = int(np.isnan(numbers).sum()) - (end - begin - absent)
         named = {category: seen for category, seen in counts.items() if category is not None}
         found[signal] = most_common(CategoryCounts(counts=named, missing=absent), settings.categories_max)
     return within_category_bytes(found, settings)
 
 
 def _samples(
-    events: Sequence[Prediction],
+    events: PredictionColumns,
     columns: Columns,
     bounds: list[int],
     reference: Reference | None,
@@ -169,39 +121,46 @@ def _samples(
     rows_max = settings.block_events_max if reference is None else settings.sample_rows_per_block
     if rows_max == 0:
         return [()] * (len(bounds) - 1)
-    hashes = event_hashes([event.event_id for event in events], SAMPLE_SALT) >> np.uint64(1)
-    samples = []
-    for begin, end in pairwise(bounds):
-        chosen = np.argsort(hashes[begin:end], kind="stable")[:rows_max]
-        rows = tuple(
-            _row(events[begin + place], int(hashes[begin + place]), columns, begin + place, settings)
-            for place in chosen.tolist()
+    hashes = mixed(events.hashes, SAMPLE_SALT) >> np.uint64(1)
+    chosen = _smallest(hashes, bounds, rows_max)
+    places = np.concatenate(chosen)
+    rows = [
+        SampledRow(
+            hash=hashed,
+            event_id=events.event_ids[place],
+            time=time,
+            features=_features(events.row_features(place), columns, settings.text_chars_max),
+            prediction=events.labels[place],
+            confidence=confidence,
         )
-        samples.append(_within_bytes(rows, len(columns.names), settings))
-    return samples
+        for place, hashed, time, confidence in zip(
+            places.tolist(),
+            hashes[places].tolist(),
+            events.times_ms[places].tolist(),
+            events.confidence[places].tolist(),
+            strict=True,
+        )
+    ]
+    ends = np.cumsum([len(run) for run in chosen]).tolist()
+    return [_within_bytes(tuple(rows[begin:end]), len(columns.names), settings) for begin, end in pairwise([0, *ends])]
 
 
-def _row(event: Prediction, hashed: int, columns: Columns, place: int, settings: DriftSettings) -> SampledRow:
-    chars_max = settings.text_chars_max
-    features: dict[str, Scalar] = event.features
-    if len(features) > len(columns.names) or not _are_plain(features, chars_max):
-        features = {name: _wieldy(features[name], chars_max) for name in columns.names if name in features}
-    return SampledRow(
-        hash=hashed,
-        event_id=event.event_id,
-        time=int(columns.times[place]),
-        features=features,
-        prediction=columns.text["prediction"][place] or "",
-        confidence=float(columns.numeric["confidence"][place]),
-    )
+def _smallest(hashes: npt.NDArray[np.uint64], bounds: list[int], rows_max: int) -> list[Ints]:
+    """Places of the ``rows_max`` smallest hashes of each run; runs of one length are sorted at once."""
+    size = bounds[1] - bounds[0]
+    whole = bounds[-1] // size
+    rows = np.argsort(hashes[: whole * size].reshape(whole, size), axis=1, kind="stable")[:, :rows_max]
+    chosen = list(rows + np.arange(0, whole * size, size)[:, None])
+    if whole * size < bounds[-1]:
+        chosen.append(whole * size + np.argsort(hashes[whole * size :], kind="stable")[:rows_max])
+    return chosen
 
 
-def _are_plain(features: dict[str, Scalar], chars_max: int) -> bool:
-    """Whether all values may go into a sample as they are."""
-    kinds = set(map(type, features.values()))
-    if str in kinds and any(type(value) is str and len(value) > chars_max for value in features.values()):
-        return False
-    return kinds <= PLAIN
+def _features(features: dict[str, Scalar], columns: Columns, chars_max: int) -> dict[str, Scalar]:
+    """What of an event's features goes into a sample."""
+    if columns.are_plain:
+        return features
+    return {name: _wieldy(features[name], chars_max) for name in columns.names if name in features}
 
 
 def _wieldy(value: Scalar, chars_max: int) -> Scalar:

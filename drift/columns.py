@@ -1,41 +1,45 @@
-"""A batch of predictions turned into columns once, so that everything after it is arithmetic on arrays."""
+"""The signals of a batch: its numbers and texts as columns, within their limits."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from drift.settings import DriftSettings
-from schemas.prediction import Prediction, confidence_of, epoch_ms, label_text
+from schemas.prediction_columns import FeatureColumn, PredictionColumns
 
-__all__ = ["FEATURE", "NUMBER_MAX", "Columns", "columns_of", "number_of"]
+__all__ = ["FEATURE", "INT_MAX", "NUMBER_MAX", "Columns", "columns_of", "number_of"]
 
 FEATURE = "feature."
 SIGNAL_CHARS_MAX = 200
 NUMBER_MAX = 1e100
 """Numbers are clipped to this size, so that sums of squares stay finite."""
 
+INT_MAX = 2**63 - 1
+
 Floats = npt.NDArray[np.float64]
-_NUMBERS = {float, int, bool}
-_features = attrgetter("features")
+Texts = Sequence[str | None]
+_NUMBERS = frozenset((float, int, bool))
+_NOTHING = type(None)
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """The columns of n events: ``numeric`` signals (n floats, NaN where there is no number), ``text`` signals.
+    """The signals of n events: ``numbers`` (a row each of ``numeric``, NaN where there is no number) and ``text``.
 
-    A feature that comes as number and as text is in both; None in a text column means missing or a number.
+    A feature that comes as number and as text is in both; None in a text column means missing or a number. ``names``
+    are the watched features; ``are_plain`` says that these are all there are, and that no value needs cutting.
     """
 
-    times: npt.NDArray[np.int64]
-    numeric: dict[str, Floats]
-    text: dict[str, list[str | None]]
+    numeric: tuple[str, ...]
+    numbers: Floats
+    text: dict[str, Texts]
     names: tuple[str, ...]
+    are_plain: bool
 
 
 def number_of(value: object) -> float | None:
@@ -47,70 +51,56 @@ def number_of(value: object) -> float | None:
     return float(max(-NUMBER_MAX, min(NUMBER_MAX, value)))
 
 
-def columns_of(events: Sequence[Prediction], settings: DriftSettings) -> Columns:
-    """Columns of a non-empty batch."""
-    times = np.array(
-        [time if isinstance(time, int) else epoch_ms(time) for time in [event.time for event in events]], np.int64
-    )
-    confidence = [event.confidence for event in events]
-    if None in confidence:
-        confidence = [confidence_of(event) for event in events]
-    labels: list[Any] = [event.prediction for event in events]
-    if set(map(type, labels)) != {str}:
-        labels = [label_text(label) for label in labels]
-    numeric: dict[str, Floats] = {"confidence": np.array(confidence, np.float64)}
-    text: dict[str, list[str | None]] = {"prediction": labels}
-    names, columns = _feature_columns(list(map(_features, events)), settings.features_watched_max)
-    for name, values in zip(names, columns, strict=True):
-        numbers, texts = _split(values, settings.text_chars_max)
+def columns_of(events: PredictionColumns, settings: DriftSettings) -> Columns:
+    """The signals of a batch; features beyond ``features_watched_max`` are not watched."""
+    numeric: dict[str, Sequence[object] | Floats] = {"confidence": events.confidence}
+    text: dict[str, Texts] = {"prediction": events.labels}
+    names = _watched(events.features, settings.features_watched_max)
+    are_plain = len(names) == len(events.features)
+    for name in names:
+        numbers, texts = _split(events.features[name])
         if numbers is not None:
             numeric[FEATURE + name] = numbers
         if texts is not None:
-            text[FEATURE + name] = texts
-    return Columns(times=times, numeric=numeric, text=text, names=names)
+            cut = _cut(texts, settings.text_chars_max)
+            text[FEATURE + name] = cut
+            are_plain = are_plain and cut is texts
+    matrix = np.empty((len(numeric), len(events)))
+    for row, values in zip(matrix, numeric.values(), strict=True):
+        _fill(row, values)
+    largest = np.fmax.reduce(np.abs(matrix), axis=None, initial=0.0)
+    if largest > NUMBER_MAX:
+        np.clip(matrix, -NUMBER_MAX, NUMBER_MAX, out=matrix)
+    are_plain = are_plain and bool(largest < INT_MAX)
+    return Columns(numeric=tuple(numeric), numbers=matrix, text=text, names=names, are_plain=are_plain)
 
 
-def _feature_columns(rows: list[dict[str, Any]], names_max: int) -> tuple[tuple[str, ...], Sequence[Sequence[Any]]]:
-    """Watched feature names and, for each, its values; None where a row lacks it."""
-    first = rows[0]
-    names = _watched(first, names_max)
-    if len(set(map(len, rows))) == 1:
-        columns = _same_names(rows, names, whole=len(names) == len(first))
-        if columns is not None:
-            return names, columns
-    names = _watched(set().union(*rows), names_max)
-    return names, [[row.get(name) for row in rows] for name in names]
-
-
-def _same_names(rows: list[dict[str, Any]], names: tuple[str, ...], *, whole: bool) -> Sequence[Sequence[Any]] | None:
-    """The fast way, for rows that all have the same names; None where they have not.
-
-    Rows of equal size that have every name of the first have no others, if those are all it has.
-    """
-    if not names or not (whole or all(map(rows[0].keys().__eq__, map(dict.keys, rows)))):
-        return None
-    take = itemgetter(*names)
-    try:
-        return list(zip(*map(take, rows), strict=True)) if len(names) > 1 else [list(map(take, rows))]
-    except KeyError:
-        return None
-
-
-def _watched(names: Any, names_max: int) -> tuple[str, ...]:
+def _watched(names: Iterable[str], names_max: int) -> tuple[str, ...]:
     room = SIGNAL_CHARS_MAX - len(FEATURE)
     return tuple(sorted(name for name in names if len(name) <= room)[:names_max])
 
 
-def _split(values: Sequence[Any], chars_max: int) -> tuple[Floats | None, list[str | None] | None]:
+def _split(column: FeatureColumn) -> tuple[Sequence[object] | None, Texts | None]:
     """A feature's numbers and texts, each None where it has none."""
-    kinds = set(map(type, values))
-    if kinds == {float} or (kinds <= _NUMBERS and int not in kinds):
-        return np.array(values, np.float64).clip(-NUMBER_MAX, NUMBER_MAX), None
+    kinds, values = column.kinds, column.values
+    if str not in kinds:
+        return (values if kinds & _NUMBERS else None), None
     if kinds == {str}:
-        return None, [value[:chars_max] for value in values]
-    numbers = texts = None
-    if kinds & _NUMBERS:
-        numbers = np.array([np.nan if (n := number_of(value)) is None else n for value in values])
-    if str in kinds:
-        texts = [value[:chars_max] if isinstance(value, str) else None for value in values]
-    return numbers, texts
+        return None, values  # type: ignore[return-value]  # kinds says so
+    texts = [value if isinstance(value, str) else None for value in values]
+    return ([None if isinstance(value, str) else value for value in values] if kinds & _NUMBERS else None), texts
+
+
+def _fill(row: Floats, values: Any) -> None:
+    """Put numbers into a row; None becomes NaN."""
+    try:
+        row[:] = values
+    except OverflowError:  # an integer beyond a double
+        row[:] = [np.nan if (number := number_of(value)) is None else number for value in values]
+
+
+def _cut(texts: Texts, chars_max: int) -> Texts:
+    """The texts, each at most ``chars_max`` long; the same object where none is longer."""
+    if max(map(len, filter(None, texts)), default=0) <= chars_max:
+        return texts
+    return [None if text is None else text[:chars_max] for text in texts]

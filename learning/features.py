@@ -10,15 +10,22 @@ import numpy.typing as npt
 from learning.settings import LearnSettings
 from schemas.wire import Scalar
 
-__all__ = ["Encoder", "Matrix"]
+__all__ = ["Encoder", "FeatureValues", "Matrix", "one_row"]
 
 Matrix = npt.NDArray[np.float64]
+FeatureValues = Mapping[str, Sequence[Scalar]]
+"""Of some events, each feature's values; None where one lacks it."""
 
 VALUE_MAX = 1e12
 """Numbers are clipped to plus or minus this, so that their squares stay finite."""
 
 VALUES_COUNTED_MAX = 10_000
 """After so many values the mean that stands in for a missing one moves like an exponential average."""
+
+
+def one_row(features: Mapping[str, Scalar]) -> FeatureValues:
+    """The features of one event as columns of one value."""
+    return {name: (value,) for name, value in features.items()}
 
 
 class Encoder:
@@ -89,21 +96,20 @@ class Encoder:
         if column is not None:
             known[value] = column
 
-    def encode(self, rows: Sequence[Mapping[str, Scalar]]) -> Matrix:
+    def encode(self, features: FeatureValues, events: int) -> Matrix:
         """Rows of shape (events, columns); names and categories that were never learned have no effect of their own."""
-        matrix = np.zeros((len(rows), self.columns))
+        matrix = np.zeros((events, self.columns))
+        nowhere: Sequence[Scalar] = [None] * events
         for name, column in self._numbers.items():
-            matrix[:, column] = self._numbers_of(name, column, rows)
+            matrix[:, column] = self._numbers_of(features.get(name, nowhere), column)
         for name, known in self._categories.items():
             other = self._others[name]
-            for index, features in enumerate(rows):
-                value = features.get(name)
+            for index, value in enumerate(features.get(name, nowhere)):
                 if isinstance(value, str):
                     matrix[index, known.get(value, other)] = 1.0
         return matrix
 
-    def _numbers_of(self, name: str, column: int, rows: Sequence[Mapping[str, Scalar]]) -> Matrix:
-        found = [features.get(name) for features in rows]
+    def _numbers_of(self, found: Sequence[Scalar], column: int) -> Matrix:
         # A string among numbers counts as missing here, even one that numpy could read as a number.
         values = np.array([None if isinstance(value, str) else value for value in found], dtype=np.float64)
         values[~np.isfinite(values)] = self._means[column]

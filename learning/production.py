@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from schemas.correction import Correction
 from schemas.prediction import Prediction, confidence_of, label_text
+from schemas.prediction_columns import PredictionColumns
 
-__all__ = ["Production", "production_of"]
+__all__ = ["Production", "production_of", "productions_of"]
 
 
 class Production(NamedTuple):
@@ -23,3 +24,10 @@ def production_of(event: Correction | Prediction) -> Production:
     if isinstance(event, Correction):
         return Production(event.prediction, event.confidence, event.probabilities)
     return Production(label_text(event.prediction), confidence_of(event), event.probabilities)
+
+
+def productions_of(events: PredictionColumns, first: int) -> list[Production]:
+    """The producer's answers to the ``first`` events."""
+    confidences = events.confidence[:first].tolist()
+    probabilities = [None] * first if events.probabilities is None else events.probabilities[:first]
+    return list(map(Production, events.labels[:first], confidences, probabilities))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from learning.production import Production, production_of
+from learning.features import one_row
+from learning.production import Production, productions_of
 from learning.stack import FrozenStack, probabilities_of
-from schemas.prediction import Prediction
+from schemas.prediction_columns import PredictionColumns
 from schemas.wire import Scalar
 
 __all__ = ["Scores", "ServingModel"]
@@ -49,7 +49,7 @@ class ServingModel:
     ) -> dict[str, float]:
         """Probability of each label for one event; they sum to one."""
         production = Production(prediction, confidence, probabilities)
-        row = self.stack.answer([features], [production]).probabilities[0]
+        row = self.stack.answer(one_row(features), [production]).probabilities[0]
         return probabilities_of(row, self._index(), production)
 
     def answer(
@@ -71,18 +71,17 @@ class ServingModel:
         probabilities: dict[str, float] | None = None,
     ) -> float:
         """The chance that the producer's answer is wrong."""
-        answer = self.stack.answer([features], [Production(prediction, confidence, probabilities)])
+        answer = self.stack.answer(one_row(features), [Production(prediction, confidence, probabilities)])
         return float(self.stack.error_probabilities(answer)[0])
 
-    def many(self, events: Sequence[Prediction]) -> Scores:
+    def many(self, events: PredictionColumns) -> Scores:
         """Score a batch at once, the first ``scored_events_max`` events of it."""
-        productions = [production_of(event) for event in events]
-        confidences = np.array([production.confidence for production in productions], dtype=np.float64)
-        answers = [production.prediction for production in productions]
-        errors, uncertainty = 1.0 - confidences, 1.0 - confidences
+        answers = list(events.labels)
+        errors, uncertainty = 1.0 - events.confidence, 1.0 - events.confidence
         scored = min(len(events), self.scored_events_max)
         if scored:
-            found = self.stack.answer([event.features for event in events[:scored]], productions[:scored])
+            columns = {name: column.values[:scored] for name, column in events.features.items()}
+            found = self.stack.answer(columns, productions_of(events, scored))
             best = found.probabilities.argmax(axis=1)
             labels = self.stack.labels
             for row, number in enumerate(best.tolist()):

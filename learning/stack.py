@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from learning.batch import Batch, production_matrix
-from learning.features import Encoder, Matrix
+from learning.features import Encoder, FeatureValues, Matrix, one_row
 from learning.members import FrozenMember, Member
 from learning.online_logistic import OnlineLogistic, logit
 from learning.production import Production
@@ -75,10 +75,11 @@ class FrozenStack:
     error_rate: float
     recent: Matrix
 
-    def answer(self, features: Sequence[Mapping[str, Scalar]], productions: Sequence[Production]) -> Answer:
-        """Probabilities of the labels, and what the chance of an error is read from."""
+    def answer(self, features: FeatureValues, productions: Sequence[Production]) -> Answer:
+        """Probabilities of the labels, and what the chance of an error is read from, of one event a production."""
         index = {label: number for number, label in enumerate(self.labels)}
-        batch = Batch(self.encoder.encode(features), production_matrix(productions, index), self.recent)
+        encoded = self.encoder.encode(features, len(productions))
+        batch = Batch(encoded, production_matrix(productions, index), self.recent)
         parts = np.stack([member.predict(batch) for member in self.members])
         stacked = mixed(parts, self.weights)
         return Answer(stacked, error_inputs(parts, stacked, batch, self.error_rate))
@@ -172,7 +173,7 @@ class Stack:
 
     def _batch(self, features: Mapping[str, Scalar], production: Production) -> Batch:
         return Batch(
-            self._encoder.encode([features]),
+            self._encoder.encode(one_row(features), 1),
             production_matrix([production], self._labels),
             self._recent.as_served(len(self._labels)),
         )

@@ -17,6 +17,8 @@ ACCEPT: Final = 0
 REVIEW: Final = 1
 ESCALATE: Final = 2
 DECISIONS: Final[tuple[Decision, ...]] = ("accept", "review", "escalate")
+LANE_OF_CODE: Final[tuple[Lane, ...]] = ("audit", "review", "escalate")
+"""The lane of what a person sees: what is accepted and seen all the same was drawn for the audit sample."""
 
 Reasons = tuple[str, ...]
 Floats = npt.NDArray[np.float64]
@@ -45,10 +47,6 @@ class Decisions:
         found: Flags = (self.codes != ACCEPT) | self.audit
         return found
 
-    def lane(self, place: int) -> Lane | None:
-        """The lane of one event's task; None where no person sees it."""
-        if self.codes[place] == ESCALATE:
-            return "escalate"
-        if self.codes[place] == REVIEW:
-            return "review"
-        return "audit" if self.audit[place] else None
+    def lanes(self, places: npt.NDArray[np.int64]) -> list[Lane]:
+        """The lanes of the tasks of events that a person sees."""
+        return [LANE_OF_CODE[code] for code in self.codes[places].tolist()]

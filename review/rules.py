@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import Meta
 
-from schemas.prediction import Prediction, confidence_of, label_text
+from schemas.prediction import label_text
+from schemas.prediction_columns import PredictionColumns
 from schemas.wire import Scalar
 
 __all__ = ["RULES_MAX", "CompiledRules", "Rule", "problem_of_rule"]
@@ -131,18 +132,20 @@ def key_of(value: Scalar) -> tuple[str, Scalar]:
     return ("number", value) if is_number(value) else ("text", value)
 
 
-def getter_of(field: str) -> Callable[[Prediction], Scalar]:
-    """How to read a field of an event; None where it is absent."""
+def column_of(field: str, events: PredictionColumns) -> Sequence[Scalar]:
+    """A field of every event; None where it is absent."""
     if field == "risk":
-        return lambda event: event.risk
+        return [None if risk != risk else risk for risk in events.risk.tolist()]
     if field == "confidence":
-        return confidence_of
+        confidences: list[Scalar] = events.confidence.tolist()
+        return confidences
     if field == "prediction":
-        return lambda event: label_text(event.prediction)
+        return events.labels
     kind, name = field.split(".", 1)
     if kind == "slice":
-        return lambda event: event.slices.get(name)
-    return lambda event: event.features.get(name)
+        return [None] * len(events) if events.slices is None else [found.get(name) for found in events.slices]
+    column = events.features.get(name)
+    return [None] * len(events) if column is None else column.values
 
 
 def test_of(rule: Rule) -> Callable[[Scalar], bool]:
@@ -168,15 +171,15 @@ class CompiledRules:
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)
-        self._steps = [(getter_of(rule.field), test_of(rule)) for rule in self.rules]
+        self._tests = [(rule.field, test_of(rule)) for rule in self.rules]
         self._texts = [rule.text for rule in self.rules]
         self._escalating = sum(1 << place for place, rule in enumerate(self.rules) if rule.decision == "escalate")
 
-    def matches(self, events: Sequence[Prediction]) -> npt.NDArray[np.uint64]:
+    def matches(self, events: PredictionColumns) -> npt.NDArray[np.uint64]:
         """Which rules each event matches: bit k stands for rule k. Shape (events,)."""
         found = np.zeros(len(events), np.uint64)
-        for place, (get, test) in enumerate(self._steps):
-            hits = np.fromiter((test(get(event)) for event in events), np.bool_, len(events))
+        for place, (field, test) in enumerate(self._tests):
+            hits = np.fromiter(map(test, column_of(field, events)), np.bool_, len(events))
             found |= hits.astype(np.uint64) << np.uint64(place)
         return found
 

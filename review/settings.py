@@ -48,6 +48,10 @@ class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Carried reviews (or those overdrawn) are spent (or saved) over about so many events."""
     debt_reviews_max: Annotated[int, Meta(ge=0, le=10_000_000)] = 1_000
     """Reviews that escalations may overdraw before the rest is forgiven and counted; else one bad rule ends reviews."""
+    decided_before_seconds: Annotated[int, Meta(ge=0, le=365 * DAY)] = 0
+    """For so long a settled answer also answers the same question (model and features) again; 0 for never."""
+    decided_before_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    """Settled answers remembered for that; the oldest is forgotten first."""
     salt: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     """Changes which events the audit sample draws."""
 

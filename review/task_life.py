@@ -102,9 +102,6 @@ def new_task_for(
     ``choices`` are the labels that the model is known to give; those of the prediction itself are added where absent,
     the model's answer first in line only if nothing else is known.
     """
-    known = list(choices)
-    offered = [label_text(prediction.prediction), learned_prediction, *(prediction.probabilities or {})]
-    known += [label for label in dict.fromkeys(offered) if label and label not in known]
     return Task(
         task_id=task_id_of(prediction.model, prediction.event_id),
         lane=lane,
@@ -113,12 +110,21 @@ def new_task_for(
         due_at=created_at + lane_settings(settings, lane).due_seconds * 1_000,
         priority=LANE_PRIORITY[lane] + (0.0 if lane == "audit" else score),
         reasons=reasons,
-        choices=tuple(known),
+        choices=choices_of(prediction, choices, learned_prediction),
         inclusion_probability=inclusion_probability,
         uncertainty=uncertainty,
         evidence=evidence_of(prediction, learned_prediction, learned_version),
         changed_at=created_at,
     )
+
+
+def choices_of(prediction: Prediction, known: Sequence[str], learned_prediction: str) -> tuple[str, ...]:
+    """The answers offered: the labels known, then those of the prediction that are not among them."""
+    if prediction.prediction in known and not learned_prediction and not prediction.probabilities:
+        return tuple(known)
+    offered = (label_text(prediction.prediction), learned_prediction, *(prediction.probabilities or ()))
+    more = [label for label in dict.fromkeys(offered) if label and label not in known]
+    return (*known, *more) if more else tuple(known)
 
 
 def evidence_of(prediction: Prediction, learned_prediction: str = "", learned_version: str = "") -> Evidence:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -16,7 +15,7 @@ from review.rules import CompiledRules
 from review.settings import TriageSettings
 from review.threshold import ScoreThreshold
 from review.triage_batch import TriageBatch
-from schemas.prediction import Prediction
+from schemas.prediction_columns import PredictionColumns
 
 __all__ = ["ACCEPT", "DECISIONS", "ESCALATE", "REVIEW", "Decisions", "Triage", "TriageState"]
 
@@ -27,6 +26,7 @@ FORCED_MEMORY: Final = 0.1
 ACCEPTED: Final[Reasons] = ("score below the review threshold",)
 AUDITED: Final[Reasons] = ("audit sample: drawn at random to measure live accuracy",)
 OVER_BUDGET: Final[Reasons] = ("worth a look, but the review budget is spent",)
+DECIDED: Final[Reasons] = ("decided before",)
 WITHHELD: Final[Reasons] = ("the producer gave no consent to review",)
 STRATEGY_REASON: Final = {
     "catch": "probably wrong",
@@ -85,23 +85,26 @@ class Triage:
 
     def decide(
         self,
-        events: Sequence[Prediction],
+        events: PredictionColumns,
         *,
         error_probability: Floats | None = None,
         learned_uncertainty: Floats | None = None,
         disagreement: Flags | None = None,
+        decided: Flags | None = None,
     ) -> Decisions:
         """Decide about a batch; all arrays have shape (events,).
 
         ``error_probability`` is the loop's estimate that the prediction is wrong, ``learned_uncertainty`` that of the
         learned model about its own answer; where absent or NaN the producer's own uncertainty stands in.
         ``disagreement`` marks events about which challenger and champion disagree: their audit rate is raised.
-        ValueError where a shape is wrong.
+        ``decided`` marks those whose question people have answered already: accepted, unless a rule escalates them or
+        the audit sample draws them. ValueError where a shape is wrong.
         """
         for name, given in (
             ("error_probability", error_probability),
             ("learned_uncertainty", learned_uncertainty),
             ("disagreement", disagreement),
+            ("decided", decided),
         ):
             if given is not None and given.shape != (len(events),):
                 raise ValueError(f"{name} has shape {given.shape}; expected ({len(events)},), one entry an event")
@@ -113,6 +116,7 @@ class Triage:
             error_probability,
             learned_uncertainty,
             disagreement,
+            decided,
             accepted=ACCEPTED,
         )
         start = 0
@@ -133,10 +137,12 @@ class Triage:
         value, tie_probability = self._threshold.value, self._threshold.tie_probability
         scores, draws, audit_rate = batch.decisions.scores[run], batch.draws[run], batch.audit_rate[run]
         is_open, forced, asked = batch.is_open[run], batch.escalate[run], batch.asked[run]
+        decided = batch.decided[run]
         chance = np.where(scores > value, 1.0, np.where(scores == value, tie_probability, 0.0))
-        chance = np.where(asked, 1.0, np.where(is_open, np.maximum(chance, audit_rate), 0.0))
+        chance = np.where(is_open, np.maximum(chance, audit_rate), np.where(decided, audit_rate, 0.0))
+        chance = np.where(asked, 1.0, chance)
         wants = chance > audit_rate
-        drawn_audit = (draws < audit_rate) & (is_open | asked)
+        drawn_audit = (draws < audit_rate) & (is_open | asked | decided)
         drawn = draws < chance
         places = np.flatnonzero(forced | wants | drawn_audit)
         held = np.zeros(len(scores), np.bool_)
@@ -180,6 +186,8 @@ class Triage:
         reasons, decisions = batch.decisions.reasons, batch.decisions
         for place in np.flatnonzero(batch.over_budget).tolist():
             reasons[place] = OVER_BUDGET
+        for place in np.flatnonzero(batch.decided).tolist():
+            reasons[place] = DECIDED
         for place in np.flatnonzero(~batch.reviewable).tolist():
             reasons[place] = WITHHELD
         for place in np.flatnonzero(decisions.audit).tolist():

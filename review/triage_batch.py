@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +11,8 @@ from review.decisions import Decisions, Flags, Floats, Reasons
 from review.rules import CompiledRules
 from review.settings import TriageSettings
 from review.uncertainty import prediction_uncertainty
-from schemas.hashing import uniform_draws
-from schemas.prediction import Prediction
+from schemas.hashing import draws_of
+from schemas.prediction_columns import PredictionColumns
 
 __all__ = ["TriageBatch", "audit_rates", "scores_of"]
 
@@ -27,6 +26,7 @@ class TriageBatch:
     audit_rate: Floats
     reviewable: Flags
     is_open: Flags
+    decided: Flags
     asked: Flags
     escalate: Flags
     risky: Flags
@@ -39,22 +39,23 @@ class TriageBatch:
         settings: TriageSettings,
         rules: CompiledRules,
         salt: int,
-        events: Sequence[Prediction],
+        events: PredictionColumns,
         error_probability: Floats | None,
         learned_uncertainty: Floats | None,
         disagreement: Flags | None,
+        decided: Flags | None,
         *,
         accepted: Reasons,
     ) -> TriageBatch:
         """Columns out of events; nothing here depends on other events. ``accepted``: the reasons to begin with."""
         size = len(events)
         uncertainty = prediction_uncertainty(events)
-        reviewable = np.array([event.consent.review for event in events], np.bool_)
-        risk = np.array([-1.0 if event.risk is None else event.risk for event in events], np.float64)
-        risky = risk >= settings.escalate_risk_min
+        reviewable = events.reviewable
+        risky = events.risk >= settings.escalate_risk_min
         matches = rules.matches(events)
         escalate = reviewable & (risky | rules.escalating(matches))
-        asked = reviewable & ~escalate & (matches != 0)
+        settled = np.zeros(size, np.bool_) if decided is None else decided & reviewable & ~escalate
+        asked = reviewable & ~escalate & ~settled & (matches != 0)
         decisions = Decisions(
             codes=np.zeros(size, np.int8),
             inclusion_probability=np.zeros(size),
@@ -66,10 +67,11 @@ class TriageBatch:
         )
         return cls(
             decisions=decisions,
-            draws=uniform_draws([event.event_id for event in events], salt),
+            draws=draws_of(events.hashes, salt),
             audit_rate=audit_rates(settings, disagreement, size),
             reviewable=reviewable,
-            is_open=reviewable & ~escalate & ~asked,
+            is_open=reviewable & ~escalate & ~asked & ~settled,
+            decided=settled,
             asked=asked,
             escalate=escalate,
             risky=risky,

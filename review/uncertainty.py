@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 import numpy.typing as npt
 
-from schemas.prediction import Prediction, confidence_of
+from schemas.prediction_columns import PredictionColumns
 
 __all__ = ["margin_uncertainty", "prediction_uncertainty"]
 
 
-def prediction_uncertainty(events: Sequence[Prediction]) -> npt.NDArray[np.float64]:
+def prediction_uncertainty(events: PredictionColumns) -> npt.NDArray[np.float64]:
     """1 - the model's own probability of its answer ("least confidence", Lewis & Gale 1994); shape (events,).
 
     It reads as the probability of being wrong, so it mixes with error probabilities on one scale, and it means the same
     whether a producer sends ``confidence`` or ``probabilities``. With two labels it orders events as margin and entropy
     do.
     """
-    confidence = [event.confidence if event.confidence is not None else confidence_of(event) for event in events]
-    return np.clip(1.0 - np.array(confidence, np.float64), 0.0, 1.0)
+    return np.clip(1.0 - events.confidence, 0.0, 1.0)
 
 
 def margin_uncertainty(probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

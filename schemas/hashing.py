@@ -8,20 +8,36 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["event_hashes", "uniform_draws"]
+__all__ = ["draws_of", "event_hashes", "id_hashes", "mixed", "uniform_draws"]
+
+Hashes = npt.NDArray[np.uint64]
 
 
-def event_hashes(event_ids: Sequence[str], salt: int = 0) -> npt.NDArray[np.uint64]:
-    """A well mixed 64-bit hash of each id: crc32, then splitmix64 (Steele, Lea & Flood 2014) with the salt."""
-    hashes = np.array(list(map(zlib.crc32, map(str.encode, event_ids))), np.uint64)
+def id_hashes(event_ids: Sequence[str]) -> Hashes:
+    """The crc32 of each id, in 64 bits: what ``mixed`` makes a hash of."""
+    return np.fromiter(map(zlib.crc32, map(str.encode, event_ids)), np.uint64, len(event_ids))
+
+
+def mixed(hashes: Hashes, salt: int) -> Hashes:
+    """A well mixed 64-bit hash of each: splitmix64 (Steele, Lea & Flood 2014) with the salt."""
     with np.errstate(over="ignore"):
-        hashes = hashes + np.uint64(salt & 0xFFFF_FFFF_FFFF_FFFF) + np.uint64(0x9E37_79B9_7F4A_7C15)
+        hashes = hashes + np.uint64((salt + 0x9E37_79B9_7F4A_7C15) & 0xFFFF_FFFF_FFFF_FFFF)
         hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58_476D_1CE4_E5B9)
         hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D0_49BB_1331_11EB)
-    mixed: npt.NDArray[np.uint64] = hashes ^ (hashes >> np.uint64(31))
-    return mixed
+    found: Hashes = hashes ^ (hashes >> np.uint64(31))
+    return found
+
+
+def event_hashes(event_ids: Sequence[str], salt: int = 0) -> Hashes:
+    """The mixed hash of each id."""
+    return mixed(id_hashes(event_ids), salt)
+
+
+def draws_of(hashes: Hashes, salt: int) -> npt.NDArray[np.float64]:
+    """One draw in [0, 1) for each of ``id_hashes``, the same for the same id and salt."""
+    return (mixed(hashes, salt) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
 def uniform_draws(event_ids: Sequence[str], salt: int) -> npt.NDArray[np.float64]:
     """One draw in [0, 1) for each id, the same for the same id and salt."""
-    return (event_hashes(event_ids, salt) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return draws_of(id_hashes(event_ids), salt)

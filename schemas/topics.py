@@ -28,6 +28,7 @@ __all__ = [
     "PREDICTIONS",
     "LABELS",
     "VERDICTS",
+    "VERDICTS_ACCEPTED",
     "REJECTS",
     "BLOCKS",
     "ALERTS",
@@ -68,6 +69,7 @@ class Topic:
 PREDICTIONS: Final = Topic("predictions", "event_id", Prediction, retain_seconds=7 * DAY)
 LABELS: Final = Topic("labels", "event_id", Label, retain_seconds=7 * DAY)
 VERDICTS: Final = Topic("verdicts", "model", Verdict, retain_seconds=7 * DAY)
+VERDICTS_ACCEPTED: Final = Topic("verdicts.accepted", "model", Verdict, retain_seconds=DAY)
 REJECTS: Final = Topic("rejects", "source key", Reject, retain_seconds=30 * DAY)
 BLOCKS: Final = Topic("blocks", "model", Block, retain_seconds=DAY)
 ALERTS: Final = Topic("alerts", "alert_id", Alert, compact=True, single_partition=True)
@@ -87,6 +89,7 @@ ALL_TOPICS: Final = (
     PREDICTIONS,
     LABELS,
     VERDICTS,
+    VERDICTS_ACCEPTED,
     REJECTS,
     BLOCKS,
     ALERTS,

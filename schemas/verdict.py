@@ -17,7 +17,8 @@ class Verdict(Wire, frozen=True, kw_only=True):
     ``inclusion_probability`` is the chance, fixed before anyone looked, that this prediction reaches a person; it is
     zero only where the event may not be reviewed (consent). ``audit`` marks accepted predictions that were drawn at
     random for review. ``error_probability`` is the loop's estimate that the prediction is wrong; ``learned_prediction``
-    is what the learned model in charge (``learned_version``) answers, empty while none is.
+    is what the learned model in charge (``learned_version``) answers, empty while none is. Where people settled the
+    same question lately, ``correction_id`` names their answer and ``settled_label`` is it.
     """
 
     event_id: Id
@@ -35,3 +36,5 @@ class Verdict(Wire, frozen=True, kw_only=True):
     learned_prediction: Name = ""
     task_id: Name = ""
     decided_at: EpochMs
+    correction_id: Name = ""
+    settled_label: Name = ""

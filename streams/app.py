@@ -9,7 +9,6 @@ from typing import Any
 import faust
 
 from schemas.topics import Topic
-from streams.errors import NoDataFolder
 from streams.settings import KafkaSettings
 
 __all__ = ["create_app", "raw_topic"]
@@ -18,17 +17,7 @@ HEARTBEATS_PER_SESSION = 10
 
 
 def create_app(settings: KafkaSettings, *, roles: Sequence[str], data: pathlib.Path) -> faust.App:
-    """An app whose agents carry what comes at people's pace; workers with the same roles share a consumer group.
-
-    ``data`` is made where it lacks. Raises NoDataFolder.
-    """
-    try:
-        data.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise NoDataFolder(
-            f"{data}: cannot be made ({error.strerror}); name a folder of your own with worker.data in watchloop.toml "
-            "(WATCHLOOP_WORKER_DATA)"
-        ) from error
+    """An app whose agents carry what comes at people's pace; workers with the same roles share a consumer group."""
     return faust.App(
         f"{settings.prefix}agents.{'-'.join(roles)}",
         broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],

@@ -1,54 +1,55 @@
 """Batches of a consumer group, handled one at a time in the thread that asks for them.
 
-Two kinds: ``TransactionalBatches`` writes outputs and offsets in one Kafka transaction (INTAKE); ``GroupBatches``
-commits offsets once the handler has returned, so that a crash hands the batch out again (roles that are idempotent by
-id).
+``GroupBatches`` commits offsets once the handler has returned, so that a crash hands the batch out again: for roles
+that are idempotent by id. ``streams.transactions`` has the other kind.
 """
 
 from __future__ import annotations
 
-import concurrent.futures
 import dataclasses
 import threading
-import time
 from collections.abc import Callable, Iterable, Sequence, Set
-from typing import Protocol, cast
+from typing import Protocol, TypeVar, cast
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from schemas.topics import Topic
 from streams.clients import common_client_config
-from streams.errors import SlotTaken
-from streams.outbox import Outbox, producer_config
-from streams.pace import Pace
+from streams.outbox import Outbox, Sending
 from streams.records import Record
 from streams.settings import KafkaSettings
 
-__all__ = ["BatchSettings", "GroupBatches", "HandBack", "Handler", "Place", "TransactionalBatches"]
+__all__ = [
+    "ANSWER_SECONDS_MAX",
+    "BatchSettings",
+    "Batches",
+    "GroupBatches",
+    "HandBack",
+    "Handler",
+    "OutboxT_contra",
+    "Place",
+]
 
 log = structlog.get_logger(__name__)
 
-TRANSACTION_TIMEOUT_SECONDS = 10
-HANDLE_SHARE = 0.25
-"""Of that time is for handling a batch: Kafka fences whoever commits after it, and would again the next time."""
-DELIVERY_SHARE = 0.6
-"""Of that time a message may take to arrive; a transaction that failed by then can still be ended by who began it."""
-TRANSACTION_LINGER_MS = 15
 ANSWER_SECONDS_MAX = 30.0
-STEP_SECONDS_MAX = 5.0
-"""How long one step of a transaction is waited for before it is asked for again, or given up for a stop."""
+OutboxT_contra = TypeVar("OutboxT_contra", bound=Sending, contravariant=True)
 HEARTBEAT_MS_MAX = 500
 """A rebalance waits for every member's next heartbeat."""
-FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """How much is taken at once: at most ``events_max`` messages, waiting at most ``wait_seconds`` for the first."""
+    """How much is taken at once: at most ``events_max`` messages, waiting at most ``wait_seconds`` for so many.
+
+    ``transaction_bytes_max`` bounds the messages of one transaction, by their size: what is taken beyond it goes into
+    the next.
+    """
 
     events_max: int = 10_000
     wait_seconds: float = 0.05
+    transaction_bytes_max: int = 16 * 1024 * 1024
     fetch_kbytes_max: int = 65_536
 
 
@@ -67,10 +68,10 @@ class HandBack(Exception):  # noqa: N818 - not a failure: the handler asks for t
     """
 
 
-class Handler(Protocol):
+class Handler(Protocol[OutboxT_contra]):
     """What a role does with a batch; it has left the consumer's hands when this returns."""
 
-    def __call__(self, records: Sequence[Record], outbox: Outbox) -> None:
+    def __call__(self, records: Sequence[Record], outbox: OutboxT_contra) -> None:
         """Handle one batch."""
 
 
@@ -93,7 +94,7 @@ def consumer_config(settings: KafkaSettings, group: str, batch: BatchSettings) -
     }
 
 
-class _Batches:
+class Batches:
     """The consuming half that both kinds share."""
 
     def __init__(
@@ -102,14 +103,12 @@ class _Batches:
         *,
         group: str,
         topics: Iterable[Topic],
-        handle: Handler,
         batch: BatchSettings | None = None,
         on_assign: Callable[[list[Place]], dict[tuple[str, int], int]] | None = None,
     ) -> None:
         self._batch = batch or BatchSettings()
         self._prefix = settings.prefix
         self._topics = [settings.prefix + topic.name for topic in topics]
-        self._handle = handle
         self._on_assign = on_assign
         self._consumer = Consumer(consumer_config(settings, group, self._batch))
         self._owned: set[tuple[str, int]] = set()
@@ -153,7 +152,7 @@ class _Batches:
         """
         taken: list[Record] = []
         generation = self.generation
-        for message in self._consumer.consume(self._events_max(), self._batch.wait_seconds):
+        for message in self._consumer.consume(self._batch.events_max, self._batch.wait_seconds):
             error = message.error()
             if error is not None:
                 if error.code() != KafkaError._PARTITION_EOF:
@@ -164,10 +163,6 @@ class _Batches:
             self._begin_anew({(message.topic(), message.partition()) for message in taken})
             return []
         return taken
-
-    def _events_max(self) -> int:
-        """How many messages to take next."""
-        return self._batch.events_max
 
     @staticmethod
     def _next_offsets(messages: Sequence[Record]) -> list[TopicPartition]:
@@ -206,144 +201,12 @@ class _Batches:
             log.info("partition not rewound", partition=f"{place[0]}/{place[1]}", error=error.args[0].str())
 
 
-class TransactionalBatches(_Batches):
-    """Consume, handle, and commit outputs with offsets in one transaction (KIP-98, KIP-447).
-
-    ``slot`` names this worker among those of its role: a restarted worker with the same slot fences its predecessor. An
-    abortable failure calls ``undo``, so that the handler forgets the batch, and hands it out again. While a transaction
-    commits, the next batch is already taken, but not handled: one transaction is open at a time.
-    """
-
-    def __init__(
-        self, settings: KafkaSettings, *, group: str, slot: str, undo: Callable[[], None], **kwargs: object
-    ) -> None:
-        super().__init__(settings, group=group, **kwargs)  # type: ignore[arg-type]
-        self._slot = slot
-        self._undo = undo
-        self._producer = Producer(
-            {
-                **producer_config(settings),
-                "transactional.id": f"{settings.prefix}{group}/{slot}",
-                "transaction.timeout.ms": TRANSACTION_TIMEOUT_SECONDS * 1000,
-                "message.timeout.ms": int(TRANSACTION_TIMEOUT_SECONDS * 1000 * DELIVERY_SHARE),
-                # Long enough to save requests, short enough that little is left to be sent when the commit begins.
-                "linger.ms": TRANSACTION_LINGER_MS,
-            }
-        )
-        self._outbox = Outbox(settings, self._producer)
-        self._committer = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix=f"{group} commit")
-        self._commit_under_way: concurrent.futures.Future[None] | None = None
-        self._in_hand: Sequence[Record] = ()
-        self._member: object = None
-        self._stop = threading.Event()
-        self._pace = Pace(self._batch.events_max, TRANSACTION_TIMEOUT_SECONDS * HANDLE_SHARE)
-
-    def _events_max(self) -> int:
-        return self._pace.events
-
-    def run(self, stop: threading.Event) -> None:
-        """Until ``stop`` is set. Raises SlotTaken if another worker has the same slot, or this one was out for long."""
-        self._stop = stop
-        try:
-            self._until_done("the transactional id", lambda: self._producer.init_transactions(STEP_SECONDS_MAX))
-            self._subscribe()
-            while not stop.is_set():
-                messages = self._take()
-                if not self._settled():
-                    self._hand_back(messages)
-                elif messages:
-                    self._one_transaction(messages)
-            self._settled()
-        except KafkaException as error:
-            cause = error.args[0]
-            if cause.code() in FENCED:
-                raise SlotTaken(
-                    f"another worker took over slot {self._slot!r}, or this one did not answer for "
-                    f"{TRANSACTION_TIMEOUT_SECONDS} s; give each worker of a role its own --slot"
-                ) from error
-            if not (stop.is_set() and cause.retriable()):
-                raise
-            log.warning("stopped while Kafka does not answer; what is in hand comes again", error=cause.str())
-        finally:
-            self._committer.shutdown()
-            self._consumer.close()
-
-    def _one_transaction(self, messages: Sequence[Record]) -> None:
-        """Handle a batch and begin to commit it; the next one is taken meanwhile, and handled after ``_settled``."""
-        self._producer.begin_transaction()
-        self._in_hand = messages
-        begin = time.monotonic()
-        try:
-            self._handle(messages, self._outbox)
-        except KafkaException as error:
-            self._abort(error)
-            return
-        finally:
-            self._pace.took(len(messages), time.monotonic() - begin)
-        self._commit_under_way = self._committer.submit(self._commit, self._next_offsets(messages), self._member)
-
-    def _commit(self, offsets: list[TopicPartition], member: object) -> None:
-        self._until_done(
-            "offsets", lambda: self._producer.send_offsets_to_transaction(offsets, member, STEP_SECONDS_MAX)
-        )
-        self._until_done("a commit", lambda: self._producer.commit_transaction(STEP_SECONDS_MAX))
-
-    def _until_done(self, what: str, call: Callable[[], None]) -> None:
-        """Ask again as long as that may help (a broker that is away, a coordinator that moves) and nobody stops us."""
-        while True:
-            try:
-                call()
-            except KafkaException as error:
-                if not error.args[0].retriable() or self._stop.is_set():
-                    raise
-                log.warning("Kafka is slow, asking again", what=what, error=error.args[0].str())
-            else:
-                return
-
-    def _settled(self) -> bool:
-        """Wait for the commit under way; False where it failed, so that its batch and all after it come again."""
-        under_way, self._commit_under_way = self._commit_under_way, None
-        if under_way is None:
-            return True
-        try:
-            under_way.result()
-        except KafkaException as error:
-            self._abort(error)
-            return False
-        return True
-
-    def _abort(self, error: KafkaException) -> None:
-        """End the transaction in hand and hand its batch out again; raises what cannot be put right."""
-        cause = error.args[0]
-        # A transaction that has failed already takes no more messages, and that error does not ask for its end.
-        if not cause.txn_requires_abort() and cause.code() != KafkaError._STATE:
-            raise error
-        log.warning("transaction aborted, trying the batch again", error=cause.str())
-        self._until_done("the end of a failed transaction", lambda: self._producer.abort_transaction(STEP_SECONDS_MAX))
-        self._undo()
-        self._rewind(self._in_hand)
-
-    def _hand_back(self, messages: Sequence[Record]) -> None:
-        """Messages taken while a commit failed: behind its batch, so a partition of both stays where that begins."""
-        earlier = {(message.topic(), message.partition()) for message in self._in_hand}
-        self._rewind([m for m in messages if (m.topic(), m.partition()) not in earlier])
-
-    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Offsets are committed as the member that was given the partitions: Kafka refuses them once it is not."""
-        super()._assigned(consumer, partitions)
-        self._member = consumer.consumer_group_metadata()
-
-    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Whoever owns the partitions next must find what is being committed, or find it open."""
-        super()._revoked(consumer, partitions)
-        self._settled()
-
-
-class GroupBatches(_Batches):
+class GroupBatches(Batches):
     """Consume and handle, then flush the outbox and commit: at least once, for roles that are idempotent by id."""
 
-    def __init__(self, settings: KafkaSettings, *, group: str, **kwargs: object) -> None:
+    def __init__(self, settings: KafkaSettings, *, group: str, handle: Handler[Outbox], **kwargs: object) -> None:
         super().__init__(settings, group=group, **kwargs)  # type: ignore[arg-type]
+        self._handle = handle
         self._outbox = Outbox(settings)
 
     def run(self, stop: threading.Event) -> None:

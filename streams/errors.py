@@ -5,8 +5,10 @@ StreamsError
 ├── WrongClientSetting    librdkafka refuses a setting
 ├── TopicsNotCreated      the broker refused to create topics
 ├── NotDelivered          the broker did not take a message
+├── BufferFull            a producer's buffer stayed full
+├── WrongEvent            a prediction or a label that watchloop would reject; a ValueError too
 ├── SlotTaken             another worker runs under the same transactional id
-├── NoDataFolder          the worker's folder cannot be made
+├── RegistryUnreachable   the schema registry does not answer, or refuses to
 └── EmbeddedKafkaError    the Kafka that watchloop starts itself
     ├── JarsMissing       the jars cannot be had
     ├── JarMismatch       a jar is not the one that the lock file names
@@ -18,6 +20,7 @@ StreamsError
 from __future__ import annotations
 
 __all__ = [
+    "BufferFull",
     "EmbeddedKafkaError",
     "JarMismatch",
     "JarsMissing",
@@ -25,12 +28,13 @@ __all__ = [
     "KafkaFolderBusy",
     "KafkaFolderMismatch",
     "KafkaUnreachable",
-    "NoDataFolder",
     "NotDelivered",
+    "RegistryUnreachable",
     "SlotTaken",
     "StreamsError",
     "TopicsNotCreated",
     "WrongClientSetting",
+    "WrongEvent",
     "one_line",
 ]
 
@@ -66,12 +70,35 @@ class NotDelivered(StreamsError):  # noqa: N818
     """The broker did not take a message in time, or refused it."""
 
 
+class BufferFull(StreamsError):  # noqa: N818
+    """A producer's buffer had no room within its wait; of what was to be sent, the first ``taken`` events were."""
+
+    def __init__(self, text: str, taken: int = 0) -> None:
+        super().__init__(text)
+        self.taken = taken
+
+
+class WrongEvent(StreamsError, ValueError):  # noqa: N818
+    """A prediction or a label that watchloop would reject.
+
+    ``field`` is the JSON path of what is wrong, ``reason`` what is wrong with it, ``place`` the event's place among
+    those that were to be sent: the events before it were taken, it and those after it were not.
+    """
+
+    def __init__(self, what: str, reason: str, field: str = "", place: int = 0) -> None:
+        super().__init__(f"{what}: {reason}")
+        self.what = what
+        self.reason = reason
+        self.field = field
+        self.place = place
+
+
 class SlotTaken(StreamsError):  # noqa: N818
     """Another worker runs under the same transactional id: this one has been fenced."""
 
 
-class NoDataFolder(StreamsError):  # noqa: N818
-    """The worker's folder is not there and cannot be made."""
+class RegistryUnreachable(StreamsError):  # noqa: N818
+    """The schema registry does not answer, or refuses to."""
 
 
 class EmbeddedKafkaError(StreamsError):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Protocol
+
 from confluent_kafka import KafkaError, Producer
 
 from schemas.codec import encode
@@ -13,7 +16,7 @@ from streams.errors import KafkaUnreachable, NotDelivered
 from streams.rejects import shortened
 from streams.settings import KafkaSettings
 
-__all__ = ["Outbox", "producer_config"]
+__all__ = ["HeldOutbox", "Outbox", "Sending", "producer_config"]
 
 QUEUED_MESSAGES_MAX = 200_000
 QUEUED_KBYTES_MAX = 262_144
@@ -37,33 +40,63 @@ def producer_config(settings: KafkaSettings) -> dict[str, object]:
     }
 
 
-class Outbox:
+Value = Wire | list[Wire] | bytes | None
+"""A Struct or a list of them becomes JSON; bytes stay as they are; None is a tombstone."""
+
+
+class Sending(Protocol):
+    """Where a handler puts what it has to say."""
+
+    def send(self, topic: Topic, key: str | bytes, value: Value) -> None:
+        """Queue one message."""
+
+
+class Encoding:
+    """What both kinds of outbox do to a message before it is queued."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._prefix = settings.prefix
+        self._reject_bytes_max = settings.message_bytes_max - SPARE_BYTES
+
+    def _encoded(self, value: Value) -> bytes | None:
+        data = value if value is None or isinstance(value, bytes) else encode(value)
+        if isinstance(value, Reject) and data is not None and len(data) > self._reject_bytes_max:
+            return encode(shortened(value, self._reject_bytes_max // 2))
+        return data
+
+
+class HeldOutbox(Encoding):
+    """Holds the messages of one batch back, encoded, until its transaction begins."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        super().__init__(settings)
+        self._held: list[tuple[str, bytes | None, str | bytes]] = []
+
+    def send(self, topic: Topic, key: str | bytes, value: Value) -> None:
+        """Hold one message."""
+        self._held.append((self._prefix + topic.name, self._encoded(value), key))
+
+    def pour_into(self, producer: Producer) -> None:
+        """Queue all; a full buffer makes this wait (back-pressure), never drop. The commit says whether all arrived."""
+        for message in self._held:
+            produce_patiently(producer, *message)
+
+
+class Outbox(Encoding):
     """A producer that knows the topics.
 
     A full buffer makes ``send`` wait (back-pressure), never drop. ``flush`` raises NotDelivered if anything sent since
-    the last flush did not arrive. A given ``producer`` is a transactional one: its commit says whether all arrived, so
-    no report is asked for each message.
+    the last flush did not arrive.
     """
 
-    def __init__(self, settings: KafkaSettings, producer: Producer | None = None) -> None:
-        self._prefix = settings.prefix
-        self._reject_bytes_max = settings.message_bytes_max - SPARE_BYTES
-        self._on_delivery = self._delivered if producer is None else None
-        self._producer = producer or Producer(producer_config(settings))
+    def __init__(self, settings: KafkaSettings) -> None:
+        super().__init__(settings)
+        self._producer = Producer(producer_config(settings))
         self._failed: list[KafkaError] = []
 
-    def send(self, topic: Topic, key: str | bytes, value: Wire | list[Wire] | bytes | None) -> None:
-        """Queue one message; a Struct or a list of them becomes JSON, None is a tombstone."""
-        data = value if value is None or isinstance(value, bytes) else encode(value)
-        if isinstance(value, Reject) and data is not None and len(data) > self._reject_bytes_max:
-            data = encode(shortened(value, self._reject_bytes_max // 2))
-        while True:
-            try:
-                self._producer.produce(self._prefix + topic.name, data, key, on_delivery=self._on_delivery)
-            except BufferError:
-                self._producer.poll(FULL_QUEUE_WAIT_SECONDS)
-            else:
-                return
+    def send(self, topic: Topic, key: str | bytes, value: Value) -> None:
+        """Queue one message."""
+        produce_patiently(self._producer, self._prefix + topic.name, self._encoded(value), key, self._delivered)
 
     def poll(self) -> None:
         """Let delivery reports in."""
@@ -81,3 +114,20 @@ class Outbox:
     def _delivered(self, error: KafkaError | None, _message: object) -> None:
         if error is not None:
             self._failed.append(error)
+
+
+def produce_patiently(
+    producer: Producer,
+    topic: str,
+    data: bytes | None,
+    key: str | bytes,
+    on_delivery: Callable[[KafkaError | None, object], None] | None = None,
+) -> None:
+    """Queue a message; while the buffer is full, let the producer send."""
+    while True:
+        try:
+            producer.produce(topic, data, key, on_delivery=on_delivery)
+        except BufferError:
+            producer.poll(FULL_QUEUE_WAIT_SECONDS)
+        else:
+            return

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
 
-__all__ = ["MESSAGE_BYTES_MAX_DEFAULT", "MESSAGE_OVERHEAD_BYTES", "EmbeddedKafkaSettings", "KafkaSettings"]
+__all__ = [
+    "MESSAGE_BYTES_MAX_DEFAULT",
+    "MESSAGE_OVERHEAD_BYTES",
+    "EmbeddedKafkaSettings",
+    "KafkaSettings",
+    "ProducerSettings",
+    "VerdictReaderSettings",
+    "checked",
+]
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 MIB: Final = 1024 * 1024
 MESSAGE_BYTES_MAX_DEFAULT: Final = 4 * MIB
@@ -40,6 +50,66 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     client: dict[str, str] = {}
     """librdkafka settings for every client, such as ``security.protocol`` or ``sasl.mechanism``."""
 
+    registry_url: Annotated[str, Meta(max_length=4096, pattern=r"^(https?://[^\s@]+)?$")] = ""
+    """Confluent-compatible schema registry that the prefix of predictions refers to, several addresses separated by
+    commas; without one the prefix is taken off and the schema not asked for."""
+
+    registry_user: Annotated[str, Meta(max_length=200, pattern=r"^[^:]*$")] = ""
+    """Who asks the registry, by HTTP basic authentication; empty: nobody in particular."""
+
+    registry_password: Annotated[str, Meta(max_length=1_000)] = ""
+    """The registry's password; it belongs in the environment."""
+
+    registry_seconds_max: Annotated[float, Meta(gt=0, le=60)] = 2.0
+    """How long the registry may take to answer; then messages are judged without it, and it is asked again later."""
+
+
+class ProducerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a service that runs a model sends: bounds of what waits in its memory, and what happens there."""
+
+    buffered_events_max: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
+    """Events sent and not yet reported as delivered or failed; ``at_bound`` says what happens to one more."""
+
+    buffered_kbytes_max: Annotated[int, Meta(ge=1, le=2_097_151)] = 65_536
+    """KiB of the same as JSON; a single message that is larger is taken while nothing else is buffered."""
+
+    at_bound: Literal["wait", "drop"] = "wait"
+    """``wait`` for room and then raise BufferFull, or ``drop`` the event at once, count and report it."""
+
+    wait_seconds_max: Annotated[float, Meta(ge=0, le=3_600)] = 1.0
+    """Longest wait for room, under ``wait``; 0 raises at once."""
+
+    delivery_seconds_max: Annotated[float, Meta(ge=1, le=86_400)] = 120.0
+    """How long delivery of a message is tried; then its events count as failed. What a broker may be away for."""
+
+    close_seconds_max: Annotated[float, Meta(ge=0, le=3_600)] = 10.0
+    """How long a close waits for what is buffered; the rest counts as failed."""
+
+    linger_ms: Annotated[float, Meta(ge=0, le=60_000)] = 20.0
+    """How long a message waits for others, to travel in one request with them."""
+
+    array_events_max: Annotated[int, Meta(ge=1, le=100_000)] = 200
+    """Events in one message of ``send_many``."""
+
+    array_kbytes_max: Annotated[int, Meta(ge=1, le=65_536)] = 256
+    """KiB of one message of ``send_many``; a larger event travels alone."""
+
+    future_seconds_max: Annotated[int, Meta(ge=0, le=86_400 * 365)] = 86_400
+    """How far a prediction's time may lie ahead of the clock; what ``worker.future_seconds_max`` is for INTAKE."""
+
+
+class VerdictReaderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a service reads verdicts."""
+
+    begin: Literal["earliest", "latest"] = "earliest"
+    """Where a group begins that has committed nothing yet: at the oldest verdict kept, or behind the newest."""
+
+    read_messages_max: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    """Messages handed out by one ``read``; each holds some 200 verdicts at most."""
+
+    fetch_kbytes_max: Annotated[int, Meta(ge=64, le=2_097_151)] = 16_384
+    """KiB that are fetched ahead; beyond it the reader stops fetching until some are read."""
+
 
 class EmbeddedKafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Bounds of the Kafka that the program starts itself."""
@@ -64,3 +134,11 @@ class EmbeddedKafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
 
     stop_seconds_max: Annotated[float, Meta(gt=0, le=3600)] = 20.0
     """How long a stop may take before the process is killed."""
+
+
+def checked(settings: T) -> T:
+    """The same settings, every bound looked at: a Struct looks at none where it is made. Raises ValueError."""
+    try:
+        return msgspec.convert(msgspec.to_builtins(settings), type(settings))
+    except msgspec.ValidationError as error:
+        raise ValueError(f"{type(settings).__name__}: {error}") from None

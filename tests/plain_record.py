@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from schemas.codec import decode_one_or_many
 from schemas.topics import Topic
 from schemas.wire import Wire
 
@@ -20,6 +21,10 @@ class PlainRecord:
     number: int = 0
     key_bytes: bytes | None = b"key"
     time_ms: int = 1_700_000_000_000
+    header_list: list[tuple[str, bytes | None]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.data or b"")
 
     def value(self) -> bytes | None:
         return self.data
@@ -37,7 +42,7 @@ class PlainRecord:
         return self.number
 
     def headers(self) -> list[tuple[str, bytes | None]] | None:
-        return None
+        return self.header_list
 
     def timestamp(self) -> tuple[int, int]:
         return 2, self.time_ms
@@ -62,6 +67,8 @@ class CollectingOutbox:
         """The values of one topic, arrays taken apart."""
         found: list[Wire] = []
         for name, _, value in self.sent:
-            if name == topic.name and value is not None:
+            if name == topic.name and isinstance(value, bytes) and topic.value is not None:
+                found += decode_one_or_many(topic.value, value)
+            elif name == topic.name and value is not None:
                 found += value if isinstance(value, list) else [value]
         return found

@@ -11,13 +11,14 @@ from warehouse.errors import UnsupportedTopic
 
 __all__ = ["SCHEMA_VERSION", "TABLE_OF_TOPIC", "install_statements", "table_of"]
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 """Goes up by one whenever a file of ``sql/`` changes."""
 
 TABLE_OF_TOPIC: Final = {
     "predictions": "predictions",
     "labels": "labels",
     "verdicts": "verdicts",
+    "verdicts.accepted": "verdicts",
     "rejects": "rejects",
     "blocks": "blocks",
     "alerts": "alerts",

@@ -13,6 +13,7 @@ import typer
 
 from watchloop import cli_backtest, cli_nouns, cli_query
 from watchloop.cli_shared import Config, Data, overridden, said, settings_of
+from watchloop.folder import make_folder
 
 __all__ = ["app", "main"]
 
@@ -89,7 +90,9 @@ def worker(
     unknown = [name for name in role if name not in ROLES]
     if unknown:
         raise typer.BadParameter(f"there is no role {unknown[0]!r}; there are {', '.join(ROLES)}", param_hint="--role")
-    raise typer.Exit(run_worker(settings_of(config), role, slot=slot))  # type: ignore[arg-type]  # checked above
+    settings = settings_of(config)
+    make_folder(pathlib.Path(settings.worker.data))
+    raise typer.Exit(run_worker(settings, role, slot=slot))  # type: ignore[arg-type]  # checked above
 
 
 cli_backtest.add_to(app)

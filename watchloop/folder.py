@@ -15,7 +15,7 @@ import msgspec
 
 from watchloop.errors import FolderTaken, NoAccess
 
-__all__ = ["ClickHouseEndpoint", "DataFolder", "Endpoints", "Secrets"]
+__all__ = ["ClickHouseEndpoint", "DataFolder", "Endpoints", "Secrets", "make_folder"]
 
 
 OWN_SECONDS_MAX = 0.5
@@ -35,6 +35,8 @@ class Endpoints(msgspec.Struct, frozen=True):
     kafka: str
     clickhouse: ClickHouseEndpoint
     console: str
+    process: int = 0
+    """The program that wrote it."""
 
 
 class Secrets(msgspec.Struct, frozen=True):
@@ -75,13 +77,11 @@ class DataFolder:
             lock.close()
 
     def _open_lock(self) -> IO[str]:
+        make_folder(self.path)
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
             return (self.path / "lock").open("a+")
         except OSError as error:
-            raise NoAccess(
-                f"{self.path}: cannot be written ({error.strerror}); name a folder that can with --data"
-            ) from error
+            raise _no_access(self.path, error) from error
 
     def is_owned(self) -> bool:
         """Whether a program that runs owns the folder; one that was killed does not any more."""
@@ -135,15 +135,18 @@ class DataFolder:
         if not self.is_owned():
             return None
         try:
-            return msgspec.json.decode(self.endpoints_file.read_bytes(), type=Endpoints)
+            found = msgspec.json.decode(self.endpoints_file.read_bytes(), type=Endpoints)
         except FileNotFoundError:
             return None
         except (OSError, msgspec.DecodeError) as error:
             raise NoAccess(f"{self.endpoints_file}: cannot be read: {error}") from error
+        # Whoever owns the folder since a moment has perhaps not come to remove a killed program's file yet.
+        return found if not found.process or _runs(found.process) else None
 
     def write_endpoints(self, endpoints: Endpoints) -> None:
         """Say what runs here."""
-        self.write_private(self.endpoints_file, msgspec.json.format(msgspec.json.encode(endpoints)))
+        written = msgspec.structs.replace(endpoints, process=os.getpid())
+        self.write_private(self.endpoints_file, msgspec.json.format(msgspec.json.encode(written)))
 
     @staticmethod
     def write_private(file: pathlib.Path, data: bytes) -> None:
@@ -159,6 +162,28 @@ class DataFolder:
             new.replace(file)
         except OSError as error:
             raise NoAccess(f"{file}: cannot be written ({error.strerror})") from error
+
+
+def make_folder(path: pathlib.Path) -> None:
+    """Make a data folder where there is none; raises NoAccess."""
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _no_access(path, error) from error
+
+
+def _no_access(path: pathlib.Path, error: OSError) -> NoAccess:
+    return NoAccess(f"{path}: cannot be written ({error.strerror}); name a folder that can with --data or worker.data")
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _locked(lock: IO[str], kind: int, seconds_max: float = 0.0) -> bool:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
 from plain_record import PREFIX, CollectingOutbox, PlainRecord
 
 from agents.intake import Intake, IntakeSettings
+from agents.metrics import INTAKE_DUPLICATES
 from drift.settings import DriftSettings
+from review.decided import DecidedBefore
 from review.settings import QueueSettings, TriageSettings
 from schemas.block import Block
+from schemas.codec import decode_one_or_many
+from schemas.correction import Correction
 from schemas.reject import Reject
 from schemas.task import Task
-from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS
+from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS, VERDICTS_ACCEPTED
 from schemas.verdict import Verdict
+from streams.duplicates import SeenEvents
 
 NOW_MS = 1_700_000_000_000
 TRIAGE = TriageSettings(budget=0.2, audit_rate=0.05)
@@ -46,7 +51,13 @@ def records(values: list[Any], begin: int = 0, partitions: int = 2) -> list[Plai
     return found
 
 
-def intake(*, models_max: int = 10, labels: tuple[str, ...] = ()) -> Intake:
+def intake(
+    *,
+    models_max: int = 10,
+    labels: tuple[str, ...] = (),
+    verdicts: Literal["all", "exceptions"] = "all",
+    decided: DecidedBefore | None = None,
+) -> Intake:
     return Intake(
         IntakeSettings(
             prefix=PREFIX,
@@ -56,16 +67,19 @@ def intake(*, models_max: int = 10, labels: tuple[str, ...] = ()) -> Intake:
             queue=QueueSettings(),
             models_max=models_max,
             future_seconds_max=60,
+            verdicts=lambda model: verdicts,
         ),
         reference_of=lambda model: None,
         serving_of=lambda model: None,
+        decided_of=lambda model: decided,
+        seen=SeenEvents(60, 100_000),
         clock=lambda: NOW_MS / 1000,
     )
 
 
 def run(values: list[Any], **options: Any) -> CollectingOutbox:
     outbox = CollectingOutbox()
-    intake(**options).handle(records(values), outbox)  # type: ignore[arg-type]
+    intake(**options).handle(records(values), outbox)
     return outbox
 
 
@@ -148,8 +162,8 @@ def test_models_do_not_mix() -> None:
     outbox = run([[prediction(n, model) for n in range(100) for model in ("a", "b", "c")]])
     for name, key, value in outbox.sent:
         if name == VERDICTS.name:
-            assert isinstance(value, list)
-            assert {v.model.encode() for v in value} == {key}  # type: ignore[attr-defined]
+            assert isinstance(value, bytes)
+            assert {verdict.model.encode() for verdict in decode_one_or_many(Verdict, value)} == {key}
     assert len(verdicts_of(outbox)) == 300
 
 
@@ -177,8 +191,8 @@ def test_what_is_sent_can_be_read() -> None:
     """Every value on every topic decodes again, whatever the features were."""
     odd = {"text": "ä\u0000\u2028😀", "big": 10**30, "none": None, "flag": True, "tiny": 1e-300, "large": 1e300}
     outbox = run([prediction(n, features=odd, prediction=n % 3) for n in range(300)])
-    for _, _, value in outbox.sent:
-        for one in value if isinstance(value, list) else [value]:
+    for topic in (VERDICTS, REVIEW_EVENTS, BLOCKS):
+        for one in outbox.of(topic):
             assert isinstance(one, msgspec.Struct)
             assert msgspec.json.decode(msgspec.json.encode(one), type=type(one)) == one
 
@@ -200,11 +214,12 @@ def test_undo_forgets_the_batch(known: bool) -> None:
     expected, aborted, again = CollectingOutbox(), CollectingOutbox(), CollectingOutbox()
     if known:
         for one in (once, twice):
-            one.handle(records(first), CollectingOutbox())  # type: ignore[arg-type]
-    once.handle(records(batch, begin=300), expected)  # type: ignore[arg-type]
-    twice.handle(records(batch, begin=300), aborted)  # type: ignore[arg-type]
+            one.handle(records(first), CollectingOutbox())
+            one.committed()
+    once.handle(records(batch, begin=300), expected)
+    twice.handle(records(batch, begin=300), aborted)
     twice.undo()
-    twice.handle(records(batch, begin=300), again)  # type: ignore[arg-type]
+    twice.handle(records(batch, begin=300), again)
     assert again.sent == expected.sent
 
 
@@ -213,3 +228,75 @@ def test_a_restart_decides_audits_alike() -> None:
     values = [prediction(n) for n in range(2_000)]
     one, other = verdicts_of(run(values)), verdicts_of(run(values))
     assert [v.audit for v in one] == [v.audit for v in other]
+
+
+def test_a_retry_gets_no_second_verdict() -> None:
+    """A producer's second copy, in the same message or a later batch, is counted and judged once."""
+    one = intake()
+    first, second = CollectingOutbox(), CollectingOutbox()
+    values = [prediction(n) for n in range(100)]
+    before = INTAKE_DUPLICATES._value.get()
+    one.handle(records([*values, values[3]]), first)
+    one.committed()
+    one.handle(records([[prediction(7), prediction(100), prediction(100)]], begin=60), second)
+    assert [verdict.event_id for verdict in verdicts_of(second)] == ["churn-100"]
+    assert len({verdict.event_id for verdict in verdicts_of(first)}) == len(verdicts_of(first)) == 100
+    assert sum(block.events for block in first.of(BLOCKS) if isinstance(block, Block)) == 100
+    assert INTAKE_DUPLICATES._value.get() - before == 3
+
+
+def test_an_aborted_batch_is_no_first_copy() -> None:
+    """What was undone comes again and is judged: it has had no verdict yet."""
+    one, again = intake(), CollectingOutbox()
+    batch = records([prediction(n) for n in range(50)])
+    one.handle(batch, CollectingOutbox())
+    one.undo()
+    one.handle(batch, again)
+    assert len(verdicts_of(again)) == 50
+
+
+def test_a_producer_may_want_exceptions_only() -> None:
+    """What is not plainly accepted goes to the producer's topic, all else to the warehouse's: together they are all."""
+    values = [prediction(n) for n in range(600)]
+    everything = verdicts_of(run(values))
+    apart = run(values, verdicts="exceptions")
+    told = verdicts_of(apart)
+    rest = [value for value in apart.of(VERDICTS_ACCEPTED) if isinstance(value, Verdict)]
+    assert told
+    assert all(verdict.decision != "accept" or verdict.audit for verdict in told)
+    assert all(verdict.decision == "accept" and not verdict.audit for verdict in rest)
+    by_id = {verdict.event_id: verdict for verdict in [*told, *rest]}
+    assert len(by_id) == len(told) + len(rest) == 600
+    assert by_id == {verdict.event_id: verdict for verdict in everything}
+
+
+def test_a_settled_answer_answers_the_same_question() -> None:
+    """The verdict accepts, says that it was decided before, by which correction and how; only the audit asks again."""
+    decided = DecidedBefore(3_600, 100)
+    question = prediction(1)["features"]
+    decided.hear(
+        Correction(
+            correction_id="c-1",
+            model="churn",
+            event_id="earlier",
+            time=NOW_MS,
+            created_at=NOW_MS,
+            label="go",
+            source="adjudication",
+            features=question,
+            prediction="stay",
+            confidence=0.5,
+            inclusion_probability=1.0,
+        )
+    )
+    values = [prediction(n, features=question, confidence=0.5) for n in range(300)]
+    found = verdicts_of(run([*values, prediction(300, features=question | {"age": 2})], decided=decided))
+    same = [verdict for verdict in found if verdict.event_id != "churn-300"]
+    (other,) = (verdict for verdict in found if verdict.event_id == "churn-300")
+    assert {(v.correction_id, v.settled_label, v.decision) for v in same} == {("c-1", "go", "accept")}
+    assert {v.reasons for v in same if not v.audit} == {("decided before",)}
+    assert {v.inclusion_probability for v in same} == {TRIAGE.audit_rate}
+    assert 0 < sum(v.audit for v in same) < 60
+    assert other.correction_id == ""
+    exceptions = verdicts_of(run(values, decided=decided, verdicts="exceptions"))
+    assert len(exceptions) == 300

@@ -12,6 +12,7 @@ from learning.learner import Event, Learner
 from learning.serving import Scores, ServingModel
 from schemas.correction import Correction
 from schemas.prediction import Prediction
+from schemas.prediction_columns import PredictionColumns
 from watchloop.backtest.loop import Loop
 from watchloop.backtest.run import run_backtest
 from watchloop.backtest.settings import BacktestSettings
@@ -65,10 +66,10 @@ def test_a_label_reaches_the_learner_only_after_its_event_was_answered(
     learned: set[str] = set()
     many, learn, replay = ServingModel.many, Learner.learn, Loop.replay
 
-    def scoring(self: ServingModel, events: list[Prediction]) -> Scores:
+    def scoring(self: ServingModel, events: PredictionColumns) -> Scores:
         nonlocal served
         served += 1
-        assert not learned & {event.event_id for event in events}
+        assert not learned & set(events.event_ids)
         return many(self, events)
 
     def replaying(self: Loop, events: list[Prediction], truths: list[str]) -> None:

@@ -6,14 +6,17 @@ import contextlib
 import os
 import pathlib
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 
+import msgspec
 import pytest
 from program import environment, processes_of, run_command
 from typer.testing import CliRunner
 
 from watchloop.cli import app
-from watchloop.folder import DataFolder
+from watchloop.folder import ClickHouseEndpoint, DataFolder, Endpoints
 
 LINE_CHARS_MAX = 1_200
 
@@ -86,6 +89,16 @@ def test_a_file_in_place_of_the_folder(tmp_path: pathlib.Path) -> None:
     assert "--data" in said
 
 
+def test_a_worker_whose_folder_cannot_be_made(tmp_path: pathlib.Path) -> None:
+    """A worker names the folder of its settings that is none; one that is missing is made."""
+    (tmp_path / "file").write_text("I am a file")
+    settings = {"WATCHLOOP_WORKER_DATA": str(tmp_path / "file" / "data"), "WATCHLOOP_KAFKA_BOOTSTRAP": "127.0.0.1:1"}
+    code, _, err = run_here(["worker", "--role", "intake"], tmp_path, settings)
+    assert code == 2
+    assert len(err.splitlines()) == 1
+    assert str(tmp_path / "file" / "data") in err
+
+
 def test_a_data_folder_with_an_owner(tmp_path: pathlib.Path) -> None:
     """A second program names the first by its process id and leaves the folder alone."""
     folder = DataFolder(tmp_path / "data")
@@ -97,6 +110,21 @@ def test_a_data_folder_with_an_owner(tmp_path: pathlib.Path) -> None:
     assert len(answer.stderr.splitlines()) == 1
     assert f"process {owner}" in answer.stderr
     assert owner.isdigit()
+
+
+def test_addresses_of_a_killed_program_are_none(tmp_path: pathlib.Path) -> None:
+    """What a killed program left is not taken for its successor's, not even before that one has removed it."""
+    folder = DataFolder(tmp_path / "data")
+    found = Endpoints(kafka="k", clickhouse=ClickHouseEndpoint(url="u", users={}), console="c")
+    with folder.own():
+        folder.write_endpoints(found)
+        assert folder.endpoints() == msgspec.structs.replace(found, process=os.getpid())
+        gone = subprocess.Popen([sys.executable, "-c", ""])
+        gone.wait()
+        folder.write_private(
+            folder.endpoints_file, msgspec.json.encode(msgspec.structs.replace(found, process=gone.pid))
+        )
+        assert folder.endpoints() is None
 
 
 def test_secrets_that_cannot_be_read(tmp_path: pathlib.Path) -> None:

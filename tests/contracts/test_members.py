@@ -14,6 +14,7 @@ from learning.production import Production
 from learning.recent import RecentLabels
 from learning.recipes import RECIPES, UnknownMemberError, member_of
 from learning.settings import LearnSettings
+from schemas.prediction_columns import features_of_rows
 
 SETTINGS = LearnSettings(window_corrections_max=200, refresh_corrections=10)
 LABELS = {"a": 0, "b": 1, "c": 2}
@@ -34,8 +35,11 @@ class Stream:
         return {"x": x, "y": y, "kind": "high" if y > 0 else "low"}, Production("ab"[min(label, 1)], 0.7), label
 
     def batch(self, features, productions, labels: dict[str, int] = LABELS) -> Batch:
+        columns = {name: column.values for name, column in features_of_rows(features).items()}
         return Batch(
-            self.encoder.encode(features), production_matrix(productions, labels), self.recent.as_served(len(labels))
+            self.encoder.encode(columns, len(features)),
+            production_matrix(productions, labels),
+            self.recent.as_served(len(labels)),
         )
 
     def teach(self, member: Member, steps: int = STEPS, labels: dict[str, int] = LABELS) -> None:

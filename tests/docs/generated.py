@@ -1,23 +1,29 @@
-"""What docs/ARCHITECTURE.md must hold, made from the code."""
+"""What docs/ARCHITECTURE.md and docs/producers.md must hold, made from the code."""
 
 from __future__ import annotations
 
+import json
+
+import msgspec
+
 from drift.alert_life import TRANSITIONS
 from schemas.topics import ALL_TOPICS
+from watchloop.settings_page import TABLE_HEAD, docstrings, row
 
 DAY = 86_400
 
 FLOW = {
     "predictions": ("producers", "INTAKE, RECORD"),
     "labels": ("producers", "LEARN, RECORD"),
-    "verdicts": ("INTAKE", "producers, RECORD"),
+    "verdicts": ("INTAKE", "producers, INTAKE, RECORD"),
+    "verdicts.accepted": ("INTAKE", "INTAKE, RECORD"),
     "rejects": ("INTAKE, DRIFT, LEARN, RECORD", "RECORD"),
     "blocks": ("INTAKE", "DRIFT, RECORD"),
     "alerts": ("DRIFT", "DESK, DRIFT, RECORD"),
     "review.events": ("INTAKE, DESK", "DESK, RECORD"),
     "review.alerts": ("DRIFT, DESK", "DESK, DRIFT, RECORD"),
     "review.opinions": ("DESK", "DESK, DRIFT, RECORD"),
-    "corrections": ("DESK, LEARN", "LEARN, DRIFT, RECORD"),
+    "corrections": ("DESK, LEARN", "LEARN, DRIFT, INTAKE, RECORD"),
     "models": ("LEARN", "INTAKE, DESK, RECORD"),
     "model.chunks": ("LEARN", "INTAKE"),
     "gates": ("LEARN", "RECORD"),
@@ -56,3 +62,22 @@ def alert_diagram():
     """The transitions of an alert as a Mermaid state diagram."""
     lines = [f"    {state} --> {later}: {action}" for (state, action), later in TRANSITIONS.items()]
     return "\n".join(["stateDiagram-v2", "    [*] --> firing", *lines, "    resolved --> [*]"])
+
+
+def settings_table(kind):
+    """The settings of one Struct, as on the page of all settings."""
+    meanings = docstrings(kind)
+    rows = [row(field, field.default, meanings[field.name]) for field in msgspec.structs.fields(kind)]
+    return "\n".join([TABLE_HEAD, *rows])
+
+
+def fields(kind):
+    """Each field of what travels, with its default as JSON, or ``required``."""
+    found = []
+    for field in msgspec.structs.fields(kind):
+        default = (
+            field.default_factory() if field.default is msgspec.NODEFAULT and not field.required else field.default
+        )
+        shown = "required" if field.required else f"`{json.dumps(msgspec.to_builtins(default))}`"
+        found.append((f"`{field.name}`", shown))
+    return found

@@ -9,12 +9,14 @@ import re
 import shlex
 import sys
 
+import msgspec
 import pytest
 
 from schemas.codec import decode
 from schemas.label import Label
 from schemas.prediction import Prediction, problem_of
 from schemas.verdict import Verdict
+from schemas.verdict_rows import encoded_verdicts, verdict_rows
 from watchloop.cli import app
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -75,10 +77,14 @@ def test_python_is_python_and_its_prediction_is_accepted():
 
 
 def test_shown_verdict_and_label_are_what_travels():
-    """The verdict has every field that a Verdict has; the label of the shell block decodes."""
+    """The verdict is what INTAKE sends, its defaults left out and named below; the shell block's label decodes."""
     (text,) = blocks("json")
-    decode(Verdict, text.encode())
-    assert set(json.loads(text)) == set(Verdict.__struct_fields__)
+    shown = decode(Verdict, text.encode())
+    fields = msgspec.to_builtins(shown)
+    rows = verdict_rows(events=1, constant=fields, columns={})
+    assert json.loads(next(iter(encoded_verdicts(rows, 1)))) == [json.loads(text)]
+    left_out = set(fields) - set(json.loads(text))
+    assert left_out == {name for name in left_out if f"`{name}`" in TEXT}
     (label,) = re.findall(r"echo '(\{.*\})'", TEXT)
     decode(Label, label.encode())
 

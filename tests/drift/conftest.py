@@ -11,6 +11,7 @@ from drift.blocks import build_blocks
 from drift.settings import DriftSettings
 from schemas.block import Block
 from schemas.prediction import Prediction
+from schemas.prediction_columns import PredictionColumns
 from schemas.reference import Reference
 
 Stream = Callable[..., list[Prediction]]
@@ -61,7 +62,7 @@ def blocks_of() -> Blocks:
         for partition in range(partitions):
             part = list(events[partition::partitions])
             made += build_blocks(
-                part,
+                PredictionColumns.of(part),
                 partition=partition,
                 offsets=range(len(part)),
                 decisions=["accept"] * len(part),

@@ -16,6 +16,7 @@ from drift.settings import DriftSettings
 from schemas import codec
 from schemas.block import Block
 from schemas.prediction import Prediction
+from schemas.prediction_columns import PredictionColumns
 from schemas.reference import NumericReference, Reference
 
 SETTINGS = DriftSettings()
@@ -30,7 +31,7 @@ def build(
     events: list[Prediction], chosen: DriftSettings = SETTINGS, reference: Reference | None = None
 ) -> list[Block]:
     return build_blocks(
-        events,
+        PredictionColumns.of(events),
         partition=3,
         offsets=range(len(events)),
         decisions=["accept"] * len(events),
@@ -145,7 +146,12 @@ def test_blocks_of_one_array_message_have_ids_of_their_own() -> None:
     """Offsets repeat where one message holds many events; block ids do not."""
     events = [event(place, {}) for place in range(250)]
     blocks = build_blocks(
-        events, partition=0, offsets=[7] * 250, decisions=["review"] * 250, reference=None, settings=SETTINGS
+        PredictionColumns.of(events),
+        partition=0,
+        offsets=[7] * 250,
+        decisions=["review"] * 250,
+        reference=None,
+        settings=SETTINGS,
     )
     assert [block.block_id for block in blocks] == ["m/0/7.0", "m/0/7.100", "m/0/7.200"]
     assert blocks[-1].decisions == {"review": 50}
@@ -162,7 +168,12 @@ def test_unequal_lengths_are_refused() -> None:
     """The message says what does not fit."""
     with pytest.raises(ValueError, match="1 events with 2 offsets and 1 decisions"):
         build_blocks(
-            [event(0, {})], partition=0, offsets=[1, 2], decisions=["accept"], reference=None, settings=SETTINGS
+            PredictionColumns.of([event(0, {})]),
+            partition=0,
+            offsets=[1, 2],
+            decisions=["accept"],
+            reference=None,
+            settings=SETTINGS,
         )
 
 

@@ -14,6 +14,7 @@ from learning.river_trees import AdaptiveForestMember, AdaptiveTreeMember
 from learning.settings import LearnSettings
 from learning.stack import Stack
 from schemas.prediction import Prediction
+from schemas.prediction_columns import PredictionColumns
 
 
 def test_weights_follow_the_better_member(corrections) -> None:
@@ -71,7 +72,7 @@ def test_batch_is_the_same_as_one_by_one_and_bounded(corrections, settings) -> N
         )
         for made in corrections(12, seed=5)
     ]
-    scores = serving.many(events)
+    scores = serving.many(PredictionColumns.of(events))
     assert scores.scored == 8
     for row, event in enumerate(events[:8]):
         asked = (event.features, str(event.prediction), 0.75)
@@ -80,7 +81,7 @@ def test_batch_is_the_same_as_one_by_one_and_bounded(corrections, settings) -> N
     assert scores.answers[8:] == [event.prediction for event in events[8:]]
     np.testing.assert_allclose(scores.error_probability[8:], 0.25)
     np.testing.assert_allclose(scores.uncertainty[8:], 0.25)
-    assert serving.many([]).scored == 0
+    assert serving.many(PredictionColumns.of([])).scored == 0
 
 
 def test_error_probability_ranks_errors(corrections, settings) -> None:

@@ -9,6 +9,7 @@ import pytest
 from review.accuracy import AccuracyEstimate, AccuracySums, SliceAccuracy
 from review.settings import AccuracySettings, TriageSettings
 from review.triage import Triage
+from schemas.prediction_columns import PredictionColumns
 
 LEAST = 0.02
 
@@ -28,7 +29,7 @@ def test_intervals_cover_the_realised_accuracy_at_every_look(prediction: Any) ->
     kept = {"asymptotic": 0, "exact": 0}
     widths = {"asymptotic": 0.0, "exact": 0.0}
     for salt in range(40):
-        found = Triage(TriageSettings(salt=salt), model="m").decide(events)
+        found = Triage(TriageSettings(salt=salt), model="m").decide(PredictionColumns.of(events))
         estimate = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=LEAST)
         columns = (confidence.tolist(), found.inclusion_probability.tolist(), found.seen.tolist(), right.tolist())
         inside = {"asymptotic": True, "exact": True}
@@ -55,7 +56,7 @@ def test_the_estimate_is_unbiased_where_reviews_chase_errors(prediction: Any) ->
     estimates, naive = [], []
     for salt in range(30):
         found = Triage(TriageSettings(salt=salt, strategy="catch"), model="m").decide(
-            events, error_probability=error_probability
+            PredictionColumns.of(events), error_probability=error_probability
         )
         estimate = AccuracyEstimate(AccuracySettings(audit_hits_min=1), inclusion_probability_min=LEAST)
         for place, guess in enumerate(confidence.tolist()):

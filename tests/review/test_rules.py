@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 
 from review.rules import CompiledRules, Rule
 from review.settings import TriageSettings
+from schemas.prediction_columns import PredictionColumns
 
 scalars = st.one_of(st.none(), st.booleans(), st.integers(-5, 5), st.floats(-5, 5), st.text(max_size=3))
 
 
 def matches(rule: Rule, event: Any) -> bool:
-    return bool(CompiledRules([rule]).matches([event])[0])
+    return bool(CompiledRules([rule]).matches(PredictionColumns.of([event]))[0])
 
 
 @pytest.mark.parametrize(
@@ -72,7 +73,7 @@ def test_rules_never_crash(prediction: Any, value: Any, bound: float, wanted: An
         Rule(name="e", field="feature.x", equals=wanted),
         Rule(name="m", field="feature.x", missing=True),
     ]
-    found = int(CompiledRules(rules).matches([prediction(features={"x": value})])[0])
+    found = int(CompiledRules(rules).matches(PredictionColumns.of([prediction(features={"x": value})]))[0])
     assert bool(found & 8) == (value is None)
     assert bool(found & 1) + bool(found & 2) <= 1
 
@@ -86,7 +87,9 @@ def test_escalation_wins_and_all_reasons_are_told(prediction: Any) -> None:
             Rule(name="three", field="feature.x", equals=2, decision="escalate"),
         ]
     )
-    found = rules.matches([prediction(confidence=0.1, features={"x": 1}), prediction(confidence=0.1)])
+    found = rules.matches(
+        PredictionColumns.of([prediction(confidence=0.1, features={"x": 1}), prediction(confidence=0.1)])
+    )
     assert rules.escalating(found).tolist() == [True, False]
     assert rules.texts(int(found[0])) == ("rule one: unsure", "rule two: feature.x equals 1")
 

@@ -14,6 +14,7 @@ from review.rules import Rule
 from review.settings import TriageSettings
 from review.triage import Triage, TriageState
 from schemas.prediction import Consent, Prediction
+from schemas.prediction_columns import PredictionColumns
 
 QUICK: dict[str, Any] = {
     "threshold_events": 50,
@@ -28,9 +29,13 @@ def stream(prediction: Any, confidences: Any, **fields: Any) -> list[Prediction]
     return [prediction(number, confidence=float(one), **fields) for number, one in enumerate(confidences)]
 
 
+def decide(triage: Triage, events: list[Prediction], **more: Any) -> Decisions:
+    return triage.decide(PredictionColumns.of(events), **more)
+
+
 def in_batches(triage: Triage, events: list[Prediction], cuts: list[int]) -> list[Decisions]:
     edges = [0, *sorted(cut % (len(events) + 1) for cut in cuts), len(events)]
-    return [triage.decide(events[start:stop]) for start, stop in itertools.pairwise(edges)]
+    return [decide(triage, events[start:stop]) for start, stop in itertools.pairwise(edges)]
 
 
 def joined(parts: list[Decisions]) -> tuple[list[Any], ...]:
@@ -57,7 +62,7 @@ def test_any_batching_gives_the_same_decisions(prediction: Any, confidences: lis
     events = stream(prediction, confidences)
     whole = Triage(TriageSettings(**QUICK), model="m")
     parts = Triage(TriageSettings(**QUICK), model="m")
-    assert joined([whole.decide(events)]) == joined(in_batches(parts, events, cuts))
+    assert joined([decide(whole, events)]) == joined(in_batches(parts, events, cuts))
     assert whole.export_state() == parts.export_state()
 
 
@@ -66,7 +71,7 @@ def test_any_batching_gives_the_same_decisions(prediction: Any, confidences: lis
 def test_budget_is_never_exceeded(prediction: Any, confidences: list[float], budget: float, strategy: str) -> None:
     """At every event the people seen so far are covered by the budget, but for what the random audit overdraws."""
     triage = Triage(TriageSettings(budget=budget, strategy=strategy, **QUICK), model="m")
-    found = triage.decide(stream(prediction, confidences))
+    found = decide(triage, stream(prediction, confidences))
     count = np.arange(1, len(confidences) + 1)
     asked_by_score = found.codes == REVIEW
     seen = np.cumsum(found.seen)
@@ -82,8 +87,8 @@ def test_every_reviewable_event_has_a_known_positive_chance(
     """The inclusion probability is never below the audit floor, and what is seen for sure has 1."""
     chosen = TriageSettings(audit_rate=audit_rate, **QUICK)
     differs = np.arange(len(confidences)) % 3 == 0
-    found = Triage(chosen, model="m").decide(
-        stream(prediction, confidences), disagreement=differs if is_split else None
+    found = decide(
+        Triage(chosen, model="m"), stream(prediction, confidences), disagreement=differs if is_split else None
     )
     floor = chosen.inclusion_probability_min if is_split else audit_rate
     assert np.all(found.inclusion_probability >= floor * (1 - 1e-12))
@@ -99,7 +104,7 @@ def test_events_are_seen_as_often_as_their_inclusion_probability_says(prediction
     excess, variance = 0.0, 0.0
     by_lot_excess = 0.0
     for salt in range(60):
-        found = Triage(TriageSettings(salt=salt), model="m").decide(events, disagreement=differs)
+        found = decide(Triage(TriageSettings(salt=salt), model="m"), events, disagreement=differs)
         chance = found.inclusion_probability
         excess += float((found.seen - chance).sum())
         variance += float((chance * (1 - chance)).sum())
@@ -111,8 +116,8 @@ def test_events_are_seen_as_often_as_their_inclusion_probability_says(prediction
 def test_equal_scores_are_reviewed_at_the_budget(prediction: Any) -> None:
     """A model that always says the same confidence still gets its budget, by lot."""
     triage = Triage(TriageSettings(budget=0.1), model="m")
-    triage.decide(stream(prediction, np.full(10_000, 0.8)))
-    later = triage.decide([prediction(number, confidence=0.8) for number in range(10_000, 20_000)])
+    decide(triage, stream(prediction, np.full(10_000, 0.8)))
+    later = decide(triage, [prediction(number, confidence=0.8) for number in range(10_000, 20_000)])
     assert 0.085 <= later.seen.mean() <= 0.105
     by_lot = later.inclusion_probability[later.codes == REVIEW]
     assert np.median(by_lot) < 0.3
@@ -122,7 +127,7 @@ def test_reviews_go_to_the_highest_scores(prediction: Any) -> None:
     """What is asked for beyond the audit sample is the most doubtful tenth, and the budget is used up."""
     confidences = np.random.default_rng(1).random(20_000)
     triage = Triage(TriageSettings(budget=0.1, strategy="catch"), model="m")
-    found = triage.decide(stream(prediction, confidences))
+    found = decide(triage, stream(prediction, confidences))
     assert 0.095 <= found.seen.mean() <= 0.1001
     assert np.quantile(confidences[found.codes == REVIEW], 0.95) < 0.15
 
@@ -132,10 +137,10 @@ def test_unspent_budget_is_carried_over(prediction: Any) -> None:
     calm, burst = np.full(2_000, 0.99), np.full(200, 0.2)
     chosen = TriageSettings(budget=0.1, rules=(Rule(name="doubt", field="confidence", below=0.5),))
     triage = Triage(chosen, model="m")
-    triage.decide(stream(prediction, np.full(100, 0.99)))
+    decide(triage, stream(prediction, np.full(100, 0.99)))
     saved = triage.budget_reviews
     assert saved > 5
-    found = triage.decide(stream(prediction, np.concatenate([calm, burst])))
+    found = decide(triage, stream(prediction, np.concatenate([calm, burst])))
     assert (found.codes[-200:] == REVIEW).sum() > 0.1 * 200
     assert triage.seen <= 0.1 * triage.events + 1
 
@@ -150,7 +155,7 @@ def test_escalations_are_never_dropped_and_squeeze_reviews(prediction: Any) -> N
         prediction(number, confidence=float(rng.random()), features={"amount": float(amount)})
         for number, amount in enumerate(amounts)
     ]
-    found = triage.decide(events)
+    found = decide(triage, events)
     assert np.array_equal(found.codes == ESCALATE, amounts > 100)
     assert np.all(found.inclusion_probability[amounts > 100] == 1.0)
     assert (found.codes[500:] == REVIEW).sum() == 0
@@ -168,7 +173,7 @@ def test_only_scores_that_compete_set_the_threshold(prediction: Any) -> None:
         for number in range(4_000)
     ]
     triage = Triage(TriageSettings(strategy="catch", **QUICK), model="m")
-    found = triage.decide(events)
+    found = decide(triage, events)
     assert 0.09 <= found.seen.mean() <= 0.1005
     assert 0.75 < triage.threshold < 0.95
 
@@ -177,7 +182,7 @@ def test_debt_is_bounded_and_what_is_forgiven_is_counted(prediction: Any) -> Non
     """A rule that escalates everything overdraws the purse by the limit only; the rest is counted as forgiven."""
     rule = Rule(name="all", field="prediction", equals="a", decision="escalate")
     triage = Triage(TriageSettings(budget=0.1, rules=(rule,), debt_reviews_max=10), model="m")
-    triage.decide(stream(prediction, np.full(1_000, 0.9)))
+    decide(triage, stream(prediction, np.full(1_000, 0.9)))
     assert triage.budget_reviews >= -10
     assert triage.escalated == triage.seen == 1_000
     assert triage.seen <= 0.1 * 1_000 + 10 + triage.forgiven + 1e-6
@@ -187,7 +192,7 @@ def test_rules_that_ask_for_review_go_ahead_of_scores_within_the_budget(predicti
     """A declared review matches half of all events: it takes the budget, and no more."""
     triage = Triage(TriageSettings(rules=(Rule(name="eu", field="slice.region", equals="EU"),), **QUICK), model="m")
     events = [prediction(n, confidence=0.1, slices={"region": "EU" if n % 2 else "US"}) for n in range(4_000)]
-    found = triage.decide(events)
+    found = decide(triage, events)
     assert found.seen.mean() <= 0.1005
     reviewed = np.flatnonzero(found.codes == REVIEW)
     assert (reviewed[reviewed > 2_000] % 2 == 1).mean() > 0.95
@@ -196,11 +201,11 @@ def test_rules_that_ask_for_review_go_ahead_of_scores_within_the_budget(predicti
 
 def test_risk_escalates_and_can_be_switched_off(prediction: Any) -> None:
     """Events at or above the risk limit are escalated with that reason."""
-    found = Triage(TriageSettings(), model="m").decide([prediction(1, risk=0.9), prediction(2, risk=0.89)])
+    found = decide(Triage(TriageSettings(), model="m"), [prediction(1, risk=0.9), prediction(2, risk=0.89)])
     assert found.codes.tolist() == [ESCALATE, ACCEPT]
     assert found.reasons[0] == ("risk at least 0.9",)
-    assert [found.lane(0), found.lane(1)] == ["escalate", "audit" if found.audit[1] else None]
-    off = Triage(TriageSettings(escalate_risk_min=2), model="m").decide([prediction(1, risk=1.0)])
+    assert found.lanes(np.flatnonzero(found.seen)) == (["escalate", "audit"] if found.audit[1] else ["escalate"])
+    off = decide(Triage(TriageSettings(escalate_risk_min=2), model="m"), [prediction(1, risk=1.0)])
     assert off.codes.tolist() == [ACCEPT]
 
 
@@ -208,7 +213,7 @@ def test_without_consent_nobody_looks(prediction: Any) -> None:
     """No consent: accepted with that reason, probability 0, counted, even where a rule or risk would escalate."""
     rule = Rule(name="all", field="prediction", equals="a", decision="escalate")
     triage = Triage(TriageSettings(rules=(rule,), audit_rate=0.1), model="m")
-    found = triage.decide([prediction(n, risk=1.0, consent=Consent(review=False)) for n in range(200)])
+    found = decide(triage, [prediction(n, risk=1.0, consent=Consent(review=False)) for n in range(200)])
     assert not found.seen.any()
     assert not found.inclusion_probability.any()
     assert set(found.reasons) == {("the producer gave no consent to review",)}
@@ -219,9 +224,9 @@ def test_audit_follows_disagreement_but_never_passes_the_budget(prediction: Any)
     """Three times the audit rate where the models disagree, 0.3 times elsewhere, at most the budget."""
     events = stream(prediction, np.full(4, 0.99))
     differs = np.array([True, False, True, False])
-    found = Triage(TriageSettings(), model="m").decide(events, disagreement=differs)
+    found = decide(Triage(TriageSettings(), model="m"), events, disagreement=differs)
     assert found.inclusion_probability.tolist() == pytest.approx([0.06, 0.006, 0.06, 0.006])
-    capped = Triage(TriageSettings(budget=0.03), model="m").decide(events, disagreement=differs)
+    capped = decide(Triage(TriageSettings(budget=0.03), model="m"), events, disagreement=differs)
     assert capped.inclusion_probability[0] == pytest.approx(0.03)
 
 
@@ -231,7 +236,7 @@ def test_strategy_says_what_the_score_is(prediction: Any, strategy: Any, expecte
     triage = Triage(TriageSettings(strategy=strategy), model="m")
     events = stream(prediction, [0.7, 0.7])
     nan = float("nan")
-    found = triage.decide(events, error_probability=np.array([0.8, nan]), learned_uncertainty=np.array([0.4, nan]))
+    found = decide(triage, events, error_probability=np.array([0.8, nan]), learned_uncertainty=np.array([0.4, nan]))
     assert found.scores.tolist() == pytest.approx([expected, 0.3])
     assert found.uncertainty.tolist() == pytest.approx([0.3, 0.3])
 
@@ -240,12 +245,12 @@ def test_a_restart_goes_on_where_it_was(prediction: Any) -> None:
     """State that went through JSON gives the decisions that would have come without a restart."""
     events = stream(prediction, np.random.default_rng(4).random(1_500))
     straight = Triage(TriageSettings(**QUICK), model="m")
-    expected = joined([straight.decide(events[:777]), straight.decide(events[777:])])
+    expected = joined([decide(straight, events[:777]), decide(straight, events[777:])])
     before = Triage(TriageSettings(**QUICK), model="m")
-    first = before.decide(events[:777])
+    first = decide(before, events[:777])
     saved = msgspec.json.decode(msgspec.json.encode(before.export_state()), type=TriageState)
     after = Triage(TriageSettings(**QUICK), model="m", state=saved)
-    assert joined([first, after.decide(events[777:])]) == expected
+    assert joined([first, decide(after, events[777:])]) == expected
     assert after.export_state() == straight.export_state()
 
 
@@ -253,17 +258,17 @@ def test_a_batch_can_be_undone(prediction: Any) -> None:
     """Restoring the state from before a batch gives the same decisions again, as a retried transaction needs."""
     events = stream(prediction, np.random.default_rng(5).random(900))
     triage = Triage(TriageSettings(**QUICK), model="m")
-    triage.decide(events[:300])
+    decide(triage, events[:300])
     saved = triage.export_state()
-    first = joined([triage.decide(events[300:])])
+    first = joined([decide(triage, events[300:])])
     triage.restore(saved)
-    assert joined([triage.decide(events[300:])]) == first
+    assert joined([decide(triage, events[300:])]) == first
 
 
 def test_state_of_other_settings_is_refused(prediction: Any) -> None:
     """A saved state whose memory has another size says so in one line."""
     triage = Triage(TriageSettings(recent_scores_max=300), model="m")
-    triage.decide(stream(prediction, np.random.default_rng(5).random(900)))
+    decide(triage, stream(prediction, np.random.default_rng(5).random(900)))
     with pytest.raises(ValueError, match="recent_scores_max has changed"):
         Triage(TriageSettings(recent_scores_max=200), model="m", state=triage.export_state())
 
@@ -271,21 +276,21 @@ def test_state_of_other_settings_is_refused(prediction: Any) -> None:
 def test_wrong_shapes_are_named(prediction: Any) -> None:
     """An array that does not fit the batch is refused with its name and the right shape."""
     with pytest.raises(ValueError, match=r"error_probability has shape \(2,\); expected \(1,\)"):
-        Triage(TriageSettings(), model="m").decide([prediction()], error_probability=np.zeros(2))
+        decide(Triage(TriageSettings(), model="m"), [prediction()], error_probability=np.zeros(2))
 
 
 def test_an_empty_batch_decides_nothing() -> None:
     """No events, no decisions, no change of state."""
     triage = Triage(TriageSettings(), model="m")
     before = triage.export_state()
-    assert len(triage.decide([]).codes) == 0
+    assert len(decide(triage, []).codes) == 0
     assert triage.export_state() == before
 
 
 def test_models_draw_independently(prediction: Any) -> None:
     """Two models that see the same event ids do not audit the same events."""
     events = stream(prediction, np.full(5_000, 0.99))
-    one, other = (Triage(TriageSettings(audit_rate=0.1), model=name).decide(events).audit for name in "mn")
+    one, other = (decide(Triage(TriageSettings(audit_rate=0.1), model=name), events).audit for name in "mn")
     assert 0 < (one & other).sum() < one.sum() / 2
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from review.uncertainty import margin_uncertainty, prediction_uncertainty
+from schemas.prediction_columns import PredictionColumns
 
 
 def test_it_is_one_minus_the_probability_of_the_answer(prediction: Any) -> None:
@@ -17,7 +18,7 @@ def test_it_is_one_minus_the_probability_of_the_answer(prediction: Any) -> None:
         prediction(confidence=None, probabilities={"a": 0.8, "b": 0.2}),
         prediction(confidence=None, probabilities={"a": 0.2, "b": 0.8}),
     ]
-    assert prediction_uncertainty(events).tolist() == pytest.approx([0.2, 0.2, 0.8])
+    assert prediction_uncertainty(PredictionColumns.of(events)).tolist() == pytest.approx([0.2, 0.2, 0.8])
 
 
 @settings(max_examples=50, deadline=None)

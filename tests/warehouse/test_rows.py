@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from plain_rows import rows_of
 
 from schemas.alert import Alert
 from schemas.audit_entry import AuditEntry
@@ -32,7 +33,7 @@ from schemas.verdict import Verdict
 from schemas.wire import Wire
 from warehouse.client import Warehouse
 from warehouse.errors import UnsupportedTopic
-from warehouse.rows import Identity, encode_rows, report_row, rows_of, split_features
+from warehouse.rows import Identity, encode_rows, report_row, split_features
 from warehouse.settings import ClickHouseSettings
 from warehouse.tables import TABLE_OF_TOPIC, table_of
 
@@ -60,6 +61,10 @@ VALUES: dict[str, Wire] = {
     "verdicts": Verdict(
         event_id="e1", model="m", time=T0, decision="review", reasons=("uncertain", "rule:x"), uncertainty=0.4,
         inclusion_probability=0.02, error_probability=0.3, audit=True, task_id="t", decided_at=T0 + 5,
+    ),
+    "verdicts.accepted": Verdict(
+        event_id="e2", model="m", time=T0, decision="accept", reasons=("decided before",), uncertainty=0.4,
+        inclusion_probability=0.02, decided_at=T0 + 5, correction_id="c", settled_label="yes",
     ),
     "rejects": Reject(
         original=b"\xff\x00{", reason="no JSON", field="$.a", role="intake", source_topic="predictions",

@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import pytest
+from plain_rows import rows_of
 
 from schemas.alert import Alert
 from schemas.correction import Correction
@@ -21,8 +22,8 @@ from schemas.wire import Wire
 from warehouse import queries
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
-from warehouse.rows import Identity, report_row, rows_of
-from warehouse.tables import table_of
+from warehouse.rows import Identity, report_row
+from warehouse.tables import SCHEMA_VERSION, table_of
 
 pytestmark = pytest.mark.servers
 
@@ -262,4 +263,4 @@ def test_install_may_be_repeated(warehouse: Warehouse) -> None:
     fill(warehouse, "labels", Label(event_id="a", model="m", label="y", time=DAY0))
     warehouse.install()
     assert warehouse.query("SELECT count() AS n FROM labels") == [{"n": 1}]
-    assert [row["version"] for row in warehouse.query("SELECT version FROM schema_versions")] == [1]
+    assert [row["version"] for row in warehouse.query("SELECT version FROM schema_versions")] == [SCHEMA_VERSION]

@@ -56,6 +56,8 @@ CREATE TABLE IF NOT EXISTS $database.verdicts
     learned_prediction LowCardinality(String),
     task_id String,
     decided_at DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
+    correction_id String,
+    settled_label LowCardinality(String),
     $identity,
     INDEX by_event event_id TYPE bloom_filter(0.01) GRANULARITY 4
 )

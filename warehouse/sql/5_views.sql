@@ -52,7 +52,8 @@ SELECT
     a.reliability AS reliability,
     if(a.correction_id = '', NULL, a.label = p.prediction) AS was_right
 FROM $database.verdicts AS v
-INNER JOIN $database.predictions AS p ON p.model = v.model AND p.event_id = v.event_id
+-- A retry is stored as often as it was sent, and has one verdict.
+INNER ANY JOIN $database.predictions AS p ON p.model = v.model AND p.event_id = v.event_id
 LEFT JOIN $database.answers AS a ON a.model = v.model AND a.event_id = v.event_id;
 
 -- Accuracy of the production model by day of the event, estimated from reviewed events: the difference estimator

@@ -18,6 +18,7 @@ from review.triage import Triage
 from schemas.correction import Correction
 from schemas.gate_step import GateStep
 from schemas.prediction import Prediction, confidence_of, epoch_ms, label_text
+from schemas.prediction_columns import PredictionColumns
 from watchloop.backtest.answers import Answers
 from watchloop.backtest.live import LiveAccuracy
 from watchloop.backtest.report import AlertFired, GateChange, GateHistory
@@ -55,13 +56,14 @@ class Loop:
         """One batch: predictions in order of time, and their true labels."""
         serving = self.learner.serving
         asked = serving or self._newest_candidate()
-        scores = None if asked is None else asked.many(events)
+        columns = PredictionColumns.of(events)
+        scores = None if asked is None else asked.many(columns)
         decisions = self._triage.decide(
-            events,
+            columns,
             error_probability=None if scores is None else scores.error_probability,
             learned_uncertainty=None if scores is None else scores.uncertainty,
         )
-        self._choices.see(events)
+        self._choices.see(columns)
         now_ms = epoch_ms(events[-1].time)
         first = self.score.events
         answers = [label_text(event.prediction) for event in events]
@@ -70,7 +72,7 @@ class Loop:
         )
         self._count(events, answers, truths, scores, decisions)
         self._ask(first, events, truths, scores, decisions, now_ms)
-        self._measure(first, events, decisions)
+        self._measure(first, columns, decisions)
         for correction in self._answers.due(self.score.events, now_ms):
             self._learn(correction)
 
@@ -129,9 +131,8 @@ class Loop:
     ) -> None:
         """A task for every event that a person sees; the person will answer with the true label."""
         version = "" if self.learner.serving is None else self.learner.version
-        for place in np.flatnonzero(decisions.seen).tolist():
-            lane = decisions.lane(place)
-            assert lane is not None
+        seen = np.flatnonzero(decisions.seen)
+        for place, lane in zip(seen.tolist(), decisions.lanes(seen), strict=True):
             task = new_task_for(
                 events[place],
                 lane=lane,
@@ -149,7 +150,7 @@ class Loop:
         for place, (event, truth) in enumerate(zip(events, truths, strict=True)):
             self._answers.expect(first + place, event, truth)
 
-    def _measure(self, first: int, events: Sequence[Prediction], decisions: Decisions) -> None:
+    def _measure(self, first: int, events: PredictionColumns, decisions: Decisions) -> None:
         """Blocks, and what the monitor makes of them."""
         blocks = build_blocks(
             events,

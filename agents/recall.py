@@ -1,0 +1,64 @@
+"""verdicts → INTAKE's memory: which events were judged lately, when partitions are assigned."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+
+from agents.settings import Settings
+from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
+from streams.batches import Place
+from streams.duplicates import SeenEvents, identities
+from streams.records import Record
+from streams.tail import read_tail
+
+__all__ = ["recall"]
+
+log = structlog.get_logger(__name__)
+
+
+RECALLED_MESSAGES_MAX = 200_000
+"""Messages of verdicts read again when partitions are assigned, the newest; at a high rate each holds many."""
+
+
+class Judged(msgspec.Struct, gc=False):
+    """What is needed of a verdict."""
+
+    model: str
+    event_id: str
+
+
+_one = msgspec.json.Decoder(Judged)
+_many = msgspec.json.Decoder(list[Judged])
+
+
+def recall(settings: Settings, seen: SeenEvents, places: Sequence[Place]) -> dict[tuple[str, int], int]:
+    """Fill ``seen`` anew from the verdicts of the last span; partitions begin where the group had committed.
+
+    An event's verdict may have come from another worker, so those of all workers are read. Raises KafkaUnreachable.
+    """
+    seen.clear()
+    began = time.monotonic()
+    since_ms = int(time.time() * 1000) - settings.worker.dedupe_span_seconds * 1000
+
+    def hear(record: Record) -> None:
+        data = record.value() or b""
+        try:
+            judged = _many.decode(data) if data[:1] == b"[" else [_one.decode(data)]
+        except msgspec.DecodeError:
+            log.warning("verdict not readable", topic=record.topic(), offset=record.offset())
+            return
+        by_model: dict[str, list[str]] = {}
+        for one in judged:
+            by_model.setdefault(one.model, []).append(one.event_id)
+        for model, event_ids in by_model.items():
+            seen.recall(identities(model, event_ids), record.timestamp()[1])
+
+    if places:
+        topics = [VERDICTS, VERDICTS_ACCEPTED]
+        messages = read_tail(settings.kafka, topics, since_ms=since_ms, messages_max=RECALLED_MESSAGES_MAX, hear=hear)
+        log.info("judged events recalled", events=len(seen), messages=messages, seconds=time.monotonic() - began)
+    return {}

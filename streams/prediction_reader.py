@@ -1,0 +1,191 @@
+"""Predictions out of batches of messages, as columns: the way of the full stream."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.prediction_columns import PredictionColumns
+from schemas.reject import Reject
+from streams.careful import SchemaCheck
+from streams.checks import PREDICTION_BYTES_MAX, UNREADABLE, may_hold_many_digits
+from streams.envelope import is_arrow, usual_bodies
+from streams.inbox import read_predictions
+from streams.records import Record
+from streams.shaped_columns import columns_of
+from streams.shapes import Shapes
+
+__all__ = ["BYTES_AT_ONCE", "MESSAGES_AT_ONCE", "Part", "PredictionReader", "Readings"]
+
+MESSAGES_AT_ONCE: Final = 1_000
+"""Messages looked at together: enough for arithmetic on arrays, few enough to stay in the processor's cache."""
+
+BYTES_AT_ONCE: Final = 1024 * 1024
+"""Bytes of messages looked at together: of arrays, which hold many events each, so many fewer."""
+
+OBJECT: Final = ord("{")
+
+Ints = npt.NDArray[np.int64]
+_first_byte = itemgetter(0)
+
+
+class Part(NamedTuple):
+    """Events of one model, and where each came from: partition, offset, and place in an array message, shape (n,)."""
+
+    columns: PredictionColumns
+    partitions: Ints
+    offsets: Ints
+    indexes: Ints
+
+    def take(self, places: Ints) -> Part:
+        """The events at these places."""
+        return Part(self.columns.take(places), self.partitions[places], self.offsets[places], self.indexes[places])
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Readings:
+    """What a run of messages holds: the readable events, and the Rejects.
+
+    Of each model there is one part, and others of what came as Arrow.
+    """
+
+    parts: list[Part]
+    rejects: list[Reject]
+
+
+class PredictionReader:
+    """Reads messages as columns, and learns what features each model sends (``Shapes``) so as to read them faster.
+
+    The result does not depend on what was learned: whatever a shaped decoder does not read, the general one does.
+    ``future_ms_max`` bounds how far a prediction's time may lie ahead of its message's, ``bytes_max`` one prediction's
+    JSON, ``schemas`` knows those of a registry. One object a thread.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        *,
+        future_ms_max: int,
+        bytes_max: int = PREDICTION_BYTES_MAX,
+        models_max: int = 200,
+        schemas: SchemaCheck | None = None,
+    ) -> None:
+        self._prefix = prefix
+        self._future_ms_max = future_ms_max
+        self._bytes_max = bytes_max
+        self._schemas = schemas
+        self._shapes = Shapes(models_max)
+
+    def read(self, records: Sequence[Record], *, now_ms: int) -> Readings:
+        """The events and Rejects of at least one message; ``now_ms`` dates the Rejects."""
+        from_arrow, others = self._read_arrow(records)
+        found = self._read_others(others, now_ms) if others else Readings([], [])
+        return Readings(from_arrow + found.parts, found.rejects)
+
+    def _read_arrow(self, records: Sequence[Record]) -> tuple[list[Part], Sequence[Record]]:
+        """What comes as Arrow and is as it should be, and all other messages."""
+        headers = list(map(type(records[0]).headers, records))
+        places = [place for place, found in enumerate(headers) if is_arrow(found)] if any(headers) else []
+        if not places:
+            return [], records
+        from streams.arrow_messages import read_arrow  # its start is not paid for by who needs none of it
+
+        parts, odd = read_arrow([records[place] for place in places], self._future_ms_max, self._bytes_max)
+        read = {place for number, place in enumerate(places) if number not in odd}
+        return [Part(*part) for part in parts], [one for place, one in enumerate(records) if place not in read]
+
+    def _read_others(self, records: Sequence[Record], now_ms: int) -> Readings:
+        parts = self._read_shaped(records)
+        if parts is not None:
+            return Readings(parts, [])
+        arrivals = read_predictions(
+            records,
+            self._prefix,
+            now_ms=now_ms,
+            future_ms_max=self._future_ms_max,
+            bytes_max=self._bytes_max,
+            schemas=self._schemas,
+        )
+        self._shapes.learn(arrivals.events)
+        by_model: dict[str, list[int]] = {}
+        for place, event in enumerate(arrivals.events):
+            by_model.setdefault(event.model, []).append(place)
+        where = [np.array(one, np.int64) for one in (arrivals.partitions, arrivals.offsets, arrivals.indexes)]
+        return Readings(
+            [
+                Part(
+                    PredictionColumns.of([arrivals.events[place] for place in places]), *(one[places] for one in where)
+                )
+                for places in by_model.values()
+            ],
+            arrivals.rejects,
+        )
+
+    def _read_shaped(self, records: Sequence[Record]) -> list[Part] | None:
+        """The usual run: every message as some shape foresees, nothing to reject; None where any is otherwise."""
+        if self._shapes.one is None:
+            return None
+        bodies = usual_bodies(records)
+        if bodies is None or (self._schemas is not None and any(map(self._schemas.problem_of, bodies.schema_ids))):
+            return None
+        values = bodies.json
+        first = set(map(_first_byte, values))
+        single = first == {OBJECT}
+        if len(first) != 1 or not self._fits(values, single=single):
+            return None
+        try:
+            if single:
+                events = list(map(self._shapes.one.decode, values))
+                counts = None
+            else:
+                assert self._shapes.many is not None
+                found = list(map(self._shapes.many.decode, values))
+                events = [event for one in found for event in one]
+                counts = list(map(len, found))
+        except UNREADABLE:
+            return None
+        latest_ms = min(map(type(records[0]).timestamp, records))[1] + self._future_ms_max
+        return self._parts(events, _places(records, counts), latest_ms)
+
+    def _fits(self, values: Sequence[bytes], *, single: bool) -> bool:
+        """Whether sizes and digits need no closer look."""
+        if max(map(len, values)) > self._bytes_max:
+            return False
+        if not single:
+            return not any(map(may_hold_many_digits, values))
+        # Digits without end are so in all messages together as well; the reverse is asked of each.
+        return not may_hold_many_digits(b"".join(values)) or not any(map(may_hold_many_digits, values))
+
+    def _parts(self, events: Sequence[Any], where: tuple[Ints, Ints, Ints], latest_ms: int) -> list[Part] | None:
+        if not events:
+            return []
+        kinds = list(map(type, events))
+        if kinds.count(kinds[0]) == len(kinds):
+            columns = columns_of(self._shapes.of(kinds[0]), events, latest_ms)
+            return None if columns is None else [Part(columns, *where)]
+        places: dict[type, list[int]] = {}
+        for place, kind in enumerate(kinds):
+            places.setdefault(kind, []).append(place)
+        parts = []
+        for kind, chosen in places.items():
+            columns = columns_of(self._shapes.of(kind), [events[place] for place in chosen], latest_ms)
+            if columns is None:
+                return None
+            parts.append(Part(columns, *(one[chosen] for one in where)))
+        return parts
+
+
+def _places(records: Sequence[Record], counts: Sequence[int] | None) -> tuple[Ints, Ints, Ints]:
+    """Partition, offset and index of each event; ``counts`` of array messages."""
+    size, kind = len(records), type(records[0])
+    partitions = np.fromiter(map(kind.partition, records), np.int64, size)
+    offsets = np.fromiter(map(kind.offset, records), np.int64, size)
+    if counts is None:
+        return partitions, offsets, np.zeros(size, np.int64)
+    indexes = np.concatenate([np.arange(count) for count in counts])
+    return np.repeat(partitions, counts), np.repeat(offsets, counts), indexes

@@ -1,0 +1,104 @@
+"""Columns out of shaped events: each event's fields in one call, each column in another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from schemas.prediction import Prediction, confidence_of, epoch_ms, label_text
+from schemas.prediction_columns import FeatureColumn, PredictionColumns
+from schemas.wire import Scalar
+from streams.checks import problem_in_meaning
+from streams.shapes import ABSENT, SHAPED_FIELDS, Shape
+
+__all__ = ["columns_of"]
+
+Ints = npt.NDArray[np.int64]
+Column = tuple[Any, ...]
+
+_astuple: Final = msgspec.structs.astuple
+
+
+def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> PredictionColumns | None:
+    """Columns of shaped events of one model; None where one of them may be wrong in meaning.
+
+    ``latest_ms`` is the time, in epoch milliseconds, that no event's may lie behind.
+    """
+    column = dict(zip(SHAPED_FIELDS, zip(*map(_astuple, events), strict=True), strict=True))
+    times_ms = _times(column["time"])
+    if times_ms.min() < 0 or times_ms.max() > latest_ms:
+        return None
+    row_features = _row_features_of(shape, column["features"])
+    row = _row_of(shape, events, row_features)
+    confidence, has_probabilities = column["confidence"], _has_any(column["probabilities"])
+    if has_probabilities or None in confidence:
+        rows = list(map(row, range(len(events))))
+        if any(problem_in_meaning(one, latest_ms) for one in rows):
+            return None
+        confidence = tuple(map(confidence_of, rows))
+    return PredictionColumns(
+        model=shape.model,
+        event_ids=column["event_id"],
+        times_ms=times_ms,
+        model_versions=column["model_version"],
+        labels=_labels(column["prediction"]),
+        confidence=np.array(confidence, np.float64),
+        probabilities=column["probabilities"] if has_probabilities else None,
+        risk=np.array(column["risk"], np.float64) if _has_any(column["risk"]) else np.full(len(events), np.nan),
+        reviewable=np.array([consent.review for consent in column["consent"]], np.bool_),
+        slices=column["slices"] if any(column["slices"]) else None,
+        features=_feature_columns(shape, column["features"]),
+        row=row,
+        row_features=row_features,
+    )
+
+
+def _has_any(column: Column) -> bool:
+    return column.count(None) != len(column)
+
+
+def _labels(column: Column) -> tuple[str, ...]:
+    return column if set(map(type, column)) == {str} else tuple(map(label_text, column))
+
+
+def _times(column: Column) -> Ints:
+    if set(map(type, column)) != {int}:
+        column = tuple(map(epoch_ms, column))
+    return np.array(column, np.int64)
+
+
+def _feature_columns(shape: Shape, features: Column) -> dict[str, FeatureColumn]:
+    found: dict[str, FeatureColumn] = {}
+    if not shape.kinds:
+        return found
+    for (name, kinds), values in zip(shape.kinds.items(), zip(*map(_astuple, features), strict=True), strict=True):
+        present = [None if value is msgspec.UNSET else value for value in values] if ABSENT in kinds else values
+        found[name] = FeatureColumn(present, shape.value_kinds[name])
+    return found
+
+
+def _row_features_of(shape: Shape, features: Column) -> Callable[[int], dict[str, Scalar]]:
+    names, sparse = shape.names, shape.is_sparse
+
+    def row_features(place: int) -> dict[str, Scalar]:
+        found = dict(zip(names, _astuple(features[place]), strict=True))
+        return {name: value for name, value in found.items() if value is not msgspec.UNSET} if sparse else found
+
+    return row_features
+
+
+def _row_of(
+    shape: Shape, events: Sequence[Any], row_features: Callable[[int], dict[str, Scalar]]
+) -> Callable[[int], Prediction]:
+    features_at = SHAPED_FIELDS.index("features")
+
+    def row(place: int) -> Prediction:
+        event_id, *fields = _astuple(events[place])
+        fields[features_at - 1] = row_features(place)
+        return Prediction(event_id, shape.model, *fields)
+
+    return row

@@ -1,0 +1,110 @@
+"""Reads what a topic has got lately, up to all that was committed when it was asked."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
+
+import stamina
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from schemas.topics import Topic
+from streams.clients import common_client_config
+from streams.errors import KafkaUnreachable
+from streams.lag import begins_of, ends_of
+from streams.records import Record
+from streams.settings import KafkaSettings
+
+__all__ = ["read_tail"]
+
+
+READ_MESSAGES_MAX = 2_000
+FETCH_SECONDS = 0.1
+NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+REQUEST_SECONDS_MAX = 10.0
+
+
+def read_tail(
+    settings: KafkaSettings,
+    topics: Sequence[Topic],
+    *,
+    since_ms: int,
+    messages_max: int,
+    hear: Callable[[Record], None],
+    seconds_max: float = 60.0,
+) -> int:
+    """Hand every committed record that Kafka took since ``since_ms`` to ``hear``; returns how many.
+
+    At most ``messages_max`` records, the newest, an equal share of each partition.
+
+    A transaction that is still open hides what was committed behind it, so this waits for it (at most Kafka's
+    transaction timeout). Raises KafkaUnreachable where the end is not reached within ``seconds_max``.
+    """
+    consumer = Consumer(
+        {
+            **common_client_config(settings),
+            "group.id": f"{settings.prefix}tail.{uuid.uuid4()}",
+            "enable.auto.commit": False,
+            "isolation.level": "read_committed",
+            "enable.partition.eof": True,
+            "fetch.queue.backoff.ms": 5,
+            "fetch.wait.max.ms": 20,
+        }
+    )
+    names = [settings.prefix + topic.name for topic in topics]
+    try:
+        places = _places(consumer, names)
+        admin = AdminClient(common_client_config(settings))
+        for attempt in stamina.retry_context(on=_is_passing, attempts=None, timeout=REQUEST_SECONDS_MAX):
+            with attempt:
+                begins, ends = begins_of(admin, places, max(0, since_ms)), ends_of(admin, places)
+        share = messages_max // len(places)
+        starts = {place: max(begin, ends[place] - share) for place, begin in begins.items() if begin >= 0}
+        return _read(consumer, starts, ends, hear, time.monotonic() + seconds_max)
+    except KafkaException as error:
+        raise KafkaUnreachable(f"cannot read the end of {', '.join(names)}: {error.args[0].str()}") from error
+    finally:
+        consumer.close()
+
+
+def _read(
+    consumer: Consumer,
+    starts: Mapping[tuple[str, int], int],
+    ends: Mapping[tuple[str, int], int],
+    hear: Callable[[Record], None],
+    deadline: float,
+) -> int:
+    waiting = {place: ends[place] for place in starts}
+    consumer.assign([TopicPartition(*place, start) for place, start in starts.items()])
+    read = 0
+    while waiting:
+        for message in consumer.consume(READ_MESSAGES_MAX, FETCH_SECONDS):
+            error, record = message.error(), cast(Record, message)
+            place = (record.topic(), record.partition())
+            if error is None:
+                hear(record)
+                read += 1
+            elif error.code() == KafkaError._PARTITION_EOF and record.offset() >= waiting.get(place, 0):
+                waiting.pop(place, None)
+        if waiting and time.monotonic() > deadline:
+            left = ", ".join(f"{topic}/{partition}" for topic, partition in waiting)
+            raise KafkaUnreachable(f"cannot read {left} to the end in time")
+    return read
+
+
+def _is_passing(error: Exception) -> bool:
+    """A partition without a leader has one in a moment."""
+    return isinstance(error, KafkaException) and bool(error.args[0].retriable() or error.args[0].code() in NO_LEADER)
+
+
+def _places(consumer: Consumer, names: Sequence[str]) -> list[tuple[str, int]]:
+    places = []
+    for name in names:
+        found = consumer.list_topics(name, timeout=REQUEST_SECONDS_MAX).topics[name]
+        if found.error is not None:
+            raise KafkaException(found.error)
+        places += [(name, partition) for partition in found.partitions]
+    return places

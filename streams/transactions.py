@@ -1,0 +1,171 @@
+"""Batches whose outputs and offsets are written in one Kafka transaction: exactly once, whatever dies."""
+
+from __future__ import annotations
+
+import concurrent.futures
+import threading
+from collections.abc import Callable, Sequence
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+
+from streams.batches import Batches, Handler
+from streams.errors import SlotTaken
+from streams.outbox import HeldOutbox, Sending, producer_config
+from streams.records import Record, cuts
+from streams.settings import KafkaSettings
+
+__all__ = ["TransactionalBatches"]
+
+log = structlog.get_logger(__name__)
+
+TRANSACTION_TIMEOUT_SECONDS = 10
+DELIVERY_SHARE = 0.6
+"""Of that time a message may take to arrive; a transaction that failed by then can still be ended by who began it."""
+TRANSACTION_LINGER_MS = 2
+STEP_SECONDS_MAX = 5.0
+"""How long one step of a transaction is waited for before it is asked for again, or given up for a stop."""
+FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
+
+
+class TransactionalBatches(Batches):
+    """Consume, handle, and commit outputs with offsets in one transaction (KIP-98, KIP-447).
+
+    ``slot`` names this worker among those of its role: a restarted worker with the same slot fences its predecessor.
+    While a transaction commits, in a thread of its own, the next batch is taken and handled already, its outputs held
+    back in memory: at most two batches are in hand, and one transaction is open at a time. ``committed`` tells the
+    handler that its oldest batch is committed, ``undo`` that all batches after that one are to be forgotten: an
+    abortable failure hands them out again.
+    """
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        *,
+        group: str,
+        slot: str,
+        handle: Handler[Sending],
+        undo: Callable[[], None],
+        committed: Callable[[], None] = lambda: None,
+        **kwargs: object,
+    ) -> None:
+        super().__init__(settings, group=group, **kwargs)  # type: ignore[arg-type]
+        self._slot = slot
+        self._handle = handle
+        self._undo = undo
+        self._committed = committed
+        self._settings = settings
+        self._producer = Producer(
+            {
+                **producer_config(settings),
+                "transactional.id": f"{settings.prefix}{group}/{slot}",
+                "transaction.timeout.ms": TRANSACTION_TIMEOUT_SECONDS * 1000,
+                "message.timeout.ms": int(TRANSACTION_TIMEOUT_SECONDS * 1000 * DELIVERY_SHARE),
+                "linger.ms": TRANSACTION_LINGER_MS,
+            }
+        )
+        self._committer = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix=f"{group} commit")
+        self._under_way: concurrent.futures.Future[None] | None = None
+        self._in_hand: Sequence[Record] = ()
+        self._member: object = None
+        self._stop = threading.Event()
+
+    def run(self, stop: threading.Event) -> None:
+        """Until ``stop`` is set. Raises SlotTaken if another worker has the same slot, or this one was out for long."""
+        self._stop = stop
+        try:
+            self._until_done("the transactional id", lambda: self._producer.init_transactions(STEP_SECONDS_MAX))
+            self._subscribe()
+            while not stop.is_set():
+                self._handle_all(self._take())
+            self._settled(())
+        except KafkaException as error:
+            cause = error.args[0]
+            if cause.code() in FENCED:
+                raise SlotTaken(
+                    f"another worker took over slot {self._slot!r}, or this one did not answer for "
+                    f"{TRANSACTION_TIMEOUT_SECONDS} s; give each worker of a role its own --slot"
+                ) from error
+            if not (stop.is_set() and cause.retriable()):
+                raise
+            log.warning("stopped while Kafka does not answer; what is in hand comes again", error=cause.str())
+        finally:
+            self._committer.shutdown()
+            self._consumer.close()
+
+    def _handle_all(self, messages: Sequence[Record]) -> None:
+        """Handle what was taken, a transaction for each so many bytes; idle, see how the last one ended."""
+        if not messages:
+            self._settled(())
+        start = 0
+        for stop in cuts(messages, self._batch.transaction_bytes_max):
+            if not self._handle_batch(messages[start:stop], messages[start:]):
+                return
+            start = stop
+
+    def _handle_batch(self, messages: Sequence[Record], taken: Sequence[Record]) -> bool:
+        """Handle a batch while the one before is committed, then begin to commit it.
+
+        False where that one failed: it, and all that is ``taken`` and not committed, comes again.
+        """
+        held = HeldOutbox(self._settings)
+        self._handle(messages, held)
+        if not self._settled(taken):
+            return False
+        self._in_hand = messages
+        self._under_way = self._committer.submit(self._commit, held, self._next_offsets(messages), self._member)
+        return True
+
+    def _commit(self, held: HeldOutbox, offsets: list[TopicPartition], member: object) -> None:
+        self._producer.begin_transaction()
+        held.pour_into(self._producer)
+        self._until_done(
+            "offsets", lambda: self._producer.send_offsets_to_transaction(offsets, member, STEP_SECONDS_MAX)
+        )
+        self._until_done("a commit", lambda: self._producer.commit_transaction(STEP_SECONDS_MAX))
+
+    def _until_done(self, what: str, call: Callable[[], None]) -> None:
+        """Ask again as long as that may help (a broker that is away, a coordinator that moves) and nobody stops us."""
+        while True:
+            try:
+                call()
+            except KafkaException as error:
+                if not error.args[0].retriable() or self._stop.is_set():
+                    raise
+                log.warning("Kafka is slow, asking again", what=what, error=error.args[0].str())
+            else:
+                return
+
+    def _settled(self, taken: Sequence[Record]) -> bool:
+        """Wait for the commit under way; False where it failed: its batch and all that is taken since come again."""
+        under_way, self._under_way = self._under_way, None
+        if under_way is None:
+            return True
+        try:
+            under_way.result()
+        except KafkaException as error:
+            self._abort(error, taken)
+            return False
+        self._committed()
+        return True
+
+    def _abort(self, error: KafkaException, taken: Sequence[Record]) -> None:
+        """End the transaction in hand and hand its batch out again; raises what cannot be put right."""
+        cause = error.args[0]
+        # A transaction that has failed already takes no more messages, and that error does not ask for its end.
+        if not cause.txn_requires_abort() and cause.code() != KafkaError._STATE:
+            raise error
+        log.warning("transaction aborted, trying the batch again", error=cause.str())
+        self._until_done("the end of a failed transaction", lambda: self._producer.abort_transaction(STEP_SECONDS_MAX))
+        self._undo()
+        self._rewind([*self._in_hand, *taken])
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Offsets are committed as the member that was given the partitions: Kafka refuses them once it is not."""
+        super()._assigned(consumer, partitions)
+        self._member = consumer.consumer_group_metadata()
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Whoever owns the partitions next must find what is being committed, or find it open."""
+        super()._revoked(consumer, partitions)
+        self._settled(())

@@ -1,0 +1,150 @@
+"""The producer's side: verdicts as they are committed, for the service that runs the models."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from types import TracebackType
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from schemas.codec import MalformedError, decode_one_or_many
+from schemas.topics import VERDICTS
+from schemas.verdict import Verdict
+from streams.clients import LOGGER, common_client_config
+from streams.errors import WrongClientSetting
+from streams.settings import KafkaSettings, VerdictReaderSettings, checked
+
+__all__ = ["VerdictReader"]
+
+
+class VerdictReader:
+    """Reads verdicts in a consumer group, those of ``models`` or of all.
+
+    Readers with the same ``group`` share the work; each model stays with one of them. ``read`` hands out the next
+    verdicts, ``commit`` says that all of them were handled: after a restart, or where another reader takes over, the
+    group goes on behind them, and what was read but not committed comes again. Verdicts of transactions that were
+    aborted are not seen.
+
+    For one thread. Between two calls of ``read`` at most five minutes may pass (``max.poll.interval.ms`` of
+    ``kafka.client``), or the group goes on without this reader until the next call. Raises ValueError for a setting out
+    of bounds, WrongClientSetting for one that librdkafka refuses; a broker need not be there yet.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        *,
+        group: str,
+        models: str | Collection[str] = (),
+        settings: VerdictReaderSettings | None = None,
+    ) -> None:
+        if not group:
+            raise ValueError("group is empty: name the consumer group, such as the service's own name")
+        self._settings = checked(settings or VerdictReaderSettings())
+        self._models = frozenset([models] if isinstance(models, str) else models)
+        self._keys = frozenset(model.encode() for model in self._models)
+        self._ends: dict[tuple[str, int], int] = {}
+        self._lost: set[tuple[str, int]] = set()
+        self.unreadable = 0
+        """Messages that held no verdicts; they are logged and left out."""
+        self.last_error = ""
+        """What Kafka said last instead of a message, such as that the topic does not exist."""
+        topic = kafka.prefix + VERDICTS.name
+        self._consumer = _client(checked(kafka), group, self._settings)
+        self._consumer.subscribe([topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+
+    def read(self, seconds_max: float = 1.0) -> list[Verdict]:
+        """The verdicts of the next messages, as soon as there are any; empty where none come within ``seconds_max``.
+
+        At most ``read_messages_max`` messages are taken, each whole.
+        """
+        taken: list[Message] = []
+        deadline = time.monotonic() + seconds_max
+        while len(taken) < self._settings.read_messages_max:
+            message = self._consumer.poll(0 if taken else max(0.0, deadline - time.monotonic()))
+            if self._lost:
+                # What was taken of a partition before it was lost is not committed: it comes again, here or elsewhere.
+                taken = [one for one in taken if (one.topic(), one.partition()) not in self._lost]
+                self._lost.clear()
+            if message is None:
+                break
+            error = message.error()
+            if error is None:
+                taken.append(message)
+            else:
+                self.last_error = error.str()
+                LOGGER.warning("verdicts not read: %s", self.last_error)
+        return [verdict for message in taken for verdict in self._verdicts(message)]
+
+    def commit(self) -> bool:
+        """Say that all verdicts handed out were handled; False where no broker takes it, after some ten seconds.
+
+        Then they may come again; a later commit includes them, as long as this reader keeps their partitions.
+        """
+        if not self._ends:
+            return True
+        offsets = [TopicPartition(topic, partition, end) for (topic, partition), end in self._ends.items()]
+        try:
+            self._consumer.commit(offsets=offsets, asynchronous=False)
+        except KafkaException as error:
+            LOGGER.warning("verdicts not committed: %s", error.args[0].str())
+            return False
+        self._ends.clear()
+        return True
+
+    def close(self) -> None:
+        """Leave the group; what is not committed comes again."""
+        self._consumer.close()
+
+    def __enter__(self) -> VerdictReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _verdicts(self, message: Message) -> list[Verdict]:
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        assert topic is not None
+        assert partition is not None
+        assert offset is not None
+        self._ends[topic, partition] = offset + 1
+        key = message.key()
+        if self._keys and key is not None and key not in self._keys:
+            return []
+        try:
+            found = decode_one_or_many(Verdict, message.value() or b"")
+        except MalformedError as error:
+            self.unreadable += 1
+            LOGGER.warning("verdict not readable: %s/%d at %d: %s", topic, partition, offset, error.reason)
+            return []
+        return [verdict for verdict in found if not self._models or verdict.model in self._models]
+
+    def _assigned(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        self.last_error = ""
+
+    def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        for place in partitions:
+            self._lost.add((place.topic, place.partition))
+            self._ends.pop((place.topic, place.partition), None)
+
+
+def _client(kafka: KafkaSettings, group: str, settings: VerdictReaderSettings) -> Consumer:
+    config = {
+        "group.id": group,
+        "auto.offset.reset": settings.begin,
+        "queued.max.messages.kbytes": settings.fetch_kbytes_max,
+        "session.timeout.ms": 10_000,
+        "heartbeat.interval.ms": 1_000,
+        "fetch.queue.backoff.ms": 5,
+        **common_client_config(kafka),
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "isolation.level": "read_committed",
+    }
+    try:
+        return Consumer(config)
+    except KafkaException as error:
+        raise WrongClientSetting(f"librdkafka refuses a setting of the reader: {error.args[0].str()}") from None
