@@ -210,19 +210,28 @@ class Servers:
             self.eventually(what, lambda worker=worker: worker.assignments > 0, ASSIGNED_SECONDS_MAX)
 
     def eventually(self, what: str, found: Callable[[], bool], seconds_max: float) -> None:
-        """As ``program.eventually``, and no worker may end meanwhile."""
+        """As ``program.eventually``, and no worker may end meanwhile; where it fails, every worker says where it stood."""
 
         def check() -> bool:
             self.check()
             return found()
 
-        eventually(what, check, seconds_max, self.log)
+        eventually(what, check, seconds_max, self.last_words)
 
     def check(self) -> None:
         """Fails where a worker ended by itself."""
         for worker in self.workers:
             if worker.process is not None and (code := worker.process.poll()) is not None:
                 raise AssertionError(f"{worker.role} {worker.slot} ended by itself with {code}\n{worker.log}")
+
+    def last_words(self) -> str:
+        """What every thread of every worker was doing, which ends them, and the last that they said."""
+        for worker in self.workers:
+            if worker.process is not None and worker.process.poll() is None:
+                worker.process.send_signal(signal.SIGABRT)
+                worker.process.wait()
+                worker.process = None
+        return self.log()
 
     def log(self) -> str:
         """The last that the workers said."""
