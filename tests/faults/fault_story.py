@@ -16,7 +16,7 @@ from fault_feed import Feed, Ledger
 from fault_servers import Servers, Worker
 from fault_stream import Message, messages
 
-from schemas.topics import VERDICTS
+from schemas.topics import PREDICTIONS, VERDICTS
 from streams.lag import lag_of_groups
 from warehouse.errors import WarehouseError
 
@@ -122,7 +122,7 @@ class Story:
             and len(self.seen.rejects) >= len(self.sent.rejects)
             and len(self.seen.tasks) >= len(self.seen.asked)
             and self.seen.events_in_blocks >= events
-            and lag_of_groups(self.servers.kafka, ("intake",))["intake"] == 0
+            and lag_of_groups(self.servers.kafka, {"intake": [PREDICTIONS]})["intake"] == 0
         )
 
     def _archived(self, log: Log) -> bool:

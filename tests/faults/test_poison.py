@@ -8,18 +8,21 @@ import pytest
 from fault_poison import poison
 from fault_story import SEED
 from plain_record import PREFIX, CollectingOutbox, PlainRecord
+from plain_rows import prediction_row, rows_of
 
 from agents.intake import Intake, IntakeSettings
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
-from schemas.codec import encode
+from schemas.codec import decode_one_or_many, encode
 from schemas.reject import Reject
-from schemas.topics import BLOCKS, PREDICTIONS, REJECTS, REVIEW_EVENTS, VERDICTS
+from schemas.topics import ALL_TOPICS, BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS
 from schemas.verdict import Verdict
 from schemas.wire import Wire
 from streams.inbox import read_predictions
 from warehouse.client import Warehouse
-from warehouse.rows import Identity, Row, encode_rows, row_of, rows_of
+from warehouse.columns import Places, prediction_columns
+from warehouse.inserts import ColumnInsert
+from warehouse.rows import Identity, Row, encode_rows
 
 NOW_MS = 1_700_000_000_000
 DAY_SECONDS = 86_400
@@ -57,10 +60,8 @@ def rows(records: list[PlainRecord]) -> list[Row]:
     """What RECORD stores of them."""
     found = read_predictions(records, PREFIX, now_ms=0, future_ms_max=DAY_SECONDS * 1000)
     return [
-        row_of(PREDICTIONS.name, event, Identity("poison", partition, offset, index))
-        for event, partition, offset, index in zip(
-            found.events, found.partitions, found.offsets, found.indexes, strict=True
-        )
+        prediction_row(event) | {"_offset": offset, "_index": index}
+        for event, offset, index in zip(found.events, found.offsets, found.indexes, strict=True)
     ]
 
 
@@ -74,7 +75,8 @@ def test_every_message_leaves_something(records: list[PlainRecord]) -> None:
         batch = records[place : place + draw.choice(BATCHES)]
         place += len(batch)
         outbox = CollectingOutbox()
-        one.handle(batch, outbox)  # type: ignore[arg-type]
+        one.handle(batch, outbox)
+        one.committed()
         judged |= {(verdict.model, verdict.event_id) for verdict in outbox.of(VERDICTS) if isinstance(verdict, Verdict)}
         rejects = outbox.of(REJECTS)
         readable = rows(batch)
@@ -89,12 +91,20 @@ def write(outbox: CollectingOutbox) -> None:
     """As it is done on the way to Kafka and to ClickHouse; raises what cannot be."""
     for name, key, value in outbox.sent:
         assert value is not None
-        assert not isinstance(value, bytes)
-        values: list[Wire] = value if isinstance(value, list) else [value]
+        values: list[Wire] = outbox_values(name, value)
         assert encode(values)
         assert key if isinstance(key, bytes) else key.encode()
         if name in (VERDICTS.name, REJECTS.name, BLOCKS.name, REVIEW_EVENTS.name):
             assert encode_rows(rows_of(name, values, Identity("poison", 0, 0)))
+
+
+def outbox_values(name: str, value: Wire | list[Wire] | bytes) -> list[Wire]:
+    """The values of a message, encoded or not yet."""
+    if isinstance(value, bytes):
+        kind = next(topic.value for topic in ALL_TOPICS if topic.name == name)
+        assert kind is not None
+        return decode_one_or_many(kind, value)
+    return value if isinstance(value, list) else [value]
 
 
 @pytest.mark.servers
@@ -102,7 +112,9 @@ def test_clickhouse_takes_every_readable_one(records: list[PlainRecord], warehou
     """What INTAKE can read, RECORD can store: none of it is refused, and each comes back as it was."""
     wanted = rows(records)
     assert len(wanted) > MESSAGES // 10
-    warehouse.insert("predictions", wanted)
+    read = read_predictions(records, PREFIX, now_ms=0, future_ms_max=DAY_SECONDS * 1000)
+    places = Places("poison", 0, read.offsets, read.indexes)
+    warehouse.write("predictions", ColumnInsert(prediction_columns(read.events, read.times_ms, places)))
     found = warehouse.query(
         "SELECT _offset AS o, _index AS i, event_id, model, toUnixTimestamp64Milli(time) AS t FROM predictions"
     )
