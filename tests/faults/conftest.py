@@ -11,16 +11,11 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from fault_story import LONG, SEED, SHORT, Story
+from fault_story import LONG_FORM, SHORT_FORM, Story
 from program import eventually_gone, processes_of
 
-FORMS = [
-    pytest.param(SHORT, id=f"short-seed{SEED}"),
-    pytest.param(LONG, id=f"long-seed{SEED}", marks=pytest.mark.long),
-]
 
-
-@pytest.fixture(scope="module", params=FORMS)
+@pytest.fixture(scope="module", params=[SHORT_FORM, LONG_FORM])
 def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """Three brokers, a ClickHouse, two INTAKE workers and one RECORD at work; nothing of it is left afterwards."""
     folder = tmp_path_factory.mktemp("faults")

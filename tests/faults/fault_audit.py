@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import collections
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
@@ -69,13 +69,13 @@ class Log:
     def problems(self, sent: Ledger) -> list[str]:
         """What should not be, a line each."""
         return [
-            *unlike("verdict", self.verdicts, sent.event_ids),
-            *unlike("reject", self.rejects, sent.rejects),
+            *unlike("verdict", self.verdicts, once(sent.events)),
+            *unlike("reject", self.rejects, once(sent.rejects)),
             *(f"reject {place}: other bytes" for place in differing(self.originals, sent.rejects)),
             *(f"a reject of {one.source_topic} by {one.role}: {one.reason}" for one in self.strangers[:SHOWN_MAX]),
-            *unlike("task named by a verdict", self.asked, self.tasks),
-            *unlike("task", self.tasks, self.asked),
-            *([] if self.events_in_blocks == len(sent.event_ids) else [f"blocks hold {self.events_in_blocks} events"]),
+            *unlike("task named by a verdict", self.asked, once(self.tasks)),
+            *unlike("task", self.tasks, once(self.asked)),
+            *([] if self.events_in_blocks == len(sent.events) else [f"blocks hold {self.events_in_blocks} events"]),
         ]
 
     def _hear_verdicts(self, record: Record) -> None:
@@ -139,10 +139,10 @@ class Archive:
     def problems(self, sent: Ledger, log: Log) -> list[str]:
         """What should not be, a line each."""
         return [
-            *unlike("prediction in ClickHouse", self.predictions, sent.event_ids),
-            *unlike("verdict in ClickHouse", self.verdicts, sent.event_ids),
+            *unlike("prediction in ClickHouse", self.predictions, sent.events),
+            *unlike("verdict in ClickHouse", self.verdicts, once(sent.events)),
             *unlike("task in ClickHouse", self.tasks, log.tasks),
-            *unlike("reject in ClickHouse", self.rejects, sent.rejects),
+            *unlike("reject in ClickHouse", self.rejects, once(sent.rejects)),
             *(f"reject {place} in ClickHouse: other bytes" for place in differing(self.originals, sent.rejects)),
             *([] if self.doubled == 0 else [f"{self.doubled} identities in ClickHouse more than once"]),
             *([] if self.events_in_blocks == log.events_in_blocks else [f"{self.events_in_blocks} events in blocks"]),
@@ -154,14 +154,19 @@ def column(warehouse: Warehouse, sql: str) -> collections.Counter[str]:
     return collections.Counter(warehouse.raw(sql, "TabSeparated").decode().split())
 
 
-def unlike(what: str, found: Mapping[Any, int], wanted: Any) -> list[str]:
-    """What is not found exactly once, or is found and not wanted."""
-    missing = [one for one in wanted if one not in found]
-    doubled = [one for one, count in found.items() if count > 1]
+def once(wanted: Iterable[Any]) -> dict[Any, int]:
+    """Each of them one time."""
+    return dict.fromkeys(wanted, 1)
+
+
+def unlike(what: str, found: Mapping[Any, int], wanted: Mapping[Any, int]) -> list[str]:
+    """What is found less or more often than it should be; a line each for what, with some of them."""
+    fewer = [one for one, count in wanted.items() if found.get(one, 0) < count]
+    more = [one for one, count in found.items() if one in wanted and count > wanted[one]]
     strange = [one for one in found if one not in wanted]
     return [
         f"{what}: {len(ones)} {how}, such as {sorted(ones)[:SHOWN_MAX]}"
-        for how, ones in (("missing", missing), ("more than once", doubled), ("of nothing that was sent", strange))
+        for how, ones in (("missing", fewer), ("too many", more), ("of nothing that was sent", strange))
         if ones
     ]
 

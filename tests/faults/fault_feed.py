@@ -29,12 +29,13 @@ POLL_EVERY: Final = 100
 class Ledger:
     """What the brokers took, and what must therefore be found.
 
-    ``rejects`` maps partition, offset and place within an array to the bytes that were sent.
+    ``events`` counts how often each event was sent; ``rejects`` maps partition, offset and place within an array to the
+    bytes that were sent.
     """
 
     messages: int = 0
     malformed: int = 0
-    event_ids: set[str] = dataclasses.field(default_factory=set)
+    events: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     rejects: dict[tuple[int, int, int], bytes] = dataclasses.field(default_factory=dict)
     kinds: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     lost: list[str] = dataclasses.field(default_factory=list)
@@ -42,7 +43,7 @@ class Ledger:
     def took(self, message: Message, partition: int, offset: int) -> None:
         """A broker has it."""
         self.messages += 1
-        self.event_ids.update(message.event_ids)
+        self.events.update(message.event_ids)
         for index, original in message.rejects:
             self.rejects[partition, offset, index] = original
         if message.kind:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import pathlib
+import random
 import signal
 import subprocess
 import sys
@@ -23,6 +25,7 @@ from streams.settings import EmbeddedKafkaSettings, KafkaSettings
 from warehouse.client import Warehouse
 from warehouse.embedded import EmbeddedClickHouse
 from warehouse.errors import QueryRefused
+from warehouse.rows import Row
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
 
 __all__ = ["PARTITIONS", "SESSION_SECONDS", "Servers", "Worker"]
@@ -37,6 +40,7 @@ STOP_SECONDS_MAX: Final = 25.0
 ASSIGNED_SECONDS_MAX: Final = 60.0
 IN_SYNC_SECONDS_MAX: Final = 60.0
 QUOTA_SPARE_BYTES: Final = 16 * 1024 * 1024
+BALLAST_ROWS: Final = 8_192
 FULL_SECONDS_MAX: Final = 60.0
 NOT_ENOUGH_SPACE: Final = 243
 """ClickHouse's code."""
@@ -168,10 +172,11 @@ class Servers:
         self.clickhouse.settings = quota
         self.clickhouse.start()
         warehouse.command("CREATE TABLE ballast (x String) ENGINE = MergeTree ORDER BY tuple()")
+        ballast: list[Row] = [{"x": base64.b85encode(random.randbytes(1024)).decode()} for _ in range(BALLAST_ROWS)]
 
         def full() -> bool:
             try:
-                warehouse.command("INSERT INTO ballast SELECT randomString(1024) FROM numbers(8192)")
+                warehouse.insert("ballast", ballast)
             except QueryRefused as error:
                 if error.code != NOT_ENOUGH_SPACE:
                     raise

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
+import pytest
 from fault_audit import Archive, Log, messages_of
 from fault_feed import Feed, Ledger
 from fault_servers import Servers, Worker
@@ -20,7 +21,7 @@ from schemas.topics import PREDICTIONS, VERDICTS
 from streams.lag import lag_of_groups
 from warehouse.errors import WarehouseError
 
-__all__ = ["LONG", "SEED", "SHORT", "Form", "Story"]
+__all__ = ["LONG_FORM", "SEED", "SHORT_FORM", "Form", "Story"]
 
 SEED: Final = int(os.environ.get("FAULTS_SEED", "4"))
 VERDICTS_SECONDS_MAX: Final = 120.0
@@ -49,6 +50,9 @@ SHORT: Final = Form(
 LONG: Final = Form(
     "long", kills=30, events_per_kill=10_000, brokers_killed=3, events_per_fault=20_000, cut_seconds=60.0, turns=5
 )
+SHORT_FORM: Final = pytest.param(SHORT, id=f"short-seed{SEED}")
+LONG_FORM: Final = pytest.param(LONG, id=f"long-seed{SEED}", marks=pytest.mark.long)
+"""As the fixture ``story`` takes them."""
 
 
 class Story:
@@ -94,7 +98,7 @@ class Story:
 
     def wait_for_verdicts(self, events: int | None = None, seconds_max: float = VERDICTS_SECONDS_MAX) -> None:
         """Until so many predictions have a verdict; None for all that the brokers took."""
-        wanted = len(self.sent.event_ids) if events is None else events
+        wanted = len(self.sent.events) if events is None else events
         self.servers.eventually(f"{wanted} verdicts", lambda: len(self.seen.verdicts) >= wanted, seconds_max)
 
     def audit(self, what: str) -> dict[str, object]:
@@ -116,7 +120,7 @@ class Story:
 
     def _judged(self) -> bool:
         """Of one transaction each partition is told of its own: a reader may have some of its outputs before others."""
-        events = len(self.sent.event_ids)
+        events = len(self.sent.events)
         return (
             len(self.seen.verdicts) >= events
             and len(self.seen.rejects) >= len(self.sent.rejects)
@@ -130,8 +134,9 @@ class Story:
             "SELECT (SELECT count() FROM predictions), (SELECT count() FROM verdicts), (SELECT count() FROM rejects),"
             " (SELECT count() FROM tasks), (SELECT sum(events) FROM blocks)"
         )
-        events = len(self.sent.event_ids)
-        wanted = (events, events, len(self.sent.rejects), sum(log.tasks.values()), log.events_in_blocks)
+        events = len(self.sent.events)
+        sent = sum(self.sent.events.values())
+        wanted = (sent, events, len(self.sent.rejects), sum(log.tasks.values()), log.events_in_blocks)
         try:
             found = self.servers.warehouse().query(sql)[0]
         except WarehouseError:
@@ -146,7 +151,8 @@ class Story:
             "after": f"{what} ({self.form.name}, seed {self.seed})",
             "messages": self.sent.messages,
             "malformed": self.sent.malformed,
-            "predictions": len(self.sent.event_ids),
+            "predictions": len(self.sent.events),
+            "sent twice": sum(self.sent.events.values()) - len(self.sent.events),
             "verdicts": sum(log.verdicts.values()),
             "rejects": f"{sum(log.rejects.values())} of {len(self.sent.rejects)}",
             "tasks": f"{sum(log.tasks.values())} of {len(log.asked)}",

@@ -1,7 +1,8 @@
-"""A seeded stream of predictions in which some messages are malformed, each in one of many ways."""
+"""A seeded stream of predictions: some messages are malformed, each in one of many ways, some are sent twice."""
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import json
 import random
@@ -16,6 +17,9 @@ ARRAY_SHARE = 0.03
 """Of the readable messages; the others hold one prediction each."""
 ARRAY_EVENTS_MAX = 12
 BAD_ELEMENT_SHARE = 0.1
+RETRY_SHARE = 0.01
+"""Of all messages: one sent a short while ago comes again, as after an acknowledgement that its producer never got."""
+RETRY_WITHIN_MESSAGES = 300
 MODELS = ("churn", "fraud")
 DAY_MS = 86_400_000
 
@@ -37,21 +41,26 @@ class Message:
 
 
 def messages(events: int, *, seed: int, name: str, now_ms: int) -> Iterator[Message]:
-    """Messages with exactly ``events`` readable predictions among them, whose event ids begin with ``name``."""
+    """Messages with exactly ``events`` different predictions among them, whose event ids begin with ``name``."""
     draw = random.Random(f"{seed}/{name}")
+    lately: collections.deque[Message] = collections.deque(maxlen=RETRY_WITHIN_MESSAGES)
     made, bad = 0, 0
     while made < events:
         if draw.random() < MALFORMED_SHARE:
             yield malformed(draw, f"{name}-bad-{bad}", now_ms)
             bad += 1
-        elif draw.random() < ARRAY_SHARE:
+            continue
+        if lately and draw.random() < RETRY_SHARE:
+            yield draw.choice(lately)
+            continue
+        if draw.random() < ARRAY_SHARE:
             message = array(draw, name, made, min(events - made, draw.randint(1, ARRAY_EVENTS_MAX)), now_ms)
-            made += len(message.event_ids)
-            yield message
         else:
             event_id = f"{name}-{made}"
-            made += 1
-            yield Message(event_id.encode(), _json(prediction(draw, event_id, now_ms)), (event_id,))
+            message = Message(event_id.encode(), _json(prediction(draw, event_id, now_ms)), (event_id,))
+        made += len(message.event_ids)
+        lately.append(message)
+        yield message
 
 
 def prediction(draw: Draw, event_id: str, now_ms: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 import pytest
 from fault_servers import SESSION_SECONDS
-from fault_story import Story
+from fault_story import LONG_FORM, Story
 from fault_stream import MALFORMED_KINDS
 
 from warehouse.client import Warehouse
@@ -22,16 +22,17 @@ Audit = Callable[[str], None]
 FEED_SECONDS_MAX = 120.0
 KILL_WITHIN_SECONDS = 1.0
 """A kill falls at a random point of this time after the worker got its partitions; it works all the while."""
-BROKER_FEED_SECONDS = 8.0
+BROKER_FEED_SECONDS = 6.0
 TURN_FEED_SECONDS = 4.0
-FULL_SECONDS = 2.0
+MALFORMED_AMONG_MIN = 3_000
+FULL_SECONDS = 1.0
 
 
 def test_workers_killed_at_random_points(story: Story, audit: Audit) -> None:
-    """kill -9 of an INTAKE worker again and again, wherever it stands: within a transaction, between two, joining."""
+    """kill -9 of one of three workers again and again, wherever it stands: within a transaction, an insert, a join."""
     draw = story.draw("kills")
     for number in range(story.form.kills):
-        victim = draw.choice(story.intake)
+        victim = draw.choice([*story.intake, story.record])
         story.servers.wait_assigned([victim])
         events = story.form.events_per_kill
         story.feed.begin(story.messages(events, f"kill{number}"), events / KILL_WITHIN_SECONDS)
@@ -39,7 +40,7 @@ def test_workers_killed_at_random_points(story: Story, audit: Audit) -> None:
         victim.kill()
         victim.start()
         story.feed.finish(FEED_SECONDS_MAX)
-    audit("kill -9 of INTAKE workers")
+    audit("kill -9 of workers")
 
 
 def test_a_broker_killed_and_brought_back(story: Story, audit: Audit) -> None:
@@ -75,27 +76,28 @@ def test_clickhouse_cut(story: Story, audit: Audit) -> None:
 
 
 def test_workers_join_and_leave(story: Story, audit: Audit) -> None:
-    """Of INTAKE and of RECORD: a second worker joins and leaves, by SIGTERM and by kill -9, in full work."""
+    """Of INTAKE and of RECORD: one of two leaves by SIGTERM, comes back, and the other is killed, in full work."""
     draw = story.draw("turns")
     for turn in range(story.form.turns):
-        for first, second in (story.intake, [story.record, story.servers.worker("record", f"turn{turn}")]):
-            events = story.form.events_per_fault
-            story.feed.begin(story.messages(events, f"turn{turn}-{first.role}"), events / TURN_FEED_SECONDS)
-            if second.process is None:
-                second.start()
-                story.servers.wait_assigned([second])
-            time.sleep(draw.uniform(0.0, 1.0))
-            first.stop()
-            first.start()
-            story.servers.wait_assigned([first])
-            time.sleep(draw.uniform(0.0, 1.0))
-            second.kill()
-            story.feed.finish(FEED_SECONDS_MAX)
+        record = story.servers.worker("record", f"turn{turn}").start()
+        stay, leave = (story.intake[0], story.record), (story.intake[1], record)
+        story.servers.wait_assigned(leave)
+        events = story.form.events_per_fault
+        story.feed.begin(story.messages(events, f"turn{turn}"), events / TURN_FEED_SECONDS)
+        time.sleep(draw.uniform(0.0, 1.0))
+        for worker in stay:
+            worker.stop()
+            worker.start()
+        story.servers.wait_assigned(stay)
+        time.sleep(draw.uniform(0.0, 1.0))
+        for worker in leave:
+            worker.kill()
+        story.feed.finish(FEED_SECONDS_MAX)
         story.intake[1].start()
-        story.servers.wait_assigned([story.intake[1]])
     audit("workers joining and leaving")
 
 
+@pytest.mark.parametrize("story", [LONG_FORM], indirect=True)
 def test_a_frozen_worker_comes_back(story: Story, audit: Audit) -> None:
     """An INTAKE worker that did not move for so long that the group gave its partitions away commits nothing more."""
     draw = story.draw("freezes")
@@ -130,8 +132,9 @@ def rows(warehouse: Warehouse, table: str) -> int:
 
 
 def test_every_kind_of_malformed_message_was_among_them(story: Story, audit: Audit) -> None:
-    """One message in twenty: each kind came, none stopped a partition, and each is in ``rejects`` as it was sent."""
-    story.feed.send(story.messages(story.form.events_per_fault, "malformed"))
-    audit("malformed messages")
+    """One message in twenty of all that the tests before this one sent, or of its own where it runs alone."""
+    if story.sent.messages < MALFORMED_AMONG_MIN:
+        story.feed.send(story.messages(MALFORMED_AMONG_MIN, "malformed"))
+        audit("malformed messages")
     assert set(MALFORMED_KINDS) <= set(story.sent.kinds)
     assert 0.03 < story.sent.malformed / story.sent.messages < 0.08
