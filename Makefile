@@ -1,4 +1,5 @@
-# make run: the Elec2 demo. make test: every check and test. Both make the environment first.
+# make run: the Elec2 demo. make test: every check and test. make test-faults: the long form of the fault tests, for a
+# quarter of an hour. All make the environment first.
 
 PYTHON := $(shell for p in python3.13 python3.12 python3.11 python3; do \
   $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
@@ -12,6 +13,9 @@ run: .venv/ready
 
 test: .venv/ready check
 	$(BIN)/pytest
+
+test-faults: .venv/ready
+	$(BIN)/pytest -n0 -s -m long
 
 check: .venv/ready
 	$(BIN)/ruff check

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from agents.groups import GROUPS
 from agents.metrics import timed
 from agents.plan import Plan, Role
 from agents.settings import Settings
@@ -14,6 +15,7 @@ from streams.admin import describe, topic_ids
 from streams.batches import BatchSettings, GroupBatches
 from streams.inbox import PREDICTION_BYTES_MAX
 from streams.records import Record
+from streams.registry import registry_of
 from streams.transactions import TransactionalBatches
 
 if TYPE_CHECKING:
@@ -38,7 +40,6 @@ def _add_intake(plan: Plan) -> None:
     from agents.intake import Intake, IntakeSettings
     from agents.recall import recall
     from learning.signing import Keyring
-    from schemas.topics import PREDICTIONS
     from streams.duplicates import SeenEvents
 
     settings = plan.settings
@@ -68,6 +69,7 @@ def _add_intake(plan: Plan) -> None:
         candidate_of=catalogue.candidate_of,
         decided_of=catalogue.decided_of,
         seen=seen,
+        schemas=registry_of(settings.kafka),
     )
     batches = TransactionalBatches(
         settings.kafka,
@@ -75,7 +77,7 @@ def _add_intake(plan: Plan) -> None:
         slot=plan.slot,
         undo=intake.undo,
         committed=intake.committed,
-        topics=[PREDICTIONS],
+        topics=GROUPS["intake"],
         handle=timed("intake", intake.handle),
         on_assign=None if seen is None else functools.partial(recall, settings, seen),
         batch=BatchSettings(events_max=settings.worker.batch_events_max, wait_seconds=INTAKE_WAIT_SECONDS),
@@ -103,7 +105,7 @@ def _add_drift(plan: Plan) -> None:
     from agents.drift import Drift
     from agents.reports import ReportDesk
     from drift.report import Reporter
-    from schemas.topics import BLOCKS, CORRECTIONS, PREDICTIONS, REVIEW_ALERTS, REVIEW_OPINIONS
+    from schemas.topics import PREDICTIONS, REVIEW_ALERTS, REVIEW_OPINIONS
     from streams.reader import LogReader
 
     settings = plan.settings
@@ -119,7 +121,7 @@ def _add_drift(plan: Plan) -> None:
     batches = GroupBatches(
         settings.kafka,
         group="drift",
-        topics=[BLOCKS, CORRECTIONS],
+        topics=GROUPS["drift"],
         handle=timed("drift", drift.handle),
         on_assign=drift.assigned,
         batch=STEADY,
@@ -198,7 +200,6 @@ def _add_learn(plan: Plan) -> None:
     from agents.labels import Labels
     from agents.learn import Learn
     from learning.signing import SigningKey
-    from schemas.topics import CORRECTIONS, LABELS
 
     settings = plan.settings
     key = SigningKey.load_or_create(plan.data / "keys" / "signing.pem")
@@ -213,7 +214,7 @@ def _add_learn(plan: Plan) -> None:
     learning = GroupBatches(
         settings.kafka,
         group="learn",
-        topics=[CORRECTIONS],
+        topics=GROUPS["learn"],
         handle=timed("learn", learn.handle),
         on_assign=learn.assigned,
         batch=BatchSettings(events_max=100, wait_seconds=0.2),
@@ -227,7 +228,7 @@ def _add_learn(plan: Plan) -> None:
             pause=lambda seconds: batches.wait_paused(stop, seconds),
         )
         batches = GroupBatches(
-            settings.kafka, group="labels", topics=[LABELS], handle=timed("labels", labels.handle), batch=STEADY
+            settings.kafka, group="labels", topics=GROUPS["labels"], handle=timed("labels", labels.handle), batch=STEADY
         )
         batches.run(stop)
 
@@ -235,7 +236,7 @@ def _add_learn(plan: Plan) -> None:
 
 
 def _add_record(plan: Plan) -> None:
-    from agents.record import RECORDED, Recorder
+    from agents.record import BATCH, Recorder
 
     settings = plan.settings
 
@@ -247,14 +248,15 @@ def _add_record(plan: Plan) -> None:
             future_seconds_max=settings.worker.future_seconds_max,
             stop=stop,
             prediction_bytes_max=_prediction_bytes_max(settings),
+            schemas=registry_of(settings.kafka),
         )
         batches = GroupBatches(
             settings.kafka,
             group="record",
-            topics=RECORDED,
+            topics=GROUPS["record"],
             handle=timed("record", recorder.handle),
             on_assign=recorder.assigned,
-            batch=BatchSettings(events_max=50_000, wait_seconds=1.0),
+            batch=BATCH,
         )
         recorder.pause = lambda seconds: batches.wait_paused(stop, seconds)
         batches.run(stop)

@@ -140,6 +140,7 @@ def add_desk(plan: Plan) -> None:
         settings.kafka, plan.warehouse, settings.accuracy, lambda model: settings.model(model).triage.audit_rate
     )
     plan.add_loop("loop watch", watch.run)
+    plan.add_loop("lag", watch.run_lag)
     plan.add_loop("desk: log", lambda stop: relay.run(listener, stop))
     plan.app.task(relay.attach)
     sender = Sender(plan.app, settings)

@@ -23,11 +23,12 @@ from schemas.prediction_columns import PredictionColumns
 from schemas.reference import Reference
 from schemas.reject import Reject
 from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS
+from streams.careful import SchemaCheck
 from streams.duplicates import SeenEvents, identities
 from streams.inbox import PREDICTION_BYTES_MAX, original_of
 from streams.outbox import Sending
-from streams.prediction_reader import MESSAGES_AT_ONCE, Part, PredictionReader
-from streams.records import Record
+from streams.prediction_reader import BYTES_AT_ONCE, MESSAGES_AT_ONCE, Part, PredictionReader
+from streams.records import Record, cuts
 from streams.rejects import reject_of
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Intake:
     ``reference_of`` and ``serving_of`` give a model's present reference and learned model, None where there is none;
     while none is in charge, triage asks ``candidate_of`` where errors are likely, and answers nothing with it.
     ``decided_of`` gives the settled answers that answer a model's questions again, ``seen`` remembers what was judged.
+    ``schemas`` knows those of a registry.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Intake:
         candidate_of: Callable[[str], ServingModel | None] = lambda _model: None,
         decided_of: Callable[[str], DecidedBefore | None] = lambda _model: None,
         seen: SeenEvents | None = None,
+        schemas: SchemaCheck | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
@@ -81,6 +84,7 @@ class Intake:
             future_ms_max=settings.future_seconds_max * 1000,
             bytes_max=settings.prediction_bytes_max,
             models_max=settings.models_max,
+            schemas=schemas,
         )
         self._triage: dict[str, Triage] = {}
         self._choices: dict[str, Choices] = {}
@@ -242,4 +246,8 @@ def _runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
         by_partition.setdefault(record.partition(), []).append(record)
     for found in by_partition.values():
         for start in range(0, len(found), MESSAGES_AT_ONCE):
-            yield found[start : start + MESSAGES_AT_ONCE]
+            run = found[start : start + MESSAGES_AT_ONCE]
+            begin = 0
+            for end in cuts(run, BYTES_AT_ONCE):
+                yield run[begin:end]
+                begin = end

@@ -11,6 +11,7 @@ from typing import cast
 
 import structlog
 
+from agents.groups import GROUPS
 from agents.metrics import LAG_MESSAGES
 from review.accuracy import AccuracyEstimate, AccuracySums
 from review.console.desk import Interval, RoleState
@@ -57,7 +58,7 @@ class LoopFigures:
 
 
 class LoopWatch:
-    """Asks ClickHouse and Kafka every two seconds; the event loop only reads ``figures``."""
+    """Asks ClickHouse and Kafka every two seconds, each in a loop of its own; the event loop only reads ``figures``."""
 
     def __init__(
         self,
@@ -66,7 +67,9 @@ class LoopWatch:
         accuracy: AccuracySettings,
         audit_rate_of: Callable[[str], float],
     ) -> None:
-        self.figures = LoopFigures()
+        self._counted = LoopFigures()
+        self._roles: tuple[RoleState, ...] = ()
+        self._late: tuple[str, ...] = ()
         self._kafka = kafka
         self._make_warehouse = warehouse
         self._accuracy = accuracy
@@ -74,22 +77,31 @@ class LoopWatch:
         self._reports: Warehouse | None = None
         self._reports_lock = threading.Lock()
 
+    @property
+    def figures(self) -> LoopFigures:
+        """What is known now."""
+        counted = self._counted
+        return dataclasses.replace(counted, roles=self._roles, warnings=(*counted.warnings, *self._late))
+
     def run(self, stop: threading.Event) -> None:
-        """Until ``stop`` is set."""
+        """Ask ClickHouse until ``stop`` is set."""
         warehouse: Warehouse | None = None
         while not stop.is_set():
             begin = time.monotonic()
-            warnings: list[str] = []
-            models, rejects = self.figures.models, self.figures.rejects
             try:
                 warehouse = warehouse or self._make_warehouse()
                 models = {counts.model: self._figures(counts) for counts in model_counts(warehouse.query)}
-                rejects = reject_counts(warehouse.query)
+                self._counted = LoopFigures(models, rejects=reject_counts(warehouse.query))
             except WarehouseError as error:
                 warehouse = None
-                warnings.append(f"Counts are old: {error}")
-            roles, notes = self._roles()
-            self.figures = LoopFigures(models, roles, rejects, tuple(warnings + notes))
+                self._counted = dataclasses.replace(self._counted, warnings=(f"Counts are old: {error}",))
+            stop.wait(max(REFRESH_SECONDS, (time.monotonic() - begin) / REFRESH_SHARE_MAX))
+
+    def run_lag(self, stop: threading.Event) -> None:
+        """Ask Kafka until ``stop`` is set; apart from ClickHouse, whose trouble is when the lag of RECORD matters."""
+        while not stop.is_set():
+            begin = time.monotonic()
+            self._measure_lag()
             stop.wait(max(REFRESH_SECONDS, (time.monotonic() - begin) / REFRESH_SHARE_MAX))
 
     async def report_html(self, report_id: str) -> str | None:
@@ -129,19 +141,19 @@ class LoopWatch:
             return None
         return Interval(estimate=found[0], low=found[1], high=found[2], level=1.0 - self._accuracy.alpha)
 
-    def _roles(self) -> tuple[tuple[RoleState, ...], list[str]]:
+    def _measure_lag(self) -> None:
         try:
-            lags = lag_of_groups(self._kafka, ("intake", "drift", "learn", "record", "labels"))
+            lags = lag_of_groups(self._kafka, GROUPS)
         except StreamsError as error:
-            return (), [f"Lag is unknown: {error}"]
+            self._roles, self._late = (), (f"Lag is unknown: {error}",)
+            return
         for role, lag in lags.items():
-            LAG_MESSAGES.labels(role).set(lag or 0)
-        late = [f"{role} is {lag} messages behind." for role, lag in lags.items() if (lag or 0) > LAG_WARNING_EVENTS]
-        return tuple(role_state(role, lag) for role, lag in lags.items()), late
+            LAG_MESSAGES.labels(role).set(lag)
+        self._roles = tuple(role_state(role, lag) for role, lag in lags.items())
+        late = [role for role, lag in lags.items() if lag > LAG_WARNING_EVENTS]
+        self._late = tuple(f"{role} is {lags[role]} messages behind." for role in late)
 
 
-def role_state(role: str, lag: int | None) -> RoleState:
+def role_state(role: str, lag: int) -> RoleState:
     """What the console says of a role; the markers that end transactions count as messages, so a few are none."""
-    if lag is None:
-        return RoleState(role=role, note="has read nothing yet")
     return RoleState(role=role, lag_events=lag, note="keeping up" if lag <= LAG_AT_REST_EVENTS else "catching up")

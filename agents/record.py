@@ -2,45 +2,76 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import random
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import structlog
 
+from agents.groups import RECORDED
 from agents.metrics import RECORD_FAILURES, RECORD_ROWS
 from schemas.codec import MalformedError, decode_one_or_many
 from schemas.reject import Reject
-from schemas.topics import ALL_TOPICS, PREDICTIONS, REJECTS, Topic
-from streams.batches import HandBack, Place
-from streams.inbox import PREDICTION_BYTES_MAX, read_predictions
-from streams.outbox import Sending
-from streams.records import Record
+from schemas.topics import PREDICTIONS, REJECTS
+from schemas.verdict import Verdict
+from schemas.wire import Wire
+from streams.batches import BatchSettings, HandBack, Place
+from streams.careful import SchemaCheck
+from streams.inbox import PREDICTION_BYTES_MAX, original_of, read_predictions
+from streams.outbox import Outbox
+from streams.records import Record, cuts
 from streams.rejects import reject_of
 from warehouse.client import Warehouse
+from warehouse.columns import Places, prediction_columns, verdict_columns
 from warehouse.errors import WarehouseError
-from warehouse.rows import Identity, Row, row_of, rows_of
+from warehouse.inserts import ColumnInsert, Insert, JsonInsert
+from warehouse.rows import Identity, Row, rows_of
 from warehouse.tables import table_of
-from warehouse.writer import Insert, split_inserts, store
+from warehouse.writer import RefusedRow, pack_inserts, store
 
-__all__ = ["RECORDED", "Recorder"]
+__all__ = ["BATCH", "Recorder"]
 
 T = TypeVar("T")
+W = TypeVar("W", bound=Wire)
 
 log = structlog.get_logger(__name__)
 
-RECORDED: tuple[Topic, ...] = tuple(topic for topic in ALL_TOPICS if topic.value is not None)
+KIND_OF: dict[str, type[Wire]] = {topic.name: topic.value for topic in RECORDED if topic.value is not None}
 BACK_OFF_SECONDS_MAX = 30.0
 BACK_OFF_SECONDS_MIN = 0.2
+
+BATCH = BatchSettings(events_max=100_000, wait_seconds=1.0)
+"""What comes live is stored after a second; a backlog in large inserts, after which ClickHouse has less to merge."""
+
+RUN_MESSAGES_MAX = 2_000
+RUN_BYTES_MAX = 1024 * 1024
+"""Messages read at once: few enough that what they hold is still in the processor's cache when its columns are made."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class UnderWay:
+    """An insert that a thread is busy with, and the messages its rows came from."""
+
+    table: str
+    insert: Insert
+    records: Sequence[Record]
+    written: Future[None]
+    refused: set[tuple[int, int]] = dataclasses.field(default_factory=set)
+    """Offset and index of the rows that ClickHouse refused and that are told of."""
 
 
 class Recorder:
     """Writes batches of all topics. ``handle`` is called by one thread.
 
     After an assignment each partition goes on behind the highest identity that ClickHouse holds, so a batch that was
-    stored but not committed is not stored again; within one, the insert's token is made of the same identity. While
+    stored but not committed is not stored again; within one, the insert's token is made of the same identity. While an
+    insert is under way the next one is made ready, one at most, and ``handle`` returns when all are stored. While
     ClickHouse is away the batch in hand waits (``pause``), with back-off and jitter, and nothing more is taken.
     """
 
@@ -53,6 +84,7 @@ class Recorder:
         future_seconds_max: int,
         stop: threading.Event,
         prediction_bytes_max: int = PREDICTION_BYTES_MAX,
+        schemas: SchemaCheck | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._warehouse = warehouse
@@ -61,60 +93,102 @@ class Recorder:
         self._future_ms_max = future_seconds_max * 1000
         self._stop = stop
         self._prediction_bytes_max = prediction_bytes_max
+        self._schemas = schemas
         self._clock = clock
         self._ids: dict[str, str] = {}
+        self._stored: dict[tuple[str, int], tuple[int, int]] = {}
+        self._inserter = ThreadPoolExecutor(1, thread_name_prefix="record insert")
+        self._under_way: UnderWay | None = None
+        self._untold = False
         self._jitter = random.Random()  # noqa: S311  # spreads retries, guards nothing
         self.pause: Callable[[float], bool] = lambda seconds: not self._stop.wait(seconds)
         """Waits without losing the group; False where the batch is not ours any more."""
 
     def assigned(self, places: list[Place]) -> dict[tuple[str, int], int]:
-        """Go on behind what is stored."""
+        """Go on behind what is stored, at the message it ends with: of that one a part may be missing."""
         self._ids = self._topic_ids()
+        self._stored, self._under_way = {}, None
         starts = {}
         for place in places:
-            highest = self._patiently(lambda place=place: self._highest(place), self._wait)  # type: ignore[misc]
-            if highest is not None:
-                starts[place.topic, place.partition] = max(highest + 1, place.committed or 0)
+            last = self._patiently(lambda place=place: self._last(place), self._wait)  # type: ignore[misc]
+            if last is not None:
+                self._stored[place.topic, place.partition] = last
+                starts[place.topic, place.partition] = max(last[0], place.committed or 0)
         return starts
 
-    def handle(self, records: Sequence[Record], outbox: Sending) -> None:
-        """One batch: partition by partition, each in order."""
-        by_partition: dict[tuple[str, int], list[Record]] = {}
+    def handle(self, records: Sequence[Record], outbox: Outbox) -> None:
+        """One batch: partition by partition, each in order; all of it is stored or rejected when this returns."""
+        by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)
         for record in records:
-            name = record.topic().removeprefix(self._prefix)
-            by_partition.setdefault((name, record.partition()), []).append(record)
-        for (name, _), found in by_partition.items():
-            self._store(name, found, outbox)
+            by_partition[record.topic(), record.partition()].append(record)
+        for (topic, partition), found in by_partition.items():
+            self._store(topic.removeprefix(self._prefix), partition, found, outbox)
+        self._settle(outbox)
 
-    def _highest(self, place: Place) -> int | None:
-        return self._warehouse.highest_offset(table_of(place.topic), self._ids[place.topic], place.partition)
+    def _last(self, place: Place) -> tuple[int, int] | None:
+        return self._warehouse.highest_identity(table_of(place.topic), self._ids[place.topic], place.partition)
 
-    def _store(self, name: str, records: Sequence[Record], outbox: Sending) -> None:
-        table = table_of(name)
-        settings = self._warehouse.settings
-        rows = self._rows(name, records, outbox)
-        for insert in split_inserts(rows, rows_max=settings.insert_rows_max, bytes_max=settings.insert_bytes_max):
-            self._insert(table, insert, records, outbox)
+    def _store(self, name: str, partition: int, records: Sequence[Record], outbox: Outbox) -> None:
+        table, settings = table_of(name), self._warehouse.settings
+        runs = self._runs(name, partition, records, outbox)
+        for insert in pack_inserts(runs, rows_max=settings.insert_rows_max, bytes_max=settings.insert_bytes_max):
+            self._settle(outbox)
+            self._tell(outbox)
+            written = self._inserter.submit(self._warehouse.write, table, insert)
+            self._under_way = UnderWay(table, insert, records, written)
 
-    def _rows(self, name: str, records: Sequence[Record], outbox: Sending) -> list[Row]:
-        topic_id = self._ids[name]
+    def _runs(self, name: str, partition: int, records: Sequence[Record], outbox: Outbox) -> Iterator[Insert]:
+        """The rows of some messages at a time; those that are stored already are left out."""
+        last = self._stored.get((name, partition), (-1, -1))
+        for some in _runs_of(records):
+            run = self._read(name, partition, some, outbox)
+            if run is not None and int(run.offsets[0]) <= last[0]:
+                places = zip(map(int, run.offsets), map(int, run.indexes), strict=True)
+                stored = sum(place <= last for place in places)
+                run = run.part(stored, len(run)) if stored < len(run) else None
+            if run is not None:
+                yield run
+
+    def _read(self, name: str, partition: int, records: Sequence[Record], outbox: Outbox) -> Insert | None:
+        """The rows of messages; what cannot be read is rejected, predictions aside: INTAKE rejects those."""
         if name == PREDICTIONS.name:
-            arrivals = read_predictions(
-                records,
-                self._prefix,
-                now_ms=0,
-                future_ms_max=self._future_ms_max,
-                bytes_max=self._prediction_bytes_max,
-            )
-            return [
-                row_of(name, event, Identity(topic_id, partition, offset, index))
-                for event, partition, offset, index in zip(
-                    arrivals.events, arrivals.partitions, arrivals.offsets, arrivals.indexes, strict=True
-                )
-            ]
-        kind = next(topic.value for topic in RECORDED if topic.name == name)
-        assert kind is not None
+            return self._read_predictions(partition, records)
+        if KIND_OF[name] is Verdict:
+            return self._read_verdicts(name, partition, records, outbox)
         rows: list[Row] = []
+        for record, values in self._values(KIND_OF[name], records, outbox):
+            rows += rows_of(name, values, Identity(self._ids[name], partition, record.offset()))
+        return JsonInsert.of(rows) if rows else None
+
+    def _read_predictions(self, partition: int, records: Sequence[Record]) -> Insert | None:
+        found = read_predictions(
+            records,
+            self._prefix,
+            now_ms=0,
+            future_ms_max=self._future_ms_max,
+            bytes_max=self._prediction_bytes_max,
+            schemas=self._schemas,
+        )
+        if not found.events:
+            return None
+        places = Places(self._ids[PREDICTIONS.name], partition, found.offsets, found.indexes)
+        return ColumnInsert(prediction_columns(found.events, found.times_ms, places))
+
+    def _read_verdicts(self, name: str, partition: int, records: Sequence[Record], outbox: Outbox) -> Insert | None:
+        verdicts: list[Verdict] = []
+        offsets: list[int] = []
+        indexes: list[int] = []
+        for record, values in self._values(Verdict, records, outbox):
+            verdicts += values
+            offsets += [record.offset()] * len(values)
+            indexes += range(len(values))
+        if not verdicts:
+            return None
+        places = Places(self._ids[name], partition, offsets, indexes)
+        return ColumnInsert(verdict_columns(verdicts, places))
+
+    def _values(self, kind: type[W], records: Sequence[Record], outbox: Outbox) -> Iterator[tuple[Record, list[W]]]:
+        """What each message holds; a tombstone holds nothing."""
         for record in records:
             data = record.value()
             if data is None:
@@ -123,38 +197,77 @@ class Recorder:
                 values = decode_one_or_many(kind, data)
             except MalformedError as error:
                 self._reject(record, error.reason, error.field, outbox)
-                continue
-            rows += rows_of(name, values, Identity(topic_id, record.partition(), record.offset()))
-        return rows
+            else:
+                yield record, values
 
-    def _insert(self, table: str, insert: Insert, records: Sequence[Record], outbox: Sending) -> None:
-        refused = self._patiently(lambda: store(self._warehouse.insert, table, insert))
-        RECORD_ROWS.labels(table).inc(len(insert.rows) - len(refused))
-        by_offset = {record.offset(): record for record in records}
-        for one in refused:
-            self._reject(by_offset[int(one.row["_offset"])], f"ClickHouse: {one.reason}", "", outbox)
+    def _settle(self, outbox: Outbox) -> None:
+        """Wait for the insert under way, and try again where it failed."""
+        one, self._under_way = self._under_way, None
+        if one is None:
+            return
 
-    def _reject(self, record: Record, reason: str, field: str, outbox: Sending) -> None:
+        def refuse(row: RefusedRow) -> None:
+            if (row.offset, row.index) not in one.refused:
+                one.refused.add((row.offset, row.index))
+                record = next(record for record in one.records if record.offset() == row.offset)
+                self._reject(record, f"ClickHouse: {row.reason}", "", outbox, row.index)
+                self._tell(outbox)
+
+        again = functools.partial(store, self._warehouse.write, one.table, one.insert, refuse)
+        self._patiently(again, begun=functools.partial(again, begun=one.written.result))
+        RECORD_ROWS.labels(one.table).inc(len(one.insert) - len(one.refused))
+
+    def _reject(self, record: Record, reason: str, field: str, outbox: Outbox, index: int | None = None) -> None:
+        """Tell of a message, or of its element ``index``, that it is not stored."""
         now_ms = int(self._clock() * 1000)
         if record.topic() == self._prefix + REJECTS.name:
             log.error("a reject cannot be stored", offset=record.offset(), why=reason)
             return
-        reject: Reject = reject_of(record, self._prefix, role="record", reason=reason, field=field, now_ms=now_ms)
+        original = None if index is None else original_of(record, index)
+        reject: Reject = reject_of(
+            record, self._prefix, role="record", reason=reason, field=field, now_ms=now_ms, original=original,
+            index=index or 0,
+        )  # fmt: skip
         outbox.send(REJECTS, reject.source_key, reject)
+        self._untold = True
+
+    def _tell(self, outbox: Outbox) -> None:
+        """See that rejects arrive before rows behind them are stored: what is stored is not read again."""
+        if self._untold:
+            outbox.flush()
+            self._untold = False
 
     def _wait(self, seconds: float) -> bool:
         """While partitions are assigned the consumer may not be asked for anything: just wait."""
         return not self._stop.wait(seconds)
 
-    def _patiently(self, call: Callable[[], T], pause: Callable[[float], bool] | None = None) -> T:
-        """Call until ClickHouse answers; raises HandBack where the batch should be handed back instead."""
-        wait_seconds = BACK_OFF_SECONDS_MIN
+    def _patiently(
+        self, call: Callable[[], T], pause: Callable[[float], bool] | None = None, begun: Callable[[], T] | None = None
+    ) -> T:
+        """Call until ClickHouse answers; raises HandBack where the batch should be handed back instead.
+
+        ``begun`` is a first call that is under way already, and gives its result.
+        """
+        wait_seconds, attempt = BACK_OFF_SECONDS_MIN, begun or call
         while True:
             try:
-                return call()
+                answer = attempt()
             except WarehouseError as error:
                 RECORD_FAILURES.inc()
                 log.warning("ClickHouse did not take a batch, trying again", wait_seconds=wait_seconds, why=str(error))
+            else:
+                if wait_seconds > BACK_OFF_SECONDS_MIN:
+                    log.info("ClickHouse takes batches again")
+                return answer
             if not (pause or self.pause)(wait_seconds * self._jitter.uniform(0.5, 1.0)):
                 raise HandBack
-            wait_seconds = min(BACK_OFF_SECONDS_MAX, wait_seconds * 2)
+            wait_seconds, attempt = min(BACK_OFF_SECONDS_MAX, wait_seconds * 2), call
+
+
+def _runs_of(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    for start in range(0, len(records), RUN_MESSAGES_MAX):
+        some = records[start : start + RUN_MESSAGES_MAX]
+        begin = 0
+        for end in cuts(some, RUN_BYTES_MAX):
+            yield some[begin:end]
+            begin = end

@@ -22,7 +22,16 @@ from streams.clients import common_client_config
 from streams.errors import KafkaUnreachable, TopicsNotCreated, WrongClientSetting
 from streams.settings import MESSAGE_OVERHEAD_BYTES, KafkaSettings
 
-__all__ = ["TopicState", "check_reachable", "create_topics", "describe", "full_name", "topic_config", "topic_ids"]
+__all__ = [
+    "TopicState",
+    "check_reachable",
+    "create_topics",
+    "describe",
+    "full_name",
+    "partition_counts",
+    "topic_config",
+    "topic_ids",
+]
 
 ANSWER_SECONDS_MAX: Final = 30.0
 POLL_SECONDS: Final = 0.02
@@ -133,6 +142,11 @@ def topic_ids(settings: KafkaSettings, topics: Sequence[Topic] = ALL_TOPICS) -> 
     An id is unique across clusters and re-creations of a topic: with partition and offset it identifies a record.
     """
     return {name: str(found.topic_id) for name, found in _descriptions(settings, topics).items()}
+
+
+def partition_counts(settings: KafkaSettings, topics: Sequence[Topic] = ALL_TOPICS) -> dict[str, int]:
+    """How many partitions each existing topic has, by its name without the prefix. Raises ``KafkaUnreachable``."""
+    return {name: len(found.partitions) for name, found in _descriptions(settings, topics).items()}
 
 
 def describe(settings: KafkaSettings, topics: Sequence[Topic] = ALL_TOPICS) -> dict[str, TopicState]:

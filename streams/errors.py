@@ -8,6 +8,7 @@ StreamsError
 ├── BufferFull            a producer's buffer stayed full
 ├── WrongEvent            a prediction or a label that watchloop would reject; a ValueError too
 ├── SlotTaken             another worker runs under the same transactional id
+├── RegistryUnreachable   the schema registry does not answer, or refuses to
 └── EmbeddedKafkaError    the Kafka that watchloop starts itself
     ├── JarsMissing       the jars cannot be had
     ├── JarMismatch       a jar is not the one that the lock file names
@@ -28,6 +29,7 @@ __all__ = [
     "KafkaFolderMismatch",
     "KafkaUnreachable",
     "NotDelivered",
+    "RegistryUnreachable",
     "SlotTaken",
     "StreamsError",
     "TopicsNotCreated",
@@ -93,6 +95,10 @@ class WrongEvent(StreamsError, ValueError):  # noqa: N818
 
 class SlotTaken(StreamsError):  # noqa: N818
     """Another worker runs under the same transactional id: this one has been fenced."""
+
+
+class RegistryUnreachable(StreamsError):  # noqa: N818
+    """The schema registry does not answer, or refuses to."""
 
 
 class EmbeddedKafkaError(StreamsError):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
+from schemas.topics import Topic
+from streams.admin import partition_counts
 from streams.clients import common_client_config
 from streams.errors import KafkaUnreachable
 from streams.settings import KafkaSettings
@@ -16,37 +19,58 @@ from streams.settings import KafkaSettings
 __all__ = ["begins_of", "ends_of", "lag_of_groups"]
 
 REQUEST_SECONDS_MAX = 10.0
+ASK_AGAIN_SECONDS = 0.2
+COORDINATOR_MOVES = (
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
 
 
-def lag_of_groups(settings: KafkaSettings, groups: Sequence[str]) -> dict[str, int | None]:
-    """Messages between what a group has committed and the end of its partitions; None where it committed nothing.
+def lag_of_groups(settings: KafkaSettings, groups: Mapping[str, Iterable[Topic]]) -> dict[str, int]:
+    """Messages of its topics that each group has not read yet: all that there are, where it committed nothing.
 
     Transaction markers count as messages, so a group that has read everything may show a few. Raises KafkaUnreachable.
     """
     admin = AdminClient(common_client_config(settings))
+    topics = {topic.name: topic for read in groups.values() for topic in read}
+    places = {
+        name: [(settings.prefix + name, partition) for partition in range(partitions)]
+        for name, partitions in partition_counts(settings, list(topics.values())).items()
+    }
     try:
         committed = {group: _committed(admin, settings.prefix + group) for group in groups}
-        places = {(p.topic, p.partition) for found in committed.values() for p in found}
-        ends = ends_of(admin, sorted(places))
+        every = sorted(place for of_topic in places.values() for place in of_topic)
+        begins, ends = _offsets(admin, every, OffsetSpec.earliest()), ends_of(admin, every)  # type: ignore[no-untyped-call]
     except KafkaException as error:
         raise KafkaUnreachable(f"lag is unknown: {error.args[0].str()}") from error
     return {
-        group: sum(max(0, ends[p.topic, p.partition] - p.offset) for p in found) if found else None
-        for group, found in committed.items()
+        group: sum(
+            max(0, ends[place] - max(begins[place], committed[group].get(place, 0)))
+            for topic in read
+            for place in places.get(topic.name, ())
+        )
+        for group, read in groups.items()
     }
 
 
-def _committed(admin: AdminClient, group: str) -> list[TopicPartition]:
-    asked = admin.list_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group)], request_timeout=REQUEST_SECONDS_MAX
-    )
-    try:
-        found = asked[group].result()
-    except KafkaException as error:
-        if error.args[0].name() in ("GROUP_ID_NOT_FOUND", "COORDINATOR_NOT_AVAILABLE", "NOT_COORDINATOR"):
-            return []
-        raise
-    return [place for place in found.topic_partitions if place.offset >= 0]
+def _committed(admin: AdminClient, group: str) -> dict[tuple[str, int], int]:
+    """What a group has committed; nothing where there is no such group. A coordinator that moves is asked again."""
+    deadline = time.monotonic() + REQUEST_SECONDS_MAX
+    while True:
+        asked = admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group)], request_timeout=REQUEST_SECONDS_MAX
+        )
+        try:
+            found = asked[group].result()
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return {}
+            if error.args[0].code() not in COORDINATOR_MOVES or time.monotonic() > deadline:
+                raise
+            time.sleep(ASK_AGAIN_SECONDS)
+        else:
+            return {(p.topic, p.partition): p.offset for p in found.topic_partitions if p.offset >= 0}
 
 
 def ends_of(admin: AdminClient, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
-__all__ = ["Record", "header_of"]
+__all__ = ["Record", "cuts", "header_of"]
 
 Headers = list[tuple[str, bytes | None]]
 
@@ -35,6 +36,20 @@ class Record(Protocol):
 
     def timestamp(self) -> tuple[int, int]:
         """(kind, epoch milliseconds) of the broker's or the producer's clock."""
+
+
+def cuts(records: Sequence[Record], bytes_max: int) -> list[int]:
+    """Where to cut so that no part but a single record has more than ``bytes_max`` bytes; the last is the end."""
+    sizes = list(map(len, records))
+    if sum(sizes) <= bytes_max:
+        return [len(records)] if records else []
+    found, begin, held = [], 0, 0
+    for place, size in enumerate(sizes):
+        if place > begin and held + size > bytes_max:
+            found.append(place)
+            begin, held = place, 0
+        held += size
+    return [*found, len(records)]
 
 
 def header_of(record: Record, name: str) -> bytes | None:

@@ -11,7 +11,15 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 
-from warehouse.errors import AuthenticationRefused, ClickHouseUnreachable, QueryRefused, WarehouseError, one_line
+from warehouse.errors import (
+    AuthenticationRefused,
+    ClickHouseUnreachable,
+    NoRoom,
+    QueryRefused,
+    WarehouseError,
+    one_line,
+)
+from warehouse.inserts import Insert
 from warehouse.rows import Row, encode_rows
 from warehouse.settings import ClickHouseSettings
 from warehouse.sql_text import read_statement
@@ -22,6 +30,7 @@ __all__ = ["Warehouse"]
 T = TypeVar("T")
 
 AUTHENTICATION_CODES = frozenset({192, 193, 194, 516})
+NO_ROOM_CODES = frozenset({243})
 
 INSERT_SETTINGS = {
     # One insert is one part with one token; asynchronous inserts would mix them.
@@ -58,18 +67,17 @@ class Warehouse:
         """Raise ClickHouseUnreachable or AuthenticationRefused where queries could not be answered."""
         self.query("SELECT 1")
 
-    def insert(self, table: str, rows: Sequence[Row] | bytes, token: str = "") -> None:
+    def insert(self, table: str, rows: Sequence[Row], token: str = "") -> None:
         """Insert rows of one table; a second insert with the same ``token`` is dropped by ClickHouse.
 
-        ``rows`` may be encoded already (JSONEachRow). All rows are stored, or none.
+        All rows are stored, or none.
         """
-        block = rows if isinstance(rows, bytes) else encode_rows(rows)
-        if not block:
-            return
-        settings = {**INSERT_SETTINGS, "insert_deduplication_token": token}
-        target = f"`{self.settings.database}`.`{table}`"
-        client = self._shared()
-        self._guarded(functools.partial(client.raw_insert, target, None, block, settings=settings, fmt="JSONEachRow"))
+        if rows:
+            self._insert(table, None, encode_rows(rows), "JSONEachRow", token)
+
+    def write(self, table: str, insert: Insert) -> None:
+        """Store the rows of an insert, or none of them; a second one of the same rows is dropped by ClickHouse."""
+        self._insert(table, insert.columns, insert.block(), insert.format, insert.token)
 
     def query(self, sql: str, params: Mapping[str, Any] | None = None) -> list[dict[str, Any]]:
         """The rows of an answer, column to value; ``params`` fill ``{name:Type}``."""
@@ -101,17 +109,18 @@ class Warehouse:
         offset, index = rows[0]["last"]
         return int(offset), int(index)
 
-    def highest_offset(self, table: str, topic_id: str, partition: int) -> int | None:
-        """Offset of the last message stored of one partition, or None."""
-        last = self.highest_identity(table, topic_id, partition)
-        return None if last is None else last[0]
-
     def close(self) -> None:
         """Close the connection."""
         with self._lock:
             client, self._client = self._client, None
         if client is not None:
             client.close()
+
+    def _insert(self, table: str, columns: Sequence[str] | None, block: bytes, fmt: str, token: str) -> None:
+        settings = {**INSERT_SETTINGS, "insert_deduplication_token": token}
+        target = f"`{self.settings.database}`.`{table}`"
+        client = self._shared()
+        self._guarded(functools.partial(client.raw_insert, target, columns, block, settings=settings, fmt=fmt))
 
     def _shared(self) -> Any:
         with self._lock:
@@ -159,4 +168,7 @@ class Warehouse:
             return ClickHouseUnreachable(
                 f"{where} does not answer: is it running, and is the address right? ({detail})"
             )
+        if code in NO_ROOM_CODES:
+            text = f"{where} has no room for more rows: delete old ones, or give it more disk ({detail})"
+            return NoRoom(text, code=code, detail=detail)
         return QueryRefused(f"{where}: {detail}", code=code, detail=detail)

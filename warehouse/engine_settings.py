@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 from xml.sax.saxutils import escape
 
 from warehouse.settings import EmbeddedClickHouseSettings
 
 __all__ = ["analyst_base", "write_config", "writer_base"]
+
+
+MERGE_TREE: Final = {"old_parts_lifetime": 60, "cleanup_delay_period": 10, "max_cleanup_delay_period": 20}
+"""Parts that were merged, or whose rows were deleted, are removed after a minute or so, not eight and more: by then the
+merged part has reached the disk, and who deletes rows wants the room back.
+"""
 
 
 def writer_base(settings: EmbeddedClickHouseSettings) -> dict[str, str]:
@@ -46,6 +53,8 @@ def write_config(folder: Path, settings: EmbeddedClickHouseSettings) -> Path:
         "user_files_path": f"{escape(str(nowhere))}/",
     }
     text = "".join(f"<{name}>{value}</{name}>" for name, value in lines.items())
+    merge_tree = "".join(f"<{name}>{value}</{name}>" for name, value in MERGE_TREE.items())
+    text += f"<merge_tree>{merge_tree}</merge_tree>"
     path = folder / "engine.xml"
     path.write_text(f"<clickhouse>{text}</clickhouse>\n")
     return path

@@ -5,7 +5,8 @@
     WarehouseError
     ├── ClickHouseUnreachable     nothing answers at the address
     ├── QueryRefused              ClickHouse answered with an error; ``code`` is ClickHouse's
-    │   └── AuthenticationRefused wrong user or password
+    │   ├── AuthenticationRefused wrong user or password
+    │   └── NoRoom                the disk, or the quota on it, is full
     ├── EmbeddedDidNotStart       the embedded server ended before it answered
     └── UnsupportedTopic          no table for a topic's values
 
@@ -18,6 +19,7 @@ __all__ = [
     "AuthenticationRefused",
     "ClickHouseUnreachable",
     "EmbeddedDidNotStart",
+    "NoRoom",
     "QueryRefused",
     "UnsupportedTopic",
     "WarehouseError",
@@ -55,6 +57,10 @@ class QueryRefused(WarehouseError):  # noqa: N818
 
 class AuthenticationRefused(QueryRefused):
     """The user or the password is wrong."""
+
+
+class NoRoom(QueryRefused):
+    """The disk, or the quota on it, is full: inserts are refused until there is room."""
 
 
 class EmbeddedDidNotStart(WarehouseError):  # noqa: N818

@@ -1,4 +1,7 @@
-"""From what travels to what is stored: pure, one function a kind of value."""
+"""From what travels to what is stored: pure, one function a kind of value.
+
+Predictions and verdicts, of which there are too many for an object a row, are in ``columns``.
+"""
 
 from __future__ import annotations
 
@@ -18,12 +21,11 @@ from schemas.label import Label
 from schemas.manifest import Manifest
 from schemas.opinion import Opinion
 from schemas.person import Person
-from schemas.prediction import Prediction, confidence_of, epoch_ms, label_text
+from schemas.prediction import epoch_ms, label_text
 from schemas.reference import Reference
 from schemas.reject import Reject
 from schemas.setting import Setting
 from schemas.task import Task
-from schemas.verdict import Verdict
 from schemas.wire import Scalar, Wire
 from warehouse.errors import UnsupportedTopic
 from warehouse.tables import TABLE_OF_TOPIC
@@ -83,7 +85,7 @@ def row_of(topic: str, value: Wire, identity: Identity) -> Row:
     """The row of one value; raises UnsupportedTopic."""
     columns = COLUMNS_OF.get(type(value))
     if columns is None or topic not in TABLE_OF_TOPIC:
-        raise UnsupportedTopic(f"a {type(value).__name__} from topic {topic!r} has no table in ClickHouse")
+        raise UnsupportedTopic(f"a {type(value).__name__} from topic {topic!r} does not become a row of a table")
     row = columns(value)
     row["_topic_id"] = identity.topic_id
     row["_partition"] = identity.partition
@@ -119,28 +121,6 @@ def _plain(value: Wire, times: tuple[str, ...], without: tuple[str, ...] = ()) -
     for name in times:
         row[name] = seconds(row[name])
     return row
-
-
-def _prediction(value: Prediction) -> Row:
-    numbers, texts = split_features(value.features)
-    return {
-        "event_id": value.event_id,
-        "model": value.model,
-        "model_version": value.model_version,
-        "time": seconds(epoch_ms(value.time)),
-        "features": numbers,
-        "features_text": texts,
-        "prediction": label_text(value.prediction),
-        "confidence": confidence_of(value),
-        "probabilities": value.probabilities or {},
-        "slices": value.slices,
-        "risk": value.risk,
-        "subject": value.subject or "",
-        "consent_review": value.consent.review,
-        "consent_learn": value.consent.learn,
-        "content": value.content or "",
-        "producer": value.producer,
-    }
 
 
 def _label(value: Label) -> Row:
@@ -225,9 +205,7 @@ def _setting(value: Setting) -> Row:
 COLUMNS_OF: Final = cast(
     dict[type[Wire], Callable[[Wire], Row]],
     {
-        Prediction: _prediction,
         Label: _label,
-        Verdict: lambda value: _plain(value, ("time", "decided_at")),
         Reject: _reject,
         Block: _block,
         Alert: lambda value: _plain(value, ("fired_at", "changed_at", "judged_until", "raised_at", "told_at")),

@@ -29,9 +29,9 @@ class ClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     analyst_password: str = ""
     """Password of ``analyst_user``."""
     insert_rows_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 50_000
-    """Rows in one insert; more are sent as several."""
+    """Rows in one insert; more are sent as several, those of one message together."""
     insert_bytes_max: Annotated[int, Meta(ge=1_024, le=GIB)] = 32 * MIB
-    """Bytes in one insert before compression; a single larger row is sent alone."""
+    """Bytes in one insert before compression; a single larger message is sent alone."""
     connect_seconds_max: Annotated[int, Meta(ge=1, le=300)] = 5
     """Longest wait for a connection; then ClickHouse counts as unreachable."""
     query_seconds_max: Annotated[int, Meta(ge=1, le=3_600)] = 60
@@ -46,7 +46,7 @@ class EmbeddedClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forb
     caches_bytes_max: Annotated[int, Meta(ge=MIB)] = 128 * MIB
     """Memory of the engine's caches of marks and of index marks, each."""
     disk_bytes_max: Annotated[int, Meta(ge=16 * MIB)] = 100 * GIB
-    """Bytes of stored parts; inserts beyond it fail with code 243 until rows are dropped."""
+    """Bytes of stored parts, of merged ones for another minute; beyond it inserts fail with code 243 until rows go."""
     disk_free_bytes_min: Annotated[int, Meta(ge=0)] = 512 * MIB
     """Inserts fail with code 243 while the disk has less free space than this."""
     writer_handles: Annotated[int, Meta(ge=1, le=64)] = 4

@@ -8,11 +8,13 @@ import urllib.request
 
 import msgspec
 
+from agents.groups import GROUPS
 from agents.settings import Settings
 from schemas.topics import ALL_TOPICS
 from streams.admin import check_reachable, describe
 from streams.errors import StreamsError
 from streams.lag import lag_of_groups
+from streams.registry import check_registry
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from watchloop.folder import DataFolder
@@ -35,6 +37,8 @@ def run_checks(settings: Settings, data: pathlib.Path) -> list[Finding]:
     found = [_kafka(settings)]
     if found[0].ok:
         found += [_topics(settings), *_lags(settings)]
+    if settings.kafka.registry_url:
+        found.append(_registry(settings))
     found.append(_clickhouse(settings))
     endpoints = DataFolder(data).endpoints()
     url = endpoints.console if endpoints else f"http://{settings.console.host}:{settings.console.port}"
@@ -63,17 +67,18 @@ def _topics(settings: Settings) -> Finding:
 
 def _lags(settings: Settings) -> list[Finding]:
     try:
-        lags = lag_of_groups(settings.kafka, ("intake", "drift", "learn", "labels", "record"))
+        lags = lag_of_groups(settings.kafka, GROUPS)
     except StreamsError as error:
         return [Finding("lag", ok=False, says=str(error))]
-    return [
-        Finding(
-            f"lag of {role}",
-            ok=lag is None or lag <= LAG_EVENTS_MAX,
-            says="has committed nothing yet" if lag is None else f"{lag} messages",
-        )
-        for role, lag in lags.items()
-    ]
+    return [Finding(f"lag of {role}", ok=lag <= LAG_EVENTS_MAX, says=f"{lag} messages") for role, lag in lags.items()]
+
+
+def _registry(settings: Settings) -> Finding:
+    try:
+        check_registry(settings.kafka)
+    except StreamsError as error:
+        return Finding("registry", ok=False, says=str(error))
+    return Finding("registry", ok=True, says=settings.kafka.registry_url)
 
 
 def _clickhouse(settings: Settings) -> Finding:

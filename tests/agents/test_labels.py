@@ -6,6 +6,7 @@ import json
 
 import pytest
 from plain_record import PREFIX, CollectingOutbox, PlainRecord
+from plain_rows import rows_of
 
 from agents.labels import GIVE_UP_SECONDS, Labels
 from schemas.codec import decode, encode
@@ -16,7 +17,7 @@ from schemas.reject import Reject
 from schemas.topics import CORRECTIONS, REJECTS
 from streams.batches import HandBack
 from warehouse.client import Warehouse
-from warehouse.rows import Identity, rows_of
+from warehouse.rows import Identity
 
 pytestmark = pytest.mark.servers
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pathlib
+import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 import pytest
 from plain_record import PREFIX, CollectingOutbox, PlainRecord
+from structlog.testing import capture_logs
 
-from agents.record import RECORDED, Recorder
+from agents.groups import RECORDED
+from agents.record import RUN_MESSAGES_MAX, Recorder
 from schemas.codec import encode
 from schemas.label import Label
 from schemas.reject import Reject
@@ -20,6 +23,8 @@ from schemas.verdict import Verdict
 from streams.batches import HandBack, Place
 from warehouse.client import Warehouse
 from warehouse.embedded import EmbeddedClickHouse
+from warehouse.errors import ClickHouseUnreachable, NoRoom
+from warehouse.inserts import Insert
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
 from warehouse.tables import table_of
 
@@ -107,8 +112,8 @@ def test_a_restart_goes_on_behind_what_is_stored(warehouse: Warehouse) -> None:
     hand(first, messages(LABELS.name, [label(n) for n in range(7)]))
     second = recorder(warehouse)
     starts = second.assigned([Place("labels", 0, 3), Place("labels", 1, 9)])
-    assert starts == {("labels", 0): 7}
-    hand(second, messages(LABELS.name, [label(n) for n in range(7, 10)], begin=7))
+    assert starts == {("labels", 0): 6}
+    hand(second, messages(LABELS.name, [label(n) for n in range(6, 10)], begin=6))
     assert ids(warehouse) == [f"e-{n}" for n in range(10)]
     assert recorder(warehouse).assigned([Place("labels", 0, 50)]) == {("labels", 0): 50}
 
@@ -149,6 +154,157 @@ def test_a_row_that_clickhouse_refuses_becomes_a_reject(warehouse: Warehouse) ->
     assert ids(warehouse) == ["e-0", "e-1", "e-3", "e-4"]
 
 
+def prediction(number: int, **other: Any) -> dict[str, Any]:
+    plain = {"model": "m", "time": 1_700_000_000_000, "features": {"a": 1.5}, "prediction": "x", "confidence": 0.5}
+    return {"event_id": f"e-{number}", **plain, **other}
+
+
+def verdict(number: int, **other: Any) -> dict[str, Any]:
+    plain = {"model": "m", "time": 1, "decision": "accept", "uncertainty": 0.1, "inclusion_probability": 0.02}
+    return {"event_id": f"e-{number}", "decided_at": 2, **plain, **other}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "rule", "bad"),
+    [
+        ("predictions", prediction, "features['a'] < 5", {"features": {"a": 7}}),
+        ("verdicts", verdict, "task_id != 'x'", {"task_id": "x"}),
+    ],
+)
+def test_one_of_many_that_clickhouse_refuses(
+    name: str, value: Callable[..., Any], rule: str, bad: dict[str, Any], warehouse: Warehouse
+) -> None:
+    """Elements that break a rule of the table become rejects of their own; the rest of their messages is stored."""
+    warehouse.command(f"ALTER TABLE {name} ADD CONSTRAINT ours CHECK {rule}")
+    one = recorder(warehouse)
+    one.assigned(places(name))
+    array = [value(n, **(bad if n in (3, 5) else {})) for n in range(8)]
+    sent = [msgspec.json.encode(part) for part in (array, value(8), value(9, **bad), value(10))]
+    rejects = [r for r in hand(one, messages(name, sent)).of(REJECTS) if isinstance(r, Reject)]
+    assert [(r.source_offset, r.source_index, r.original) for r in rejects] == [
+        (0, 3, msgspec.json.encode(array[3])), (0, 5, msgspec.json.encode(array[5])), (2, 0, sent[2]),
+    ]  # fmt: skip
+    assert all("ours" in r.reason for r in rejects)
+    assert ids(warehouse, name) == [f"e-{n}" for n in (0, 1, 2, 4, 6, 7, 8, 10)]
+
+
+def test_a_message_that_was_stored_in_part_is_stored_whole(warehouse: Warehouse) -> None:
+    """ClickHouse goes away while a refused array is being halved; the next one stores the rest and tells of the bad."""
+    warehouse.command("ALTER TABLE verdicts ADD CONSTRAINT ours CHECK task_id != 'x'")
+    sent = messages(VERDICTS.name, [msgspec.json.encode([verdict(n, task_id="x" * (n == 5)) for n in range(8)])])
+    write, written = warehouse.write, list[str]()
+
+    def failing(table: str, insert: Insert) -> None:
+        if len(written) == 3:
+            raise ClickHouseUnreachable("gone")
+        written.append(insert.token)
+        write(table, insert)
+
+    first = recorder(warehouse)
+    first.assigned(places("verdicts"))
+    first.pause = lambda seconds: False
+    warehouse.write = failing  # type: ignore[method-assign]
+    with pytest.raises(HandBack):
+        hand(first, sent)
+    warehouse.write = write  # type: ignore[method-assign]
+    assert ids(warehouse, "verdicts") == ["e-0", "e-1", "e-2", "e-3"]
+
+    second = recorder(warehouse)
+    assert second.assigned(places("verdicts")) == {("verdicts", 0): 0}
+    (reject,) = hand(second, sent).of(REJECTS)
+    assert isinstance(reject, Reject)
+    assert reject.source_index == 5
+    assert ids(warehouse, "verdicts") == [f"e-{n}" for n in (0, 1, 2, 3, 4, 6, 7)]
+    third = recorder(warehouse)
+    third.assigned(places("verdicts"))
+    hand(third, sent)
+    assert len(ids(warehouse, "verdicts")) == 7
+
+
+class TellingOutbox(CollectingOutbox):
+    """Writes down how many rows were stored when rejects were known to have arrived."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        super().__init__()
+        self.warehouse = warehouse
+        self.stored_when_told: list[int] = []
+
+    def flush(self, seconds_max: float = 30.0) -> None:
+        self.stored_when_told.append(len(ids(self.warehouse)))
+
+
+def test_rejects_arrive_before_what_is_behind_them_is_stored(warehouse: Warehouse) -> None:
+    """What is stored is not read again after a crash, so nothing behind a reject may be stored before it is told."""
+    outbox = TellingOutbox(warehouse)
+    values = [label(n) for n in range(3 * RUN_MESSAGES_MAX)]
+    values[RUN_MESSAGES_MAX] = b"rubbish"
+    many = Warehouse(msgspec.structs.replace(warehouse.settings, insert_rows_max=RUN_MESSAGES_MAX))
+    one = recorder(many)
+    one.assigned(places("labels"))
+    one.handle(messages(LABELS.name, values), outbox)  # type: ignore[arg-type]
+    assert len(outbox.of(REJECTS)) == len(outbox.stored_when_told) == 1
+    assert outbox.stored_when_told[0] <= RUN_MESSAGES_MAX
+    assert len(ids(warehouse)) == 3 * RUN_MESSAGES_MAX - 1
+
+
+def test_nothing_overtakes_an_insert_that_fails(warehouse: Warehouse) -> None:
+    """While an insert fails the next one, already made, waits: stored rows have no hole, and all come in the end."""
+    small = Warehouse(msgspec.structs.replace(warehouse.settings, insert_rows_max=10))
+    write, stored, failures = small.write, list[int](), list[list[str]]()
+
+    def failing(table: str, insert: Insert) -> None:
+        if len(stored) == 3 and len(failures) < 3:
+            failures.append(ids(warehouse))
+            raise ClickHouseUnreachable("gone")
+        write(table, insert)
+        stored.append(int(insert.offsets[-1]))
+
+    small.write = failing  # type: ignore[method-assign]
+    one = recorder(small)
+    one.assigned(places("labels"))
+    one.pause = lambda seconds: True
+    hand(one, messages(LABELS.name, [label(n) for n in range(50)]))
+    assert failures == [[f"e-{n}" for n in range(stored[2] + 1)]] * 3
+    assert len(stored) >= 5
+    assert stored == sorted(stored)
+    assert ids(warehouse) == [f"e-{n}" for n in range(50)]
+
+
+def test_a_full_disk_is_said_in_a_line_and_waited_for(own_clickhouse: EmbeddedClickHouse) -> None:
+    """At the disk's quota the batch waits, and the log says why; when rows were deleted it is stored, once."""
+    warehouse = Warehouse(ClickHouseSettings(url=own_clickhouse.url, password="writer", analyst_password="reader"))
+    warehouse.install()
+    warehouse.command("CREATE TABLE filler (s String CODEC(NONE)) ENGINE = MergeTree ORDER BY tuple()")
+
+    def fill() -> None:
+        while True:
+            warehouse.insert("filler", [{"s": random.Random(0).randbytes(2**19).hex()}])
+
+    with pytest.raises(NoRoom):
+        fill()
+    one = recorder(warehouse)
+    one.assigned(places("labels"))
+    waited: list[float] = []
+
+    def pause(seconds: float) -> bool:
+        waited.append(seconds)
+        if len(waited) == 3:
+            warehouse.command("TRUNCATE TABLE filler")
+        return True
+
+    one.pause = pause
+    with capture_logs() as logs:
+        hand(one, messages(LABELS.name, [label(n) for n in range(5)]))
+    assert len(waited) >= 3
+    assert waited[2] > waited[0] / 2
+    says = [entry for entry in logs if entry["log_level"] == "warning"]
+    assert len(says) == len(waited)
+    assert all("has no room" in entry["why"] and "\n" not in entry["why"] for entry in says)
+    assert [entry["event"] for entry in logs if entry["log_level"] == "info"] == ["ClickHouse takes batches again"]
+    assert ids(warehouse) == [f"e-{n}" for n in range(5)]
+    warehouse.close()
+
+
 def test_predictions_that_intake_rejects_are_not_stored(warehouse: Warehouse) -> None:
     """RECORD reads predictions as INTAKE does: what has no verdict has no row, and is rejected once only, by INTAKE."""
     one = recorder(warehouse)
@@ -163,8 +319,10 @@ def test_predictions_that_intake_rejects_are_not_stored(warehouse: Warehouse) ->
 
 @pytest.fixture
 def own_clickhouse(tmp_path: pathlib.Path) -> Iterator[EmbeddedClickHouse]:
-    """A server that the test may stop."""
-    server = EmbeddedClickHouse(tmp_path / "clickhouse", EmbeddedClickHouseSettings(), passwords=PASSWORDS)
+    """A server that the test may stop, with the least quota of disk."""
+    server = EmbeddedClickHouse(
+        tmp_path / "clickhouse", EmbeddedClickHouseSettings(disk_bytes_max=16 * 1024 * 1024), passwords=PASSWORDS
+    )
     server.start()
     yield server
     server.stop()

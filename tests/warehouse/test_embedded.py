@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -21,7 +22,7 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from warehouse.embedded import EmbeddedClickHouse
-from warehouse.embedded_process import PASSWORDS_VARIABLE
+from warehouse.embedded_process import PASSWORDS_VARIABLE, popen
 from warehouse.errors import EmbeddedDidNotStart
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
 
@@ -290,3 +291,73 @@ def test_bounds_of_body_and_disk(folder: Path) -> None:
         insert = httpx.post(running.url, content=b"INSERT INTO t (a) VALUES (1)", auth=auth)
         assert insert.headers["x-clickhouse-exception-code"] == "243"
         assert httpx.post(running.url, content=b"SELECT count() FROM t", auth=auth).text == "0\n"
+
+
+def test_an_insert_that_fails_after_it_was_read_is_refused(client: Any) -> None:
+    """Rows that break a rule of the table are an error like rows that cannot be read, in any format; none is stored."""
+    client.command("ALTER TABLE t ADD CONSTRAINT small CHECK a < 5")
+    for data, fmt in ((b'{"a":2}\n{"a":9}', "JSONEachRow"), (b"2\n9", "CSV")):
+        with pytest.raises(DatabaseError, match="VIOLATED_CONSTRAINT"):
+            client.raw_insert("t", ["a"], data, fmt=fmt)
+    with pytest.raises(DatabaseError, match="VIOLATED_CONSTRAINT"):
+        client.insert_arrow("t", pa.table({"a": pa.array([1, 7], pa.uint32())}))
+    client.raw_insert("t", ["a"], b"3\n4", fmt="CSV")
+    assert client.query("SELECT groupArray(a) FROM t").first_row == ([3, 4],)
+
+
+WIDE = "CREATE TABLE w (a UInt32, s String CODEC(NONE)) ENGINE = MergeTree ORDER BY a"
+
+
+def fill(client: Any, rows: int) -> tuple[int, DatabaseError]:
+    """Insert a megabyte after the other until one is refused; returns the rows that were acknowledged."""
+    acknowledged = 0
+    while True:
+        data = b"".join(
+            b'{"a":%d,"s":"%s"}\n' % (rows + acknowledged + n, os.urandom(500).hex().encode()) for n in range(1_000)
+        )
+        try:
+            client.raw_insert("w", None, data, fmt="JSONEachRow")
+        except DatabaseError as error:
+            return acknowledged, error
+        acknowledged += 1_000
+
+
+def test_the_disk_quota(folder: Path) -> None:
+    """At the quota inserts are refused with code 243 and reads go on; when rows are dropped there is room again."""
+    settings = EmbeddedClickHouseSettings(disk_bytes_max=16 * 1024 * 1024)
+    with server(folder, settings=settings) as running:
+        client = connect_to(running)
+        client.command(WIDE)
+        for _ in range(2):
+            acknowledged, error = fill(client, 0)
+            assert 1_000 <= acknowledged <= 18_000
+            assert "Code: 243." in str(error)
+            assert "disk_bytes_max is 16777216" in str(error)
+            assert client.query("SELECT count() FROM w").first_row == (acknowledged,)
+            client.command("TRUNCATE TABLE w")
+
+
+def test_a_full_disk(folder: Path) -> None:
+    """On a disk of 64 MB that is full an insert fails with code 243 too, and what was acknowledged is stored."""
+    mount = 'mount -t tmpfs -o size=64m tmpfs "$0" && exec "$@"'
+    inside = ["unshare", "--map-root-user", "--mount", "sh", "-c", mount, str(folder)]
+    folder.mkdir()
+    if (
+        shutil.which("unshare") is None
+        or subprocess.run([*inside, "true"], check=False, capture_output=True).returncode
+    ):
+        pytest.skip("a disk of its own needs user namespaces")
+
+    def spawn(cmd: list[str], **options: Any) -> subprocess.Popen[bytes]:
+        return popen([*inside, *cmd], **options)
+
+    settings = EmbeddedClickHouseSettings(disk_free_bytes_min=0)
+    with server(folder, settings=settings, spawn=spawn) as running:
+        client = connect_to(running)
+        client.command(WIDE)
+        acknowledged, error = fill(client, 0)
+        assert acknowledged >= 10_000
+        assert "Code: 243." in str(error)
+        assert client.query("SELECT count() FROM w").first_row == (acknowledged,)
+        client.command("TRUNCATE TABLE w")
+        assert fill(client, 0)[0] >= 1_000

@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from plain_rows import rows_of
 
 from schemas.alert import Alert
 from schemas.audit_entry import AuditEntry
@@ -32,7 +33,7 @@ from schemas.verdict import Verdict
 from schemas.wire import Wire
 from warehouse.client import Warehouse
 from warehouse.errors import UnsupportedTopic
-from warehouse.rows import Identity, encode_rows, report_row, rows_of, split_features
+from warehouse.rows import Identity, encode_rows, report_row, split_features
 from warehouse.settings import ClickHouseSettings
 from warehouse.tables import TABLE_OF_TOPIC, table_of
 

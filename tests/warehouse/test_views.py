@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import pytest
+from plain_rows import rows_of
 
 from schemas.alert import Alert
 from schemas.correction import Correction
@@ -21,7 +22,7 @@ from schemas.wire import Wire
 from warehouse import queries
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
-from warehouse.rows import Identity, report_row, rows_of
+from warehouse.rows import Identity, report_row
 from warehouse.tables import SCHEMA_VERSION, table_of
 
 pytestmark = pytest.mark.servers

@@ -1,0 +1,20 @@
+"""Consumer groups, and the topics each reads: what a role's lag is counted on."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from schemas.topics import ALL_TOPICS, BLOCKS, CORRECTIONS, LABELS, PREDICTIONS, Topic
+
+__all__ = ["GROUPS", "RECORDED"]
+
+RECORDED: Final = tuple(topic for topic in ALL_TOPICS if topic.value is not None)
+"""What RECORD stores: all but the bytes of models."""
+
+GROUPS: Final[dict[str, tuple[Topic, ...]]] = {
+    "intake": (PREDICTIONS,),
+    "drift": (BLOCKS, CORRECTIONS),
+    "learn": (CORRECTIONS,),
+    "labels": (LABELS,),
+    "record": RECORDED,
+}

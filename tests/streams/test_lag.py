@@ -1,0 +1,62 @@
+"""Lag on a real Kafka: what a group has not read, whether or not it ever read anything."""
+
+from __future__ import annotations
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka.admin import AdminClient
+
+from schemas.topics import CORRECTIONS, LABELS, REVIEW_OPINIONS
+from streams.clients import common_client_config
+from streams.lag import lag_of_groups
+from streams.outbox import Outbox
+from streams.settings import KafkaSettings
+
+pytestmark = pytest.mark.servers
+
+
+def send(kafka: KafkaSettings, count: int) -> None:
+    outbox = Outbox(kafka)
+    for number in range(count):
+        outbox.send(LABELS, str(number), b"{}")
+        outbox.send(REVIEW_OPINIONS, str(number), b"{}")
+    outbox.flush()
+
+
+def commit(kafka: KafkaSettings, topic: str, partition: int, offset: int) -> None:
+    consumer = Consumer({**common_client_config(kafka), "group.id": f"{kafka.prefix}some"})
+    consumer.commit(offsets=[TopicPartition(kafka.prefix + topic, partition, offset)], asynchronous=False)
+    consumer.close()
+
+
+def test_a_group_that_never_read_is_behind_by_all(kafka_topics: KafkaSettings) -> None:
+    """Who could not begin, because its database is away say, is behind by every message there is, not by none."""
+    groups = {"some": [LABELS, REVIEW_OPINIONS], "idle": [CORRECTIONS]}
+    assert lag_of_groups(kafka_topics, groups) == {"some": 0, "idle": 0}
+    send(kafka_topics, 10)
+    assert lag_of_groups(kafka_topics, groups) == {"some": 20, "idle": 0}
+
+
+def test_each_partition_counts(kafka_topics: KafkaSettings) -> None:
+    """A partition that was never committed counts whole beside those that were; other topics do not count."""
+    send(kafka_topics, 10)
+    commit(kafka_topics, "review.opinions", 0, 7)
+    assert lag_of_groups(kafka_topics, {"some": [LABELS, REVIEW_OPINIONS]}) == {"some": 13}
+    assert lag_of_groups(kafka_topics, {"some": [REVIEW_OPINIONS]}) == {"some": 3}
+    commit(kafka_topics, "review.opinions", 0, 10)
+    assert lag_of_groups(kafka_topics, {"some": [REVIEW_OPINIONS]}) == {"some": 0}
+
+
+def test_what_is_deleted_is_not_waited_for(kafka_topics: KafkaSettings) -> None:
+    """What retention removed before it was read is lost, and no lag."""
+    send(kafka_topics, 10)
+    commit(kafka_topics, "review.opinions", 0, 2)
+    admin = AdminClient(common_client_config(kafka_topics))
+    for future in admin.delete_records([TopicPartition(f"{kafka_topics.prefix}review.opinions", 0, 6)]).values():
+        future.result()
+    assert lag_of_groups(kafka_topics, {"some": [REVIEW_OPINIONS]}) == {"some": 4}
+
+
+def test_topics_that_are_not_there_yet(kafka_prefix: KafkaSettings) -> None:
+    """Before the topics are created nobody is behind."""
+    assert lag_of_groups(kafka_prefix, {"some": [LABELS]}) == {"some": 0}
