@@ -16,7 +16,7 @@ from benchmarks.stage import START_SECONDS_MAX, Stage
 from streams.settings import KafkaSettings
 
 P50_MAX, P99_MAX = 1.3, 2.0
-FLOOR, OVERLAPPED, INTAKE = "bare loop", "bare loop, taking while it commits", "watchloop INTAKE"
+SIMPLE, OVERLAPPED, INTAKE = "bare loop", "bare loop, taking while it commits", "watchloop INTAKE"
 SLACK_SECONDS = 1.0
 """How far one partition's verdicts may be behind another's."""
 NEVER = 1 << 60
@@ -25,7 +25,7 @@ NEVER = 1 << 60
 def run(stage: Stage, figures: list[Figure]) -> Iterator[str]:
     """One table."""
     sizes, load = stage.sizes, Load(events=NEVER)
-    found: dict[str, list[Mapping[str, Any]]] = {FLOOR: [], OVERLAPPED: [], INTAKE: []}
+    found: dict[str, list[Mapping[str, Any]]] = {SIMPLE: [], OVERLAPPED: [], INTAKE: []}
     for number in range(sizes.latency_runs):
         for name in list(found) if number % 2 == 0 else reversed(found):
             with stage.topics(load) as kafka, start(stage, kafka, load, name) as child:
@@ -35,6 +35,8 @@ def run(stage: Stage, figures: list[Figure]) -> Iterator[str]:
     def median(name: str, value: str) -> float:
         return float(statistics.median(one[value] for one in found[name]))
 
+    # The floor is whichever way of writing the loop is the quicker one here.
+    floor = min(SIMPLE, OVERLAPPED, key=lambda name: median(name, "p50_ms"))
     rows = []
     for name in found:
         is_intake = name == INTAKE
@@ -43,10 +45,10 @@ def run(stage: Stage, figures: list[Figure]) -> Iterator[str]:
             (
                 name,
                 f"{p50:.1f}",
-                f"{p50 / median(FLOOR, 'p50_ms'):.2f}",
+                f"{p50 / median(floor, 'p50_ms'):.2f}",
                 f"{P50_MAX:g}" if is_intake else "",
                 f"{p99:.1f}",
-                f"{p99 / median(FLOOR, 'p99_ms'):.2f}",
+                f"{p99 / median(floor, 'p99_ms'):.2f}",
                 f"{P99_MAX:g}" if is_intake else "",
                 f"{median(name, 'rate'):,.0f}",
             )
@@ -54,7 +56,7 @@ def run(stage: Stage, figures: list[Figure]) -> Iterator[str]:
     head = f"produce → readable, {sizes.rate:,} events/s"
     yield table((head, "p50 ms", "× the floor", "at most", "p99 ms", "× the floor", "at most", "read/s"), rows)
     for value, bound in (("p50_ms", P50_MAX), ("p99_ms", P99_MAX)):
-        ratio = median(INTAKE, value) / median(FLOOR, value)
+        ratio = median(INTAKE, value) / median(floor, value)
         figures.append(Figure(f"latency {value[:3]}, × a bare transactional loop", ratio, bound, at_least=False))
 
 
