@@ -12,7 +12,7 @@ from benchmarks.common import table
 from benchmarks.figures import Figure, alternating, check_judged, median_of
 from benchmarks.loads import Load, stock_of
 from benchmarks.stage import SECONDS_MAX, START_SECONDS_MAX, Stage
-from schemas.topics import PREDICTIONS, VERDICTS
+from schemas.topics import LABELS, PREDICTIONS
 from streams.settings import KafkaSettings
 
 INTAKE, FAUST, QUIX = "watchloop INTAKE", "faust agent: decode", "quixstreams: decode, filter, forward 5 %"
@@ -70,7 +70,8 @@ def quix(stage: Stage, kafka: KafkaSettings, load: Load) -> dict[str, Any]:
         kafka,
         python=str(stage.quix_python),
         source=PREDICTIONS.name,
-        target=VERDICTS.name,
+        # Not where verdicts go: INTAKE would take what it finds there for judged.
+        target=LABELS.name,
         confidence_below=float(np.quantile(confidences, FORWARDED_SHARE)),
         **stage.extent(load),
     ) as child:
