@@ -13,9 +13,9 @@ from agents.plan import Plan, Role
 from agents.settings import Settings
 from streams.admin import describe, topic_ids
 from streams.batches import BatchSettings, GroupBatches
-from streams.inbox import PREDICTION_BYTES_MAX
+from streams.predictions.inbox import PREDICTION_BYTES_MAX
+from streams.predictions.registry import registry_of
 from streams.records import Record
-from streams.registry import registry_of
 from streams.transactions import TransactionalBatches
 
 if TYPE_CHECKING:

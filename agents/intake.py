@@ -23,11 +23,11 @@ from schemas.prediction_columns import PredictionColumns
 from schemas.reference import Reference
 from schemas.reject import Reject
 from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS
-from streams.careful import SchemaCheck
 from streams.duplicates import SeenEvents, identities
-from streams.inbox import PREDICTION_BYTES_MAX, original_of
 from streams.outbox import Sending
-from streams.prediction_reader import BYTES_AT_ONCE, MESSAGES_AT_ONCE, Part, PredictionReader
+from streams.predictions.careful import SchemaCheck
+from streams.predictions.inbox import PREDICTION_BYTES_MAX, original_of
+from streams.predictions.prediction_reader import BYTES_AT_ONCE, MESSAGES_AT_ONCE, Part, PredictionReader
 from streams.records import Record, cuts
 from streams.rejects import reject_of
 

@@ -22,9 +22,9 @@ from schemas.topics import PREDICTIONS, REJECTS
 from schemas.verdict import Verdict
 from schemas.wire import Wire
 from streams.batches import BatchSettings, HandBack, Place
-from streams.careful import SchemaCheck
-from streams.inbox import PREDICTION_BYTES_MAX, original_of, read_predictions
 from streams.outbox import Outbox
+from streams.predictions.careful import SchemaCheck
+from streams.predictions.inbox import PREDICTION_BYTES_MAX, original_of, read_predictions
 from streams.records import Record, cuts
 from streams.rejects import reject_of
 from warehouse.client import Warehouse

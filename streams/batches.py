@@ -111,6 +111,7 @@ class Batches:
         self._topics = [settings.prefix + topic.name for topic in topics]
         self._on_assign = on_assign
         self._consumer = Consumer(consumer_config(settings, group, self._batch))
+        self._closing = False
         self._owned: set[tuple[str, int]] = set()
         self._starts: dict[tuple[str, int], int] = {}
         self.generation = 0
@@ -119,7 +120,14 @@ class Batches:
     def _subscribe(self) -> None:
         self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
+    def _close(self) -> None:
+        """Leave the group; partitions that are assigned in this very moment are nobody's to ask about any more."""
+        self._closing = True
+        self._consumer.close()
+
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._closing:
+            return
         self._owned, self._starts = {(p.topic, p.partition) for p in partitions}, {}
         if self._on_assign is not None:
             places = [
@@ -227,7 +235,7 @@ class GroupBatches(Batches):
                 if messages:
                     self._commit(messages)
         finally:
-            self._consumer.close()
+            self._close()
 
     def wait_paused(self, stop: threading.Event, seconds: float) -> bool:
         """Stay a member of the group without taking more, for a handler that waits for something else.

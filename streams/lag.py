@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import stamina
 from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
@@ -20,6 +21,7 @@ __all__ = ["begins_of", "ends_of", "lag_of_groups"]
 
 REQUEST_SECONDS_MAX = 10.0
 ASK_AGAIN_SECONDS = 0.2
+NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 COORDINATOR_MOVES = (
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
@@ -83,6 +85,12 @@ def begins_of(admin: AdminClient, places: Sequence[tuple[str, int]], since_ms: i
     return _offsets(admin, places, OffsetSpec.for_timestamp(since_ms))
 
 
+def _is_passing(error: Exception) -> bool:
+    """A partition without a leader, as one just created may be, has one in a moment."""
+    return isinstance(error, KafkaException) and bool(error.args[0].retriable() or error.args[0].code() in NO_LEADER)
+
+
+@stamina.retry(on=_is_passing, attempts=None, timeout=REQUEST_SECONDS_MAX)
 def _offsets(admin: AdminClient, places: Sequence[tuple[str, int]], asked: Any) -> dict[tuple[str, int], int]:
     if not places:
         return {}

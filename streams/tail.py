@@ -7,7 +7,6 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
-import stamina
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
@@ -23,7 +22,6 @@ __all__ = ["read_tail"]
 
 READ_MESSAGES_MAX = 2_000
 FETCH_SECONDS = 0.1
-NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 REQUEST_SECONDS_MAX = 10.0
 
 
@@ -58,9 +56,7 @@ def read_tail(
     try:
         places = _places(consumer, names)
         admin = AdminClient(common_client_config(settings))
-        for attempt in stamina.retry_context(on=_is_passing, attempts=None, timeout=REQUEST_SECONDS_MAX):
-            with attempt:
-                begins, ends = begins_of(admin, places, max(0, since_ms)), ends_of(admin, places)
+        begins, ends = begins_of(admin, places, max(0, since_ms)), ends_of(admin, places)
         share = messages_max // len(places)
         starts = {place: max(begin, ends[place] - share) for place, begin in begins.items() if begin >= 0}
         return _read(consumer, starts, ends, hear, time.monotonic() + seconds_max)
@@ -93,11 +89,6 @@ def _read(
             left = ", ".join(f"{topic}/{partition}" for topic, partition in waiting)
             raise KafkaUnreachable(f"cannot read {left} to the end in time")
     return read
-
-
-def _is_passing(error: Exception) -> bool:
-    """A partition without a leader has one in a moment."""
-    return isinstance(error, KafkaException) and bool(error.args[0].retriable() or error.args[0].code() in NO_LEADER)
 
 
 def _places(consumer: Consumer, names: Sequence[str]) -> list[tuple[str, int]]:

@@ -91,7 +91,7 @@ class TransactionalBatches(Batches):
             log.warning("stopped while Kafka does not answer; what is in hand comes again", error=cause.str())
         finally:
             self._committer.shutdown()
-            self._consumer.close()
+            self._close()
 
     def _handle_all(self, messages: Sequence[Record]) -> None:
         """Handle what was taken, a transaction for each so many bytes; idle, see how the last one ended."""
@@ -163,7 +163,8 @@ class TransactionalBatches(Batches):
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Offsets are committed as the member that was given the partitions: Kafka refuses them once it is not."""
         super()._assigned(consumer, partitions)
-        self._member = consumer.consumer_group_metadata()
+        if not self._closing:
+            self._member = consumer.consumer_group_metadata()
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Whoever owns the partitions next must find what is being committed, or find it open."""

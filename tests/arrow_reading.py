@@ -10,8 +10,8 @@ from plain_record import PREFIX, PlainRecord
 
 from schemas.prediction import Prediction
 from schemas.reject import Reject
-from streams.inbox import Arrivals, read_predictions
-from streams.prediction_reader import PredictionReader, Readings
+from streams.predictions.inbox import Arrivals, read_predictions
+from streams.predictions.prediction_reader import PredictionReader, Readings
 
 NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000

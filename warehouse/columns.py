@@ -52,7 +52,7 @@ def prediction_columns(events: Sequence[Prediction], times_ms: Sequence[int], pl
         "confidence": _floats(
             [confidence_of(event) if event.confidence is None else event.confidence for event in events]
         ),
-        "probabilities": _maps([event.probabilities or {} for event in events], _floats),
+        "probabilities": _maps([event.probabilities for event in events], _floats),
         "slices": _maps([event.slices for event in events], _texts),
         "risk": _floats([event.risk for event in events]),
         "subject": _texts([event.subject or "" for event in events]),
@@ -148,10 +148,14 @@ def _split_values(keys: Sequence[str], values: Sequence[Scalar], ends: Any) -> t
     return maps[0], maps[1]
 
 
-def _maps(found: Sequence[Mapping[str, Any]], array_of: Callable[[Sequence[Any]], Any]) -> Any:
-    values = list(chain.from_iterable([one.values() for one in found]))
-    keys = _coded(list(chain.from_iterable(found)))
-    return pa.MapArray.from_arrays(pa.array(_ends(found), pa.int32()), keys, array_of(values))
+def _maps(found: Sequence[Mapping[str, Any] | None], array_of: Callable[[Sequence[Any]], Any]) -> Any:
+    """Maps of any keys; None is an empty one."""
+    if not any(found):
+        return pa.MapArray.from_arrays(pa.array(np.zeros(len(found) + 1, np.int32)), _coded([]), array_of([]))
+    maps = [one or {} for one in found]
+    values = list(chain.from_iterable([one.values() for one in maps]))
+    keys = _coded(list(chain.from_iterable(maps)))
+    return pa.MapArray.from_arrays(pa.array(_ends(maps), pa.int32()), keys, array_of(values))
 
 
 def _ends(runs: Sequence[Any]) -> Any:

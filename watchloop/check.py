@@ -14,7 +14,7 @@ from schemas.topics import ALL_TOPICS
 from streams.admin import check_reachable, describe
 from streams.errors import StreamsError
 from streams.lag import lag_of_groups
-from streams.registry import check_registry
+from streams.predictions.registry import check_registry
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from watchloop.folder import DataFolder

@@ -18,7 +18,7 @@ from schemas.reject import Reject
 from schemas.topics import REJECTS, VERDICTS
 from schemas.verdict import Verdict
 from streams.batches import Place
-from streams.inbox import read_predictions
+from streams.predictions.inbox import read_predictions
 from warehouse.client import Warehouse
 
 NOW_MS = 1_700_000_000_000

@@ -17,11 +17,11 @@ from schemas.prediction import Prediction
 from schemas.topics import PREDICTIONS, REJECTS, VERDICTS, Topic
 from schemas.verdict import Verdict
 from streams.admin import create_topics
-from streams.arrow_stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX, ARROW_ROWS_MAX
 from streams.embedded import EmbeddedKafka
 from streams.outbox import Outbox
+from streams.predictions.arrow_stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX, ARROW_ROWS_MAX
+from streams.predictions.registry import BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN
 from streams.reader import LogReader
-from streams.registry import BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings
 
 pytestmark = pytest.mark.servers

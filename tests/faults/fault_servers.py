@@ -20,7 +20,7 @@ from agents.orphans import PARENT_VARIABLE
 from streams.admin import create_topics
 from streams.clients import common_client_config
 from streams.embedded import EmbeddedKafka
-from streams.leash import spawn
+from streams.local.leash import spawn
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings
 from warehouse.client import Warehouse
 from warehouse.embedded import EmbeddedClickHouse

@@ -18,7 +18,7 @@ from schemas.reject import Reject
 from schemas.topics import ALL_TOPICS, BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS
 from schemas.verdict import Verdict
 from schemas.wire import Wire
-from streams.inbox import read_predictions
+from streams.predictions.inbox import read_predictions
 from warehouse.client import Warehouse
 from warehouse.columns import Places, prediction_columns
 from warehouse.inserts import ColumnInsert

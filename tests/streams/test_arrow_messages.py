@@ -19,9 +19,9 @@ from plain_columns import plain
 
 from schemas.prediction import epoch_ms
 from schemas.prediction_columns import PredictionColumns
-from streams import arrow_stream
-from streams.inbox import original_of
-from streams.prediction_reader import Readings
+from streams.predictions import arrow_stream
+from streams.predictions.inbox import original_of
+from streams.predictions.prediction_reader import Readings
 
 NUMBERS = st.integers(-1_000, 1_000).map(lambda number: number / 4)
 FEATURES = {
@@ -302,7 +302,10 @@ def test_times_of_any_unit() -> None:
 
 def test_intake_starts_without_pyarrow() -> None:
     """Who gets no Arrow does not pay for it: its import waits for the first such message."""
-    code = "import sys; import streams.prediction_reader, streams.inbox; sys.exit('pyarrow' in sys.modules)"
+    code = (
+        "import sys; import streams.predictions.prediction_reader, streams.predictions.inbox; "
+        "sys.exit('pyarrow' in sys.modules)"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

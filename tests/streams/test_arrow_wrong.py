@@ -11,7 +11,7 @@ from arrow_reading import NOW_MS, carefully, events, only_reject, prediction, re
 from arrow_rows import ARROW_HEADERS, Style, arrow_of, stream_of, table_of
 from plain_record import PlainRecord
 
-from streams.arrow_stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX, ARROW_ROWS_MAX
+from streams.predictions.arrow_stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX, ARROW_ROWS_MAX
 
 
 def changed(name: str, values: Any, kind: pa.DataType | None = None) -> bytes:

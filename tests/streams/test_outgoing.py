@@ -22,10 +22,10 @@ from plain_record import PREFIX, PlainRecord
 from schemas.codec import decode
 from schemas.label import Label
 from schemas.prediction import Consent, Prediction
-from streams import checks, inbox, outgoing
 from streams.errors import StreamsError, WrongEvent
-from streams.inbox import read_predictions
 from streams.outgoing import label_json, packed, prediction_bytes_max, prediction_json
+from streams.predictions import checks, inbox, outgoing
+from streams.predictions.inbox import read_predictions
 from streams.settings import ProducerSettings, VerdictReaderSettings, checked
 
 ROOT = Path(outgoing.__file__).resolve().parent.parent

@@ -15,9 +15,9 @@ from plain_record import PREFIX, PlainRecord
 
 from schemas.prediction import Prediction
 from schemas.prediction_columns import PredictionColumns
-from streams.inbox import read_predictions
-from streams.prediction_reader import PredictionReader, Readings
-from streams.shapes import SHAPE_CHANGES_MAX, SHAPED_FEATURES_MAX
+from streams.predictions.inbox import read_predictions
+from streams.predictions.prediction_reader import PredictionReader, Readings
+from streams.predictions.shapes import SHAPE_CHANGES_MAX, SHAPED_FEATURES_MAX
 
 NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000

@@ -30,11 +30,11 @@ from schema_registry import AVRO_SCHEMA, JSON_SCHEMA
 
 from schemas.topics import PREDICTIONS
 from streams.embedded import _maven, java
-from streams.inbox import read_predictions
-from streams.jars import local_repository
-from streams.prediction_reader import PredictionReader
+from streams.local.jars import local_repository
+from streams.predictions.inbox import read_predictions
+from streams.predictions.prediction_reader import PredictionReader
+from streams.predictions.registry import check_registry, registry_of
 from streams.records import Record
-from streams.registry import check_registry, registry_of
 from streams.settings import KafkaSettings
 
 pytestmark = [

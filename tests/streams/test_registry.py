@@ -16,9 +16,9 @@ from schema_registry import AVRO_SCHEMA, JSON_SCHEMA, SchemaRegistry, serving
 
 from schemas.reject import Reject
 from streams.errors import RegistryUnreachable
-from streams.inbox import read_predictions
-from streams.prediction_reader import PredictionReader, Readings
-from streams.registry import (
+from streams.predictions.inbox import read_predictions
+from streams.predictions.prediction_reader import PredictionReader, Readings
+from streams.predictions.registry import (
     ASKED_MAX,
     ASKED_SECONDS,
     BACK_OFF_SECONDS_MAX,

@@ -14,7 +14,7 @@ import msgspec
 
 from schemas.codec import MalformedError
 from schemas.prediction import Prediction
-from streams.checks import UNREADABLE
+from streams.predictions.checks import UNREADABLE
 
 __all__ = [
     "ENVELOPE_PATH",

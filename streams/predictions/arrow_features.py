@@ -10,7 +10,7 @@ from pyarrow import types
 
 from schemas.prediction_columns import FeatureColumn, features_of_rows
 from schemas.wire import Scalar
-from streams.arrow_cells import dicts_of, floats_of, lists_of
+from streams.predictions.arrow_cells import dicts_of, floats_of, lists_of
 
 __all__ = ["FeatureCells", "OddError", "features_of"]
 

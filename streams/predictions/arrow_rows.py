@@ -11,10 +11,10 @@ from pyarrow import types
 
 from schemas.codec import MalformedError, encode
 from schemas.prediction import Consent, Prediction
-from streams.arrow_cells import dicts_of, lists_of, time_ms_of
-from streams.arrow_columns import OddError, cells_of, models_of
-from streams.checks import problem_in_meaning
-from streams.cloudevents import Defaults, problem_of_defaults
+from streams.predictions.arrow_cells import dicts_of, lists_of, time_ms_of
+from streams.predictions.arrow_columns import OddError, cells_of, models_of
+from streams.predictions.checks import problem_in_meaning
+from streams.predictions.cloudevents import Defaults, problem_of_defaults
 
 __all__ = ["events_of", "usual_producer"]
 

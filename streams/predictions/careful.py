@@ -10,15 +10,15 @@ import msgspec
 from schemas.codec import MalformedError, decode, decoder_of, decoder_of_many
 from schemas.prediction import Prediction, epoch_ms
 from schemas.reject import Reject
-from streams.checks import (
+from streams.predictions.checks import (
     UNREADABLE,
     may_hold_many_digits,
     problem_in_meaning,
     unwieldy_problem,
     usual_times,
 )
-from streams.cloudevents import Defaults, blamed, needed_of, problem_of_defaults, with_defaults
-from streams.envelope import Envelope, envelope_of
+from streams.predictions.cloudevents import Defaults, blamed, needed_of, problem_of_defaults, with_defaults
+from streams.predictions.envelope import Envelope, envelope_of
 from streams.records import Record
 from streams.rejects import reject_of
 
@@ -66,7 +66,7 @@ def original_of(record: Record, index: int) -> bytes:
     """
     envelope = envelope_of(record)
     if envelope.is_arrow:
-        from streams.arrow_stream import one_row, table_again
+        from streams.predictions.arrow_stream import one_row, table_again
 
         return one_row(table_again(envelope.body), index)
     return bytes(_raw_items.decode(envelope.body)[index]) if envelope.body[:1] == b"[" else record.value() or b""
@@ -100,8 +100,8 @@ class CarefulReader:
             self._refuse(record, error)
 
     def _read_arrow(self, record: Record, envelope: Envelope, latest_ms: int) -> None:
-        from streams.arrow_rows import events_of
-        from streams.arrow_stream import one_row, table_of
+        from streams.predictions.arrow_rows import events_of
+        from streams.predictions.arrow_stream import one_row, table_of
 
         table = table_of(envelope.body)
         for index, found in enumerate(events_of(table, envelope.defaults, latest_ms, self.bytes_max)):

@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from schemas.prediction_columns import PredictionColumns
 from schemas.reject import Reject
-from streams.careful import SchemaCheck
-from streams.checks import PREDICTION_BYTES_MAX, UNREADABLE, may_hold_many_digits
-from streams.envelope import is_arrow, usual_bodies
-from streams.inbox import read_predictions
+from streams.predictions.careful import SchemaCheck
+from streams.predictions.checks import PREDICTION_BYTES_MAX, UNREADABLE, may_hold_many_digits
+from streams.predictions.envelope import is_arrow, usual_bodies
+from streams.predictions.inbox import read_predictions
+from streams.predictions.shaped_columns import columns_of
+from streams.predictions.shapes import Shapes
 from streams.records import Record
-from streams.shaped_columns import columns_of
-from streams.shapes import Shapes
 
 __all__ = ["BYTES_AT_ONCE", "MESSAGES_AT_ONCE", "Part", "PredictionReader", "Readings"]
 
@@ -93,7 +93,7 @@ class PredictionReader:
         places = [place for place, found in enumerate(headers) if is_arrow(found)] if any(headers) else []
         if not places:
             return [], records
-        from streams.arrow_messages import read_arrow  # its start is not paid for by who needs none of it
+        from streams.predictions.arrow_messages import read_arrow  # its start is not paid for by who needs none of it
 
         parts, odd = read_arrow([records[place] for place in places], self._future_ms_max, self._bytes_max)
         read = {place for number, place in enumerate(places) if number not in odd}

@@ -7,8 +7,8 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from schemas.codec import MalformedError
-from streams.checks import UNREADABLE
-from streams.cloudevents import ENVELOPE_PATH, Default, Defaults, opened, with_defaults, with_fields
+from streams.predictions.checks import UNREADABLE
+from streams.predictions.cloudevents import ENVELOPE_PATH, Default, Defaults, opened, with_defaults, with_fields
 from streams.records import Headers, Record
 
 __all__ = ["ARROW_STREAM", "Bodies", "Envelope", "envelope_of", "is_arrow", "usual_bodies"]

@@ -10,8 +10,8 @@ import pyarrow as pa
 from pyarrow import types
 
 from schemas.codec import MalformedError
-from streams.arrow_sizes import sizes_of
-from streams.arrow_texts import resolved, resolved_bytes, resolved_bytes_max
+from streams.predictions.arrow_sizes import sizes_of
+from streams.predictions.arrow_texts import resolved, resolved_bytes, resolved_bytes_max
 
 __all__ = ["ARROW_BYTES_MAX", "ARROW_CELLS_MAX", "ARROW_ROWS_MAX", "one_row", "table_again", "table_of"]
 

@@ -12,10 +12,10 @@ import pyarrow as pa
 
 from schemas.codec import MalformedError
 from schemas.prediction_columns import PredictionColumns
-from streams.arrow_columns import OddError, cells_of, models_of
-from streams.arrow_rows import usual_producer
-from streams.arrow_stream import table_of
-from streams.envelope import envelope_of
+from streams.predictions.arrow_columns import OddError, cells_of, models_of
+from streams.predictions.arrow_rows import usual_producer
+from streams.predictions.arrow_stream import table_of
+from streams.predictions.envelope import envelope_of
 from streams.records import Record
 
 __all__ = ["read_arrow"]

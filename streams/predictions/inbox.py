@@ -7,9 +7,9 @@ from typing import Final
 
 from schemas.codec import decoder_of
 from schemas.prediction import Prediction
-from streams.careful import Arrivals, CarefulReader, SchemaCheck, original_of
-from streams.checks import PREDICTION_BYTES_MAX, UNREADABLE, may_hold_many_digits, usual_times
-from streams.envelope import usual_bodies
+from streams.predictions.careful import Arrivals, CarefulReader, SchemaCheck, original_of
+from streams.predictions.checks import PREDICTION_BYTES_MAX, UNREADABLE, may_hold_many_digits, usual_times
+from streams.predictions.envelope import usual_bodies
 from streams.records import Record
 
 __all__ = ["PREDICTION_BYTES_MAX", "Arrivals", "original_of", "read_predictions"]

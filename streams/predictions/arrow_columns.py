@@ -12,8 +12,8 @@ import numpy.typing as npt
 
 from schemas.prediction import CONSENT_GIVEN, Consent, Prediction, label_text, probabilities_problem
 from schemas.prediction_columns import PredictionColumns
-from streams.arrow_cells import dicts_of, floats_of, lists_of, texts_of, times_ms_of
-from streams.arrow_features import FeatureCells, OddError, features_of
+from streams.predictions.arrow_cells import dicts_of, floats_of, lists_of, texts_of, times_ms_of
+from streams.predictions.arrow_features import FeatureCells, OddError, features_of
 
 __all__ = ["Cells", "ModelRows", "OddError", "cells_of", "models_of"]
 
