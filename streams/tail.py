@@ -14,7 +14,7 @@ from confluent_kafka.admin import AdminClient
 from schemas.topics import Topic
 from streams.clients import common_client_config
 from streams.errors import KafkaUnreachable
-from streams.lag import begins_of, ends_of
+from streams.lag import begins_of, ends_of, is_passing
 from streams.records import Record
 from streams.settings import KafkaSettings
 
@@ -23,7 +23,6 @@ __all__ = ["read_tail"]
 
 READ_MESSAGES_MAX = 2_000
 FETCH_SECONDS = 0.1
-NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 REQUEST_SECONDS_MAX = 10.0
 
 
@@ -58,7 +57,7 @@ def read_tail(
     try:
         places = _places(consumer, names)
         admin = AdminClient(common_client_config(settings))
-        for attempt in stamina.retry_context(on=_is_passing, attempts=None, timeout=REQUEST_SECONDS_MAX):
+        for attempt in stamina.retry_context(on=is_passing, attempts=None, timeout=REQUEST_SECONDS_MAX):
             with attempt:
                 begins, ends = begins_of(admin, places, max(0, since_ms)), ends_of(admin, places)
         share = messages_max // len(places)
@@ -93,11 +92,6 @@ def _read(
             left = ", ".join(f"{topic}/{partition}" for topic, partition in waiting)
             raise KafkaUnreachable(f"cannot read {left} to the end in time")
     return read
-
-
-def _is_passing(error: Exception) -> bool:
-    """A partition without a leader has one in a moment."""
-    return isinstance(error, KafkaException) and bool(error.args[0].retriable() or error.args[0].code() in NO_LEADER)
 
 
 def _places(consumer: Consumer, names: Sequence[str]) -> list[tuple[str, int]]:
