@@ -13,7 +13,8 @@ from agents.plan import Plan, Role
 from agents.settings import Settings
 from streams.admin import describe, topic_ids
 from streams.batches import BatchSettings, GroupBatches
-from streams.inbox import PREDICTION_BYTES_MAX
+from streams.predictions.inbox import PREDICTION_BYTES_MAX
+from streams.predictions.registry import registry_of
 from streams.records import Record
 from streams.transactions import TransactionalBatches
 
@@ -68,6 +69,7 @@ def _add_intake(plan: Plan) -> None:
         candidate_of=catalogue.candidate_of,
         decided_of=catalogue.decided_of,
         seen=seen,
+        schemas=registry_of(settings.kafka),
     )
     batches = TransactionalBatches(
         settings.kafka,
@@ -246,6 +248,7 @@ def _add_record(plan: Plan) -> None:
             future_seconds_max=settings.worker.future_seconds_max,
             stop=stop,
             prediction_bytes_max=_prediction_bytes_max(settings),
+            schemas=registry_of(settings.kafka),
         )
         batches = GroupBatches(
             settings.kafka,

@@ -24,9 +24,10 @@ from schemas.reference import Reference
 from schemas.reject import Reject
 from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS
 from streams.duplicates import SeenEvents, identities
-from streams.inbox import PREDICTION_BYTES_MAX, original_of
 from streams.outbox import Sending
-from streams.prediction_reader import BYTES_AT_ONCE, MESSAGES_AT_ONCE, Part, PredictionReader
+from streams.predictions.careful import SchemaCheck
+from streams.predictions.inbox import PREDICTION_BYTES_MAX, original_of
+from streams.predictions.prediction_reader import BYTES_AT_ONCE, MESSAGES_AT_ONCE, Part, PredictionReader
 from streams.records import Record, cuts
 from streams.rejects import reject_of
 
@@ -56,6 +57,7 @@ class Intake:
     ``reference_of`` and ``serving_of`` give a model's present reference and learned model, None where there is none;
     while none is in charge, triage asks ``candidate_of`` where errors are likely, and answers nothing with it.
     ``decided_of`` gives the settled answers that answer a model's questions again, ``seen`` remembers what was judged.
+    ``schemas`` knows those of a registry.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Intake:
         candidate_of: Callable[[str], ServingModel | None] = lambda _model: None,
         decided_of: Callable[[str], DecidedBefore | None] = lambda _model: None,
         seen: SeenEvents | None = None,
+        schemas: SchemaCheck | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._settings = settings
@@ -81,6 +84,7 @@ class Intake:
             future_ms_max=settings.future_seconds_max * 1000,
             bytes_max=settings.prediction_bytes_max,
             models_max=settings.models_max,
+            schemas=schemas,
         )
         self._triage: dict[str, Triage] = {}
         self._choices: dict[str, Choices] = {}

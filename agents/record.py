@@ -22,8 +22,9 @@ from schemas.topics import PREDICTIONS, REJECTS
 from schemas.verdict import Verdict
 from schemas.wire import Wire
 from streams.batches import BatchSettings, HandBack, Place
-from streams.inbox import PREDICTION_BYTES_MAX, original_of, read_predictions
 from streams.outbox import Outbox
+from streams.predictions.careful import SchemaCheck
+from streams.predictions.inbox import PREDICTION_BYTES_MAX, original_of, read_predictions
 from streams.records import Record, cuts
 from streams.rejects import reject_of
 from warehouse.client import Warehouse
@@ -83,6 +84,7 @@ class Recorder:
         future_seconds_max: int,
         stop: threading.Event,
         prediction_bytes_max: int = PREDICTION_BYTES_MAX,
+        schemas: SchemaCheck | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._warehouse = warehouse
@@ -91,6 +93,7 @@ class Recorder:
         self._future_ms_max = future_seconds_max * 1000
         self._stop = stop
         self._prediction_bytes_max = prediction_bytes_max
+        self._schemas = schemas
         self._clock = clock
         self._ids: dict[str, str] = {}
         self._stored: dict[tuple[str, int], tuple[int, int]] = {}
@@ -164,6 +167,7 @@ class Recorder:
             now_ms=0,
             future_ms_max=self._future_ms_max,
             bytes_max=self._prediction_bytes_max,
+            schemas=self._schemas,
         )
         if not found.events:
             return None

@@ -21,18 +21,26 @@ from schemas.correction import Correction
 from schemas.prediction import Prediction
 from schemas.prediction_columns import PredictionColumns
 from schemas.reference import Reference
+from schemas.wire import Scalar
 
-__all__ = ["FEATURES", "MODEL", "machine", "predictions_of", "reference_of", "serving_of", "table"]
+__all__ = ["FEATURES", "MODEL", "bytes_of", "machine", "predictions_of", "reference_of", "serving_of", "table"]
 
 MODEL = "credit-scoring"
 FEATURES = ("age", "amount", "balance", "channel", "duration", "income", "previous", "region")
 CHANNELS = ("branch", "phone", "web", "app")
 REGIONS = ("north", "south", "east", "west", "abroad")
 LABELS = ("granted", "refused")
+TEXT_EVERY_FOURTH = 3
 
 
-def predictions_of(count: int, *, seed: int = 0, start_ms: int | None = None) -> list[Prediction]:
-    """``count`` predictions with six numbers and two texts each, a millisecond apart; 330 to 400 bytes as JSON."""
+def predictions_of(
+    count: int, *, seed: int = 0, start_ms: int | None = None, features: int = len(FEATURES), models: int = 1
+) -> list[Prediction]:
+    """``count`` predictions a millisecond apart, of ``models`` models in turn at random.
+
+    Each has six numbers and two texts, about 420 bytes as JSON; where more ``features`` are asked for, every fourth of
+    the others is a text.
+    """
     rng = np.random.default_rng(seed)
     numbers = np.column_stack(
         [
@@ -47,11 +55,14 @@ def predictions_of(count: int, *, seed: int = 0, start_ms: int | None = None) ->
     channels, regions = rng.integers(0, len(CHANNELS), count).tolist(), rng.integers(0, len(REGIONS), count).tolist()
     confidences = np.round(rng.beta(6.0, 1.5, count), 6).clip(0.5, 1.0).tolist()
     answers = rng.integers(0, 2, count).tolist()
+    more = _more_features(rng, count, features - len(FEATURES))
+    names = [MODEL] if models == 1 else [f"{MODEL}-{number:02d}" for number in range(models)]
+    asked = rng.integers(0, models, count).tolist()
     begin = int(time.time() * 1000) - count if start_ms is None else start_ms
     return [
         Prediction(
             event_id=f"{seed:04x}-{place:012d}",
-            model=MODEL,
+            model=names[model],
             model_version="2026-11-02",
             time=begin + place,
             features={
@@ -63,14 +74,29 @@ def predictions_of(count: int, *, seed: int = 0, start_ms: int | None = None) ->
                 "income": row[4],
                 "previous": row[5],
                 "region": REGIONS[region],
+                **others,
             },
             prediction=LABELS[answer],
             confidence=confidence,
         )
-        for place, (row, channel, region, confidence, answer) in enumerate(
-            zip(numbers, channels, regions, confidences, answers, strict=True)
+        for place, (row, channel, region, confidence, answer, others, model) in enumerate(
+            zip(numbers, channels, regions, confidences, answers, more, asked, strict=True)
         )
     ]
+
+
+def _more_features(rng: np.random.Generator, count: int, features: int) -> list[dict[str, Scalar]]:
+    """Features beyond the named ones, of each event."""
+    names, columns = [], []
+    for number in range(max(0, features)):
+        names.append(f"extra_{number:03d}")
+        if number % 4 == TEXT_EVERY_FOURTH:
+            columns.append([REGIONS[place] for place in rng.integers(0, len(REGIONS), count).tolist()])
+        else:
+            columns.append(np.round(rng.lognormal(3.0, 1.0, count), 3).tolist())
+    if not names:
+        return [{} for _ in range(count)]
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
 def reference_of(events: Sequence[Prediction], settings: DriftSettings) -> Reference:

@@ -22,12 +22,15 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class MalformedError(ValueError):
-    """Bytes that are not what they should be: ``reason`` says what is wrong, ``field`` is the JSON path if any."""
+    """Bytes that are not what they should be: ``reason`` says what is wrong, ``field`` is the JSON path if any.
 
-    def __init__(self, reason: str) -> None:
+    Without a ``field`` it is what the reason names.
+    """
+
+    def __init__(self, reason: str, field: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
-        self.field = _field_of(reason)
+        self.field = _field_of(reason) if field is None else field
 
 
 def _field_of(reason: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated
 
@@ -10,6 +11,7 @@ from msgspec import Meta
 from schemas.wire import EpochMs, Id, Name, Probability, Scalar, Wire
 
 __all__ = [
+    "CONSENT_GIVEN",
     "FEATURES_MAX",
     "LABELS_MAX",
     "Consent",
@@ -17,6 +19,7 @@ __all__ = [
     "confidence_of",
     "epoch_ms",
     "label_text",
+    "probabilities_problem",
     "problem_of",
 ]
 
@@ -89,8 +92,13 @@ def problem_of(prediction: Prediction) -> str | None:
         if prediction.confidence is None:
             return "missing; give `confidence` in [0, 1] or `probabilities` {label: p} - at `$.confidence`"
         return None
-    if label_text(prediction.prediction) not in probabilities:
-        return f"no entry for the predicted label {label_text(prediction.prediction)!r} - at `$.probabilities`"
+    return probabilities_problem(label_text(prediction.prediction), probabilities)
+
+
+def probabilities_problem(label: str, probabilities: Mapping[str, float]) -> str | None:
+    """What is wrong with probabilities of which ``label`` was predicted, or None."""
+    if label not in probabilities:
+        return f"no entry for the predicted label {label!r} - at `$.probabilities`"
     total = sum(probabilities.values())
     if abs(total - 1.0) > PROBABILITY_SUM_SLACK:
         return f"sum to {total:.4g}, expected 1 - at `$.probabilities`"

@@ -10,8 +10,9 @@ __all__ = ["Reject"]
 class Reject(Wire, frozen=True, kw_only=True):
     """A message, or one element of an array message, that a role could not use.
 
-    ``original`` holds the bytes as they arrived (base64 in JSON); ``field`` is the JSON path that was wrong, empty
-    where the bytes were no JSON at all; ``source_index`` is the place within an array message.
+    ``original`` holds the bytes as they arrived (base64 in JSON), of a row of an Arrow message an Arrow stream of that
+    row alone; ``field`` is the JSON path that was wrong, or the header, empty where the bytes were no JSON at all;
+    ``source_index`` is the place within an array message, or the row.
     """
 
     original: bytes

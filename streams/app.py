@@ -13,11 +13,7 @@ from streams.settings import KafkaSettings
 
 __all__ = ["create_app", "raw_topic"]
 
-
-SESSION_SECONDS = 10.0
-"""How long a killed worker's place in the group stays taken; its successor serves no page before that."""
-
-HEARTBEAT_SECONDS = 1.0
+HEARTBEATS_PER_SESSION = 10
 
 
 def create_app(settings: KafkaSettings, *, roles: Sequence[str], data: pathlib.Path) -> faust.App:
@@ -34,8 +30,8 @@ def create_app(settings: KafkaSettings, *, roles: Sequence[str], data: pathlib.P
         consumer_auto_offset_reset="earliest",
         stream_wait_empty=False,
         broker_commit_interval=0.5,
-        broker_session_timeout=SESSION_SECONDS,
-        broker_heartbeat_interval=HEARTBEAT_SECONDS,
+        broker_session_timeout=float(settings.session_seconds),
+        broker_heartbeat_interval=settings.session_seconds / HEARTBEATS_PER_SESSION,
         worker_redirect_stdouts=False,
         producer_acks=-1,
         producer_max_request_size=settings.message_bytes_max,

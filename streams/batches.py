@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Protocol, TypeVar, cast
 
 import structlog
@@ -21,7 +21,7 @@ from streams.records import Record
 from streams.settings import KafkaSettings
 
 __all__ = [
-    "COMMIT_SECONDS_MAX",
+    "ANSWER_SECONDS_MAX",
     "BatchSettings",
     "Batches",
     "GroupBatches",
@@ -33,9 +33,10 @@ __all__ = [
 
 log = structlog.get_logger(__name__)
 
-COMMIT_SECONDS_MAX = 30.0
+ANSWER_SECONDS_MAX = 30.0
 OutboxT_contra = TypeVar("OutboxT_contra", bound=Sending, contravariant=True)
-NOWHERE: Mapping[tuple[str, int], int] = {}
+HEARTBEAT_MS_MAX = 500
+"""A rebalance waits for every member's next heartbeat."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -86,8 +87,8 @@ def consumer_config(settings: KafkaSettings, group: str, batch: BatchSettings) -
         "fetch.queue.backoff.ms": 5,
         "fetch.wait.max.ms": 10,
         "queued.max.messages.kbytes": batch.fetch_kbytes_max,
-        "heartbeat.interval.ms": 500,
-        "session.timeout.ms": 10_000,
+        "heartbeat.interval.ms": min(HEARTBEAT_MS_MAX, settings.session_seconds * 1000 // 3),
+        "session.timeout.ms": settings.session_seconds * 1000,
         "max.poll.interval.ms": 600_000,
         "partition.assignment.strategy": "range",
     }
@@ -110,6 +111,7 @@ class Batches:
         self._topics = [settings.prefix + topic.name for topic in topics]
         self._on_assign = on_assign
         self._consumer = Consumer(consumer_config(settings, group, self._batch))
+        self._closing = False
         self._owned: set[tuple[str, int]] = set()
         self._starts: dict[tuple[str, int], int] = {}
         self.generation = 0
@@ -118,12 +120,19 @@ class Batches:
     def _subscribe(self) -> None:
         self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
+    def _close(self) -> None:
+        """Leave the group; partitions that are assigned in this very moment are nobody's to ask about any more."""
+        self._closing = True
+        self._consumer.close()
+
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._closing:
+            return
         self._owned, self._starts = {(p.topic, p.partition) for p in partitions}, {}
         if self._on_assign is not None:
             places = [
                 Place(p.topic.removeprefix(self._prefix), p.partition, p.offset if p.offset >= 0 else None)
-                for p in consumer.committed(partitions, timeout=COMMIT_SECONDS_MAX)
+                for p in consumer.committed(partitions, timeout=ANSWER_SECONDS_MAX)
             ]
             try:
                 starts = self._on_assign(places)
@@ -147,7 +156,7 @@ class Batches:
         """The next messages; errors are logged and left out.
 
         A rebalance runs inside ``consume``, and what that call returns can hold messages from before it: all of it is
-        handed back, to be read again by whoever owns the partition now.
+        left to whoever owns the partition now.
         """
         taken: list[Record] = []
         generation = self.generation
@@ -159,7 +168,7 @@ class Batches:
             else:
                 taken.append(cast(Record, message))
         if generation != self.generation:
-            self._rewind(taken, self._starts)
+            self._begin_anew({(message.topic(), message.partition()) for message in taken})
             return []
         return taken
 
@@ -170,21 +179,34 @@ class Batches:
             ends[message.topic(), message.partition()] = message.offset() + 1
         return [TopicPartition(topic, partition, end) for (topic, partition), end in ends.items()]
 
-    def _rewind(self, messages: Sequence[Record], starts: Mapping[tuple[str, int], int] = NOWHERE) -> None:
-        """Hand messages out again; where partitions were assigned anew, from ``starts``: who asked for an earlier
-        place than the first of these messages, or for a later one, gets that.
-        """
+    def _rewind(self, messages: Sequence[Record]) -> None:
+        """Hand messages out again."""
         firsts: dict[tuple[str, int], int] = {}
         for message in messages:
             firsts.setdefault((message.topic(), message.partition()), message.offset())
-        for (topic, partition), first in firsts.items():
-            offset = starts.get((topic, partition), first)
-            if (topic, partition) in self._owned:
-                try:
-                    self._consumer.seek(TopicPartition(topic, partition, offset))
-                except KafkaException as error:
-                    # Assigned anew in this very call and not fetched yet: it starts at the committed offset anyway.
-                    log.info("partition not rewound", partition=f"{topic}/{partition}", error=error.args[0].str())
+        for place, first in firsts.items():
+            self._seek(place, first)
+
+    def _begin_anew(self, read: Set[tuple[str, int]]) -> None:
+        """Of partitions that a rebalance left to us, hand out again what was ``read`` of them around it.
+
+        From where the assignment asked to begin, else from where the group stands: a message from before the rebalance
+        may have been done by somebody else since.
+        """
+        unknown = [TopicPartition(*place) for place in sorted((read & self._owned) - self._starts.keys())]
+        for found in self._consumer.committed(unknown, timeout=ANSWER_SECONDS_MAX) if unknown else ():
+            self._starts[found.topic, found.partition] = found.offset if found.offset >= 0 else OFFSET_BEGINNING
+        for place in read & self._owned:
+            self._seek(place, self._starts[place])
+
+    def _seek(self, place: tuple[str, int], offset: int) -> None:
+        if place not in self._owned:
+            return
+        try:
+            self._consumer.seek(TopicPartition(*place, offset))
+        except KafkaException as error:
+            # Assigned anew in this very call and not fetched yet: it begins where it should anyway.
+            log.info("partition not rewound", partition=f"{place[0]}/{place[1]}", error=error.args[0].str())
 
 
 class GroupBatches(Batches):
@@ -213,7 +235,7 @@ class GroupBatches(Batches):
                 if messages:
                     self._commit(messages)
         finally:
-            self._consumer.close()
+            self._close()
 
     def wait_paused(self, stop: threading.Event, seconds: float) -> bool:
         """Stay a member of the group without taking more, for a handler that waits for something else.

@@ -22,15 +22,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from streams import class_cache
-from streams import jars as jar_files
 from streams.admin import create_topics
-from streams.cluster import Cluster
 from streams.errors import EmbeddedKafkaError, JarMismatch, JarsMissing, KafkaDidNotStart, one_line
-from streams.jars import Jar
-from streams.leash import spawn, stop
-from streams.node import HOST, java_options, last_meaningful_line, tail
-from streams.readiness import brokers_answering
+from streams.local import class_cache
+from streams.local import jars as jar_files
+from streams.local.cluster import Cluster
+from streams.local.jars import Jar
+from streams.local.leash import spawn, stop
+from streams.local.node import HOST, java_options, last_meaningful_line, tail
+from streams.local.readiness import brokers_answering
 from streams.settings import MESSAGE_BYTES_MAX_DEFAULT, EmbeddedKafkaSettings, KafkaSettings
 
 __all__ = ["EmbeddedKafka", "java", "main", "resolve_jars"]

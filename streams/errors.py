@@ -8,6 +8,7 @@ StreamsError
 ├── BufferFull            a producer's buffer stayed full
 ├── WrongEvent            a prediction or a label that watchloop would reject; a ValueError too
 ├── SlotTaken             another worker runs under the same transactional id
+├── RegistryUnreachable   the schema registry does not answer, or refuses to
 └── EmbeddedKafkaError    the Kafka that watchloop starts itself
     ├── JarsMissing       the jars cannot be had
     ├── JarMismatch       a jar is not the one that the lock file names
@@ -28,6 +29,7 @@ __all__ = [
     "KafkaFolderMismatch",
     "KafkaUnreachable",
     "NotDelivered",
+    "RegistryUnreachable",
     "SlotTaken",
     "StreamsError",
     "TopicsNotCreated",
@@ -95,6 +97,10 @@ class SlotTaken(StreamsError):  # noqa: N818
     """Another worker runs under the same transactional id: this one has been fenced."""
 
 
+class RegistryUnreachable(StreamsError):  # noqa: N818
+    """The schema registry does not answer, or refuses to."""
+
+
 class EmbeddedKafkaError(StreamsError):
     """The Kafka that watchloop starts itself cannot run."""
 
@@ -104,7 +110,7 @@ class JarsMissing(EmbeddedKafkaError):  # noqa: N818
 
 
 class JarMismatch(EmbeddedKafkaError):  # noqa: N818
-    """A jar differs from the one that ``streams/kafka-jars.lock`` names."""
+    """A jar differs from the one that ``streams/local/kafka-jars.lock`` names."""
 
 
 class KafkaFolderBusy(EmbeddedKafkaError):  # noqa: N818

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -16,15 +17,15 @@ from streams.clients import common_client_config
 from streams.errors import KafkaUnreachable
 from streams.settings import KafkaSettings
 
-__all__ = ["begins_of", "ends_of", "is_passing", "lag_of_groups"]
+__all__ = ["begins_of", "ends_of", "lag_of_groups"]
 
 REQUEST_SECONDS_MAX = 10.0
-PASSING = (
+ASK_AGAIN_SECONDS = 0.2
+NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+COORDINATOR_MOVES = (
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
     KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.LEADER_NOT_AVAILABLE,
     KafkaError.NOT_COORDINATOR,
-    KafkaError.NOT_LEADER_FOR_PARTITION,
 )
 
 
@@ -39,13 +40,10 @@ def lag_of_groups(settings: KafkaSettings, groups: Mapping[str, Iterable[Topic]]
         name: [(settings.prefix + name, partition) for partition in range(partitions)]
         for name, partitions in partition_counts(settings, list(topics.values())).items()
     }
-    every = sorted(place for of_topic in places.values() for place in of_topic)
     try:
-        for attempt in stamina.retry_context(on=is_passing, attempts=None, timeout=REQUEST_SECONDS_MAX):
-            with attempt:
-                committed = {group: _committed(admin, settings.prefix + group) for group in groups}
-                begins = _offsets(admin, every, OffsetSpec.earliest())  # type: ignore[no-untyped-call]
-                ends = ends_of(admin, every)
+        committed = {group: _committed(admin, settings.prefix + group) for group in groups}
+        every = sorted(place for of_topic in places.values() for place in of_topic)
+        begins, ends = _offsets(admin, every, OffsetSpec.earliest()), ends_of(admin, every)  # type: ignore[no-untyped-call]
     except KafkaException as error:
         raise KafkaUnreachable(f"lag is unknown: {error.args[0].str()}") from error
     return {
@@ -58,23 +56,23 @@ def lag_of_groups(settings: KafkaSettings, groups: Mapping[str, Iterable[Topic]]
     }
 
 
-def is_passing(error: Exception) -> bool:
-    """Whether to ask again: a partition without a leader, or a group without a coordinator, has one in a moment."""
-    return isinstance(error, KafkaException) and bool(error.args[0].retriable() or error.args[0].code() in PASSING)
-
-
 def _committed(admin: AdminClient, group: str) -> dict[tuple[str, int], int]:
-    """What a group has committed; nothing where there is no such group."""
-    asked = admin.list_consumer_group_offsets(
-        [ConsumerGroupTopicPartitions(group)], request_timeout=REQUEST_SECONDS_MAX
-    )
-    try:
-        found = asked[group].result()
-    except KafkaException as error:
-        if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-            return {}
-        raise
-    return {(place.topic, place.partition): place.offset for place in found.topic_partitions if place.offset >= 0}
+    """What a group has committed; nothing where there is no such group. A coordinator that moves is asked again."""
+    deadline = time.monotonic() + REQUEST_SECONDS_MAX
+    while True:
+        asked = admin.list_consumer_group_offsets(
+            [ConsumerGroupTopicPartitions(group)], request_timeout=REQUEST_SECONDS_MAX
+        )
+        try:
+            found = asked[group].result()
+        except KafkaException as error:
+            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
+                return {}
+            if error.args[0].code() not in COORDINATOR_MOVES or time.monotonic() > deadline:
+                raise
+            time.sleep(ASK_AGAIN_SECONDS)
+        else:
+            return {(p.topic, p.partition): p.offset for p in found.topic_partitions if p.offset >= 0}
 
 
 def ends_of(admin: AdminClient, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
@@ -87,6 +85,12 @@ def begins_of(admin: AdminClient, places: Sequence[tuple[str, int]], since_ms: i
     return _offsets(admin, places, OffsetSpec.for_timestamp(since_ms))
 
 
+def _is_passing(error: Exception) -> bool:
+    """A partition without a leader, as one just created may be, has one in a moment."""
+    return isinstance(error, KafkaException) and bool(error.args[0].retriable() or error.args[0].code() in NO_LEADER)
+
+
+@stamina.retry(on=_is_passing, attempts=None, timeout=REQUEST_SECONDS_MAX)
 def _offsets(admin: AdminClient, places: Sequence[tuple[str, int]], asked: Any) -> dict[tuple[str, int], int]:
     if not places:
         return {}

@@ -19,6 +19,7 @@ __all__ = ["LogReader"]
 
 READ_EVENTS_MAX = 2_000
 FETCH_SECONDS = 0.2
+NEW_TOPIC_SECONDS_MAX = 10.0
 
 
 class LogReader:
@@ -72,11 +73,19 @@ class LogReader:
 
     def _assign(self, seconds_max: float) -> None:
         for topic in self._handlers:
-            found = self._consumer.list_topics(topic, timeout=seconds_max).topics[topic]
-            if found.error is not None:
-                raise KafkaException(found.error)
-            self._unread.update((topic, partition) for partition in found.partitions)
+            self._unread.update((topic, partition) for partition in self._partitions_of(topic, seconds_max))
         self._consumer.assign([TopicPartition(t, p, OFFSET_BEGINNING) for t, p in sorted(self._unread)])
+
+    def _partitions_of(self, topic: str, seconds_max: float) -> list[int]:
+        """A topic's partitions; a broker hears of a topic a moment after another one has created it."""
+        deadline = time.monotonic() + min(seconds_max, NEW_TOPIC_SECONDS_MAX)
+        while True:
+            found = self._consumer.list_topics(topic, timeout=seconds_max).topics[topic]
+            if found.error is None:
+                return list(found.partitions)
+            if found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
+                raise KafkaException(found.error)
+            time.sleep(FETCH_SECONDS)
 
     def _step(self) -> int:
         read = 0

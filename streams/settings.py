@@ -43,8 +43,25 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     message_bytes_max: Annotated[int, Meta(ge=64 * 1024, le=64 * MIB)] = MESSAGE_BYTES_MAX_DEFAULT
     """Largest message, for topics and clients alike; a larger one is refused where it is produced."""
 
+    session_seconds: Annotated[int, Meta(ge=1, le=300)] = 10
+    """How long a worker that was killed keeps its partitions; then others of its role take over. Kafka's own default
+    refuses less than 6."""
+
     client: dict[str, str] = {}
     """librdkafka settings for every client, such as ``security.protocol`` or ``sasl.mechanism``."""
+
+    registry_url: Annotated[str, Meta(max_length=4096, pattern=r"^(https?://[^\s@]+)?$")] = ""
+    """Confluent-compatible schema registry that the prefix of predictions refers to, several addresses separated by
+    commas; without one the prefix is taken off and the schema not asked for."""
+
+    registry_user: Annotated[str, Meta(max_length=200, pattern=r"^[^:]*$")] = ""
+    """Who asks the registry, by HTTP basic authentication; empty: nobody in particular."""
+
+    registry_password: Annotated[str, Meta(max_length=1_000)] = ""
+    """The registry's password; it belongs in the environment."""
+
+    registry_seconds_max: Annotated[float, Meta(gt=0, le=60)] = 2.0
+    """How long the registry may take to answer; then messages are judged without it, and it is asked again later."""
 
 
 class ProducerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

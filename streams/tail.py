@@ -7,14 +7,13 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
-import stamina
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.topics import Topic
 from streams.clients import common_client_config
 from streams.errors import KafkaUnreachable
-from streams.lag import begins_of, ends_of, is_passing
+from streams.lag import begins_of, ends_of
 from streams.records import Record
 from streams.settings import KafkaSettings
 
@@ -57,9 +56,7 @@ def read_tail(
     try:
         places = _places(consumer, names)
         admin = AdminClient(common_client_config(settings))
-        for attempt in stamina.retry_context(on=is_passing, attempts=None, timeout=REQUEST_SECONDS_MAX):
-            with attempt:
-                begins, ends = begins_of(admin, places, max(0, since_ms)), ends_of(admin, places)
+        begins, ends = begins_of(admin, places, max(0, since_ms)), ends_of(admin, places)
         share = messages_max // len(places)
         starts = {place: max(begin, ends[place] - share) for place, begin in begins.items() if begin >= 0}
         return _read(consumer, starts, ends, hear, time.monotonic() + seconds_max)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from streams.batches import COMMIT_SECONDS_MAX, Batches, Handler
+from streams.batches import Batches, Handler
 from streams.errors import SlotTaken
 from streams.outbox import HeldOutbox, Sending, producer_config
 from streams.records import Record, cuts
@@ -20,8 +20,11 @@ __all__ = ["TransactionalBatches"]
 log = structlog.get_logger(__name__)
 
 TRANSACTION_TIMEOUT_SECONDS = 10
+DELIVERY_SHARE = 0.6
+"""Of that time a message may take to arrive; a transaction that failed by then can still be ended by who began it."""
 TRANSACTION_LINGER_MS = 2
-INIT_SECONDS_MAX = 30.0
+STEP_SECONDS_MAX = 5.0
+"""How long one step of a transaction is waited for before it is asked for again, or given up for a stop."""
 FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
 
 
@@ -57,30 +60,38 @@ class TransactionalBatches(Batches):
                 **producer_config(settings),
                 "transactional.id": f"{settings.prefix}{group}/{slot}",
                 "transaction.timeout.ms": TRANSACTION_TIMEOUT_SECONDS * 1000,
+                "message.timeout.ms": int(TRANSACTION_TIMEOUT_SECONDS * 1000 * DELIVERY_SHARE),
                 "linger.ms": TRANSACTION_LINGER_MS,
             }
         )
         self._committer = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix=f"{group} commit")
         self._under_way: concurrent.futures.Future[None] | None = None
         self._in_hand: Sequence[Record] = ()
+        self._member: object = None
+        self._stop = threading.Event()
 
     def run(self, stop: threading.Event) -> None:
-        """Until ``stop`` is set. Raises SlotTaken if another worker has the same slot."""
+        """Until ``stop`` is set. Raises SlotTaken if another worker has the same slot, or this one was out for long."""
+        self._stop = stop
         try:
-            self._producer.init_transactions(INIT_SECONDS_MAX)
+            self._until_done("the transactional id", lambda: self._producer.init_transactions(STEP_SECONDS_MAX))
             self._subscribe()
             while not stop.is_set():
                 self._handle_all(self._take())
             self._settled(())
         except KafkaException as error:
-            if error.args[0].code() in FENCED:
+            cause = error.args[0]
+            if cause.code() in FENCED:
                 raise SlotTaken(
-                    f"another worker took over slot {self._slot!r}; give each worker of a role its own --slot"
+                    f"another worker took over slot {self._slot!r}, or this one did not answer for "
+                    f"{TRANSACTION_TIMEOUT_SECONDS} s; give each worker of a role its own --slot"
                 ) from error
-            raise
+            if not (stop.is_set() and cause.retriable()):
+                raise
+            log.warning("stopped while Kafka does not answer; what is in hand comes again", error=cause.str())
         finally:
             self._committer.shutdown()
-            self._consumer.close()
+            self._close()
 
     def _handle_all(self, messages: Sequence[Record]) -> None:
         """Handle what was taken, a transaction for each so many bytes; idle, see how the last one ended."""
@@ -101,22 +112,27 @@ class TransactionalBatches(Batches):
         self._handle(messages, held)
         if not self._settled(taken):
             return False
-        offsets, member = self._next_offsets(messages), self._consumer.consumer_group_metadata()
         self._in_hand = messages
-        self._under_way = self._committer.submit(self._commit, held, offsets, member)
+        self._under_way = self._committer.submit(self._commit, held, self._next_offsets(messages), self._member)
         return True
 
     def _commit(self, held: HeldOutbox, offsets: list[TopicPartition], member: object) -> None:
         self._producer.begin_transaction()
         held.pour_into(self._producer)
-        self._producer.send_offsets_to_transaction(offsets, member, COMMIT_SECONDS_MAX)
+        self._until_done(
+            "offsets", lambda: self._producer.send_offsets_to_transaction(offsets, member, STEP_SECONDS_MAX)
+        )
+        self._until_done("a commit", lambda: self._producer.commit_transaction(STEP_SECONDS_MAX))
+
+    def _until_done(self, what: str, call: Callable[[], None]) -> None:
+        """Ask again as long as that may help (a broker that is away, a coordinator that moves) and nobody stops us."""
         while True:
             try:
-                self._producer.commit_transaction(COMMIT_SECONDS_MAX)
+                call()
             except KafkaException as error:
-                if not error.args[0].retriable():
+                if not error.args[0].retriable() or self._stop.is_set():
                     raise
-                log.warning("commit is slow, asking again", error=error.args[0].str())
+                log.warning("Kafka is slow, asking again", what=what, error=error.args[0].str())
             else:
                 return
 
@@ -135,15 +151,22 @@ class TransactionalBatches(Batches):
 
     def _abort(self, error: KafkaException, taken: Sequence[Record]) -> None:
         """End the transaction in hand and hand its batch out again; raises what cannot be put right."""
-        if not error.args[0].txn_requires_abort():
+        cause = error.args[0]
+        # A transaction that has failed already takes no more messages, and that error does not ask for its end.
+        if not cause.txn_requires_abort() and cause.code() != KafkaError._STATE:
             raise error
-        log.warning("transaction aborted, trying the batch again", error=error.args[0].str())
-        self._producer.abort_transaction(COMMIT_SECONDS_MAX)
+        log.warning("transaction aborted, trying the batch again", error=cause.str())
+        self._until_done("the end of a failed transaction", lambda: self._producer.abort_transaction(STEP_SECONDS_MAX))
         self._undo()
         self._rewind([*self._in_hand, *taken])
 
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Offsets are committed as the member that was given the partitions: Kafka refuses them once it is not."""
+        super()._assigned(consumer, partitions)
+        if not self._closing:
+            self._member = consumer.consumer_group_metadata()
+
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Whoever owns the partitions next must find what is being committed."""
-        if self._under_way is not None:
-            concurrent.futures.wait([self._under_way])
+        """Whoever owns the partitions next must find what is being committed, or find it open."""
         super()._revoked(consumer, partitions)
+        self._settled(())

@@ -7,4 +7,4 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-pytest_plugins = ["fixtures_kafka", "fixtures_clickhouse"]
+pytest_plugins = ["fixtures_kafka", "fixtures_clickhouse", "fault_table"]

@@ -21,6 +21,7 @@ class PlainRecord:
     number: int = 0
     key_bytes: bytes | None = b"key"
     time_ms: int = 1_700_000_000_000
+    header_list: list[tuple[str, bytes | None]] | None = None
 
     def __len__(self) -> int:
         return len(self.data or b"")
@@ -41,7 +42,7 @@ class PlainRecord:
         return self.number
 
     def headers(self) -> list[tuple[str, bytes | None]] | None:
-        return None
+        return self.header_list
 
     def timestamp(self) -> tuple[int, int]:
         return 2, self.time_ms

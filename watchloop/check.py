@@ -14,6 +14,7 @@ from schemas.topics import ALL_TOPICS
 from streams.admin import check_reachable, describe
 from streams.errors import StreamsError
 from streams.lag import lag_of_groups
+from streams.predictions.registry import check_registry
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from watchloop.folder import DataFolder
@@ -36,6 +37,8 @@ def run_checks(settings: Settings, data: pathlib.Path) -> list[Finding]:
     found = [_kafka(settings)]
     if found[0].ok:
         found += [_topics(settings), *_lags(settings)]
+    if settings.kafka.registry_url:
+        found.append(_registry(settings))
     found.append(_clickhouse(settings))
     endpoints = DataFolder(data).endpoints()
     url = endpoints.console if endpoints else f"http://{settings.console.host}:{settings.console.port}"
@@ -68,6 +71,14 @@ def _lags(settings: Settings) -> list[Finding]:
     except StreamsError as error:
         return [Finding("lag", ok=False, says=str(error))]
     return [Finding(f"lag of {role}", ok=lag <= LAG_EVENTS_MAX, says=f"{lag} messages") for role, lag in lags.items()]
+
+
+def _registry(settings: Settings) -> Finding:
+    try:
+        check_registry(settings.kafka)
+    except StreamsError as error:
+        return Finding("registry", ok=False, says=str(error))
+    return Finding("registry", ok=True, says=settings.kafka.registry_url)
 
 
 def _clickhouse(settings: Settings) -> Finding:

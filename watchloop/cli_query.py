@@ -81,7 +81,7 @@ def _is_default(settings: Settings) -> bool:
 
 @contextlib.contextmanager
 def _stopped(settings: Settings, folder: DataFolder) -> Iterator[Warehouse]:
-    from streams.leash import spawn
+    from streams.local.leash import spawn
     from warehouse.embedded_process import EmbeddedClickHouse
     from warehouse.settings import ClickHouseSettings
 

@@ -10,7 +10,7 @@ import msgspec
 
 from agents.settings import Settings
 from streams.admin import check_reachable
-from streams.leash import spawn
+from streams.local.leash import spawn
 from warehouse.client import Warehouse
 from watchloop.errors import WatchloopError
 from watchloop.folder import DataFolder

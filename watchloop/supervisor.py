@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from agents.orphans import PARENT_VARIABLE
-from streams.leash import spawn, stop
+from streams.local.leash import spawn, stop
 from watchloop.errors import WorkerFailed
 
 __all__ = ["Supervisor", "WorkerSpec"]

@@ -14,8 +14,8 @@ from schemas.topics import ALL_TOPICS, AUDIT, MODELS, PREDICTIONS, REVIEW_EVENTS
 from streams import admin
 from streams.admin import check_reachable, create_topics, describe, full_name, topic_config, topic_ids
 from streams.clients import common_client_config
-from streams.cluster import free_ports
 from streams.errors import KafkaUnreachable, StreamsError, TopicsNotCreated
+from streams.local.cluster import free_ports
 from streams.settings import KafkaSettings
 
 ROOT = Path(admin.__file__).resolve().parent.parent

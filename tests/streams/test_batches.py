@@ -13,7 +13,8 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from schemas.topics import CORRECTIONS, LABELS, PEOPLE, PREDICTIONS, VERDICTS, Topic
-from streams.batches import BatchSettings, GroupBatches, HandBack, Place
+from streams.admin import create_topics
+from streams.batches import BatchSettings, GroupBatches, HandBack, Place, consumer_config
 from streams.errors import SlotTaken
 from streams.lag import lag_of_groups
 from streams.outbox import Outbox
@@ -25,6 +26,7 @@ from streams.transactions import TransactionalBatches
 pytestmark = pytest.mark.servers
 
 SECONDS_MAX = 40.0
+LOST_MS = 2_000
 SMALL = BatchSettings(events_max=50, wait_seconds=0.1)
 
 
@@ -231,6 +233,54 @@ def test_a_second_worker_joins_and_leaves(kafka_topics: KafkaSettings, running: 
     assert committed(kafka_topics, VERDICTS) == collections.Counter(values)
 
 
+def test_who_lost_its_partitions_while_it_was_busy_commits_nothing(
+    kafka_topics: KafkaSettings, running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that was out for so long that the group gave its partitions away: its batch is the other one's now."""
+
+    def impatient(*arguments: Any) -> dict[str, object]:
+        return {**consumer_config(*arguments), "max.poll.interval.ms": LOST_MS, "session.timeout.ms": LOST_MS}
+
+    monkeypatch.setattr("streams.batches.consumer_config", impatient)
+    out, back = threading.Event(), threading.Event()
+
+    def is_out(records: Sequence[Record], outbox: Outbox) -> None:
+        out.set()
+        back.wait(SECONDS_MAX)
+        echo(records, outbox)
+
+    values = send(kafka_topics, PREDICTIONS, 60)
+    one = running(transactional(kafka_topics, is_out, slot="one").run)
+    wait_for("the first to be out", out.is_set, one)
+    two = running(transactional(kafka_topics, slot="two").run)
+    wait_for("all by the second", lambda: len(committed(kafka_topics, VERDICTS)) == len(values), two)
+    back.set()
+    values += send(kafka_topics, PREDICTIONS, 60, begin=60)
+    wait_for("the rest", lambda: len(committed(kafka_topics, VERDICTS)) == len(values), one, two)
+    one.end()
+    two.end()
+    assert one.failure is None
+    assert committed(kafka_topics, VERDICTS) == collections.Counter(values)
+
+
+def test_a_slow_handler_is_not_fenced(
+    kafka_topics: KafkaSettings, running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch may take longer to handle than a transaction may last: its transaction begins when it is handled."""
+    monkeypatch.setattr("streams.transactions.TRANSACTION_TIMEOUT_SECONDS", 2)
+    values = send(kafka_topics, PREDICTIONS, 100)
+
+    def slowly(records: Sequence[Record], outbox: Outbox) -> None:
+        echo(records, outbox)
+        time.sleep(3)
+
+    loop = running(transactional(kafka_topics, slowly, batch=BatchSettings(events_max=60)).run)
+    wait_for("all", lambda: len(committed(kafka_topics, VERDICTS)) == len(values), loop)
+    loop.end()
+    assert loop.failure is None
+    assert committed(kafka_topics, VERDICTS) == collections.Counter(values)
+
+
 def test_a_slot_has_one_worker(kafka_topics: KafkaSettings, running: Any) -> None:
     """A second worker with the same slot takes over; the first ends with one line that says what to do."""
     send(kafka_topics, PREDICTIONS, 10)
@@ -406,3 +456,16 @@ def test_a_reader_hears_tombstones_and_what_comes_later(kafka_topics: KafkaSetti
     wait_for("bob", lambda: len(heard) == 3, loop)
     loop.end()
     assert heard == [(b"ada", b"1"), (b"ada", None), (b"bob", b"2")]
+
+
+def test_a_reader_waits_for_a_topic_that_is_just_created(kafka_prefix: KafkaSettings, running: Any) -> None:
+    """One broker of several may not have heard yet of a topic that another one has created."""
+    reader = LogReader(kafka_prefix, {PEOPLE.name: lambda record: None})
+    loop = running(lambda stop: reader.catch_up(SECONDS_MAX))
+    time.sleep(0.5)
+    assert loop.failure is None
+    assert loop.thread.is_alive()
+    create_topics(kafka_prefix, [PEOPLE])
+    loop.end()
+    assert loop.failure is None
+    reader.close()

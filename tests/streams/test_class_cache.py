@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from streams import class_cache
 from streams.embedded import EmbeddedKafka, java, resolve_jars
+from streams.local import class_cache
 
 
 def test_another_jar_has_another_cache(tmp_path: Path) -> None:

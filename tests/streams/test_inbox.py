@@ -13,7 +13,7 @@ from plain_record import PREFIX, PlainRecord
 
 from schemas.codec import decode, encode
 from schemas.reject import Reject
-from streams.inbox import Arrivals, original_of, read_predictions
+from streams.predictions.inbox import Arrivals, original_of, read_predictions
 
 NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000

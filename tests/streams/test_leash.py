@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from streams import leash
-from streams.leash import spawn, stop
+from streams.local import leash
+from streams.local.leash import spawn, stop
 
 ROOT = Path(leash.__file__).resolve().parent.parent
 BOTH_WAYS = pytest.mark.parametrize(
@@ -40,7 +40,7 @@ STUBBORN = POLITE.replace("sys.exit(0)", "pass").replace("time.sleep(60)", "[tim
 
 PARENT = """
 import sys, time
-from streams.leash import spawn
+from streams.local.leash import spawn
 spawn(sys.argv[2:], pipe=sys.argv[1] == "pipe")
 time.sleep(60)
 """

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.cluster import free_ports, is_free, new_cluster_id
-from streams.node import NodePorts, last_meaningful_line, server_properties
+from streams.local.cluster import free_ports, is_free, new_cluster_id
+from streams.local.node import NodePorts, last_meaningful_line, server_properties
 from streams.settings import MESSAGE_BYTES_MAX_DEFAULT, EmbeddedKafkaSettings
 
 

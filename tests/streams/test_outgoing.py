@@ -22,10 +22,10 @@ from plain_record import PREFIX, PlainRecord
 from schemas.codec import decode
 from schemas.label import Label
 from schemas.prediction import Consent, Prediction
-from streams import inbox, outgoing
 from streams.errors import StreamsError, WrongEvent
-from streams.inbox import read_predictions
 from streams.outgoing import label_json, packed, prediction_bytes_max, prediction_json
+from streams.predictions import checks, inbox, outgoing
+from streams.predictions.inbox import read_predictions
 from streams.settings import ProducerSettings, VerdictReaderSettings, checked
 
 ROOT = Path(outgoing.__file__).resolve().parent.parent
@@ -239,7 +239,7 @@ def test_packing_hands_out_what_came_before_a_wrong_event() -> None:
 def test_bounds_are_those_of_intake() -> None:
     """The two that know the largest prediction and the longest integer say the same."""
     assert outgoing.PREDICTION_BYTES_MAX == inbox.PREDICTION_BYTES_MAX
-    assert outgoing.DIGITS_MAX == inbox.DIGITS_MAX
+    assert outgoing.DIGITS_MAX == checks.DIGITS_MAX
     assert prediction_bytes_max(64 * 1024) == 16 * 1024
     assert prediction_bytes_max(64 * 1024 * 1024) == inbox.PREDICTION_BYTES_MAX
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,13 +10,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plain_columns import plain
 from plain_record import PREFIX, PlainRecord
 
 from schemas.prediction import Prediction
 from schemas.prediction_columns import PredictionColumns
-from streams.inbox import read_predictions
-from streams.prediction_reader import PredictionReader, Readings
-from streams.shapes import SHAPE_CHANGES_MAX, SHAPED_FEATURES_MAX
+from streams.predictions.inbox import read_predictions
+from streams.predictions.prediction_reader import PredictionReader, Readings
+from streams.predictions.shapes import SHAPE_CHANGES_MAX, SHAPED_FEATURES_MAX
 
 NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
@@ -35,9 +35,17 @@ def prediction(number: int = 0, model: str = "churn", **changes: Any) -> dict[st
     return {name: value for name, value in (whole | changes).items() if value is not ...}
 
 
+Headers = list[tuple[str, bytes | None]]
+
+
 def records(values: Sequence[Any], begin: int = 0) -> list[PlainRecord]:
-    data = [one if isinstance(one, bytes) or one is None else json.dumps(one).encode() for one in values]
-    return [PlainRecord(one, place=3, number=begin + number) for number, one in enumerate(data)]
+    """Messages of bytes, of what is to be JSON, or of either with headers."""
+    told = [one if isinstance(one, tuple) else (one, None) for one in values]
+    data = [one if isinstance(one, bytes) or one is None else json.dumps(one).encode() for one, _ in told]
+    return [
+        PlainRecord(one, place=3, number=begin + number, header_list=headers)
+        for number, (one, (_, headers)) in enumerate(zip(data, told, strict=True))
+    ]
 
 
 def reader(**options: Any) -> PredictionReader:
@@ -51,28 +59,6 @@ def read(made: PredictionReader, values: Sequence[Any]) -> Readings:
 def is_shaped(made: PredictionReader, values: Sequence[Any]) -> bool:
     """Whether the shaped decoder reads these messages by itself."""
     return made._read_shaped(records(values)) is not None
-
-
-def plain(columns: PredictionColumns) -> dict[str, Any]:
-    """Columns as plain values; NaN and None compare as they should."""
-    return {
-        "ids": list(columns.event_ids),
-        "times": columns.times_ms.tolist(),
-        "versions": list(columns.model_versions),
-        "labels": list(columns.labels),
-        "confidence": columns.confidence.tolist(),
-        "probabilities": None if columns.probabilities is None else list(columns.probabilities),
-        "risk": [None if math.isnan(risk) else risk for risk in columns.risk.tolist()],
-        "reviewable": columns.reviewable.tolist(),
-        "slices": None if columns.slices is None else [dict(one) for one in columns.slices],
-        "features": {
-            name: list(column.values)
-            for name, column in columns.features.items()
-            if any(value is not None for value in column.values)
-        },
-        "rows": [columns.row(place) for place in range(len(columns))],
-        "hashes": columns.hashes.tolist(),
-    }
 
 
 VALUE = st.one_of(
@@ -113,16 +99,63 @@ def usual(draw: st.DrawFn) -> dict[str, Any]:
     )
 
 
-@given(st.lists(usual(), max_size=6), st.lists(usual() | ODD | st.lists(usual(), max_size=3), min_size=1, max_size=6))
-@settings(max_examples=300, deadline=None)
-def test_columns_are_what_the_careful_reader_reads(before: list[Any], values: list[Any]) -> None:
+HEADERS = st.lists(
+    st.sampled_from(
+        [
+            ("traceparent", b"00-1-2-01"),
+            ("content-type", b"application/json"),
+            ("content-type", b"application/cloudevents+json"),
+            ("content-type", b"application/cloudevents+avro"),
+            ("content-type", b"application/vnd.apache.arrow.stream"),
+            ("ce_specversion", b"1.0"),
+            ("ce_id", b"header-1"),
+            ("CE_ID", b""),
+            ("ce_id", b"\xff"),
+            ("ce_time", b"2023-11-14T22:13:20Z"),
+            ("ce_time", b"2033-11-14T22:13:20Z"),
+            ("ce_time", b"yesterday"),
+            ("ce_source", b"/service"),
+            ("ce_source", b"x" * 201),
+            ("ce_source", None),
+        ]
+    ),
+    max_size=4,
+)
+
+
+@st.composite
+def wrapped(draw: st.DrawFn) -> Any:
+    """A message with headers, a registry's prefix or in an envelope, or several of these, and fields left to them."""
+    left_out = dict.fromkeys(draw(st.sets(st.sampled_from(["event_id", "time"]))), ...)
+    event: Any = {**draw(usual()), **left_out}
+    event = {name: value for name, value in event.items() if value is not ...}
+    event = draw(st.sampled_from([event, [event], [event, prediction(), 3], {}, [{}]]))
+    if draw(st.booleans()):
+        event = {"id": draw(st.sampled_from(["e-1", "", 3])), "time": "2023-11-14T22:13:20Z", "data": event}
+    data = draw(st.sampled_from([b"", b"\0\0\0\0\1", b"\0\0\0\0\2", b"\0", b" "])) + json.dumps(event).encode()
+    return data, draw(HEADERS)
+
+
+MESSAGES = usual() | ODD | st.lists(usual(), max_size=3) | wrapped()
+
+
+class OddIsJson:
+    """A registry whose schemas with even ids are another kind."""
+
+    def problem_of(self, schema_id: int) -> str | None:
+        return None if schema_id % 2 else "even"
+
+
+@given(st.lists(usual(), max_size=6), st.lists(MESSAGES, min_size=1, max_size=6), st.sampled_from([None, OddIsJson()]))
+@settings(max_examples=400, deadline=None)
+def test_columns_are_what_the_careful_reader_reads(before: list[Any], values: list[Any], schemas: Any) -> None:
     """Whatever shapes were learned from earlier messages, events, places and Rejects are the same."""
-    made = reader()
+    made = reader(schemas=schemas)
     if before:
         read(made, before)
         read(made, before)
     found = read(made, values)
-    careful = read_predictions(records(values), PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS)
+    careful = read_predictions(records(values), PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS, schemas=schemas)
     assert found.rejects == careful.rejects
     by_model: dict[str, list[Prediction]] = {}
     for event in careful.events:

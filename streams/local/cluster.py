@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from streams.errors import KafkaFolderBusy, KafkaFolderMismatch
-from streams.node import HOST, LOG_CONFIG_FILE, NodePorts, log4j2_properties, server_properties
+from streams.local.node import HOST, LOG_CONFIG_FILE, NodePorts, log4j2_properties, server_properties
 from streams.settings import EmbeddedKafkaSettings
 
 __all__ = ["Cluster", "free_ports", "is_free", "new_cluster_id"]

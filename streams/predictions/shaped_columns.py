@@ -12,8 +12,8 @@ import numpy.typing as npt
 from schemas.prediction import Prediction, confidence_of, epoch_ms, label_text
 from schemas.prediction_columns import FeatureColumn, PredictionColumns
 from schemas.wire import Scalar
-from streams.inbox import problem_in_meaning
-from streams.shapes import ABSENT, SHAPED_FIELDS, Shape
+from streams.predictions.checks import problem_in_meaning
+from streams.predictions.shapes import ABSENT, SHAPED_FIELDS, Shape
 
 __all__ = ["columns_of"]
 

@@ -12,10 +12,13 @@ import numpy.typing as npt
 
 from schemas.prediction_columns import PredictionColumns
 from schemas.reject import Reject
-from streams.inbox import PREDICTION_BYTES_MAX, UNREADABLE, may_hold_many_digits, read_predictions
+from streams.predictions.careful import SchemaCheck
+from streams.predictions.checks import PREDICTION_BYTES_MAX, UNREADABLE, may_hold_many_digits
+from streams.predictions.envelope import is_arrow, usual_bodies
+from streams.predictions.inbox import read_predictions
+from streams.predictions.shaped_columns import columns_of
+from streams.predictions.shapes import Shapes
 from streams.records import Record
-from streams.shaped_columns import columns_of
-from streams.shapes import Shapes
 
 __all__ = ["BYTES_AT_ONCE", "MESSAGES_AT_ONCE", "Part", "PredictionReader", "Readings"]
 
@@ -46,7 +49,10 @@ class Part(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Readings:
-    """What a run of messages holds: the readable events, a part for each model, and the Rejects."""
+    """What a run of messages holds: the readable events, and the Rejects.
+
+    Of each model there is one part, and others of what came as Arrow.
+    """
 
     parts: list[Part]
     rejects: list[Reject]
@@ -57,24 +63,53 @@ class PredictionReader:
 
     The result does not depend on what was learned: whatever a shaped decoder does not read, the general one does.
     ``future_ms_max`` bounds how far a prediction's time may lie ahead of its message's, ``bytes_max`` one prediction's
-    JSON. One object a thread.
+    JSON, ``schemas`` knows those of a registry. One object a thread.
     """
 
     def __init__(
-        self, prefix: str, *, future_ms_max: int, bytes_max: int = PREDICTION_BYTES_MAX, models_max: int = 200
+        self,
+        prefix: str,
+        *,
+        future_ms_max: int,
+        bytes_max: int = PREDICTION_BYTES_MAX,
+        models_max: int = 200,
+        schemas: SchemaCheck | None = None,
     ) -> None:
         self._prefix = prefix
         self._future_ms_max = future_ms_max
         self._bytes_max = bytes_max
+        self._schemas = schemas
         self._shapes = Shapes(models_max)
 
     def read(self, records: Sequence[Record], *, now_ms: int) -> Readings:
         """The events and Rejects of at least one message; ``now_ms`` dates the Rejects."""
+        from_arrow, others = self._read_arrow(records)
+        found = self._read_others(others, now_ms) if others else Readings([], [])
+        return Readings(from_arrow + found.parts, found.rejects)
+
+    def _read_arrow(self, records: Sequence[Record]) -> tuple[list[Part], Sequence[Record]]:
+        """What comes as Arrow and is as it should be, and all other messages."""
+        headers = list(map(type(records[0]).headers, records))
+        places = [place for place, found in enumerate(headers) if is_arrow(found)] if any(headers) else []
+        if not places:
+            return [], records
+        from streams.predictions.arrow_messages import read_arrow  # its start is not paid for by who needs none of it
+
+        parts, odd = read_arrow([records[place] for place in places], self._future_ms_max, self._bytes_max)
+        read = {place for number, place in enumerate(places) if number not in odd}
+        return [Part(*part) for part in parts], [one for place, one in enumerate(records) if place not in read]
+
+    def _read_others(self, records: Sequence[Record], now_ms: int) -> Readings:
         parts = self._read_shaped(records)
         if parts is not None:
             return Readings(parts, [])
         arrivals = read_predictions(
-            records, self._prefix, now_ms=now_ms, future_ms_max=self._future_ms_max, bytes_max=self._bytes_max
+            records,
+            self._prefix,
+            now_ms=now_ms,
+            future_ms_max=self._future_ms_max,
+            bytes_max=self._bytes_max,
+            schemas=self._schemas,
         )
         self._shapes.learn(arrivals.events)
         by_model: dict[str, list[int]] = {}
@@ -93,10 +128,12 @@ class PredictionReader:
 
     def _read_shaped(self, records: Sequence[Record]) -> list[Part] | None:
         """The usual run: every message as some shape foresees, nothing to reject; None where any is otherwise."""
-        kind = type(records[0])  # its methods are called unbound: a quarter of the time
-        values: list[Any] = list(map(kind.value, records))
-        if self._shapes.one is None or not all(values) or any(map(kind.headers, records)):
+        if self._shapes.one is None:
             return None
+        bodies = usual_bodies(records)
+        if bodies is None or (self._schemas is not None and any(map(self._schemas.problem_of, bodies.schema_ids))):
+            return None
+        values = bodies.json
         first = set(map(_first_byte, values))
         single = first == {OBJECT}
         if len(first) != 1 or not self._fits(values, single=single):
@@ -112,7 +149,7 @@ class PredictionReader:
                 counts = list(map(len, found))
         except UNREADABLE:
             return None
-        latest_ms = min(map(kind.timestamp, records))[1] + self._future_ms_max
+        latest_ms = min(map(type(records[0]).timestamp, records))[1] + self._future_ms_max
         return self._parts(events, _places(records, counts), latest_ms)
 
     def _fits(self, values: Sequence[bytes], *, single: bool) -> bool:

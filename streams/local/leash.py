@@ -1,6 +1,6 @@
 """A leash for child processes: none outlives its parent, not even when the parent is killed -9.
 
-``python streams/leash.py --parent PID -- CMD…`` asks the kernel for SIGTERM when the parent ends (Linux,
+``python streams/local/leash.py --parent PID -- CMD…`` asks the kernel for SIGTERM when the parent ends (Linux,
 ``PR_SET_PDEATHSIG`` of prctl(2)) and then becomes CMD: no process stays between. Where the kernel offers none of
 this (macOS), and with ``--pipe``, it stays: it starts CMD and watches its own standard input, whose other end the
 parent holds; at the end of that pipe CMD gets SIGTERM and, after a grace, SIGKILL.

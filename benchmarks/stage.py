@@ -1,0 +1,135 @@
+"""Stage: the broker, a folder and the sizes that all parts share, and the processes they measure."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import itertools
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from confluent_kafka.admin import AdminClient
+
+from benchmarks.loads import Load, fill, publish_references
+from benchmarks.processes.child import Child
+from learning.serving import ServingModel
+from learning.signing import SigningKey
+from learning.snapshot import Lineage, pack
+from schemas.manifest import STACK, manifest_key
+from schemas.topics import ALL_TOPICS, MODEL_CHUNKS, MODELS
+from streams.admin import create_topics
+from streams.clients import common_client_config
+from streams.outbox import Outbox
+from streams.settings import KafkaSettings
+
+__all__ = ["Sizes", "Stage"]
+
+START_SECONDS_MAX = 90.0
+SECONDS_MAX = 300.0
+SNAPSHOT_BYTES_MAX = 1 << 30
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much is measured."""
+
+    events: int = 300_000
+    """Single events of a load; where many events share a message, two and four times as many."""
+    runs: int = 3
+    faust_events: int = 40_000
+    growth_events: int = 150_000
+    growth_runs: int = 3
+    rate: int = 20_000
+    latency_warm_up_seconds: float = 4.0
+    latency_seconds: float = 12.0
+    latency_runs: int = 3
+    memory_events: tuple[int, ...] = (500_000, 1_000_000, 2_000_000, 5_000_000)
+
+    def load(self, encoding: str = "single") -> Load:
+        """The usual load of an encoding."""
+        return Load(self.events * {"single": 1, "arrays": 2, "arrow": 4}[encoding], encoding)  # type: ignore[arg-type]
+
+
+@dataclasses.dataclass(slots=True)
+class Stage:
+    """Gives every run topics of its own, so that each finds the same: nothing judged, nothing remembered."""
+
+    bootstrap: str
+    folder: Path
+    sizes: Sizes
+    quix_python: Path | None = None
+    _numbers: Iterator[int] = dataclasses.field(default_factory=lambda: itertools.count(1))
+
+    @contextlib.contextmanager
+    def topics(self, load: Load, serving: ServingModel | None = None) -> Iterator[KafkaSettings]:
+        """Empty topics, but for references and, if there is one, the learned model in charge; deleted afterwards."""
+        kafka = KafkaSettings(bootstrap=self.bootstrap, prefix=f"run{next(self._numbers)}.", partitions=load.partitions)
+        create_topics(kafka)
+        publish_references(kafka, load)
+        if serving is not None:
+            self._publish_model(kafka, serving)
+        try:
+            yield kafka
+        finally:
+            admin = AdminClient(common_client_config(kafka))
+            for future in admin.delete_topics([kafka.prefix + topic.name for topic in ALL_TOPICS]).values():
+                future.result()
+
+    @contextlib.contextmanager
+    def filled(self, load: Load, serving: ServingModel | None = None) -> Iterator[KafkaSettings]:
+        """The same with the load in them."""
+        with self.topics(load, serving) as kafka:
+            fill(kafka, load)
+            yield kafka
+
+    def start(self, module: str, kafka: KafkaSettings, *, python: str = sys.executable, **spec: object) -> Child:
+        """A process to be measured."""
+        return Child(module, {"kafka": kafka_spec(kafka), "data": str(self.data), **spec}, self.folder, python=python)
+
+    def plain(self, kafka: KafkaSettings, load: Load, *, decode: str = "") -> dict[str, Any]:
+        """What the floor does with a load."""
+        with self.start(
+            "plain", kafka, decode=decode or load.encoding, seconds_max=SECONDS_MAX, **self.extent(load)
+        ) as child:
+            return child.wait_for("result", START_SECONDS_MAX + SECONDS_MAX)
+
+    def intake(self, kafka: KafkaSettings, load: Load, *, slot: str = "0", **spec: object) -> Child:
+        """A worker with the role intake."""
+        return self.start("intake", kafka, **{"slot": slot, "steps": [], **self.extent(load), **spec})
+
+    def judged(self, kafka: KafkaSettings, load: Load) -> dict[str, Any]:
+        """What INTAKE does with a load."""
+        with self.intake(kafka, load) as child:
+            return child.wait_for("result", START_SECONDS_MAX + SECONDS_MAX)
+
+    @staticmethod
+    def extent(load: Load, part: int = 1) -> dict[str, Any]:
+        """How much a process shall count: all that comes after a sixth; ``part`` processes share the load."""
+        events = load.events // part
+        return {"expected": events, "warm_up": events // 6, "events_per_message": load.events_per_message}
+
+    @property
+    def data(self) -> Path:
+        """The workers' folder, with the public key of whoever publishes models."""
+        return self.folder / "data"
+
+    def _publish_model(self, kafka: KafkaSettings, serving: ServingModel) -> None:
+        key = SigningKey.load_or_create(self.data / "keys" / "signing.pem")
+        key.publish(self.data / "keys" / "public")
+        lineage = Lineage(model=serving.model, version=serving.version, recipe=STACK, created_at=0)
+        snapshot = pack(serving, lineage, key, SNAPSHOT_BYTES_MAX)
+        outbox = Outbox(kafka)
+        for chunk_key, chunk in snapshot.chunks.items():
+            outbox.send(MODEL_CHUNKS, chunk_key, chunk)
+        outbox.send(MODELS, manifest_key(serving.model, STACK), snapshot.manifest)
+        outbox.flush()
+
+
+def kafka_spec(kafka: KafkaSettings) -> dict[str, Any]:
+    """The settings as a process is told them."""
+    found = msgspec.to_builtins(kafka)
+    assert isinstance(found, dict)
+    return found

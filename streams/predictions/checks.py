@@ -1,0 +1,71 @@
+"""What a prediction must be beyond what its type says, and bounds that come before decoding."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from schemas.prediction import Prediction, epoch_ms, problem_of
+
+__all__ = [
+    "DIGITS_MAX",
+    "PREDICTION_BYTES_MAX",
+    "UNREADABLE",
+    "may_hold_many_digits",
+    "problem_in_meaning",
+    "unwieldy_problem",
+    "usual_times",
+]
+
+PREDICTION_BYTES_MAX: Final = 1024 * 1024
+"""A larger prediction is rejected: a task and a correction carry its features, and they must fit into a message too."""
+
+DIGITS_MAX: Final = 200
+"""Digits of an integer: a label has as many characters at most, and a feature must fit into a double."""
+
+UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What msgspec raises for bytes that are not the JSON it wants; the last where they nest too deeply."""
+
+DIGITS_STRIDE: Final = 20
+_DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
+_MANY_DIGITS: Final = b"0" * (DIGITS_MAX // DIGITS_STRIDE)
+_INTEGER_MAX: Final = 10 ** (DIGITS_MAX - 1)
+
+
+def usual_times(events: Sequence[Prediction], latest_ms: int) -> list[int] | None:
+    """The times of events that have no problem; None where one of them may have."""
+    times_ms = [event.time if type(event.time) is int else epoch_ms(event.time) for event in events]
+    if not times_ms or min(times_ms) < 0 or max(times_ms) > latest_ms:
+        return None
+    odd = [event for event in events if event.confidence is None or event.probabilities is not None]
+    return None if any(map(problem_of, odd)) else times_ms
+
+
+def problem_in_meaning(event: Prediction, latest_ms: int) -> str | None:
+    """What is wrong with a prediction that decoded, and where; None where nothing is."""
+    if event.probabilities is not None or event.confidence is None:
+        problem = problem_of(event)
+        if problem is not None:
+            return problem
+    time_ms = epoch_ms(event.time)
+    if not 0 <= time_ms <= latest_ms:
+        where = "lies before 1970" if time_ms < 0 else "lies too far in the future"
+        return f"{time_ms} {where}; expected RFC 3339 or epoch milliseconds of when the model was asked - at `$.time`"
+    return None
+
+
+def may_hold_many_digits(data: bytes) -> bool:
+    """Whether an integer may be too long, by a quick look at every twentieth byte: no long one slips through."""
+    return _MANY_DIGITS in data[::DIGITS_STRIDE].translate(_DIGITS_ALIKE)
+
+
+def unwieldy_problem(event: Prediction) -> str | None:
+    """What is wrong with an integer beyond a double; None where there is none."""
+    for name, value in (("prediction", event.prediction), *((f"features.{n}", v) for n, v in event.features.items())):
+        if isinstance(value, int) and abs(value) >= _INTEGER_MAX:
+            return (
+                f"an integer of {DIGITS_MAX} digits or more; expected a number within a double's range - at `$.{name}`"
+            )
+    return None

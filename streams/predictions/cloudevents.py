@@ -1,0 +1,150 @@
+"""CloudEvents around predictions: what their attributes say where a prediction leaves it out.
+
+CloudEvents 1.0, Kafka protocol binding: in binary mode attributes are headers that begin with ``ce_``, in structured
+mode the message is an envelope in JSON. ``id`` gives a prediction's ``event_id``, ``time`` its ``time``, ``source`` its
+``producer``; what the prediction says itself wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from schemas.codec import MalformedError
+from schemas.prediction import Prediction
+from streams.predictions.checks import UNREADABLE
+
+__all__ = [
+    "ENVELOPE_PATH",
+    "Default",
+    "Defaults",
+    "blamed",
+    "needed_of",
+    "opened",
+    "problem_of_defaults",
+    "with_defaults",
+    "with_fields",
+]
+
+ENVELOPE_PATH: Final = "$.data"
+"""Where the prediction lies in an envelope."""
+
+ATTRIBUTES: Final = {"event_id": "id", "time": "time", "producer": "source"}
+"""Fields of Prediction, and the attributes that give them."""
+
+_types: Final = {field.name: field.type for field in msgspec.structs.fields(Prediction) if field.name in ATTRIBUTES}
+_BEFORE_END: Final = frozenset((b" ", b"\t", b"\r", b"\n", b"}"))
+_raw_items: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+class Default(NamedTuple):
+    """A value, and where it comes from: the name of a header, or a path in an envelope."""
+
+    origin: str
+    text: bytes
+
+
+class Defaults(NamedTuple):
+    """What attributes say of a prediction; None where they say nothing."""
+
+    event_id: Default | None = None
+    time: Default | None = None
+    producer: Default | None = None
+
+    def of_elements(self) -> Defaults | None:
+        """What they say of every one of many predictions."""
+        return Defaults(producer=self.producer) if self.producer else None
+
+
+class _Envelope(msgspec.Struct):
+    data: msgspec.Raw = msgspec.Raw()
+    id: str | None = None
+    time: str | None = None
+    source: str | None = None
+
+
+class _OwnFields(msgspec.Struct):
+    event_id: Any = msgspec.UNSET
+    time: Any = msgspec.UNSET
+    producer: Any = msgspec.UNSET
+
+
+_envelope: Final = msgspec.json.Decoder(_Envelope)
+_own_fields: Final = msgspec.json.Decoder(_OwnFields)
+
+
+def opened(data: bytes) -> tuple[bytes, Defaults]:
+    """The prediction in an envelope of structured mode, and what the envelope says; raises MalformedError."""
+    try:
+        envelope = _envelope.decode(data)
+    except UNREADABLE as error:
+        raise MalformedError(str(error)) from error
+    body = bytes(envelope.data)
+    if not body:
+        raise MalformedError("a CloudEvent without `data`; expected the prediction as JSON - at `$.data`")
+    found = {
+        name: Default(f"$.{attribute}", text.encode("utf-8", "surrogatepass"))
+        for name, attribute in ATTRIBUTES.items()
+        if (text := getattr(envelope, attribute)) is not None
+    }
+    return body, Defaults(**found)
+
+
+def with_defaults(data: bytes, defaults: Defaults) -> bytes:
+    """JSON with the defaults put in front, where what it says itself comes later and wins; an array's elements each.
+
+    Of JSON that is none, or of defaults that are no text, nothing readable is made. Raises what decoders raise.
+    """
+    if data[:1] == b"[":
+        each = defaults.of_elements()
+        items = _raw_items.decode(data) if each else []
+        return b"[" + b",".join(with_defaults(bytes(item), each) for item in items) + b"]" if each else data
+    given = {name: default.text.decode() for name, default in _all(defaults) if default is not None}
+    return with_fields(data, given) if data[:1] == b"{" and given else data
+
+
+def with_fields(data: bytes, given: dict[str, str]) -> bytes:
+    """A JSON object with fields put in front of its own."""
+    rest = data[1:]
+    is_empty = rest[:1] in _BEFORE_END and rest.lstrip()[:1] == b"}"
+    return msgspec.json.encode(given)[:-1] + (rest if is_empty else b"," + rest)
+
+
+def needed_of(defaults: Defaults, data: bytes) -> Defaults | None:
+    """The defaults that one prediction's JSON leaves room for; None where it is no JSON object."""
+    try:
+        own = _own_fields.decode(data)
+    except UNREADABLE:
+        return None
+    return Defaults(*(default if getattr(own, name) is msgspec.UNSET else None for name, default in _all(defaults)))
+
+
+def problem_of_defaults(defaults: Defaults) -> MalformedError | None:
+    """What is wrong with the first default that is wrong, named after its header or attribute."""
+    for name, default in _all(defaults):
+        if default is None:
+            continue
+        try:
+            msgspec.convert(default.text.decode(), _types[name])
+        except (msgspec.ValidationError, UnicodeDecodeError) as error:
+            what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+            return MalformedError(f"{what} - {_where(default.origin)}", default.origin)
+    return None
+
+
+def blamed(error: MalformedError, needed: Defaults) -> MalformedError:
+    """The same error, named after the header or attribute where the time that is wrong came from there."""
+    if error.field != "$.time" or needed.time is None:
+        return error
+    origin = needed.time.origin
+    return MalformedError(error.reason.replace("at `$.time`", _where(origin)), origin)
+
+
+def _all(defaults: Defaults) -> Iterator[tuple[str, Default | None]]:
+    return zip(Defaults._fields, defaults, strict=True)
+
+
+def _where(origin: str) -> str:
+    return f"at `{origin}`" if origin.startswith("$") else f"in header `{origin}`"

@@ -1,0 +1,153 @@
+"""docs/encodings.md: its examples run against a real Kafka and a real INTAKE, its bounds are those of the code."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+from program import environment, eventually
+from schema_registry import SchemaRegistry, serving
+
+from schemas.codec import decode_one_or_many
+from schemas.prediction import Prediction
+from schemas.topics import PREDICTIONS, REJECTS, VERDICTS, Topic
+from schemas.verdict import Verdict
+from streams.admin import create_topics
+from streams.embedded import EmbeddedKafka
+from streams.outbox import Outbox
+from streams.predictions.arrow_stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX, ARROW_ROWS_MAX
+from streams.predictions.registry import BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN
+from streams.reader import LogReader
+from streams.settings import EmbeddedKafkaSettings, KafkaSettings
+
+pytestmark = pytest.mark.servers
+
+ROOT = pathlib.Path(__file__).parents[2]
+TEXT = (ROOT / "docs" / "encodings.md").read_text()
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+KAFKA, REGISTRY = "127.0.0.1:9092", "http://127.0.0.1:8081"
+SECONDS_MAX = 90.0
+ARROW, CLOUD_EVENTS, REGISTERED = BLOCK.findall(TEXT)
+
+
+@pytest.fixture(scope="module")
+def registry() -> Iterator[SchemaRegistry]:
+    """A registry that knows nothing yet."""
+    made = SchemaRegistry()
+    with serving(made):
+        yield made
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory, registry: SchemaRegistry) -> Iterator[str]:
+    """A Kafka with the default prefix, and an INTAKE that works on it and knows the registry."""
+    folder = tmp_path_factory.mktemp("encodings")
+    (folder / "data").mkdir()
+    log = folder / "intake.log"
+    with EmbeddedKafka(folder / "kafka", EmbeddedKafkaSettings(log_retention_bytes=256 * 1024 * 1024)) as kafka:
+        create_topics(KafkaSettings(bootstrap=kafka.bootstrap))
+        more = {
+            "WATCHLOOP_KAFKA_BOOTSTRAP": kafka.bootstrap,
+            "WATCHLOOP_KAFKA_REGISTRY_URL": registry.url,
+            "WATCHLOOP_WORKER_DATA": "data",
+        }
+        command = [sys.executable, "-m", "watchloop", "worker", "--role", "intake"]
+        with log.open("wb") as out:
+            intake = subprocess.Popen(command, stdout=out, stderr=out, cwd=folder, env=surroundings(**more))
+        try:
+            eventually("INTAKE works", lambda: decided(kafka.bootstrap, "first"), SECONDS_MAX, log.read_text)
+            yield kafka.bootstrap
+        finally:
+            intake.terminate()
+            try:
+                intake.wait(SECONDS_MAX)
+            except subprocess.TimeoutExpired:
+                intake.kill()
+                intake.wait()
+
+
+def surroundings(**more: str) -> dict[str, str]:
+    """The environment of what is started here; a machine's proxy is not asked for its own addresses."""
+    return environment(PYTHONPATH=str(ROOT), NO_PROXY="127.0.0.1", no_proxy="127.0.0.1", **more)
+
+
+def decided(address: str, event_id: str) -> bool:
+    """Send an event; whether there is a verdict of it (the next call sends it again)."""
+    outbox = Outbox(KafkaSettings(bootstrap=address))
+    event = Prediction(event_id=event_id, model="first", time=0, features={}, prediction="yes", confidence=1.0)
+    outbox.send(PREDICTIONS, event_id, event)
+    outbox.flush()
+    return event_id in verdicts(address)
+
+
+def values(address: str, topic: Topic) -> list[bytes]:
+    """What lies on a topic."""
+    found: list[bytes] = []
+    reader = LogReader(
+        KafkaSettings(bootstrap=address), {topic.name: lambda record: found.append(record.value() or b"")}
+    )
+    reader.catch_up()
+    reader.close()
+    return found
+
+
+def verdicts(address: str) -> set[str]:
+    """Ids of the events that have one."""
+    return {one.event_id for value in values(address, VERDICTS) for one in decode_one_or_many(Verdict, value)}
+
+
+def run(text: str, folder: pathlib.Path, addresses: dict[str, str]) -> None:
+    """An example, in a checkout of the project; it must end well and complain of nothing."""
+    for shown, real in addresses.items():
+        assert shown in text
+        text = text.replace(shown, real)
+    (folder / "example.py").write_text(text)
+    command = [sys.executable, str(folder / "example.py")]
+    done = subprocess.run(
+        command, cwd=ROOT, env=surroundings(), capture_output=True, text=True, timeout=SECONDS_MAX, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def has_verdicts(address: str, event_ids: set[str]) -> None:
+    eventually(f"verdicts of {event_ids}", lambda: event_ids <= verdicts(address), SECONDS_MAX)
+    assert values(address, REJECTS) == []
+
+
+def test_arrow(address: str, tmp_path: pathlib.Path) -> None:
+    """Every row of the example's data frame gets a verdict."""
+    run(ARROW, tmp_path, {KAFKA: address})
+    has_verdicts(address, {"arrow-0", "arrow-1", "arrow-2"})
+
+
+def test_cloud_events(address: str, tmp_path: pathlib.Path) -> None:
+    """Events of both modes get a verdict under the id that their attributes say."""
+    run(CLOUD_EVENTS, tmp_path, {KAFKA: address})
+    has_verdicts(address, {"call-4761", "call-4762"})
+
+
+def test_schema_registry(address: str, registry: SchemaRegistry, tmp_path: pathlib.Path) -> None:
+    """The example registers the project's schema; INTAKE asks for it, and judges the event."""
+    run(REGISTERED, tmp_path, {KAFKA: address, REGISTRY: registry.url})
+    has_verdicts(address, {"call-4771"})
+    assert [schema["schema"] for schema in registry.schemas.values()] == [
+        (ROOT / "schemas" / "json" / "predictions.json").read_text()
+    ]
+    assert registry.asked.count("GET /schemas/ids/1") >= 1
+
+
+def test_bounds_are_those_of_the_code() -> None:
+    """The page says of Arrow messages, and of a registry that is away, what holds."""
+    assert f"{ARROW_ROWS_MAX:,} rows, {ARROW_CELLS_MAX:,} cells" in TEXT
+    assert f"{ARROW_BYTES_MAX // 1024**2} MiB once unpacked" in TEXT
+    assert f"after {BACK_OFF_SECONDS_MIN:g} s, later after up to {BACK_OFF_SECONDS_MAX:g} s" in TEXT
+
+
+def test_every_field_has_a_row() -> None:
+    """The table of Arrow columns names each field of a prediction once."""
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \| (?:yes|no|one of the two) \|", TEXT, re.MULTILINE)
+    assert sorted(re.findall(r"`(\w+)`", " ".join(rows))) == sorted(Prediction.__struct_fields__)

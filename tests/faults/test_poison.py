@@ -1,0 +1,123 @@
+"""No message stops a partition: whatever it holds, it leaves verdicts or Rejects, and what follows it is read."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from fault_poison import poison
+from fault_story import SEED
+from plain_record import PREFIX, CollectingOutbox, PlainRecord
+from plain_rows import prediction_row, rows_of
+
+from agents.intake import Intake, IntakeSettings
+from drift.settings import DriftSettings
+from review.settings import QueueSettings, TriageSettings
+from schemas.codec import decode_one_or_many, encode
+from schemas.reject import Reject
+from schemas.topics import ALL_TOPICS, BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS
+from schemas.verdict import Verdict
+from schemas.wire import Wire
+from streams.predictions.inbox import read_predictions
+from warehouse.client import Warehouse
+from warehouse.columns import Places, prediction_columns
+from warehouse.inserts import ColumnInsert
+from warehouse.rows import Identity, Row, encode_rows
+
+NOW_MS = 1_700_000_000_000
+DAY_SECONDS = 86_400
+MESSAGES = 4_000
+BATCHES = (1, 1, 1, 2, 7, 250)
+
+
+@pytest.fixture(scope="module")
+def records() -> list[PlainRecord]:
+    draw = random.Random(f"{SEED}/poison")
+    return [
+        PlainRecord(poison(draw, number, NOW_MS), number=number, key_bytes=b"%d" % number, time_ms=NOW_MS)
+        for number in range(MESSAGES)
+    ]
+
+
+def intake() -> Intake:
+    return Intake(
+        IntakeSettings(
+            prefix=PREFIX,
+            triage=lambda model: TriageSettings(),
+            labels=lambda model: (),
+            drift=DriftSettings(),
+            queue=QueueSettings(),
+            models_max=MESSAGES,
+            future_seconds_max=DAY_SECONDS,
+        ),
+        reference_of=lambda model: None,
+        serving_of=lambda model: None,
+        clock=lambda: NOW_MS / 1000,
+    )
+
+
+def rows(records: list[PlainRecord]) -> list[Row]:
+    """What RECORD stores of them."""
+    found = read_predictions(records, PREFIX, now_ms=0, future_ms_max=DAY_SECONDS * 1000)
+    return [
+        prediction_row(event) | {"_offset": offset, "_index": index}
+        for event, offset, index in zip(found.events, found.offsets, found.indexes, strict=True)
+    ]
+
+
+def test_every_message_leaves_something(records: list[PlainRecord]) -> None:
+    """In batches of every size: a verdict for each readable part, a Reject with its bytes for each other, and all of
+    it can be written to its topic and its table.
+    """
+    draw, one, place = random.Random(SEED), intake(), 0
+    judged: set[tuple[str, str]] = set()
+    while place < len(records):
+        batch = records[place : place + draw.choice(BATCHES)]
+        place += len(batch)
+        outbox = CollectingOutbox()
+        one.handle(batch, outbox)
+        one.committed()
+        judged |= {(verdict.model, verdict.event_id) for verdict in outbox.of(VERDICTS) if isinstance(verdict, Verdict)}
+        rejects = outbox.of(REJECTS)
+        readable = rows(batch)
+        told = {record.number for record in batch} - {row["_offset"] for row in readable}
+        refused = {reject.source_offset for reject in rejects if isinstance(reject, Reject)}
+        assert {(row["model"], row["event_id"]) for row in readable} <= judged
+        assert told <= refused, f"nothing of {records[min(told - refused)].data!r}"
+        write(outbox)
+
+
+def write(outbox: CollectingOutbox) -> None:
+    """As it is done on the way to Kafka and to ClickHouse; raises what cannot be."""
+    for name, key, value in outbox.sent:
+        assert value is not None
+        values: list[Wire] = outbox_values(name, value)
+        assert encode(values)
+        assert key if isinstance(key, bytes) else key.encode()
+        if name in (VERDICTS.name, REJECTS.name, BLOCKS.name, REVIEW_EVENTS.name):
+            assert encode_rows(rows_of(name, values, Identity("poison", 0, 0)))
+
+
+def outbox_values(name: str, value: Wire | list[Wire] | bytes) -> list[Wire]:
+    """The values of a message, encoded or not yet."""
+    if isinstance(value, bytes):
+        kind = next(topic.value for topic in ALL_TOPICS if topic.name == name)
+        assert kind is not None
+        return decode_one_or_many(kind, value)
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.mark.servers
+def test_clickhouse_takes_every_readable_one(records: list[PlainRecord], warehouse: Warehouse) -> None:
+    """What INTAKE can read, RECORD can store: none of it is refused, and each comes back as it was."""
+    wanted = rows(records)
+    assert len(wanted) > MESSAGES // 10
+    read = read_predictions(records, PREFIX, now_ms=0, future_ms_max=DAY_SECONDS * 1000)
+    places = Places("poison", 0, read.offsets, read.indexes)
+    warehouse.write("predictions", ColumnInsert(prediction_columns(read.events, read.times_ms, places)))
+    found = warehouse.query(
+        "SELECT _offset AS o, _index AS i, event_id, model, toUnixTimestamp64Milli(time) AS t FROM predictions"
+    )
+    assert sorted((r["o"], r["i"], r["event_id"], r["model"], r["t"]) for r in found) == sorted(
+        (r["_offset"], r["_index"], r["event_id"], r["model"], round(r["time"] * 1000)) for r in wanted
+    )
