@@ -78,9 +78,9 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
 
         def look() -> tuple[dict[str, Any], dict[str, str]] | None:
             live, refused = ask_as_analyst(endpoints.clickhouse.url, endpoints.clickhouse.users["analyst"])
-            return (live, refused) if live["decisions"] else None
+            return (live, refused) if live["predictions"] and live["decisions"] else None
 
-        live, refused = eventually("verdicts in ClickHouse", look, 60, program.log)
+        live, refused = eventually("predictions and verdicts in ClickHouse", look, 60, program.log)
         asked = run_command("query", "SELECT count() AS n FROM verdicts", "--json", "--data", str(folder))
         live_query = [json.loads(line) for line in asked.stdout.splitlines()]
         code = program.wait(RUN_SECONDS_MAX)
