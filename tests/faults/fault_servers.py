@@ -210,7 +210,7 @@ class Servers:
             self.eventually(what, lambda worker=worker: worker.assignments > 0, ASSIGNED_SECONDS_MAX)
 
     def eventually(self, what: str, found: Callable[[], bool], seconds_max: float) -> None:
-        """As ``program.eventually``, and no worker may end meanwhile; where it fails, every worker says where it stood."""
+        """As ``program.eventually``, no worker ending meanwhile; where it fails, every worker says where it stood."""
 
         def check() -> bool:
             self.check()
