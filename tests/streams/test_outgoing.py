@@ -24,7 +24,8 @@ from schemas.label import Label
 from schemas.prediction import Consent, Prediction
 from streams.errors import StreamsError, WrongEvent
 from streams.outgoing import label_json, packed, prediction_bytes_max, prediction_json
-from streams.predictions import checks, inbox, outgoing
+from streams import outgoing
+from streams.predictions import checks, inbox
 from streams.predictions.inbox import read_predictions
 from streams.settings import ProducerSettings, VerdictReaderSettings, checked
 
