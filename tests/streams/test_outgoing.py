@@ -22,9 +22,9 @@ from plain_record import PREFIX, PlainRecord
 from schemas.codec import decode
 from schemas.label import Label
 from schemas.prediction import Consent, Prediction
+from streams import outgoing
 from streams.errors import StreamsError, WrongEvent
 from streams.outgoing import label_json, packed, prediction_bytes_max, prediction_json
-from streams import outgoing
 from streams.predictions import checks, inbox
 from streams.predictions.inbox import read_predictions
 from streams.settings import ProducerSettings, VerdictReaderSettings, checked
