@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Sequence
 
 import structlog
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from streams.batches import Batches, Handler
+from streams.batches import ANSWER_SECONDS_MAX, Batches, Handler
 from streams.errors import SlotTaken
 from streams.outbox import HeldOutbox, Sending, producer_config
 from streams.records import Record, cuts
@@ -50,25 +50,28 @@ class TransactionalBatches(Batches):
         **kwargs: object,
     ) -> None:
         super().__init__(settings, group=group, **kwargs)  # type: ignore[arg-type]
-        self._slot = slot
+        self._slot, self._group = slot, group
         self._handle = handle
         self._undo = undo
         self._committed = committed
         self._settings = settings
-        self._producer = Producer(
-            {
-                **producer_config(settings),
-                "transactional.id": f"{settings.prefix}{group}/{slot}",
-                "transaction.timeout.ms": TRANSACTION_TIMEOUT_SECONDS * 1000,
-                "message.timeout.ms": int(TRANSACTION_TIMEOUT_SECONDS * 1000 * DELIVERY_SHARE),
-                "linger.ms": TRANSACTION_LINGER_MS,
-            }
-        )
+        self._producer = self._new_producer()
         self._committer = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix=f"{group} commit")
         self._under_way: concurrent.futures.Future[None] | None = None
         self._in_hand: Sequence[Record] = ()
         self._member: object = None
         self._stop = threading.Event()
+
+    def _new_producer(self) -> Producer:
+        return Producer(
+            {
+                **producer_config(self._settings),
+                "transactional.id": f"{self._settings.prefix}{self._group}/{self._slot}",
+                "transaction.timeout.ms": TRANSACTION_TIMEOUT_SECONDS * 1000,
+                "message.timeout.ms": int(TRANSACTION_TIMEOUT_SECONDS * 1000 * DELIVERY_SHARE),
+                "linger.ms": TRANSACTION_LINGER_MS,
+            }
+        )
 
     def run(self, stop: threading.Event) -> None:
         """Until ``stop`` is set. Raises SlotTaken if another worker has the same slot, or this one was out for long."""
@@ -152,6 +155,11 @@ class TransactionalBatches(Batches):
     def _abort(self, error: KafkaException, taken: Sequence[Record]) -> None:
         """End the transaction in hand and hand its batch out again; raises what cannot be put right."""
         cause = error.args[0]
+        if cause.fatal() and cause.code() not in FENCED:
+            self._take_over(cause)
+            self._undo()
+            self._go_back([*self._in_hand, *taken])
+            return
         # A transaction that has failed already takes no more messages, and that error does not ask for its end.
         if not cause.txn_requires_abort() and cause.code() != KafkaError._STATE:
             raise error
@@ -159,6 +167,19 @@ class TransactionalBatches(Batches):
         self._until_done("the end of a failed transaction", lambda: self._producer.abort_transaction(STEP_SECONDS_MAX))
         self._undo()
         self._rewind([*self._in_hand, *taken])
+
+    def _take_over(self, cause: KafkaError) -> None:
+        """A producer that has lost count with a broker never sends again: a new one ends what it had begun."""
+        log.warning("the producer cannot go on, a new one takes its place", error=cause.str())
+        self._producer = self._new_producer()
+        self._until_done("the transactional id", lambda: self._producer.init_transactions(STEP_SECONDS_MAX))
+
+    def _go_back(self, messages: Sequence[Record]) -> None:
+        """Go on where the group stands: whether the last commit went through, only Kafka knows."""
+        places = {(message.topic(), message.partition()) for message in messages} & self._owned
+        asked = [TopicPartition(*place) for place in sorted(places)]
+        for found in self._consumer.committed(asked, timeout=ANSWER_SECONDS_MAX) if asked else ():
+            self._seek((found.topic, found.partition), found.offset if found.offset >= 0 else OFFSET_BEGINNING)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Offsets are committed as the member that was given the partitions: Kafka refuses them once it is not."""

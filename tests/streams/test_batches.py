@@ -263,6 +263,32 @@ def test_who_lost_its_partitions_while_it_was_busy_commits_nothing(
     assert committed(kafka_topics, VERDICTS) == collections.Counter(values)
 
 
+def test_a_producer_that_lost_count_is_replaced(kafka_topics: KafkaSettings, running: Any) -> None:
+    """A fatal error of the producer, as the loss of a broker can bring it, ends neither the worker nor exactly-once.
+
+    The second transaction fails after its outputs have reached the broker: the new producer aborts it.
+    """
+    values = send(kafka_topics, PREDICTIONS, 120)
+    undone: list[int] = []
+    batches = transactional(kafka_topics, undo=lambda: undone.append(1))
+    commit = batches._producer.send_offsets_to_transaction
+    attempts = itertools.count(1)
+
+    def fails_once(*arguments: Any) -> None:
+        if next(attempts) == 2:
+            batches._producer.flush(SECONDS_MAX)
+            raise KafkaException(KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "for the test", fatal=True))
+        commit(*arguments)
+
+    batches._producer = Wrapped(batches._producer, send_offsets_to_transaction=fails_once)
+    loop = running(batches.run)
+    wait_for("verdicts", lambda: len(committed(kafka_topics, VERDICTS)) == 120, loop)
+    loop.end()
+    assert loop.failure is None
+    assert undone == [1]
+    assert committed(kafka_topics, VERDICTS) == collections.Counter(values)
+
+
 def test_a_slow_handler_is_not_fenced(
     kafka_topics: KafkaSettings, running: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
