@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +39,8 @@ class PredictionColumns:
 
     ``labels`` are the predictions as text; ``risk`` is NaN where none is given; ``reviewable`` is consent to review;
     ``probabilities`` and ``slices`` are None where no event has any. ``row`` gives one event as a Struct, and
-    ``row_features`` its features: for the few that a person will see.
+    ``row_features`` its features: for the few that a person will see. ``encodable_features`` is what encodes as their
+    JSON, and need not be a dictionary.
     """
 
     model: str
@@ -55,6 +56,7 @@ class PredictionColumns:
     features: Mapping[str, FeatureColumn]
     row: Callable[[int], Prediction]
     row_features: Callable[[int], dict[str, Scalar]]
+    encodable_features: Callable[[int], Any]
 
     def __len__(self) -> int:
         return len(self.event_ids)
@@ -87,6 +89,7 @@ class PredictionColumns:
             },
             row=lambda place: self.row(chosen[place]),
             row_features=lambda place: self.row_features(chosen[place]),
+            encodable_features=lambda place: self.encodable_features(chosen[place]),
         )
 
     @classmethod
@@ -108,6 +111,7 @@ class PredictionColumns:
             features=features_of_rows([event.features for event in events]),
             row=events.__getitem__,
             row_features=lambda place: events[place].features,
+            encodable_features=lambda place: events[place].features,
         )
 
 

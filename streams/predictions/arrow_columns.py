@@ -124,6 +124,7 @@ class Cells(NamedTuple):
             features=self.features.columns,
             row=self.row,
             row_features=self.features.row,
+            encodable_features=self.features.row,
         )
 
 
