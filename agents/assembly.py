@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from agents.groups import GROUPS
+from agents.memory import keep_freed_memory
 from agents.metrics import timed
 from agents.plan import Plan, Role
 from agents.settings import Settings
@@ -37,12 +38,15 @@ def _prediction_bytes_max(settings: Settings) -> int:
 
 def _add_intake(plan: Plan) -> None:
     from agents.catalogue import Catalogue
-    from agents.intake import Intake, IntakeSettings
+    from agents.intake import Intake
+    from agents.judge import Judge, JudgeSettings
     from agents.recall import recall
     from learning.signing import Keyring
     from streams.duplicates import SeenEvents
+    from streams.predictions.prediction_reader import PredictionReader
 
-    settings = plan.settings
+    keep_freed_memory()
+    settings, worker = plan.settings, plan.settings.worker
     catalogue = Catalogue(
         settings.kafka,
         lambda: Keyring.from_folder(plan.data / "keys" / "public"),
@@ -50,27 +54,28 @@ def _add_intake(plan: Plan) -> None:
         decided=_decided(settings),
     )
     catalogue.catch_up()
-    worker = settings.worker
-    seen = SeenEvents(worker.dedupe_span_seconds, worker.dedupe_events_max) if worker.dedupe_span_seconds else None
-    intake = Intake(
-        IntakeSettings(
-            prefix=settings.kafka.prefix,
+    judge = Judge(
+        JudgeSettings(
             triage=lambda model: settings.model(model).triage,
             labels=lambda model: settings.model(model).labels,
             drift=settings.drift,
             queue=settings.queue,
-            models_max=settings.worker.models_max,
-            future_seconds_max=settings.worker.future_seconds_max,
             verdicts=lambda model: settings.model(model).verdicts,
-            prediction_bytes_max=_prediction_bytes_max(settings),
         ),
         reference_of=catalogue.reference_of,
         serving_of=catalogue.serving_of,
         candidate_of=catalogue.candidate_of,
         decided_of=catalogue.decided_of,
-        seen=seen,
+    )
+    reader = PredictionReader(
+        settings.kafka.prefix,
+        future_ms_max=worker.future_seconds_max * 1000,
+        bytes_max=_prediction_bytes_max(settings),
+        models_max=worker.models_max,
         schemas=registry_of(settings.kafka),
     )
+    seen = SeenEvents(worker.dedupe_span_seconds, worker.dedupe_events_max) if worker.dedupe_span_seconds else None
+    intake = Intake(reader, judge, prefix=settings.kafka.prefix, models_max=worker.models_max, seen=seen)
     batches = TransactionalBatches(
         settings.kafka,
         group="intake",
@@ -80,7 +85,7 @@ def _add_intake(plan: Plan) -> None:
         topics=GROUPS["intake"],
         handle=timed("intake", intake.handle),
         on_assign=None if seen is None else functools.partial(recall, settings, seen),
-        batch=BatchSettings(events_max=settings.worker.batch_events_max, wait_seconds=INTAKE_WAIT_SECONDS),
+        batch=BatchSettings(events_max=worker.batch_events_max, wait_seconds=INTAKE_WAIT_SECONDS),
     )
     plan.add_loop("catalogue", catalogue.run)
     plan.add_loop("intake", batches.run)

@@ -12,7 +12,7 @@ from review.decided import Settled
 from review.decisions import Decisions, Flags
 from schemas.prediction_columns import PredictionColumns
 from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
-from schemas.verdict_rows import encoded_verdicts, verdict_rows
+from schemas.verdict_rows import VERDICT_ROWS, encoded_verdicts
 from streams.outbox import Sending
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Verdicts:
         if self.settled:
             columns["correction_id"] = self._settled("correction_id")
             columns["settled_label"] = self._settled("label")
-        return verdict_rows(events=len(events), constant=constant, columns=columns)
+        return VERDICT_ROWS.make(len(events), constant=constant, columns=columns)
 
     def _settled(self, name: str) -> list[str]:
         found = [""] * len(self.events)

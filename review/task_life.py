@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
 from review.settings import LaneSettings, QueueSettings
@@ -107,10 +107,10 @@ def new_task_for(
         lane=lane,
         model=prediction.model,
         created_at=created_at,
-        due_at=created_at + lane_settings(settings, lane).due_seconds * 1_000,
-        priority=LANE_PRIORITY[lane] + (0.0 if lane == "audit" else score),
+        due_at=due_at(created_at, settings, lane),
+        priority=priority_of(lane, score),
         reasons=reasons,
-        choices=choices_of(prediction, choices, learned_prediction),
+        choices=choices_of(label_text(prediction.prediction), prediction.probabilities, choices, learned_prediction),
         inclusion_probability=inclusion_probability,
         uncertainty=uncertainty,
         evidence=evidence_of(prediction, learned_prediction, learned_version),
@@ -118,13 +118,23 @@ def new_task_for(
     )
 
 
-def choices_of(prediction: Prediction, known: Sequence[str], learned_prediction: str) -> tuple[str, ...]:
+def due_at(created_at: int, settings: QueueSettings, lane: Lane) -> int:
+    """When a task should be answered, in epoch milliseconds."""
+    return created_at + lane_settings(settings, lane).due_seconds * 1_000
+
+
+def priority_of(lane: Lane, score: float) -> float:
+    """A task's place in the queue: by lane, then by score; the audit sample has no order of its own."""
+    return LANE_PRIORITY[lane] + (0.0 if lane == "audit" else score)
+
+
+def choices_of(
+    label: str, probabilities: Mapping[str, float] | None, known: Sequence[str], learned_prediction: str
+) -> tuple[str, ...]:
     """The answers offered: the labels known, then those of the prediction that are not among them."""
-    if prediction.prediction in known and not learned_prediction and not prediction.probabilities:
-        return tuple(known)
-    offered = (label_text(prediction.prediction), learned_prediction, *(prediction.probabilities or ()))
+    offered = (label, learned_prediction, *(probabilities or ()))
     more = [label for label in dict.fromkeys(offered) if label and label not in known]
-    return (*known, *more) if more else tuple(known)
+    return (*known, *more)
 
 
 def evidence_of(prediction: Prediction, learned_prediction: str = "", learned_version: str = "") -> Evidence:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from itertools import accumulate, chain, repeat
 from typing import Any, TypeVar
 
 import numpy as np
@@ -32,15 +34,26 @@ class FeatureColumn:
     values: Sequence[Scalar]
     kinds: frozenset[type]
 
+    @classmethod
+    def absent(cls, size: int) -> FeatureColumn:
+        """Of ``size`` events that all lack the feature."""
+        return cls((None,) * size, frozenset((type(None),)))
+
+    @classmethod
+    def joined(cls, pieces: Sequence[FeatureColumn]) -> FeatureColumn:
+        """The values of one feature, piece after piece."""
+        values = list(chain.from_iterable(piece.values for piece in pieces))
+        return cls(values, frozenset().union(*(piece.kinds for piece in pieces)))
+
 
 @dataclasses.dataclass(frozen=True)
 class PredictionColumns:
     """n predictions of one model in order of arrival, one entry each in every column.
 
-    ``labels`` are the predictions as text; ``risk`` is NaN where none is given; ``reviewable`` is consent to review;
-    ``probabilities`` and ``slices`` are None where no event has any. ``row`` gives one event as a Struct, and
-    ``row_features`` its features: for the few that a person will see. ``encodable_features`` is what encodes as their
-    JSON, and need not be a dictionary.
+    ``labels`` are the predictions as text; ``risk`` is NaN where none is given; ``reviewable`` and ``learnable`` are
+    consent to review and to learning; ``probabilities``, ``slices`` and ``contents`` are None where no event has any.
+    ``row`` gives one event as a Struct, ``row_features`` its features, and ``encodable_features`` what encodes as their
+    JSON and need not be a dictionary: for the few that a person will see.
     """
 
     model: str
@@ -52,7 +65,9 @@ class PredictionColumns:
     probabilities: Sequence[dict[str, float] | None] | None
     risk: Floats
     reviewable: Flags
+    learnable: Flags
     slices: Sequence[Mapping[str, str]] | None
+    contents: Sequence[str | None] | None
     features: Mapping[str, FeatureColumn]
     row: Callable[[int], Prediction]
     row_features: Callable[[int], dict[str, Scalar]]
@@ -83,7 +98,9 @@ class PredictionColumns:
             probabilities=None if self.probabilities is None else taken(self.probabilities),
             risk=self.risk[places],
             reviewable=self.reviewable[places],
+            learnable=self.learnable[places],
             slices=None if self.slices is None else taken(self.slices),
+            contents=None if self.contents is None else taken(self.contents),
             features={
                 name: FeatureColumn(taken(column.values), column.kinds) for name, column in self.features.items()
             },
@@ -97,6 +114,7 @@ class PredictionColumns:
         """The columns of Structs of one model; each needs a confidence or probabilities."""
         probabilities = [event.probabilities for event in events]
         slices = [event.slices for event in events]
+        contents = [event.content for event in events]
         return cls(
             model=events[0].model if events else "",
             event_ids=[event.event_id for event in events],
@@ -107,12 +125,73 @@ class PredictionColumns:
             probabilities=probabilities if any(probabilities) else None,
             risk=np.array([event.risk for event in events], np.float64),
             reviewable=np.array([event.consent.review for event in events], np.bool_),
+            learnable=np.array([event.consent.learn for event in events], np.bool_),
             slices=slices if any(slices) else None,
+            contents=contents if contents.count(None) < len(contents) else None,
             features=features_of_rows([event.features for event in events]),
             row=events.__getitem__,
             row_features=lambda place: events[place].features,
             encodable_features=lambda place: events[place].features,
         )
+
+    @classmethod
+    def joined(cls, pieces: Sequence[PredictionColumns]) -> PredictionColumns:
+        """The events of pieces of one model, one after the other."""
+        if len(pieces) == 1:
+            return pieces[0]
+        starts = list(accumulate(map(len, pieces), initial=0))
+
+        def ask(name: str) -> Callable[[int], Any]:
+            asked = [getattr(piece, name) for piece in pieces]
+
+            def found(place: int) -> Any:
+                number = bisect_right(starts, place) - 1
+                return asked[number](place - starts[number])
+
+            return found
+
+        return cls(
+            model=pieces[0].model,
+            event_ids=_chained(pieces, "event_ids"),
+            times_ms=np.concatenate([piece.times_ms for piece in pieces]),
+            model_versions=_chained(pieces, "model_versions"),
+            labels=_chained(pieces, "labels"),
+            confidence=np.concatenate([piece.confidence for piece in pieces]),
+            probabilities=_chained_if_any(pieces, "probabilities", None),
+            risk=np.concatenate([piece.risk for piece in pieces]),
+            reviewable=np.concatenate([piece.reviewable for piece in pieces]),
+            learnable=np.concatenate([piece.learnable for piece in pieces]),
+            slices=_chained_if_any(pieces, "slices", {}),
+            contents=_chained_if_any(pieces, "contents", None),
+            features=_joined_features(pieces),
+            row=ask("row"),
+            row_features=ask("row_features"),
+            encodable_features=ask("encodable_features"),
+        )
+
+
+def _chained(pieces: Sequence[PredictionColumns], name: str) -> list[Any]:
+    return list(chain.from_iterable(getattr(piece, name) for piece in pieces))
+
+
+def _chained_if_any(pieces: Sequence[PredictionColumns], name: str, absent: object) -> list[Any] | None:
+    columns = [getattr(piece, name) for piece in pieces]
+    if not any(column is not None for column in columns):
+        return None
+    return [
+        value
+        for piece, column in zip(pieces, columns, strict=True)
+        for value in (repeat(absent, len(piece)) if column is None else column)
+    ]
+
+
+def _joined_features(pieces: Sequence[PredictionColumns]) -> dict[str, FeatureColumn]:
+    """Each feature of any piece; where a piece lacks it, None."""
+    names = dict.fromkeys(name for piece in pieces for name in piece.features)
+    return {
+        name: FeatureColumn.joined([piece.features.get(name) or FeatureColumn.absent(len(piece)) for piece in pieces])
+        for name in names
+    }
 
 
 def features_of_rows(rows: Sequence[dict[str, Scalar]]) -> dict[str, FeatureColumn]:

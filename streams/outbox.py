@@ -59,8 +59,10 @@ class Encoding:
         self._reject_bytes_max = settings.message_bytes_max - SPARE_BYTES
 
     def _encoded(self, value: Value) -> bytes | None:
-        data = value if value is None or isinstance(value, bytes) else encode(value)
-        if isinstance(value, Reject) and data is not None and len(data) > self._reject_bytes_max:
+        if value is None or isinstance(value, bytes):
+            return value
+        data = encode(value)
+        if isinstance(value, Reject) and len(data) > self._reject_bytes_max:
             return encode(shortened(value, self._reject_bytes_max // 2))
         return data
 

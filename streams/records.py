@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from typing import Protocol
 
-__all__ = ["Record", "cuts", "header_of"]
+__all__ = ["Record", "by_partition", "cuts", "header_of"]
 
 Headers = list[tuple[str, bytes | None]]
 
@@ -36,6 +37,18 @@ class Record(Protocol):
 
     def timestamp(self) -> tuple[int, int]:
         """(kind, epoch milliseconds) of the broker's or the producer's clock."""
+
+
+def by_partition(records: Sequence[Record]) -> Iterable[Sequence[Record]]:
+    """The messages of each partition of one topic, in order."""
+    partitions = list(map(type(records[0]).partition, records)) if records else []
+    found: dict[int, list[Record]] = {}
+    begin = 0
+    for partition, stretch in groupby(partitions):  # the client hands out stretches of one partition
+        end = begin + len(list(stretch))
+        found.setdefault(partition, []).extend(records[begin:end])
+        begin = end
+    return found.values()
 
 
 def cuts(records: Sequence[Record], bytes_max: int) -> list[int]:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import msgspec
+
 from schemas.prediction_columns import PredictionColumns
 
 
 def plain(columns: PredictionColumns) -> dict[str, Any]:
     """Columns as plain values; NaN and None compare as they should."""
+    places = range(len(columns))
     return {
         "ids": list(columns.event_ids),
         "times": columns.times_ms.tolist(),
@@ -19,12 +22,15 @@ def plain(columns: PredictionColumns) -> dict[str, Any]:
         "probabilities": None if columns.probabilities is None else list(columns.probabilities),
         "risk": [None if math.isnan(risk) else risk for risk in columns.risk.tolist()],
         "reviewable": columns.reviewable.tolist(),
+        "learnable": columns.learnable.tolist(),
         "slices": None if columns.slices is None else [dict(one) for one in columns.slices],
+        "contents": None if columns.contents is None else list(columns.contents),
         "features": {
             name: list(column.values)
             for name, column in columns.features.items()
             if any(value is not None for value in column.values)
         },
-        "rows": [columns.row(place) for place in range(len(columns))],
+        "encoded": [msgspec.json.decode(msgspec.json.encode(columns.encodable_features(place))) for place in places],
+        "rows": [columns.row(place) for place in places],
         "hashes": columns.hashes.tolist(),
     }

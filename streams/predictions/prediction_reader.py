@@ -46,6 +46,20 @@ class Part(NamedTuple):
         """The events at these places."""
         return Part(self.columns.take(places), self.partitions[places], self.offsets[places], self.indexes[places])
 
+    @classmethod
+    def joined(cls, parts: Sequence[Part]) -> Part:
+        """The events of parts of one model, which come partition by partition; each partition's in order."""
+        if len(parts) == 1:
+            return parts[0]
+        partitions, offsets, indexes = (
+            np.concatenate([getattr(part, name) for part in parts]) for name in ("partitions", "offsets", "indexes")
+        )
+        found = cls(PredictionColumns.joined([part.columns for part in parts]), partitions, offsets, indexes)
+        if ((offsets[1:] < offsets[:-1]) & (partitions[1:] == partitions[:-1])).any():
+            # What came as Arrow was read before the rest of its run.
+            return found.take(np.lexsort((indexes, offsets, partitions)))
+        return found
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Readings:

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from schemas.prediction import Prediction, confidence_of, epoch_ms, label_text
+from schemas.prediction import CONSENT_GIVEN, Prediction, confidence_of, epoch_ms, label_text
 from schemas.prediction_columns import FeatureColumn, PredictionColumns
 from schemas.wire import Scalar
 from streams.predictions.checks import problem_in_meaning
@@ -49,8 +49,10 @@ def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> Predictio
         confidence=np.array(confidence, np.float64),
         probabilities=column["probabilities"] if has_probabilities else None,
         risk=np.array(column["risk"], np.float64) if _has_any(column["risk"]) else np.full(len(events), np.nan),
-        reviewable=np.array([consent.review for consent in column["consent"]], np.bool_),
+        reviewable=_consents(column["consent"], "review"),
+        learnable=_consents(column["consent"], "learn"),
         slices=column["slices"] if any(column["slices"]) else None,
+        contents=column["content"] if _has_any(column["content"]) else None,
         features=_feature_columns(shape, column["features"]),
         row=row,
         row_features=row_features,
@@ -60,6 +62,12 @@ def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> Predictio
 
 def _has_any(column: Column) -> bool:
     return column.count(None) != len(column)
+
+
+def _consents(column: Column, name: str) -> npt.NDArray[np.bool_]:
+    if column.count(CONSENT_GIVEN) == len(column):
+        return np.ones(len(column), np.bool_)
+    return np.array([getattr(consent, name) for consent in column], np.bool_)
 
 
 def _labels(column: Column) -> tuple[str, ...]:

@@ -10,7 +10,8 @@ import pytest
 from arrow_rows import ARROW_HEADERS, Style, arrow_of
 from plain_record import PREFIX, CollectingOutbox, PlainRecord
 
-from agents.intake import Intake, IntakeSettings
+from agents.intake import Intake
+from agents.judge import Judge, JudgeSettings
 from agents.record import RECORDED, Recorder
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
@@ -19,6 +20,7 @@ from schemas.topics import REJECTS, VERDICTS
 from schemas.verdict import Verdict
 from streams.batches import Place
 from streams.predictions.inbox import read_predictions
+from streams.predictions.prediction_reader import PredictionReader
 from warehouse.client import Warehouse
 
 NOW_MS = 1_700_000_000_000
@@ -80,23 +82,19 @@ WRONG = {(1, 1), (2, 1), (3, 0), (5, 0), (8, 0), (10, 0)}
 """Offset and index of what is rejected."""
 
 
-def intake(**settings: Any) -> Intake:
-    whole: dict[str, Any] = {"models_max": 10} | settings
-    return Intake(
-        IntakeSettings(
-            prefix=PREFIX,
+def intake(*, models_max: int = 10) -> Intake:
+    judge = Judge(
+        JudgeSettings(
             triage=lambda model: TriageSettings(),
             labels=lambda model: (),
             drift=DriftSettings(),
             queue=QueueSettings(),
-            future_seconds_max=DAY_SECONDS,
-            **whole,
         ),
         reference_of=lambda model: None,
         serving_of=lambda model: None,
-        schemas=OddIsJson(),
-        clock=lambda: NOW_MS / 1000,
     )
+    reader = PredictionReader(PREFIX, future_ms_max=DAY_SECONDS * 1000, schemas=OddIsJson())
+    return Intake(reader, judge, prefix=PREFIX, models_max=models_max, clock=lambda: NOW_MS / 1000)
 
 
 def rejects_of(outbox: CollectingOutbox) -> list[Reject]:

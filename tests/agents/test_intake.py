@@ -9,7 +9,8 @@ import msgspec
 import pytest
 from plain_record import PREFIX, CollectingOutbox, PlainRecord
 
-from agents.intake import Intake, IntakeSettings
+from agents.intake import Intake
+from agents.judge import Judge, JudgeSettings
 from agents.metrics import INTAKE_DUPLICATES
 from drift.settings import DriftSettings
 from review.decided import DecidedBefore
@@ -22,6 +23,7 @@ from schemas.task import Task
 from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS, VERDICTS_ACCEPTED
 from schemas.verdict import Verdict
 from streams.duplicates import SeenEvents
+from streams.predictions.prediction_reader import PredictionReader
 
 NOW_MS = 1_700_000_000_000
 TRIAGE = TriageSettings(budget=0.2, audit_rate=0.05)
@@ -58,20 +60,23 @@ def intake(
     verdicts: Literal["all", "exceptions"] = "all",
     decided: DecidedBefore | None = None,
 ) -> Intake:
-    return Intake(
-        IntakeSettings(
-            prefix=PREFIX,
+    judge = Judge(
+        JudgeSettings(
             triage=lambda model: TRIAGE,
             labels=lambda model: labels,
             drift=DriftSettings(),
             queue=QueueSettings(),
-            models_max=models_max,
-            future_seconds_max=60,
             verdicts=lambda model: verdicts,
         ),
         reference_of=lambda model: None,
         serving_of=lambda model: None,
         decided_of=lambda model: decided,
+    )
+    return Intake(
+        PredictionReader(PREFIX, future_ms_max=60_000, models_max=models_max),
+        judge,
+        prefix=PREFIX,
+        models_max=models_max,
         seen=SeenEvents(60, 100_000),
         clock=lambda: NOW_MS / 1000,
     )

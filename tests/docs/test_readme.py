@@ -16,7 +16,7 @@ from schemas.codec import decode
 from schemas.label import Label
 from schemas.prediction import Prediction, problem_of
 from schemas.verdict import Verdict
-from schemas.verdict_rows import encoded_verdicts, verdict_rows
+from schemas.verdict_rows import VERDICT_ROWS, encoded_verdicts
 from watchloop.cli import app
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
@@ -81,7 +81,7 @@ def test_shown_verdict_and_label_are_what_travels():
     (text,) = blocks("json")
     shown = decode(Verdict, text.encode())
     fields = msgspec.to_builtins(shown)
-    rows = verdict_rows(events=1, constant=fields, columns={})
+    rows = VERDICT_ROWS.make(1, constant=fields, columns={})
     assert json.loads(next(iter(encoded_verdicts(rows, 1)))) == [json.loads(text)]
     left_out = set(fields) - set(json.loads(text))
     assert left_out == {name for name in left_out if f"`{name}`" in TEXT}

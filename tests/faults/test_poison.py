@@ -10,7 +10,8 @@ from fault_story import SEED
 from plain_record import PREFIX, CollectingOutbox, PlainRecord
 from plain_rows import prediction_row, rows_of
 
-from agents.intake import Intake, IntakeSettings
+from agents.intake import Intake
+from agents.judge import Judge, JudgeSettings
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
 from schemas.codec import decode_one_or_many, encode
@@ -19,6 +20,7 @@ from schemas.topics import ALL_TOPICS, BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS
 from schemas.verdict import Verdict
 from schemas.wire import Wire
 from streams.predictions.inbox import read_predictions
+from streams.predictions.prediction_reader import PredictionReader
 from warehouse.client import Warehouse
 from warehouse.columns import Places, prediction_columns
 from warehouse.inserts import ColumnInsert
@@ -40,20 +42,18 @@ def records() -> list[PlainRecord]:
 
 
 def intake() -> Intake:
-    return Intake(
-        IntakeSettings(
-            prefix=PREFIX,
+    judge = Judge(
+        JudgeSettings(
             triage=lambda model: TriageSettings(),
             labels=lambda model: (),
             drift=DriftSettings(),
             queue=QueueSettings(),
-            models_max=MESSAGES,
-            future_seconds_max=DAY_SECONDS,
         ),
         reference_of=lambda model: None,
         serving_of=lambda model: None,
-        clock=lambda: NOW_MS / 1000,
     )
+    reader = PredictionReader(PREFIX, future_ms_max=DAY_SECONDS * 1000)
+    return Intake(reader, judge, prefix=PREFIX, models_max=MESSAGES, clock=lambda: NOW_MS / 1000)
 
 
 def rows(records: list[PlainRecord]) -> list[Row]:

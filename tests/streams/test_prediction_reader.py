@@ -16,7 +16,7 @@ from plain_record import PREFIX, PlainRecord
 from schemas.prediction import Prediction
 from schemas.prediction_columns import PredictionColumns
 from streams.predictions.inbox import read_predictions
-from streams.predictions.prediction_reader import PredictionReader, Readings
+from streams.predictions.prediction_reader import Part, PredictionReader, Readings
 from streams.predictions.shapes import SHAPE_CHANGES_MAX, SHAPED_FEATURES_MAX
 
 NOW_MS = 1_700_000_000_000
@@ -258,3 +258,20 @@ def test_a_draw_is_the_same_whichever_way_an_event_was_read() -> None:
     values = [prediction(number) for number in range(20)]
     first, second = (read(made, values).parts[0].columns for _ in range(2))
     assert np.array_equal(first.hashes, second.hashes)
+
+
+def test_parts_of_a_model_are_joined_in_the_order_of_their_partitions() -> None:
+    """What came as Arrow was read before the JSON around it; blocks and verdicts need each partition in order."""
+    made = [Prediction(f"e{number}", "m", number, {}, "a", confidence=0.5) for number in range(6)]
+
+    def part(partition: int, *places: tuple[int, int]) -> Part:
+        """Events at these offsets and indexes of a partition."""
+        events = [made[offset + index] for offset, index in places]
+        offsets, indexes = (np.array(one) for one in zip(*places, strict=True))
+        return Part(PredictionColumns.of(events), np.full(len(places), partition), offsets, indexes)
+
+    joined = Part.joined([part(1, (1, 0), (1, 1)), part(1, (0, 0), (3, 0)), part(0, (4, 0))])
+    where = list(zip(joined.partitions.tolist(), joined.offsets.tolist(), joined.indexes.tolist(), strict=True))
+    assert where == [(0, 4, 0), (1, 0, 0), (1, 1, 0), (1, 1, 1), (1, 3, 0)]
+    assert joined.columns.event_ids == ["e4", "e0", "e1", "e2", "e3"]
+    assert Part.joined([part(1, (0, 0)), part(1, (1, 0)), part(0, (0, 0))]).partitions.tolist() == [1, 1, 0]

@@ -1,0 +1,168 @@
+"""What INTAKE makes of the events of one model: verdicts, tasks and blocks."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, Literal
+
+import msgspec
+import numpy as np
+
+from agents.choices import Choices
+from agents.metrics import INTAKE_VERDICTS
+from agents.verdicts import Learned, Verdicts, flags
+from drift.blocks import build_blocks
+from drift.settings import DriftSettings
+from review.decided import DecidedBefore, Settled
+from review.new_tasks import LearnedAnswers, new_tasks
+from review.settings import QueueSettings, TriageSettings
+from review.triage import DECISIONS, Decisions, Triage, TriageState
+from schemas.prediction_columns import PredictionColumns
+from schemas.reference import Reference
+from schemas.topics import BLOCKS, REVIEW_EVENTS
+from streams.outbox import Sending
+from streams.predictions.prediction_reader import Part
+
+if TYPE_CHECKING:
+    from learning.serving import ServingModel
+
+__all__ = ["Judge", "JudgeSettings"]
+
+_encoder: Final = msgspec.json.Encoder()
+_decisions: Final = np.array(DECISIONS, object)
+_counters: Final = [INTAKE_VERDICTS.labels(kind) for kind in DECISIONS]
+
+
+class JudgeSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """What is set for each model by its name, and for all."""
+
+    triage: Callable[[str], TriageSettings]
+    labels: Callable[[str], tuple[str, ...]]
+    drift: DriftSettings
+    queue: QueueSettings
+    verdicts: Callable[[str], Literal["all", "exceptions"]] = lambda _model: "all"
+
+
+class Judge:
+    """Decides, model by model, and measures. Its length is the number of models it has met.
+
+    ``reference_of`` and ``serving_of`` give a model's present reference and learned model, None where there is none;
+    while none is in charge, triage asks ``candidate_of`` where errors are likely, and answers nothing with it.
+    ``decided_of`` gives the settled answers that answer a model's questions again. What it does belongs to a batch:
+    ``begin`` one, then ``committed`` keeps the oldest for good, and ``undo`` forgets all that are not committed.
+    """
+
+    def __init__(
+        self,
+        settings: JudgeSettings,
+        *,
+        reference_of: Callable[[str], Reference | None],
+        serving_of: Callable[[str], ServingModel | None],
+        candidate_of: Callable[[str], ServingModel | None] = lambda _model: None,
+        decided_of: Callable[[str], DecidedBefore | None] = lambda _model: None,
+    ) -> None:
+        self._settings = settings
+        self._reference_of = reference_of
+        self._serving_of = serving_of
+        self._candidate_of = candidate_of
+        self._decided_of = decided_of
+        self._triage: dict[str, Triage] = {}
+        self._choices: dict[str, Choices] = {}
+        self._before: deque[dict[str, TriageState | None]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._triage)
+
+    def knows(self, model: str) -> bool:
+        """Whether it has met the model."""
+        return model in self._triage
+
+    def begin(self) -> None:
+        """A batch begins."""
+        self._before.append({})
+
+    def committed(self) -> None:
+        """The oldest batch is committed; only later ones may have to be undone."""
+        self._before.popleft()
+
+    def undo(self) -> None:
+        """Forget what the batches that are not committed did."""
+        while self._before:
+            for model, state in self._before.pop().items():
+                if state is None:
+                    del self._triage[model]
+                else:
+                    self._triage[model].restore(state)
+
+    def judge(self, part: Part, now_ms: int, outbox: Sending) -> None:
+        """At least one event of one model, partition after partition, each in order."""
+        events = part.columns
+        triage = self._triage_of(events.model)
+        serving = self._serving_of(events.model)
+        asked = serving or self._candidate_of(events.model)
+        scores = None if asked is None else asked.many(events)
+        settled = self._settled_of(events, now_ms)
+        decisions = triage.decide(
+            events,
+            error_probability=None if scores is None else scores.error_probability,
+            learned_uncertainty=None if scores is None else scores.uncertainty,
+            decided=flags(settled, len(events)) if settled else None,
+        )
+        self._choices[events.model].see(events)
+        learned = Learned.of(serving, scores)
+        task_ids = self._send_tasks(events, decisions, learned, now_ms, outbox)
+        for counter, found in zip(_counters, np.bincount(decisions.codes, minlength=len(DECISIONS)), strict=True):
+            counter.inc(int(found))
+        answers = _decisions[decisions.codes].tolist()
+        verdicts = Verdicts(events, decisions, answers, learned, settled, task_ids)
+        verdicts.send(
+            triage.policy_version, now_ms, outbox, exceptions_only=self._settings.verdicts(events.model) == "exceptions"
+        )
+        self._send_blocks(part, decisions, answers, outbox)
+
+    def _send_blocks(self, part: Part, decisions: Decisions, answers: list[str], outbox: Sending) -> None:
+        events = part.columns
+        bounds = np.flatnonzero(np.diff(part.partitions)) + 1
+        for places in np.split(np.arange(len(events)), bounds):
+            for block in build_blocks(
+                events.take(places) if len(bounds) else events,
+                partition=int(part.partitions[places[0]]),
+                offsets=part.offsets[places],
+                decisions=[answers[place] for place in places.tolist()],
+                reference=self._reference_of(events.model),
+                settings=self._settings.drift,
+            ):
+                outbox.send(BLOCKS, events.model, block)
+
+    def _settled_of(self, events: PredictionColumns, now_ms: int) -> dict[int, Settled]:
+        decided = self._decided_of(events.model)
+        return {} if decided is None else decided.find(events, now_ms)
+
+    def _triage_of(self, model: str) -> Triage:
+        triage = self._triage.get(model)
+        if triage is None:
+            triage = self._triage[model] = Triage(self._settings.triage(model), model=model)
+            self._choices[model] = Choices(self._settings.labels(model))
+            self._before[-1][model] = None
+        elif model not in self._before[-1]:
+            self._before[-1][model] = triage.export_state()
+        return triage
+
+    def _send_tasks(
+        self, events: PredictionColumns, decisions: Decisions, learned: Learned, now_ms: int, outbox: Sending
+    ) -> list[str]:
+        """A task for every event that a person will see; returns each event's task id, empty where there is none."""
+        tasks = new_tasks(
+            events,
+            decisions,
+            created_at=now_ms,
+            settings=self._settings.queue,
+            choices=self._choices[events.model].known,
+            learned=LearnedAnswers(learned.version, learned.answers),
+        )
+        task_ids = [""] * len(events)
+        for place, task_id, row in zip(tasks.places, tasks.ids, tasks.rows, strict=True):
+            task_ids[place] = task_id
+            outbox.send(REVIEW_EVENTS, task_id, _encoder.encode(row))
+        return task_ids
