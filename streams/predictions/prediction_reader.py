@@ -96,7 +96,7 @@ class PredictionReader:
         self._shapes = Shapes(models_max)
 
     def read(self, records: Sequence[Record], *, now_ms: int) -> Readings:
-        """The events and Rejects of at least one message; ``now_ms`` dates the Rejects."""
+        """The events and Rejects of at least one message, all of one partition; ``now_ms`` dates the Rejects."""
         from_arrow, others = self._read_arrow(records)
         found = self._read_others(others, now_ms) if others else Readings([], [])
         return Readings(from_arrow + found.parts, found.rejects)
@@ -178,7 +178,7 @@ class PredictionReader:
     def _parts(self, events: Sequence[Any], where: tuple[Ints, Ints, Ints], latest_ms: int) -> list[Part] | None:
         if not events:
             return []
-        kinds = list(map(type, events))
+        kinds = [type(events[0])] if len(self._shapes) == 1 else list(map(type, events))
         if kinds.count(kinds[0]) == len(kinds):
             columns = columns_of(self._shapes.of(kinds[0]), events, latest_ms)
             return None if columns is None else [Part(columns, *where)]
@@ -196,10 +196,16 @@ class PredictionReader:
 
 def _places(records: Sequence[Record], counts: Sequence[int] | None) -> tuple[Ints, Ints, Ints]:
     """Partition, offset and index of each event; ``counts`` of array messages."""
-    size, kind = len(records), type(records[0])
-    partitions = np.fromiter(map(kind.partition, records), np.int64, size)
-    offsets = np.fromiter(map(kind.offset, records), np.int64, size)
+    offsets = _offsets(records)
+    partition = records[0].partition()
     if counts is None:
-        return partitions, offsets, np.zeros(size, np.int64)
+        return np.full(len(records), partition), offsets, np.zeros(len(records), np.int64)
     indexes = np.concatenate([np.arange(count) for count in counts])
-    return np.repeat(partitions, counts), np.repeat(offsets, counts), indexes
+    return np.full(len(indexes), partition), np.repeat(offsets, counts), indexes
+
+
+def _offsets(records: Sequence[Record]) -> Ints:
+    first, size = records[0].offset(), len(records)
+    if records[-1].offset() - first == size - 1:  # they ascend, so none is missing
+        return np.arange(first, first + size)
+    return np.fromiter(map(type(records[0]).offset, records), np.int64, size)

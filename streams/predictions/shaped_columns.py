@@ -75,9 +75,10 @@ def _labels(column: Column) -> tuple[str, ...]:
 
 
 def _times(column: Column) -> Ints:
-    if set(map(type, column)) != {int}:
-        column = tuple(map(epoch_ms, column))
-    return np.array(column, np.int64)
+    try:
+        return np.array(column, np.int64)
+    except TypeError:  # a datetime among them
+        return np.array(list(map(epoch_ms, column)), np.int64)
 
 
 def _feature_columns(shape: Shape, features: Column) -> dict[str, FeatureColumn]:

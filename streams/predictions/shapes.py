@@ -116,6 +116,9 @@ class Shapes:
         self.many: msgspec.json.Decoder[list[Any]] | None = None
         """Decodes an array of events."""
 
+    def __len__(self) -> int:
+        return len(self._by_struct)
+
     def of(self, kind: type) -> Shape:
         """The shape behind a decoded event's type."""
         return self._by_struct[kind]
