@@ -49,15 +49,10 @@ class Intake:
         self._judge.begin()
         if self._seen is not None:
             self._seen.begin()
-        now_ms, taken_ms = int(self._clock() * 1000), 0
-        parts: dict[str, list[Part]] = {}
-        rejects: list[Reject] = []
-        for run in _runs(records):
-            readings = self._reader.read(run, now_ms=now_ms)
-            rejects += readings.rejects
-            taken_ms = max(taken_ms, run[-1].timestamp()[1])
-            for part in readings.parts:
-                parts.setdefault(part.columns.model, []).append(part)
+        now_ms = int(self._clock() * 1000)
+        runs = list(_runs(records))
+        taken_ms = max((run[-1].timestamp()[1] for run in runs), default=0)
+        parts, rejects = self._read(runs, now_ms)
         for model, found in parts.items():
             part = Part.joined(found)
             if self._judge.knows(model) or len(self._judge) < self._models_max:
@@ -67,6 +62,14 @@ class Intake:
         for reject in rejects:
             outbox.send(REJECTS, reject.source_key, reject)
         INTAKE_REJECTS.inc(len(rejects))
+
+    def _read(self, runs: Sequence[Sequence[Record]], now_ms: int) -> tuple[dict[str, list[Part]], list[Reject]]:
+        """The events of each model, and what could not be read."""
+        readings = self._reader.read_runs(runs, now_ms=now_ms)
+        parts: dict[str, list[Part]] = {}
+        for part in readings.parts:
+            parts.setdefault(part.columns.model, []).append(part)
+        return parts, list(readings.rejects)
 
     def committed(self) -> None:
         """The oldest batch handled is committed; only later ones may have to be undone."""

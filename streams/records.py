@@ -40,7 +40,7 @@ class Record(Protocol):
 
 
 def by_partition(records: Sequence[Record]) -> Iterable[Sequence[Record]]:
-    """The messages of each partition of one topic, in order."""
+    """The messages of each partition of one topic, by partition, each in order."""
     partitions = list(map(type(records[0]).partition, records)) if records else []
     found: dict[int, list[Record]] = {}
     begin = 0
@@ -48,7 +48,7 @@ def by_partition(records: Sequence[Record]) -> Iterable[Sequence[Record]]:
         end = begin + len(list(stretch))
         found.setdefault(partition, []).extend(records[begin:end])
         begin = end
-    return found.values()
+    return [found[partition] for partition in sorted(found)]
 
 
 def cuts(records: Sequence[Record], bytes_max: int) -> list[int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
@@ -15,8 +15,9 @@ from schemas.reject import Reject
 from streams.predictions.careful import SchemaCheck
 from streams.predictions.checks import PREDICTION_BYTES_MAX, UNREADABLE, may_hold_many_digits
 from streams.predictions.envelope import is_arrow, usual_bodies
-from streams.predictions.inbox import read_predictions
-from streams.predictions.shaped_columns import columns_of
+from streams.predictions.gathered_events import GatheredEvents
+from streams.predictions.inbox import Arrivals, read_predictions
+from streams.predictions.shaped_columns import are_usual, columns_of
 from streams.predictions.shapes import Shapes
 from streams.records import Record
 
@@ -48,25 +49,23 @@ class Part(NamedTuple):
 
     @classmethod
     def joined(cls, parts: Sequence[Part]) -> Part:
-        """The events of parts of one model, which come partition by partition; each partition's in order."""
+        """The events of parts of one model, partition by partition, each in order."""
         if len(parts) == 1:
             return parts[0]
         partitions, offsets, indexes = (
             np.concatenate([getattr(part, name) for part in parts]) for name in ("partitions", "offsets", "indexes")
         )
         found = cls(PredictionColumns.joined([part.columns for part in parts]), partitions, offsets, indexes)
-        if ((offsets[1:] < offsets[:-1]) & (partitions[1:] == partitions[:-1])).any():
-            # What came as Arrow was read before the rest of its run.
+        step, back = np.diff(partitions), offsets[1:] < offsets[:-1]
+        if ((step < 0) | ((step == 0) & back)).any():
+            # What came as Arrow was read before the rest of its run, what was gathered at the end.
             return found.take(np.lexsort((indexes, offsets, partitions)))
         return found
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Readings:
-    """What a run of messages holds: the readable events, and the Rejects.
-
-    Of each model there is one part, and others of what came as Arrow.
-    """
+    """What runs of messages hold: the readable events, in any number of parts a model, and the Rejects."""
 
     parts: list[Part]
     rejects: list[Reject]
@@ -97,9 +96,17 @@ class PredictionReader:
 
     def read(self, records: Sequence[Record], *, now_ms: int) -> Readings:
         """The events and Rejects of at least one message, all of one partition; ``now_ms`` dates the Rejects."""
-        from_arrow, others = self._read_arrow(records)
-        found = self._read_others(others, now_ms) if others else Readings([], [])
-        return Readings(from_arrow + found.parts, found.rejects)
+        return self.read_runs([records], now_ms=now_ms)
+
+    def read_runs(self, runs: Iterable[Sequence[Record]], *, now_ms: int) -> Readings:
+        """The same of several runs, each of one partition."""
+        found, gathered = Readings([], []), GatheredEvents(MESSAGES_AT_ONCE)
+        for records in runs:
+            from_arrow, others = self._read_arrow(records)
+            found.parts.extend(from_arrow)
+            if others:
+                self._read_others(others, now_ms, found, gathered)
+        return Readings(found.parts + [Part(*part) for part in gathered.columns()], found.rejects)
 
     def _read_arrow(self, records: Sequence[Record]) -> tuple[list[Part], Sequence[Record]]:
         """What comes as Arrow and is as it should be, and all other messages."""
@@ -113,35 +120,27 @@ class PredictionReader:
         read = {place for number, place in enumerate(places) if number not in odd}
         return [Part(*part) for part in parts], [one for place, one in enumerate(records) if place not in read]
 
-    def _read_others(self, records: Sequence[Record], now_ms: int) -> Readings:
-        parts = self._read_shaped(records)
-        if parts is not None:
-            return Readings(parts, [])
-        arrivals = read_predictions(
-            records,
-            self._prefix,
-            now_ms=now_ms,
-            future_ms_max=self._future_ms_max,
-            bytes_max=self._bytes_max,
-            schemas=self._schemas,
-        )
-        self._shapes.learn(arrivals.events)
-        by_model: dict[str, list[int]] = {}
-        for place, event in enumerate(arrivals.events):
-            by_model.setdefault(event.model, []).append(place)
-        where = [np.array(one, np.int64) for one in (arrivals.partitions, arrivals.offsets, arrivals.indexes)]
-        return Readings(
-            [
-                Part(
-                    PredictionColumns.of([arrivals.events[place] for place in places]), *(one[places] for one in where)
-                )
-                for places in by_model.values()
-            ],
-            arrivals.rejects,
-        )
+    def _read_others(self, records: Sequence[Record], now_ms: int, found: Readings, gathered: GatheredEvents) -> None:
+        parts = self._read_shaped(records, gathered)
+        if parts is None:
+            arrivals = read_predictions(
+                records,
+                self._prefix,
+                now_ms=now_ms,
+                future_ms_max=self._future_ms_max,
+                bytes_max=self._bytes_max,
+                schemas=self._schemas,
+            )
+            self._shapes.learn(arrivals.events)
+            found.rejects.extend(arrivals.rejects)
+            parts = list(_parts_of(arrivals))
+        found.parts.extend(parts)
 
-    def _read_shaped(self, records: Sequence[Record]) -> list[Part] | None:
-        """The usual run: every message as some shape foresees, nothing to reject; None where any is otherwise."""
+    def _read_shaped(self, records: Sequence[Record], gathered: GatheredEvents) -> list[Part] | None:
+        """The usual run: every message as some shape foresees, nothing to reject; None where any is otherwise.
+
+        Events of many models are ``gathered`` until there are enough of one for columns.
+        """
         if self._shapes.one is None:
             return None
         bodies = usual_bodies(records)
@@ -164,7 +163,7 @@ class PredictionReader:
         except UNREADABLE:
             return None
         latest_ms = min(map(type(records[0]).timestamp, records))[1] + self._future_ms_max
-        return self._parts(events, _places(records, counts), latest_ms)
+        return self._parts(events, _places(records, counts), latest_ms, gathered)
 
     def _fits(self, values: Sequence[bytes], *, single: bool) -> bool:
         """Whether sizes and digits need no closer look."""
@@ -175,7 +174,9 @@ class PredictionReader:
         # Digits without end are so in all messages together as well; the reverse is asked of each.
         return not may_hold_many_digits(b"".join(values)) or not any(map(may_hold_many_digits, values))
 
-    def _parts(self, events: Sequence[Any], where: tuple[Ints, Ints, Ints], latest_ms: int) -> list[Part] | None:
+    def _parts(
+        self, events: Sequence[Any], where: tuple[Ints, Ints, Ints], latest_ms: int, gathered: GatheredEvents
+    ) -> list[Part] | None:
         if not events:
             return []
         kinds = [type(events[0])] if len(self._shapes) == 1 else list(map(type, events))
@@ -185,13 +186,28 @@ class PredictionReader:
         places: dict[type, list[int]] = {}
         for place, kind in enumerate(kinds):
             places.setdefault(kind, []).append(place)
+        usual = are_usual(events, latest_ms)
         parts = []
         for kind, chosen in places.items():
-            columns = columns_of(self._shapes.of(kind), [events[place] for place in chosen], latest_ms)
+            shape, some = self._shapes.of(kind), [events[place] for place in chosen]
+            if usual:
+                gathered.add(shape, some, *(one[chosen] for one in where))
+                continue
+            columns = columns_of(shape, some, latest_ms)
             if columns is None:
                 return None
             parts.append(Part(columns, *(one[chosen] for one in where)))
         return parts
+
+
+def _parts_of(arrivals: Arrivals) -> Iterator[Part]:
+    by_model: dict[str, list[int]] = {}
+    for place, event in enumerate(arrivals.events):
+        by_model.setdefault(event.model, []).append(place)
+    where = [np.array(one, np.int64) for one in (arrivals.partitions, arrivals.offsets, arrivals.indexes)]
+    for places in by_model.values():
+        events = [arrivals.events[place] for place in places]
+        yield Part(PredictionColumns.of(events), *(one[places] for one in where))
 
 
 def _places(records: Sequence[Record], counts: Sequence[int] | None) -> tuple[Ints, Ints, Ints]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -15,12 +16,15 @@ from schemas.wire import Scalar
 from streams.predictions.checks import problem_in_meaning
 from streams.predictions.shapes import ABSENT, SHAPED_FIELDS, Shape
 
-__all__ = ["columns_of"]
+__all__ = ["are_usual", "columns_of"]
 
 Ints = npt.NDArray[np.int64]
 Column = tuple[Any, ...]
 
 _astuple: Final = msgspec.structs.astuple
+_time_of: Final = attrgetter("time")
+_confidence_of: Final = attrgetter("confidence")
+_probabilities_of: Final = attrgetter("probabilities")
 
 
 def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> PredictionColumns | None:
@@ -58,6 +62,14 @@ def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> Predictio
         row_features=row_features,
         encodable_features=column["features"].__getitem__,
     )
+
+
+def are_usual(events: Sequence[Any], latest_ms: int) -> bool:
+    """Whether shaped events need no closer look: a time in whole milliseconds that is right, and a confidence."""
+    times = list(map(_time_of, events))
+    if set(map(type, times)) != {int} or min(times) < 0 or max(times) > latest_ms:
+        return False
+    return None not in map(_confidence_of, events) and not any(map(_probabilities_of, events))
 
 
 def _has_any(column: Column) -> bool:

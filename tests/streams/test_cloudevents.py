@@ -10,6 +10,7 @@ from plain_record import PREFIX, PlainRecord
 
 from schemas.prediction import Prediction
 from schemas.reject import Reject
+from streams.predictions.gathered_events import GatheredEvents
 from streams.predictions.inbox import original_of, read_predictions
 from streams.predictions.prediction_reader import PredictionReader
 
@@ -87,10 +88,10 @@ def test_a_stream_of_them_is_read_by_shape() -> None:
     bare = PlainRecord(json.dumps(prediction(event_id="e", time=NOW_MS)).encode(), header_list=[("traceparent", b"1")])
     records = [binary(prediction()), structured(prediction()), bare, binary(prediction(event_id="own"))]
     reader.read(records, now_ms=NOW_MS)
-    (part,) = reader._read_shaped(records) or ()
+    (part,) = reader._read_shaped(records, GatheredEvents(1)) or ()
     assert list(part.columns.event_ids) == ["ce-1", "ce-1", "e", "own"]
     arrays = [binary([prediction(event_id="a", time=NOW_MS), prediction(event_id="b", time=NOW_MS)])]
-    (part,) = reader._read_shaped(arrays) or ()
+    (part,) = reader._read_shaped(arrays, GatheredEvents(1)) or ()
     assert [part.columns.row(place).producer for place in range(2)] == ["/service"] * 2
 
 

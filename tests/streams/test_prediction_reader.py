@@ -15,6 +15,7 @@ from plain_record import PREFIX, PlainRecord
 
 from schemas.prediction import Prediction
 from schemas.prediction_columns import PredictionColumns
+from streams.predictions.gathered_events import GatheredEvents
 from streams.predictions.inbox import read_predictions
 from streams.predictions.prediction_reader import Part, PredictionReader, Readings
 from streams.predictions.shapes import SHAPE_CHANGES_MAX, SHAPED_FEATURES_MAX
@@ -58,7 +59,7 @@ def read(made: PredictionReader, values: Sequence[Any]) -> Readings:
 
 def is_shaped(made: PredictionReader, values: Sequence[Any]) -> bool:
     """Whether the shaped decoder reads these messages by itself."""
-    return made._read_shaped(records(values)) is not None
+    return made._read_shaped(records(values), GatheredEvents(1)) is not None
 
 
 VALUE = st.one_of(
@@ -274,4 +275,4 @@ def test_parts_of_a_model_are_joined_in_the_order_of_their_partitions() -> None:
     where = list(zip(joined.partitions.tolist(), joined.offsets.tolist(), joined.indexes.tolist(), strict=True))
     assert where == [(0, 4, 0), (1, 0, 0), (1, 1, 0), (1, 1, 1), (1, 3, 0)]
     assert joined.columns.event_ids == ["e4", "e0", "e1", "e2", "e3"]
-    assert Part.joined([part(1, (0, 0)), part(1, (1, 0)), part(0, (0, 0))]).partitions.tolist() == [1, 1, 0]
+    assert Part.joined([part(0, (0, 0)), part(1, (1, 0)), part(0, (2, 0))]).offsets.tolist() == [0, 2, 1]

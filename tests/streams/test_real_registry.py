@@ -31,6 +31,7 @@ from schema_registry import AVRO_SCHEMA, JSON_SCHEMA
 from schemas.topics import PREDICTIONS
 from streams.embedded import _maven, java
 from streams.local.jars import local_repository
+from streams.predictions.gathered_events import GatheredEvents
 from streams.predictions.inbox import read_predictions
 from streams.predictions.prediction_reader import PredictionReader
 from streams.predictions.registry import check_registry, registry_of
@@ -154,7 +155,7 @@ def test_a_registry_of_others(tmp_path: Path, kafka_topics: KafkaSettings, monke
         assert careful.rejects == found.rejects
     with structlog.testing.capture_logs() as logs:
         assert reader.read(records, now_ms=0).rejects == found.rejects
-        assert reader._read_shaped(records[:100]) is not None
+        assert reader._read_shaped(records[:100], GatheredEvents(1)) is not None
         assert logs == []
         assert schemas.problem_of(UNKNOWN_ID + 1) is None
     assert ["does not answer" in one["event"] for one in logs] == [True]

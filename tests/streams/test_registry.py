@@ -16,6 +16,7 @@ from schema_registry import AVRO_SCHEMA, JSON_SCHEMA, SchemaRegistry, serving
 
 from schemas.reject import Reject
 from streams.errors import RegistryUnreachable
+from streams.predictions.gathered_events import GatheredEvents
 from streams.predictions.inbox import read_predictions
 from streams.predictions.prediction_reader import PredictionReader, Readings
 from streams.predictions.registry import (
@@ -133,7 +134,7 @@ def test_prefixed_messages_are_read_fast(registry: SchemaRegistry) -> None:
         records(prefixed(1, [prediction(2), prediction(3)]), prefixed(1, [prediction(4)])),
     ):
         reader.read(values, now_ms=0)
-        assert reader._read_shaped(values) is not None
+        assert reader._read_shaped(values, GatheredEvents(1)) is not None
 
 
 def only_reject(schemas: Registry, value: bytes) -> Reject:
