@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
@@ -14,10 +14,9 @@ __all__ = ["SeenEvents", "identities"]
 Hashes = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-YOUNG_MAX: Final = 32_768
-"""Hashes kept in a set before they are sorted into the rest."""
-
-NOTHING: Final[Hashes] = np.empty(0, np.int64)
+LEVELS_MAX: Final = (1_024, 32_768)
+"""Hashes that are held apart before they are sorted into the next larger level, so that a few new ones do not move all
+others (a log-structured merge: O'Neil and others 1996)."""
 
 
 def identities(model: str, event_ids: Sequence[str]) -> Hashes:
@@ -26,6 +25,50 @@ def identities(model: str, event_ids: Sequence[str]) -> Hashes:
     Two of a million remembered events are taken for one with a chance of 3 in a hundred million.
     """
     return np.fromiter(map(hash, event_ids), np.int64, len(event_ids)) ^ np.int64(hash((model,)))
+
+
+class SortedHashes:
+    """Hashes in order, in an array that is kept: growing and emptying it does not move what the process holds."""
+
+    def __init__(self) -> None:
+        self._room = np.empty(LEVELS_MAX[0], np.int64)
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    @property
+    def all(self) -> Hashes:
+        """What is in it, until it changes."""
+        return self._room[: self._size]
+
+    def add(self, ordered: Hashes) -> None:
+        """Sort in what is sorted; a stable sort of two sorted stretches is a merge."""
+        end = self._size + len(ordered)
+        if end > len(self._room):
+            self._room = np.concatenate([self.all, np.empty(end, np.int64)])
+        self._room[self._size : end] = ordered
+        self._size = end
+        self.all.sort(kind="stable")
+
+    def remove(self, gone: Hashes) -> None:
+        """Take these out."""
+        kept = self.all[~np.isin(self.all, gone)]
+        self._size = len(kept)
+        self._room[: self._size] = kept
+
+    def clear(self) -> None:
+        """Take all out."""
+        self._size = 0
+
+    def holds(self, events: Hashes) -> Flags:
+        """Which of these are in it."""
+        if not self._size:
+            return np.zeros(len(events), np.bool_)
+        places = np.searchsorted(self.all, events)
+        places[places == self._size] = 0
+        found: Flags = self.all[places] == events
+        return found
 
 
 class SeenEvents:
@@ -38,21 +81,25 @@ class SeenEvents:
     def __init__(self, span_seconds: float, events_max: int) -> None:
         self._span_ms = span_seconds * 1000
         self._half_max = max(1, events_max // 2)
-        self._young: set[int] = set()
-        self._current = self._previous = NOTHING
+        self._young = [SortedHashes() for _ in LEVELS_MAX]
+        self._current, self._previous = SortedHashes(), SortedHashes()
         self._current_since_ms = -1
         self._batches: deque[list[Hashes]] = deque()
         self.shortened = 0
 
     def clear(self) -> None:
         """Forget everything that was judged; batches that are not committed yet stay begun."""
-        self._young = set()
-        self._current = self._previous = NOTHING
+        for held in self._held:
+            held.clear()
         self._current_since_ms = -1
         self._batches = deque([] for _ in self._batches)
 
     def __len__(self) -> int:
-        return len(self._young) + len(self._current) + len(self._previous)
+        return sum(map(len, self._held))
+
+    @property
+    def _held(self) -> Iterable[SortedHashes]:
+        return (*self._young, self._current, self._previous)
 
     def begin(self) -> None:
         """A batch begins."""
@@ -68,8 +115,8 @@ class SeenEvents:
         self._batches.clear()
         if undone:
             gone = np.concatenate(undone)
-            self._young.difference_update(gone.tolist())
-            self._current, self._previous = (old[~np.isin(old, gone)] for old in (self._current, self._previous))
+            for held in self._held:
+                held.remove(gone)
 
     def first_seen(self, events: Hashes, at_ms: int) -> Flags | None:
         """Which events are seen for the first time, and remember them with the batch; None where all are.
@@ -85,26 +132,29 @@ class SeenEvents:
         """The same for events that were judged before, in a batch that is committed."""
         self._turn(at_ms)
         ordered = np.sort(events)
-        known = bool((ordered[1:] == ordered[:-1]).any()) or self._has_any(events, ordered)
-        fresh = self._fresh(events) if known else None
-        self._young.update((events if fresh is None else events[fresh]).tolist())
-        if len(self._young) >= min(YOUNG_MAX, self._half_max):
-            self._fold()
+        if not (ordered[1:] == ordered[:-1]).any() and not any(held.holds(ordered).any() for held in self._held):
+            self._add(ordered)
+            return None
+        fresh = self._fresh(events)
+        self._add(np.sort(events[fresh]))
         return fresh
-
-    def _has_any(self, events: Hashes, ordered: Hashes) -> bool:
-        if not self._young.isdisjoint(events.tolist()):
-            return True
-        return any(bool(_holds(old, ordered).any()) for old in (self._current, self._previous))
 
     def _fresh(self, events: Hashes) -> Flags:
         """Not remembered, and the first of its kind in the batch."""
         fresh = np.zeros(len(events), np.bool_)
         fresh[np.unique(events, return_index=True)[1]] = True
-        for old in (self._current, self._previous):
-            fresh &= ~_holds(old, events)
-        fresh &= np.fromiter((event not in self._young for event in events.tolist()), np.bool_, len(events))
+        for held in self._held:
+            fresh &= ~held.holds(events)
         return fresh
+
+    def _add(self, ordered: Hashes) -> None:
+        """Remember what is sorted; a level that is full goes into the next."""
+        self._young[0].add(ordered)
+        if len(self._young[0]) >= min(LEVELS_MAX[0], self._half_max):
+            self._sort_in()
+            if len(self._current) >= self._half_max:
+                self.shortened += 1
+                self._turn_over()
 
     def _turn(self, at_ms: int) -> None:
         """Once the current half spans the time, the one before it is old enough to be forgotten."""
@@ -114,28 +164,18 @@ class SeenEvents:
             self._begin_half(at_ms)
 
     def _begin_half(self, at_ms: int) -> None:
-        self._current = _merged(self._current, self._young)
-        self._young = set()
-        self._previous, self._current, self._current_since_ms = self._current, NOTHING, at_ms
+        self._sort_in(whole=True)
+        self._turn_over()
+        self._current_since_ms = at_ms
 
-    def _fold(self) -> None:
-        self._current = _merged(self._current, self._young)
-        self._young = set()
-        if len(self._current) >= self._half_max:
-            self.shortened += 1
-            self._previous, self._current = self._current, NOTHING
+    def _sort_in(self, *, whole: bool = False) -> None:
+        """Move what is young into the current half, as far as levels are full, or the whole of it."""
+        for held, held_max, older in zip(self._young, LEVELS_MAX, (*self._young[1:], self._current), strict=True):
+            if not whole and len(held) < min(held_max, self._half_max):
+                return
+            older.add(held.all)
+            held.clear()
 
-
-def _holds(old: Hashes, events: Hashes) -> Flags:
-    if not len(old):
-        return np.zeros(len(events), np.bool_)
-    places = np.searchsorted(old, events)
-    places[places == len(old)] = 0
-    found: Flags = old[places] == events
-    return found
-
-
-def _merged(old: Hashes, young: set[int]) -> Hashes:
-    """Both, sorted; a stable sort of two sorted runs is a merge."""
-    more = np.sort(np.fromiter(young, np.int64, len(young)))
-    return np.sort(np.concatenate([old, more]), kind="stable")
+    def _turn_over(self) -> None:
+        self._previous, self._current = self._current, self._previous
+        self._current.clear()

@@ -42,7 +42,7 @@ def test_the_same_id_of_another_model_is_another_event() -> None:
 def test_it_agrees_with_a_set(batches: list[list[int]], young_max: int) -> None:
     """As long as nothing is forgotten, folding into sorted arrays changes no answer."""
     seen, known = SeenEvents(60, 1_000), set[int]()
-    before, duplicates.YOUNG_MAX = duplicates.YOUNG_MAX, young_max  # type: ignore[misc]
+    before, duplicates.LEVELS_MAX = duplicates.LEVELS_MAX, (young_max, 4 * young_max)  # type: ignore[misc]
     try:
         for batch in batches:
             expected = [number not in known and number not in batch[:place] for place, number in enumerate(batch)]
@@ -50,7 +50,7 @@ def test_it_agrees_with_a_set(batches: list[list[int]], young_max: int) -> None:
             known.update(batch)
             assert len(seen) == len(known)
     finally:
-        duplicates.YOUNG_MAX = before  # type: ignore[misc]
+        duplicates.LEVELS_MAX = before  # type: ignore[misc]
 
 
 def test_what_is_older_than_the_span_is_forgotten_within_twice_the_span() -> None:
@@ -90,8 +90,8 @@ def test_undo_forgets_what_is_not_committed_and_nothing_else() -> None:
 
 
 def test_undo_reaches_what_was_sorted_in_already(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A batch larger than the young set is forgotten whole."""
-    monkeypatch.setattr(duplicates, "YOUNG_MAX", 8)
+    """A batch larger than the young levels is forgotten whole."""
+    monkeypatch.setattr(duplicates, "LEVELS_MAX", (4, 8))
     seen = SeenEvents(60, 1_000)
     fresh(seen, list(range(20)))
     seen.begin()
