@@ -48,6 +48,7 @@ VERDICTS_PER_MESSAGE = 200
 PREDICTIONS_PER_MESSAGE = 2_000
 """Nearly a MiB: the largest arrays that producers are advised to send."""
 SECONDS_MAX = 300.0
+QUEUED_BYTES_MAX = 128 * 1024 * 1024
 PASSWORDS = {"watchloop": "writer", "analyst": "reader"}
 
 _numbers = itertools.count(1)
@@ -121,9 +122,9 @@ def fill(kafka: KafkaSettings, load: Load, values: Sequence[Wire]) -> None:
     for number, start in enumerate(range(0, len(values), step)):
         part = values[start : start + step]
         data = msgspec.json.encode(part[0] if step == 1 else part)
+        while len(producer) * len(data) > QUEUED_BYTES_MAX:
+            producer.poll(0.1)
         producer.produce(kafka.prefix + load.topic.name, data, str(number), partition=number % PARTITIONS)
-        if number % 1_000 == 0:
-            producer.poll(0)
     if producer.flush(60):
         raise SystemExit("not all messages were produced within a minute")
 
