@@ -46,7 +46,7 @@ KIND_OF: dict[str, type[Wire]] = {topic.name: topic.value for topic in RECORDED 
 BACK_OFF_SECONDS_MAX = 30.0
 BACK_OFF_SECONDS_MIN = 0.2
 
-BATCH = BatchSettings(events_max=100_000, wait_seconds=1.0)
+BATCH = BatchSettings(events_max=100_000, bytes_max=64 * 1024 * 1024, wait_seconds=1.0)
 """What comes live is stored after a second; a backlog in large inserts, after which ClickHouse has less to merge."""
 
 RUN_MESSAGES_MAX = 2_000

@@ -35,7 +35,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     data: str = "data"
     """Folder for keys, logs and the embedded servers."""
     batch_events_max: Annotated[int, Meta(ge=1, le=100_000)] = 10_000
-    """Messages that INTAKE takes into one transaction; more wait in Kafka."""
+    """Messages that INTAKE takes into one transaction, of at most 16 MiB together; more wait in Kafka."""
     models_max: Annotated[int, Meta(ge=1, le=10_000)] = 200
     """Models watched at once; predictions of one more are rejected with that reason."""
     dedupe_span_seconds: Annotated[int, Meta(ge=0, le=86_400 * 7)] = 600

@@ -3,8 +3,9 @@
 One embedded Kafka and one embedded ClickHouse, the same events, the peers in alternating order, each into a database of
 its own, the median of ``--runs``. A bare insert sends the very inserts that RECORD made in a run before, encoded before
 the clock runs, one after the other, and nothing else: as JSONEachRow, which is the floor, and as ArrowStream, which is
-what RECORD sends. RECORD's clock runs from the first batch in hand until the last row is stored. CPU is that of this
-process, the Kafka client's threads included, and beside it ClickHouse's.
+what RECORD sends. RECORD has a process of its own, and its clock runs from the first batch in hand until the last row
+is stored. CPU is that of the process, the Kafka client's threads included, and beside it ClickHouse's; memory is the
+peak of what is resident of RECORD's process.
 """
 
 from __future__ import annotations
@@ -13,15 +14,11 @@ import argparse
 import dataclasses
 import itertools
 import logging
-import os
+import math
 import statistics
 import tempfile
-import threading
-import time
 from collections.abc import Callable, Sequence
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import clickhouse_connect
 import msgspec
@@ -29,26 +26,29 @@ import structlog
 from confluent_kafka import Producer
 
 from agents.memory import settle_memory
-from agents.record import BATCH, Recorder
+from benchmarks.blocks import Block, arrow_blocks, json_blocks
 from benchmarks.common import machine, predictions_of, table
+from benchmarks.processes.child import Child
+from benchmarks.processes.record import Backlog, Recording, record
 from schemas.prediction import Prediction
 from schemas.topics import PREDICTIONS, VERDICTS, Topic
 from schemas.verdict import Verdict
 from schemas.wire import Wire
-from streams.admin import create_topics, topic_ids
-from streams.batches import GroupBatches
+from streams.admin import create_topics
 from streams.embedded import EmbeddedKafka
-from streams.outbox import Outbox, producer_config
-from streams.records import Record
+from streams.outbox import producer_config
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings
 from warehouse.client import INSERT_SETTINGS, Warehouse
 from warehouse.embedded import EmbeddedClickHouse
-from warehouse.inserts import ColumnInsert, Insert
+from warehouse.inserts import Insert
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
 
 PARTITIONS = 4
 VERDICTS_PER_MESSAGE = 200
+PREDICTIONS_PER_MESSAGE = 2_000
+"""Nearly a MiB: the largest arrays that producers are advised to send."""
 SECONDS_MAX = 300.0
+QUEUED_BYTES_MAX = 128 * 1024 * 1024
 PASSWORDS = {"watchloop": "writer", "analyst": "reader"}
 
 _numbers = itertools.count(1)
@@ -64,45 +64,39 @@ class Load:
     rows_per_message: int
 
 
+def loads_of(rows: int) -> dict[str, Load]:
+    """What is measured, by its name on the command line."""
+    arrays, verdicts = PREDICTIONS_PER_MESSAGE, VERDICTS_PER_MESSAGE
+    return {
+        "predictions": Load("predictions, single JSON events", PREDICTIONS, rows, 1),
+        "arrays": Load(f"predictions, arrays of {arrays:,}", PREDICTIONS, rows, arrays),
+        "verdicts": Load(f"verdicts, arrays of {verdicts}", VERDICTS, rows, verdicts),
+    }
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Servers:
-    """Where the rows come from and where they go."""
+    """Where the rows come from and where they go; ``folder`` is for the last words of processes."""
 
     kafka: KafkaSettings
     clickhouse: EmbeddedClickHouse
+    folder: Path
 
-    def cpu_seconds(self) -> float:
-        """What ClickHouse has used so far."""
+    @property
+    def clickhouse_pid(self) -> int:
+        """Of the process that is asked for its CPU."""
         assert self.clickhouse.process is not None
-        fields = Path(f"/proc/{self.clickhouse.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return self.clickhouse.process.pid
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Result:
-    """Rows a second; microseconds of CPU a row, here and in ClickHouse."""
+    """Rows a second; microseconds of CPU a row, here and in ClickHouse; the process's peak of resident MiB, or NaN."""
 
     rate: float
     cpu_us: float
     clickhouse_us: float
-
-
-@dataclasses.dataclass(slots=True)
-class Meter:
-    """Marks the clocks at the begin and at the end of what is measured."""
-
-    servers: Servers
-    marks: list[tuple[float, float, float, int]] = dataclasses.field(default_factory=list)
-
-    def mark(self, rows: int) -> None:
-        """``rows`` rows are stored by now."""
-        self.marks.append((time.perf_counter(), time.process_time(), self.servers.cpu_seconds(), rows))
-
-    def result(self) -> Result:
-        """Of the rows stored between the two marks."""
-        first, last = self.marks
-        wall, cpu, clickhouse, rows = (end - begin for begin, end in zip(first, last, strict=True))
-        return Result(rows / wall, cpu / rows * 1e6, clickhouse / rows * 1e6)
+    peak_mib: float = math.nan
 
 
 class Database:
@@ -128,9 +122,9 @@ def fill(kafka: KafkaSettings, load: Load, values: Sequence[Wire]) -> None:
     for number, start in enumerate(range(0, len(values), step)):
         part = values[start : start + step]
         data = msgspec.json.encode(part[0] if step == 1 else part)
+        while len(producer) * len(data) > QUEUED_BYTES_MAX:
+            producer.poll(0.1)
         producer.produce(kafka.prefix + load.topic.name, data, str(number), partition=number % PARTITIONS)
-        if number % 1_000 == 0:
-            producer.poll(0)
     if producer.flush(60):
         raise SystemExit("not all messages were produced within a minute")
 
@@ -155,107 +149,57 @@ def verdicts_of(events: Sequence[Prediction]) -> list[Verdict]:
     ]
 
 
-def run_record(servers: Servers, load: Load, inserts: list[Insert] | None = None) -> Result:
-    """The whole of RECORD: consume, decode, check, columns, inserts, offsets; ``inserts`` collects what it sends."""
-    stop, meter, seen = threading.Event(), Meter(servers), 0
+def backlog_of(load: Load) -> Backlog:
+    """The load as a new group finds it."""
+    return Backlog(load.topic.name, load.rows, load.rows_per_message, f"record{next(_numbers)}")
+
+
+def inserts_of(servers: Servers, load: Load) -> list[Insert]:
+    """What RECORD sends for a load."""
+    inserts: list[Insert] = []
     with Database(servers) as warehouse:
         write = warehouse.write
 
         def collect(table: str, insert: Insert) -> None:
             write(table, insert)
-            if inserts is not None:
-                inserts.append(insert)
+            inserts.append(insert)
 
         warehouse.write = collect  # type: ignore[method-assign]
-        recorder = Recorder(
-            warehouse,
-            servers.kafka.prefix,
-            topic_ids=lambda: topic_ids(servers.kafka),
-            future_seconds_max=86_400,
-            stop=stop,
-        )
-
-        def handle(records: Sequence[Record], outbox: Outbox) -> None:
-            nonlocal seen
-            if records and not seen:
-                meter.mark(0)
-            recorder.handle(records, outbox)
-            seen += len(records) * load.rows_per_message
-            if seen >= load.rows:
-                meter.mark(seen)
-                stop.set()
-
-        batches = GroupBatches(
-            servers.kafka,
-            group=f"record{next(_numbers)}",
-            topics=[load.topic],
-            handle=handle,
-            on_assign=recorder.assigned,
-            batch=BATCH,
-        )
-        timer = threading.Timer(SECONDS_MAX, stop.set)
-        timer.start()
-        batches.run(stop)
-        timer.cancel()
-        stored = warehouse.query(f"SELECT count() AS n FROM {load.topic.name}")[0]["n"]
-        if stored != load.rows:
-            raise SystemExit(f"{stored} rows are stored, not {load.rows}")
-    return meter.result()
+        record(servers.kafka, warehouse, Recording(backlog_of(load), servers.clickhouse_pid))
+    return inserts
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Block:
-    """An insert, encoded already."""
-
-    rows: int
-    data: bytes
-    columns: tuple[str, ...] | None
-    token: str
-
-
-def arrow_blocks(inserts: Sequence[Insert]) -> list[Block]:
-    """The inserts as RECORD sends them."""
-    return [Block(len(one), one.block(), one.columns, one.token) for one in inserts]
-
-
-def json_blocks(inserts: Sequence[Insert]) -> list[Block]:
-    """The same rows as JSONEachRow."""
-    encoder = msgspec.json.Encoder()
-    return [
-        Block(len(one), encoder.encode_lines([json_row(row) for row in rows_of(one)]), None, one.token)
-        for one in inserts
-    ]
-
-
-def rows_of(insert: Insert) -> list[dict[str, Any]]:
-    """The rows of an insert of columns."""
-    assert isinstance(insert, ColumnInsert)
-    rows: list[dict[str, Any]] = insert.batch.to_pylist(maps_as_pydicts="strict")
-    return rows
-
-
-def json_row(row: dict[str, Any]) -> dict[str, Any]:
-    """A row with its times in seconds."""
-    return {name: value.timestamp() if isinstance(value, datetime) else value for name, value in row.items()}
+def run_record(servers: Servers, load: Load) -> Result:
+    """The whole of RECORD, in a process of its own."""
+    with Database(servers) as warehouse:
+        spec = {
+            "kafka": msgspec.to_builtins(servers.kafka),
+            "clickhouse": msgspec.to_builtins(warehouse.settings),
+            "clickhouse_pid": servers.clickhouse_pid,
+            "backlog": dataclasses.asdict(backlog_of(load)),
+        }
+        with Child("record", spec, servers.folder) as child:
+            found = child.wait_for("result", SECONDS_MAX)
+    return Result(found["rate"], found["cpu_us"], found["clickhouse_us"], found["peak_bytes"] / 2**20)
 
 
 def run_bare(servers: Servers, load: Load, fmt: str, blocks: Sequence[Block]) -> Result:
     """The same inserts, one after the other, and nothing else."""
-    meter, rows = Meter(servers), 0
+    recording = Recording(backlog_of(load), servers.clickhouse_pid)
     host, _, port = servers.clickhouse.url.removeprefix("http://").partition(":")
     with Database(servers) as warehouse:
         database = warehouse.settings.database
         client = clickhouse_connect.get_client(
             host=host, port=int(port), username="watchloop", password=PASSWORDS["watchloop"], database=database
         )
-        meter.mark(0)
+        recording.mark()
         for block in blocks:
             settings = {**INSERT_SETTINGS, "insert_deduplication_token": block.token}
             client.raw_insert(f"{database}.{load.topic.name}", block.columns, block.data, settings=settings, fmt=fmt)
-            rows += block.rows
-        meter.mark(rows)
+            recording.seen += block.rows
+        recording.mark()
         client.close()
-    return meter.result()
+    return Result(**recording.result())
 
 
 Peer = Callable[[], Result]
@@ -263,8 +207,7 @@ Peer = Callable[[], Result]
 
 def peers(servers: Servers, load: Load) -> tuple[dict[str, Peer], str]:
     """Everything that is measured, by name, the floor first; and what the inserts were."""
-    inserts: list[Insert] = []
-    run_record(servers, load, inserts)
+    inserts = inserts_of(servers, load)
     as_json, as_arrow = json_blocks(inserts), arrow_blocks(inserts)
     sizes = [
         f"{statistics.mean(len(block.data) for block in blocks) * len(blocks) / load.rows:.0f} bytes a row as {name}"
@@ -294,10 +237,16 @@ def report(load: Load, results: dict[str, list[Result]]) -> str:
     rows = [
         (name, f"{rates[name]:,.0f}", f"{rates[name] / floor:.2f}", f"{rates[name] / fastest:.2f}",
          f"{statistics.median(result.cpu_us for result in found):.2f}",
-         f"{statistics.median(result.clickhouse_us for result in found):.2f}")
+         f"{statistics.median(result.clickhouse_us for result in found):.2f}", peak_of(found))
         for name, found in results.items()
     ]  # fmt: skip
-    return table((load.name, "rows/s", "of JSON", "of Arrow", "CPU µs/row", "ClickHouse's"), rows)
+    return table((load.name, "rows/s", "of JSON", "of Arrow", "CPU µs/row", "ClickHouse's", "peak MiB"), rows)
+
+
+def peak_of(results: Sequence[Result]) -> str:
+    """The median peak of memory, where it was measured."""
+    peak = statistics.median(result.peak_mib for result in results)
+    return "" if math.isnan(peak) else f"{peak:.0f}"
 
 
 def main() -> None:
@@ -305,17 +254,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=400_000, help="rows of each load")
     parser.add_argument("--runs", type=int, default=5, help="runs of each peer; the median counts")
-    parser.add_argument("--only", choices=("predictions", "verdicts"), help="one load instead of both")
+    parser.add_argument("--only", choices=loads_of(0), help="one load instead of all")
     options = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     events = predictions_of(options.rows)
-    loads: dict[str, tuple[Load, Sequence[Wire]]] = {
-        "predictions": (Load("predictions, single JSON events", PREDICTIONS, len(events), 1), events),
-        "verdicts": (
-            Load(f"verdicts, arrays of {VERDICTS_PER_MESSAGE}", VERDICTS, len(events), VERDICTS_PER_MESSAGE),
-            verdicts_of(events),
-        ),
-    }
+    loads = {name: load for name, load in loads_of(len(events)).items() if options.only in (None, name)}
     settle_memory()
     print(f"{machine()}; {len(events):,} rows, {PARTITIONS} partitions, median of {options.runs}\n", flush=True)
     with (
@@ -325,14 +268,11 @@ def main() -> None:
             Path(folder) / "clickhouse", EmbeddedClickHouseSettings(), passwords=PASSWORDS
         ) as clickhouse,
     ):
-        kafka = KafkaSettings(bootstrap=broker.bootstrap, prefix="record.", partitions=PARTITIONS)
-        create_topics(kafka)
-        servers = Servers(kafka, clickhouse)
-        for name, (load, values) in loads.items():
-            if options.only not in (None, name):
-                continue
-            fill(kafka, load, values)
-            found, about = peers(servers, load)
+        for name, load in loads.items():
+            kafka = KafkaSettings(bootstrap=broker.bootstrap, prefix=f"{name}.", partitions=PARTITIONS)
+            create_topics(kafka)
+            fill(kafka, load, events if load.topic is PREDICTIONS else verdicts_of(events))
+            found, about = peers(Servers(kafka, clickhouse, Path(folder)), load)
             print(report(load, measure(found, options.runs)), f"\n{about}\n", flush=True)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Protocol, TypeVar, cast
 
@@ -19,6 +20,7 @@ from streams.clients import common_client_config
 from streams.outbox import Outbox, Sending
 from streams.records import Record
 from streams.settings import KafkaSettings
+from streams.steps import STEP_SECONDS_MAX, Steps
 
 __all__ = [
     "ANSWER_SECONDS_MAX",
@@ -37,17 +39,22 @@ ANSWER_SECONDS_MAX = 30.0
 OutboxT_contra = TypeVar("OutboxT_contra", bound=Sending, contravariant=True)
 HEARTBEAT_MS_MAX = 500
 """A rebalance waits for every member's next heartbeat."""
+WAIT_SECONDS_MIN = 0.001
+"""The client counts in milliseconds: for less it does not wait at all."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """How much is taken at once: at most ``events_max`` messages, waiting at most ``wait_seconds`` for so many.
+    """How much is taken at once: at most ``events_max`` messages and about ``bytes_max`` bytes of them, waiting at most
+    ``wait_seconds`` for so many. What is beyond stays in Kafka until the next time.
 
-    ``transaction_bytes_max`` bounds the messages of one transaction, by their size: what is taken beyond it goes into
-    the next.
+    Bytes are those of the messages' values. One message is taken however large it is, and where messages suddenly are
+    larger a batch may have more than ``bytes_max``: ``streams.steps`` says how much. ``transaction_bytes_max`` bounds
+    the messages of one transaction: what is taken beyond it goes into the next.
     """
 
     events_max: int = 10_000
+    bytes_max: int = 16 * 1024 * 1024
     wait_seconds: float = 0.05
     transaction_bytes_max: int = 16 * 1024 * 1024
     fetch_kbytes_max: int = 65_536
@@ -105,12 +112,15 @@ class Batches:
         topics: Iterable[Topic],
         batch: BatchSettings | None = None,
         on_assign: Callable[[list[Place]], dict[tuple[str, int], int]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._batch = batch or BatchSettings()
         self._prefix = settings.prefix
         self._topics = [settings.prefix + topic.name for topic in topics]
         self._on_assign = on_assign
         self._consumer = Consumer(consumer_config(settings, group, self._batch))
+        self._steps = Steps(self._batch.events_max, self._batch.bytes_max)
         self._closing = False
         self._owned: set[tuple[str, int]] = set()
         self._starts: dict[tuple[str, int], int] = {}
@@ -153,24 +163,34 @@ class Batches:
         self.generation += 1
 
     def _take(self) -> list[Record]:
-        """The next messages; errors are logged and left out.
+        """The next messages, until the batch is full or its time is over; errors are logged and left out.
 
-        A rebalance runs inside ``consume``, and what that call returns can hold messages from before it: all of it is
-        left to whoever owns the partition now.
+        A rebalance runs inside ``consume``, and what that call returns can hold messages from before it: all that is
+        in hand is left to whoever owns the partition now.
         """
         taken: list[Record] = []
         generation = self.generation
-        for message in self._consumer.consume(self._batch.events_max, self._batch.wait_seconds):
+        end = self._clock() + self._batch.wait_seconds
+        step, wait_seconds = self._steps.begin(), self._batch.wait_seconds
+        while True:
+            found = self._consume(step, min(wait_seconds, STEP_SECONDS_MAX))
+            taken += found
+            if generation != self.generation:
+                self._begin_anew({(message.topic(), message.partition()) for message in taken})
+                return []
+            step, wait_seconds = self._steps.next(found), end - self._clock()
+            if step == 0 or wait_seconds < WAIT_SECONDS_MIN:
+                return taken
+
+    def _consume(self, count: int, wait_seconds: float) -> list[Record]:
+        found: list[Record] = []
+        for message in self._consumer.consume(count, wait_seconds):
             error = message.error()
-            if error is not None:
-                if error.code() != KafkaError._PARTITION_EOF:
-                    log.warning("consume", error=error.str())
-            else:
-                taken.append(cast(Record, message))
-        if generation != self.generation:
-            self._begin_anew({(message.topic(), message.partition()) for message in taken})
-            return []
-        return taken
+            if error is None:
+                found.append(cast(Record, message))
+            elif error.code() != KafkaError._PARTITION_EOF:
+                log.warning("consume", error=error.str())
+        return found
 
     @staticmethod
     def _next_offsets(messages: Sequence[Record]) -> list[TopicPartition]:

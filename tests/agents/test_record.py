@@ -21,6 +21,7 @@ from schemas.reject import Reject
 from schemas.topics import LABELS, PREDICTIONS, REJECTS, VERDICTS
 from schemas.verdict import Verdict
 from streams.batches import HandBack, Place
+from streams.rejects import reject_of
 from warehouse.client import Warehouse
 from warehouse.embedded import EmbeddedClickHouse
 from warehouse.errors import ClickHouseUnreachable, NoRoom
@@ -219,6 +220,23 @@ def test_a_message_that_was_stored_in_part_is_stored_whole(warehouse: Warehouse)
     third.assigned(places("verdicts"))
     hand(third, sent)
     assert len(ids(warehouse, "verdicts")) == 7
+
+
+def test_a_prediction_that_intake_refused_is_a_row_that_its_reject_names(warehouse: Warehouse) -> None:
+    """A model too many: the prediction is kept, has no verdict, and the reason is found by its identity."""
+    one = recorder(warehouse)
+    one.assigned(places("predictions", "verdicts", "rejects"))
+    (sent,) = messages("predictions", [msgspec.json.encode([prediction(0), prediction(1, model="other")])], begin=7)
+    refused = reject_of(sent, PREFIX, role="intake", reason="a model too many", now_ms=0, original=b"{}", index=1)
+    hand(one, [sent, *messages("verdicts", [msgspec.json.encode(verdict(0))])])
+    hand(one, messages("rejects", [encode(refused)]))
+    rows = warehouse.query(
+        "SELECT p.event_id AS event_id, r.reason AS reason FROM predictions AS p"
+        " LEFT ANTI JOIN verdicts AS v ON v.model = p.model AND v.event_id = p.event_id"
+        " LEFT JOIN (SELECT * FROM rejects WHERE source_topic = 'predictions') AS r"
+        " ON r.source_partition = p._partition AND r.source_offset = p._offset AND r.source_index = p._index"
+    )
+    assert rows == [{"event_id": "e-1", "reason": "a model too many"}]
 
 
 class TellingOutbox(CollectingOutbox):

@@ -1,6 +1,8 @@
 -- What producers sent and what triage said of it.
 -- Rows are kept forever. $identity says which message a row came from; the token of an insert is made of it.
 
+-- Every prediction that could be read, decided on or not: one that INTAKE refuses because it watches models_max models
+-- already has a row here, none in verdicts, and one in rejects, whose source_* are its _partition, _offset and _index.
 CREATE TABLE IF NOT EXISTS $database.predictions
 (
     event_id String,
