@@ -121,6 +121,7 @@ class Batches:
         self._on_assign = on_assign
         self._consumer = Consumer(consumer_config(settings, group, self._batch))
         self._steps = Steps(self._batch.events_max, self._batch.bytes_max)
+        self._full = False
         self._closing = False
         self._owned: set[tuple[str, int]] = set()
         self._starts: dict[tuple[str, int], int] = {}
@@ -180,6 +181,7 @@ class Batches:
                 return []
             step, wait_seconds = self._steps.next(found), end - self._clock()
             if step == 0 or wait_seconds < WAIT_SECONDS_MIN:
+                self._full = step == 0
                 return taken
 
     def _consume(self, count: int, wait_seconds: float) -> list[Record]:

@@ -32,10 +32,10 @@ class TransactionalBatches(Batches):
     """Consume, handle, and commit outputs with offsets in one transaction (KIP-98, KIP-447).
 
     ``slot`` names this worker among those of its role: a restarted worker with the same slot fences its predecessor.
-    While a transaction commits, in a thread of its own, the next batch is taken and handled already, its outputs held
-    back in memory: at most two batches are in hand, and one transaction is open at a time. ``committed`` tells the
-    handler that its oldest batch is committed, ``undo`` that all batches after that one are to be forgotten: an
-    abortable failure hands them out again.
+    While there is more to take than a batch holds, the next one is taken and handled while a transaction commits, in a
+    thread of its own, its outputs held back in memory: at most two batches are in hand, and one transaction is open at
+    a time. ``committed`` tells the handler that its oldest batch is committed, ``undo`` that all batches after that one
+    are to be forgotten: an abortable failure hands them out again.
     """
 
     def __init__(
@@ -97,14 +97,15 @@ class TransactionalBatches(Batches):
             self._close()
 
     def _handle_all(self, messages: Sequence[Record]) -> None:
-        """Handle what was taken, a transaction for each so many bytes; idle, see how the last one ended."""
-        if not messages:
-            self._settled(())
+        """Handle what was taken, a transaction for each so many bytes."""
         start = 0
         for stop in cuts(messages, self._batch.transaction_bytes_max):
             if not self._handle_batch(messages[start:stop], messages[start:]):
                 return
             start = stop
+        if not self._full:
+            # Nothing more waits to be taken, and more and smaller transactions would only keep the broker busy.
+            self._settled(())
 
     def _handle_batch(self, messages: Sequence[Record], taken: Sequence[Record]) -> bool:
         """Handle a batch while the one before is committed, then begin to commit it.
