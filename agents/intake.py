@@ -18,7 +18,7 @@ from drift.settings import DriftSettings
 from review.decided import DecidedBefore, Settled
 from review.settings import QueueSettings, TriageSettings
 from review.task_life import new_task_for
-from review.triage import DECISIONS, Decisions, Triage, TriageState
+from review.triage import DECISIONS, Decisions, Triage, TriageSnapshot
 from schemas.prediction_columns import PredictionColumns
 from schemas.reference import Reference
 from schemas.reject import Reject
@@ -88,7 +88,7 @@ class Intake:
         )
         self._triage: dict[str, Triage] = {}
         self._choices: dict[str, Choices] = {}
-        self._before: deque[dict[str, TriageState | None]] = deque()
+        self._before: deque[dict[str, TriageSnapshot | None]] = deque()
 
     def handle(self, records: Sequence[Record], outbox: Sending) -> None:
         """One batch, for one transaction."""
@@ -137,11 +137,11 @@ class Intake:
         if self._seen is not None:
             self._seen.undo()
         while self._before:
-            for model, state in self._before.pop().items():
-                if state is None:
+            for model, snapshot in self._before.pop().items():
+                if snapshot is None:
                     del self._triage[model]
                 else:
-                    self._triage[model].restore(state)
+                    self._triage[model].rewind(snapshot)
 
     def _refused(self, records: Sequence[Record], part: Part, now_ms: int) -> Iterator[Reject]:
         """Rejects of the predictions of a model too many."""
@@ -207,7 +207,7 @@ class Intake:
             self._choices[model] = Choices(self._settings.labels(model))
             self._before[-1][model] = None
         elif model not in self._before[-1]:
-            self._before[-1][model] = triage.export_state()
+            self._before[-1][model] = triage.snapshot()
         return triage
 
     def _send_tasks(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from review.threshold import ScoreThreshold
+from review.threshold import RecentScores, ScoreThreshold
 
 
 def wanted(threshold: ScoreThreshold, scores: np.ndarray) -> float:
@@ -35,12 +35,12 @@ def test_the_newest_scores_are_remembered(sizes: list[int]) -> None:
         scores = np.arange(len(seen), len(seen) + size) / 1_000
         seen = np.concatenate([seen, scores])
         threshold.add(scores)
-    assert sorted(np.frombuffer(threshold.dump(), "<f8")) == seen[-10:].tolist()
+    assert sorted(threshold.recent.newest) == seen[-10:].tolist()
     again = ScoreThreshold(10, start=0.4)
-    again.load(threshold.dump(), threshold.known)
+    again.recent = RecentScores.load(threshold.recent.dump(), threshold.known, 10)
     for one in (threshold, again):
         one.add(np.array([2.0, 3.0]))
-    assert again.dump() == threshold.dump()
+    assert again.recent.dump() == threshold.recent.dump()
 
 
 def test_nothing_and_everything() -> None:
@@ -53,3 +53,28 @@ def test_nothing_and_everything() -> None:
     assert threshold.value == math.inf
     threshold.aim(1.0)
     assert threshold.value == -math.inf
+
+
+def test_bounds_of_what_is_wanted() -> None:
+    """Ties are wanted where their lot is better than the chance asked about, and for sure where none loses."""
+    threshold = ScoreThreshold(10, start=0.4)
+    above = math.nextafter(0.4, 1.0)
+    for tie_probability, wanted_from, sure_from in ((0.0, above, above), (0.02, above, above), (0.3, 0.4, above)):
+        threshold.tie_probability = tie_probability
+        assert (threshold.wanted_from(0.02), threshold.sure_from) == (wanted_from, sure_from)
+    threshold.tie_probability = 1.0
+    assert (threshold.wanted_from(0.02), threshold.sure_from) == (0.4, 0.4)
+
+
+def test_a_moment_kept_does_not_change() -> None:
+    """What was remembered stays, whatever comes later, also after going back to an earlier moment."""
+    threshold = ScoreThreshold(10, start=0.4)
+    threshold.add(np.array([0.1, 0.2]))
+    early = threshold.recent
+    threshold.add(np.array([0.3]))
+    late = threshold.recent
+    threshold.recent = early
+    for number in range(50):
+        threshold.add(np.full(3, number / 50))
+    assert early.newest.tolist() == [0.1, 0.2]
+    assert late.newest.tolist() == [0.1, 0.2, 0.3]
