@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["RecentScores", "ScoreThreshold"]
+from review.high_scores import HighScores
+
+__all__ = ["Bar", "RecentScores", "ScoreThreshold"]
+
+AIMS_WORTH_PREPARING: Final = 4
+HIGH_SHARE: Final = 2
+"""Scores counted as high, as a multiple of those wanted last; should more be wanted, all are looked at."""
 
 Scores = npt.NDArray[np.float64]
 
@@ -42,6 +48,17 @@ class RecentScores(NamedTuple):
         return cls(np.roll(ring, -(known % scores_max)).astype(np.float64), len(ring), known, scores_max)
 
 
+class Bar(NamedTuple):
+    """A threshold to compare with: from ``wanted_from`` scores are wanted by lot, from ``sure_from`` for sure.
+
+    The lot is ``tie_probability``. The two are the same where it has no say.
+    """
+
+    wanted_from: float
+    sure_from: float
+    tie_probability: float
+
+
 class ScoreThreshold:
     """A quantile over the last ``scores_max`` scores.
 
@@ -56,6 +73,8 @@ class ScoreThreshold:
         self._scores_max = scores_max
         self._log = np.empty(2 * scores_max)
         self._end = 0
+        self._high: HighScores | None = None
+        self._wanted = 0
         self.known = 0
         self.value = start
         self.tie_probability = 0.0
@@ -65,11 +84,24 @@ class ScoreThreshold:
         self.announce(scores)
         self.admit(len(scores))
 
-    def announce(self, scores: Scores) -> None:
-        """Lay out scores that ``admit`` will take one after the other; what was announced and not admitted is lost."""
+    def announce(self, scores: Scores, aims: int = 1) -> None:
+        """Lay out scores that ``admit`` will take one after the other; what was announced and not admitted is lost.
+
+        ``aims`` says about how often the threshold will be set meanwhile: often enough, and it is worth preparing.
+        """
         if self._end + len(scores) > len(self._log):
             self._start_log(self.recent.newest, len(scores))
         self._log[self._end : self._end + len(scores)] = scores
+        self._high = self._high_of(self._end + len(scores)) if aims >= AIMS_WORTH_PREPARING else None
+
+    def _high_of(self, stop: int) -> HighScores | None:
+        """The scores before ``stop`` among which the threshold will be unless it falls a lot."""
+        scores = self.recent.newest
+        place = len(scores) - HIGH_SHARE * self._wanted
+        if not 0 < place < len(scores):
+            return None
+        first = self._end - len(scores)
+        return HighScores(self._log[first:stop], first, float(np.partition(scores, place)[place]))
 
     def admit(self, count: int) -> None:
         """Remember the next ``count`` of the scores announced; the oldest are forgotten first."""
@@ -87,24 +119,26 @@ class ScoreThreshold:
         elif wanted >= len(scores):
             self.value, self.tie_probability = -math.inf, 0.0
         else:
-            self._aim_within(np.sort(scores), wanted)
+            self._aim_within(scores, wanted)
 
-    def _aim_within(self, ordered: Scores, wanted: float) -> None:
-        """Set the threshold so that ``wanted`` of the scores, in ascending order, are wanted."""
-        place = len(ordered) - 1 - int(wanted)
-        self.value = float(ordered[place])
-        first, after = int(ordered.searchsorted(self.value)), int(ordered.searchsorted(self.value, "right"))
-        above, equal = len(ordered) - after, after - first
+    def _aim_within(self, scores: Scores, wanted: float) -> None:
+        """Set the threshold so that ``wanted`` of the scores are wanted."""
+        self._wanted = int(wanted)
+        if self._high is not None:
+            high = self._high.between(self._end - len(scores), self._end)
+            scores = high if len(high) > self._wanted else scores
+        self.value, above, equal = ranked(scores, self._wanted)
         self.tie_probability = min(1.0, max(0.0, (wanted - above) / equal))
 
-    def wanted_from(self, chance: float) -> float:
-        """The least score that is wanted with more than this chance."""
-        return self.value if self.tie_probability > chance else math.nextafter(self.value, math.inf)
-
-    @property
-    def sure_from(self) -> float:
-        """The least score that is wanted for sure."""
-        return self.value if self.tie_probability == 1.0 else math.nextafter(self.value, math.inf)
+    def bar(self, chance: float) -> Bar:
+        """What is asked of scores now, where ``chance`` is what they all have anyway."""
+        value, tie_probability = self.value, self.tie_probability
+        beyond = math.nextafter(value, math.inf)
+        return Bar(
+            value if tie_probability > chance else beyond,
+            value if tie_probability == 1.0 else beyond,
+            tie_probability,
+        )
 
     @property
     def recent(self) -> RecentScores:
@@ -121,3 +155,14 @@ class ScoreThreshold:
         self._log = np.empty(max(2 * self._scores_max, len(scores) + more))
         self._log[: len(scores)] = scores
         self._end = len(scores)
+        self._high = None
+
+
+def ranked(scores: Scores, above_max: int) -> tuple[float, int, int]:
+    """The largest score that at most ``above_max`` others exceed; how many exceed it, how many equal it, itself too."""
+    ordered, place = np.sort(scores), len(scores) - 1 - above_max
+    value = float(ordered[place])
+    if value not in (ordered[place - 1], ordered[min(place + 1, len(scores) - 1)]):
+        return value, above_max, 1
+    first, after = int(ordered.searchsorted(value)), int(ordered.searchsorted(value, "right"))
+    return value, len(scores) - after, after - first

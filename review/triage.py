@@ -28,6 +28,8 @@ __all__ = ["ACCEPT", "DECISIONS", "ESCALATE", "REVIEW", "Decisions", "Triage", "
 FORCED_MEMORY: Final = 0.1
 """Weight of the newest run of events in the moving shares of forced spending and of events open to the threshold."""
 
+EVERY_ONE: Final = itertools.repeat(True)
+
 
 class Triage:
     """Decides for one model, in the order in which events come; no clock, no randomness of its own.
@@ -93,13 +95,13 @@ class Triage:
             decided,
         )
         outcome = self._decide_runs(batch).outcome(batch)
-        self._count(batch, outcome)
+        self._count(outcome)
         return self._decisions(batch, outcome, error_probability)
 
     def _decide_runs(self, batch: TriageBatch) -> TriageRuns:
         """Run by run, since the threshold that moves at the end of one decides about the next."""
         every, runs, start = self.settings.threshold_events, TriageRuns(), 0
-        self._threshold.announce(batch.scores[batch.is_open])
+        self._threshold.announce(batch.scores[batch.is_open], aims=len(batch) // every)
         while start < len(batch):
             stop = min(len(batch), start + every - self.events % every)
             self._decide_run(batch, slice(start, stop), runs)
@@ -112,17 +114,18 @@ class Triage:
     def _decide_run(self, batch: TriageBatch, run: slice, runs: TriageRuns) -> None:
         """Spend on the events between two moves of the threshold; only what has a stake in it is looked at."""
         threshold = self._threshold
-        wanted_from, sure_from = threshold.wanted_from(batch.audit_rate_min), threshold.sure_from
-        stakes = batch.stakes[run]
-        places = (stakes >= wanted_from).nonzero()[0]
-        wanted: Iterable[bool] = itertools.repeat(True)
-        if wanted_from < sure_from:
-            by_lot = batch.draws[run][places] < threshold.tie_probability
-            wanted = (by_lot | (stakes[places] >= sure_from)).tolist()
-        refused = self._budget.spend(run.stop - run.start, places.tolist(), batch.sure[run][places].tolist(), wanted)
-        refused = [run.start + place for place in refused]
-        runs.add(places + run.start, refused, threshold.value, threshold.tie_probability)
-        self._run_forced += batch.forced(run, refused, sure_from)
+        bar, stakes = threshold.bar(batch.audit_rate_min), batch.stakes[run]
+        places = (stakes >= bar.wanted_from).nonzero()[0]
+        sure = batch.sure[run][places].tolist()
+        wanted: Iterable[bool] = EVERY_ONE
+        if bar.wanted_from != bar.sure_from:
+            by_lot = batch.draws[run][places] < bar.tie_probability
+            wanted = (by_lot | (stakes[places] >= bar.sure_from)).tolist()
+        refused = self._budget.spend(len(stakes), places.tolist(), sure, wanted)
+        if refused:
+            refused = [run.start + place for place in refused]
+        runs.add(run.start, places, refused, bar)
+        self._run_forced += batch.forced(run, refused, bar.sure_from)
         opened = int(np.count_nonzero(batch.is_open[run]))
         self._run_open += opened
         threshold.admit(opened)
@@ -138,21 +141,22 @@ class Triage:
         left = settings.budget - self._forced_share + self._budget.reviews / settings.carry_spread_events
         self._threshold.aim(left / max(self._open_share, 1e-6))
 
-    def _count(self, batch: TriageBatch, outcome: Outcome) -> None:
+    def _count(self, outcome: Outcome) -> None:
         """Keep the totals that the console shows."""
-        escalated = int(np.count_nonzero(batch.escalate))
-        self.seen += escalated + len(outcome.reviewed) + len(outcome.audited)
-        self.escalated += escalated
+        self.seen += len(outcome.escalated) + len(outcome.reviewed) + len(outcome.audited)
+        self.escalated += len(outcome.escalated)
         self.audited += len(outcome.audited)
-        self.withheld += len(batch) - int(np.count_nonzero(batch.reviewable))
+        self.withheld += len(outcome.withheld)
 
     def _decisions(self, batch: TriageBatch, outcome: Outcome, error_probability: Floats | None) -> Decisions:
         """The columns: everything is accepted but what the outcome names."""
-        codes = np.where(batch.escalate, np.int8(ESCALATE), np.int8(ACCEPT))
+        codes, audit = np.zeros(len(batch), np.int8), np.zeros(len(batch), np.bool_)
+        codes[outcome.escalated] = ESCALATE
         codes[outcome.reviewed] = REVIEW
-        audit = np.zeros(len(batch), np.bool_)
         audit[outcome.audited] = True
-        inclusion = np.where(batch.escalate, 1.0, np.where(batch.reviewable, batch.audit_rate, 0.0))
+        inclusion = batch.audit_rate.copy()
+        inclusion[outcome.withheld] = 0.0
+        inclusion[outcome.escalated] = 1.0
         inclusion[outcome.granted] = outcome.chance
         return Decisions(
             codes=codes,

@@ -28,10 +28,11 @@ class TriageBatch:
 
     Of the reviewable events, those that ``escalate`` always reach a person, those ``asked`` for by a rule do while the
     budget lasts, those ``decided`` before only by the audit sample, and the others, which are ``is_open``, also by
-    their score. ``audit_drawn`` is the audit sample before reviews are taken out of it, ``sure`` what certainly reaches
-    a person, by whatever way. ``stakes`` is what the threshold is compared with: the score where the event is open,
-    infinite where the event counts at any threshold (``sure`` or ``asked``) or at none; ``audit_stakes`` is the score
-    of open events of the audit sample that a review would take out of it.
+    their score. ``audit_drawn`` is the audit sample before reviews are taken out of it; ``sure`` are those that reach a
+    person by whatever way, ``certain`` those that count whatever the threshold is: sure or asked.
+
+    ``stakes`` are what to compare with the threshold: the score where the event is open, infinite where it is certain
+    or does not count at all. ``audit_stakes`` are the scores of open events that a review takes out of the sample.
     """
 
     scores: Floats
@@ -48,6 +49,7 @@ class TriageBatch:
     matches: npt.NDArray[np.uint64]
     audit_drawn: Flags
     sure: Flags
+    certain: Flags
     stakes: Floats
     audit_stakes: Floats
 
@@ -68,15 +70,21 @@ class TriageBatch:
         uncertainty = prediction_uncertainty(events)
         scores = scores_of(settings, uncertainty, error_probability, learned_uncertainty)
         draws, audit_rate = draws_of(events.hashes, salt), audit_rates(settings, disagreement, size)
+        reviewable, none = events.reviewable, np.zeros(size, np.bool_)
         risky, matches = events.risk >= settings.escalate_risk_min, rules.matches(events)
-        reviewable = events.reviewable
-        escalate = reviewable & (risky | rules.escalating(matches))
+        escalate = reviewable & (risky | rules.escalating(matches) if rules.rules else risky)
         rest = reviewable & ~escalate
-        settled = np.zeros(size, np.bool_) if decided is None else decided & rest
-        asked = rest & ~settled & (matches != 0)
-        is_open = rest & ~asked & ~settled
+        settled = none if decided is None else decided & rest
+        asked = rest & ~settled & (matches != 0) if rules.rules else none
+        is_open = rest & ~(asked | settled)
         audit_drawn = (draws < audit_rate) & rest
         sure = escalate | audit_drawn
+        certain = sure | asked
+        contested = (audit_drawn & is_open & (audit_rate < 1.0)).nonzero()[0]
+        stakes, audit_stakes = scores.copy(), np.full(size, NEVER)
+        stakes[~is_open] = NEVER
+        stakes[certain] = ALWAYS
+        audit_stakes[contested] = scores[contested]
         return cls(
             scores=scores,
             uncertainty=uncertainty,
@@ -92,8 +100,9 @@ class TriageBatch:
             matches=matches,
             audit_drawn=audit_drawn,
             sure=sure,
-            stakes=np.where(sure | asked, ALWAYS, np.where(is_open, scores, NEVER)),
-            audit_stakes=np.where(audit_drawn & is_open & (audit_rate < 1.0), scores, NEVER),
+            certain=certain,
+            stakes=stakes,
+            audit_stakes=audit_stakes,
         )
 
     def __len__(self) -> int:
@@ -104,7 +113,7 @@ class TriageBatch:
 
         ``refused`` are the places at which the purse held no review; scores from ``sure_from`` were wanted for sure.
         """
-        certain = int(np.count_nonzero(self.stakes[run] == ALWAYS))
+        certain = int(np.count_nonzero(self.certain[run]))
         reviewed_instead = int(np.count_nonzero(self.audit_stakes[run] >= sure_from))
         for place in refused:
             if self.audit_stakes[place] >= sure_from:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
@@ -11,7 +12,7 @@ from review.decisions import Floats, Reasons
 from review.rules import CompiledRules
 from review.settings import TriageSettings
 from review.triage_batch import TriageBatch
-from review.triage_runs import Outcome
+from review.triage_runs import Outcome, Places
 
 __all__ = ["TriageReasons"]
 
@@ -42,6 +43,12 @@ HUNDREDTHS: Final = (*(f"{number / 100:.2f}" for number in range(101)), "-0.00")
 EDGES: Final = np.array([least_rounded_to(text) for text in HUNDREDTHS[:-1]]).view(np.int64)
 
 
+def hundredths(scores: Floats) -> list[int]:
+    """The place of each score's text in HUNDREDTHS."""
+    found: list[int] = (EDGES.searchsorted(scores.view(np.int64), "right") - 1).tolist()
+    return found
+
+
 class TriageReasons:
     """Writes the reasons: texts are made once and shared by all events that they fit."""
 
@@ -56,24 +63,22 @@ class TriageReasons:
         for places, shared in (
             (outcome.over_budget, OVER_BUDGET),
             (batch.decided.nonzero()[0], DECIDED),
-            ((~batch.reviewable).nonzero()[0], WITHHELD),
+            (outcome.withheld, WITHHELD),
             (outcome.audited, AUDITED),
         ):
             for place in places.tolist():
                 reasons[place] = shared
         ruled = batch.asked[outcome.reviewed]
-        by_score = outcome.reviewed[~ruled]
-        for place, texts in zip(by_score.tolist(), self._of_scores(batch.scores[by_score]), strict=True):
-            reasons[place] = texts
-        by_rule = np.concatenate([outcome.reviewed[ruled], batch.escalate.nonzero()[0]])
-        for place, matches, is_risky in zip(
-            by_rule.tolist(), batch.matches[by_rule].tolist(), batch.risky[by_rule].tolist(), strict=True
-        ):
-            texts = self._rules.texts(matches)
-            reasons[place] = (self._risk, *texts) if is_risky else texts
+        by_score, texts_by_score = outcome.reviewed[~ruled], self._by_score
+        for place, number in zip(by_score.tolist(), hundredths(batch.scores[by_score]), strict=True):
+            reasons[place] = texts_by_score[number]
+        for places in (outcome.reviewed[ruled], outcome.escalated):
+            for place, texts in zip(places.tolist(), self._of_rules(batch, places), strict=True):
+                reasons[place] = texts
         return reasons
 
-    def _of_scores(self, scores: Floats) -> list[Reasons]:
-        """The reasons of reviews asked for by these scores."""
-        found = EDGES.searchsorted(scores.view(np.int64), "right") - 1
-        return [self._by_score[number] for number in found.tolist()]
+    def _of_rules(self, batch: TriageBatch, places: Places) -> Iterator[Reasons]:
+        """The reasons of events that rules, or their risk, brought to a person."""
+        for matches, is_risky in zip(batch.matches[places].tolist(), batch.risky[places].tolist(), strict=True):
+            texts = self._rules.texts(matches)
+            yield (self._risk, *texts) if is_risky else texts

@@ -8,23 +8,26 @@ import numpy as np
 import numpy.typing as npt
 
 from review.decisions import Flags, Floats
+from review.threshold import Bar
 from review.triage_batch import TriageBatch
 
-__all__ = ["Outcome", "TriageRuns"]
+__all__ = ["Outcome", "Places", "TriageRuns"]
 
 Places = npt.NDArray[np.intp]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outcome:
-    """Places in the batch, ascending: of what a person sees, of what the budget refused, of what was granted a review.
+    """Places in the batch, ascending; those not named are accepted.
 
-    ``chance`` belongs to ``granted``: the chance with which the grant leads to a review.
+    ``chance`` belongs to ``granted``, for which the purse held a review: the chance with which that became one.
     """
 
     reviewed: Places
     audited: Places
     over_budget: Places
+    escalated: Places
+    withheld: Places
     granted: Places
     chance: Floats
 
@@ -34,20 +37,21 @@ class TriageRuns:
 
     def __init__(self) -> None:
         self._places: list[Places] = [np.zeros(0, np.intp)]
-        self._values, self._tie_probabilities = [0.0], [0.0]
-        self._refused: list[int] = []
+        self._starts, self._refused = [0], list[int]()
+        self._bars = [Bar(0.0, 0.0, 0.0)]
 
-    def add(self, places: Places, refused: list[int], value: float, tie_probability: float) -> None:
-        """One run: such places, where the purse refused, and the threshold that held then."""
+    def add(self, start: int, places: Places, refused: list[int], bar: Bar) -> None:
+        """One run: where it starts, such places counted from there, those that the purse refused, what was asked."""
+        self._starts.append(start)
         self._places.append(places)
+        self._bars.append(bar)
         self._refused += refused
-        self._values.append(value)
-        self._tie_probabilities.append(tie_probability)
 
     def outcome(self, batch: TriageBatch) -> Outcome:
         """What becomes of the events."""
-        places = np.concatenate(self._places)
-        chance, held = self._chances(batch, places), self._held(batch, places)
+        counts = [len(run) for run in self._places]
+        places = np.concatenate(self._places) + np.repeat(self._starts, counts)
+        chance, held = self._chances(batch, places, counts), self._held(batch, places)
         audit_drawn, drawn = batch.audit_drawn[places], batch.draws[places] < chance
         wants = chance > batch.audit_rate[places]
         granted = wants & held
@@ -56,19 +60,23 @@ class TriageRuns:
         return Outcome(
             reviewed=places[reviewed],
             audited=places[audited],
-            over_budget=places[wants & ~held & ~audited] if self._refused else places[:0],
+            over_budget=places[wants & ~held & ~audited],
+            escalated=batch.escalate.nonzero()[0],
+            withheld=(~batch.reviewable).nonzero()[0],
             granted=places[granted],
             chance=chance[granted],
         )
 
-    def _chances(self, batch: TriageBatch, places: Places) -> Floats:
+    def _chances(self, batch: TriageBatch, places: Places, counts: list[int]) -> Floats:
         """The chance with which a review is wanted, the audit rate where it is not."""
-        counts = [len(run) for run in self._places]
-        scores, rate = batch.scores[places], batch.audit_rate[places]
-        values, ties = np.repeat(self._values, counts), np.repeat(self._tie_probabilities, counts)
-        by_score = np.where(scores > values, 1.0, np.where(scores == values, ties, 0.0))
-        by_score = np.where(batch.is_open[places], np.maximum(by_score, rate), rate)
-        return np.where(batch.asked[places], 1.0, by_score)
+        scores, rate, is_open = batch.scores[places], batch.audit_rate[places], batch.is_open[places]
+        wanted_from, sure_from, ties = zip(*self._bars, strict=True)
+        sure = batch.asked[places] | (is_open & (scores >= np.repeat(sure_from, counts)))
+        chance = np.where(sure, 1.0, rate)
+        if wanted_from != sure_from:
+            by_lot = is_open & ~sure & (scores >= np.repeat(wanted_from, counts))
+            chance = np.where(by_lot, np.maximum(np.repeat(ties, counts), rate), chance)
+        return chance
 
     def _held(self, batch: TriageBatch, places: Places) -> Flags:
         """Where the purse held a review."""

@@ -61,9 +61,9 @@ def test_bounds_of_what_is_wanted() -> None:
     above = math.nextafter(0.4, 1.0)
     for tie_probability, wanted_from, sure_from in ((0.0, above, above), (0.02, above, above), (0.3, 0.4, above)):
         threshold.tie_probability = tie_probability
-        assert (threshold.wanted_from(0.02), threshold.sure_from) == (wanted_from, sure_from)
+        assert threshold.bar(0.02)[:2] == (wanted_from, sure_from)
     threshold.tie_probability = 1.0
-    assert (threshold.wanted_from(0.02), threshold.sure_from) == (0.4, 0.4)
+    assert threshold.bar(0.02)[:2] == (0.4, 0.4)
 
 
 def test_a_moment_kept_does_not_change() -> None:
