@@ -51,7 +51,7 @@ class RecentScores(NamedTuple):
 class Bar(NamedTuple):
     """A threshold to compare with: from ``wanted_from`` scores are wanted by lot, from ``sure_from`` for sure.
 
-    The lot is ``tie_probability``. The two are the same where it has no say.
+    The lot is ``tie_probability``; the two are the same where it has no say.
     """
 
     wanted_from: float
@@ -130,15 +130,15 @@ class ScoreThreshold:
         self.value, above, equal = ranked(scores, self._wanted)
         self.tie_probability = min(1.0, max(0.0, (wanted - above) / equal))
 
-    def bar(self, chance: float) -> Bar:
-        """What is asked of scores now, where ``chance`` is what they all have anyway."""
-        value, tie_probability = self.value, self.tie_probability
+    def bar(self, scores: Scores, chance: float) -> Bar:
+        """What is asked of these scores now, where ``chance`` is what they all have anyway."""
+        value, lot = self.value, self.tie_probability
         beyond = math.nextafter(value, math.inf)
-        return Bar(
-            value if tie_probability > chance else beyond,
-            value if tie_probability == 1.0 else beyond,
-            tie_probability,
-        )
+        if lot <= chance:
+            return Bar(beyond, beyond, lot)
+        sure_from = value if lot == 1.0 else beyond
+        # Few scores are equal to a threshold, and nothing need be drawn for the others.
+        return Bar(value if np.count_nonzero(scores == value) else sure_from, sure_from, lot)
 
     @property
     def recent(self) -> RecentScores:

@@ -114,7 +114,8 @@ class Triage:
     def _decide_run(self, batch: TriageBatch, run: slice, runs: TriageRuns) -> None:
         """Spend on the events between two moves of the threshold; only what has a stake in it is looked at."""
         threshold = self._threshold
-        bar, stakes = threshold.bar(batch.audit_rate_min), batch.stakes[run]
+        stakes = batch.stakes[run]
+        bar = threshold.bar(stakes, batch.audit_rate_min)
         places = (stakes >= bar.wanted_from).nonzero()[0]
         sure = batch.sure[run][places].tolist()
         wanted: Iterable[bool] = EVERY_ONE

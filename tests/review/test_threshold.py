@@ -55,15 +55,25 @@ def test_nothing_and_everything() -> None:
     assert threshold.value == -math.inf
 
 
-def test_bounds_of_what_is_wanted() -> None:
-    """Ties are wanted where their lot is better than the chance asked about, and for sure where none loses."""
+@pytest.mark.parametrize(
+    ("tie_probability", "scores", "is_wanted_at", "is_sure_at"),
+    [
+        (0.0, [0.4], False, False),
+        (0.02, [0.4], False, False),
+        (0.3, [0.4], True, False),
+        (0.3, [0.5], False, False),
+        (1.0, [0.4], True, True),
+        (1.0, [0.5], True, True),
+    ],
+)
+def test_what_is_asked_of_scores(
+    tie_probability: float, scores: list[float], is_wanted_at: bool, is_sure_at: bool
+) -> None:
+    """Ties are wanted where there are any and their lot is better than the chance they have, for sure if none loses."""
     threshold = ScoreThreshold(10, start=0.4)
-    above = math.nextafter(0.4, 1.0)
-    for tie_probability, wanted_from, sure_from in ((0.0, above, above), (0.02, above, above), (0.3, 0.4, above)):
-        threshold.tie_probability = tie_probability
-        assert threshold.bar(0.02)[:2] == (wanted_from, sure_from)
-    threshold.tie_probability = 1.0
-    assert threshold.bar(0.02)[:2] == (0.4, 0.4)
+    threshold.tie_probability = tie_probability
+    bar, above = threshold.bar(np.array(scores), 0.02), math.nextafter(0.4, 1.0)
+    assert bar == (0.4 if is_wanted_at else above, 0.4 if is_sure_at else above, tie_probability)
 
 
 def test_a_moment_kept_does_not_change() -> None:
