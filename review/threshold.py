@@ -13,8 +13,8 @@ from review.high_scores import HighScores
 __all__ = ["Bar", "RecentScores", "ScoreThreshold"]
 
 AIMS_WORTH_PREPARING: Final = 4
-HIGH_SHARE: Final = 2
-"""Scores counted as high, as a multiple of those wanted last; should more be wanted, all are looked at."""
+HIGH_SPARE_MIN: Final = 20
+"""Scores counted as high beyond those wanted, at least; else half as many again."""
 
 Scores = npt.NDArray[np.float64]
 
@@ -74,7 +74,7 @@ class ScoreThreshold:
         self._log = np.empty(2 * scores_max)
         self._end = 0
         self._high: HighScores | None = None
-        self._wanted = 0
+        self._floor = -math.inf
         self.known = 0
         self.value = start
         self.tie_probability = 0.0
@@ -92,16 +92,10 @@ class ScoreThreshold:
         if self._end + len(scores) > len(self._log):
             self._start_log(self.recent.newest, len(scores))
         self._log[self._end : self._end + len(scores)] = scores
-        self._high = self._high_of(self._end + len(scores)) if aims >= AIMS_WORTH_PREPARING else None
-
-    def _high_of(self, stop: int) -> HighScores | None:
-        """The scores before ``stop`` among which the threshold will be unless it falls a lot."""
-        scores = self.recent.newest
-        place = len(scores) - HIGH_SHARE * self._wanted
-        if not 0 < place < len(scores):
-            return None
-        first = self._end - len(scores)
-        return HighScores(self._log[first:stop], first, float(np.partition(scores, place)[place]))
+        self._high = None
+        if aims >= AIMS_WORTH_PREPARING:
+            first = self._end - len(self.recent.newest)
+            self._high = HighScores(self._log[first : self._end + len(scores)], first, self._floor)
 
     def admit(self, count: int) -> None:
         """Remember the next ``count`` of the scores announced; the oldest are forgotten first."""
@@ -123,12 +117,20 @@ class ScoreThreshold:
 
     def _aim_within(self, scores: Scores, wanted: float) -> None:
         """Set the threshold so that ``wanted`` of the scores are wanted."""
-        self._wanted = int(wanted)
-        if self._high is not None:
-            high = self._high.between(self._end - len(scores), self._end)
-            scores = high if len(high) > self._wanted else scores
-        self.value, above, equal = ranked(scores, self._wanted)
+        above_max = int(wanted)
+        high = self._high_among(scores)
+        ordered = np.sort(high if len(high) > above_max else scores)
+        self.value, above, equal = ranked(ordered, above_max)
         self.tie_probability = min(1.0, max(0.0, (wanted - above) / equal))
+        kept = above_max + max(above_max // 2, HIGH_SPARE_MIN)
+        if len(ordered) > 2 * kept:
+            self._floor = float(ordered[-kept])
+
+    def _high_among(self, scores: Scores) -> Scores:
+        """The remembered scores that are above the floor; the threshold is among them unless scores fall a lot."""
+        if self._high is None:
+            return scores[scores > self._floor]
+        return self._high.between(self._end - len(scores), self._end)
 
     def bar(self, scores: Scores, chance: float) -> Bar:
         """What is asked of these scores now, where ``chance`` is what they all have anyway."""
@@ -158,11 +160,14 @@ class ScoreThreshold:
         self._high = None
 
 
-def ranked(scores: Scores, above_max: int) -> tuple[float, int, int]:
-    """The largest score that at most ``above_max`` others exceed; how many exceed it, how many equal it, itself too."""
-    ordered, place = np.sort(scores), len(scores) - 1 - above_max
+def ranked(ordered: Scores, above_max: int) -> tuple[float, int, int]:
+    """The largest score that at most ``above_max`` others exceed, how many do, and how many equal it, itself included.
+
+    ``ordered`` are the scores, ascending.
+    """
+    place = len(ordered) - 1 - above_max
     value = float(ordered[place])
-    if value not in (ordered[place - 1], ordered[min(place + 1, len(scores) - 1)]):
+    if value not in (ordered[place - 1], ordered[min(place + 1, len(ordered) - 1)]):
         return value, above_max, 1
     first, after = int(ordered.searchsorted(value)), int(ordered.searchsorted(value, "right"))
-    return value, len(scores) - after, after - first
+    return value, len(ordered) - after, after - first

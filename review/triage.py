@@ -115,7 +115,7 @@ class Triage:
         """Spend on the events between two moves of the threshold; only what has a stake in it is looked at."""
         threshold = self._threshold
         stakes = batch.stakes[run]
-        bar = threshold.bar(stakes, batch.audit_rate_min)
+        bar = threshold.bar(batch.scores[run], batch.audit_rate_min)
         places = (stakes >= bar.wanted_from).nonzero()[0]
         sure = batch.sure[run][places].tolist()
         wanted: Iterable[bool] = EVERY_ONE

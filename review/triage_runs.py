@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -36,9 +38,10 @@ class TriageRuns:
     """Collects the events of one batch that the threshold or the purse has a say in; the others are accepted."""
 
     def __init__(self) -> None:
-        self._places: list[Places] = [np.zeros(0, np.intp)]
-        self._starts, self._refused = [0], list[int]()
-        self._bars = [Bar(0.0, 0.0, 0.0)]
+        self._starts: list[int] = []
+        self._places: list[Places] = []
+        self._refused: list[int] = []
+        self._bars: list[Bar] = []
 
     def add(self, start: int, places: Places, refused: list[int], bar: Bar) -> None:
         """One run: where it starts, such places counted from there, those that the purse refused, what was asked."""
@@ -49,9 +52,10 @@ class TriageRuns:
 
     def outcome(self, batch: TriageBatch) -> Outcome:
         """What becomes of the events."""
-        counts = [len(run) for run in self._places]
-        places = np.concatenate(self._places) + np.repeat(self._starts, counts)
-        chance, held = self._chances(batch, places, counts), self._held(batch, places)
+        if not self._places:
+            self.add(0, np.zeros(0, np.intp), [], Bar(0.0, 0.0, 0.0))
+        places = np.concatenate(self._places) + self._spread(self._starts)
+        chance, held = self._chances(batch, places), self._held(batch, places)
         audit_drawn, drawn = batch.audit_drawn[places], batch.draws[places] < chance
         wants = chance > batch.audit_rate[places]
         granted = wants & held
@@ -67,19 +71,25 @@ class TriageRuns:
             chance=chance[granted],
         )
 
-    def _chances(self, batch: TriageBatch, places: Places, counts: list[int]) -> Floats:
+    def _chances(self, batch: TriageBatch, places: Places) -> Floats:
         """The chance with which a review is wanted, the audit rate where it is not."""
         scores, rate, is_open = batch.scores[places], batch.audit_rate[places], batch.is_open[places]
         wanted_from, sure_from, ties = zip(*self._bars, strict=True)
-        sure = batch.asked[places] | (is_open & (scores >= np.repeat(sure_from, counts)))
+        sure = batch.asked[places] | (is_open & (scores >= self._spread(sure_from)))
         chance = np.where(sure, 1.0, rate)
         if wanted_from != sure_from:
-            by_lot = is_open & ~sure & (scores >= np.repeat(wanted_from, counts))
-            chance = np.where(by_lot, np.maximum(np.repeat(ties, counts), rate), chance)
+            by_lot = is_open & ~sure & (scores >= self._spread(wanted_from))
+            chance = np.where(by_lot, np.maximum(self._spread(ties), rate), chance)
         return chance
 
-    def _held(self, batch: TriageBatch, places: Places) -> Flags:
-        """Where the purse held a review."""
+    def _held(self, batch: TriageBatch, places: Places) -> Flags | np.bool_:
+        """Where the purse held a review; one answer where it always did."""
+        if not self._refused:
+            return np.True_
         held = np.ones(len(batch), np.bool_)
         held[self._refused] = False
         return held[places]
+
+    def _spread(self, values: Sequence[float]) -> npt.NDArray[Any] | float:
+        """One value a run, for each of its events; the value itself where there is one run only."""
+        return values[0] if len(values) == 1 else np.repeat(values, [len(run) for run in self._places])
