@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 
 from review.budget import ReviewBudget
+from review.compiled_rules import CompiledRules
 from review.decisions import ACCEPT, DECISIONS, ESCALATE, REVIEW, Decisions, Flags, Floats
-from review.rules import CompiledRules
 from review.settings import TriageSettings
 from review.threshold import ScoreThreshold
 from review.triage_batch import TriageBatch

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from review.compiled_rules import CompiledRules
 from review.decisions import Flags, Floats
-from review.rules import CompiledRules
 from review.settings import TriageSettings
 from review.uncertainty import prediction_uncertainty
 from schemas.hashing import draws_of

@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
+from review.compiled_rules import CompiledRules
 from review.decisions import Floats, Reasons
-from review.rules import CompiledRules
 from review.settings import TriageSettings
 from review.triage_batch import TriageBatch
 from review.triage_runs import Outcome, Places

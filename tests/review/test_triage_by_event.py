@@ -13,8 +13,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from review.compiled_rules import CompiledRules
 from review.decisions import ACCEPT, ESCALATE, REVIEW
-from review.rules import CompiledRules, Rule
+from review.rules import Rule
 from review.settings import TriageSettings
 from review.triage import Triage, TriageState
 from schemas.hashing import uniform_draws
