@@ -17,7 +17,7 @@ from drift.settings import DriftSettings
 from review.decided import DecidedBefore, Settled
 from review.new_tasks import LearnedAnswers, new_tasks
 from review.settings import QueueSettings, TriageSettings
-from review.triage import DECISIONS, Decisions, Triage, TriageState
+from review.triage import DECISIONS, Decisions, Triage, TriageSnapshot
 from schemas.prediction_columns import PredictionColumns
 from schemas.reference import Reference
 from schemas.topics import BLOCKS, REVIEW_EVENTS
@@ -69,7 +69,7 @@ class Judge:
         self._decided_of = decided_of
         self._triage: dict[str, Triage] = {}
         self._choices: dict[str, Choices] = {}
-        self._before: deque[dict[str, TriageState | None]] = deque()
+        self._before: deque[dict[str, TriageSnapshot | None]] = deque()
 
     def __len__(self) -> int:
         return len(self._triage)
@@ -89,11 +89,11 @@ class Judge:
     def undo(self) -> None:
         """Forget what the batches that are not committed did."""
         while self._before:
-            for model, state in self._before.pop().items():
-                if state is None:
+            for model, snapshot in self._before.pop().items():
+                if snapshot is None:
                     del self._triage[model]
                 else:
-                    self._triage[model].restore(state)
+                    self._triage[model].rewind(snapshot)
 
     def judge(self, part: Part, now_ms: int, outbox: Sending) -> None:
         """At least one event of one model, partition after partition, each in order."""
@@ -146,7 +146,7 @@ class Judge:
             self._choices[model] = Choices(self._settings.labels(model))
             self._before[-1][model] = None
         elif model not in self._before[-1]:
-            self._before[-1][model] = triage.export_state()
+            self._before[-1][model] = triage.snapshot()
         return triage
 
     def _send_tasks(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 __all__ = ["ReviewBudget"]
@@ -32,24 +32,28 @@ class ReviewBudget:
         """What the purse holds, in reviews; negative when overdrawn."""
         return self.purse / ONE_REVIEW
 
-    def spend(
-        self, events: int, places: Sequence[int], forced: Sequence[bool], wanted: Sequence[bool], spare: Sequence[bool]
-    ) -> list[bool]:
-        """Lets ``events`` events pass and says for each of ``places`` whether the purse held a review then.
+    def spend(self, events: int, places: Sequence[int], sure: Iterable[bool], wanted: Iterable[bool]) -> list[int]:
+        """Lets ``events`` events pass and says at which of ``places`` the purse held no review.
 
-        ``places`` are ascending positions of the events that may cost something. A forced one always costs a review;
-        of the others ``wanted`` says whether it costs one when the purse holds one, ``spare`` whether it does when not.
+        ``places`` are ascending positions of the events that may cost something. Those that are ``sure`` always cost a
+        review; of the others ``wanted`` says whether they cost one when the purse holds one.
         """
-        purse, last, held = self.purse, -1, []
-        for place, is_forced, if_held, if_not in zip(places, forced, wanted, spare, strict=True):
-            purse = min(self._carry_max, purse + self._income * (place - last))
+        purse, income, carry_max = self.purse, self._income, self._carry_max
+        last, refused = -1, []
+        for place, is_sure, is_wanted in zip(places, sure, wanted, strict=False):
+            purse += income * (place - last)
             last = place
-            holds = purse >= ONE_REVIEW
-            held.append(holds)
-            if is_forced or (if_held if holds else if_not):
-                purse -= ONE_REVIEW
-                if purse < -self._debt_max:
-                    self.forgiven += 1
-                    purse += ONE_REVIEW
-        self.purse = min(self._carry_max, purse + self._income * (events - 1 - last))
-        return held
+            if purse > carry_max:
+                purse = carry_max
+            if purse < ONE_REVIEW:
+                refused.append(place)
+                if not is_sure:
+                    continue
+            elif not (is_wanted or is_sure):
+                continue
+            purse -= ONE_REVIEW
+            if purse < -self._debt_max:
+                self.forgiven += 1
+                purse += ONE_REVIEW
+        self.purse = min(carry_max, purse + income * (events - 1 - last))
+        return refused

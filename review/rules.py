@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from typing import Annotated, Final, Literal
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 from msgspec import Meta
 
 from schemas.prediction import label_text
-from schemas.prediction_columns import PredictionColumns
-from schemas.wire import Scalar
 
-__all__ = ["RULES_MAX", "CompiledRules", "Rule", "problem_of_rule"]
+__all__ = ["RULES_MAX", "Given", "Rule", "problem_of_rule", "shown"]
 
 RULES_MAX: Final = 64
 """Declared rules of one model; more are refused when the settings are read (each match is one bit of a 64-bit word)."""
@@ -118,76 +113,3 @@ def problem_of_rule(rule: Rule) -> str | None:
     if rule.field == "prediction" and condition == "missing":
         return f"{where}: every event has a prediction; expected equals or one_of"
     return None
-
-
-def is_number(value: Scalar) -> bool:
-    """A number, where true and false are not numbers."""
-    return isinstance(value, float | int) and not isinstance(value, bool)
-
-
-def key_of(value: Scalar) -> tuple[str, Scalar]:
-    """A value to compare by, so that 1 equals 1.0 and neither equals true."""
-    if isinstance(value, bool):
-        return ("bool", value)
-    return ("number", value) if is_number(value) else ("text", value)
-
-
-def column_of(field: str, events: PredictionColumns) -> Sequence[Scalar]:
-    """A field of every event; None where it is absent."""
-    if field == "risk":
-        return [None if risk != risk else risk for risk in events.risk.tolist()]
-    if field == "confidence":
-        confidences: list[Scalar] = events.confidence.tolist()
-        return confidences
-    if field == "prediction":
-        return events.labels
-    kind, name = field.split(".", 1)
-    if kind == "slice":
-        return [None] * len(events) if events.slices is None else [found.get(name) for found in events.slices]
-    column = events.features.get(name)
-    return [None] * len(events) if column is None else column.values
-
-
-def test_of(rule: Rule) -> Callable[[Scalar], bool]:
-    """The condition as a function of a value; false for what it does not apply to."""
-    if rule.missing:
-        return lambda value: value is None
-    if rule.above is not None:
-        above = rule.above
-        return lambda value: type(value) in (float, int) and value > above  # type: ignore[operator]
-    if rule.below is not None:
-        below = rule.below
-        return lambda value: type(value) in (float, int) and value < below  # type: ignore[operator]
-    wanted = (rule.equals,) if rule.equals is not None else rule.one_of
-    if rule.field == "prediction" or rule.field.startswith("slice."):
-        texts = frozenset(shown(value) for value in wanted)
-        return lambda value: value in texts
-    keys = frozenset(key_of(value) for value in wanted)
-    return lambda value: value is not None and key_of(value) in keys
-
-
-class CompiledRules:
-    """Rules made ready for batches: ``matches`` gives one bit a rule and event."""
-
-    def __init__(self, rules: Sequence[Rule]) -> None:
-        self.rules = tuple(rules)
-        self._tests = [(rule.field, test_of(rule)) for rule in self.rules]
-        self._texts = [rule.text for rule in self.rules]
-        self._escalating = sum(1 << place for place, rule in enumerate(self.rules) if rule.decision == "escalate")
-
-    def matches(self, events: PredictionColumns) -> npt.NDArray[np.uint64]:
-        """Which rules each event matches: bit k stands for rule k. Shape (events,)."""
-        found = np.zeros(len(events), np.uint64)
-        for place, (field, test) in enumerate(self._tests):
-            hits = np.fromiter(map(test, column_of(field, events)), np.bool_, len(events))
-            found |= hits.astype(np.uint64) << np.uint64(place)
-        return found
-
-    def escalating(self, matches: npt.NDArray[np.uint64]) -> npt.NDArray[np.bool_]:
-        """Where at least one matching rule escalates."""
-        found: npt.NDArray[np.bool_] = (matches & np.uint64(self._escalating)) != 0
-        return found
-
-    def texts(self, matches: int) -> tuple[str, ...]:
-        """The reasons of one event, in the order in which the rules are declared."""
-        return tuple(text for place, text in enumerate(self._texts) if matches >> place & 1)

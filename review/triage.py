@@ -3,57 +3,32 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import zlib
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 import numpy as np
 
 from review.budget import ReviewBudget
-from review.decisions import ACCEPT, DECISIONS, ESCALATE, REVIEW, Decisions, Flags, Floats, Reasons
-from review.rules import CompiledRules
+from review.compiled_rules import CompiledRules
+from review.decisions import ACCEPT, DECISIONS, ESCALATE, REVIEW, Decisions, Flags, Floats
 from review.settings import TriageSettings
 from review.threshold import ScoreThreshold
 from review.triage_batch import TriageBatch
+from review.triage_reasons import TriageReasons
+from review.triage_runs import Outcome, TriageRuns
+from review.triage_state import TriageSnapshot, TriageState
 from schemas.prediction_columns import PredictionColumns
 
-__all__ = ["ACCEPT", "DECISIONS", "ESCALATE", "REVIEW", "Decisions", "Triage", "TriageState"]
+__all__ = ["ACCEPT", "DECISIONS", "ESCALATE", "REVIEW", "Decisions", "Triage", "TriageSnapshot", "TriageState"]
 
 
 FORCED_MEMORY: Final = 0.1
 """Weight of the newest run of events in the moving shares of forced spending and of events open to the threshold."""
 
-ACCEPTED: Final[Reasons] = ("score below the review threshold",)
-AUDITED: Final[Reasons] = ("audit sample: drawn at random to measure live accuracy",)
-OVER_BUDGET: Final[Reasons] = ("worth a look, but the review budget is spent",)
-DECIDED: Final[Reasons] = ("decided before",)
-WITHHELD: Final[Reasons] = ("the producer gave no consent to review",)
-STRATEGY_REASON: Final = {
-    "catch": "probably wrong",
-    "learn": "the model is unsure",
-    "mix": "probably wrong, or the model is unsure",
-}
-
-
-class TriageState(msgspec.Struct, frozen=True, kw_only=True):
-    """What a restart needs to go on: everything that past events decided. Encodes as JSON (scores in base64)."""
-
-    events: int
-    purse: int
-    forgiven: int
-    threshold: float | None
-    nothing_wanted: bool
-    tie_probability: float
-    scores_known: int
-    scores: bytes
-    forced_share: float
-    open_share: float
-    run_forced: int
-    run_open: int
-    seen: int
-    escalated: int
-    audited: int
-    withheld: int
+EVERY_ONE: Final = itertools.repeat(True)
 
 
 class Triage:
@@ -66,7 +41,7 @@ class Triage:
     ties at the threshold), and the audit rate otherwise: it depends on the past and on the event's own data only.
 
     The threshold moves after every ``threshold_events`` events, counted over the life of this object, so any batching
-    of the same events gives the same decisions. Memory: ``recent_scores_max`` numbers.
+    of the same events gives the same decisions. Memory: that of a ScoreThreshold of ``recent_scores_max``.
     """
 
     def __init__(self, settings: TriageSettings, *, model: str, state: TriageState | None = None) -> None:
@@ -75,6 +50,7 @@ class Triage:
         """Names the settings that decided."""
         self._salt = settings.salt ^ zlib.crc32(model.encode())
         self._rules = CompiledRules(settings.rules)
+        self._reasons = TriageReasons(settings, self._rules)
         self._budget = ReviewBudget(settings.budget, settings.carry_reviews_max, settings.debt_reviews_max)
         self._threshold = ScoreThreshold(settings.recent_scores_max, settings.warmup_score_min)
         self.events = self.seen = self.escalated = self.audited = self.withheld = 0
@@ -117,51 +93,43 @@ class Triage:
             learned_uncertainty,
             disagreement,
             decided,
-            accepted=ACCEPTED,
         )
-        start = 0
-        while start < len(events):
-            room = self.settings.threshold_events - self.events % self.settings.threshold_events
-            stop = min(len(events), start + room)
-            self._decide_run(batch, slice(start, stop))
+        outcome = self._decide_runs(batch).outcome(batch)
+        self._count(outcome)
+        return self._decisions(batch, outcome, error_probability)
+
+    def _decide_runs(self, batch: TriageBatch) -> TriageRuns:
+        """Run by run, since the threshold that moves at the end of one decides about the next."""
+        every, runs, start = self.settings.threshold_events, TriageRuns(), 0
+        self._threshold.announce(batch.scores[batch.is_open], aims=len(batch) // every)
+        while start < len(batch):
+            stop = min(len(batch), start + every - self.events % every)
+            self._decide_run(batch, slice(start, stop), runs)
             self.events += stop - start
-            if self.events % self.settings.threshold_events == 0:
+            if self.events % every == 0:
                 self._move_threshold()
             start = stop
-        self._count(batch.decisions, batch.reviewable)
-        self._explain(batch)
-        return batch.decisions
+        return runs
 
-    def _decide_run(self, batch: TriageBatch, run: slice) -> None:
-        """Decide about events between two moves of the threshold."""
-        value, tie_probability = self._threshold.value, self._threshold.tie_probability
-        scores, draws, audit_rate = batch.decisions.scores[run], batch.draws[run], batch.audit_rate[run]
-        is_open, forced, asked = batch.is_open[run], batch.escalate[run], batch.asked[run]
-        decided = batch.decided[run]
-        chance = np.where(scores > value, 1.0, np.where(scores == value, tie_probability, 0.0))
-        chance = np.where(is_open, np.maximum(chance, audit_rate), np.where(decided, audit_rate, 0.0))
-        chance = np.where(asked, 1.0, chance)
-        wants = chance > audit_rate
-        drawn_audit = (draws < audit_rate) & (is_open | asked | decided)
-        drawn = draws < chance
-        places = np.flatnonzero(forced | wants | drawn_audit)
-        held = np.zeros(len(scores), np.bool_)
-        held[places] = self._budget.spend(
-            len(scores), places.tolist(), forced[places].tolist(), drawn[places].tolist(), drawn_audit[places].tolist()
-        )
-        granted = wants & held
-        reviewed = granted & drawn & ((chance == 1.0) | ~drawn_audit)
-        audit = drawn_audit & ~reviewed
-        batch.decisions.codes[run] = np.where(forced, ESCALATE, np.where(reviewed, REVIEW, ACCEPT))
-        batch.decisions.audit[run] = audit
-        probability = np.where(granted, chance, audit_rate)
-        batch.decisions.inclusion_probability[run] = np.where(
-            forced, 1.0, np.where(batch.reviewable[run], probability, 0.0)
-        )
-        batch.over_budget[run] = wants & ~held & ~audit
-        self._run_forced += int(np.count_nonzero(forced | audit | (reviewed & asked)))
-        self._run_open += int(np.count_nonzero(is_open))
-        self._threshold.add(scores[is_open])
+    def _decide_run(self, batch: TriageBatch, run: slice, runs: TriageRuns) -> None:
+        """Spend on the events between two moves of the threshold; only what has a stake in it is looked at."""
+        threshold = self._threshold
+        stakes = batch.stakes[run]
+        bar = threshold.bar(batch.scores[run], batch.audit_rate_min)
+        places = (stakes >= bar.wanted_from).nonzero()[0]
+        sure = batch.sure[run][places].tolist()
+        wanted: Iterable[bool] = EVERY_ONE
+        if bar.wanted_from != bar.sure_from:
+            by_lot = batch.draws[run][places] < bar.tie_probability
+            wanted = (by_lot | (stakes[places] >= bar.sure_from)).tolist()
+        refused = self._budget.spend(len(stakes), places.tolist(), sure, wanted)
+        if refused:
+            refused = [run.start + place for place in refused]
+        runs.add(run.start, places, refused, bar)
+        self._run_forced += batch.forced(run, refused, bar.sure_from)
+        opened = int(np.count_nonzero(batch.is_open[run]))
+        self._run_open += opened
+        threshold.admit(opened)
 
     def _move_threshold(self) -> None:
         """Aim the threshold at what the budget leaves for scores, carried reviews included."""
@@ -174,31 +142,32 @@ class Triage:
         left = settings.budget - self._forced_share + self._budget.reviews / settings.carry_spread_events
         self._threshold.aim(left / max(self._open_share, 1e-6))
 
-    def _count(self, decisions: Decisions, reviewable: Flags) -> None:
+    def _count(self, outcome: Outcome) -> None:
         """Keep the totals that the console shows."""
-        self.seen += int(np.count_nonzero(decisions.seen))
-        self.escalated += int(np.count_nonzero(decisions.codes == ESCALATE))
-        self.audited += int(np.count_nonzero(decisions.audit))
-        self.withheld += int(np.count_nonzero(~reviewable))
+        self.seen += len(outcome.escalated) + len(outcome.reviewed) + len(outcome.audited)
+        self.escalated += len(outcome.escalated)
+        self.audited += len(outcome.audited)
+        self.withheld += len(outcome.withheld)
 
-    def _explain(self, batch: TriageBatch) -> None:
-        """Write the reasons: one shared tuple for what nobody sees, a text of its own for what a person will."""
-        reasons, decisions = batch.decisions.reasons, batch.decisions
-        for place in np.flatnonzero(batch.over_budget).tolist():
-            reasons[place] = OVER_BUDGET
-        for place in np.flatnonzero(batch.decided).tolist():
-            reasons[place] = DECIDED
-        for place in np.flatnonzero(~batch.reviewable).tolist():
-            reasons[place] = WITHHELD
-        for place in np.flatnonzero(decisions.audit).tolist():
-            reasons[place] = AUDITED
-        for place in np.flatnonzero(decisions.codes != ACCEPT).tolist():
-            texts = self._rules.texts(int(batch.matches[place]))
-            if batch.risky[place]:
-                texts = (f"risk at least {self.settings.escalate_risk_min:g}", *texts)
-            reasons[place] = texts or (
-                f"{STRATEGY_REASON[self.settings.strategy]} (score {decisions.scores[place]:.2f})",
-            )
+    def _decisions(self, batch: TriageBatch, outcome: Outcome, error_probability: Floats | None) -> Decisions:
+        """The columns: everything is accepted but what the outcome names."""
+        codes, audit = np.zeros(len(batch), np.int8), np.zeros(len(batch), np.bool_)
+        codes[outcome.escalated] = ESCALATE
+        codes[outcome.reviewed] = REVIEW
+        audit[outcome.audited] = True
+        inclusion = batch.audit_rate.copy()
+        inclusion[outcome.withheld] = 0.0
+        inclusion[outcome.escalated] = 1.0
+        inclusion[outcome.granted] = outcome.chance
+        return Decisions(
+            codes=codes,
+            inclusion_probability=inclusion,
+            uncertainty=batch.uncertainty,
+            error_probability=error_probability,
+            scores=batch.scores,
+            audit=audit,
+            reasons=self._reasons.write(batch, outcome),
+        )
 
     @property
     def budget_reviews(self) -> float:
@@ -215,18 +184,15 @@ class Triage:
         """Looks of a person beyond ``debt_reviews_max`` that no later saving pays for."""
         return self._budget.forgiven
 
-    def export_state(self) -> TriageState:
-        """Everything that past events decided, for a restart or to undo a batch that was not committed."""
-        value = self._threshold.value
-        return TriageState(
+    def snapshot(self) -> TriageSnapshot:
+        """Everything that past events decided, to undo a batch that was not committed; costs nothing."""
+        return TriageSnapshot(
             events=self.events,
             purse=self._budget.purse,
             forgiven=self._budget.forgiven,
-            threshold=float(value) if np.isfinite(value) else None,
-            nothing_wanted=value > 0,
+            threshold=self._threshold.value,
             tie_probability=self._threshold.tie_probability,
-            scores_known=self._threshold.known,
-            scores=self._threshold.dump(),
+            recent=self._threshold.recent,
             forced_share=self._forced_share,
             open_share=self._open_share,
             run_forced=self._run_forced,
@@ -237,14 +203,20 @@ class Triage:
             withheld=self.withheld,
         )
 
+    def rewind(self, snapshot: TriageSnapshot) -> None:
+        """Go back to a snapshot; it, and others, can be gone back to again."""
+        self._threshold.recent = snapshot.recent
+        self._threshold.value, self._threshold.tie_probability = snapshot.threshold, snapshot.tie_probability
+        self._budget.purse, self._budget.forgiven = snapshot.purse, snapshot.forgiven
+        self.events, self.seen, self.escalated = snapshot.events, snapshot.seen, snapshot.escalated
+        self.audited, self.withheld = snapshot.audited, snapshot.withheld
+        self._forced_share, self._open_share = snapshot.forced_share, snapshot.open_share
+        self._run_forced, self._run_open = snapshot.run_forced, snapshot.run_open
+
+    def export_state(self) -> TriageState:
+        """Everything that past events decided, for a restart."""
+        return self.snapshot().state
+
     def restore(self, state: TriageState) -> None:
         """Go on from a saved state; ValueError where ``recent_scores_max`` has changed since."""
-        self._threshold.load(state.scores, state.scores_known)
-        unbounded = np.inf if state.nothing_wanted else -np.inf
-        self._threshold.value = unbounded if state.threshold is None else state.threshold
-        self._threshold.tie_probability = state.tie_probability
-        self._budget.purse, self._budget.forgiven = state.purse, state.forgiven
-        self.events, self.seen, self.escalated = state.events, state.seen, state.escalated
-        self.audited, self.withheld = state.audited, state.withheld
-        self._forced_share, self._open_share = state.forced_share, state.open_share
-        self._run_forced, self._run_open = state.run_forced, state.run_open
+        self.rewind(TriageSnapshot.of(state, self.settings.recent_scores_max))

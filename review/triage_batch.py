@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from review.decisions import Decisions, Flags, Floats, Reasons
-from review.rules import CompiledRules
+from review.compiled_rules import CompiledRules
+from review.decisions import Flags, Floats
 from review.settings import TriageSettings
 from review.uncertainty import prediction_uncertainty
 from schemas.hashing import draws_of
@@ -16,14 +18,28 @@ from schemas.prediction_columns import PredictionColumns
 
 __all__ = ["TriageBatch", "audit_rates", "scores_of"]
 
+ALWAYS: Final = np.inf
+NEVER: Final = -np.inf
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TriageBatch:
-    """What is known of a batch before the threshold is looked at, and the columns to fill."""
+    """What is known of a batch before the threshold is looked at; one entry an event.
 
-    decisions: Decisions
+    Of the reviewable events, those that ``escalate`` always reach a person, those ``asked`` for by a rule do while the
+    budget lasts, those ``decided`` before only by the audit sample, and the others, which are ``is_open``, also by
+    their score. ``audit_drawn`` is the audit sample before reviews are taken out of it; ``sure`` are those that reach a
+    person by whatever way, ``certain`` those that count whatever the threshold is: sure or asked.
+
+    ``stakes`` are what to compare with the threshold: the score where the event is open, infinite where it is certain
+    or does not count at all. ``audit_stakes`` are the scores of open events that a review takes out of the sample.
+    """
+
+    scores: Floats
+    uncertainty: Floats
     draws: Floats
     audit_rate: Floats
+    audit_rate_min: float
     reviewable: Flags
     is_open: Flags
     decided: Flags
@@ -31,7 +47,11 @@ class TriageBatch:
     escalate: Flags
     risky: Flags
     matches: npt.NDArray[np.uint64]
-    over_budget: Flags
+    audit_drawn: Flags
+    sure: Flags
+    certain: Flags
+    stakes: Floats
+    audit_stakes: Floats
 
     @classmethod
     def of(
@@ -44,40 +64,63 @@ class TriageBatch:
         learned_uncertainty: Floats | None,
         disagreement: Flags | None,
         decided: Flags | None,
-        *,
-        accepted: Reasons,
     ) -> TriageBatch:
-        """Columns out of events; nothing here depends on other events. ``accepted``: the reasons to begin with."""
+        """Columns out of events; nothing here depends on other events."""
         size = len(events)
         uncertainty = prediction_uncertainty(events)
-        reviewable = events.reviewable
-        risky = events.risk >= settings.escalate_risk_min
-        matches = rules.matches(events)
-        escalate = reviewable & (risky | rules.escalating(matches))
-        settled = np.zeros(size, np.bool_) if decided is None else decided & reviewable & ~escalate
-        asked = reviewable & ~escalate & ~settled & (matches != 0)
-        decisions = Decisions(
-            codes=np.zeros(size, np.int8),
-            inclusion_probability=np.zeros(size),
-            uncertainty=uncertainty,
-            error_probability=error_probability,
-            scores=scores_of(settings, uncertainty, error_probability, learned_uncertainty),
-            audit=np.zeros(size, np.bool_),
-            reasons=[accepted] * size,
-        )
+        scores = scores_of(settings, uncertainty, error_probability, learned_uncertainty)
+        draws, audit_rate = draws_of(events.hashes, salt), audit_rates(settings, disagreement, size)
+        reviewable, none = events.reviewable, np.zeros(size, np.bool_)
+        risky, matches = events.risk >= settings.escalate_risk_min, rules.matches(events)
+        escalate = reviewable & (risky | rules.escalating(matches) if rules.rules else risky)
+        rest = reviewable & ~escalate
+        settled = none if decided is None else decided & rest
+        asked = rest & ~settled & (matches != 0) if rules.rules else none
+        is_open = rest & ~(asked | settled)
+        audit_drawn = (draws < audit_rate) & rest
+        sure = escalate | audit_drawn
+        certain = sure | asked
+        contested = (audit_drawn & is_open & (audit_rate < 1.0)).nonzero()[0]
+        stakes, audit_stakes = scores.copy(), np.full(size, NEVER)
+        stakes[~is_open] = NEVER
+        stakes[certain] = ALWAYS
+        audit_stakes[contested] = scores[contested]
         return cls(
-            decisions=decisions,
-            draws=draws_of(events.hashes, salt),
-            audit_rate=audit_rates(settings, disagreement, size),
+            scores=scores,
+            uncertainty=uncertainty,
+            draws=draws,
+            audit_rate=audit_rate,
+            audit_rate_min=settings.audit_rate if disagreement is None else settings.inclusion_probability_min,
             reviewable=reviewable,
-            is_open=reviewable & ~escalate & ~asked & ~settled,
+            is_open=is_open,
             decided=settled,
             asked=asked,
             escalate=escalate,
             risky=risky,
             matches=matches,
-            over_budget=np.zeros(size, np.bool_),
+            audit_drawn=audit_drawn,
+            sure=sure,
+            certain=certain,
+            stakes=stakes,
+            audit_stakes=audit_stakes,
         )
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def forced(self, run: slice, refused: Sequence[int], sure_from: float) -> int:
+        """How many looks of a run the threshold has no say in: escalations, the audit sample, reviews asked for.
+
+        ``refused`` are the places at which the purse held no review; scores from ``sure_from`` were wanted for sure.
+        """
+        certain = int(np.count_nonzero(self.certain[run]))
+        reviewed_instead = int(np.count_nonzero(self.audit_stakes[run] >= sure_from))
+        for place in refused:
+            if self.audit_stakes[place] >= sure_from:
+                reviewed_instead -= 1
+            elif self.asked[place] and not self.sure[place]:
+                certain -= 1
+        return certain - reviewed_instead
 
 
 def filled(given: Floats | None, fallback: Floats) -> Floats:

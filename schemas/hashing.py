@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,10 @@ import numpy.typing as npt
 __all__ = ["draws_of", "event_hashes", "id_hashes", "mixed", "uniform_draws"]
 
 Hashes = npt.NDArray[np.uint64]
+
+FIRST_FACTOR: Final = np.uint64(0xBF58_476D_1CE4_E5B9)
+SECOND_FACTOR: Final = np.uint64(0x94D0_49BB_1331_11EB)
+ELEVEN, TWENTY_SEVEN, THIRTY, THIRTY_ONE = (np.uint64(bits) for bits in (11, 27, 30, 31))
 
 
 def id_hashes(event_ids: Sequence[str]) -> Hashes:
@@ -20,11 +25,12 @@ def id_hashes(event_ids: Sequence[str]) -> Hashes:
 
 def mixed(hashes: Hashes, salt: int) -> Hashes:
     """A well mixed 64-bit hash of each: splitmix64 (Steele, Lea & Flood 2014) with the salt."""
-    with np.errstate(over="ignore"):
-        hashes = hashes + np.uint64((salt + 0x9E37_79B9_7F4A_7C15) & 0xFFFF_FFFF_FFFF_FFFF)
-        hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58_476D_1CE4_E5B9)
-        hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D0_49BB_1331_11EB)
-    found: Hashes = hashes ^ (hashes >> np.uint64(31))
+    found: Hashes = hashes + np.uint64((salt + 0x9E37_79B9_7F4A_7C15) & 0xFFFF_FFFF_FFFF_FFFF)
+    found ^= found >> THIRTY
+    found *= FIRST_FACTOR
+    found ^= found >> TWENTY_SEVEN
+    found *= SECOND_FACTOR
+    found ^= found >> THIRTY_ONE
     return found
 
 
@@ -35,7 +41,9 @@ def event_hashes(event_ids: Sequence[str], salt: int = 0) -> Hashes:
 
 def draws_of(hashes: Hashes, salt: int) -> npt.NDArray[np.float64]:
     """One draw in [0, 1) for each of ``id_hashes``, the same for the same id and salt."""
-    return (mixed(hashes, salt) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    draws = (mixed(hashes, salt) >> ELEVEN).astype(np.float64)
+    draws *= 2.0**-53
+    return draws
 
 
 def uniform_draws(event_ids: Sequence[str], salt: int) -> npt.NDArray[np.float64]:

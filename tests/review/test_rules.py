@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from review.rules import CompiledRules, Rule
+from review.compiled_rules import CompiledRules
+from review.rules import Rule
 from review.settings import TriageSettings
 from schemas.prediction_columns import PredictionColumns
 
@@ -76,6 +77,44 @@ def test_rules_never_crash(prediction: Any, value: Any, bound: float, wanted: An
     found = int(CompiledRules(rules).matches(PredictionColumns.of([prediction(features={"x": value})]))[0])
     assert bool(found & 8) == (value is None)
     assert bool(found & 1) + bool(found & 2) <= 1
+
+
+CONDITIONS = st.one_of(
+    st.fixed_dictionaries({"above": st.floats(-5, 5)}),
+    st.fixed_dictionaries({"below": st.floats(-5, 5)}),
+    st.fixed_dictionaries({"equals": scalars.filter(lambda value: value is not None)}),
+    st.fixed_dictionaries({"one_of": st.lists(scalars.filter(lambda value: value is not None), min_size=1).map(tuple)}),
+    st.just({"missing": True}),
+)
+FLOATS = st.one_of(st.none(), st.floats(-5, 5), st.sampled_from([float("nan"), float("inf"), -0.0]))
+COLUMNS = st.one_of(
+    st.lists(FLOATS, min_size=1, max_size=8),
+    st.lists(st.one_of(st.none(), st.text(max_size=2)), min_size=1, max_size=8),
+    st.lists(st.one_of(scalars, st.just(2**60 + 1)), min_size=1, max_size=8),
+)
+
+
+def is_met(rule: Rule, value: Any) -> bool:
+    """The condition as its documentation tells it."""
+    kind = float if type(value) is int else type(value)
+    if rule.missing:
+        return value is None
+    if rule.above is not None:
+        return kind is float and value > rule.above
+    if rule.below is not None:
+        return kind is float and value < rule.below
+    wanted = (rule.equals,) if rule.equals is not None else rule.one_of
+    return any(kind is (float if type(one) is int else type(one)) and value == one for one in wanted)
+
+
+@settings(max_examples=200, deadline=None)
+@given(condition=CONDITIONS, values=COLUMNS)
+def test_a_column_is_tested_as_its_values_are(prediction: Any, condition: dict[str, Any], values: list[Any]) -> None:
+    """Whatever kinds of values a column holds, each event matches as it would alone."""
+    rule = Rule(name="r", field="feature.x", **condition)
+    events = [prediction(number, features={"x": value}) for number, value in enumerate(values)]
+    found = CompiledRules([rule]).matches(PredictionColumns.of(events))
+    assert found.astype(bool).tolist() == [is_met(rule, value) for value in values]
 
 
 def test_escalation_wins_and_all_reasons_are_told(prediction: Any) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from review.threshold import ScoreThreshold
+from review.threshold import RecentScores, ScoreThreshold
 
 
 def wanted(threshold: ScoreThreshold, scores: np.ndarray) -> float:
@@ -35,12 +35,12 @@ def test_the_newest_scores_are_remembered(sizes: list[int]) -> None:
         scores = np.arange(len(seen), len(seen) + size) / 1_000
         seen = np.concatenate([seen, scores])
         threshold.add(scores)
-    assert sorted(np.frombuffer(threshold.dump(), "<f8")) == seen[-10:].tolist()
+    assert sorted(threshold.recent.newest) == seen[-10:].tolist()
     again = ScoreThreshold(10, start=0.4)
-    again.load(threshold.dump(), threshold.known)
+    again.recent = RecentScores.load(threshold.recent.dump(), threshold.known, 10)
     for one in (threshold, again):
         one.add(np.array([2.0, 3.0]))
-    assert again.dump() == threshold.dump()
+    assert again.recent.dump() == threshold.recent.dump()
 
 
 def test_nothing_and_everything() -> None:
@@ -53,3 +53,38 @@ def test_nothing_and_everything() -> None:
     assert threshold.value == math.inf
     threshold.aim(1.0)
     assert threshold.value == -math.inf
+
+
+@pytest.mark.parametrize(
+    ("tie_probability", "scores", "is_wanted_at", "is_sure_at"),
+    [
+        (0.0, [0.4], False, False),
+        (0.02, [0.4], False, False),
+        (0.3, [0.4], True, False),
+        (0.3, [0.5], False, False),
+        (1.0, [0.4], True, True),
+        (1.0, [0.5], True, True),
+    ],
+)
+def test_what_is_asked_of_scores(
+    tie_probability: float, scores: list[float], is_wanted_at: bool, is_sure_at: bool
+) -> None:
+    """Ties are wanted where there are any and their lot is better than the chance they have, for sure if none loses."""
+    threshold = ScoreThreshold(10, start=0.4)
+    threshold.tie_probability = tie_probability
+    bar, above = threshold.bar(np.array(scores), 0.02), math.nextafter(0.4, 1.0)
+    assert bar == (0.4 if is_wanted_at else above, 0.4 if is_sure_at else above, tie_probability)
+
+
+def test_a_moment_kept_does_not_change() -> None:
+    """What was remembered stays, whatever comes later, also after going back to an earlier moment."""
+    threshold = ScoreThreshold(10, start=0.4)
+    threshold.add(np.array([0.1, 0.2]))
+    early = threshold.recent
+    threshold.add(np.array([0.3]))
+    late = threshold.recent
+    threshold.recent = early
+    for number in range(50):
+        threshold.add(np.full(3, number / 50))
+    assert early.newest.tolist() == [0.1, 0.2]
+    assert late.newest.tolist() == [0.1, 0.2, 0.3]
