@@ -188,9 +188,10 @@ class Intake:
         )
         for block in build_blocks(
             events,
-            partition=int(part.partitions[0]),
+            partitions=part.partitions,
             offsets=part.offsets,
-            decisions=answers,
+            decisions=decisions.codes,
+            decision_names=DECISIONS,
             reference=self._reference_of(events.model),
             settings=self._settings.drift,
         ):
