@@ -17,6 +17,7 @@ __all__ = ["histograms"]
 
 FLAGS_MAX = 1 << 20
 """Comparisons held at once, a byte each."""
+UINT8_MAX = 255
 TABLES_MAX = 256
 """Tables of edges that are remembered: about one a model."""
 
@@ -60,7 +61,8 @@ def _table(edges: tuple[Edges, ...]) -> Floats:
 
 def _reached(values: Floats, edges: Floats, runs: Runs) -> Counts:
     """How many numbers of each run are not below each edge: shape (edges, signals, runs); NaN is below all."""
-    found = np.empty((edges.shape[1], len(values), len(runs.starts)), np.min_scalar_type(runs.size_max))
+    narrow = np.uint8 if runs.size_max <= UINT8_MAX else np.int64
+    found: Counts = np.empty((edges.shape[1], len(values), len(runs.starts)), narrow)
     at_once = max(1, FLAGS_MAX // values.size)
     for start in range(0, len(found), at_once):
         flags = values >= edges.T[start : start + at_once, :, None]

@@ -14,16 +14,18 @@ Ints = npt.NDArray[np.int64]
 
 
 class Runs(NamedTuple):
-    """r runs of a batch of n events, each array of shape (r,) but the last.
+    """r runs of a batch of n events, each array of shape (r,) but ``of_events``.
 
-    ``starts`` are places in the batch, ``sizes`` events, ``withins`` how many of the batch's events came before the run
-    in the message that it starts in; ``of_events``, of shape (n,), is the number of each event's run.
+    ``starts`` are places in the batch, ``sizes`` events, at most ``size_max``, ``withins`` how many of the batch's
+    events came before the run in the message that it starts in; ``of_events``, of shape (n,), is the number of each
+    event's run.
     """
 
     starts: Ints
     sizes: Ints
     withins: Ints
     of_events: Ints
+    size_max: int
 
     @classmethod
     def of(cls, partitions: Ints, offsets: Ints, events_max: int) -> Runs:
@@ -38,14 +40,9 @@ class Runs(NamedTuple):
         np.logical_or(is_other, offsets[1:] != offsets[:-1], out=is_first[1:])
         messages = is_first.nonzero()[0]
         within = starts - messages[messages.searchsorted(starts, side="right") - 1]
-        return cls(starts, sizes, within, np.arange(len(starts)).repeat(sizes))
+        return cls(starts, sizes, within, np.arange(len(starts)).repeat(sizes), int(np.maximum.reduce(sizes)))
 
     @property
     def ends(self) -> Ints:
         """The place behind each run's last event."""
         return self.starts + self.sizes
-
-    @property
-    def size_max(self) -> int:
-        """Events of the longest run."""
-        return int(self.sizes.max())

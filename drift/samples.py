@@ -26,6 +26,9 @@ SAMPLE_SALT = 0x626C_6F63
 ROW_BYTES_MAX = 1_200 + 1_200 + 200
 """An event id and a prediction of 200 characters each, all escaped, and the numbers and names beside them."""
 
+NO_HASH = np.uint64(2**64 - 1)
+"""Behind all hashes, which have 63 bits."""
+
 Hashes = npt.NDArray[np.uint64]
 
 
@@ -51,7 +54,8 @@ def _smallest(hashes: Hashes, runs: Runs, rows_max: int) -> Ints:
     room = within < runs.sizes[:, None]
     # The place in the run, in the lowest bits of the hash, comes along when the hashes are sorted.
     place_bits = np.uint64((1 << runs.size_max.bit_length()) - 1)
-    table = np.full(room.shape, np.iinfo(np.uint64).max, np.uint64)
+    table = np.empty(room.shape, np.uint64)
+    table.fill(NO_HASH)
     table[room] = hashes & ~place_bits
     table |= within.astype(np.uint64)
     table.sort(axis=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,12 @@ import numpy.typing as npt
 __all__ = ["draws_of", "event_hashes", "id_hashes", "mixed", "uniform_draws"]
 
 Hashes = npt.NDArray[np.uint64]
+
+MIXING: Final = (
+    (np.uint64(30), np.uint64(0xBF58_476D_1CE4_E5B9)),
+    (np.uint64(27), np.uint64(0x94D0_49BB_1331_11EB)),
+)
+LAST_SHIFT: Final = np.uint64(31)
 
 
 def id_hashes(event_ids: Sequence[str]) -> Hashes:
@@ -20,11 +27,11 @@ def id_hashes(event_ids: Sequence[str]) -> Hashes:
 
 def mixed(hashes: Hashes, salt: int) -> Hashes:
     """A well mixed 64-bit hash of each: splitmix64 (Steele, Lea & Flood 2014) with the salt."""
-    with np.errstate(over="ignore"):
-        hashes = hashes + np.uint64((salt + 0x9E37_79B9_7F4A_7C15) & 0xFFFF_FFFF_FFFF_FFFF)
-        hashes = (hashes ^ (hashes >> np.uint64(30))) * np.uint64(0xBF58_476D_1CE4_E5B9)
-        hashes = (hashes ^ (hashes >> np.uint64(27))) * np.uint64(0x94D0_49BB_1331_11EB)
-    found: Hashes = hashes ^ (hashes >> np.uint64(31))
+    found: Hashes = hashes + np.uint64((salt + 0x9E37_79B9_7F4A_7C15) & 0xFFFF_FFFF_FFFF_FFFF)
+    for shift, factor in MIXING:
+        found ^= found >> shift
+        found *= factor
+    found ^= found >> LAST_SHIFT
     return found
 
 
