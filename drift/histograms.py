@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import struct
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,13 @@ import numpy.typing as npt
 from drift.runs import Ints, Runs
 from schemas.reference import Reference
 
-__all__ = ["histograms"]
+__all__ = ["Binning", "histograms"]
 
 FLAGS_MAX = 1 << 20
 """Comparisons held at once, a byte each."""
 UINT8_MAX = 255
-TABLES_MAX = 256
-"""Tables of edges that are remembered: about one a model."""
+BINNINGS_MAX = 256
+"""Binnings that are remembered: about one a model."""
 
 Floats = npt.NDArray[np.float64]
 Edges = tuple[float, ...]
@@ -27,36 +27,48 @@ Counts = npt.NDArray[Any]
 """Counts within a run, as narrow as its size allows."""
 
 
-def histograms(
-    signals: Sequence[str], values: Floats, counts: Ints, runs: Runs, reference: Reference | None
-) -> list[list[tuple[int, ...]]]:
-    """For each signal one histogram a run, on the edges of ``reference``; empty ones where that does not know it.
+class Binning(NamedTuple):
+    """How the numbers of s signals are binned.
+
+    ``edges`` has a row for each, infinite beyond its last edge; ``sizes`` are numbers of bins, 0 where none are known.
+    """
+
+    edges: Floats
+    sizes: Sequence[int]
+
+    @classmethod
+    def of(cls, signals: Sequence[str], reference: Reference | None) -> Binning:
+        """On the edges of ``reference``."""
+        known = {} if reference is None else reference.numeric
+        return _binning(tuple(known[signal].edges if signal in known else None for signal in signals))
+
+    def of_rows(self, start: int, stop: int) -> Binning:
+        """That of some of the signals."""
+        return Binning(self.edges[start:stop], self.sizes[start:stop])
+
+
+@functools.lru_cache(BINNINGS_MAX)
+def _binning(edges: tuple[Edges | None, ...]) -> Binning:
+    table = np.full((len(edges), max(len(own or ()) for own in edges)), np.inf)
+    for row, own in zip(table, edges, strict=True):
+        row[: len(own or ())] = own or ()
+    return Binning(table, [0 if own is None else len(own) + 1 for own in edges])
+
+
+def histograms(values: Floats, counts: Ints, binning: Binning, runs: Runs) -> list[list[tuple[int, ...]]]:
+    """For each signal one histogram a run, empty where its edges are not known.
 
     ``values`` has a row for each signal, NaN where there is no number, ``counts`` is how many numbers each run has, of
     shape (signals, runs). A value on an edge belongs to the bin above.
     """
-    known = {} if reference is None else reference.numeric
-    rows = [row for row, signal in enumerate(signals) if signal in known]
-    found: list[list[tuple[int, ...]]] = [[()] * len(runs.starts)] * len(signals)
-    if not rows:
-        return found
-    if len(rows) < len(signals):
-        values, counts = values[rows], counts[rows]
-    edges = tuple(known[signals[row]].edges for row in rows)
-    bins = _between(counts, _reached(values, _table(edges), runs))
-    for row, own, table in zip(rows, edges, bins, strict=True):
-        size = len(own) + 1
-        found[row] = list(struct.iter_unpack(f"{size}{table.dtype.char}", table[:, :size].tobytes()))
-    return found
-
-
-@functools.lru_cache(TABLES_MAX)
-def _table(edges: tuple[Edges, ...]) -> Floats:
-    """A row for each signal's edges, infinite beyond its last."""
-    table = np.full((len(edges), max(map(len, edges))), np.inf)
-    for row, own in zip(table, edges, strict=True):
-        row[: len(own)] = own
-    return table
+    none: list[tuple[int, ...]] = [()] * len(runs.starts)
+    if not any(binning.sizes):
+        return [none] * len(values)
+    bins = _between(counts, _reached(values, binning.edges, runs))
+    return [
+        list(struct.iter_unpack(f"{size}{own.dtype.char}", own[:, :size].tobytes())) if size else none
+        for size, own in zip(binning.sizes, bins, strict=True)
+    ]
 
 
 def _reached(values: Floats, edges: Floats, runs: Runs) -> Counts:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from drift.histograms import histograms
+from drift.histograms import Binning, histograms
 from drift.runs import Ints, Runs
 from schemas.block import NumericSummary
 from schemas.reference import Reference
@@ -40,22 +40,24 @@ def numeric_summaries(
     ``values`` has a row for each signal, NaN where there is no number. Histograms are on the edges of ``reference``.
     """
     found: list[dict[str, NumericSummary]] = [{} for _ in runs.starts]
+    binning = Binning.of(signals, reference)
     at_once = max(1, VALUES_MAX // values.shape[1])
     for start in range(0, len(signals), at_once):
-        _summarise(signals[start : start + at_once], values[start : start + at_once], runs, reference, found)
+        stop = start + at_once
+        _summarise(signals[start:stop], values[start:stop], binning.of_rows(start, stop), runs, found)
     return found
 
 
 def _summarise(
     signals: Sequence[str],
     values: Floats,
+    binning: Binning,
     runs: Runs,
-    reference: Reference | None,
     found: list[dict[str, NumericSummary]],
 ) -> None:
     moments = _moments(values, runs)
     missing = (runs.sizes - moments.counts).tolist()
-    binned = histograms(signals, values, moments.counts, runs, reference)
+    binned = histograms(values, moments.counts, binning, runs)
     for signal, absent, histogram, *figures in zip(
         signals, missing, binned, *(figure.tolist() for figure in moments), strict=True
     ):
