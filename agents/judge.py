@@ -119,21 +119,16 @@ class Judge:
         verdicts.send(
             triage.policy_version, now_ms, outbox, exceptions_only=self._settings.verdicts(events.model) == "exceptions"
         )
-        self._send_blocks(part, decisions, answers, outbox)
-
-    def _send_blocks(self, part: Part, decisions: Decisions, answers: list[str], outbox: Sending) -> None:
-        events = part.columns
-        bounds = np.flatnonzero(np.diff(part.partitions)) + 1
-        for places in np.split(np.arange(len(events)), bounds):
-            for block in build_blocks(
-                events.take(places) if len(bounds) else events,
-                partition=int(part.partitions[places[0]]),
-                offsets=part.offsets[places],
-                decisions=[answers[place] for place in places.tolist()],
-                reference=self._reference_of(events.model),
-                settings=self._settings.drift,
-            ):
-                outbox.send(BLOCKS, events.model, block)
+        for block in build_blocks(
+            events,
+            partitions=part.partitions,
+            offsets=part.offsets,
+            decisions=decisions.codes,
+            decision_names=DECISIONS,
+            reference=self._reference_of(events.model),
+            settings=self._settings.drift,
+        ):
+            outbox.send(BLOCKS, events.model, block)
 
     def _settled_of(self, events: PredictionColumns, now_ms: int) -> dict[int, Settled]:
         decided = self._decided_of(events.model)

@@ -103,9 +103,10 @@ def reference_of(events: Sequence[Prediction], settings: DriftSettings) -> Refer
     """The reference that DRIFT would make of these events."""
     blocks = build_blocks(
         PredictionColumns.of(events),
-        partition=0,
+        partitions=np.zeros(len(events), np.int64),
         offsets=range(len(events)),
-        decisions=["accept"] * len(events),
+        decisions=np.zeros(len(events), np.int8),
+        decision_names=("accept",),
         reference=None,
         settings=settings,
     )

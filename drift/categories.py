@@ -2,15 +2,62 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
 import msgspec
 
+from drift.columns import ESCAPED_BYTES_MAX
+from drift.runs import Runs
 from drift.settings import DriftSettings
-from schemas.block import CategoryCounts
+from drift.tallies import Tally
+from drift.texts import TextColumn, Texts
+from schemas.block import CategoryCounts, NumericSummary
 
-__all__ = ["most_common", "within_category_bytes"]
+__all__ = ["category_counts", "most_common", "within_category_bytes"]
 
-ESCAPED_BYTES_MAX = 6
-"""Bytes of one character in JSON, at most."""
+
+def category_counts(
+    columns: Mapping[str, TextColumn],
+    coded: Mapping[str, Tally],
+    runs: Runs,
+    numeric: Sequence[Mapping[str, NumericSummary]],
+    settings: DriftSettings,
+) -> list[dict[str, CategoryCounts]]:
+    """One dictionary for each run; a signal without any text in a run is absent there.
+
+    ``coded`` has the tallies of the columns that are coded; what ``numeric`` counts as a number is not missing.
+    """
+    found: list[dict[str, CategoryCounts]] = [{} for _ in runs.starts]
+    names = 0
+    for signal, column in columns.items():
+        tally = coded[signal] if signal in coded else _tally(column.texts, runs)
+        longest = max(map(len, tally.counts))
+        names += longest
+        for kept, numbers, counts, absent in zip(found, numeric, tally.counts, tally.absent, strict=True):
+            if counts:
+                missing = absent - numbers[signal].count if signal in numbers else absent
+                kept[signal] = CategoryCounts(counts=counts, missing=missing)
+        if longest > settings.categories_max:
+            for kept in found:
+                if signal in kept:
+                    kept[signal] = most_common(kept[signal], settings.categories_max)
+    if _names_fit(names, settings):
+        return found
+    return [within_category_bytes(counts, settings) for counts in found]
+
+
+def _tally(texts: Texts, runs: Runs) -> Tally:
+    """Of texts most of which differ."""
+    counted = [Counter(texts[begin:end]) for begin, end in pairwise([*runs.starts.tolist(), len(texts)])]
+    absent = [counts.pop(None, 0) for counts in counted]
+    return Tally([{name: seen for name, seen in counts.items() if name is not None} for counts in counted], absent)
+
+
+def _names_fit(names: int, settings: DriftSettings) -> bool:
+    """Whether so many names cannot exceed ``categories_bytes_max``."""
+    return names * (settings.text_chars_max * ESCAPED_BYTES_MAX + 20) <= settings.categories_bytes_max
 
 
 def most_common(counts: CategoryCounts, categories_max: int) -> CategoryCounts:
@@ -27,8 +74,7 @@ def within_category_bytes(found: dict[str, CategoryCounts], settings: DriftSetti
 
     What cannot exceed the limit is not measured.
     """
-    names = sum(len(counts.counts) for counts in found.values())
-    if names * (settings.text_chars_max * ESCAPED_BYTES_MAX + 20) <= settings.categories_bytes_max:
+    if _names_fit(sum(len(counts.counts) for counts in found.values()), settings):
         return found
     room = settings.categories_bytes_max
     kept: dict[str, CategoryCounts] = {}

@@ -3,95 +3,103 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from drift.histograms import Binning, histograms
+from drift.runs import Ints, Runs
 from schemas.block import NumericSummary
 from schemas.reference import Reference
 
 __all__ = ["numeric_summaries"]
 
+VALUES_MAX = 1 << 17
+"""Values looked at together: what is computed of more would not stay in the processor's cache."""
+
 Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
+
+
+class Moments(NamedTuple):
+    """Figures of each signal and run, of shape (signals, runs): how many numbers, and what they are like."""
+
+    counts: Ints
+    means: Floats
+    squares: Floats
+    """Sum of squared deviations from the mean."""
+    least: Floats
+    largest: Floats
 
 
 def numeric_summaries(
-    signals: Sequence[str], values: Floats, run_events: int, reference: Reference | None
+    signals: Sequence[str], values: Floats, runs: Runs, reference: Reference | None
 ) -> list[dict[str, NumericSummary]]:
-    """One dictionary for each run of ``run_events`` events, the last run being what is left over.
+    """One dictionary for each run; a signal without any number in a run is absent there.
 
-    ``values`` has a row for each signal, NaN where there is no number; a signal without any in a run is absent there.
-    Histograms are on the edges of ``reference``.
+    ``values`` has a row for each signal, NaN where there is no number. Histograms are on the edges of ``reference``.
     """
-    edges = [_edges(reference, signal) for signal in signals]
-    whole = values.shape[1] // run_events * run_events
-    parts = [values[:, :whole], values[:, whole:]]
-    sizes = [run_events, values.shape[1] - whole]
-    return [
-        summaries
-        for part, size in zip(parts, sizes, strict=True)
-        if part.shape[1]
-        for summaries in _summaries(signals, part.reshape(len(part), -1, size), edges)
-    ]
+    found: list[dict[str, NumericSummary]] = [{} for _ in runs.starts]
+    binning = Binning.of(signals, reference)
+    at_once = max(1, VALUES_MAX // values.shape[1])
+    for start in range(0, len(signals), at_once):
+        stop = start + at_once
+        _summarise(signals[start:stop], values[start:stop], binning.of_rows(start, stop), runs, found)
+    return found
 
 
-def _edges(reference: Reference | None, signal: str) -> Floats | None:
-    known = None if reference is None else reference.numeric.get(signal)
-    return None if known is None else np.array(known.edges)
-
-
-def _summaries(signals: Sequence[str], values: Floats, edges: list[Floats | None]) -> list[dict[str, NumericSummary]]:
-    """Of ``values`` of shape (signals, runs, events)."""
-    valid = ~np.isnan(values)
-    whole = bool(valid.all())
-    columns = _moments(values) if whole else _moments_where(values, valid)
-    size = values.shape[2]
-    runs: list[dict[str, NumericSummary]] = [{} for _ in range(values.shape[1])]
-    for row, signal in enumerate(signals):
-        histograms = _histograms(values[row], None if whole else valid[row], edges[row])
-        figures = zip(*(column[row].tolist() for column in columns), histograms, strict=True)
-        for run, (seen, mean, m2, low, high, histogram) in zip(runs, figures, strict=True):
+def _summarise(
+    signals: Sequence[str],
+    values: Floats,
+    binning: Binning,
+    runs: Runs,
+    found: list[dict[str, NumericSummary]],
+) -> None:
+    moments = _moments(values, runs)
+    missing = (runs.sizes - moments.counts).tolist()
+    binned = histograms(values, moments.counts, binning, runs)
+    for signal, absent, histogram, *figures in zip(
+        signals, missing, binned, *(figure.tolist() for figure in moments), strict=True
+    ):
+        for summaries, empty, bins, seen, mean, m2, low, high in zip(found, absent, histogram, *figures, strict=True):
             if seen:
-                run[signal] = NumericSummary(
-                    count=seen, missing=size - seen, mean=mean, m2=m2, minimum=low, maximum=high, histogram=histogram
+                summaries[signal] = NumericSummary(
+                    count=seen, missing=empty, mean=mean, m2=m2, minimum=low, maximum=high, histogram=bins
                 )
-    return runs
 
 
-def _moments(values: Floats) -> tuple[npt.NDArray[np.generic], ...]:
-    """Count, mean, sum of squared deviations, least and largest of each run, where every event has a number."""
-    means = values.mean(axis=2)
-    deviations = values - means[:, :, None]
-    return (
-        np.full(means.shape, values.shape[2]),
-        means,
-        np.einsum("srn,srn->sr", deviations, deviations),
-        values.min(axis=2),
-        values.max(axis=2),
+def _moments(values: Floats, runs: Runs) -> Moments:
+    """Of all signals as if every event had a number, and once more of those where one has none."""
+    starts = runs.starts
+    means = np.add.reduceat(values, starts, axis=1) / runs.sizes
+    deviations = values - means.take(runs.of_events, axis=1)
+    counts = np.empty(means.shape, np.int64)
+    counts[:] = runs.sizes
+    moments = Moments(
+        counts=counts,
+        means=means,
+        squares=np.add.reduceat(np.square(deviations, out=deviations), starts, axis=1),
+        least=np.minimum.reduceat(values, starts, axis=1),
+        largest=np.maximum.reduceat(values, starts, axis=1),
     )
+    gaps = np.logical_or.reduce(np.isnan(means), axis=1).nonzero()[0]
+    if len(gaps):
+        for whole, part in zip(moments, _moments_with_gaps(values[gaps], runs), strict=True):
+            whole[gaps] = part
+    return moments
 
 
-def _moments_where(values: Floats, valid: Flags) -> tuple[npt.NDArray[np.generic], ...]:
-    """The same of the numbers that there are."""
-    counts = valid.sum(axis=2)
-    means = np.where(valid, values, 0.0).sum(axis=2) / np.maximum(counts, 1)
-    deviations = np.where(valid, values - means[:, :, None], 0.0)
-    return (
-        counts,
-        means,
-        np.einsum("srn,srn->sr", deviations, deviations),
-        np.where(valid, values, np.inf).min(axis=2),
-        np.where(valid, values, -np.inf).max(axis=2),
+def _moments_with_gaps(values: Floats, runs: Runs) -> Moments:
+    """Of the numbers that there are; what a run without any is given means nothing."""
+    starts = runs.starts
+    valid = ~np.isnan(values)
+    counts = np.add.reduceat(valid, starts, axis=1, dtype=np.int64)
+    means = np.add.reduceat(np.where(valid, values, 0.0), starts, axis=1) / np.maximum(counts, 1)
+    deviations = np.where(valid, values - means.take(runs.of_events, axis=1), 0.0)
+    return Moments(
+        counts=counts,
+        means=means,
+        squares=np.add.reduceat(np.square(deviations, out=deviations), starts, axis=1),
+        least=np.fmin.reduceat(values, starts, axis=1),
+        largest=np.fmax.reduceat(values, starts, axis=1),
     )
-
-
-def _histograms(values: Floats, valid: Flags | None, edges: Floats | None) -> list[tuple[int, ...]]:
-    """Counts of each run, of shape (runs, events), between the edges; a value on an edge belongs to the bin above."""
-    runs = len(values)
-    if edges is None:
-        return [()] * runs
-    bins = len(edges) + 1
-    cells = np.searchsorted(edges, values, side="right") + (np.arange(runs) * bins)[:, None]
-    table = np.bincount(cells.ravel() if valid is None else cells[valid], minlength=runs * bins).reshape(runs, bins)
-    return list(map(tuple, table.tolist()))

@@ -63,9 +63,10 @@ def blocks_of() -> Blocks:
             part = list(events[partition::partitions])
             made += build_blocks(
                 PredictionColumns.of(part),
-                partition=partition,
+                partitions=[partition] * len(part),
                 offsets=range(len(part)),
-                decisions=["accept"] * len(part),
+                decisions=np.zeros(len(part), np.int8),
+                decision_names=("accept",),
                 reference=reference,
                 settings=chosen,
             )

@@ -154,9 +154,10 @@ class Loop:
         """Blocks, and what the monitor makes of them."""
         blocks = build_blocks(
             events,
-            partition=0,
+            partitions=np.zeros(len(events), np.int64),
             offsets=range(first, first + len(events)),
-            decisions=[DECISIONS[code] for code in decisions.codes.tolist()],
+            decisions=decisions.codes,
+            decision_names=DECISIONS,
             reference=self._monitor.reference,
             settings=self._settings.drift,
         )
