@@ -13,6 +13,8 @@ from review.high_scores import HighScores
 __all__ = ["Bar", "RecentScores", "ScoreThreshold"]
 
 AIMS_WORTH_PREPARING: Final = 4
+"""From so many moves of the threshold on, the high scores are picked out of all that are announced at once."""
+
 HIGH_SPARE_MIN: Final = 20
 """Scores counted as high beyond those wanted, at least; else half as many again."""
 
@@ -67,6 +69,9 @@ class ScoreThreshold:
 
     The scores lie one after the other in a log that is only appended to; where it is full, the newest move to another.
     So a moment in it can be kept at no cost. Memory: twice ``scores_max`` numbers; more only while more are announced.
+
+    The quantile is exact, but looked for among the scores above a floor that follows the threshold; among all of them
+    where those are too few.
     """
 
     def __init__(self, scores_max: int, start: float) -> None:

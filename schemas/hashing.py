@@ -13,9 +13,11 @@ __all__ = ["draws_of", "event_hashes", "id_hashes", "mixed", "uniform_draws"]
 
 Hashes = npt.NDArray[np.uint64]
 
-FIRST_FACTOR: Final = np.uint64(0xBF58_476D_1CE4_E5B9)
-SECOND_FACTOR: Final = np.uint64(0x94D0_49BB_1331_11EB)
-ELEVEN, TWENTY_SEVEN, THIRTY, THIRTY_ONE = (np.uint64(bits) for bits in (11, 27, 30, 31))
+MIXING: Final = (
+    (np.uint64(30), np.uint64(0xBF58_476D_1CE4_E5B9)),
+    (np.uint64(27), np.uint64(0x94D0_49BB_1331_11EB)),
+)
+LAST_SHIFT: Final = np.uint64(31)
 
 
 def id_hashes(event_ids: Sequence[str]) -> Hashes:
@@ -26,11 +28,10 @@ def id_hashes(event_ids: Sequence[str]) -> Hashes:
 def mixed(hashes: Hashes, salt: int) -> Hashes:
     """A well mixed 64-bit hash of each: splitmix64 (Steele, Lea & Flood 2014) with the salt."""
     found: Hashes = hashes + np.uint64((salt + 0x9E37_79B9_7F4A_7C15) & 0xFFFF_FFFF_FFFF_FFFF)
-    found ^= found >> THIRTY
-    found *= FIRST_FACTOR
-    found ^= found >> TWENTY_SEVEN
-    found *= SECOND_FACTOR
-    found ^= found >> THIRTY_ONE
+    for shift, factor in MIXING:
+        found ^= found >> shift
+        found *= factor
+    found ^= found >> LAST_SHIFT
     return found
 
 
@@ -41,7 +42,7 @@ def event_hashes(event_ids: Sequence[str], salt: int = 0) -> Hashes:
 
 def draws_of(hashes: Hashes, salt: int) -> npt.NDArray[np.float64]:
     """One draw in [0, 1) for each of ``id_hashes``, the same for the same id and salt."""
-    draws = (mixed(hashes, salt) >> ELEVEN).astype(np.float64)
+    draws = (mixed(hashes, salt) >> np.uint64(11)).astype(np.float64)
     draws *= 2.0**-53
     return draws
 
