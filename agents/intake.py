@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -19,6 +20,10 @@ from streams.records import Record, by_partition, cuts
 from streams.rejects import reject_of
 
 __all__ = ["Intake"]
+
+BYTES_TOGETHER: Final = 2 * 1024 * 1024
+"""Messages judged together: enough that the fixed work of a model is little, few enough that what they hold is still in
+the processor's cache."""
 
 
 class Intake:
@@ -50,15 +55,18 @@ class Intake:
         if self._seen is not None:
             self._seen.begin()
         now_ms = int(self._clock() * 1000)
-        runs = list(_runs(records))
-        taken_ms = max((run[-1].timestamp()[1] for run in runs), default=0)
+        for runs in _together(_runs(records)):
+            self._handle(runs, now_ms, outbox)
+
+    def _handle(self, runs: Sequence[Sequence[Record]], now_ms: int, outbox: Sending) -> None:
+        taken_ms = max(run[-1].timestamp()[1] for run in runs)
         parts, rejects = self._read(runs, now_ms)
         for model, found in parts.items():
             part = Part.joined(found)
             if self._judge.knows(model) or len(self._judge) < self._models_max:
                 self._judge_fresh(part, now_ms, taken_ms, outbox)
             else:
-                rejects += self._refused(records, part, now_ms)
+                rejects += self._refused(runs, part, now_ms)
         for reject in rejects:
             outbox.send(REJECTS, reject.source_key, reject)
         INTAKE_REJECTS.inc(len(rejects))
@@ -94,9 +102,9 @@ class Intake:
             self._judge.judge(part, now_ms, outbox)
         INTAKE_EVENTS.inc(len(part.columns))
 
-    def _refused(self, records: Sequence[Record], part: Part, now_ms: int) -> Iterator[Reject]:
+    def _refused(self, runs: Sequence[Sequence[Record]], part: Part, now_ms: int) -> Iterator[Reject]:
         """Rejects of the predictions of a model too many."""
-        by_place = {(record.partition(), record.offset()): record for record in records}
+        by_place = {(record.partition(), record.offset()): record for run in runs for record in run}
         reason = (
             f"{self._models_max} models are watched already (worker.models_max); this worker takes no new one"
             " - at `$.model`"
@@ -113,6 +121,20 @@ class Intake:
                 original=original_of(record, index),
                 index=index,
             )
+
+
+def _together(runs: Iterable[Sequence[Record]]) -> Iterator[Sequence[Sequence[Record]]]:
+    """Runs to be judged together, of about ``BYTES_TOGETHER`` at least but for the last."""
+    found: list[Sequence[Record]] = []
+    size = 0
+    for run in runs:
+        found.append(run)
+        size += sum(map(len, run))
+        if size >= BYTES_TOGETHER:
+            yield found
+            found, size = [], 0
+    if found:
+        yield found
 
 
 def _runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
