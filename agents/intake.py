@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from streams.duplicates import SeenEvents, identities
 from streams.outbox import Sending
 from streams.predictions.inbox import original_of
 from streams.predictions.prediction_reader import BYTES_AT_ONCE, MESSAGES_AT_ONCE, Part, PredictionReader
-from streams.records import Record, by_partition, cuts
+from streams.records import Record, by_partition, stretches
 from streams.rejects import reject_of
 
 __all__ = ["Intake"]
@@ -55,7 +55,7 @@ class Intake:
         if self._seen is not None:
             self._seen.begin()
         now_ms = int(self._clock() * 1000)
-        for runs in _together(_runs(records)):
+        for runs in _together(records):
             self._handle(runs, now_ms, outbox)
 
     def _handle(self, runs: Sequence[Sequence[Record]], now_ms: int, outbox: Sending) -> None:
@@ -123,26 +123,22 @@ class Intake:
             )
 
 
-def _together(runs: Iterable[Sequence[Record]]) -> Iterator[Sequence[Sequence[Record]]]:
+def _together(records: Sequence[Record]) -> Iterator[Sequence[Sequence[Record]]]:
     """Runs to be judged together, of about ``BYTES_TOGETHER`` at least but for the last."""
     found: list[Sequence[Record]] = []
-    size = 0
-    for run in runs:
+    held = 0
+    for run, size in _runs(records):
         found.append(run)
-        size += sum(map(len, run))
-        if size >= BYTES_TOGETHER:
+        held += size
+        if held >= BYTES_TOGETHER:
             yield found
-            found, size = [], 0
+            found, held = [], 0
     if found:
         yield found
 
 
-def _runs(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
-    """The messages partition by partition, in order, as many at once as are read at once."""
+def _runs(records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], int]]:
+    """The messages partition by partition, in order, as many at once as are read at once, and their bytes."""
     for found in by_partition(records):
         for start in range(0, len(found), MESSAGES_AT_ONCE):
-            run = found[start : start + MESSAGES_AT_ONCE]
-            begin = 0
-            for end in cuts(run, BYTES_AT_ONCE):
-                yield run[begin:end]
-                begin = end
+            yield from stretches(found[start : start + MESSAGES_AT_ONCE], BYTES_AT_ONCE)

@@ -25,7 +25,7 @@ from streams.batches import BatchSettings, HandBack, Place
 from streams.outbox import Outbox
 from streams.predictions.careful import SchemaCheck
 from streams.predictions.inbox import PREDICTION_BYTES_MAX, original_of, read_predictions
-from streams.records import Record, cuts
+from streams.records import Record, stretches
 from streams.rejects import reject_of
 from warehouse.client import Warehouse
 from warehouse.columns import Places, prediction_columns, verdict_columns
@@ -266,8 +266,5 @@ class Recorder:
 
 def _runs_of(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
     for start in range(0, len(records), RUN_MESSAGES_MAX):
-        some = records[start : start + RUN_MESSAGES_MAX]
-        begin = 0
-        for end in cuts(some, RUN_BYTES_MAX):
-            yield some[begin:end]
-            begin = end
+        for some, _ in stretches(records[start : start + RUN_MESSAGES_MAX], RUN_BYTES_MAX):
+            yield some

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
-from typing import Any
 
 import msgspec
 import numpy as np
@@ -67,31 +66,40 @@ def _rows(
     events: PredictionColumns, columns: Columns, places: Ints, hashes: Hashes, chars_max: int
 ) -> list[SampledRow]:
     chosen = places.tolist()
-    features_of = events.encodable_features if columns.are_plain else _wieldy_features(events, columns, chars_max)
+    features = (events.encodable_features if columns.are_plain else _wieldy_features(events, columns, chars_max))(
+        chosen
+    )
     ids, labels = events.event_ids, events.labels
     return [
         SampledRow(
             hash=hashed,
             event_id=ids[place],
             time=time,
-            features=features_of(place),
+            features=shown,
             prediction=labels[place],
             confidence=confidence,
         )
-        for place, hashed, time, confidence in zip(
-            chosen, hashes.tolist(), events.times_ms[places].tolist(), events.confidence[places].tolist(), strict=True
+        for place, hashed, time, shown, confidence in zip(
+            chosen,
+            hashes.tolist(),
+            events.times_ms[places].tolist(),
+            features,
+            events.confidence[places].tolist(),
+            strict=True,
         )
     ]
 
 
-def _wieldy_features(events: PredictionColumns, columns: Columns, chars_max: int) -> Callable[[int], Any]:
-    """What gives the watched features of an event, cut to what a sample holds."""
+def _wieldy_features(
+    events: PredictionColumns, columns: Columns, chars_max: int
+) -> Callable[[Sequence[int]], Sequence[dict[str, Scalar]]]:
+    """What gives the watched features of events, cut to what a sample holds."""
 
     def features_of(place: int) -> dict[str, Scalar]:
         features = events.row_features(place)
         return {name: _wieldy(features[name], chars_max) for name in columns.names if name in features}
 
-    return features_of
+    return lambda places: list(map(features_of, places))
 
 
 def _wieldy(value: Scalar, chars_max: int) -> Scalar:

@@ -83,7 +83,7 @@ def _evidence_rows(
         "event_id": taken(events.event_ids),
         "time": events.times_ms[seen].tolist(),
         "model_version": taken(events.model_versions),
-        "features": map(events.encodable_features, places),
+        "features": events.encodable_features(places),
         "prediction": taken(events.labels),
         "confidence": events.confidence[seen].tolist(),
         "learn": events.learnable[seen].tolist(),

@@ -71,7 +71,7 @@ class PredictionColumns:
     features: Mapping[str, FeatureColumn]
     row: Callable[[int], Prediction]
     row_features: Callable[[int], dict[str, Scalar]]
-    encodable_features: Callable[[int], Any]
+    encodable_features: Callable[[Sequence[int]], Sequence[Any]]
 
     def __len__(self) -> int:
         return len(self.event_ids)
@@ -106,7 +106,7 @@ class PredictionColumns:
             },
             row=lambda place: self.row(chosen[place]),
             row_features=lambda place: self.row_features(chosen[place]),
-            encodable_features=lambda place: self.encodable_features(chosen[place]),
+            encodable_features=lambda places: self.encodable_features([chosen[place] for place in places]),
         )
 
     @classmethod
@@ -131,7 +131,7 @@ class PredictionColumns:
             features=features_of_rows([event.features for event in events]),
             row=events.__getitem__,
             row_features=lambda place: events[place].features,
-            encodable_features=lambda place: events[place].features,
+            encodable_features=lambda places: [events[place].features for place in places],
         )
 
     @classmethod
@@ -150,6 +150,14 @@ class PredictionColumns:
 
             return found
 
+        def encodable_features(places: Sequence[int]) -> Sequence[Any]:
+            by_piece: list[list[int]] = [[] for _ in pieces]
+            numbers = [bisect_right(starts, place) - 1 for place in places]
+            for number, place in zip(numbers, places, strict=True):
+                by_piece[number].append(place - starts[number])
+            found = [iter(piece.encodable_features(some)) for piece, some in zip(pieces, by_piece, strict=True)]
+            return [next(found[number]) for number in numbers]
+
         return cls(
             model=pieces[0].model,
             event_ids=_chained(pieces, "event_ids"),
@@ -166,7 +174,7 @@ class PredictionColumns:
             features=_joined_features(pieces),
             row=ask("row"),
             row_features=ask("row_features"),
-            encodable_features=ask("encodable_features"),
+            encodable_features=encodable_features,
         )
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Protocol
 
-__all__ = ["Record", "by_partition", "cuts", "header_of"]
+__all__ = ["Record", "by_partition", "cuts", "header_of", "stretches"]
 
 Headers = list[tuple[str, bytes | None]]
 
@@ -51,18 +51,30 @@ def by_partition(records: Sequence[Record]) -> Iterable[Sequence[Record]]:
     return [found[partition] for partition in sorted(found)]
 
 
+def stretches(records: Sequence[Record], bytes_max: int) -> Iterator[tuple[Sequence[Record], int]]:
+    """The records in parts of at most ``bytes_max`` bytes, but for a single larger record, and the bytes of each."""
+    sizes = list(map(len, records))
+    begin = 0
+    for end in _cuts(sizes, bytes_max):
+        yield (records, sum(sizes)) if end - begin == len(records) else (records[begin:end], sum(sizes[begin:end]))
+        begin = end
+
+
 def cuts(records: Sequence[Record], bytes_max: int) -> list[int]:
     """Where to cut so that no part but a single record has more than ``bytes_max`` bytes; the last is the end."""
-    sizes = list(map(len, records))
+    return _cuts(list(map(len, records)), bytes_max)
+
+
+def _cuts(sizes: Sequence[int], bytes_max: int) -> list[int]:
     if sum(sizes) <= bytes_max:
-        return [len(records)] if records else []
+        return [len(sizes)] if sizes else []
     found, begin, held = [], 0, 0
     for place, size in enumerate(sizes):
         if place > begin and held + size > bytes_max:
             found.append(place)
             begin, held = place, 0
         held += size
-    return [*found, len(records)]
+    return [*found, len(sizes)]
 
 
 def header_of(record: Record, name: str) -> bytes | None:

@@ -30,7 +30,7 @@ def plain(columns: PredictionColumns) -> dict[str, Any]:
             for name, column in columns.features.items()
             if any(value is not None for value in column.values)
         },
-        "encoded": [msgspec.json.decode(msgspec.json.encode(columns.encodable_features(place))) for place in places],
+        "encoded": [msgspec.json.decode(msgspec.json.encode(one)) for one in columns.encodable_features(places)],
         "rows": [columns.row(place) for place in places],
         "hashes": columns.hashes.tolist(),
     }

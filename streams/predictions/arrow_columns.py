@@ -126,7 +126,7 @@ class Cells(NamedTuple):
             features=self.features.columns,
             row=self.row,
             row_features=self.features.row,
-            encodable_features=self.features.row,
+            encodable_features=lambda places: list(map(self.features.row, places)),
         )
 
 

@@ -60,7 +60,7 @@ def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> Predictio
         features=_feature_columns(shape, column["features"]),
         row=row,
         row_features=row_features,
-        encodable_features=column["features"].__getitem__,
+        encodable_features=lambda places: list(map(column["features"].__getitem__, places)),
     )
 
 
