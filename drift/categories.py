@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from operator import itemgetter
 
 import msgspec
 
@@ -64,7 +65,7 @@ def most_common(counts: CategoryCounts, categories_max: int) -> CategoryCounts:
     """The same counts with at most ``categories_max`` names; among equals the first by name stay."""
     if len(counts.counts) <= categories_max:
         return counts
-    ranked = sorted(counts.counts.items(), key=lambda item: (-item[1], item[0]))
+    ranked = sorted(sorted(counts.counts.items()), key=itemgetter(1), reverse=True)
     rest = sum(seen for _, seen in ranked[categories_max:])
     return CategoryCounts(counts=dict(ranked[:categories_max]), missing=counts.missing, other=counts.other + rest)
 

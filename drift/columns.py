@@ -116,16 +116,24 @@ def _split(column: FeatureColumn) -> tuple[Sequence[object] | None, Texts | None
 
 
 def _fill(row: Floats, values: Any) -> None:
-    """Put numbers into a row; None becomes NaN."""
-    if isinstance(values, np.ndarray):
-        row[:] = values
-        return
+    """Put numbers into a row."""
+    row[:] = values if isinstance(values, np.ndarray) else _doubles(values)
+
+
+def _doubles(values: Sequence[Any]) -> Floats:
+    """Numbers as an array, at a quarter of what numpy takes for it; None becomes NaN."""
     try:
-        row[:] = _doubles(values)
-    except struct.error:  # None, or an integer beyond a double
-        row[:] = [np.nan if (number := number_of(value)) is None else number for value in values]
+        return _packed(values)
+    except struct.error:  # there is None
+        return _doubles_of_some(values)
 
 
-def _doubles(values: Sequence[object]) -> Floats:
-    """Numbers as an array, at a quarter of what numpy takes for it."""
+def _doubles_of_some(values: Sequence[Any]) -> Floats:
+    try:
+        return _packed([np.nan if value is None else value for value in values])
+    except struct.error:  # there is an integer beyond a double
+        return np.array(list(map(number_of, values)), np.float64)
+
+
+def _packed(values: Sequence[Any]) -> Floats:
     return np.frombuffer(struct.pack(f"{len(values)}d", *values))

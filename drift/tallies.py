@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
+from itertools import accumulate, islice
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -41,22 +41,28 @@ def tallies(columns: Sequence[Coded], runs: Runs) -> list[Tally]:
 
 def _tallies(columns: Sequence[Coded], runs: Runs) -> Iterator[Tally]:
     """A cell of the table belongs to a column, a run and a name; each event of each column is in one cell."""
-    shape = len(columns), len(runs.starts), max(len(column.names) for column in columns)
+    width = max(len(column.names) for column in columns)
+    column_cells = len(runs.starts) * width
     codes = np.frombuffer(b"".join(column.codes for column in columns), np.uint8).reshape(len(columns), -1)
-    cells = runs.of_events * shape[2] + codes
-    cells += np.arange(len(columns))[:, None] * (shape[1] * shape[2])
+    cells = runs.of_events * width + codes
+    cells += np.arange(0, len(columns) * column_cells, column_cells)[:, None]
     cells = cells.ravel()
-    table = np.bincount(cells, minlength=shape[0] * shape[1] * shape[2]).reshape(shape)
+    table = np.bincount(cells, minlength=len(columns) * column_cells).reshape(len(columns), -1, width)
     absent = _taken_out(table, [column.names.index(None) if None in column.names else -1 for column in columns])
     is_met = table > 0
     met = _first_met(cells, is_met.ravel())
-    names = [name for column in columns for name in (*column.names, *[None] * (shape[2] - len(column.names)))]
-    places = met % shape[2] + met // (shape[1] * shape[2]) * shape[2]
-    pairs: Iterator[tuple[Any, int]] = zip(
-        map(names.__getitem__, places.tolist()), table.ravel()[met].tolist(), strict=True
-    )
+    names = _names_at(columns, met // column_cells, met % width)
+    pairs: Iterator[tuple[Any, int]] = zip(names, table.ravel()[met].tolist(), strict=True)
     for missing, lengths in zip(absent.tolist(), np.add.reduce(is_met, axis=2, dtype=np.int64).tolist(), strict=True):
         yield Tally([dict(islice(pairs, length)) for length in lengths], missing)
+
+
+def _names_at(columns: Sequence[Coded], places: Ints, codes: Ints) -> Iterator[str | None]:
+    """The name of each code, in the column at each place."""
+    sizes = [len(column.names) for column in columns]
+    begins = np.array([0, *accumulate(sizes[:-1])])
+    names = [name for column in columns for name in column.names]
+    return map(names.__getitem__, (begins[places] + codes).tolist())
 
 
 def _taken_out(table: Ints, none_codes: list[int]) -> Ints:

@@ -89,6 +89,13 @@ def test_mixed_feature_is_counted_as_number_and_as_text() -> None:
     assert block.categorical["feature.x"].missing == 2
 
 
+def test_integers_beyond_a_double_are_clipped_and_what_is_missing_stays_missing() -> None:
+    """JSON may hold an integer of any size; it counts as the largest number there is."""
+    (block,) = build([event(place, {"x": x}) for place, x in enumerate([10**400, None, -(10**400), 0.5])])
+    summary = block.numeric["feature.x"]
+    assert (summary.count, summary.missing, summary.minimum, summary.maximum) == (3, 1, -1e100, 1e100)
+
+
 def test_booleans_are_numbers() -> None:
     """True and False are 1 and 0."""
     (block,) = build([event(place, {"x": place % 2 == 0}) for place in range(4)])
