@@ -4,8 +4,8 @@ One embedded Kafka and one embedded ClickHouse, the same events, the peers in al
 its own, the median of ``--runs``. A bare insert sends the very inserts that RECORD made in a run before, encoded before
 the clock runs, one after the other, and nothing else: as JSONEachRow, which is the floor, and as ArrowStream, which is
 what RECORD sends. RECORD has a process of its own, and its clock runs from the assignment of partitions until the last
-row is stored. CPU is that of the process, the Kafka client's threads included, and beside it ClickHouse's; memory is the
-peak of what is resident of RECORD's process.
+row is stored. CPU is that of the process, the Kafka client's threads included, and beside it ClickHouse's; memory is
+the peak of what is resident of RECORD's process.
 """
 
 from __future__ import annotations

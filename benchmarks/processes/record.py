@@ -1,4 +1,4 @@
-"""RECORD as the program runs it, in a process of its own, from the assignment of partitions until the last row is stored.
+"""RECORD as the program runs it, in a process of its own, from the assignment until the last row is stored.
 
 It says what it stored, how fast, what it cost here and in ClickHouse, and its peak of resident memory.
 """
@@ -93,9 +93,7 @@ def record(kafka: KafkaSettings, warehouse: Warehouse, recording: Recording) -> 
             stop.set()
 
     (topic,) = (topic for topic in ALL_TOPICS if topic.name == backlog.topic)
-    batches = GroupBatches(
-        kafka, group=backlog.group, topics=[topic], handle=handle, on_assign=assigned, batch=BATCH
-    )
+    batches = GroupBatches(kafka, group=backlog.group, topics=[topic], handle=handle, on_assign=assigned, batch=BATCH)
     timer = threading.Timer(SECONDS_MAX, stop.set)
     timer.start()
     batches.run(stop)
