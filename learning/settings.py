@@ -78,7 +78,7 @@ class LearnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Ids of corrections and events remembered to ignore a repeat; the oldest are forgotten."""
 
     scored_events_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 50_000
-    """Events of one batch that the model scores, as many as are judged together; those past it get the producer's own confidence."""
+    """Events judged together that the model scores; those past it get the producer's own confidence."""
 
     snapshot_bytes_max: Annotated[int, Meta(ge=1_024, le=1_000_000_000)] = 64 * 1024 * 1024
     """Largest snapshot or checkpoint, compressed or not, that is written or read."""

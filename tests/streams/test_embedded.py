@@ -29,7 +29,7 @@ from streams.settings import EmbeddedKafkaSettings, KafkaSettings
 pytestmark = pytest.mark.servers
 ROOT = Path(embedded.__file__).resolve().parent.parent
 ENDED_SECONDS_MAX = 60.0
-"""Brokers hand over what they lead before they end; on a busy machine, and with one of them lost, that takes a while."""
+"""Brokers hand over what they lead before they end; with one of them lost that takes a while."""
 TOPIC = "watchloop.models"
 
 STARTER = """
