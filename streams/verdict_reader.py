@@ -57,10 +57,18 @@ class VerdictReader:
     def read(self, seconds_max: float = 1.0) -> list[Verdict]:
         """The verdicts of the next messages, as soon as there are any; empty where none come within ``seconds_max``.
 
-        At most ``read_messages_max`` messages are taken, each whole.
+        At most ``read_messages_max`` messages are taken, each whole, and as many again while they hold other models' only.
         """
-        taken: list[Message] = []
         deadline = time.monotonic() + seconds_max
+        while True:
+            taken = self._take(deadline)
+            found = [verdict for message in taken for verdict in self._verdicts(message)]
+            if found or not taken or time.monotonic() >= deadline:
+                return found
+
+    def _take(self, deadline: float) -> list[Message]:
+        """The messages that are there, after the first has come; none where none does."""
+        taken: list[Message] = []
         while len(taken) < self._settings.read_messages_max:
             message = self._consumer.poll(0 if taken else max(0.0, deadline - time.monotonic()))
             if self._lost:
@@ -75,7 +83,7 @@ class VerdictReader:
             else:
                 self.last_error = error.str()
                 LOGGER.warning("verdicts not read: %s", self.last_error)
-        return [verdict for message in taken for verdict in self._verdicts(message)]
+        return taken
 
     def commit(self) -> bool:
         """Say that all verdicts handed out were handled; False where no broker takes it, after some ten seconds.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -141,6 +142,18 @@ def test_only_the_asked_models(kafka_topics: KafkaSettings, models: Any) -> None
     with VerdictReader(kafka_topics, group="service", models=models) as reader:
         assert sorted(read(reader, len(asked))) == sorted(f"{model}-0" for model in asked)
         assert reader.read(0.5) == []
+
+
+def test_a_read_waits_while_only_others_come(kafka_topics: KafkaSettings) -> None:
+    """Verdicts of models that are not asked for do not end the wait; the time does, and it says nothing then."""
+    publish(kafka_topics, [0], "spam")
+    with VerdictReader(kafka_topics, group="service", models="churn") as reader:
+        assert reader.read(5.0) == []
+        later = threading.Timer(0.5, publish, (kafka_topics, [1, 2], "spam"))
+        last = threading.Timer(1.0, publish, (kafka_topics, [3], "churn"))
+        later.start()
+        last.start()
+        assert [one.model for one in reader.read(SECONDS_MAX)] == ["churn"]
 
 
 def test_a_read_is_bounded(kafka_topics: KafkaSettings) -> None:
