@@ -57,7 +57,7 @@ class VerdictReader:
     def read(self, seconds_max: float = 1.0) -> list[Verdict]:
         """The verdicts of the next messages, as soon as there are any; empty where none come within ``seconds_max``.
 
-        At most ``read_messages_max`` messages are taken, each whole, and as many again while they hold other models' only.
+        At most ``read_messages_max`` messages are taken, each whole, and as many again while all are other models'.
         """
         deadline = time.monotonic() + seconds_max
         while True:
