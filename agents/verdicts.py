@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -62,12 +62,13 @@ class Verdicts:
             for data in encoded_verdicts(rows, VERDICTS_PER_MESSAGE_MAX):
                 outbox.send(VERDICTS, key, data)
             return
-        told = self.triage.seen | flags(self.settled, len(rows))
+        told = self.triage.seen | flags(self.settled, len(self.events))
+        made = list(rows)
         for topic, places in ((VERDICTS, np.flatnonzero(told)), (VERDICTS_ACCEPTED, np.flatnonzero(~told))):
-            for data in encoded_verdicts([rows[place] for place in places.tolist()], VERDICTS_PER_MESSAGE_MAX):
+            for data in encoded_verdicts((made[place] for place in places.tolist()), VERDICTS_PER_MESSAGE_MAX):
                 outbox.send(topic, key, data)
 
-    def _rows(self, policy_version: str, now_ms: int) -> list[Any]:
+    def _rows(self, policy_version: str, now_ms: int) -> Iterator[Any]:
         events, triage = self.events, self.triage
         constant: dict[str, object] = {
             "model": events.model,

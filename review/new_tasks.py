@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import repeat
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
@@ -64,20 +64,20 @@ def new_tasks(
         "task_id": ids,
         "lane": lanes,
         "due_at": due,
-        "priority": map(priority_of, lanes, scores),
+        "priority": list(map(priority_of, lanes, scores)),
         "reasons": taken(decisions.reasons),
         "choices": _choices(events, places, tuple(choices), learned.answers),
         "inclusion_probability": decisions.inclusion_probability[seen].tolist(),
         "uncertainty": decisions.uncertainty[seen].tolist(),
-        "evidence": _evidence_rows(events, seen, places, learned),
+        "evidence": list(_evidence_rows(events, seen, places, learned)),
     }
     constant = {"model": events.model, "created_at": created_at, "changed_at": created_at}
-    return NewTasks(places, ids, _tasks.make(len(places), constant=constant, columns=columns))
+    return NewTasks(places, ids, list(_tasks.make(len(places), constant=constant, columns=columns)))
 
 
 def _evidence_rows(
     events: PredictionColumns, seen: npt.NDArray[np.int64], places: list[int], learned: LearnedAnswers
-) -> list[Any]:
+) -> Iterator[Any]:
     taken = _taker(places)
     columns: dict[str, Any] = {
         "event_id": taken(events.event_ids),

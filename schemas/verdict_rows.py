@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +18,7 @@ VERDICT_ROWS: Final = WireRows(Verdict)
 _encoder: Final = msgspec.json.Encoder()
 
 
-def encoded_verdicts(rows: list[Any], rows_max: int) -> Iterable[bytes]:
-    """JSON arrays of at most ``rows_max`` Verdicts each."""
-    for start in range(0, len(rows), rows_max):
-        yield _encoder.encode(rows[start : start + rows_max])
+def encoded_verdicts(rows: Iterator[Any], rows_max: int) -> Iterator[bytes]:
+    """JSON arrays of at most ``rows_max`` Verdicts each; a row is made when it is encoded, and gone afterwards."""
+    while some := list(islice(rows, rows_max)):
+        yield _encoder.encode(some)

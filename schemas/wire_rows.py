@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import repeat
 from typing import Any, Generic, TypeVar
 
@@ -30,23 +30,24 @@ class WireRows(Generic[W]):
             f"{kind.__name__}Row", list(map(_positional, fields)), frozen=True, gc=False, omit_defaults=True
         )
 
-    def make(self, count: int, *, constant: Mapping[str, object], columns: Mapping[str, Iterable[object]]) -> list[Any]:
-        """``count`` rows: fields that are the same in all, columns of ``count`` values, and defaults.
+    def make(
+        self, count: int, *, constant: Mapping[str, object], columns: Mapping[str, Sequence[object]]
+    ) -> Iterator[Any]:
+        """``count`` rows, one at a time: fields that are the same in all, columns of values, and defaults.
 
-        Raises KeyError where a field without a default is missing, ValueError where a column is too short.
+        Raises KeyError where a field without a default is missing, ValueError where a column has another length.
         """
-        values = []
+        values: list[Iterable[object]] = []
         for name, default in self._defaults:
             if name in columns:
+                if len(columns[name]) != count:
+                    raise ValueError(f"{len(columns[name])} values of {name!r} for {count} rows of {self._kind}")
                 values.append(columns[name])
             elif name in constant or default is not msgspec.NODEFAULT:
                 values.append(repeat(constant.get(name, default), count))
             else:
                 raise KeyError(f"{self._kind} has no default for {name!r}")
-        rows = list(map(self._struct, *values))
-        if len(rows) != count:
-            raise ValueError(f"{len(rows)} rows of {self._kind} where {count} are wanted: a column is too short")
-        return rows
+        return map(self._struct, *values)
 
 
 def _positional(field: FieldInfo) -> Any:
