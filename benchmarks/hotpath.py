@@ -93,7 +93,8 @@ def run(parts: list[str], sizes: Sizes, quix: Path | None) -> None:
         tempfile.TemporaryDirectory(prefix="watchloop-bench-") as folder,
         EmbeddedKafka(Path(folder) / "kafka", EmbeddedKafkaSettings()) as running,
     ):
-        stage = Stage(running.bootstrap, Path(folder), sizes, quix)
+        pids = [process.pid for process in running.processes.values()]
+        stage = Stage(running.bootstrap, Path(folder), sizes, quix, pids)
         stage.data.mkdir()
         warm_up(stage)
         for name in parts:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import itertools
+import math
+import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,8 @@ __all__ = ["Sizes", "Stage"]
 START_SECONDS_MAX = 90.0
 SECONDS_MAX = 300.0
 SNAPSHOT_BYTES_MAX = 1 << 30
+USER_TICKS, SYSTEM_TICKS = 11, 12
+"""Fields of proc(5)'s stat, counted behind the name."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -61,6 +65,7 @@ class Stage:
     folder: Path
     sizes: Sizes
     quix_python: Path | None = None
+    broker_pids: Sequence[int] = ()
     _numbers: Iterator[int] = dataclasses.field(default_factory=lambda: itertools.count(1))
 
     @contextlib.contextmanager
@@ -111,6 +116,13 @@ class Stage:
         events = load.events // part
         return {"expected": events, "warm_up": events // 6, "events_per_message": load.events_per_message}
 
+    def broker_seconds(self) -> float:
+        """CPU that the broker has used so far; NaN where the system does not tell."""
+        try:
+            return sum(map(cpu_seconds, self.broker_pids)) if self.broker_pids else math.nan
+        except OSError:
+            return math.nan
+
     @property
     def data(self) -> Path:
         """The workers' folder, with the public key of whoever publishes models."""
@@ -126,6 +138,12 @@ class Stage:
             outbox.send(MODEL_CHUNKS, chunk_key, chunk)
         outbox.send(MODELS, manifest_key(serving.model, STACK), snapshot.manifest)
         outbox.flush()
+
+
+def cpu_seconds(pid: int) -> float:
+    """Of a process, all its threads, as Linux counts it."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[USER_TICKS]) + int(fields[SYSTEM_TICKS])) / os.sysconf("SC_CLK_TCK")
 
 
 def kafka_spec(kafka: KafkaSettings) -> dict[str, Any]:

@@ -60,7 +60,8 @@ def report(load: Load, results: Results) -> str:
                 f"{costs[name]:.2f}",
                 f"{costs[name] / costs[FLOOR]:.2f}",
                 f"{CPU_MAX:g}" if is_intake and is_single else "",
+                f"{median_of(results, name, 'broker_us'):.2f}",
             )
         )
-    columns = (load.title, "events/s", "of the floor", "at least", "CPU µs/event", "× the floor", "at most")
+    columns = (load.title, "events/s", "of the floor", "at least", "CPU µs/event", "× the floor", "at most", "broker's")
     return table(columns, rows)
