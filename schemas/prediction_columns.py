@@ -52,8 +52,8 @@ class PredictionColumns:
 
     ``labels`` are the predictions as text; ``risk`` is NaN where none is given; ``reviewable`` and ``learnable`` are
     consent to review and to learning; ``probabilities``, ``slices`` and ``contents`` are None where no event has any.
-    ``row`` gives one event as a Struct, ``row_features`` its features, and ``encodable_features`` what encodes as their
-    JSON and need not be a dictionary: for the few that a person will see.
+    ``row_features`` gives the features of one event, and ``encodable_features`` what encodes as the JSON of several
+    events' and need not be a dictionary: for the few that a person will see.
     """
 
     model: str
@@ -69,7 +69,6 @@ class PredictionColumns:
     slices: Sequence[Mapping[str, str]] | None
     contents: Sequence[str | None] | None
     features: Mapping[str, FeatureColumn]
-    row: Callable[[int], Prediction]
     row_features: Callable[[int], dict[str, Scalar]]
     encodable_features: Callable[[Sequence[int]], Sequence[Any]]
 
@@ -104,7 +103,6 @@ class PredictionColumns:
             features={
                 name: FeatureColumn(taken(column.values), column.kinds) for name, column in self.features.items()
             },
-            row=lambda place: self.row(chosen[place]),
             row_features=lambda place: self.row_features(chosen[place]),
             encodable_features=lambda places: self.encodable_features([chosen[place] for place in places]),
         )
@@ -129,7 +127,6 @@ class PredictionColumns:
             slices=slices if any(slices) else None,
             contents=contents if contents.count(None) < len(contents) else None,
             features=features_of_rows([event.features for event in events]),
-            row=events.__getitem__,
             row_features=lambda place: events[place].features,
             encodable_features=lambda places: [events[place].features for place in places],
         )
@@ -141,14 +138,9 @@ class PredictionColumns:
             return pieces[0]
         starts = list(accumulate(map(len, pieces), initial=0))
 
-        def ask(name: str) -> Callable[[int], Any]:
-            asked = [getattr(piece, name) for piece in pieces]
-
-            def found(place: int) -> Any:
-                number = bisect_right(starts, place) - 1
-                return asked[number](place - starts[number])
-
-            return found
+        def row_features(place: int) -> dict[str, Scalar]:
+            number = bisect_right(starts, place) - 1
+            return pieces[number].row_features(place - starts[number])
 
         def encodable_features(places: Sequence[int]) -> Sequence[Any]:
             by_piece: list[list[int]] = [[] for _ in pieces]
@@ -172,8 +164,7 @@ class PredictionColumns:
             slices=_chained_if_any(pieces, "slices", {}),
             contents=_chained_if_any(pieces, "contents", None),
             features=_joined_features(pieces),
-            row=ask("row"),
-            row_features=ask("row_features"),
+            row_features=row_features,
             encodable_features=encodable_features,
         )
 

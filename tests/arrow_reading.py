@@ -8,7 +8,6 @@ from typing import Any
 from arrow_rows import ARROW_HEADERS
 from plain_record import PREFIX, PlainRecord
 
-from schemas.prediction import Prediction
 from schemas.reject import Reject
 from streams.predictions.inbox import Arrivals, read_predictions
 from streams.predictions.prediction_reader import PredictionReader, Readings
@@ -46,14 +45,14 @@ def carefully(records: Sequence[PlainRecord], **options: Any) -> Arrivals:
     return read_predictions(records, PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS, **options)
 
 
-def events(readings: Readings) -> list[Prediction]:
-    """All events in order of arrival."""
+def ids(readings: Readings) -> list[str]:
+    """The ids of all events in order of arrival."""
     found = [
-        (offset, index, part.columns.row(place))
+        placed
         for part in readings.parts
-        for place, (offset, index) in enumerate(zip(part.offsets.tolist(), part.indexes.tolist(), strict=True))
+        for placed in zip(part.offsets.tolist(), part.indexes.tolist(), part.columns.event_ids, strict=True)
     ]
-    return [event for _, _, event in sorted(found, key=lambda one: one[:2])]
+    return [event_id for _, _, event_id in sorted(found)]
 
 
 def only_reject(data: bytes, **options: Any) -> Reject:

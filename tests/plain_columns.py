@@ -31,6 +31,6 @@ def plain(columns: PredictionColumns) -> dict[str, Any]:
             if any(value is not None for value in column.values)
         },
         "encoded": [msgspec.json.decode(msgspec.json.encode(one)) for one in columns.encodable_features(places)],
-        "rows": [columns.row(place) for place in places],
+        "row_features": [sorted(map(repr, columns.row_features(place).items())) for place in places],
         "hashes": columns.hashes.tolist(),
     }

@@ -10,10 +10,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from schemas.prediction import CONSENT_GIVEN, Consent, Prediction, label_text, probabilities_problem
+from schemas.prediction import CONSENT_GIVEN, Consent, Prediction, label_text
 from schemas.prediction_columns import PredictionColumns
 from streams.predictions.arrow_cells import dicts_of, floats_of, lists_of, texts_of, times_ms_of
 from streams.predictions.arrow_features import FeatureCells, OddError, features_of
+from streams.predictions.checks import known_confidence
 
 __all__ = ["Cells", "ModelRows", "OddError", "cells_of", "models_of"]
 
@@ -89,27 +90,9 @@ class Cells(NamedTuple):
             )
         )
 
-    def row(self, place: int) -> Prediction:
-        """One row as an event."""
-        return Prediction(
-            self.event_ids[place],
-            self.model,
-            int(self.times_ms[place]),
-            self.features.row(place),
-            self.predictions[place],
-            self.versions[place],
-            _none_if_nan(self.confidence[place : place + 1])[0],
-            None if self.probabilities is None else self.probabilities[place],
-            {} if self.slices is None else self.slices[place],
-            _none_if_nan(self.risk[place : place + 1])[0],
-            self.subjects[place],
-            self.consents[place],
-            self.contents[place],
-            self.producers[place],
-        )
-
     def columns(self) -> PredictionColumns:
         """The same as columns."""
+        row_features = self.features.row  # not of self, which would keep every cell
         return PredictionColumns(
             model=self.model,
             event_ids=self.event_ids,
@@ -124,9 +107,8 @@ class Cells(NamedTuple):
             slices=self.slices,
             contents=self.contents if self.contents.count(None) < len(self.contents) else None,
             features=self.features.columns,
-            row=self.row,
-            row_features=self.features.row,
-            encodable_features=lambda places: list(map(self.features.row, places)),
+            row_features=row_features,
+            encodable_features=lambda places: list(map(row_features, places)),
         )
 
 
@@ -174,6 +156,9 @@ class _Reading:
         predictions = _as_field("prediction", lists_of(self._needed("prediction")))
         labels = predictions if type(predictions[0]) is str else list(map(label_text, predictions))
         confidence, probabilities = self._ratios("confidence"), self._dicts("probabilities")
+        known = known_confidence(confidence, labels, probabilities)
+        if known is None:
+            raise OddError
         slices = self._dicts("slices")
         contents = self._texts("content", None)
         if "content" in self._columns:
@@ -194,7 +179,7 @@ class _Reading:
             contents=contents,
             producers=self._texts("producer", self._producer),
             labels=labels,
-            known_confidence=_known_confidence(confidence, labels, probabilities),
+            known_confidence=known,
         )
         if self._json_bytes > bytes_max:
             raise OddError
@@ -260,23 +245,6 @@ class _Reading:
             texts = _longest(feature.values) if str in feature.kinds else 0
             self._json_bytes += JSON_BYTES_PER_CHAR * (len(name) + texts) + JSON_BYTES_PER_VALUE
         return found
-
-
-def _known_confidence(given: Floats, labels: Sequence[str], probabilities: Sequence[Any] | None) -> Floats:
-    """The model's own probability that each answer is right."""
-    if probabilities is None:
-        if np.isnan(given).any():
-            raise OddError
-        return given
-    for label, one in zip(labels, probabilities, strict=True):
-        if one is not None and probabilities_problem(label, one):
-            raise OddError
-    found = given.copy()
-    for place in np.flatnonzero(np.isnan(given)).tolist():
-        if probabilities[place] is None:
-            raise OddError
-        found[place] = probabilities[place][labels[place]]
-    return found
 
 
 def _longest(values: Iterable[Any]) -> int:

@@ -10,10 +10,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from schemas.prediction import CONSENT_GIVEN, Prediction, confidence_of, epoch_ms, label_text
+from schemas.prediction import CONSENT_GIVEN, epoch_ms, label_text
 from schemas.prediction_columns import FeatureColumn, PredictionColumns
 from schemas.wire import Scalar
-from streams.predictions.checks import problem_in_meaning
+from streams.predictions.checks import known_confidence
 from streams.predictions.shapes import ABSENT, SHAPED_FIELDS, Shape
 
 __all__ = ["are_usual", "columns_of"]
@@ -36,31 +36,28 @@ def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> Predictio
     times_ms = _times(column["time"])
     if times_ms.min() < 0 or times_ms.max() > latest_ms:
         return None
-    row_features = _row_features_of(shape, column["features"])
-    row = _row_of(shape, events, row_features)
-    confidence, has_probabilities = column["confidence"], _has_any(column["probabilities"])
-    if has_probabilities or None in confidence:
-        rows = list(map(row, range(len(events))))
-        if any(problem_in_meaning(one, latest_ms) for one in rows):
-            return None
-        confidence = tuple(map(confidence_of, rows))
+    labels = _labels(column["prediction"])
+    probabilities = column["probabilities"] if _has_any(column["probabilities"]) else None
+    confidence = known_confidence(np.array(column["confidence"], np.float64), labels, probabilities)
+    if confidence is None:
+        return None
+    features = column["features"]  # what is asked for later keeps these alive, not the events
     return PredictionColumns(
         model=shape.model,
         event_ids=column["event_id"],
         times_ms=times_ms,
         model_versions=column["model_version"],
-        labels=_labels(column["prediction"]),
-        confidence=np.array(confidence, np.float64),
-        probabilities=column["probabilities"] if has_probabilities else None,
+        labels=labels,
+        confidence=confidence,
+        probabilities=probabilities,
         risk=np.array(column["risk"], np.float64) if _has_any(column["risk"]) else np.full(len(events), np.nan),
         reviewable=_consents(column["consent"], "review"),
         learnable=_consents(column["consent"], "learn"),
         slices=column["slices"] if any(column["slices"]) else None,
         contents=column["content"] if _has_any(column["content"]) else None,
-        features=_feature_columns(shape, column["features"]),
-        row=row,
-        row_features=row_features,
-        encodable_features=lambda places: list(map(column["features"].__getitem__, places)),
+        features=_feature_columns(shape, features),
+        row_features=_row_features_of(shape, features),
+        encodable_features=lambda places: list(map(features.__getitem__, places)),
     )
 
 
@@ -111,16 +108,3 @@ def _row_features_of(shape: Shape, features: Column) -> Callable[[int], dict[str
         return {name: value for name, value in found.items() if value is not msgspec.UNSET} if sparse else found
 
     return row_features
-
-
-def _row_of(
-    shape: Shape, events: Sequence[Any], row_features: Callable[[int], dict[str, Scalar]]
-) -> Callable[[int], Prediction]:
-    features_at = SHAPED_FIELDS.index("features")
-
-    def row(place: int) -> Prediction:
-        event_id, *fields = _astuple(events[place])
-        fields[features_at - 1] = row_features(place)
-        return Prediction(event_id, shape.model, *fields)
-
-    return row

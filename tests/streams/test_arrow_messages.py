@@ -11,13 +11,13 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from arrow_reading import DAY_MS, NOW_MS, Headers, carefully, events, only_reject, prediction, read, record
+from arrow_reading import DAY_MS, NOW_MS, Headers, carefully, ids, only_reject, prediction, read, reader, record
 from arrow_rows import ARROW_HEADERS, Style, arrow_of, stream_of, table_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from plain_columns import plain
+from plain_readings import plain_arrivals, plain_parts
 
-from schemas.prediction import epoch_ms
 from schemas.prediction_columns import PredictionColumns
 from streams.predictions import arrow_stream
 from streams.predictions.inbox import original_of
@@ -166,11 +166,7 @@ def test_many_messages_give_what_each_gives(
     records += [record(json.dumps(prediction(n)).encode(), len(values) + n, headers=[]) for n in range(more)]
     found, careful = read(records), carefully(records)
     assert found.rejects == careful.rejects
-    assert events(found) == careful.events
-    places = sorted(
-        place for part in found.parts for place in zip(part.offsets.tolist(), part.indexes.tolist(), strict=True)
-    )
-    assert places == sorted(zip(careful.offsets, careful.indexes, strict=True))
+    assert plain_parts(found) == plain_arrivals(careful)
 
 
 def test_usual_messages_are_read_together() -> None:
@@ -192,7 +188,10 @@ def test_numbers_of_any_width() -> None:
     table = table.append_column("features", pa.array([features], pa.struct(kinds.items())))
     table = table.set_column(table.schema.get_field_index("confidence"), "confidence", pa.array([1], pa.uint8()))
     (part,) = read([record(stream_of(table))]).parts
-    assert part.columns.row(0).features == features
+    assert part.columns.row_features(0) == features
+    assert {name: list(column.values) for name, column in part.columns.features.items()} == {
+        name: [value] for name, value in features.items()
+    }
     assert part.columns.confidence.tolist() == [1.0]
 
 
@@ -208,8 +207,8 @@ def test_missing_numbers() -> None:
     assert [part.columns.row_features(place) for place in range(2)] == [{}, {"age": 1.5}]
     assert list(part.columns.features["age"].values) == [None, 1.5]
     assert part.columns.confidence.tolist() == [1.0, 1.0]
-    assert part.columns.row(0).risk is None
-    assert part.columns.row(0).probabilities == {"stay": 1.0}
+    assert all(map(math.isnan, part.columns.risk.tolist()))
+    assert part.columns.probabilities == [{"stay": 1.0}] * 2
 
 
 @pytest.mark.parametrize("as_maps", [False, True])
@@ -217,7 +216,7 @@ def test_a_feature_without_end_is_a_reject(as_maps: bool) -> None:
     """JSON knows no infinity, and nothing behind INTAKE does: that row is refused, the others are not."""
     rows = [prediction(n, features={"age": age}) for n, age in enumerate([1.0, math.inf, 2.0, -math.inf])]
     found = read([record(arrow_of(rows, Style(as_maps=as_maps)))])
-    assert [event.event_id for event in events(found)] == ["e-0", "e-2"]
+    assert ids(found) == ["e-0", "e-2"]
     assert [(one.source_index, one.field) for one in found.rejects] == [(1, "$.features.age"), (3, "$.features.age")]
 
 
@@ -235,7 +234,7 @@ def test_unknown_columns_are_ignored() -> None:
     consent = pa.array([{"review": False, "by": [1]}] * 3)
     table = table.set_column(table.schema.get_field_index("consent"), "consent", consent)
     found = read([record(stream_of(table))])
-    assert (found.rejects, len(events(found))) == ([], 3)
+    assert (found.rejects, len(ids(found))) == ([], 3)
     assert found.parts[0].columns.reviewable.tolist() == [False] * 3
 
 
@@ -256,7 +255,7 @@ def test_no_rows_are_nothing() -> None:
 )
 def test_the_header_in_any_spelling(headers: Headers) -> None:
     """Names of headers, and media types, are compared without regard to case; the last one counts."""
-    assert len(events(read([record(arrow_of([prediction()]), headers=headers)]))) == 1
+    assert len(ids(read([record(arrow_of([prediction()]), headers=headers)]))) == 1
 
 
 def test_without_the_header_it_is_no_json() -> None:
@@ -272,7 +271,9 @@ def test_an_event_finds_its_bytes_again() -> None:
     message = record(arrow_of(rows, Style(text=pa.dictionary(pa.int32(), pa.string()))))
     one = original_of(message, 41)
     assert len(one) < 5_000
-    assert events(read([record(one)])) == [carefully([message]).events[41]]
+    again = carefully([record(one)])
+    assert again.events == [carefully([message]).events[41]]
+    assert plain_parts(read([record(one)])) == plain_arrivals(again)
 
 
 def test_headers_say_who_sends() -> None:
@@ -280,13 +281,17 @@ def test_headers_say_who_sends() -> None:
     rows = [prediction(0, producer="own"), prediction(1, producer=None)]
     headers: Headers = [*ARROW_HEADERS, ("ce_source", b"/service"), ("ce_id", b"x"), ("ce_time", b"never")]
     for message in (record(arrow_of(rows), headers=headers), record(arrow_of(rows[:1]), headers=headers)):
-        found = events(read([message]))
-        assert found == carefully([message]).events
-        assert [event.producer for event in found] == ["own", "/service"][: len(found)]
+        careful, (_, others) = carefully([message]), reader()._read_arrow([message])
+        assert [event.producer for event in careful.events] == ["own", "/service"][: len(careful.events)]
+        assert plain_parts(read([message])) == plain_arrivals(careful)
+        assert others == []
     headers[1] = ("ce_source", b"x" * 201)
-    found_wrong = read([record(arrow_of(rows), headers=headers)])
-    assert [event.producer for event in events(found_wrong)] == ["own"]
-    assert [(one.source_index, one.field) for one in found_wrong.rejects] == [(1, "ce_source")]
+    message = record(arrow_of(rows), headers=headers)
+    found, careful = read([message]), carefully([message])
+    assert [event.producer for event in careful.events] == ["own"]
+    assert plain_parts(found) == plain_arrivals(careful)
+    assert found.rejects == careful.rejects
+    assert [(one.source_index, one.field) for one in found.rejects] == [(1, "ce_source")]
 
 
 def test_times_of_any_unit() -> None:
@@ -296,7 +301,7 @@ def test_times_of_any_unit() -> None:
         far = -(2**62) if unit == "s" else 2**62
         times = pa.array([count, far], pa.int64()).cast(pa.timestamp(unit, "+02:00"))
         found = read([record(stream_of(table.append_column("time", times)))])
-        assert [epoch_ms(event.time) for event in events(found)] == [NOW_MS + (unit != "s")]
+        assert [part.columns.times_ms.tolist() for part in found.parts] == [[NOW_MS + (unit != "s")]]
         assert [(one.source_index, one.field) for one in found.rejects] == [(1, "$.time")]
 
 
@@ -321,7 +326,7 @@ def test_no_damage_raises(draw: st.DataObject) -> None:
     message = record(bytes(data))
     found, careful = read([message]), carefully([message])
     assert found.rejects == careful.rejects
-    assert events(found) == careful.events
+    assert plain_parts(found) == plain_arrivals(careful)
 
 
 def test_schemas_are_remembered_within_bounds() -> None:
@@ -332,5 +337,5 @@ def test_schemas_are_remembered_within_bounds() -> None:
     assert arrow_stream._plan_of.cache_info().currsize == arrow_stream.SCHEMAS_MAX
     before = arrow_stream._plan_of.cache_info().misses
     names = itertools.islice((f"{'f' * 190}{n}" for n in itertools.count()), 1_000)
-    assert len(events(read([record(arrow_of([prediction(features=dict.fromkeys(names, 1.0))]))]))) == 1
+    assert len(ids(read([record(arrow_of([prediction(features=dict.fromkeys(names, 1.0))]))]))) == 1
     assert arrow_stream._plan_of.cache_info().misses == before

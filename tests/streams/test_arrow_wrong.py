@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from arrow_reading import NOW_MS, carefully, events, only_reject, prediction, read, record
+from arrow_reading import NOW_MS, carefully, ids, only_reject, prediction, read, record
 from arrow_rows import ARROW_HEADERS, Style, arrow_of, stream_of, table_of
 from plain_record import PlainRecord
 
@@ -103,7 +103,7 @@ def test_texts_that_are_no_utf8() -> None:
 def test_rows_have_a_bound() -> None:
     """At the bound a message is read, one row more makes it a Reject."""
     rows = [prediction(n, features={}) for n in range(ARROW_ROWS_MAX + 1)]
-    assert len(events(read([record(arrow_of(rows[:-1]))]))) == ARROW_ROWS_MAX
+    assert len(ids(read([record(arrow_of(rows[:-1]))]))) == ARROW_ROWS_MAX
     assert (
         only_reject(arrow_of(rows)).reason == f"{ARROW_ROWS_MAX + 1} rows; an Arrow message may have {ARROW_ROWS_MAX}"
     )
@@ -140,7 +140,7 @@ def test_a_dictionary_is_not_a_bomb() -> None:
     content = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([long]))
     assert "bytes once unpacked" in only_reject(stream_of(table.append_column("content", content))).reason
     few = table.slice(0, 3).append_column("content", content.slice(0, 3))
-    assert len(events(read([record(stream_of(few))]))) == 3
+    assert len(ids(read([record(stream_of(few))]))) == 3
 
 
 def test_a_view_is_not_a_bomb() -> None:
@@ -154,14 +154,15 @@ def test_a_view_is_not_a_bomb() -> None:
     )
     assert "bytes once unpacked" in only_reject(stream_of(table.append_column("content", content))).reason
     few = table.slice(0, 3).append_column("content", long.slice(0, 3))
-    assert [event.content for event in events(read([record(stream_of(few))]))][1:] == [None, "short"]
+    (part,) = read([record(stream_of(few))]).parts
+    assert list(part.columns.contents or ())[1:] == [None, "short"]
 
 
 @pytest.mark.parametrize("length", [1_000, 100_000])
 def test_a_prediction_has_a_size(length: int) -> None:
     """A row is bounded as the same prediction is as JSON, its neighbours are kept, and at the bound it is taken."""
     rows = [prediction(), prediction(1, features={"text": "x" * length})]
-    whole = len(events(read([record(arrow_of(rows))])))
+    whole = len(ids(read([record(arrow_of(rows))])))
     size = len(json.dumps(rows[1], separators=(",", ":")))
     for bytes_max in range(size - 1, size + 200, 100):
         found = read([record(arrow_of(rows))], bytes_max=bytes_max)
@@ -169,4 +170,4 @@ def test_a_prediction_has_a_size(length: int) -> None:
     assert whole == 2
     found = read([record(arrow_of(rows))], bytes_max=size - 1)
     assert [(one.source_index, "bytes as JSON" in one.reason) for one in found.rejects] == [(1, True)]
-    assert [event.event_id for event in events(found)] == ["e-0"]
+    assert ids(found) == ["e-0"]

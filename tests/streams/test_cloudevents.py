@@ -6,10 +6,12 @@ import json
 from typing import Any
 
 import pytest
+from plain_readings import plain_arrivals, plain_parts
 from plain_record import PREFIX, PlainRecord
 
 from schemas.prediction import Prediction
 from schemas.reject import Reject
+from streams.predictions.envelope import usual_bodies
 from streams.predictions.gathered_events import GatheredEvents
 from streams.predictions.inbox import original_of, read_predictions
 from streams.predictions.prediction_reader import PredictionReader
@@ -50,8 +52,7 @@ def read(*records: PlainRecord) -> tuple[list[Prediction], list[Reject]]:
     for _ in range(2):
         found = reader.read(records, now_ms=NOW_MS)
         assert found.rejects == careful.rejects
-        events = [part.columns.row(place) for part in found.parts for place in range(len(part.columns))]
-        assert sorted(map(repr, events)) == sorted(map(repr, careful.events))
+        assert plain_parts(found) == plain_arrivals(careful)
     return careful.events, careful.rejects
 
 
@@ -92,7 +93,11 @@ def test_a_stream_of_them_is_read_by_shape() -> None:
     assert list(part.columns.event_ids) == ["ce-1", "ce-1", "e", "own"]
     arrays = [binary([prediction(event_id="a", time=NOW_MS), prediction(event_id="b", time=NOW_MS)])]
     (part,) = reader._read_shaped(arrays, GatheredEvents(1)) or ()
-    assert [part.columns.row(place).producer for place in range(2)] == ["/service"] * 2
+    assert list(part.columns.event_ids) == ["a", "b"]
+    bodies = usual_bodies(arrays)
+    assert bodies is not None
+    assert [event["producer"] for event in json.loads(bodies.json[0])] == ["/service"] * 2
+    assert [event.producer for event in read(*arrays)[0]] == ["/service"] * 2
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -18,7 +20,8 @@ from schemas.prediction_columns import PredictionColumns
 from streams.predictions.gathered_events import GatheredEvents
 from streams.predictions.inbox import read_predictions
 from streams.predictions.prediction_reader import Part, PredictionReader, Readings
-from streams.predictions.shapes import SHAPE_CHANGES_MAX, SHAPED_FEATURES_MAX
+from streams.predictions.shaped_columns import columns_of
+from streams.predictions.shapes import SHAPE_CHANGES_MAX, SHAPED_FEATURES_MAX, Shape
 
 NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
@@ -200,7 +203,51 @@ def test_whole_numbers_stay_whole() -> None:
     assert is_shaped(made, values)
     (part,) = read(made, values).parts
     assert list(part.columns.features["id"].values) == [2**60 + 1, 1.5]
-    assert isinstance(part.columns.row(0).features["id"], int)
+    assert isinstance(part.columns.row_features(0)["id"], int)
+
+
+@pytest.mark.parametrize(
+    ("changes", "confidence"),
+    [
+        ({"confidence": 0.25, "probabilities": {"stay": 0.75, "go": 0.25}}, 0.25),
+        ({"confidence": ..., "probabilities": {"stay": 0.75, "go": 0.25}}, 0.75),
+        ({"confidence": ..., "probabilities": {"true": 0.625, "false": 0.375}, "prediction": True}, 0.625),
+        ({"confidence": ...}, None),
+        ({"probabilities": {"go": 1.0}}, None),
+        ({"confidence": ..., "probabilities": {"go": 1.0}}, None),
+        ({"probabilities": {"stay": 0.5, "go": 0.25}}, None),
+    ],
+)
+@pytest.mark.parametrize("others", [{}, {"probabilities": {"stay": 1.0}}])
+def test_a_confidence_or_probabilities(
+    changes: dict[str, Any], confidence: float | None, others: dict[str, Any]
+) -> None:
+    """What probabilities say is read by shape as well; where they are wrong, the careful reader says how."""
+    made = reader()
+    read(made, [prediction()])
+    values = [prediction(0, **others), prediction(1, **changes)]
+    assert is_shaped(made, values) == (confidence is not None)
+    found = read(made, values)
+    if confidence is None:
+        assert [reject.source_offset for reject in found.rejects] == [1]
+    else:
+        assert found.parts[0].columns.confidence.tolist() == [0.9, confidence]
+
+
+def test_columns_keep_no_event_alive() -> None:
+    """Columns outlive the batch by far: of a decoded event nothing may stay but what they hold."""
+    shape = Shape.of("churn", [{"age": 41.5, "plan": "gold"}])
+    values = [prediction(number, subject=f"s-{number}") for number in range(3)]
+    events = msgspec.json.decode(json.dumps(values).encode(), type=list[shape.struct])  # type: ignore[name-defined]
+
+    def references() -> list[int]:
+        return [count for one in events for count in (sys.getrefcount(one), sys.getrefcount(one.subject))]
+
+    before = references()
+    columns = columns_of(shape, events, NOW_MS + DAY_MS)
+    assert columns is not None
+    assert references() == before
+    assert columns.row_features(2) == values[2]["features"]
 
 
 def test_one_bad_message_does_not_spoil_the_shape() -> None:
@@ -241,7 +288,7 @@ def test_what_has_no_shape_is_read_all_the_same(features: dict[str, Any]) -> Non
     read(made, values)
     assert not is_shaped(made, values)
     (part,) = read(made, values).parts
-    assert part.columns.row(2).features == features
+    assert part.columns.row_features(2) == features
 
 
 def test_models_beyond_the_bound_have_no_shape() -> None:
