@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import concurrent.futures
+import contextlib
 import threading
 from collections.abc import Callable, Sequence
 
@@ -10,6 +10,7 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.batches import ANSWER_SECONDS_MAX, Batches, Handler
+from streams.commit import STEP_SECONDS_MAX, Commit, CommitHung, until_done
 from streams.errors import SlotTaken
 from streams.outbox import HeldOutbox, Sending, producer_config
 from streams.records import Record, cuts
@@ -23,8 +24,6 @@ TRANSACTION_TIMEOUT_SECONDS = 10
 DELIVERY_SHARE = 0.6
 """Of that time a message may take to arrive; a transaction that failed by then can still be ended by who began it."""
 TRANSACTION_LINGER_MS = 2
-STEP_SECONDS_MAX = 5.0
-"""How long one step of a transaction is waited for before it is asked for again, or given up for a stop."""
 FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
 
 
@@ -56,8 +55,7 @@ class TransactionalBatches(Batches):
         self._committed = committed
         self._settings = settings
         self._producer = self._new_producer()
-        self._committer = concurrent.futures.ThreadPoolExecutor(1, thread_name_prefix=f"{group} commit")
-        self._under_way: concurrent.futures.Future[None] | None = None
+        self._under_way: Commit | None = None
         self._in_hand: Sequence[Record] = ()
         self._member: object = None
         self._stop = threading.Event()
@@ -77,7 +75,7 @@ class TransactionalBatches(Batches):
         """Until ``stop`` is set. Raises SlotTaken if another worker has the same slot, or this one was out for long."""
         self._stop = stop
         try:
-            self._until_done("the transactional id", lambda: self._producer.init_transactions(STEP_SECONDS_MAX))
+            self._begin()
             self._subscribe()
             while not stop.is_set():
                 self._handle_all(self._take())
@@ -93,8 +91,14 @@ class TransactionalBatches(Batches):
                 raise
             log.warning("stopped while Kafka does not answer; what is in hand comes again", error=cause.str())
         finally:
-            self._committer.shutdown()
+            if self._under_way is not None:
+                with contextlib.suppress(KafkaException, CommitHung):
+                    self._under_way.wait()
             self._close()
+
+    def _begin(self) -> None:
+        """Take the transactional id: whoever had it before is fenced, and what it had begun is ended."""
+        until_done("the transactional id", lambda: self._producer.init_transactions(STEP_SECONDS_MAX), self._stop)
 
     def _handle_all(self, messages: Sequence[Record]) -> None:
         """Handle what was taken, a transaction for each so many bytes."""
@@ -117,28 +121,12 @@ class TransactionalBatches(Batches):
         if not self._settled(taken):
             return False
         self._in_hand = messages
-        self._under_way = self._committer.submit(self._commit, held, self._next_offsets(messages), self._member)
+        self._under_way = self._commit(held, messages)
         return True
 
-    def _commit(self, held: HeldOutbox, offsets: list[TopicPartition], member: object) -> None:
-        self._producer.begin_transaction()
-        held.pour_into(self._producer)
-        self._until_done(
-            "offsets", lambda: self._producer.send_offsets_to_transaction(offsets, member, STEP_SECONDS_MAX)
-        )
-        self._until_done("a commit", lambda: self._producer.commit_transaction(STEP_SECONDS_MAX))
-
-    def _until_done(self, what: str, call: Callable[[], None]) -> None:
-        """Ask again as long as that may help (a broker that is away, a coordinator that moves) and nobody stops us."""
-        while True:
-            try:
-                call()
-            except KafkaException as error:
-                if not error.args[0].retriable() or self._stop.is_set():
-                    raise
-                log.warning("Kafka is slow, asking again", what=what, error=error.args[0].str())
-            else:
-                return
+    def _commit(self, held: HeldOutbox, messages: Sequence[Record]) -> Commit:
+        name, offsets = f"{self._group} commit", self._next_offsets(messages)
+        return Commit(self._producer, held, offsets, self._member, stop=self._stop, name=name)
 
     def _settled(self, taken: Sequence[Record]) -> bool:
         """Wait for the commit under way; False where it failed: its batch and all that is taken since come again."""
@@ -146,7 +134,10 @@ class TransactionalBatches(Batches):
         if under_way is None:
             return True
         try:
-            under_way.result()
+            under_way.wait()
+        except CommitHung:
+            self._start_anew("a step of a transaction does not come back", taken)
+            return False
         except KafkaException as error:
             self._abort(error, taken)
             return False
@@ -157,23 +148,25 @@ class TransactionalBatches(Batches):
         """End the transaction in hand and hand its batch out again; raises what cannot be put right."""
         cause = error.args[0]
         if cause.fatal() and cause.code() not in FENCED:
-            self._take_over(cause)
-            self._undo()
-            self._go_back([*self._in_hand, *taken])
+            self._start_anew(cause.str(), taken)
             return
         # A transaction that has failed already takes no more messages, and that error does not ask for its end.
         if not cause.txn_requires_abort() and cause.code() != KafkaError._STATE:
             raise error
         log.warning("transaction aborted, trying the batch again", error=cause.str())
-        self._until_done("the end of a failed transaction", lambda: self._producer.abort_transaction(STEP_SECONDS_MAX))
+        until_done(
+            "the end of a failed transaction", lambda: self._producer.abort_transaction(STEP_SECONDS_MAX), self._stop
+        )
         self._undo()
         self._rewind([*self._in_hand, *taken])
 
-    def _take_over(self, cause: KafkaError) -> None:
-        """A producer that has lost count with a broker never sends again: a new one ends what it had begun."""
-        log.warning("the producer cannot go on, a new one takes its place", error=cause.str())
+    def _start_anew(self, why: str, taken: Sequence[Record]) -> None:
+        """Such a producer never sends again: a new one ends what it had begun, and its batch is handed out again."""
+        log.warning("the producer cannot go on, a new one takes its place", error=why)
         self._producer = self._new_producer()
-        self._until_done("the transactional id", lambda: self._producer.init_transactions(STEP_SECONDS_MAX))
+        self._begin()
+        self._undo()
+        self._go_back([*self._in_hand, *taken])
 
     def _go_back(self, messages: Sequence[Record]) -> None:
         """Go on where the group stands: whether the last commit went through, only Kafka knows."""

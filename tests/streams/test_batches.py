@@ -289,6 +289,38 @@ def test_a_producer_that_lost_count_is_replaced(kafka_topics: KafkaSettings, run
     assert committed(kafka_topics, VERDICTS) == collections.Counter(values)
 
 
+def test_a_step_that_never_comes_back_is_left_behind(
+    kafka_topics: KafkaSettings, running: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the client may hang where a coordinator was lost: a new producer takes over, and what the old one had begun is
+    never committed, not even if its call comes back later.
+    """
+    monkeypatch.setattr("streams.commit.HUNG_SECONDS", 1.0)
+    values = send(kafka_topics, PREDICTIONS, 120)
+    undone: list[int] = []
+    came_back = threading.Event()
+    batches = transactional(kafka_topics, undo=lambda: undone.append(1))
+    old = batches._producer
+    attempts = itertools.count(1)
+
+    def hangs_once(*arguments: Any) -> None:
+        if next(attempts) == 2:
+            old.flush(SECONDS_MAX)
+            came_back.wait(SECONDS_MAX)
+        old.send_offsets_to_transaction(*arguments)
+
+    batches._producer = Wrapped(old, send_offsets_to_transaction=hangs_once)
+    loop = running(batches.run)
+    wait_for("verdicts", lambda: len(committed(kafka_topics, VERDICTS)) == 120, loop)
+    came_back.set()
+    more = send(kafka_topics, PREDICTIONS, 60, begin=120)
+    wait_for("more verdicts", lambda: len(committed(kafka_topics, VERDICTS)) == 180, loop)
+    loop.end()
+    assert loop.failure is None
+    assert undone == [1]
+    assert committed(kafka_topics, VERDICTS) == collections.Counter(values + more)
+
+
 def test_a_slow_handler_is_not_fenced(
     kafka_topics: KafkaSettings, running: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

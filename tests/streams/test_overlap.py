@@ -52,6 +52,13 @@ class Waiting:
         return [Message(self._number - found + place) for place in range(found)]
 
 
+class Ended:
+    """A commit that has gone through."""
+
+    def wait(self) -> None:
+        return None
+
+
 def rounds(ready: Sequence[int]) -> list[str]:
     """What happens while so many messages are ready at each round; a commit tells when it is heard of."""
     told: list[str] = []
@@ -72,7 +79,7 @@ def rounds(ready: Sequence[int]) -> list[str]:
         clock=consumer.clock,
     )
     made._consumer = consumer  # type: ignore[assignment]
-    made._commit = lambda *_: None  # type: ignore[method-assign]
+    made._commit = lambda *_: Ended()  # type: ignore[method-assign,assignment,return-value]
     for number in ready:
         consumer.ready += number
         made._handle_all(made._take())
