@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 __all__ = ["ADD"]
 
 INTAKE_WAIT_SECONDS = 0.01
-"""A verdict waits this long at most for others to come along; under load a batch is full before."""
+INTAKE_GATHER_SECONDS = 0.002
+"""A prediction waits this long at most for others to come along; under load a batch is full before."""
 
 STEADY = BatchSettings(events_max=2_000, wait_seconds=0.2)
 """For roles that work through what comes at their own pace."""
@@ -85,7 +86,11 @@ def _add_intake(plan: Plan) -> None:
         topics=GROUPS["intake"],
         handle=timed("intake", intake.handle),
         on_assign=None if seen is None else functools.partial(recall, settings, seen),
-        batch=BatchSettings(events_max=worker.batch_events_max, wait_seconds=INTAKE_WAIT_SECONDS),
+        batch=BatchSettings(
+            events_max=worker.batch_events_max,
+            wait_seconds=INTAKE_WAIT_SECONDS,
+            gather_seconds=INTAKE_GATHER_SECONDS,
+        ),
     )
     plan.add_loop("catalogue", catalogue.run)
     plan.add_loop("intake", batches.run)

@@ -47,18 +47,12 @@ def summary(figures: Sequence[Figure]) -> str:
 
 
 def alternating(stage: Stage, load: Load, peers: Mapping[str, Peer], runs: int) -> Results:
-    """Every peer ``runs`` times on the same events, in alternating order; the median counts.
-
-    ``broker_us`` is what it cost the broker, an event, from the peer's start to its end.
-    """
+    """Every peer ``runs`` times on the same events, in alternating order; the median counts."""
     results: Results = {name: [] for name in peers}
     for run in range(runs):
         with stage.filled(load) as kafka:
             for name in list(peers) if run % 2 == 0 else reversed(list(peers)):
-                before = stage.broker_seconds()
-                found = peers[name](kafka, load)
-                broker_us = (stage.broker_seconds() - before) / load.events * 1e6
-                results[name].append({**found, "broker_us": broker_us})
+                results[name].append(peers[name](kafka, load))
     return results
 
 

@@ -99,7 +99,7 @@ class Stage:
         with self.start(
             "plain", kafka, decode=decode or load.encoding, seconds_max=SECONDS_MAX, **self.extent(load)
         ) as child:
-            return child.wait_for("result", START_SECONDS_MAX + SECONDS_MAX)
+            return self._result(child, load)
 
     def intake(self, kafka: KafkaSettings, load: Load, *, slot: str = "0", **spec: object) -> Child:
         """A worker with the role intake."""
@@ -108,13 +108,20 @@ class Stage:
     def judged(self, kafka: KafkaSettings, load: Load) -> dict[str, Any]:
         """What INTAKE does with a load."""
         with self.intake(kafka, load) as child:
-            return child.wait_for("result", START_SECONDS_MAX + SECONDS_MAX)
+            return self._result(child, load)
 
     @staticmethod
     def extent(load: Load, part: int = 1) -> dict[str, Any]:
         """How much a process shall count: all that comes after a sixth; ``part`` processes share the load."""
         events = load.events // part
         return {"expected": events, "warm_up": events // 6, "events_per_message": load.events_per_message}
+
+    def _result(self, child: Child, load: Load) -> dict[str, Any]:
+        """What a process measured, and what each event cost the broker meanwhile (``broker_us``)."""
+        child.wait_for("assigned", START_SECONDS_MAX)
+        before = self.broker_seconds()
+        found = child.wait_for("result", SECONDS_MAX)
+        return {**found, "broker_us": (self.broker_seconds() - before) / load.events * 1e6}
 
     def broker_seconds(self) -> float:
         """CPU that the broker has used so far; NaN where the system does not tell."""

@@ -46,7 +46,8 @@ WAIT_SECONDS_MIN = 0.001
 @dataclasses.dataclass(frozen=True, slots=True)
 class BatchSettings:
     """How much is taken at once: at most ``events_max`` messages and about ``bytes_max`` bytes of them, waiting at most
-    ``wait_seconds`` for so many. What is beyond stays in Kafka until the next time.
+    ``wait_seconds`` for so many; with ``gather_seconds``, so long for the first, and then that for others to come along.
+    What is beyond stays in Kafka until the next time.
 
     Bytes are those of the messages' values. One message is taken however large it is, and where messages suddenly are
     larger a batch may have more than ``bytes_max``: ``streams.steps`` says how much. ``transaction_bytes_max`` bounds
@@ -56,6 +57,7 @@ class BatchSettings:
     events_max: int = 10_000
     bytes_max: int = 16 * 1024 * 1024
     wait_seconds: float = 0.05
+    gather_seconds: float | None = None
     transaction_bytes_max: int = 16 * 1024 * 1024
     fetch_kbytes_max: int = 65_536
 
@@ -170,11 +172,14 @@ class Batches:
         in hand is left to whoever owns the partition now.
         """
         taken: list[Record] = []
-        generation = self.generation
+        generation, gather_seconds = self.generation, self._batch.gather_seconds
         end = self._clock() + self._batch.wait_seconds
         step, wait_seconds = self._steps.begin(), self._batch.wait_seconds
         while True:
-            found = self._consume(step, min(wait_seconds, STEP_SECONDS_MAX))
+            is_first = gather_seconds is not None and not taken
+            found = self._consume(1 if is_first else step, min(wait_seconds, STEP_SECONDS_MAX))
+            if gather_seconds is not None and is_first and found:
+                end = self._clock() + gather_seconds
             taken += found
             if generation != self.generation:
                 self._begin_anew({(message.topic(), message.partition()) for message in taken})

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from queue import SimpleQueue
 from typing import Final
 
 import structlog
@@ -13,7 +14,7 @@ from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from streams.outbox import HeldOutbox
 
-__all__ = ["STEP_SECONDS_MAX", "Commit", "CommitHung", "until_done"]
+__all__ = ["STEP_SECONDS_MAX", "Commit", "CommitHung", "Committer", "until_done"]
 
 log = structlog.get_logger(__name__)
 
@@ -41,12 +42,35 @@ def until_done(what: str, call: Callable[[], None], stop: threading.Event) -> No
             return
 
 
+class Committer:
+    """A thread that a process need not wait for, which runs one commit after the other.
+
+    Always the same one: threads that come and go leave memory behind in the allocator.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._waiting: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        threading.Thread(target=self._run, name=name, daemon=True).start()
+
+    def submit(self, commit: Callable[[], None]) -> None:
+        """Run it when those before it are done."""
+        self._waiting.put(commit)
+
+    def close(self) -> None:
+        """End the thread when it is done with what it has."""
+        self._waiting.put(None)
+
+    def _run(self) -> None:
+        while (commit := self._waiting.get()) is not None:
+            commit()
+
+
 class Commit:
     """Begins a transaction, pours the outputs in, adds the offsets and commits.
 
     ``send_offsets_to_transaction`` of librdkafka may never come back once the broker that coordinates the group was
-    lost, whatever its timeout (librdkafka's issues 5456 and 5511). So the thread is one that a process need not wait
-    for, it knows no producer but its own, and each step is watched.
+    lost, whatever its timeout (librdkafka's issues 5456 and 5511). So it runs in a ``Committer``, knows no producer but
+    its own, and each step is watched.
     """
 
     def __init__(
@@ -56,15 +80,15 @@ class Commit:
         offsets: list[TopicPartition],
         member: object,
         *,
+        committer: Committer,
         stop: threading.Event,
-        name: str = "commit",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._producer, self._held, self._offsets, self._member = producer, held, offsets, member
         self._stop, self._clock = stop, clock
         self._asked_at: float | None = None
         self._done: Future[None] = Future()
-        threading.Thread(target=self._run, name=name, daemon=True).start()
+        committer.submit(self._run)
 
     def wait(self) -> None:
         """Until it is committed; raises KafkaException where that failed, CommitHung where it never ends."""

@@ -10,7 +10,7 @@ import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.batches import ANSWER_SECONDS_MAX, Batches, Handler
-from streams.commit import STEP_SECONDS_MAX, Commit, CommitHung, until_done
+from streams.commit import STEP_SECONDS_MAX, Commit, CommitHung, Committer, until_done
 from streams.errors import SlotTaken
 from streams.outbox import HeldOutbox, Sending, producer_config
 from streams.records import Record, cuts
@@ -55,6 +55,7 @@ class TransactionalBatches(Batches):
         self._committed = committed
         self._settings = settings
         self._producer = self._new_producer()
+        self._committer = Committer(f"{group} commit")
         self._under_way: Commit | None = None
         self._in_hand: Sequence[Record] = ()
         self._member: object = None
@@ -94,6 +95,7 @@ class TransactionalBatches(Batches):
             if self._under_way is not None:
                 with contextlib.suppress(KafkaException, CommitHung):
                     self._under_way.wait()
+            self._committer.close()
             self._close()
 
     def _begin(self) -> None:
@@ -125,8 +127,8 @@ class TransactionalBatches(Batches):
         return True
 
     def _commit(self, held: HeldOutbox, messages: Sequence[Record]) -> Commit:
-        name, offsets = f"{self._group} commit", self._next_offsets(messages)
-        return Commit(self._producer, held, offsets, self._member, stop=self._stop, name=name)
+        offsets = self._next_offsets(messages)
+        return Commit(self._producer, held, offsets, self._member, committer=self._committer, stop=self._stop)
 
     def _settled(self, taken: Sequence[Record]) -> bool:
         """Wait for the commit under way; False where it failed: its batch and all that is taken since come again."""
@@ -163,7 +165,8 @@ class TransactionalBatches(Batches):
     def _start_anew(self, why: str, taken: Sequence[Record]) -> None:
         """Such a producer never sends again: a new one ends what it had begun, and its batch is handed out again."""
         log.warning("the producer cannot go on, a new one takes its place", error=why)
-        self._producer = self._new_producer()
+        self._committer.close()
+        self._producer, self._committer = self._new_producer(), Committer(f"{self._group} commit")
         self._begin()
         self._undo()
         self._go_back([*self._in_hand, *taken])

@@ -35,8 +35,8 @@ def run(stage: Stage, figures: list[Figure]) -> Iterator[str]:
     def median(name: str, value: str) -> float:
         return float(statistics.median(one[value] for one in found[name]))
 
-    # The floor is whichever way of writing the loop is the quicker one here.
-    floor = min(SIMPLE, OVERLAPPED, key=lambda name: median(name, "p50_ms"))
+    # The floor is whichever way of writing the loop is the quicker one here, for each figure.
+    floor = {value: min(median(SIMPLE, value), median(OVERLAPPED, value)) for value in ("p50_ms", "p99_ms")}
     rows = []
     for name in found:
         is_intake = name == INTAKE
@@ -45,10 +45,10 @@ def run(stage: Stage, figures: list[Figure]) -> Iterator[str]:
             (
                 name,
                 f"{p50:.1f}",
-                f"{p50 / median(floor, 'p50_ms'):.2f}",
+                f"{p50 / floor['p50_ms']:.2f}",
                 f"{P50_MAX:g}" if is_intake else "",
                 f"{p99:.1f}",
-                f"{p99 / median(floor, 'p99_ms'):.2f}",
+                f"{p99 / floor['p99_ms']:.2f}",
                 f"{P99_MAX:g}" if is_intake else "",
                 f"{median(name, 'rate'):,.0f}",
             )
@@ -56,7 +56,7 @@ def run(stage: Stage, figures: list[Figure]) -> Iterator[str]:
     head = f"produce → readable, {sizes.rate:,} events/s"
     yield table((head, "p50 ms", "× the floor", "at most", "p99 ms", "× the floor", "at most", "read/s"), rows)
     for value, bound in (("p50_ms", P50_MAX), ("p99_ms", P99_MAX)):
-        ratio = median(INTAKE, value) / median(floor, value)
+        ratio = median(INTAKE, value) / floor[value]
         figures.append(Figure(f"latency {value[:3]}, × a bare transactional loop", ratio, bound, at_least=False))
 
 

@@ -40,7 +40,9 @@ def main(spec: dict[str, Any]) -> None:
     meter = Meter(spec["expected"], spec["warm_up"])
     deadline = time.monotonic() + spec["seconds_max"]
     settle_memory()
-    consumer.subscribe([kafka.prefix + PREDICTIONS.name])
+    consumer.subscribe(
+        [kafka.prefix + PREDICTIONS.name], on_assign=lambda _consumer, places: say("assigned", partitions=len(places))
+    )
     while not meter.complete and time.monotonic() < deadline:
         messages = consumer.consume(batch.events_max, batch.wait_seconds)
         if messages:
