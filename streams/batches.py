@@ -46,7 +46,7 @@ WAIT_SECONDS_MIN = 0.001
 @dataclasses.dataclass(frozen=True, slots=True)
 class BatchSettings:
     """How much is taken at once: at most ``events_max`` messages and about ``bytes_max`` bytes of them, waiting at most
-    ``wait_seconds`` for so many; with ``gather_seconds``, so long for the first, and then that for others to come along.
+    ``wait_seconds`` for so many; with ``gather_seconds``, so long for the first, and that for others to come along.
     What is beyond stays in Kafka until the next time.
 
     Bytes are those of the messages' values. One message is taken however large it is, and where messages suddenly are
