@@ -124,6 +124,7 @@ class Batches:
         self._consumer = Consumer(consumer_config(settings, group, self._batch))
         self._steps = Steps(self._batch.events_max, self._batch.bytes_max)
         self._full = False
+        """Whether the batch taken last was full: more may wait."""
         self._closing = False
         self._owned: set[tuple[str, int]] = set()
         self._starts: dict[tuple[str, int], int] = {}
