@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["ADD"]
 
 INTAKE_WAIT_SECONDS = 0.01
+"""How long INTAKE waits for a prediction before it looks after other things."""
 INTAKE_GATHER_SECONDS = 0.002
-"""A prediction waits this long at most for others to come along; under load a batch is full before."""
+"""A prediction waits this long for others to come along; under load a batch is full before."""
 
 STEADY = BatchSettings(events_max=2_000, wait_seconds=0.2)
 """For roles that work through what comes at their own pace."""

@@ -79,6 +79,23 @@ def test_a_quiet_topic_costs_no_more_than_its_time(monkeypatch: pytest.MonkeyPat
     assert backlog.waited == [0.01, 0.01]
 
 
+def test_others_are_waited_for_from_the_first_message_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ``gather_seconds`` the first message is asked for alone, so that it need not wait for a batch to fill; where
+    none comes, the wait is as long as without.
+    """
+    backlog = Backlog([EVENT_BYTES] * 12)
+    batch = BatchSettings(events_max=10, wait_seconds=0.01, gather_seconds=0.002)
+    batches = batches_of(backlog, batch, monkeypatch)
+    batches._steps.next([Message(bytes(EVENT_BYTES))] * 9)  # it knows how small they are
+    assert len(batches._take()) == 10
+    assert (backlog.asked, backlog.now) == ([1, 9], 100.0)
+    assert len(batches._take()) == 2
+    assert backlog.asked[2:] == [1, 9]
+    assert backlog.waited[3] == pytest.approx(0.002)
+    assert batches._take() == []
+    assert (backlog.asked[4:], backlog.waited[4:]) == ([1], [0.01])
+
+
 def test_a_long_wait_is_made_of_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     """RECORD waits its second, looking now and then how much it has."""
     backlog = Backlog([EVENT_BYTES] * 3)
