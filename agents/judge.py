@@ -11,13 +11,14 @@ import numpy as np
 
 from agents.choices import Choices
 from agents.metrics import INTAKE_VERDICTS
-from agents.verdicts import Learned, Verdicts, flags
+from agents.verdicts import Verdicts, flags
 from drift.blocks import build_blocks
 from drift.settings import DriftSettings
 from review.decided import DecidedBefore, Settled
 from review.new_tasks import LearnedAnswers, new_tasks
 from review.settings import QueueSettings, TriageSettings
 from review.triage import DECISIONS, Decisions, Triage, TriageSnapshot
+from schemas.codec import encode
 from schemas.prediction_columns import PredictionColumns
 from schemas.reference import Reference
 from schemas.topics import BLOCKS, REVIEW_EVENTS
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Judge", "JudgeSettings"]
 
-_encoder: Final = msgspec.json.Encoder()
 _decisions: Final = np.array(DECISIONS, object)
 _counters: Final = [INTAKE_VERDICTS.labels(kind) for kind in DECISIONS]
 
@@ -110,7 +110,9 @@ class Judge:
             decided=flags(settled, len(events)) if settled else None,
         )
         self._choices[events.model].see(events)
-        learned = Learned.of(serving, scores)
+        learned = LearnedAnswers("", None)
+        if serving is not None and scores is not None:
+            learned = LearnedAnswers(serving.version, scores.answers)
         task_ids = self._send_tasks(events, decisions, learned, now_ms, outbox)
         for counter, found in zip(_counters, np.bincount(decisions.codes, minlength=len(DECISIONS)), strict=True):
             counter.inc(int(found))
@@ -145,7 +147,7 @@ class Judge:
         return triage
 
     def _send_tasks(
-        self, events: PredictionColumns, decisions: Decisions, learned: Learned, now_ms: int, outbox: Sending
+        self, events: PredictionColumns, decisions: Decisions, learned: LearnedAnswers, now_ms: int, outbox: Sending
     ) -> list[str]:
         """A task for every event that a person will see; returns each event's task id, empty where there is none."""
         tasks = new_tasks(
@@ -154,10 +156,10 @@ class Judge:
             created_at=now_ms,
             settings=self._settings.queue,
             choices=self._choices[events.model].known,
-            learned=LearnedAnswers(learned.version, learned.answers),
+            learned=learned,
         )
         task_ids = [""] * len(events)
         for place, task_id, row in zip(tasks.places, tasks.ids, tasks.rows, strict=True):
             task_ids[place] = task_id
-            outbox.send(REVIEW_EVENTS, task_id, _encoder.encode(row))
+            outbox.send(REVIEW_EVENTS, task_id, encode(row))
         return task_ids

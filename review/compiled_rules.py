@@ -49,7 +49,7 @@ def column_of(field: str, events: PredictionColumns) -> Sequence[Scalar]:
     return [None] * len(events) if column is None else column.values
 
 
-def test_of(rule: Rule) -> Callable[[Scalar], bool]:
+def condition_of(rule: Rule) -> Callable[[Scalar], bool]:
     """The condition as a function of a value; false for what it does not apply to."""
     if rule.missing:
         return lambda value: value is None
@@ -66,8 +66,8 @@ def test_of(rule: Rule) -> Callable[[Scalar], bool]:
     return lambda value: value is not None and key_of(value) in keys
 
 
-def test_of_texts(rule: Rule) -> Callable[[Scalar], bool]:
-    """The same answers as ``test_of(rule)`` for texts and None, sooner."""
+def text_condition_of(rule: Rule) -> Callable[[Scalar], bool]:
+    """The same answers as ``condition_of(rule)`` for texts and None, sooner."""
     return frozenset(value for value in (rule.equals, *rule.one_of) if isinstance(value, str)).__contains__
 
 
@@ -90,7 +90,7 @@ class CompiledRule:
 
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
-        self._test, self._test_of_texts = test_of(rule), test_of_texts(rule)
+        self._condition, self._text_condition = condition_of(rule), text_condition_of(rule)
         self._bound = next((bound for bound in (rule.above, rule.below) if type(bound) is float), None)
 
     def hits(self, events: PredictionColumns) -> Flags:
@@ -100,10 +100,10 @@ class CompiledRule:
         if numbers is not None and self._bound is not None:
             found: Flags = numbers < self._bound if rule.above is None else numbers > self._bound
             return found
-        column, test = feature_of(rule.field, events), self._test
+        column, condition = feature_of(rule.field, events), self._condition
         if column is not None and not rule.missing and column.kinds <= TEXTS:
-            test = self._test_of_texts
-        return np.fromiter(map(test, column_of(rule.field, events)), np.bool_, len(events))
+            condition = self._text_condition
+        return np.fromiter(map(condition, column_of(rule.field, events)), np.bool_, len(events))
 
 
 class CompiledRules:

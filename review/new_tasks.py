@@ -14,7 +14,7 @@ from review.decisions import Decisions
 from review.settings import QueueSettings
 from review.task_life import choices_of, due_at, priority_of, task_id_of
 from schemas.prediction_columns import PredictionColumns
-from schemas.task import Evidence, Lane, Task
+from schemas.task import Evidence, Task
 from schemas.wire_rows import WireRows
 
 __all__ = ["LearnedAnswers", "NewTasks", "new_tasks"]
@@ -57,13 +57,13 @@ def new_tasks(
         return NewTasks([], [], [])
     taken = _taker(places)
     lanes = decisions.lanes(seen)
-    due = _by_lane(lanes, lambda lane: due_at(created_at, settings, lane))
+    due = {lane: due_at(created_at, settings, lane) for lane in set(lanes)}
     scores = decisions.scores[seen].tolist()
     ids = list(map(task_id_of, repeat(events.model), taken(events.event_ids)))
     columns = {
         "task_id": ids,
         "lane": lanes,
-        "due_at": due,
+        "due_at": [due[lane] for lane in lanes],
         "priority": list(map(priority_of, lanes, scores)),
         "reasons": taken(decisions.reasons),
         "choices": _choices(events, places, tuple(choices), learned.answers),
@@ -115,8 +115,3 @@ def _taker(places: list[int]) -> Any:
         place = places[0]
         return lambda column: (column[place],)
     return itemgetter(*places)
-
-
-def _by_lane(lanes: Sequence[Lane], value: Any) -> list[int]:
-    values = {lane: value(lane) for lane in set(lanes)}
-    return [values[lane] for lane in lanes]

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final
 
-import msgspec
-
+from schemas.codec import encode
 from schemas.verdict import Verdict
 from schemas.wire_rows import WireRows
 
@@ -15,10 +14,8 @@ __all__ = ["VERDICT_ROWS", "encoded_verdicts"]
 
 VERDICT_ROWS: Final = WireRows(Verdict)
 
-_encoder: Final = msgspec.json.Encoder()
-
 
 def encoded_verdicts(rows: Iterator[Any], rows_max: int) -> Iterator[bytes]:
     """JSON arrays of at most ``rows_max`` Verdicts each; a row is made when it is encoded, and gone afterwards."""
     while some := list(islice(rows, rows_max)):
-        yield _encoder.encode(some)
+        yield encode(some)

@@ -76,8 +76,7 @@ class HeldOutbox(Encoding):
 
     def send(self, topic: Topic, key: str | bytes, value: Value) -> None:
         """Hold one message."""
-        data = value if type(value) is bytes else self._encoded(value)
-        self._held.append((self._prefix + topic.name, data, key))
+        self._held.append((self._prefix + topic.name, self._encoded(value), key))
 
     def pour_into(self, producer: Producer) -> None:
         """Queue all; a full buffer makes this wait (back-pressure), never drop. The commit says whether all arrived."""

@@ -26,6 +26,7 @@ NO_LIMIT_MS = 2**62
 class Gathered:
     """Events of one shape, and where they came from."""
 
+    shape: Shape
     events: list[Any] = dataclasses.field(default_factory=list)
     places: list[tuple[Ints, Ints, Ints]] = dataclasses.field(default_factory=list)
 
@@ -38,26 +39,26 @@ class GatheredEvents:
 
     def __init__(self, events_at_once: int) -> None:
         self._events_at_once = events_at_once
-        self._waiting: dict[type, tuple[Shape, Gathered]] = {}
+        self._waiting: dict[type, Gathered] = {}
         self._made: list[Placed] = []
 
     def add(self, shape: Shape, events: Sequence[Any], partitions: Ints, offsets: Ints, indexes: Ints) -> None:
         """Events of one shape, all of them usual."""
-        _, waiting = self._waiting.setdefault(shape.struct, (shape, Gathered()))
+        waiting = self._waiting.setdefault(shape.struct, Gathered(shape))
         waiting.events.extend(events)
         waiting.places.append((partitions, offsets, indexes))
         if len(waiting.events) >= self._events_at_once:
-            self._make(*self._waiting.pop(shape.struct))
+            self._make(self._waiting.pop(shape.struct))
 
     def columns(self) -> list[Placed]:
         """All that was added."""
-        for shape, waiting in self._waiting.values():
-            self._make(shape, waiting)
+        for waiting in self._waiting.values():
+            self._make(waiting)
         self._waiting = {}
         return self._made
 
-    def _make(self, shape: Shape, waiting: Gathered) -> None:
-        columns = columns_of(shape, waiting.events, NO_LIMIT_MS)
+    def _make(self, waiting: Gathered) -> None:
+        columns = columns_of(waiting.shape, waiting.events, NO_LIMIT_MS)
         assert columns is not None, "usual events have columns"
         partitions, offsets, indexes = map(np.concatenate, zip(*waiting.places, strict=True))
         self._made.append((columns, partitions, offsets, indexes))

@@ -128,6 +128,29 @@ def transactional(
     )
 
 
+def before_second(batches: TransactionalBatches, happens: Callable[[], object]) -> None:
+    """Something happens in the second transaction, once its outputs have reached the broker and before its offsets."""
+    producer = batches._producer
+    attempts = itertools.count(1)
+
+    def send_offsets(*arguments: Any) -> None:
+        if next(attempts) == 2:
+            producer.flush(SECONDS_MAX)
+            happens()
+        producer.send_offsets_to_transaction(*arguments)
+
+    batches._producer = Wrapped(producer, send_offsets_to_transaction=send_offsets)  # type: ignore[assignment]
+
+
+def fail_second(batches: TransactionalBatches, error: KafkaError) -> None:
+    """The second transaction fails after its outputs have reached the broker."""
+
+    def fail() -> None:
+        raise KafkaException(error)
+
+    before_second(batches, fail)
+
+
 def grouped(kafka: KafkaSettings, handle: Any, **more: Any) -> GroupBatches:
     return GroupBatches(kafka, group="learn", topics=[CORRECTIONS], handle=handle, batch=SMALL, **more)
 
@@ -164,16 +187,7 @@ def test_an_abort_undoes_and_hands_out_again(kafka_topics: KafkaSettings, runnin
     batches = transactional(
         kafka_topics, handle, undo=lambda: told.append("undo"), committed=lambda: told.append("committed")
     )
-    commit = batches._producer.send_offsets_to_transaction
-    attempts = itertools.count(1)
-
-    def fails_once(*arguments: Any) -> None:
-        if next(attempts) == 2:
-            batches._producer.flush(SECONDS_MAX)
-            raise KafkaException(KafkaError(KafkaError._TIMED_OUT, "for the test", txn_requires_abort=True))
-        commit(*arguments)
-
-    batches._producer = Wrapped(batches._producer, send_offsets_to_transaction=fails_once)
+    fail_second(batches, KafkaError(KafkaError._TIMED_OUT, "for the test", txn_requires_abort=True))
     loop = running(batches.run)
     wait_for("verdicts", lambda: len(committed(kafka_topics, VERDICTS)) == 120, loop)
     loop.end()
@@ -271,16 +285,7 @@ def test_a_producer_that_lost_count_is_replaced(kafka_topics: KafkaSettings, run
     values = send(kafka_topics, PREDICTIONS, 120)
     undone: list[int] = []
     batches = transactional(kafka_topics, undo=lambda: undone.append(1))
-    commit = batches._producer.send_offsets_to_transaction
-    attempts = itertools.count(1)
-
-    def fails_once(*arguments: Any) -> None:
-        if next(attempts) == 2:
-            batches._producer.flush(SECONDS_MAX)
-            raise KafkaException(KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "for the test", fatal=True))
-        commit(*arguments)
-
-    batches._producer = Wrapped(batches._producer, send_offsets_to_transaction=fails_once)
+    fail_second(batches, KafkaError(KafkaError.OUT_OF_ORDER_SEQUENCE_NUMBER, "for the test", fatal=True))
     loop = running(batches.run)
     wait_for("verdicts", lambda: len(committed(kafka_topics, VERDICTS)) == 120, loop)
     loop.end()
@@ -300,16 +305,7 @@ def test_a_step_that_never_comes_back_is_left_behind(
     undone: list[int] = []
     came_back = threading.Event()
     batches = transactional(kafka_topics, undo=lambda: undone.append(1))
-    old = batches._producer
-    attempts = itertools.count(1)
-
-    def hangs_once(*arguments: Any) -> None:
-        if next(attempts) == 2:
-            old.flush(SECONDS_MAX)
-            came_back.wait(SECONDS_MAX)
-        old.send_offsets_to_transaction(*arguments)
-
-    batches._producer = Wrapped(old, send_offsets_to_transaction=hangs_once)
+    before_second(batches, lambda: came_back.wait(SECONDS_MAX))
     loop = running(batches.run)
     wait_for("verdicts", lambda: len(committed(kafka_topics, VERDICTS)) == 120, loop)
     came_back.set()
