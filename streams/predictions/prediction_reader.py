@@ -18,7 +18,7 @@ from streams.predictions.envelope import is_arrow, usual_bodies
 from streams.predictions.gathered_events import GatheredEvents
 from streams.predictions.inbox import Arrivals, read_predictions
 from streams.predictions.shaped_columns import are_usual, columns_of
-from streams.predictions.shapes import Shapes
+from streams.predictions.shapes import Shape, Shapes
 from streams.records import Record
 
 __all__ = ["BYTES_AT_ONCE", "MESSAGES_AT_ONCE", "Part", "PredictionReader", "Readings"]
@@ -29,9 +29,14 @@ MESSAGES_AT_ONCE: Final = 1_000
 BYTES_AT_ONCE: Final = 1024 * 1024
 """Bytes of messages looked at together: of arrays, which hold many events each, so many fewer."""
 
+EVENTS_ALONE_MIN: Final = 500
+"""Events of one model in a run, from which on columns of their own cost no more than waiting for others."""
+
 OBJECT: Final = ord("{")
 
 Ints = npt.NDArray[np.int64]
+Share = tuple[Shape, Sequence[Any], Ints, Ints, Ints]
+"""Events of one shape, and each one's partition, offset and index."""
 _first_byte = itemgetter(0)
 
 
@@ -139,7 +144,7 @@ class PredictionReader:
     def _read_shaped(self, records: Sequence[Record], gathered: GatheredEvents) -> list[Part] | None:
         """The usual run: every message as some shape foresees, nothing to reject; None where any is otherwise.
 
-        Events of many models are ``gathered`` until there are enough of one for columns.
+        A few events of a model are ``gathered`` until there are enough for columns.
         """
         if self._shapes.one is None:
             return None
@@ -179,25 +184,32 @@ class PredictionReader:
     ) -> list[Part] | None:
         if not events:
             return []
-        kinds = [type(events[0])] if len(self._shapes) == 1 else list(map(type, events))
-        if kinds.count(kinds[0]) == len(kinds):
-            columns = columns_of(self._shapes.of(kinds[0]), events, latest_ms)
-            return None if columns is None else [Part(columns, *where)]
-        places: dict[type, list[int]] = {}
-        for place, kind in enumerate(kinds):
-            places.setdefault(kind, []).append(place)
-        usual = are_usual(events, latest_ms)
+        shares = self._shares(events, where)
+        if (len(shares) > 1 or len(events) < EVENTS_ALONE_MIN) and are_usual(events, latest_ms):
+            for shape, some, *places in shares:
+                gathered.add(shape, some, *places)
+            return []
         parts = []
-        for kind, chosen in places.items():
-            shape, some = self._shapes.of(kind), [events[place] for place in chosen]
-            if usual:
-                gathered.add(shape, some, *(one[chosen] for one in where))
-                continue
+        for shape, some, *places in shares:
             columns = columns_of(shape, some, latest_ms)
             if columns is None:
                 return None
-            parts.append(Part(columns, *(one[chosen] for one in where)))
+            parts.append(Part(columns, *places))
         return parts
+
+    def _shares(self, events: Sequence[Any], where: tuple[Ints, Ints, Ints]) -> list[Share]:
+        """The events of each shape, in the order in which shapes are met."""
+        kinds = [type(events[0])] if len(self._shapes) == 1 else list(map(type, events))
+        if kinds.count(kinds[0]) == len(kinds):
+            return [(self._shapes.of(kinds[0]), events, *where)]
+        places: dict[type, list[int]] = {}
+        for place, kind in enumerate(kinds):
+            places.setdefault(kind, []).append(place)
+        partitions, offsets, indexes = where
+        return [
+            (self._shapes.of(kind), [events[place] for place in some], partitions[some], offsets[some], indexes[some])
+            for kind, some in places.items()
+        ]
 
 
 def _parts_of(arrivals: Arrivals) -> Iterator[Part]:
