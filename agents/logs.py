@@ -7,6 +7,8 @@ import sys
 
 import structlog
 
+from agents.log_repeats import LogRepeats
+
 __all__ = ["set_up_logs"]
 
 NOISY = ("aiokafka", "faust", "mode", "uvicorn", "clickhouse_connect", "urllib3", "httpx", "httpcore", "litestar")
@@ -36,6 +38,7 @@ def set_up_logs(role: str, *, level: int = logging.INFO) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
         )
     )
+    handler.addFilter(LogRepeats())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)

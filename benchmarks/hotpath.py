@@ -40,6 +40,7 @@ USUAL = tuple(name for name in PARTS if name != "learned")
 QUICK = Sizes(
     events=48_000,
     runs=1,
+    warm_up_events=60_000,
     faust_events=4_000,
     growth_events=24_000,
     growth_runs=1,
@@ -49,7 +50,6 @@ QUICK = Sizes(
     memory_events=(100_000, 300_000),
 )
 PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
-WARM_UP_EVENTS = 60_000
 EVENTS_STEP = 2_000
 """Loads are whole messages, the same on each partition."""
 
@@ -107,8 +107,8 @@ def run(parts: list[str], sizes: Sizes, quix: Path | None) -> None:
 
 
 def warm_up(stage: Stage) -> None:
-    """A round that is not counted: the broker's own code is compiled meanwhile."""
-    load = Load(WARM_UP_EVENTS)
+    """A round that is not counted."""
+    load = Load(stage.sizes.warm_up_events)
     with stage.filled(load) as kafka:
         stage.plain(kafka, load)
         stage.judged(kafka, load)

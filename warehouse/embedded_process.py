@@ -24,6 +24,7 @@ __all__ = ["PASSWORDS_VARIABLE", "EmbeddedClickHouse", "Spawn", "popen"]
 PASSWORDS_VARIABLE: Final = "WATCHLOOP_CLICKHOUSE_PASSWORDS"
 PING_EVERY_SECONDS: Final = 0.05
 LOG_BYTES_MAX: Final = 4 * 1024 * 1024
+LAST_BYTES_READ: Final = 4096
 
 
 class Spawn(Protocol):
@@ -83,6 +84,13 @@ class EmbeddedClickHouse:
 
     def start(self) -> str:
         """Start the server and wait until it answers; returns its URL. Raises EmbeddedDidNotStart."""
+        self.launch()
+        self._wait_for_answer()
+        self._on_progress(f"ClickHouse answers on {self.url}")
+        return self.url
+
+    def launch(self) -> None:
+        """The first half of ``start``, and the whole of another start: the server runs, and need not answer yet."""
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.port = self._choose_port()
@@ -94,9 +102,19 @@ class EmbeddedClickHouse:
         environment = {**os.environ, PASSWORDS_VARIABLE: json.dumps(self.passwords)}
         with log:
             self.process = self._spawn(self._command(), stdout=log, stderr=log, env=environment)
-        self._wait_for_answer()
-        self._on_progress(f"ClickHouse answers on {self.url}")
-        return self.url
+
+    def ended(self) -> int | None:
+        """The exit code of a server that ended by itself; None while it runs."""
+        return None if self.process is None else self.process.poll()
+
+    def last_words(self) -> str:
+        """Why it ended, as far as it said."""
+        with self.log_path.open("rb") as log:
+            log.seek(max(0, self.log_path.stat().st_size - LAST_BYTES_READ))
+            lines = [line.strip() for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        if lines and lines[-1].startswith("embedded ClickHouse:"):
+            return one_line(lines[-1])
+        return f"embedded ClickHouse: ended without a reason; see {self.log_path}"
 
     def stop(self) -> None:
         """Close the database and end the server; a second call does nothing."""
@@ -139,31 +157,23 @@ class EmbeddedClickHouse:
         return port
 
     def _open_log(self) -> IO[bytes]:
-        afresh = not self.log_path.exists() or self.log_path.stat().st_size > LOG_BYTES_MAX
-        return self.log_path.open("wb" if afresh else "ab")
+        if self.log_path.exists() and self.log_path.stat().st_size > LOG_BYTES_MAX:
+            self.log_path.unlink()
+        return self.log_path.open("ab")
 
     def _wait_for_answer(self) -> None:
         assert self.process is not None
-        log_start = self.log_path.stat().st_size
         deadline = time.monotonic() + self.settings.start_seconds_max
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 self.process = None
-                raise EmbeddedDidNotStart(self._last_line(log_start))
+                raise EmbeddedDidNotStart(self.last_words())
             if _answers(self.port):
                 return
             time.sleep(PING_EVERY_SECONDS)
         self.stop()
         reason = f"did not answer within start_seconds_max ({self.settings.start_seconds_max} s); see {self.log_path}"
         raise EmbeddedDidNotStart(f"embedded ClickHouse: {reason}")
-
-    def _last_line(self, log_start: int) -> str:
-        with self.log_path.open("rb") as log:
-            log.seek(max(0, log_start - 4096))
-            lines = [line.strip() for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
-        if lines and lines[-1].startswith("embedded ClickHouse:"):
-            return one_line(lines[-1])
-        return f"embedded ClickHouse: ended before it answered; see {self.log_path}"
 
 
 def _answers(port: int) -> bool:

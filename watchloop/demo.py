@@ -200,7 +200,7 @@ class Session:
         reviewers: SimulatedReviewers,
         seconds_max: float = float("inf"),
     ) -> bool:
-        """Watch the workers until something is done; False where it was not, in time."""
+        """Watch all processes until something is done; False where it was not, in time."""
         deadline = time.monotonic() + seconds_max
         while not self._stopped() and time.monotonic() < deadline:
             self._running.supervisor.check()

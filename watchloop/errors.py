@@ -5,10 +5,10 @@ from __future__ import annotations
 __all__ = [
     "ConsoleRefused",
     "FolderTaken",
+    "KeepsEnding",
     "NoAccess",
     "PortTaken",
     "WatchloopError",
-    "WorkerFailed",
     "WrongSetting",
     "WrongTable",
 ]
@@ -38,8 +38,8 @@ class WrongTable(WatchloopError):  # noqa: N818
     """A recorded table lacks what was asked of it."""
 
 
-class WorkerFailed(WatchloopError):  # noqa: N818
-    """A worker process dies again and again."""
+class KeepsEnding(WatchloopError):  # noqa: N818
+    """A server or a worker of the program ends again and again."""
 
 
 class ConsoleRefused(WatchloopError):  # noqa: N818

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import pathlib
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -14,9 +15,11 @@ from streams.local.leash import spawn
 from warehouse.client import Warehouse
 from watchloop.errors import WatchloopError
 from watchloop.folder import DataFolder
+from watchloop.supervisor import Watched
 
 if TYPE_CHECKING:
     from streams.embedded import EmbeddedKafka
+    from warehouse.embedded_process import EmbeddedClickHouse
 
 __all__ = ["servers"]
 
@@ -25,16 +28,66 @@ Progress = Callable[[str], None]
 WITHOUT_LOCAL = "the embedded servers are not installed; run pip install '.[local]', or use your own: {option}"
 
 
+class KafkaNode:
+    """One node of the embedded Kafka, as it is watched."""
+
+    log: Final = None
+
+    def __init__(self, kafka: EmbeddedKafka, node: int) -> None:
+        self.name = f"Kafka node {node}"
+        self._kafka, self._node = kafka, node
+
+    def ended(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._kafka.ended(self._node)
+
+    def start(self) -> None:
+        """Start it again, on its ports."""
+        self._kafka.launch_again(self._node)
+
+    def last_words(self) -> str:
+        """Why it ended as far as it said, and where its log is."""
+        return self._kafka.last_words(self._node)
+
+
+class ClickHouseServer:
+    """The embedded ClickHouse, as it is watched."""
+
+    name: Final = "ClickHouse"
+
+    def __init__(self, server: EmbeddedClickHouse) -> None:
+        self._server = server
+
+    @property
+    def log(self) -> pathlib.Path:
+        """Where it writes what goes wrong."""
+        return self._server.log_path
+
+    def ended(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._server.ended()
+
+    def start(self) -> None:
+        """Start it again, on its port."""
+        self._server.launch()
+
+    def last_words(self) -> str:
+        """Why it ended as far as it said, and where its log is."""
+        return self._server.last_words()
+
+
 @contextlib.contextmanager
 def servers(
     settings: Settings, data: DataFolder, *, own_kafka: bool, own_clickhouse: bool, say: Progress
-) -> Iterator[Settings]:
-    """The settings with the addresses of running servers; embedded ones are stopped at the end, Kafka last.
+) -> Iterator[tuple[Settings, list[Watched]]]:
+    """The settings with the addresses of running servers, and the embedded ones, to be watched.
 
-    ``own_…`` says that the settings name servers that run already. Both embedded servers start at the same time.
+    They are stopped at the end, Kafka last. ``own_…`` says that the settings name servers that run already. Both
+    embedded servers start at the same time.
     """
     with contextlib.ExitStack() as stack:
         kafka = None
+        watched: list[Watched] = []
         if own_kafka:
             check_reachable(settings.kafka)
         if own_clickhouse:
@@ -44,16 +97,14 @@ def servers(
             stack.callback(kafka.stop)
             kafka.launch()
         if not own_clickhouse:
-            settings = _with_clickhouse(settings, data, say, stack)
+            clickhouse = _clickhouse(settings, data, say)
+            stack.callback(clickhouse.stop)
+            settings = _with_clickhouse(settings, clickhouse)
+            watched.append(ClickHouseServer(clickhouse))
         if kafka is not None:
-            settings = msgspec.structs.replace(
-                settings, kafka=msgspec.structs.replace(settings.kafka, bootstrap=kafka.wait(), replication_factor=1)
-            )
-            if settings.embedded_kafka.nodes > 1:
-                settings = msgspec.structs.replace(
-                    settings, kafka=msgspec.structs.replace(settings.kafka, replication_factor=3)
-                )
-        yield settings
+            settings = _with_kafka(settings, kafka)
+            watched += [KafkaNode(kafka, node) for node in kafka.cluster.nodes]
+        yield settings, watched
 
 
 def _kafka(settings: Settings, data: DataFolder, say: Progress) -> EmbeddedKafka:
@@ -69,28 +120,33 @@ def _kafka(settings: Settings, data: DataFolder, say: Progress) -> EmbeddedKafka
     )
 
 
-def _with_clickhouse(settings: Settings, data: DataFolder, say: Progress, stack: contextlib.ExitStack) -> Settings:
+def _with_kafka(settings: Settings, kafka: EmbeddedKafka) -> Settings:
+    copies = settings.embedded_kafka.nodes
+    found = msgspec.structs.replace(settings.kafka, bootstrap=kafka.wait(), replication_factor=copies)
+    return msgspec.structs.replace(settings, kafka=found)
+
+
+def _clickhouse(settings: Settings, data: DataFolder, say: Progress) -> EmbeddedClickHouse:
     from warehouse.embedded_process import EmbeddedClickHouse
 
-    users = data.secrets().clickhouse_users
-    server = EmbeddedClickHouse(
+    return EmbeddedClickHouse(
         data.path / "clickhouse",
         settings.embedded_clickhouse,
-        passwords=users,
+        passwords=data.secrets().clickhouse_users,
         database=settings.clickhouse.database,
         spawn=spawn,
         on_progress=say,
     )
-    stack.callback(server.stop)
-    url = server.start()
-    return msgspec.structs.replace(
-        settings,
-        clickhouse=msgspec.structs.replace(
-            settings.clickhouse,
-            url=url,
-            user="watchloop",
-            password=users["watchloop"],
-            analyst_user="analyst",
-            analyst_password=users["analyst"],
-        ),
+
+
+def _with_clickhouse(settings: Settings, server: EmbeddedClickHouse) -> Settings:
+    users = server.passwords
+    found = msgspec.structs.replace(
+        settings.clickhouse,
+        url=server.start(),
+        user="watchloop",
+        password=users["watchloop"],
+        analyst_user="analyst",
+        analyst_password=users["analyst"],
     )
+    return msgspec.structs.replace(settings, clickhouse=found)

@@ -1,105 +1,90 @@
-"""Worker processes of one ``up``: started on a leash, watched, started again when they die."""
+"""Supervisor: starts again whatever process of one ``up`` ends, server or worker, and keeps their logs small."""
 
 from __future__ import annotations
 
 import dataclasses
-import os
 import pathlib
-import subprocess
-import sys
+import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
 
-from agents.orphans import PARENT_VARIABLE
-from streams.local.leash import spawn, stop
-from watchloop.errors import WorkerFailed
+from watchloop.errors import KeepsEnding
 
-__all__ = ["Supervisor", "WorkerSpec"]
+__all__ = ["LOG_BYTES_MAX", "Supervisor", "Watched"]
 
-RESTARTS_MAX = 5
-RESTARTS_WINDOW_SECONDS = 60.0
-LOG_BYTES_MAX = 16 * 1024 * 1024
-"""A log beyond it is set aside as NAME.old at the next start of its worker."""
+RESTARTS_MAX: Final = 5
+RESTARTS_WINDOW_SECONDS: Final = 60.0
+LOG_BYTES_MAX: Final = 16 * 1024 * 1024
+"""What is beyond it is set aside as NAME.old, in the place of what was set aside before."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class WorkerSpec:
-    """A worker: its name, and the arguments of ``watchloop worker``."""
+class Watched(Protocol):
+    """A process that is to run as long as the program does."""
 
-    name: str
-    arguments: tuple[str, ...]
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+
+    @property
+    def log(self) -> pathlib.Path | None:
+        """The file that it appends to, if nobody else keeps that small."""
+
+    def ended(self) -> int | None:
+        """Its exit code; None while it runs."""
+
+    def start(self) -> None:
+        """Start it; whether it answers is not waited for."""
+
+    def last_words(self) -> str:
+        """Why it ended as far as it said, and where its log is."""
 
 
 @dataclasses.dataclass(slots=True)
-class Running:
-    """A worker that runs, and when it was started."""
+class Kept:
+    """A process, and when it was started of late."""
 
-    spec: WorkerSpec
-    process: subprocess.Popen[bytes]
+    watched: Watched
     starts: list[float]
 
 
 class Supervisor:
-    """Starts and watches workers. Call it from the main thread: the leash is bound to it."""
+    """Call it from the main thread: processes are bound to the thread that starts them."""
 
-    def __init__(self, environment: Mapping[str, str], log: pathlib.Path, stop_seconds_max: float) -> None:
-        self._environment = {**os.environ, **environment, PARENT_VARIABLE: str(os.getpid())}
-        self._log = log
-        self._stop_seconds_max = stop_seconds_max
-        self._running: list[Running] = []
+    def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._say = say
+        self._clock = clock
+        self._kept: list[Kept] = []
 
-    def start(self, specs: Sequence[WorkerSpec]) -> None:
-        """Start workers; they wait for their servers themselves."""
-        self._log.mkdir(parents=True, exist_ok=True)
-        for spec in specs:
-            self._running.append(Running(spec, self._spawn(spec), [time.monotonic()]))
+    def watch(self, processes: Iterable[Watched]) -> None:
+        """Watch processes that were just started; whom the others need comes first."""
+        self._kept += [Kept(one, [self._clock()]) for one in processes]
 
     def check(self) -> None:
-        """Start again who has died. Raises WorkerFailed when one dies again and again."""
-        for running in self._running:
-            code = running.process.poll()
-            if code is None:
-                continue
-            now = time.monotonic()
-            running.starts = [start for start in running.starts if now - start < RESTARTS_WINDOW_SECONDS]
-            if len(running.starts) >= RESTARTS_MAX:
-                raise WorkerFailed(
-                    f"worker {running.spec.name} ended {RESTARTS_MAX} times within {RESTARTS_WINDOW_SECONDS:g} s "
-                    f"(exit code {code}): {self.last_line(running.spec)}; its log is {self.log_file(running.spec)}"
-                )
-            running.starts.append(now)
-            running.process = self._spawn(running.spec)
+        """Start again what has ended. Raises KeepsEnding when that does not help."""
+        for kept in self._kept:
+            if kept.watched.log is not None:
+                set_aside(kept.watched.log)
+            code = kept.watched.ended()
+            if code is not None:
+                self._start_again(kept, code)
 
-    def pids(self) -> dict[str, int]:
-        """Process ids by name."""
-        return {running.spec.name: running.process.pid for running in self._running}
-
-    def stop(self) -> None:
-        """Stop all, newest first, each with its time to finish what is in hand."""
-        for running in self._running:
-            if running.process.poll() is None:
-                running.process.terminate()
-        for running in reversed(self._running):
-            stop(running.process, self._stop_seconds_max)
-        self._running = []
-
-    def log_file(self, spec: WorkerSpec) -> pathlib.Path:
-        """Where a worker's log goes."""
-        return self._log / f"{spec.name}.log"
-
-    def last_line(self, spec: WorkerSpec) -> str:
-        """The last line of a worker's log."""
-        lines = self.log_file(spec).read_text(errors="replace").strip().splitlines()
-        return lines[-1][:300] if lines else "no log"
-
-    def _spawn(self, spec: WorkerSpec) -> subprocess.Popen[bytes]:
-        file = self.log_file(spec)
-        if file.exists() and file.stat().st_size > LOG_BYTES_MAX:
-            file.replace(file.with_suffix(".old"))
-        with file.open("ab") as out:
-            return spawn(
-                [sys.executable, "-m", "watchloop", "worker", *spec.arguments],
-                stdout=out,
-                stderr=out,
-                env=self._environment,
+    def _start_again(self, kept: Kept, code: int) -> None:
+        now, watched = self._clock(), kept.watched
+        kept.starts = [start for start in kept.starts if now - start < RESTARTS_WINDOW_SECONDS]
+        if len(kept.starts) >= RESTARTS_MAX:
+            raise KeepsEnding(
+                f"{watched.name} ended {RESTARTS_MAX} times within {RESTARTS_WINDOW_SECONDS:g} s "
+                f"(exit code {code}): {watched.last_words()}"
             )
+        self._say(f"{watched.name} ended (exit code {code}); starting it again")
+        kept.starts.append(now)
+        watched.start()
+
+
+def set_aside(log: pathlib.Path) -> None:
+    """Copy a large log to NAME.old and empty it: who appends to it goes on, and a few lines between may be lost."""
+    if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
+        shutil.copyfile(log, log.with_suffix(".old"))
+        with log.open("ab") as file:
+            file.truncate(0)

@@ -22,7 +22,8 @@ from watchloop.errors import ConsoleRefused, PortTaken
 from watchloop.folder import ClickHouseEndpoint, DataFolder, Endpoints
 from watchloop.people import person_of, read_people, write_people
 from watchloop.servers import servers
-from watchloop.supervisor import Supervisor, WorkerSpec
+from watchloop.supervisor import Supervisor
+from watchloop.workers import Workers, WorkerSpec
 
 __all__ = ["ADMIN", "Running", "UpOptions", "run_up", "up"]
 
@@ -72,17 +73,23 @@ def up(settings: Settings, options: UpOptions, out: Console) -> Iterator[Running
     say: Callable[[str], None] = lambda line: out.print(f"[dim]{line}[/dim]", highlight=False)  # noqa: E731
     with (
         folder.own(),
-        servers(settings, folder, own_kafka=options.own_kafka, own_clickhouse=options.own_clickhouse, say=say) as found,
+        servers(settings, folder, own_kafka=options.own_kafka, own_clickhouse=options.own_clickhouse, say=say) as (
+            found,
+            started,
+        ),
     ):
         create_topics(found.kafka)
-        supervisor = Supervisor(_environment(found, folder, port, options), folder.log, found.worker.stop_seconds_max)
+        environment = _environment(found, folder, port, options)
+        workers = Workers(WORKERS, environment, folder.log, found.worker.stop_seconds_max)
+        supervisor = Supervisor(lambda line: out.print(f"[yellow]{line}[/yellow]", highlight=False))
+        supervisor.watch(started)
         try:
-            supervisor.start(WORKERS)
+            supervisor.watch(workers.start())
             admin_password = _admin(found, folder)
             yield Running(found, folder, _endpoints(found, port), supervisor, admin_password)
         finally:
             say("stopping")
-            supervisor.stop()
+            workers.stop()
 
 
 def run_up(settings: Settings, options: UpOptions, out: Console) -> None:

@@ -21,7 +21,8 @@ from schemas.reject import Reject
 from schemas.topics import LABELS, PREDICTIONS, REJECTS, VERDICTS, Topic
 from schemas.verdict import Verdict
 from streams.admin import create_topics
-from streams.embedded import EmbeddedKafka, resolve_jars
+from streams.embedded import EmbeddedKafka
+from streams.local.java import resolve_jars
 from streams.outbox import Outbox
 from streams.reader import LogReader
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings, ProducerSettings, VerdictReaderSettings

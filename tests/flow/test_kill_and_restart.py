@@ -1,4 +1,4 @@
-"""kill -9 of the program and of a worker: what was there is back, and nothing is lost or doubled."""
+"""kill -9 of the program and of each of its processes: what was there is back, nothing is lost or doubled."""
 
 from __future__ import annotations
 
@@ -88,21 +88,42 @@ class Story:
     in_charge_before: tuple[str, int]
     open_at_start: int
     endpoints: Endpoints
-    intake_pids: tuple[int, int]
+    restarted: dict[str, tuple[int, int]]
 
 
 def open_tasks(state: LoopState) -> int:
     return sum(sum(model.open_tasks.values()) for model in state.models)
 
 
-def intake_pid(folder: pathlib.Path) -> int:
-    """The process of INTAKE, or 0."""
-    return next((pid for pid, command in processes_of(folder).items() if "--role intake" in command), 0)
+PROCESSES = {
+    "worker intake": "--role intake",
+    "Kafka node 1": "watchloop.node=node-1",
+    "ClickHouse": "warehouse.embedded",
+    "worker loop": "--role drift",
+}
+"""What the program calls each of its processes, and what is in its command line."""
+
+
+def pid_of(folder: pathlib.Path, mark: str) -> int:
+    """The process with this in its command line, or 0."""
+    return next((pid for pid, command in processes_of(folder).items() if mark in command), 0)
+
+
+def kill_one(folder: pathlib.Path, mark: str, program: Program) -> tuple[int, int]:
+    """kill -9 of one process of the program: its id before, and of the one that takes its place."""
+    before = eventually(f"a process with {mark}", lambda: pid_of(folder, mark), 30, program.log)
+    os.kill(before, signal.SIGKILL)
+
+    def again() -> int:
+        found = pid_of(folder, mark)
+        return 0 if found == before else found
+
+    return before, eventually(f"another process with {mark}", again, 30, program.log)
 
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """Up, killed in the middle of the replay, up again on the same folder, INTAKE killed, to the end."""
+    """Up, killed in the middle of the replay, up again on the same folder, each process killed, to the end."""
     folder = tmp_path_factory.mktemp("kill") / "data"
     arguments = ("--demo", "elec2", "--events", str(EVENTS), "--reviewers", "0")
     first = Program(folder, *arguments, "--seconds", "20").start()
@@ -122,11 +143,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         second.start()
         again = second.endpoints()
         _, state_after, _ = console(again, folder)
-        before = eventually("INTAKE", lambda: intake_pid(folder), 30, second.log)
-        os.kill(before, signal.SIGKILL)
-        after = eventually(
-            "INTAKE to be started again", lambda: (p := intake_pid(folder)) and p != before and p, 30, second.log
-        )
+        restarted = {name: kill_one(folder, mark, second) for name, mark in PROCESSES.items()}
         eventually("every verdict", lambda: len(verdicts_of(again.kafka)) >= EVENTS, 90, second.log)
         yield Story(
             second,
@@ -138,7 +155,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
             next((m.in_charge, m.in_charge_since) for m in state.models if m.model == MODEL),
             open_tasks(state_after),
             again,
-            (before, int(after)),
+            restarted,
         )
     finally:
         second.end()
@@ -158,7 +175,7 @@ def test_the_replay_goes_on_where_it_was(story: Story) -> None:
 
 
 def test_every_prediction_has_one_committed_verdict(story: Story) -> None:
-    """Two kills, of everything and of INTAKE alone: each prediction has exactly one verdict in the log."""
+    """Kills of everything and of each process alone: each prediction has exactly one verdict in the log."""
     counted = verdicts_of(story.endpoints.kafka)
     assert len(counted) == EVENTS
     assert {event_id: n for event_id, n in counted.items() if n != 1} == {}
@@ -218,9 +235,10 @@ def test_the_model_in_charge_is_the_same(story: Story) -> None:
     assert count_of(story.endpoints.kafka, MODELS.name) <= 1
 
 
-def test_a_killed_worker_is_started_again(story: Story) -> None:
-    """INTAKE killed alone: the supervisor starts it again, the program goes on."""
-    before, after = story.intake_pids
-    assert before != after
+def test_whatever_is_killed_is_started_again(story: Story) -> None:
+    """Kafka, ClickHouse or a worker killed alone: it is said, a new one takes its place, the program goes on."""
+    for name, (before, after) in story.restarted.items():
+        assert before != after
+        assert f"{name} ended (exit code -9); starting it again" in story.program.output()
     assert story.program.process is not None
     assert story.program.process.poll() is None

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from streams.embedded import EmbeddedKafka, java, resolve_jars
+from streams.embedded import EmbeddedKafka
 from streams.local import class_cache
+from streams.local.java import java, resolve_jars
 
 
 def test_another_jar_has_another_cache(tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streams.embedded import KAFKA_COORDINATES, resolve_jars
 from streams.errors import JarMismatch, JarsMissing
 from streams.local import jars
 from streams.local.jars import Jar
+from streams.local.java import KAFKA_COORDINATES, resolve_jars
 
 ROOT = Path(jars.__file__).resolve().parent.parent
 NAMES = st.from_regex(r"[a-z][a-z0-9_.-]{0,20}", fullmatch=True)

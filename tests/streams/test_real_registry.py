@@ -29,8 +29,8 @@ from program import eventually
 from schema_registry import AVRO_SCHEMA, JSON_SCHEMA
 
 from schemas.topics import PREDICTIONS
-from streams.embedded import _maven, java
 from streams.local.jars import local_repository
+from streams.local.java import java, maven
 from streams.predictions.gathered_events import GatheredEvents
 from streams.predictions.inbox import read_predictions
 from streams.predictions.prediction_reader import PredictionReader
@@ -54,7 +54,7 @@ UNKNOWN_ID = 4_711
 @contextlib.contextmanager
 def apicurio(folder: Path, port: int) -> Iterator[str]:
     """The address of a running Apicurio Registry with nothing in it, as Confluent's clients see it."""
-    project = _maven(local_repository()).project("io.apicurio", "apicurio-registry-app").at_version(VERSION)
+    project = maven(local_repository()).project("io.apicurio", "apicurio-registry-app").at_version(VERSION)
     archive = Path(project.artifact("all", "tar.gz").resolve())
     assert hashlib.sha256(archive.read_bytes()).hexdigest() == SHA256
     with tarfile.open(archive) as packed:

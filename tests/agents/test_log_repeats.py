@@ -1,0 +1,55 @@
+"""Logs: what repeats itself stays readable and bounded."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import pytest
+
+from agents.log_repeats import MESSAGES_MAX, REPEATS_MAX, WINDOW_SECONDS, LogRepeats
+
+
+class Clock:
+    """Time that a test moves."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def record(message: Any, *values: object, name: str = "aiokafka", level: int = logging.ERROR) -> logging.LogRecord:
+    return logging.LogRecord(name, level, __file__, 1, message, values, None)
+
+
+@pytest.mark.parametrize(
+    "message", ["Failed fetch messages from %s", {"event": "transaction aborted", "error": "no broker"}]
+)
+def test_the_same_message_is_written_a_few_times_then_counted(message: Any) -> None:
+    """An outage of an hour gives a few lines a minute, and the next one says how many were left out."""
+    clock = Clock()
+    repeats = LogRepeats(clock)
+    values = () if isinstance(message, dict) else (1,)
+    written = [repeats.filter(record(message, *values)) for _ in range(500)]
+    assert written == [True] * REPEATS_MAX + [False] * (500 - REPEATS_MAX)
+    clock.now += WINDOW_SECONDS
+    later = record(message, *values)
+    assert repeats.filter(later)
+    assert str(500 - REPEATS_MAX) in later.getMessage()
+
+
+def test_values_do_not_make_another_message() -> None:
+    """Which node did not answer is a value; another wording, logger or level is another message."""
+    repeats = LogRepeats(Clock())
+    assert sum(repeats.filter(record("no answer from %s", node)) for node in range(100)) == REPEATS_MAX
+    assert repeats.filter(record("an answer from %s", 1))
+    assert repeats.filter(record("no answer from %s", 1, name="faust"))
+    assert repeats.filter(record("no answer from %s", 1, level=logging.WARNING))
+
+
+def test_what_is_remembered_is_bounded() -> None:
+    """Messages that all differ are all written, and no more than so many are remembered."""
+    repeats = LogRepeats(Clock())
+    assert all(repeats.filter(record(f"message {number}")) for number in range(3 * MESSAGES_MAX))
+    assert len(repeats._seen) == MESSAGES_MAX
