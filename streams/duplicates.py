@@ -28,10 +28,13 @@ def identities(model: str, event_ids: Sequence[str]) -> Hashes:
 
 
 class SortedHashes:
-    """Hashes in order, in an array that is kept: growing and emptying it does not move what the process holds."""
+    """Hashes in order, in an array that is kept: growing and emptying it does not move what the process holds.
 
-    def __init__(self) -> None:
-        self._room = np.empty(LEVELS_MAX[0], np.int64)
+    It has room for ``expected`` hashes from the start, which costs no memory before they come; more is made as needed.
+    """
+
+    def __init__(self, expected: int = LEVELS_MAX[0]) -> None:
+        self._room = np.empty(expected, np.int64)
         self._size = 0
 
     def __len__(self) -> int:
@@ -82,7 +85,8 @@ class SeenEvents:
         self._span_ms = span_seconds * 1000
         self._half_max = max(1, events_max // 2)
         self._young = [SortedHashes() for _ in LEVELS_MAX]
-        self._current, self._previous = SortedHashes(), SortedHashes()
+        room = self._half_max + sum(LEVELS_MAX)
+        self._current, self._previous = SortedHashes(room), SortedHashes(room)
         self._current_since_ms = -1
         self._batches: deque[list[Hashes]] = deque()
         self.shortened = 0
