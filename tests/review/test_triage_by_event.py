@@ -265,7 +265,7 @@ def answers_of(triage: Triage, asked: list[Asked]) -> Iterator[Answer]:
 def test_batches_decide_as_one_event_after_the_other(
     chosen: TriageSettings, asked: list[Asked], cuts: list[int], turns: list[str]
 ) -> None:
-    """However events are batched, undone and carried over, each answer and what is kept are those of the plain telling."""
+    """However events are batched, undone and carried over, answers and what is kept are those of the plain telling."""
     plain, triage = ByEvent(chosen, "m"), Triage(chosen, model="m")
     edges = [0, *sorted(cut % (len(asked) + 1) for cut in cuts), len(asked)]
     for (start, stop), turn in zip(itertools.pairwise(edges), itertools.cycle(turns), strict=False):
