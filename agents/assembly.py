@@ -14,7 +14,7 @@ from agents.plan import Plan, Role
 from agents.settings import Settings
 from streams.admin import describe, topic_ids
 from streams.batches import BatchSettings, GroupBatches
-from streams.predictions.inbox import PREDICTION_BYTES_MAX
+from streams.predictions.checks import prediction_bytes_max
 from streams.predictions.registry import registry_of
 from streams.records import Record
 from streams.transactions import TransactionalBatches
@@ -31,11 +31,6 @@ INTAKE_GATHER_SECONDS = 0.002
 
 STEADY = BatchSettings(events_max=2_000, wait_seconds=0.2)
 """For roles that work through what comes at their own pace."""
-
-
-def _prediction_bytes_max(settings: Settings) -> int:
-    """What one prediction may have, so that a task or a correction with its features fits into a message."""
-    return min(PREDICTION_BYTES_MAX, settings.kafka.message_bytes_max // 4)
 
 
 def _add_intake(plan: Plan) -> None:
@@ -72,7 +67,7 @@ def _add_intake(plan: Plan) -> None:
     reader = PredictionReader(
         settings.kafka.prefix,
         future_ms_max=worker.future_seconds_max * 1000,
-        bytes_max=_prediction_bytes_max(settings),
+        bytes_max=prediction_bytes_max(settings.kafka.message_bytes_max),
         models_max=worker.models_max,
         schemas=registry_of(settings.kafka),
     )
@@ -258,7 +253,7 @@ def _add_record(plan: Plan) -> None:
             topic_ids=lambda: topic_ids(settings.kafka),
             future_seconds_max=settings.worker.future_seconds_max,
             stop=stop,
-            prediction_bytes_max=_prediction_bytes_max(settings),
+            prediction_bytes_max=prediction_bytes_max(settings.kafka.message_bytes_max),
             schemas=registry_of(settings.kafka),
         )
         batches = GroupBatches(

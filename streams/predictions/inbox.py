@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from schemas.codec import decoder_of
+from schemas.codec import UNREADABLE, decoder_of
 from schemas.prediction import Prediction
 from streams.predictions.careful import Arrivals, CarefulReader, SchemaCheck, original_of
-from streams.predictions.checks import PREDICTION_BYTES_MAX, UNREADABLE, may_hold_many_digits, usual_times
+from streams.predictions.checks import PREDICTION_BYTES_MAX, may_hold_many_digits, usual_times
 from streams.predictions.envelope import usual_bodies
 from streams.records import Record
 
-__all__ = ["PREDICTION_BYTES_MAX", "Arrivals", "original_of", "read_predictions"]
+__all__ = ["Arrivals", "original_of", "read_predictions"]
 
 RUN_MESSAGES: Final = 200
 """Messages that are read at once: one that is unusual costs no more than these a second look."""
