@@ -20,7 +20,10 @@ from streams.records import Record
 from streams.transactions import TransactionalBatches
 
 if TYPE_CHECKING:
+    from agents.catalogue import Catalogue
+    from agents.judge import Judge
     from review.decided import DecidedBefore
+    from streams.predictions.prediction_reader import PredictionReader
 
 __all__ = ["ADD"]
 
@@ -36,11 +39,9 @@ STEADY = BatchSettings(events_max=2_000, wait_seconds=0.2)
 def _add_intake(plan: Plan) -> None:
     from agents.catalogue import Catalogue
     from agents.intake import Intake
-    from agents.judge import Judge, JudgeSettings
     from agents.recall import recall
     from learning.signing import Keyring
     from streams.duplicates import SeenEvents
-    from streams.predictions.prediction_reader import PredictionReader
 
     keep_freed_memory()
     settings, worker = plan.settings, plan.settings.worker
@@ -51,28 +52,14 @@ def _add_intake(plan: Plan) -> None:
         decided=_decided(settings),
     )
     catalogue.catch_up()
-    judge = Judge(
-        JudgeSettings(
-            triage=lambda model: settings.model(model).triage,
-            labels=lambda model: settings.model(model).labels,
-            drift=settings.drift,
-            queue=settings.queue,
-            verdicts=lambda model: settings.model(model).verdicts,
-        ),
-        reference_of=catalogue.reference_of,
-        serving_of=catalogue.serving_of,
-        candidate_of=catalogue.candidate_of,
-        decided_of=catalogue.decided_of,
-    )
-    reader = PredictionReader(
-        settings.kafka.prefix,
-        future_ms_max=worker.future_seconds_max * 1000,
-        bytes_max=prediction_bytes_max(settings.kafka.message_bytes_max),
-        models_max=worker.models_max,
-        schemas=registry_of(settings.kafka),
-    )
     seen = SeenEvents(worker.dedupe_span_seconds, worker.dedupe_events_max) if worker.dedupe_span_seconds else None
-    intake = Intake(reader, judge, prefix=settings.kafka.prefix, models_max=worker.models_max, seen=seen)
+    intake = Intake(
+        _reader(settings),
+        _judge(settings, catalogue),
+        prefix=settings.kafka.prefix,
+        models_max=worker.models_max,
+        seen=seen,
+    )
     batches = TransactionalBatches(
         settings.kafka,
         group="intake",
@@ -90,6 +77,36 @@ def _add_intake(plan: Plan) -> None:
     )
     plan.add_loop("catalogue", catalogue.run)
     plan.add_loop("intake", batches.run)
+
+
+def _reader(settings: Settings) -> PredictionReader:
+    from streams.predictions.prediction_reader import PredictionReader
+
+    return PredictionReader(
+        settings.kafka.prefix,
+        future_ms_max=settings.worker.future_seconds_max * 1000,
+        bytes_max=prediction_bytes_max(settings.kafka.message_bytes_max),
+        models_max=settings.worker.models_max,
+        schemas=registry_of(settings.kafka),
+    )
+
+
+def _judge(settings: Settings, catalogue: Catalogue) -> Judge:
+    from agents.judge import Judge, JudgeSettings
+
+    return Judge(
+        JudgeSettings(
+            triage=lambda model: settings.model(model).triage,
+            labels=lambda model: settings.model(model).labels,
+            drift=settings.drift,
+            queue=settings.queue,
+            verdicts=lambda model: settings.model(model).verdicts,
+        ),
+        reference_of=catalogue.reference_of,
+        serving_of=catalogue.serving_of,
+        candidate_of=catalogue.candidate_of,
+        decided_of=catalogue.decided_of,
+    )
 
 
 def _decided(settings: Settings) -> Callable[[str], DecidedBefore | None] | None:

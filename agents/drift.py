@@ -47,8 +47,8 @@ class Drift:
     """All models whose blocks this worker reads. ``handle`` is called by one thread, ``heard_…`` by any.
 
     ``load`` says what the topics of references and alerts hold, ``partitions_of`` how many partitions predictions
-    come from. Blocks and corrections are read again from the start of
-    their retention after every assignment; what was told before is not told again.
+    come from. Blocks and corrections are read again from the start of their retention after every assignment; what was
+    told before is not told again.
     """
 
     def __init__(

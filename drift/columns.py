@@ -29,7 +29,6 @@ NUMBER_BYTES_MAX = 32
 
 Floats = npt.NDArray[np.float64]
 _NUMBERS = frozenset((float, int, bool))
-_NOTHING = type(None)
 
 
 @dataclass(frozen=True, slots=True)
