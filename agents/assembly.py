@@ -12,7 +12,7 @@ from agents.memory import keep_freed_memory
 from agents.metrics import timed
 from agents.plan import Plan, Role
 from agents.settings import Settings
-from streams.admin import describe, topic_ids
+from streams.admin import partition_counts, topic_ids
 from streams.batches import BatchSettings, GroupBatches
 from streams.predictions.checks import prediction_bytes_max
 from streams.predictions.registry import registry_of
@@ -139,7 +139,7 @@ def _add_drift(plan: Plan) -> None:
         settings.kafka.prefix,
         load=lambda: _drift_state(settings),
         reports=ReportDesk(reporter, plan.warehouse()),
-        partitions_of=lambda: describe(settings.kafka, [PREDICTIONS])[PREDICTIONS.name].partitions,
+        partitions_of=lambda: partition_counts(settings.kafka, [PREDICTIONS])[PREDICTIONS.name],
     )
     batches = GroupBatches(
         settings.kafka,
@@ -170,7 +170,7 @@ def _add_drift(plan: Plan) -> None:
 
 def _drift_state(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     """References and alerts as their topics have them."""
-    from agents.desk_state import handler_of, read
+    from agents.log_values import handler_of, read
     from schemas.alert import Alert
     from schemas.reference import Reference
     from schemas.topics import ALERTS, REFERENCES
@@ -199,7 +199,7 @@ def _drift_state(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _manifests(settings: Settings) -> dict[str, Any]:
     """Manifests by key, as their topic has them."""
-    from agents.desk_state import read
+    from agents.log_values import read
     from schemas.manifest import Manifest, manifest_key
     from schemas.topics import MODELS
     from streams.reader import LogReader
