@@ -10,14 +10,14 @@ import msgspec
 
 from schemas.wire import Wire
 
-__all__ = ["UNREADABLE", "MalformedError", "decode", "decode_one_or_many", "decoder_of", "decoder_of_many", "encode"]
+__all__ = ["MalformedError", "decode", "decode_one_or_many", "encode"]
 
 T = TypeVar("T", bound=Wire)
 
 _encoder = msgspec.json.Encoder()
 _PATH = re.compile(r"(?:at|in) `\$([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not the JSON it wants; the last where they nest too deeply."""
 
 
@@ -62,7 +62,7 @@ def decode(kind: type[T], data: bytes) -> T:
     """One value out of JSON; raises MalformedError."""
     try:
         value: T = decoder_of(kind).decode(data)
-    except UNREADABLE as error:
+    except _UNREADABLE as error:
         raise MalformedError(str(error)) from error
     return value
 
@@ -73,5 +73,5 @@ def decode_one_or_many(kind: type[T], data: bytes) -> list[T]:
         if data[:1] == b"[":
             return decoder_of_many(kind).decode(data)
         return [decoder_of(kind).decode(data)]
-    except UNREADABLE as error:
+    except _UNREADABLE as error:
         raise MalformedError(str(error)) from error

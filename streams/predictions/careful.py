@@ -7,10 +7,11 @@ from typing import Final, Protocol
 
 import msgspec
 
-from schemas.codec import UNREADABLE, MalformedError, decode, decoder_of, decoder_of_many
+from schemas.codec import MalformedError, decode, decoder_of, decoder_of_many
 from schemas.prediction import Prediction, epoch_ms
 from schemas.reject import Reject
 from streams.predictions.checks import (
+    UNREADABLE,
     may_hold_many_digits,
     problem_in_meaning,
     unwieldy_problem,

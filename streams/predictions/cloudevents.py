@@ -12,8 +12,9 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from schemas.codec import UNREADABLE, MalformedError
+from schemas.codec import MalformedError
 from schemas.prediction import Prediction
+from streams.predictions.checks import UNREADABLE
 
 __all__ = [
     "ENVELOPE_PATH",
