@@ -42,7 +42,7 @@ class Sizes:
     """Single events of a load; where many events share a message, two and four times as many."""
     runs: int = 3
     warm_up_events: int = 300_000
-    """Of a round that is not counted: the broker compiles its own code meanwhile, which takes more than to serve."""
+    """Of a round that is not counted, while the broker compiles its own code: that takes more than serving does."""
     faust_events: int = 40_000
     growth_events: int = 150_000
     growth_runs: int = 3

@@ -92,7 +92,7 @@ class Cells(NamedTuple):
 
     def columns(self) -> PredictionColumns:
         """The same as columns."""
-        row_features = self.features.row  # not of self, which would keep every cell
+        features = self.features  # what is asked for later keeps these alive, not every cell
         return PredictionColumns(
             model=self.model,
             event_ids=self.event_ids,
@@ -106,9 +106,9 @@ class Cells(NamedTuple):
             learnable=np.array([consent.learn for consent in self.consents], np.bool_),
             slices=self.slices,
             contents=self.contents if self.contents.count(None) < len(self.contents) else None,
-            features=self.features.columns,
-            row_features=row_features,
-            encodable_features=lambda places: list(map(row_features, places)),
+            features=features.columns,
+            row_features=features.row,
+            encodable_features=features.rows_at,
         )
 
 

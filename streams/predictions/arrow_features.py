@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,9 +32,19 @@ class FeatureCells(NamedTuple):
 
     def rows(self) -> list[dict[str, Scalar]]:
         """The features of every row."""
-        if not self.columns:
-            return [{} for _ in range(self.size)]
-        names, cells = tuple(self.columns), zip(*[column.values for column in self.columns.values()], strict=True)
+        return self._rows([column.values for column in self.columns.values()], self.size)
+
+    def rows_at(self, places: Sequence[int]) -> list[dict[str, Scalar]]:
+        """The features of the rows at these places."""
+        if len(places) < 2:
+            return [self.row(place) for place in places]
+        taken = itemgetter(*places)
+        return self._rows([taken(column.values) for column in self.columns.values()], len(places))
+
+    def _rows(self, columns: Sequence[Sequence[Scalar]], size: int) -> list[dict[str, Scalar]]:
+        if not columns:
+            return [{} for _ in range(size)]
+        names, cells = tuple(self.columns), zip(*columns, strict=True)
         if any(type(None) in column.kinds for column in self.columns.values()):
             return [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in cells]
         return [dict(zip(names, row, strict=True)) for row in cells]
