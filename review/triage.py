@@ -13,7 +13,7 @@ import numpy as np
 
 from review.budget import ReviewBudget
 from review.compiled_rules import CompiledRules
-from review.decisions import ACCEPT, DECISIONS, ESCALATE, REVIEW, Decisions, Flags, Floats
+from review.decisions import ESCALATE, REVIEW, Decisions, Flags, Floats
 from review.settings import TriageSettings
 from review.threshold import ScoreThreshold
 from review.triage_batch import TriageBatch
@@ -22,7 +22,7 @@ from review.triage_runs import Outcome, TriageRuns
 from review.triage_snapshot import TriageSnapshot
 from schemas.prediction_columns import PredictionColumns
 
-__all__ = ["ACCEPT", "DECISIONS", "ESCALATE", "REVIEW", "Decisions", "Triage", "TriageSnapshot"]
+__all__ = ["Triage"]
 
 FORCED_MEMORY: Final = 0.1
 """Weight of the newest run of events in the moving shares of forced spending and of events open to the threshold."""

@@ -10,7 +10,6 @@ import msgspec
 from schemas.prediction import Prediction, epoch_ms, problem_of
 
 __all__ = [
-    "DIGITS_MAX",
     "PREDICTION_BYTES_MAX",
     "UNREADABLE",
     "may_hold_many_digits",
