@@ -13,7 +13,8 @@ from agents.metrics import timed
 from agents.plan import Plan, Role
 from agents.settings import Settings
 from streams.admin import partition_counts, topic_ids
-from streams.batches import BatchSettings, GroupBatches
+from streams.batches import BatchSettings, GroupBatches, Handler, Place
+from streams.outbox import Outbox
 from streams.predictions.checks import prediction_bytes_max
 from streams.predictions.registry import registry_of
 from streams.records import Record
@@ -34,6 +35,20 @@ INTAKE_GATHER_SECONDS = 0.002
 
 STEADY = BatchSettings(events_max=2_000, wait_seconds=0.2)
 """For roles that work through what comes at their own pace."""
+
+
+def _group(
+    settings: Settings,
+    name: str,
+    handle: Handler[Outbox],
+    *,
+    on_assign: Callable[[list[Place]], dict[tuple[str, int], int]] | None = None,
+    batch: BatchSettings = STEADY,
+) -> GroupBatches:
+    """Batches of a consumer group by its name, which its topics and its timer go by too."""
+    return GroupBatches(
+        settings.kafka, group=name, topics=GROUPS[name], handle=timed(name, handle), on_assign=on_assign, batch=batch
+    )
 
 
 def _add_intake(plan: Plan) -> None:
@@ -141,14 +156,7 @@ def _add_drift(plan: Plan) -> None:
         reports=ReportDesk(reporter, plan.warehouse()),
         partitions_of=lambda: partition_counts(settings.kafka, [PREDICTIONS])[PREDICTIONS.name],
     )
-    batches = GroupBatches(
-        settings.kafka,
-        group="drift",
-        topics=GROUPS["drift"],
-        handle=timed("drift", drift.handle),
-        on_assign=drift.assigned,
-        batch=STEADY,
-    )
+    batches = _group(settings, "drift", drift.handle, on_assign=drift.assigned)
     people = LogReader(
         settings.kafka, {REVIEW_OPINIONS.name: drift.heard_opinion, REVIEW_ALERTS.name: drift.heard_task}
     )
@@ -234,15 +242,8 @@ def _add_learn(plan: Plan) -> None:
         load=lambda: _manifests(settings),
         publish_seconds_min=settings.worker.publish_seconds_min,
     )
-    learning = GroupBatches(
-        settings.kafka,
-        group="learn",
-        topics=GROUPS["learn"],
-        handle=timed("learn", learn.handle),
-        on_assign=learn.assigned,
-        batch=BatchSettings(events_max=100, wait_seconds=0.2),
-    )
-    plan.add_loop("learn", learning.run)
+    batch = BatchSettings(events_max=100, wait_seconds=0.2)
+    plan.add_loop("learn", _group(settings, "learn", learn.handle, on_assign=learn.assigned, batch=batch).run)
 
     def join(stop: threading.Event) -> None:
         labels = Labels(
@@ -250,9 +251,7 @@ def _add_learn(plan: Plan) -> None:
             settings.kafka.prefix,
             pause=lambda seconds: batches.wait_paused(stop, seconds),
         )
-        batches = GroupBatches(
-            settings.kafka, group="labels", topics=GROUPS["labels"], handle=timed("labels", labels.handle), batch=STEADY
-        )
+        batches = _group(settings, "labels", labels.handle)
         batches.run(stop)
 
     plan.add_loop("labels", join)
@@ -273,14 +272,7 @@ def _add_record(plan: Plan) -> None:
             prediction_bytes_max=prediction_bytes_max(settings.kafka.message_bytes_max),
             schemas=registry_of(settings.kafka),
         )
-        batches = GroupBatches(
-            settings.kafka,
-            group="record",
-            topics=GROUPS["record"],
-            handle=timed("record", recorder.handle),
-            on_assign=recorder.assigned,
-            batch=BATCH,
-        )
+        batches = _group(settings, "record", recorder.handle, on_assign=recorder.assigned, batch=BATCH)
         recorder.pause = lambda seconds: batches.wait_paused(stop, seconds)
         batches.run(stop)
 
