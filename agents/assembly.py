@@ -12,15 +12,19 @@ from agents.memory import keep_freed_memory
 from agents.metrics import timed
 from agents.plan import Plan, Role
 from agents.settings import Settings
-from streams.admin import describe, topic_ids
-from streams.batches import BatchSettings, GroupBatches
-from streams.predictions.inbox import PREDICTION_BYTES_MAX
+from streams.admin import partition_counts, topic_ids
+from streams.batches import BatchSettings, GroupBatches, Handler, Place
+from streams.outbox import Outbox
+from streams.predictions.checks import prediction_bytes_max
 from streams.predictions.registry import registry_of
 from streams.records import Record
 from streams.transactions import TransactionalBatches
 
 if TYPE_CHECKING:
+    from agents.catalogue import Catalogue
+    from agents.judge import Judge
     from review.decided import DecidedBefore
+    from streams.predictions.prediction_reader import PredictionReader
 
 __all__ = ["ADD"]
 
@@ -33,19 +37,26 @@ STEADY = BatchSettings(events_max=2_000, wait_seconds=0.2)
 """For roles that work through what comes at their own pace."""
 
 
-def _prediction_bytes_max(settings: Settings) -> int:
-    """What one prediction may have, so that a task or a correction with its features fits into a message."""
-    return min(PREDICTION_BYTES_MAX, settings.kafka.message_bytes_max // 4)
+def _group(
+    settings: Settings,
+    name: str,
+    handle: Handler[Outbox],
+    *,
+    on_assign: Callable[[list[Place]], dict[tuple[str, int], int]] | None = None,
+    batch: BatchSettings = STEADY,
+) -> GroupBatches:
+    """Batches of a consumer group by its name, which its topics and its timer go by too."""
+    return GroupBatches(
+        settings.kafka, group=name, topics=GROUPS[name], handle=timed(name, handle), on_assign=on_assign, batch=batch
+    )
 
 
 def _add_intake(plan: Plan) -> None:
     from agents.catalogue import Catalogue
     from agents.intake import Intake
-    from agents.judge import Judge, JudgeSettings
     from agents.recall import recall
     from learning.signing import Keyring
     from streams.duplicates import SeenEvents
-    from streams.predictions.prediction_reader import PredictionReader
 
     keep_freed_memory()
     settings, worker = plan.settings, plan.settings.worker
@@ -56,28 +67,14 @@ def _add_intake(plan: Plan) -> None:
         decided=_decided(settings),
     )
     catalogue.catch_up()
-    judge = Judge(
-        JudgeSettings(
-            triage=lambda model: settings.model(model).triage,
-            labels=lambda model: settings.model(model).labels,
-            drift=settings.drift,
-            queue=settings.queue,
-            verdicts=lambda model: settings.model(model).verdicts,
-        ),
-        reference_of=catalogue.reference_of,
-        serving_of=catalogue.serving_of,
-        candidate_of=catalogue.candidate_of,
-        decided_of=catalogue.decided_of,
-    )
-    reader = PredictionReader(
-        settings.kafka.prefix,
-        future_ms_max=worker.future_seconds_max * 1000,
-        bytes_max=_prediction_bytes_max(settings),
-        models_max=worker.models_max,
-        schemas=registry_of(settings.kafka),
-    )
     seen = SeenEvents(worker.dedupe_span_seconds, worker.dedupe_events_max) if worker.dedupe_span_seconds else None
-    intake = Intake(reader, judge, prefix=settings.kafka.prefix, models_max=worker.models_max, seen=seen)
+    intake = Intake(
+        _reader(settings),
+        _judge(settings, catalogue),
+        prefix=settings.kafka.prefix,
+        models_max=worker.models_max,
+        seen=seen,
+    )
     batches = TransactionalBatches(
         settings.kafka,
         group="intake",
@@ -95,6 +92,36 @@ def _add_intake(plan: Plan) -> None:
     )
     plan.add_loop("catalogue", catalogue.run)
     plan.add_loop("intake", batches.run)
+
+
+def _reader(settings: Settings) -> PredictionReader:
+    from streams.predictions.prediction_reader import PredictionReader
+
+    return PredictionReader(
+        settings.kafka.prefix,
+        future_ms_max=settings.worker.future_seconds_max * 1000,
+        bytes_max=prediction_bytes_max(settings.kafka.message_bytes_max),
+        models_max=settings.worker.models_max,
+        schemas=registry_of(settings.kafka),
+    )
+
+
+def _judge(settings: Settings, catalogue: Catalogue) -> Judge:
+    from agents.judge import Judge, JudgeSettings
+
+    return Judge(
+        JudgeSettings(
+            triage=lambda model: settings.model(model).triage,
+            labels=lambda model: settings.model(model).labels,
+            drift=settings.drift,
+            queue=settings.queue,
+            verdicts=lambda model: settings.model(model).verdicts,
+        ),
+        reference_of=catalogue.reference_of,
+        serving_of=catalogue.serving_of,
+        candidate_of=catalogue.candidate_of,
+        decided_of=catalogue.decided_of,
+    )
 
 
 def _decided(settings: Settings) -> Callable[[str], DecidedBefore | None] | None:
@@ -127,16 +154,9 @@ def _add_drift(plan: Plan) -> None:
         settings.kafka.prefix,
         load=lambda: _drift_state(settings),
         reports=ReportDesk(reporter, plan.warehouse()),
-        partitions_of=lambda: describe(settings.kafka, [PREDICTIONS])[PREDICTIONS.name].partitions,
+        partitions_of=lambda: partition_counts(settings.kafka, [PREDICTIONS])[PREDICTIONS.name],
     )
-    batches = GroupBatches(
-        settings.kafka,
-        group="drift",
-        topics=GROUPS["drift"],
-        handle=timed("drift", drift.handle),
-        on_assign=drift.assigned,
-        batch=STEADY,
-    )
+    batches = _group(settings, "drift", drift.handle, on_assign=drift.assigned)
     people = LogReader(
         settings.kafka, {REVIEW_OPINIONS.name: drift.heard_opinion, REVIEW_ALERTS.name: drift.heard_task}
     )
@@ -158,7 +178,7 @@ def _add_drift(plan: Plan) -> None:
 
 def _drift_state(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     """References and alerts as their topics have them."""
-    from agents.desk_state import handler_of, read
+    from agents.log_values import handler_of, read
     from schemas.alert import Alert
     from schemas.reference import Reference
     from schemas.topics import ALERTS, REFERENCES
@@ -187,7 +207,7 @@ def _drift_state(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
 
 def _manifests(settings: Settings) -> dict[str, Any]:
     """Manifests by key, as their topic has them."""
-    from agents.desk_state import read
+    from agents.log_values import read
     from schemas.manifest import Manifest, manifest_key
     from schemas.topics import MODELS
     from streams.reader import LogReader
@@ -222,15 +242,8 @@ def _add_learn(plan: Plan) -> None:
         load=lambda: _manifests(settings),
         publish_seconds_min=settings.worker.publish_seconds_min,
     )
-    learning = GroupBatches(
-        settings.kafka,
-        group="learn",
-        topics=GROUPS["learn"],
-        handle=timed("learn", learn.handle),
-        on_assign=learn.assigned,
-        batch=BatchSettings(events_max=100, wait_seconds=0.2),
-    )
-    plan.add_loop("learn", learning.run)
+    batch = BatchSettings(events_max=100, wait_seconds=0.2)
+    plan.add_loop("learn", _group(settings, "learn", learn.handle, on_assign=learn.assigned, batch=batch).run)
 
     def join(stop: threading.Event) -> None:
         labels = Labels(
@@ -238,9 +251,7 @@ def _add_learn(plan: Plan) -> None:
             settings.kafka.prefix,
             pause=lambda seconds: batches.wait_paused(stop, seconds),
         )
-        batches = GroupBatches(
-            settings.kafka, group="labels", topics=GROUPS["labels"], handle=timed("labels", labels.handle), batch=STEADY
-        )
+        batches = _group(settings, "labels", labels.handle)
         batches.run(stop)
 
     plan.add_loop("labels", join)
@@ -258,17 +269,10 @@ def _add_record(plan: Plan) -> None:
             topic_ids=lambda: topic_ids(settings.kafka),
             future_seconds_max=settings.worker.future_seconds_max,
             stop=stop,
-            prediction_bytes_max=_prediction_bytes_max(settings),
+            prediction_bytes_max=prediction_bytes_max(settings.kafka.message_bytes_max),
             schemas=registry_of(settings.kafka),
         )
-        batches = GroupBatches(
-            settings.kafka,
-            group="record",
-            topics=GROUPS["record"],
-            handle=timed("record", recorder.handle),
-            on_assign=recorder.assigned,
-            batch=BATCH,
-        )
+        batches = _group(settings, "record", recorder.handle, on_assign=recorder.assigned, batch=BATCH)
         recorder.pause = lambda seconds: batches.wait_paused(stop, seconds)
         batches.run(stop)
 

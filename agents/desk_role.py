@@ -17,7 +17,8 @@ from faust.contrib.asgi import serve_asgi
 from faust.exceptions import FaustError
 
 from agents.desk import LiveDesk
-from agents.desk_state import DeskState, handler_of
+from agents.desk_state import DeskState
+from agents.log_values import handler_of
 from agents.loop_watch import LoopWatch
 from agents.metrics import OPEN_TASKS, OVERDUE_TASKS, exposition
 from agents.plan import Plan

@@ -5,28 +5,23 @@ from __future__ import annotations
 import dataclasses
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
-from typing import TypeVar
 
 import structlog
 
+from agents.log_values import read
 from agents.settings import Settings
 from review.outcomes import Expired
 from review.queue import Queue
 from schemas.alert import Alert
-from schemas.codec import MalformedError, decode
 from schemas.manifest import CANDIDATE, Manifest
 from schemas.opinion import Opinion
 from schemas.person import Person
 from schemas.reference import Reference
 from schemas.task import Task
-from schemas.wire import Wire
-from streams.records import Record
 
 __all__ = ["DeskState"]
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T", bound=Wire)
 
 OPINIONS_SHOWN_MAX = 20
 ALERTS_KEPT_MAX = 2_000
@@ -125,19 +120,3 @@ class DeskState:
     def firing(self, model: str) -> int:
         """How many alerts of a model are firing."""
         return sum(1 for h in self.alerts.values() if h[-1].model == model and h[-1].state == "firing")
-
-
-def read(kind: type[T], data: bytes | None) -> T | None:
-    """A value of the log; one that cannot be read is logged and left out, a tombstone is None too."""
-    if data is None:
-        return None
-    try:
-        return decode(kind, data)
-    except MalformedError as error:
-        log.error("not readable", kind=kind.__name__, why=error.reason)
-        return None
-
-
-def handler_of(hear: Callable[[bytes | None], None]) -> Callable[[Record], None]:
-    """A listener for whole records."""
-    return lambda record: hear(record.value())

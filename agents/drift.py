@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 import structlog
 
+from agents.log_values import read
 from agents.metrics import ALERTS_FIRED
 from agents.reports import ReportDesk
 from drift.alert_book import UnknownAlertError
@@ -39,6 +40,7 @@ ALERT_ACTIONS = {"confirmed": "acknowledge", "expected change": "adopt", "false 
 """What becomes of an alert when its task is settled with this answer."""
 
 ACTIONS_WAITING_MAX = 10_000
+"""Answers that wait to take effect; at so many the log is read on only as they do."""
 OPINIONS_KEPT_MAX = 1_000
 """Answers to alert tasks that are not settled yet; of one beyond it, who gave it is not noted on the alert."""
 
@@ -47,8 +49,8 @@ class Drift:
     """All models whose blocks this worker reads. ``handle`` is called by one thread, ``heard_…`` by any.
 
     ``load`` says what the topics of references and alerts hold, ``partitions_of`` how many partitions predictions
-    come from. Blocks and corrections are read again from the start of
-    their retention after every assignment; what was told before is not told again.
+    come from. Blocks and corrections are read again from the start of their retention after every assignment; what was
+    told before is not told again.
     """
 
     def __init__(
@@ -85,8 +87,7 @@ class Drift:
 
     def heard_opinion(self, record: Record) -> None:
         """An opinion of the log: acknowledging and resolving on the page of an alert take effect at once."""
-        value = record.value()
-        opinion = None if value is None else decode(Opinion, value)
+        opinion = read(Opinion, record.value())
         if opinion is None:
             return
         if opinion.answer in ("acknowledge", "resolve"):
@@ -98,8 +99,7 @@ class Drift:
 
     def heard_task(self, record: Record) -> None:
         """A settled task about an alert."""
-        value = record.value()
-        task = None if value is None else decode(Task, value)
+        task = read(Task, record.value())
         if task is not None and task.state == "settled" and task.answer in ALERT_ACTIONS:
             said = self._said.pop(task.task_id, None)
             note = f"{task.answer}: {said.comment}" if said and said.comment else task.answer

@@ -73,7 +73,7 @@ class Intake:
 
     def _read(self, runs: Sequence[Sequence[Record]], now_ms: int) -> tuple[dict[str, list[Part]], list[Reject]]:
         """The events of each model, and what could not be read."""
-        readings = self._reader.read_runs(runs, now_ms=now_ms)
+        readings = self._reader.read(runs, now_ms=now_ms)
         parts: dict[str, list[Part]] = {}
         for part in readings.parts:
             parts.setdefault(part.columns.model, []).append(part)

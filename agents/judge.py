@@ -15,9 +15,11 @@ from agents.verdicts import Verdicts, flags
 from drift.blocks import build_blocks
 from drift.settings import DriftSettings
 from review.decided import DecidedBefore, Settled
+from review.decisions import DECISIONS, Decisions
 from review.new_tasks import LearnedAnswers, new_tasks
 from review.settings import QueueSettings, TriageSettings
-from review.triage import DECISIONS, Decisions, Triage, TriageSnapshot
+from review.triage import Triage
+from review.triage_snapshot import TriageSnapshot
 from schemas.codec import encode
 from schemas.prediction_columns import PredictionColumns
 from schemas.reference import Reference

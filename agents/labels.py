@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from schemas.codec import MalformedError, decode
-from schemas.correction import Correction
+from schemas.correction import Correction, id_of_label
 from schemas.label import Label
 from schemas.prediction import label_text
 from schemas.topics import CORRECTIONS, REJECTS
@@ -29,6 +29,8 @@ log = structlog.get_logger(__name__)
 LOOK_UP_EVERY_SECONDS = 1.0
 GIVE_UP_SECONDS = 60.0
 """A label may come before RECORD has stored its prediction; after this long there is none."""
+FIRST_SEEN_MAX = 1_000
+"""Waiting labels whose first look is remembered; for one that was forgotten the time begins anew."""
 
 
 class Labels:
@@ -112,7 +114,7 @@ class Labels:
     def _waited(self, record: Record, now: float) -> float:
         key = (record.partition(), record.offset())
         first = self._first_seen.setdefault(key, now)
-        while len(self._first_seen) > 1_000:
+        if len(self._first_seen) > FIRST_SEEN_MAX:
             self._first_seen.popitem(last=False)
         return now - first
 
@@ -120,7 +122,7 @@ class Labels:
 def correction_of(label: Label, row: Mapping[str, Any], now_ms: int) -> Correction:
     """The correction that a late label makes of a stored prediction."""
     return Correction(
-        correction_id=f"label/{label.model}/{label.event_id}"[:200],
+        correction_id=id_of_label(label.model, label.event_id),
         model=label.model,
         model_version=row["model_version"],
         event_id=label.event_id,

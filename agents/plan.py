@@ -20,7 +20,7 @@ ROLES: tuple[Role, ...] = ("intake", "drift", "desk", "learn", "record")
 
 @dataclasses.dataclass(slots=True)
 class Plan:
-    """What a worker is made of; ``loops`` run in threads, ``prepare`` runs before anything starts."""
+    """What a worker is made of: ``slot`` names it among those of its roles, ``loops`` run in threads of ``app``."""
 
     settings: Settings
     app: Any

@@ -24,7 +24,8 @@ from schemas.wire import Wire
 from streams.batches import BatchSettings, HandBack, Place
 from streams.outbox import Outbox
 from streams.predictions.careful import SchemaCheck
-from streams.predictions.inbox import PREDICTION_BYTES_MAX, original_of, read_predictions
+from streams.predictions.checks import PREDICTION_BYTES_MAX
+from streams.predictions.inbox import original_of, read_predictions
 from streams.records import Record, stretches
 from streams.rejects import reject_of
 from warehouse.client import Warehouse

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import operator
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import compress
 from typing import Any
@@ -14,7 +13,7 @@ from review.decided import Settled
 from review.decisions import Decisions, Flags
 from review.new_tasks import LearnedAnswers
 from schemas.prediction_columns import PredictionColumns
-from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
+from schemas.topics import VERDICTS, VERDICTS_ACCEPTED, Topic
 from schemas.verdict_rows import VERDICT_ROWS, encoded_verdicts
 from streams.outbox import Sending
 
@@ -36,18 +35,17 @@ class Verdicts:
 
     def send(self, policy_version: str, now_ms: int, outbox: Sending, *, exceptions_only: bool) -> None:
         """Send them as arrays, in order; where only exceptions are wanted, the rest goes to ``VERDICTS_ACCEPTED``."""
-        shares = [(VERDICTS, self._rows(policy_version, now_ms))]
-        if exceptions_only:
-            made = list(shares[0][1])
-            told = (self.triage.seen | flags(self.settled, len(made))).tolist()
-            shares = [
-                (VERDICTS, compress(made, told)),
-                (VERDICTS_ACCEPTED, compress(made, map(operator.not_, told))),
-            ]
         key = self.events.model.encode()
-        for topic, rows in shares:
+        for topic, rows in self._shares(self._rows(policy_version, now_ms), exceptions_only=exceptions_only):
             for data in encoded_verdicts(rows, VERDICTS_PER_MESSAGE_MAX):
                 outbox.send(topic, key, data)
+
+    def _shares(self, rows: Iterator[Any], *, exceptions_only: bool) -> list[tuple[Topic, Iterator[Any]]]:
+        """What goes to which topic."""
+        if not exceptions_only:
+            return [(VERDICTS, rows)]
+        made, told = list(rows), self.triage.seen | flags(self.settled, len(self.events))
+        return [(VERDICTS, compress(made, told.tolist())), (VERDICTS_ACCEPTED, compress(made, (~told).tolist()))]
 
     def _rows(self, policy_version: str, now_ms: int) -> Iterator[Any]:
         events, triage = self.events, self.triage

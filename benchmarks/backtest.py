@@ -1,7 +1,7 @@
-"""What a review budget buys on recorded streams: ``python benchmarks/backtest.py [--strategy mix] [--budget 0.1]``.
+"""What a review budget buys on recorded streams: ``python -m benchmarks.backtest [--strategy mix] [--budget 0.1]``.
 
-Elec2 comes with watchloop; the other streams are taken from ../shared/data where they are. The models are gradient
-boosting trained on the first fifth of a stream and then frozen; seeds 0, 1 and 2.
+Elec2 comes with watchloop; the other streams are looked for in the folder that ``--data`` names. The models are
+gradient boosting trained on the first fifth of a stream and then frozen; seeds 0, 1 and 2.
 """
 
 from __future__ import annotations
@@ -11,25 +11,22 @@ import dataclasses
 import pathlib
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+from agents.settings import Settings
+from watchloop.backtest.report import BacktestReport
+from watchloop.backtest.run import run_backtest
+from watchloop.backtest.settings import BacktestSettings
+from watchloop.cli_backtest import with_triage
+from watchloop.frozen import Replayable, train_first
+from watchloop.table import Columns, RecordedTable
 
-from agents.settings import Settings  # noqa: E402
-from watchloop.backtest.report import BacktestReport  # noqa: E402
-from watchloop.backtest.run import run_backtest  # noqa: E402
-from watchloop.backtest.settings import BacktestSettings  # noqa: E402
-from watchloop.cli_backtest import with_triage  # noqa: E402
-from watchloop.frozen import Replayable, train_first  # noqa: E402
-from watchloop.table import Columns, RecordedTable  # noqa: E402
-
-DATA = ROOT.parent / "shared" / "data"
+ELEC2 = pathlib.Path(__file__).resolve().parent.parent / "watchloop" / "data" / "elec2.parquet"
 SEEDS = (0, 1, 2)
 TRAIN_FIRST = 0.2
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Stream:
-    """A recorded table and which of its columns are what."""
+    """A recorded table, by its place in the folder of data sets, and which of its columns are what."""
 
     name: str
     file: pathlib.Path
@@ -37,14 +34,14 @@ class Stream:
 
 
 STREAMS = (
-    Stream("elec2", ROOT / "watchloop" / "data" / "elec2.parquet", Columns(label="label", drop=("date", "nswprice"))),
+    Stream("elec2", ELEC2, Columns(label="label", drop=("date", "nswprice"))),
     Stream(
         "insects_wbf",
-        DATA / "stream_insects_wbf" / "insects_wbf.parquet",
+        pathlib.Path("stream_insects_wbf/insects_wbf.parquet"),
         Columns(label="species", features=("wing_beat_hz", "temperature_c")),
     ),
-    Stream("noaa_weather", DATA / "stream_noaa_weather" / "noaa_weather.parquet", Columns(label="raw_class")),
-    Stream("outdoor", DATA / "stream_outdoor" / "outdoor.parquet", Columns(label="label")),
+    Stream("noaa_weather", pathlib.Path("stream_noaa_weather/noaa_weather.parquet"), Columns(label="raw_class")),
+    Stream("outdoor", pathlib.Path("stream_outdoor/outdoor.parquet"), Columns(label="label")),
 )
 
 HEADER = (
@@ -53,9 +50,9 @@ HEADER = (
 )
 
 
-def source_of(stream: Stream, seed: int) -> Replayable:
+def source_of(stream: Stream, file: pathlib.Path, seed: int) -> Replayable:
     """The stream as predictions of a frozen model."""
-    table = RecordedTable.load(stream.file, stream.columns)
+    table = RecordedTable.load(file, stream.columns)
     return train_first(table, share=TRAIN_FIRST, model=stream.name, seed=seed)
 
 
@@ -87,6 +84,7 @@ def main() -> None:
     arguments.add_argument("--strategy", default="mix", choices=("mix", "learn", "catch"))
     arguments.add_argument("--budget", type=float, default=0.1)
     arguments.add_argument("--streams", default="", help="only these, with commas")
+    arguments.add_argument("--data", type=pathlib.Path, default=pathlib.Path(), help="folder of the other streams")
     given = arguments.parse_args()
     wanted = given.streams.split(",") if given.streams else [stream.name for stream in STREAMS]
     print(HEADER)
@@ -94,13 +92,14 @@ def main() -> None:
     for stream in STREAMS:
         if stream.name not in wanted:
             continue
-        if not stream.file.exists():
-            print(f"{stream.name}: left out, {stream.file} is not there", file=sys.stderr)
+        file = given.data / stream.file
+        if not file.exists():
+            print(f"{stream.name}: left out, {file} is not there", file=sys.stderr)
             continue
         for seed in SEEDS:
             changes = {"budget": given.budget, "strategy": given.strategy, "salt": seed}
             settings = with_triage(Settings(), stream.name, changes, seed=seed)
-            report = run_backtest(source_of(stream, seed), settings, BacktestSettings())
+            report = run_backtest(source_of(stream, file, seed), settings, BacktestSettings())
             print(row_of(stream, seed, report), flush=True)
 
 

@@ -6,7 +6,6 @@ import contextlib
 import dataclasses
 import itertools
 import math
-import os
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from confluent_kafka.admin import AdminClient
 
 from benchmarks.loads import Load, fill, publish_references
 from benchmarks.processes.child import Child
+from benchmarks.processes.meter import cpu_seconds
 from learning.serving import ServingModel
 from learning.signing import SigningKey
 from learning.snapshot import Lineage, pack
@@ -32,8 +32,6 @@ __all__ = ["Sizes", "Stage"]
 START_SECONDS_MAX = 90.0
 SECONDS_MAX = 300.0
 SNAPSHOT_BYTES_MAX = 1 << 30
-USER_TICKS, SYSTEM_TICKS = 11, 12
-"""Fields of proc(5)'s stat, counted behind the name."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -147,12 +145,6 @@ class Stage:
             outbox.send(MODEL_CHUNKS, chunk_key, chunk)
         outbox.send(MODELS, manifest_key(serving.model, STACK), snapshot.manifest)
         outbox.flush()
-
-
-def cpu_seconds(pid: int) -> float:
-    """Of a process, all its threads, as Linux counts it."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[USER_TICKS]) + int(fields[SYSTEM_TICKS])) / os.sysconf("SC_CLK_TCK")
 
 
 def kafka_spec(kafka: KafkaSettings) -> dict[str, Any]:

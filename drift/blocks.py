@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -12,16 +12,19 @@ from drift.categories import category_counts
 from drift.columns import columns_of
 from drift.numeric import numeric_summaries
 from drift.runs import Runs
-from drift.samples import SAMPLE_SALT, samples
+from drift.samples import samples
 from drift.settings import DriftSettings
 from drift.tallies import Coded, tallies
-from schemas.block import Block
+from schemas.block import Block, CategoryCounts, NumericSummary, SampledRow
 from schemas.prediction_columns import PredictionColumns
 from schemas.reference import Reference
 
-__all__ = ["SAMPLE_SALT", "block_id_of", "build_blocks"]
+__all__ = ["block_id_of", "build_blocks"]
 
 ID_CHARS_MAX = 200
+
+Content = tuple[dict[str, NumericSummary], dict[str, CategoryCounts], dict[str, int], tuple[SampledRow, ...]]
+"""Of one run: summaries of numbers, counts of texts, counts of decisions, and the sample."""
 
 
 def build_blocks(
@@ -51,12 +54,6 @@ def build_blocks(
     if count == 0:
         return []
     runs = Runs.of(sources, places, settings.block_events_max)
-    columns = columns_of(events, settings)
-    coded = {signal: column.coded for signal, column in columns.text.items() if column.coded is not None}
-    decided, *told = tallies([_coded(decisions, decision_names), *coded.values()], runs)
-    numeric = numeric_summaries(columns.numeric, columns.numbers, runs, reference)
-    categorical = category_counts(columns.text, dict(zip(coded, told, strict=True)), runs, numeric, settings)
-    rows_max = settings.block_events_max if reference is None else settings.sample_rows_per_block
     version = "" if reference is None else reference.version
     return [
         Block(
@@ -74,7 +71,7 @@ def build_blocks(
             decisions=verdicts,
             sample=sample,
         )
-        for partition, first, last, within, size, time_min, time_max, numbers, texts, verdicts, sample in zip(
+        for partition, first, last, within, size, time_min, time_max, (numbers, texts, verdicts, sample) in zip(
             sources[runs.starts].tolist(),
             places[runs.starts].tolist(),
             places[runs.ends - 1].tolist(),
@@ -82,13 +79,23 @@ def build_blocks(
             runs.sizes.tolist(),
             np.minimum.reduceat(events.times_ms, runs.starts).tolist(),
             np.maximum.reduceat(events.times_ms, runs.starts).tolist(),
-            numeric,
-            categorical,
-            decided.counts,
-            samples(events, columns, runs, rows_max, settings),
+            _contents(events, runs, _coded(decisions, decision_names), reference, settings),
             strict=True,
         )
     ]
+
+
+def _contents(
+    events: PredictionColumns, runs: Runs, decisions: Coded, reference: Reference | None, settings: DriftSettings
+) -> Iterator[Content]:
+    """What each run holds."""
+    columns = columns_of(events, settings)
+    coded = {signal: column.coded for signal, column in columns.text.items() if column.coded is not None}
+    decided, *told = tallies([decisions, *coded.values()], runs)
+    numeric = numeric_summaries(columns.numeric, columns.numbers, runs, reference)
+    categorical = category_counts(columns.text, dict(zip(coded, told, strict=True)), runs, numeric, settings)
+    rows_max = settings.block_events_max if reference is None else settings.sample_rows_per_block
+    return zip(numeric, categorical, decided.counts, samples(events, columns, runs, rows_max, settings), strict=True)
 
 
 def _coded(decisions: npt.NDArray[np.int8], names: Sequence[str]) -> Coded:

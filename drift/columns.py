@@ -18,10 +18,13 @@ __all__ = ["ESCAPED_BYTES_MAX", "FEATURE", "INT_MAX", "NUMBER_MAX", "Columns", "
 
 FEATURE = "feature."
 SIGNAL_CHARS_MAX = 200
+"""Of a signal's name, ``feature.`` included; a feature with a longer one is not watched."""
+
 NUMBER_MAX = 1e100
 """Numbers are clipped to this size, so that sums of squares stay finite."""
 
 INT_MAX = 2**63 - 1
+"""Larger integers are floats in a sample: readers of its JSON may have no more than 64 bits."""
 
 ESCAPED_BYTES_MAX = 6
 """Bytes of one character in JSON, at most."""
@@ -29,7 +32,6 @@ NUMBER_BYTES_MAX = 32
 
 Floats = npt.NDArray[np.float64]
 _NUMBERS = frozenset((float, int, bool))
-_NOTHING = type(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def number_of(value: object) -> float | None:
 
 
 def columns_of(events: PredictionColumns, settings: DriftSettings) -> Columns:
-    """The signals of a batch; features beyond ``features_watched_max`` are not watched."""
+    """The signals of a batch; features beyond ``features_watched_max``, and with very long names, are not watched."""
     numeric: dict[str, Sequence[object] | Floats] = {"confidence": events.confidence}
     text = {"prediction": TextColumn.of(events.labels)}
     names = _watched(events.features, settings.features_watched_max)

@@ -17,7 +17,7 @@ from schemas.hashing import mixed
 from schemas.prediction_columns import PredictionColumns
 from schemas.wire import Scalar
 
-__all__ = ["SAMPLE_SALT", "samples"]
+__all__ = ["samples"]
 
 SAMPLE_SALT = 0x626C_6F63
 """Salt of the bottom-k sample: its own, so that the sample does not depend on who was drawn for review."""

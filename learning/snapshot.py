@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from learning.signing import Keyring, SigningKey
-from schemas.manifest import CHUNK_BYTES_MAX, Manifest
+from schemas.manifest import CHUNK_BYTES_MAX, PRODUCTION, Manifest
 
 __all__ = ["Lineage", "Snapshot", "SnapshotRefused", "chunk_key", "chunk_keys", "pack", "unpack", "verified"]
 
@@ -22,7 +22,6 @@ T = TypeVar("T")
 
 PICKLE_PROTOCOL = 5
 COMPRESSION = 6
-RECIPE_PRODUCTION = "production"
 
 
 class SnapshotRefused(ValueError):  # noqa: N818 - a refusal is an answer, and called so
@@ -103,7 +102,7 @@ def verified(manifest: Manifest, keyring: Keyring, snapshot_bytes_max: int) -> M
         ("Python", manifest.python, python_version()),
         ("River", manifest.river, version("river")),
     ):
-        if found != expected and manifest.recipe != RECIPE_PRODUCTION:
+        if found != expected and manifest.recipe != PRODUCTION:
             raise SnapshotRefused(f"snapshot {name}: made with {what} {found}, this is {what} {expected}")
     if manifest.size_bytes > snapshot_bytes_max:
         raise SnapshotRefused(_too_large(name, manifest.size_bytes, snapshot_bytes_max))
@@ -120,7 +119,7 @@ def unpack(
     Nothing is unpickled before all of it is verified.
     """
     verified(manifest, keyring, snapshot_bytes_max)
-    if manifest.recipe == RECIPE_PRODUCTION:
+    if manifest.recipe == PRODUCTION:
         return None
     data = _joined(manifest, chunks)
     value: Any = pickle.loads(_decompressed(manifest.version, data, snapshot_bytes_max))  # noqa: S301 - verified above

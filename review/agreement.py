@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import msgspec
@@ -77,9 +77,9 @@ class TrackRecord:
     themselves teaches nothing. At ``people_max`` newcomers keep the prior.
     """
 
-    def __init__(self, settings: AgreementSettings, records: Sequence[PersonRecord] = ()) -> None:
+    def __init__(self, settings: AgreementSettings) -> None:
         self._settings = settings
-        self._records = {record.person: record for record in records[: settings.people_max]}
+        self._records: dict[str, PersonRecord] = {}
 
     def reliability(self, person: str) -> float:
         """The probability that this person's vote is right."""
@@ -128,10 +128,6 @@ class TrackRecord:
         top = max(*logs.values(), silent)
         total = sum(math.exp(value - top) for value in logs.values()) + (size - len(named)) * math.exp(silent - top)
         return math.exp(logs[answer] - top) / total
-
-    def export(self) -> tuple[PersonRecord, ...]:
-        """All records, by person, for a restart."""
-        return tuple(self._records[person] for person in sorted(self._records))
 
     @property
     def people(self) -> Mapping[str, PersonRecord]:

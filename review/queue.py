@@ -101,24 +101,6 @@ class Queue:
             return Reply(status="held_by_another", sentence="Somebody else is working on this task.")
         return Reply(status="done", sentence="The task is yours.", lease=self._table.grant(entry, person, now_ms))
 
-    def renew(self, task_id: str, person: str, now_ms: int) -> Reply:
-        """Start the time of a lease anew."""
-        entry = self._held(task_id, person)
-        if isinstance(entry, Reply):
-            return entry
-        self._table.step(entry, "renew")
-        entry.until_ms = now_ms + self.settings.lease_seconds * 1_000
-        return Reply(status="done", sentence="You keep the task.", lease=lease_of(entry))
-
-    def release(self, task_id: str, person: str) -> Reply:
-        """Give a task back for anybody, the same person included."""
-        entry = self._held(task_id, person)
-        if isinstance(entry, Reply):
-            return entry
-        self._table.step(entry, "release")
-        entry.last_holder = ""
-        return Reply(status="done", sentence="The task is back in the queue.")
-
     def skip(self, task_id: str, person: str) -> Reply:
         """Leave a task to others: this person is not handed it again, as long as the skip is remembered."""
         entry = self._held(task_id, person)

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 Stage = Literal["open", "leased", "answered", "settled", "expired"]
-Step = Literal["lease", "renew", "release", "skip", "lapse", "hear", "suffice", "withdraw", "settle", "expire"]
+Step = Literal["lease", "release", "skip", "lapse", "hear", "suffice", "withdraw", "settle", "expire"]
 
 TRANSITIONS: Final[dict[tuple[Stage, Step], Stage]] = {
     ("open", "lease"): "leased",
@@ -33,7 +33,6 @@ TRANSITIONS: Final[dict[tuple[Stage, Step], Stage]] = {
     ("open", "suffice"): "answered",
     ("open", "withdraw"): "open",
     ("open", "expire"): "expired",
-    ("leased", "renew"): "leased",
     ("leased", "release"): "open",
     ("leased", "skip"): "open",
     ("leased", "lapse"): "open",

@@ -34,21 +34,6 @@ class RecentScores(NamedTuple):
         """The scores, oldest first."""
         return self.log[self.end - min(self.known, self.scores_max) : self.end]
 
-    def dump(self) -> bytes:
-        """The scores as little-endian float64 where a ring has them: each new one takes the place of the oldest."""
-        return np.roll(self.newest, self.known % self.scores_max).astype("<f8").tobytes()
-
-    @classmethod
-    def load(cls, dumped: bytes, known: int, scores_max: int) -> RecentScores:
-        """Take dumped scores back; ValueError where they do not fit this memory."""
-        ring = np.frombuffer(dumped, "<f8")
-        if len(ring) != min(known, scores_max):
-            raise ValueError(
-                f"saved triage state holds {len(ring)} recent scores, expected {min(known, scores_max)}; "
-                "recent_scores_max has changed since, start without the saved state"
-            )
-        return cls(np.roll(ring, -(known % scores_max)).astype(np.float64), len(ring), known, scores_max)
-
 
 class Bar(NamedTuple):
     """A threshold to compare with: from ``wanted_from`` scores are wanted by lot, from ``sure_from`` for sure.

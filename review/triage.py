@@ -13,17 +13,16 @@ import numpy as np
 
 from review.budget import ReviewBudget
 from review.compiled_rules import CompiledRules
-from review.decisions import ACCEPT, DECISIONS, ESCALATE, REVIEW, Decisions, Flags, Floats
+from review.decisions import ESCALATE, REVIEW, Decisions, Flags, Floats
 from review.settings import TriageSettings
 from review.threshold import ScoreThreshold
 from review.triage_batch import TriageBatch
 from review.triage_reasons import TriageReasons
 from review.triage_runs import Outcome, TriageRuns
-from review.triage_state import TriageSnapshot, TriageState
+from review.triage_snapshot import TriageSnapshot
 from schemas.prediction_columns import PredictionColumns
 
-__all__ = ["ACCEPT", "DECISIONS", "ESCALATE", "REVIEW", "Decisions", "Triage", "TriageSnapshot", "TriageState"]
-
+__all__ = ["Triage"]
 
 FORCED_MEMORY: Final = 0.1
 """Weight of the newest run of events in the moving shares of forced spending and of events open to the threshold."""
@@ -44,7 +43,7 @@ class Triage:
     of the same events gives the same decisions. Memory: that of a ScoreThreshold of ``recent_scores_max``.
     """
 
-    def __init__(self, settings: TriageSettings, *, model: str, state: TriageState | None = None) -> None:
+    def __init__(self, settings: TriageSettings, *, model: str) -> None:
         self.settings = settings
         self.policy_version = hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:12]
         """Names the settings that decided."""
@@ -53,11 +52,9 @@ class Triage:
         self._reasons = TriageReasons(settings, self._rules)
         self._budget = ReviewBudget(settings.budget, settings.carry_reviews_max, settings.debt_reviews_max)
         self._threshold = ScoreThreshold(settings.recent_scores_max, settings.warmup_score_min)
-        self.events = self.seen = self.escalated = self.audited = self.withheld = 0
+        self._events = 0
         self._forced_share, self._open_share = settings.audit_rate, 1.0
         self._run_forced = self._run_open = 0
-        if state is not None:
-            self.restore(state)
 
     def decide(
         self,
@@ -95,7 +92,6 @@ class Triage:
             decided,
         )
         outcome = self._decide_runs(batch).outcome(batch)
-        self._count(outcome)
         return self._decisions(batch, outcome, error_probability)
 
     def _decide_runs(self, batch: TriageBatch) -> TriageRuns:
@@ -103,10 +99,10 @@ class Triage:
         every, runs, start = self.settings.threshold_events, TriageRuns(), 0
         self._threshold.announce(batch.scores[batch.is_open], aims=len(batch) // every)
         while start < len(batch):
-            stop = min(len(batch), start + every - self.events % every)
+            stop = min(len(batch), start + every - self._events % every)
             self._decide_run(batch, slice(start, stop), runs)
-            self.events += stop - start
-            if self.events % every == 0:
+            self._events += stop - start
+            if self._events % every == 0:
                 self._move_threshold()
             start = stop
         return runs
@@ -142,13 +138,6 @@ class Triage:
         left = settings.budget - self._forced_share + self._budget.reviews / settings.carry_spread_events
         self._threshold.aim(left / max(self._open_share, 1e-6))
 
-    def _count(self, outcome: Outcome) -> None:
-        """Keep the totals that the console shows."""
-        self.seen += len(outcome.escalated) + len(outcome.reviewed) + len(outcome.audited)
-        self.escalated += len(outcome.escalated)
-        self.audited += len(outcome.audited)
-        self.withheld += len(outcome.withheld)
-
     def _decisions(self, batch: TriageBatch, outcome: Outcome, error_probability: Floats | None) -> Decisions:
         """The columns: everything is accepted but what the outcome names."""
         codes, audit = np.zeros(len(batch), np.int8), np.zeros(len(batch), np.bool_)
@@ -169,25 +158,10 @@ class Triage:
             reasons=self._reasons.write(batch, outcome),
         )
 
-    @property
-    def budget_reviews(self) -> float:
-        """Reviews in the purse; negative when escalations have overdrawn it."""
-        return self._budget.reviews
-
-    @property
-    def threshold(self) -> float:
-        """The score from which reviews are wanted now; infinite when none, or all, are."""
-        return self._threshold.value
-
-    @property
-    def forgiven(self) -> int:
-        """Looks of a person beyond ``debt_reviews_max`` that no later saving pays for."""
-        return self._budget.forgiven
-
     def snapshot(self) -> TriageSnapshot:
         """Everything that past events decided, to undo a batch that was not committed; costs nothing."""
         return TriageSnapshot(
-            events=self.events,
+            events=self._events,
             purse=self._budget.purse,
             forgiven=self._budget.forgiven,
             threshold=self._threshold.value,
@@ -197,26 +171,13 @@ class Triage:
             open_share=self._open_share,
             run_forced=self._run_forced,
             run_open=self._run_open,
-            seen=self.seen,
-            escalated=self.escalated,
-            audited=self.audited,
-            withheld=self.withheld,
         )
 
     def rewind(self, snapshot: TriageSnapshot) -> None:
-        """Go back to a snapshot; it, and others, can be gone back to again."""
+        """Go back to a snapshot of a Triage with the same settings; it, and others, can be gone back to again."""
         self._threshold.recent = snapshot.recent
         self._threshold.value, self._threshold.tie_probability = snapshot.threshold, snapshot.tie_probability
         self._budget.purse, self._budget.forgiven = snapshot.purse, snapshot.forgiven
-        self.events, self.seen, self.escalated = snapshot.events, snapshot.seen, snapshot.escalated
-        self.audited, self.withheld = snapshot.audited, snapshot.withheld
+        self._events = snapshot.events
         self._forced_share, self._open_share = snapshot.forced_share, snapshot.open_share
         self._run_forced, self._run_open = snapshot.run_forced, snapshot.run_open
-
-    def export_state(self) -> TriageState:
-        """Everything that past events decided, for a restart."""
-        return self.snapshot().state
-
-    def restore(self, state: TriageState) -> None:
-        """Go on from a saved state; ValueError where ``recent_scores_max`` has changed since."""
-        self.rewind(TriageSnapshot.of(state, self.settings.recent_scores_max))

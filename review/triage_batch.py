@@ -16,7 +16,7 @@ from review.uncertainty import prediction_uncertainty
 from schemas.hashing import draws_of
 from schemas.prediction_columns import PredictionColumns
 
-__all__ = ["TriageBatch", "audit_rates", "scores_of"]
+__all__ = ["TriageBatch"]
 
 ALWAYS: Final = np.inf
 NEVER: Final = -np.inf

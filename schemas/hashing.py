@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["draws_of", "event_hashes", "id_hashes", "mixed", "uniform_draws"]
+__all__ = ["draws_of", "id_hashes", "mixed", "uniform_draws"]
 
 Hashes = npt.NDArray[np.uint64]
 
@@ -33,11 +33,6 @@ def mixed(hashes: Hashes, salt: int) -> Hashes:
         found *= factor
     found ^= found >> LAST_SHIFT
     return found
-
-
-def event_hashes(event_ids: Sequence[str], salt: int = 0) -> Hashes:
-    """The mixed hash of each id."""
-    return mixed(id_hashes(event_ids), salt)
 
 
 def draws_of(hashes: Hashes, salt: int) -> npt.NDArray[np.float64]:

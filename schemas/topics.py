@@ -24,7 +24,6 @@ from schemas.wire import Wire
 
 __all__ = [
     "ALL_TOPICS",
-    "PREFIX_DEFAULT",
     "PREDICTIONS",
     "LABELS",
     "VERDICTS",
@@ -46,7 +45,6 @@ __all__ = [
     "Topic",
 ]
 
-PREFIX_DEFAULT: Final = "watchloop."
 DAY: Final = 86_400
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-__all__ = ["Count", "EpochMs", "Finite", "Id", "Name", "Probability", "Rows", "Scalar", "Wire"]
+__all__ = ["Count", "EpochMs", "Id", "Name", "Probability", "Scalar", "Wire"]
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -33,10 +33,5 @@ EpochMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 
 Count = Annotated[int, Meta(ge=0)]
 
-Finite = float
-"""JSON has no NaN and no infinity, so a float that was decoded is finite."""
-
 Scalar = float | int | str | bool | None
-"""What a feature may be."""
-
-Rows = tuple[dict[str, Scalar], ...]
+"""What a feature may be; JSON has no NaN and no infinity, so a float that was decoded is finite."""

@@ -10,16 +10,12 @@ import msgspec
 
 from schemas.codec import MalformedError, decode
 from schemas.label import Label
-from schemas.prediction import Prediction, epoch_ms, problem_of
+from schemas.prediction import Prediction
 from streams.errors import WrongEvent, one_line
+from streams.predictions.checks import problem_in_meaning, unwieldy_problem
 
-__all__ = ["Packed", "label_json", "packed", "prediction_bytes_max", "prediction_json"]
+__all__ = ["Packed", "label_json", "packed", "prediction_json"]
 
-PREDICTION_BYTES_MAX: Final = 1024 * 1024
-"""What INTAKE takes as one prediction, where messages are large enough; a test holds the two together."""
-
-DIGITS_MAX: Final = 200
-INTEGER_MAX: Final = 10 ** (DIGITS_MAX - 1)
 ID_CHARS_SHOWN: Final = 80
 COMMA_BYTES: Final = 1
 ARRAY_BYTES: Final = 1
@@ -47,11 +43,6 @@ _encoder = msgspec.json.Encoder(enc_hook=plain_value, decimal_format="number")
 _UNWRITABLE = (TypeError, ValueError, OverflowError, RecursionError)
 
 
-def prediction_bytes_max(message_bytes_max: int) -> int:
-    """Bytes that INTAKE takes as one prediction, by the largest message: a task and a correction hold it too."""
-    return min(PREDICTION_BYTES_MAX, message_bytes_max // 4)
-
-
 def prediction_json(prediction: Prediction, *, now_ms: int, future_seconds_max: int, bytes_max: int) -> bytes:
     """A prediction as JSON; raises WrongEvent where INTAKE would reject it.
 
@@ -64,9 +55,7 @@ def prediction_json(prediction: Prediction, *, now_ms: int, future_seconds_max: 
             raise MalformedError(f"{len(data)} bytes; a prediction may have {bytes_max}")
         read = _read(Prediction, prediction, data)
         latest_ms = now_ms + future_seconds_max * 1000
-        problem = (
-            _lost_number(prediction, read) or _long_integer(read) or problem_of(read) or _odd_time(read, latest_ms)
-        )
+        problem = _lost_number(prediction, read) or unwieldy_problem(read) or problem_in_meaning(read, latest_ms)
         if problem is not None:
             raise MalformedError(problem)
     except MalformedError as error:
@@ -172,20 +161,3 @@ def _lost_number(given: Prediction, read: Prediction) -> str | None:
             if number is not None and math.isinf(number):  # type: ignore[arg-type] # a number became null
                 return f"an infinite number; expected a finite one, or null if unknown - at `$.features.{name}`"
     return None
-
-
-def _long_integer(read: Prediction) -> str | None:
-    for path, value in (("prediction", read.prediction), *((f"features.{n}", v) for n, v in read.features.items())):
-        if type(value) is int and abs(value) >= INTEGER_MAX:
-            return (
-                f"an integer of {DIGITS_MAX} digits or more; expected a number within a double's range - at `$.{path}`"
-            )
-    return None
-
-
-def _odd_time(read: Prediction, latest_ms: int) -> str | None:
-    time_ms = epoch_ms(read.time)
-    if 0 <= time_ms <= latest_ms:
-        return None
-    where = "lies before 1970" if time_ms < 0 else "lies too far in the future"
-    return f"{time_ms} {where}; expected RFC 3339 or epoch milliseconds of when the model was asked - at `$.time`"

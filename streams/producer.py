@@ -21,7 +21,8 @@ from streams.clients import LOGGER
 from streams.delivery import Counts, DeliveryReport, Ledger
 from streams.errors import BufferFull, NotDelivered, WrongClientSetting, WrongEvent
 from streams.outbox import producer_config
-from streams.outgoing import label_json, packed, prediction_bytes_max, prediction_json
+from streams.outgoing import label_json, packed, prediction_json
+from streams.predictions.checks import prediction_bytes_max
 from streams.settings import KafkaSettings, ProducerSettings, checked
 
 __all__ = ["PredictionProducer"]

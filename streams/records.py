@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Protocol
 
-__all__ = ["Record", "by_partition", "cuts", "header_of", "stretches"]
+__all__ = ["Record", "by_partition", "stretches"]
 
 Headers = list[tuple[str, bytes | None]]
 
@@ -60,12 +60,8 @@ def stretches(records: Sequence[Record], bytes_max: int) -> Iterator[tuple[Seque
         begin = end
 
 
-def cuts(records: Sequence[Record], bytes_max: int) -> list[int]:
-    """Where to cut so that no part but a single record has more than ``bytes_max`` bytes; the last is the end."""
-    return _cuts(list(map(len, records)), bytes_max)
-
-
 def _cuts(sizes: Sequence[int], bytes_max: int) -> list[int]:
+    """Where each part ends."""
     if sum(sizes) <= bytes_max:
         return [len(sizes)] if sizes else []
     found, begin, held = [], 0, 0
@@ -75,12 +71,3 @@ def _cuts(sizes: Sequence[int], bytes_max: int) -> list[int]:
             begin, held = place, 0
         held += size
     return [*found, len(sizes)]
-
-
-def header_of(record: Record, name: str) -> bytes | None:
-    """The last header of that name, or None."""
-    found = None
-    for key, value in record.headers() or ():
-        if key == name:
-            found = value
-    return found

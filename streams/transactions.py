@@ -13,7 +13,7 @@ from streams.batches import ANSWER_SECONDS_MAX, Batches, Handler
 from streams.commit import STEP_SECONDS_MAX, Commit, CommitHung, Committer, until_done
 from streams.errors import SlotTaken
 from streams.outbox import HeldOutbox, Sending, producer_config
-from streams.records import Record, cuts
+from streams.records import Record, stretches
 from streams.settings import KafkaSettings
 
 __all__ = ["TransactionalBatches"]
@@ -109,10 +109,10 @@ class TransactionalBatches(Batches):
     def _handle_all(self, messages: Sequence[Record]) -> None:
         """Handle what was taken, a transaction for each so many bytes."""
         start = 0
-        for stop in cuts(messages, self._batch.transaction_bytes_max):
-            if not self._handle_batch(messages[start:stop], messages[start:]):
+        for batch, _ in stretches(messages, self._batch.transaction_bytes_max):
+            if not self._handle_batch(batch, messages[start:]):
                 return
-            start = stop
+            start += len(batch)
         if not self._full:
             # Nothing more waits to be taken, and more and smaller transactions would only keep the broker busy.
             self._settled(())

@@ -38,7 +38,7 @@ def reader(**options: Any) -> PredictionReader:
 
 
 def read(records: Sequence[PlainRecord], **options: Any) -> Readings:
-    return reader(**options).read(records, now_ms=NOW_MS)
+    return reader(**options).read([records], now_ms=NOW_MS)
 
 
 def carefully(records: Sequence[PlainRecord], **options: Any) -> Arrivals:

@@ -16,16 +16,13 @@ __all__ = [
     "IDS_MAX",
     "Accuracies",
     "AlertLine",
-    "LoopCounts",
     "RunSummary",
     "VersionLine",
     "accuracies",
     "archived_tasks",
-    "loop_counts",
     "predictions_of",
     "recent_alerts",
     "report_html",
-    "report_json",
     "run_summary",
     "versions",
 ]
@@ -36,18 +33,6 @@ IDS_MAX: Final = 5_000
 """Ids in one question; more are the caller's to divide."""
 
 MODEL: Final = "({model:String} = '' OR model = {model:String})"
-
-
-class LoopCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of the loop: how much of everything is archived."""
-
-    predictions: int
-    decisions: dict[str, int]
-    rejects: int
-    open_tasks: dict[str, int]
-    opinions: int
-    corrections: dict[str, int]
-    alerts: dict[str, int]
 
 
 class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,19 +87,6 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
     corrections: dict[str, int]
     versions: list[VersionLine]
     accuracies: Accuracies
-
-
-def loop_counts(ask: Ask, model: str = "") -> LoopCounts:
-    """The state of the loop; rejects are of all models, because what cannot be read names none."""
-    return LoopCounts(
-        predictions=_count(ask, "predictions", model),
-        decisions=_count_by(ask, "decision", "verdicts", model),
-        rejects=int(ask("SELECT count() AS rows FROM rejects", {})[0]["rows"]),
-        open_tasks=_count_by(ask, "lane", "(SELECT * FROM tasks_now WHERE state = 'open')", model),
-        opinions=_count(ask, "opinions", model),
-        corrections=_count_by(ask, "source", "corrections", model),
-        alerts=_count_by(ask, "state", "alerts_now", model),
-    )
 
 
 def run_summary(ask: Ask, model: str = "") -> RunSummary:
@@ -192,12 +164,11 @@ def versions(ask: Ask, model: str = "") -> list[VersionLine]:
 
 def report_html(ask: Ask, report_id: str) -> str | None:
     """The page of an Evidently report, or None."""
-    return _report(ask, "html", report_id)
-
-
-def report_json(ask: Ask, report_id: str) -> str | None:
-    """The JSON of an Evidently report, or None."""
-    return _report(ask, "json", report_id)
+    rows = ask(
+        "SELECT html FROM reports WHERE report_id = {report_id:String} ORDER BY created_at DESC LIMIT 1",
+        {"report_id": report_id},
+    )
+    return str(rows[0]["html"]) if rows else None
 
 
 def archived_tasks(ask: Ask, task_ids: Sequence[str]) -> dict[str, int]:
@@ -233,15 +204,6 @@ def predictions_of(ask: Ask, model: str, event_ids: Sequence[str]) -> list[dict[
         {"model": model, "ids": _bounded(event_ids)},
     )
     return [_renamed(row, time_ms="time") for row in rows]
-
-
-def _report(ask: Ask, column: str, report_id: str) -> str | None:
-    rows = ask(
-        f"SELECT {column} AS text FROM reports WHERE report_id = {{report_id:String}} "  # noqa: S608 - a column of ours
-        "ORDER BY created_at DESC LIMIT 1",
-        {"report_id": report_id},
-    )
-    return str(rows[0]["text"]) if rows else None
 
 
 def _count(ask: Ask, table: str, model: str) -> int:

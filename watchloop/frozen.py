@@ -14,7 +14,6 @@ from watchloop.table import RecordedTable, label_of, scalar_of
 
 __all__ = ["Replayable", "recorded_answers", "train_first"]
 
-CHUNK_ROWS = 4_096
 SUM_SLACK = 0.02
 ONE_THREAD_ROWS_MAX = 200_000
 """Up to here one thread trains faster than several, which wait for each other where the cores are busy."""

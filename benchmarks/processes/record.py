@@ -6,7 +6,6 @@ It says what it stored, how fast, what it cost here and in ClickHouse, and its p
 from __future__ import annotations
 
 import dataclasses
-import os
 import sys
 import threading
 import time
@@ -16,7 +15,7 @@ from typing import Any
 
 from agents.memory import settle_memory
 from agents.record import BATCH, Recorder
-from benchmarks.processes.meter import say, spec_of
+from benchmarks.processes.meter import cpu_seconds, say, spec_of
 from schemas.topics import ALL_TOPICS
 from streams.admin import topic_ids
 from streams.batches import GroupBatches, Place
@@ -26,7 +25,7 @@ from streams.settings import KafkaSettings
 from warehouse.client import Warehouse
 from warehouse.settings import ClickHouseSettings
 
-__all__ = ["Backlog", "Recording", "cpu_seconds", "record"]
+__all__ = ["Backlog", "Recording", "record"]
 
 SECONDS_MAX = 300.0
 
@@ -59,12 +58,6 @@ class Recording:
         first, last = self.marks
         wall, cpu, clickhouse, rows = (end - begin for begin, end in zip(first, last, strict=True))
         return {"rate": rows / wall, "cpu_us": cpu / rows * 1e6, "clickhouse_us": clickhouse / rows * 1e6}
-
-
-def cpu_seconds(pid: int) -> float:
-    """What a process has used so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def peak_bytes() -> int:

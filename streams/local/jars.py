@@ -32,7 +32,6 @@ __all__ = [
 
 LOCK_FILE: Final = Path(__file__).with_name("kafka-jars.lock")
 JARS_VARIABLE: Final = "WATCHLOOP_KAFKA_JARS"
-SLF4J_PROVIDER: Final = "log4j-slf4j-impl"
 LOCK_HEADER: Final = (
     "# Every jar of Apache Kafka that the embedded broker runs on: group:artifact:version and sha256.\n"
     "# Written by `python -m streams.embedded lock`, read at every start.\n"

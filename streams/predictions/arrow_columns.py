@@ -14,7 +14,7 @@ from schemas.prediction import CONSENT_GIVEN, Consent, Prediction, label_text
 from schemas.prediction_columns import PredictionColumns
 from streams.predictions.arrow_cells import dicts_of, floats_of, lists_of, texts_of, times_ms_of
 from streams.predictions.arrow_features import FeatureCells, OddError, features_of
-from streams.predictions.checks import known_confidence
+from streams.predictions.confidences import known_confidence
 
 __all__ = ["Cells", "ModelRows", "OddError", "cells_of", "models_of"]
 

@@ -1,22 +1,19 @@
-"""What a prediction must be beyond what its type says, and bounds that come before decoding."""
+"""What a prediction must be beyond what its type says, and bounds that come before decoding: for producers too."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
-from schemas.prediction import Prediction, epoch_ms, probabilities_problem, problem_of
+from schemas.prediction import Prediction, epoch_ms, problem_of
 
 __all__ = [
-    "DIGITS_MAX",
     "PREDICTION_BYTES_MAX",
     "UNREADABLE",
-    "known_confidence",
     "may_hold_many_digits",
+    "prediction_bytes_max",
     "problem_in_meaning",
     "unwieldy_problem",
     "usual_times",
@@ -31,12 +28,15 @@ DIGITS_MAX: Final = 200
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not the JSON it wants; the last where they nest too deeply."""
 
-Floats = npt.NDArray[np.float64]
-
 DIGITS_STRIDE: Final = 20
 _DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
 _MANY_DIGITS: Final = b"0" * (DIGITS_MAX // DIGITS_STRIDE)
 _INTEGER_MAX: Final = 10 ** (DIGITS_MAX - 1)
+
+
+def prediction_bytes_max(message_bytes_max: int) -> int:
+    """Bytes of one prediction, at most, by the largest message: a task and a correction with it must fit into one."""
+    return min(PREDICTION_BYTES_MAX, message_bytes_max // 4)
 
 
 def usual_times(events: Sequence[Prediction], latest_ms: int) -> list[int] | None:
@@ -59,25 +59,6 @@ def problem_in_meaning(event: Prediction, latest_ms: int) -> str | None:
         where = "lies before 1970" if time_ms < 0 else "lies too far in the future"
         return f"{time_ms} {where}; expected RFC 3339 or epoch milliseconds of when the model was asked - at `$.time`"
     return None
-
-
-def known_confidence(given: Floats, labels: Sequence[str], probabilities: Sequence[Any] | None) -> Floats | None:
-    """The model's own probability that each answer is right; None where what one event says of it is wrong.
-
-    ``given`` is NaN where there is none, ``probabilities`` None where no event has any.
-    """
-    unknown = np.flatnonzero(np.isnan(given)).tolist()
-    if probabilities is None:
-        return None if unknown else given
-    for label, one in zip(labels, probabilities, strict=True):
-        if one is not None and probabilities_problem(label, one):
-            return None
-    found = given.copy()
-    for place in unknown:
-        if probabilities[place] is None:
-            return None
-        found[place] = probabilities[place][labels[place]]
-    return found
 
 
 def may_hold_many_digits(data: bytes) -> bool:

@@ -12,7 +12,7 @@ from streams.predictions.checks import PREDICTION_BYTES_MAX, UNREADABLE, may_hol
 from streams.predictions.envelope import usual_bodies
 from streams.records import Record
 
-__all__ = ["PREDICTION_BYTES_MAX", "Arrivals", "original_of", "read_predictions"]
+__all__ = ["Arrivals", "original_of", "read_predictions"]
 
 RUN_MESSAGES: Final = 200
 """Messages that are read at once: one that is unusual costs no more than these a second look."""

@@ -99,12 +99,8 @@ class PredictionReader:
         self._schemas = schemas
         self._shapes = Shapes(models_max)
 
-    def read(self, records: Sequence[Record], *, now_ms: int) -> Readings:
-        """The events and Rejects of at least one message, all of one partition; ``now_ms`` dates the Rejects."""
-        return self.read_runs([records], now_ms=now_ms)
-
-    def read_runs(self, runs: Iterable[Sequence[Record]], *, now_ms: int) -> Readings:
-        """The same of several runs, each of one partition."""
+    def read(self, runs: Iterable[Sequence[Record]], *, now_ms: int) -> Readings:
+        """Events and Rejects of runs, each of one message or more of one partition; ``now_ms`` dates the Rejects."""
         found, gathered = Readings([], []), GatheredEvents(MESSAGES_AT_ONCE)
         for records in runs:
             from_arrow, others = self._read_arrow(records)

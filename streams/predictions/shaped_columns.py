@@ -13,7 +13,7 @@ import numpy.typing as npt
 from schemas.prediction import CONSENT_GIVEN, epoch_ms, label_text
 from schemas.prediction_columns import FeatureColumn, PredictionColumns
 from schemas.wire import Scalar
-from streams.predictions.checks import known_confidence
+from streams.predictions.confidences import known_confidence
 from streams.predictions.shapes import ABSENT, SHAPED_FIELDS, Shape
 
 __all__ = ["are_usual", "columns_of"]

@@ -24,7 +24,7 @@ FLOW = {
     "review.alerts": ("DRIFT, DESK", "DESK, DRIFT, RECORD"),
     "review.opinions": ("DESK", "DESK, DRIFT, RECORD"),
     "corrections": ("DESK, LEARN", "LEARN, DRIFT, INTAKE, RECORD"),
-    "models": ("LEARN", "INTAKE, DESK, RECORD"),
+    "models": ("LEARN", "INTAKE, DESK, LEARN, RECORD"),
     "model.chunks": ("LEARN", "INTAKE"),
     "gates": ("LEARN", "RECORD"),
     "references": ("DRIFT", "INTAKE, DESK, DRIFT, RECORD"),

@@ -139,6 +139,13 @@ def test_features_and_categories_beyond_their_limits() -> None:
     assert set(block.sample[0].features) == {"a"}
 
 
+def test_features_with_very_long_names_are_not_watched() -> None:
+    """A signal's name fits into its field; a feature whose name would not is left out, and takes nobody's place."""
+    chosen = DriftSettings(features_watched_max=1)
+    (block,) = build([event(0, {"a" * 193: 1.0, "b" * 192: 2.0})], chosen)
+    assert set(block.numeric) == {"confidence", "feature." + "b" * 192}
+
+
 def test_category_names_stay_within_their_bytes() -> None:
     """Many long texts cannot make a block that the broker refuses; what is not named is still counted."""
     rows = [{f"f{n:02}": f"{place}\x01" + "é" * 150 for n in range(60)} for place in range(100)]

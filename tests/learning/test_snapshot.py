@@ -13,8 +13,8 @@ import pytest
 from learning.learner import Learner
 from learning.serving import ServingModel
 from learning.signing import KeyFileError, Keyring, SigningKey
-from learning.snapshot import RECIPE_PRODUCTION, Lineage, Snapshot, SnapshotRefused, chunk_key, pack, unpack
-from schemas.manifest import CHUNK_BYTES_MAX
+from learning.snapshot import Lineage, Snapshot, SnapshotRefused, chunk_key, pack, unpack
+from schemas.manifest import CHUNK_BYTES_MAX, PRODUCTION
 
 LIMIT = 8 * 1024 * 1024
 LINEAGE = Lineage(model="m", version="m-1", recipe="stack", created_at=5, parent="production", corrections=3)
@@ -71,7 +71,7 @@ def test_manifest_survives_the_wire(key: SigningKey) -> None:
 
 def test_production_needs_no_chunks(key: SigningKey) -> None:
     """A return to production is a signed manifest alone."""
-    lineage = Lineage(model="m", version="m-2", recipe=RECIPE_PRODUCTION, created_at=5)
+    lineage = Lineage(model="m", version="m-2", recipe=PRODUCTION, created_at=5)
     snapshot = pack(None, lineage, key, LIMIT)
     assert snapshot.chunks == {}
     assert unpack(snapshot.manifest, {}, Keyring.of(key), dict, LIMIT) is None

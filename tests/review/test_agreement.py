@@ -72,7 +72,6 @@ def test_reliability_starts_at_the_prior_and_follows_the_record() -> None:
     for _ in range(10):
         track.compare("ann", agreed=False)
     assert track.reliability("ann") == pytest.approx(0.45)
-    assert TrackRecord(AgreementSettings(), track.export()).reliability("ann") == pytest.approx(0.45)
 
 
 def test_agreeing_with_oneself_teaches_nothing(opinion: Any) -> None:

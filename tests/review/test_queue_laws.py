@@ -18,9 +18,7 @@ SETTINGS = QueueSettings(
 )
 
 acts = st.tuples(
-    st.sampled_from(
-        ["next"] * 3 + ["answer"] * 3 + ["withdraw"] * 2 + ["put", "skip", "release", "tick", "lease", "renew"]
-    ),
+    st.sampled_from(["next"] * 3 + ["answer"] * 3 + ["withdraw"] * 2 + ["put", "skip", "tick", "lease"]),
     st.sampled_from(sorted(PEOPLE)),
     st.integers(0, 9),
     st.one_of(st.integers(0, 50), st.integers(0, 6_000)),
@@ -43,7 +41,7 @@ class Desk:
     def act(self, what: str, person: str, number: int, wait_ms: int) -> None:
         self.now_ms += wait_ms
         task_id = f"t-{number}"
-        if number < 8 and what in ("answer", "skip", "release", "renew"):
+        if number < 8 and what in ("answer", "skip"):
             task_id = self.holding.get(person, task_id)
         if number < 8 and what == "withdraw":
             task_id = self.answered.get(person, task_id)
@@ -64,7 +62,7 @@ class Desk:
         elif what == "tick":
             self.tick()
         else:
-            getattr(self.queue, what)(task_id, person, *((self.now_ms,) if what == "renew" else ()))
+            self.queue.skip(task_id, person)
 
     def word(self, task_id: str, person: str, answer: str) -> Opinion:
         said: Opinion = self.opinion(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from review.threshold import RecentScores, ScoreThreshold
+from review.threshold import ScoreThreshold
 
 
 def wanted(threshold: ScoreThreshold, scores: np.ndarray) -> float:
@@ -29,18 +29,19 @@ def test_exactly_the_share_is_wanted(scores: list[float], share: float) -> None:
 @settings(max_examples=50, deadline=None)
 @given(sizes=st.lists(st.integers(0, 25), max_size=12))
 def test_the_newest_scores_are_remembered(sizes: list[int]) -> None:
-    """However scores come, the last ten count, and a saved memory goes on the same."""
+    """However scores come, the last ten count, oldest first, and another memory goes on from them the same."""
     threshold, seen = ScoreThreshold(10, start=0.4), np.zeros(0)
     for size in sizes:
         scores = np.arange(len(seen), len(seen) + size) / 1_000
         seen = np.concatenate([seen, scores])
         threshold.add(scores)
-    assert sorted(threshold.recent.newest) == seen[-10:].tolist()
+    assert threshold.recent.newest.tolist() == seen[-10:].tolist()
     again = ScoreThreshold(10, start=0.4)
-    again.recent = RecentScores.load(threshold.recent.dump(), threshold.known, 10)
+    again.recent = threshold.recent
     for one in (threshold, again):
         one.add(np.array([2.0, 3.0]))
-    assert again.recent.dump() == threshold.recent.dump()
+    assert again.known == threshold.known
+    assert again.recent.newest.tolist() == threshold.recent.newest.tolist()
 
 
 def test_nothing_and_everything() -> None:

@@ -3,16 +3,17 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from triage_past import past_of
 
+from review.budget import ONE_REVIEW
 from review.decisions import ACCEPT, ESCALATE, REVIEW, Decisions
 from review.rules import Rule
 from review.settings import TriageSettings
-from review.triage import Triage, TriageState
+from review.triage import Triage
 from schemas.prediction import Consent, Prediction
 from schemas.prediction_columns import PredictionColumns
 
@@ -63,7 +64,7 @@ def test_any_batching_gives_the_same_decisions(prediction: Any, confidences: lis
     whole = Triage(TriageSettings(**QUICK), model="m")
     parts = Triage(TriageSettings(**QUICK), model="m")
     assert joined([decide(whole, events)]) == joined(in_batches(parts, events, cuts))
-    assert whole.export_state() == parts.export_state()
+    assert past_of(whole) == past_of(parts)
 
 
 @settings(max_examples=50, deadline=None)
@@ -74,9 +75,9 @@ def test_budget_is_never_exceeded(prediction: Any, confidences: list[float], bud
     found = decide(triage, stream(prediction, confidences))
     count = np.arange(1, len(confidences) + 1)
     asked_by_score = found.codes == REVIEW
-    seen = np.cumsum(found.seen)
+    seen, past = np.cumsum(found.seen), triage.snapshot()
     assert np.all(seen[asked_by_score] <= (budget * count + 1e-6 * count + 1e-9)[asked_by_score])
-    assert triage.seen <= budget * len(confidences) + 1 + max(0.0, -triage.budget_reviews) + triage.forgiven
+    assert seen[-1] <= budget * len(confidences) + 1 + max(0.0, -past.purse / ONE_REVIEW) + past.forgiven
 
 
 @settings(max_examples=50, deadline=None)
@@ -137,12 +138,11 @@ def test_unspent_budget_is_carried_over(prediction: Any) -> None:
     calm, burst = np.full(2_000, 0.99), np.full(200, 0.2)
     chosen = TriageSettings(budget=0.1, rules=(Rule(name="doubt", field="confidence", below=0.5),))
     triage = Triage(chosen, model="m")
-    decide(triage, stream(prediction, np.full(100, 0.99)))
-    saved = triage.budget_reviews
-    assert saved > 5
+    first = decide(triage, stream(prediction, np.full(100, 0.99)))
+    assert triage.snapshot().purse > 5 * ONE_REVIEW
     found = decide(triage, stream(prediction, np.concatenate([calm, burst])))
     assert (found.codes[-200:] == REVIEW).sum() > 0.1 * 200
-    assert triage.seen <= 0.1 * triage.events + 1
+    assert first.seen.sum() + found.seen.sum() <= 0.1 * 2_300 + 1
 
 
 def test_escalations_are_never_dropped_and_squeeze_reviews(prediction: Any) -> None:
@@ -175,17 +175,17 @@ def test_only_scores_that_compete_set_the_threshold(prediction: Any) -> None:
     triage = Triage(TriageSettings(strategy="catch", **QUICK), model="m")
     found = decide(triage, events)
     assert 0.09 <= found.seen.mean() <= 0.1005
-    assert 0.75 < triage.threshold < 0.95
+    assert 0.75 < triage.snapshot().threshold < 0.95
 
 
 def test_debt_is_bounded_and_what_is_forgiven_is_counted(prediction: Any) -> None:
     """A rule that escalates everything overdraws the purse by the limit only; the rest is counted as forgiven."""
     rule = Rule(name="all", field="prediction", equals="a", decision="escalate")
     triage = Triage(TriageSettings(budget=0.1, rules=(rule,), debt_reviews_max=10), model="m")
-    decide(triage, stream(prediction, np.full(1_000, 0.9)))
-    assert triage.budget_reviews >= -10
-    assert triage.escalated == triage.seen == 1_000
-    assert triage.seen <= 0.1 * 1_000 + 10 + triage.forgiven + 1e-6
+    found, past = decide(triage, stream(prediction, np.full(1_000, 0.9))), triage.snapshot()
+    assert past.purse >= -10 * ONE_REVIEW
+    assert (found.codes == ESCALATE).sum() == found.seen.sum() == 1_000
+    assert found.seen.sum() <= 0.1 * 1_000 + 10 + past.forgiven + 1e-6
 
 
 def test_rules_that_ask_for_review_go_ahead_of_scores_within_the_budget(prediction: Any) -> None:
@@ -210,14 +210,13 @@ def test_risk_escalates_and_can_be_switched_off(prediction: Any) -> None:
 
 
 def test_without_consent_nobody_looks(prediction: Any) -> None:
-    """No consent: accepted with that reason, probability 0, counted, even where a rule or risk would escalate."""
+    """No consent: accepted with that reason and probability 0, even where a rule or risk would escalate."""
     rule = Rule(name="all", field="prediction", equals="a", decision="escalate")
     triage = Triage(TriageSettings(rules=(rule,), audit_rate=0.1), model="m")
     found = decide(triage, [prediction(n, risk=1.0, consent=Consent(review=False)) for n in range(200)])
     assert not found.seen.any()
     assert not found.inclusion_probability.any()
     assert set(found.reasons) == {("the producer gave no consent to review",)}
-    assert triage.withheld == 200
 
 
 def test_audit_follows_disagreement_but_never_passes_the_budget(prediction: Any) -> None:
@@ -241,36 +240,15 @@ def test_strategy_says_what_the_score_is(prediction: Any, strategy: Any, expecte
     assert found.uncertainty.tolist() == pytest.approx([0.3, 0.3])
 
 
-def test_a_restart_goes_on_where_it_was(prediction: Any) -> None:
-    """State that went through JSON gives the decisions that would have come without a restart."""
-    events = stream(prediction, np.random.default_rng(4).random(1_500))
-    straight = Triage(TriageSettings(**QUICK), model="m")
-    expected = joined([decide(straight, events[:777]), decide(straight, events[777:])])
-    before = Triage(TriageSettings(**QUICK), model="m")
-    first = decide(before, events[:777])
-    saved = msgspec.json.decode(msgspec.json.encode(before.export_state()), type=TriageState)
-    after = Triage(TriageSettings(**QUICK), model="m", state=saved)
-    assert joined([first, decide(after, events[777:])]) == expected
-    assert after.export_state() == straight.export_state()
-
-
 def test_a_batch_can_be_undone(prediction: Any) -> None:
-    """Restoring the state from before a batch gives the same decisions again, as a retried transaction needs."""
+    """Going back to before a batch gives the same decisions again, as a retried transaction needs."""
     events = stream(prediction, np.random.default_rng(5).random(900))
     triage = Triage(TriageSettings(**QUICK), model="m")
     decide(triage, events[:300])
-    saved = triage.export_state()
+    before = triage.snapshot()
     first = joined([decide(triage, events[300:])])
-    triage.restore(saved)
+    triage.rewind(before)
     assert joined([decide(triage, events[300:])]) == first
-
-
-def test_state_of_other_settings_is_refused(prediction: Any) -> None:
-    """A saved state whose memory has another size says so in one line."""
-    triage = Triage(TriageSettings(recent_scores_max=300), model="m")
-    decide(triage, stream(prediction, np.random.default_rng(5).random(900)))
-    with pytest.raises(ValueError, match="recent_scores_max has changed"):
-        Triage(TriageSettings(recent_scores_max=200), model="m", state=triage.export_state())
 
 
 def test_wrong_shapes_are_named(prediction: Any) -> None:
@@ -282,9 +260,9 @@ def test_wrong_shapes_are_named(prediction: Any) -> None:
 def test_an_empty_batch_decides_nothing() -> None:
     """No events, no decisions, no change of state."""
     triage = Triage(TriageSettings(), model="m")
-    before = triage.export_state()
+    before = past_of(triage)
     assert len(decide(triage, []).codes) == 0
-    assert triage.export_state() == before
+    assert past_of(triage) == before
 
 
 def test_models_draw_independently(prediction: Any) -> None:

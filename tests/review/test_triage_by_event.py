@@ -8,16 +8,16 @@ import zlib
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import msgspec
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from triage_past import past_of
 
 from review.compiled_rules import CompiledRules
 from review.decisions import ACCEPT, ESCALATE, REVIEW
 from review.rules import Rule
 from review.settings import TriageSettings
-from review.triage import Triage, TriageState
+from review.triage import Triage
 from schemas.hashing import uniform_draws
 from schemas.prediction import Consent, Prediction
 from schemas.prediction_columns import PredictionColumns
@@ -57,10 +57,10 @@ class ByEvent:
         self.chosen, self.salt = chosen, chosen.salt ^ zlib.crc32(model.encode())
         self.rules = CompiledRules(chosen.rules)
         self.events = self.purse = self.forgiven = self.run_forced = self.run_open = 0
-        self.seen = self.escalated = self.audited = self.withheld = self.known = 0
+        self.known = 0
         self.value, self.tie = chosen.warmup_score_min, 0.0
         self.forced_share, self.open_share = chosen.audit_rate, 1.0
-        self.ring: list[float] = []
+        self.recent: list[float] = []
 
     def decide(self, asked: Asked) -> Answer:
         """One event; then the threshold moves, if it is time."""
@@ -72,7 +72,6 @@ class ByEvent:
         self.purse = min(self.chosen.carry_reviews_max * MILLION, self.purse + round(self.chosen.budget * MILLION))
         texts = tuple(rule.text for rule in matching)
         if not event.consent.review:
-            self.withheld += 1
             answer = Answer(ACCEPT, 0.0, False, score, ("the producer gave no consent to review",))
         elif risky or any(rule.decision == "escalate" for rule in matching):
             risk = (f"risk at least {self.chosen.escalate_risk_min:g}",) if risky else ()
@@ -123,19 +122,13 @@ class ByEvent:
 
     def remember(self, score: float) -> None:
         self.run_open += 1
-        if len(self.ring) < self.chosen.recent_scores_max:
-            self.ring.append(score)
-        else:
-            self.ring[self.known % len(self.ring)] = score
+        self.recent = [*self.recent, score][-self.chosen.recent_scores_max :]
         self.known += 1
 
     def count(self, answer: Answer) -> None:
         """Pay for the look of a person, and end the run where it is full."""
         self.run_forced += answer.code == ESCALATE or answer.audit
-        self.escalated += answer.code == ESCALATE
-        self.audited += answer.audit
         if answer.code != ACCEPT or answer.audit:
-            self.seen += 1
             self.purse -= MILLION
             if self.purse < -self.chosen.debt_reviews_max * MILLION:
                 self.purse += MILLION
@@ -153,36 +146,31 @@ class ByEvent:
             return
         left = self.chosen.budget - self.forced_share + self.purse / MILLION / self.chosen.carry_spread_events
         share = left / max(self.open_share, 1e-6)
-        wanted = share * len(self.ring)
+        wanted = share * len(self.recent)
         self.tie = 0.0
-        if not self.ring or share <= 0.0:
+        if not self.recent or share <= 0.0:
             self.value = math.inf
-        elif wanted >= len(self.ring):
+        elif wanted >= len(self.recent):
             self.value = -math.inf
         else:
-            self.value = sorted(self.ring, reverse=True)[int(wanted)]
-            above = sum(score > self.value for score in self.ring)
-            self.tie = min(1.0, max(0.0, (wanted - above) / self.ring.count(self.value)))
+            self.value = sorted(self.recent, reverse=True)[int(wanted)]
+            above = sum(score > self.value for score in self.recent)
+            self.tie = min(1.0, max(0.0, (wanted - above) / self.recent.count(self.value)))
 
-    def state(self) -> TriageState:
-        return TriageState(
-            events=self.events,
-            purse=self.purse,
-            forgiven=self.forgiven,
-            threshold=self.value if math.isfinite(self.value) else None,
-            nothing_wanted=self.value > 0,
-            tie_probability=self.tie,
-            scores_known=self.known,
-            scores=np.array(self.ring, "<f8").tobytes(),
-            forced_share=self.forced_share,
-            open_share=self.open_share,
-            run_forced=self.run_forced,
-            run_open=self.run_open,
-            seen=self.seen,
-            escalated=self.escalated,
-            audited=self.audited,
-            withheld=self.withheld,
-        )
+    def past(self) -> dict[str, Any]:
+        """What ``past_of`` says of a Triage."""
+        return {
+            "events": self.events,
+            "purse": self.purse,
+            "forgiven": self.forgiven,
+            "threshold": self.value,
+            "tie_probability": self.tie,
+            "recent": (self.known, self.recent),
+            "forced_share": self.forced_share,
+            "open_share": self.open_share,
+            "run_forced": self.run_forced,
+            "run_open": self.run_open,
+        }
 
 
 RULES = (
@@ -272,35 +260,33 @@ def answers_of(triage: Triage, asked: list[Asked]) -> Iterator[Answer]:
     chosen=settings_of_triage,
     asked=streams(),
     cuts=st.lists(st.integers(0, 400), max_size=8),
-    turns=st.lists(st.sampled_from(["go on", "restart", "undo", "undo twice"]), min_size=1, max_size=4),
+    turns=st.lists(st.sampled_from(["go on", "carry over", "undo", "undo twice"]), min_size=1, max_size=4),
 )
 def test_batches_decide_as_one_event_after_the_other(
     chosen: TriageSettings, asked: list[Asked], cuts: list[int], turns: list[str]
 ) -> None:
-    """However events are batched, undone and restarted, each answer and the state are those of the plain telling."""
+    """However events are batched, undone and carried over, answers and what is kept are those of the plain telling."""
     plain, triage = ByEvent(chosen, "m"), Triage(chosen, model="m")
     edges = [0, *sorted(cut % (len(asked) + 1) for cut in cuts), len(asked)]
     for (start, stop), turn in zip(itertools.pairwise(edges), itertools.cycle(turns), strict=False):
-        if turn == "restart":
-            saved = msgspec.json.encode(triage.export_state())
-            triage = Triage(chosen, model="m", state=msgspec.json.decode(saved, type=TriageState))
+        if turn == "carry over":
+            snapshot, triage = triage.snapshot(), Triage(chosen, model="m")
+            triage.rewind(snapshot)
         elif turn != "go on":
             undo(triage, asked, is_twice=turn == "undo twice")
         assert list(answers_of(triage, asked[start:stop])) == [plain.decide(one) for one in asked[start:stop]]
-        assert triage.export_state() == plain.state()
+        assert past_of(triage) == plain.past()
 
 
 def undo(triage: Triage, asked: list[Asked], *, is_twice: bool) -> None:
     """Decide about events, then take that back; twice: by way of another past, which spoils nothing."""
-    before, state = triage.snapshot(), triage.export_state()
+    before, past = triage.snapshot(), past_of(triage)
     list(answers_of(triage, asked))
     if is_twice:
-        later, expected = triage.snapshot(), triage.export_state()
+        later, expected = triage.snapshot(), past_of(triage)
         triage.rewind(before)
         list(answers_of(triage, asked[::-1]))
         triage.rewind(later)
-        assert triage.export_state() == expected
-        triage.restore(state)
-    else:
-        triage.rewind(before)
-    assert triage.export_state() == state
+        assert past_of(triage) == expected
+    triage.rewind(before)
+    assert past_of(triage) == past

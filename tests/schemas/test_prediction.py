@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.codec import MalformedError, decode, decode_one_or_many, encode
-from schemas.hashing import event_hashes, uniform_draws
+from schemas.hashing import id_hashes, mixed, uniform_draws
 from schemas.prediction import Prediction, confidence_of, epoch_ms, label_text, problem_of
 
 BASE = {"event_id": "e1", "model": "churn", "time": 1_772_000_000_000, "features": {}, "prediction": "yes"}
@@ -94,4 +94,4 @@ def test_draws_are_uniform_and_repeatable():
     assert abs(draws.mean() - 0.5) < 0.01
     assert abs((draws < 0.02).mean() - 0.02) < 0.004
     assert abs((uniform_draws(ids, salt=8)[draws < 0.1] < 0.1).mean() - 0.1) < 0.03
-    assert len(set(event_hashes(ids).tolist())) == len(ids)
+    assert len(set(mixed(id_hashes(ids), 7).tolist())) == len(ids)

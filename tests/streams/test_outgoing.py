@@ -24,9 +24,9 @@ from schemas.label import Label
 from schemas.prediction import Consent, Prediction
 from streams import outgoing
 from streams.errors import StreamsError, WrongEvent
-from streams.outgoing import label_json, packed, prediction_bytes_max, prediction_json
-from streams.predictions import checks, inbox
-from streams.predictions.inbox import read_predictions
+from streams.outgoing import label_json, packed, prediction_json
+from streams.predictions.checks import PREDICTION_BYTES_MAX, prediction_bytes_max
+from streams.predictions.inbox import Arrivals, read_predictions
 from streams.settings import ProducerSettings, VerdictReaderSettings, checked
 
 ROOT = Path(outgoing.__file__).resolve().parent.parent
@@ -61,7 +61,7 @@ def refusal_of(event: Prediction) -> WrongEvent:
     return caught.value
 
 
-def read(data: bytes) -> inbox.Arrivals:
+def read(data: bytes) -> Arrivals:
     """What INTAKE makes of a message."""
     record = PlainRecord(data, time_ms=NOW_MS)
     return read_predictions(
@@ -237,12 +237,10 @@ def test_packing_hands_out_what_came_before_a_wrong_event() -> None:
         next(messages)
 
 
-def test_bounds_are_those_of_intake() -> None:
-    """The two that know the largest prediction and the longest integer say the same."""
-    assert outgoing.PREDICTION_BYTES_MAX == inbox.PREDICTION_BYTES_MAX
-    assert outgoing.DIGITS_MAX == checks.DIGITS_MAX
+def test_the_largest_prediction_follows_the_largest_message() -> None:
+    """A quarter of a message, and never more than a MiB."""
     assert prediction_bytes_max(64 * 1024) == 16 * 1024
-    assert prediction_bytes_max(64 * 1024 * 1024) == inbox.PREDICTION_BYTES_MAX
+    assert prediction_bytes_max(64 * 1024 * 1024) == PREDICTION_BYTES_MAX
 
 
 @pytest.mark.parametrize(

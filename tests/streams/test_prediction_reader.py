@@ -57,7 +57,7 @@ def reader(**options: Any) -> PredictionReader:
 
 
 def read(made: PredictionReader, values: Sequence[Any]) -> Readings:
-    return made.read(records(values), now_ms=NOW_MS)
+    return made.read([records(values)], now_ms=NOW_MS)
 
 
 def is_shaped(made: PredictionReader, values: Sequence[Any]) -> bool:

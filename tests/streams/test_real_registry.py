@@ -143,7 +143,7 @@ def test_a_registry_of_others(tmp_path: Path, kafka_topics: KafkaSettings, monke
         schemas = registry_of(settings)
         assert schemas is not None
         reader = PredictionReader(kafka_topics.prefix, future_ms_max=0, schemas=schemas)
-        found = reader.read(records, now_ms=0)
+        found = reader.read([records], now_ms=0)
         assert found.parts[0].columns.event_ids == [f"e-{number}" for number in range(100)]
         assert [(one.source_offset, one.reason) for one in found.rejects] == [
             (100, f"schema {avro_id} is AVRO; expected JSON Schema"),
@@ -154,7 +154,7 @@ def test_a_registry_of_others(tmp_path: Path, kafka_topics: KafkaSettings, monke
         )
         assert careful.rejects == found.rejects
     with structlog.testing.capture_logs() as logs:
-        assert reader.read(records, now_ms=0).rejects == found.rejects
+        assert reader.read([records], now_ms=0).rejects == found.rejects
         assert reader._read_shaped(records[:100], GatheredEvents(1)) is not None
         assert logs == []
         assert schemas.problem_of(UNKNOWN_ID + 1) is None

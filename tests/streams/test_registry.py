@@ -55,7 +55,7 @@ def records(*values: bytes) -> list[PlainRecord]:
 
 def read(schemas: Registry | None, *values: bytes) -> Readings:
     """What both readers say; they must agree."""
-    found = PredictionReader(PREFIX, future_ms_max=0, schemas=schemas).read(records(*values), now_ms=0)
+    found = PredictionReader(PREFIX, future_ms_max=0, schemas=schemas).read([records(*values)], now_ms=0)
     careful = read_predictions(records(*values), PREFIX, now_ms=0, future_ms_max=0, schemas=schemas)
     assert found.rejects == careful.rejects
     assert sum(len(part.columns) for part in found.parts) == len(careful.events)
@@ -133,7 +133,7 @@ def test_prefixed_messages_are_read_fast(registry: SchemaRegistry) -> None:
         records(prefixed(1, prediction()), json.dumps(prediction(1)).encode()),
         records(prefixed(1, [prediction(2), prediction(3)]), prefixed(1, [prediction(4)])),
     ):
-        reader.read(values, now_ms=0)
+        reader.read([values], now_ms=0)
         assert reader._read_shaped(values, GatheredEvents(1)) is not None
 
 

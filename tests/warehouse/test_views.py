@@ -227,13 +227,12 @@ def test_model_history_and_rejects(warehouse: Warehouse) -> None:
     assert [tuple(row.values()) for row in rows] == [("truncated", 2, "{"), ("empty", 1, "[]")]
 
 
-def test_counts_and_summary(loop: Warehouse) -> None:
-    """The state of the loop and the summary of a run, for one model and for all."""
+def test_summary(loop: Warehouse) -> None:
+    """The summary of a run, for one model and for all."""
     fill(loop, "review.events", task("t-a", 0, "open"), task("t-a", 1, "settled", "up"), task("t-b", 0, "open"))
-    counts = queries.loop_counts(loop.query, "m")
-    assert (counts.predictions, counts.decisions) == (5, {"accept": 3, "escalate": 1, "review": 1})
-    assert counts.open_tasks == {"review": 1}
-    assert counts.corrections == {"adjudication": 1, "label": 1, "review": 2}
+    of_model = queries.run_summary(loop.query, "m")
+    assert (of_model.events, of_model.verdicts) == (5, {"accept": 3, "escalate": 1, "review": 1})
+    assert of_model.corrections == {"adjudication": 1, "label": 1, "review": 2}
     summary = queries.run_summary(loop.query)
     assert (summary.events, summary.tasks_answered, summary.rejects, summary.alerts) == (6, 1, 0, [])
 
@@ -254,7 +253,6 @@ def test_reports(warehouse: Warehouse) -> None:
         "reports", [report_row(report_id="r", alert_id="a", model="m", created_at=DAY0, json="{}", html="<p>")]
     )
     assert queries.report_html(warehouse.query, "r") == "<p>"
-    assert queries.report_json(warehouse.query, "r") == "{}"
     assert queries.report_html(warehouse.query, "x") is None
 
 

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from review.agreement import correction_of
-from schemas.correction import Correction
+from schemas.correction import Correction, id_of_label
 from schemas.prediction import Prediction, confidence_of, epoch_ms, label_text
 from schemas.task import Task
 from watchloop.backtest.settings import BacktestSettings
@@ -57,7 +57,7 @@ class Answers:
 def late_label(prediction: Prediction, label: str, now_ms: int) -> Correction:
     """The correction that a late label makes of its prediction; nobody chose it, so its inclusion probability is 1."""
     return Correction(
-        correction_id=f"label/{prediction.model}/{prediction.event_id}"[:200],
+        correction_id=id_of_label(prediction.model, prediction.event_id),
         model=prediction.model,
         model_version=prediction.model_version,
         event_id=prediction.event_id,
