@@ -70,3 +70,15 @@ def test_what_is_deleted_is_not_waited_for(kafka_topics: KafkaSettings) -> None:
 def test_topics_that_are_not_there_yet(kafka_prefix: KafkaSettings) -> None:
     """Before the topics are created nobody is behind."""
     assert lags(kafka_prefix, {"some": [LABELS]}) == {"some": 0}
+
+
+def test_no_admin_client_asks_what_was_committed(kafka_topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that has just started must not take the workers that ask it for their lag down with it."""
+
+    def fatal(*_: object, **__: object) -> None:
+        pytest.fail("librdkafka's issue 5040: this kills the process where the coordinator has just started")
+
+    monkeypatch.setattr(AdminClient, "list_consumer_group_offsets", fatal)
+    send(kafka_topics, 10)
+    commit(kafka_topics, "review.opinions", 0, 7)
+    assert lags(kafka_topics, {"some": [REVIEW_OPINIONS], "none": [LABELS]}) == {"some": 3, "none": 10}
