@@ -177,9 +177,7 @@ def _lost_number(given: Prediction, read: Prediction) -> str | None:
 def _long_integer(read: Prediction) -> str | None:
     for path, value in (("prediction", read.prediction), *((f"features.{n}", v) for n, v in read.features.items())):
         if type(value) is int and abs(value) >= INTEGER_MAX:
-            return (
-                f"an integer of {DIGITS_MAX} digits or more; expected a number within a double's range - at `$.{path}`"
-            )
+            return f"an integer of {DIGITS_MAX} digits or more; expected fewer - at `$.{path}`"
     return None
 
 

@@ -197,7 +197,7 @@ def test_with_a_registry_prefix() -> None:
         (structured(None), "", "neither a JSON object nor an array"),
         (structured("text"), "", "neither a JSON object nor an array"),
         (PlainRecord(b"rubbish", header_list=[("content-type", STRUCTURED.encode())]), "", "malformed"),
-        (PlainRecord(None, header_list=[("content-type", STRUCTURED.encode())]), "", "truncated"),
+        (PlainRecord(None, header_list=[("content-type", STRUCTURED.encode())]), "", "the message is empty"),
         (structured(prediction(), "application/cloudevents+avro"), "content-type", "application/cloudevents+avro"),
         (structured(prediction(), "application/cloudevents-batch+json"), "content-type", "as headers"),
     ],
