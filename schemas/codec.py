@@ -57,6 +57,8 @@ def reason_of(error: Exception, data: bytes) -> str:
         return "nested too deeply"
     if isinstance(error, UnicodeDecodeError):
         return _utf8_problem(data) or str(error)
+    if not data.strip():
+        return "empty; expected JSON"
     found = _BYTE.search(str(error))
     if found is None:
         return str(error)

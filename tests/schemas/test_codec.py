@@ -17,6 +17,7 @@ def refusal_of(data: bytes) -> MalformedError:
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
+        (b"", "empty; expected JSON"),
         (b'{"confidence": NaN}', "JSON has neither NaN nor infinities; expected a number or null"),
         (b'{"risk":-Infinity}', "JSON has neither NaN nor infinities; expected a number or null"),
         (b'{"risk": 0.1 "x": 2}', "expected ',' or '}' (byte 13): '\"x\": 2}'"),
