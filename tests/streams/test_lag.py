@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import stamina
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.topics import CORRECTIONS, LABELS, REVIEW_OPINIONS, Topic
@@ -82,3 +84,20 @@ def test_no_admin_client_asks_what_was_committed(kafka_topics: KafkaSettings, mo
     send(kafka_topics, 10)
     commit(kafka_topics, "review.opinions", 0, 7)
     assert lags(kafka_topics, {"some": [REVIEW_OPINIONS], "none": [LABELS]}) == {"some": 3, "none": 10}
+
+
+def test_a_coordinator_that_moves_is_asked_again(kafka_topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lag is known again as soon as the broker is, not unknown because it was asked a moment too early."""
+    answers = [KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS]
+
+    class Early(Consumer):
+        def committed(self, *asked: Any) -> list[TopicPartition]:
+            if answers:
+                raise KafkaException(KafkaError(answers.pop()))
+            return super().committed(*asked)
+
+    monkeypatch.setattr("streams.lag.Consumer", Early)
+    send(kafka_topics, 10)
+    commit(kafka_topics, "review.opinions", 0, 7)
+    assert lag_of_groups(kafka_topics, {"some": [REVIEW_OPINIONS]}) == {"some": 3}
+    assert answers == []
