@@ -10,13 +10,16 @@ import msgspec
 
 from schemas.wire import Wire
 
-__all__ = ["MalformedError", "decode", "decode_one_or_many", "encode"]
+__all__ = ["MalformedError", "decode", "decode_one_or_many", "encode", "printable", "reason_of"]
 
 T = TypeVar("T", bound=Wire)
 
 _encoder = msgspec.json.Encoder()
 _PATH = re.compile(r"(?:at|in) `\$([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
+_BYTE = re.compile(r"malformed: .* \(byte (\d+)\)$")
+_EXCERPT_BYTES = 20
+_NO_NUMBERS = (b"NaN", b"Infinity")
 _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not the JSON it wants; the last where they nest too deeply."""
 
@@ -24,13 +27,20 @@ _UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class MalformedError(ValueError):
     """Bytes that are not what they should be: ``reason`` says what is wrong, ``field`` is the JSON path if any.
 
-    Without a ``field`` it is what the reason names.
+    Without a ``field`` it is what the reason names. Both are ``printable``, whatever names they quote.
     """
 
     def __init__(self, reason: str, field: str | None = None) -> None:
-        super().__init__(reason)
-        self.reason = reason
-        self.field = _field_of(reason) if field is None else field
+        self.reason = printable(reason)
+        self.field = _field_of(self.reason) if field is None else printable(field)
+        super().__init__(self.reason)
+
+
+def printable(text: str) -> str:
+    """``text`` as one line that any log takes: control characters and lone surrogates as their escapes."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
 
 
 def _field_of(reason: str) -> str:
@@ -39,6 +49,32 @@ def _field_of(reason: str) -> str:
     if missing:
         return f"${start}.{missing.group(1)}"
     return f"${start}" if path else ""
+
+
+def reason_of(error: Exception, data: bytes) -> str:
+    """Why JSON could not be read, in words for whoever wrote it; ``error`` is what its decoder raised."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return _utf8_problem(data) or str(error)
+    if not data.strip():
+        return "empty; expected JSON"
+    found = _BYTE.search(str(error))
+    if found is None:
+        return str(error)
+    rest = data[int(found.group(1)) :]
+    if rest.startswith(_NO_NUMBERS):
+        return f"{error}: JSON has neither NaN nor infinities; expected a number or null"
+    return f"{error}: {rest[:_EXCERPT_BYTES].decode('utf-8', 'replace')!r}"
+
+
+def _utf8_problem(data: bytes) -> str:
+    """Where the first byte stands that is no UTF-8: the decoder counts from the beginning of the text it is in."""
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        return f"not UTF-8: 0x{data[error.start]:02x} (byte {error.start})"
+    return ""
 
 
 def encode(value: Wire | list[T] | tuple[T, ...]) -> bytes:
@@ -63,7 +99,7 @@ def decode(kind: type[T], data: bytes) -> T:
     try:
         value: T = decoder_of(kind).decode(data)
     except _UNREADABLE as error:
-        raise MalformedError(str(error)) from error
+        raise MalformedError(reason_of(error, data)) from error
     return value
 
 
@@ -74,4 +110,4 @@ def decode_one_or_many(kind: type[T], data: bytes) -> list[T]:
             return decoder_of_many(kind).decode(data)
         return [decoder_of(kind).decode(data)]
     except _UNREADABLE as error:
-        raise MalformedError(str(error)) from error
+        raise MalformedError(reason_of(error, data)) from error

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
 import stamina
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
@@ -20,7 +20,6 @@ from streams.settings import KafkaSettings
 __all__ = ["begins_of", "ends_of", "lag_of_groups"]
 
 REQUEST_SECONDS_MAX = 10.0
-ASK_AGAIN_SECONDS = 0.2
 NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 COORDINATOR_MOVES = (
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -41,7 +40,10 @@ def lag_of_groups(settings: KafkaSettings, groups: Mapping[str, Iterable[Topic]]
         for name, partitions in partition_counts(settings, list(topics.values())).items()
     }
     try:
-        committed = {group: _committed(admin, settings.prefix + group) for group in groups}
+        committed = {
+            group: _committed(settings, group, [place for topic in read for place in places.get(topic.name, ())])
+            for group, read in groups.items()
+        }
         every = sorted(place for of_topic in places.values() for place in of_topic)
         begins, ends = _offsets(admin, every, OffsetSpec.earliest()), ends_of(admin, every)  # type: ignore[no-untyped-call]
     except KafkaException as error:
@@ -56,23 +58,26 @@ def lag_of_groups(settings: KafkaSettings, groups: Mapping[str, Iterable[Topic]]
     }
 
 
-def _committed(admin: AdminClient, group: str) -> dict[tuple[str, int], int]:
-    """What a group has committed; nothing where there is no such group. A coordinator that moves is asked again."""
-    deadline = time.monotonic() + REQUEST_SECONDS_MAX
-    while True:
-        asked = admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group)], request_timeout=REQUEST_SECONDS_MAX
-        )
-        try:
-            found = asked[group].result()
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return {}
-            if error.args[0].code() not in COORDINATOR_MOVES or time.monotonic() > deadline:
-                raise
-            time.sleep(ASK_AGAIN_SECONDS)
-        else:
-            return {(p.topic, p.partition): p.offset for p in found.topic_partitions if p.offset >= 0}
+def _moves(error: Exception) -> bool:
+    """A group whose coordinator has just started, or is another one now, has one in a moment."""
+    return isinstance(error, KafkaException) and error.args[0].code() in COORDINATOR_MOVES
+
+
+@stamina.retry(on=_moves, attempts=None, timeout=REQUEST_SECONDS_MAX)
+def _committed(settings: KafkaSettings, group: str, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """What a group has committed of these partitions; nothing where there is no such group.
+
+    It is a consumer that asks, and never joins the group: an admin client dies, and its process with it, where a
+    coordinator answers that it is none, as one that has just started does (librdkafka's issue 5040).
+    """
+    if not places:
+        return {}
+    with closing(Consumer({**common_client_config(settings), "group.id": settings.prefix + group})) as consumer:
+        found = consumer.committed([TopicPartition(*place) for place in places], REQUEST_SECONDS_MAX)
+    for one in found:
+        if one.error is not None:
+            raise KafkaException(one.error)
+    return {(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
 
 
 def ends_of(admin: AdminClient, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:

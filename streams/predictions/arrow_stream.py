@@ -30,6 +30,7 @@ SCHEMAS_MAX: Final = 64
 SCHEMA_BYTES_MAX: Final = 128 * 1024
 
 MARK_BYTES: Final = 8
+PADDING: Final = b"\0"
 
 REQUIRED: Final = ("event_id", "model", "time", "features", "prediction")
 
@@ -109,8 +110,7 @@ def table_of(data: bytes) -> Any:
         schema = _schema_message(data)
         plan = _plan_of(schema) if len(schema) <= SCHEMA_BYTES_MAX else _plan_of.__wrapped__(schema)
         _check_size(rows, unpacked_bytes, plan)
-        with pa.ipc.open_stream(pa.py_buffer(data)) as reader:
-            table = reader.read_all()
+        table = _read(data)
         table.validate(full=True)
         table = table.select(plan.names)
         for name in plan.maps:
@@ -136,6 +136,17 @@ def one_row(table: Any, index: int) -> bytes:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table.slice(index, 1))
     return bytes(sink.getvalue().to_pybytes())
+
+
+def _read(data: bytes) -> Any:
+    """All of a stream; raises MalformedError where something stands behind its end: rows there would never be read."""
+    source = pa.BufferReader(data)
+    with pa.ipc.open_stream(source) as reader:
+        table = reader.read_all()
+    behind = data[source.tell() :]
+    if behind.strip(PADDING):
+        raise MalformedError(f"{len(behind)} bytes behind the end of the Arrow stream; expected one stream a message")
+    return table
 
 
 def _schema_message(data: bytes) -> bytes:

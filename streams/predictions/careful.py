@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from schemas.codec import MalformedError, decode, decoder_of, decoder_of_many
+from schemas.codec import MalformedError, decode, decoder_of, decoder_of_many, reason_of
 from schemas.prediction import Prediction, epoch_ms
 from schemas.reject import Reject
 from streams.predictions.checks import (
@@ -138,18 +138,20 @@ class CarefulReader:
             try:
                 items, whole = [bytes(item) for item in _raw_items.decode(data)], False
             except UNREADABLE as error:
-                raise _within(envelope, MalformedError(str(error))) from error
+                raise _within(envelope, MalformedError(reason_of(error, data))) from error
             defaults = defaults.of_elements() if defaults else None
         for index, item in enumerate(items):
             try:
-                event = self._decoded(item, defaults, latest_ms, envelope)
+                event = self._decoded(item, defaults, latest_ms, envelope, whole=whole)
             except MalformedError as error:
                 self._refuse(record, error, None if whole else item, index)
             else:
                 self._accept(record, event, index)
 
-    def _decoded(self, item: bytes, defaults: Defaults | None, latest_ms: int, envelope: Envelope) -> Prediction:
-        """One element as an event without a problem; raises MalformedError."""
+    def _decoded(
+        self, item: bytes, defaults: Defaults | None, latest_ms: int, envelope: Envelope, *, whole: bool
+    ) -> Prediction:
+        """One element, or the ``whole`` of a message, as an event without a problem; raises MalformedError."""
         needed = needed_of(defaults, item) if defaults is not None else None
         wrong_default = problem_of_defaults(needed) if needed is not None else None
         if wrong_default is not None:
@@ -160,7 +162,7 @@ class CarefulReader:
             event = decode(Prediction, item if needed is None else with_defaults(item, needed))
             problem = unwieldy_problem(event) or problem_in_meaning(event, latest_ms)
         except MalformedError as error:
-            raise _within(envelope, _explain(error, item)) from error
+            raise _within(envelope, _explain(error, item, whole=whole)) from error
         if problem is not None:
             wrong = MalformedError(problem)
             blame = wrong if needed is None else blamed(wrong, needed)
@@ -197,11 +199,13 @@ def _within(envelope: Envelope, error: MalformedError) -> MalformedError:
     return MalformedError(error.reason.replace("`$", f"`{envelope.path}"), envelope.path + error.field[1:])
 
 
-def _explain(error: MalformedError, item: bytes) -> MalformedError:
+def _explain(error: MalformedError, item: bytes, *, whole: bool) -> MalformedError:
     """Say more where the decoder says little: not an object at all, or which of the features is wrong."""
     if item[:1] != b"{":
         start = item[:20].decode("utf-8", "replace")
         what = f"begins with {start!r}" if item else "is empty"
+        if not whole:
+            return MalformedError(f"no JSON object: this element of the array {what}")
         return MalformedError(f"neither a JSON object nor an array of them: the message {what}")
     if error.field == "$.features[...]":
         name, kind = _nested_feature(item)

@@ -70,7 +70,5 @@ def unwieldy_problem(event: Prediction) -> str | None:
     """What is wrong with an integer beyond a double; None where there is none."""
     for name, value in (("prediction", event.prediction), *((f"features.{n}", v) for n, v in event.features.items())):
         if isinstance(value, int) and abs(value) >= _INTEGER_MAX:
-            return (
-                f"an integer of {DIGITS_MAX} digits or more; expected a number within a double's range - at `$.{name}`"
-            )
+            return f"an integer of {DIGITS_MAX} digits or more; expected fewer - at `$.{name}`"
     return None

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from schemas.codec import MalformedError
+from schemas.codec import MalformedError, reason_of
 from schemas.prediction import Prediction
 from streams.predictions.checks import UNREADABLE
 
@@ -77,10 +77,12 @@ _own_fields: Final = msgspec.json.Decoder(_OwnFields)
 
 def opened(data: bytes) -> tuple[bytes, Defaults]:
     """The prediction in an envelope of structured mode, and what the envelope says; raises MalformedError."""
+    if not data:
+        raise MalformedError("no CloudEvent in JSON: the message is empty")
     try:
         envelope = _envelope.decode(data)
     except UNREADABLE as error:
-        raise MalformedError(str(error)) from error
+        raise MalformedError(reason_of(error, data)) from error
     body = bytes(envelope.data)
     if not body:
         raise MalformedError("a CloudEvent without `data`; expected the prediction as JSON - at `$.data`")

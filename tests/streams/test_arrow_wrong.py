@@ -87,6 +87,21 @@ def test_what_is_no_stream_says_so(data: bytes) -> None:
     assert reject.reason.startswith("no Arrow IPC stream")
 
 
+@pytest.mark.parametrize("behind", [arrow_of([prediction(event_id="second")]), b"rubbish", b"\0\0x"])
+def test_nothing_stands_behind_a_stream(behind: bytes) -> None:
+    """A second stream would be read by nobody: rather than lose its rows in silence, the message is one Reject."""
+    data = arrow_of([prediction()]) + behind
+    reject = only_reject(data)
+    assert reject.original == data
+    assert reject.reason == f"{len(behind)} bytes behind the end of the Arrow stream; expected one stream a message"
+
+
+def test_padding_behind_a_stream_is_nothing() -> None:
+    """Zeros, as a buffer of a fixed size has them at its end, hold no rows."""
+    found = read([PlainRecord(arrow_of([prediction()]) + bytes(64), header_list=ARROW_HEADERS)])
+    assert (sum(len(part.columns) for part in found.parts), found.rejects) == (1, [])
+
+
 def test_a_tombstone_is_a_reject() -> None:
     """A message without bytes holds no stream."""
     assert [reject.original for reject in read([PlainRecord(None, header_list=ARROW_HEADERS)]).rejects] == [b""]

@@ -83,19 +83,22 @@ def test_what_the_json_says_wins(made: Any) -> None:
         assert (event.event_id, event.time, event.producer) == ("own", NOW_MS, "")
 
 
+def read_shaped(reader: PredictionReader, records: list[PlainRecord]) -> list[str]:
+    """The ids of what is read by shape, as columns at once or gathered; nothing where it is not."""
+    gathered = GatheredEvents(10)
+    parts = [*(reader._read_shaped(records, gathered) or ()), *gathered.columns()]
+    return [event_id for columns, *_ in parts for event_id in columns.event_ids]
+
+
 def test_a_stream_of_them_is_read_by_shape() -> None:
     """Binary events, headers that say nothing, and bare messages between them are read by the shaped decoder."""
     reader = PredictionReader(PREFIX, future_ms_max=DAY_MS)
     bare = PlainRecord(json.dumps(prediction(event_id="e", time=NOW_MS)).encode(), header_list=[("traceparent", b"1")])
     records = [binary(prediction()), structured(prediction()), bare, binary(prediction(event_id="own"))]
     reader.read([records], now_ms=NOW_MS)
-    (part,) = reader._read_shaped(records, GatheredEvents(1)) or ()
-    assert list(part.columns.event_ids) == ["ce-1", "ce-1", "e", "own"]
+    assert read_shaped(reader, records) == ["ce-1", "ce-1", "e", "own"]
     arrays = [binary([prediction(event_id="a", time=NOW_MS), prediction(event_id="b", time=NOW_MS)])]
-    gathered = GatheredEvents(1)
-    assert reader._read_shaped(arrays, gathered) == []  # a few usual events wait for others of their model
-    ((columns, *_),) = gathered.columns()
-    assert list(columns.event_ids) == ["a", "b"]
+    assert read_shaped(reader, arrays) == ["a", "b"]
     bodies = usual_bodies(arrays)
     assert bodies is not None
     assert [event["producer"] for event in json.loads(bodies.json[0])] == ["/service"] * 2
@@ -199,7 +202,7 @@ def test_with_a_registry_prefix() -> None:
         (structured(None), "", "neither a JSON object nor an array"),
         (structured("text"), "", "neither a JSON object nor an array"),
         (PlainRecord(b"rubbish", header_list=[("content-type", STRUCTURED.encode())]), "", "malformed"),
-        (PlainRecord(None, header_list=[("content-type", STRUCTURED.encode())]), "", "truncated"),
+        (PlainRecord(None, header_list=[("content-type", STRUCTURED.encode())]), "", "the message is empty"),
         (structured(prediction(), "application/cloudevents+avro"), "content-type", "application/cloudevents+avro"),
         (structured(prediction(), "application/cloudevents-batch+json"), "content-type", "as headers"),
     ],

@@ -74,6 +74,21 @@ def test_bad_elements_of_an_array_keep_their_own_bytes() -> None:
     assert all(reject.role == "intake" and reject.source_topic == "predictions" for reject in arrivals.rejects)
 
 
+def test_an_element_that_is_no_object_is_not_called_the_message() -> None:
+    """An array within an array is no prediction, and the reason does not say that an array would do."""
+    reason = "no JSON object: this element of the array begins with '[]'"
+    assert [reject.reason for reject in read(b"[[]," + as_json(prediction()) + b"]").rejects] == [reason]
+
+
+def test_an_array_with_nan_says_so() -> None:
+    """Many serializers write NaN as it is, which makes a whole array unreadable: its sender learns of it by name."""
+    data = b"[" + as_json(prediction()) + b"," + as_json(prediction()).replace(b"0.9", b"NaN") + b"]"
+    assert b"NaN" in data
+    reject = only_reject(data)
+    assert "neither NaN nor infinities" in reject.reason
+    assert reject.original == data
+
+
 def test_an_element_that_is_wrong_in_meaning_keeps_its_own_bytes() -> None:
     """An array that decodes whole can still hold a wrong element: it alone is rejected, with its bytes."""
     wrong = b'{"event_id":"e","model":"m","time":0,"features":{},  "prediction":"a","probabilities":{"b":1.0}}'

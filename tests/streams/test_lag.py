@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import stamina
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.topics import CORRECTIONS, LABELS, REVIEW_OPINIONS, Topic
@@ -70,3 +72,32 @@ def test_what_is_deleted_is_not_waited_for(kafka_topics: KafkaSettings) -> None:
 def test_topics_that_are_not_there_yet(kafka_prefix: KafkaSettings) -> None:
     """Before the topics are created nobody is behind."""
     assert lags(kafka_prefix, {"some": [LABELS]}) == {"some": 0}
+
+
+def test_no_admin_client_asks_what_was_committed(kafka_topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A broker that has just started must not take the workers that ask it for their lag down with it."""
+
+    def fatal(*_: object, **__: object) -> None:
+        pytest.fail("librdkafka's issue 5040: this kills the process where the coordinator has just started")
+
+    monkeypatch.setattr(AdminClient, "list_consumer_group_offsets", fatal)
+    send(kafka_topics, 10)
+    commit(kafka_topics, "review.opinions", 0, 7)
+    assert lags(kafka_topics, {"some": [REVIEW_OPINIONS], "none": [LABELS]}) == {"some": 3, "none": 10}
+
+
+def test_a_coordinator_that_moves_is_asked_again(kafka_topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lag is known again as soon as the broker is, not unknown because it was asked a moment too early."""
+    answers = [KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS]
+
+    class Early(Consumer):
+        def committed(self, *asked: Any) -> list[TopicPartition]:
+            if answers:
+                raise KafkaException(KafkaError(answers.pop()))
+            return super().committed(*asked)
+
+    monkeypatch.setattr("streams.lag.Consumer", Early)
+    send(kafka_topics, 10)
+    commit(kafka_topics, "review.opinions", 0, 7)
+    assert lag_of_groups(kafka_topics, {"some": [REVIEW_OPINIONS]}) == {"some": 3}
+    assert answers == []
