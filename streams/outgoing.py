@@ -13,6 +13,7 @@ from schemas.label import Label
 from schemas.prediction import Prediction
 from streams.errors import WrongEvent, one_line
 from streams.predictions.checks import problem_in_meaning, unwieldy_problem
+from streams.predictions.explanations import explained
 
 __all__ = ["Packed", "label_json", "packed", "prediction_json"]
 
@@ -20,8 +21,6 @@ ID_CHARS_SHOWN: Final = 80
 COMMA_BYTES: Final = 1
 ARRAY_BYTES: Final = 1
 """Two brackets, less the comma that the last element does not have."""
-NAMED_VALUES: Final = ("features", "probabilities", "slices")
-DECODER_SCALAR: Final = "`bool | int | float | str | null`"
 MAYBE_NUMBERS: Final = ("confidence", "risk")
 
 Event = TypeVar("Event", Prediction, Label)
@@ -53,7 +52,7 @@ def prediction_json(prediction: Prediction, *, now_ms: int, future_seconds_max: 
         data = _written(prediction)
         if len(data) > bytes_max:
             raise MalformedError(f"{len(data)} bytes; a prediction may have {bytes_max}")
-        read = _read(Prediction, prediction, data)
+        read = _read(Prediction, data)
         latest_ms = now_ms + future_seconds_max * 1000
         problem = _lost_number(prediction, read) or unwieldy_problem(read) or problem_in_meaning(read, latest_ms)
         if problem is not None:
@@ -67,7 +66,7 @@ def label_json(label: Label) -> bytes:
     """A label as JSON; raises WrongEvent where LEARN would reject it."""
     try:
         data = _written(label)
-        _read(Label, label, data)
+        _read(Label, data)
     except MalformedError as error:
         raise WrongEvent(f"label {label.event_id!r:.{ID_CHARS_SHOWN}}", error.reason, error.field) from None
     return data
@@ -126,28 +125,12 @@ def _unwritable(event: Event) -> tuple[str, Exception | None]:
     return "", None
 
 
-def _read(kind: type[Event], event: Event, data: bytes) -> Event:
-    """What watchloop will read; MalformedError says which feature, probability or slice is wrong."""
+def _read(kind: type[Event], data: bytes) -> Event:
+    """What watchloop will read; MalformedError says which value is wrong."""
     try:
         return decode(kind, data)
     except MalformedError as error:
-        for field in NAMED_VALUES:
-            if error.field == f"$.{field}[...]":
-                raise _named(kind, event, field, error) from None
-        raise
-
-
-def _named(kind: type[Event], event: Event, field: str, error: MalformedError) -> MalformedError:
-    """The same error with the name of the wrong value in it."""
-    for name, value in getattr(event, field).items():
-        alone = msgspec.structs.replace(event, **{field: {name: value}})
-        try:
-            decode(kind, _encoder.encode(alone))
-        except MalformedError as found:
-            if found.field == error.field:
-                reason = found.reason.replace(DECODER_SCALAR, "a number, text, true, false or null")
-                return MalformedError(reason.replace(f"`{error.field}`", f"`$.{field}.{name}`"))
-    return error
+        raise explained(error, data) from None
 
 
 def _lost_number(given: Prediction, read: Prediction) -> str | None:

@@ -14,6 +14,7 @@ from schemas.prediction import CONSENT_GIVEN, Consent, Prediction, label_text
 from schemas.prediction_columns import PredictionColumns
 from streams.predictions.arrow_cells import dicts_of, floats_of, lists_of, texts_of, times_ms_of
 from streams.predictions.arrow_features import FeatureCells, OddError, features_of
+from streams.predictions.checks import TIMES_USUAL_BEGIN
 from streams.predictions.confidences import known_confidence
 
 __all__ = ["Cells", "ModelRows", "OddError", "cells_of", "models_of"]
@@ -203,7 +204,7 @@ class _Reading:
 
     def _times(self, latest_ms: int) -> Ints:
         times_ms = times_ms_of(self._needed("time"))
-        if times_ms.min() < 0 or times_ms.max() > latest_ms:
+        if times_ms.min() < TIMES_USUAL_BEGIN or times_ms.max() > latest_ms:
             raise OddError
         found: Ints = times_ms.astype(np.int64)
         return found

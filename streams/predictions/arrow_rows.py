@@ -15,6 +15,7 @@ from streams.predictions.arrow_cells import dicts_of, lists_of, time_ms_of
 from streams.predictions.arrow_columns import OddError, cells_of, models_of
 from streams.predictions.checks import problem_in_meaning
 from streams.predictions.cloudevents import Defaults, problem_of_defaults
+from streams.predictions.explanations import explained
 
 __all__ = ["events_of", "usual_producer"]
 
@@ -91,7 +92,7 @@ def _checked(row: dict[str, Any], defaults: Defaults | None, latest_ms: int, byt
     try:
         event = msgspec.convert(row, Prediction)
     except msgspec.ValidationError as error:
-        raise MalformedError(str(error)) from error
+        raise explained(MalformedError(str(error)), msgspec.json.encode(row)) from error
     problem = _endless(event) or problem_in_meaning(event, latest_ms)
     if problem is not None:
         raise MalformedError(problem)

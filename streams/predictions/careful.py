@@ -19,22 +19,13 @@ from streams.predictions.checks import (
 )
 from streams.predictions.cloudevents import Defaults, blamed, needed_of, problem_of_defaults, with_defaults
 from streams.predictions.envelope import Envelope, envelope_of
+from streams.predictions.explanations import explained
 from streams.records import Record
 from streams.rejects import reject_of
 
 __all__ = ["Arrivals", "CarefulReader", "SchemaCheck", "original_of"]
 
-NAME_CHARS_MAX: Final = 200
-
 _raw_items: Final = msgspec.json.Decoder(list[msgspec.Raw])
-_KINDS: Final = {b"{": "object", b"[": "array"}
-
-
-class _Features(msgspec.Struct):
-    features: dict[str, msgspec.Raw]
-
-
-_features_decoder: Final = msgspec.json.Decoder(_Features)
 
 
 class SchemaCheck(Protocol):
@@ -162,7 +153,7 @@ class CarefulReader:
             event = decode(Prediction, item if needed is None else with_defaults(item, needed))
             problem = unwieldy_problem(event) or problem_in_meaning(event, latest_ms)
         except MalformedError as error:
-            raise _within(envelope, _explain(error, item, whole=whole)) from error
+            raise _within(envelope, explained(error, item, whole=whole)) from error
         if problem is not None:
             wrong = MalformedError(problem)
             blame = wrong if needed is None else blamed(wrong, needed)
@@ -197,33 +188,3 @@ def _within(envelope: Envelope, error: MalformedError) -> MalformedError:
     if envelope.path == "$" or not error.field.startswith("$"):
         return error
     return MalformedError(error.reason.replace("`$", f"`{envelope.path}"), envelope.path + error.field[1:])
-
-
-def _explain(error: MalformedError, item: bytes, *, whole: bool) -> MalformedError:
-    """Say more where the decoder says little: not an object at all, or which of the features is wrong."""
-    if item[:1] != b"{":
-        start = item[:20].decode("utf-8", "replace")
-        what = f"begins with {start!r}" if item else "is empty"
-        if not whole:
-            return MalformedError(f"no JSON object: this element of the array {what}")
-        return MalformedError(f"neither a JSON object nor an array of them: the message {what}")
-    if error.field == "$.features[...]":
-        name, kind = _nested_feature(item)
-        if kind:
-            return MalformedError(
-                f"Expected a number, text, true, false or null, got `{kind}` - at `$.features.{name[:NAME_CHARS_MAX]}`"
-            )
-    return error
-
-
-def _nested_feature(item: bytes) -> tuple[str, str]:
-    """The first feature that is an object or an array, and which; empty where the rest is no JSON either."""
-    try:
-        features = _features_decoder.decode(item).features
-    except UNREADABLE:
-        return "", ""
-    for name, value in features.items():
-        kind = _KINDS.get(bytes(value)[:1])
-        if kind is not None:
-            return name, kind
-    return "", ""

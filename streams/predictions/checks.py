@@ -11,6 +11,7 @@ from schemas.prediction import Prediction, epoch_ms, problem_of
 
 __all__ = [
     "PREDICTION_BYTES_MAX",
+    "TIMES_USUAL_BEGIN",
     "UNREADABLE",
     "may_hold_many_digits",
     "prediction_bytes_max",
@@ -28,6 +29,10 @@ DIGITS_MAX: Final = 200
 UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not the JSON it wants; the last where they nest too deeply."""
 
+SECONDS_BEGIN: Final = 1_000_000_000
+TIMES_USUAL_BEGIN: Final = 10_000_000_000
+"""Epoch milliseconds; earlier ones need a closer look: those between the two are today's times in seconds."""
+
 DIGITS_STRIDE: Final = 20
 _DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
 _MANY_DIGITS: Final = b"0" * (DIGITS_MAX // DIGITS_STRIDE)
@@ -42,7 +47,7 @@ def prediction_bytes_max(message_bytes_max: int) -> int:
 def usual_times(events: Sequence[Prediction], latest_ms: int) -> list[int] | None:
     """The times of events that have no problem; None where one of them may have."""
     times_ms = [event.time if type(event.time) is int else epoch_ms(event.time) for event in events]
-    if not times_ms or min(times_ms) < 0 or max(times_ms) > latest_ms:
+    if not times_ms or min(times_ms) < TIMES_USUAL_BEGIN or max(times_ms) > latest_ms:
         return None
     odd = [event for event in events if event.confidence is None or event.probabilities is not None]
     return None if any(map(problem_of, odd)) else times_ms
@@ -54,10 +59,19 @@ def problem_in_meaning(event: Prediction, latest_ms: int) -> str | None:
         problem = problem_of(event)
         if problem is not None:
             return problem
-    time_ms = epoch_ms(event.time)
-    if not 0 <= time_ms <= latest_ms:
-        where = "lies before 1970" if time_ms < 0 else "lies too far in the future"
-        return f"{time_ms} {where}; expected RFC 3339 or epoch milliseconds of when the model was asked - at `$.time`"
+    wrong = _time_problem(epoch_ms(event.time), latest_ms)
+    return wrong and f"{wrong}; expected when the model was asked, RFC 3339 or epoch milliseconds - at `$.time`"
+
+
+def _time_problem(time_ms: int, latest_ms: int) -> str | None:
+    if time_ms < 0:
+        return f"{time_ms} lies before 1970"
+    if SECONDS_BEGIN <= time_ms < TIMES_USUAL_BEGIN:
+        return f"{time_ms} milliseconds are a day in early 1970, and look like seconds"
+    if time_ms > latest_ms:
+        return (
+            f"{time_ms} lies too far in the future, {(time_ms - latest_ms) / 3_600_000:,.1f} h beyond what is taken now"
+        )
     return None
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from schemas.prediction import CONSENT_GIVEN, epoch_ms, label_text
 from schemas.prediction_columns import FeatureColumn, PredictionColumns
 from schemas.wire import Scalar
+from streams.predictions.checks import TIMES_USUAL_BEGIN
 from streams.predictions.confidences import known_confidence
 from streams.predictions.shapes import ABSENT, SHAPED_FIELDS, Shape
 
@@ -34,7 +35,7 @@ def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> Predictio
     """
     column = dict(zip(SHAPED_FIELDS, zip(*map(_astuple, events), strict=True), strict=True))
     times_ms = _times(column["time"])
-    if times_ms.min() < 0 or times_ms.max() > latest_ms:
+    if times_ms.min() < TIMES_USUAL_BEGIN or times_ms.max() > latest_ms:
         return None
     labels = _labels(column["prediction"])
     probabilities = column["probabilities"] if _has_any(column["probabilities"]) else None
@@ -64,7 +65,7 @@ def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> Predictio
 def are_usual(events: Sequence[Any], latest_ms: int) -> bool:
     """Whether shaped events need no closer look: a time in whole milliseconds that is right, and a confidence."""
     times = list(map(_time_of, events))
-    if set(map(type, times)) != {int} or min(times) < 0 or max(times) > latest_ms:
+    if set(map(type, times)) != {int} or min(times) < TIMES_USUAL_BEGIN or max(times) > latest_ms:
         return False
     return None not in map(_confidence_of, events) and not any(map(_probabilities_of, events))
 

@@ -196,7 +196,11 @@ def test_with_a_registry_prefix() -> None:
         (structured(prediction(), id=""), "$.id", "length >= 1 - at `$.id`"),
         (structured(prediction(), id=3), "$.id", "got `int` - at `$.id`"),
         (structured(prediction(), time="never"), "$.time", "RFC3339 encoded datetime - at `$.time`"),
-        (structured(prediction(), time="2033-11-14T22:13:20Z"), "$.time", "future; expected RFC 3339"),
+        (
+            structured(prediction(), time="2033-11-14T22:13:20Z"),
+            "$.time",
+            "expected when the model was asked",
+        ),
         (structured(prediction(), source="x" * 201), "$.source", "length <= 200 - at `$.source`"),
         (structured(...), "$.data", "without `data`"),
         (structured(None), "", "neither a JSON object nor an array"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from typing import Any
 
@@ -117,6 +118,39 @@ def test_what_is_no_object_says_so(data: bytes | None) -> None:
     reject = only_reject(data)
     assert reject.original == (data or b"")
     assert "neither a JSON object nor an array" in reject.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "told"),
+    [
+        ({"time": "yesterday"}, "$.time", "RFC 3339 with an offset, such as 2026-10-01T08:00:00Z"),
+        ({"time": 1_795_615_821_504_000_000}, "$.time", "or whole epoch milliseconds - at `$.time`"),
+        ({"time": 1_700_000_000.5}, "$.time", "or whole epoch milliseconds - at `$.time`"),
+        ({"time": 1_795_615_821}, "$.time", "look like seconds; expected when the model was asked"),
+        ({"time": 4_000_000_000_000}, "$.time", "h beyond what is taken now; expected when the model was asked"),
+        ({"features": {"age": 1, "sum": [1]}}, "$.features.sum", "Expected a number, text, true, false or null"),
+        ({"features": {"a`b": {}}}, "$.features.a`b", "got `object`"),
+        ({"probabilities": {"a": 1.5}}, "$.probabilities.a", "Expected `float` <= 1.0"),
+        ({"slices": {"region": 5}}, "$.slices.region", "Expected `str`, got `int`"),
+    ],
+)
+def test_a_reason_says_where_and_what_would_be_right(changes: dict[str, Any], field: str, told: str) -> None:
+    """Whoever sent a wrong value reads its own name, and what to send instead, also where it is one of many events."""
+    for data in (as_json(prediction(**changes)), as_json([prediction(), prediction(**changes)])):
+        (reject,) = read(data).rejects
+        assert reject.field == field
+        assert told in reject.reason
+
+
+def test_what_was_compressed_with_gzip_says_so() -> None:
+    """A producer that compresses bodies itself learns that Kafka does it."""
+    assert "compressed with gzip" in only_reject(gzip.compress(as_json(prediction()))).reason
+
+
+@pytest.mark.parametrize("time", [0, 999_999_999, 10_000_000_000])
+def test_early_times_that_are_no_seconds_are_taken(time: int) -> None:
+    """Recorded data may count from zero; only what is today's time in seconds is refused."""
+    assert [event.time for event in read(as_json(prediction(time=time))).events] == [time]
 
 
 def test_an_empty_array_holds_nothing() -> None:

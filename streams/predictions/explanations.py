@@ -1,0 +1,69 @@
+"""What is wrong with a prediction or label, where its decoder says little: in words for whoever sent it."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+
+from schemas.codec import MalformedError
+from schemas.wire import Name, Probability, Scalar
+from streams.predictions.checks import UNREADABLE
+
+__all__ = ["explained"]
+
+NAME_CHARS_MAX: Final = 200
+START_BYTES_SHOWN: Final = 20
+GZIP_BEGINS: Final = b"\x1f\x8b"
+DECODER_SCALAR: Final = "`bool | int | float | str | null`"
+SCALAR: Final = "a number, text, true, false or null"
+TIME: Final = "RFC 3339 with an offset, such as 2026-10-01T08:00:00Z, or whole epoch milliseconds"
+NAMED_KINDS: Final[dict[str, Any]] = {"features": Scalar, "probabilities": Probability, "slices": Name}
+
+
+class _Named(msgspec.Struct):
+    """The fields that hold values by name, the values unread."""
+
+    features: dict[str, msgspec.Raw] = {}
+    probabilities: dict[str, msgspec.Raw] | None = None
+    slices: dict[str, msgspec.Raw] = {}
+
+
+_named: Final = msgspec.json.Decoder(_Named)
+
+
+def explained(error: MalformedError, item: bytes, *, whole: bool = True) -> MalformedError:
+    """The same error, or one that says more: ``item`` is the JSON of one event, the ``whole`` of a message or not."""
+    if item[:1] != b"{":
+        return _no_object(item, whole=whole)
+    if error.field == "$.time" and " - at" in error.reason:
+        return MalformedError(f"{error.reason.partition(' - at')[0]}; expected {TIME} - at `$.time`")
+    for field, kind in NAMED_KINDS.items():
+        if error.field == f"$.{field}[...]":
+            return _wrong_value(item, field, kind) or error
+    return error
+
+
+def _no_object(item: bytes, *, whole: bool) -> MalformedError:
+    if item[:2] == GZIP_BEGINS:
+        return MalformedError("compressed with gzip; expected plain JSON (Kafka's compression.type compresses as well)")
+    what = f"begins with {item[:START_BYTES_SHOWN].decode('utf-8', 'replace')!r}" if item else "is empty"
+    if whole:
+        return MalformedError(f"neither a JSON object nor an array of them: the message {what}")
+    return MalformedError(f"no JSON object: this element of the array {what}")
+
+
+def _wrong_value(item: bytes, field: str, kind: Any) -> MalformedError | None:
+    """The first value of that field that is wrong, by its name; None where there is none, or the rest is no JSON."""
+    try:
+        values = getattr(_named.decode(item), field) or {}
+    except UNREADABLE:
+        return None
+    for name, value in values.items():
+        try:
+            msgspec.json.decode(value, type=kind)
+        except UNREADABLE as error:
+            path = f"$.{field}.{name[:NAME_CHARS_MAX]}"
+            reason = str(error).partition(" - at")[0].replace(DECODER_SCALAR, SCALAR)
+            return MalformedError(f"{reason} - at `{path}`", path)
+    return None
