@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import stamina
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
@@ -20,7 +19,6 @@ from streams.settings import KafkaSettings
 __all__ = ["begins_of", "ends_of", "lag_of_groups"]
 
 REQUEST_SECONDS_MAX = 10.0
-ASK_AGAIN_SECONDS = 0.2
 NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 COORDINATOR_MOVES = (
     KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
@@ -40,9 +38,9 @@ def lag_of_groups(settings: KafkaSettings, groups: Mapping[str, Iterable[Topic]]
         name: [(settings.prefix + name, partition) for partition in range(partitions)]
         for name, partitions in partition_counts(settings, list(topics.values())).items()
     }
+    every = sorted(place for of_topic in places.values() for place in of_topic)
     try:
-        committed = {group: _committed(admin, settings.prefix + group) for group in groups}
-        every = sorted(place for of_topic in places.values() for place in of_topic)
+        committed = {group: _committed(settings, group, every) for group in groups}
         begins, ends = _offsets(admin, every, OffsetSpec.earliest()), ends_of(admin, every)  # type: ignore[no-untyped-call]
     except KafkaException as error:
         raise KafkaUnreachable(f"lag is unknown: {error.args[0].str()}") from error
@@ -56,23 +54,31 @@ def lag_of_groups(settings: KafkaSettings, groups: Mapping[str, Iterable[Topic]]
     }
 
 
-def _committed(admin: AdminClient, group: str) -> dict[tuple[str, int], int]:
-    """What a group has committed; nothing where there is no such group. A coordinator that moves is asked again."""
-    deadline = time.monotonic() + REQUEST_SECONDS_MAX
-    while True:
-        asked = admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group)], request_timeout=REQUEST_SECONDS_MAX
-        )
-        try:
-            found = asked[group].result()
-        except KafkaException as error:
-            if error.args[0].code() == KafkaError.GROUP_ID_NOT_FOUND:
-                return {}
-            if error.args[0].code() not in COORDINATOR_MOVES or time.monotonic() > deadline:
-                raise
-            time.sleep(ASK_AGAIN_SECONDS)
-        else:
-            return {(p.topic, p.partition): p.offset for p in found.topic_partitions if p.offset >= 0}
+def _committed(settings: KafkaSettings, group: str, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+    """What a group has committed of ``places``; nothing where there is no such group.
+
+    A consumer asks, which does not join: librdkafka's admin client ends the whole process where a coordinator that it
+    knows answers that it is none, as one does that just started (confluentinc/librdkafka, issue 5040).
+    """
+    asking = Consumer({**common_client_config(settings), "group.id": settings.prefix + group})
+    try:
+        found = _ask_committed(asking, [TopicPartition(*place) for place in places])
+    finally:
+        asking.close()
+    return {(place.topic, place.partition): place.offset for place in found if place.offset >= 0}
+
+
+def _coordinator_moves(error: Exception) -> bool:
+    return isinstance(error, KafkaException) and error.args[0].code() in COORDINATOR_MOVES
+
+
+@stamina.retry(on=_coordinator_moves, attempts=None, timeout=REQUEST_SECONDS_MAX)
+def _ask_committed(asking: Consumer, places: list[TopicPartition]) -> list[TopicPartition]:
+    found = asking.committed(places, timeout=REQUEST_SECONDS_MAX) if places else []
+    for place in found:
+        if place.error is not None:
+            raise KafkaException(place.error)
+    return found
 
 
 def ends_of(admin: AdminClient, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 import stamina
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.topics import CORRECTIONS, LABELS, REVIEW_OPINIONS, Topic
+from streams.admin import create_topics
 from streams.clients import common_client_config
+from streams.embedded import EmbeddedKafka
 from streams.errors import KafkaUnreachable
 from streams.lag import lag_of_groups
 from streams.outbox import Outbox
@@ -70,3 +78,49 @@ def test_what_is_deleted_is_not_waited_for(kafka_topics: KafkaSettings) -> None:
 def test_topics_that_are_not_there_yet(kafka_prefix: KafkaSettings) -> None:
     """Before the topics are created nobody is behind."""
     assert lags(kafka_prefix, {"some": [LABELS]}) == {"some": 0}
+
+
+ASK_ON = """
+import sys
+from schemas.topics import LABELS
+from streams.errors import KafkaUnreachable
+from streams.lag import lag_of_groups
+from streams.settings import KafkaSettings
+
+kafka = KafkaSettings(bootstrap=sys.argv[1])
+groups = {f"group{number}": [LABELS] for number in range(40)}
+print("asking", flush=True)
+while True:
+    try:
+        lag_of_groups(kafka, groups)
+    except KafkaUnreachable:
+        pass
+"""
+"""Many groups, so that some coordinator still loads whenever it is asked."""
+
+
+def test_who_asks_outlives_a_kafka_that_comes_back(tmp_path: Path) -> None:
+    """A question about groups in the moment a broker comes back is answered or refused; it never ends the process."""
+    with EmbeddedKafka(tmp_path) as kafka:
+        settings = KafkaSettings(bootstrap=kafka.bootstrap)
+        create_topics(settings)
+        lags(settings, {"some": [LABELS]})
+        with asking(kafka.bootstrap) as process:
+            for _ in range(2):
+                kafka.kill()
+                kafka.restart()
+                lags(settings, {"some": [LABELS]})
+            assert process.poll() is None
+
+
+@contextlib.contextmanager
+def asking(bootstrap: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that asks for lags without end."""
+    process = subprocess.Popen([sys.executable, "-c", ASK_ON, bootstrap], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
