@@ -16,7 +16,7 @@ from schemas.label import Label
 from schemas.prediction import Prediction
 from warehouse.client import Warehouse
 from warehouse.columns import Places, prediction_columns
-from warehouse.errors import ClickHouseUnreachable, QueryRefused
+from warehouse.errors import ClickHouseUnreachable, QueryRefused, TablesLacking
 from warehouse.inserts import ColumnInsert, Insert, JsonInsert
 from warehouse.rows import Identity, Row, rows_of
 from warehouse.settings import ClickHouseSettings
@@ -226,6 +226,25 @@ def test_tables_older_than_the_program(warehouse: Warehouse) -> None:
         warehouse.install()
         store(warehouse.write, table, insert_of([1]), nothing_is_refused)
         assert warehouse.query(f"SELECT {column} AS it FROM {table}") == [{"it": value}]
+
+
+@pytest.mark.servers
+def test_what_lacks_is_named_with_what_to_do(warehouse: Warehouse) -> None:
+    """A table, column or view that was dropped is named, and who stores or goes on there hears how to make it again."""
+    assert warehouse.lacking() == []
+    for statement in ("DROP TABLE labels", "ALTER TABLE predictions DROP COLUMN risk", "DROP VIEW answers"):
+        warehouse.command(statement)
+    assert set(warehouse.lacking()) == {"labels", "predictions.risk", "answers"}
+    calls: list[Callable[[], object]] = [
+        lambda: warehouse.write("labels", json_insert([1])),
+        lambda: warehouse.write("predictions", column_insert([1])),
+        lambda: warehouse.highest_identity("labels", "id", 2),
+    ]
+    for call in calls:
+        with pytest.raises(TablesLacking, match=r"lacks a table or a column .* run watchloop warehouse install"):
+            call()
+    warehouse.install()
+    assert warehouse.lacking() == []
 
 
 @pytest.mark.servers
