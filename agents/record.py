@@ -22,6 +22,7 @@ from schemas.topics import PREDICTIONS, REJECTS
 from schemas.verdict import Verdict
 from schemas.wire import Wire
 from streams.batches import BatchSettings, HandBack, Place
+from streams.errors import KafkaUnreachable, StreamsError
 from streams.outbox import Outbox
 from streams.predictions.careful import SchemaCheck
 from streams.predictions.inbox import PREDICTION_BYTES_MAX, original_of, read_predictions
@@ -35,7 +36,7 @@ from warehouse.rows import Identity, Row, rows_of
 from warehouse.tables import table_of
 from warehouse.writer import RefusedRow, pack_inserts, store
 
-__all__ = ["BATCH", "Recorder"]
+__all__ = ["BATCH", "Recorder", "TopicReplaced"]
 
 T = TypeVar("T")
 W = TypeVar("W", bound=Wire)
@@ -45,6 +46,7 @@ log = structlog.get_logger(__name__)
 KIND_OF: dict[str, type[Wire]] = {topic.name: topic.value for topic in RECORDED if topic.value is not None}
 BACK_OFF_SECONDS_MAX = 30.0
 BACK_OFF_SECONDS_MIN = 0.2
+TOPICS_EVERY_SECONDS = 10.0
 
 BATCH = BatchSettings(events_max=100_000, bytes_max=64 * 1024 * 1024, wait_seconds=1.0)
 """What comes live is stored after a second; a backlog in large inserts, after which ClickHouse has less to merge."""
@@ -52,6 +54,10 @@ BATCH = BatchSettings(events_max=100_000, bytes_max=64 * 1024 * 1024, wait_secon
 RUN_MESSAGES_MAX = 2_000
 RUN_BYTES_MAX = 1024 * 1024
 """Messages read at once: few enough that what they hold is still in the processor's cache when its columns are made."""
+
+
+class TopicReplaced(StreamsError):  # noqa: N818 - reads as what happened
+    """A topic is another one than at the assignment: its offsets count from zero again."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,7 +78,8 @@ class Recorder:
     After an assignment each partition goes on behind the highest identity that ClickHouse holds, so a batch that was
     stored but not committed is not stored again; within one, the insert's token is made of the same identity. While an
     insert is under way the next one is made ready, one at most, and ``handle`` returns when all are stored. While
-    ClickHouse is away the batch in hand waits (``pause``), with back-off and jitter, and nothing more is taken.
+    ClickHouse is away the batch in hand waits (``pause``), with back-off and jitter, and nothing more is taken. Where a
+    topic was deleted and created anew TopicReplaced ends it, before messages are taken for rows that are stored.
     """
 
     def __init__(
@@ -96,6 +103,7 @@ class Recorder:
         self._schemas = schemas
         self._clock = clock
         self._ids: dict[str, str] = {}
+        self._topics_asked_at = float("-inf")
         self._stored: dict[tuple[str, int], tuple[int, int]] = {}
         self._inserter = ThreadPoolExecutor(1, thread_name_prefix="record insert")
         self._under_way: UnderWay | None = None
@@ -118,12 +126,32 @@ class Recorder:
 
     def handle(self, records: Sequence[Record], outbox: Outbox) -> None:
         """One batch: partition by partition, each in order; all of it is stored or rejected when this returns."""
+        self._check_topics(records)
         by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)
         for record in records:
             by_partition[record.topic(), record.partition()].append(record)
         for (topic, partition), found in by_partition.items():
             self._store(topic.removeprefix(self._prefix), partition, found, outbox)
         self._settle(outbox)
+
+    def _check_topics(self, records: Sequence[Record]) -> None:
+        """Asked with the messages in hand, which are then of the topics that the assignment knew.
+
+        Without any, now and then: the client goes on waiting for the topic that is gone, and says nothing.
+        """
+        if not records and time.monotonic() - self._topics_asked_at < TOPICS_EVERY_SECONDS:
+            return
+        try:
+            found = self._topic_ids()
+        except KafkaUnreachable:
+            raise HandBack from None
+        self._topics_asked_at = time.monotonic()
+        for name, known in self._ids.items():
+            if found.get(name, known) != known:
+                raise TopicReplaced(
+                    f"topic {self._prefix}{name} was deleted and created anew: this worker ends, and stores the new "
+                    "one from its beginning when it is started again"
+                )
 
     def _last(self, place: Place) -> tuple[int, int] | None:
         return self._warehouse.highest_identity(table_of(place.topic), self._ids[place.topic], place.partition)
