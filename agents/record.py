@@ -22,12 +22,13 @@ from schemas.topics import PREDICTIONS, REJECTS
 from schemas.verdict import Verdict
 from schemas.wire import Wire
 from streams.batches import BatchSettings, HandBack, Place
-from streams.errors import KafkaUnreachable, StreamsError
+from streams.errors import KafkaUnreachable
 from streams.outbox import Outbox
 from streams.predictions.careful import SchemaCheck
 from streams.predictions.inbox import PREDICTION_BYTES_MAX, original_of, read_predictions
 from streams.records import Record, stretches
 from streams.rejects import reject_of
+from streams.topic_watch import check_same
 from warehouse.client import Warehouse
 from warehouse.columns import Places, prediction_columns, verdict_columns
 from warehouse.errors import WarehouseError
@@ -36,7 +37,7 @@ from warehouse.rows import Identity, Row, rows_of
 from warehouse.tables import table_of
 from warehouse.writer import RefusedRow, pack_inserts, store
 
-__all__ = ["BATCH", "Recorder", "TopicReplaced"]
+__all__ = ["BATCH", "Recorder"]
 
 T = TypeVar("T")
 W = TypeVar("W", bound=Wire)
@@ -46,7 +47,6 @@ log = structlog.get_logger(__name__)
 KIND_OF: dict[str, type[Wire]] = {topic.name: topic.value for topic in RECORDED if topic.value is not None}
 BACK_OFF_SECONDS_MAX = 30.0
 BACK_OFF_SECONDS_MIN = 0.2
-TOPICS_EVERY_SECONDS = 10.0
 
 BATCH = BatchSettings(events_max=100_000, bytes_max=64 * 1024 * 1024, wait_seconds=1.0)
 """What comes live is stored after a second; a backlog in large inserts, after which ClickHouse has less to merge."""
@@ -54,10 +54,6 @@ BATCH = BatchSettings(events_max=100_000, bytes_max=64 * 1024 * 1024, wait_secon
 RUN_MESSAGES_MAX = 2_000
 RUN_BYTES_MAX = 1024 * 1024
 """Messages read at once: few enough that what they hold is still in the processor's cache when its columns are made."""
-
-
-class TopicReplaced(StreamsError):  # noqa: N818 - reads as what happened
-    """A topic is another one than at the assignment: its offsets count from zero again."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -103,7 +99,6 @@ class Recorder:
         self._schemas = schemas
         self._clock = clock
         self._ids: dict[str, str] = {}
-        self._topics_asked_at = float("-inf")
         self._stored: dict[tuple[str, int], tuple[int, int]] = {}
         self._inserter = ThreadPoolExecutor(1, thread_name_prefix="record insert")
         self._under_way: UnderWay | None = None
@@ -126,7 +121,8 @@ class Recorder:
 
     def handle(self, records: Sequence[Record], outbox: Outbox) -> None:
         """One batch: partition by partition, each in order; all of it is stored or rejected when this returns."""
-        self._check_topics(records)
+        if records:
+            self._check_topics()
         by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)
         for record in records:
             by_partition[record.topic(), record.partition()].append(record)
@@ -134,24 +130,13 @@ class Recorder:
             self._store(topic.removeprefix(self._prefix), partition, found, outbox)
         self._settle(outbox)
 
-    def _check_topics(self, records: Sequence[Record]) -> None:
-        """Asked with the messages in hand, which are then of the topics that the assignment knew.
-
-        Without any, now and then: the client goes on waiting for the topic that is gone, and says nothing.
-        """
-        if not records and time.monotonic() - self._topics_asked_at < TOPICS_EVERY_SECONDS:
-            return
+    def _check_topics(self) -> None:
+        """Asked with the messages in hand, which are then of the topics that the assignment knew."""
         try:
             found = self._topic_ids()
         except KafkaUnreachable:
             raise HandBack from None
-        self._topics_asked_at = time.monotonic()
-        for name, known in self._ids.items():
-            if found.get(name, known) != known:
-                raise TopicReplaced(
-                    f"topic {self._prefix}{name} was deleted and created anew: this worker ends, and stores the new "
-                    "one from its beginning when it is started again"
-                )
+        check_same(self._prefix, self._ids, found)
 
     def _last(self, place: Place) -> tuple[int, int] | None:
         return self._warehouse.highest_identity(table_of(place.topic), self._ids[place.topic], place.partition)

@@ -14,14 +14,14 @@ from plain_record import PREFIX, CollectingOutbox, PlainRecord
 from structlog.testing import capture_logs
 
 from agents.groups import RECORDED
-from agents.record import RUN_MESSAGES_MAX, Recorder, TopicReplaced
+from agents.record import RUN_MESSAGES_MAX, Recorder
 from schemas.codec import encode
 from schemas.label import Label
 from schemas.reject import Reject
 from schemas.topics import LABELS, PREDICTIONS, REJECTS, VERDICTS
 from schemas.verdict import Verdict
 from streams.batches import HandBack, Place
-from streams.errors import KafkaUnreachable
+from streams.errors import KafkaUnreachable, TopicReplaced
 from streams.rejects import reject_of
 from warehouse.client import Warehouse
 from warehouse.embedded import EmbeddedClickHouse
@@ -147,16 +147,6 @@ def test_a_topic_created_anew_is_not_taken_for_the_old_one(warehouse: Warehouse)
     assert again.assigned(places("labels")) == {}
     hand(again, messages(LABELS.name, [label(n) for n in range(5, 8)]))
     assert sorted(ids(warehouse)) == [f"e-{n}" for n in range(8)]
-
-
-def test_a_topic_created_anew_is_noticed_without_messages(warehouse: Warehouse) -> None:
-    """A consumer hears nothing of the new topic, so an idle recorder looks for itself."""
-    known = dict(IDS)
-    one = recorder(warehouse, topic_ids=lambda: dict(known))
-    one.assigned(places("labels"))
-    known["labels"] = "another"
-    with pytest.raises(TopicReplaced):
-        hand(one, [])
 
 
 def test_while_kafka_does_not_say_which_topic_it_is_nothing_is_stored(warehouse: Warehouse) -> None:
