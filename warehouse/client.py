@@ -196,9 +196,15 @@ class Warehouse:
             return AuthenticationRefused(text, code=code, detail=detail)
         if code == 0 and isinstance(error, OperationalError):
             return ClickHouseUnreachable(
-                f"{where} does not answer: is it running, and is the address right? ({detail})"
+                f"{where} does not answer: is it running, and is the address right? ({_cause_of(str(error))})"
             )
         if code in NO_ROOM_CODES:
             text = f"{where} has no room for more rows: delete old ones, or give it more disk ({detail})"
             return NoRoom(text, code=code, detail=detail)
         return QueryRefused(f"{where}: {detail}", code=code, detail=detail)
+
+
+def _cause_of(text: str) -> str:
+    """What lies under an error of the HTTP client, which begins with the whole URL: settings, token and all."""
+    cause = text.partition("(Caused by ")[2].partition(") executing HTTP request")[0]
+    return one_line(cause or text)

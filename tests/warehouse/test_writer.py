@@ -260,6 +260,15 @@ def test_errors_are_one_clear_line(warehouse: Warehouse) -> None:
         assert re.fullmatch(r"ClickHouse at http://127\.0\.0\.1:\d+.*", str(error))
 
 
+def test_who_does_not_answer_is_told_without_the_request() -> None:
+    """The address and the cause, not the URL with every setting and a token, behind which the cause was cut off."""
+    nowhere = Warehouse(ClickHouseSettings(url="http://127.0.0.1:9", connect_seconds_max=1))
+    with pytest.raises(ClickHouseUnreachable, match="Connection refused") as unreachable:
+        nowhere.ping()
+    assert "url:" not in str(unreachable.value)
+    assert "query_id" not in str(unreachable.value)
+
+
 @pytest.mark.servers
 def test_raw_answers_in_any_format(warehouse: Warehouse) -> None:
     """CSV, JSON and Parquet for the command line; a FORMAT in the statement wins."""
