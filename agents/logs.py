@@ -11,7 +11,9 @@ from agents.log_repeats import LogRepeats
 
 __all__ = ["set_up_logs"]
 
-NOISY = ("aiokafka", "faust", "mode", "uvicorn", "clickhouse_connect", "urllib3", "httpx", "httpcore", "litestar")
+NOISY = ("aiokafka", "faust", "mode", "uvicorn", "httpx", "httpcore", "litestar")
+TOLD_BY_US = ("clickhouse_connect", "urllib3")
+"""What these warn of is raised as well, and told in a line that says what to do."""
 
 
 def set_up_logs(role: str, *, level: int = logging.INFO) -> None:
@@ -44,4 +46,6 @@ def set_up_logs(role: str, *, level: int = logging.INFO) -> None:
     root.setLevel(level)
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    for name in TOLD_BY_US:
+        logging.getLogger(name).setLevel(logging.ERROR)
     structlog.contextvars.bind_contextvars(roles=role)

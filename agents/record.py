@@ -22,12 +22,14 @@ from schemas.topics import PREDICTIONS, REJECTS
 from schemas.verdict import Verdict
 from schemas.wire import Wire
 from streams.batches import BatchSettings, HandBack, Place
+from streams.errors import KafkaUnreachable
 from streams.outbox import Outbox
 from streams.predictions.careful import SchemaCheck
 from streams.predictions.checks import PREDICTION_BYTES_MAX
 from streams.predictions.inbox import original_of, read_predictions
 from streams.records import Record, stretches
 from streams.rejects import reject_of
+from streams.topic_watch import check_same
 from warehouse.client import Warehouse
 from warehouse.columns import Places, prediction_columns, verdict_columns
 from warehouse.errors import WarehouseError
@@ -73,7 +75,8 @@ class Recorder:
     After an assignment each partition goes on behind the highest identity that ClickHouse holds, so a batch that was
     stored but not committed is not stored again; within one, the insert's token is made of the same identity. While an
     insert is under way the next one is made ready, one at most, and ``handle`` returns when all are stored. While
-    ClickHouse is away the batch in hand waits (``pause``), with back-off and jitter, and nothing more is taken.
+    ClickHouse is away the batch in hand waits (``pause``), with back-off and jitter, and nothing more is taken. Where a
+    topic was deleted and created anew TopicReplaced ends it, before messages are taken for rows that are stored.
     """
 
     def __init__(
@@ -119,12 +122,22 @@ class Recorder:
 
     def handle(self, records: Sequence[Record], outbox: Outbox) -> None:
         """One batch: partition by partition, each in order; all of it is stored or rejected when this returns."""
+        if records:
+            self._check_topics()
         by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)
         for record in records:
             by_partition[record.topic(), record.partition()].append(record)
         for (topic, partition), found in by_partition.items():
             self._store(topic.removeprefix(self._prefix), partition, found, outbox)
         self._settle(outbox)
+
+    def _check_topics(self) -> None:
+        """Asked with the messages in hand, which are then of the topics that the assignment knew."""
+        try:
+            found = self._topic_ids()
+        except KafkaUnreachable:
+            raise HandBack from None
+        check_same(self._prefix, self._ids, found)
 
     def _last(self, place: Place) -> tuple[int, int] | None:
         return self._warehouse.highest_identity(table_of(place.topic), self._ids[place.topic], place.partition)

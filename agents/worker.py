@@ -16,9 +16,10 @@ from agents.logs import set_up_logs
 from agents.memory import settle_memory
 from agents.plan import ROLES, Plan, Role
 from agents.settings import Settings
-from streams.admin import check_reachable, create_topics
+from streams.admin import check_reachable, create_topics, topic_ids
 from streams.app import create_app
 from streams.errors import KafkaUnreachable
+from streams.topic_watch import TopicWatch
 from warehouse.client import Warehouse
 from warehouse.errors import ClickHouseUnreachable
 
@@ -48,6 +49,7 @@ def run_worker(settings: Settings, roles: Collection[Role], *, slot: str) -> int
     _wait_for_servers(settings, chosen)
     app = create_app(settings.kafka, roles=chosen, data=pathlib.Path(settings.worker.data) / "faust")
     plan = Plan(settings, app, slot)
+    plan.add_loop("topics", TopicWatch(settings.kafka.prefix, lambda: topic_ids(settings.kafka)).run)
     for role in chosen:
         ADD[role](plan)
     if settings.worker.metrics_port and "desk" not in chosen:

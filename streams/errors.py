@@ -4,6 +4,7 @@ StreamsError
 ├── KafkaUnreachable      no broker answers
 ├── WrongClientSetting    librdkafka refuses a setting
 ├── TopicsNotCreated      the broker refused to create topics
+├── TopicReplaced         a topic was deleted and created anew
 ├── NotDelivered          the broker did not take a message
 ├── BufferFull            a producer's buffer stayed full
 ├── WrongEvent            a prediction or a label that watchloop would reject; a ValueError too
@@ -32,6 +33,7 @@ __all__ = [
     "RegistryUnreachable",
     "SlotTaken",
     "StreamsError",
+    "TopicReplaced",
     "TopicsNotCreated",
     "WrongClientSetting",
     "WrongEvent",
@@ -56,6 +58,10 @@ class StreamsError(Exception):
 
 class KafkaUnreachable(StreamsError):  # noqa: N818 - reads as what happened
     """No broker answers at the configured address."""
+
+
+class TopicReplaced(StreamsError):  # noqa: N818
+    """A topic was deleted and created anew while a client read it: offsets count from zero again."""
 
 
 class WrongClientSetting(StreamsError):  # noqa: N818

@@ -5,17 +5,19 @@ from __future__ import annotations
 import functools
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 
 from warehouse.errors import (
+    UNKNOWN_COLUMN,
     AuthenticationRefused,
     ClickHouseUnreachable,
     NoRoom,
     QueryRefused,
+    TablesLacking,
     WarehouseError,
     one_line,
 )
@@ -23,14 +25,17 @@ from warehouse.inserts import Insert
 from warehouse.rows import Row, encode_rows
 from warehouse.settings import ClickHouseSettings
 from warehouse.sql_text import read_statement
-from warehouse.tables import install
+from warehouse.tables import install, lacking_of
 
 __all__ = ["Warehouse"]
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 AUTHENTICATION_CODES = frozenset({192, 193, 194, 516})
 NO_ROOM_CODES = frozenset({243})
+LACKING_CODES = frozenset({16, 60, 81})
+"""No such column, table, database."""
 
 INSERT_SETTINGS = {
     # One insert is one part with one token; asynchronous inserts would mix them.
@@ -62,6 +67,15 @@ class Warehouse:
             install(lambda sql: self._guarded(functools.partial(client.command, sql)), self.settings.database)
         finally:
             client.close()
+
+    def lacking(self) -> list[str]:
+        """The tables, views and columns that ``install`` would make, as TABLE or TABLE.COLUMN."""
+        rows = self.query(
+            "SELECT table, groupArray(name) AS columns FROM system.columns "
+            "WHERE database = {name:String} GROUP BY table",
+            {"name": self.settings.database},
+        )
+        return lacking_of({row["table"]: frozenset(row["columns"]) for row in rows}, self.settings.database)
 
     def ping(self) -> None:
         """Raise ClickHouseUnreachable or AuthenticationRefused where queries could not be answered."""
@@ -99,7 +113,8 @@ class Warehouse:
 
     def highest_identity(self, table: str, topic_id: str, partition: int) -> tuple[int, int] | None:
         """Offset and index of the last row stored of one partition, or None."""
-        rows = self.query(
+        rows = self._of_ours(
+            self.query,
             f"SELECT max((_offset, _index)) AS last, count() AS stored FROM `{table}` "  # noqa: S608 - a table of ours
             "WHERE _topic_id = {topic_id:String} AND _partition = {partition:UInt32}",
             {"topic_id": topic_id, "partition": partition},
@@ -120,7 +135,22 @@ class Warehouse:
         settings = {**INSERT_SETTINGS, "insert_deduplication_token": token}
         target = f"`{self.settings.database}`.`{table}`"
         client = self._shared()
-        self._guarded(functools.partial(client.raw_insert, target, columns, block, settings=settings, fmt=fmt))
+        call = functools.partial(client.raw_insert, target, columns, block, settings=settings, fmt=fmt)
+        self._of_ours(self._guarded, call)
+
+    def _of_ours(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a call about tables of ours: where they are not there nobody has mistyped a name."""
+        try:
+            return call(*args, **kwargs)
+        except QueryRefused as error:
+            if error.code not in LACKING_CODES and UNKNOWN_COLUMN not in error.detail:
+                raise
+            raise TablesLacking(
+                f"ClickHouse at {self.settings.url} lacks a table or a column of watchloop; run watchloop warehouse "
+                f"install, and what waits is stored ({error.detail})",
+                code=error.code,
+                detail=error.detail,
+            ) from error
 
     def _shared(self) -> Any:
         with self._lock:
@@ -166,9 +196,15 @@ class Warehouse:
             return AuthenticationRefused(text, code=code, detail=detail)
         if code == 0 and isinstance(error, OperationalError):
             return ClickHouseUnreachable(
-                f"{where} does not answer: is it running, and is the address right? ({detail})"
+                f"{where} does not answer: is it running, and is the address right? ({_cause_of(str(error))})"
             )
         if code in NO_ROOM_CODES:
             text = f"{where} has no room for more rows: delete old ones, or give it more disk ({detail})"
             return NoRoom(text, code=code, detail=detail)
         return QueryRefused(f"{where}: {detail}", code=code, detail=detail)
+
+
+def _cause_of(text: str) -> str:
+    """What lies under an error of the HTTP client, which begins with the whole URL: settings, token and all."""
+    cause = text.partition("(Caused by ")[2].partition(") executing HTTP request")[0]
+    return one_line(cause or text)

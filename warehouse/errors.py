@@ -6,7 +6,8 @@
     ├── ClickHouseUnreachable     nothing answers at the address
     ├── QueryRefused              ClickHouse answered with an error; ``code`` is ClickHouse's
     │   ├── AuthenticationRefused wrong user or password
-    │   └── NoRoom                the disk, or the quota on it, is full
+    │   ├── NoRoom                the disk, or the quota on it, is full
+    │   └── TablesLacking         a table or a column of the program is not there
     ├── EmbeddedDidNotStart       the embedded server ended before it answered
     └── UnsupportedTopic          no table for a topic's values
 
@@ -15,18 +16,25 @@ Every message is one line: what, where, what to do.
 
 from __future__ import annotations
 
+from typing import Final
+
 __all__ = [
+    "UNKNOWN_COLUMN",
     "AuthenticationRefused",
     "ClickHouseUnreachable",
     "EmbeddedDidNotStart",
     "NoRoom",
     "QueryRefused",
+    "TablesLacking",
     "UnsupportedTopic",
     "WarehouseError",
     "one_line",
 ]
 
 LINE_CHARS_MAX = 600
+
+UNKNOWN_COLUMN: Final = "Unknown field found"
+"""ClickHouse's word for a column that the table lacks: the tables are older than the program, no row is bad."""
 
 
 def one_line(text: str, chars_max: int = LINE_CHARS_MAX) -> str:
@@ -61,6 +69,10 @@ class AuthenticationRefused(QueryRefused):
 
 class NoRoom(QueryRefused):
     """The disk, or the quota on it, is full: inserts are refused until there is room."""
+
+
+class TablesLacking(QueryRefused):
+    """A table or a column that the program writes or reads is not there: dropped, or older than the program."""
 
 
 class EmbeddedDidNotStart(WarehouseError):  # noqa: N818

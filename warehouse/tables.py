@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping, Set
 from importlib import resources
 from string import Template
 from typing import Final
 
 from warehouse.errors import UnsupportedTopic
 
-__all__ = ["SCHEMA_VERSION", "TABLE_OF_TOPIC", "install_statements", "table_of"]
+__all__ = ["SCHEMA_VERSION", "TABLE_OF_TOPIC", "install_statements", "lacking_of", "table_of"]
 
 SCHEMA_VERSION: Final = 2
 """Goes up by one whenever a file of ``sql/`` changes."""
@@ -49,6 +50,9 @@ VERSIONS: Final = """CREATE TABLE IF NOT EXISTS $database.schema_versions
 
 RECORD_VERSION: Final = """INSERT INTO $database.schema_versions (version)
 SELECT $version WHERE $version NOT IN (SELECT version FROM $database.schema_versions)"""
+
+
+MADE: Final = re.compile(r"CREATE (OR REPLACE )?(?P<kind>TABLE|VIEW) (IF NOT EXISTS )?\w+\.(?P<name>\w+)")
 
 
 def table_of(topic: str) -> str:
@@ -98,6 +102,27 @@ def added_columns(statement: str) -> list[str]:
     columns = [line for line in lines if not line.startswith(("INDEX ", "$identity"))]
     table = head.removeprefix("CREATE TABLE IF NOT EXISTS ").strip()
     return [f"ALTER TABLE {table} " + ", ".join(f"ADD COLUMN IF NOT EXISTS {column}" for column in columns)]
+
+
+def lacking_of(present: Mapping[str, Set[str]], database: str) -> list[str]:
+    """What ``install`` would make where there are these tables, with these columns: TABLE, VIEW or TABLE.COLUMN."""
+    found: list[str] = []
+    for statement in install_statements(database):
+        made = MADE.match(statement)
+        if made is None:
+            continue
+        name = made["name"]
+        if name not in present:
+            found.append(name)
+        elif made["kind"] == "TABLE":
+            found += [f"{name}.{column}" for column in columns_of(statement) if column not in present[name]]
+    return found
+
+
+def columns_of(statement: str) -> list[str]:
+    """The names of the columns that a CREATE TABLE of ``sql/`` makes."""
+    lines = statement.partition("\n(\n")[2].partition("\n)\n")[0].splitlines()
+    return [line.split()[0] for line in lines if not line.strip().startswith("INDEX ")]
 
 
 def install(command: Callable[[str], object], database: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from warehouse.errors import QueryRefused, one_line
+from warehouse.errors import UNKNOWN_COLUMN, QueryRefused, one_line
 from warehouse.inserts import Insert
 
 __all__ = ["RefusedRow", "pack_inserts", "store"]
@@ -18,9 +18,6 @@ ROW_CODES: Final = frozenset(
     {6, 26, 27, 33, 38, 41, 43, 53, 69, 70, 72, 117, 130, 131, 321, 349, 368, 407, 441, 467, 469, 675, 676, 677}
 )
 """ClickHouse's codes for data it does not take; others (memory, disk, unknown table) are not a row's fault."""
-
-UNKNOWN_COLUMN: Final = "Unknown field found"
-"""ClickHouse's word for a column that the table lacks: the tables are older than the program, no row is bad."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,8 +85,11 @@ def _clickhouse(settings: Settings) -> Finding:
     warehouse = Warehouse(settings.clickhouse)
     try:
         tables = warehouse.query("SELECT count() AS n FROM system.tables WHERE database = currentDatabase()")
+        lacking = warehouse.lacking()
     except WarehouseError as error:
         return Finding("clickhouse", ok=False, says=str(error))
+    if lacking:
+        return Finding("clickhouse", ok=False, says=f"missing: {', '.join(lacking)}; run watchloop warehouse install")
     return Finding("clickhouse", ok=True, says=f"{tables[0]['n']} tables and views at {settings.clickhouse.url}")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from agents.log_repeats import MESSAGES_MAX, REPEATS_MAX, WINDOW_SECONDS, LogRepeats
+from agents.logs import set_up_logs
 
 
 class Clock:
@@ -53,3 +54,16 @@ def test_what_is_remembered_is_bounded() -> None:
     repeats = LogRepeats(Clock())
     assert all(repeats.filter(record(f"message {number}")) for number in range(3 * MESSAGES_MAX))
     assert len(repeats._seen) == MESSAGES_MAX
+
+
+def test_libraries_do_not_repeat_what_we_say() -> None:
+    """What the clients of ClickHouse warn of is raised too, and told once, with what to do."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        set_up_logs("test")
+        assert not logging.getLogger("clickhouse_connect.driver").isEnabledFor(logging.WARNING)
+        assert not logging.getLogger("urllib3.connectionpool").isEnabledFor(logging.WARNING)
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)

@@ -21,6 +21,7 @@ from schemas.reject import Reject
 from schemas.topics import LABELS, PREDICTIONS, REJECTS, VERDICTS
 from schemas.verdict import Verdict
 from streams.batches import HandBack, Place
+from streams.errors import KafkaUnreachable, TopicReplaced
 from streams.rejects import reject_of
 from warehouse.client import Warehouse
 from warehouse.embedded import EmbeddedClickHouse
@@ -36,11 +37,15 @@ IDS = {topic.name: f"id-of-{topic.name}" for topic in RECORDED}
 PASSWORDS = {"watchloop": "writer", "analyst": "reader"}
 
 
-def recorder(warehouse: Warehouse, stop: threading.Event | None = None) -> Recorder:
+def recorder(
+    warehouse: Warehouse,
+    stop: threading.Event | None = None,
+    topic_ids: Callable[[], dict[str, str]] = lambda: IDS,
+) -> Recorder:
     return Recorder(
         warehouse,
         PREFIX,
-        topic_ids=lambda: IDS,
+        topic_ids=topic_ids,
         future_seconds_max=10**9,
         stop=stop or threading.Event(),
         clock=lambda: 1_700_000_000.0,
@@ -127,6 +132,40 @@ def test_a_batch_that_comes_again_adds_nothing(warehouse: Warehouse) -> None:
     for _ in range(3):
         hand(one, batch)
     assert len(ids(warehouse)) == 20
+
+
+def test_a_topic_created_anew_is_not_taken_for_the_old_one(warehouse: Warehouse) -> None:
+    """Offsets that count from zero again are not mistaken for rows that are stored; the next one stores them."""
+    known = dict(IDS)
+    one = recorder(warehouse, topic_ids=lambda: dict(known))
+    one.assigned(places("labels"))
+    hand(one, messages(LABELS.name, [label(n) for n in range(5)]))
+    known["labels"] = "another"
+    with pytest.raises(TopicReplaced, match=r"labels was deleted and created anew"):
+        hand(one, messages(LABELS.name, [label(n) for n in range(5, 8)]))
+    again = recorder(warehouse, topic_ids=lambda: dict(known))
+    assert again.assigned(places("labels")) == {}
+    hand(again, messages(LABELS.name, [label(n) for n in range(5, 8)]))
+    assert sorted(ids(warehouse)) == [f"e-{n}" for n in range(8)]
+
+
+def test_while_kafka_does_not_say_which_topic_it_is_nothing_is_stored(warehouse: Warehouse) -> None:
+    """A batch is handed back while nobody knows what its offsets count."""
+    answers = iter([IDS, KafkaUnreachable("away"), IDS])
+
+    def asked() -> dict[str, str]:
+        answer = next(answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    one = recorder(warehouse, topic_ids=asked)
+    one.assigned(places("labels"))
+    with pytest.raises(HandBack):
+        hand(one, messages(LABELS.name, [label(0)]))
+    assert ids(warehouse) == []
+    hand(one, messages(LABELS.name, [label(0)]))
+    assert ids(warehouse) == ["e-0"]
 
 
 def test_what_cannot_be_read_becomes_a_reject(warehouse: Warehouse) -> None:

@@ -228,6 +228,17 @@ def test_warehouse_install_twice(servers: None) -> None:
 
 
 @pytest.mark.servers
+def test_check_names_what_the_warehouse_lacks(servers: None, archive: Warehouse) -> None:
+    """A table that somebody dropped is a finding of its own, with the command that makes it again."""
+    archive.command("DROP TABLE gates")
+    found = {one["what"]: one for one in json.loads(run("check", "--json").stdout)}
+    assert not found["clickhouse"]["ok"]
+    assert found["clickhouse"]["says"] == "missing: gates; run watchloop warehouse install"
+    assert run("warehouse", "install").exit_code == 0
+    assert archive.lacking() == []
+
+
+@pytest.mark.servers
 def test_check_names_what_is_down(servers: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kafka and ClickHouse answer, the console does not: exit code 1, and the finding says which."""
     monkeypatch.setenv("WATCHLOOP_CONSOLE_PORT", "1")

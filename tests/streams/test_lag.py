@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +15,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.topics import CORRECTIONS, LABELS, REVIEW_OPINIONS, Topic
+from streams.admin import create_topics
 from streams.clients import common_client_config
+from streams.embedded import EmbeddedKafka
 from streams.errors import KafkaUnreachable
 from streams.lag import lag_of_groups
 from streams.outbox import Outbox
@@ -74,18 +81,6 @@ def test_topics_that_are_not_there_yet(kafka_prefix: KafkaSettings) -> None:
     assert lags(kafka_prefix, {"some": [LABELS]}) == {"some": 0}
 
 
-def test_no_admin_client_asks_what_was_committed(kafka_topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A broker that has just started must not take the workers that ask it for their lag down with it."""
-
-    def fatal(*_: object, **__: object) -> None:
-        pytest.fail("librdkafka's issue 5040: this kills the process where the coordinator has just started")
-
-    monkeypatch.setattr(AdminClient, "list_consumer_group_offsets", fatal)
-    send(kafka_topics, 10)
-    commit(kafka_topics, "review.opinions", 0, 7)
-    assert lags(kafka_topics, {"some": [REVIEW_OPINIONS], "none": [LABELS]}) == {"some": 3, "none": 10}
-
-
 def test_a_coordinator_that_moves_is_asked_again(kafka_topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     """Lag is known again as soon as the broker is, not unknown because it was asked a moment too early."""
     answers = [KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS]
@@ -101,3 +96,49 @@ def test_a_coordinator_that_moves_is_asked_again(kafka_topics: KafkaSettings, mo
     commit(kafka_topics, "review.opinions", 0, 7)
     assert lag_of_groups(kafka_topics, {"some": [REVIEW_OPINIONS]}) == {"some": 3}
     assert answers == []
+
+
+ASK_ON = """
+import sys
+from schemas.topics import LABELS
+from streams.errors import KafkaUnreachable
+from streams.lag import lag_of_groups
+from streams.settings import KafkaSettings
+
+kafka = KafkaSettings(bootstrap=sys.argv[1])
+groups = {f"group{number}": [LABELS] for number in range(40)}
+print("asking", flush=True)
+while True:
+    try:
+        lag_of_groups(kafka, groups)
+    except KafkaUnreachable:
+        pass
+"""
+"""Many groups, so that some coordinator still loads whenever it is asked."""
+
+
+def test_who_asks_outlives_a_kafka_that_comes_back(tmp_path: Path) -> None:
+    """A question about groups in the moment a broker comes back is answered or refused; it never ends the process."""
+    with EmbeddedKafka(tmp_path) as kafka:
+        settings = KafkaSettings(bootstrap=kafka.bootstrap)
+        create_topics(settings)
+        lags(settings, {"some": [LABELS]})
+        with asking(kafka.bootstrap) as process:
+            for _ in range(2):
+                kafka.kill()
+                kafka.restart()
+                lags(settings, {"some": [LABELS]})
+            assert process.poll() is None
+
+
+@contextlib.contextmanager
+def asking(bootstrap: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that asks for lags without end."""
+    process = subprocess.Popen([sys.executable, "-c", ASK_ON, bootstrap], stdout=subprocess.PIPE)
+    try:
+        assert process.stdout is not None
+        process.stdout.readline()
+        yield process
+    finally:
+        process.kill()
+        process.communicate()

@@ -16,7 +16,7 @@ from schemas.label import Label
 from schemas.prediction import Prediction
 from warehouse.client import Warehouse
 from warehouse.columns import Places, prediction_columns
-from warehouse.errors import ClickHouseUnreachable, QueryRefused
+from warehouse.errors import ClickHouseUnreachable, QueryRefused, TablesLacking
 from warehouse.inserts import ColumnInsert, Insert, JsonInsert
 from warehouse.rows import Identity, Row, rows_of
 from warehouse.settings import ClickHouseSettings
@@ -229,6 +229,25 @@ def test_tables_older_than_the_program(warehouse: Warehouse) -> None:
 
 
 @pytest.mark.servers
+def test_what_lacks_is_named_with_what_to_do(warehouse: Warehouse) -> None:
+    """A table, column or view that was dropped is named, and who stores or goes on there hears how to make it again."""
+    assert warehouse.lacking() == []
+    for statement in ("DROP TABLE labels", "ALTER TABLE predictions DROP COLUMN risk", "DROP VIEW answers"):
+        warehouse.command(statement)
+    assert set(warehouse.lacking()) == {"labels", "predictions.risk", "answers"}
+    calls: list[Callable[[], object]] = [
+        lambda: warehouse.write("labels", json_insert([1])),
+        lambda: warehouse.write("predictions", column_insert([1])),
+        lambda: warehouse.highest_identity("labels", "id", 2),
+    ]
+    for call in calls:
+        with pytest.raises(TablesLacking, match=r"lacks a table or a column .* run watchloop warehouse install"):
+            call()
+    warehouse.install()
+    assert warehouse.lacking() == []
+
+
+@pytest.mark.servers
 def test_errors_are_one_clear_line(warehouse: Warehouse) -> None:
     """Nothing at the address, and a refused query: what, where, what to do."""
     nowhere = Warehouse(ClickHouseSettings(url="http://127.0.0.1:9", connect_seconds_max=1))
@@ -239,6 +258,15 @@ def test_errors_are_one_clear_line(warehouse: Warehouse) -> None:
     assert refused.value.code == 60
     for error in (unreachable.value, refused.value):
         assert re.fullmatch(r"ClickHouse at http://127\.0\.0\.1:\d+.*", str(error))
+
+
+def test_who_does_not_answer_is_told_without_the_request() -> None:
+    """The address and the cause, not the URL with every setting and a token, behind which the cause was cut off."""
+    nowhere = Warehouse(ClickHouseSettings(url="http://127.0.0.1:9", connect_seconds_max=1))
+    with pytest.raises(ClickHouseUnreachable, match="Connection refused") as unreachable:
+        nowhere.ping()
+    assert "url:" not in str(unreachable.value)
+    assert "query_id" not in str(unreachable.value)
 
 
 @pytest.mark.servers
