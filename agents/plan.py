@@ -9,13 +9,17 @@ from collections.abc import Callable
 from typing import Any, Literal
 
 from agents.settings import Settings
+from streams.errors import StreamsError
 from streams.service import ThreadLoop
 from warehouse.client import Warehouse
+from warehouse.errors import WarehouseError
 
 __all__ = ["ROLES", "Plan", "Role"]
 
 Role = Literal["intake", "drift", "desk", "learn", "record"]
 ROLES: tuple[Role, ...] = ("intake", "drift", "desk", "learn", "record")
+TOLD = (StreamsError, WarehouseError)
+"""Errors whose text says what, where, and what to do."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -34,7 +38,7 @@ class Plan:
 
     def add_loop(self, name: str, body: Callable[[threading.Event], None]) -> ThreadLoop:
         """Run ``body`` in a thread of its own."""
-        loop = ThreadLoop(name, body, stop_seconds_max=self.settings.worker.stop_seconds_max)
+        loop = ThreadLoop(name, body, stop_seconds_max=self.settings.worker.stop_seconds_max, told=TOLD)
         self.loops.append(loop)
         return loop
 

@@ -18,17 +18,25 @@ log = structlog.get_logger(__name__)
 class ThreadLoop(faust.Service):
     """Runs ``body(stop)`` in a thread until ``stop`` is set; what it raises crashes the worker.
 
-    ``stop_seconds_max`` bounds how long a stop waits for the batch in hand.
+    ``stop_seconds_max`` bounds how long a stop waits for the batch in hand. An error of ``told`` says all in its text;
+    of any other the log has the traceback.
     """
 
     abstract = False
 
     def __init__(
-        self, name: str, body: Callable[[threading.Event], None], *, stop_seconds_max: float = 30.0, **kwargs: Any
+        self,
+        name: str,
+        body: Callable[[threading.Event], None],
+        *,
+        stop_seconds_max: float = 30.0,
+        told: tuple[type[BaseException], ...] = (),
+        **kwargs: Any,
     ) -> None:
         self.loop_name = name
         self.body = body
         self.stop_seconds_max = stop_seconds_max
+        self.told = told
         self.halt = threading.Event()
         self.failure: BaseException | None = None
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -54,7 +62,8 @@ class ThreadLoop(faust.Service):
         while not self.should_stop:
             if not self.thread.is_alive():
                 if self.failure is not None:
-                    log.error("loop failed", loop=self.loop_name, error=str(self.failure), exc_info=self.failure)
+                    trace = None if isinstance(self.failure, self.told) else self.failure
+                    log.error("loop failed", loop=self.loop_name, error=str(self.failure), exc_info=trace)
                     await self.crash(self.failure)
                 return
             await self.sleep(0.2)
