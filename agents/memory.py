@@ -18,8 +18,12 @@ FREED_BYTES_KEPT_MAX: Final = 128 * 1024 * 1024
 MAPPED_BYTES_MIN: Final = 32 * 1024 * 1024
 """Pieces from this size on are mapped one by one, and given back at once: glibc allows no more."""
 
+ARENAS_MAX: Final = 2
+"""Parts of the allocator's memory: each keeps what was freed in it, and with one a thread that is more than is used."""
+
 M_TRIM_THRESHOLD: Final = -1
 M_MMAP_THRESHOLD: Final = -3
+M_ARENA_MAX: Final = -8
 """Parameters of mallopt(3)."""
 
 
@@ -46,5 +50,6 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except AttributeError:  # another C library
         return
+    mallopt(M_ARENA_MAX, ARENAS_MAX)
     mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES_MIN)
     mallopt(M_TRIM_THRESHOLD, FREED_BYTES_KEPT_MAX)
