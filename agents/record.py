@@ -16,7 +16,8 @@ import structlog
 
 from agents.groups import RECORDED
 from agents.metrics import RECORD_FAILURES, RECORD_ROWS
-from schemas.codec import MalformedError, decode_one_or_many
+from schemas.codec import MalformedError, decode, decode_one_or_many
+from schemas.label import Label
 from schemas.reject import Reject
 from schemas.topics import PREDICTIONS, REJECTS
 from schemas.verdict import Verdict
@@ -164,7 +165,7 @@ class Recorder:
                 yield run
 
     def _read(self, name: str, partition: int, records: Sequence[Record], outbox: Outbox) -> Insert | None:
-        """The rows of messages; what cannot be read is rejected, predictions aside: INTAKE rejects those."""
+        """The rows of messages; what cannot be read is rejected, once: predictions by INTAKE, labels by LEARN."""
         if name == PREDICTIONS.name:
             return self._read_predictions(partition, records)
         if KIND_OF[name] is Verdict:
@@ -208,9 +209,10 @@ class Recorder:
             if data is None:
                 continue
             try:
-                values = decode_one_or_many(kind, data)
+                values = [decode(kind, data)] if kind is Label else decode_one_or_many(kind, data)
             except MalformedError as error:
-                self._reject(record, error.reason, error.field, outbox)
+                if kind is not Label:
+                    self._reject(record, error.reason, error.field, outbox)
             else:
                 yield record, values
 

@@ -171,13 +171,22 @@ def test_while_kafka_does_not_say_which_topic_it_is_nothing_is_stored(warehouse:
 def test_what_cannot_be_read_becomes_a_reject(warehouse: Warehouse) -> None:
     """Rubbish on a topic is told with its bytes and its place, and the rest is stored."""
     one = recorder(warehouse)
-    one.assigned(places("labels"))
-    outbox = hand(one, messages(LABELS.name, [label(0), b"rubbish", b'{"event_id":"x"}', label(3)]))
-    rejects = [value for value in outbox.of(REJECTS) if isinstance(value, Reject)]
+    one.assigned(places("verdicts"))
+    sent = [msgspec.json.encode(verdict(0)), b"rubbish", b'{"event_id":"x"}', msgspec.json.encode(verdict(3))]
+    rejects = [value for value in hand(one, messages(VERDICTS.name, sent)).of(REJECTS) if isinstance(value, Reject)]
     assert [(r.original, r.source_offset, r.role) for r in rejects] == [
         (b"rubbish", 1, "record"),
         (b'{"event_id":"x"}', 2, "record"),
     ]
+    assert ids(warehouse, "verdicts") == ["e-0", "e-3"]
+
+
+def test_a_wrong_label_is_rejected_by_who_learns_from_it(warehouse: Warehouse) -> None:
+    """A label that LEARN rejects, an array of them too, is neither told of a second time nor stored."""
+    one = recorder(warehouse)
+    one.assigned(places("labels"))
+    sent = [label(0), b"rubbish", b"[" + label(1) + b"]", label(3)]
+    assert hand(one, messages(LABELS.name, sent)).of(REJECTS) == []
     assert ids(warehouse) == ["e-0", "e-3"]
 
 
@@ -287,21 +296,21 @@ class TellingOutbox(CollectingOutbox):
         self.stored_when_told: list[int] = []
 
     def flush(self, seconds_max: float = 30.0) -> None:
-        self.stored_when_told.append(len(ids(self.warehouse)))
+        self.stored_when_told.append(len(ids(self.warehouse, "verdicts")))
 
 
 def test_rejects_arrive_before_what_is_behind_them_is_stored(warehouse: Warehouse) -> None:
     """What is stored is not read again after a crash, so nothing behind a reject may be stored before it is told."""
     outbox = TellingOutbox(warehouse)
-    values = [label(n) for n in range(3 * RUN_MESSAGES_MAX)]
+    values = [msgspec.json.encode(verdict(n)) for n in range(3 * RUN_MESSAGES_MAX)]
     values[RUN_MESSAGES_MAX] = b"rubbish"
     many = Warehouse(msgspec.structs.replace(warehouse.settings, insert_rows_max=RUN_MESSAGES_MAX))
     one = recorder(many)
-    one.assigned(places("labels"))
-    one.handle(messages(LABELS.name, values), outbox)  # type: ignore[arg-type]
+    one.assigned(places("verdicts"))
+    one.handle(messages(VERDICTS.name, values), outbox)  # type: ignore[arg-type]
     assert len(outbox.of(REJECTS)) == len(outbox.stored_when_told) == 1
     assert outbox.stored_when_told[0] <= RUN_MESSAGES_MAX
-    assert len(ids(warehouse)) == 3 * RUN_MESSAGES_MAX - 1
+    assert len(ids(warehouse, "verdicts")) == 3 * RUN_MESSAGES_MAX - 1
 
 
 def test_nothing_overtakes_an_insert_that_fails(warehouse: Warehouse) -> None:
