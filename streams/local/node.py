@@ -99,6 +99,8 @@ def server_properties(
         # After a kill -9 a node may come back once its old session has run out.
         "broker.session.timeout.ms": 3000,
         "broker.heartbeat.interval.ms": 500,
+        # A node that asks for leave to end waits five minutes for controllers that have ended before it.
+        "controlled.shutdown.enable": "false",
     }
     return "".join(f"{key}={value}\n" for key, value in values.items())
 
