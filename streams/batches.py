@@ -17,13 +17,13 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from schemas.topics import Topic
 from streams.clients import common_client_config
+from streams.committed import committed
 from streams.outbox import Outbox, Sending
 from streams.records import Record
 from streams.settings import KafkaSettings
 from streams.steps import STEP_SECONDS_MAX, Steps
 
 __all__ = [
-    "ANSWER_SECONDS_MAX",
     "BatchSettings",
     "Batches",
     "GroupBatches",
@@ -35,7 +35,6 @@ __all__ = [
 
 log = structlog.get_logger(__name__)
 
-ANSWER_SECONDS_MAX = 30.0
 OutboxT_contra = TypeVar("OutboxT_contra", bound=Sending, contravariant=True)
 HEARTBEAT_MS_MAX = 500
 """A rebalance waits for every member's next heartbeat."""
@@ -146,7 +145,7 @@ class Batches:
         if self._on_assign is not None:
             places = [
                 Place(p.topic.removeprefix(self._prefix), p.partition, p.offset if p.offset >= 0 else None)
-                for p in consumer.committed(partitions, timeout=ANSWER_SECONDS_MAX)
+                for p in committed(consumer, partitions)
             ]
             try:
                 starts = self._on_assign(places)
@@ -222,7 +221,7 @@ class Batches:
         may have been done by somebody else since.
         """
         unknown = [TopicPartition(*place) for place in sorted((read & self._owned) - self._starts.keys())]
-        for found in self._consumer.committed(unknown, timeout=ANSWER_SECONDS_MAX) if unknown else ():
+        for found in committed(self._consumer, unknown):
             self._starts[found.topic, found.partition] = found.offset if found.offset >= 0 else OFFSET_BEGINNING
         for place in read & self._owned:
             self._seek(place, self._starts[place])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -52,6 +53,8 @@ class ThreadLoop(faust.Service):
             self.body(self.halt)
         except BaseException as error:  # noqa: BLE001  # handed on to the event loop, which crashes the worker
             self.failure = error
+        except:  # noqa: E722  # the Kafka client can raise what is no exception
+            self.failure = RuntimeError(f"{self.loop_name} ended: {sys.exc_info()[1]}")
 
     async def on_start(self) -> None:
         """Start the thread."""

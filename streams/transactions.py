@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 import structlog
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from streams.batches import ANSWER_SECONDS_MAX, Batches, Handler
+from streams.batches import Batches, Handler
 from streams.commit import STEP_SECONDS_MAX, Commit, CommitHung, Committer, until_done
+from streams.committed import committed
 from streams.errors import SlotTaken
 from streams.outbox import HeldOutbox, Sending, producer_config
 from streams.records import Record, stretches
@@ -179,7 +180,7 @@ class TransactionalBatches(Batches):
         """Go on where the group stands: whether the last commit went through, only Kafka knows."""
         places = {(message.topic(), message.partition()) for message in messages} & self._owned
         asked = [TopicPartition(*place) for place in sorted(places)]
-        for found in self._consumer.committed(asked, timeout=ANSWER_SECONDS_MAX) if asked else ():
+        for found in committed(self._consumer, asked):
             self._seek((found.topic, found.partition), found.offset if found.offset >= 0 else OFFSET_BEGINNING)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:

@@ -6,10 +6,14 @@ import asyncio
 import threading
 
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 from structlog.testing import capture_logs
 
+from schemas.topics import LABELS
+from streams.clients import common_client_config
 from streams.errors import SlotTaken
 from streams.service import ThreadLoop
+from streams.settings import KafkaSettings
 
 
 @pytest.mark.parametrize(
@@ -35,3 +39,24 @@ def test_only_what_nobody_foresaw_is_told_with_a_traceback(error: Exception, *, 
     (told,) = [entry for entry in logs if entry["event"] == "loop failed"]
     assert told["error"] == str(error)
     assert bool(told["exc_info"]) is is_traced
+
+
+@pytest.mark.servers
+def test_what_is_no_exception_ends_a_loop_as_well(kafka_topics: KafkaSettings) -> None:
+    """The Kafka client raises its bare error where a question fails within an assignment: the worker must not stand."""
+    consumer = Consumer({**common_client_config(kafka_topics), "group.id": f"{kafka_topics.prefix}bare"})
+
+    def assigned(asking: Consumer, partitions: list[TopicPartition]) -> None:
+        asking.committed(partitions, timeout=0.0)
+
+    def body(stop: threading.Event) -> None:
+        consumer.subscribe([kafka_topics.prefix + LABELS.name], on_assign=assigned)
+        while not stop.is_set():
+            consumer.consume(1, 0.1)
+
+    loop = ThreadLoop("intake", body)
+    loop.thread.start()
+    loop.thread.join(30)
+    assert not loop.thread.is_alive()
+    assert loop.failure is not None
+    consumer.close()

@@ -1,0 +1,53 @@
+"""What a consumer group has committed, asked while Kafka may just be starting."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import stamina
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from streams.errors import KafkaUnreachable
+
+__all__ = ["committed"]
+
+ANSWER_SECONDS_MAX: Final = 10.0
+ASKED_SECONDS_MAX: Final = 120.0
+"""Less than the time after which the group takes a member for dead that is still busy with its assignment."""
+PASSING: Final = (
+    KafkaError._TIMED_OUT,
+    KafkaError._TRANSPORT,
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._WAIT_COORD,
+    KafkaError.REQUEST_TIMED_OUT,
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+)
+
+
+def committed(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+    """Where the consumer's group stands; asked again while that may help. Raises KafkaUnreachable.
+
+    An error that the client raises while it assigns partitions comes out of ``consume`` as something that is no
+    exception, and that no ``except`` with a name catches: it must not get there.
+    """
+    if not partitions:
+        return []
+    try:
+        return _ask(consumer, partitions)
+    except KafkaException as error:
+        raise KafkaUnreachable(f"what was committed is unknown: {error.args[0].str()}") from error
+
+
+def _is_passing(error: Exception) -> bool:
+    return isinstance(error, KafkaException) and bool(error.args[0].retriable() or error.args[0].code() in PASSING)
+
+
+@stamina.retry(on=_is_passing, attempts=None, timeout=ASKED_SECONDS_MAX, wait_max=1.0)
+def _ask(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
+    found = consumer.committed(partitions, timeout=ANSWER_SECONDS_MAX)
+    for one in found:
+        if one.error is not None:
+            raise KafkaException(one.error)
+    return found
