@@ -122,7 +122,7 @@ def kill_one(folder: pathlib.Path, mark: str, program: Program) -> tuple[int, in
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """Up, killed in the middle of the replay, up again on the same folder, workers and ClickHouse killed, to the end."""
+    """Up, killed amid the replay, up again on the same folder, workers and ClickHouse killed, to the end."""
     folder = tmp_path_factory.mktemp("kill") / "data"
     arguments = ("--demo", "elec2", "--events", str(EVENTS), "--reviewers", "0")
     first = Program(folder, *arguments, "--seconds", "20").start()
