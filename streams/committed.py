@@ -9,7 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
 from streams.errors import KafkaUnreachable
 
-__all__ = ["committed"]
+__all__ = ["ask_committed", "committed"]
 
 ANSWER_SECONDS_MAX: Final = 10.0
 ASKED_SECONDS_MAX: Final = 120.0
@@ -32,10 +32,8 @@ def committed(consumer: Consumer, partitions: list[TopicPartition]) -> list[Topi
     An error that the client raises while it assigns partitions comes out of ``consume`` as something that is no
     exception, and that no ``except`` with a name catches: it must not get there.
     """
-    if not partitions:
-        return []
     try:
-        return _ask(consumer, partitions)
+        return ask_committed(consumer, partitions, ASKED_SECONDS_MAX)
     except KafkaException as error:
         raise KafkaUnreachable(f"what was committed is unknown: {error.args[0].str()}") from error
 
@@ -44,10 +42,14 @@ def _is_passing(error: Exception) -> bool:
     return isinstance(error, KafkaException) and bool(error.args[0].retriable() or error.args[0].code() in PASSING)
 
 
-@stamina.retry(on=_is_passing, attempts=None, timeout=ASKED_SECONDS_MAX, wait_max=1.0)
-def _ask(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
-    found = consumer.committed(partitions, timeout=ANSWER_SECONDS_MAX)
-    for one in found:
-        if one.error is not None:
-            raise KafkaException(one.error)
+def ask_committed(consumer: Consumer, partitions: list[TopicPartition], seconds_max: float) -> list[TopicPartition]:
+    """The same, asked again for ``seconds_max``; raises KafkaException."""
+    if not partitions:
+        return []
+    for attempt in stamina.retry_context(on=_is_passing, attempts=None, timeout=seconds_max, wait_max=1.0):
+        with attempt:
+            found = consumer.committed(partitions, ANSWER_SECONDS_MAX)
+            for one in found:
+                if one.error is not None:
+                    raise KafkaException(one.error)
     return found

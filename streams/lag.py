@@ -14,6 +14,7 @@ from confluent_kafka.admin._listoffsets import OffsetSpec
 from schemas.topics import Topic
 from streams.admin import partition_counts
 from streams.clients import common_client_config
+from streams.committed import ask_committed
 from streams.errors import KafkaUnreachable
 from streams.settings import KafkaSettings
 
@@ -21,11 +22,6 @@ __all__ = ["begins_of", "ends_of", "lag_of_groups"]
 
 REQUEST_SECONDS_MAX = 10.0
 NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
-COORDINATOR_MOVES = (
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.NOT_COORDINATOR,
-)
 
 
 def lag_of_groups(settings: KafkaSettings, groups: Mapping[str, Iterable[Topic]]) -> dict[str, int]:
@@ -58,25 +54,14 @@ def lag_of_groups(settings: KafkaSettings, groups: Mapping[str, Iterable[Topic]]
     }
 
 
-def _moves(error: Exception) -> bool:
-    """A group whose coordinator has just started, or is another one now, has one in a moment."""
-    return isinstance(error, KafkaException) and error.args[0].code() in COORDINATOR_MOVES
-
-
-@stamina.retry(on=_moves, attempts=None, timeout=REQUEST_SECONDS_MAX)
 def _committed(settings: KafkaSettings, group: str, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
     """What a group has committed of these partitions; nothing where there is no such group.
 
     It is a consumer that asks, and never joins the group: an admin client dies, and its process with it, where a
     coordinator answers that it is none, as one that has just started does (librdkafka's issue 5040).
     """
-    if not places:
-        return {}
     with closing(Consumer({**common_client_config(settings), "group.id": settings.prefix + group})) as consumer:
-        found = consumer.committed([TopicPartition(*place) for place in places], REQUEST_SECONDS_MAX)
-    for one in found:
-        if one.error is not None:
-            raise KafkaException(one.error)
+        found = ask_committed(consumer, [TopicPartition(*place) for place in places], REQUEST_SECONDS_MAX)
     return {(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
 
 
