@@ -10,7 +10,7 @@ import msgspec
 
 from schemas.wire import Wire
 
-__all__ = ["MalformedError", "decode", "decode_one_or_many", "encode", "printable", "reason_of"]
+__all__ = ["UNREADABLE", "MalformedError", "decode", "decode_one_or_many", "encode", "printable", "reason_of"]
 
 T = TypeVar("T", bound=Wire)
 
@@ -20,7 +20,7 @@ _MISSING = re.compile(r"missing required field `([^`]*)`")
 _BYTE = re.compile(r"malformed: .* \(byte (\d+)\)$")
 _EXCERPT_BYTES = 20
 _NO_NUMBERS = (b"NaN", b"Infinity")
-_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not the JSON it wants; the last where they nest too deeply."""
 
 
@@ -98,7 +98,7 @@ def decode(kind: type[T], data: bytes) -> T:
     """One value out of JSON; raises MalformedError."""
     try:
         value: T = decoder_of(kind).decode(data)
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise MalformedError(reason_of(error, data)) from error
     return value
 
@@ -109,5 +109,5 @@ def decode_one_or_many(kind: type[T], data: bytes) -> list[T]:
         if data[:1] == b"[":
             return decoder_of_many(kind).decode(data)
         return [decoder_of(kind).decode(data)]
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         raise MalformedError(reason_of(error, data)) from error

@@ -7,11 +7,10 @@ from typing import Final, Protocol
 
 import msgspec
 
-from schemas.codec import MalformedError, decode, decoder_of, decoder_of_many, reason_of
+from schemas.codec import UNREADABLE, MalformedError, decode, decoder_of, decoder_of_many, reason_of
 from schemas.prediction import Prediction, epoch_ms
 from schemas.reject import Reject
 from streams.predictions.checks import (
-    UNREADABLE,
     may_hold_many_digits,
     problem_in_meaning,
     unwieldy_problem,

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
 from schemas.prediction import Prediction, epoch_ms, problem_of
 
 __all__ = [
     "PREDICTION_BYTES_MAX",
     "TIMES_USUAL_BEGIN",
-    "UNREADABLE",
     "may_hold_many_digits",
     "prediction_bytes_max",
     "problem_in_meaning",
@@ -25,9 +22,6 @@ PREDICTION_BYTES_MAX: Final = 1024 * 1024
 
 DIGITS_MAX: Final = 200
 """Digits of an integer: a label has as many characters at most, and a feature must fit into a double."""
-
-UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that are not the JSON it wants; the last where they nest too deeply."""
 
 SECONDS_BEGIN: Final = 1_000_000_000
 TIMES_USUAL_BEGIN: Final = 10_000_000_000

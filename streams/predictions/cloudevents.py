@@ -12,9 +12,8 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from schemas.codec import MalformedError, reason_of
+from schemas.codec import UNREADABLE, MalformedError, reason_of
 from schemas.prediction import Prediction
-from streams.predictions.checks import UNREADABLE
 
 __all__ = [
     "ENVELOPE_PATH",

@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
-from schemas.codec import MalformedError
-from streams.predictions.checks import UNREADABLE
+from schemas.codec import UNREADABLE, MalformedError
 from streams.predictions.cloudevents import ENVELOPE_PATH, Default, Defaults, opened, with_defaults, with_fields
 from streams.records import Headers, Record
 

@@ -6,9 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.codec import MalformedError
+from schemas.codec import UNREADABLE, MalformedError
 from schemas.wire import Name, Probability, Scalar
-from streams.predictions.checks import UNREADABLE
 
 __all__ = ["explained"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from schemas.codec import decoder_of
+from schemas.codec import UNREADABLE, decoder_of
 from schemas.prediction import Prediction
 from streams.predictions.careful import Arrivals, CarefulReader, SchemaCheck, original_of
-from streams.predictions.checks import PREDICTION_BYTES_MAX, UNREADABLE, may_hold_many_digits, usual_times
+from streams.predictions.checks import PREDICTION_BYTES_MAX, may_hold_many_digits, usual_times
 from streams.predictions.envelope import usual_bodies
 from streams.records import Record
 

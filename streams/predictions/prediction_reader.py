@@ -10,10 +10,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from schemas.codec import UNREADABLE
 from schemas.prediction_columns import PredictionColumns
 from schemas.reject import Reject
 from streams.predictions.careful import SchemaCheck
-from streams.predictions.checks import PREDICTION_BYTES_MAX, UNREADABLE, may_hold_many_digits
+from streams.predictions.checks import PREDICTION_BYTES_MAX, may_hold_many_digits
 from streams.predictions.envelope import is_arrow, usual_bodies
 from streams.predictions.gathered_events import GatheredEvents
 from streams.predictions.inbox import Arrivals, read_predictions
