@@ -92,7 +92,7 @@ class EmbeddedKafka:
         nodes = len(self.cluster.ports)
         self._on_progress(f"Kafka: starting {'one node' if nodes == 1 else f'{nodes} nodes'} on {self.bootstrap}")
         for node in self.cluster.nodes:
-            self._run(node)
+            self.launch_node(node)
 
     def wait(self) -> str:
         """The second half of ``start``: returns once every node answers. A port taken meanwhile is replaced."""
@@ -133,13 +133,17 @@ class EmbeddedKafka:
         create_topics(KafkaSettings(bootstrap=self.wait()))
         self.stop()
 
+    def launch_node(self, node: int) -> None:
+        """Start one node's server, for the first time or again; it need not answer yet."""
+        command = [
+            *(java(), *java_options(node, self.settings), *self._class_cache_options, "-cp", self._class_path),
+            *("kafka.Kafka", self.cluster.properties_file(node)),
+        ]
+        self.processes[node] = self._spawn(command, node)
+
     def ended(self, node: int) -> int | None:
         """The exit code of a node that was started and ended by itself; None while it runs."""
         return self.processes[node].poll() if node in self.processes else None
-
-    def launch_again(self, node: int) -> None:
-        """Start a node that ended; it need not answer yet."""
-        self._run(node)
 
     def last_words(self, node: int) -> str:
         """Why a node ended as far as its log says, and where that is."""
@@ -156,7 +160,7 @@ class EmbeddedKafka:
 
     def restart(self, node: int = 1) -> None:
         """Start one node again after ``kill``, and wait until all that run answer."""
-        self._run(node)
+        self.launch_node(node)
         self._wait_until_ready(time.monotonic())
 
     def __enter__(self) -> EmbeddedKafka:
@@ -167,14 +171,6 @@ class EmbeddedKafka:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-    def _run(self, node: int) -> None:
-        """Start one node's server."""
-        command = [
-            *(java(), *java_options(node, self.settings), *self._class_cache_options, "-cp", self._class_path),
-            *("kafka.Kafka", self.cluster.properties_file(node)),
-        ]
-        self.processes[node] = self._spawn(command, node)
 
     def _spawn(self, command: Sequence[str], node: int) -> subprocess.Popen[bytes]:
         with self.cluster.console_file(node).open("wb") as console:

@@ -43,7 +43,7 @@ class KafkaNode:
 
     def start(self) -> None:
         """Start it again, on its ports."""
-        self._kafka.launch_again(self._node)
+        self._kafka.launch_node(self._node)
 
     def last_words(self) -> str:
         """Why it ended as far as it said, and where its log is."""
