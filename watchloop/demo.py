@@ -21,6 +21,7 @@ from schemas.topics import LABELS, PREDICTIONS, Topic
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from warehouse.queries import run_summary
+from watchloop.background import Background
 from watchloop.console_client import ConsoleClient
 from watchloop.errors import ConsoleRefused
 from watchloop.frozen import Replayable, train_first
@@ -73,9 +74,9 @@ def run_demo(settings: Settings, options: UpOptions, demo: DemoOptions, out: Con
     """Run it; with ``exit`` until the summary, else until Ctrl-C."""
     chosen = DEMOS[demo.name]
     settings = with_labels(settings, demo.name, chosen.labels)
-    source = Future(lambda: _source(demo, chosen))
-    with stoppable() as stopped, up(settings, options, out) as running:
-        Session(running, demo, source.result(), out, stopped).run()
+    source = Background(lambda: _source(demo, chosen))
+    with stoppable() as stop, up(settings, options, out) as running:
+        running.supervisor.during(lambda: Session(running, demo, source.result(), out, stop).run(), stop)
 
 
 def with_labels(settings: Settings, model: str, labels: tuple[str, ...]) -> Settings:
@@ -87,30 +88,6 @@ def with_labels(settings: Settings, model: str, labels: tuple[str, ...]) -> Sett
     quoted = ", ".join(f'"{label}"' for label in named.labels)
     os.environ[f"WATCHLOOP_MODELS_{model}__labels"] = f"[{quoted}]"
     return msgspec.structs.replace(settings, models={**settings.models, model: named})
-
-
-class Future:
-    """A value that a thread makes while the servers start."""
-
-    def __init__(self, make: Callable[[], Replayable]) -> None:
-        self._value: Replayable | None = None
-        self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, args=(make,), daemon=True)
-        self._thread.start()
-
-    def _run(self, make: Callable[[], Replayable]) -> None:
-        try:
-            self._value = make()
-        except Exception as error:  # noqa: BLE001  # raised again where the value is asked for
-            self._error = error
-
-    def result(self) -> Replayable:
-        """Wait for it."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        assert self._value is not None
-        return self._value
 
 
 def _source(demo: DemoOptions, chosen: Demo) -> Replayable:
@@ -125,16 +102,15 @@ class Session:
     """One replay: sends, shows progress, waits until the loop has come to rest, sums up."""
 
     def __init__(
-        self, running: Running, demo: DemoOptions, source: Replayable, out: Console, stopped: Callable[[], bool]
+        self, running: Running, demo: DemoOptions, source: Replayable, out: Console, stop: threading.Event
     ) -> None:
         self._running = running
         self._demo = demo
         self._source = source
         self._out = out
-        self._stopped = stopped
+        self._stop = stop
         self._warehouse = Warehouse(running.settings.clickhouse)
         self._state: LoopState | None = None
-        self._asking = threading.Event()
 
     def run(self) -> None:
         """The whole session."""
@@ -147,7 +123,9 @@ class Session:
         replay = Replay(self._running.settings.kafka, self._source, events_per_second=rate, already=already)
         # Verdicts need no console: the stream flows while it starts.
         replay.start()
-        self._running.wait_for_console()
+        if not self._running.wait_for_console(self._stop):
+            replay.stop()
+            return
         print_addresses(self._running, self._out)
         watcher = threading.Thread(target=self._watch_state, name="state", daemon=True)
         watcher.start()
@@ -156,9 +134,9 @@ class Session:
             self._until(replay.done.is_set, progress, replay, reviewers)
             if replay.failure is not None:
                 raise replay.failure
-            if not self._stopped():
+            if not self._stop.is_set():
                 self._come_to_rest(progress, replay, reviewers)
-        if self._stopped():
+        if self._stop.is_set():
             replay.stop()
             reviewers.stop()
             return
@@ -200,15 +178,14 @@ class Session:
         reviewers: SimulatedReviewers,
         seconds_max: float = float("inf"),
     ) -> bool:
-        """Watch all processes until something is done; False where it was not, in time."""
+        """Wait until something is done; False where it was not, in time."""
         deadline = time.monotonic() + seconds_max
-        while not self._stopped() and time.monotonic() < deadline:
-            self._running.supervisor.check()
+        while not self._stop.is_set() and time.monotonic() < deadline:
             if progress is not None:
                 progress.show(replay.sent, self._state, reviewers.answered)
             if done():
                 return True
-            time.sleep(STEP_SECONDS)
+            self._stop.wait(STEP_SECONDS)
         return False
 
     def _come_to_rest(self, progress: DemoProgress, replay: Replay, reviewers: SimulatedReviewers) -> None:
@@ -222,7 +199,7 @@ class Session:
         steps.append(("labels", lambda: self._stored("labels") >= size))
         for what, done in steps:
             progress.say(f"waiting for the last {what}")
-            if not self._until(done, progress, replay, reviewers, DRAIN_SECONDS_MAX) and not self._stopped():
+            if not self._until(done, progress, replay, reviewers, DRAIN_SECONDS_MAX) and not self._stop.is_set():
                 self._out.print(f"[yellow]not all {what} arrived within {DRAIN_SECONDS_MAX:g} s[/yellow]")
 
     def _is_answered(self) -> bool:
@@ -254,7 +231,7 @@ class Session:
     async def _ask_state(self) -> None:
         console = ConsoleClient(self._running.endpoints.console, ADMIN, self._running.admin_password)
         signed_in = False
-        while not self._asking.wait(1.0):
+        while not self._stop.wait(1.0):
             try:
                 if not signed_in:
                     await console.sign_in()

@@ -5,16 +5,21 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
+from watchloop.background import Background
 from watchloop.errors import KeepsEnding
 
 __all__ = ["LOG_BYTES_MAX", "Supervisor", "Watched"]
 
 RESTARTS_MAX: Final = 5
 RESTARTS_WINDOW_SECONDS: Final = 60.0
+STEP_SECONDS: Final = 0.25
+LEAVE_SECONDS_MAX: Final = 10.0
+"""How long work may take to end once everything is to stop."""
 LOG_BYTES_MAX: Final = 16 * 1024 * 1024
 """What is beyond it is set aside as NAME.old, in the place of what was set aside before."""
 
@@ -68,6 +73,21 @@ class Supervisor:
             code = kept.watched.ended()
             if code is not None:
                 self._start_again(kept, code)
+
+    def during(self, work: Callable[[], None], stop: threading.Event) -> None:
+        """Do ``work`` in another thread and check meanwhile, until it is done or ``stop`` is set; sets it at the end.
+
+        Work may wait for Kafka: who waits for it must not be who starts it again. Raises what either raises.
+        """
+        background = Background(work)
+        try:
+            while not (background.is_done(STEP_SECONDS) or stop.is_set()):
+                self.check()
+        finally:
+            stop.set()
+            ended = background.is_done(LEAVE_SECONDS_MAX)
+        if ended:
+            background.result()
 
     def _start_again(self, kept: Kept, code: int) -> None:
         now, watched = self._clock(), kept.watched

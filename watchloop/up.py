@@ -9,6 +9,7 @@ import pathlib
 import secrets
 import signal
 import socket
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -29,7 +30,7 @@ __all__ = ["ADMIN", "Running", "UpOptions", "run_up", "up"]
 
 ADMIN = "admin"
 CONSOLE_SECONDS_MAX = 60.0
-STEP_SECONDS = 0.25
+CONSOLE_STEP_SECONDS = 0.1
 WORKERS = (
     WorkerSpec("intake", ("--role", "intake")),
     WorkerSpec("loop", ("--role", "desk", "--role", "drift", "--role", "learn", "--role", "record")),
@@ -58,10 +59,15 @@ class Running:
     supervisor: Supervisor
     admin_password: str
 
-    def wait_for_console(self) -> None:
-        """Until the console answers; then the addresses are written to the data folder. Raises ConsoleRefused."""
-        _wait_for_console(self.endpoints.console, self.supervisor)
+    def wait_for_console(self, stop: threading.Event) -> bool:
+        """Until the console answers; then the addresses are written to the data folder. False where ``stop`` was first.
+
+        Raises ConsoleRefused.
+        """
+        if not _answers(self.endpoints.console, stop):
+            return False
         self.folder.write_endpoints(self.endpoints)
+        return True
 
 
 @contextlib.contextmanager
@@ -94,12 +100,14 @@ def up(settings: Settings, options: UpOptions, out: Console) -> Iterator[Running
 
 def run_up(settings: Settings, options: UpOptions, out: Console) -> None:
     """Run until Ctrl-C or SIGTERM."""
-    with stoppable() as stopped, up(settings, options, out) as running:
-        running.wait_for_console()
-        print_addresses(running, out)
-        while not stopped():
-            running.supervisor.check()
-            time.sleep(STEP_SECONDS)
+    with stoppable() as stop, up(settings, options, out) as running:
+
+        def wait() -> None:
+            if running.wait_for_console(stop):
+                print_addresses(running, out)
+                stop.wait()
+
+        running.supervisor.during(wait, stop)
 
 
 def print_addresses(running: Running, out: Console) -> None:
@@ -112,14 +120,17 @@ def print_addresses(running: Running, out: Console) -> None:
 
 
 @contextlib.contextmanager
-def stoppable() -> Iterator[Callable[[], bool]]:
-    """Ctrl-C and SIGTERM set a flag instead of tearing through what is in hand."""
-    asked: list[int] = []
+def stoppable() -> Iterator[threading.Event]:
+    """Ctrl-C and SIGTERM set a flag instead of tearing through what is in hand.
+
+    The main thread, which signals interrupt, must not wait for the flag: it could hold the flag's lock.
+    """
+    stop = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     for number in before:
-        signal.signal(number, lambda got, _frame: asked.append(got))
+        signal.signal(number, lambda _number, _frame: stop.set())
     try:
-        yield lambda: bool(asked)
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -184,14 +195,14 @@ def _endpoints(settings: Settings, port: int) -> Endpoints:
     )
 
 
-def _wait_for_console(url: str, supervisor: Supervisor) -> None:
+def _answers(url: str, stop: threading.Event) -> bool:
     deadline = time.monotonic() + CONSOLE_SECONDS_MAX
     while True:
         try:
             with urllib.request.urlopen(f"{url}/healthz", timeout=2.0):  # noqa: S310  # our own address
-                return
+                return True
         except (urllib.error.URLError, OSError) as error:
             if time.monotonic() > deadline:
                 raise ConsoleRefused(f"{url}: the console does not answer within {CONSOLE_SECONDS_MAX:g} s") from error
-        supervisor.check()
-        time.sleep(0.1)
+        if stop.wait(CONSOLE_STEP_SECONDS):
+            return False

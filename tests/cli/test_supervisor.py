@@ -7,6 +7,8 @@ import os
 import pathlib
 import subprocess
 import sys
+import threading
+import time
 
 import pytest
 
@@ -78,6 +80,46 @@ def test_ends_that_lie_far_apart_are_not_given_up() -> None:
         clock.now += RESTARTS_WINDOW_SECONDS / (RESTARTS_MAX - 1)
         supervisor.check()
     assert broker.starts == 10 * RESTARTS_MAX
+
+
+def test_work_that_waits_for_a_process_gets_it() -> None:
+    """Whoever waits for Kafka does not keep it from being started again."""
+    broker, stop = Fragile(code=-9), threading.Event()
+
+    def work() -> None:
+        while not broker.starts:
+            time.sleep(0.01)
+        broker.code = None
+
+    supervisor = Supervisor(lambda _line: None)
+    supervisor.watch([broker])
+    supervisor.during(work, stop)
+    assert broker.starts >= 1
+    assert stop.is_set()
+
+
+def test_what_ends_again_and_again_ends_the_work() -> None:
+    """Work is told to stop when the processes are given up, and the reason is raised."""
+    supervisor, stop, seen = Supervisor(lambda _line: None, lambda: 0.0), threading.Event(), threading.Event()
+    supervisor.watch([Fragile(code=1)])
+
+    def work() -> None:
+        stop.wait()
+        seen.set()
+
+    with pytest.raises(KeepsEnding):
+        supervisor.during(work, stop)
+    assert seen.is_set()
+
+
+def test_what_work_raises_is_raised() -> None:
+    """An error of the work comes out where a person is told of it."""
+
+    def work() -> None:
+        raise KeepsEnding("told")
+
+    with pytest.raises(KeepsEnding, match="told"):
+        Supervisor(lambda _line: None).during(work, threading.Event())
 
 
 def test_a_large_log_is_set_aside_while_it_is_written(tmp_path: pathlib.Path) -> None:
