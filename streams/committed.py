@@ -35,7 +35,17 @@ def committed(consumer: Consumer, partitions: list[TopicPartition]) -> list[Topi
     try:
         return ask_committed(consumer, partitions, ASKED_SECONDS_MAX)
     except KafkaException as error:
-        raise KafkaUnreachable(f"what was committed is unknown: {error.args[0].str()}") from error
+        raise KafkaUnreachable(f"what was committed is unknown: {error.args[0].str()}{_hint(error)}") from error
+
+
+def _hint(error: KafkaException) -> str:
+    """The client says the same of a broker that is silent and of offsets that wait for the end of a transaction."""
+    if error.args[0].code() != KafkaError._TIMED_OUT:
+        return ""
+    return (
+        "; if Kafka answers otherwise, a transaction of this group has no end (Kafka 4.3 and 4.4 can lose it, "
+        "KAFKA-20734): kafka-transactions.sh find-hanging names it, and abort ends it"
+    )
 
 
 def _is_passing(error: Exception) -> bool:

@@ -124,7 +124,7 @@ class KafkaFolderBusy(EmbeddedKafkaError):  # noqa: N818
 
 
 class KafkaFolderMismatch(EmbeddedKafkaError):  # noqa: N818
-    """The folder holds a cluster made with other settings, or its notes cannot be read."""
+    """The folder holds a cluster made with other settings or by a later Kafka, or its notes cannot be read."""
 
 
 class KafkaDidNotStart(EmbeddedKafkaError):  # noqa: N818

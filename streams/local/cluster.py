@@ -14,6 +14,7 @@ from typing import Final
 import msgspec
 
 from streams.errors import KafkaFolderBusy, KafkaFolderMismatch
+from streams.local.java import KAFKA_VERSION
 from streams.local.node import HOST, LOG_CONFIG_FILE, NodePorts, log4j2_properties, server_properties
 from streams.settings import EmbeddedKafkaSettings
 
@@ -28,6 +29,8 @@ class Notes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     cluster_id: str
     ports: list[NodePorts]
+    kafka_version: str = "4.4.0"
+    """Folders that do not say it are of this one."""
 
 
 class Cluster:
@@ -90,7 +93,7 @@ class Cluster:
     def _write(self) -> None:
         notes = self.folder / NOTES_FILE
         new = notes.with_suffix(".new")
-        new.write_bytes(msgspec.json.encode(Notes(self.cluster_id, self.ports)))
+        new.write_bytes(msgspec.json.encode(Notes(self.cluster_id, self.ports, KAFKA_VERSION)))
         new.replace(notes)
         (self.folder / LOG_CONFIG_FILE).write_text(log4j2_properties(self.settings), encoding="latin-1")
         for node in self.nodes:
@@ -110,6 +113,11 @@ class Cluster:
                 f"{self.folder} holds a Kafka of {len(notes.ports)} nodes, embedded_kafka.nodes asks for "
                 f"{self.settings.nodes}: set it back, or use another --data"
             )
+        if _parts(notes.kafka_version) > _parts(KAFKA_VERSION):
+            raise KafkaFolderMismatch(
+                f"{self.folder} was written by Kafka {notes.kafka_version}, which Kafka {KAFKA_VERSION} of this "
+                "watchloop cannot read: use another --data, or the watchloop that wrote it"
+            )
         return notes
 
     def _wait_until_unused(self) -> None:
@@ -121,6 +129,10 @@ class Cluster:
                     f"another Kafka process uses {self._data(used[0])}: stop it, or use another --data"
                 )
             time.sleep(POLL_SECONDS)
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
 
 
 def new_cluster_id(random_bytes: bytes) -> str:

@@ -15,9 +15,11 @@ from streams.errors import EmbeddedKafkaError, JarMismatch, JarsMissing, one_lin
 from streams.local import jars as jar_files
 from streams.local.jars import Jar
 
-__all__ = ["KAFKA_COORDINATES", "Progress", "java", "lock", "maven", "resolve_jars"]
+__all__ = ["KAFKA_VERSION", "Progress", "java", "lock", "maven", "resolve_jars"]
 
-KAFKA_COORDINATES: Final = "org.apache.kafka:kafka_2.13:4.4.0"
+KAFKA_VERSION: Final = "4.2.2"
+"""4.3.0 to 4.4.0 lose the end of a transaction when their broker is killed (KAFKA-20734; docs/decisions/0017)."""
+KAFKA_COORDINATES: Final = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}"
 LOGGING_COORDINATES: Final = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5"
 """Kafka's jars log through SLF4J, and Maven does not count the part that writes the log among them."""
 FETCHES_AT_ONCE: Final = 4

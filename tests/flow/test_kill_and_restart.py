@@ -97,6 +97,7 @@ def open_tasks(state: LoopState) -> int:
 
 PROCESSES = {
     "worker intake": "--role intake",
+    "Kafka node 1": "watchloop.node=node-1",
     "ClickHouse": "warehouse.embedded",
     "worker loop": "--role drift",
 }

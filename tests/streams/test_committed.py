@@ -40,6 +40,13 @@ def test_what_does_not_pass_is_an_exception_with_words() -> None:
         committed(Slow(KafkaError.GROUP_AUTHORIZATION_FAILED), PLACES)  # type: ignore[arg-type]
 
 
+def test_offsets_that_wait_for_a_lost_transaction_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client only says "timed out": the line names what else it may be, and the tool that ends it."""
+    monkeypatch.setattr("streams.committed.ASKED_SECONDS_MAX", 0.01)
+    with pytest.raises(KafkaUnreachable, match=r"Timed out; if Kafka answers otherwise, .*KAFKA-20734.*find-hanging"):
+        committed(Slow(*[KafkaError._TIMED_OUT] * 10), PLACES)  # type: ignore[arg-type]
+
+
 def test_nothing_is_asked_of_no_partition() -> None:
     """An empty assignment asks nobody."""
     assert committed(Slow(), []) == []  # type: ignore[arg-type]

@@ -206,10 +206,15 @@ def test_a_start_that_takes_too_long_is_given_up(stopped: Path) -> None:
             b'{"cluster_id":"AAAAAAAAAAAAAAAAAAAAAA","ports":[{"broker":1,"controller":2}]}',
             r"holds a Kafka of 1 nodes, embedded_kafka\.nodes asks for 3",
         ),
+        (
+            b'{"cluster_id":"A","ports":[{"broker":1,"controller":2},{"broker":3,"controller":4},'
+            b'{"broker":5,"controller":6}],"kafka_version":"99.0.1"}',
+            r"was written by Kafka 99\.0\.1, which Kafka [\d.]+ of this watchloop cannot read: use another --data",
+        ),
     ],
 )
 def test_a_folder_made_otherwise_is_refused(tmp_path: Path, notes: bytes, text: str) -> None:
-    """A folder with another number of nodes, or with damaged notes, is named and not touched."""
+    """A folder with another number of nodes, of a later Kafka, or with damaged notes is named and not touched."""
     (tmp_path / "cluster.json").write_bytes(notes)
     with pytest.raises(KafkaFolderMismatch, match=text):
         EmbeddedKafka(tmp_path, EmbeddedKafkaSettings(nodes=3)).start()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import pathlib
 import time
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
 
 from schemas.topics import PREDICTIONS, VERDICTS
-from streams.admin import full_name
+from streams.admin import create_topics, full_name
 from streams.clients import common_client_config
+from streams.embedded import EmbeddedKafka
 from streams.settings import KafkaSettings
 
 pytestmark = pytest.mark.servers
@@ -62,3 +64,36 @@ def test_outputs_and_offsets_are_committed_together(kafka_topics: KafkaSettings)
         counts[level] += len(reader.consume(100, 0.3))
         reader.close()
     assert counts == {"read_committed": 50, "read_uncommitted": 100}
+
+
+def test_a_transaction_ends_although_its_broker_was_killed(tmp_path: pathlib.Path) -> None:
+    """What was open when worker and broker were killed is rolled back after a restart, and readers go on behind it.
+
+    While a broker that comes back is fenced its partitions have no leader: the roll-back must wait, not be dropped.
+    """
+    timeout_seconds = 1.0
+    with EmbeddedKafka(tmp_path) as kafka:
+        settings = KafkaSettings(bootstrap=kafka.bootstrap)
+        create_topics(settings, [VERDICTS])
+        common, place = (
+            common_client_config(settings),
+            TopicPartition(full_name(settings, VERDICTS), 0, OFFSET_BEGINNING),
+        )
+        transactional = {"transaction.timeout.ms": int(timeout_seconds * 1000), "message.timeout.ms": 900}
+        killed = Producer(common | transactional | {"transactional.id": "worker"})
+        killed.init_transactions(20)
+        killed.begin_transaction()
+        killed.produce(place.topic, b"rolled back", partition=0)
+        assert killed.flush(20) == 0
+        kafka.kill()
+        time.sleep(timeout_seconds)
+        with (kafka.cluster.folder / kafka.cluster.properties_file(1)).open("a") as properties:
+            properties.write("\ntransaction.abort.timed.out.transaction.cleanup.interval.ms=50\n")
+        kafka.restart()
+        plain = Producer(common)
+        plain.produce(place.topic, b"after", partition=0)
+        assert plain.flush(20) == 0
+        reader = Consumer(common | {"group.id": "reader", "isolation.level": "read_committed"})
+        reader.assign([place])
+        assert [message.value() for message in consume(reader, 1)] == [b"after"]
+        reader.close()
