@@ -1,4 +1,4 @@
-"""kill -9 of the program, its workers and ClickHouse: what was there is back, nothing is lost or doubled."""
+"""kill -9 of the program, its workers, Kafka and ClickHouse: what was there is back, nothing is lost or doubled."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def kill_one(folder: pathlib.Path, mark: str, program: Program) -> tuple[int, in
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """Up, killed amid the replay, up again on the same folder, workers and ClickHouse killed, to the end."""
+    """Up, killed amid the replay, up again on the same folder, workers and servers killed, to the end."""
     folder = tmp_path_factory.mktemp("kill") / "data"
     arguments = ("--demo", "elec2", "--events", str(EVENTS), "--reviewers", "0")
     first = Program(folder, *arguments, "--seconds", "20").start()
@@ -175,7 +175,7 @@ def test_the_replay_goes_on_where_it_was(story: Story) -> None:
 
 
 def test_every_prediction_has_one_committed_verdict(story: Story) -> None:
-    """Kills of everything, and of workers and ClickHouse alone: each prediction has exactly one verdict in the log."""
+    """Kills of everything, and of each process alone: each prediction has exactly one verdict in the log."""
     counted = verdicts_of(story.endpoints.kafka)
     assert len(counted) == EVENTS
     assert {event_id: n for event_id, n in counted.items() if n != 1} == {}
@@ -236,7 +236,7 @@ def test_the_model_in_charge_is_the_same(story: Story) -> None:
 
 
 def test_whatever_is_killed_is_started_again(story: Story) -> None:
-    """ClickHouse or a worker killed alone: it is said, a new one takes its place, the program goes on."""
+    """A server or a worker killed alone: it is said, a new one takes its place, the program goes on."""
     for name, (before, after) in story.restarted.items():
         assert before != after
         assert f"{name} ended (exit code -9); starting it again" in story.program.output()
