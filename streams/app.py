@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import faust
+from faust.transport.drivers import aiokafka
 
 from schemas.topics import Topic
 from streams.settings import KafkaSettings
@@ -16,9 +17,38 @@ __all__ = ["create_app", "raw_topic"]
 HEARTBEATS_PER_SESSION = 10
 
 
+class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
+    """Reads what is committed, as every consumer of watchloop does; faust has no setting for it."""
+
+    def _create_worker_consumer(self, transport: Any) -> Any:
+        consumer = super()._create_worker_consumer(transport)
+        consumer._isolation_level = "read_committed"
+        return consumer
+
+
+class AppConsumer(aiokafka.Consumer):
+    """faust's consumer with that thread."""
+
+    def _new_consumer_thread(self) -> ConsumerThread:
+        return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+
+class AppTransport(aiokafka.Transport):
+    """faust's transport with that consumer."""
+
+    Consumer = AppConsumer
+
+
+class App(faust.App):
+    """faust's app with that transport: a task of a transaction that was rolled back must not reach a person."""
+
+    def _new_transport(self) -> AppTransport:
+        return AppTransport(self.conf.broker_consumer, self)
+
+
 def create_app(settings: KafkaSettings, *, roles: Sequence[str], data: pathlib.Path) -> faust.App:
     """An app whose agents carry what comes at people's pace; workers with the same roles share a consumer group."""
-    return faust.App(
+    return App(
         f"{settings.prefix}agents.{'-'.join(roles)}",
         broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
         store="memory://",
