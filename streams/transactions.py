@@ -154,16 +154,24 @@ class TransactionalBatches(Batches):
     def _abort(self, error: KafkaException, taken: Sequence[Record]) -> None:
         """End the transaction in hand and hand its batch out again; raises what cannot be put right."""
         cause = error.args[0]
-        if cause.fatal() and cause.code() not in FENCED:
+        if _is_lost(error):
             self._start_anew(cause.str(), taken)
             return
         # A transaction that has failed already takes no more messages, and that error does not ask for its end.
         if not cause.txn_requires_abort() and cause.code() != KafkaError._STATE:
             raise error
         log.warning("transaction aborted, trying the batch again", error=cause.str())
-        until_done(
-            "the end of a failed transaction", lambda: self._producer.abort_transaction(STEP_SECONDS_MAX), self._stop
-        )
+        try:
+            until_done(
+                "the end of a failed transaction",
+                lambda: self._producer.abort_transaction(STEP_SECONDS_MAX),
+                self._stop,
+            )
+        except KafkaException as failed:
+            if not _is_lost(failed):
+                raise
+            self._start_anew(failed.args[0].str(), taken)
+            return
         self._undo()
         self._rewind([*self._in_hand, *taken])
 
@@ -193,3 +201,9 @@ class TransactionalBatches(Batches):
         """Whoever owns the partitions next must find what is being committed, or find it open."""
         super()._revoked(consumer, partitions)
         self._settled(())
+
+
+def _is_lost(error: KafkaException) -> bool:
+    """Whether the producer never sends again, though nobody has taken its id."""
+    cause = error.args[0]
+    return bool(cause.fatal()) and cause.code() not in FENCED
