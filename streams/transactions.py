@@ -153,27 +153,27 @@ class TransactionalBatches(Batches):
 
     def _abort(self, error: KafkaException, taken: Sequence[Record]) -> None:
         """End the transaction in hand and hand its batch out again; raises what cannot be put right."""
-        cause = error.args[0]
-        if _is_lost(error):
+        try:
+            self._end(error)
+        except KafkaException as failed:
+            cause = failed.args[0]
+            if not cause.fatal() or cause.code() in FENCED:
+                raise
             self._start_anew(cause.str(), taken)
-            return
+        else:
+            self._undo()
+            self._rewind([*self._in_hand, *taken])
+
+    def _end(self, error: KafkaException) -> None:
+        """End a transaction that failed by ``error``; raises that where it asks for no end, else what prevents it."""
+        cause = error.args[0]
         # A transaction that has failed already takes no more messages, and that error does not ask for its end.
-        if not cause.txn_requires_abort() and cause.code() != KafkaError._STATE:
+        if cause.fatal() or not (cause.txn_requires_abort() or cause.code() == KafkaError._STATE):
             raise error
         log.warning("transaction aborted, trying the batch again", error=cause.str())
-        try:
-            until_done(
-                "the end of a failed transaction",
-                lambda: self._producer.abort_transaction(STEP_SECONDS_MAX),
-                self._stop,
-            )
-        except KafkaException as failed:
-            if not _is_lost(failed):
-                raise
-            self._start_anew(failed.args[0].str(), taken)
-            return
-        self._undo()
-        self._rewind([*self._in_hand, *taken])
+        until_done(
+            "the end of a failed transaction", lambda: self._producer.abort_transaction(STEP_SECONDS_MAX), self._stop
+        )
 
     def _start_anew(self, why: str, taken: Sequence[Record]) -> None:
         """Such a producer never sends again: a new one ends what it had begun, and its batch is handed out again."""
@@ -201,9 +201,3 @@ class TransactionalBatches(Batches):
         """Whoever owns the partitions next must find what is being committed, or find it open."""
         super()._revoked(consumer, partitions)
         self._settled(())
-
-
-def _is_lost(error: KafkaException) -> bool:
-    """Whether the producer never sends again, though nobody has taken its id."""
-    cause = error.args[0]
-    return bool(cause.fatal()) and cause.code() not in FENCED

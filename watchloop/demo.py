@@ -143,7 +143,7 @@ class Session:
         print_summary(self._out, self._demo.name, run_summary(self._warehouse.query, self._demo.name), self._source)
         if not self._demo.exit:
             self._out.print("[dim]the console stays up; Ctrl-C stops everything[/dim]")
-            self._until(lambda: False, None, replay, reviewers)
+            self._stop.wait()
         reviewers.stop()
 
     def _reviewers(self) -> SimulatedReviewers:
@@ -173,7 +173,7 @@ class Session:
     def _until(
         self,
         done: Callable[[], bool],
-        progress: DemoProgress | None,
+        progress: DemoProgress,
         replay: Replay,
         reviewers: SimulatedReviewers,
         seconds_max: float = float("inf"),
@@ -181,8 +181,7 @@ class Session:
         """Wait until something is done; False where it was not, in time."""
         deadline = time.monotonic() + seconds_max
         while not self._stop.is_set() and time.monotonic() < deadline:
-            if progress is not None:
-                progress.show(replay.sent, self._state, reviewers.answered)
+            progress.show(replay.sent, self._state, reviewers.answered)
             if done():
                 return True
             self._stop.wait(STEP_SECONDS)
