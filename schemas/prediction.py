@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from schemas.probability import sums_to_one
 from schemas.wire import EpochMs, Id, Name, Probability, Scalar, Wire
 
 __all__ = [
@@ -26,7 +27,6 @@ __all__ = [
 FEATURES_MAX = 1_000
 LABELS_MAX = 1_000
 CONTENT_CHARS_MAX = 100_000
-PROBABILITY_SUM_SLACK = 0.02
 
 
 class Consent(Wire, frozen=True, kw_only=True):
@@ -100,6 +100,6 @@ def probabilities_problem(label: str, probabilities: Mapping[str, float]) -> str
     if label not in probabilities:
         return f"no entry for the predicted label {label!r} - at `$.probabilities`"
     total = sum(probabilities.values())
-    if abs(total - 1.0) > PROBABILITY_SUM_SLACK:
+    if not sums_to_one(total):
         return f"sum to {total:.4g}, expected 1 - at `$.probabilities`"
     return None

@@ -1,0 +1,50 @@
+"""What counts as a probability: producers round, and a rounding is no mistake.
+
+One rule for every way in: JSON, Arrow, recorded tables, and the producer's own check.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from msgspec import Meta
+
+__all__ = [
+    "PROBABILITY_SLACK",
+    "PROBABILITY_SLACK_BELOW",
+    "GivenProbability",
+    "probability_of",
+    "sums_to_one",
+]
+
+PROBABILITY_SLACK: Final = 0.02
+"""By how much a probability may be above 1, and a sum of probabilities beside it: shares rounded to two digits."""
+
+PROBABILITY_SLACK_BELOW: Final = 1e-4
+"""By how much a probability may be below 0: one less what was a rounding above 1. A share is never rounded below 0."""
+
+LEAST: Final = -PROBABILITY_SLACK_BELOW
+MOST: Final = 1.0 + PROBABILITY_SLACK
+
+GivenProbability = Annotated[float, Meta(ge=LEAST, le=MOST)]
+"""A probability as a producer may send it; ``probability_of`` is what it is taken as."""
+
+
+def probability_of(given: float) -> float | None:
+    """``given`` as a probability in [0, 1]: a rounding beside it is its bound; None where it is none.
+
+    >>> probability_of(0.25), probability_of(1.0000001), probability_of(1.02), probability_of(-1e-7)
+    (0.25, 1.0, 1.0, 0.0)
+    >>> probability_of(1.03), probability_of(-0.1), probability_of(float("nan"))
+    (None, None, None)
+    """
+    return min(1.0, max(0.0, given)) if LEAST <= given <= MOST else None
+
+
+def sums_to_one(total: float) -> bool:
+    """Whether probabilities, each as it is taken, may sum to ``total``.
+
+    >>> sums_to_one(0.98), sums_to_one(1.02), sums_to_one(0.97), sums_to_one(float("nan"))
+    (True, True, False, False)
+    """
+    return 1.0 - PROBABILITY_SLACK <= total <= MOST
