@@ -11,6 +11,8 @@ from drift.settings import DriftSettings
 from learning.settings import LearnSettings
 from review.console.settings import ConsoleSettings
 from review.settings import AccuracySettings, AgreementSettings, QueueSettings, TriageSettings
+from schemas.setting_checks import require_distinct
+from schemas.wire import Id
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
 
@@ -20,13 +22,25 @@ __all__ = ["ModelSettings", "Settings", "WorkerSettings"]
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How one model is watched."""
 
-    labels: Annotated[tuple[str, ...], Meta(max_length=1_000)] = ()
+    labels: Annotated[tuple[Id, ...], Meta(max_length=1_000)] = ()
     """What it may answer, in the order of the number keys; empty: learned from what it answers."""
     triage: TriageSettings = TriageSettings()
     """Which of its predictions people see."""
     verdicts: Literal["all", "exceptions"] = "all"
     """Which verdicts its producer is sent: of every prediction, or only where it is not plainly accepted (reviewed,
     escalated, drawn for the audit, or decided before); the warehouse gets all of them either way."""
+
+    def __post_init__(self) -> None:
+        require_distinct("labels", self.labels)
+        if not self.labels:
+            return
+        for rule in self.triage.rules:
+            unheard = [label for label in rule.labels if label not in self.labels]
+            if unheard:
+                raise ValueError(
+                    f"rule {rule.name!r} asks for the prediction {unheard[0]!r}, which is none of the model's labels: "
+                    f"{', '.join(self.labels)}"
+                )
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -67,7 +81,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     accuracy: AccuracySettings = AccuracySettings()
     learning: LearnSettings = LearnSettings()
     default: ModelSettings = ModelSettings()
-    models: dict[str, ModelSettings] = {}
+    models: dict[Id, ModelSettings] = {}
 
     def model(self, name: str) -> ModelSettings:
         """How the model of that name is watched."""

@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-__all__ = ["DriftSettings"]
+from schemas.setting_checks import require_order
+
+__all__ = ["CategoricalTest", "DriftSettings", "NumericTest"]
+
+NumericTest = Literal[
+    "wasserstein",
+    "jensenshannon",
+    "kl_div",
+    "psi",
+    "hellinger",
+    "ks",
+    "anderson",
+    "cramer_von_mises",
+    "ed",
+    "es",
+    "mannw",
+    "t_test",
+    "empirical_mmd",
+]
+CategoricalTest = Literal["jensenshannon", "kl_div", "psi", "hellinger", "chisquare", "g_test", "TVD"]
+"""Evidently's tests for columns of any number of categories."""
 
 
 class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -88,9 +108,9 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Rows on each side of a report."""
     report_columns_max: Annotated[int, Meta(ge=1, le=200)] = 30
     """Columns of one report: prediction, confidence, then features by name."""
-    report_numeric_test: str = "wasserstein"
+    report_numeric_test: NumericTest = "wasserstein"
     """Evidently's name of the test for numeric columns; always given, because its default depends on the row count."""
-    report_categorical_test: str = "jensenshannon"
+    report_categorical_test: CategoricalTest = "jensenshannon"
     """Evidently's name of the test for categorical columns."""
     report_seconds_max: Annotated[float, Meta(ge=1.0, le=3_600.0)] = 60.0
     """Time for one report before its process is ended and started anew."""
@@ -102,3 +122,10 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Reports waiting; beyond it the oldest is dropped and answered with the reason."""
     report_restarts_max: Annotated[int, Meta(ge=1, le=100)] = 3
     """Failures of the report process in a row after which reports are answered with the reason at once."""
+
+    def __post_init__(self) -> None:
+        require_order(
+            self,
+            ("shift_sd_warning", "shift_sd_critical"),
+            ("psi_warning", "psi_critical"),
+        )

@@ -8,10 +8,10 @@ from typing import Final
 from learning.logistic import LogisticMember
 from learning.members import Member, ProductionMember, RecalibratedMember
 from learning.river_trees import AdaptiveForestMember, AdaptiveTreeMember
-from learning.settings import LearnSettings
+from learning.settings import LearnSettings, MemberName
 from learning.window_forest import WindowForestMember
 
-__all__ = ["RECIPES", "UnknownMemberError", "member_of"]
+__all__ = ["RECIPES", "member_of"]
 
 WINDOW_MIN = 50
 
@@ -23,11 +23,7 @@ def window_forest(share: int, every: int) -> Callable[[LearnSettings], Member]:
     )
 
 
-class UnknownMemberError(ValueError):
-    """A setting names a member that does not exist."""
-
-
-RECIPES: Final[dict[str, Callable[[LearnSettings], Member]]] = {
+RECIPES: Final[dict[MemberName, Callable[[LearnSettings], Member]]] = {
     "production": lambda _: ProductionMember(),
     "recalibrated": lambda _: RecalibratedMember(),
     "logistic": lambda _: LogisticMember(),
@@ -39,9 +35,6 @@ RECIPES: Final[dict[str, Callable[[LearnSettings], Member]]] = {
 }
 
 
-def member_of(name: str, settings: LearnSettings) -> Member:
-    """A new member; raises UnknownMemberError, whose text names those that exist."""
-    recipe = RECIPES.get(name)
-    if recipe is None:
-        raise UnknownMemberError(f"learn.members: no member {name!r}, expected some of {', '.join(RECIPES)}")
-    return recipe(settings)
+def member_of(name: MemberName, settings: LearnSettings) -> Member:
+    """A new member."""
+    return RECIPES[name](settings)

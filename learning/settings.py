@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
-__all__ = ["LearnSettings"]
+from schemas.setting_checks import require_distinct
+
+__all__ = ["LearnSettings", "MemberName"]
+
+MemberName = Literal[
+    "production",
+    "recalibrated",
+    "logistic",
+    "adaptive_tree",
+    "adaptive_forest",
+    "window_forest_short",
+    "window_forest_middle",
+    "window_forest_long",
+]
+"""What a member of the stack may be; learning.recipes makes each."""
 
 Share = Annotated[float, Meta(gt=0.0, lt=1.0)]
 
@@ -39,7 +53,7 @@ class LearnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     refresh_margin: Annotated[float, Meta(ge=0.0, le=1.0)] = 0.02
     """Accuracy that a refresh may seem to lose, beyond one standard error, before it is refused."""
 
-    members: Annotated[tuple[str, ...], Meta(min_length=1, max_length=20)] = (
+    members: Annotated[tuple[MemberName, ...], Meta(min_length=1, max_length=20)] = (
         "production",
         "recalibrated",
         "logistic",
@@ -48,7 +62,7 @@ class LearnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         "window_forest_short",
         "window_forest_long",
     )
-    """Members of the stack, by the names of learning.recipes."""
+    """Members of the stack."""
 
     weight_max: Annotated[float, Meta(ge=1.0, le=1_000.0)] = 5.0
     """Cap on the importance weight 1/inclusion probability in learning and in the weights of the stack."""
@@ -85,3 +99,6 @@ class LearnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     seed: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
     """Seed of the members that draw."""
+
+    def __post_init__(self) -> None:
+        require_distinct("members", self.members)

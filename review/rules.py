@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -58,6 +59,14 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         return f"rule {self.name}: {self.reason or self.condition}"
 
     @property
+    def labels(self) -> tuple[str, ...]:
+        """The predictions that the rule asks for; none where it looks at something else."""
+        if self.field != "prediction":
+            return ()
+        wanted = self.one_of if self.equals is None else (self.equals,)
+        return tuple(shown(value) for value in wanted)
+
+    @property
     def condition(self) -> str:
         """The condition in words, for example ``feature.amount above 10000``."""
         if self.missing:
@@ -101,6 +110,9 @@ def problem_of_rule(rule: Rule) -> str | None:
         found = "none is given" if not given else " and ".join(given) + " are given"
         return f"{where}: expected exactly one of above, below, equals, one_of, missing; {found}"
     condition = given[0]
+    unbounded = [value for value in (rule.above, rule.below, rule.equals) if isinstance(value, float)]
+    if not all(map(math.isfinite, unbounded)):
+        return f"{where}: {condition} = {unbounded[0]}; expected a finite number"
     if rule.field in ("risk", "confidence"):
         if condition not in ("above", "below", "missing") or (condition == "missing" and rule.field == "confidence"):
             right = "above, below or missing" if rule.field == "risk" else "above or below"

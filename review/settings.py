@@ -9,6 +9,7 @@ from msgspec import Meta
 
 from review.rules import RULES_MAX, Rule
 from schemas.person import Role
+from schemas.setting_checks import require_distinct, require_order
 
 __all__ = ["AccuracySettings", "AgreementSettings", "LaneSettings", "QueueSettings", "TriageSettings"]
 
@@ -82,6 +83,9 @@ class LaneSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     roles: Annotated[tuple[Role, ...], Meta(min_length=1)] = ("reviewer", "on-call", "admin")
     """Who gets tasks of this lane."""
 
+    def __post_init__(self) -> None:
+        require_distinct("roles", self.roles)
+
 
 SENIOR: tuple[Role, ...] = ("on-call", "admin")
 
@@ -121,11 +125,8 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Tasks on one page of a listing; longer pages are cut to it."""
 
     def __post_init__(self) -> None:
-        if self.protected_tasks_max < self.open_tasks_max:
-            raise ValueError(
-                f"protected_tasks_max is {self.protected_tasks_max}, open_tasks_max {self.open_tasks_max}; "
-                "protected_tasks_max must be at least open_tasks_max"
-            )
+        require_order(self, ("open_tasks_max", "protected_tasks_max"))
+        require_distinct("adjudicator_roles", self.adjudicator_roles)
 
 
 class AgreementSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
+
+from schemas.setting_checks import problem_of_address, problem_of_url, require_order
 
 __all__ = [
     "MESSAGE_BYTES_MAX_DEFAULT",
@@ -18,6 +21,20 @@ __all__ = [
 ]
 
 T = TypeVar("T", bound=msgspec.Struct)
+
+CLIENT_FIXED: Final = frozenset(
+    {
+        "bootstrap.servers",
+        "enable.auto.commit",
+        "enable.auto.offset.store",
+        "enable.idempotence",
+        "enable.partition.eof",
+        "group.id",
+        "isolation.level",
+        "transactional.id",
+    }
+)
+"""What ``kafka.client`` must not say: exactly-once delivery rests on it, or another setting says it."""
 
 MIB: Final = 1024 * 1024
 MESSAGE_BYTES_MAX_DEFAULT: Final = 4 * MIB
@@ -62,6 +79,15 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     registry_seconds_max: Annotated[float, Meta(gt=0, le=60)] = 2.0
     """How long the registry may take to answer; then messages are judged without it, and it is asked again later."""
+
+    def __post_init__(self) -> None:
+        problems = [problem_of_address(address.strip()) for address in self.bootstrap.split(",")]
+        _refuse("bootstrap", problems)
+        urls = self.registry_url.split(",") if self.registry_url else ()
+        _refuse("registry_url", [problem_of_url(url.strip()) for url in urls])
+        ours = sorted(CLIENT_FIXED.intersection(self.client))
+        if ours:
+            raise ValueError(f"client: {ours[0]} is not yours to set; watchloop rests on what it is")
 
 
 class ProducerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -134,6 +160,15 @@ class EmbeddedKafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
 
     stop_seconds_max: Annotated[float, Meta(gt=0, le=3600)] = 20.0
     """How long a stop may take before the process is killed."""
+
+    def __post_init__(self) -> None:
+        require_order(self, ("segment_bytes", "log_retention_bytes"))
+
+
+def _refuse(name: str, problems: Iterable[str | None]) -> None:
+    problem = next((problem for problem in problems if problem), None)
+    if problem:
+        raise ValueError(f"{name}: {problem}")
 
 
 def checked(settings: T) -> T:

@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from schemas.setting_checks import problem_of_url, require_order
+
 __all__ = ["ClickHouseSettings", "EmbeddedClickHouseSettings"]
 
 MIB = 1024 * 1024
@@ -24,7 +26,7 @@ class ClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """User that may create tables and insert."""
     password: str = ""
     """Password of ``user``."""
-    analyst_user: str = "analyst"
+    analyst_user: Annotated[str, Meta(min_length=1)] = "analyst"
     """User that only reads; ``watchloop query`` asks as this one."""
     analyst_password: str = ""
     """Password of ``analyst_user``."""
@@ -36,6 +38,13 @@ class ClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """Longest wait for a connection; then ClickHouse counts as unreachable."""
     query_seconds_max: Annotated[int, Meta(ge=1, le=3_600)] = 60
     """Longest wait for an answer; then the query counts as failed."""
+
+    def __post_init__(self) -> None:
+        problem = problem_of_url(self.url)
+        if problem:
+            raise ValueError(f"url: {problem}")
+        if self.user == self.analyst_user:
+            raise ValueError(f"user and analyst_user are both {self.user!r}; who only reads needs a user of its own")
 
 
 class EmbeddedClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -77,3 +86,11 @@ class EmbeddedClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forb
     """Longest wait for the server to answer /ping after its start."""
     stop_seconds_max: Annotated[int, Meta(ge=1)] = 30
     """Longest wait for a clean stop; then the server is killed, and rows are still whole."""
+
+    def __post_init__(self) -> None:
+        require_order(
+            self,
+            ("caches_bytes_max", "memory_bytes_max"),
+            ("analyst_memory_bytes_max", "memory_bytes_max"),
+            ("query_bytes_max", "body_bytes_max"),
+        )

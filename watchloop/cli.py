@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pathlib
+import re
 import sys
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -25,6 +26,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+SLOT = "[A-Za-z0-9._-]{1,100}"
+"""A slot is part of a transactional id and of the keys of what triage carries over."""
 
 Kafka = Annotated[
     str | None, typer.Option("--kafka", metavar="HOST:PORT", help="Your own Kafka instead of the embedded.")
@@ -90,6 +94,8 @@ def worker(
     unknown = [name for name in role if name not in ROLES]
     if unknown:
         raise typer.BadParameter(f"there is no role {unknown[0]!r}; there are {', '.join(ROLES)}", param_hint="--role")
+    if not re.fullmatch(SLOT, slot):
+        raise typer.BadParameter(f"{slot!r} names no slot; expected {SLOT}", param_hint="--slot (WATCHLOOP_SLOT)")
     settings = settings_of(config)
     make_folder(pathlib.Path(settings.worker.data))
     raise typer.Exit(run_worker(settings, role, slot=slot))  # type: ignore[arg-type]  # checked above

@@ -14,8 +14,9 @@ import typer
 from agents.settings import Settings
 from learning.signing import KeyFileError
 from streams.errors import StreamsError
+from streams.settings import checked
 from warehouse.errors import WarehouseError
-from watchloop.errors import WatchloopError
+from watchloop.errors import WatchloopError, WrongSetting
 from watchloop.folder import DataFolder
 from watchloop.settings import load_settings
 
@@ -63,11 +64,18 @@ def settings_of(config: pathlib.Path | None) -> Settings:
 def overridden(settings: Settings, *, kafka: str | None = None, clickhouse: str | None = None) -> Settings:
     """The settings with addresses of the command line."""
     if kafka is not None:
-        settings = msgspec.structs.replace(settings, kafka=msgspec.structs.replace(settings.kafka, bootstrap=kafka))
+        settings = _with(settings, "kafka", "--kafka", bootstrap=kafka)
     if clickhouse is not None:
-        changed = msgspec.structs.replace(settings.clickhouse, url=clickhouse)
-        settings = msgspec.structs.replace(settings, clickhouse=changed)
+        settings = _with(settings, "clickhouse", "--clickhouse", url=clickhouse)
     return settings
+
+
+def _with(settings: Settings, section: str, option: str, **changes: str) -> Settings:
+    try:
+        changed = checked(msgspec.structs.replace(getattr(settings, section), **changes))
+    except ValueError as error:
+        raise WrongSetting(f"{option}: {error}") from error
+    return msgspec.structs.replace(settings, **{section: changed})
 
 
 def settings_of_running(config: pathlib.Path | None, data: pathlib.Path) -> Settings:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import os
 import pathlib
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
+from msgspec import inspect as types
 
 from agents.settings import ModelSettings, Settings
 from watchloop.errors import WrongSetting
@@ -19,7 +21,9 @@ __all__ = ["FILE_DEFAULT", "load_settings"]
 FILE_DEFAULT = pathlib.Path("watchloop.toml")
 PREFIX = "WATCHLOOP_"
 NOT_SETTINGS = frozenset({"WATCHLOOP_KAFKA_JARS", "WATCHLOOP_CONFIG", "WATCHLOOP_SLOT", "WATCHLOOP_PARENT"})
-_PATH = re.compile(r"^(?P<what>.*) - at `\$\.?(?P<path>[^`]*)`$", re.DOTALL)
+_PATH = re.compile(r"^(?P<what>.*) - at (`key` in )?`\$\.?(?P<path>[^`]*)`$", re.DOTALL)
+_CHOICE = re.compile(r"^Invalid enum value (?P<given>.*)$", re.DOTALL)
+_ELEMENT = re.compile(r"\[(\.\.\.|\d+)\]")
 
 
 def load_settings(path: pathlib.Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
@@ -33,6 +37,9 @@ def load_settings(path: pathlib.Path | None = None, environment: Mapping[str, st
         path = pathlib.Path(environment["WATCHLOOP_CONFIG"])
     tree, source = _read(path)
     places = _merge_environment(tree, environment)
+    odd = next(_not_finite(tree), None)
+    if odd is not None:
+        raise WrongSetting(_explain(f"a finite number is expected - at `$.{odd}`", source, places))
     try:
         return msgspec.convert(tree, Settings, strict=False)
     except msgspec.ValidationError as error:
@@ -80,6 +87,22 @@ def _merge_environment(tree: dict[str, Any], environment: Mapping[str, str]) -> 
     return places
 
 
+def _not_finite(value: Any, path: str = "") -> Iterator[str]:
+    """The paths of numbers that are infinite or none: a bound that compares with them bounds nothing."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _not_finite(inner, f"{path}.{key}".lstrip("."))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _not_finite(inner, f"{path}[{number}]")
+    elif (isinstance(value, float) and not math.isfinite(value)) or (
+        isinstance(value, str)
+        and value.strip().lower().lstrip("+-") in ("inf", "infinity", "nan")
+        and isinstance(_type_at(path.split(".")), types.FloatType)
+    ):
+        yield path
+
+
 def _value(text: str) -> Any:
     """A TOML array or table if it looks like one, else the text (converted later to what the setting is)."""
     if text[:1] in "[{":
@@ -108,17 +131,33 @@ def _explain(message: str, source: str, places: Mapping[str, str]) -> str:
     if unknown:
         path = f"{path}.{unknown[1]}".lstrip(".")
         what = f"there is no such setting; here it may be one of {', '.join(_fields_at(path.split('.')[:-1]))}"
-    place = places.get(path) or next((v for key, v in places.items() if key.startswith(f"{path}.")), source)
+    choice = _CHOICE.match(what)
+    if choice:
+        what = f"{choice['given']} is none of what it may be: {', '.join(_choices_at(path.split('.')))}"
+    table = _ELEMENT.split(path)[0]
+    place = places.get(table) or next((v for key, v in places.items() if key.startswith(f"{table}.")), source)
     return f"{place}: {path or 'the settings'}: {what}"
 
 
-def _is_struct(kind: Any) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
-
-
-def _fields_at(path: list[str]) -> tuple[str, ...]:
-    kind: Any = Settings
+def _type_at(path: Sequence[str]) -> types.Type:
+    """What stands at a path: its type, of an array that of its elements."""
+    found: types.Type = types.type_info(Settings)
     for key in path:
-        fields = {field.name: field.type for field in msgspec.structs.fields(kind)} if _is_struct(kind) else {}
-        kind = ModelSettings if kind == dict[str, ModelSettings] else fields.get(key, kind)
-    return tuple(kind.__struct_fields__) if hasattr(kind, "__struct_fields__") else ()
+        if isinstance(found, types.DictType):
+            found = found.value_type
+        elif isinstance(found, types.StructType):
+            name = _ELEMENT.split(key)[0]
+            found = next((field.type for field in found.fields if field.name == name), found)
+        if isinstance(found, types.VarTupleType) and _ELEMENT.search(key):
+            found = found.item_type
+    return found
+
+
+def _fields_at(path: Sequence[str]) -> tuple[str, ...]:
+    found = _type_at(path)
+    return tuple(field.name for field in found.fields) if isinstance(found, types.StructType) else ()
+
+
+def _choices_at(path: Sequence[str]) -> list[str]:
+    found = _type_at(path)
+    return [str(value) for value in found.values] if isinstance(found, types.LiteralType) else []

@@ -7,6 +7,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from schemas.setting_checks import require_distinct, require_order
+
 __all__ = ["ConsoleSettings"]
 
 
@@ -70,3 +72,11 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     metrics_everywhere: bool = False
     """Serve /metrics to every address; otherwise to loopback and to signed-in admins alone."""
+
+    def __post_init__(self) -> None:
+        require_order(
+            self,
+            ("session_idle_seconds", "session_seconds_max"),
+            ("sign_in_failures_max", "sign_in_failures_per_address_max"),
+        )
+        require_distinct("image_origins", self.image_origins)

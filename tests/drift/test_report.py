@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import numpy as np
@@ -18,7 +20,7 @@ import pytest
 
 from drift.report import Reporter, ReportResult
 from drift.rows import ReportRequest
-from drift.settings import DriftSettings
+from drift.settings import CategoricalTest, DriftSettings, NumericTest
 
 READY_SECONDS_MAX = 120.0
 
@@ -193,3 +195,14 @@ def test_no_usage_statistics_leave_the_process(reporter: Reporter) -> None:
     tables = [Path(f"/proc/{reporter.pid}/net/{kind}") for kind in ("tcp", "tcp6", "udp", "udp6")]
     internet = {line.split()[9] for table in tables if table.exists() for line in table.read_text().splitlines()[1:]}
     assert not inodes & internet
+
+
+def test_evidently_knows_the_tests_that_settings_name() -> None:
+    """Each name of the settings is one of Evidently's for columns of its type; its sources say so without an import."""
+    known: dict[str, str] = {}
+    for file in importlib.metadata.files("evidently") or ():
+        if file.parent.name == "stattests":
+            for made in re.findall(r"StatTest\(\n(.*?)\n\)", str(file.read_text()), re.DOTALL):
+                known[re.findall(r'name="(\w+)"', made)[0]] = made
+    assert all("Numerical" in known[name] for name in get_args(NumericTest))
+    assert all("Categorical" in known[name] for name in get_args(CategoricalTest))
