@@ -8,12 +8,22 @@ import sys
 import structlog
 
 from agents.log_repeats import LogRepeats
+from schemas.visible import visible
 
 __all__ = ["set_up_logs"]
 
 NOISY = ("aiokafka", "faust", "mode", "uvicorn", "httpx", "httpcore", "litestar")
+TRACES = ("exception", "stack")
 TOLD_BY_US = ("clickhouse_connect", "urllib3")
 """What these warn of is raised as well, and told in a line that says what to do."""
+
+
+def seen_as_written(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A processor: what data brought into a line moves, colours and hides nothing on a terminal."""
+    return {
+        visible(name): visible(value if isinstance(value, str) else repr(value), "\n" if name in TRACES else "")
+        for name, value in event.items()
+    }
 
 
 def set_up_logs(role: str, *, level: int = logging.INFO) -> None:
@@ -30,7 +40,11 @@ def set_up_logs(role: str, *, level: int = logging.INFO) -> None:
         cache_logger_on_first_use=True,
     )
     if sys.stderr.isatty():
-        last: list[structlog.typing.Processor] = [structlog.dev.ConsoleRenderer()]
+        last: list[structlog.typing.Processor] = [
+            structlog.processors.format_exc_info,
+            seen_as_written,
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+        ]
     else:
         last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     handler = logging.StreamHandler(sys.stderr)

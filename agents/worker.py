@@ -16,6 +16,7 @@ from agents.logs import set_up_logs
 from agents.memory import settle_memory
 from agents.plan import ROLES, Plan, Role
 from agents.settings import Settings
+from schemas.visible import visible
 from streams.admin import check_reachable, create_topics, topic_ids
 from streams.app import create_app
 from streams.errors import KafkaUnreachable
@@ -64,7 +65,7 @@ def run_worker(settings: Settings, roles: Collection[Role], *, slot: str) -> int
     except SystemExit as end:
         failed = next((loop.failure for loop in plan.loops if loop.failure is not None), None)
         if failed is not None:
-            sys.stderr.write(f"{failed}\n")
+            sys.stderr.write(f"{visible(str(failed))}\n")
             return 1
         return end.code if isinstance(end.code, int) else 1
     return 0

@@ -15,6 +15,7 @@ import typer
 from watchloop import cli_backtest, cli_nouns, cli_query
 from watchloop.cli_shared import Config, Data, overridden, said, settings_of
 from watchloop.folder import make_folder
+from watchloop.screen import printing_console
 
 __all__ = ["app", "main"]
 
@@ -51,15 +52,13 @@ def up(
     config: Config = None,
 ) -> None:
     """Run everything here: embedded Kafka and ClickHouse, all roles, and the console."""
-    from rich.console import Console
-
     from watchloop.up import UpOptions, run_up
 
     settings = overridden(settings_of(config), kafka=kafka, clickhouse=clickhouse)
     options = UpOptions(
         data=data, port=port, own_kafka=kafka is not None, own_clickhouse=clickhouse is not None, config=config
     )
-    out = Console(soft_wrap=True)
+    out = printing_console()
     if demo is None:
         run_up(settings, options, out)
         return

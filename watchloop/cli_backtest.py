@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pathlib
-import sys
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -26,6 +25,7 @@ from watchloop.cli_table import (
     split,
 )
 from watchloop.errors import NoAccess, WatchloopError
+from watchloop.screen import print_json, print_line
 
 __all__ = ["add_to"]
 
@@ -119,11 +119,11 @@ def _run(
     if html is not None:
         _write(html, page_of(report, source.model, triage).encode())
     if as_json:
-        sys.stdout.write(text.decode() + "\n")
+        print_json(text.decode())
     elif out is None:
         print_report(report, source.model, triage)
     else:
-        typer.echo(verdict(report, triage))
+        print_line(verdict(report, triage))
 
 
 def with_triage(settings: Settings, model: str, changes: dict[str, Any], *, seed: int) -> Settings:

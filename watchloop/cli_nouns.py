@@ -6,17 +6,16 @@ import json
 import pathlib
 import secrets
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any, cast
 
 import msgspec
 import typer
-from rich.table import Table
 
 from schemas.person import Role
 from streams.settings import KafkaSettings
 from watchloop.cli_query import analyst
-from watchloop.cli_shared import Config, Data, overridden, printing_console, said, settings_of, settings_of_running
+from watchloop.cli_shared import Config, Data, overridden, said, settings_of, settings_of_running
 from watchloop.cli_table import (
     Confidence,
     Drop,
@@ -31,12 +30,13 @@ from watchloop.cli_table import (
     split,
 )
 from watchloop.errors import WatchloopError
+from watchloop.screen import date_of, print_json, print_line, printing_console, table_of
 
 __all__ = ["add_to"]
 
 HERE = pathlib.Path("data")
 ANSWER_SECONDS_MAX = 5.0
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON; times are epoch milliseconds.")]
 ROLES: tuple[Role, ...] = ("reviewer", "on-call", "admin")
 
 topics = typer.Typer(help="The Kafka topics of watchloop.", no_args_is_help=True)
@@ -94,7 +94,8 @@ def list_alerts(model: str = "", as_json: Json = False, data: Data = HERE, confi
     from warehouse.queries import recent_alerts
 
     with analyst(config, data) as found:
-        print_rows([msgspec.to_builtins(alert) for alert in recent_alerts(found.query, model)], as_json=as_json)
+        rows = [msgspec.to_builtins(alert) for alert in recent_alerts(found.query, model)]
+    print_rows(rows, as_json=as_json, times=("fired_at", "changed_at"))
 
 
 @models.command("list", epilog="Example: watchloop models list --json")
@@ -104,7 +105,8 @@ def list_models(model: str = "", as_json: Json = False, data: Data = HERE, confi
     from warehouse.queries import versions
 
     with analyst(config, data) as found:
-        print_rows([msgspec.to_builtins(version) for version in versions(found.query, model)], as_json=as_json)
+        rows = [msgspec.to_builtins(version) for version in versions(found.query, model)]
+    print_rows(rows, as_json=as_json, times=("created_at",))
 
 
 @users.command("list", epilog="Example: watchloop users list")
@@ -241,20 +243,17 @@ def kafka_of(config: pathlib.Path | None, data: pathlib.Path) -> KafkaSettings:
     return kafka
 
 
-def print_line(line: str) -> None:
-    """One line for a person."""
-    typer.echo(line)
-
-
-def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
-    """Rows as a table, or as JSON."""
+def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool, times: Collection[str] = ()) -> None:
+    """Rows as a table, or as JSON; ``times`` are epoch milliseconds, which a table shows as dates."""
     if as_json:
-        typer.echo(json.dumps(list(rows), indent=2, default=str))
-        return
-    if not rows:
-        typer.echo("none")
-        return
-    table = Table(*rows[0])
-    for row in rows:
-        table.add_row(*(", ".join(map(str, v)) if isinstance(v, list) else str(v) for v in row.values()))
-    printing_console().print(table)
+        print_json(json.dumps(list(rows), indent=2, default=str))
+    elif not rows:
+        print_line("none")
+    else:
+        printing_console().print(table_of(rows[0], [[_cell(*item, times) for item in row.items()] for row in rows]))
+
+
+def _cell(name: str, value: object, times: Collection[str]) -> str:
+    if name in times and isinstance(value, int):
+        return date_of(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

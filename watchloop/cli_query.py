@@ -6,6 +6,7 @@ import contextlib
 import enum
 import json
 import pathlib
+import re
 import sys
 from collections.abc import Iterator
 from typing import Annotated
@@ -14,9 +15,10 @@ import typer
 
 from agents.settings import Settings
 from warehouse.client import Warehouse
-from watchloop.cli_shared import Config, Data, printing_console, said, settings_of_running
-from watchloop.errors import NoAccess
+from watchloop.cli_shared import Config, Data, said, settings_of_running
+from watchloop.errors import NoAccess, WatchloopError
 from watchloop.folder import DataFolder
+from watchloop.screen import print_answer, print_error, print_json, print_line, printing_console, table_of
 
 __all__ = ["add_to"]
 
@@ -30,8 +32,19 @@ class Format(enum.StrEnum):
     PARQUET = "parquet"
 
 
-CLICKHOUSE_FORMATS = {Format.CSV: "CSVWithNames", Format.PARQUET: "Parquet", Format.JSON: "JSONEachRow"}
+CLICKHOUSE_FORMATS = {
+    Format.TABLE: "JSONCompact",
+    Format.CSV: "CSVWithNames",
+    Format.PARQUET: "Parquet",
+    Format.JSON: "JSONEachRow",
+}
 TABLE_ROWS_MAX = 1_000
+
+FORMULA = re.compile(rb'(?:\A|(?<=[,\n]))"(?=[=+\-@\t\r\n]|\xef\xbc[\x9d\x8b\x8d\xa0])')
+"""The quote before a text that spreadsheets take for a formula (OWASP, CSV Injection), full-width signs too.
+
+ClickHouse quotes texts and never numbers, and doubles a quote within one, so nothing else looks like it.
+"""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -45,22 +58,49 @@ def query(
     format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the answer.")] = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     out: Annotated[pathlib.Path | None, typer.Option(help="Write the answer into a file.")] = None,
+    spreadsheet_safe: Annotated[
+        bool,
+        typer.Option("--spreadsheet-safe", help="CSV: put ' before texts that a spreadsheet would run as a formula."),
+    ] = False,
     data: Data = pathlib.Path("data"),
     config: Config = None,
 ) -> None:
     """Ask ClickHouse as the user analyst, who only reads."""
     chosen = Format.JSON if as_json else format_
     text = sys.stdin.read() if sql == "-" else sql
+    if spreadsheet_safe and chosen is not Format.CSV:
+        raise WatchloopError("--spreadsheet-safe is for --format csv; other formats keep a text apart from a formula")
+    if chosen is Format.PARQUET and out is None and sys.stdout.isatty():
+        raise WatchloopError("--format parquet is not for a terminal: name a file with --out, or use a pipe")
     with analyst(config, data) as warehouse:
-        answer = _table(warehouse, text) if chosen is Format.TABLE else warehouse.raw(text, CLICKHOUSE_FORMATS[chosen])
+        answer = warehouse.raw(text, CLICKHOUSE_FORMATS[chosen])
+    if chosen is Format.CSV:
+        answer = _without_formulas(answer) if spreadsheet_safe else _warned(answer)
     if out is not None:
         try:
             out.write_bytes(answer)
         except OSError as error:
             raise NoAccess(f"{out}: cannot be written ({error.strerror})") from error
+    elif chosen is Format.TABLE:
+        _print_table(answer)
+    elif chosen is Format.JSON and answer:
+        print_json(answer.decode("utf-8", "replace"))
     else:
-        sys.stdout.buffer.write(answer)
-        sys.stdout.flush()
+        print_answer(answer)
+
+
+def _warned(answer: bytes) -> bytes:
+    """The answer as it is: for programs the data must stay the data. Who opens it in a spreadsheet is told."""
+    if FORMULA.search(answer):
+        print_error(
+            "watchloop: note: some texts begin with =, +, -, @, a tab or a line end: a spreadsheet runs them as"
+            " formulas; --spreadsheet-safe puts ' before them"
+        )
+    return answer
+
+
+def _without_formulas(answer: bytes) -> bytes:
+    return FORMULA.sub(b"\"'", answer)
 
 
 @contextlib.contextmanager
@@ -104,27 +144,36 @@ def _stopped(settings: Settings, folder: DataFolder) -> Iterator[Warehouse]:
         )
 
 
-def _table(warehouse: Warehouse, sql: str) -> bytes:
-    from rich.table import Table
+class Digits(str):
+    """A number in the very digits of an answer."""
 
-    answer = warehouse.raw(sql, "JSONCompact")
+    __slots__ = ()
+
+
+def _print_table(answer: bytes) -> None:
+    """JSONCompact as a table; another format, which the statement names, is printed as it is."""
     try:
-        found = json.loads(answer)
+        found = json.loads(answer.decode("utf-8", "backslashreplace"), parse_float=Digits, parse_int=Digits)
         names, rows = [column["name"] for column in found["meta"]], found["data"]
     except (ValueError, KeyError, TypeError):
-        return answer
-    table = Table(*names)
-    for row in rows[:TABLE_ROWS_MAX]:
-        table.add_row(*(_cell(value) for value in row))
-    console = printing_console()
-    with console.capture() as captured:
-        console.print(table)
-        if len(rows) > TABLE_ROWS_MAX:
-            console.print(f"the first {TABLE_ROWS_MAX} of {len(rows)} rows; --format csv has them all")
-    return captured.get().encode()
+        print_answer(answer)
+        return
+    cells = [["" if value is None else _text(value) for value in row] for row in rows[:TABLE_ROWS_MAX]]
+    printing_console().print(table_of(names, cells))
+    if len(rows) > TABLE_ROWS_MAX:
+        print_line(f"the first {TABLE_ROWS_MAX} of {len(rows)} rows; --format csv has them all")
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, dict | list):
-        return json.dumps(value)
-    return "" if value is None else str(value)
+def _text(value: object, *, quoted: bool = False) -> str:
+    """A value of an answer as a person reads it; arrays and maps as JSON."""
+    match value:
+        case Digits():
+            return value
+        case str():
+            return json.dumps(value, ensure_ascii=False) if quoted else value
+        case dict():
+            return "{" + ", ".join(f"{_text(k, quoted=True)}: {_text(v, quoted=True)}" for k, v in value.items()) + "}"
+        case list():
+            return "[" + ", ".join(_text(one, quoted=True) for one in value) + "]"
+        case _:
+            return json.dumps(value)

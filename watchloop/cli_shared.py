@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import functools
 import pathlib
-import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
+from typing import Annotated, ParamSpec, TypeVar
 
 import msgspec
 import typer
@@ -18,18 +17,15 @@ from streams.settings import checked
 from warehouse.errors import WarehouseError
 from watchloop.errors import WatchloopError, WrongSetting
 from watchloop.folder import DataFolder
+from watchloop.screen import print_error
 from watchloop.settings import load_settings
 
-__all__ = ["Config", "Data", "overridden", "printing_console", "said", "settings_of", "settings_of_running"]
-
-if TYPE_CHECKING:
-    from rich.console import Console
+__all__ = ["Config", "Data", "overridden", "said", "settings_of", "settings_of_running"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 EXIT_WRONG = 2
-PIPE_COLUMNS = 20_000
 
 Config = Annotated[pathlib.Path | None, typer.Option("--config", help="A watchloop.toml; the one here by default.")]
 Data = Annotated[pathlib.Path, typer.Option("--data", help="Folder of the embedded servers and keys.")]
@@ -43,17 +39,10 @@ def said(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except (WatchloopError, StreamsError, WarehouseError, KeyFileError) as error:
-            sys.stderr.write(f"watchloop: {error}\n")
+            print_error(f"watchloop: {error}")
             raise typer.Exit(EXIT_WRONG) from error
 
     return run
-
-
-def printing_console() -> Console:
-    """Where tables go; a pipe or a file gets them as wide as they are, nothing is cut."""
-    from rich.console import Console
-
-    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else PIPE_COLUMNS)
 
 
 def settings_of(config: pathlib.Path | None) -> Settings:

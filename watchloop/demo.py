@@ -29,6 +29,7 @@ from watchloop.people import person_of, read_people, write_people
 from watchloop.progress import DemoProgress
 from watchloop.replay import Replay, ids_sent, send_labels
 from watchloop.reviewers import SimulatedReviewers, reviewer_names
+from watchloop.screen import say
 from watchloop.summary import print_summary
 from watchloop.table import Columns, RecordedTable
 from watchloop.up import ADMIN, Running, UpOptions, print_addresses, stoppable, up
@@ -116,8 +117,9 @@ class Session:
         """The whole session."""
         already = self._sent(PREDICTIONS)
         if already:
-            self._out.print(
-                f"{len(already)} predictions of an earlier run are here already; the replay goes on with the rest."
+            say(
+                self._out,
+                f"{len(already)} predictions of an earlier run are here already; the replay goes on with the rest.",
             )
         rate = len(self._source) / self._demo.seconds if self._demo.seconds else 0.0
         replay = Replay(self._running.settings.kafka, self._source, events_per_second=rate, already=already)
@@ -142,7 +144,7 @@ class Session:
             return
         print_summary(self._out, self._demo.name, run_summary(self._warehouse.query, self._demo.name), self._source)
         if not self._demo.exit:
-            self._out.print("[dim]the console stays up; Ctrl-C stops everything[/dim]")
+            say(self._out, "the console stays up; Ctrl-C stops everything", "dim")
             self._stop.wait()
         reviewers.stop()
 
@@ -199,7 +201,7 @@ class Session:
         for what, done in steps:
             progress.say(f"waiting for the last {what}")
             if not self._until(done, progress, replay, reviewers, DRAIN_SECONDS_MAX) and not self._stop.is_set():
-                self._out.print(f"[yellow]not all {what} arrived within {DRAIN_SECONDS_MAX:g} s[/yellow]")
+                say(self._out, f"not all {what} arrived within {DRAIN_SECONDS_MAX:g} s", "yellow")
 
     def _is_answered(self) -> bool:
         rows = self._query(

@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from review.console.desk import LoopState
+from schemas.visible import visible
+from watchloop.screen import say
 
 __all__ = ["DemoProgress"]
 
@@ -26,7 +28,7 @@ class DemoProgress:
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             console=out,
             disable=not out.is_terminal,
         )
@@ -45,16 +47,16 @@ class DemoProgress:
         """The newest figures."""
         line = describe(state, answered)
         if self._out.is_terminal:
-            self._bar.update(self._task, completed=sent, description=line)
+            self._bar.update(self._task, completed=sent, description=visible(line))
             return
         step = int(sent / max(1, self._events) / PLAIN_EVERY_SHARE)
         if step > self._said:
             self._said = step
-            self._out.print(f"replayed {sent} of {self._events}; {line}", highlight=False)
+            say(self._out, f"replayed {sent} of {self._events}; {line}")
 
     def say(self, line: str) -> None:
         """One line of what is waited for."""
-        self._out.print(f"[dim]{line}[/dim]", highlight=False)
+        say(self._out, line, "dim")
 
 
 def describe(state: LoopState | None, answered: int) -> str:

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import inspect as types
 
 from agents.settings import Settings
+from watchloop.screen import print_error
 
 __all__ = ["PAGE", "main", "settings_page"]
 
@@ -159,10 +160,10 @@ def bounds(info: types.Type) -> str:
 def main() -> None:
     """Write the page; exit code 2 where there is no source tree to write it into."""
     if not PAGE.parent.is_dir():
-        sys.stderr.write(f"{PAGE.parent}: there is no such folder; run this in a source tree of watchloop\n")
+        print_error(f"{PAGE.parent}: there is no such folder; run this in a source tree of watchloop")
         sys.exit(2)
     PAGE.write_text(settings_page())
-    sys.stderr.write(f"{PAGE} written\n")
+    print_error(f"{PAGE} written")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,10 @@ from __future__ import annotations
 import itertools
 
 from rich.console import Console
-from rich.table import Table
 
 from warehouse.queries import RunSummary
 from watchloop.frozen import Replayable
+from watchloop.screen import table_of
 
 __all__ = ["print_summary"]
 
@@ -17,29 +17,30 @@ ALERTS_SHOWN_MAX = 20
 
 def print_summary(out: Console, model: str, summary: RunSummary, source: Replayable) -> None:
     """Counts, alerts, and three accuracies over the same events."""
-    table = Table(title=f"{model}: what the loop did (from ClickHouse)", show_header=False, title_justify="left")
-    table.add_row("events", f"{summary.events}")
-    table.add_row("verdicts", ", ".join(f"{count} {name}" for name, count in summary.verdicts.items()))
-    table.add_row("rejects", f"{summary.rejects}")
-    table.add_row("tasks answered", f"{summary.tasks_answered}")
-    table.add_row("corrections", ", ".join(f"{count} by {name}" for name, count in summary.corrections.items()) or "0")
-    table.add_row(
-        "model versions",
-        f"{len(summary.versions)}" + (f", last {summary.versions[-1].version}" if summary.versions else ""),
-    )
     found = summary.accuracies
-    table.add_row("accuracy of the frozen model", share(found.frozen))
-    table.add_row("accuracy of the learned model", share(found.learned))
-    table.add_row("accuracy after review", share(found.after_review))
-    table.add_row("repeating the last label", share(no_change(source.truths)))
-    out.print(table)
-    alerts = Table(title=f"{len(summary.alerts)} alerts", title_justify="left")
-    for name in ("fired at event", "signal", "detector", "severity", "state"):
-        alerts.add_column(name)
-    for alert in summary.alerts[:ALERTS_SHOWN_MAX]:
-        alerts.add_row(f"{alert.fired_at_event}", alert.signal, alert.detector, alert.severity, alert.state)
+    rows = [
+        ("events", summary.events),
+        ("verdicts", ", ".join(f"{count} {name}" for name, count in summary.verdicts.items())),
+        ("rejects", summary.rejects),
+        ("tasks answered", summary.tasks_answered),
+        ("corrections", ", ".join(f"{count} by {name}" for name, count in summary.corrections.items()) or "0"),
+        (
+            "model versions",
+            f"{len(summary.versions)}" + (f", last {summary.versions[-1].version}" if summary.versions else ""),
+        ),
+        ("accuracy of the frozen model", share(found.frozen)),
+        ("accuracy of the learned model", share(found.learned)),
+        ("accuracy after review", share(found.after_review)),
+        ("repeating the last label", share(no_change(source.truths))),
+    ]
+    out.print(table_of((), rows, title=f"{model}: what the loop did (from ClickHouse)"))
     if summary.alerts:
-        out.print(alerts)
+        alerts = [
+            (alert.fired_at_event, alert.signal, alert.detector, alert.severity, alert.state)
+            for alert in summary.alerts[:ALERTS_SHOWN_MAX]
+        ]
+        heads = ("fired at event", "signal", "detector", "severity", "state")
+        out.print(table_of(heads, alerts, title=f"{len(summary.alerts)} alerts"))
 
 
 def share(value: float | None) -> str:

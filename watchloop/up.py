@@ -22,6 +22,7 @@ from streams.admin import create_topics
 from watchloop.errors import ConsoleRefused, PortTaken
 from watchloop.folder import ClickHouseEndpoint, DataFolder, Endpoints
 from watchloop.people import person_of, read_people, write_people
+from watchloop.screen import say
 from watchloop.servers import servers
 from watchloop.supervisor import Supervisor
 from watchloop.workers import Workers, WorkerSpec
@@ -76,10 +77,10 @@ def up(settings: Settings, options: UpOptions, out: Console) -> Iterator[Running
     folder = DataFolder(options.data)
     port = settings.console.port if options.port is None else options.port
     port = free_port(settings.console.host, port)
-    say: Callable[[str], None] = lambda line: out.print(f"[dim]{line}[/dim]", highlight=False)  # noqa: E731
+    progress: Callable[[str], None] = lambda line: say(out, line, "dim")  # noqa: E731
     with (
         folder.own(),
-        servers(settings, folder, own_kafka=options.own_kafka, own_clickhouse=options.own_clickhouse, say=say) as (
+        servers(settings, folder, own_kafka=options.own_kafka, own_clickhouse=options.own_clickhouse, say=progress) as (
             found,
             started,
         ),
@@ -87,14 +88,14 @@ def up(settings: Settings, options: UpOptions, out: Console) -> Iterator[Running
         create_topics(found.kafka)
         environment = _environment(found, folder, port, options)
         workers = Workers(WORKERS, environment, folder.log, found.worker.stop_seconds_max)
-        supervisor = Supervisor(lambda line: out.print(f"[yellow]{line}[/yellow]", highlight=False))
+        supervisor = Supervisor(lambda line: say(out, line, "yellow"))
         supervisor.watch(started)
         try:
             supervisor.watch(workers.start())
             admin_password = _admin(found, folder)
             yield Running(found, folder, _endpoints(found, port), supervisor, admin_password)
         finally:
-            say("stopping")
+            progress("stopping")
             workers.stop()
 
 
@@ -113,10 +114,10 @@ def run_up(settings: Settings, options: UpOptions, out: Console) -> None:
 def print_addresses(running: Running, out: Console) -> None:
     """Where everything is, and how to get in."""
     endpoints, analyst = running.endpoints, running.endpoints.clickhouse.users["analyst"]
-    out.print(f"console     {endpoints.console}  sign in as {ADMIN} / {running.admin_password}", highlight=False)
-    out.print(f"kafka       {endpoints.kafka}", highlight=False)
-    out.print(f"clickhouse  {endpoints.clickhouse.url}  user analyst / {analyst}", highlight=False)
-    out.print(f"[dim]also in {running.folder.endpoints_file}; Ctrl-C stops everything[/dim]", highlight=False)
+    say(out, f"console     {endpoints.console}  sign in as {ADMIN} / {running.admin_password}")
+    say(out, f"kafka       {endpoints.kafka}")
+    say(out, f"clickhouse  {endpoints.clickhouse.url}  user analyst / {analyst}")
+    say(out, f"also in {running.folder.endpoints_file}; Ctrl-C stops everything", "dim")
 
 
 @contextlib.contextmanager

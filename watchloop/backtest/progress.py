@@ -7,7 +7,9 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from schemas.visible import visible
 from watchloop.backtest.loop import Loop
+from watchloop.screen import printing_console
 
 __all__ = ["BacktestProgress"]
 
@@ -16,13 +18,13 @@ class BacktestProgress:
     """Replayed events, and how the loop stands."""
 
     def __init__(self, events: int, console: Console | None = None) -> None:
-        out = console or Console(stderr=True)
+        out = console or printing_console(stderr=True)
         self._bar = Progress(
             TextColumn("backtest"),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             console=out,
             disable=not out.is_terminal,
             transient=True,
@@ -47,4 +49,4 @@ class BacktestProgress:
             f"{score.reviewed} reviewed, {len(loop.alerts)} alerts, in charge: {loop.learner.version},"
             f" accuracy {score.accuracy_model:.3f} → {score.accuracy_learned:.3f}"
         )
-        self._bar.update(self._task, completed=score.events, description=line)
+        self._bar.update(self._task, completed=score.events, description=visible(line))

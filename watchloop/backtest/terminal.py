@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from rich.console import Console
-from rich.table import Table
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from review.settings import TriageSettings
 from watchloop.backtest.report import BacktestReport
+from watchloop.screen import printing_console, say, table_of
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
 
 __all__ = ["figures", "percent", "print_report", "verdict"]
 
@@ -66,25 +71,34 @@ def figures(report: BacktestReport) -> list[tuple[str, str]]:
 
 def print_report(report: BacktestReport, model: str, triage: TriageSettings, out: Console | None = None) -> None:
     """Figures, alerts, slices, and the verdict."""
-    console = out or Console(soft_wrap=True)
-    table = Table(title=f"{model}: what the loop would have done", show_header=False, title_justify="left")
-    for name, value in figures(report):
-        table.add_row(name, value)
-    console.print(table)
+    console = out or printing_console()
+    console.print(table_of((), figures(report), title=f"{model}: what the loop would have done"))
     if report.alerts:
-        alerts = Table("after event", "signal", "detector", "severity", title="alerts", title_justify="left")
-        for alert in report.alerts[:ALERTS_SHOWN_MAX]:
-            alerts.add_row(f"{alert.at}", alert.signal, alert.detector, alert.severity)
-        if len(report.alerts) > ALERTS_SHOWN_MAX:
-            alerts.caption = f"{len(report.alerts) - ALERTS_SHOWN_MAX} more are in the JSON"
-        console.print(alerts)
+        alerts: list[tuple[object, ...]] = [
+            (found.at, found.signal, found.detector, found.severity) for found in report.alerts
+        ]
+        console.print(
+            _first(("after event", "signal", "detector", "severity"), alerts, ALERTS_SHOWN_MAX, title="alerts")
+        )
     if report.slices:
-        slices = Table("slice", "events", "estimate", "interval", "truth", title="slices", title_justify="left")
-        for found in report.slices[:SLICES_SHOWN_MAX]:
-            interval = "too few random reviews" if found.low is None else f"{found.low:.3f} to {found.high:.3f}"
-            estimate = "–" if found.estimate is None else f"{found.estimate:.3f}"
-            slices.add_row(found.slice, f"{found.events}", estimate, interval, f"{found.truth:.3f}")
-        if len(report.slices) > SLICES_SHOWN_MAX:
-            slices.caption = f"{len(report.slices) - SLICES_SHOWN_MAX} more are in the JSON"
-        console.print(slices)
-    console.print(verdict(report, triage), highlight=False)
+        slices: list[tuple[object, ...]] = [
+            (
+                found.slice,
+                found.events,
+                "–" if found.estimate is None else f"{found.estimate:.3f}",
+                "too few random reviews" if found.low is None else f"{found.low:.3f} to {found.high:.3f}",
+                f"{found.truth:.3f}",
+            )
+            for found in report.slices
+        ]
+        console.print(
+            _first(("slice", "events", "estimate", "interval", "truth"), slices, SLICES_SHOWN_MAX, title="slices")
+        )
+    say(console, verdict(report, triage))
+
+
+def _first(heads: Sequence[str], rows: Sequence[Sequence[object]], shown_max: int, *, title: str) -> Table:
+    """The first rows, and how many there are beyond them."""
+    more = len(rows) - shown_max
+    caption = f"{more} more are in the JSON" if more > 0 else ""
+    return table_of(heads, rows[:shown_max], title=title, caption=caption)

@@ -1,0 +1,34 @@
+"""Texts from outside, safe to show: what a terminal would obey, or nobody would see, is written out."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Final
+
+__all__ = ["is_visible", "visible"]
+
+FILLERS: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]")
+"""Letters and marks that draw nothing although they count as printable (Unicode, Default_Ignorable_Code_Point)."""
+
+
+def visible(text: str, keep: str = "") -> str:
+    r"""The text with every character that is not seen as itself written as an escape of Python.
+
+    Those are control characters (line ends too), the marks that turn the direction of writing, zero-width and other
+    format characters, surrogates, and what Unicode has not assigned; characters of ``keep`` stay. What is left cannot
+    move a cursor, colour, link, or hide a part of itself. Spaces of all widths stay.
+
+    >>> visible("a\x1b[31mb\u202ec\n")
+    'a\\x1b[31mb\\u202ec\\n'
+    """
+    if text.isprintable() and FILLERS.search(text) is None:
+        return text
+    return "".join(one if one in keep or is_visible(one) else one.encode("unicode_escape").decode() for one in text)
+
+
+def is_visible(character: str) -> bool:
+    """Whether a character is seen as itself: printable, or a space."""
+    if FILLERS.match(character):
+        return False
+    return character.isprintable() or unicodedata.category(character) == "Zs"
