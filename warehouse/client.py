@@ -50,15 +50,15 @@ class Warehouse:
 
     def __init__(self, settings: ClickHouseSettings) -> None:
         self.settings = settings
+        self._user, self._password = settings.user, settings.password
         self._client: Any = None
         self._lock = threading.Lock()
 
     def as_analyst(self) -> Warehouse:
         """The same ClickHouse as the user that only reads."""
-        settings = self.settings
-        changed = {"user": settings.analyst_user, "password": settings.analyst_password}
-        fields = {name: getattr(settings, name) for name in settings.__struct_fields__}
-        return Warehouse(ClickHouseSettings(**{**fields, **changed}))
+        analyst = Warehouse(self.settings)
+        analyst._user, analyst._password = self.settings.analyst_user, self.settings.analyst_password
+        return analyst
 
     def install(self) -> None:
         """Create the database, its tables and views where they lack."""
@@ -167,8 +167,8 @@ class Warehouse:
                 host=address.hostname,
                 port=address.port or (8443 if address.scheme == "https" else 8123),
                 interface=address.scheme,
-                username=settings.user,
-                password=settings.password,
+                username=self._user,
+                password=self._password,
                 database=database or "default",
                 connect_timeout=settings.connect_seconds_max,
                 send_receive_timeout=settings.query_seconds_max,
@@ -192,7 +192,7 @@ class Warehouse:
         where = f"ClickHouse at {self.settings.url}"
         detail = one_line(str(error).partition("server response: ")[2] or str(error))
         if code in AUTHENTICATION_CODES:
-            text = f"{where} refuses user {self.settings.user!r}: check user and password in [clickhouse]"
+            text = f"{where} refuses user {self._user!r}: check user and password in [clickhouse]"
             return AuthenticationRefused(text, code=code, detail=detail)
         if code == 0 and isinstance(error, OperationalError):
             return ClickHouseUnreachable(
