@@ -20,18 +20,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import IO, Any, Final
 
 import msgspec
 
+from warehouse.analyst_rules import AnalystRules
 from warehouse.embedded_process import PASSWORDS_VARIABLE, EmbeddedClickHouse
 from warehouse.engine_settings import analyst_base, write_config, writer_base
 from warehouse.errors import one_line
 from warehouse.http_app import ANALYST, WRITER, Answer, HttpApp
 from warehouse.http_protocol import Query, RefusedRequest
-from warehouse.readonly_guard import check_analyst, is_denied_table_function
 from warehouse.settings import EmbeddedClickHouseSettings
 from warehouse.sql_text import StatementKind
 
@@ -43,10 +44,6 @@ PART_BYTES_MIN: Final = 32 * 1024
 _OWNED: Final[list[IO[str]]] = []
 GLOBBING: Final = frozenset("?*{}")
 """What the engine does not take for itself in the name of a file."""
-FORMAT_QUERY: Final = "SELECT formatQuerySingleLine({q:String})"
-ESCAPES: Final = str.maketrans(
-    {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"}
-)
 
 
 class ChdbEngine:
@@ -69,8 +66,9 @@ class ChdbEngine:
         self._root = self._connect(self._address)
         self._root.query(f"CREATE DATABASE IF NOT EXISTS {_quoted(database)}")
         self.version, self.timezone = self._text("SELECT version(), timezone()").split("\t")
-        names = self._text("SELECT name FROM system.table_functions").split("\n")
-        self._denied = frozenset(name.lower() for name in names if is_denied_table_function(name))
+        self._rules = AnalystRules(
+            _asking(self._root), database=database, tree_bytes_max=settings.analyst_tree_bytes_max
+        )
         self._disk_lock = threading.Lock()
         self._disk_checked_at = float("-inf")
         self._stored_bytes = self._inserted_bytes = 0
@@ -111,15 +109,12 @@ class ChdbEngine:
             raise RefusedRequest(
                 164, "READONLY", "analyst: Cannot execute query in readonly mode. Only reading is allowed."
             )
-        escaped = query.sql.translate(ESCAPES)
-        formatted = _bytes(handle.query(FORMAT_QUERY, "TabSeparatedRaw", params={"q": escaped})).decode().strip()
-        if not formatted:
-            raise RuntimeError("Code: 49. DB::Exception: The engine did not format the query. (LOGICAL_ERROR)")
-        check_analyst(formatted, query.parameters, query.database, self._denied)
+        checked = self._rules.check(query, _asking(handle))
         for name, value in query.settings.items():
             handle.query(f"SET {name} = {_literal(value)}")
         handle.query(f"USE {_quoted(query.database)}")
-        return _answer_of(handle.query(formatted, query.format, params=query.parameters))
+        answer = handle.query(checked.sql, checked.format, params=query.parameters)
+        return replace(_answer_of(answer), format=checked.format)
 
     def _run_writer(self, handle: Any, query: Query) -> Answer:
         kind = query.statement.kind
@@ -214,6 +209,13 @@ def _emptied(folder: Path) -> Path:
 
 def _bytes(result: Any) -> bytes:
     return bytes(result.bytes())
+
+
+def _asking(handle: Any) -> Callable[[str, Mapping[str, str]], bytes]:
+    def ask(sql: str, parameters: Mapping[str, str]) -> bytes:
+        return _bytes(handle.query(sql, "TabSeparatedRaw", params=dict(parameters)))
+
+    return ask
 
 
 def _answer_of(result: Any) -> Answer:

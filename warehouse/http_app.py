@@ -42,9 +42,10 @@ _CODE = re.compile(r"Code: (\d+)\. ")
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the engine answered: the bytes in the format asked for, and what it read and wrote."""
+    """What the engine answered: the bytes, their format if not the query's, and what it read and wrote."""
 
     data: bytes | memoryview
+    format: str = ""
     rows_read: int = 0
     bytes_read: int = 0
     rows_written: int = 0
@@ -189,8 +190,8 @@ class HttpApp:
         data = bytes(answer.data)
         head = {"X-ClickHouse-Query-Id": query_id, "X-ClickHouse-Summary": _summary(answer)}
         if data or query.statement.kind is StatementKind.READ:
-            head["X-ClickHouse-Format"] = query.format
-            head["Content-Type"] = content_type_of(query.format)
+            head["X-ClickHouse-Format"] = answer.format or query.format
+            head["Content-Type"] = content_type_of(answer.format or query.format)
         encoding = compression.choose_encoding(headers.get("accept-encoding", "")) if query.compress else ""
         if encoding and len(data) >= compression.SMALLEST_WORTH_BYTES:
             data = compression.compress(data, encoding)

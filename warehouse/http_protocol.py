@@ -93,6 +93,7 @@ class Query:
 
     ``sql`` is the whole statement (an INSERT's data is in ``statement.insert``); ``parameters`` are the values of
     ``{name:Type}``, escaped as the client sent them; ``compress`` says that the client reads a compressed answer.
+    ``fallback_format`` is the format where the statement names none.
     """
 
     sql: str
@@ -103,6 +104,7 @@ class Query:
     parameters: dict[str, str] = field(default_factory=dict)
     query_id: str = ""
     compress: bool = False
+    fallback_format: str = DEFAULT_FORMAT
 
 
 def status_of_code(code: int) -> int:
@@ -147,7 +149,7 @@ def read_query(request: Request, *, query_bytes_max: int, database: str) -> Quer
         text = text + b"\n" + body if text else body
     if not text.strip():
         raise RefusedRequest(62, "SYNTAX_ERROR", "Empty query.")
-    statement = read_statement(text)
+    statement = read_statement(text, query_bytes_max)
     sql = _statement_text(text, statement, query_bytes_max)
     if statement.several:
         raise RefusedRequest(62, "SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed).")
@@ -168,6 +170,7 @@ def read_query(request: Request, *, query_bytes_max: int, database: str) -> Quer
         parameters={name[6:]: value for name, value in named.items() if name.startswith("param_")},
         query_id=named.get("query_id", ""),
         compress=named.get("enable_http_compression", "0") not in ("0", "false", ""),
+        fallback_format=fallback or DEFAULT_FORMAT,
     )
 
 

@@ -1,106 +1,188 @@
-"""What the user ``analyst`` may ask, beyond what ``readonly=1`` refuses.
+"""What the user ``analyst`` may ask, beyond what ``readonly=1`` refuses: the wall that rests on reading statements.
 
 As a library the engine runs as a local, trusted user: with ``readonly=1`` it refuses every change and most sources, but
-the function file() reads any file, DESCRIBE reaches out to any URL, and KILL QUERY ends the queries of others. The
-text examined here is the engine's own formatting of the statement (``formatQuerySingleLine``), which is also what is
-run, so a comment, a quoting or a heredoc cannot hide a name.
+the function file() reads any file, DESCRIBE reaches out to any URL, INTO OUTFILE writes, and a subquery may have
+settings of its own. So a statement is read by the engine itself, and what it read is held against lists of what is
+allowed (``analyst_grants``). Checked and run is one text: the engine's own formatting of the statement, in which there
+are no comments, no heredocs and one way of quoting. Its tree must give that text again, so that nothing is in the one
+and not in the other. The second wall, which does not read, is ``confinement``.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
+import msgspec
+
+from warehouse.analyst_grants import PARAMETER_TYPES_ALLOWED, SETTINGS_ALLOWED
 from warehouse.http_protocol import RefusedRequest
 from warehouse.sql_text import Token, tokens
+from warehouse.statement_tree import Grants, check_table, check_tree, denied, settings_refused
 
-__all__ = ["check_analyst", "is_denied_table_function"]
+__all__ = ["Checked", "Reader", "check_analyst", "check_settings", "check_text", "with_identifiers"]
 
 FIRST_WORDS: Final = frozenset({"SELECT", "WITH", "SHOW", "DESCRIBE", "EXISTS", "EXPLAIN", "("})
-
-TABLE_FUNCTIONS_ALLOWED: Final = frozenset(
-    {
-        "numbers", "numbers_mt",
-        "zeros", "zeros_mt", "values", "sqlstandardvalues", "generateseries", "generate_series",
-        "view", "null", "primes", "generaterandom", "format",
-    }
-)  # fmt: skip
-"""Table functions that read nothing but their arguments, in lower case."""
-
-NAMES_DENIED: Final = frozenset({"file", "eval", "catboostevaluate", "getserversetting", "structuretoprotobufschema"})
-"""Functions that reach outside the tables; denied as bare names too, because APPLY takes a function by its name."""
-
-SYSTEM_TABLES_ALLOWED: Final = frozenset(
-    {
-        "aggregate_function_combinators", "build_options", "collations", "columns", "completions", "contributors",
-        "data_skipping_indices", "data_type_families", "databases", "enabled_roles", "current_roles", "formats",
-        "functions", "keywords", "licenses", "merge_tree_settings", "numbers", "numbers_mt", "one", "parts",
-        "parts_columns", "projections",
-        "settings", "table_engines", "table_functions", "tables", "time_zones", "views", "zeros", "zeros_mt",
-    }
-)  # fmt: skip
-"""Tables of ``system`` that describe the schema; the others tell of other people's queries and of the machine."""
-
-_IDENTIFIER_PARAMETER = re.compile(r"\{\s*(\w+)\s*:\s*Identifier\s*\}")
+DESCRIBE: Final = "DESCRIBE TABLE "
+DESCRIBED: Final = "SELECT * FROM "
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_IDENTIFIER_VALUE: Final = re.compile(r"[A-Za-z0-9_]+")
+_SHAPE: Final = re.compile(r"[() ]")
+_NAMED_OBJECT: Final = re.compile(
+    r"(?:EXISTS|SHOW CREATE) (?:TEMPORARY )?(?P<what>TABLE|VIEW|DATABASE) "
+    r"(?P<names>(?:[A-Za-z0-9_]+|`[^`\\]+`)(?:\.(?:[A-Za-z0-9_]+|`[^`\\]+`))?)"
+)
+_PLAIN: Final = re.compile(r"SHOW (?:FUNCTIONS(?: I?LIKE '[^'\\]*')?|SETTING [a-z0-9_]+|ENGINES)")
+_FORMAT: Final = re.compile(r" FORMAT (?P<format>[A-Za-z0-9_]+)$")
 
 
-def is_denied_table_function(name: str) -> bool:
-    """Whether a table function reaches outside the tables."""
-    return name.lower() not in TABLE_FUNCTIONS_ALLOWED
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A statement that may run: exactly the text that was checked, and the format that it names, if any."""
+
+    sql: str
+    format: str = ""
 
 
-def check_analyst(
-    formatted: str, parameters: Mapping[str, str], database: str, table_functions_denied: frozenset[str]
-) -> None:
-    """Raise RefusedRequest where the analyst may not run this statement.
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """The engine's own reading of statements.
 
-    ``formatted`` is one statement as the engine formats it; ``table_functions_denied`` holds lower-case names.
+    ``format`` gives the statement on one line; ``tree`` the tree of such a line as JSON, and the line made of the tree.
     """
-    if database.lower() == "system":
-        raise _denied("the database system as the default; name its tables as system.NAME")
-    pieces = list(tokens(_with_identifiers(formatted, parameters).encode()))
+
+    format: Callable[[str], str]
+    tree: Callable[[str], tuple[bytes, str]]
+
+
+def check_settings(settings: Mapping[str, str]) -> None:
+    """Raise RefusedRequest where a request carries a setting that it may not; the engine refuses another value."""
+    if not settings.keys() <= SETTINGS_ALLOWED:
+        raise settings_refused()
+
+
+def check_analyst(sql: str, parameters: Mapping[str, str], grants: Grants, reader: Reader) -> Checked:
+    """The statement that may run instead of ``sql``; raises RefusedRequest where ``analyst`` may not ask it."""
+    for name in parameters:
+        if not _NAME.fullmatch(name):
+            raise denied(f"a parameter by the name {name!r}; letters, digits and _ are allowed")
+    formatted = reader.format(sql)
+    check_text(formatted)
+    filled = with_identifiers(formatted, parameters)
+    if filled != formatted:
+        formatted = reader.format(filled)
+        check_text(formatted)
+    simple = _check_simple(formatted, grants)
+    if simple is not None:
+        return simple
+    # The engine gives no tree of DESCRIBE; what it describes is what SELECT reads.
+    readable = DESCRIBED + formatted.removeprefix(DESCRIBE) if formatted.startswith(DESCRIBE) else formatted
+    encoded, again = reader.tree(readable)
+    try:
+        tree = msgspec.json.decode(encoded.decode("utf-8", "replace"))
+    except (msgspec.DecodeError, RecursionError):
+        raise _unreadable() from None
+    wanted = check_tree(tree, grants)
+    if _shape(again) != _shape(readable):
+        raise _unreadable()
+    return Checked(formatted, wanted)
+
+
+def check_text(formatted: str) -> None:
+    """Raise RefusedRequest for what no tree is needed to see; ``formatted`` is on one line, as the engine writes it."""
+    pieces = list(tokens(formatted.encode()))
     words = [token.text.upper() for token in pieces[:2]]
     if not words or words[0] not in FIRST_WORDS:
         raise RefusedRequest(
             164, "READONLY", "analyst: Cannot execute query in readonly mode. Only reading is allowed."
         )
-    if words == ["SHOW", "PROCESSLIST"]:
-        raise _denied("the queries of other people")
     for index, token in enumerate(pieces):
-        following = pieces[index + 1 : index + 3]
-        _check_name(token, following, table_functions_denied)
-        if token.text == "SETTINGS" and pieces[index - 1].text != ".":
-            # The engine itself refuses them at the end of a statement, but not in a subquery.
-            raise RefusedRequest(164, "READONLY", "analyst: Cannot modify settings in readonly mode.")
+        if token.kind in ("word", "other", "number") and ("$" in token.text or not token.text.isascii()):
+            raise denied("$ outside quotes" if "$" in token.text else f"{token.text!r} outside quotes")
+        if token.kind == "string" and not token.text.startswith("'"):
+            raise denied("$ outside quotes")
+        if token.kind == "quoted" and ("\\" in token.text.replace("\\`", "") or not token.text.isprintable()):
+            raise denied("control characters in a name")
+        if token.text == "{":
+            _check_parameter(pieces[index + 1 :])
+        if token.text == "SETTINGS" and token.kind == "word" and pieces[index - 1].text not in (".", "CHANGED", "SHOW"):
+            raise settings_refused()
 
 
-def _check_name(token: Token, following: list[Token], table_functions_denied: frozenset[str]) -> None:
-    if token.kind not in ("word", "quoted"):
-        return
-    name = token.text.strip('`"').lower()
-    called = bool(following) and following[0].text == "("
-    if name in NAMES_DENIED or (called and (name in table_functions_denied or name.startswith("ai"))):
-        raise _denied(f"{name}()")
-    if name == "outfile":
-        raise _denied("INTO OUTFILE")
-    if name == "system" and len(following) == 2 and following[0].text == ".":
-        table = following[1].text.strip('`"').lower()
-        if table not in SYSTEM_TABLES_ALLOWED:
-            raise _denied(f"system.{table}")
+def with_identifiers(formatted: str, parameters: Mapping[str, str]) -> str:
+    """The statement with every ``{name:Identifier}`` filled in, quoted as an identifier."""
+    text = formatted.encode()
+    pieces = list(tokens(text))
+    done, parts = 0, []
+    for index, opening in enumerate(pieces[:-4]):
+        _brace, name, _colon, type_name, closing = pieces[index : index + 5]
+        if (opening.text, type_name.text, closing.text) != ("{", "Identifier", "}"):
+            continue
+        value = parameters.get(name.text, "")
+        if not _IDENTIFIER_VALUE.fullmatch(value):
+            raise denied(f"the identifier {value!r} as a parameter; letters, digits and _ are allowed")
+        parts += [text[done : opening.start], f"`{value}`".encode()]
+        done = closing.end
+    return b"".join([*parts, text[done:]]).decode()
 
 
-def _with_identifiers(formatted: str, parameters: Mapping[str, str]) -> str:
-    """The statement with ``{name:Identifier}`` filled in, quoted as an identifier."""
-
-    def fill(match: re.Match[str]) -> str:
-        value = parameters.get(match.group(1), "")
-        if not re.fullmatch(r"[A-Za-z0-9_]+", value):
-            raise _denied(f"the identifier {value!r} as a parameter; letters, digits and _ are allowed")
-        return f"`{value}`"
-
-    return _IDENTIFIER_PARAMETER.sub(fill, formatted)
+def _check_parameter(pieces: list[Token]) -> None:
+    """``{name:Type}``: a name, and a type made of types that are known."""
+    if len(pieces) < 3 or not _NAME.fullmatch(pieces[0].text) or pieces[1].text != ":":
+        raise denied("{ } that hold no parameter")
+    end = _check_type(pieces, 2)
+    if end >= len(pieces) or pieces[end].text != "}":
+        raise denied("a parameter of that type")
 
 
-def _denied(what: str) -> RefusedRequest:
-    return RefusedRequest(497, "ACCESS_DENIED", f"analyst: Not enough privileges: may not use {what}.")
+def _check_type(pieces: list[Token], at: int) -> int:
+    """Where the type that begins at a token ends."""
+    depth = 0
+    while at < len(pieces):
+        token = pieces[at]
+        following = pieces[at + 1].text if at + 1 < len(pieces) else ""
+        if token.kind == "word" and token.text not in PARAMETER_TYPES_ALLOWED:
+            # An element of a Tuple may have a name; a type follows it.
+            named = depth > 0 and pieces[at - 1].text in ("(", ",") and following in PARAMETER_TYPES_ALLOWED
+            if not named or not _NAME.fullmatch(token.text):
+                raise denied(f"a parameter of the type {token.text}")
+        elif token.text in ("(", ")"):
+            depth += 1 if token.text == "(" else -1
+            if depth < 0:
+                return at
+        elif token.text == "}" and depth == 0:
+            return at
+        elif token.kind not in ("word", "number", "string") and token.text not in (",", "=", "-"):
+            raise denied("a parameter of that type")
+        at += 1
+    return at
+
+
+def _check_simple(formatted: str, grants: Grants) -> Checked | None:
+    """Statements of which the engine gives no tree: one name, or none; None where it is another."""
+    named = _FORMAT.search(formatted)
+    wanted = named.group("format") if named else ""
+    text = formatted[: named.start()] if named else formatted
+    if _PLAIN.fullmatch(text):
+        return Checked(formatted, wanted)
+    match = _NAMED_OBJECT.fullmatch(text)
+    if match is None:
+        return None
+    names = [name.strip("`") for name in re.findall(r"[A-Za-z0-9_]+|`[^`]+`", match.group("names"))]
+    if match.group("what") == "DATABASE":
+        check_table(names[0], "", grants)
+    else:
+        check_table(names[0] if len(names) == 2 else "", names[-1], grants)
+    return Checked(formatted, wanted)
+
+
+def _shape(text: str) -> str:
+    """A statement without brackets and blanks: the engine does not keep brackets that change nothing."""
+    return _SHAPE.sub("", text)
+
+
+def _unreadable() -> RefusedRequest:
+    reason = "analyst: This statement cannot be checked, and is not run. Write it in another way."
+    return RefusedRequest(48, "NOT_IMPLEMENTED", reason)

@@ -80,6 +80,8 @@ class EmbeddedClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forb
     """Rows of one answer to ``analyst``; then the query fails with code 396."""
     analyst_result_bytes_max: Annotated[int, Meta(ge=1_024)] = 256 * MIB
     """Bytes of one answer to ``analyst``; then the query fails with code 396."""
+    analyst_tree_bytes_max: Annotated[int, Meta(ge=1_024)] = 4 * MIB
+    """Bytes of the tree of one statement of ``analyst``, which is what is checked; beyond it fails with code 168."""
     analyst_memory_bytes_max: Annotated[int, Meta(ge=16 * MIB)] = 512 * MIB
     """Memory of one query of ``analyst``; then it fails with code 241."""
     start_seconds_max: Annotated[int, Meta(ge=1)] = 60

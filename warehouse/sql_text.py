@@ -1,4 +1,11 @@
-"""Just enough of ClickHouse's grammar to serve HTTP: where an INSERT's data begins, which format was asked for."""
+"""Just enough of ClickHouse's grammar to serve HTTP: where an INSERT's data begins, which format was asked for.
+
+The pieces are those of ClickHouse's own lexer: a word holds dollar signs, so that a heredoc begins only where no word
+does; comments nest; a quote that is never closed reaches to the end of the text. Each byte is looked at a bounded
+number of times.
+
+Source: src/Parsers/Lexer.cpp of ClickHouse
+"""
 
 from __future__ import annotations
 
@@ -6,20 +13,27 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 __all__ = ["Insert", "Statement", "StatementKind", "Token", "read_statement", "tokens"]
 
-_TOKEN = re.compile(
+# Possessive throughout: a piece is taken whole or not at all, and nothing is tried twice.
+_TOKEN: Final = re.compile(
     rb"""
-      (?P<space> \s+ | --[^\n]* | \#[ !][^\n]* | /\*.*?\*/ )
-    | (?P<string> '(?:[^'\\]|\\.|'')*' | \$(?P<tag>\w*)\$.*?\$(?P=tag)\$ )
-    | (?P<quoted> `(?:[^`\\]|\\.|``)*` | "(?:[^"\\]|\\.|"")*" )
-    | (?P<word> [A-Za-z_][A-Za-z0-9_]* )
-    | (?P<number> [0-9][0-9A-Za-z_.]* )
+      (?P<space> \s++ | (?:--|//)[^\n]*+ | \#[ !][^\n]*+ )
+    | (?P<comment> /\* )
+    | (?P<string> '(?:[^'\\]++|\\.|'')*+'? )
+    | (?P<heredoc> (?=\$[A-Za-z0-9_]*+\$) )
+    | (?P<quoted> `(?:[^`\\]++|\\.|``)*+`? | "(?:[^"\\]++|\\.|"")*+"? )
+    | (?P<word> [A-Za-z_$][A-Za-z0-9_$]*+ )
+    | (?P<number> [0-9][0-9A-Za-z_.]*+ )
     | (?P<other> . )
     """,
     re.VERBOSE | re.DOTALL,
 )
+_COMMENT_EDGE: Final = re.compile(rb"/\*|\*/")
+_HEREDOC_EDGE: Final = re.compile(rb"(?=(\$[A-Za-z0-9_]*+\$))")
+_DOLLAR_WORD: Final = re.compile(rb"[A-Za-z0-9_$]++")
 
 
 class StatementKind(Enum):
@@ -72,22 +86,62 @@ class Statement:
 
 def tokens(text: bytes) -> Iterator[Token]:
     """The tokens of a statement, without white space and comments."""
-    depth = 0
-    for match in _TOKEN.finditer(text):
-        kind = match.lastgroup or "other"
-        if kind == "space":
-            continue
-        piece = match.group()
-        if piece in (b")", b"]", b"}"):
-            depth = max(0, depth - 1)
-        yield Token(kind, piece.decode("utf-8", "replace"), match.start(), match.end(), depth)
-        if piece in (b"(", b"[", b"{"):
-            depth += 1
+    depth, start, length = 0, 0, len(text)
+    heredocs = _Heredocs(text)
+    while start < length:
+        match = _TOKEN.match(text, start)
+        assert match is not None  # the last alternative takes any byte
+        kind, end = match.lastgroup or "other", match.end()
+        if kind == "comment":
+            end = _comment_end(text, end)
+        elif kind == "heredoc":
+            kind, end = heredocs.read(start)
+        if kind not in ("space", "comment"):
+            piece = text[start:end]
+            if piece in (b")", b"]", b"}"):
+                depth = max(0, depth - 1)
+            yield Token(kind, piece.decode("utf-8", "replace"), start, end, depth)
+            if piece in (b"(", b"[", b"{"):
+                depth += 1
+        start = end
 
 
-def read_statement(text: bytes) -> Statement:
-    """What kind of statement this is; an INSERT is looked at up to where its data begins, others to their end."""
-    stream = tokens(text)
+class _Heredocs:
+    """Where ``$tag$ … $tag$`` ends; where no second tag follows, the first is a word."""
+
+    def __init__(self, text: bytes) -> None:
+        self._text = text
+        self._last: dict[bytes, int] | None = None
+
+    def read(self, start: int) -> tuple[str, int]:
+        """Kind and end of the token that begins at a dollar sign."""
+        if self._last is None:
+            self._last = {edge.group(1): edge.start() for edge in _HEREDOC_EDGE.finditer(self._text, start)}
+        edge = _HEREDOC_EDGE.match(self._text, start)
+        assert edge is not None
+        tag = edge.group(1)
+        if self._last[tag] < start + len(tag):
+            word = _DOLLAR_WORD.match(self._text, start)
+            assert word is not None
+            return "word", word.end()
+        return "string", self._text.index(tag, start + len(tag)) + len(tag)
+
+
+def _comment_end(text: bytes, start: int) -> int:
+    depth = 1
+    for edge in _COMMENT_EDGE.finditer(text, start):
+        depth += 1 if edge.group() == b"/*" else -1
+        if depth == 0:
+            return edge.end()
+    return len(text)
+
+
+def read_statement(text: bytes, head_bytes_max: int | None = None) -> Statement:
+    """What kind of statement this is; an INSERT is looked at up to where its data begins, others to their end.
+
+    Nothing behind ``head_bytes_max`` is looked at, an INSERT's data aside: who sets it refuses longer statements.
+    """
+    stream = tokens(text if head_bytes_max is None else text[:head_bytes_max])
     first = next(stream, None)
     if first is None:
         return Statement(StatementKind.CHANGE)

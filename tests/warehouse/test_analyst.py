@@ -74,6 +74,13 @@ WRITES = [
     "EXPLAIN SELECT 1 SETTINGS readonly = 0",
     "SELECT 1; DROP TABLE labels",
     "SELECT * FROM (SELECT 1 SETTINGS readonly = 0, max_memory_usage = 0)",
+    "SELECT 1 WHERE 1 IN (SELECT 1 SETTINGS max_memory_usage = 0)",
+    "SELECT * FROM view(SELECT 1 SETTINGS max_memory_usage = 0)",
+    "WITH (SELECT 1 SETTINGS max_memory_usage = 0) AS a SELECT a",
+    "EXPLAIN max_memory_usage = 0 SELECT 1",
+    "EXPLAIN header = 1 SELECT * FROM (SELECT 1 SETTINGS max_memory_usage = 0)",
+    "DESCRIBE labels SETTINGS max_memory_usage = 0",
+    "SELECT * FROM format(CSV, '1') SETTINGS format_schema = 'x'",
 ]
 
 
@@ -117,6 +124,30 @@ SOURCES = [
     "SELECT * FROM fileCluster('default', '{path}', 'LineAsString')",
     "SELECT * FROM merge('system', 'processes')",
     "SELECT * FROM Python(secret)",
+    "SELECT a$b$c, file('{path}'), a$b$c FROM (SELECT 1 AS `a$b$c`)",
+    "SELECT 1 AS a$b$, file('{path}') AS b$b$",
+    "SELECT {a$b$:String}, file('{path}'), {a$b$:String}",
+    "SELECT {p:Tuple(a$b$ UInt8)}, file('{path}'), {p:Tuple(a$b$ UInt8)}",
+    "SELECT 1 /* /* */ , file('{path}') /* */ */, file('{path}')",
+    "SELECT ‘a’, file(‘{path}’)",
+    "SELECT\u00a0file\u2003('{path}')",
+    "SELECT `fi\\x6ce`('{path}')",
+    "SELECT * REPLACE (file('{path}') AS dummy) FROM system.one",
+    "SELECT * APPLY(x -> (SELECT file('{path}'))) FROM system.one",
+    "SELECT sum(1) OVER (ORDER BY file('{path}'))",
+    "SELECT 1 AS a ORDER BY a WITH FILL INTERPOLATE (a AS file('{path}'))",
+    "SELECT * FROM numbers(length(file('{path}')))",
+    "SELECT * FROM format(LineAsString, file('{path}'))",
+    "SELECT * FROM values('a String', file('{path}'))",
+    "SELECT 1 WHERE 'x' IN (SELECT file('{path}'))",
+    "SHOW COLUMNS FROM labels WHERE field = file('{path}')",
+    "SHOW TABLES WHERE name = file('{path}')",
+    "EXPLAIN AST SELECT file('{path}')",
+    "EXPLAIN TABLE OVERRIDE file('{path}') PARTITION BY a",
+    "SELECT * FROM (EXPLAIN SELECT file('{path}'))",
+    "SELECT formatRow('Template', 1) FORMAT Template",
+    "FROM file('{path}', 'LineAsString')",
+    "(SELECT 1) UNION ALL (SELECT file('{path}'))",
 ]
 
 
@@ -142,6 +173,11 @@ NETWORK = [
     "SELECT * FROM mysql('127.0.0.1:1', 'd', 't', 'u', 'p')",
     "SELECT * FROM deltaLake('{url}/bucket/key')",
     "SELECT aiGenerate('hello')",
+    "SELECT hasColumnInTable('127.0.0.1', 'u', 'p', 'd', 't', 'c')",
+    "SELECT * FROM view(SELECT * FROM url('{url}', 'LineAsString'))",
+    "SELECT 1 IN url('{url}', 'LineAsString')",
+    "EXPLAIN TABLE OVERRIDE mysql('127.0.0.1:1', 'd', 't', 'u', 'p') PARTITION BY a",
+    "SELECT dictGet('d', 'a', 1)",
 ]
 
 
@@ -156,14 +192,130 @@ def test_the_network_is_out_of_reach(sql: str, analyst: Warehouse, clickhouse: C
 @pytest.mark.parametrize("table", ["processes", "server_settings", "user_directories", "query_log", "users", "errors"])
 def test_tables_about_the_machine_are_refused(table: str, clickhouse: ClickHouseSettings, analyst: Warehouse) -> None:
     """Other people's queries and the server's paths are not shown, however the table is named."""
-    for sql in (f"SELECT * FROM system.{table}", f"SELECT * FROM `system`.`{table}`", f"DESCRIBE system.{table}"):
+    for sql in (
+        f"SELECT * FROM system.{table}",
+        f"SELECT * FROM `system`.`{table}`",
+        f"DESCRIBE system.{table}",
+        f"SHOW CREATE TABLE system.{table}",
+        f"SELECT 1 IN system.{table}",
+        f"SELECT * APPLY(x -> (SELECT count() FROM system.{table})) FROM system.one",
+        f"SHOW COLUMNS FROM {table} FROM system",
+    ):
         with pytest.raises(QueryRefused) as refusal:
             analyst.raw(sql)
         assert refusal.value.code == 497
     by_parameter = post(clickhouse, f"SELECT * FROM {{d:Identifier}}.{table}", param_d="system")
     assert by_parameter.headers["x-clickhouse-exception-code"] == "497"
+    for name in ("a$b", "a$$b"):
+        with_dollar = post(clickhouse, f"SELECT * FROM {{{name}:Identifier}}.{table}", **{f"param_{name}": "system"})
+        assert with_dollar.headers["x-clickhouse-exception-code"] == "497"
     by_default = post(clickhouse, f"SELECT * FROM {table}", database="system")
     assert by_default.headers["x-clickhouse-exception-code"] == "497"
+
+
+@pytest.mark.parametrize("sql", ["SHOW PROCESSLIST", "SHOW MERGES", "SHOW CLUSTERS", "SHOW GRANTS", "SHOW USERS"])
+def test_what_the_server_does_is_not_shown(sql: str, analyst: Warehouse) -> None:
+    """SHOW of what runs, and of who may what, is refused with one code."""
+    with pytest.raises(QueryRefused) as refusal:
+        analyst.raw(sql)
+    assert refusal.value.code == 497
+
+
+@pytest.fixture
+def private(warehouse: Warehouse) -> Iterator[str]:
+    """A database that the program has not made, with a table and a row."""
+    warehouse.command("CREATE DATABASE private")
+    warehouse.command("CREATE TABLE private.t (a String) ENGINE = MergeTree ORDER BY a AS SELECT 'sesame'")
+    yield "private"
+    warehouse.command("DROP DATABASE private")
+
+
+def test_another_database_is_out_of_reach(
+    private: str, analyst: Warehouse, clickhouse: ClickHouseSettings, warehouse: Warehouse
+) -> None:
+    """A request reads the database that it is for, and only one in which the program has its tables."""
+    for sql in (
+        "SELECT * FROM private.t",
+        "SELECT 'sesame' IN private.t",
+        "SELECT 'x' WHERE 'x' IN (SELECT a FROM private.t)",
+        "SELECT * FROM labels JOIN private.t AS p ON 1 = 1",
+        "SELECT * APPLY(x -> (SELECT a FROM private.t)) FROM labels",
+        "SELECT joinGet(private.t, 'a', 'x')",
+        "SELECT * FROM merge('private', 't')",
+        "SHOW TABLES FROM private",
+        "SHOW COLUMNS FROM t FROM private",
+        "SHOW CREATE TABLE private.t",
+        "DESCRIBE private.t",
+        "EXISTS private.t",
+        "SELECT * FROM default.t",
+    ):
+        with pytest.raises(QueryRefused) as refusal:
+            analyst.raw(sql)
+        assert refusal.value.code == 497, sql
+    named = {"param_d": private, "param_t": "t"}
+    assert post(clickhouse, "SELECT * FROM {d:Identifier}.{t:Identifier}", **named).status_code == 403
+    assert post(clickhouse, "SELECT * FROM t", database=private).status_code == 403
+    assert post(clickhouse, "SELECT * FROM t", database="default").status_code == 403
+    own = {"database": warehouse.settings.database, "param_d": warehouse.settings.database}
+    assert post(clickhouse, "SELECT event_id FROM {d:Identifier}.labels", **own).text == "e\n"
+
+
+USEFUL = [
+    "SELECT model, countIf(label = 'up') AS n FROM labels GROUP BY model WITH TOTALS ORDER BY n DESC LIMIT 5",
+    "WITH l AS (SELECT * FROM labels) SELECT quantilesTDigestIf(0.5, 0.9)(toFloat64(length(label)), 1) FROM l",
+    "SELECT row_number() OVER (PARTITION BY model ORDER BY time) FROM labels QUALIFY 1",
+    "SELECT * EXCEPT (model) REPLACE (upper(label) AS label) FROM labels",
+    "SELECT COLUMNS('^label$') APPLY(length) APPLY(x -> x + 1) FROM labels",
+    "SELECT l.label, o.label FROM labels AS l LEFT ANY JOIN labels AS o USING (event_id)",
+    "SELECT CASE WHEN label = 'up' THEN 1 ELSE 0 END, label::String, now() - INTERVAL 1 DAY FROM labels",
+    "SELECT arrayMap(x -> x * 2, [1, 2]), map('a', 1)['a'], (1, 'b').2, $$it's$$ FROM labels ARRAY JOIN [1, 2] AS n",
+    "SELECT label FROM labels UNION ALL SELECT label FROM labels INTERSECT SELECT label FROM labels",
+    "SELECT * FROM system.columns WHERE database = currentDatabase() AND name = 'label' FORMAT JSON",
+    "SELECT table_name FROM information_schema.tables WHERE table_schema = currentDatabase()",
+    "FROM labels SELECT DISTINCT label",
+    "SHOW TABLES",
+    "SHOW CREATE TABLE labels",
+    "SHOW COLUMNS FROM labels",
+    "DESCRIBE labels",
+    "DESCRIBE (SELECT 1 AS a)",
+    "EXISTS labels",
+    "EXPLAIN indexes = 1 SELECT * FROM labels WHERE model = 'm'",
+    "EXPLAIN PIPELINE SELECT count() FROM labels",
+    "SELECT * FROM numbers(3)",
+]
+
+
+@pytest.mark.parametrize("sql", USEFUL)
+def test_what_analysts_write_is_answered(sql: str, analyst: Warehouse) -> None:
+    """The walls leave the language to those who only read."""
+    assert analyst.raw(sql)
+
+
+def test_parameters_that_come_in_any_way(clickhouse: ClickHouseSettings, tmp_path: Path) -> None:
+    """The URL, a form and a multipart form meet the same checks."""
+    secret = tmp_path / "secret"
+    secret.write_text("open sesame")
+    sql = f"SELECT {{a$b$:String}}, file('{secret}'), {{a$b$:String}}"
+    auth = (clickhouse.analyst_user, clickhouse.analyst_password)
+    fields = {"query": sql, "param_a$b$": "x"}
+    answers = [
+        httpx.post(clickhouse.url, params=fields, auth=auth),
+        httpx.post(clickhouse.url, data=fields, auth=auth),
+        httpx.post(clickhouse.url, files={name: (None, value) for name, value in fields.items()}, auth=auth),
+        httpx.post(
+            clickhouse.url, params={"query": "SELECT 1,"}, content=sql.removeprefix("SELECT ").encode(), auth=auth
+        ),
+        httpx.get(clickhouse.url, params=fields, auth=auth),
+    ]
+    for answer in answers:
+        assert answer.status_code in (400, 403)
+        assert "sesame" not in answer.text
+    for name in ("format_schema", "input_format_parallel_parsing", "dialect", "allow_experimental_analyzer"):
+        answer = httpx.post(clickhouse.url, params={name: "1"}, content=b"SELECT 1", auth=auth)
+        assert answer.headers["x-clickhouse-exception-code"] == "164"
+    for form in ("Template", "Protobuf", "MySQLWire"):
+        answer = httpx.post(clickhouse.url, params={"default_format": form}, content=b"SELECT 1", auth=auth)
+        assert answer.headers["x-clickhouse-exception-code"] == "497"
 
 
 def test_nothing_is_written_to_a_file(clickhouse: ClickHouseSettings, tmp_path: Path) -> None:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
+import re._parser as sre_parse
+from collections.abc import Iterator
+from re._parser import SubPattern
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from warehouse import sql_text
 from warehouse.sql_text import StatementKind, read_statement, tokens
 
 
@@ -93,3 +100,103 @@ def test_data_survives_whatever_it_is(data: bytes, wanted: str) -> None:
     insert = read_statement(b"INSERT INTO `a``b` (`format`) FORMAT " + wanted.encode() + b"\n" + data).insert
     assert insert is not None
     assert insert.data == data
+
+
+def test_words_and_heredocs_as_the_engine_has_them() -> None:
+    """A word goes on over dollar signs; a heredoc begins where no word does and has an end; comments nest."""
+    text = b"SELECT {a$b$:String}, file('x'), {a$b$:String}, $t$ ( $t$, $u$ /* /* */ ; */ 'x' // ;"
+    pieces = [token.text for token in tokens(text)]
+    assert pieces[1:6] == ["{", "a$b$", ":", "String", "}"]
+    assert "file" in pieces
+    assert pieces[-4:] == ["$t$ ( $t$", ",", "$u$", "'x'"]
+
+
+def _repeats(pattern: Any) -> Iterator[tuple[str, int]]:
+    """Every repetition of a regular expression: what sort it is and how often it repeats at most."""
+    for operation, argument in pattern:
+        if str(operation).endswith("REPEAT"):
+            yield str(operation), int(argument[1])
+        parts = argument if isinstance(argument, tuple | list) else (argument,)
+        for part in parts:
+            inner = part if isinstance(part, list) else [part]
+            for one in inner:
+                if isinstance(one, SubPattern):
+                    yield from _repeats(one)
+
+
+PATTERNS = {name: value for name, value in vars(sql_text).items() if isinstance(value, re.Pattern)}
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_no_byte_is_tried_twice_within_a_piece(name: str) -> None:
+    """Every repetition of the tokeniser's expressions is possessive: what it took it does not give back."""
+    pattern = PATTERNS[name]
+    found = list(_repeats(sre_parse.parse(pattern.pattern, pattern.flags)))
+    assert {sort for sort, most in found if most > 1} <= {"POSSESSIVE_REPEAT"}
+
+
+class Counting:
+    """A regular expression that counts the bytes that it was asked to look at."""
+
+    looked_at = 0
+
+    def __init__(self, pattern: re.Pattern[bytes]) -> None:
+        self.pattern = pattern
+
+    def match(self, text: bytes, start: int) -> re.Match[bytes] | None:
+        match = self.pattern.match(text, start)
+        Counting.looked_at += 1 + (match.end() - start if match else 0)
+        return match
+
+    def finditer(self, text: bytes, start: int) -> Iterator[re.Match[bytes]]:
+        at = start
+        for match in self.pattern.finditer(text, start):
+            Counting.looked_at += 1 + match.end() - at
+            at = match.end()
+            yield match
+        Counting.looked_at += len(text) - at
+
+
+UNITS = [
+    b"/*",
+    b"'",
+    b"`",
+    b'"',
+    b"$a",
+    b"$$",
+    b"$a$b",
+    b"a$",
+    b"/*/",
+    b"*/",
+    b"(",
+    b"--",
+    b"#",
+    b"\\",
+    b"'\\",
+    b"''",
+    b"1$a$",
+]
+
+
+@pytest.mark.parametrize("unit", [*UNITS, b" $%d$"])
+def test_reading_is_linear(unit: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Twice the text is at most twice the work, whatever is opened and never closed."""
+    for name, pattern in PATTERNS.items():
+        monkeypatch.setattr(sql_text, name, Counting(pattern))
+    counts = []
+    for size in (4_000, 8_000):
+        text = b"".join(unit % n if b"%d" in unit else unit for n in range(size))[:size]
+        Counting.looked_at = 0
+        assert list(tokens(b"SELECT " + text))
+        counts.append(Counting.looked_at)
+    assert counts[1] <= 2.2 * counts[0]
+    assert counts[1] <= 5 * size
+
+
+def test_nothing_behind_the_bound_is_read() -> None:
+    """A statement is looked at up to the bound of its size; an INSERT's data is whole all the same."""
+    data = b"1\n" * 1_000
+    insert = read_statement(b"INSERT INTO t FORMAT CSV\n" + data, 100).insert
+    assert insert is not None
+    assert insert.data == data
+    assert not read_statement(b"SELECT 1" + b" " * 100 + b"; SELECT 2", 100).several

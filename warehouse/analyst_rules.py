@@ -1,0 +1,95 @@
+"""The rules for ``analyst`` on one engine: which functions and databases it has, and how it reads a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from warehouse.analyst_grants import FORMATS_DENIED
+from warehouse.http_protocol import Query, RefusedRequest
+from warehouse.readonly_guard import Checked, Reader, check_analyst, check_settings
+from warehouse.statement_tree import FunctionRow, Grants, denied, functions_allowed
+
+__all__ = ["AnalystRules"]
+
+Ask = Callable[[str, Mapping[str, str]], bytes]
+"""A statement and the values of its parameters; the answer as TabSeparatedRaw."""
+
+FUNCTIONS: Final = "SELECT name, is_aggregate, alias_to, categories FROM system.functions WHERE origin = 'System'"
+COMBINATORS: Final = "SELECT name FROM system.aggregate_function_combinators WHERE NOT is_internal"
+FORMATS: Final = "SELECT name FROM system.formats WHERE is_output"
+DATABASES: Final = "SELECT name FROM system.databases"
+INSTALLED: Final = "SELECT count() FROM system.tables WHERE database = {name:String} AND name = 'schema_versions'"
+FORMAT_QUERY: Final = "SELECT formatQuerySingleLine({q:String})"
+READ_TREE: Final = (
+    "WITH parseQueryToJSON({q:String}) AS tree SELECT tree, formatQuerySingleLine(formatQueryFromJSON(tree))"
+)
+NO_TREE: Final = "does not support JSON serialization"
+ESCAPES: Final = str.maketrans(
+    {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"}
+)
+
+
+class AnalystRules:
+    """What ``analyst`` may ask of one engine; ``database`` is the server's own, ``tree_bytes_max`` bounds a tree.
+
+    A request may be for another database only where the program has installed its tables there.
+    """
+
+    def __init__(self, ask: Ask, *, database: str, tree_bytes_max: int) -> None:
+        rows = [FunctionRow(row[0], row[1] == "1", row[2], row[3]) for row in _rows(ask(FUNCTIONS, {}))]
+        self._functions, self._aggregates = functions_allowed({row.name: row for row in rows})
+        names = sorted((row[0].lower() for row in _rows(ask(COMBINATORS, {}))), key=len)
+        self._combinators = tuple(names)
+        self._formats = {row[0].lower() for row in _rows(ask(FORMATS, {}))} - FORMATS_DENIED
+        self._database = database
+        self._tree_bytes_max = tree_bytes_max
+
+    def check(self, query: Query, ask: Ask) -> Checked:
+        """The statement that runs in place of the query's, and the format of its answer; raises RefusedRequest.
+
+        ``ask`` asks the engine as ``analyst``: what it does with the statement before it is checked is parsing.
+        """
+        check_settings(query.settings)
+        checked = check_analyst(query.sql, query.parameters, self._grants(query.database, ask), self._reader(ask))
+        wanted = checked.format or query.fallback_format
+        if wanted.lower() not in self._formats:
+            raise denied(f"the format {wanted}")
+        return Checked(checked.sql, wanted)
+
+    def _grants(self, database: str, ask: Ask) -> Grants:
+        if database != self._database:
+            if database.lower() in ("system", "information_schema"):
+                raise denied(f"the database {database} as the default; name its tables as {database}.NAME")
+            if ask(INSTALLED, {"name": database.translate(ESCAPES)}).strip() != b"1":
+                raise denied(f"the database {database}")
+        databases = frozenset(row[0] for row in _rows(ask(DATABASES, {})))
+        return Grants(database, databases, self._functions, self._aggregates, self._combinators)
+
+    def _reader(self, ask: Ask) -> Reader:
+        def formatted(sql: str) -> str:
+            line = ask(FORMAT_QUERY, {"q": sql.translate(ESCAPES)}).decode("utf-8", "replace").strip()
+            if not line:
+                raise RuntimeError("Code: 49. DB::Exception: The engine did not format the query. (LOGICAL_ERROR)")
+            return line
+
+        def tree(sql: str) -> tuple[bytes, str]:
+            try:
+                answer = ask(READ_TREE, {"q": sql.translate(ESCAPES)})
+            except Exception as error:
+                if NO_TREE in str(error):
+                    raise RuntimeError(str(denied(" ".join(sql.split(" ")[:2])))) from error
+                raise
+            if len(answer) > self._tree_bytes_max:
+                reason = (
+                    f"analyst: The statement has too many parts (analyst_tree_bytes_max is {self._tree_bytes_max})."
+                )
+                raise RefusedRequest(168, "TOO_BIG_AST", reason)
+            encoded, _tab, again = answer.rstrip(b"\n").partition(b"\t")
+            return encoded, again.decode("utf-8", "replace")
+
+        return Reader(formatted, tree)
+
+
+def _rows(answer: bytes) -> list[list[str]]:
+    return [line.split("\t") for line in answer.decode().splitlines() if line]
