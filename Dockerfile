@@ -8,13 +8,14 @@ RUN /opt/watchloop/bin/pip install --no-cache-dir /source
 FROM python:3.13-slim
 # One fixed user id: the volumes of learn and intake hold files of this user.
 RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin watchloop \
-    && install -d -o watchloop -g watchloop \
+    && install -d -m 0700 -o watchloop -g watchloop \
         /var/lib/watchloop /var/lib/watchloop/keys /var/lib/watchloop/keys/public
 COPY --from=build /opt/watchloop /opt/watchloop
 ENV PATH=/opt/watchloop/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     WATCHLOOP_WORKER_DATA=/var/lib/watchloop \
-    WATCHLOOP_WORKER_METRICS_PORT=9100
+    WATCHLOOP_WORKER_METRICS_PORT=9100 \
+    WATCHLOOP_WORKER_METRICS_HOST=0.0.0.0
 USER watchloop
 WORKDIR /var/lib/watchloop
 # A worker without the console answers on its metrics port; the service with the console overrides this.

@@ -62,6 +62,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Seconds between two refreshes of a learned model; one in between is skipped for the next."""
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
     """Port of /metrics where the worker has no console; 0 for none."""
+    metrics_host: Annotated[str, Meta(min_length=1, max_length=253)] = "127.0.0.1"
+    """Address that /metrics listens on: whoever reaches it may read the numbers, so loopback unless told otherwise."""
     stop_seconds_max: Annotated[int, Meta(ge=1, le=600)] = 30
     """How long a stop waits for what is in hand."""
 

@@ -12,10 +12,11 @@ import stamina
 import structlog
 
 from agents.assembly import ADD
+from agents.errors import MetricsRefused
 from agents.logs import set_up_logs
 from agents.memory import settle_memory
 from agents.plan import ROLES, Plan, Role
-from agents.settings import Settings
+from agents.settings import Settings, WorkerSettings
 from schemas.visible import visible
 from streams.admin import check_reachable, create_topics, topic_ids
 from streams.app import create_app
@@ -54,9 +55,7 @@ def run_worker(settings: Settings, roles: Collection[Role], *, slot: str) -> int
     for role in chosen:
         ADD[role](plan)
     if settings.worker.metrics_port and "desk" not in chosen:
-        from prometheus_client import start_http_server
-
-        start_http_server(settings.worker.metrics_port)
+        serve_metrics(settings.worker)
     worker = Worker(app, *plan.loops, loglevel="WARN", quiet=True, redirect_stdouts=False)
     settle_memory()
     log.info("worker starts", roles=chosen, slot=slot)
@@ -69,6 +68,19 @@ def run_worker(settings: Settings, roles: Collection[Role], *, slot: str) -> int
             return 1
         return end.code if isinstance(end.code, int) else 1
     return 0
+
+
+def serve_metrics(worker: WorkerSettings) -> None:
+    """Answer /metrics in a thread. Raises MetricsRefused where the address is taken, or is none of this machine."""
+    from prometheus_client import start_http_server
+
+    try:
+        start_http_server(worker.metrics_port, worker.metrics_host)
+    except OSError as error:
+        raise MetricsRefused(
+            f"{worker.metrics_host}:{worker.metrics_port}: cannot listen there ({error.strerror}); "
+            "correct worker.metrics_host or worker.metrics_port"
+        ) from error
 
 
 def _wait_for_servers(settings: Settings, roles: Collection[Role]) -> None:

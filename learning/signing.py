@@ -60,7 +60,8 @@ class SigningKey:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Written beside and linked into place, so that two starts at once agree on one key and none is half written.
         beside = path.with_name(f"{path.name}.{os.getpid()}.new")
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, KEY_MODE)
+        beside.unlink(missing_ok=True)
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, KEY_MODE)
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(pem)

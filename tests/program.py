@@ -88,6 +88,7 @@ class Program:
                 env=environment(PYTHONPATH=str(ROOT)),
                 cwd=self.folder.parent,
                 start_new_session=True,
+                umask=0o022,  # what most accounts have, and what would let everybody read
             )
         return self
 

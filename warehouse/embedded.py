@@ -264,6 +264,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--passwords-file", type=Path, help=f"JSON, user to password; else ${PASSWORDS_VARIABLE}")
     parser.add_argument("--settings", default="{}", help="EmbeddedClickHouseSettings as JSON")
     options = parser.parse_args(arguments)
+    os.umask(0o077)
     try:
         settings = msgspec.json.decode(options.settings, type=EmbeddedClickHouseSettings)
         passwords = _read_passwords(options.passwords_file, os.environ)

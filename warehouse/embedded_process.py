@@ -25,6 +25,8 @@ PASSWORDS_VARIABLE: Final = "WATCHLOOP_CLICKHOUSE_PASSWORDS"
 PING_EVERY_SECONDS: Final = 0.05
 LOG_BYTES_MAX: Final = 4 * 1024 * 1024
 LAST_BYTES_READ: Final = 4096
+FOLDER_MODE: Final = 0o700
+FILE_MODE: Final = 0o600
 
 
 class Spawn(Protocol):
@@ -92,7 +94,7 @@ class EmbeddedClickHouse:
     def launch(self) -> None:
         """The first half of ``start``, and the whole of another start: the server runs, and need not answer yet."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
             self.port = self._choose_port()
             log = self._open_log()
         except OSError as error:
@@ -153,13 +155,14 @@ class EmbeddedClickHouse:
         if port == 0:
             last = int(remembered.read_text()) if remembered.exists() else 0
             port = last if last and _is_free(last) else _free_port()
-        remembered.write_text(str(port))
+        with open(remembered, "w", opener=_private) as file:
+            file.write(str(port))
         return port
 
     def _open_log(self) -> IO[bytes]:
         if self.log_path.exists() and self.log_path.stat().st_size > LOG_BYTES_MAX:
             self.log_path.unlink()
-        return self.log_path.open("ab")
+        return open(self.log_path, "ab", opener=_private)
 
     def _wait_for_answer(self) -> None:
         assert self.process is not None
@@ -174,6 +177,11 @@ class EmbeddedClickHouse:
         self.stop()
         reason = f"did not answer within start_seconds_max ({self.settings.start_seconds_max} s); see {self.log_path}"
         raise EmbeddedDidNotStart(f"embedded ClickHouse: {reason}")
+
+
+def _private(path: str, flags: int) -> int:
+    """A file that its owner alone may read, never by a link."""
+    return os.open(path, flags | os.O_NOFOLLOW, FILE_MODE)
 
 
 def _answers(port: int) -> bool:

@@ -14,7 +14,8 @@ import typer
 
 from watchloop import cli_backtest, cli_nouns, cli_query
 from watchloop.cli_shared import Config, Data, overridden, said, settings_of
-from watchloop.folder import make_folder
+from watchloop.folder import DataFolder
+from watchloop.private_files import private_umask
 from watchloop.screen import printing_console
 
 __all__ = ["app", "main"]
@@ -96,8 +97,9 @@ def worker(
     if not re.fullmatch(SLOT, slot):
         raise typer.BadParameter(f"{slot!r} names no slot; expected {SLOT}", param_hint="--slot (WATCHLOOP_SLOT)")
     settings = settings_of(config)
-    make_folder(pathlib.Path(settings.worker.data))
-    raise typer.Exit(run_worker(settings, role, slot=slot))  # type: ignore[arg-type]  # checked above
+    DataFolder(pathlib.Path(settings.worker.data)).check()
+    with private_umask():
+        raise typer.Exit(run_worker(settings, role, slot=slot))  # type: ignore[arg-type]  # checked above
 
 
 cli_backtest.add_to(app)

@@ -125,23 +125,24 @@ def _stopped(settings: Settings, folder: DataFolder) -> Iterator[Warehouse]:
     from warehouse.embedded_process import EmbeddedClickHouse
     from warehouse.settings import ClickHouseSettings
 
-    users = folder.secrets().clickhouse_users
-    server = EmbeddedClickHouse(
-        folder.path / "clickhouse",
-        settings.embedded_clickhouse,
-        passwords=users,
-        database=settings.clickhouse.database,
-        spawn=spawn,
-    )
-    with folder.own(), server:
-        yield Warehouse(
-            ClickHouseSettings(
-                url=server.url,
-                database=settings.clickhouse.database,
-                password=users["watchloop"],
-                analyst_password=users["analyst"],
-            )
+    with folder.own():
+        users = folder.secrets().clickhouse_users
+        server = EmbeddedClickHouse(
+            folder.path / "clickhouse",
+            settings.embedded_clickhouse,
+            passwords=users,
+            database=settings.clickhouse.database,
+            spawn=spawn,
         )
+        with server:
+            yield Warehouse(
+                ClickHouseSettings(
+                    url=server.url,
+                    database=settings.clickhouse.database,
+                    password=users["watchloop"],
+                    analyst_password=users["analyst"],
+                )
+            )
 
 
 class Digits(str):

@@ -10,6 +10,7 @@ from typing import Annotated, ParamSpec, TypeVar
 import msgspec
 import typer
 
+from agents.errors import MetricsRefused
 from agents.settings import Settings
 from learning.signing import KeyFileError
 from streams.errors import StreamsError
@@ -38,7 +39,7 @@ def said(command: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except (WatchloopError, StreamsError, WarehouseError, KeyFileError) as error:
+        except (WatchloopError, StreamsError, WarehouseError, KeyFileError, MetricsRefused) as error:
             print_error(f"watchloop: {error}")
             raise typer.Exit(EXIT_WRONG) from error
 

@@ -14,9 +14,14 @@ from typing import IO
 import msgspec
 
 from watchloop.errors import FolderTaken, NoAccess
+from watchloop.private_files import check_folder, check_tree, open_private, private_umask, read_private, write_private
 
-__all__ = ["ClickHouseEndpoint", "DataFolder", "Endpoints", "Secrets", "make_folder"]
+__all__ = ["ClickHouseEndpoint", "DataFolder", "Endpoints", "Secrets"]
 
+SERVERS_OWN = frozenset({"clickhouse", *(f"kafka/node-{node}/data" for node in (1, 2, 3))})
+"""Folders in which only a server opens files, and has links of its own."""
+SECRET = frozenset({"secrets.json", "endpoints.json", "keys"})
+PUBLIC = frozenset({"keys/public"})
 
 OWN_SECONDS_MAX = 0.5
 """Somebody who only looks whether the folder is owned holds the lock for an instant."""
@@ -54,9 +59,14 @@ class DataFolder:
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path.absolute()
 
+    def check(self) -> None:
+        """Make the folder where there is none; it is its owner's alone, and all in it too. Raises NoAccess."""
+        check_folder(self.path)
+        check_tree(self.path, skipped=SERVERS_OWN, secret=SECRET, public=PUBLIC)
+
     @contextlib.contextmanager
     def own(self) -> Iterator[None]:
-        """Be the only program in this folder. Raises FolderTaken or NoAccess."""
+        """Be the only program in this folder, whose files are its owner's alone. Raises FolderTaken or NoAccess."""
         lock = self._open_lock()
         if not _locked(lock, fcntl.LOCK_EX, OWN_SECONDS_MAX):
             lock.seek(0)
@@ -71,22 +81,23 @@ class DataFolder:
             lock.write(str(os.getpid()))
             lock.flush()
             self.endpoints_file.unlink(missing_ok=True)
-            yield
+            with private_umask():
+                yield
         finally:
             self.endpoints_file.unlink(missing_ok=True)
             lock.close()
 
     def _open_lock(self) -> IO[str]:
-        make_folder(self.path)
+        self.check()
         try:
-            return (self.path / "lock").open("a+")
+            return open_private(self.path / "lock", os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise _no_access(self.path, error) from error
+            raise NoAccess(f"{self.path / 'lock'}: cannot be written ({error.strerror})") from error
 
     def is_owned(self) -> bool:
         """Whether a program that runs owns the folder; one that was killed does not any more."""
         try:
-            with (self.path / "lock").open() as lock:
+            with open_private(self.path / "lock", os.O_RDONLY) as lock:
                 return not _locked(lock, fcntl.LOCK_SH)
         except FileNotFoundError:
             return False
@@ -111,34 +122,32 @@ class DataFolder:
     def secrets(self) -> Secrets:
         """The secrets of this folder, made if there are none."""
         file = self.path / "secrets.json"
-        if file.exists():
-            try:
-                return msgspec.json.decode(file.read_bytes(), type=Secrets)
-            except (OSError, msgspec.DecodeError) as error:
-                raise NoAccess(
-                    f"{file}: cannot be read: {error}; put it right, or name another folder: --data"
-                ) from error
-        made = Secrets(
-            clickhouse_users={"watchloop": secrets.token_urlsafe(18), "analyst": secrets.token_urlsafe(18)},
-            console_secret=secrets.token_hex(32),
-        )
-        self.write_private(file, msgspec.json.encode(made))
-        return made
+        try:
+            return msgspec.json.decode(read_private(file), type=Secrets)
+        except FileNotFoundError:
+            made = Secrets(
+                clickhouse_users={"watchloop": secrets.token_urlsafe(18), "analyst": secrets.token_urlsafe(18)},
+                console_secret=secrets.token_hex(32),
+            )
+            write_private(file, msgspec.json.encode(made))
+            return made
+        except msgspec.DecodeError as error:
+            raise NoAccess(f"{file}: cannot be read: {error}; put it right, or name another folder: --data") from error
 
     def keep_people(self, people: dict[str, str]) -> None:
         """Remember the passwords of the demo's people."""
         kept = msgspec.structs.replace(self.secrets(), people=people)
-        self.write_private(self.path / "secrets.json", msgspec.json.encode(kept))
+        write_private(self.path / "secrets.json", msgspec.json.encode(kept))
 
     def endpoints(self) -> Endpoints | None:
         """What runs in this folder now, None for nothing; a killed program leaves its file behind."""
         if not self.is_owned():
             return None
         try:
-            found = msgspec.json.decode(self.endpoints_file.read_bytes(), type=Endpoints)
+            found = msgspec.json.decode(read_private(self.endpoints_file), type=Endpoints)
         except FileNotFoundError:
             return None
-        except (OSError, msgspec.DecodeError) as error:
+        except msgspec.DecodeError as error:
             raise NoAccess(f"{self.endpoints_file}: cannot be read: {error}") from error
         # Whoever owns the folder since a moment has perhaps not come to remove a killed program's file yet.
         return found if not found.process or _runs(found.process) else None
@@ -146,34 +155,7 @@ class DataFolder:
     def write_endpoints(self, endpoints: Endpoints) -> None:
         """Say what runs here."""
         written = msgspec.structs.replace(endpoints, process=os.getpid())
-        self.write_private(self.endpoints_file, msgspec.json.format(msgspec.json.encode(written)))
-
-    @staticmethod
-    def write_private(file: pathlib.Path, data: bytes) -> None:
-        """Write a file that only its owner may read, whole or not at all."""
-        new = file.with_suffix(".new")
-        try:
-            with contextlib.suppress(FileNotFoundError):
-                new.unlink()
-            with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
-                out.write(data)
-                out.flush()
-                os.fsync(out.fileno())
-            new.replace(file)
-        except OSError as error:
-            raise NoAccess(f"{file}: cannot be written ({error.strerror})") from error
-
-
-def make_folder(path: pathlib.Path) -> None:
-    """Make a data folder where there is none; raises NoAccess."""
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _no_access(path, error) from error
-
-
-def _no_access(path: pathlib.Path, error: OSError) -> NoAccess:
-    return NoAccess(f"{path}: cannot be written ({error.strerror}); name a folder that can with --data or worker.data")
+        write_private(self.endpoints_file, msgspec.json.format(msgspec.json.encode(written)))
 
 
 def _runs(process: int) -> bool:

@@ -69,9 +69,13 @@ class Cluster:
 
         Raises ``KafkaFolderMismatch`` or ``KafkaFolderBusy``.
         """
-        for node in self.nodes:
-            self._data(node).mkdir(parents=True, exist_ok=True)
-        (self.folder / "log").mkdir(exist_ok=True)
+        before = os.umask(0o077)
+        try:
+            for node in self.nodes:
+                self._data(node).mkdir(parents=True, exist_ok=True)
+            (self.folder / "log").mkdir(exist_ok=True)
+        finally:
+            os.umask(before)
         self._wait_until_unused()
         notes = self._read_notes()
         self.cluster_id = notes.cluster_id if notes else new_cluster_id(os.urandom(16))

@@ -92,6 +92,8 @@ def main(arguments: Sequence[str]) -> int:
         return _complain(USAGE)
     if not cmd:
         return _complain(USAGE)
+    # Servers and workers write what only their owner may read, whoever starts them.
+    os.umask(0o077)
     try:
         if "--pipe" in options or not sys.platform.startswith("linux"):
             return _hold(cmd, grace)

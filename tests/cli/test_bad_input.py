@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from watchloop.cli import app
 from watchloop.folder import ClickHouseEndpoint, DataFolder, Endpoints
+from watchloop.private_files import write_private
 
 LINE_CHARS_MAX = 1_200
 
@@ -121,16 +122,15 @@ def test_addresses_of_a_killed_program_are_none(tmp_path: pathlib.Path) -> None:
         assert folder.endpoints() == msgspec.structs.replace(found, process=os.getpid())
         gone = subprocess.Popen([sys.executable, "-c", ""])
         gone.wait()
-        folder.write_private(
-            folder.endpoints_file, msgspec.json.encode(msgspec.structs.replace(found, process=gone.pid))
-        )
+        write_private(folder.endpoints_file, msgspec.json.encode(msgspec.structs.replace(found, process=gone.pid)))
         assert folder.endpoints() is None
 
 
 def test_secrets_that_cannot_be_read(tmp_path: pathlib.Path) -> None:
     """A damaged file of secrets is named; it is not replaced by new ones, and no server stays behind."""
-    (tmp_path / "data").mkdir()
+    (tmp_path / "data").mkdir(0o700)
     (tmp_path / "data" / "secrets.json").write_text("{")
+    (tmp_path / "data" / "secrets.json").chmod(0o600)
     said = one_line("up", "--port", "0", data=tmp_path / "data", apart=True)
     assert "secrets.json" in said
     assert (tmp_path / "data" / "secrets.json").read_text() == "{"

@@ -48,6 +48,7 @@ def test_every_variable_is_a_setting(services):
         assert settings.kafka.bootstrap == "kafka:9092", name
         assert settings.clickhouse.url == "http://clickhouse:8123", name
         assert settings.worker.metrics_port == 9100, name
+        assert settings.worker.metrics_host == "0.0.0.0", f"{name}: Prometheus comes from another container"
 
 
 def test_every_command_is_one_of_the_program(services):

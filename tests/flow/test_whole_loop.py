@@ -30,7 +30,7 @@ class Seen:
     """What was seen of one run, while it ran and when it had ended."""
 
     folder: pathlib.Path
-    mode: int
+    open_to_others: dict[str, str]
     processes: dict[int, str]
     live: dict[str, Any]
     refused: dict[str, str]
@@ -66,6 +66,19 @@ def ask_as_analyst(url: str, password: str) -> tuple[dict[str, Any], dict[str, s
     return live, refused
 
 
+def open_to_others(folder: pathlib.Path) -> dict[str, str]:
+    """Everything in a folder that another account could reach for, with its mode."""
+    found = {}
+    for path in (folder, *folder.rglob("*")):
+        try:
+            state = path.lstat()
+        except FileNotFoundError:
+            continue  # a server has removed it meanwhile
+        if state.st_mode & 0o077 and not stat.S_ISLNK(state.st_mode):
+            found[str(path.relative_to(folder))] = oct(stat.S_IMODE(state.st_mode))
+    return found
+
+
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     """One run of the demo to its end."""
@@ -73,7 +86,6 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     program = Program(folder, "--demo", "elec2", "--events", str(EVENTS), "--seconds", "8", "--exit").start()
     try:
         endpoints = program.endpoints()
-        mode = stat.S_IMODE((folder / "endpoints.json").stat().st_mode)
         processes = processes_of(folder)
 
         def look() -> tuple[dict[str, Any], dict[str, str]] | None:
@@ -83,8 +95,19 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         live, refused = eventually("predictions and verdicts in ClickHouse", look, 60, program.log)
         asked = run_command("query", "SELECT count() AS n FROM verdicts", "--json", "--data", str(folder))
         live_query = [json.loads(line) for line in asked.stdout.splitlines()]
+        others = open_to_others(folder)
         code = program.wait(RUN_SECONDS_MAX)
-        yield Seen(folder, mode, processes, live, refused, live_query, code, program.output(), program.log())
+        yield Seen(
+            folder,
+            others | open_to_others(folder),
+            processes,
+            live,
+            refused,
+            live_query,
+            code,
+            program.output(),
+            program.log(),
+        )
     finally:
         program.end()
 
@@ -121,11 +144,17 @@ def test_nothing_is_left_running(seen: Seen) -> None:
 
 
 def test_addresses_are_private_and_go_with_the_program(seen: Seen) -> None:
-    """endpoints.json is its owner's alone, and gone at the end; so are the secrets' rights."""
-    assert seen.mode == 0o600
+    """endpoints.json is there while it runs and gone at the end."""
     assert not (seen.folder / "endpoints.json").exists()
-    assert stat.S_IMODE((seen.folder / "secrets.json").stat().st_mode) == 0o600
-    assert stat.S_IMODE((seen.folder / "keys" / "signing.pem").stat().st_mode) == 0o600
+
+
+def test_no_other_account_reads_the_data_folder(seen: Seen) -> None:
+    """Every folder and file that any process of the program makes is its owner's alone, while it runs and after it."""
+    assert (seen.folder / "secrets.json").exists()
+    assert (seen.folder / "log" / "loop.log").exists()
+    assert (seen.folder / "kafka" / "node-1" / "server.properties").exists()
+    assert (seen.folder / "clickhouse" / "server.log").exists()
+    assert seen.open_to_others == {}
 
 
 def test_an_analyst_looks_on_while_it_runs(seen: Seen) -> None:

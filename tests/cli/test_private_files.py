@@ -1,0 +1,148 @@
+"""The data folder is its owner's alone: what others could read, write or have put there is refused in one line."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import stat
+
+import pytest
+
+from watchloop import private_files
+from watchloop.errors import NoAccess
+from watchloop.folder import ClickHouseEndpoint, DataFolder, Endpoints
+
+ENDPOINTS = Endpoints(kafka="k", clickhouse=ClickHouseEndpoint(url="u", users={}), console="c")
+
+
+@pytest.fixture
+def folder(tmp_path: pathlib.Path) -> DataFolder:
+    """A data folder with all that a program leaves in it."""
+    found = DataFolder(tmp_path / "data")
+    with found.own():
+        found.secrets()
+        for name in ("keys/public", "log", "metrics", "kafka/node-1/data", "clickhouse/store"):
+            (found.path / name).mkdir(parents=True)
+        for name in FILES:
+            (found.path / name).write_text("x")
+    return found
+
+
+FILES = (
+    "keys/signing.pem",
+    "keys/public/4711.pub",
+    "log/loop.log",
+    "metrics/counter_1.db",
+    "kafka/cluster.json",
+    "kafka/cluster.new",
+    "kafka/log4j2.properties",
+    "kafka/node-1/server.properties",
+    "clickhouse/port",
+    "clickhouse/server.log",
+    "clickhouse/owner.lock",
+)
+
+
+def refused(folder: DataFolder) -> str:
+    """The one line with which an owner, and a worker, is refused."""
+    with pytest.raises(NoAccess) as error, folder.own():
+        pass
+    line = str(error.value)
+    assert "\n" not in line
+    return line
+
+
+def test_everything_made_is_private(folder: DataFolder) -> None:
+    """Also under the usual umask, which lets everybody read."""
+    before = os.umask(0o022)
+    try:
+        with folder.own():
+            folder.write_endpoints(ENDPOINTS)
+            (folder.path / "new").mkdir()
+            for path in (folder.path, *folder.path.rglob("*")):
+                assert not path.stat().st_mode & 0o077, path
+        assert os.umask(0o022) == 0o022, "the umask of before"
+    finally:
+        os.umask(before)
+
+
+def test_it_is_taken_again(folder: DataFolder) -> None:
+    """What an owner leaves is what the next one takes."""
+    with folder.own():
+        assert folder.is_owned()
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o770, 0o701, 0o777])
+def test_a_folder_that_others_use(folder: DataFolder, mode: int) -> None:
+    """Whoever could read it may know its passwords; the line says how to close it."""
+    folder.path.chmod(mode)
+    line = refused(folder)
+    assert f"mode {mode:04o}" in line
+    assert f"chmod 700 {folder.path}" in line
+
+
+def test_an_empty_folder_is_closed(tmp_path: pathlib.Path) -> None:
+    """``mkdir data`` is no reason to refuse: nothing was there to be read."""
+    (tmp_path / "data").mkdir(0o755)
+    with DataFolder(tmp_path / "data").own():
+        assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+
+
+@pytest.mark.parametrize("name", ["secrets.json", "keys/signing.pem", "keys"])
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
+def test_a_secret_that_others_may_read(folder: DataFolder, name: str, mode: int) -> None:
+    """It may be known, or another's."""
+    file = folder.path / name
+    file.chmod(mode | (0o100 if file.is_dir() else 0))
+    line = refused(folder)
+    assert str(file) in line
+    assert "chmod" in line
+
+
+@pytest.mark.parametrize("name", ["log/loop.log", "keys/public/4711.pub", "kafka/node-1/server.properties", "log"])
+def test_what_others_may_write(folder: DataFolder, name: str) -> None:
+    """A public key of somebody else's would sign models; a server's configuration decides whom it lets in."""
+    (folder.path / name).chmod(0o722)
+    assert str(folder.path / name) in refused(folder)
+
+
+@pytest.mark.parametrize("name", [*FILES, "lock", "secrets.json", "secrets.new", "endpoints.json", "log", "kafka"])
+def test_links_lead_nowhere(folder: DataFolder, tmp_path: pathlib.Path, name: str) -> None:
+    """Whatever is opened by its name is no link: it could lead to a file of its owner's that is then overwritten."""
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    planted = folder.path / name
+    if planted.is_dir():
+        planted.rename(tmp_path / "elsewhere")
+    else:
+        planted.unlink(missing_ok=True)
+    planted.symlink_to(victim)
+    line = refused(folder)
+    assert str(planted) in line
+    assert "is a link" in line
+    assert victim.read_text() == "precious"
+
+
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_RDWR | os.O_CREAT])
+def test_the_lock_is_never_followed(tmp_path: pathlib.Path, flags: int) -> None:
+    """Not even by whoever only asks whether the folder is owned."""
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "lock").symlink_to(tmp_path / "victim")
+    with pytest.raises(OSError, match="symbolic"):
+        private_files.open_private(tmp_path / "lock", flags)
+
+
+def test_somebody_elses(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of another account is refused, and so is a file of another account in it."""
+    monkeypatch.setattr(private_files.os, "geteuid", lambda: 12345)
+    monkeypatch.setattr(private_files, "ROOT", 54321)
+    assert f"user id {os.getuid()}" in refused(folder)
+
+
+def test_endpoints_of_somebody_else(folder: DataFolder) -> None:
+    """A command does not take addresses and passwords from a file that others could have written."""
+    with folder.own():
+        folder.write_endpoints(ENDPOINTS)
+        folder.endpoints_file.chmod(0o666)
+        with pytest.raises(NoAccess, match=r"endpoints\.json"):
+            folder.endpoints()

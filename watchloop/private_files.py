@@ -1,0 +1,150 @@
+"""Files that only their owner may read: how they are made, and refused where they are not so.
+
+A data folder holds passwords, keys and everything that producers sent. What protects it is one rule: the folder is its
+owner's alone, so that nobody else can read in it or put anything, a link for one, under a name that is opened later.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import stat
+from collections.abc import Iterator
+from typing import IO, Final
+
+from watchloop.errors import NoAccess
+
+__all__ = ["check_folder", "check_tree", "open_private", "private_umask", "read_private", "write_private"]
+
+OTHERS: Final = 0o077
+OTHERS_WRITE: Final = 0o022
+FOLDER_MODE: Final = 0o700
+FILE_MODE: Final = 0o600
+ROOT: Final = 0
+READ_BYTES_MAX: Final = 1024 * 1024
+
+
+@contextlib.contextmanager
+def private_umask() -> Iterator[None]:
+    """Whatever is made meanwhile, by this process and by those that it starts, is its owner's alone."""
+    before = os.umask(OTHERS)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def check_folder(path: pathlib.Path) -> None:
+    """Make a folder of one's own, or hold the one that is there to it; raises NoAccess.
+
+    An empty folder of one's own, as ``mkdir`` makes it, is closed to others; one with something in it is refused,
+    because they may have read it or put something there.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            path.mkdir(FOLDER_MODE)
+        state = path.stat()
+        _refuse_owner(path, state)
+        if state.st_mode & OTHERS:
+            if any(path.iterdir()):
+                raise NoAccess(
+                    f"{path}: others may read or write in it (mode {_mode(state)}); "
+                    f"see that all in it is yours, then run chmod 700 {path}"
+                )
+            path.chmod(FOLDER_MODE)
+    except OSError as error:
+        raise NoAccess(
+            f"{path}: cannot be written ({error.strerror}); name a folder that can with --data or worker.data"
+        ) from error
+
+
+def check_tree(path: pathlib.Path, *, skipped: frozenset[str], secret: frozenset[str], public: frozenset[str]) -> None:
+    """Refuse links and what somebody else owns or may write, anywhere in a folder; raises NoAccess.
+
+    All by their place in this folder: in those ``skipped`` only a server opens what lies deeper than they themselves;
+    ``secret`` are files, and folders with all that is not ``public`` in them, that nobody else may read either. What
+    root made is as good as one's own.
+    """
+    for folder, folders, files in os.walk(path, onerror=_raise):
+        here = pathlib.Path(folder)
+        for name in (*folders, *files):
+            entry = here / name
+            within = str(entry.relative_to(path))
+            with contextlib.suppress(FileNotFoundError):  # it was there a moment ago
+                is_secret = _is_of(within, secret) and not _is_of(within, public)
+                _check_entry(entry, OTHERS if is_secret else OTHERS_WRITE)
+        if str(here.relative_to(path)) in skipped:
+            folders.clear()
+
+
+def _check_entry(entry: pathlib.Path, forbidden: int) -> None:
+    state = entry.lstat()
+    if stat.S_ISLNK(state.st_mode):
+        if state.st_uid == ROOT != os.geteuid():
+            return
+        raise NoAccess(f"{entry}: is a link, and nothing in a data folder is; see where it leads, then remove it")
+    _refuse_owner(entry, state)
+    if state.st_mode & forbidden:
+        may = "read or write" if forbidden == OTHERS else "write"
+        private = "700" if stat.S_ISDIR(state.st_mode) else "600"
+        raise NoAccess(
+            f"{entry}: others may {may} it (mode {_mode(state)}); see that it is as you left it, then run "
+            f"chmod {private} {entry}"
+        )
+
+
+def _is_of(within: str, names: frozenset[str]) -> bool:
+    return within in names or any(within.startswith(f"{name}/") for name in names)
+
+
+def _raise(error: OSError) -> None:
+    if isinstance(error, FileNotFoundError):
+        return
+    raise NoAccess(f"{error.filename}: cannot be read ({error.strerror})") from error
+
+
+def _refuse_owner(path: pathlib.Path, state: os.stat_result) -> None:
+    if state.st_uid not in (os.geteuid(), ROOT):
+        raise NoAccess(
+            f"{path}: belongs to another account (user id {state.st_uid}); run this as that account, "
+            "or name another folder: --data"
+        )
+
+
+def _mode(state: os.stat_result) -> str:
+    return f"{stat.S_IMODE(state.st_mode):04o}"
+
+
+def open_private(path: pathlib.Path, flags: int) -> IO[str]:
+    """A file of one's own, never by a link; raises OSError."""
+    mode = "r" if flags & os.O_ACCMODE == os.O_RDONLY else "r+"
+    return os.fdopen(os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE), mode)
+
+
+def read_private(path: pathlib.Path) -> bytes:
+    """What a secret file holds. Raises FileNotFoundError, and NoAccess where others may read or write it."""
+    try:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+            _check_entry(path, OTHERS)
+            return file.read(READ_BYTES_MAX)
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise NoAccess(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def write_private(path: pathlib.Path, data: bytes) -> None:
+    """Write a file that only its owner may read, whole or not at all; raises NoAccess."""
+    new = path.with_suffix(".new")
+    try:
+        with contextlib.suppress(FileNotFoundError):
+            new.unlink()
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE), "wb") as out:
+            out.write(data)
+            out.flush()
+            os.fsync(out.fileno())
+        new.replace(path)
+    except OSError as error:
+        raise NoAccess(f"{path}: cannot be written ({error.strerror})") from error
