@@ -16,6 +16,7 @@ from schemas.correction import Correction
 from schemas.manifest import CANDIDATE, Manifest, manifest_key
 from schemas.reference import Reference
 from schemas.topics import CORRECTIONS, MODEL_CHUNKS, MODELS, REFERENCES
+from streams.hearing import heard
 from streams.reader import LogReader
 from streams.records import Record
 from streams.settings import KafkaSettings
@@ -87,7 +88,7 @@ class Catalogue:
             try:
                 reference = decode(Reference, value)
             except MalformedError as error:
-                log.error("reference not readable", why=error.reason)
+                log.error("reference not readable", why=error.reason, **heard())
                 return
             self._references[reference.model] = reference
 
@@ -95,7 +96,7 @@ class Catalogue:
         try:
             correction = decode(Correction, record.value() or b"")
         except MalformedError as error:
-            log.warning("correction not readable", why=error.reason)
+            log.warning("correction not readable", why=error.reason, **heard())
             return
         assert self._decided is not None
         if correction.model not in self._decided_of:
@@ -123,7 +124,7 @@ class Catalogue:
         try:
             manifest = decode(Manifest, value)
         except MalformedError as error:
-            log.error("manifest not readable", why=error.reason)
+            log.error("manifest not readable", why=error.reason, **heard())
             return
         try:
             verified(manifest, self._keyring(), self._snapshot_bytes_max)

@@ -189,7 +189,6 @@ class LiveDesk:
 
     async def _told(self, reply: Reply, undo_until: int = 0) -> ActionResult:
         if reply.opinion is not None and reply.status == "done":
-            self._state.opinions.appendleft(reply.opinion)
             await self._send(REVIEW_OPINIONS, reply.opinion.task_id, reply.opinion)
         return action_result(reply, undo_until=undo_until)
 

@@ -8,7 +8,7 @@ import itertools
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -29,7 +29,8 @@ from schemas.codec import encode
 from schemas.task import Task
 from schemas.topics import CORRECTIONS, REVIEW_ALERTS, REVIEW_EVENTS, REVIEW_OPINIONS, Topic
 from schemas.wire import Wire
-from streams.app import raw_topic
+from streams.app import AppRecord, raw_topic
+from streams.hearing import hearing
 from streams.reader import LogReader
 from streams.records import Record
 from warehouse.client import Warehouse
@@ -68,14 +69,15 @@ class Relay:
         self._loop = asyncio.get_running_loop()
         self._attached.set()
 
-    def to(self, hear: Callable[[bytes | None], None]) -> Callable[[Record], None]:
+    def to(self, hear: Callable[[Record], None]) -> Callable[[Record], None]:
         """A listener for records that calls ``hear`` where it may be called."""
+        hear_or_leave_out = hearing(hear)
 
         def relay(record: Record) -> None:
             if self._loop is None:
-                hear(record.value())
+                hear_or_leave_out(record)
             else:
-                self._loop.call_soon_threadsafe(hear, record.value())
+                self._loop.call_soon_threadsafe(hear_or_leave_out, record)
 
         return relay
 
@@ -166,7 +168,7 @@ def _catch_up(state: DeskState, settings: Settings, relay: Relay) -> LogReader:
     opinions = LogReader(settings.kafka, {REVIEW_OPINIONS.name: handler_of(state.hear_opinion)})
     opinions.catch_up()
     opinions.close()
-    rest = LogReader(settings.kafka, {name: relay.to(hear) for name, hear in state.listeners().items()})
+    rest = LogReader(settings.kafka, {name: relay.to(hear) for name, hear in state.record_listeners().items()})
     rest.catch_up()
     log.info("desk is back", open_tasks=len(state.queue), alerts=len(state.alerts), people=len(state.people))
     return rest
@@ -178,12 +180,18 @@ def _add_agents(app: Any, settings: Settings, state: DeskState) -> None:
         (REVIEW_ALERTS, state.hear_task),
         (REVIEW_OPINIONS, state.hear_opinion),
     ):
+        app.agent(raw_topic(app, settings.kafka, topic), name=f"desk {topic.name}")(_carrying(handler_of(hear)))
 
-        async def carry(stream: Any, hear: Any = hear) -> None:
-            async for data in stream:
-                hear(data)
 
-        app.agent(raw_topic(app, settings.kafka, topic), name=f"desk {topic.name}")(carry)
+def _carrying(hear: Callable[[Record], None]) -> Callable[[Any], Awaitable[None]]:
+    """An agent that hands on what its topic has."""
+    hear_or_leave_out = hearing(hear)
+
+    async def carry(stream: Any) -> None:
+        async for event in stream.events():
+            hear_or_leave_out(AppRecord(event.message))
+
+    return carry
 
 
 def _add_settling(app: Any, state: DeskState, sender: Sender) -> None:
@@ -193,8 +201,7 @@ def _add_settling(app: Any, state: DeskState, sender: Sender) -> None:
             # What settles now could not be told; it stays in the queue until Kafka takes messages again.
             await sender.flush()
             return
-        events, state.expired = [*state.expired, *state.queue.tick(now_ms())], []
-        for event in events:
+        for event in state.tick():
             if isinstance(event, Settled):
                 if event.correction is not None:
                     sender.put(CORRECTIONS, event.correction.model, event.correction)

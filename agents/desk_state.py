@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 
 import structlog
 
-from agents.log_values import read
+from agents.log_values import handler_of, hear_person, read
 from agents.settings import Settings
-from review.outcomes import Expired
+from review.outcomes import Expired, QueueEvent, Settled
 from review.queue import Queue
 from schemas.alert import Alert
 from schemas.manifest import CANDIDATE, Manifest
@@ -18,6 +18,7 @@ from schemas.opinion import Opinion
 from schemas.person import Person
 from schemas.reference import Reference
 from schemas.task import Task
+from streams.records import Record
 
 __all__ = ["DeskState"]
 
@@ -73,6 +74,19 @@ class DeskState:
         if opinion is None:
             return
         self.queue.replay(opinion)
+        if self.queue.is_over(opinion.task_id):
+            self._show(opinion)
+
+    def tick(self) -> list[QueueEvent]:
+        """What time has brought, and what had to make room since the last time."""
+        events, self.expired = [*self.expired, *self.queue.tick(self.now_ms())], []
+        for event in events:
+            for opinion in event.opinions if isinstance(event, Settled) else ():
+                self._show(opinion)
+        return events
+
+    def _show(self, opinion: Opinion) -> None:
+        """Opinions are shown once their task is over: until then a colleague's answer would sway who is asked next."""
         if not any(known.opinion_id == opinion.opinion_id for known in self.opinions):
             self.opinions.appendleft(opinion)
 
@@ -90,11 +104,9 @@ class DeskState:
         if len(self.alerts) > ALERTS_KEPT_MAX:
             self.alerts.popitem(last=False)
 
-    def hear_person(self, data: bytes | None) -> None:
-        """An account."""
-        person = read(Person, data)
-        if person is not None:
-            self.people[person.person_id] = person
+    def hear_person(self, data: bytes | None, key: bytes | None = None) -> None:
+        """An account, or the end of one."""
+        hear_person(self.people, data, key)
 
     def hear_reference(self, data: bytes | None) -> None:
         """A reference that is in charge now."""
@@ -116,6 +128,11 @@ class DeskState:
             "references": self.hear_reference,
             "models": self.hear_manifest,
         }
+
+    def record_listeners(self) -> Mapping[str, Callable[[Record], None]]:
+        """The same for whole records: the end of an account is known by its key alone."""
+        heard = {name: handler_of(hear) for name, hear in self.listeners().items()}
+        return {**heard, "people": lambda record: self.hear_person(record.value(), record.key())}
 
     def firing(self, model: str) -> int:
         """How many alerts of a model are firing."""

@@ -1,4 +1,4 @@
-"""Values of the log that a role hears one by one: what cannot be read is logged and left out."""
+"""Values of the log that are heard one by one: what cannot be read is logged and left out."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from typing import TypeVar
 
 import structlog
 
-from schemas.codec import MalformedError, decode
+from schemas.codec import MalformedError, decode, printable
+from schemas.person import Person
 from schemas.wire import Wire
+from streams.hearing import heard
 from streams.records import Record
 
-__all__ = ["handler_of", "read"]
+__all__ = ["handler_of", "hear_person", "read"]
 
 log = structlog.get_logger(__name__)
 
@@ -25,10 +27,28 @@ def read(kind: type[T], data: bytes | None) -> T | None:
     try:
         return decode(kind, data)
     except MalformedError as error:
-        log.error("not readable", kind=kind.__name__, why=error.reason)
+        log.error("not readable", kind=kind.__name__, why=error.reason, **heard())
         return None
 
 
 def handler_of(hear: Callable[[bytes | None], None]) -> Callable[[Record], None]:
     """A listener for whole records."""
     return lambda record: hear(record.value())
+
+
+def hear_person(people: dict[str, Person], data: bytes | None, key: bytes | None) -> None:
+    """Take an account of the log into ``people``; its tombstone takes it out.
+
+    A record under another key than the account's id is no account: compaction would keep both. ``key`` None is unknown.
+    """
+    name = None if key is None else key.decode("utf-8", "replace")
+    if data is None:
+        people.pop(name or "", None)
+        return
+    person = read(Person, data)
+    if person is None:
+        return
+    if name is not None and name != person.person_id:
+        log.error("account left out", person=printable(person.person_id), why="its key is not its id", **heard())
+        return
+    people[person.person_id] = person

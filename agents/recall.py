@@ -9,9 +9,11 @@ import msgspec
 import structlog
 
 from agents.settings import Settings
+from schemas.codec import UNREADABLE, reason_of
 from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
 from streams.batches import Place
 from streams.duplicates import SeenEvents, identities
+from streams.hearing import heard
 from streams.records import Record
 from streams.tail import read_tail
 
@@ -48,8 +50,8 @@ def recall(settings: Settings, seen: SeenEvents, places: Sequence[Place]) -> dic
         data = record.value() or b""
         try:
             judged = _many.decode(data) if data[:1] == b"[" else [_one.decode(data)]
-        except msgspec.DecodeError:
-            log.warning("verdict not readable", topic=record.topic(), offset=record.offset())
+        except UNREADABLE as error:
+            log.warning("verdict not readable", why=reason_of(error, data), **heard())
             return
         by_model: dict[str, list[str]] = {}
         for one in judged:

@@ -58,6 +58,10 @@ class Queue:
         """
         return self._table.put(task, now_ms, replayed=replayed)
 
+    def is_over(self, task_id: str) -> bool:
+        """Whether a task was settled or has expired, as far as that is remembered."""
+        return self._table.is_closed(task_id)
+
     def remove(self, task_id: str) -> bool:
         """Drop a task without an outcome, for example because its alert was resolved; whether it was there."""
         found = task_id in self._table.entries

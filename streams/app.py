@@ -10,9 +10,10 @@ import faust
 from faust.transport.drivers import aiokafka
 
 from schemas.topics import Topic
+from streams.records import Headers
 from streams.settings import KafkaSettings
 
-__all__ = ["create_app", "raw_topic"]
+__all__ = ["AppRecord", "create_app", "raw_topic"]
 
 HEARTBEATS_PER_SESSION = 10
 
@@ -80,3 +81,43 @@ def raw_topic(app: faust.App, settings: KafkaSettings, topic: Topic) -> Any:
         value_serializer="raw",
         allow_empty=True,
     )
+
+
+class AppRecord:
+    """A message of the app as the rest of the program knows records."""
+
+    def __init__(self, message: Any) -> None:
+        self._message = message
+
+    def __len__(self) -> int:
+        return len(self._message.value or b"")
+
+    def value(self) -> bytes | None:
+        """Its bytes; None is a tombstone."""
+        value: bytes | None = self._message.value
+        return value
+
+    def key(self) -> bytes | None:
+        """Its key."""
+        key: bytes | None = self._message.key
+        return key
+
+    def topic(self) -> str:
+        """The full name of its topic."""
+        return str(self._message.topic)
+
+    def partition(self) -> int:
+        """The partition it came from."""
+        return int(self._message.partition)
+
+    def offset(self) -> int:
+        """Its place in the partition."""
+        return int(self._message.offset)
+
+    def headers(self) -> Headers | None:
+        """Its headers, in order."""
+        return None if not self._message.headers else list(dict(self._message.headers).items())
+
+    def timestamp(self) -> tuple[int, int]:
+        """(kind, epoch milliseconds) of the broker's or the producer's clock."""
+        return int(self._message.timestamp_type or 0), int(self._message.timestamp * 1000)

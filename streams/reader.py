@@ -12,6 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from streams.clients import common_client_config
 from streams.errors import KafkaUnreachable
+from streams.hearing import hearing
 from streams.records import Record
 from streams.settings import KafkaSettings
 
@@ -26,11 +27,11 @@ class LogReader:
     """Hands every record of some topics to a function each: first all there is, then what comes.
 
     Every reader sees every partition; nothing is committed. ``topics`` maps a topic's name without the prefix to what
-    is called with each of its records, in the thread that reads.
+    is called with each of its records, in the thread that reads; a record that it cannot use is left out and logged.
     """
 
     def __init__(self, settings: KafkaSettings, topics: Mapping[str, Callable[[Record], None]]) -> None:
-        self._handlers = {settings.prefix + name: handler for name, handler in topics.items()}
+        self._handlers = {settings.prefix + name: hearing(handler) for name, handler in topics.items()}
         self._unread: set[tuple[str, int]] = set()
         self._consumer = Consumer(
             {

@@ -13,6 +13,7 @@ from confluent_kafka.admin import AdminClient
 from schemas.topics import Topic
 from streams.clients import common_client_config
 from streams.errors import KafkaUnreachable
+from streams.hearing import hearing
 from streams.lag import begins_of, ends_of
 from streams.records import Record
 from streams.settings import KafkaSettings
@@ -36,7 +37,8 @@ def read_tail(
 ) -> int:
     """Hand every committed record that Kafka took since ``since_ms`` to ``hear``; returns how many.
 
-    At most ``messages_max`` records, the newest, an equal share of each partition.
+    At most ``messages_max`` records, the newest, an equal share of each partition; one that ``hear`` cannot use is left
+    out and logged.
 
     A transaction that is still open hides what was committed behind it, so this waits for it (at most Kafka's
     transaction timeout). Raises KafkaUnreachable where the end is not reached within ``seconds_max``.
@@ -59,7 +61,7 @@ def read_tail(
         begins, ends = begins_of(admin, places, max(0, since_ms)), ends_of(admin, places)
         share = messages_max // len(places)
         starts = {place: max(begin, ends[place] - share) for place, begin in begins.items() if begin >= 0}
-        return _read(consumer, starts, ends, hear, time.monotonic() + seconds_max)
+        return _read(consumer, starts, ends, hearing(hear), time.monotonic() + seconds_max)
     except KafkaException as error:
         raise KafkaUnreachable(f"cannot read the end of {', '.join(names)}: {error.args[0].str()}") from error
     finally:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import stamina
+import structlog
 import typer
 
 from watchloop import cli_backtest, cli_nouns, cli_query
@@ -111,6 +112,7 @@ def main() -> None:
     """The console script."""
     logging.raiseExceptions = False
     logging.lastResort = None  # libraries' warnings go nowhere until a worker sets its logs up
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for answers
     stamina.instrumentation.set_on_retry_hooks([])
     run: Callable[[], Any] = app
     try:

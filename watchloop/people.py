@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
+from agents.log_values import hear_person
 from review.console.passwords import hash_password
-from schemas.codec import decode
 from schemas.person import Person, Role
 from schemas.topics import PEOPLE
 from streams.outbox import Outbox
@@ -41,14 +41,11 @@ def write_people(kafka: KafkaSettings, people: Iterable[Person]) -> None:
 
 
 def read_people(kafka: KafkaSettings) -> dict[str, Person]:
-    """The accounts that the log holds."""
+    """The accounts that the log holds; a record that is none is told in one line and left out."""
     found: dict[str, Person] = {}
 
     def hear(record: Record) -> None:
-        value = record.value()
-        if value is not None:
-            person = decode(Person, value)
-            found[person.person_id] = person
+        hear_person(found, record.value(), record.key())
 
     reader = LogReader(kafka, {PEOPLE.name: hear})
     reader.catch_up()

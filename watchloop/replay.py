@@ -9,6 +9,7 @@ from collections.abc import Collection
 
 import msgspec
 
+from schemas.codec import UNREADABLE
 from schemas.label import Label
 from schemas.topics import LABELS, PREDICTIONS, Topic
 from streams.outbox import Outbox
@@ -97,7 +98,7 @@ def ids_sent(kafka: KafkaSettings, topic: Topic, model: str) -> set[str]:
     decoder = msgspec.json.Decoder(_About)
 
     def hear(record: Record) -> None:
-        with contextlib.suppress(msgspec.DecodeError):  # somebody else's message, which INTAKE rejects
+        with contextlib.suppress(*UNREADABLE):  # somebody else's message, which INTAKE rejects
             about = decoder.decode(record.value() or b"")
             if about.model == model:
                 found.add(about.event_id)

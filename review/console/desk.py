@@ -153,7 +153,8 @@ class LoopState(msgspec.Struct, frozen=True, kw_only=True):
     """The whole loop at ``at`` (epoch milliseconds).
 
     ``rejects`` counts what could not be read by its reason. ``warnings`` are sentences about what needs a person's
-    attention. ``recent_opinions`` are the newest, newest first, at most as many as the desk keeps.
+    attention. ``recent_opinions`` are the newest on tasks that are over, newest first, at most as many as the desk
+    keeps: nobody sees what colleagues said of an open task.
     """
 
     at: int

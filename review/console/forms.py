@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from litestar.response import Response
 
 from review.console.payloads import SECONDS_SPENT_MAX
@@ -10,6 +12,8 @@ from review.console.session import ConsoleRequest
 __all__ = ["by_htmx", "field", "html", "redirect", "seconds_since"]
 
 FIELD_CHARS_MAX = 10_000
+URI_CHARS = "%:/?#[]@!$&'()*+,;=~"
+"""What stays as it is in an address: reserved characters, and percent signs of what is encoded already."""
 
 
 async def field(request: ConsoleRequest, name: str) -> str:
@@ -36,5 +40,10 @@ def html(body: str, status: int = 200, headers: dict[str, str] | None = None) ->
 
 
 def redirect(address: str) -> Response[str]:
-    """See other: the browser goes on with GET."""
-    return Response("", status_code=303, headers={"Location": address}, media_type="text/plain")
+    """See other: the browser goes on with GET. What a header cannot carry is percent-encoded (RFC 3986, 3987)."""
+    return Response(
+        "",
+        status_code=303,
+        headers={"Location": quote(address, safe=URI_CHARS, errors="replace")},
+        media_type="text/plain",
+    )

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 import msgspec
 
 from review.console.desk import LeasedTask
 from review.console.evidence_words import evidence_lines
 from review.console.feature_rows import FeatureRow, rows_of
+from review.console.laid_out import laid_out
 from review.console.settings import ConsoleSettings
 from schemas.opinion import CANNOT_TELL
 
@@ -88,13 +87,3 @@ def content_of(content: str, settings: ConsoleSettings) -> Content:
             return Content(image=content)
         return Content(link=content)
     return Content(text=laid_out(content))
-
-
-def laid_out(content: str) -> str:
-    """JSON with line breaks; other text as it is."""
-    if content[:1] not in "{[":
-        return content
-    try:
-        return json.dumps(json.loads(content), indent=2, ensure_ascii=False)
-    except ValueError:
-        return content

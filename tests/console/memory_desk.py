@@ -7,6 +7,7 @@ import msgspec
 from review.console.desk import ActionResult, AlertView, LeasedTask, LoopState, QueueCounts, TaskSummary
 from review.console.from_queue import action_result, leased_task, queue_counts, task_summary
 from review.console.ranges import ranges_of
+from review.outcomes import Settled
 from review.queue import Queue
 from review.settings import QueueSettings
 from schemas.opinion import Opinion
@@ -46,7 +47,7 @@ class MemoryDesk:
             self.queue.put(task, clock())
 
     def tick(self):
-        self.settled += self.queue.tick(self.clock())
+        self.settled += [event for event in self.queue.tick(self.clock()) if isinstance(event, Settled)]
 
     async def person(self, person_id):
         return self.people.get(person_id)
@@ -146,4 +147,6 @@ class MemoryDesk:
 
     async def loop_state(self) -> LoopState:
         state = self.state or LoopState(at=self.clock())
-        return msgspec.structs.replace(state, at=self.clock(), recent_opinions=tuple(self.opinions[::-1][:20]))
+        self.tick()
+        told = [opinion for event in self.settled for opinion in event.opinions]
+        return msgspec.structs.replace(state, at=self.clock(), recent_opinions=tuple(told[::-1][:20]))
