@@ -21,9 +21,11 @@ from streams.records import Record
 from streams.transactions import TransactionalBatches
 
 if TYPE_CHECKING:
+    from agents.alert_memory import AlertMemory
     from agents.catalogue import Catalogue
     from agents.judge import Judge
     from review.decided import DecidedBefore
+    from schemas.reference import Reference
     from streams.predictions.prediction_reader import PredictionReader
 
 __all__ = ["ADD"]
@@ -158,10 +160,14 @@ def _add_drift(plan: Plan) -> None:
     )
     batches = _group(settings, "drift", drift.handle, on_assign=drift.assigned)
     people = LogReader(
-        settings.kafka, {REVIEW_OPINIONS.name: drift.heard_opinion, REVIEW_ALERTS.name: drift.heard_task}
+        settings.kafka,
+        {REVIEW_OPINIONS.name: drift.people.heard_opinion, REVIEW_ALERTS.name: drift.people.heard_task},
     )
 
     def listen(stop: threading.Event) -> None:
+        first = LogReader(settings.kafka, {REVIEW_OPINIONS.name: drift.people.recall_opinion})
+        first.catch_up()
+        first.close()
         people.catch_up()
         people.run(stop)
 
@@ -176,8 +182,9 @@ def _add_drift(plan: Plan) -> None:
     plan.add_loop("drift", watch)
 
 
-def _drift_state(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
+def _drift_state(settings: Settings) -> tuple[dict[str, Reference], AlertMemory]:
     """References and alerts as their topics have them."""
+    from agents.alert_memory import AlertMemory
     from agents.log_values import handler_of, read
     from schemas.alert import Alert
     from schemas.reference import Reference
@@ -185,7 +192,7 @@ def _drift_state(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     from streams.reader import LogReader
 
     references: dict[str, Reference] = {}
-    alerts: dict[str, Alert] = {}
+    alerts = AlertMemory()
 
     def hear_reference(data: bytes | None) -> None:
         reference = read(Reference, data)
@@ -195,7 +202,7 @@ def _drift_state(settings: Settings) -> tuple[dict[str, Any], dict[str, Any]]:
     def hear_alert(data: bytes | None) -> None:
         alert = read(Alert, data)
         if alert is not None:
-            alerts[alert.alert_id] = alert
+            alerts.keep(alert)
 
     reader = LogReader(
         settings.kafka, {REFERENCES.name: handler_of(hear_reference), ALERTS.name: handler_of(hear_alert)}

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import queue
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 import structlog
 
-from agents.log_values import read
+from agents.alert_answers import AlertAnswers, Said
+from agents.alert_memory import AlertMemory
 from agents.metrics import ALERTS_FIRED
 from agents.reports import ReportDesk
 from drift.alert_book import UnknownAlertError
@@ -18,35 +17,26 @@ from drift.alert_life import TransitionRefusedError
 from drift.monitor import AlertChanged, ModelMonitor, NewReference, Outcome
 from drift.settings import DriftSettings
 from review.settings import QueueSettings
-from review.task_life import alert_task, task_id_of
-from schemas.alert import Alert
+from review.task_life import alert_task, ended_alert_task
+from schemas.alert import ACKNOWLEDGE, Alert
 from schemas.block import Block
 from schemas.codec import MalformedError, decode
 from schemas.correction import Correction
-from schemas.opinion import Opinion
 from schemas.reference import Reference
-from schemas.task import Task
 from schemas.topics import ALERTS, BLOCKS, REFERENCES, REJECTS, REVIEW_ALERTS
 from streams.batches import Place
 from streams.outbox import Sending
 from streams.records import Record
 from streams.rejects import reject_of
 
-__all__ = ["ALERT_ACTIONS", "Drift"]
+__all__ = ["Drift"]
 
 log = structlog.get_logger(__name__)
 
-ALERT_ACTIONS = {"confirmed": "acknowledge", "expected change": "adopt", "false alarm": "resolve"}
-"""What becomes of an alert when its task is settled with this answer."""
-
-ACTIONS_WAITING_MAX = 10_000
-"""Answers that wait to take effect; at so many the log is read on only as they do."""
-OPINIONS_KEPT_MAX = 1_000
-"""Answers to alert tasks that are not settled yet; of one beyond it, who gave it is not noted on the alert."""
-
 
 class Drift:
-    """All models whose blocks this worker reads. ``handle`` is called by one thread, ``heard_…`` by any.
+    """All models whose blocks this worker reads. ``handle`` is called by one thread; another tells ``people`` what is
+    said of alerts.
 
     ``load`` says what the topics of references and alerts hold, ``partitions_of`` how many partitions predictions
     come from. Blocks and corrections are read again from the start of their retention after every assignment; what was
@@ -59,7 +49,7 @@ class Drift:
         queue_settings: QueueSettings,
         prefix: str,
         *,
-        load: Callable[[], tuple[dict[str, Reference], dict[str, Alert]]],
+        load: Callable[[], tuple[dict[str, Reference], Iterable[Alert]]],
         reports: ReportDesk,
         partitions_of: Callable[[], int] = lambda: 1,
         clock: Callable[[], float] = time.time,
@@ -73,37 +63,19 @@ class Drift:
         self._reports = reports
         self._clock = clock
         self._references: dict[str, Reference] = {}
-        self._alerts: dict[str, Alert] = {}
+        self._alerts = AlertMemory()
         self._monitors: dict[str, ModelMonitor] = {}
-        self._said: OrderedDict[str, Opinion] = OrderedDict()
-        self._asked: queue.Queue[tuple[str, str, str, str]] = queue.Queue(ACTIONS_WAITING_MAX)
+        self.people = AlertAnswers()
 
     def assigned(self, places: list[Place]) -> dict[tuple[str, int], int]:
         """Start anew: what is known comes from the topics, blocks and corrections from their beginning."""
-        self._references, self._alerts = self._load()
+        self._references, known = self._load()
+        self._alerts = AlertMemory()
+        for alert in known:
+            self._alerts.keep(alert)
         self._partitions = self._partitions_of()
         self._monitors = {}
         return {(place.topic, place.partition): 0 for place in places}
-
-    def heard_opinion(self, record: Record) -> None:
-        """An opinion of the log: acknowledging and resolving on the page of an alert take effect at once."""
-        opinion = read(Opinion, record.value())
-        if opinion is None:
-            return
-        if opinion.answer in ("acknowledge", "resolve"):
-            self._asked.put((opinion.task_id, opinion.answer, opinion.person, opinion.comment))
-        elif opinion.answer in ALERT_ACTIONS:
-            self._said[opinion.task_id] = opinion
-            if len(self._said) > OPINIONS_KEPT_MAX:
-                self._said.popitem(last=False)
-
-    def heard_task(self, record: Record) -> None:
-        """A settled task about an alert."""
-        task = read(Task, record.value())
-        if task is not None and task.state == "settled" and task.answer in ALERT_ACTIONS:
-            said = self._said.pop(task.task_id, None)
-            note = f"{task.answer}: {said.comment}" if said and said.comment else task.answer
-            self._asked.put((task.task_id, ALERT_ACTIONS[task.answer], said.person if said else "", note))
 
     def handle(self, records: Sequence[Record], outbox: Sending) -> None:
         """One batch, possibly empty."""
@@ -121,8 +93,8 @@ class Drift:
                 )
                 continue
             self._tell(outcomes, outbox)
-        while not self._asked.empty():
-            self._act(*self._asked.get(), outbox)
+        for said in self.people.take():
+            self._act(said, outbox)
         for alert_id, report_id, note in self._reports.poll():
             self._annotate(alert_id, report_id, note, outbox)
 
@@ -136,7 +108,7 @@ class Drift:
                 reference=self._references.get(model),
                 partitions=self._partitions,
             )
-            monitor.restore(alert for alert in self._alerts.values() if alert.model == model)
+            monitor.restore(self._alerts.of_model(model))
             self._monitors[model] = monitor
         return monitor
 
@@ -159,19 +131,25 @@ class Drift:
         known, now_ms = self._alerts.get(alert.alert_id), int(self._clock() * 1000)
         raised_at = now_ms if known is None else known.raised_at
         alert = msgspec.structs.replace(alert, raised_at=raised_at, told_at=now_ms)
-        self._alerts[alert.alert_id] = alert
+        self._alerts.keep(alert)
         outbox.send(ALERTS, alert.alert_id, alert)
-        task = alert_task(alert, settings=self._queue_settings)
-        if alert.state == "resolved":
-            ended = msgspec.structs.replace(task, state="expired", changed_at=now_ms)
-            outbox.send(REVIEW_ALERTS, task.task_id, ended)
-        elif known is None:
-            outbox.send(REVIEW_ALERTS, task.task_id, task)
+        self._tell_task(known, alert, outbox)
+        if known is None:
             ALERTS_FIRED.labels(alert.model, alert.severity).inc()
             log.info("alert fired", model=alert.model, signal=alert.signal, at_event=alert.fired_at_event)
             self._ask_report(alert)
-        elif known.severity != alert.severity:
-            outbox.send(REVIEW_ALERTS, task.task_id, task)
+
+    def _tell_task(self, known: Alert | None, alert: Alert, outbox: Sending) -> None:
+        """The alert's task, where it has news; a settled task has its answer and keeps it."""
+        if alert.answer or (known is not None and known.state == "resolved"):
+            return
+        if alert.state == "resolved":
+            task = ended_alert_task(alert, settings=self._queue_settings)
+        elif known is None or (known.severity, known.state) != (alert.severity, alert.state):
+            task = alert_task(alert, settings=self._queue_settings)
+        else:
+            return
+        outbox.send(REVIEW_ALERTS, task.task_id, task)
 
     def _ask_report(self, alert: Alert) -> None:
         monitor = self._monitors[alert.model]
@@ -180,29 +158,28 @@ class Drift:
         if request is not None:
             self._reports.ask(alert, request, now_ms=int(self._clock() * 1000))
 
-    def _act(self, task_id: str, action: str, by: str, comment: str, outbox: Sending) -> None:
-        """What a person said of an alert; saying it again, or too late, changes nothing."""
-        alert = next(
-            (a for a in self._alerts.values() if task_id_of(a.model, a.alert_id) == task_id and a.state != "resolved"),
-            None,
-        )
-        if alert is None:
+    def _act(self, said: Said, outbox: Sending) -> None:
+        """What people said of an alert; saying it again, or too late, changes nothing."""
+        alert = self._alerts.of_task(said.task_id)
+        if alert is None or (said.is_answer and alert.answer):
             return
-        monitor, now_ms = self.monitor(alert.model), int(self._clock() * 1000)
+        monitor, by, now_ms = self.monitor(alert.model), said.person, int(self._clock() * 1000)
         try:
-            if action == "acknowledge":
-                outcomes: list[Outcome] = [monitor.acknowledge(alert.alert_id, by=by, at=now_ms)]
-            elif action == "resolve":
-                outcomes = [monitor.resolve(alert.alert_id, by=by, at=now_ms, note=comment)]
+            if said.is_answer:
+                outcomes = monitor.answer(alert.alert_id, said.text, by=by, at=now_ms, comment=said.comment)
+            elif said.text == ACKNOWLEDGE:
+                outcomes = [monitor.acknowledge(alert.alert_id, by=by, at=now_ms)]
             else:
-                outcomes = monitor.adopt_reference(by=by, at=now_ms, reason=f"alert {alert.alert_id}: {comment}")
+                outcomes = [monitor.resolve(alert.alert_id, by=by, at=now_ms, note=said.comment)]
         except (TransitionRefusedError, UnknownAlertError) as error:
             log.info("nothing to change", alert=alert.alert_id, why=str(error))
             return
         self._tell(outcomes, outbox)
 
     def _annotate(self, alert_id: str, report_id: str, note: str, outbox: Sending) -> None:
-        alert = self._alerts[alert_id]
+        alert = self._alerts.get(alert_id)
+        if alert is None:
+            return
         try:
             changed = self.monitor(alert.model).annotate(alert_id, report_id=report_id, note=note)
         except UnknownAlertError as error:

@@ -94,6 +94,12 @@ class AlertBook:
         """Raises UnknownAlertError."""
         return self._close(alert_life.resolve(self._find(alert_id), by=by, at=at, note=note, judged_until=judged_until))
 
+    def answer(self, alert_id: str, text: str, *, by: str, at: int, note: str, judged_until: int) -> Alert:
+        """Raises UnknownAlertError or TransitionRefusedError."""
+        alert = alert_life.answer(self._find(alert_id), text, by=by, at=at, note=note, judged_until=judged_until)
+        self._open[alert.signal] = alert
+        return alert
+
     def gone_quiet(self, signal: str, *, at: int, note: str) -> list[Alert]:
         """The resolution of the signal's open alert, if there is one and it was not told before."""
         known = self._open.get(signal)
@@ -114,11 +120,15 @@ class AlertBook:
         self._open[alert.signal] = alert
         return alert
 
+    def get(self, alert_id: str) -> Alert | None:
+        """The open alert of this id."""
+        return next((alert for alert in self._open.values() if alert.alert_id == alert_id), None)
+
     def _find(self, alert_id: str) -> Alert:
-        for alert in self._open.values():
-            if alert.alert_id == alert_id:
-                return alert
-        raise UnknownAlertError(alert_id)
+        alert = self.get(alert_id)
+        if alert is None:
+            raise UnknownAlertError(alert_id)
+        return alert
 
     def _keep(self, alert: Alert, window: int) -> None:
         self._open[alert.signal] = alert

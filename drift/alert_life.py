@@ -19,22 +19,28 @@ __all__ = [
     "acknowledge",
     "add_evidence",
     "alert_id_of",
+    "answer",
     "fire",
     "resolve",
 ]
 
-Action = Literal["acknowledge", "add_evidence", "resolve"]
+Action = Literal["acknowledge", "add_evidence", "answer", "resolve"]
 
 SEVERITIES: Final[dict[Severity, int]] = {"info": 0, "warning": 1, "critical": 2}
 
 TRANSITIONS: Final[dict[tuple[AlertState, Action], AlertState]] = {
     ("firing", "acknowledge"): "acknowledged",
     ("firing", "add_evidence"): "firing",
+    ("firing", "answer"): "firing",
     ("firing", "resolve"): "resolved",
     ("acknowledged", "add_evidence"): "acknowledged",
+    ("acknowledged", "answer"): "acknowledged",
     ("acknowledged", "resolve"): "resolved",
 }
-"""State and action to the next state; what is not here is refused. ``fire`` makes the first state, ``firing``."""
+"""State and action to the next state; what is not here is refused. ``fire`` makes the first state, ``firing``.
+
+``answer`` is the settled answer of the alert's task: who confirms a firing alert acknowledges it as well.
+"""
 
 ON_ITS_OWN: Final = "watchloop"
 
@@ -98,6 +104,12 @@ def resolve(alert: Alert, *, by: str = ON_ITS_OWN, at: int, note: str = "", judg
     """It is over; raises TransitionRefusedError."""
     changed = _next(alert, "resolve", by, at, judged_until)
     return msgspec.structs.replace(changed, note=note or changed.note)
+
+
+def answer(alert: Alert, text: str, *, by: str, at: int, note: str = "", judged_until: int = 0) -> Alert:
+    """Its task was settled with this answer; raises TransitionRefusedError."""
+    changed = _next(alert, "answer", by, at, judged_until)
+    return msgspec.structs.replace(changed, answer=text, note=note or changed.note)
 
 
 def add_evidence(alert: Alert, detection: Detection, *, at: int, note: str = "") -> Alert:

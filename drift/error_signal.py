@@ -56,6 +56,11 @@ class ErrorSignal:
         """Whether the error rate has been back near its level before the rise for long enough."""
         return self._quiet_windows >= self._settings.quiet_windows_to_resolve
 
+    def accept(self) -> None:
+        """The present error rate is the new normal: the next rise is judged from there."""
+        self._baseline = None
+        self._suspect = self._quiet_windows = 0
+
     def observe(self, correction: Correction) -> Detection | None:
         """A rise, if this correction completes one."""
         draw = float(uniform_draws([correction.event_id], THINNING_SALT)[0])

@@ -17,7 +17,7 @@ from drift.settings import DriftSettings
 from drift.signal_watch import SignalWatch
 from drift.window import Window, merge_all
 from drift.windows import WindowBuilder
-from schemas.alert import Alert
+from schemas.alert import CONFIRMED, EXPECTED_CHANGE, FALSE_ALARM, Alert
 from schemas.block import Block
 from schemas.correction import Correction
 from schemas.reference import Reference
@@ -83,6 +83,7 @@ class ModelMonitor:
         self.events_seen = events_before
         self.windows_seen = 0
         self._judged_until = 0
+        self._accepted_at: list[int] = []
         if reference is not None:
             self._take_reference(reference)
 
@@ -98,7 +99,13 @@ class ModelMonitor:
 
     def restore(self, alerts: Iterable[Alert]) -> None:
         """What the alerts topic says, before any block is read again."""
-        self._book.restore(alerts)
+        known = tuple(alerts)
+        self._book.restore(known)
+        self._accepted_at = sorted(
+            alert.changed_at
+            for alert in known
+            if (alert.signal, alert.state, alert.answer) == (ERROR, "resolved", EXPECTED_CHANGE)
+        )
 
     def observe(self, block: Block) -> list[Outcome]:
         """The outcomes of a block; blocks may come twice, and out of order within the lateness."""
@@ -110,8 +117,11 @@ class ModelMonitor:
 
     def observe_correction(self, correction: Correction) -> list[Outcome]:
         """The outcomes of a settled answer or late label."""
-        detection = self._error.observe(correction)
         at = correction.created_at
+        while self._accepted_at and self._accepted_at[0] < at:
+            self._accepted_at.pop(0)
+            self._error.accept()
+        detection = self._error.observe(correction)
         changed = []
         if detection is not None:
             changed = self._book.detected(
@@ -137,6 +147,37 @@ class ModelMonitor:
         judged_until = self._judged(alert_id, at)
         return AlertChanged(self._book.resolve(alert_id, by=by, at=at, note=note, judged_until=judged_until))
 
+    def answer(self, alert_id: str, answer: str, *, by: str, at: int, comment: str = "") -> list[Outcome]:
+        """The alert's task was settled with this answer; raises UnknownAlertError.
+
+        The answer is noted on the alert. ``confirmed`` acknowledges it, ``false alarm`` resolves it, and after
+        ``expected change`` the present is normal: the newest windows become the reference (for the error rate, which is
+        no part of it, the present rate counts from then on), and the alert is resolved in any case. Any other answer,
+        as of somebody who cannot tell, leaves it as it is.
+        """
+        note = f"{answer}: {comment}" if comment else answer
+        judged_until = self._judged(alert_id, at)
+        alert = self._book.answer(alert_id, answer, by=by, at=at, note=note, judged_until=judged_until)
+        outcomes: list[Outcome] = [AlertChanged(alert)]
+        if answer == CONFIRMED and alert.state == "firing":
+            outcomes.append(self.acknowledge(alert_id, by=by, at=at))
+        elif answer == FALSE_ALARM:
+            outcomes.append(self.resolve(alert_id, by=by, at=at, note=note))
+        elif answer == EXPECTED_CHANGE:
+            outcomes += self._accept(alert, by=by, at=at, note=note)
+        return outcomes
+
+    def _accept(self, alert: Alert, *, by: str, at: int, note: str) -> list[Outcome]:
+        if alert.signal == ERROR:
+            self._accepted_at.append(at)
+            note = f"{note}; the present error rate is the new normal"
+            return [self.resolve(alert.alert_id, by=by, at=at, note=note)]
+        outcomes = self.adopt_reference(by=by, at=at, reason=f"alert {alert.alert_id}: {note}")
+        if self._book.get(alert.alert_id) is not None:
+            note = f"{note}; the reference stays as it is, because no window has closed since this worker began to read"
+            outcomes.append(self.resolve(alert.alert_id, by=by, at=at, note=note))
+        return outcomes
+
     def annotate(self, alert_id: str, *, report_id: str = "", task_id: str = "", note: str = "") -> AlertChanged:
         """Name the alert's report or task, or say why there is none; raises UnknownAlertError."""
         return AlertChanged(self._book.annotate(alert_id, report_id=report_id, task_id=task_id, note=note))
@@ -152,8 +193,11 @@ class ModelMonitor:
         version = next_version(self._version)
         reference = build_reference(steps, version=version, created_at=at, reason=reason, settings=self._settings)
         note = f"reference {version} was adopted"
-        over = [alert.alert_id for alert in self._book.open if alert.signal != ERROR]
-        resolved = [self.resolve(alert_id, by=by, at=at, note=note) for alert_id in over]
+        resolved = [
+            self.resolve(alert.alert_id, by=by, at=at, note=f"{alert.note}; {note}" if alert.answer else note)
+            for alert in self._book.open
+            if alert.signal != ERROR
+        ]
         self._take_reference(reference)
         self._warm_up(steps)
         return [NewReference(reference), *resolved]

@@ -142,7 +142,7 @@ class Queue:
 
     def _refusal_of(self, entry: Entry, opinion: Opinion) -> Reply | None:
         """Why an opinion cannot be heard; None where it can."""
-        person, choices = opinion.person, entry.task.choices
+        person = opinion.person
         if person in entry.people:
             if entry.opinions[person].opinion_id == opinion.opinion_id:
                 return Reply(status="known", sentence="This answer is known already.")
@@ -151,16 +151,18 @@ class Queue:
             return Reply(status="settled", sentence="This task has its answer already.")
         if entry.holder != person and (entry.holder or entry.last_holder != person):
             return Reply(status="lease_lost", sentence="You do not hold this task any more; take it again to answer.")
-        offered = not choices or opinion.answer in choices or opinion.answer == CANNOT_TELL
-        if not offered or opinion.answer in ("", WITHDRAWN):
-            right = ", ".join(choices[:10]) or "a text that is not empty"
+        if not is_offered(opinion.answer, entry.task):
+            right = ", ".join(entry.task.choices[:10]) or "a text that is not empty"
             return Reply(status="not_a_choice", sentence=f"{opinion.answer!r} is not offered here; expected {right}.")
         return None
 
     def replay(self, opinion: Opinion) -> bool:
-        """Hear an opinion out of the log, in any order, without a lease; whether its task is here."""
+        """Hear an opinion out of the log, in any order, without a lease; whether its task is here and it answers it.
+
+        What the task does not offer is no answer to it: acknowledging and resolving an alert are opinions as well.
+        """
         entry = self._table.entries.get(opinion.task_id)
-        if entry is None:
+        if entry is None or not (opinion.answer == WITHDRAWN or is_offered(opinion.answer, entry.task)):
             return False
         before = entry.opinions.get(opinion.person)
         if before is None or (before.time, before.opinion_id) < (opinion.time, opinion.opinion_id):
@@ -286,6 +288,13 @@ class Queue:
         if entry.holder != person:
             return Reply(status="lease_lost", sentence="You do not hold this task any more.")
         return entry
+
+
+def is_offered(answer: str, task: Task) -> bool:
+    """Whether a task can be answered so: with any text where it names no choices, and always with CANNOT_TELL."""
+    if answer in ("", WITHDRAWN):
+        return False
+    return not task.choices or answer in task.choices or answer == CANNOT_TELL
 
 
 def view_of(entry: Entry) -> TaskView:

@@ -6,8 +6,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
+import msgspec
+
 from review.settings import LaneSettings, QueueSettings
-from schemas.alert import Alert
+from schemas.alert import CONFIRMED, EXPECTED_CHANGE, FALSE_ALARM, Alert
 from schemas.prediction import Prediction, confidence_of, epoch_ms, label_text
 from schemas.task import Evidence, Lane, Task
 
@@ -19,6 +21,7 @@ __all__ = [
     "after",
     "alert_task",
     "diagram",
+    "ended_alert_task",
     "lane_settings",
     "new_task_for",
     "task_id_of",
@@ -51,7 +54,7 @@ taken back are the queue's own business. An answered task goes back to open when
 earlier but heard later, disagrees.
 """
 
-ALERT_CHOICES: Final = ("confirmed", "expected change", "false alarm")
+ALERT_CHOICES: Final = (CONFIRMED, EXPECTED_CHANGE, FALSE_ALARM)
 """The answers offered for an alert."""
 
 SEVERITY_PRIORITY: Final = {"info": 3.0, "warning": 4.0, "critical": 5.0}
@@ -117,6 +120,13 @@ def new_task_for(
     )
 
 
+def ended_alert_task(alert: Alert, *, settings: QueueSettings) -> Task:
+    """The last revision of the task about an alert that is resolved: nothing is left to decide."""
+    task = alert_task(alert, settings=settings)
+    why = f"resolved by {alert.changed_by}: nothing is left to decide"
+    return msgspec.structs.replace(task, state="expired", reasons=(*task.reasons, why))
+
+
 def due_at(created_at: int, settings: QueueSettings, lane: Lane) -> int:
     """When a task should be answered, in epoch milliseconds."""
     return created_at + lane_settings(settings, lane).due_seconds * 1_000
@@ -160,6 +170,9 @@ def alert_task(alert: Alert, *, settings: QueueSettings) -> Task:
     It counts from when the alert was raised, or, where that is not known, from its time in the stream.
     """
     created_at = alert.raised_at or alert.fired_at
+    reasons = [f"{alert.signal} left normal ({alert.detector}, {alert.severity})"]
+    if alert.state == "acknowledged":
+        reasons.append("acknowledged: somebody looks into it")
     return Task(
         task_id=task_id_of(alert.model, alert.alert_id),
         lane="alert",
@@ -168,7 +181,7 @@ def alert_task(alert: Alert, *, settings: QueueSettings) -> Task:
         created_at=created_at,
         due_at=created_at + settings.alert.due_seconds * 1_000,
         priority=SEVERITY_PRIORITY[alert.severity],
-        reasons=(f"{alert.signal} left normal ({alert.detector}, {alert.severity})",),
+        reasons=tuple(reasons),
         choices=ALERT_CHOICES,
         alert_id=alert.alert_id,
         changed_at=alert.told_at or alert.changed_at,

@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from schemas.wire import Count, EpochMs, Id, Name, Wire
 
-__all__ = ["Alert", "AlertState", "Severity"]
+__all__ = [
+    "ACKNOWLEDGE",
+    "CONFIRMED",
+    "EXPECTED_CHANGE",
+    "FALSE_ALARM",
+    "RESOLVE",
+    "Alert",
+    "AlertState",
+    "Severity",
+]
+
+ACKNOWLEDGE: Final = "acknowledge"
+RESOLVE: Final = "resolve"
+"""What a person asks for on the page of an alert: an opinion about the alert, no answer to its task."""
+
+CONFIRMED: Final = "confirmed"
+EXPECTED_CHANGE: Final = "expected change"
+FALSE_ALARM: Final = "false alarm"
+"""The answers to an alert's task."""
 
 AlertState = Literal["firing", "acknowledged", "resolved"]
 Severity = Literal["info", "warning", "critical"]
@@ -17,8 +35,9 @@ class Alert(Wire, frozen=True, kw_only=True):
 
     ``fired_at_event`` counts the model's events that had been seen when it fired. ``evidence`` holds the numbers behind
     it (means, shift in standard deviations, population stability index); ``report_id`` names the Evidently report, and
-    ``note`` says why there is none. ``judged_until`` is the time in the stream up to which the signal had been judged
-    at this transition, so that reading the same blocks again tells nothing twice.
+    ``note`` says why there is none. ``answer`` is the one that settled the alert's task. ``judged_until`` is the time
+    in the stream up to which the signal had been judged at this transition, so that reading the same blocks again tells
+    nothing twice.
 
     ``fired_at`` and, where no person did it, ``changed_at`` are times of the stream; ``raised_at`` and ``told_at`` are
     the clock's, when it began to fire and when this transition was told. A replay of old events sets them far apart.
@@ -43,3 +62,4 @@ class Alert(Wire, frozen=True, kw_only=True):
     judged_until: EpochMs = 0
     raised_at: EpochMs = 0
     told_at: EpochMs = 0
+    answer: Name = ""

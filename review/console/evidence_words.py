@@ -44,6 +44,8 @@ def what_changed(before: Alert | None, now: Alert) -> str:
     if before is None or before.state != now.state:
         return ""
     news = []
+    if now.answer and not before.answer:
+        news.append(f"answered by {now.changed_by}" if now.changed_by else "answered")
     if before.severity != now.severity:
         news.append(f"severity {before.severity} to {now.severity}")
     if now.report_id and not before.report_id:

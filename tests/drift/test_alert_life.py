@@ -15,6 +15,7 @@ from schemas.alert import Alert, Severity
 ACTIONS = {
     "acknowledge": lambda alert: alert_life.acknowledge(alert, by="ann", at=20),
     "resolve": lambda alert: alert_life.resolve(alert, by="ann", at=20, note="done"),
+    "answer": lambda alert: alert_life.answer(alert, "confirmed", by="ann", at=20, note="yes"),
     "add_evidence": lambda alert: alert_life.add_evidence(alert, found("x", "critical"), at=20),
 }
 

@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS $database.alerts
     judged_until DateTime64(3, 'UTC'),
     raised_at DateTime64(3, 'UTC'),
     told_at DateTime64(3, 'UTC'),
+    answer LowCardinality(String),
     $identity
 )
 ENGINE = MergeTree ORDER BY (model, fired_at, alert_id, revision)
