@@ -15,7 +15,7 @@ from agents.settings import Settings
 from streams.admin import partition_counts, topic_ids
 from streams.batches import BatchSettings, GroupBatches, Handler, Place
 from streams.outbox import Outbox
-from streams.predictions.checks import prediction_bytes_max
+from streams.predictions.checks import MessageLimits, prediction_bytes_max
 from streams.predictions.registry import registry_of
 from streams.records import Record
 from streams.transactions import TransactionalBatches
@@ -75,6 +75,8 @@ def _add_intake(plan: Plan) -> None:
         _judge(settings, catalogue),
         prefix=settings.kafka.prefix,
         models_max=worker.models_max,
+        events_max=worker.message_events_max,
+        elements_max=worker.batch_elements_max,
         seen=seen,
     )
     batches = TransactionalBatches(
@@ -103,9 +105,15 @@ def _reader(settings: Settings) -> PredictionReader:
         settings.kafka.prefix,
         future_ms_max=settings.worker.future_seconds_max * 1000,
         bytes_max=prediction_bytes_max(settings.kafka.message_bytes_max),
+        limits=_limits(settings),
         models_max=settings.worker.models_max,
         schemas=registry_of(settings.kafka),
     )
+
+
+def _limits(settings: Settings) -> MessageLimits:
+    """What a message may hold: INTAKE, RECORD and LEARN must agree on it."""
+    return MessageLimits(settings.kafka.message_bytes_max, settings.worker.message_events_max)
 
 
 def _judge(settings: Settings, catalogue: Catalogue) -> Judge:
@@ -257,6 +265,7 @@ def _add_learn(plan: Plan) -> None:
             plan.warehouse(),
             settings.kafka.prefix,
             pause=lambda seconds: batches.wait_paused(stop, seconds),
+            limits=_limits(settings),
         )
         batches = _group(settings, "labels", labels.handle)
         batches.run(stop)
@@ -277,6 +286,7 @@ def _add_record(plan: Plan) -> None:
             future_seconds_max=settings.worker.future_seconds_max,
             stop=stop,
             prediction_bytes_max=prediction_bytes_max(settings.kafka.message_bytes_max),
+            limits=_limits(settings),
             schemas=registry_of(settings.kafka),
         )
         batches = _group(settings, "record", recorder.handle, on_assign=recorder.assigned, batch=BATCH)

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
 
 from agents.judge import Judge
 from agents.metrics import INTAKE_DUPLICATES, INTAKE_EVENTS, INTAKE_REJECTS
+from schemas.codec import MalformedError
 from schemas.reject import Reject
 from schemas.topics import REJECTS
 from streams.duplicates import SeenEvents, identities
 from streams.outbox import Sending
-from streams.predictions.inbox import original_of
+from streams.predictions.checks import MESSAGE_EVENTS_MAX_DEFAULT
+from streams.predictions.elements import elements_of
 from streams.predictions.prediction_reader import BYTES_AT_ONCE, MESSAGES_AT_ONCE, Part, PredictionReader
 from streams.records import Record, by_partition, stretches
-from streams.rejects import reject_of
+from streams.rejects import ElementRejects
 
 __all__ = ["Intake"]
 
@@ -30,6 +32,8 @@ class Intake:
     """Reads, checks, and has each model's events judged. One object a worker; ``handle`` is called by one thread.
 
     ``seen`` remembers what was judged. A model beyond ``models_max`` is not judged: its predictions are rejected.
+    ``elements_max`` bounds one batch, whatever its messages hold: what is beyond is left for the next, and a partition
+    that used it up waits for the others, so that nobody's messages hold up all verdicts.
     """
 
     def __init__(
@@ -39,6 +43,8 @@ class Intake:
         *,
         prefix: str,
         models_max: int,
+        events_max: int = MESSAGE_EVENTS_MAX_DEFAULT,
+        elements_max: int = 100_000,
         seen: SeenEvents | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -46,38 +52,53 @@ class Intake:
         self._judge = judge
         self._prefix = prefix
         self._models_max = models_max
+        self._events_max = events_max
+        self._elements_max = elements_max
         self._seen = seen
         self._clock = clock
+        self._waits: dict[int, None] = {}
+        """Partitions that used up a batch, the last one last."""
 
-    def handle(self, records: Sequence[Record], outbox: Sending) -> None:
-        """One batch, for one transaction: read some messages at a time, judged model by model."""
+    def handle(self, records: Sequence[Record], outbox: Sending) -> Sequence[Record]:
+        """One batch, for one transaction: read some messages at a time, judged model by model; returns what is left."""
         self._judge.begin()
         if self._seen is not None:
             self._seen.begin()
         now_ms = int(self._clock() * 1000)
-        for runs in _together(records):
-            self._handle(runs, now_ms, outbox)
+        room, left = self._elements_max, []
+        for runs in _together(records, self._waits):
+            done = 0
+            if room > 0:
+                done, used = self._handle(runs, room, now_ms, outbox)
+                room -= used
+                if room <= 0:
+                    partition = runs[done - 1][0].partition()
+                    self._waits.pop(partition, None)
+                    self._waits[partition] = None
+            left += [record for run in runs[done:] for record in run]
+        if self._waits:
+            behind = {record.partition() for record in left}
+            for partition in self._waits.keys() & {record.partition() for record in records} - behind:
+                del self._waits[partition]
+        return left
 
-    def _handle(self, runs: Sequence[Sequence[Record]], now_ms: int, outbox: Sending) -> None:
+    def _handle(self, runs: Sequence[Sequence[Record]], room: int, now_ms: int, outbox: Sending) -> tuple[int, int]:
+        """Some runs; returns how many of them were read, and how many elements that were."""
+        readings = self._reader.read(runs, now_ms=now_ms, elements_max=room)
+        runs = runs[: readings.runs]
         taken_ms = max(run[-1].timestamp()[1] for run in runs)
-        parts, rejects = self._read(runs, now_ms)
-        for model, found in parts.items():
+        rejects, too_many = list(readings.rejects), []
+        for model, found in _by_model(readings.parts).items():
             part = Part.joined(found)
             if self._judge.knows(model) or len(self._judge) < self._models_max:
                 self._judge_fresh(part, now_ms, taken_ms, outbox)
             else:
-                rejects += self._refused(runs, part, now_ms)
+                too_many.append(part)
+        rejects += self._refused(runs, too_many, now_ms) if too_many else ()
         for reject in rejects:
             outbox.send(REJECTS, reject.source_key, reject)
-        INTAKE_REJECTS.inc(len(rejects))
-
-    def _read(self, runs: Sequence[Sequence[Record]], now_ms: int) -> tuple[dict[str, list[Part]], list[Reject]]:
-        """The events of each model, and what could not be read."""
-        readings = self._reader.read(runs, now_ms=now_ms)
-        parts: dict[str, list[Part]] = {}
-        for part in readings.parts:
-            parts.setdefault(part.columns.model, []).append(part)
-        return parts, list(readings.rejects)
+        INTAKE_REJECTS.inc(sum(reject.elements for reject in rejects))
+        return readings.runs, readings.elements
 
     def committed(self) -> None:
         """The oldest batch handled is committed; only later ones may have to be undone."""
@@ -102,32 +123,38 @@ class Intake:
             self._judge.judge(part, now_ms, outbox)
         INTAKE_EVENTS.inc(len(part.columns))
 
-    def _refused(self, runs: Sequence[Sequence[Record]], part: Part, now_ms: int) -> Iterator[Reject]:
-        """Rejects of the predictions of a model too many."""
+    def _refused(self, runs: Sequence[Sequence[Record]], parts: Sequence[Part], now_ms: int) -> list[Reject]:
+        """Rejects of the predictions of models too many."""
         by_place = {(record.partition(), record.offset()): record for run in runs for record in run}
-        reason = (
+        error = MalformedError(
             f"{self._models_max} models are watched already (worker.models_max); this worker takes no new one"
             " - at `$.model`"
         )
-        for *place, index in zip(part.partitions.tolist(), part.offsets.tolist(), part.indexes.tolist(), strict=True):
-            record = by_place[tuple(place)]
-            yield reject_of(
-                record,
-                self._prefix,
-                role="intake",
-                reason=reason,
-                field="$.model",
-                now_ms=now_ms,
-                original=original_of(record, index),
-                index=index,
-            )
+        refused: dict[tuple[int, int], ElementRejects] = {}
+        where = np.concatenate([np.stack((part.partitions, part.offsets, part.indexes), axis=1) for part in parts])
+        for partition, offset, index in sorted(where.tolist()):
+            known = refused.get((partition, offset))
+            if known is None:
+                record = by_place[partition, offset]
+                elements = elements_of(record, self._events_max)
+                known = ElementRejects(record, self._prefix, elements, role="intake", now_ms=now_ms)
+                refused[partition, offset] = known
+            known.refuse(index, error)
+        return [reject for one in refused.values() for reject in one.rejects()]
 
 
-def _together(records: Sequence[Record]) -> Iterator[Sequence[Sequence[Record]]]:
-    """Runs to be judged together, of about ``BYTES_TOGETHER`` at least but for the last."""
+def _by_model(parts: Sequence[Part]) -> dict[str, list[Part]]:
+    found: dict[str, list[Part]] = {}
+    for part in parts:
+        found.setdefault(part.columns.model, []).append(part)
+    return found
+
+
+def _together(records: Sequence[Record], waits: Iterable[int]) -> Iterator[Sequence[Sequence[Record]]]:
+    """Runs to be judged together, of about ``BYTES_TOGETHER`` at least but for the last; ``waits`` are for the end."""
     found: list[Sequence[Record]] = []
     held = 0
-    for run, size in _runs(records):
+    for run, size in _runs(records, waits):
         found.append(run)
         held += size
         if held >= BYTES_TOGETHER:
@@ -137,8 +164,9 @@ def _together(records: Sequence[Record]) -> Iterator[Sequence[Sequence[Record]]]
         yield found
 
 
-def _runs(records: Sequence[Record]) -> Iterator[tuple[Sequence[Record], int]]:
+def _runs(records: Sequence[Record], waits: Iterable[int]) -> Iterator[tuple[Sequence[Record], int]]:
     """The messages partition by partition, in order, as many at once as are read at once, and their bytes."""
-    for found in by_partition(records):
+    turn = {partition: number for number, partition in enumerate(waits)}
+    for found in sorted(by_partition(records), key=lambda some: turn.get(some[0].partition(), -1)):
         for start in range(0, len(found), MESSAGES_AT_ONCE):
             yield from stretches(found[start : start + MESSAGES_AT_ONCE], BYTES_AT_ONCE)

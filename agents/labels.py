@@ -9,13 +9,15 @@ from typing import Any
 
 import structlog
 
-from schemas.codec import MalformedError, decode
+from schemas.codec import MalformedError
 from schemas.correction import Correction, id_of_label
 from schemas.label import Label
 from schemas.prediction import label_text
 from schemas.topics import CORRECTIONS, REJECTS
 from streams.batches import HandBack
+from streams.label_reader import label_of
 from streams.outbox import Sending
+from streams.predictions.checks import MessageLimits
 from streams.records import Record
 from streams.rejects import reject_of
 from warehouse.client import Warehouse
@@ -46,11 +48,13 @@ class Labels:
         prefix: str,
         *,
         pause: Callable[[float], bool],
+        limits: MessageLimits | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._warehouse = warehouse
         self._prefix = prefix
         self._pause = pause
+        self._limits = limits or MessageLimits()
         self._clock = clock
         self._first_seen: OrderedDict[tuple[int, int], float] = OrderedDict()
 
@@ -61,7 +65,7 @@ class Labels:
         rejects: list[tuple[Record, str, str]] = []
         for record in records:
             try:
-                label = decode(Label, record.value() or b"")
+                label = label_of(record, self._limits)
             except MalformedError as error:
                 rejects.append((record, error.reason, error.field))
                 continue

@@ -50,12 +50,11 @@ def timed(role: str, handle: Handler[OutboxT_contra]) -> Handler[OutboxT_contra]
     """A handler whose batches are timed; idle rounds are not."""
     seconds = BATCH_SECONDS.labels(role)
 
-    def run(records: Sequence[Record], outbox: OutboxT_contra) -> None:
-        if records:
-            with seconds.time():
-                handle(records, outbox)
-        else:
-            handle(records, outbox)
+    def run(records: Sequence[Record], outbox: OutboxT_contra) -> Sequence[Record] | None:
+        if not records:
+            return handle(records, outbox)
+        with seconds.time():
+            return handle(records, outbox)
 
     return run
 

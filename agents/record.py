@@ -10,13 +10,13 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from agents.groups import RECORDED
 from agents.metrics import RECORD_FAILURES, RECORD_ROWS
-from schemas.codec import MalformedError, decode, decode_one_or_many
+from schemas.codec import MalformedError, decode_one_or_many
 from schemas.label import Label
 from schemas.reject import Reject
 from schemas.topics import PREDICTIONS, REJECTS
@@ -24,10 +24,12 @@ from schemas.verdict import Verdict
 from schemas.wire import Wire
 from streams.batches import BatchSettings, HandBack, Place
 from streams.errors import KafkaUnreachable
+from streams.label_reader import label_of
 from streams.outbox import Outbox
 from streams.predictions.careful import SchemaCheck
-from streams.predictions.checks import PREDICTION_BYTES_MAX
-from streams.predictions.inbox import original_of, read_predictions
+from streams.predictions.checks import PREDICTION_BYTES_MAX, MessageLimits
+from streams.predictions.elements import original_of
+from streams.predictions.inbox import read_predictions
 from streams.records import Record, stretches
 from streams.rejects import reject_of
 from streams.topic_watch import check_same
@@ -89,6 +91,7 @@ class Recorder:
         future_seconds_max: int,
         stop: threading.Event,
         prediction_bytes_max: int = PREDICTION_BYTES_MAX,
+        limits: MessageLimits | None = None,
         schemas: SchemaCheck | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -98,6 +101,7 @@ class Recorder:
         self._future_ms_max = future_seconds_max * 1000
         self._stop = stop
         self._prediction_bytes_max = prediction_bytes_max
+        self._limits = limits or MessageLimits()
         self._schemas = schemas
         self._clock = clock
         self._ids: dict[str, str] = {}
@@ -182,6 +186,7 @@ class Recorder:
             now_ms=0,
             future_ms_max=self._future_ms_max,
             bytes_max=self._prediction_bytes_max,
+            limits=self._limits,
             schemas=self._schemas,
         )
         if not found.events:
@@ -209,12 +214,15 @@ class Recorder:
             if data is None:
                 continue
             try:
-                values = [decode(kind, data)] if kind is Label else decode_one_or_many(kind, data)
+                values = decode_one_or_many(kind, data) if kind is not Label else self._label(record)
             except MalformedError as error:
                 if kind is not Label:
                     self._reject(record, error.reason, error.field, outbox)
             else:
                 yield record, values
+
+    def _label(self, record: Record) -> list[Any]:
+        return [label_of(record, self._limits)]
 
     def _settle(self, outbox: Outbox) -> None:
         """Wait for the insert under way, and try again where it failed."""
@@ -239,7 +247,7 @@ class Recorder:
         if record.topic() == self._prefix + REJECTS.name:
             log.error("a reject cannot be stored", offset=record.offset(), why=reason)
             return
-        original = None if index is None else original_of(record, index)
+        original = None if index is None else original_of(record, index, self._limits.events_max)
         reject: Reject = reject_of(
             record, self._prefix, role="record", reason=reason, field=field, now_ms=now_ms, original=original,
             index=index or 0,

@@ -13,6 +13,7 @@ from review.console.settings import ConsoleSettings
 from review.settings import AccuracySettings, AgreementSettings, QueueSettings, TriageSettings
 from schemas.setting_checks import require_distinct
 from schemas.wire import Id
+from streams.predictions.checks import MESSAGE_EVENTS_MAX_DEFAULT
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
 
@@ -50,6 +51,12 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Folder for keys, logs and the embedded servers."""
     batch_events_max: Annotated[int, Meta(ge=1, le=100_000)] = 10_000
     """Messages that INTAKE takes into one transaction, of at most 16 MiB together; more wait in Kafka."""
+    batch_elements_max: Annotated[int, Meta(ge=1_000, le=10_000_000)] = 200_000
+    """Predictions of one transaction, and elements refused, about; what was taken beyond waits for the next, and the
+    partition that brought them for the others."""
+    message_events_max: Annotated[int, Meta(ge=1, le=100_000)] = MESSAGE_EVENTS_MAX_DEFAULT
+    """Elements of one array, or rows of one Arrow message; one with more is rejected as a whole. Its bytes are bounded
+    by ``kafka.message_bytes_max``, counted unpacked."""
     models_max: Annotated[int, Meta(ge=1, le=10_000)] = 200
     """Models watched at once; predictions of one more are rejected with that reason."""
     dedupe_span_seconds: Annotated[int, Meta(ge=0, le=86_400 * 7)] = 600

@@ -79,8 +79,10 @@ class HandBack(Exception):  # noqa: N818 - not a failure: the handler asks for t
 class Handler(Protocol[OutboxT_contra]):
     """What a role does with a batch; it has left the consumer's hands when this returns."""
 
-    def __call__(self, records: Sequence[Record], outbox: OutboxT_contra) -> None:
-        """Handle one batch."""
+    def __call__(self, records: Sequence[Record], outbox: OutboxT_contra) -> Sequence[Record] | None:
+        """Handle one batch. What it returns it did not handle, and with a message all behind it in its partition: these
+        are handed out again. Never all of a batch.
+        """
 
 
 def consumer_config(settings: KafkaSettings, group: str, batch: BatchSettings) -> dict[str, object]:
@@ -200,6 +202,12 @@ class Batches:
         return found
 
     @staticmethod
+    def _handled(messages: Sequence[Record], left: Sequence[Record]) -> Sequence[Record]:
+        """The messages of a batch that were not left."""
+        places = {(message.topic(), message.partition(), message.offset()) for message in left}
+        return [one for one in messages if (one.topic(), one.partition(), one.offset()) not in places]
+
+    @staticmethod
     def _next_offsets(messages: Sequence[Record]) -> list[TopicPartition]:
         ends: dict[tuple[str, int], int] = {}
         for message in messages:
@@ -252,7 +260,7 @@ class GroupBatches(Batches):
                 messages = self._take()
                 generation = self.generation
                 try:
-                    self._handle(messages, self._outbox)
+                    left = self._handle(messages, self._outbox)
                 except HandBack:
                     # After a rebalance whoever owns the partition now begins where its assignment said.
                     if generation == self.generation:
@@ -260,7 +268,9 @@ class GroupBatches(Batches):
                     continue
                 self._outbox.flush()
                 if messages:
-                    self._commit(messages)
+                    self._commit(self._handled(messages, left) if left else messages)
+                if left and generation == self.generation:
+                    self._rewind(left)
         finally:
             self._close()
 

@@ -2,18 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
+from typing import Final, Protocol
+
 import msgspec
 
+from schemas.codec import MalformedError
 from schemas.reject import Reject
 from streams.records import Record
 
-__all__ = ["REJECT_BYTES_MAX", "reject_of", "shortened"]
+__all__ = ["REJECTS_APART_MAX", "REJECT_BYTES_MAX", "ElementRejects", "Elements", "reject_of", "shortened"]
 
-REJECT_BYTES_MAX = 2 * 1024 * 1024
+REJECT_BYTES_MAX: Final = 2 * 1024 * 1024
 """A larger original keeps its first bytes, and the reason says so: in base64 it must fit into a message again."""
 
-KEY_BYTES_MAX = 1_024
-REASON_CHARS_MAX = 2_000
+REJECTS_APART_MAX: Final = 100
+"""Refused elements of one message that get a Reject each; one more Reject sums up the rest."""
+
+KEY_BYTES_MAX: Final = 1_024
+REASON_CHARS_MAX: Final = 2_000
+
+
+class Elements(Protocol):
+    """The elements of an array message, as they arrived."""
+
+    def one(self, index: int) -> bytes:
+        """The bytes of one."""
+
+    def many(self, indexes: Sequence[int]) -> bytes:
+        """Several as one message, in this order."""
 
 
 def reject_of(
@@ -26,8 +44,13 @@ def reject_of(
     now_ms: int,
     original: bytes | None = None,
     index: int = 0,
+    elements: int = 1,
+    index_last: int | None = None,
 ) -> Reject:
-    """A Reject of a message, or of one element (``original``, ``index``) of it; of a long key its beginning is kept."""
+    """A Reject of a message, or of one element (``original``, ``index``) of it; of a long key its beginning is kept.
+
+    Of several ``elements`` the first is ``index``, the last ``index_last``.
+    """
     data = (record.value() or b"") if original is None else original
     found = Reject(
         original=data,
@@ -40,12 +63,82 @@ def reject_of(
         source_index=index,
         source_key=(record.key() or b"")[:KEY_BYTES_MAX],
         time=now_ms,
+        elements=elements,
+        source_index_last=index_last,
     )
     return found if len(data) <= REJECT_BYTES_MAX else shortened(found, REJECT_BYTES_MAX)
 
 
 def shortened(reject: Reject, bytes_max: int) -> Reject:
-    """The same Reject with the first bytes of its original only, and a reason that says so."""
-    kept = reject.original[:bytes_max]
-    reason = f"{reject.reason} (only the first {len(kept)} of {len(reject.original)} bytes are kept)"
-    return msgspec.structs.replace(reject, original=kept, reason=reason)
+    """The same Reject with the first bytes of its original only, and the whole's length and hash; the reason says so.
+
+    One that is shortened already is shortened further.
+    """
+    length, kept = reject.original_length, reject.original[:bytes_max]
+    reason, digest = reject.reason, reject.original_sha256
+    if length is None:
+        length, digest = len(reject.original), hashlib.sha256(reject.original).hexdigest()
+    else:
+        reason = reason.removesuffix(_cut(len(reject.original), length))
+    return msgspec.structs.replace(
+        reject,
+        original=kept,
+        reason=reason + _cut(len(kept), length),
+        original_length=length,
+        original_sha256=digest,
+    )
+
+
+def _cut(kept: int, length: int) -> str:
+    return f" (only the first {kept} of {length} bytes are kept)"
+
+
+class ElementRejects:
+    """Rejects of elements of one message: one each of the first ``REJECTS_APART_MAX``, and one of all others.
+
+    A message of ten thousand wrong elements would otherwise become ten thousand messages.
+    """
+
+    def __init__(self, record: Record, prefix: str, elements: Elements, *, role: str, now_ms: int) -> None:
+        self._record, self._prefix, self._role, self._now_ms = record, prefix, role, now_ms
+        self._elements = elements
+        self._apart: list[Reject] = []
+        self._others: list[int] = []
+        self._first: MalformedError | None = None
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next one only counts: nobody will read what exactly was wrong with it."""
+        return self._first is not None
+
+    def refuse(self, index: int, error: MalformedError) -> None:
+        """One more element, behind those before, and what is wrong with it."""
+        if len(self._apart) < REJECTS_APART_MAX:
+            self._apart.append(self._reject([index], error.reason, error.field))
+        else:
+            self._first = self._first or error
+            self._others.append(index)
+
+    def rejects(self) -> list[Reject]:
+        """All of them, in order."""
+        if self._first is None:
+            return self._apart
+        if len(self._others) == 1:
+            return [*self._apart, self._reject(self._others, self._first.reason, self._first.field)]
+        reason = f"{len(self._others)} more elements of this message are refused, the first of them: "
+        return [*self._apart, self._reject(self._others, reason + self._first.reason, self._first.field)]
+
+    def _reject(self, indexes: Sequence[int], reason: str, field: str) -> Reject:
+        is_one = len(indexes) == 1
+        return reject_of(
+            self._record,
+            self._prefix,
+            role=self._role,
+            reason=reason,
+            field=field,
+            now_ms=self._now_ms,
+            original=self._elements.one(indexes[0]) if is_one else self._elements.many(indexes),
+            index=indexes[0],
+            elements=len(indexes),
+            index_last=None if is_one else indexes[-1],
+        )

@@ -58,7 +58,8 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Copies of each partition; at three or more, a write waits for all copies but one."""
 
     message_bytes_max: Annotated[int, Meta(ge=64 * 1024, le=64 * MIB)] = MESSAGE_BYTES_MAX_DEFAULT
-    """Largest message, for topics and clients alike; a larger one is refused where it is produced."""
+    """Largest message, for topics and clients alike; a larger one is refused where it is produced, and one that is
+    larger only once unpacked where it is read."""
 
     session_seconds: Annotated[int, Meta(ge=1, le=300)] = 10
     """How long a worker that was killed keeps its partitions; then others of its role take over. Kafka's own default
@@ -114,8 +115,8 @@ class ProducerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     linger_ms: Annotated[float, Meta(ge=0, le=60_000)] = 20.0
     """How long a message waits for others, to travel in one request with them."""
 
-    array_events_max: Annotated[int, Meta(ge=1, le=100_000)] = 200
-    """Events in one message of ``send_many``."""
+    array_events_max: Annotated[int, Meta(ge=1, le=10_000)] = 200
+    """Events in one message of ``send_many``; INTAKE takes as many as ``worker.message_events_max`` says."""
 
     array_kbytes_max: Annotated[int, Meta(ge=1, le=65_536)] = 256
     """KiB of one message of ``send_many``; a larger event travels alone."""

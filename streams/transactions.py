@@ -112,6 +112,7 @@ class TransactionalBatches(Batches):
         start = 0
         for batch, _ in stretches(messages, self._batch.transaction_bytes_max):
             if not self._handle_batch(batch, messages[start:]):
+                self._full = True
                 return
             start += len(batch)
         if not self._full:
@@ -121,15 +122,17 @@ class TransactionalBatches(Batches):
     def _handle_batch(self, messages: Sequence[Record], taken: Sequence[Record]) -> bool:
         """Handle a batch while the one before is committed, then begin to commit it.
 
-        False where that one failed: it, and all that is ``taken`` and not committed, comes again.
+        False where that one failed, or this one is left in part: all that is ``taken`` and not committed comes again.
         """
         held = HeldOutbox(self._settings)
-        self._handle(messages, held)
+        left = self._handle(messages, held)
         if not self._settled(taken):
             return False
-        self._in_hand = messages
-        self._under_way = self._commit(held, messages)
-        return True
+        self._in_hand = self._handled(messages, left) if left else messages
+        self._under_way = self._commit(held, self._in_hand)
+        if left:
+            self._rewind([*left, *taken[len(messages) :]])
+        return not left
 
     def _commit(self, held: HeldOutbox, messages: Sequence[Record]) -> Commit:
         offsets = self._next_offsets(messages)

@@ -59,7 +59,8 @@ def reject_counts(ask: Ask) -> dict[str, int]:
     """Rejects by reason, the most frequent first; what varies from event to event in a reason is left out."""
     rows = ask(
         """
-        SELECT concat(role, ': ', replaceRegexpAll(substring(reason, 1, 120), '[0-9]{3,}', '…')) AS why, count() AS rows
+        SELECT concat(role, ': ', replaceRegexpAll(substring(reason, 1, 120), '[0-9]{3,}', '…')) AS why,
+            sum(elements) AS rows
         FROM rejects GROUP BY why ORDER BY rows DESC, why LIMIT {most:UInt32}
         """,
         {"most": REASONS_SHOWN_MAX},

@@ -95,7 +95,7 @@ def run_summary(ask: Ask, model: str = "") -> RunSummary:
     return RunSummary(
         events=_count(ask, "predictions", model),
         verdicts=_count_by(ask, "decision", "verdicts", model),
-        rejects=int(ask("SELECT count() AS rows FROM rejects", {})[0]["rows"]),
+        rejects=int(ask("SELECT sum(elements) AS rows FROM rejects", {})[0]["rows"]),
         alerts=recent_alerts(ask, model, limit=1_000)[::-1],
         tasks_answered=answered,
         corrections=_count_by(ask, "source", "corrections", model),

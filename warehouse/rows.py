@@ -134,6 +134,8 @@ def _reject(value: Reject) -> Row:
     row = _plain(value, ("time",), without=("original", "source_key"))
     row["original_base64"] = base64.b64encode(value.original).decode()
     row["source_key_base64"] = base64.b64encode(value.source_key).decode()
+    row["source_index_last"] = value.source_index if value.source_index_last is None else value.source_index_last
+    row["original_length"] = len(value.original) if value.original_length is None else value.original_length
     return row
 
 

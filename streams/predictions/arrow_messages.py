@@ -15,6 +15,7 @@ from schemas.prediction_columns import PredictionColumns
 from streams.predictions.arrow_columns import OddError, cells_of, models_of
 from streams.predictions.arrow_rows import usual_producer
 from streams.predictions.arrow_stream import table_of
+from streams.predictions.checks import MessageLimits
 from streams.predictions.envelope import envelope_of
 from streams.records import Record
 
@@ -35,7 +36,9 @@ class _Opened:
     producer: str
 
 
-def read_arrow(records: Iterable[Record], future_ms_max: int, bytes_max: int) -> tuple[list[ArrowPart], set[int]]:
+def read_arrow(
+    records: Iterable[Record], future_ms_max: int, bytes_max: int, limits: MessageLimits
+) -> tuple[list[ArrowPart], set[int]]:
     """The events of Arrow messages, and the places of the messages, counted from 0, that hold anything odd.
 
     Of those nothing is read.
@@ -45,8 +48,10 @@ def read_arrow(records: Iterable[Record], future_ms_max: int, bytes_max: int) ->
     opened: dict[int, _Opened] = {}
     for place, record in enumerate(records):
         try:
+            limits.check_bytes(len(record))
             envelope = envelope_of(record)
-            opened[place] = _Opened(record, table_of(envelope.body), usual_producer(envelope.defaults))
+            table = table_of(envelope.body, limits.events_max)
+            opened[place] = _Opened(record, table, usual_producer(envelope.defaults))
         except (MalformedError, OddError):
             odd.add(place)
     for group in _groups(opened):

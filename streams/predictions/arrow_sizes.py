@@ -34,10 +34,15 @@ class Sizes(NamedTuple):
     unpacked_bytes: int
 
 
-def sizes_of(data: bytes) -> Sizes:
-    """The sizes of a stream; raises what pyarrow raises for bytes that are none, ValueError where they contradict."""
+def sizes_of(data: bytes, batches_max: int) -> Sizes:
+    """The sizes of a stream; raises what pyarrow raises for bytes that are none, ValueError where they contradict.
+
+    Of more than ``batches_max`` record batches and dictionaries none is looked at further: ValueError.
+    """
     rows = unpacked = 0
-    for message in pa.ipc.MessageReader.open_stream(pa.py_buffer(data)):
+    for number, message in enumerate(pa.ipc.MessageReader.open_stream(pa.py_buffer(data))):
+        if number > batches_max:
+            raise ValueError(f"more than {batches_max} record batches")
         if message.type not in ("record batch", "dictionary"):
             continue
         try:
@@ -54,7 +59,8 @@ def sizes_of(data: bytes) -> Sizes:
 
 def _unpacked_bytes(batch: _Table, body: Any) -> int:
     if not batch.has(COMPRESSION):
-        return body.size if body else 0
+        # Columns may share bytes: each of them will have its own.
+        return sum(max(0, length) for _, length in batch.pairs(BUFFERS))
     view = memoryview(body)
     return sum(_unpacked_length(view, offset, length) for offset, length in batch.pairs(BUFFERS))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -12,11 +13,12 @@ from pyarrow import types
 from schemas.codec import MalformedError
 from streams.predictions.arrow_sizes import sizes_of
 from streams.predictions.arrow_texts import resolved, resolved_bytes, resolved_bytes_max
+from streams.predictions.checks import MessageLimits
 
-__all__ = ["ARROW_BYTES_MAX", "ARROW_CELLS_MAX", "ARROW_ROWS_MAX", "one_row", "table_again", "table_of"]
+__all__ = ["ARROW_BATCHES_MAX", "ARROW_BYTES_MAX", "ARROW_CELLS_MAX", "some_rows", "table_again", "table_of"]
 
-ARROW_ROWS_MAX: Final = 10_000
-"""Rows of one message; one with more is rejected as a whole."""
+ARROW_BATCHES_MAX: Final = 1_000
+"""Record batches and dictionaries of one message; one with more is rejected as a whole."""
 
 ARROW_CELLS_MAX: Final = 1_000_000
 """Rows of one message times its columns, each feature one of them; one with more is rejected as a whole."""
@@ -99,17 +101,17 @@ class Plan(NamedTuple):
     maps: tuple[str, ...]
 
 
-def table_of(data: bytes) -> Any:
-    """The rows of a stream as a pyarrow.Table of one chunk; raises MalformedError.
+def table_of(data: bytes, rows_max: int) -> Any:
+    """The rows of a stream, at most ``rows_max``, as a pyarrow.Table of one chunk; raises MalformedError.
 
     Only columns that are Prediction's are left, each of a plain type: text is ``string`` or ``large_string``, numbers
     are ``int64``, ``uint64`` or ``double``, times integers or timestamps in UTC; dictionaries are resolved.
     """
     try:
-        rows, unpacked_bytes = sizes_of(data)
+        rows, unpacked_bytes = sizes_of(data, ARROW_BATCHES_MAX)
         schema = _schema_message(data)
         plan = _plan_of(schema) if len(schema) <= SCHEMA_BYTES_MAX else _plan_of.__wrapped__(schema)
-        _check_size(rows, unpacked_bytes, plan)
+        _check_size(rows, unpacked_bytes, plan, rows_max)
         table = _read(data)
         table.validate(full=True)
         table = table.select(plan.names)
@@ -130,11 +132,11 @@ table_again: Final = functools.lru_cache(maxsize=1)(table_of)
 """The same for a message whose rows are asked for one after the other: the newest table is kept."""
 
 
-def one_row(table: Any, index: int) -> bytes:
-    """An Arrow IPC stream of one row of what ``table_of`` gave."""
+def some_rows(table: Any, indexes: Sequence[int]) -> bytes:
+    """An Arrow IPC stream of some rows of what ``table_of`` gave."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table.slice(index, 1))
+        writer.write_table(table.slice(indexes[0], 1) if len(indexes) == 1 else table.take(indexes))
     return bytes(sink.getvalue().to_pybytes())
 
 
@@ -219,8 +221,8 @@ def _expect_nested(name: str, kind: Type) -> None:
         what = "a struct" if name == "consent" else "a struct or a map"
         raise MalformedError(f"a column of {_quoted(kind)}; expected {what} - at `$.{name}`")
     names = [field.name for field in kind]
-    twice = next((one for one in names if names.count(one) > 1), None) if len(set(names)) < len(names) else None
-    if twice is not None:
+    if len(set(names)) < len(names):
+        twice = next(name for name, count in Counter(names).items() if count > 1)
         raise MalformedError(f"two fields `{twice[:200]}` - at `$.{name}`", f"$.{name}")
     for field in kind:
         if name != "consent" or field.name in ("review", "learn"):
@@ -231,9 +233,8 @@ def _quoted(kind: Type) -> str:
     return str(kind)[:TYPE_CHARS_MAX]
 
 
-def _check_size(rows: int, unpacked_bytes: int, plan: Plan) -> None:
-    if rows > ARROW_ROWS_MAX:
-        raise MalformedError(f"{rows} rows; an Arrow message may have {ARROW_ROWS_MAX}")
+def _check_size(rows: int, unpacked_bytes: int, plan: Plan, rows_max: int) -> None:
+    MessageLimits(events_max=rows_max).check_elements(rows, "rows; an Arrow message")
     if rows * plan.columns > ARROW_CELLS_MAX:
         raise MalformedError(
             f"{rows} rows of {plan.columns} columns and features; an Arrow message may have {ARROW_CELLS_MAX} cells"

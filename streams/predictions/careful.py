@@ -5,26 +5,30 @@ from __future__ import annotations
 import dataclasses
 from typing import Final, Protocol
 
-import msgspec
-
 from schemas.codec import UNREADABLE, MalformedError, decode, decoder_of, decoder_of_many, reason_of
 from schemas.prediction import Prediction, epoch_ms
 from schemas.reject import Reject
 from streams.predictions.checks import (
+    MessageLimits,
+    TooManyElementsError,
     may_hold_many_digits,
     problem_in_meaning,
     unwieldy_problem,
     usual_times,
 )
 from streams.predictions.cloudevents import Defaults, blamed, needed_of, problem_of_defaults, with_defaults
+from streams.predictions.element_count import element_count
+from streams.predictions.elements import ArrowElements, JsonElements, raw_items
 from streams.predictions.envelope import Envelope, envelope_of
 from streams.predictions.explanations import explained
 from streams.records import Record
-from streams.rejects import reject_of
+from streams.rejects import ElementRejects, Elements, reject_of
 
-__all__ = ["Arrivals", "CarefulReader", "SchemaCheck", "original_of"]
+__all__ = ["Arrivals", "CarefulReader", "SchemaCheck"]
 
-_raw_items: Final = msgspec.json.Decoder(list[msgspec.Raw])
+ROLE: Final = "intake"
+UNTOLD: Final = MalformedError("not told of")
+"""What is wrong with an element that only counts."""
 
 
 class SchemaCheck(Protocol):
@@ -49,19 +53,6 @@ class Arrivals:
     rejects: list[Reject] = dataclasses.field(default_factory=list)
 
 
-def original_of(record: Record, index: int) -> bytes:
-    """The bytes of one readable prediction as they arrived: the message, or its element ``index`` if it holds many.
-
-    A row of an Arrow stream is an Arrow stream of its own.
-    """
-    envelope = envelope_of(record)
-    if envelope.is_arrow:
-        from streams.predictions.arrow_stream import one_row, table_again
-
-        return one_row(table_again(envelope.body), index)
-    return bytes(_raw_items.decode(envelope.body)[index]) if envelope.body[:1] == b"[" else record.value() or b""
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class CarefulReader:
     """Reads messages into ``arrivals``; ``now_ms`` dates the Rejects."""
@@ -71,12 +62,14 @@ class CarefulReader:
     now_ms: int
     future_ms_max: int
     bytes_max: int
+    limits: MessageLimits
     schemas: SchemaCheck | None = None
 
     def read(self, record: Record) -> None:
         """One message: every event of it is accepted or refused, or the message is as a whole."""
         latest_ms = record.timestamp()[1] + self.future_ms_max
         try:
+            self.limits.check_bytes(len(record))
             envelope = envelope_of(record)
             if envelope.schema_id is not None and self.schemas is not None:
                 problem = self.schemas.problem_of(envelope.schema_id)
@@ -86,19 +79,23 @@ class CarefulReader:
                 self._read_arrow(record, envelope, latest_ms)
             elif not self._read_usual(record, envelope, latest_ms):
                 self._read_elements(record, envelope, latest_ms)
+        except TooManyElementsError as error:
+            self._refuse(record, error, elements=error.elements)
         except MalformedError as error:
             self._refuse(record, error)
 
     def _read_arrow(self, record: Record, envelope: Envelope, latest_ms: int) -> None:
         from streams.predictions.arrow_rows import events_of
-        from streams.predictions.arrow_stream import one_row, table_of
+        from streams.predictions.arrow_stream import table_of
 
-        table = table_of(envelope.body)
+        table = table_of(envelope.body, self.limits.events_max)
+        refused = self._refused(record, ArrowElements(table))
         for index, found in enumerate(events_of(table, envelope.defaults, latest_ms, self.bytes_max)):
             if isinstance(found, MalformedError):
-                self._refuse(record, found, one_row(table, index), index)
+                refused.refuse(index, found)
             else:
                 self._accept(record, found, index)
+        self.arrivals.rejects += refused.rejects()
 
     def _read_usual(self, record: Record, envelope: Envelope, latest_ms: int) -> bool:
         """Read JSON that decodes as a whole; False, and nothing is read, where it has to be looked at in parts."""
@@ -106,37 +103,42 @@ class CarefulReader:
         single = data[:1] == b"{"
         if envelope.defaults is not None or len(data) > self.bytes_max or may_hold_many_digits(data):
             return False
+        self.limits.check_elements(element_count(data, self.limits.events_max))
         try:
             found = [decoder_of(Prediction).decode(data)] if single else decoder_of_many(Prediction).decode(data)
         except UNREADABLE:
             return False
-        usual = usual_times(found, latest_ms) is not None
+        if usual_times(found, latest_ms) is None and any(problem_in_meaning(event, latest_ms) for event in found):
+            return False
         for index, event in enumerate(found):
-            problem = None if usual else problem_in_meaning(event, latest_ms)
-            if problem is None:
-                self._accept(record, event, index)
-            else:
-                original = None if single else bytes(_raw_items.decode(data)[index])
-                self._refuse(record, _within(envelope, MalformedError(problem)), original, index)
+            self._accept(record, event, index)
         return True
 
     def _read_elements(self, record: Record, envelope: Envelope, latest_ms: int) -> None:
         """Read one element after the other; raises MalformedError where there are none to be told apart."""
-        data, defaults, whole = envelope.body, envelope.defaults, True
-        items = [data]
-        if data[:1] == b"[":
-            try:
-                items, whole = [bytes(item) for item in _raw_items.decode(data)], False
-            except UNREADABLE as error:
-                raise _within(envelope, MalformedError(reason_of(error, data))) from error
-            defaults = defaults.of_elements() if defaults else None
+        data = envelope.body
+        if data[:1] != b"[":
+            event = self._decoded(data, envelope.defaults, latest_ms, envelope, whole=True)
+            self._accept(record, event, 0)
+            return
+        self.limits.check_elements(element_count(data, self.limits.events_max))
+        try:
+            items = raw_items(data)
+        except UNREADABLE as error:
+            raise _within(envelope, MalformedError(reason_of(error, data))) from error
+        defaults = envelope.defaults.of_elements() if envelope.defaults else None
+        refused = self._refused(record, JsonElements(items))
         for index, item in enumerate(items):
+            if refused.is_full and defaults is None and not _decodes(item):
+                refused.refuse(index, UNTOLD)
+                continue
             try:
-                event = self._decoded(item, defaults, latest_ms, envelope, whole=whole)
+                event = self._decoded(item, defaults, latest_ms, envelope, whole=False)
             except MalformedError as error:
-                self._refuse(record, error, None if whole else item, index)
+                refused.refuse(index, error)
             else:
                 self._accept(record, event, index)
+        self.arrivals.rejects += refused.rejects()
 
     def _decoded(
         self, item: bytes, defaults: Defaults | None, latest_ms: int, envelope: Envelope, *, whole: bool
@@ -167,19 +169,32 @@ class CarefulReader:
         arrivals.offsets.append(record.offset())
         arrivals.indexes.append(index)
 
-    def _refuse(self, record: Record, error: MalformedError, original: bytes | None = None, index: int = 0) -> None:
+    def _refuse(self, record: Record, error: MalformedError, elements: int = 1) -> None:
+        """The whole of a message."""
         self.arrivals.rejects.append(
             reject_of(
                 record,
                 self.prefix,
-                role="intake",
+                role=ROLE,
                 reason=error.reason,
                 field=error.field,
                 now_ms=self.now_ms,
-                original=original,
-                index=index,
+                elements=elements,
+                index_last=elements - 1 if elements > 1 else None,
             )
         )
+
+    def _refused(self, record: Record, elements: Elements) -> ElementRejects:
+        return ElementRejects(record, self.prefix, elements, role=ROLE, now_ms=self.now_ms)
+
+
+def _decodes(item: bytes) -> bool:
+    """Whether there is any use in looking closer."""
+    try:
+        decoder_of(Prediction).decode(item)
+    except UNREADABLE:
+        return False
+    return True
 
 
 def _within(envelope: Envelope, error: MalformedError) -> MalformedError:

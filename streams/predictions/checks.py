@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
+from schemas.codec import MalformedError
 from schemas.prediction import Prediction, epoch_ms, problem_of
+from streams.settings import MESSAGE_BYTES_MAX_DEFAULT
 
 __all__ = [
+    "MESSAGE_EVENTS_MAX_DEFAULT",
     "PREDICTION_BYTES_MAX",
     "TIMES_USUAL_BEGIN",
+    "MessageLimits",
+    "TooManyElementsError",
     "may_hold_many_digits",
     "prediction_bytes_max",
     "problem_in_meaning",
@@ -19,6 +25,9 @@ __all__ = [
 
 PREDICTION_BYTES_MAX: Final = 1024 * 1024
 """A larger prediction is rejected: a task and a correction carry its features, and they must fit into a message too."""
+
+MESSAGE_EVENTS_MAX_DEFAULT: Final = 10_000
+"""Predictions in one message: at 400 bytes each as many as 4 MiB hold, fifty times what the producer packs."""
 
 DIGITS_MAX: Final = 200
 """Digits of an integer: a label has as many characters at most, and a feature must fit into a double."""
@@ -31,6 +40,36 @@ DIGITS_STRIDE: Final = 20
 _DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
 _MANY_DIGITS: Final = b"0" * (DIGITS_MAX // DIGITS_STRIDE)
 _INTEGER_MAX: Final = 10 ** (DIGITS_MAX - 1)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MessageLimits:
+    """What one message may hold: ``bytes_max`` as it comes from the Kafka client, unpacked if it travelled compressed,
+    and ``events_max`` elements of an array or rows of an Arrow stream. One beyond is refused as a whole, undecoded.
+    """
+
+    bytes_max: int = MESSAGE_BYTES_MAX_DEFAULT
+    events_max: int = MESSAGE_EVENTS_MAX_DEFAULT
+
+    def check_bytes(self, size: int) -> None:
+        """Raises MalformedError."""
+        if size > self.bytes_max:
+            raise MalformedError(
+                f"{size} bytes once unpacked; a message may have {self.bytes_max} (kafka.message_bytes_max)"
+            )
+
+    def check_elements(self, count: int, what: str = "elements; a message") -> None:
+        """Raises TooManyElementsError."""
+        if count > self.events_max:
+            raise TooManyElementsError(f"{count} {what} may have {self.events_max} (worker.message_events_max)", count)
+
+
+class TooManyElementsError(MalformedError):
+    """A message of too many ``elements``."""
+
+    def __init__(self, reason: str, elements: int) -> None:
+        super().__init__(reason)
+        self.elements = elements
 
 
 def prediction_bytes_max(message_bytes_max: int) -> int:

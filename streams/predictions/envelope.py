@@ -7,7 +7,9 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from schemas.codec import UNREADABLE, MalformedError
+from streams.predictions.checks import MessageLimits
 from streams.predictions.cloudevents import ENVELOPE_PATH, Default, Defaults, opened, with_defaults, with_fields
+from streams.predictions.element_count import element_count
 from streams.records import Headers, Record
 
 __all__ = ["ARROW_STREAM", "Bodies", "Envelope", "envelope_of", "is_arrow", "usual_bodies"]
@@ -61,8 +63,11 @@ def is_arrow(headers: Headers | None) -> bool:
     return found not in _usual_types and _media_type(found) == ARROW_STREAM
 
 
-def usual_bodies(records: Sequence[Record]) -> Bodies | None:
-    """The JSON of messages that all hold some; None where one is otherwise, or may be."""
+def usual_bodies(records: Sequence[Record], limits: MessageLimits) -> Bodies | None:
+    """The JSON of messages that all hold some; None where one is otherwise, or may be.
+
+    One with headers or in an envelope is within the ``limits``; of others that remains to be seen.
+    """
     kind = type(records[0])  # its methods are called unbound: a quarter of the time
     values: list[Any] = list(map(kind.value, records))
     if not all(values):
@@ -73,7 +78,7 @@ def usual_bodies(records: Sequence[Record]) -> Bodies | None:
         for place, found in enumerate(headers):
             told = _told(found) if found else None
             if told:
-                body = _with_headers(values[place], told, schema_ids)
+                body = _with_headers(values[place], told, schema_ids, limits)
                 if body is None:
                     return None
                 values[place] = body
@@ -85,8 +90,9 @@ def usual_bodies(records: Sequence[Record]) -> Bodies | None:
     return Bodies(values, schema_ids)
 
 
-def _with_headers(value: bytes, told: dict[str, bytes], schema_ids: set[int]) -> bytes | None:
+def _with_headers(value: bytes, told: dict[str, bytes], schema_ids: set[int], limits: MessageLimits) -> bytes | None:
     try:
+        limits.check_bytes(len(value))
         if value[:1] == b"{" and told.get(CONTENT_TYPE, b"") in _usual_types:
             given = {field: told[name].decode() for name, field in _fields.items() if name in told}
             return with_fields(value, given) if given else value
@@ -95,6 +101,7 @@ def _with_headers(value: bytes, told: dict[str, bytes], schema_ids: set[int]) ->
             return None
         if envelope.schema_id is not None:
             schema_ids.add(envelope.schema_id)
+        limits.check_elements(element_count(envelope.body, limits.events_max))
         body = envelope.body if envelope.defaults is None else with_defaults(envelope.body, envelope.defaults)
     except (MalformedError, *UNREADABLE):
         return None

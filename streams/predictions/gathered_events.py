@@ -41,11 +41,14 @@ class GatheredEvents:
         self._events_at_once = events_at_once
         self._waiting: dict[type, Gathered] = {}
         self._made: list[Placed] = []
+        self.count = 0
+        """Events added so far."""
 
     def add(self, shape: Shape, events: Sequence[Any], partitions: Ints, offsets: Ints, indexes: Ints) -> None:
         """Events of one shape, all of them usual."""
         waiting = self._waiting.setdefault(shape.struct, Gathered(shape))
         waiting.events.extend(events)
+        self.count += len(events)
         waiting.places.append((partitions, offsets, indexes))
         if len(waiting.events) >= self._events_at_once:
             self._make(self._waiting.pop(shape.struct))

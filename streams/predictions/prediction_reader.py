@@ -14,7 +14,7 @@ from schemas.codec import UNREADABLE
 from schemas.prediction_columns import PredictionColumns
 from schemas.reject import Reject
 from streams.predictions.careful import SchemaCheck
-from streams.predictions.checks import PREDICTION_BYTES_MAX, may_hold_many_digits
+from streams.predictions.checks import PREDICTION_BYTES_MAX, MessageLimits, may_hold_many_digits
 from streams.predictions.envelope import is_arrow, usual_bodies
 from streams.predictions.gathered_events import GatheredEvents
 from streams.predictions.inbox import Arrivals, read_predictions
@@ -71,10 +71,13 @@ class Part(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Readings:
-    """What runs of messages hold: the readable events, in any number of parts a model, and the Rejects."""
+    """What ``runs`` of messages hold: the readable events, in any number of parts a model, and the Rejects."""
 
     parts: list[Part]
     rejects: list[Reject]
+    runs: int = 0
+    elements: int = 0
+    """Events, and elements that were refused."""
 
 
 class PredictionReader:
@@ -82,7 +85,7 @@ class PredictionReader:
 
     The result does not depend on what was learned: whatever a shaped decoder does not read, the general one does.
     ``future_ms_max`` bounds how far a prediction's time may lie ahead of its message's, ``bytes_max`` one prediction's
-    JSON, ``schemas`` knows those of a registry. One object a thread.
+    JSON, ``limits`` a message; ``schemas`` knows those of a registry. One object a thread.
     """
 
     def __init__(
@@ -91,24 +94,40 @@ class PredictionReader:
         *,
         future_ms_max: int,
         bytes_max: int = PREDICTION_BYTES_MAX,
+        limits: MessageLimits | None = None,
         models_max: int = 200,
         schemas: SchemaCheck | None = None,
     ) -> None:
         self._prefix = prefix
         self._future_ms_max = future_ms_max
         self._bytes_max = bytes_max
+        self._limits = limits or MessageLimits()
         self._schemas = schemas
         self._shapes = Shapes(models_max)
 
-    def read(self, runs: Iterable[Sequence[Record]], *, now_ms: int) -> Readings:
-        """Events and Rejects of runs, each of one message or more of one partition; ``now_ms`` dates the Rejects."""
-        found, gathered = Readings([], []), GatheredEvents(MESSAGES_AT_ONCE)
+    def read(self, runs: Iterable[Sequence[Record]], *, now_ms: int, elements_max: int | None = None) -> Readings:
+        """Events and Rejects of runs, each of one message or more of one partition; ``now_ms`` dates the Rejects.
+
+        Behind the run with which there are ``elements_max`` none is read any more. How many elements a run has shows
+        as it is read; its bytes bound how many those can be.
+        """
+        found, gathered, count = Readings([], []), GatheredEvents(MESSAGES_AT_ONCE), 0
         for records in runs:
             from_arrow, others = self._read_arrow(records)
             found.parts.extend(from_arrow)
             if others:
                 self._read_others(others, now_ms, found, gathered)
-        return Readings(found.parts + [Part(*part) for part in gathered.columns()], found.rejects)
+            count += 1
+            if elements_max is not None and self._elements(found, gathered) >= elements_max:
+                break
+        elements = self._elements(found, gathered)
+        return Readings(found.parts + [Part(*part) for part in gathered.columns()], found.rejects, count, elements)
+
+    def _elements(self, found: Readings, gathered: GatheredEvents) -> int:
+        """Elements read; a message refused for having too many is as much work as one that has just not."""
+        most = self._limits.events_max
+        refused = sum(min(reject.elements, most) for reject in found.rejects)
+        return gathered.count + refused + sum(len(part.columns) for part in found.parts)
 
     def _read_arrow(self, records: Sequence[Record]) -> tuple[list[Part], Sequence[Record]]:
         """What comes as Arrow and is as it should be, and all other messages."""
@@ -118,7 +137,9 @@ class PredictionReader:
             return [], records
         from streams.predictions.arrow_messages import read_arrow  # its start is not paid for by who needs none of it
 
-        parts, odd = read_arrow([records[place] for place in places], self._future_ms_max, self._bytes_max)
+        parts, odd = read_arrow(
+            [records[place] for place in places], self._future_ms_max, self._bytes_max, self._limits
+        )
         read = {place for number, place in enumerate(places) if number not in odd}
         return [Part(*part) for part in parts], [one for place, one in enumerate(records) if place not in read]
 
@@ -131,6 +152,7 @@ class PredictionReader:
                 now_ms=now_ms,
                 future_ms_max=self._future_ms_max,
                 bytes_max=self._bytes_max,
+                limits=self._limits,
                 schemas=self._schemas,
             )
             self._shapes.learn(arrivals.events)
@@ -145,7 +167,7 @@ class PredictionReader:
         """
         if self._shapes.one is None:
             return None
-        bodies = usual_bodies(records)
+        bodies = usual_bodies(records, self._limits)
         if bodies is None or (self._schemas is not None and any(map(self._schemas.problem_of, bodies.schema_ids))):
             return None
         values = bodies.json
@@ -162,6 +184,8 @@ class PredictionReader:
                 found = list(map(self._shapes.many.decode, values))
                 events = [event for one in found for event in one]
                 counts = list(map(len, found))
+                if max(counts) > self._limits.events_max:
+                    return None
         except UNREADABLE:
             return None
         latest_ms = min(map(type(records[0]).timestamp, records))[1] + self._future_ms_max

@@ -19,7 +19,8 @@ from schemas.verdict import Verdict
 from streams.admin import create_topics
 from streams.embedded import EmbeddedKafka
 from streams.outbox import Outbox
-from streams.predictions.arrow_stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX, ARROW_ROWS_MAX
+from streams.predictions.arrow_stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX
+from streams.predictions.checks import MESSAGE_EVENTS_MAX_DEFAULT
 from streams.predictions.registry import BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN
 from streams.reader import LogReader
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings
@@ -142,7 +143,7 @@ def test_schema_registry(address: str, registry: SchemaRegistry, tmp_path: pathl
 
 def test_bounds_are_those_of_the_code() -> None:
     """The page says of Arrow messages, and of a registry that is away, what holds."""
-    assert f"{ARROW_ROWS_MAX:,} rows, {ARROW_CELLS_MAX:,} cells" in TEXT
+    assert f"{MESSAGE_EVENTS_MAX_DEFAULT:,} rows, {ARROW_CELLS_MAX:,} cells" in TEXT
     assert f"{ARROW_BYTES_MAX // 1024**2} MiB once unpacked" in TEXT
     assert f"after {BACK_OFF_SECONDS_MIN:g} s, later after up to {BACK_OFF_SECONDS_MAX:g} s" in TEXT
 

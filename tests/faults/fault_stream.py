@@ -141,6 +141,7 @@ MALFORMED_KINDS: dict[str, Callable[[Draw, dict[str, Any]], bytes | None]] = {
     "far in the future": lambda draw, good: _json(good | {"time": good["time"] + 4_000 * DAY_MS}),
     "before 1970": lambda draw, good: _json(good | {"time": "1969-12-31T23:59:59Z"}),
     "an array cut short": lambda draw, good: b"[" + _json(good) + b"," + _json(good)[:40],
+    "too many elements": lambda draw, good: b"[" + b"{}," * draw.randint(10_000, 20_000) + b"{}]",
     "two objects": lambda draw, good: _json(good) + _json(good),
     "a registry prefix and no JSON": lambda draw, good: b"\0\0\0\0\7" + b"avro?",
 }

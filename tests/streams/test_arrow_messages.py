@@ -20,7 +20,7 @@ from plain_readings import plain_arrivals, plain_parts
 
 from schemas.prediction_columns import PredictionColumns
 from streams.predictions import arrow_stream
-from streams.predictions.inbox import original_of
+from streams.predictions.elements import original_of
 from streams.predictions.prediction_reader import Readings
 
 NUMBERS = st.integers(-1_000, 1_000).map(lambda number: number / 4)
@@ -242,7 +242,7 @@ def test_no_rows_are_nothing() -> None:
     """A stream of no rows, or of no batches, holds no prediction and gives nothing."""
     table = table_of([prediction()])
     for data in (stream_of(table.slice(0, 0)), stream_of(table.schema.empty_table())):
-        assert read([record(data)]) == Readings([], [])
+        assert read([record(data)]) == Readings([], [], runs=1)
 
 
 @pytest.mark.parametrize(
@@ -269,7 +269,7 @@ def test_an_event_finds_its_bytes_again() -> None:
     """``original_of`` gives a row as a stream of its own, with its columns and without the others' texts."""
     rows = [prediction(n, content=f"text {n}" * 100) for n in range(100)]
     message = record(arrow_of(rows, Style(text=pa.dictionary(pa.int32(), pa.string()))))
-    one = original_of(message, 41)
+    one = original_of(message, 41, 10_000)
     assert len(one) < 5_000
     again = carefully([record(one)])
     assert again.events == [carefully([message]).events[41]]

@@ -11,7 +11,8 @@ from arrow_reading import NOW_MS, carefully, ids, only_reject, prediction, read,
 from arrow_rows import ARROW_HEADERS, Style, arrow_of, stream_of, table_of
 from plain_record import PlainRecord
 
-from streams.predictions.arrow_stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX, ARROW_ROWS_MAX
+from streams.predictions.arrow_stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX
+from streams.predictions.checks import MESSAGE_EVENTS_MAX_DEFAULT
 
 
 def changed(name: str, values: Any, kind: pa.DataType | None = None) -> bytes:
@@ -117,16 +118,17 @@ def test_texts_that_are_no_utf8() -> None:
 
 def test_rows_have_a_bound() -> None:
     """At the bound a message is read, one row more makes it a Reject."""
-    rows = [prediction(n, features={}) for n in range(ARROW_ROWS_MAX + 1)]
-    assert len(ids(read([record(arrow_of(rows[:-1]))]))) == ARROW_ROWS_MAX
-    assert (
-        only_reject(arrow_of(rows)).reason == f"{ARROW_ROWS_MAX + 1} rows; an Arrow message may have {ARROW_ROWS_MAX}"
-    )
+    rows = [prediction(n, features={}) for n in range(MESSAGE_EVENTS_MAX_DEFAULT + 1)]
+    assert len(ids(read([record(arrow_of(rows[:-1]))]))) == MESSAGE_EVENTS_MAX_DEFAULT
+    most = MESSAGE_EVENTS_MAX_DEFAULT
+    reject = only_reject(arrow_of(rows))
+    assert reject.reason == f"{most + 1} rows; an Arrow message may have {most} (worker.message_events_max)"
+    assert (reject.elements, reject.source_index, reject.source_index_last) == (most + 1, 0, most)
 
 
 def test_cells_have_a_bound() -> None:
     """Columns that take no bytes cannot make a small message large."""
-    rows = ARROW_ROWS_MAX
+    rows = MESSAGE_EVENTS_MAX_DEFAULT
     table = table_of([prediction(n, features={}) for n in range(rows)]).drop_columns(["features"])
     nulls = [pa.nulls(rows) for _ in range(ARROW_CELLS_MAX // rows)]
     features = pa.StructArray.from_arrays(nulls, [f"f{n}" for n in range(len(nulls))])
@@ -149,7 +151,7 @@ def test_a_bomb_is_not_unpacked(compression: str) -> None:
 
 def test_a_dictionary_is_not_a_bomb() -> None:
     """A long text that every row refers to counts once for each row."""
-    count = ARROW_ROWS_MAX
+    count = MESSAGE_EVENTS_MAX_DEFAULT
     table = table_of([prediction(n, features={}) for n in range(count)])
     long = "x" * (ARROW_BYTES_MAX // count + 1)
     content = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([long]))
@@ -160,7 +162,7 @@ def test_a_dictionary_is_not_a_bomb() -> None:
 
 def test_a_view_is_not_a_bomb() -> None:
     """Views of one long text are measured before they are made texts."""
-    count = ARROW_ROWS_MAX
+    count = MESSAGE_EVENTS_MAX_DEFAULT
     table = table_of([prediction(n, features={}) for n in range(count)])
     long = pa.array(["x" * (ARROW_BYTES_MAX // count + 1), None, "short"], pa.string_view())
     _, views, data = long.buffers()

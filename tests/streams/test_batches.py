@@ -198,6 +198,58 @@ def test_an_abort_undoes_and_hands_out_again(kafka_topics: KafkaSettings, runnin
     assert committed(kafka_topics, VERDICTS) == collections.Counter(values)
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_handler_leaves_comes_again_in_order(kafka_topics: KafkaSettings, running: Any, fails: bool) -> None:
+    """A handler does a few messages of each partition at a time, whether or not a commit fails: all is done once."""
+    values = send(kafka_topics, PREDICTIONS, 300)
+    done: dict[int, list[int]] = {}
+    sizes: list[int] = []
+
+    def few(records: Sequence[Record], outbox: Outbox) -> list[Record]:
+        counts: collections.Counter[int] = collections.Counter()
+        left = []
+        for record in records:
+            counts[record.partition()] += 1
+            if counts[record.partition()] > 7 + record.partition():
+                left.append(record)
+            else:
+                done.setdefault(record.partition(), []).append(record.offset())
+                outbox.send(VERDICTS, record.key() or b"", record.value())
+        sizes.append(len(left))
+        return left
+
+    batches = transactional(kafka_topics, few)
+    if fails:
+        fail_second(batches, KafkaError(KafkaError._TIMED_OUT, "late", txn_requires_abort=True))
+    one = running(batches.run)
+    wait_for("verdicts", lambda: sum(committed(kafka_topics, VERDICTS).values()) >= 300, one)
+    one.end()
+    assert one.failure is None
+    assert committed(kafka_topics, VERDICTS) == collections.Counter(values)
+    assert max(sizes) > 0
+    if not fails:
+        assert all(offsets == sorted(set(offsets)) for offsets in done.values())
+
+
+def test_what_a_handler_of_a_group_leaves_comes_again(kafka_topics: KafkaSettings, running: Any) -> None:
+    """The same where offsets are committed without a transaction."""
+    values = send(kafka_topics, CORRECTIONS, 120)
+    done: list[bytes] = []
+
+    def half(records: Sequence[Record], outbox: Outbox) -> Sequence[Record]:
+        by_partition: dict[int, list[Record]] = {}
+        for record in records:
+            by_partition.setdefault(record.partition(), []).append(record)
+        keep = [record for some in by_partition.values() for record in some[: max(1, len(some) // 2)]]
+        done.extend(record.value() or b"" for record in keep)
+        return [record for record in records if record not in keep]
+
+    one = running(grouped(kafka_topics, half).run)
+    wait_for("all", lambda: len(done) >= 120, one)
+    one.end()
+    assert collections.Counter(done) == collections.Counter(values)
+
+
 def test_a_crash_leaves_nothing_half(kafka_topics: KafkaSettings, running: Any) -> None:
     """A worker that dies within a transaction: its outputs are not seen, its successor does the batch again."""
     values = send(kafka_topics, PREDICTIONS, 100)

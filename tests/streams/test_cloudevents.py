@@ -11,9 +11,11 @@ from plain_record import PREFIX, PlainRecord
 
 from schemas.prediction import Prediction
 from schemas.reject import Reject
+from streams.predictions.checks import MessageLimits
+from streams.predictions.elements import original_of
 from streams.predictions.envelope import usual_bodies
 from streams.predictions.gathered_events import GatheredEvents
-from streams.predictions.inbox import original_of, read_predictions
+from streams.predictions.inbox import read_predictions
 from streams.predictions.prediction_reader import PredictionReader
 
 NOW_MS = 1_700_000_000_000
@@ -99,7 +101,7 @@ def test_a_stream_of_them_is_read_by_shape() -> None:
     assert read_shaped(reader, records) == ["ce-1", "ce-1", "e", "own"]
     arrays = [binary([prediction(event_id="a", time=NOW_MS), prediction(event_id="b", time=NOW_MS)])]
     assert read_shaped(reader, arrays) == ["a", "b"]
-    bodies = usual_bodies(arrays)
+    bodies = usual_bodies(arrays, MessageLimits())
     assert bodies is not None
     assert [event["producer"] for event in json.loads(bodies.json[0])] == ["/service"] * 2
     assert [event.producer for event in read(*arrays)[0]] == ["/service"] * 2
@@ -235,7 +237,7 @@ def test_an_envelope_around_many() -> None:
     assert event.producer == "/service"
     assert [json.loads(reject.original) for reject in rejects] == [3, {**own, "confidence": 2}]
     assert [reject.field for reject in rejects] == ["", "$.data.confidence"]
-    assert json.loads(original_of(record, 0)) == own
+    assert json.loads(original_of(record, 0, 10_000)) == own
 
 
 def test_an_event_finds_its_bytes_again() -> None:
@@ -245,4 +247,4 @@ def test_an_event_finds_its_bytes_again() -> None:
         binary(prediction()),
         binary(b"\0\0\0\0\1" + json.dumps(prediction()).encode()),
     ):
-        assert original_of(record, 0) == record.value()
+        assert original_of(record, 0, 10_000) == record.value()

@@ -152,7 +152,7 @@ SELECT
     role,
     field,
     reason,
-    count() AS rejects,
+    sum(elements) AS rejects,
     min(time) AS first_at,
     max(time) AS last_at,
     substring(any(original), 1, 200) AS example

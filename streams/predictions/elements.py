@@ -1,0 +1,94 @@
+"""Elements of array messages, each one's bytes as they arrived."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from streams.predictions.envelope import envelope_of
+from streams.records import Record
+from streams.rejects import Elements
+
+__all__ = ["ArrowElements", "JsonElements", "elements_of", "original_of", "raw_items"]
+
+_items: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def raw_items(data: bytes) -> list[bytes]:
+    """The elements of a JSON array; raises what decoders raise."""
+    return list(map(bytes, _items.decode(data)))
+
+
+class JsonElements:
+    """Of a JSON array."""
+
+    def __init__(self, items: Sequence[bytes]) -> None:
+        self._items = items
+
+    def one(self, index: int) -> bytes:
+        """The bytes of one."""
+        return self._items[index]
+
+    def many(self, indexes: Sequence[int]) -> bytes:
+        """An array of several."""
+        return b"[" + b",".join([self._items[index] for index in indexes]) + b"]"
+
+
+class WholeMessage:
+    """Of a message that holds a single prediction."""
+
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+
+    def one(self, index: int) -> bytes:
+        """All of the message."""
+        assert index == 0, "a single prediction"
+        return self._value
+
+    def many(self, indexes: Sequence[int]) -> bytes:
+        """The same."""
+        return self.one(indexes[0])
+
+
+class ArrowElements:
+    """Of an Arrow stream: its rows, each as a stream of its own; ``table`` is a pyarrow.Table."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def one(self, index: int) -> bytes:
+        """A stream of one row."""
+        return self.many([index])
+
+    def many(self, indexes: Sequence[int]) -> bytes:
+        """A stream of several rows."""
+        from streams.predictions.arrow_stream import some_rows
+
+        return some_rows(self._table, indexes)
+
+
+def elements_of(record: Record, rows_max: int) -> Elements:
+    """The elements of a message that was read, as they arrived."""
+    envelope = envelope_of(record)
+    if envelope.is_arrow:
+        from streams.predictions.arrow_stream import table_again
+
+        return ArrowElements(table_again(envelope.body, rows_max))
+    if envelope.body[:1] == b"[":
+        return JsonElements(_items_again(envelope.body))
+    return WholeMessage(record.value() or b"")
+
+
+def original_of(record: Record, index: int, rows_max: int) -> bytes:
+    """The bytes of one readable prediction as they arrived: the message, or its element ``index`` if it holds many.
+
+    A row of an Arrow stream is an Arrow stream of its own.
+    """
+    return elements_of(record, rows_max).one(index)
+
+
+_items_again: Final = functools.lru_cache(maxsize=1)(raw_items)
+"""For a message whose elements are asked for one after the other: those of the newest are kept."""

@@ -1,0 +1,151 @@
+"""Nobody's messages hold up the verdicts of others: a batch has so many elements, and who brought them waits."""
+
+from __future__ import annotations
+
+import json
+import tracemalloc
+from collections.abc import Sequence
+from typing import Any
+
+from plain_record import PREFIX, CollectingOutbox, PlainRecord
+
+from agents.intake import Intake
+from agents.judge import Judge, JudgeSettings
+from agents.metrics import INTAKE_REJECTS
+from drift.settings import DriftSettings
+from review.settings import QueueSettings, TriageSettings
+from schemas.reject import Reject
+from schemas.topics import REJECTS, VERDICTS
+from schemas.verdict import Verdict
+from streams.predictions.prediction_reader import PredictionReader
+from streams.records import Record
+from streams.rejects import REJECTS_APART_MAX
+
+NOW_MS = 1_700_000_000_000
+ELEMENTS_MAX = 20_000
+MIB = 1024 * 1024
+
+
+def prediction(number: int, model: str = "churn") -> dict[str, Any]:
+    return {
+        "event_id": f"e-{number}",
+        "model": model,
+        "time": NOW_MS + number,
+        "features": {"age": number % 70},
+        "prediction": "stay",
+        "confidence": 0.75,
+    }
+
+
+def record(value: Any, partition: int, offset: int) -> PlainRecord:
+    data = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return PlainRecord(data, place=partition, number=offset, time_ms=NOW_MS + 10**6)
+
+
+def intake(models_max: int = 10) -> Intake:
+    judge = Judge(
+        JudgeSettings(
+            triage=lambda _: TriageSettings(), labels=lambda _: (), drift=DriftSettings(), queue=QueueSettings()
+        ),
+        reference_of=lambda _: None,
+        serving_of=lambda _: None,
+    )
+    reader = PredictionReader(PREFIX, future_ms_max=60_000, models_max=models_max)
+    return Intake(reader, judge, prefix=PREFIX, models_max=models_max, elements_max=ELEMENTS_MAX)
+
+
+def handled(one: Intake, records: Sequence[Record]) -> tuple[Sequence[Record], list[str], list[Reject]]:
+    """What is left of a batch, the ids that got a verdict, and the Rejects."""
+    outbox = CollectingOutbox()
+    left = one.handle(records, outbox)
+    one.committed()
+    verdicts = [verdict.event_id for verdict in outbox.of(VERDICTS) if isinstance(verdict, Verdict)]
+    return left, verdicts, [value for value in outbox.of(REJECTS) if isinstance(value, Reject)]
+
+
+BOMB = b"[" + b",".join([b"{}"] * 10_000) + b"]"
+
+
+def test_ordinary_events_keep_coming_beside_poison() -> None:
+    """Two partitions full of arrays of ``{}``, two of ordinary events: once both used up a batch, these go first."""
+    one, offsets = intake(), dict.fromkeys(range(4), 0)
+    waiting: dict[int, list[PlainRecord]] = {place: [record(BOMB, place, n) for n in range(50)] for place in (0, 1)}
+    told: list[str] = []
+    late: list[Record] = []
+    refused = 0
+    for number in range(8):
+        for place in (2, 3):
+            for _ in range(10):
+                late.append(record(prediction(offsets[place] + place * 1000), place, offsets[place]))
+                offsets[place] += 1
+        left, verdicts, rejects = handled(one, [*waiting[0], *waiting[1], *late])
+        told += verdicts
+        refused += sum(reject.elements for reject in rejects)
+        waiting = {place: [one for one in waiting[place] if one in left] for place in (0, 1)}
+        late = [one for one in left if one.partition() > 1]
+        assert not late or number < 2, "both partitions have had their turn"
+    assert len(told) == len(set(told)) == 160
+    assert refused == (100 - len(waiting[0]) - len(waiting[1])) * 10_000
+    assert all(len(some) < 50 for some in waiting.values()), "both get on"
+
+
+def test_all_is_answered_in_order_in_the_end() -> None:
+    """However often a batch is cut, each message is read once, each partition in order."""
+    one = intake()
+    records: Sequence[Record] = [
+        record(BOMB if place == 0 or n % 7 == 3 else prediction(n * 10 + place), place, n)
+        for n in range(30)
+        for place in range(3)
+    ]
+    wanted = sum(1 for r in records if r.value() != BOMB)
+    told: list[str] = []
+    seen: list[tuple[int, int]] = []
+    rounds = 0
+    while records:
+        left, verdicts, rejects = handled(one, records)
+        assert len(left) < len(records)
+        told += verdicts
+        seen += [(reject.source_partition, reject.source_offset) for reject in rejects]
+        records, rounds = left, rounds + 1
+    assert rounds > 1
+    assert len(told) == len(set(told)) == wanted
+    for place in range(3):
+        offsets = [offset for partition, offset in seen if partition == place]
+        assert offsets == sorted(offsets)
+
+
+def test_ordinary_batches_are_not_cut() -> None:
+    """A batch within the bound is handled whole, and leaves nothing."""
+    left, verdicts, _ = handled(intake(), [record([prediction(n)], n % 3, n // 3) for n in range(3_000)])
+    assert left == []
+    assert len(verdicts) == 3_000
+
+
+def test_a_million_elements_beside_ordinary_events() -> None:
+    """The message of a million ``{}``: one Reject, no memory to speak of, and a verdict for everything around it."""
+    million = b"[" + b",".join([b"{}"] * 1_000_000) + b"]"
+    ordinary = [record(prediction(n), n % 2, 1 + n // 2) for n in range(400)]
+    one = intake()
+    handled(one, [record(prediction(1_000), 0, 0)])
+    before = INTAKE_REJECTS._value.get()
+    tracemalloc.start()
+    left, verdicts, rejects = handled(one, [record(million, 0, 0), *ordinary])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert left == []
+    assert len(verdicts) == 400
+    assert [(reject.elements, reject.source_index_last) for reject in rejects] == [(1_000_000, 999_999)]
+    assert INTAKE_REJECTS._value.get() - before == 1_000_000
+    assert peak < 64 * MIB
+
+
+def test_models_too_many_are_summed_up() -> None:
+    """An array with a model for every element gets a hundred Rejects and one, each with the bytes of its elements."""
+    rows = [prediction(n, f"m{n}") for n in range(2_000)]
+    _, verdicts, rejects = handled(intake(models_max=5), [record(rows, 0, 0)])
+    assert len(verdicts) == 5
+    assert len(rejects) == REJECTS_APART_MAX + 1
+    assert sum(reject.elements for reject in rejects) == 1_995
+    assert json.loads(rejects[3].original) == rows[8]
+    assert json.loads(rejects[-1].original) == rows[5 + REJECTS_APART_MAX :]
+    assert all("worker.models_max" in reject.reason for reject in rejects)
