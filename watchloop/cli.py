@@ -13,7 +13,7 @@ import stamina
 import structlog
 import typer
 
-from watchloop import cli_backtest, cli_nouns, cli_query
+from watchloop import cli_backtest, cli_nouns, cli_query, cli_replay
 from watchloop.cli_shared import Config, Data, overridden, said, settings_of
 from watchloop.folder import DataFolder
 from watchloop.private_files import private_umask
@@ -106,6 +106,7 @@ def worker(
 cli_backtest.add_to(app)
 cli_query.add_to(app)
 cli_nouns.add_to(app)
+cli_replay.add_to(app)
 
 
 def main() -> None:

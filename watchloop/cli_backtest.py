@@ -16,13 +16,16 @@ from watchloop.cli_table import (
     Drop,
     Features,
     File,
+    NoTime,
     Prediction,
     Probabilities,
     Slices,
     Time,
+    TimeUnit,
     TrainFirst,
+    columns_of,
     source_of,
-    split,
+    tell,
 )
 from watchloop.errors import NoAccess, WatchloopError
 from watchloop.screen import print_json, print_line
@@ -45,6 +48,8 @@ def backtest(
     file: File,
     label: Annotated[str, typer.Option(metavar="COL", help="Column of the true label.")],
     time: Time = None,
+    time_unit: TimeUnit = None,
+    no_time: NoTime = False,
     features: Features = None,
     drop: Drop = None,
     prediction: Prediction = None,
@@ -75,7 +80,6 @@ def backtest(
 ) -> None:
     """The same loop on a recorded table: see what a review budget would have bought."""
     from watchloop.backtest.settings import BacktestSettings
-    from watchloop.table import Columns, RecordedTable
 
     if train_first is not None and (prediction or confidence or probabilities):
         raise WatchloopError(
@@ -88,17 +92,20 @@ def backtest(
             raise NoAccess(f"{path}: there is no folder {path.parent}; make it, or name another file")
     changes = {"budget": budget, "audit_rate": audit_rate, "strategy": strategy, "salt": seed or None}
     settings = with_triage(settings_of(config), file.stem, changes, seed=seed)
-    columns = Columns(
+    columns = columns_of(
         label=label,
         time=time,
-        features=split(features) or None,
-        drop=split(drop),
+        time_unit=time_unit,
+        no_time=no_time,
+        features=features,
+        drop=drop,
         prediction=prediction,
         confidence=confidence,
-        probabilities=split(probabilities),
-        slices=split(slices),
+        probabilities=probabilities,
+        slices=slices,
     )
-    source = source_of(RecordedTable.load(file, columns), model=file.stem, share=train_first, seed=seed)
+    source = source_of(file, columns, settings, model=file.stem, share=train_first, seed=seed)
+    tell(source, is_sent=False)
     _run(source, settings, options, out=out, html=html, as_json=as_json)
 
 

@@ -1,4 +1,4 @@
-"""Nouns with verbs: topics, warehouse, alerts, models, users; and replay and check."""
+"""Nouns with verbs: topics, warehouse, alerts, models, users; and check."""
 
 from __future__ import annotations
 
@@ -15,20 +15,7 @@ import typer
 from schemas.person import Role
 from streams.settings import KafkaSettings
 from watchloop.cli_query import analyst
-from watchloop.cli_shared import Config, Data, overridden, said, settings_of, settings_of_running
-from watchloop.cli_table import (
-    Confidence,
-    Drop,
-    Features,
-    File,
-    Prediction,
-    Probabilities,
-    Slices,
-    Time,
-    TrainFirst,
-    source_of,
-    split,
-)
+from watchloop.cli_shared import Config, Data, said, settings_of_running
 from watchloop.errors import WatchloopError
 from watchloop.screen import date_of, print_json, print_line, printing_console, table_of
 
@@ -53,7 +40,6 @@ def add_to(app: typer.Typer) -> None:
     ):  # fmt: skip
         app.add_typer(noun, name=name)
     app.command(epilog="Example: watchloop check --json")(check)
-    app.command(epilog="Example: watchloop replay calls.parquet --model churn --prediction p --confidence c")(replay)
 
 
 @topics.command("create", epilog="Example: watchloop topics create")
@@ -183,55 +169,6 @@ def check(as_json: Json = False, data: Data = HERE, config: Config = None) -> No
     print_rows([msgspec.to_builtins(one) for one in found], as_json=as_json)
     if not all(one.ok for one in found):
         raise typer.Exit(1)
-
-
-@said
-def replay(
-    file: File,
-    model: Annotated[str, typer.Option(help="The name under which it is watched.")],
-    label: Annotated[str | None, typer.Option(metavar="COL", help="Column of the true label.")] = None,
-    time: Time = None,
-    features: Features = None,
-    drop: Drop = None,
-    prediction: Prediction = None,
-    confidence: Confidence = None,
-    probabilities: Probabilities = None,
-    train_first: TrainFirst = None,
-    slices: Slices = None,
-    rate: Annotated[float, typer.Option(min=0, help="Events a second; 0 for no pause.")] = 100.0,
-    labels: Annotated[bool, typer.Option(help="Send the true labels at the end, for scoring only.")] = False,
-    kafka: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Which Kafka.")] = None,
-    data: Data = HERE,
-    config: Config = None,
-) -> None:
-    """Send a recorded table as live predictions."""
-    from streams.admin import check_reachable
-    from watchloop.replay import Replay, send_labels
-    from watchloop.table import Columns, RecordedTable
-
-    settings = overridden(settings_of(config) if kafka else settings_of_running(config, data), kafka=kafka)
-    table = RecordedTable.load(
-        file,
-        Columns(
-            label=label,
-            time=time,
-            features=split(features) or None,
-            drop=split(drop),
-            prediction=prediction,
-            confidence=confidence,
-            probabilities=split(probabilities),
-            slices=split(slices),
-        ),
-    )
-    source = source_of(table, model=model, share=train_first, seed=0)
-    check_reachable(settings.kafka, ANSWER_SECONDS_MAX)
-    sender = Replay(settings.kafka, source, events_per_second=rate)
-    sender.run()
-    if sender.failure is not None:
-        raise sender.failure
-    if labels:
-        send_labels(settings.kafka, source)
-    print_line(f"{sender.sent} predictions of {model} sent")
 
 
 def kafka_of(config: pathlib.Path | None, data: pathlib.Path) -> KafkaSettings:

@@ -3,31 +3,50 @@
 from __future__ import annotations
 
 import pathlib
-from typing import Annotated
+import time
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from watchloop.errors import WatchloopError
-from watchloop.frozen import Replayable, recorded_answers, train_first
-from watchloop.table import RecordedTable
+from agents.settings import Settings
+from streams.predictions.checks import prediction_bytes_max
+from watchloop.errors import WatchloopError, WrongTable
+from watchloop.recorded.columns import Columns, split
+from watchloop.screen import print_error
+
+if TYPE_CHECKING:
+    from watchloop.frozen import Replayable
 
 __all__ = [
     "Confidence",
     "Drop",
     "Features",
     "File",
+    "NoTime",
     "Prediction",
     "Probabilities",
     "Slices",
     "Time",
+    "TimeUnit",
     "TrainFirst",
+    "columns_of",
     "source_of",
-    "split",
+    "tell",
 ]
 
 File = Annotated[pathlib.Path, typer.Argument(help="A table: .parquet, .csv, .jsonl or .arrow.")]
-Time = Annotated[str | None, typer.Option(metavar="COL", help="Column of the time.")]
-Features = Annotated[str | None, typer.Option(metavar="A,B", help="Columns that are features, with commas.")]
+Time = Annotated[
+    str | None, typer.Option(metavar="COL", help="Column of the time.  [one called time or timestamp that holds times]")
+]
+TimeUnit = Annotated[
+    Literal["s", "ms", "us", "ns", "min", "h", "d"] | None,
+    typer.Option(help="What the numbers of the time count since 1970.  [told from their size]"),
+]
+NoTime = Annotated[bool, typer.Option("--no-time", help="No column is the time.")]
+Features = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help='Columns that are features, with commas; "A,B" in quotes is one name.'),
+]
 Drop = Annotated[str | None, typer.Option(metavar="A,B", help="Columns that are not.")]
 Prediction = Annotated[str | None, typer.Option(metavar="COL", help="Column of the model's answer.")]
 Confidence = Annotated[str | None, typer.Option(metavar="COL", help="Column of its confidence.")]
@@ -40,17 +59,69 @@ TrainFirst = Annotated[
 Slices = Annotated[str | None, typer.Option(metavar="A,B", help="Columns that name subgroups.")]
 
 
-def split(names: str | None) -> tuple[str, ...]:
-    """Names between commas."""
-    return tuple(name.strip() for name in names.split(",") if name.strip()) if names else ()
+def columns_of(
+    *,
+    label: str | None,
+    time: str | None,
+    time_unit: str | None,
+    no_time: bool,
+    features: str | None,
+    drop: str | None,
+    prediction: str | None,
+    confidence: str | None,
+    probabilities: str | None,
+    slices: str | None,
+) -> Columns:
+    """What the options say of the columns."""
+    return Columns(
+        label=label,
+        time=time,
+        time_unit=time_unit,
+        no_time=no_time,
+        features=None if features is None else split(features),
+        drop=split(drop),
+        prediction=prediction,
+        confidence=confidence,
+        probabilities=split(probabilities),
+        slices=split(slices),
+    )
 
 
-def source_of(table: RecordedTable, *, model: str, share: float | None, seed: int) -> Replayable:
-    """Whose predictions are replayed: recorded ones, or those of a model trained on the first ``share``."""
-    if share is None:
-        return recorded_answers(table, model=model)
-    if not 0.0 < share < 1.0:
+def source_of(
+    file: pathlib.Path, columns: Columns, settings: Settings, *, model: str, share: float | None, seed: int
+) -> Replayable:
+    """The rows of a file with recorded predictions, or those of a model trained on the first ``share``.
+
+    Raises WrongTable where INTAKE would reject a row.
+    """
+    from watchloop.frozen import recorded_answers, train_first
+    from watchloop.recorded.wire_check import check_rows
+    from watchloop.table import RecordedTable
+
+    if share is not None and not 0.0 < share < 1.0:
         raise WatchloopError(f"--train-first is {share:g}; expected a share between 0 and 1, like 0.2")
-    if not table.labels:
+    table = RecordedTable.load(file, columns)
+    if share is not None and not table.labels:
         raise WatchloopError("--train-first needs --label: without true labels there is nothing to train on")
-    return train_first(table, share=share, model=model, seed=seed)
+    try:
+        if share is None:
+            source = recorded_answers(table, model=model)
+        else:
+            source = train_first(table, share=share, model=model, seed=seed)
+        check_rows(
+            source,
+            now_ms=time.time_ns() // 1_000_000,
+            future_ms_max=settings.worker.future_seconds_max * 1000,
+            bytes_max=prediction_bytes_max(settings.kafka.message_bytes_max),
+        )
+    except WrongTable as error:
+        raise WrongTable(f"{file}: {error}") from error
+    return source
+
+
+def tell(source: Replayable, *, is_sent: bool) -> None:
+    """Say on stderr what the columns are taken for, and what was read otherwise than one might expect."""
+    from watchloop.recorded.roles import told
+
+    for line in told(source, is_sent=is_sent):
+        print_error(line)

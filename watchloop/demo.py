@@ -31,7 +31,7 @@ from watchloop.replay import Replay, ids_sent, send_labels
 from watchloop.reviewers import SimulatedReviewers, reviewer_names
 from watchloop.screen import say
 from watchloop.summary import print_summary
-from watchloop.table import Columns, RecordedTable
+from watchloop.table import Columns, CountedTimes, RecordedTable
 from watchloop.up import ADMIN, Running, UpOptions, print_addresses, stoppable, up
 
 __all__ = ["DEMOS", "DemoOptions", "run_demo"]
@@ -53,7 +53,13 @@ class Demo:
 DEMOS = {
     "elec2": Demo(
         file=pathlib.Path(__file__).parent / "data" / "elec2.parquet",
-        columns=Columns(label="label", time="t", drop=("date", "nswprice")),
+        # The file counts half-hours, the first of them that of 1996-05-07 00:00 on.
+        columns=Columns(
+            label="label",
+            time="t",
+            drop=("date", "nswprice"),
+            counted_times=CountedTimes(first_ms=831_427_200_000, step_ms=1_800_000),
+        ),
         train_first=0.2,
         labels=("DOWN", "UP"),
     )

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pyarrow import types
 
-from schemas.prediction import Prediction
+from schemas.prediction import LABELS_MAX, Prediction
+from schemas.probability import LEAST, MOST, sums_to_one
+from schemas.probability_columns import probabilities_of
 from watchloop.errors import WrongTable
-from watchloop.table import RecordedTable, label_of, scalar_of
+from watchloop.recorded.label_texts import label_texts
+from watchloop.recorded.plain_columns import without_dictionary
+from watchloop.recorded.spellings import matched
+from watchloop.recorded.texts import is_number, is_text, numbers_of
+from watchloop.recorded.training import training_matrix
+from watchloop.recorded.words import listed, quoted
+from watchloop.table import RecordedTable
 
 __all__ = ["Replayable", "recorded_answers", "train_first"]
 
-SUM_SLACK = 0.02
 ONE_THREAD_ROWS_MAX = 200_000
 """Up to here one thread trains faster than several, which wait for each other where the cores are busy."""
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,7 +43,8 @@ class Replayable:
     answers: list[str]
     confidences: list[float]
     labels: tuple[str, ...]
-    probabilities: npt.NDArray[np.float64] | None
+    probabilities: Floats | None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -46,37 +58,51 @@ class Replayable:
         """The id of replayed row ``place``."""
         return f"{self.model}-{self.first + place}"
 
-    def predictions(self, start: int, stop: int) -> list[Prediction]:
-        """Replayed rows ``start`` to ``stop`` as the messages a producer would send."""
+    def predictions(self, start: int, stop: int, *, now_ms: int | None = None) -> list[Prediction]:
+        """Replayed rows ``start`` to ``stop`` as the messages a producer would send.
+
+        Where the table has no times, ``now_ms`` is that of all of them, if it is given.
+        """
         table, first = self.table, self.first
         rows = table.features(first + start, first + stop)
-        slices = [
-            table.rows.column(name).slice(first + start, stop - start).to_pylist() for name in table.columns.slices
-        ]
-        found = []
-        for place, features in enumerate(rows, start):
-            vector = None if self.probabilities is None else self.probabilities[place].tolist()
-            found.append(
-                Prediction(
-                    event_id=self.event_id(place),
-                    model=self.model,
-                    model_version="recorded" if self.first == 0 else "frozen",
-                    time=table.times_ms[first + place],
-                    features=features,
-                    prediction=self.answers[place],
-                    confidence=self.confidences[place] if vector is None else None,
-                    probabilities=None if vector is None else dict(zip(self.labels, vector, strict=True)),
-                    slices={
-                        name: str(values[place - start])
-                        for name, values in zip(table.columns.slices, slices, strict=True)
-                    },
-                )
+        slices = self._slices(first + start, first + stop)
+        vectors = None if self.probabilities is None else self.probabilities[start:stop].tolist()
+        times_ms = table.times_ms[first + start : first + stop]
+        if table.made_up_times and now_ms is not None:
+            times_ms = [now_ms] * len(rows)
+        version = "recorded" if first == 0 else "frozen"
+        return [
+            Prediction(
+                event_id=self.event_id(start + place),
+                model=self.model,
+                model_version=version,
+                time=times_ms[place],
+                features=features,
+                prediction=self.answers[start + place],
+                confidence=self.confidences[start + place] if vectors is None else None,
+                probabilities=None if vectors is None else dict(zip(self.labels, vectors[place], strict=True)),
+                slices=slices[place] if slices else {},
             )
-        return found
+            for place, features in enumerate(rows)
+        ]
+
+    def _slices(self, start: int, stop: int) -> list[dict[str, str]]:
+        """The slices of each row; an empty cell is in none."""
+        names = self.table.columns.slices
+        if not names:
+            return []
+        cells = [self.table.slice_values[name][start:stop] for name in names]
+        return [
+            {name: value for name, value in zip(names, row, strict=True) if value is not None}
+            for row in zip(*cells, strict=True)
+        ]
 
 
 def train_first(table: RecordedTable, *, share: float, model: str, seed: int) -> Replayable:
-    """Gradient-boosted trees (scikit-learn's HistGradientBoostingClassifier) on the first ``share``, then frozen."""
+    """Gradient-boosted trees (scikit-learn's HistGradientBoostingClassifier) on the first ``share``, then frozen.
+
+    Features that say nothing in the rows to train on are left out of the training, which a note tells.
+    """
     first = int(len(table) * share)
     labels = table.labels
     if first < 10 or first >= len(table):
@@ -84,15 +110,26 @@ def train_first(table: RecordedTable, *, share: float, model: str, seed: int) ->
             f"--train-first {share:g} leaves {first} of {len(table)} rows to train on; give a share like 0.2"
         )
     if len(set(labels[:first])) < 2:
-        raise WrongTable(f"the first {first} rows have one label only ({labels[0]}); train on a larger share")
+        raise WrongTable(f"the first {first} rows have one label only ({quoted(labels[0])}); train on a larger share")
+    if len(set(labels[:first])) > LABELS_MAX:
+        raise WrongTable(
+            f"the first {first} rows have {len(set(labels[:first]))} different labels, and a model has at most"
+            f" {LABELS_MAX}; is {quoted(table.columns.label)} (--label) a label?"
+        )
     from sklearn.ensemble import HistGradientBoostingClassifier
     from threadpoolctl import threadpool_limits
 
-    matrix, categorical = _matrix(table)
-    learner = HistGradientBoostingClassifier(random_state=seed, categorical_features=categorical)
+    data = training_matrix(table.rows, first)
+    if not data.names:
+        raise WrongTable(
+            f"the features ({listed(table.feature_names)}) say nothing in the first {first} rows: each is empty or the"
+            " same in all of them; train on a larger share, or on other columns"
+        )
+    notes = () if not data.left_out else (f"trained without {listed(data.left_out)}: empty or constant in those rows",)
+    learner = HistGradientBoostingClassifier(random_state=seed, categorical_features=data.categorical)
     with threadpool_limits(1 if len(table) <= ONE_THREAD_ROWS_MAX else None):
-        learner.fit(matrix[:first], labels[:first])
-        probabilities = learner.predict_proba(matrix[first:])
+        learner.fit(data.matrix[:first], labels[:first])
+        probabilities = learner.predict_proba(data.matrix[first:])
     classes = tuple(str(label) for label in learner.classes_)
     best = probabilities.argmax(axis=1)
     return Replayable(
@@ -103,82 +140,120 @@ def train_first(table: RecordedTable, *, share: float, model: str, seed: int) ->
         confidences=probabilities.max(axis=1).tolist(),
         labels=classes,
         probabilities=probabilities,
+        notes=(*table.notes, *notes),
     )
 
 
 def recorded_answers(table: RecordedTable, *, model: str) -> Replayable:
-    """The answers that the table itself holds: a prediction and its confidence, or probabilities. Raises WrongTable."""
+    """The answers that the table itself holds: a prediction and its confidence, or probabilities. Raises WrongTable.
+
+    True labels are written as the answers are, where they mean the same (``spellings.matched``).
+    """
     columns = table.columns
     if columns.probabilities:
-        return _with_probabilities(table, model)
-    if not columns.prediction or not columns.confidence:
+        found = _with_probabilities(table, model)
+    elif columns.prediction and columns.confidence:
+        answers = _answers(table, columns.prediction)
+        confidences = _probabilities(table, (columns.confidence,), "--confidence")[:, 0].tolist()
+        found = Replayable(table, model, 0, answers, confidences, tuple(sorted(set(answers))), None)
+    else:
         raise WrongTable(
             "whose predictions? give --prediction with --confidence, or --probabilities, or --train-first 0.2"
         )
-    answers = _answers(table, columns.prediction)
-    confidences = [_confidence(place, value) for place, value in enumerate(table.column(columns.confidence))]
-    return Replayable(table, model, 0, answers, confidences, tuple(sorted(set(answers))), None)
+    if not table.labels:
+        return dataclasses.replace(found, notes=table.notes)
+    match = matched(set(table.labels), {*found.labels, *found.answers})
+    labels = [match.rewritten.get(label, label) for label in table.labels] if match.rewritten else table.labels
+    notes = (*table.notes, match.note) if match.note else table.notes
+    return dataclasses.replace(found, table=dataclasses.replace(table, labels=labels), notes=notes)
 
 
 def _with_probabilities(table: RecordedTable, model: str) -> Replayable:
     columns = table.columns
     labels = columns.probabilities
-    probabilities = np.column_stack([_numbers(table, name) for name in labels])
-    wrong = np.flatnonzero(~(np.abs(probabilities.sum(axis=1) - 1.0) <= SUM_SLACK) | (probabilities < 0).any(axis=1))
-    if len(wrong):
-        row = int(wrong[0])
-        found = ", ".join(f"{share:.4g}" for share in probabilities[row])
-        raise WrongTable(f"row {row}: --probabilities are {found}; expected numbers from 0 that sum to 1")
+    if len(labels) > LABELS_MAX:
+        raise WrongTable(f"--probabilities names {len(labels)} columns; a prediction has at most {LABELS_MAX}")
+    probabilities = _probabilities(table, labels, "--probabilities")
+    wrong = [row for row, total in enumerate(probabilities.sum(axis=1).tolist()) if not sums_to_one(total)]
+    if wrong:
+        found = listed(f"{share:.4g}" for share in probabilities[wrong[0]].tolist())
+        raise WrongTable(
+            f"row {table.row_number(wrong[0])}: --probabilities are {found}; expected numbers from 0 that sum to 1"
+        )
     if columns.prediction is None:
         best = probabilities.argmax(axis=1)
         answers = [labels[place] for place in best.tolist()]
         return Replayable(table, model, 0, answers, probabilities.max(axis=1).tolist(), labels, probabilities)
     answers = _answers(table, columns.prediction)
-    places = {label: place for place, label in enumerate(labels)}
+    names = _written_as(labels, answers)
+    places = {label: place for place, label in enumerate(names)}
     for row, answer in enumerate(answers):
         if answer not in places:
             raise WrongTable(
-                f"row {row}: column {columns.prediction!r} (--prediction) holds {answer!r}, which is none of the"
-                f" columns of --probabilities: {', '.join(labels)}"
+                f"row {table.row_number(row)}: column {quoted(columns.prediction)} (--prediction) holds"
+                f" {quoted(answer)}, which is none of the columns of --probabilities: {listed(labels)}"
             )
-    confidences = [float(probabilities[row, places[answer]]) for row, answer in enumerate(answers)]
-    return Replayable(table, model, 0, answers, confidences, labels, probabilities)
+    confidences = probabilities[np.arange(len(answers)), [places[answer] for answer in answers]].tolist()
+    return Replayable(table, model, 0, answers, confidences, names, probabilities)
+
+
+def _written_as(labels: tuple[str, ...], answers: Iterable[str]) -> tuple[str, ...]:
+    """The names of columns of probabilities, written as the answers are where they mean the same."""
+    try:
+        match = matched(labels, set(answers))
+    except WrongTable:
+        return labels
+    return tuple(match.rewritten.get(label, label) for label in labels)
 
 
 def _answers(table: RecordedTable, name: str) -> list[str]:
-    values = table.column(name)
-    if None in values:
+    found = label_texts(table.given.column(name), name, "--prediction")
+    empty = next((row for row, answer in enumerate(found) if answer is None), None)
+    if empty is not None:
         raise WrongTable(
-            f"row {values.index(None)}: column {name!r} (--prediction) is empty; every row needs an answer"
+            f"row {table.row_number(empty)}: column {quoted(name)} (--prediction) is empty; every row needs an answer"
         )
-    return [label_of(value) for value in values]
+    return found  # type: ignore[return-value]  # no None is among them
 
 
-def _numbers(table: RecordedTable, name: str) -> npt.NDArray[np.float64]:
-    try:
-        return np.asarray(table.column(name), dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise WrongTable(f"column {name!r} (--probabilities) does not hold numbers alone: {error}") from error
+def _probabilities(table: RecordedTable, names: tuple[str, ...], option: str) -> Floats:
+    """Columns of probabilities, one beside the other; a rounding beside 0 or 1 is 0 or 1. Raises WrongTable."""
+    columns = []
+    for name in names:
+        given = _numbers(table.given.column(name), name, option)
+        wrong = np.flatnonzero(~((given >= LEAST) & (given <= MOST)))
+        found = None if len(wrong) else probabilities_of(given)
+        if found is None:
+            raise _no_probability(table, name, option, int(wrong[0]), float(given[wrong[0]]))
+        columns.append(found)
+    return np.column_stack(columns)
 
 
-def _confidence(row: int, value: Any) -> float:
-    if isinstance(value, int | float) and 0.0 <= value <= 1.0:
-        return float(value)
-    raise WrongTable(f"row {row}: the column of --confidence holds {value!r}; expected a number in [0, 1]")
+def _no_probability(table: RecordedTable, name: str, option: str, row: int, value: float) -> WrongTable:
+    what = "is empty" if value != value else f"holds {value:.6g}"
+    expected = "numbers in [0, 1]" if option == "--confidence" else "numbers from 0 that sum to 1"
+    hint = "; is it in percent?" if MOST < value <= 100 else ""
+    return WrongTable(
+        f"row {table.row_number(row)}: column {quoted(name)} of {option} {what}; expected {expected}{hint}"
+    )
 
 
-def _matrix(table: RecordedTable) -> tuple[npt.NDArray[np.float64], list[bool]]:
-    """Features as numbers; texts become codes in order of first appearance."""
-    columns, categorical = [], []
-    for name in table.feature_names:
-        values = [scalar_of(value) for value in table.column(name)]
-        is_text = any(isinstance(value, str) for value in values)
-        if is_text:
-            codes: dict[Any, int] = {}
-            numbers = [float("nan") if v is None else float(codes.setdefault(v, len(codes))) for v in values]
-            is_text = len(codes) <= 255
-        else:
-            numbers = [float("nan") if value is None else float(value) for value in values]
-        columns.append(np.asarray(numbers))
-        categorical.append(is_text)
-    return np.column_stack(columns), categorical
+def _numbers(column: Any, name: str, option: str) -> Floats:
+    """A column as floats, NaN where it is empty."""
+    found = without_dictionary(column)
+    if is_text(found.type):
+        numbers = numbers_of(found)
+        if numbers is None:
+            first = next((text for text in found.to_pylist() if text and not is_number(text)), "")
+            raise WrongTable(
+                f"column {quoted(name)} ({option}) does not hold numbers alone: {quoted(first)};"
+                " expected numbers in [0, 1]"
+            )
+        found = numbers
+    if not (types.is_integer(found.type) or types.is_floating(found.type) or types.is_decimal(found.type)):
+        raise WrongTable(
+            f"column {quoted(name)} ({option}) does not hold numbers alone but {str(found.type)[:60]};"
+            " expected numbers in [0, 1]"
+        )
+    values: Floats = found.cast("double", safe=False).to_numpy()
+    return values

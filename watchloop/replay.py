@@ -27,7 +27,8 @@ CHUNK_ROWS_MAX = 2_000
 class Replay:
     """Sends a replayable's predictions, one message each, ``events_per_second`` of them (0: as fast as Kafka takes).
 
-    Events whose ids are in ``already`` were sent by an earlier run and are left out. ``sent`` counts them too.
+    Where the table has no times, each is sent with the present one. Events whose ids are in ``already`` were sent by
+    an earlier run and are left out. ``sent`` counts them too.
     """
 
     def __init__(
@@ -73,7 +74,8 @@ class Replay:
         begin = time.monotonic()
         while self.sent < len(self._source) and not self._stop.is_set():
             stop = self._due(time.monotonic() - begin)
-            for prediction in self._source.predictions(self.sent, stop):
+            now_ms = time.time_ns() // 1_000_000
+            for prediction in self._source.predictions(self.sent, stop, now_ms=now_ms):
                 if prediction.event_id not in self._already:
                     outbox.send(PREDICTIONS, prediction.event_id, prediction)
             self.sent = stop

@@ -3,202 +3,176 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime as dt
-import itertools
-import math
 import pathlib
-from collections.abc import Sequence
-from typing import Any
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
+import msgspec
 import numpy as np
-import pyarrow as pa
-import pyarrow.csv
-import pyarrow.json
-import pyarrow.parquet
+import numpy.typing as npt
+from pyarrow import types
 
-from schemas.prediction import label_text
-from schemas.wire import Scalar
+from schemas.prediction import FEATURES_MAX
+from schemas.wire import Id, Scalar
 from watchloop.errors import WrongTable
+from watchloop.recorded.columns import Columns, CountedTimes, names_of, resolved
+from watchloop.recorded.files import is_untyped, read_file
+from watchloop.recorded.label_texts import label_texts
+from watchloop.recorded.plain_columns import plain_features
+from watchloop.recorded.times import times_of
+from watchloop.recorded.words import listed, quoted
 
-__all__ = ["Columns", "RecordedTable", "label_of", "names_of", "scalar_of"]
+__all__ = ["Columns", "CountedTimes", "RecordedTable", "names_of"]
 
-TIME_NAMES = ("time", "timestamp", "t")
-EPOCH_MS_MIN = 10**11
-EPOCH_SECONDS_MIN = 10**8
-STEP_MS = 1_800_000
-"""Where the time column only counts, events lie this far apart, beginning with 1996-05-07 (Elec2's first half-hour)."""
-FIRST_MS = 831_427_200_000
-READERS = {".parquet": "Parquet", ".csv": "CSV", ".json": "JSON lines", ".jsonl": "JSON lines", ".arrow": "Arrow"}
+COUNTER_ROWS_MIN: Final = 100
+"""With fewer rows, consecutive numbers may be a chance."""
 
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Columns:
-    """Which columns of a table are what. ``features`` None takes all that are nothing else and not in ``drop``."""
-
-    label: str | None = None
-    time: str | None = None
-    features: tuple[str, ...] | None = None
-    drop: tuple[str, ...] = ()
-    prediction: str | None = None
-    confidence: str | None = None
-    probabilities: tuple[str, ...] = ()
-    slices: tuple[str, ...] = ()
+PANDAS_INDEX: Final = re.compile(r"Unnamed: \d+$")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class RecordedTable:
-    """Rows in order of time. ``labels`` and ``times_ms`` have one entry a row; ``labels`` is empty without a column."""
+    """Rows in order of time. ``labels`` and ``times_ms`` have one entry a row; ``labels`` is empty without a column.
+
+    ``rows`` are the features, plain (see ``plain_features``), and ``given`` the columns of the model's answers as the
+    file has them. ``slice_values`` has the texts of each slice, None where a cell is empty. ``row_numbers`` are the
+    rows' places in the file, None where their order is the file's. ``notes`` tell, a line each, what was read otherwise
+    than one might expect.
+    """
 
     name: str
     columns: Columns
     feature_names: tuple[str, ...]
-    rows: pa.Table
+    rows: Any
     labels: list[str]
     times_ms: list[int]
+    given: Any
+    slice_values: Mapping[str, list[str | None]] = dataclasses.field(default_factory=dict)
+    made_up_times: bool = False
+    row_numbers: npt.NDArray[np.int64] | None = None
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return int(self.rows.num_rows)
+        return len(self.times_ms)
+
+    def row_number(self, place: int) -> int:
+        """The row of the file, counted from 0, that stands at ``place``."""
+        return place if self.row_numbers is None else int(self.row_numbers[place])
 
     def features(self, start: int, stop: int) -> list[dict[str, Scalar]]:
-        """The features of rows ``start`` to ``stop``; NaN becomes None."""
-        found: list[dict[str, Scalar]] = self.rows.slice(start, stop - start).select(self.feature_names).to_pylist()
-        return [{name: scalar_of(value) for name, value in row.items()} for row in found]
-
-    def column(self, name: str) -> list[Any]:
-        """One column as Python values."""
-        values: list[Any] = self.rows.column(name).to_pylist()
-        return values
+        """The features of rows ``start`` to ``stop``; NaN and infinities are None."""
+        found: list[dict[str, Scalar]] = self.rows.slice(start, stop - start).to_pylist()
+        return found
 
     @classmethod
     def load(cls, path: pathlib.Path, columns: Columns) -> RecordedTable:
         """Read and check a table. Raises WrongTable with what is there instead."""
-        rows = _read(path)
-        if rows.num_rows == 0:
-            raise WrongTable(f"{path}: has no rows")
-        time_name = columns.time or next((n for n in TIME_NAMES if n in rows.column_names), None)
-        columns = dataclasses.replace(columns, time=time_name)
-        for option, names in names_of(columns).items():
-            _check(path, rows.column_names, option, names)
-        if columns.label is not None and columns.label in (columns.features or ()):
-            raise WrongTable(
-                f"{path}: column {columns.label!r} is both --label and one of --features; a model must not see it"
-            )
-        times_ms, order = _times(path, rows, time_name)
-        if order is not None:
-            rows = rows.take(pa.array(order))
-        taken = {
-            columns.label,
-            time_name,
-            columns.prediction,
-            columns.confidence,
-            *columns.probabilities,
-            *columns.drop,
-        }
-        features = columns.features or tuple(name for name in rows.column_names if name not in taken)
-        if not features:
-            raise WrongTable(f"{path}: no column is left as a feature; drop fewer of {', '.join(rows.column_names)}")
-        labels = [] if columns.label is None else _labels(path, rows, columns.label)
-        return cls(path.stem, columns, features, rows, labels, times_ms)
-
-
-def names_of(columns: Columns) -> dict[str, tuple[str, ...]]:
-    """Option to the columns it names."""
-    return {
-        "--label": (columns.label,) if columns.label else (),
-        "--time": (columns.time,) if columns.time else (),
-        "--features": columns.features or (),
-        "--drop": columns.drop,
-        "--prediction": (columns.prediction,) if columns.prediction else (),
-        "--confidence": (columns.confidence,) if columns.confidence else (),
-        "--probabilities": columns.probabilities,
-        "--slices": columns.slices,
-    }
-
-
-def _check(path: pathlib.Path, there: Sequence[str], option: str, names: tuple[str, ...]) -> None:
-    for name in names:
-        if name not in there:
-            raise WrongTable(f"{path}: has no column {name!r} ({option}); its columns are {', '.join(there)}")
-
-
-def _read(path: pathlib.Path) -> pa.Table:
-    kind = READERS.get(path.suffix.lower())
-    if kind is None:
-        raise WrongTable(f"{path}: unknown kind of file; expected one of {', '.join(READERS)}")
-    try:
-        if kind == "Parquet":
-            return pa.parquet.read_table(path)
-        if kind == "CSV":
-            return pa.csv.read_csv(path)
-        if kind == "Arrow":
-            with pa.memory_map(str(path)) as source:
-                return pa.ipc.open_file(source).read_all()
-        return pa.json.read_json(path)
-    except FileNotFoundError as error:
-        raise WrongTable(f"{path}: there is no such file") from error
-    except (pa.ArrowException, OSError) as error:
-        raise WrongTable(f"{path}: not readable as {kind}: {str(error).splitlines()[0]}") from error
-
-
-def _times(path: pathlib.Path, rows: pa.Table, name: str | None) -> tuple[list[int], list[int] | None]:
-    """Epoch milliseconds of every row in order of time, and that order where the rows were in another."""
-    if name is None:
-        return [FIRST_MS + STEP_MS * place for place in range(rows.num_rows)], None
-    values = rows.column(name).to_pylist()
-    if any(value is None for value in values):
-        raise WrongTable(f"{path}: column {name!r} (--time) has empty cells; every row needs a time")
-    times = [_time_ms(path, name, value) for value in values]
-    if times[0] < EPOCH_SECONDS_MIN or max(times) < EPOCH_SECONDS_MIN:
-        times = [FIRST_MS + STEP_MS * value for value in times]
-    elif max(times) < EPOCH_MS_MIN:
-        times = [value * 1000 for value in times]
-    if all(a <= b for a, b in itertools.pairwise(times)):
-        return times, None
-    order = np.argsort(np.asarray(times), kind="stable").tolist()
-    return [times[place] for place in order], order
-
-
-def _time_ms(path: pathlib.Path, name: str, value: Any) -> int:
-    if isinstance(value, dt.datetime):
-        aware = value if value.tzinfo else value.replace(tzinfo=dt.UTC)
-        return round(aware.timestamp() * 1000)
-    if isinstance(value, dt.date):
-        return round(dt.datetime(value.year, value.month, value.day, tzinfo=dt.UTC).timestamp() * 1000)
-    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
-        return int(value)
-    if isinstance(value, str):
         try:
-            return _time_ms(path, name, dt.datetime.fromisoformat(value))
-        except ValueError as error:
-            raise _no_time(path, name, value) from error
-    raise _no_time(path, name, value)
+            return _loaded(path, columns)
+        except WrongTable as error:
+            raise WrongTable(f"{path}: {error}") from error
 
 
-def _no_time(path: pathlib.Path, name: str, value: Any) -> WrongTable:
-    return WrongTable(
-        f"{path}: column {name!r} (--time) holds {value!r}; expected a date, RFC 3339, epoch seconds or milliseconds,"
-        " or a running number"
+def _loaded(path: pathlib.Path, columns: Columns) -> RecordedTable:
+    notes: list[str] = []
+    rows = read_file(path, notes)
+    columns = resolved(columns, rows.column_names)
+    times = times_of(rows, columns, notes)
+    columns = dataclasses.replace(columns, time=times.column)
+    names = columns.features or _feature_names(rows, columns, untyped=is_untyped(path), notes=notes)
+    _check_feature_names(names)
+    features = plain_features(rows, names, notes, guess=is_untyped(path))
+    names = names if columns.features else tuple(_without_counters(features, notes))
+    if not names:
+        raise WrongTable(f"no column is left as a feature; drop fewer of {listed(rows.column_names)}")
+    labels = [] if columns.label is None else _labels(rows, columns.label)
+    slices = {name: label_texts(rows.column(name), name, "--slices") for name in columns.slices}
+    given = rows.select(_given_names(columns))
+    features, times_ms = features.select(names), times.times_ms
+    if times.order is not None:
+        features, given, times_ms = features.take(times.order), given.take(times.order), times_ms[times.order]
+        labels = [labels[row] for row in times.order.tolist()] if labels else []
+        slices = {name: [values[row] for row in times.order.tolist()] for name, values in slices.items()}
+    return RecordedTable(
+        name=path.stem,
+        columns=columns,
+        feature_names=tuple(names),
+        rows=features.combine_chunks(),
+        labels=labels,
+        times_ms=times_ms.tolist(),
+        given=given,
+        slice_values=slices,
+        made_up_times=times.made_up,
+        row_numbers=times.order,
+        notes=tuple(notes),
     )
 
 
-def _labels(path: pathlib.Path, rows: pa.Table, name: str) -> list[str]:
-    values = rows.column(name).to_pylist()
-    if any(value is None for value in values):
-        raise WrongTable(f"{path}: column {name!r} (--label) has empty cells; every row needs its true label")
-    return [label_of(value) for value in values]
+def _given_names(columns: Columns) -> list[str]:
+    """The columns of the model's answers, each once."""
+    roles = names_of(columns)
+    wanted = ("--prediction", "--confidence", "--probabilities")
+    return list(dict.fromkeys(name for option in wanted for name in roles[option]))
 
 
-def label_of(value: Any) -> str:
-    """A cell as a label; 1.0 is the label 1."""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return label_text(value) if isinstance(value, str | int | bool) else str(value)
+def _feature_names(rows: Any, columns: Columns, *, untyped: bool, notes: list[str]) -> tuple[str, ...]:
+    """The columns that are nothing else."""
+    taken = {columns.label, columns.time, columns.prediction, columns.confidence, *columns.probabilities, *columns.drop}
+    found = []
+    for name in rows.column_names:
+        if name in taken:
+            continue
+        if PANDAS_INDEX.match(name) and (untyped or types.is_integer(rows.schema.field(name).type)):
+            notes.append(f"column {quoted(name)} is the index that pandas wrote, and left out")
+        else:
+            found.append(name)
+    return tuple(found)
 
 
-def scalar_of(value: Any) -> Scalar:
-    """A cell as a feature: NaN and infinity become None, what is no number, text or truth value becomes text."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    return str(value)
+def _check_feature_names(names: Sequence[str]) -> None:
+    """Names and their number as a prediction may have them. Raises WrongTable."""
+    if any(not name.strip() for name in names):
+        raise WrongTable(
+            "a column has no name (the index that pandas writes, perhaps: index=False leaves it out);"
+            " name it, or leave it out with --drop '\"\"'"
+        )
+    for name in names:
+        try:
+            msgspec.convert(name, Id)
+        except msgspec.ValidationError as error:
+            raise WrongTable(
+                f"the name of column {quoted(name)} has {len(name)} characters; that of a feature has at most 200"
+            ) from error
+    if len(names) > FEATURES_MAX:
+        raise WrongTable(
+            f"{len(names)} columns would be features, and a prediction has at most {FEATURES_MAX}; name those that"
+            " count with --features, or leave out others with --drop"
+        )
+
+
+def _without_counters(features: Any, notes: list[str]) -> list[str]:
+    """The features but for columns that only number the rows: the next number says nothing of the next event."""
+    counters = [name for name in features.column_names if _counts_rows(features.column(name))]
+    if counters:
+        notes.append(f"column {listed(counters)} only numbers the rows, and is left out (--features would name it)")
+    return [name for name in features.column_names if name not in counters]
+
+
+def _counts_rows(column: Any) -> bool:
+    if not types.is_integer(column.type) or column.null_count or len(column) < COUNTER_ROWS_MIN:
+        return False
+    numbers = column.to_numpy()
+    return bool((numbers[1:] - numbers[:-1] == 1).all())
+
+
+def _labels(rows: Any, name: str) -> list[str]:
+    found = label_texts(rows.column(name), name, "--label")
+    empty = next((row for row, label in enumerate(found) if label is None), None)
+    if empty is not None:
+        count = sum(label is None for label in found)
+        raise WrongTable(
+            f"row {empty}: column {quoted(name)} (--label) is empty, as it is in {count} of {len(found)} rows;"
+            " every row needs its true label"
+        )
+    return found  # type: ignore[return-value]  # no None is among them

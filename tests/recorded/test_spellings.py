@@ -1,0 +1,122 @@
+"""Labels and predictions that are written otherwise: matched by a stated rule, told, or refused with both sets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from watchloop.errors import WrongTable
+from watchloop.recorded.spellings import matched
+
+Read = Callable[..., Any]
+Refused = Callable[..., str]
+
+
+@pytest.mark.parametrize(
+    ("truths", "answers", "rewritten"),
+    [
+        ({"1", "0"}, {"1", "0"}, {}),
+        ({"1", "0"}, {"1"}, {}),
+        ({"007", "07"}, {"007", "07"}, {}),
+        ({"1", "0"}, {"1.0", "0.0"}, {"1": "1.0", "0": "0.0"}),
+        ({"1.50", "2"}, {"1.5", "2.0"}, {"1.50": "1.5", "2": "2.0"}),
+        ({"yes ", " no"}, {"yes", "no"}, {"yes ": "yes", " no": "no"}),
+        ({"Yes", "No"}, {"yes", "no"}, {"Yes": "yes", "No": "no"}),
+        ({"true", "false"}, {"1", "0"}, {"true": "1", "false": "0"}),
+        ({"true", "false"}, {"1"}, {"true": "1"}),
+        ({"true", "false"}, {"True", "False"}, {"true": "True", "false": "False"}),
+        ({"1", "0"}, {"TRUE", "FALSE"}, {"1": "TRUE", "0": "FALSE"}),
+        ({"1.0", "0.0"}, {"Y", "N"}, {"1.0": "Y", "0.0": "N"}),
+        ({"t", "f"}, {"1", "0"}, {"t": "1", "f": "0"}),
+        ({"a", "b", "C"}, {"a", "b", "c"}, {"C": "c"}),
+    ],
+)
+def test_what_is_matched(truths: set[str], answers: set[str], rewritten: dict[str, str]) -> None:
+    """True labels take the spelling of the predictions, which is what travels; a line says so."""
+    found = matched(truths, answers)
+    assert found.rewritten == rewritten
+    assert bool(found.note) == bool(rewritten)
+
+
+@pytest.mark.parametrize(
+    ("truths", "answers"),
+    [
+        ({"1", "2"}, {"a", "b"}),
+        ({"-1", "1"}, {"0", "2"}),
+        ({"007", "08"}, {"7", "8"}),
+        ({"yes", "no"}, {"churned", "stayed"}),
+        ({"a", "A"}, {" a", " A", "b "}),
+        ({"1", "01"}, {"1.0"}),
+    ],
+)
+def test_what_has_nothing_in_common_is_refused(truths: set[str], answers: set[str]) -> None:
+    """Both sets are shown, nothing is merged that one side keeps apart, and a leading zero counts."""
+    if truths == {"1", "01"}:
+        assert matched(truths, answers).rewritten == {"1": "1.0"}
+        return
+    if truths == {"a", "A"}:
+        assert matched(truths, answers).rewritten == {"a": " a", "A": " A"}
+        return
+    with pytest.raises(WrongTable, match="nothing in common") as caught:
+        matched(truths, answers)
+    for text in truths | answers:
+        assert repr(text) in str(caught.value)
+
+
+def test_sets_without_end_are_cut() -> None:
+    """A column of a thousand numbers as the label is shown by its first few."""
+    with pytest.raises(WrongTable, match=r"and 994 more") as caught:
+        matched({f"{n}.5" for n in range(1_000)}, {"a\x1b[31m" * 100})
+    assert len(str(caught.value)) < 600
+    assert str(caught.value).isprintable()
+
+
+def test_a_prediction_that_is_no_label_is_told() -> None:
+    """Where some are the same nothing is guessed, and what only one side has is said."""
+    found = matched({"a", "b", "c"}, {"a", "b", "d"})
+    assert found.rewritten == {}
+    assert "'d'" in found.note
+    assert "'c'" in found.note
+
+
+@given(st.sets(st.text(max_size=6), min_size=1, max_size=6), st.sets(st.text(max_size=6), min_size=1, max_size=6))
+def test_no_two_labels_become_one(truths: set[str], answers: set[str]) -> None:
+    """Whatever the spellings, as many different true labels remain, and each new one is one of the answers."""
+    try:
+        found = matched(truths, answers)
+    except WrongTable:
+        assert not truths & answers
+        return
+    assert len({found.rewritten.get(text, text) for text in truths}) == len(truths)
+    assert set(found.rewritten.values()) <= answers
+
+
+@pytest.mark.parametrize(
+    "truth",
+    [
+        pa.array([True, False, True, False]),
+        pa.array([1.0, 0.0, 1.0, 0.0]),
+        pa.array([1, 0, 1, 0], pa.uint8()),
+        pa.array(["True", "False", "True", "False"]),
+        pa.array(["1 ", "0 ", "1 ", "0 "]),
+        pa.array(["yes", "no", "yes", "no"]).dictionary_encode(),
+        pa.array(["1.00", "0.00"] * 2).cast(pa.decimal128(5, 2)),
+    ],
+    ids=lambda array: f"{array.type} {array[0]}",
+)
+def test_one_model_whatever_the_type_of_its_label(read: Read, truth: pa.Array) -> None:
+    """The same rows with the label in seven types: one error in four."""
+    found = read({"truth": truth, "said": pa.array([1, 0, 1, 1])})
+    assert found.answers == ["1", "0", "1", "1"]
+    assert found.truths == ["1", "0", "1", "0"]
+
+
+def test_labels_and_predictions_of_nothing_in_common(refused: Refused) -> None:
+    """Text labels of a model that says numbers."""
+    message = refused({"truth": ["cat", "dog"], "said": ["0", "1"]})
+    assert "labels and predictions have nothing in common: --label has {'cat', 'dog'}" in message

@@ -1,0 +1,164 @@
+"""Times: real ones as they are, numbers by a unit that is stated or told, and nothing taken for a time that is none."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+Read = Callable[..., Any]
+Refused = Callable[..., str]
+
+BEGIN = 1_709_251_200  # 2024-03-01
+SECONDS = [BEGIN + 60 * n for n in range(6)]
+MILLISECONDS = [1000 * one for one in SECONDS]
+UTC = dt.UTC
+
+
+def said(found: Any) -> str:
+    return "\n".join(found.notes)
+
+
+@pytest.mark.parametrize(
+    ("times", "tells"),
+    [
+        (pa.array(SECONDS), "epoch seconds from 2024-03-01"),
+        (pa.array(MILLISECONDS), "epoch milliseconds"),
+        (pa.array([one * 10**6 for one in SECONDS]), "epoch microseconds"),
+        (pa.array([one * 10**9 for one in SECONDS]), "epoch nanoseconds"),
+        (pa.array([float(one) for one in SECONDS]), "epoch seconds"),
+        (pa.array(SECONDS, pa.uint32()), "epoch seconds"),
+        (pa.array(list(map(str, MILLISECONDS))), "epoch milliseconds"),
+        (pa.array(SECONDS, pa.timestamp("s")), "without a zone, read as UTC"),
+        (pa.array(MILLISECONDS, pa.timestamp("ms", "Europe/Berlin")), "is the time: times"),
+        (pa.array([one * 10**9 for one in SECONDS], pa.timestamp("ns", "UTC")), "is the time: times"),
+        (
+            pa.array([dt.datetime.fromtimestamp(one, UTC).strftime("%Y-%m-%d %H:%M:%S") for one in SECONDS]),
+            "without a zone read as UTC",
+        ),
+        (
+            pa.array([dt.datetime.fromtimestamp(one, UTC).isoformat().replace("+00:00", "Z") for one in SECONDS]),
+            "is the time: texts",
+        ),
+        (
+            pa.array(
+                [dt.datetime.fromtimestamp(one, dt.timezone(dt.timedelta(hours=2))).isoformat() for one in SECONDS]
+            ),
+            "is the time: texts",
+        ),
+    ],
+    ids=lambda value: f"{value.type} {value[0]}" if isinstance(value, pa.Array) else "",
+)
+@pytest.mark.parametrize("named", [True, False])
+def test_the_same_times_in_every_writing(read: Read, times: pa.Array, tells: str, named: bool) -> None:
+    """Named or told by its name and values, and what it was taken for is said."""
+    found = read({"time": times}, time="time" if named else None)
+    assert found.table.times_ms == MILLISECONDS
+    assert found.table.feature_names == ("x",)
+    assert not found.table.made_up_times
+    assert tells in said(found)
+
+
+@pytest.mark.parametrize(
+    ("unit", "factor"),
+    [("s", 1), ("ms", 1e3), ("us", 1e6), ("ns", 1e9), ("min", 1 / 60), ("h", 1 / 3600), ("d", 1 / 86400)],
+)
+def test_a_stated_unit_is_believed(read: Read, unit: str, factor: float) -> None:
+    """Whatever year it gives: 1971 as well."""
+    seconds = np.array([36_000_000 + 3600 * n for n in range(4)])
+    found = read({"when": seconds * factor}, time="when", time_unit=unit)
+    assert found.table.times_ms == (seconds * 1000).tolist()
+
+
+def test_timestamps_of_1971_are_of_1971(read: Read) -> None:
+    """A type that says when is believed."""
+    found = read({"time": pa.array([40_000_000, 40_000_060], pa.timestamp("s", "UTC"))})
+    assert found.table.times_ms == [40_000_000_000, 40_000_060_000]
+
+
+@pytest.mark.parametrize(
+    ("times", "options", "says"),
+    [
+        ([0, *MILLISECONDS[1:]], {}, "row 0: column 'time' (--time) holds 0, and most of it are epoch milliseconds"),
+        ([*MILLISECONDS[:3], SECONDS[3], *MILLISECONDS[4:]], {}, f"row 3: column 'time' (--time) holds {SECONDS[3]}"),
+        ([*SECONDS[:5], MILLISECONDS[5]], {"time": "time"}, "row 5"),
+        ([*MILLISECONDS[:2], None, *MILLISECONDS[3:]], {}, "row 2: column 'time' (--time) is empty"),
+        ([*map(float, SECONDS[:2]), float("nan"), 1e9, 1e9, 1e9], {}, "row 2: column 'time' (--time) is empty"),
+        (MILLISECONDS, {"time_unit": "s"}, "in s no time from 1970 to 9999"),
+        ([-5, 3, 4, 5], {"time": "time", "time_unit": "s"}, "row 0: column 'time' (--time) holds -5"),
+        ([1.5, 2.5, 3.5], {"time": "time"}, "row 0: column 'time' (--time) holds 1.5, neither an epoch time"),
+        ([5, 3, 3, 4], {"time": "time"}, "neither an epoch time nor a running number"),
+        (["2024-03-01", "yesterday"], {}, "row 1: column 'time' (--time) holds 'yesterday'"),
+        (["soon", "later"], {"time": "time"}, "row 0: column 'time' (--time) holds 'soon'"),
+        ([True, False], {"time": "time"}, "column 'time' (--time) holds bool"),
+        ([[1], [2]], {"time": "time"}, "column 'time' (--time) holds list"),
+        ([dt.time(1), dt.time(2)], {"time": "time"}, "column 'time' (--time) holds time64"),
+        ([dt.datetime(2024, 3, 1, tzinfo=UTC)] * 2, {"time_unit": "ms"}, "need no --time-unit"),
+        (MILLISECONDS, {"time": "time", "no_time": True}, "exclude each other"),
+        (MILLISECONDS, {"time": "time", "drop": ("time",)}, "both --drop and --time"),
+        (MILLISECONDS, {"drop": ("time",), "time_unit": "ms"}, "--time-unit needs --time"),
+        ([1.9e12] * 3, {}, "row 0: column 'time' would be rejected: 1900000000000 lies too far in the future"),
+        ([dt.datetime(1969, 1, 1, tzinfo=UTC)] * 2, {}, "row 0: column 'time' would be rejected"),
+        ([dt.datetime(1970, 2, 1, tzinfo=UTC)] * 2, {}, "row 0: column 'time' would be rejected"),
+    ],
+)
+def test_what_is_no_time(refused: Refused, times: list[Any], options: dict[str, Any], says: str) -> None:
+    """One line with the row; for a column that was not named also how to leave it alone."""
+    message = refused({"time": times}, **options)
+    assert says in message
+    if "(--time)" in message and "time" not in options:
+        assert "--no-time" in message
+
+
+def test_no_column_is_the_time_unless_it_holds_times(read: Read) -> None:
+    """A temperature called t or time, a counter, a dropped column, and --no-time: rows keep their order."""
+    warm = [-8.4, 3.1, 12.0, 15.5]
+    for columns, options, features in (
+        ({"t": warm}, {}, ("x", "t")),
+        ({"t": warm}, {"drop": ("t",)}, ("x",)),
+        ({"time": warm}, {}, ("x", "time")),
+        ({"time": [30, 20, 50, 20]}, {}, ("x", "time")),
+        ({"time": ["noon", "night", "noon", "dawn"]}, {}, ("x", "time")),
+        ({"time": MILLISECONDS[:4]}, {"drop": ("time",)}, ("x",)),
+        ({"time": MILLISECONDS[:4]}, {"no_time": True}, ("x", "time")),
+        ({"created_at": MILLISECONDS[:4]}, {}, ("x", "created_at")),
+        ({"time": MILLISECONDS[:4]}, {"features": ("x", "time")}, ("x", "time")),
+    ):
+        found = read(columns, **options)
+        assert found.table.made_up_times, columns
+        assert found.table.columns.time is None
+        assert found.table.feature_names == features
+        assert [row["x"] for row in found.table.features(0, 4)] == [0.25, 0.75, 1.25, 1.75]
+    assert "holds no times" in said(read({"time": warm}))
+
+
+def test_a_counter_gives_the_order_and_no_times(read: Read) -> None:
+    """Named as the time, a running number sorts the rows; when they happened is made up, and told."""
+    found = read({"n": [2, 0, 1]}, time="n")
+    assert [row["x"] for row in found.table.features(0, 3)] == [0.75, 1.25, 0.25]
+    assert found.table.made_up_times
+    assert "only counts" in said(found)
+    now = [event.time for event in found.predictions(0, 3, now_ms=123_456_789_000)]
+    assert now == [123_456_789_000] * 3
+
+
+def test_rows_out_of_order_are_sorted_stably_and_told(read: Read, refused: Refused) -> None:
+    """Every column goes with its row, equal times keep their order, and messages count rows as the file does."""
+    times = [MILLISECONDS[n] for n in (2, 0, 1, 0)]
+    columns = {
+        "time": times,
+        "region": ["c", "a", "b", "a2"],
+        "truth": ["c", "a", "b", "a2"],
+        "said": ["c", "a", "b", "a2"],
+    }
+    found = read(columns, slices=("region",))
+    assert found.table.times_ms == sorted(times)
+    assert found.truths == found.answers == ["a", "a2", "b", "c"]
+    assert [dict(event.slices)["region"] for event in found.predictions(0, 4)] == ["a", "a2", "b", "c"]
+    assert "put into the order" in said(found)
+    assert "row 0: column 'sure'" in refused({**columns, "sure": [1.5, 0.5, 0.5, 0.5]})
+    assert "row 3: column 'region'" in refused({**columns, "region": ["c", "a", "b", "y" * 300]}, slices=("region",))

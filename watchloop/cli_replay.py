@@ -1,0 +1,93 @@
+"""``watchloop replay``."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from watchloop import cli_nouns
+from watchloop.cli_shared import Config, Data, overridden, said, settings_of, settings_of_running
+from watchloop.cli_table import (
+    Confidence,
+    Drop,
+    Features,
+    File,
+    NoTime,
+    Prediction,
+    Probabilities,
+    Slices,
+    Time,
+    TimeUnit,
+    TrainFirst,
+    columns_of,
+    source_of,
+    tell,
+)
+from watchloop.errors import WatchloopError
+from watchloop.screen import print_line
+
+__all__ = ["add_to"]
+
+EXAMPLE = (
+    "Example: watchloop replay calls.parquet --model churn-rehearsal --label outcome --prediction said --confidence p"
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(epilog=EXAMPLE)(replay)
+
+
+@said
+def replay(
+    file: File,
+    model: Annotated[str, typer.Option(help="The name under which it is watched.")],
+    label: Annotated[
+        str | None, typer.Option(metavar="COL", help="Column of the true label, which is not sent as a feature.")
+    ] = None,
+    time: Time = None,
+    time_unit: TimeUnit = None,
+    no_time: NoTime = False,
+    features: Features = None,
+    drop: Drop = None,
+    prediction: Prediction = None,
+    confidence: Confidence = None,
+    probabilities: Probabilities = None,
+    train_first: TrainFirst = None,
+    slices: Slices = None,
+    rate: Annotated[float, typer.Option(min=0, help="Events a second; 0 for no pause.")] = 100.0,
+    labels: Annotated[bool, typer.Option(help="Send the true labels at the end, for scoring only.")] = False,
+    kafka: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Which Kafka.")] = None,
+    data: Data = cli_nouns.HERE,
+    config: Config = None,
+) -> None:
+    """Send a recorded table as live predictions; a table without times with the time at which each row is sent."""
+    from streams.admin import check_reachable
+    from watchloop.replay import Replay, send_labels
+
+    if labels and label is None:
+        raise WatchloopError("--labels needs --label: which column has the true labels?")
+    settings = overridden(settings_of(config) if kafka else settings_of_running(config, data), kafka=kafka)
+    columns = columns_of(
+        label=label,
+        time=time,
+        time_unit=time_unit,
+        no_time=no_time,
+        features=features,
+        drop=drop,
+        prediction=prediction,
+        confidence=confidence,
+        probabilities=probabilities,
+        slices=slices,
+    )
+    source = source_of(file, columns, settings, model=model, share=train_first, seed=0)
+    check_reachable(settings.kafka, cli_nouns.ANSWER_SECONDS_MAX)
+    tell(source, is_sent=True)
+    sender = Replay(settings.kafka, source, events_per_second=rate)
+    sender.run()
+    if sender.failure is not None:
+        raise sender.failure
+    if labels:
+        send_labels(settings.kafka, source)
+    print_line(f"{sender.sent} predictions of {model} sent")

@@ -1,0 +1,135 @@
+"""Which columns of a table are what, as the command line names them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Sequence
+
+from watchloop.errors import WrongTable
+from watchloop.recorded.words import listed, quoted
+
+__all__ = ["Columns", "CountedTimes", "names_of", "resolved", "split"]
+
+_NAME = re.compile(r'\s*"((?:[^"]|"")*)"\s*(?:,|$)|([^,]*)(?:,|$)')
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CountedTimes:
+    """What a time column that only counts stands for: 0 is ``first_ms``, and one more is ``step_ms`` later."""
+
+    first_ms: int
+    step_ms: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Columns:
+    """Which columns of a table are what. ``features`` None takes all that are nothing else and not in ``drop``.
+
+    Without ``time``, a column is taken for the time by its name and its values, unless ``no_time``. ``time_unit``, one
+    of ``times.UNITS``, says what its numbers count since 1970; ``counted_times`` what a running number stands for.
+    """
+
+    label: str | None = None
+    time: str | None = None
+    features: tuple[str, ...] | None = None
+    drop: tuple[str, ...] = ()
+    prediction: str | None = None
+    confidence: str | None = None
+    probabilities: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    time_unit: str | None = None
+    no_time: bool = False
+    counted_times: CountedTimes | None = None
+
+
+def split(names: str | None) -> tuple[str, ...]:
+    """Names between commas; a name with a comma, or an empty one, stands in double quotes. Blanks stay.
+
+    >>> split('a, b,"c,d",""')
+    ('a', ' b', 'c,d', '')
+    """
+    found: list[str] = []
+    at = 0
+    while names and at < len(names):
+        match = _NAME.match(names, at)
+        assert match is not None, "the second alternative matches anything"
+        quoted_name, plain = match.groups()
+        if quoted_name is not None:
+            found.append(quoted_name.replace('""', '"'))
+        elif plain.strip():
+            found.append(plain)
+        at = match.end()
+    return tuple(found)
+
+
+def names_of(columns: Columns) -> dict[str, tuple[str, ...]]:
+    """Option to the columns it names."""
+    return {
+        "--label": () if columns.label is None else (columns.label,),
+        "--time": () if columns.time is None else (columns.time,),
+        "--features": columns.features or (),
+        "--drop": columns.drop,
+        "--prediction": () if columns.prediction is None else (columns.prediction,),
+        "--confidence": () if columns.confidence is None else (columns.confidence,),
+        "--probabilities": columns.probabilities,
+        "--slices": columns.slices,
+    }
+
+
+def resolved(columns: Columns, there: Sequence[str]) -> Columns:
+    """The same with the names as the table has them. Raises WrongTable where one is missing or two roles collide."""
+    known = set(there)
+    names = {option: _resolved(option, given, known, there) for option, given in names_of(columns).items()}
+    if columns.features is not None and not names["--features"]:
+        raise WrongTable("--features names no column")
+    if columns.no_time and columns.time is not None:
+        raise WrongTable("--time and --no-time exclude each other")
+    if columns.time_unit is not None and columns.no_time:
+        raise WrongTable("--time-unit and --no-time exclude each other")
+    _check_apart(names)
+    return dataclasses.replace(
+        columns,
+        label=_single(names["--label"]),
+        time=_single(names["--time"]),
+        features=names["--features"] or None,
+        drop=names["--drop"],
+        prediction=_single(names["--prediction"]),
+        confidence=_single(names["--confidence"]),
+        probabilities=names["--probabilities"],
+        slices=names["--slices"],
+    )
+
+
+def _single(names: tuple[str, ...]) -> str | None:
+    return names[0] if names else None
+
+
+def _resolved(option: str, given: tuple[str, ...], known: set[str], there: Sequence[str]) -> tuple[str, ...]:
+    """Each name as it is, else whatever blanks are around it; all of them together may be one name with commas."""
+    found = []
+    for name in given:
+        trimmed = [one for one in there if one.strip() == name.strip()]
+        if name in known:
+            found.append(name)
+        elif len(trimmed) == 1:
+            found += trimmed
+        elif (whole := ",".join(given)) in known:
+            return (whole,)
+        else:
+            alike = [one for one in there if one.strip().casefold() == name.strip().casefold()]
+            hint = f"; did you mean {quoted(alike[0])}?" if alike else ""
+            raise WrongTable(f"has no column {quoted(name)} ({option}); its columns are {listed(there)}{hint}")
+    return tuple(dict.fromkeys(found))
+
+
+def _check_apart(names: dict[str, tuple[str, ...]]) -> None:
+    """The true label is nothing else: a model must not see it; and what is dropped is not the time."""
+    for option in ("--features", "--prediction", "--confidence", "--probabilities", "--slices", "--time"):
+        both = set(names["--label"]) & set(names[option])
+        if both:
+            what = f"one of {option}" if option in ("--features", "--probabilities", "--slices") else option
+            raise WrongTable(f"column {quoted(both.pop())} is both --label and {what}; a model must not see it")
+    both = set(names["--drop"]) & set(names["--time"])
+    if both:
+        raise WrongTable(f"column {quoted(both.pop())} is both --drop and --time")

@@ -1,0 +1,74 @@
+"""Cells of labels, predictions and slices as text: a text stays as it is written, a number loses what says nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import math
+from typing import Any
+
+import pyarrow as pa
+from pyarrow import types
+
+from schemas.prediction import label_text
+from watchloop.errors import WrongTable
+from watchloop.recorded.plain_columns import is_time_type, without_dictionary
+from watchloop.recorded.texts import NULL_WORDS, is_text, numbers_of
+from watchloop.recorded.words import quoted
+
+__all__ = ["label_of", "label_texts"]
+
+
+def label_of(value: Any) -> str | None:
+    """A cell as a label: 1, 1.0 and Decimal("1.00") are the label 1; None where it says nothing.
+
+    >>> [label_of(value) for value in (1.0, True, "007", 0.5, float("nan"), " ", decimal.Decimal("1.50"))]
+    ['1', 'true', '007', '0.5', None, None, '1.5']
+    """
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    if isinstance(value, float | decimal.Decimal) and not math.isfinite(value):
+        return None
+    if isinstance(value, decimal.Decimal):
+        return format(value.normalize(), "f")
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 2**63 else repr(value)
+    if isinstance(value, dt.datetime | dt.date):
+        return value.isoformat()
+    return label_text(value) if isinstance(value, str | int | bool) else str(value)
+
+
+def label_texts(column: Any, name: str, option: str) -> list[str | None]:
+    """A column as labels; None where a cell is empty. Raises WrongTable for a column that holds no labels.
+
+    Among texts that are all numbers, words such as NaN are empty; among other texts they are texts.
+    """
+    found = without_dictionary(column)
+    kind = found.type
+    if not _may_be_labels(kind):
+        raise WrongTable(
+            f"column {quoted(name)} ({option}) holds {str(kind)[:60]}; expected texts, numbers or truth values"
+        )
+    codes = found.combine_chunks().dictionary_encode()
+    if isinstance(codes, pa.ChunkedArray):
+        codes = codes.combine_chunks()
+    words = [label_of(value) for value in codes.dictionary.to_pylist()]
+    if is_text(kind) and any(_is_null_word(word) for word in words) and numbers_of(found) is not None:
+        words = [None if _is_null_word(word) else word for word in words]
+    return [None if code is None else words[code] for code in codes.indices.to_pylist()]
+
+
+def _is_null_word(word: str | None) -> bool:
+    return word is not None and word.strip().lower() in NULL_WORDS
+
+
+def _may_be_labels(kind: Any) -> bool:
+    return bool(
+        is_text(kind)
+        or types.is_boolean(kind)
+        or types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_decimal(kind)
+        or types.is_null(kind)
+        or is_time_type(kind)
+    )

@@ -1,0 +1,121 @@
+"""Columns as features: numbers, texts and truth values, and null for what is none."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
+
+from watchloop.errors import WrongTable
+from watchloop.recorded.texts import flags_of, is_text, numbers_of
+from watchloop.recorded.words import listed, quoted
+
+__all__ = ["is_time_type", "plain_features", "without_dictionary"]
+
+PER_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
+
+Column = Any
+"""pyarrow publishes no types: a pyarrow.ChunkedArray."""
+
+
+def plain_features(rows: Any, names: tuple[str, ...], notes: list[str], *, guess: bool) -> Any:
+    """A pyarrow.Table of features, each of int64, uint64, double, bool, string, large_string or null.
+
+    Decimals and durations (in seconds) are numbers, dates and times are texts as RFC 3339 has them; NaN and infinities
+    are null. ``guess`` also takes texts that are numbers or truth values throughout for such, as CSV has nothing else.
+    Raises WrongTable with every column that cannot be a feature.
+    """
+    columns, unfit = {}, []
+    endless: list[str] = []
+    for name in names:
+        column = without_dictionary(rows.column(name))
+        found = _plain(column, guess=guess)
+        if found is None:
+            unfit.append(f"{quoted(name)} ({str(column.type)[:40]})")
+            continue
+        if types.is_float64(found.type):
+            found = _finite(found, name, endless)
+        columns[name] = found
+    if unfit:
+        raise WrongTable(
+            f"no feature can be made of {listed(unfit)}; expected numbers, texts or truth values:"
+            " name the others with --features, or leave these out with --drop"
+        )
+    if endless:
+        notes.append(f"infinite numbers are taken as missing, in {listed(endless)}")
+    return pa.table(columns).combine_chunks() if columns else rows.select([])
+
+
+def without_dictionary(column: Column) -> Column:
+    """A column whose values stand in it: dictionaries (pandas' categories), runs and extensions resolved."""
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return without_dictionary(pa.chunked_array([chunk.storage for chunk in column.chunks], kind.storage_type))
+    if types.is_dictionary(kind):
+        return without_dictionary(column.cast(kind.value_type))
+    if types.is_run_end_encoded(kind):
+        decoded = [pc.run_end_decode(chunk) for chunk in column.chunks]
+        return without_dictionary(pa.chunked_array(decoded, kind.value_type))
+    return column.cast(pa.large_string()) if types.is_string_view(kind) else column
+
+
+def is_time_type(kind: Any) -> bool:
+    """Whether values of a type say when: with a date."""
+    return bool(types.is_timestamp(kind) or types.is_date(kind))
+
+
+def _plain(column: Column, *, guess: bool) -> Column | None:
+    kind = column.type
+    if is_text(kind):
+        found = _guessed(column) if guess else None
+        return column if found is None else found
+    if types.is_boolean(kind) or types.is_null(kind) or types.is_uint64(kind):
+        return column
+    if types.is_integer(kind):
+        return column.cast(pa.int64())
+    if types.is_floating(kind):
+        return column.cast(pa.float64())
+    if types.is_decimal(kind):
+        return _decimal(column)
+    if types.is_duration(kind):
+        return pc.divide(column.cast(pa.int64()).cast(pa.float64(), safe=False), float(PER_SECOND[kind.unit]))
+    if is_time_type(kind) or types.is_time(kind):
+        return _time_text(column)
+    return None
+
+
+def _guessed(column: Column) -> Column | None:
+    if column.null_count == len(column):
+        return pa.chunked_array([pa.nulls(len(column))])
+    found = numbers_of(column)
+    return flags_of(column) if found is None else found
+
+
+def _decimal(column: Column) -> Column:
+    if column.type.scale <= 0:
+        try:
+            return column.cast(pa.int64())
+        except pa.ArrowInvalid:
+            pass
+    return column.cast(pa.float64())
+
+
+def _time_text(column: Column) -> Column:
+    kind = column.type
+    if types.is_date64(kind):
+        return column.cast(pa.date32()).cast(pa.string())
+    if types.is_timestamp(kind) and kind.tz:
+        column = column.cast(pa.timestamp(kind.unit, "UTC"))
+    text = pc.replace_substring(column.cast(pa.string()), " ", "T")
+    return pc.replace_substring_regex(text, r"\.0+(Z?)$", r"\1")
+
+
+def _finite(column: Column, name: str, endless: list[str]) -> Column:
+    """Null where a number is NaN or infinite; the latter is told."""
+    if pc.all(pc.is_finite(column), skip_nulls=True, min_count=0).as_py():
+        return column
+    if pc.any(pc.is_inf(column), skip_nulls=True, min_count=0).as_py():
+        endless.append(name)
+    return pc.if_else(pc.is_finite(column), column, pa.scalar(None, pa.float64()))

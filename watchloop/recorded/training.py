@@ -1,0 +1,77 @@
+"""Features as the matrix of numbers that a model is trained on."""
+
+from __future__ import annotations
+
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import types
+
+from watchloop.recorded.texts import is_text
+
+__all__ = ["TrainingData", "training_matrix"]
+
+CATEGORIES_MAX: Final = 255
+"""Of a text with more different values, each is its number in order of first appearance, or its time if it is one."""
+
+Floats = npt.NDArray[np.float64]
+
+
+class TrainingData(NamedTuple):
+    """``matrix`` has shape (rows, names), NaN where a value is missing; ``categorical`` says which columns are codes.
+
+    ``left_out`` are features without two different values in the rows to train on.
+    """
+
+    matrix: Floats
+    names: list[str]
+    categorical: list[bool]
+    left_out: list[str]
+
+
+def training_matrix(features: Any, first: int) -> TrainingData:
+    """The matrix of plain features (``plain_features``), of which the first rows are trained on."""
+    columns, names, categorical, left_out = [], [], [], []
+    for name in features.column_names:
+        numbers, is_code = _numbers(features.column(name))
+        if _says_nothing(numbers[:first]):
+            left_out.append(name)
+            continue
+        columns.append(numbers)
+        names.append(name)
+        categorical.append(is_code)
+    matrix = np.column_stack(columns) if columns else np.empty((features.num_rows, 0))
+    return TrainingData(matrix, names, categorical, left_out)
+
+
+def _says_nothing(numbers: Floats) -> bool:
+    known = numbers[~np.isnan(numbers)]
+    return not len(known) or (len(known) == len(numbers) and bool((known == known[0]).all()))
+
+
+def _numbers(column: Any) -> tuple[Floats, bool]:
+    kind = column.type
+    if types.is_null(kind):
+        return np.full(len(column), np.nan), False
+    if not is_text(kind):
+        return _floats(column.cast(pa.int8()) if types.is_boolean(kind) else column), False
+    codes = column.combine_chunks().dictionary_encode()
+    chunks = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
+    is_few = len(chunks.dictionary) <= CATEGORIES_MAX
+    times = None if is_few else _times(column)
+    return (_floats(chunks.indices), is_few) if times is None else (times, False)
+
+
+def _times(column: Any) -> Floats | None:
+    try:
+        return _floats(pc.utf8_rtrim(column, "Z").cast(pa.timestamp("us")).cast(pa.int64()))
+    except pa.ArrowInvalid:
+        return None
+
+
+def _floats(column: Any) -> Floats:
+    found: Floats = column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return found

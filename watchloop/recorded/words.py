@@ -1,0 +1,38 @@
+"""How messages quote names and values of a table: printable, short, and never more than a few."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from schemas.codec import printable
+
+__all__ = ["listed", "quoted"]
+
+VALUE_CHARS_MAX = 60
+LISTED_MAX = 12
+
+
+def quoted(value: Any) -> str:
+    """A value as a message shows it.
+
+    >>> quoted("a\\x1b[31mb"), quoted(3.5), len(quoted("x" * 1_000))
+    ("'a\\\\x1b[31mb'", '3.5', 63)
+    """
+    if isinstance(value, str):
+        short = value if len(value) <= VALUE_CHARS_MAX else value[:VALUE_CHARS_MAX] + "…"
+        return f"'{printable(short)}'"
+    text = printable(str(value))
+    return text if len(text) <= VALUE_CHARS_MAX else text[:VALUE_CHARS_MAX] + "…"
+
+
+def listed(names: Iterable[str], *, most: int = LISTED_MAX) -> str:
+    """Names between commas, the first few of many; one that is empty, or begins or ends with a blank, in quotes.
+
+    >>> listed(["a", " b", ""]), listed(map(str, range(20)), most=3)
+    ("a, ' b', ''", '0, 1, 2 and 17 more')
+    """
+    every = list(names)
+    shown = [name if name.strip() == name and name and len(name) <= VALUE_CHARS_MAX else quoted(name) for name in every]
+    text = printable(", ".join(shown[:most]))
+    return text if len(every) <= most else f"{text} and {len(every) - most} more"
