@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 import structlog
@@ -11,7 +12,6 @@ import structlog
 from agents.alert_answers import AlertAnswers, Said
 from agents.alert_memory import AlertMemory
 from agents.metrics import ALERTS_FIRED
-from agents.reports import ReportDesk
 from drift.alert_book import UnknownAlertError
 from drift.alert_life import TransitionRefusedError
 from drift.monitor import AlertChanged, ModelMonitor, NewReference, Outcome
@@ -28,6 +28,9 @@ from streams.batches import Place
 from streams.outbox import Sending
 from streams.records import Record
 from streams.rejects import reject_of
+
+if TYPE_CHECKING:
+    from agents.reports import Reports
 
 __all__ = ["Drift"]
 
@@ -50,7 +53,7 @@ class Drift:
         prefix: str,
         *,
         load: Callable[[], tuple[dict[str, Reference], Iterable[Alert]]],
-        reports: ReportDesk,
+        reports: Reports,
         partitions_of: Callable[[], int] = lambda: 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -112,13 +115,23 @@ class Drift:
             self._monitors[model] = monitor
         return monitor
 
+    def observe(self, value: Block | Correction, outbox: Sending) -> None:
+        """One block or correction, and what follows from it."""
+        self._tell(self._outcomes(value), outbox)
+
+    def flush(self, outbox: Sending) -> None:
+        """A recorded stream has ended: judge what still waits for later blocks."""
+        for monitor in list(self._monitors.values()):
+            self._tell(monitor.flush(), outbox)
+
     def _observe(self, record: Record) -> list[Outcome]:
         data = record.value() or b""
-        if record.topic() == self._prefix + BLOCKS.name:
-            block = decode(Block, data)
-            return self.monitor(block.model).observe(block)
-        correction = decode(Correction, data)
-        return self.monitor(correction.model).observe_correction(correction)
+        is_block = record.topic() == self._prefix + BLOCKS.name
+        return self._outcomes(decode(Block, data) if is_block else decode(Correction, data))
+
+    def _outcomes(self, value: Block | Correction) -> list[Outcome]:
+        monitor = self.monitor(value.model)
+        return monitor.observe(value) if isinstance(value, Block) else monitor.observe_correction(value)
 
     def _tell(self, outcomes: Sequence[Outcome], outbox: Sending) -> None:
         for outcome in outcomes:

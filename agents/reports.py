@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import structlog
 
 from drift.report import Reporter
@@ -11,9 +13,19 @@ from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from warehouse.rows import report_row
 
-__all__ = ["ReportDesk"]
+__all__ = ["ReportDesk", "Reports"]
 
 log = structlog.get_logger(__name__)
+
+
+class Reports(Protocol):
+    """Who makes reports of alerts."""
+
+    def ask(self, alert: Alert, request: ReportRequest, *, now_ms: int) -> None:
+        """Queue the report of an alert."""
+
+    def poll(self) -> list[tuple[str, str, str]]:
+        """(alert id, report id, note) of each that is there now, or failed: then the report id is empty."""
 
 
 class ReportDesk:

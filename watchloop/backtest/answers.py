@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 
-from review.agreement import correction_of
+from review.agreement import correction_of, settle
+from review.settings import QueueSettings
+from review.task_life import lane_settings
 from schemas.correction import Correction, id_of_label
+from schemas.opinion import Opinion
 from schemas.prediction import Prediction, confidence_of, epoch_ms, label_text
 from schemas.task import Task
 from watchloop.backtest.settings import BacktestSettings
@@ -21,7 +24,8 @@ class Answers:
     are due, then in that of their events. At most as many wait as the longer delay has events.
     """
 
-    def __init__(self, settings: BacktestSettings) -> None:
+    def __init__(self, settings: BacktestSettings, queue: QueueSettings) -> None:
+        self._queue = queue
         self._delay = settings.label_delay_events
         self._late = settings.late_labels_events
         self._asked: deque[tuple[int, Task, str]] = deque()
@@ -46,12 +50,29 @@ class Answers:
                 return
             if first == asked:
                 _, task, label = self._asked.popleft()
-                correction = correction_of(task, label, source="review", reliability=1.0, created_at=now_ms)
-                assert correction is not None, "a task about a prediction, answered with a label"
-                yield correction
+                yield self._settled(task, label, now_ms)
             else:
                 _, prediction, label = self._labels.popleft()
                 yield late_label(prediction, label, now_ms)
+
+    def _settled(self, task: Task, label: str, now_ms: int) -> Correction:
+        """As many people as the lane asks for say the same, and what they say is true."""
+        needed = lane_settings(self._queue, task.lane).opinions_needed
+        opinions = [
+            Opinion(
+                opinion_id=f"{task.task_id}/{number}",
+                task_id=task.task_id,
+                model=task.model,
+                person=f"reviewer {number}",
+                answer=label,
+                time=now_ms,
+            )
+            for number in range(needed)
+        ]
+        outcome = settle(opinions, opinions_needed=needed, adjudication_rounds_max=self._queue.adjudication_rounds_max)
+        correction = correction_of(task, outcome.answer, source=outcome.source, reliability=1.0, created_at=now_ms)
+        assert correction is not None, "a task about a prediction, answered with a label"
+        return correction
 
 
 def late_label(prediction: Prediction, label: str, now_ms: int) -> Correction:

@@ -1,26 +1,31 @@
-"""The loop without a broker: what the roles do with a batch of predictions, in the order in which they do it."""
+"""The loop without a broker: the roles' own code over messages in memory, one batch of predictions after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from agents.choices import Choices
+from agents.drift import Drift
+from agents.judge import Judge, JudgeSettings
+from agents.learners import Learners
 from agents.settings import Settings
-from drift.blocks import build_blocks
-from drift.monitor import AlertChanged, ModelMonitor, Outcome
-from learning.learner import Change, Event, Learner
-from learning.serving import Scores, ServingModel
-from review.decisions import DECISIONS, Decisions
-from review.task_life import new_task_for
-from review.triage import Triage
+from learning.snapshot import Lineage
+from schemas.alert import Alert
+from schemas.block import Block
 from schemas.correction import Correction
 from schemas.gate_step import GateStep
+from schemas.manifest import CANDIDATE, PRODUCTION
 from schemas.prediction import Prediction, confidence_of, epoch_ms, label_text
 from schemas.prediction_columns import PredictionColumns
+from schemas.reference import Reference
+from schemas.task import Task
+from schemas.topics import ALERTS, BLOCKS, CORRECTIONS, GATES, REFERENCES, REVIEW_EVENTS, VERDICTS
+from schemas.verdict import Verdict
+from streams.predictions.prediction_reader import Part
 from watchloop.backtest.answers import Answers
 from watchloop.backtest.live import LiveAccuracy
+from watchloop.backtest.memory import InCharge, MemoryOutbox, NoReports
 from watchloop.backtest.report import AlertFired, GateChange, GateHistory
 from watchloop.backtest.score import Score
 from watchloop.backtest.settings import BacktestSettings
@@ -29,167 +34,159 @@ __all__ = ["Loop"]
 
 
 class Loop:
-    """INTAKE, DESK, DRIFT and LEARN of one model.
+    """INTAKE's Judge, LEARN's learners and DRIFT for one model; the true label stands in for DESK and its people.
 
-    A batch is scored by what serves, triaged and measured; then the answers that are due are learned. So a label moves
-    nothing before the batch after the one in which its event was answered.
+    A batch is judged and measured; then the answers that are due are learned. So a label moves nothing before the batch
+    after the one in which its event was answered.
     """
 
     def __init__(self, model: str, events: int, settings: Settings, options: BacktestSettings) -> None:
-        self._settings = settings
-        watched = settings.model(model)
-        self._triage = Triage(watched.triage, model=model)
-        self._choices = Choices(watched.labels)
-        self._monitor = ModelMonitor(model, settings.drift_of(model))
-        self.learner = Learner(model, settings.learning_of(model))
-        self._candidate: ServingModel | None = None
-        self._candidate_at = 0
-        self._answers = Answers(options)
+        self._now_ms = 0
+        self._references: dict[str, Reference] = {}
         self._alerts_known: set[str] = set()
+        self._batch: dict[str, tuple[int, Prediction, str]] = {}
+        self._verdicts: list[Verdict] = []
+        in_charge = InCharge(self._published)
+        self._judge = Judge(
+            JudgeSettings(
+                triage=lambda name: settings.model(name).triage,
+                labels=lambda name: settings.model(name).labels,
+                drift=settings.drift,
+                queue=settings.queue,
+            ),
+            reference_of=self._references.get,
+            serving_of=in_charge.serving_of,
+            candidate_of=in_charge.candidate_of,
+        )
+        self._drift = Drift(
+            settings.drift_of,
+            settings.queue,
+            settings.kafka.prefix,
+            load=lambda: ({}, ()),
+            reports=NoReports(),
+            clock=lambda: self._now_ms / 1000,
+        )
+        # Every batch may publish, however little time of the stream has passed.
+        self._learners = Learners(settings.learning_of, in_charge, publish_seconds_min=0.0, clock=lambda: 0.0)
+        self._outbox = MemoryOutbox(
+            {
+                REVIEW_EVENTS: self._hear_task,
+                VERDICTS: self._hear_verdict,
+                BLOCKS: self._hear_block,
+                CORRECTIONS: self._hear_correction,
+                REFERENCES: self._hear_reference,
+                ALERTS: self._hear_alert,
+                GATES: self._hear_step,
+            }
+        )
+        self._answers = Answers(options, settings.queue)
         self.score = Score(events)
-        self.live = LiveAccuracy(settings.accuracy, audit_rate=watched.triage.audit_rate)
+        self.live = LiveAccuracy(settings.accuracy, audit_rate=settings.model(model).triage.audit_rate)
         self.alerts: list[AlertFired] = []
         self.gate = GateHistory(promoted=[], refused=[], rolled_back=[], refreshed=0)
         self.refreshed = 0
+        self.served = ""
+        """The version of the learned model in charge; empty while production is."""
 
     def replay(self, events: Sequence[Prediction], truths: Sequence[str]) -> None:
         """One batch: predictions in order of time, and their true labels."""
-        serving = self.learner.serving
-        asked = serving or self._newest_candidate()
-        columns = PredictionColumns.of(events)
-        scores = None if asked is None else asked.many(columns)
-        decisions = self._triage.decide(
-            columns,
-            error_probability=None if scores is None else scores.error_probability,
-            learned_uncertainty=None if scores is None else scores.uncertainty,
-        )
-        self._choices.see(columns)
-        now_ms = epoch_ms(events[-1].time)
+        self._now_ms = epoch_ms(events[-1].time)
         first = self.score.events
-        answers = [label_text(event.prediction) for event in events]
-        self.score.add(
-            truths, answers, answers if serving is None or scores is None else scores.answers, decisions.seen
-        )
-        self._count(events, answers, truths, scores, decisions)
-        self._ask(first, events, truths, scores, decisions, now_ms)
-        self._measure(first, columns, decisions)
-        for correction in self._answers.due(self.score.events, now_ms):
-            self._learn(correction)
-
-    def _newest_candidate(self) -> ServingModel | None:
-        """What LEARN would publish for triage while production is in charge."""
-        every = self.learner.settings.candidate_corrections
-        if self.learner.corrections - self._candidate_at >= every:
-            self._candidate = self.learner.candidate()
-            self._candidate_at = self.learner.corrections
-        return self._candidate
+        self._batch = {
+            event.event_id: (number, event, truth)
+            for number, (event, truth) in enumerate(zip(events, truths, strict=True), first)
+        }
+        self._judge.begin()
+        self._judge.judge(_part(events, first), self._now_ms, self._outbox)
+        self._judge.committed()
+        self._outbox.deliver()
+        for correction in self._answers.due(self.score.events, self._now_ms):
+            self._outbox.send(CORRECTIONS, correction.model, correction)
+            self._outbox.deliver()
+        self._learners.publish_due(self._outbox)
+        self._outbox.deliver()
 
     def finish(self) -> None:
         """The recorded stream has ended: judge what the monitor still held back."""
-        self._hear(self._monitor.flush())
+        self._drift.flush(self._outbox)
+        self._outbox.deliver()
 
-    def _count(
-        self,
-        events: Sequence[Prediction],
-        answers: Sequence[str],
-        truths: Sequence[str],
-        scores: Scores | None,
-        decisions: Decisions,
-    ) -> None:
-        """Live accuracy, with the guess that triage had."""
-        if scores is None:
-            guesses = [confidence_of(event) for event in events]
-        else:
-            guesses = np.clip(1.0 - scores.error_probability, 0.0, 1.0).tolist()
-        rows = zip(
-            events,
-            answers,
-            truths,
-            guesses,
-            decisions.inclusion_probability.tolist(),
-            decisions.seen.tolist(),
-            strict=True,
-        )
-        for event, answer, truth, guess, inclusion, seen in rows:
+    def _hear_task(self, task: Task) -> None:
+        """Somebody will see the event, and answer with the true label."""
+        assert task.evidence is not None, "a task about a prediction"
+        number, _, truth = self._batch[task.evidence.event_id]
+        self._answers.ask(number, task, truth)
+
+    def _hear_verdict(self, verdict: Verdict) -> None:
+        """Once all of a batch are there it is counted, before its blocks are heard: they were sent after them."""
+        self._verdicts.append(verdict)
+        if len(self._verdicts) == len(self._batch):
+            verdicts, self._verdicts = self._verdicts, []
+            self._count(verdicts)
+
+    def _count(self, verdicts: Sequence[Verdict]) -> None:
+        """Scores and live accuracy of a batch, with the guess that triage had."""
+        truths, answers, learned, seen = [], [], [], np.zeros(len(verdicts), np.bool_)
+        for place, verdict in enumerate(verdicts):
+            number, event, truth = self._batch[verdict.event_id]
+            answer = label_text(event.prediction)
+            truths.append(truth)
+            answers.append(answer)
+            learned.append(verdict.learned_prediction if verdict.learned_version else answer)
+            seen[place] = bool(verdict.task_id)
+            error = verdict.error_probability
             self.live.count(
                 event.event_id,
                 event.slices,
-                guess=guess,
-                inclusion_probability=inclusion,
-                seen=seen,
+                guess=confidence_of(event) if error is None else 1.0 - error,
+                inclusion_probability=verdict.inclusion_probability,
+                seen=bool(verdict.task_id),
                 right=answer == truth,
             )
+            self._answers.expect(number, event, truth)
+        self.score.add(truths, answers, learned, seen)
 
-    def _ask(
-        self,
-        first: int,
-        events: Sequence[Prediction],
-        truths: Sequence[str],
-        scores: Scores | None,
-        decisions: Decisions,
-        now_ms: int,
-    ) -> None:
-        """A task for every event that a person sees; the person will answer with the true label."""
-        version = "" if self.learner.serving is None else self.learner.version
-        seen = np.flatnonzero(decisions.seen)
-        for place, lane in zip(seen.tolist(), decisions.lanes(seen), strict=True):
-            task = new_task_for(
-                events[place],
-                lane=lane,
-                created_at=now_ms,
-                settings=self._settings.queue,
-                score=float(decisions.scores[place]),
-                uncertainty=float(decisions.uncertainty[place]),
-                inclusion_probability=float(decisions.inclusion_probability[place]),
-                reasons=decisions.reasons[place],
-                choices=self._choices.known,
-                learned_prediction="" if version == "" or scores is None else scores.answers[place],
-                learned_version=version,
-            )
-            self._answers.ask(first + place, task, truths[place])
-        for place, (event, truth) in enumerate(zip(events, truths, strict=True)):
-            self._answers.expect(first + place, event, truth)
+    def _hear_block(self, block: Block) -> None:
+        self._drift.observe(block, self._outbox)
 
-    def _measure(self, first: int, events: PredictionColumns, decisions: Decisions) -> None:
-        """Blocks, and what the monitor makes of them."""
-        blocks = build_blocks(
-            events,
-            partitions=np.zeros(len(events), np.int64),
-            offsets=range(first, first + len(events)),
-            decisions=decisions.codes,
-            decision_names=DECISIONS,
-            reference=self._monitor.reference,
-            settings=self._settings.drift,
-        )
-        for block in blocks:
-            self._hear(self._monitor.observe(block))
+    def _hear_reference(self, reference: Reference) -> None:
+        self._references[reference.model] = reference
 
-    def _learn(self, correction: Correction) -> None:
-        if correction.source == "review":
+    def _hear_correction(self, correction: Correction) -> None:
+        if correction.source != "label":
             self.live.answered(correction.event_id, correct=correction.label == correction.prediction)
-        self._hear(self._monitor.observe_correction(correction))
-        self._note(self.learner.learn(correction))
+        self._drift.observe(correction, self._outbox)
+        self._learners.learn(correction, self._outbox)
 
-    def _hear(self, outcomes: Iterable[Outcome]) -> None:
-        """Alerts that fire for the first time; later transitions of one are its own story."""
-        for outcome in outcomes:
-            if isinstance(outcome, AlertChanged) and outcome.alert.alert_id not in self._alerts_known:
-                alert = outcome.alert
-                self._alerts_known.add(alert.alert_id)
-                self.alerts.append(
-                    AlertFired(
-                        at=self.score.events, signal=alert.signal, detector=alert.detector, severity=alert.severity
-                    )
-                )
+    def _hear_alert(self, alert: Alert) -> None:
+        """An alert fires once; later transitions are its own story."""
+        if alert.alert_id not in self._alerts_known:
+            self._alerts_known.add(alert.alert_id)
+            fired = AlertFired(
+                at=self.score.events, signal=alert.signal, detector=alert.detector, severity=alert.severity
+            )
+            self.alerts.append(fired)
 
-    def _note(self, events: Iterable[Event]) -> None:
-        """What the gate decided."""
-        at = self.score.events
-        for event in events:
-            if isinstance(event, Change) and event.decision == "refreshed":
-                self.refreshed += 1
-            elif isinstance(event, Change):
-                kept = self.gate.promoted if event.decision == "promoted" else self.gate.rolled_back
-                kept.append(GateChange(at=at, version=event.version, reason=event.reason))
-            elif isinstance(event, GateStep) and event.decision == "refused":
-                self.gate.refused.append(GateChange(at=at, version=event.challenger, reason=event.reason))
+    def _hear_step(self, step: GateStep) -> None:
+        """What the gate refused; what it let through is published."""
+        if step.decision == "refused":
+            self.gate.refused.append(GateChange(at=self.score.events, version=step.challenger, reason=step.reason))
+
+    def _published(self, lineage: Lineage) -> None:
+        """Something else is in charge, or what is has learned more."""
+        if lineage.recipe == CANDIDATE:
+            return
+        decision, _, reason = lineage.reason.partition(": ")
+        self.served = "" if lineage.recipe == PRODUCTION else lineage.version
+        if decision == "refreshed":
+            self.refreshed += 1
+            return
+        kept = self.gate.promoted if decision == "promoted" else self.gate.rolled_back
+        kept.append(GateChange(at=self.score.events, version=lineage.version, reason=reason))
+
+
+def _part(events: Sequence[Prediction], first: int) -> Part:
+    """A batch as INTAKE would have read it from one partition."""
+    size = len(events)
+    zeros = np.zeros(size, np.int64)
+    return Part(PredictionColumns.of(events), zeros, np.arange(first, first + size), zeros)

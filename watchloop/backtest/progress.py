@@ -46,7 +46,7 @@ class BacktestProgress:
             return
         score = loop.score
         line = (
-            f"{score.reviewed} reviewed, {len(loop.alerts)} alerts, in charge: {loop.learner.version},"
+            f"{score.reviewed} reviewed, {len(loop.alerts)} alerts, in charge: {loop.served or 'production'},"
             f" accuracy {score.accuracy_model:.3f} → {score.accuracy_learned:.3f}"
         )
         self._bar.update(self._task, completed=score.events, description=visible(line))

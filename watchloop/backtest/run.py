@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
+import structlog
 
 from agents.settings import Settings
 from watchloop.backtest.loop import Loop
@@ -29,6 +32,28 @@ def run_backtest(
 
     The same table, settings and options give the same report, but for ``seconds``.
     """
+    with only_warnings():
+        return _replayed(source, settings, options, progress, clock)
+
+
+@contextlib.contextmanager
+def only_warnings() -> Iterator[None]:
+    """What roles log as they go on is for a worker's log; a backtest reports it."""
+    before = structlog.get_config()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+def _replayed(
+    source: Replayable,
+    settings: Settings,
+    options: BacktestSettings,
+    progress: Callable[[Loop], None],
+    clock: Callable[[], float],
+) -> BacktestReport:
     begin = clock()
     loop = Loop(source.model, len(source), settings, options)
     truths, size = source.truths, options.batch_events

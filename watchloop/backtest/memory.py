@@ -1,0 +1,104 @@
+"""What Kafka is to the roles, in memory: messages by topic, and what is in charge."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from drift.rows import ReportRequest
+from learning.serving import ServingModel
+from learning.snapshot import Lineage
+from schemas.alert import Alert
+from schemas.codec import decode_one_or_many
+from schemas.manifest import CANDIDATE, manifest_key
+from schemas.topics import Topic
+from streams.outbox import Value
+
+__all__ = ["InCharge", "MemoryOutbox", "NoReports"]
+
+Hear = Callable[[Any], None]
+
+
+class MemoryOutbox:
+    """Hands what one role sends to those who read that topic, in the order in which it was sent.
+
+    ``readers`` are called by ``deliver``, once a value: arrays are taken apart, and JSON is read as its reader would
+    read it. A topic that nobody reads is dropped. What a reader sends in turn comes after all that was sent before.
+    """
+
+    def __init__(self, readers: Mapping[Topic, Hear]) -> None:
+        self._readers = readers
+        self._sent: deque[tuple[Topic, Value]] = deque()
+
+    def send(self, topic: Topic, key: str | bytes, value: Value) -> None:  # noqa: ARG002  # nobody asks for keys here
+        """Queue one message."""
+        if topic in self._readers:
+            self._sent.append((topic, value))
+
+    def flush(self) -> None:
+        """Nothing is under way: what was sent waits for ``deliver``."""
+
+    def deliver(self) -> None:
+        """Until nothing waits."""
+        while self._sent:
+            topic, value = self._sent.popleft()
+            hear = self._readers[topic]
+            for one in _values(topic, value):
+                hear(one)
+
+
+def _values(topic: Topic, value: Value) -> list[Any]:
+    if isinstance(value, bytes) and topic.value is not None:
+        return list(decode_one_or_many(topic.value, value))
+    return value if isinstance(value, list) else [value]
+
+
+class InCharge:
+    """The models that learners publish, as INTAKE's catalogue knows them: the objects themselves, not snapshots.
+
+    A ``ServingModel`` is frozen, so that nothing is lost by not pickling it. ``on_change`` hears what is published.
+    """
+
+    def __init__(self, on_change: Callable[[Lineage], None]) -> None:
+        self._on_change = on_change
+        self._models: dict[str, ServingModel] = {}
+        self._corrections: dict[str, int] = {}
+
+    def publish(self, value: ServingModel | None, lineage: Lineage, outbox: object) -> None:  # noqa: ARG002
+        """Something else is in charge, or is the candidate; None where production is in charge."""
+        key = manifest_key(lineage.model, lineage.recipe)
+        self._models.pop(key, None)
+        if value is not None:
+            self._models[key] = value
+        self._corrections[key] = lineage.corrections
+        self._on_change(lineage)
+
+    def end_candidate(self, model: str, outbox: object) -> None:  # noqa: ARG002
+        """There is no candidate any more."""
+        key = manifest_key(model, CANDIDATE)
+        self._models.pop(key, None)
+        self._corrections.pop(key, None)
+
+    def candidate_corrections(self, model: str) -> int:
+        """How many corrections the candidate has learned; 0 where there is none."""
+        return self._corrections.get(manifest_key(model, CANDIDATE), 0)
+
+    def serving_of(self, model: str) -> ServingModel | None:
+        """The learned model in charge; None where production is."""
+        return self._models.get(model)
+
+    def candidate_of(self, model: str) -> ServingModel | None:
+        """The learned model that wants to be in charge."""
+        return self._models.get(manifest_key(model, CANDIDATE))
+
+
+class NoReports:
+    """A backtest shows alerts without Evidently's reports."""
+
+    def ask(self, alert: Alert, request: ReportRequest, *, now_ms: int) -> None:
+        """Make none."""
+
+    def poll(self) -> list[tuple[str, str, str]]:
+        """None is ever there."""
+        return []
