@@ -1,7 +1,7 @@
 """The embedded ClickHouse: chDB, the same engine as a library, behind ClickHouse's HTTP interface.
 
 ``python -m warehouse.embedded --folder DATA/clickhouse --port 8123 --passwords-file FILE`` is the server, a process of
-its own on loopback. ``EmbeddedClickHouse`` starts and stops it from the parent.
+its own on loopback, confined to its folder. ``EmbeddedClickHouse`` starts and stops it from the parent.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
-import json
 import os
 import queue
 import shutil
@@ -20,6 +19,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -28,6 +28,8 @@ from typing import IO, Any, Final
 import msgspec
 
 from warehouse.analyst_rules import AnalystRules
+from warehouse.confinement import confine
+from warehouse.credentials import Credentials, environment_kept, read_passwords
 from warehouse.embedded_process import PASSWORDS_VARIABLE, EmbeddedClickHouse
 from warehouse.engine_settings import analyst_base, write_config, writer_base
 from warehouse.errors import one_line
@@ -38,6 +40,9 @@ from warehouse.sql_text import StatementKind
 
 __all__ = ["ChdbEngine", "EmbeddedClickHouse", "main"]
 
+CLEARED: Final = "--environment-cleared"
+PASSWORDS_BYTES_MAX: Final = 32 * 1024
+"""Bytes of the passwords; they fit into a pipe before anybody reads."""
 DISK_CHECK_SECONDS: Final = 10.0
 PART_BYTES_MIN: Final = 32 * 1024
 """What the smallest insert is taken for until the disk is looked at again: a part is many files."""
@@ -203,7 +208,7 @@ class SessionSpoiledError(Exception):
 def _emptied(folder: Path) -> Path:
     """The folder, without what a killed process left in it."""
     shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, mode=0o700)
     return folder
 
 
@@ -263,35 +268,58 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--database", default="watchloop", help="the users' default database (created)")
     parser.add_argument("--passwords-file", type=Path, help=f"JSON, user to password; else ${PASSWORDS_VARIABLE}")
     parser.add_argument("--settings", default="{}", help="EmbeddedClickHouseSettings as JSON")
+    parser.add_argument(CLEARED, action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     os.umask(0o077)
     try:
         settings = msgspec.json.decode(options.settings, type=EmbeddedClickHouseSettings)
-        passwords = _read_passwords(options.passwords_file, os.environ)
+        if not options.environment_cleared:
+            _clear_environment(options.passwords_file)
+        credentials = _read_credentials(options.passwords_file)
         listening = _listen(options.port)
-        app = HttpApp(
-            _open(options.folder, settings, options.database), settings, passwords=passwords, database=options.database
-        )
+        engine = _open(options.folder, settings, options.database)
     except (CannotStartError, msgspec.DecodeError) as error:
         sys.stderr.write(f"embedded ClickHouse: {one_line(str(error))}\n")
         return 2
-    serve(app, listening)
+    serve(HttpApp(engine, settings, credentials=credentials, database=options.database), listening)
     return 0
+
+
+def _clear_environment(passwords_file: Path | None) -> None:
+    """Become this program again with passwords in a pipe and an environment without secrets.
+
+    What a process was started with stays in its memory, and in /proc/self/environ, whatever it deletes later.
+    """
+    passwords = os.environ.get(PASSWORDS_VARIABLE, "")
+    if passwords_file is None:
+        reading, writing = os.pipe()
+        os.write(writing, passwords.encode()[:PASSWORDS_BYTES_MAX])
+        os.close(writing)
+        os.dup2(reading, 0)
+        os.close(reading)
+    sys.stderr.flush()
+    command = [sys.executable, *sys.orig_argv[1:], CLEARED]
+    os.execve(sys.executable, command, environment_kept(os.environ))  # noqa: S606 - becoming itself is the purpose
 
 
 class CannotStartError(Exception):
     """Why the server does not start, as one line."""
 
 
-def _read_passwords(path: Path | None, environment: Mapping[str, str]) -> dict[str, str]:
+def _read_credentials(path: Path | None) -> Credentials:
+    """Digests of the passwords, from the file or from the pipe that is standard input; the pipe is gone afterwards."""
+    where = str(path) if path is not None else f"${PASSWORDS_VARIABLE}"
     try:
-        text = path.read_text() if path is not None else environment.get(PASSWORDS_VARIABLE, "")
-        passwords = json.loads(text)
-        return {user: str(passwords[user]) for user in (WRITER, ANALYST)}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        where = str(path) if path is not None else f"${PASSWORDS_VARIABLE}"
-        wanted = f'expected JSON like {{"{WRITER}": PASSWORD, "{ANALYST}": PASSWORD}}'
-        raise CannotStartError(f"no passwords in {where}: {wanted} ({error!r})") from error
+        if path is not None:
+            text = path.read_text()
+        else:
+            text = os.read(0, PASSWORDS_BYTES_MAX).decode()
+            nothing = os.open(os.devnull, os.O_RDONLY)
+            os.dup2(nothing, 0)
+            os.close(nothing)
+        return Credentials(read_passwords(text, (WRITER, ANALYST)))
+    except (OSError, ValueError) as error:
+        raise CannotStartError(f"no passwords in {where}: {error}") from error
 
 
 def _listen(port: int) -> socket.socket:
@@ -311,9 +339,12 @@ def _open(folder: Path, settings: EmbeddedClickHouseSettings, database: str) -> 
             f"the folder {folder} has one of {' '.join(sorted(GLOBBING))} in its name; choose another"
         )
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _own(folder)
-        return ChdbEngine(folder.resolve(), settings, database=database)
+        _confine(folder.resolve())
+        # Not in the first thread: there the C library looks for the bounds of its stack in /proc/self/maps.
+        with ThreadPoolExecutor(1) as opener:
+            return opener.submit(ChdbEngine, folder.resolve(), settings, database=database).result()
     except CannotStartError:
         raise
     except ImportError as error:
@@ -324,6 +355,21 @@ def _open(folder: Path, settings: EmbeddedClickHouseSettings, database: str) -> 
         ) from error
     except Exception as error:
         raise CannotStartError(f"cannot open the database in {folder}: {error}") from error
+
+
+def _confine(folder: Path) -> None:
+    """Put up the walls around this process before the engine and its threads are there."""
+    import uvicorn.loops.auto
+    import uvicorn.protocols.http.auto  # noqa: F401 - what is read now need not be readable later
+
+    temporary = _emptied(folder / "tmp")
+    # The engine asks the environment for the folder of what it does not keep.
+    os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
+    try:
+        walls = confine(folder)
+    except ValueError as error:
+        raise CannotStartError(str(error)) from error
+    sys.stderr.write(walls.line(folder) + "\n")
 
 
 def _own(folder: Path) -> None:

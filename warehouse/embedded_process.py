@@ -27,6 +27,8 @@ LOG_BYTES_MAX: Final = 4 * 1024 * 1024
 LAST_BYTES_READ: Final = 4096
 FOLDER_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
+WALLS: Final = "walls: "
+LACKING: Final = "NO wall"
 
 
 class Spawn(Protocol):
@@ -88,6 +90,9 @@ class EmbeddedClickHouse:
         """Start the server and wait until it answers; returns its URL. Raises EmbeddedDidNotStart."""
         self.launch()
         self._wait_for_answer()
+        walls = next((line for line in self._last_lines()[::-1] if line.startswith(WALLS)), "")
+        if LACKING in walls:
+            self._on_progress(f"ClickHouse: {walls}")
         self._on_progress(f"ClickHouse answers on {self.url}")
         return self.url
 
@@ -111,12 +116,15 @@ class EmbeddedClickHouse:
 
     def last_words(self) -> str:
         """Why it ended, as far as it said."""
-        with self.log_path.open("rb") as log:
-            log.seek(max(0, self.log_path.stat().st_size - LAST_BYTES_READ))
-            lines = [line.strip() for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
+        lines = self._last_lines()
         if lines and lines[-1].startswith("embedded ClickHouse:"):
             return one_line(lines[-1])
         return f"embedded ClickHouse: ended without a reason; see {self.log_path}"
+
+    def _last_lines(self) -> list[str]:
+        with self.log_path.open("rb") as log:
+            log.seek(max(0, self.log_path.stat().st_size - LAST_BYTES_READ))
+            return [line.strip() for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
 
     def stop(self) -> None:
         """Close the database and end the server; a second call does nothing."""

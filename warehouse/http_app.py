@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import logging
 import re
 import uuid
@@ -15,6 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from warehouse import compression
+from warehouse.credentials import Credentials
 from warehouse.http_protocol import (
     Query,
     RefusedRequest,
@@ -88,20 +88,20 @@ class Lane:
 
 
 class HttpApp:
-    """The ASGI application; ``passwords`` maps the two users to their passwords."""
+    """The ASGI application; ``credentials`` knows the two users."""
 
     def __init__(
         self,
         engine: Engine,
         settings: EmbeddedClickHouseSettings,
         *,
-        passwords: Mapping[str, str],
+        credentials: Credentials,
         database: str,
         new_query_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         self.engine = engine
         self.settings = settings
-        self.passwords = dict(passwords)
+        self.credentials = credentials
         self.database = database
         self.new_query_id = new_query_id
         waiting = settings.waiting_queries_max
@@ -156,8 +156,7 @@ class HttpApp:
 
     def _authenticate(self, query_string: str, headers: Mapping[str, str]) -> str:
         user, password = read_credentials(query_string, headers)
-        expected = self.passwords.get(user)
-        if expected is None or not hmac.compare_digest(expected.encode(), password.encode()):
+        if not self.credentials.matches(user, password):
             who = user or "default"
             reason = f"{who}: Authentication failed: password is incorrect, or there is no user with such name."
             raise RefusedRequest(516, "AUTHENTICATION_FAILED", reason)

@@ -282,7 +282,7 @@ def test_more_queries_than_may_wait_are_refused(folder: Path) -> None:
 
 def test_bounds_of_body_and_disk(folder: Path) -> None:
     """A body beyond its bound is answered 413; an insert beyond the disk's bound fails with code 243, reads go on."""
-    settings = EmbeddedClickHouseSettings(body_bytes_max=2_000, disk_free_bytes_min=1 << 60)
+    settings = EmbeddedClickHouseSettings(query_bytes_max=1_024, body_bytes_max=2_000, disk_free_bytes_min=1 << 60)
     with server(folder, settings=settings) as running:
         auth = ("watchloop", "w")
         large = httpx.post(running.url, content=b"SELECT '" + b"x" * 3_000 + b"'", auth=auth)
