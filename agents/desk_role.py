@@ -140,7 +140,11 @@ def add_desk(plan: Plan) -> None:
     relay = Relay()
     listener = _catch_up(state, settings, relay)
     watch = LoopWatch(
-        settings.kafka, plan.warehouse, settings.accuracy, lambda model: settings.model(model).triage.audit_rate
+        settings.kafka,
+        plan.warehouse,
+        settings.accuracy,
+        lambda model: settings.model(model).triage.audit_rate,
+        settings.worker.lag_seconds_warning,
     )
     plan.add_loop("loop watch", watch.run)
     plan.add_loop("lag", watch.run_lag)

@@ -12,13 +12,15 @@ from typing import cast
 import structlog
 
 from agents.groups import GROUPS
-from agents.metrics import LAG_MESSAGES
+from agents.lag_words import is_late, lag_note, lag_text
+from agents.metrics import LAG_MESSAGES, LAG_SECONDS
+from agents.settings import LAG_SECONDS_WARNING_DEFAULT
 from review.accuracy import AccuracyEstimate, AccuracySums
 from review.console.desk import Interval, RoleState
 from review.settings import AccuracySettings
 from schemas.verdict import Decision
 from streams.errors import StreamsError
-from streams.lag import lag_of_groups
+from streams.lag import Lag, lags_of_groups
 from streams.settings import KafkaSettings
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
@@ -32,8 +34,7 @@ log = structlog.get_logger(__name__)
 REFRESH_SECONDS = 2.0
 REFRESH_SHARE_MAX = 0.2
 """Share of the time that may go into these questions: on a large archive they are asked less often."""
-LAG_WARNING_EVENTS = 50_000
-LAG_AT_REST_EVENTS = 20
+UNKNOWN = float("nan")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class LoopWatch:
         warehouse: Callable[[], Warehouse],
         accuracy: AccuracySettings,
         audit_rate_of: Callable[[str], float],
+        lag_seconds_warning: float = LAG_SECONDS_WARNING_DEFAULT,
     ) -> None:
         self._counted = LoopFigures()
         self._roles: tuple[RoleState, ...] = ()
@@ -74,6 +76,7 @@ class LoopWatch:
         self._make_warehouse = warehouse
         self._accuracy = accuracy
         self._audit_rate_of = audit_rate_of
+        self._lag_seconds_warning = lag_seconds_warning
         self._reports: Warehouse | None = None
         self._reports_lock = threading.Lock()
 
@@ -143,17 +146,22 @@ class LoopWatch:
 
     def _measure_lag(self) -> None:
         try:
-            lags = lag_of_groups(self._kafka, GROUPS)
+            lags = lags_of_groups(self._kafka, GROUPS)
         except StreamsError as error:
             self._roles, self._late = (), (f"Lag is unknown: {error}",)
+            for role in GROUPS:
+                LAG_MESSAGES.labels(role).set(UNKNOWN)
+                LAG_SECONDS.labels(role).set(UNKNOWN)
             return
         for role, lag in lags.items():
-            LAG_MESSAGES.labels(role).set(lag)
-        self._roles = tuple(role_state(role, lag) for role, lag in lags.items())
-        late = [role for role, lag in lags.items() if lag > LAG_WARNING_EVENTS]
-        self._late = tuple(f"{role} is {lags[role]} messages behind." for role in late)
+            LAG_MESSAGES.labels(role).set(lag.messages)
+            LAG_SECONDS.labels(role).set(UNKNOWN if lag.seconds is None else lag.seconds)
+        warning = self._lag_seconds_warning
+        self._roles = tuple(role_state(role, lag, warning) for role, lag in lags.items())
+        self._late = tuple(f"{role} is behind: {lag_text(lag)}." for role, lag in lags.items() if is_late(lag, warning))
 
 
-def role_state(role: str, lag: int) -> RoleState:
-    """What the console says of a role; the markers that end transactions count as messages, so a few are none."""
-    return RoleState(role=role, lag_events=lag, note="keeping up" if lag <= LAG_AT_REST_EVENTS else "catching up")
+def role_state(role: str, lag: Lag, warning_seconds: float) -> RoleState:
+    """What the console says of a role."""
+    seconds = None if lag.seconds is None else round(lag.seconds, 3)
+    return RoleState(role=role, lag_events=lag.messages, lag_seconds=seconds, note=lag_note(lag, warning_seconds))

@@ -20,6 +20,7 @@ __all__ = [
     "INTAKE_REJECTS",
     "INTAKE_VERDICTS",
     "LAG_MESSAGES",
+    "LAG_SECONDS",
     "OPEN_TASKS",
     "OVERDUE_TASKS",
     "RECORD_FAILURES",
@@ -39,6 +40,12 @@ OPEN_TASKS = Gauge("watchloop_open_tasks", "Tasks that wait for people.", ["lane
 OVERDUE_TASKS = Gauge("watchloop_overdue_tasks", "Tasks past their due time.", ["lane"], multiprocess_mode="livesum")
 LAG_MESSAGES = Gauge(
     "watchloop_lag_messages", "Messages that a role has not read yet.", ["role"], multiprocess_mode="livemax"
+)
+LAG_SECONDS = Gauge(
+    "watchloop_lag_seconds",
+    "How long the oldest message that a role has not read yet has waited; NaN where that is unknown.",
+    ["role"],
+    multiprocess_mode="livemax",
 )
 ALERTS_FIRED = Counter("watchloop_alerts_fired_total", "Alerts that began to fire.", ["model", "severity"])
 CORRECTIONS_LEARNED = Counter("watchloop_corrections_learned_total", "Corrections learned from.", ["model"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -18,6 +18,9 @@ from streams.settings import EmbeddedKafkaSettings, KafkaSettings
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
 
 __all__ = ["ModelSettings", "Settings", "WorkerSettings"]
+
+
+LAG_SECONDS_WARNING_DEFAULT: Final = 120.0
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -65,6 +68,9 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Events remembered for that, 8 bytes each; at a rate that fills it sooner, the older half is forgotten."""
     future_seconds_max: Annotated[int, Meta(ge=0, le=86_400 * 365)] = 86_400
     """How far a prediction's time may lie ahead of the clock; beyond it the prediction is rejected."""
+    lag_seconds_warning: Annotated[float, Meta(ge=1, le=86_400)] = LAG_SECONDS_WARNING_DEFAULT
+    """A role whose oldest waiting message is older falls behind: the console and ``watchloop check`` say so. A label
+    waits for its prediction up to a minute."""
     publish_seconds_min: Annotated[float, Meta(ge=0, le=86_400)] = 1.0
     """Seconds between two refreshes of a learned model; one in between is skipped for the next."""
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0

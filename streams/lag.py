@@ -1,10 +1,11 @@
-"""How far consumer groups are behind."""
+"""How far consumer groups are behind: in messages, and in seconds, the age of the oldest message that waits."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import stamina
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
@@ -16,12 +17,29 @@ from streams.admin import partition_counts
 from streams.clients import common_client_config
 from streams.committed import ask_committed
 from streams.errors import KafkaUnreachable
+from streams.first_times import NOTHING, UNKNOWN, first_times
 from streams.settings import KafkaSettings
 
-__all__ = ["begins_of", "ends_of", "lag_of_groups"]
+__all__ = ["Lag", "begins_of", "ends_of", "lag_of_groups", "lags_of_groups"]
 
-REQUEST_SECONDS_MAX = 10.0
-NO_LEADER = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+REQUEST_SECONDS_MAX: Final = 10.0
+NO_LEADER: Final = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
+
+Place = tuple[str, int]
+"""A partition: the topic's full name, and its number."""
+Unread = dict[Place, tuple[int, int]]
+"""The first offset that a group has not read of a partition, and where that ends."""
+
+
+class Lag(NamedTuple):
+    """How far a group is behind: ``messages`` that wait, and for how many ``seconds`` the oldest of them has.
+
+    None where messages wait whose age cannot be told; 0 where none does. Ages are by the broker's clock, which took the
+    messages, up to now by our own, or by the newest message where ours is behind.
+    """
+
+    messages: int
+    seconds: float | None
 
 
 def lag_of_groups(settings: KafkaSettings, groups: Mapping[str, Iterable[Topic]]) -> dict[str, int]:
@@ -29,32 +47,67 @@ def lag_of_groups(settings: KafkaSettings, groups: Mapping[str, Iterable[Topic]]
 
     Transaction markers count as messages, so a group that has read everything may show a few. Raises KafkaUnreachable.
     """
+    unread = _unread(settings, AdminClient(common_client_config(settings)), groups)
+    return {group: sum(end - first for first, end in places.values()) for group, places in unread.items()}
+
+
+def lags_of_groups(
+    settings: KafkaSettings, groups: Mapping[str, Iterable[Topic]], *, clock: Callable[[], float] = time.time
+) -> dict[str, Lag]:
+    """The lag of each group; a partition where nothing but transaction markers is unread has none.
+
+    One message of each partition that is behind is read: the oldest that waits. Raises KafkaUnreachable.
+    """
     admin = AdminClient(common_client_config(settings))
+    unread = _unread(settings, admin, groups)
+    asked = {(place, first) for places in unread.values() for place, (first, _) in places.items()}
+    if not asked:
+        return dict.fromkeys(unread, Lag(0, 0.0))
+    try:
+        times = first_times(settings, asked)
+        now_ms = max(clock() * 1000, _newest_ms(admin, sorted({place for place, _ in asked})))
+    except KafkaException as error:
+        raise KafkaUnreachable(f"lag is unknown: {error.args[0].str()}") from error
+    return {group: _lag(places, times, now_ms) for group, places in unread.items()}
+
+
+def _lag(places: Unread, times: Mapping[tuple[Place, int], int], now_ms: float) -> Lag:
+    waiting = {place: times[place, first] for place, (first, _) in places.items()}
+    waiting = {place: found for place, found in waiting.items() if found != NOTHING}
+    messages = sum(places[place][1] - places[place][0] for place in waiting)
+    known = [found for found in waiting.values() if found != UNKNOWN]
+    if not waiting:
+        return Lag(0, 0.0)
+    return Lag(messages, max(0.0, now_ms - min(known)) / 1000 if known else None)
+
+
+def _unread(settings: KafkaSettings, admin: AdminClient, groups: Mapping[str, Iterable[Topic]]) -> dict[str, Unread]:
+    """What each group has not read, markers and open transactions included; only partitions of which there is some."""
     topics = {topic.name: topic for read in groups.values() for topic in read}
     places = {
         name: [(settings.prefix + name, partition) for partition in range(partitions)]
         for name, partitions in partition_counts(settings, list(topics.values())).items()
     }
+    read_by = {
+        group: [place for topic in read for place in places.get(topic.name, ())] for group, read in groups.items()
+    }
     try:
-        committed = {
-            group: _committed(settings, group, [place for topic in read for place in places.get(topic.name, ())])
-            for group, read in groups.items()
-        }
+        committed = {group: _committed(settings, group, some) for group, some in read_by.items()}
         every = sorted(place for of_topic in places.values() for place in of_topic)
         begins, ends = _offsets(admin, every, OffsetSpec.earliest()), ends_of(admin, every)  # type: ignore[no-untyped-call]
     except KafkaException as error:
         raise KafkaUnreachable(f"lag is unknown: {error.args[0].str()}") from error
     return {
-        group: sum(
-            max(0, ends[place] - max(begins[place], committed[group].get(place, 0)))
-            for topic in read
-            for place in places.get(topic.name, ())
-        )
-        for group, read in groups.items()
+        group: {
+            place: (first, ends[place])
+            for place in some
+            if (first := max(begins[place], committed[group].get(place, 0))) < ends[place]
+        }
+        for group, some in read_by.items()
     }
 
 
-def _committed(settings: KafkaSettings, group: str, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+def _committed(settings: KafkaSettings, group: str, places: Sequence[Place]) -> dict[Place, int]:
     """What a group has committed of these partitions; nothing where there is no such group.
 
     It is a consumer that asks, and never joins the group: an admin client dies, and its process with it, where a
@@ -65,12 +118,12 @@ def _committed(settings: KafkaSettings, group: str, places: Sequence[tuple[str, 
     return {(one.topic, one.partition): one.offset for one in found if one.offset >= 0}
 
 
-def ends_of(admin: AdminClient, places: Sequence[tuple[str, int]]) -> dict[tuple[str, int], int]:
+def ends_of(admin: AdminClient, places: Sequence[Place]) -> dict[Place, int]:
     """The end of each partition, given by the topic's full name, of open transactions too."""
     return _offsets(admin, places, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # types most of itself
 
 
-def begins_of(admin: AdminClient, places: Sequence[tuple[str, int]], since_ms: int) -> dict[tuple[str, int], int]:
+def begins_of(admin: AdminClient, places: Sequence[Place], since_ms: int) -> dict[Place, int]:
     """The first offset of each partition since then, of open transactions too; below zero where nothing came since."""
     return _offsets(admin, places, OffsetSpec.for_timestamp(since_ms))
 
@@ -80,11 +133,21 @@ def _is_passing(error: Exception) -> bool:
     return isinstance(error, KafkaException) and bool(error.args[0].retriable() or error.args[0].code() in NO_LEADER)
 
 
+def _offsets(admin: AdminClient, places: Sequence[Place], asked: Any) -> dict[Place, int]:
+    return {place: found.offset for place, found in _listed(admin, places, asked).items()}
+
+
+def _newest_ms(admin: AdminClient, places: Sequence[Place]) -> int:
+    """When the newest message of these partitions came."""
+    found = _listed(admin, places, OffsetSpec.max_timestamp())  # type: ignore[no-untyped-call]
+    return max((one.timestamp for one in found.values()), default=0)
+
+
 @stamina.retry(on=_is_passing, attempts=None, timeout=REQUEST_SECONDS_MAX)
-def _offsets(admin: AdminClient, places: Sequence[tuple[str, int]], asked: Any) -> dict[tuple[str, int], int]:
+def _listed(admin: AdminClient, places: Sequence[Place], asked: Any) -> dict[Place, Any]:
     if not places:
         return {}
     futures: dict[Any, Any] = admin.list_offsets(
         {TopicPartition(topic, partition): asked for topic, partition in places}, request_timeout=REQUEST_SECONDS_MAX
     )
-    return {(place.topic, place.partition): future.result().offset for place, future in futures.items()}
+    return {(place.topic, place.partition): future.result() for place, future in futures.items()}

@@ -9,19 +9,18 @@ import urllib.request
 import msgspec
 
 from agents.groups import GROUPS
+from agents.lag_words import is_late, lag_note, lag_text
 from agents.settings import Settings
 from schemas.topics import ALL_TOPICS
 from streams.admin import check_reachable, describe
 from streams.errors import StreamsError
-from streams.lag import lag_of_groups
+from streams.lag import lags_of_groups
 from streams.predictions.registry import check_registry
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from watchloop.folder import DataFolder
 
 __all__ = ["Finding", "run_checks"]
-
-LAG_EVENTS_MAX = 50_000
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -67,10 +66,14 @@ def _topics(settings: Settings) -> Finding:
 
 def _lags(settings: Settings) -> list[Finding]:
     try:
-        lags = lag_of_groups(settings.kafka, GROUPS)
+        lags = lags_of_groups(settings.kafka, GROUPS)
     except StreamsError as error:
         return [Finding("lag", ok=False, says=str(error))]
-    return [Finding(f"lag of {role}", ok=lag <= LAG_EVENTS_MAX, says=f"{lag} messages") for role, lag in lags.items()]
+    warning = settings.worker.lag_seconds_warning
+    return [
+        Finding(f"lag of {role}", ok=not is_late(lag, warning), says=f"{lag_text(lag)}: {lag_note(lag, warning)}")
+        for role, lag in lags.items()
+    ]
 
 
 def _registry(settings: Settings) -> Finding:

@@ -142,10 +142,14 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoleState(msgspec.Struct, frozen=True, kw_only=True):
-    """One role of the program: how many messages it is behind, None where that is unknown, and its last trouble."""
+    """One role of the program: how many messages it is behind, how long the oldest of them waits, and how it is doing.
+
+    None where it is unknown.
+    """
 
     role: str
     lag_events: int | None = None
+    lag_seconds: float | None = None
     note: str = ""
 
 

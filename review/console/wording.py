@@ -104,6 +104,7 @@ FILTERS: Final[dict[str, Callable[..., Any]]] = {
     "answer_text": answer_text,
     "clock_time": clock_time,
     "count_text": count,
+    "duration": duration,
     "lane_meaning": lambda lane: LANE_MEANINGS.get(lane, ""),
     "lane_name": lambda lane: LANES.get(lane, lane),
     "number": number,

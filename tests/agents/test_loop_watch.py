@@ -9,7 +9,7 @@ from collections.abc import Callable
 import pytest
 
 from agents.loop_watch import LoopWatch
-from agents.metrics import exposition
+from agents.metrics import LAG_MESSAGES, exposition
 from review.settings import AccuracySettings
 from schemas.topics import LABELS
 from streams.batches import GroupBatches
@@ -37,7 +37,7 @@ def shows(line: str) -> bool:
 def test_lag_while_clickhouse_is_away(kafka_topics: KafkaSettings) -> None:
     """RECORD never began and ClickHouse answers nobody: its lag is what waits; when it has read, there is none."""
     nowhere = ClickHouseSettings(url="http://127.0.0.1:1", connect_seconds_max=1)
-    watch = LoopWatch(kafka_topics, lambda: Warehouse(nowhere), AccuracySettings(), lambda _model: 0.02)
+    watch = LoopWatch(kafka_topics, lambda: Warehouse(nowhere), AccuracySettings(), lambda _model: 0.02, 1.0)
     outbox, stop = Outbox(kafka_topics), threading.Event()
     for number in range(7):
         outbox.send(LABELS, str(number), b"{}")
@@ -49,6 +49,10 @@ def test_lag_while_clickhouse_is_away(kafka_topics: KafkaSettings) -> None:
         wait_for("lag of record", lambda: shows('watchloop_lag_messages{role="record"} 7.0'))
         wait_for("a warning", lambda: any("Counts are old" in warning for warning in watch.figures.warnings))
         assert {role.role: role.lag_events for role in watch.figures.roles}["record"] == 7
+        wait_for("a late warning", lambda: any("record is behind: 7 messages" in one for one in watch.figures.warnings))
+        (record,) = (role for role in watch.figures.roles if role.role == "record")
+        assert record.note == "falling behind"
+        assert (record.lag_seconds or 0.0) > 1.0
 
         done = threading.Event()
         batches = GroupBatches(
@@ -58,8 +62,21 @@ def test_lag_while_clickhouse_is_away(kafka_topics: KafkaSettings) -> None:
         loops.append(reading)
         reading.start()
         wait_for("no lag", lambda: shows('watchloop_lag_messages{role="record"} 0.0'))
+        wait_for("no age", lambda: shows('watchloop_lag_seconds{role="record"} 0.0'))
         assert done.is_set()
     finally:
         stop.set()
         for loop in loops:
             loop.join(SECONDS_MAX)
+
+
+def test_lag_that_is_unknown_is_no_lag_of_before() -> None:
+    """While no broker answers, no figure of before stands for now."""
+    away = KafkaSettings(bootstrap="127.0.0.1:1", client={"socket.timeout.ms": "1000"})
+    watch = LoopWatch(away, lambda: Warehouse(ClickHouseSettings()), AccuracySettings(), lambda _model: 0.02)
+    LAG_MESSAGES.labels("intake").set(0)
+    watch._measure_lag()
+    assert shows('watchloop_lag_messages{role="intake"} NaN')
+    assert shows('watchloop_lag_seconds{role="intake"} NaN')
+    assert watch.figures.roles == ()
+    assert any("Lag is unknown" in warning for warning in watch.figures.warnings)

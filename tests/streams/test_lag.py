@@ -5,22 +5,24 @@ from __future__ import annotations
 import contextlib
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import stamina
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from schemas.topics import CORRECTIONS, LABELS, REVIEW_OPINIONS, Topic
+from schemas.topics import CORRECTIONS, LABELS, PEOPLE, REVIEW_OPINIONS, Topic
 from streams.admin import create_topics
 from streams.clients import common_client_config
 from streams.embedded import EmbeddedKafka
 from streams.errors import KafkaUnreachable
-from streams.lag import lag_of_groups
-from streams.outbox import Outbox
+from streams.first_times import first_times
+from streams.lag import Lag, lag_of_groups, lags_of_groups
+from streams.outbox import Outbox, producer_config
 from streams.settings import KafkaSettings
 
 pytestmark = pytest.mark.servers
@@ -74,6 +76,83 @@ def test_what_is_deleted_is_not_waited_for(kafka_topics: KafkaSettings) -> None:
     for future in admin.delete_records([TopicPartition(f"{kafka_topics.prefix}review.opinions", 0, 6)]).values():
         future.result()
     assert lags(kafka_topics, {"some": [REVIEW_OPINIONS]}) == {"some": 4}
+
+
+HOUR = 3_600.0
+
+
+def test_the_age_of_the_oldest_message_that_waits(kafka_topics: KafkaSettings) -> None:
+    """It grows while nobody reads, whether or not the group ever read, and begins anew with what is read next."""
+    groups = {"some": [REVIEW_OPINIONS], "never": [LABELS, REVIEW_OPINIONS], "idle": [CORRECTIONS]}
+    assert lags_of_groups(kafka_topics, groups) == dict.fromkeys(groups, Lag(0, 0.0))
+    send(kafka_topics, 10)
+    now = time.time()
+    time.sleep(1.5)
+    outbox = Outbox(kafka_topics)
+    outbox.send(REVIEW_OPINIONS, "late", b"{}")
+    outbox.flush()
+    commit(kafka_topics, "review.opinions", 0, 10)
+    found = lags_of_groups(kafka_topics, groups, clock=lambda: now + HOUR)
+    assert {group: lag.messages for group, lag in found.items()} == {"some": 1, "never": 21, "idle": 0}
+    some, never = found["some"].seconds, found["never"].seconds
+    assert some is not None
+    assert never is not None
+    assert HOUR - 60 < some < never - 1.0 < HOUR + 60
+
+
+def test_a_clock_behind_the_broker_hides_no_age(kafka_topics: KafkaSettings) -> None:
+    """Where our clock is behind, the newest message of the topic says how late it is at least."""
+    send(kafka_topics, 2)
+    time.sleep(1.5)
+    send(kafka_topics, 2)
+    found = lags_of_groups(kafka_topics, {"some": [REVIEW_OPINIONS]}, clock=lambda: time.time() - 10 * HOUR)
+    assert found["some"].messages == 4
+    assert 1.4 < (found["some"].seconds or 0.0) < 60
+
+
+def test_markers_are_no_messages_that_wait(kafka_topics: KafkaSettings) -> None:
+    """Behind the end of a transaction, committed or aborted, nothing waits: no lag, in messages as in seconds."""
+    producer = Producer({**producer_config(kafka_topics), "transactional.id": f"{kafka_topics.prefix}one"})
+    producer.init_transactions(30)
+    topic = kafka_topics.prefix + PEOPLE.name
+    for ends in (producer.commit_transaction, producer.abort_transaction):
+        producer.begin_transaction()
+        producer.produce(topic, b"{}", b"k")
+        producer.flush(30)
+        ends(30)
+    commit(kafka_topics, PEOPLE.name, 0, 1)
+    groups = {"some": [PEOPLE], "never": [PEOPLE]}
+    assert lag_of_groups(kafka_topics, {"some": [PEOPLE]})["some"] > 0
+    found = lags_of_groups(kafka_topics, groups)
+    assert found["some"] == Lag(0, 0.0)
+    assert found["never"].messages > 0
+    assert (found["never"].seconds or 0.0) < 60
+
+
+def test_the_age_of_what_retention_left(kafka_topics: KafkaSettings) -> None:
+    """What was deleted before it was read does not wait: the oldest message that is there does."""
+    send(kafka_topics, 4)
+    time.sleep(1.5)
+    send(kafka_topics, 4)
+    commit(kafka_topics, "review.opinions", 0, 2)
+    admin = AdminClient(common_client_config(kafka_topics))
+    for future in admin.delete_records([TopicPartition(f"{kafka_topics.prefix}review.opinions", 0, 4)]).values():
+        future.result()
+    now = time.time()
+    found = lags_of_groups(kafka_topics, {"some": [REVIEW_OPINIONS], "never": [LABELS]}, clock=lambda: now)
+    assert found["some"].messages == 4
+    assert (found["some"].seconds or 0.0) < (found["never"].seconds or 0.0) - 1.0
+
+
+def test_an_age_that_cannot_be_told_is_unknown(kafka_topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Messages wait and none can be read: that is no lag of no seconds."""
+
+    def unread(_settings: KafkaSettings, asked: set[Any]) -> dict[Any, int]:
+        return first_times(kafka_topics, asked, seconds_max=0.0)
+
+    monkeypatch.setattr("streams.lag.first_times", unread)
+    send(kafka_topics, 3)
+    assert lags_of_groups(kafka_topics, {"some": [REVIEW_OPINIONS]}) == {"some": Lag(3, None)}
 
 
 def test_topics_that_are_not_there_yet(kafka_prefix: KafkaSettings) -> None:
