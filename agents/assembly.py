@@ -152,7 +152,7 @@ def _decided(settings: Settings) -> Callable[[str], DecidedBefore | None] | None
 def _add_drift(plan: Plan) -> None:
     from agents.drift import Drift
     from agents.reports import ReportDesk
-    from drift.report import Reporter
+    from drift.reporter import Reporter
     from schemas.topics import PREDICTIONS, REVIEW_ALERTS, REVIEW_OPINIONS
     from streams.reader import LogReader
 
@@ -163,7 +163,7 @@ def _add_drift(plan: Plan) -> None:
         settings.queue,
         settings.kafka.prefix,
         load=lambda: _drift_state(settings),
-        reports=ReportDesk(reporter, plan.warehouse()),
+        reports=ReportDesk(reporter, plan.warehouse(), settings.drift.reports_queued_max),
         partitions_of=lambda: partition_counts(settings.kafka, [PREDICTIONS])[PREDICTIONS.name],
     )
     batches = _group(settings, "drift", drift.handle, on_assign=drift.assigned)

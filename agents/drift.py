@@ -12,9 +12,10 @@ import structlog
 from agents.alert_answers import AlertAnswers, Said
 from agents.alert_memory import AlertMemory
 from agents.metrics import ALERTS_FIRED
+from drift import alert_life
 from drift.alert_book import UnknownAlertError
 from drift.alert_life import TransitionRefusedError
-from drift.monitor import AlertChanged, ModelMonitor, NewReference, Outcome
+from drift.monitor import AlertChanged, ModelMonitor, NewReference, Outcome, WindowClosed
 from drift.settings import DriftSettings
 from review.settings import QueueSettings
 from review.task_life import alert_task, ended_alert_task
@@ -30,7 +31,7 @@ from streams.records import Record
 from streams.rejects import reject_of
 
 if TYPE_CHECKING:
-    from agents.reports import Reports
+    from agents.reports import ReportNews, Reports
 
 __all__ = ["Drift"]
 
@@ -68,6 +69,7 @@ class Drift:
         self._references: dict[str, Reference] = {}
         self._alerts = AlertMemory()
         self._monitors: dict[str, ModelMonitor] = {}
+        self._unreported: dict[str, Alert] = {}
         self.people = AlertAnswers()
 
     def assigned(self, places: list[Place]) -> dict[tuple[str, int], int]:
@@ -76,6 +78,7 @@ class Drift:
         self._alerts = AlertMemory()
         for alert in known:
             self._alerts.keep(alert)
+        self._unreported = {alert.alert_id: alert for alert in self._alerts if lacks_report(alert)}
         self._partitions = self._partitions_of()
         self._monitors = {}
         return {(place.topic, place.partition): 0 for place in places}
@@ -98,8 +101,8 @@ class Drift:
             self._tell(outcomes, outbox)
         for said in self.people.take():
             self._act(said, outbox)
-        for alert_id, report_id, note in self._reports.poll():
-            self._annotate(alert_id, report_id, note, outbox)
+        for news in self._reports.poll():
+            self._annotate(news, outbox)
 
     def monitor(self, model: str) -> ModelMonitor:
         """The state of one model, made when its first block comes."""
@@ -139,6 +142,8 @@ class Drift:
                 outbox.send(REFERENCES, outcome.reference.model, outcome.reference)
             elif isinstance(outcome, AlertChanged):
                 self._tell_alert(outcome.alert, outbox)
+            else:
+                self._ask_missing_reports(outcome)
 
     def _tell_alert(self, alert: Alert, outbox: Sending) -> None:
         known, now_ms = self._alerts.get(alert.alert_id), int(self._clock() * 1000)
@@ -166,10 +171,14 @@ class Drift:
 
     def _ask_report(self, alert: Alert) -> None:
         monitor = self._monitors[alert.model]
-        report_id = f"report-{alert.alert_id.removeprefix('alert-')}"
-        request = monitor.report_request(report_id)
-        if request is not None:
-            self._reports.ask(alert, request, now_ms=int(self._clock() * 1000))
+        self._reports.ask(alert, monitor.moment, monitor.report_source(), now_ms=int(self._clock() * 1000))
+
+    def _ask_missing_reports(self, closed: WindowClosed) -> None:
+        """Reports that were asked for before a restart, once the blocks have been read again up to their alerts."""
+        for alert_id, alert in list(self._unreported.items()):
+            if alert.model == closed.window.model and closed.window.time >= alert.fired_at:
+                del self._unreported[alert_id]
+                self._ask_report(alert)
 
     def _act(self, said: Said, outbox: Sending) -> None:
         """What people said of an alert; saying it again, or too late, changes nothing."""
@@ -189,13 +198,19 @@ class Drift:
             return
         self._tell(outcomes, outbox)
 
-    def _annotate(self, alert_id: str, report_id: str, note: str, outbox: Sending) -> None:
-        alert = self._alerts.get(alert_id)
-        if alert is None:
+    def _annotate(self, news: ReportNews, outbox: Sending) -> None:
+        """Name the report on its alert, which may be over by now."""
+        alert = self._alerts.get(news.alert_id)
+        if alert is None or alert.model not in self._monitors:
             return
-        try:
-            changed = self.monitor(alert.model).annotate(alert_id, report_id=report_id, note=note)
-        except UnknownAlertError as error:
-            log.info("report came after the alert's end", alert=alert_id, why=str(error))
-            return
+        note = f"{alert.note}; {news.note}" if alert.note and news.note else news.note
+        if alert.state == "resolved":
+            changed = AlertChanged(alert_life.annotate(alert, report_id=news.report_id, note=note))
+        else:
+            changed = self.monitor(alert.model).annotate(news.alert_id, report_id=news.report_id, note=note)
         self._tell([changed], outbox)
+
+
+def lacks_report(alert: Alert) -> bool:
+    """Whether an open alert has neither a report nor a note that says why there is none."""
+    return alert.state != "resolved" and not alert.report_id and "no report: " not in alert.note

@@ -2,66 +2,158 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
 import structlog
 
-from drift.report import Reporter
+from drift.report_pipe import ReportResult
+from drift.reporter import Reporter
 from drift.rows import ReportRequest
 from schemas.alert import Alert
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from warehouse.rows import report_row
 
-__all__ = ["ReportDesk", "Reports"]
+__all__ = ["Make", "Moment", "ReportDesk", "ReportNews", "Reports"]
 
 log = structlog.get_logger(__name__)
+
+ALERTS_SHARING_MAX = 1_000
+"""Alerts that wait for one report; of one beyond it, the oldest is told that it goes without."""
+NOTE_CHARS_MAX = 1_000
+
+Moment = tuple[str, int, str]
+"""A model, its number of windows, and the version of its reference: a report of the same moment would be the same."""
+Make = Callable[[str, Iterable[str]], ReportRequest | None]
+"""The request of a moment's report, given its id and the signals it is for; None: there is nothing to compare yet."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ReportNews:
+    """What became of an alert's report: its id, empty where there is none, and a note, empty where it is whole."""
+
+    alert_id: str
+    report_id: str
+    note: str
 
 
 class Reports(Protocol):
     """Who makes reports of alerts."""
 
-    def ask(self, alert: Alert, request: ReportRequest, *, now_ms: int) -> None:
+    def ask(self, alert: Alert, moment: Moment, make: Make, *, now_ms: int) -> None:
         """Queue the report of an alert."""
 
-    def poll(self) -> list[tuple[str, str, str]]:
-        """(alert id, report id, note) of each that is there now, or failed: then the report id is empty."""
+    def poll(self) -> list[ReportNews]:
+        """What became of those that are there now, or that could not be made."""
+
+
+@dataclasses.dataclass(slots=True)
+class _Wanted:
+    """A report that is waited for, and by which alerts on which signals, in the order in which they asked."""
+
+    model: str
+    asked_at: int
+    make: Make
+    alerts: dict[str, str]
 
 
 class ReportDesk:
-    """At most one report an alert; ``poll`` never waits for Evidently."""
+    """One report for all alerts of one moment; ``poll`` never waits for Evidently.
 
-    def __init__(self, reporter: Reporter, warehouse: Warehouse) -> None:
+    Beyond ``queued_max`` waiting moments, what waits longest of a model that has another one waiting is made together
+    with the next of that model: its alerts get that report, nothing is dropped. So at most ``queued_max`` moments wait,
+    or one of each model.
+    """
+
+    def __init__(self, reporter: Reporter, warehouse: Warehouse, queued_max: int) -> None:
         self._reporter = reporter
         self._warehouse = warehouse
-        self._asked: dict[str, tuple[Alert, int]] = {}
+        self._queued_max = queued_max
+        self._waiting: OrderedDict[Moment, _Wanted] = OrderedDict()
+        self._making: tuple[str, _Wanted] | None = None
+        self._without: list[ReportNews] = []
 
-    def ask(self, alert: Alert, request: ReportRequest, *, now_ms: int) -> None:
-        """Queue the report of an alert."""
-        self._asked[request.report_id] = (alert, now_ms)
-        self._reporter.submit(request)
+    def __len__(self) -> int:
+        return len(self._waiting)
 
-    def poll(self) -> list[tuple[str, str, str]]:
-        """(alert id, report id, note) of each report that is stored now, or failed: then the id is empty."""
-        found = []
-        for result in self._reporter.poll():
-            alert, asked_at = self._asked.pop(result.report_id)
-            if result.error:
-                found.append((alert.alert_id, "", f"no report: {result.error}"))
-                continue
-            row = report_row(
-                report_id=result.report_id,
-                alert_id=alert.alert_id,
-                model=alert.model,
-                created_at=asked_at,
-                json=result.json,
-                html=result.html,
-            )
-            try:
-                self._warehouse.insert("reports", [row], token=result.report_id)
-            except WarehouseError as error:
-                log.error("report not stored", report=result.report_id, why=str(error))
-                found.append((alert.alert_id, "", f"no report: {error}"))
-                continue
-            found.append((alert.alert_id, result.report_id, ""))
+    def ask(self, alert: Alert, moment: Moment, make: Make, *, now_ms: int) -> None:
+        """Queue the report of an alert; asking again while it waits changes nothing."""
+        if any(alert.alert_id in wanted.alerts for wanted in self._all()):
+            return
+        wanted = self._waiting.setdefault(moment, _Wanted(alert.model, now_ms, make, {}))
+        self._share(wanted, {alert.alert_id: alert.signal})
+        if len(self._waiting) > self._queued_max:
+            self._merge_oldest()
+
+    def poll(self) -> list[ReportNews]:
+        """What became of the reports that are stored now, or that could not be made."""
+        found = [news for result in self._reporter.poll() for news in self._done(result)]
+        self._hand_out()
+        found, self._without = found + self._without, []
         return found
+
+    def _all(self) -> Iterator[_Wanted]:
+        yield from self._waiting.values()
+        if self._making is not None:
+            yield self._making[1]
+
+    def _share(self, wanted: _Wanted, alerts: Mapping[str, str]) -> None:
+        wanted.alerts.update(alerts)
+        while len(wanted.alerts) > ALERTS_SHARING_MAX:
+            oldest = next(iter(wanted.alerts))
+            del wanted.alerts[oldest]
+            self._without.append(
+                ReportNews(oldest, "", f"no report: more than {ALERTS_SHARING_MAX} alerts waited for one")
+            )
+
+    def _merge_oldest(self) -> None:
+        moments = list(self._waiting)
+        for place, moment in enumerate(moments):
+            later = next((other for other in moments[place + 1 :] if other[0] == moment[0]), None)
+            if later is not None:
+                earlier, wanted = self._waiting.pop(moment), self._waiting[later]
+                own, wanted.alerts = wanted.alerts, earlier.alerts
+                self._share(wanted, own)
+                return
+
+    def _hand_out(self) -> None:
+        while self._waiting and self._making is None and self._reporter.is_free:
+            _, wanted = self._waiting.popitem(last=False)
+            report_id = f"report-{next(iter(wanted.alerts)).removeprefix('alert-')}"
+            request = wanted.make(report_id, wanted.alerts.values())
+            if request is None:
+                note = "no report: no window has closed yet that could be compared with the reference"
+                self._without += [ReportNews(alert_id, "", note) for alert_id in wanted.alerts]
+                continue
+            self._making = (report_id, wanted)
+            self._reporter.submit(request)
+
+    def _done(self, result: ReportResult) -> list[ReportNews]:
+        if self._making is None or self._making[0] != result.report_id:
+            return []
+        (_, wanted), self._making = self._making, None
+        error = result.error or self._store(result, wanted)
+        note = f"no report: {error}" if error else "; ".join(result.left_out)
+        if error:
+            log.warning("no report", report=result.report_id, model=wanted.model, why=error)
+        report_id = "" if error else result.report_id
+        return [ReportNews(alert_id, report_id, note[:NOTE_CHARS_MAX]) for alert_id in wanted.alerts]
+
+    def _store(self, result: ReportResult, wanted: _Wanted) -> str:
+        """Why it could not be stored; empty where it was."""
+        row = report_row(
+            report_id=result.report_id,
+            alert_id=next(iter(wanted.alerts)),
+            model=wanted.model,
+            created_at=wanted.asked_at,
+            json=result.json,
+            html=result.html,
+        )
+        try:
+            self._warehouse.insert("reports", [row], token=result.report_id)
+        except WarehouseError as error:
+            return str(error)
+        return ""

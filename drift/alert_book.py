@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from drift import alert_life
 from drift.alert_life import SEVERITIES, Detection
 from drift.settings import DriftSettings
@@ -109,14 +107,7 @@ class AlertBook:
 
     def annotate(self, alert_id: str, *, report_id: str = "", task_id: str = "", note: str = "") -> Alert:
         """A revision that names the report, the task, or why there is none; raises UnknownAlertError."""
-        alert = self._find(alert_id)
-        alert = msgspec.structs.replace(
-            alert,
-            revision=alert.revision + 1,
-            report_id=report_id or alert.report_id,
-            task_id=task_id or alert.task_id,
-            note=note or alert.note,
-        )
+        alert = alert_life.annotate(self._find(alert_id), report_id=report_id, task_id=task_id, note=note)
         self._open[alert.signal] = alert
         return alert
 

@@ -19,6 +19,7 @@ __all__ = [
     "acknowledge",
     "add_evidence",
     "alert_id_of",
+    "annotate",
     "answer",
     "fire",
     "resolve",
@@ -118,6 +119,17 @@ def add_evidence(alert: Alert, detection: Detection, *, at: int, note: str = "")
     worse = max(alert.severity, detection.severity, key=SEVERITIES.__getitem__)
     return msgspec.structs.replace(
         changed, severity=worse, evidence={**alert.evidence, **detection.evidence}, note=note or changed.note
+    )
+
+
+def annotate(alert: Alert, *, report_id: str = "", task_id: str = "", note: str = "") -> Alert:
+    """A revision that names the report, the task, or says why there is none; in any state."""
+    return msgspec.structs.replace(
+        alert,
+        revision=alert.revision + 1,
+        report_id=report_id or alert.report_id,
+        task_id=task_id or alert.task_id,
+        note=note or alert.note,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
@@ -202,11 +202,24 @@ class ModelMonitor:
         self._warm_up(steps)
         return [NewReference(reference), *resolved]
 
-    def report_request(self, report_id: str) -> ReportRequest | None:
-        """What an Evidently report of now against the reference needs; None as long as either is missing."""
-        if self.reference is None or not self._newest:
-            return None
-        return report_request(report_id, self.reference, self.windows, self._settings)
+    @property
+    def moment(self) -> tuple[str, int, str]:
+        """What a report of now would be about: the model, the number of windows, and the reference's version."""
+        return self.model, self.windows_seen, self._version
+
+    def report_source(self) -> Callable[[str, Iterable[str]], ReportRequest | None]:
+        """Makes, later on, what an Evidently report of now against the reference needs.
+
+        Given the report's id and the signals that it is for; None where there was no reference or no window.
+        """
+        reference, newest, settings = self.reference, tuple(self._newest), self._settings
+
+        def make(report_id: str, signals: Iterable[str]) -> ReportRequest | None:
+            if reference is None or not newest:
+                return None
+            return report_request(report_id, reference, tuple(map(_joined, newest)), settings, signals)
+
+        return make
 
     @property
     def _version(self) -> str:

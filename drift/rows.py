@@ -28,6 +28,8 @@ class ReportRequest(msgspec.Struct, frozen=True, kw_only=True):
     categorical: list[str]
     numeric_test: str
     categorical_test: str
+    notes: list[str] = []
+    """A line about what the report goes without."""
 
 
 def reference_rows(reference: Reference, rows_max: int) -> list[Row]:
@@ -46,21 +48,28 @@ def current_rows(windows: Sequence[Window], rows_max: int) -> list[Row]:
 
 
 def report_request(
-    report_id: str, reference: Reference, windows: Sequence[Window], settings: DriftSettings
+    report_id: str,
+    reference: Reference,
+    windows: Sequence[Window],
+    settings: DriftSettings,
+    signals: Iterable[str] = (),
 ) -> ReportRequest:
-    """A request on prediction, confidence and the first features by name.
+    """A request on ``signals``, prediction, confidence and the first features by name.
 
-    A feature is numeric if the reference has it as a number; values of the other kind are left empty, and a column that
-    is empty on either side is left out.
+    A feature is numeric if the reference has it as a number; values of the other kind are left empty. A column that is
+    empty on either side is left out, and so are those beyond ``report_columns_max``; the notes say so.
     """
     before = reference_rows(reference, settings.report_rows_max)
     now = current_rows(windows, settings.report_rows_max)
     features = sorted({signal for signal in (*reference.numeric, *reference.categorical) if signal.startswith(FEATURE)})
-    columns = ["prediction", "confidence", *features][: settings.report_columns_max]
+    asked = [signal for signal in signals if signal.startswith(FEATURE)]
+    every = list(dict.fromkeys(("prediction", "confidence", *asked, *features)))
+    columns = every[: settings.report_columns_max]
     numeric = [column for column in columns if column in reference.numeric]
     categorical = [column for column in columns if column not in reference.numeric]
     before, now = _typed(before, numeric, categorical), _typed(now, numeric, categorical)
-    filled = {column for column in columns if _filled(before, column) and _filled(now, column)}
+    empty = {column: _empty_where(column, before, now) for column in columns}
+    filled = {column for column in columns if not empty[column]}
     return ReportRequest(
         report_id=report_id,
         reference=before,
@@ -69,6 +78,7 @@ def report_request(
         categorical=[column for column in categorical if column in filled],
         numeric_test=settings.report_numeric_test,
         categorical_test=settings.report_categorical_test,
+        notes=_notes(empty, every, settings.report_columns_max),
     )
 
 
@@ -88,6 +98,21 @@ def _typed(rows: Iterable[Row], numeric: Sequence[str], categorical: Sequence[st
 
 def _text(value: Scalar) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _empty_where(column: str, before: Sequence[Row], now: Sequence[Row]) -> str:
+    """On which side a column has no value; empty where it has some on both."""
+    sides = [
+        side for side, rows in (("the reference", before), ("the newest windows", now)) if not _filled(rows, column)
+    ]
+    return " and in ".join(sides)
+
+
+def _notes(empty: dict[str, str], columns: Sequence[str], columns_max: int) -> list[str]:
+    notes = [f"left out: {column} (no value in the rows kept of {where})" for column, where in empty.items() if where]
+    if len(columns) > columns_max:
+        notes.append(f"left out: {len(columns) - columns_max} more columns (report_columns_max = {columns_max})")
+    return notes
 
 
 def _filled(rows: Iterable[Row], column: str) -> bool:

@@ -119,7 +119,7 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     report_bytes_max: Annotated[int, Meta(ge=10_000, le=100_000_000)] = 16_000_000
     """Size of one message to or from the report process."""
     reports_queued_max: Annotated[int, Meta(ge=1, le=1_000)] = 10
-    """Reports waiting; beyond it the oldest is dropped and answered with the reason."""
+    """Reports waiting, one for all alerts of a moment; beyond it the oldest is made together with its model's next."""
     report_restarts_max: Annotated[int, Meta(ge=1, le=100)] = 3
     """Failures of the report process in a row after which reports are answered with the reason at once."""
 

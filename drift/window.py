@@ -23,6 +23,11 @@ class Window:
 
     blocks: tuple[Block, ...]
 
+    @property
+    def model(self) -> str:
+        """The model of the blocks; empty for no blocks."""
+        return self.blocks[0].model if self.blocks else ""
+
     @cached_property
     def events(self) -> int:
         """Events in all blocks."""

@@ -157,13 +157,13 @@ def test_the_present_can_become_the_reference(stream: Any, blocks_of: Any, live:
 def test_report_rows_are_typed_and_bounded(stream: Any, live: Any) -> None:
     """A request has the reference's sample and the newest windows' rows, numbers as numbers."""
     monitor, _, _ = live(stream(5000))
-    request = monitor.report_request("rep")
+    request = monitor.report_source()("rep", ())
     assert request is not None
     assert request.numeric == ["confidence", "feature.x", "feature.y"]
     assert request.categorical == ["prediction", "feature.kind"]
     assert len(request.reference) == SETTINGS.report_rows_max
     assert len(request.current) == 4 * 5 * SETTINGS.sample_rows_per_block
-    assert ModelMonitor("m", SETTINGS).report_request("rep") is None
+    assert ModelMonitor("m", SETTINGS).report_source()("rep", ()) is None
 
 
 def test_the_change_in_real_insect_recordings_is_found(live: Any) -> None:

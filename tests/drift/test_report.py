@@ -18,7 +18,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from drift.report import Reporter, ReportResult
+from drift.report_pipe import ReportResult
+from drift.reporter import Reporter
 from drift.rows import ReportRequest
 from drift.settings import CategoricalTest, DriftSettings, NumericTest
 
@@ -61,6 +62,12 @@ def results(reporter: Reporter, count: int) -> list[ReportResult]:
     return got
 
 
+def made(reporter: Reporter, asked: ReportRequest) -> ReportResult:
+    reporter.submit(asked)
+    (result,) = results(reporter, 1)
+    return result
+
+
 @pytest.fixture(scope="module")
 def reporter() -> Iterator[Reporter]:
     made = Reporter(DriftSettings())
@@ -71,10 +78,9 @@ def reporter() -> Iterator[Reporter]:
 
 def test_a_report_finds_what_moved_with_the_named_tests(reporter: Reporter) -> None:
     """The JSON says which column moved and by which test, the HTML is a whole page; the errors are one line."""
-    reporter.submit(request("moved", shift=2.0))
-    reporter.submit(request("wrong", numeric_test="no_such_test"))
-    reporter.submit(request("large", shift=0.0, rows=1500))
-    moved, wrong, large = results(reporter, 3)
+    moved = made(reporter, request("moved", shift=2.0))
+    wrong = made(reporter, request("wrong", numeric_test="no_such_test", categorical=[]))
+    large = made(reporter, request("large", shift=0.0, rows=1500))
     assert (moved.report_id, moved.error, large.error) == ("moved", "", "")
     assert "\n" not in wrong.error
     assert "no_such_test" in wrong.error
@@ -96,8 +102,8 @@ def test_a_killed_process_is_replaced(reporter: Reporter) -> None:
     reporter.submit(request("lost", rows=1000))
     reporter.poll()
     os.kill(first, signal.SIGKILL)
-    reporter.submit(request("next"))
-    lost, following = results(reporter, 2)
+    (lost,) = results(reporter, 1)
+    following = made(reporter, request("next"))
     assert lost.error == "the report process ended with code -9"
     assert (following.report_id, following.error) == ("next", "")
     assert reporter.pid != first
@@ -137,15 +143,17 @@ def test_a_report_that_takes_too_long_is_ended(stuck_process: None) -> None:
         slow.stop()
 
 
-def test_the_queue_is_bounded_and_every_request_is_answered() -> None:
-    """Beyond ``reports_queued_max`` the oldest is dropped with the reason; a stop answers the rest."""
-    one = Reporter(DriftSettings(reports_queued_max=2))
-    for place in range(3):
-        one.submit(request(f"r{place}"))
+def test_one_request_at_a_time_and_it_is_answered() -> None:
+    """A second one is refused while there is one; a stop answers it."""
+    one = Reporter(DriftSettings())
+    assert one.is_free
+    one.submit(request("r"))
+    with pytest.raises(ValueError, match="one report at a time"):
+        one.submit(request("s"))
     one.stop()
-    answers = {result.report_id: result.error for result in one.poll()}
-    assert answers["r0"] == "dropped: more than 2 reports were waiting (reports_queued_max)"
-    assert answers["r1"] == answers["r2"] == "the report process was stopped"
+    (answer,) = one.poll()
+    assert (answer.report_id, answer.error) == ("r", "the report process was stopped")
+    assert one.is_free
 
 
 def test_a_process_that_never_comes_up_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +170,7 @@ def test_a_process_that_never_comes_up_is_given_up(monkeypatch: pytest.MonkeyPat
 def test_the_process_ends_with_its_parent(tmp_path: Path) -> None:
     """A parent that is killed -9 leaves no report process behind, not even while it still imports."""
     code = (
-        "import sys, time\nfrom drift.report import Reporter\nfrom drift.settings import DriftSettings\n"
+        "import sys, time\nfrom drift.reporter import Reporter\nfrom drift.settings import DriftSettings\n"
         "one = Reporter(DriftSettings())\none.start()\nprint(one.pid, flush=True)\ntime.sleep(60)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
@@ -206,3 +214,79 @@ def test_evidently_knows_the_tests_that_settings_name() -> None:
                 known[re.findall(r'name="(\w+)"', made)[0]] = made
     assert all("Numerical" in known[name] for name in get_args(NumericTest))
     assert all("Categorical" in known[name] for name in get_args(CategoricalTest))
+
+
+ODD_NAMES = (
+    "</script><script>document.title='x'</script>", "a'\"b", "two\nlines", "😀", "x" * 180, "<!--<script>", "\u2028",
+    "{{x}}", "%s", "a\\n", "\x00", "target", "index", "column", "reference", "",
+)  # fmt: skip
+
+
+def odd_request(report_id: str) -> ReportRequest:
+    """Columns that made evidently fail, or its page, beside good ones."""
+    rows = 60
+    numbers: dict[str, list[Any]] = {
+        "confidence": [place / rows for place in range(rows)],
+        "feature.id": [1875924584784080993] * rows,
+        "feature.next ids": [1875924584784080993 + 256 * (place % 3) for place in range(rows)],
+        "feature.huge": [1e100] * rows,
+        "feature.both": [1e100 if place % 2 else -1e100 for place in range(rows)],
+        "feature.one": [1.0] + [None] * (rows - 1),
+        "feature.constant": [0.4149] * rows,
+        "feature.tiny": [place * 1e-310 for place in range(rows)],
+        "feature.whole": [2**62 + place for place in range(rows)],
+    }
+    texts: dict[str, list[Any]] = {
+        f"feature.{name}": ["</script>", "<b>&amp;"] * (rows // 2) for name in ODD_NAMES
+    }  # fmt: skip
+    texts["feature.many"] = [f"value {place}" for place in range(rows)]
+    columns = numbers | texts
+    table = [{name: values[place] for name, values in columns.items()} for place in range(rows)]
+    return ReportRequest(
+        report_id=report_id, reference=table, current=table, numeric=list(numbers), categorical=list(texts),
+        numeric_test="wasserstein", categorical_test="jensenshannon",
+    )  # fmt: skip
+
+
+def test_odd_columns_take_no_report_from_the_others(reporter: Reporter) -> None:
+    """Numbers too close together become categories and are named; names and values end no script of the page."""
+    asked = odd_request("odd")
+    odd, plain = made(reporter, asked), made(reporter, request("plain"))
+    assert odd.error == ""
+    named = " ".join(odd.left_out)
+    assert "feature.id" in named
+    assert "feature.next ids" in named
+    assert "feature.confidence" not in named
+    columns = {metric["config"].get("column") for metric in json.loads(odd.json)["metrics"]}
+    assert columns >= {*asked.numeric, *asked.categorical}
+    assert odd.html.lower().count("</script") == plain.html.lower().count("</script")
+    assert odd.html.lower().count("<!--") == plain.html.lower().count("<!--")
+    assert "shown as categories: feature.id" in odd.html
+
+
+def test_a_single_row_makes_a_report(reporter: Reporter) -> None:
+    """However small, each side has what it has; nothing at all is told as such."""
+    one = request("one", rows=200)
+    single = made(reporter, msgspec.structs.replace(one, reference=one.reference[:1], current=one.current[:1]))
+    assert single.error == ""
+    none = made(reporter, msgspec.structs.replace(one, current=[]))
+    assert "nothing to compare" in none.error
+
+
+def test_a_column_that_fails_alone_is_left_out(reporter: Reporter) -> None:
+    """Whatever it is: the rest is reported, and the page and the result say what is missing."""
+    asked = request("alone")
+    rows = [{**row, "feature.bad": 1.0} for row in asked.reference]
+    rows[0]["feature.bad"] = "no number"
+    spoilt = msgspec.structs.replace(asked, reference=rows, current=rows, numeric=[*asked.numeric, "feature.bad"])
+    found = made(reporter, spoilt)
+    assert found.error == ""
+    assert any("feature.bad" in line for line in found.left_out)
+
+
+def test_what_cannot_be_sent_is_answered(reporter: Reporter) -> None:
+    """An integer beyond what travels makes no report, and the next one is made all the same."""
+    asked = request("long")
+    rows: list[Any] = [{**row, "feature.x": 10**80} for row in asked.current]
+    assert "cannot be sent" in made(reporter, msgspec.structs.replace(asked, current=rows)).error
+    assert made(reporter, request("after")).error == ""

@@ -1,0 +1,46 @@
+"""What the report process and its parent say to each other: length-prefixed MessagePack over two pipes."""
+
+from __future__ import annotations
+
+import struct
+from typing import IO
+
+import msgspec
+
+__all__ = ["READY", "ReportResult", "read_message", "write_message"]
+
+_LENGTH = struct.Struct(">I")
+READY = "ready"
+"""The id of the first result, which says that the process is ready."""
+
+
+class ReportResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A report as JSON and as one HTML page without outside links to data, or one line that says why there is none.
+
+    ``left_out`` has a line for each column that the report is without, or that it shows in another way.
+    """
+
+    report_id: str
+    json: str = ""
+    html: str = ""
+    error: str = ""
+    left_out: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+def write_message(pipe: IO[bytes], message: bytes) -> None:
+    """One message, at once."""
+    pipe.write(_LENGTH.pack(len(message)) + message)
+    pipe.flush()
+
+
+def read_message(pipe: IO[bytes], bytes_max: int) -> bytes | None:
+    """One message; None at the end, or where it is longer than it may be."""
+    head = pipe.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    length = int(_LENGTH.unpack(head)[0])
+    if length > bytes_max:
+        return None
+    body = pipe.read(length)
+    return body if len(body) == length else None

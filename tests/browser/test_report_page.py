@@ -1,0 +1,34 @@
+"""The page of a report, with names and values that would end the script that holds them."""
+
+import sys
+from pathlib import Path
+
+import msgspec
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "drift"))
+
+
+def test_the_page_shows_odd_names_and_runs_none_of_them(page, tmp_path):
+    """All columns are drawn, the title is not changed by a name, and what is shown otherwise is told at the top."""
+    from test_report import made, odd_request
+
+    from drift.reporter import Reporter
+    from drift.settings import DriftSettings
+
+    reporter = Reporter(DriftSettings())
+    reporter.start()
+    try:
+        asked = odd_request("odd")
+        few = [column for column in asked.categorical if "<" in column or "😀" in column]
+        found = made(reporter, msgspec.structs.replace(asked, categorical=few))
+    finally:
+        reporter.stop()
+    assert found.error == ""
+    path = tmp_path / "report.html"
+    path.write_text(found.html, encoding="utf-8")
+    page.goto(f"file://{path}")
+    page.get_by_text("feature.😀").first.wait_for()
+    text = page.inner_text("body")
+    assert "shown as categories: feature.id" in text
+    assert "feature.</script><script>document.title='x'</script>" in text
+    assert page.title() != "x"
