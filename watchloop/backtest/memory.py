@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from drift.rows import ReportRequest
 from learning.serving import ServingModel
 from learning.snapshot import Lineage
 from schemas.alert import Alert
@@ -14,6 +13,9 @@ from schemas.codec import decode_one_or_many
 from schemas.manifest import CANDIDATE, manifest_key
 from schemas.topics import Topic
 from streams.outbox import Value
+
+if TYPE_CHECKING:
+    from agents.reports import Make, Moment, ReportNews
 
 __all__ = ["InCharge", "MemoryOutbox", "NoReports"]
 
@@ -96,9 +98,9 @@ class InCharge:
 class NoReports:
     """A backtest shows alerts without Evidently's reports."""
 
-    def ask(self, alert: Alert, request: ReportRequest, *, now_ms: int) -> None:
+    def ask(self, alert: Alert, moment: Moment, make: Make, *, now_ms: int) -> None:
         """Make none."""
 
-    def poll(self) -> list[tuple[str, str, str]]:
+    def poll(self) -> list[ReportNews]:
         """None is ever there."""
         return []
