@@ -22,6 +22,7 @@ from streams.records import Record
 from streams.rejects import reject_of
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
+from warehouse.feature_maps import joined_features
 from warehouse.queries import IDS_MAX, predictions_of
 
 __all__ = ["Labels"]
@@ -134,13 +135,13 @@ def correction_of(label: Label, row: Mapping[str, Any], now_ms: int) -> Correcti
         created_at=now_ms,
         label=label_text(label.label),
         source="label",
-        features={**row["features"], **row["features_text"]},
+        features=joined_features(row["features"], row["features_integer"], row["features_text"]),
         prediction=row["prediction"],
         confidence=row["confidence"],
         probabilities=row["probabilities"] or None,
         slices=row["slices"],
         inclusion_probability=1.0,
         learn=row["consent_learn"],
-        learned_prediction=row["learned_prediction"],
-        learned_version=row["learned_version"],
+        learned_prediction=row["learned_prediction"] or "",
+        learned_version=row["learned_version"] or "",
     )

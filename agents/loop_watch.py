@@ -142,7 +142,11 @@ class LoopWatch:
         found = AccuracyEstimate(self._accuracy, inclusion_probability_min=least, sums=sums).interval()
         if found is None:
             return None
-        return Interval(estimate=found[0], low=found[1], high=found[2], level=1.0 - self._accuracy.alpha)
+        estimate, low, high = found
+        # Whoever does not answer may do so because of what there is to say: the interval holds whatever it is.
+        low = max(0.0, low - counts.accuracy_lost / counts.reviewable)
+        high = min(1.0, high + counts.accuracy_gained / counts.reviewable)
+        return Interval(estimate=estimate, low=low, high=high, level=1.0 - self._accuracy.alpha)
 
     def _measure_lag(self) -> None:
         try:

@@ -8,7 +8,8 @@ from typing import cast
 from schemas.prediction import Prediction, confidence_of, epoch_ms, label_text
 from schemas.verdict import Verdict
 from schemas.wire import Wire
-from warehouse.rows import Identity, Row, seconds, split_features
+from warehouse.feature_maps import split_features
+from warehouse.rows import Identity, Row, seconds
 from warehouse.rows import rows_of as slow_rows_of
 
 
@@ -27,14 +28,15 @@ def rows_of(topic: str, values: Wire | Iterable[Wire], identity: Identity) -> li
 
 
 def prediction_row(value: Prediction) -> Row:
-    numbers, texts = split_features(value.features)
+    features = split_features(value.features)
     return {
         "event_id": value.event_id,
         "model": value.model,
         "model_version": value.model_version,
         "time": seconds(epoch_ms(value.time)),
-        "features": numbers,
-        "features_text": texts,
+        "features": features.numbers,
+        "features_integer": features.integers,
+        "features_text": features.texts,
         "prediction": label_text(value.prediction),
         "confidence": confidence_of(value),
         "probabilities": value.probabilities or {},
@@ -50,7 +52,8 @@ def prediction_row(value: Prediction) -> Row:
 
 def verdict_row(value: Verdict) -> Row:
     row = {name: getattr(value, name) for name in value.__struct_fields__}
-    return row | {"time": seconds(value.time), "decided_at": seconds(value.decided_at)}
+    absent = {name: row[name] or None for name in ("learned_version", "learned_prediction", "settled_label")}
+    return row | absent | {"time": seconds(value.time), "decided_at": seconds(value.decided_at)}
 
 
 def rows_of_messages(topic: str, values: Sequence[Sequence[Wire]], topic_id: str, partition: int = 0) -> list[Row]:

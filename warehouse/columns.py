@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain, compress
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -12,19 +12,13 @@ import pyarrow as pa
 
 from schemas.prediction import Prediction, confidence_of, label_text
 from schemas.verdict import Verdict
-from schemas.wire import Scalar
+from warehouse.feature_maps import CODED, TEXT, ends_of, feature_maps
 
-__all__ = ["Places", "encode_columns", "feature_maps", "prediction_columns", "verdict_columns"]
+__all__ = ["Places", "encode_columns", "prediction_columns", "verdict_columns"]
 
-TEXT: Final = pa.string()
-CODED: Final = pa.dictionary(pa.int32(), pa.string())
-"""Texts that repeat; ClickHouse makes a LowCardinality column of the codes as they are."""
 TIME: Final = pa.timestamp("ms", "UTC")
 
-NUMBER_KINDS: Final = frozenset({float, int, bool})
-TEXT_KINDS: Final = frozenset({str})
-NUMBER, WORD, NOTHING = range(3)
-KIND_OF: Final[dict[type, int]] = {float: NUMBER, int: NUMBER, bool: NUMBER, str: WORD, type(None): NOTHING}
+TEXT_TYPES: Final = frozenset({str})
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +33,16 @@ class Places:
 
 def prediction_columns(events: Sequence[Prediction], times_ms: Sequence[int], places: Places) -> Any:
     """The rows of ``predictions`` as a pyarrow.RecordBatch; ``times_ms`` are their times in epoch milliseconds."""
-    numbers, texts = feature_maps([event.features for event in events])
+    features = feature_maps([event.features for event in events])
     consents = [event.consent for event in events]
     columns = {
         "event_id": _texts([event.event_id for event in events]),
         "model": _coded([event.model for event in events]),
         "model_version": _coded([event.model_version for event in events]),
         "time": _times(times_ms),
-        "features": numbers,
-        "features_text": texts,
+        "features": features.numbers,
+        "features_integer": features.integers,
+        "features_text": features.texts,
         "prediction": _labels([event.prediction for event in events]),
         "confidence": _floats(
             [confidence_of(event) if event.confidence is None else event.confidence for event in events]
@@ -73,18 +68,18 @@ def verdict_columns(verdicts: Sequence[Verdict], places: Places) -> Any:
         "model_version": _coded([verdict.model_version for verdict in verdicts]),
         "time": _times([verdict.time for verdict in verdicts]),
         "decision": _coded([verdict.decision for verdict in verdicts]),
-        "reasons": pa.ListArray.from_arrays(_ends(reasons), _coded(list(chain.from_iterable(reasons)))),
+        "reasons": pa.ListArray.from_arrays(ends_of(reasons), _coded(list(chain.from_iterable(reasons)))),
         "uncertainty": _floats([verdict.uncertainty for verdict in verdicts]),
         "inclusion_probability": _floats([verdict.inclusion_probability for verdict in verdicts]),
         "error_probability": _floats([verdict.error_probability for verdict in verdicts]),
         "audit": _flags([verdict.audit for verdict in verdicts]),
         "policy_version": _coded([verdict.policy_version for verdict in verdicts]),
-        "learned_version": _coded([verdict.learned_version for verdict in verdicts]),
-        "learned_prediction": _coded([verdict.learned_prediction for verdict in verdicts]),
+        "learned_version": _coded([verdict.learned_version or None for verdict in verdicts]),
+        "learned_prediction": _coded([verdict.learned_prediction or None for verdict in verdicts]),
         "task_id": _texts([verdict.task_id for verdict in verdicts]),
         "decided_at": _times([verdict.decided_at for verdict in verdicts]),
         "correction_id": _texts([verdict.correction_id for verdict in verdicts]),
-        "settled_label": _coded([verdict.settled_label for verdict in verdicts]),
+        "settled_label": _coded([verdict.settled_label or None for verdict in verdicts]),
     }
     return _batch(columns, places)
 
@@ -98,56 +93,6 @@ def encode_columns(batch: Any) -> bytes:
     return encoded
 
 
-def feature_maps(features: Sequence[Mapping[str, Scalar]]) -> tuple[Any, Any]:
-    """Of each event the numbers (true is 1, false 0) and the texts as pyarrow.MapArrays; null is in neither."""
-    keys = list(chain.from_iterable(features))
-    values = list(chain.from_iterable([event.values() for event in features]))
-    names = list(features[0]) if features else []
-    # No name is twice in an event, so this says that all events have these names in this order.
-    if names and keys == names * len(features):
-        columns = [values[place :: len(names)] for place in range(len(names))]
-        kinds = [frozenset(map(type, column)) for column in columns]
-        numbers = [place for place, found in enumerate(kinds) if found <= NUMBER_KINDS]
-        texts = [place for place, found in enumerate(kinds) if found == TEXT_KINDS]
-        if len(numbers) + len(texts) == len(names):
-            return _number_columns(names, columns, numbers), _text_columns(names, columns, texts)
-    return _split_values(keys, values, _ends(features))
-
-
-def _number_columns(names: Sequence[str], columns: Sequence[Sequence[Any]], places: Sequence[int]) -> Any:
-    rows = len(columns[0])
-    table = np.empty((rows, len(places)))
-    for at, place in enumerate(places):
-        table[:, at] = columns[place]
-    return _even_maps([names[place] for place in places], rows, pa.array(table.ravel()))
-
-
-def _text_columns(names: Sequence[str], columns: Sequence[Sequence[Any]], places: Sequence[int]) -> Any:
-    by_row = list(chain.from_iterable(zip(*(columns[place] for place in places), strict=True)))
-    return _even_maps([names[place] for place in places], len(columns[0]), _texts(by_row))
-
-
-def _even_maps(names: Sequence[str], rows: int, items: Any) -> Any:
-    """Maps that all have the same keys."""
-    codes = np.tile(np.arange(len(names), dtype=np.int32), rows)
-    ends = np.arange(rows + 1, dtype=np.int32) * len(names)
-    keys = pa.DictionaryArray.from_arrays(pa.array(codes), pa.array(names, TEXT))
-    return pa.MapArray.from_arrays(pa.array(ends, pa.int32()), keys, items)
-
-
-def _split_values(keys: Sequence[str], values: Sequence[Scalar], ends: Any) -> tuple[Any, Any]:
-    """The two maps of events whose names or kinds of values differ."""
-    kinds = np.fromiter(map(KIND_OF.__getitem__, map(type, values)), np.int8, len(values))
-    coded = _coded(keys)
-    maps = []
-    for kind, array_of in ((NUMBER, _numbers), (WORD, _texts)):
-        chosen = kinds == kind
-        before = np.concatenate([[0], np.cumsum(chosen, dtype=np.int32)])
-        items = array_of(list(compress(values, chosen.tolist())))
-        maps.append(pa.MapArray.from_arrays(pa.array(before[ends], pa.int32()), coded.filter(pa.array(chosen)), items))
-    return maps[0], maps[1]
-
-
 def _maps(found: Sequence[Mapping[str, Any] | None], array_of: Callable[[Sequence[Any]], Any]) -> Any:
     """Maps of any keys; None is an empty one."""
     if not any(found):
@@ -155,16 +100,11 @@ def _maps(found: Sequence[Mapping[str, Any] | None], array_of: Callable[[Sequenc
     maps = [one or {} for one in found]
     values = list(chain.from_iterable([one.values() for one in maps]))
     keys = _coded(list(chain.from_iterable(maps)))
-    return pa.MapArray.from_arrays(pa.array(_ends(maps), pa.int32()), keys, array_of(values))
-
-
-def _ends(runs: Sequence[Any]) -> Any:
-    """Where each run of values begins in all of them, and where the last one ends."""
-    return np.concatenate([[0], np.cumsum(np.fromiter(map(len, runs), np.int32, len(runs)), dtype=np.int32)])
+    return pa.MapArray.from_arrays(pa.array(ends_of(maps), pa.int32()), keys, array_of(values))
 
 
 def _labels(values: Sequence[str | int | bool]) -> Any:
-    return _coded(values if TEXT_KINDS.issuperset(map(type, values)) else list(map(label_text, values)))
+    return _coded(values if TEXT_TYPES.issuperset(map(type, values)) else list(map(label_text, values)))
 
 
 def _texts(values: Sequence[Any]) -> Any:
@@ -177,10 +117,6 @@ def _coded(values: Sequence[Any]) -> Any:
 
 def _floats(values: Sequence[float | None]) -> Any:
     return pa.array(values, pa.float64())
-
-
-def _numbers(values: Sequence[Any]) -> Any:
-    return pa.array(np.array(values, np.float64))
 
 
 def _flags(values: Sequence[bool]) -> Any:

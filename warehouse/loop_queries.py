@@ -19,7 +19,9 @@ class ModelCounts(msgspec.Struct, frozen=True, kw_only=True):
 
     With g the guess of P(right) made at triage, O whether it was right and π the inclusion probability:
     ``accuracy_total`` is Σ g + Σ (O − g)/π over reviewable and answered events, ``accuracy_variance`` is
-    Σ (1 − π)(O − g)²/π² over answered ones, ``audit_hits`` counts the answered ones with π < 1.
+    Σ (1 − π)(O − g)²/π² over answered ones, ``audit_hits`` counts the answered ones with π < 1. Of what was drawn and
+    is not answered ``accuracy_lost`` is Σ g/π and ``accuracy_gained`` Σ (1 − g)/π: what would be taken from the total
+    if the model was wrong on all of it, and added if it was right.
     """
 
     model: str
@@ -32,6 +34,8 @@ class ModelCounts(msgspec.Struct, frozen=True, kw_only=True):
     audit_hits: int = 0
     accuracy_total: float = 0.0
     accuracy_variance: float = 0.0
+    accuracy_lost: float = 0.0
+    accuracy_gained: float = 0.0
 
 
 def model_counts(ask: Ask) -> list[ModelCounts]:
@@ -42,9 +46,11 @@ def model_counts(ask: Ask) -> list[ModelCounts]:
             countIf(decision = 'accept') AS accepted, countIf(decision = 'review') AS reviewed,
             countIf(decision = 'escalate') AS escalated, countIf(audit) AS audited,
             minIf(inclusion_probability, inclusion_probability > 0) AS inclusion_min,
-            sumIf(1 - ifNull(error_probability, uncertainty), inclusion_probability > 0) AS total
+            sumIf(1 - ifNull(error_probability, uncertainty), inclusion_probability > 0) AS total,
+            sumIf((1 - ifNull(error_probability, uncertainty)) / inclusion_probability, DRAWN) AS drawn_right,
+            sumIf(ifNull(error_probability, uncertainty) / inclusion_probability, DRAWN) AS drawn_wrong
         FROM verdicts GROUP BY model ORDER BY model
-        """,
+        """.replace("DRAWN", "task_id != '' AND inclusion_probability > 0"),
         {},
     )
     answers = {row["model"]: row for row in _answered(ask)}
@@ -73,6 +79,7 @@ def _answered(ask: Ask) -> list[dict[str, Any]]:
         """
         SELECT a.model AS model, countIf(v.pi < 1) AS audit_hits,
             sum(((a.label = a.prediction) - v.g) / v.pi) AS weighted,
+            sum(v.g / v.pi) AS answered_right, sum((1 - v.g) / v.pi) AS answered_wrong,
             sum((1 - v.pi) * pow(((a.label = a.prediction) - v.g) / v.pi, 2)) AS variance
         FROM answers AS a
         INNER ANY JOIN
@@ -99,4 +106,6 @@ def _counts(row: Mapping[str, Any], answered: Mapping[str, Any], corrections: in
         audit_hits=int(answered.get("audit_hits", 0)),
         accuracy_total=float(row["total"]) + float(answered.get("weighted", 0.0)),
         accuracy_variance=float(answered.get("variance", 0.0)),
+        accuracy_lost=max(0.0, float(row["drawn_right"]) - float(answered.get("answered_right", 0.0))),
+        accuracy_gained=max(0.0, float(row["drawn_wrong"]) - float(answered.get("answered_wrong", 0.0))),
     )

@@ -28,9 +28,10 @@ from schemas.setting import Setting
 from schemas.task import Task
 from schemas.wire import Scalar, Wire
 from warehouse.errors import UnsupportedTopic
+from warehouse.feature_maps import split_features
 from warehouse.tables import TABLE_OF_TOPIC
 
-__all__ = ["Identity", "Row", "encode_rows", "report_row", "row_of", "rows_of", "split_features"]
+__all__ = ["Identity", "Row", "encode_rows", "report_row", "row_of", "rows_of"]
 
 Row = dict[str, Any]
 """One row of a table: column to value, ready for JSONEachRow."""
@@ -54,18 +55,6 @@ def seconds(time_ms: int) -> float:
     Never an integer: some of those are read as seconds, some as milliseconds, by their number of digits.
     """
     return time_ms / 1000
-
-
-def split_features(features: Mapping[str, Scalar]) -> tuple[dict[str, float], dict[str, str]]:
-    """Numbers (true is 1, false 0) and texts; null is in neither."""
-    numbers: dict[str, float] = {}
-    texts: dict[str, str] = {}
-    for name, value in features.items():
-        if isinstance(value, str):
-            texts[name] = value
-        elif value is not None:
-            numbers[name] = float(value)
-    return numbers, texts
 
 
 def rows_of(topic: str, values: Wire | Iterable[Wire], identity: Identity) -> list[Row]:
@@ -116,10 +105,11 @@ def _json(value: object) -> str:
 
 
 def _plain(value: Wire, times: tuple[str, ...], without: tuple[str, ...] = ()) -> Row:
-    """The fields as they are, times in seconds."""
+    """The fields as they are, times in seconds; NULL for a time that never was, 0 by the field's default."""
     row = {name: getattr(value, name) for name in value.__struct_fields__ if name not in without}
+    defaults = dict(zip(reversed(value.__struct_fields__), reversed(value.__struct_defaults__), strict=False))
     for name in times:
-        row[name] = seconds(row[name])
+        row[name] = None if row[name] == defaults.get(name) == 0 else seconds(row[name])
     return row
 
 
@@ -165,31 +155,27 @@ def _reference(value: Reference) -> Row:
 def _task(value: Task) -> Row:
     row = _plain(value, ("created_at", "due_at", "changed_at"), without=("evidence",))
     seen = value.evidence
-    if seen is None:
-        return row
-    numbers, texts = split_features(seen.features)
+    if seen is None:  # a task about an alert, which nobody drew
+        return row | {"inclusion_probability": None, "uncertainty": None}
     return row | {
         "event_id": seen.event_id,
         "event_time": seconds(seen.time),
         "model_version": seen.model_version,
-        "features": numbers,
-        "features_text": texts,
+        **_features(seen.features),
         "prediction": seen.prediction,
         "confidence": seen.confidence,
         "probabilities": seen.probabilities or {},
         "slices": seen.slices,
         "content": seen.content or "",
         "learn": seen.learn,
-        "learned_prediction": seen.learned_prediction,
-        "learned_version": seen.learned_version,
+        **_learned(seen.learned_prediction, seen.learned_version),
     }
 
 
 def _correction(value: Correction) -> Row:
     row = _plain(value, ("time", "created_at"))
-    row["features"], row["features_text"] = split_features(value.features)
-    row["probabilities"] = value.probabilities or {}
-    return row
+    learned = _learned(value.learned_prediction, value.learned_version)
+    return row | {**_features(value.features), "probabilities": value.probabilities or {}, **learned}
 
 
 def _manifest(value: Manifest) -> Row:
@@ -200,8 +186,18 @@ def _manifest(value: Manifest) -> Row:
 
 def _setting(value: Setting) -> Row:
     row = _plain(value, ("changed_at",), without=("values",))
-    row["numbers"], row["texts"] = split_features(value.values)
-    return row
+    found = split_features(value.values)
+    return row | {"numbers": found.numbers, "integers": found.integers, "texts": found.texts}
+
+
+def _features(features: Mapping[str, Scalar]) -> Row:
+    found = split_features(features)
+    return {"features": found.numbers, "features_integer": found.integers, "features_text": found.texts}
+
+
+def _learned(prediction: str, version: str) -> Row:
+    """Where no learned model was in charge there is no answer of one: NULL, which equals no label."""
+    return {"learned_prediction": prediction or None, "learned_version": version or None}
 
 
 COLUMNS_OF: Final = cast(

@@ -12,7 +12,7 @@ from warehouse.errors import UnsupportedTopic
 
 __all__ = ["SCHEMA_VERSION", "TABLE_OF_TOPIC", "install_statements", "lacking_of", "table_of"]
 
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 """Goes up by one whenever a file of ``sql/`` changes."""
 
 TABLE_OF_TOPIC: Final = {
@@ -38,6 +38,9 @@ TABLE_OF_TOPIC: Final = {
 
 DEDUPLICATION_INSERTS: Final = 10_000
 """How many inserts a table remembers, so that a repeated one is dropped by its token."""
+
+AUDIT_ANSWERED_MIN: Final = 50
+"""Answered draws below which a view says no accuracy: an interval of fewer holds too seldom (docs/decisions)."""
 
 IDENTITY: Final = """_topic_id LowCardinality(String),
     _partition UInt32,
@@ -73,12 +76,13 @@ def install_statements(database: str) -> list[str]:
     statements = [f"CREATE DATABASE IF NOT EXISTS {database}", VERSIONS]
     for file in files:
         for statement in split_statements(file.read_text()):
-            statements += [statement, *added_columns(statement)]
+            statements += [statement, *altered_columns(statement)]
     statements.append(RECORD_VERSION)
     words = {
         "database": database,
         "identity": IDENTITY,
         "version": SCHEMA_VERSION,
+        "audit_answered_min": AUDIT_ANSWERED_MIN,
         "deduplication": f"non_replicated_deduplication_window = {DEDUPLICATION_INSERTS}",
     }
     return [Template(statement).substitute(words) for statement in statements]
@@ -90,10 +94,11 @@ def split_statements(text: str) -> list[str]:
     return [part.strip() for part in plain.split(";\n") if part.strip(" \n;")]
 
 
-def added_columns(statement: str) -> list[str]:
-    """The statement that gives an older table the columns it lacks, for a CREATE TABLE of ``sql/``; else none.
+def altered_columns(statement: str) -> list[str]:
+    """The statements that give an older table the columns it lacks, for a CREATE TABLE of ``sql/``; else none.
 
-    A column's type never changes, as in ``schemas``, so a table is brought up to date by adding columns.
+    What a column holds never changes, as in ``schemas``, so a table is brought up to date by adding columns. One thing
+    may: that a value or an entry of a map can lack. ClickHouse changes nothing where the type is that already.
     """
     if not statement.startswith("CREATE TABLE"):
         return []
@@ -101,7 +106,10 @@ def added_columns(statement: str) -> list[str]:
     lines = [line.strip().rstrip(",") for line in rest.partition("\n)\n")[0].splitlines()]
     columns = [line for line in lines if not line.startswith(("INDEX ", "$identity"))]
     table = head.removeprefix("CREATE TABLE IF NOT EXISTS ").strip()
-    return [f"ALTER TABLE {table} " + ", ".join(f"ADD COLUMN IF NOT EXISTS {column}" for column in columns)]
+    lacking = [column for column in columns if "Nullable(" in column]
+    changes = [[f"ADD COLUMN IF NOT EXISTS {column}" for column in columns]]
+    changes.append([f"MODIFY COLUMN {column}" for column in lacking])
+    return [f"ALTER TABLE {table} " + ", ".join(some) for some in changes if some]
 
 
 def lacking_of(present: Mapping[str, Set[str]], database: str) -> list[str]:

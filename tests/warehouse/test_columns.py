@@ -14,13 +14,15 @@ from schemas.prediction import Prediction, epoch_ms
 from schemas.verdict import Verdict
 from schemas.wire import Scalar
 from warehouse.client import Warehouse
-from warehouse.columns import Places, encode_columns, feature_maps, prediction_columns, verdict_columns
+from warehouse.columns import Places, encode_columns, prediction_columns, verdict_columns
+from warehouse.feature_maps import FeatureMaps, feature_maps, joined_features, split_features
 from warehouse.inserts import ColumnInsert
-from warehouse.rows import split_features
 
 IDENTITY = {"_topic_id", "_partition", "_offset", "_index"}
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
-NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**150), 10**150) | st.booleans()
+EDGES = [sign * (size + step) for sign in (1, -1) for size in (2**53, 2**63, 2**64, 10**76) for step in (-1, 0, 1)]
+INTEGERS = st.integers(-(10**150), 10**150) | st.sampled_from(EDGES) | st.integers(10**18, 10**19)
+NUMBERS = st.floats(allow_nan=False, allow_infinity=False) | INTEGERS | st.booleans()
 NAMES = st.sampled_from(["a", "b", "ü", "x y"])
 
 
@@ -41,9 +43,9 @@ def batch_of(values: list[Any]) -> Any:
     return prediction_columns(values, [epoch_ms(value.time) for value in values], places)
 
 
-def maps_of(features: list[dict[str, Scalar]]) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-    numbers, texts = feature_maps(features)
-    return [(dict(n), dict(t)) for n, t in zip(numbers.to_pylist(), texts.to_pylist(), strict=True)]
+def maps_of(features: list[dict[str, Scalar]]) -> list[FeatureMaps]:
+    rows = zip(*(column.to_pylist() for column in feature_maps(features)), strict=True)
+    return [FeatureMaps(dict(n), {name: int(text) for name, text in i}, dict(t)) for n, i, t in rows]
 
 
 def exactly(value: object) -> str:
@@ -63,11 +65,26 @@ def test_features_of_any_shape(features: list[dict[str, Scalar]]) -> None:
 def test_features_of_one_shape(data: st.DataObject) -> None:
     """The quick way for events alike does the same, and what is unlike only in the last event does not take it."""
     shape = data.draw(st.lists(NAMES, unique=True, min_size=1, max_size=4))
-    kinds = data.draw(st.lists(st.sampled_from([NUMBERS, TEXTS]), min_size=len(shape), max_size=len(shape)))
+    kinds = data.draw(
+        st.lists(
+            st.sampled_from([NUMBERS, TEXTS, st.integers(10**18, 10**19)]), min_size=len(shape), max_size=len(shape)
+        )
+    )
     one = st.fixed_dictionaries(dict(zip(shape, kinds, strict=True)))
     features = data.draw(st.lists(one, min_size=1, max_size=6))
     last = data.draw(st.sampled_from([[], [{}], [{shape[0]: None}], [dict.fromkeys(reversed(shape), 1)]]))
     assert exactly(maps_of(features + last)) == exactly([split_features(one) for one in features + last])
+
+
+@given(st.dictionaries(NAMES, INTEGERS, max_size=4))
+def test_integers_keep_their_digits(features: dict[str, Scalar]) -> None:
+    """Whatever its size, every digit of an integer is in one of the maps, and a double is one that holds it."""
+    numbers, integers, texts = split_features(features)
+    assert {name: int(value) for name, value in (numbers | integers | texts).items()} == features
+    assert all(abs(value) <= 2**53 for value in numbers.values())
+    assert joined_features(numbers, integers, {}) == {
+        name: value for name, value in features.items() if name not in texts
+    }
 
 
 @pytest.mark.servers

@@ -33,7 +33,8 @@ from schemas.verdict import Verdict
 from schemas.wire import Wire
 from warehouse.client import Warehouse
 from warehouse.errors import UnsupportedTopic
-from warehouse.rows import Identity, encode_rows, report_row, split_features
+from warehouse.feature_maps import split_features
+from warehouse.rows import Identity, encode_rows, report_row
 from warehouse.settings import ClickHouseSettings
 from warehouse.tables import TABLE_OF_TOPIC, table_of
 
@@ -153,7 +154,7 @@ def test_round_trip(topic: str, warehouse: Warehouse) -> None:
 
 def test_features_are_split_by_type() -> None:
     """Numbers and booleans are numbers, texts are texts, null is in neither."""
-    assert split_features(FEATURES) == ({"n": 0.1, "i": 7.0, "yes": 1.0, "no": 0.0}, {"s": FEATURES["s"]})
+    assert split_features(FEATURES) == ({"n": 0.1, "i": 7.0, "yes": 1.0, "no": 0.0}, {}, {"s": FEATURES["s"]})
 
 
 def test_what_needs_care() -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import random
 from typing import Any
 
+import msgspec
 import pytest
 from plain_rows import rows_of
 
@@ -100,10 +102,73 @@ def test_accuracy_daily_is_the_difference_estimator(loop: Warehouse) -> None:
     (row,) = loop.query("SELECT * FROM accuracy_daily")
     by_hand = ((0.6 + (0 - 0.6) / 1) + (0.8 + (1 - 0.8) / 0.1) + 0.8 + 0.7) / 4
     error = math.sqrt((1 - 0.1) * (1 - 0.8) ** 2 / 0.1**2) / 4
-    assert row["accuracy"] == pytest.approx(by_hand)
-    assert row["standard_error"] == pytest.approx(error)
+    assert row["right_sum"] / 4 == pytest.approx(by_hand)
+    assert math.sqrt(row["variance_sum"]) / 4 == pytest.approx(error)
+    assert row["weight_max"] == pytest.approx(0.9 / 0.1**2)
+    # d was escalated (pi 1, guess .7) and nobody has answered: all wrong, all right.
+    assert (row["right_sum"] - row["right_sum_low"], row["right_sum_high"] - row["right_sum"]) == pytest.approx(
+        (0.7, 0.3)
+    )
     assert (row["events"], row["not_reviewable"], row["answered"], row["unanswered"]) == (4, 1, 2, 1)
+    assert (row["audit_answered"], row["audit_unanswered"]) == (1, 0)
+    assert [row[name] for name in ("accuracy", "standard_error", "low", "high")] == [None] * 4
     assert str(row["day"]) == "2024-01-01"
+
+
+def fill_days(warehouse: Warehouse, days: int, *, events: int, rate: float, unanswered: float = 0.0) -> list[float]:
+    """Days of a model that is right on four in five, of which every ``1/rate``-th event is drawn; each day's truth."""
+    rng, truths = random.Random(f"{events} {rate}"), []
+    predictions, verdicts, corrections = [], [], []
+    for day in range(days):
+        right = 0
+        for n in range(events):
+            name, sure = f"{day}-{n}", rng.betavariate(3.2, 0.8)
+            is_right, is_drawn = rng.random() < sure, rng.random() < rate
+            at, right = DAY0 + 86_400_000 * day + n, right + is_right
+            predictions.append(msgspec.structs.replace(prediction(name, "up", sure), time=at))
+            verdicts.append(verdict(name, "accept", rate, time=at, audit=is_drawn, task_id="t" if is_drawn else ""))
+            if is_drawn and rng.random() >= unanswered * (1 if is_right else 3):
+                corrections.append(correction(name, "up" if is_right else "down", at, inclusion_probability=rate))
+        truths.append(right / events)
+    fill(warehouse, "predictions", *predictions)
+    fill(warehouse, "verdicts", *verdicts)
+    fill(warehouse, "corrections", *corrections)
+    return truths
+
+
+def test_a_day_of_few_draws_says_nothing(warehouse: Warehouse) -> None:
+    """Below 50 answered draws a day has their number and no accuracy; days together may have enough."""
+    truths = fill_days(warehouse, 5, events=280, rate=0.1)
+    days = warehouse.query("SELECT * FROM accuracy_daily ORDER BY day")
+    assert all(10 < row["audit_answered"] < 50 for row in days)
+    assert {row[name] for row in days for name in ("accuracy", "standard_error", "low", "high")} == {None}
+    (whole,) = warehouse.query(PERIOD)
+    assert whole["draws"] == sum(row["audit_answered"] for row in days) > 50
+    assert abs(whole["estimate"] - sum(truths) / 5) < whole["plus_minus"] < 0.15
+
+
+PERIOD = """
+    SELECT sum(events) AS predictions, sum(audit_answered) AS draws, sum(right_sum) / predictions AS estimate,
+        1.96 * sqrt(sum(variance_sum) + max(weight_max)) / predictions AS plus_minus FROM accuracy_daily
+"""
+
+
+def test_intervals_of_days_hold(warehouse: Warehouse) -> None:
+    """Of 40 days with some 60 draws each the interval holds the truth on 36 or more (19 in 20 are asked)."""
+    truths = fill_days(warehouse, 40, events=600, rate=0.1)
+    days = warehouse.query("SELECT * FROM accuracy_daily ORDER BY day")
+    said = [(row, truth) for row, truth in zip(days, truths, strict=True) if row["accuracy"] is not None]
+    assert len(said) > 30
+    assert sum(row["low"] <= truth <= row["high"] for row, truth in said) >= 0.9 * len(said)
+
+
+def test_who_does_not_answer_widens_the_interval(warehouse: Warehouse) -> None:
+    """Where the wrong ones are answered less often the estimate is too high, and the interval says that it may be."""
+    truths = fill_days(warehouse, 8, events=1_500, rate=0.1, unanswered=0.1)
+    for row, truth in zip(warehouse.query("SELECT * FROM accuracy_daily ORDER BY day"), truths, strict=True):
+        assert row["audit_unanswered"] > 0
+        assert row["low"] <= truth <= row["high"]
+        assert row["low"] < row["accuracy"] - 1.96 * row["standard_error"] - 0.02
 
 
 def test_accuracies_from_late_labels(loop: Warehouse) -> None:
@@ -214,7 +279,7 @@ def test_model_history_and_rejects(warehouse: Warehouse) -> None:
     )
     first, second = warehouse.query("SELECT version, gate_decision, log_evidence, reason FROM model_history")
     assert tuple(first.values()) == ("v1", "promoted", 3.5, "")
-    assert tuple(second.values()) == ("production", "", 0.0, "rolled back")
+    assert tuple(second.values()) == ("production", None, None, "rolled back")
     assert [line.version for line in queries.versions(warehouse.query, "m")] == ["v1", "production"]
     bad = {"source_topic": "predictions", "source_partition": 0, "source_offset": 1, "time": DAY0}
     fill(

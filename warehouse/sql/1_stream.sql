@@ -1,4 +1,6 @@
 -- What producers sent and what triage said of it.
+-- What was not sent is NULL, not 0 and not '': a name that a map lacks too, so that avg(features['age']) is over the events
+-- that have an age. Integers beyond 2^53, which a double does not hold, are in features_integer with all their digits.
 -- Rows are kept forever. $identity says which message a row came from; the token of an insert is made of it.
 
 -- Every prediction that could be read, decided on or not: one that INTAKE refuses because it watches models_max models
@@ -9,12 +11,13 @@ CREATE TABLE IF NOT EXISTS $database.predictions
     model LowCardinality(String),
     model_version LowCardinality(String),
     time DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
-    features Map(LowCardinality(String), Float64),
-    features_text Map(LowCardinality(String), String),
+    features Map(LowCardinality(String), Nullable(Float64)),
+    features_integer Map(LowCardinality(String), Nullable(Decimal(76, 0))),
+    features_text Map(LowCardinality(String), Nullable(String)),
     prediction LowCardinality(String),
     confidence Float64,
-    probabilities Map(LowCardinality(String), Float64),
-    slices Map(LowCardinality(String), String),
+    probabilities Map(LowCardinality(String), Nullable(Float64)),
+    slices Map(LowCardinality(String), Nullable(String)),
     risk Nullable(Float64),
     subject String,
     consent_review Bool,
@@ -54,12 +57,12 @@ CREATE TABLE IF NOT EXISTS $database.verdicts
     error_probability Nullable(Float64),
     audit Bool,
     policy_version LowCardinality(String),
-    learned_version LowCardinality(String),
-    learned_prediction LowCardinality(String),
+    learned_version LowCardinality(Nullable(String)),
+    learned_prediction LowCardinality(Nullable(String)),
     task_id String,
     decided_at DateTime64(3, 'UTC') CODEC(Delta, ZSTD),
     correction_id String,
-    settled_label LowCardinality(String),
+    settled_label LowCardinality(Nullable(String)),
     $identity,
     INDEX by_event event_id TYPE bloom_filter(0.01) GRANULARITY 4
 )

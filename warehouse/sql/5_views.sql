@@ -45,38 +45,56 @@ SELECT
     v.inclusion_probability AS inclusion_probability,
     v.audit AS audit,
     v.task_id AS task_id,
-    v.learned_prediction AS learned_prediction,
-    v.learned_version AS learned_version,
+    nullIf(v.learned_prediction, '') AS learned_prediction,
+    nullIf(v.learned_version, '') AS learned_version,
     if(a.correction_id = '', NULL, a.label) AS label,
-    a.source AS source,
-    a.reliability AS reliability,
+    if(a.correction_id = '', NULL, a.source) AS source,
+    if(a.correction_id = '', NULL, a.reliability) AS reliability,
     if(a.correction_id = '', NULL, a.label = p.prediction) AS was_right
 FROM $database.verdicts AS v
 -- A retry is stored as often as it was sent, and has one verdict.
 INNER ANY JOIN $database.predictions AS p ON p.model = v.model AND p.event_id = v.event_id
 LEFT JOIN $database.answers AS a ON a.model = v.model AND a.event_id = v.event_id;
 
--- Accuracy of the production model by day of the event, estimated from reviewed events: the difference estimator
--- mean(g + q (O - g) / pi), with g the guess made before anyone looked, O whether the model was right, q whether the
--- event was answered and pi its inclusion probability (Saerndal, Swensson & Wretman 1992, chapter 6). standard_error is
--- the square root of sum(q (1 - pi) (O - g)^2 / pi^2) over the number of events, for one look at a fixed time. Events that
--- may not be reviewed (pi = 0) are left out and counted in not_reviewable; unanswered tasks are counted, not corrected for.
+-- Accuracy of the production model on all events of a day that may be reviewed, estimated from those that were. Of each
+-- event right_sum has g + q (O - g) / pi: g the guess made before anyone looked, O whether the model was right, q whether
+-- the event was answered, pi its inclusion probability (the difference estimator, Saerndal, Swensson & Wretman 1992,
+-- chapter 6); variance_sum has q (1 - pi) (O - g)^2 / pi^2. The sums of days add up to those of longer spans; accuracy is
+-- right_sum / events. An answered draw is one with pi below 1: below 50 of them accuracy, standard_error, low and high are
+-- NULL. What was drawn and is not answered (open, expired, "cannot tell") is counted as the guess says in accuracy, as all
+-- wrong in low (right_sum_low) and as all right in high. low and high are 1.96 standard errors beyond, for one look at a
+-- span chosen beforehand; the error has one more draw in it that went as badly as can be (weight_max), because few errors,
+-- or none, among the draws would say that there are none. Events that may not be reviewed (pi = 0) are no part of it.
 CREATE OR REPLACE VIEW $database.accuracy_daily AS
 SELECT
     model,
     toDate(time) AS day,
-    countIf(inclusion_probability > 0) AS events,
-    countIf(inclusion_probability = 0) AS not_reviewable,
-    countIf(inclusion_probability > 0 AND was_right IS NOT NULL) AS answered,
-    countIf(inclusion_probability > 0 AND was_right IS NULL AND task_id != '') AS unanswered,
-    sumIf(guess + if(was_right IS NULL, 0, (assumeNotNull(was_right) - guess) / inclusion_probability),
-          inclusion_probability > 0) / events AS accuracy,
-    sqrt(sumIf((1 - inclusion_probability) * pow(assumeNotNull(was_right) - guess, 2) / pow(inclusion_probability, 2),
-               inclusion_probability > 0 AND was_right IS NOT NULL)) / events AS standard_error,
-    avgIf(guess, inclusion_probability > 0) AS mean_guess
+    countIf(pi > 0) AS events,
+    countIf(pi = 0) AS not_reviewable,
+    countIf(is_answered) AS answered,
+    countIf(is_unanswered) AS unanswered,
+    countIf(is_answered AND pi < 1) AS audit_answered,
+    countIf(is_unanswered AND pi < 1) AS audit_unanswered,
+    sumIf(guess, pi > 0) + sumIf((is_right - guess) / pi, is_answered) AS right_sum,
+    right_sum - sumIf(guess / pi, is_unanswered) AS right_sum_low,
+    right_sum + sumIf((1 - guess) / pi, is_unanswered) AS right_sum_high,
+    sumIf((1 - pi) * pow((is_right - guess) / pi, 2), is_answered) AS variance_sum,
+    maxIf((1 - pi) / pow(pi, 2), is_answered) AS weight_max,
+    if(audit_answered >= $audit_answered_min, least(1, greatest(0, right_sum / events)), NULL) AS accuracy,
+    if(audit_answered >= $audit_answered_min, sqrt(variance_sum + weight_max) / events, NULL) AS standard_error,
+    if(accuracy IS NULL, NULL, greatest(0, right_sum_low / events - 1.96 * standard_error)) AS low,
+    if(accuracy IS NULL, NULL, least(1, right_sum_high / events + 1.96 * standard_error)) AS high,
+    if(events = 0, NULL, sumIf(guess, pi > 0) / events) AS mean_guess
 FROM
 (
-    SELECT *, ifNull(1 - error_probability, confidence) AS guess
+    SELECT
+        model,
+        time,
+        inclusion_probability AS pi,
+        ifNull(1 - error_probability, confidence) AS guess,
+        ifNull(was_right, 0) AS is_right,
+        pi > 0 AND was_right IS NOT NULL AS is_answered,
+        pi > 0 AND was_right IS NULL AND task_id != '' AS is_unanswered
     FROM $database.review_outcomes
 )
 GROUP BY model, day
@@ -131,11 +149,11 @@ SELECT
     m.size_bytes AS size_bytes,
     m.created_at AS created_at,
     m.reason AS reason,
-    g.decision AS gate_decision,
-    g.reason AS gate_reason,
-    g.log_evidence AS log_evidence,
-    g.log_threshold AS log_threshold,
-    g.approved_by AS approved_by
+    nullIf(g.decision, '') AS gate_decision,
+    if(g.decision = '', NULL, g.reason) AS gate_reason,
+    if(g.decision = '', NULL, g.log_evidence) AS log_evidence,
+    if(g.decision = '', NULL, g.log_threshold) AS log_threshold,
+    nullIf(g.approved_by, '') AS approved_by
 FROM (SELECT * FROM $database.models WHERE recipe != 'candidate') AS m
 LEFT JOIN
 (
