@@ -145,8 +145,11 @@ def _even_maps(names: Sequence[str], rows: int, items: Any) -> Any:
 def _uneven(keys: Sequence[str], values: Sequence[Scalar], ends: Any) -> FeatureMaps:
     """The maps of events whose names or kinds of values differ."""
     kinds = np.fromiter(map(KIND_OF.__getitem__, map(type, values)), np.int8, len(values))
-    whole = np.flatnonzero(kinds == INTEGER).tolist()
-    kinds[whole] = [kind_of(values[place]) for place in whole]
+    whole = kinds == INTEGER
+    sizes = np.abs(np.array(list(compress(values, whole.tolist())), np.float64))
+    large = np.flatnonzero(whole)[sizes >= EXACT_MAX].tolist()
+    kinds[whole] = NUMBER
+    kinds[large] = [kind_of(values[place]) for place in large]
     coded = pa.array(keys, CODED)
     maps = []
     for kind, array_of in ((NUMBER, _doubles), (INTEGER, _digits), (WORD, _digits)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import decimal
 import math
 from collections.abc import Callable
 from typing import Any, Final
@@ -10,7 +11,7 @@ from typing import Any, Final
 from schemas.opinion import CANNOT_TELL, WITHDRAWN
 from schemas.wire import Scalar
 
-__all__ = ["FILTERS", "ago", "answer_text", "clock_time", "count", "number", "percent", "scalar", "until"]
+__all__ = ["FILTERS", "ago", "answer_text", "clock_time", "count", "exact", "number", "percent", "scalar", "until"]
 
 LANES: Final = {
     "review": "Review",
@@ -27,6 +28,12 @@ LANE_MEANINGS: Final = {
 SIGNAL_KINDS: Final = {"confidence": "the model's confidence", "error": "the model's error rate"}
 ANSWERS: Final = {CANNOT_TELL: "cannot tell", WITHDRAWN: "taken back"}
 UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+
+
+PLAIN_MIN: Final = 1e-6
+PLAIN_MAX: Final = 1e21
+WHOLE_MAX: Final = 1e15
+LEAST_SHARE: Final = 0.0005
 
 
 def clock_time(epoch_ms: int) -> str:
@@ -64,18 +71,36 @@ def count(value: int | None) -> str:
     return "—" if value is None else f"{value:,}"
 
 
+def exact(value: float) -> str:
+    """A number as it was sent, in the fewest digits that say which: ``12284.33``, ``1875924584784080993``, ``1e-300``.
+
+    Nothing groups its digits: it may be a year, a postal code or an id. Exponents begin where those of ECMAScript do
+    (Number::toString): at 1e21, and below 1e-6.
+    """
+    if isinstance(value, int):
+        return str(value)
+    text = repr(value)
+    if "e" in text and PLAIN_MIN <= abs(value) < PLAIN_MAX:
+        text = f"{decimal.Decimal(text):f}"
+    return text.removesuffix(".0")
+
+
 def number(value: float | None) -> str:
-    """Four significant digits, no exponent where it can be avoided; a dash where it is not known."""
+    """A statistic: four significant digits, two after the point from a thousand on; a dash where it is not known."""
     if value is None or not math.isfinite(value):
         return "—"
-    if value == int(value) and abs(value) < 1e9:
-        return f"{int(value):,}"
-    return f"{value:.4g}"
+    return exact(float(f"{value:.2f}" if 1_000 <= abs(value) < WHOLE_MAX else f"{value:.4g}"))
 
 
 def percent(value: float | None) -> str:
-    """``12.3 %``; a dash where it is not known."""
-    return "—" if value is None else f"{100 * value:.1f} %"
+    """``12.3 %``, and nothing that is rounded to all or to none; a dash where it is not known."""
+    if value is None:
+        return "—"
+    if 0 < value < LEAST_SHARE:
+        return "< 0.1 %"
+    if 1 - LEAST_SHARE < value < 1:
+        return "> 99.9 %"
+    return f"{100 * value:.1f} %"
 
 
 def scalar(value: Scalar) -> str:
@@ -84,7 +109,7 @@ def scalar(value: Scalar) -> str:
         return "missing"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return number(value) if isinstance(value, int | float) else value
+    return exact(value) if isinstance(value, int | float) else value
 
 
 def answer_text(answer: str) -> str:

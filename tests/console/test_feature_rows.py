@@ -53,6 +53,18 @@ def test_place_and_words_of_a_number(value, place, words):
     assert (row(value).place, row(value).words) == (place, words)
 
 
+def test_ids_and_prices_beside_their_range():
+    """A value is what was sent, the range beside it is rounded, and neither groups digits."""
+    years = NumericRange(p01=2000.0, p05=2001.0, p25=2005.0, p50=2010.0, p75=2015.0, p95=2024.0, p99=2025.0)
+    assert (row(2019, years).value, row(2019, years).usual) == ("2019", "2001 – 2024")
+    wide = NumericRange(p01=0.0, p05=12284.334, p25=4e18, p50=5e18, p75=6e18, p95=9e18, p99=1e19)
+    assert (row(1875924584784080993, wide).value, row(1875924584784080993, wide).place) == (
+        "1875924584784080993",
+        "usual",
+    )
+    assert row(12284.33, wide).usual == "12284.33 – 9000000000000000000"
+
+
 def test_constant_feature_is_drawn_in_the_middle():
     """A reference without spread divides by nothing."""
     constant = NumericRange(p01=3.0, p05=3.0, p25=3.0, p50=3.0, p75=3.0, p95=3.0, p99=3.0)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from review.console import wording
 from review.console.forms import seconds_since
 from schemas.opinion import CANNOT_TELL, WITHDRAWN
+from schemas.wire import Scalar
 
 NOW = 1_772_000_000_000
 
@@ -30,11 +34,69 @@ def test_ago_and_clock_time():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(12345, "12,345"), (0.00031, "0.00031"), (2.0, "2"), (float("nan"), "—"), (1e12, "1e+12"), (0.123456, "0.1235")],
+    [
+        (12345, "12345"),
+        (2019.0, "2019"),
+        (12284.331, "12284.33"),
+        (621.1234, "621.1"),
+        (0.00031, "0.00031"),
+        (2.0, "2"),
+        (float("nan"), "—"),
+        (None, "—"),
+        (1e12, "1000000000000"),
+        (0.123456, "0.1235"),
+        (-1234.5678, "-1234.57"),
+        (1.876e18, "1876000000000000000"),
+        (1e-9, "1e-09"),
+    ],
 )
 def test_number(value, text):
-    """Four digits that matter."""
+    """Four digits that matter, those before the point whole; nothing groups them, it may be a year."""
     assert wording.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("sent", "text"),
+    [
+        ("12284.33", "12284.33"),
+        ("1875924584784080993", "1875924584784080993"),
+        ("-1875924584784080993", "-1875924584784080993"),
+        ("18446744073709551616", "18446744073709551616"),
+        ("2019", "2019"),
+        ("10115", "10115"),
+        ("1234567.0", "1234567"),
+        ("0.30000000000000004", "0.30000000000000004"),
+        ("0.1", "0.1"),
+        ("-0.0", "-0"),
+        ("1e-300", "1e-300"),
+        ("0.000012", "0.000012"),
+        ("1e16", "10000000000000000"),
+        ("123456789012345680000", "123456789012345680000"),
+        ("1e22", "1e+22"),
+        ("1.7976931348623157e308", "1.7976931348623157e+308"),
+    ],
+)
+def test_a_number_is_shown_as_it_was_sent(sent, text):
+    """An id, a year, a postal code, a price: the digits of the message, without separators."""
+    value = msgspec.json.decode(sent, type=Scalar)
+    assert wording.scalar(value) == text
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**199), 10**199))
+def test_a_shown_number_reads_as_the_one_that_was_sent(value):
+    """Whatever the number: what is shown is that number, and no digit is made up."""
+    shown = wording.scalar(value)
+    assert type(value)(shown) == value
+    assert "," not in shown
+
+
+@pytest.mark.parametrize(
+    ("share", "text"),
+    [(0.62, "62.0 %"), (1.0, "100.0 %"), (0.99996, "> 99.9 %"), (0.0, "0.0 %"), (0.00002, "< 0.1 %"), (None, "—")],
+)
+def test_a_share_is_not_rounded_to_all_or_nothing(share, text):
+    """A model that is nearly sure is not shown as certain."""
+    assert wording.percent(share) == text
 
 
 def test_scalar_keeps_kinds_apart():
