@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from watchloop.frozen import Replayable
+from watchloop.recorded.giveaways import giveaways, warnings_of
 from watchloop.recorded.words import listed
 
 __all__ = ["told"]
+
+NEVER_WRONG_ROWS_MIN: Final = 50
 
 
 def told(source: Replayable, *, is_sent: bool) -> list[str]:
@@ -34,4 +39,22 @@ def told(source: Replayable, *, is_sent: bool) -> list[str]:
             if is_sent
             else "no column is the time (--time): rows are replayed in their order, as if half an hour apart"
         )
-    return [*lines, *source.notes]
+    return [*lines, *source.notes, *_warnings(source)]
+
+
+def _warnings(source: Replayable) -> list[str]:
+    """What a model should not have known: features that tell the true label, and predictions that are never wrong."""
+    table, truths = source.table, source.truths
+    if not truths:
+        return []
+    is_recorded = source.first == 0
+    found = giveaways(
+        table.rows.slice(source.first, len(source)),
+        truths,
+        answers=source.answers if is_recorded else None,
+        times_ms=None if table.made_up_times else table.times_ms[source.first : source.first + len(source)],
+    )
+    lines = warnings_of(found)
+    if is_recorded and len(source) >= NEVER_WRONG_ROWS_MIN and truths == source.answers:
+        lines.append("warning: the predictions are right in every row; are they a copy of the true label?")
+    return lines

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -12,10 +13,12 @@ from pyarrow import types
 
 from watchloop.recorded.texts import is_text
 
-__all__ = ["TrainingData", "training_matrix"]
+__all__ = ["TrainingData", "numbers_of_feature", "training_matrix"]
 
 CATEGORIES_MAX: Final = 255
-"""Of a text with more different values, each is its number in order of first appearance, or its time if it is one."""
+"""A text with more different values is a number in order of first appearance, not a category."""
+
+DATE_BEGINS: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,7 +39,7 @@ def training_matrix(features: Any, first: int) -> TrainingData:
     """The matrix of plain features (``plain_features``), of which the first rows are trained on."""
     columns, names, categorical, left_out = [], [], [], []
     for name in features.column_names:
-        numbers, is_code = _numbers(features.column(name))
+        numbers, is_code = numbers_of_feature(features.column(name))
         if _says_nothing(numbers[:first]):
             left_out.append(name)
             continue
@@ -52,20 +55,28 @@ def _says_nothing(numbers: Floats) -> bool:
     return not len(known) or (len(known) == len(numbers) and bool((known == known[0]).all()))
 
 
-def _numbers(column: Any) -> tuple[Floats, bool]:
+def numbers_of_feature(column: Any) -> tuple[Floats, bool]:
+    """A plain feature as numbers, NaN where it is missing, and whether they are codes of texts.
+
+    A text that says when is a time in microseconds; another with many values is a code too, but not said to be one.
+    """
     kind = column.type
     if types.is_null(kind):
         return np.full(len(column), np.nan), False
     if not is_text(kind):
         return _floats(column.cast(pa.int8()) if types.is_boolean(kind) else column), False
+    times = _times(column)
+    if times is not None:
+        return times, False
     codes = column.combine_chunks().dictionary_encode()
     chunks = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
-    is_few = len(chunks.dictionary) <= CATEGORIES_MAX
-    times = None if is_few else _times(column)
-    return (_floats(chunks.indices), is_few) if times is None else (times, False)
+    return _floats(chunks.indices), len(chunks.dictionary) <= CATEGORIES_MAX
 
 
 def _times(column: Any) -> Floats | None:
+    first = column.drop_null().slice(0, 1).to_pylist()
+    if not first or not DATE_BEGINS.match(first[0]):
+        return None
     try:
         return _floats(pc.utf8_rtrim(column, "Z").cast(pa.timestamp("us")).cast(pa.int64()))
     except pa.ArrowInvalid:
