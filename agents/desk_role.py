@@ -26,8 +26,9 @@ from agents.settings import Settings
 from review.console.app import create_app
 from review.outcomes import Expired, Settled
 from schemas.codec import encode
+from schemas.sign_out import SignOut
 from schemas.task import Task
-from schemas.topics import CORRECTIONS, REVIEW_ALERTS, REVIEW_EVENTS, REVIEW_OPINIONS, Topic
+from schemas.topics import CORRECTIONS, REVIEW_ALERTS, REVIEW_EVENTS, REVIEW_OPINIONS, SIGN_OUTS, Topic
 from schemas.wire import Wire
 from streams.app import AppRecord, raw_topic
 from streams.hearing import hearing
@@ -45,6 +46,8 @@ TICK_SECONDS = 0.5
 ARCHIVE_SECONDS = 30.0
 ARCHIVED_AT_ONCE_MAX = 2_000
 SENT_AT_ONCE_MAX = 500
+SIGN_OUT_SECONDS_MAX = 10.0
+"""How long a sign-out waits for Kafka; then the person is told that it does not last yet."""
 UNSENT_MAX = 100_000
 """Messages kept while Kafka does not take them; beyond it people's answers are refused instead."""
 
@@ -95,7 +98,7 @@ class Sender:
     def __init__(self, app: Any, settings: Settings) -> None:
         self._topics = {
             topic.name: raw_topic(app, settings.kafka, topic)
-            for topic in (REVIEW_EVENTS, REVIEW_ALERTS, REVIEW_OPINIONS, CORRECTIONS)
+            for topic in (REVIEW_EVENTS, REVIEW_ALERTS, REVIEW_OPINIONS, CORRECTIONS, SIGN_OUTS)
         }
         self._unsent: deque[tuple[Topic, str, bytes | None]] = deque()
         self._lock = asyncio.Lock()
@@ -110,6 +113,16 @@ class Sender:
         if len(self._unsent) >= UNSENT_MAX:
             raise ConnectionError("Kafka takes nothing at the moment; nothing was changed, try again later")
         self._unsent.append((topic, key, None if value is None else encode(value)))
+
+    async def tell_sign_out(self, sign_out: SignOut) -> None:
+        """Send the end of a session; returns when Kafka has it. Raises ConnectionError otherwise; it is kept then."""
+        self.put(SIGN_OUTS, sign_out.person, sign_out)
+        try:
+            await asyncio.wait_for(asyncio.shield(self.flush()), SIGN_OUT_SECONDS_MAX)
+        except TimeoutError as error:
+            raise ConnectionError("Kafka does not answer") from error
+        if self._unsent:
+            raise ConnectionError("Kafka takes nothing at the moment")
 
     @property
     def is_behind(self) -> bool:
@@ -149,14 +162,26 @@ def add_desk(plan: Plan) -> None:
     plan.add_loop("loop watch", watch.run)
     plan.add_loop("lag", watch.run_lag)
     plan.add_loop("desk: log", lambda stop: relay.run(listener, stop))
-    plan.app.task(relay.attach)
     sender = Sender(plan.app, settings)
     _add_agents(plan.app, settings, state)
     _add_settling(plan.app, state, sender)
     _add_archiving(plan.app, state, sender, plan.warehouse())
-    console = create_app(LiveDesk(state, watch, sender.send), settings=settings.console, metrics=exposition)
+    console = create_app(
+        LiveDesk(state, watch, sender.send),
+        settings=settings.console,
+        metrics=exposition,
+        signed_out=state.signed_out,
+        tell_sign_out=sender.tell_sign_out,
+    )
+    console.on_startup.append(relay.attach)  # before it answers: a session that ends elsewhere ends here
     serve_asgi(
-        plan.app, console, host=settings.console.host, port=settings.console.port, access_log=False, lifespan="on"
+        plan.app,
+        console,
+        host=settings.console.host,
+        port=settings.console.port,
+        access_log=False,
+        lifespan="on",
+        proxy_headers=False,  # the console's own setting says whose to believe
     )
 
 

@@ -10,6 +10,7 @@ import structlog
 
 from agents.log_values import handler_of, hear_person, read
 from agents.settings import Settings
+from review.console.signed_out import SignedOut
 from review.outcomes import Expired, QueueEvent, Settled
 from review.queue import Queue
 from schemas.alert import Alert
@@ -17,6 +18,7 @@ from schemas.manifest import CANDIDATE, Manifest
 from schemas.opinion import Opinion
 from schemas.person import Person
 from schemas.reference import Reference
+from schemas.sign_out import SignOut
 from schemas.task import Task
 from streams.records import Record
 
@@ -40,6 +42,7 @@ class DeskState:
     settings: Settings
     queue: Queue
     now_ms: Callable[[], int]
+    signed_out: SignedOut
     alerts: OrderedDict[str, list[Alert]] = dataclasses.field(default_factory=OrderedDict)
     people: dict[str, Person] = dataclasses.field(default_factory=dict)
     references: dict[str, Reference] = dataclasses.field(default_factory=dict)
@@ -51,7 +54,12 @@ class DeskState:
     @classmethod
     def new(cls, settings: Settings, now_ms: Callable[[], int]) -> DeskState:
         """An empty desk."""
-        return cls(settings, Queue(settings.queue, settings.agreement), now_ms)
+        return cls(
+            settings,
+            Queue(settings.queue, settings.agreement),
+            now_ms,
+            SignedOut(settings.console.session_seconds_max),
+        )
 
     def hear_task(self, data: bytes | None, *, replayed: bool = False) -> None:
         """A task, or a new revision of it; expired ones that had to make room are kept to be told.
@@ -108,6 +116,12 @@ class DeskState:
         """An account, or the end of one."""
         hear_person(self.people, data, key)
 
+    def hear_sign_out(self, data: bytes | None) -> None:
+        """The end of a session, or of all of a person's."""
+        sign_out = read(SignOut, data)
+        if sign_out is not None:
+            self.signed_out.hear(sign_out, self.now_ms())
+
     def hear_reference(self, data: bytes | None) -> None:
         """A reference that is in charge now."""
         reference = read(Reference, data)
@@ -125,6 +139,7 @@ class DeskState:
         return {
             "alerts": self.hear_alert,
             "people": self.hear_person,
+            "sign.outs": self.hear_sign_out,
             "references": self.hear_reference,
             "models": self.hear_manifest,
         }

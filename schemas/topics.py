@@ -18,6 +18,7 @@ from schemas.prediction import Prediction
 from schemas.reference import Reference
 from schemas.reject import Reject
 from schemas.setting import Setting
+from schemas.sign_out import SignOut
 from schemas.task import Task
 from schemas.verdict import Verdict
 from schemas.wire import Wire
@@ -40,6 +41,7 @@ __all__ = [
     "GATES",
     "REFERENCES",
     "PEOPLE",
+    "SIGN_OUTS",
     "SETTINGS",
     "AUDIT",
     "Topic",
@@ -80,6 +82,7 @@ MODEL_CHUNKS: Final = Topic("model.chunks", "model/version/n", None, compact=Tru
 GATES: Final = Topic("gates", "model", GateStep, single_partition=True)
 REFERENCES: Final = Topic("references", "model", Reference, compact=True, single_partition=True)
 PEOPLE: Final = Topic("people", "person_id", Person, compact=True, single_partition=True)
+SIGN_OUTS: Final = Topic("sign.outs", "person_id", SignOut, retain_seconds=31 * DAY, single_partition=True)
 SETTINGS: Final = Topic("settings", "setting_id", Setting, compact=True, single_partition=True)
 AUDIT: Final = Topic("audit", "who", AuditEntry, single_partition=True)
 
@@ -100,6 +103,7 @@ ALL_TOPICS: Final = (
     GATES,
     REFERENCES,
     PEOPLE,
+    SIGN_OUTS,
     SETTINGS,
     AUDIT,
 )

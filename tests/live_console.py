@@ -73,6 +73,7 @@ class LiveConsole:
             settings=ConsoleSettings(**({"secret": SECRET} | console)),
             metrics=lambda: b"watchloop_up 1\n",
             clock=self.clock,
+            signed_out=self.state.signed_out,
         )
         for one in (person("wilhelmina", "reviewer"), person("ottokar", "reviewer"), person("ada", "admin")):
             self.state.hear_person(encode(one))

@@ -12,7 +12,7 @@ from typing import Annotated, Any, cast
 import msgspec
 import typer
 
-from schemas.person import Role
+from schemas.person import Person, Role
 from streams.settings import KafkaSettings
 from watchloop.cli_query import analyst
 from watchloop.cli_shared import Config, Data, said, settings_of_running
@@ -24,6 +24,9 @@ __all__ = ["add_to"]
 HERE = pathlib.Path("data")
 ANSWER_SECONDS_MAX = 5.0
 Json = Annotated[bool, typer.Option("--json", help="Print JSON; times are epoch milliseconds.")]
+Password = Annotated[
+    str | None, typer.Option(help="At least 12 characters; made and printed if not given; - reads it from stdin.")
+]
 ROLES: tuple[Role, ...] = ("reviewer", "on-call", "admin")
 
 topics = typer.Typer(help="The Kafka topics of watchloop.", no_args_is_help=True)
@@ -123,7 +126,7 @@ def add_user(
     person: str,
     role: Annotated[list[str], typer.Option(help="reviewer, on-call or admin; may be repeated.")],
     name: str = "",
-    password: Annotated[str | None, typer.Option(help="Made and printed if not given; - reads it from stdin.")] = None,
+    password: Password = None,
     data: Data = HERE,
     config: Config = None,
 ) -> None:
@@ -135,7 +138,7 @@ def add_user(
         raise WatchloopError(f"there is no role {unknown[0]!r}; there are {', '.join(ROLES)}")
     kafka = kafka_of(config, data)
     known = read_people(kafka).get(person)
-    chosen = sys.stdin.readline().rstrip("\n") if password == "-" else password or secrets.token_urlsafe(12)  # noqa: S105
+    chosen = chosen_password(password)
     try:
         account = person_of(
             person, chosen, cast("Sequence[Role]", role), name=name, version=known.version + 1 if known else 0
@@ -146,17 +149,43 @@ def add_user(
     print_line(f"{person} may sign in" + ("" if password else f" with {chosen}"))
 
 
+@users.command("passwd", epilog="Example: watchloop users passwd ada")
+@said
+def change_password(person: str, password: Password = None, data: Data = HERE, config: Config = None) -> None:
+    """Change somebody's password, which ends their sessions; name and roles stay."""
+    from watchloop.people import with_password, write_people
+
+    kafka = kafka_of(config, data)
+    known, chosen = known_person(kafka, person), chosen_password(password)
+    try:
+        changed = with_password(known, chosen)
+    except ValueError as error:
+        raise WatchloopError(str(error)) from error
+    write_people(kafka, [changed])
+    print_line(f"the password of {person} is changed" + ("" if password else f" to {chosen}"))
+
+
+@users.command("sign-out", epilog="Example: watchloop users sign-out ada")
+@said
+def sign_out_user(person: str, data: Data = HERE, config: Config = None) -> None:
+    """End every session of somebody, who may then sign in again."""
+    from watchloop.people import sign_out
+
+    kafka = kafka_of(config, data)
+    sign_out(kafka, known_person(kafka, person).person_id)
+    print_line(f"{person} is signed out everywhere")
+
+
 @users.command("disable", epilog="Example: watchloop users disable ada")
 @said
 def disable_user(person: str, data: Data = HERE, config: Config = None) -> None:
     """Keep somebody out."""
-    from watchloop.people import read_people, write_people
+    from watchloop.people import sign_out, write_people
 
     kafka = kafka_of(config, data)
-    known = read_people(kafka).get(person)
-    if known is None:
-        raise WatchloopError(f"there is no account {person!r}; watchloop users list shows them")
+    known = known_person(kafka, person)
     write_people(kafka, [msgspec.structs.replace(known, disabled=True, version=known.version + 1)])
+    sign_out(kafka, person)
     print_line(f"{person} may not sign in any more")
 
 
@@ -169,6 +198,23 @@ def check(as_json: Json = False, data: Data = HERE, config: Config = None) -> No
     print_rows([msgspec.to_builtins(one) for one in found], as_json=as_json)
     if not all(one.ok for one in found):
         raise typer.Exit(1)
+
+
+def known_person(kafka: KafkaSettings, person: str) -> Person:
+    """The account of this id. Raises WatchloopError where there is none."""
+    from watchloop.people import read_people
+
+    known = read_people(kafka).get(person)
+    if known is None:
+        raise WatchloopError(f"there is no account {person!r}; watchloop users list shows them")
+    return known
+
+
+def chosen_password(password: str | None) -> str:
+    """The password that was given, on standard input for ``-``; one made up where none was."""
+    if password == "-":  # noqa: S105
+        return sys.stdin.readline().rstrip("\n")
+    return password or secrets.token_urlsafe(12)
 
 
 def kafka_of(config: pathlib.Path | None, data: pathlib.Path) -> KafkaSettings:

@@ -5,29 +5,42 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from agents.log_values import hear_person
 from review.console.passwords import hash_password
 from schemas.person import Person, Role
-from schemas.topics import PEOPLE
+from schemas.sign_out import SignOut
+from schemas.topics import PEOPLE, SIGN_OUTS
 from streams.outbox import Outbox
 from streams.reader import LogReader
 from streams.records import Record
 from streams.settings import KafkaSettings
 
-__all__ = ["person_of", "read_people", "write_people"]
+__all__ = ["person_of", "read_people", "sign_out", "with_password", "write_people"]
 
 
 def person_of(
     person_id: str, password: str, roles: Sequence[Role], *, name: str = "", simulated: bool = False, version: int = 0
 ) -> Person:
-    """An account with this password; ValueError where the password is too short or too long."""
+    """An account with this password; ValueError where the password is too short, too long, or easy to guess."""
     return Person(
         person_id=person_id,
         name=name,
         roles=tuple(roles),
-        password_hash=hash_password(password),
+        password_hash=hash_password(password, about=(person_id, name)),
         simulated=simulated,
         version=version,
+        changed_at=time.time_ns() // 1_000_000,
+    )
+
+
+def with_password(person: Person, password: str) -> Person:
+    """The account with another password; ValueError as for ``person_of``."""
+    return msgspec.structs.replace(
+        person,
+        password_hash=hash_password(password, about=(person.person_id, person.name)),
+        version=person.version + 1,
         changed_at=time.time_ns() // 1_000_000,
     )
 
@@ -37,6 +50,13 @@ def write_people(kafka: KafkaSettings, people: Iterable[Person]) -> None:
     outbox = Outbox(kafka)
     for person in people:
         outbox.send(PEOPLE, person.person_id, person)
+    outbox.flush()
+
+
+def sign_out(kafka: KafkaSettings, person_id: str) -> None:
+    """End every session that a person has begun so far."""
+    outbox = Outbox(kafka)
+    outbox.send(SIGN_OUTS, person_id, SignOut(person=person_id, ended_at=time.time_ns() // 1_000_000))
     outbox.flush()
 
 

@@ -88,10 +88,17 @@ async def post_session(
     return view_of(person)
 
 
-@delete("/session", summary="Sign out", operation_id="signOut", tags=["session"])
-async def delete_session(request: ConsoleRequest) -> None:
-    """End the session; without one, nothing happens."""
-    end_session(request)
+@delete(
+    "/session",
+    summary="Sign out",
+    description="Ends the session for good; without one, nothing happens. `everywhere` ends all of the person.",
+    operation_id="signOut",
+    tags=["session"],
+    responses=refusals(s400=MALFORMED, s503="Signed out, but a restart may not know it."),
+)
+async def delete_session(request: ConsoleRequest, everywhere: bool = False) -> None:
+    """End the session, or all of this person."""
+    await end_session(request, everywhere=everywhere)
 
 
 @get(

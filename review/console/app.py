@@ -15,18 +15,22 @@ from litestar.middleware import DefineMiddleware
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.static_files import create_static_files_router
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from review.console import passwords
 from review.console.api import api_router
-from review.console.context import Console
+from review.console.context import Console, TellSignOut, keep_in_memory
+from review.console.cookies import send_device_cookie
 from review.console.desk import Desk
 from review.console.headers import security_headers
+from review.console.hosts import HostCheck
 from review.console.pages import page_handlers
 from review.console.problems import on_failure, on_http_error
 from review.console.schema_page import SchemaPage
 from review.console.service import get_health, get_metrics
 from review.console.session import PersonMiddleware, session_config
 from review.console.settings import ConsoleSettings
+from review.console.signed_out import SignedOut
 from review.console.templating import FOLDER
 
 __all__ = ["create_app"]
@@ -49,18 +53,28 @@ def create_app(
     settings: ConsoleSettings,
     metrics: Callable[[], bytes] | None,
     clock: Callable[[], int] = wall_clock,
+    signed_out: SignedOut | None = None,
+    tell_sign_out: TellSignOut = keep_in_memory,
 ) -> Litestar:
     """The console over this desk.
 
     ``metrics`` returns Prometheus text for /metrics, which is 404 without it. ``clock`` returns epoch milliseconds.
+    ``signed_out`` knows which sessions have ended, ``tell_sign_out`` makes the end of one last over a restart.
     """
-    console = Console(desk=desk, settings=settings, metrics=metrics, clock=clock)
-    return Litestar(
+    console = Console(
+        desk=desk,
+        settings=settings,
+        metrics=metrics,
+        clock=clock,
+        signed_out=SignedOut(settings.session_seconds_max) if signed_out is None else signed_out,
+        tell_sign_out=tell_sign_out,
+    )
+    app = Litestar(
         route_handlers=[api_router(), *page_handlers(), get_health, get_metrics, static_router()],
         state=State({"console": console}),
         middleware=[session_config(console).middleware, DefineMiddleware(PersonMiddleware, exclude=["^/static/"])],
         csrf_config=csrf_config(console),
-        before_send=[security_headers(settings)],
+        before_send=[security_headers(settings), send_device_cookie],
         exception_handlers={HTTPException: on_http_error, Exception: on_failure},
         openapi_config=openapi_config(),
         request_max_body_size=settings.body_bytes_max,
@@ -68,6 +82,11 @@ def create_app(
         logging_config=None,
         debug=False,
     )
+    # Before anything looks at a request: a Host header of another site, or one that cannot be read, goes no further.
+    app.asgi_handler = HostCheck(app.asgi_handler, settings)
+    if settings.trusted_proxies:
+        app.asgi_handler = ProxyHeadersMiddleware(app.asgi_handler, list(settings.trusted_proxies))  # type: ignore[arg-type, assignment]
+    return app
 
 
 def csrf_config(console: Console) -> CSRFConfig:

@@ -1,51 +1,98 @@
-"""How often a sign-in may fail before the next attempt has to wait."""
+"""How often a sign-in may fail before the next attempt has to wait, and for how long."""
 
 from __future__ import annotations
 
 import collections
 import math
+from typing import Final
 
 __all__ = ["Attempts"]
+
+DOUBLINGS_MAX: Final = 32
+"""Failures past the allowed ones that are told apart: the wait has reached its bound long before."""
 
 
 class Attempts:
     """Counts attempts by key (a person, an address); an attempt counts as failed until it is known to be right.
 
-    Counting first and forgiving later means that a hundred attempts sent at once are not a hundred guesses. A key is
-    forgotten ``wait_seconds`` after its latest attempt; past ``entries_max`` keys the one unused for longest goes.
+    After ``failures_max`` failures each next one waits: ``wait_seconds`` the first time, twice as long after every
+    further failure, at most ``wait_seconds_max``. A key is forgotten ``forget_seconds`` after its latest attempt.
+
+    Counting first and forgiving later means that a hundred attempts sent at once are not a hundred guesses. Past
+    ``entries_max`` keys one of those with the fewest failures goes, the one unused for longest: inventing names does
+    not make the counter of a real one be forgotten.
     """
 
-    def __init__(self, *, failures_max: int, wait_seconds: float, entries_max: int) -> None:
+    def __init__(
+        self,
+        *,
+        failures_max: int,
+        wait_seconds: float,
+        entries_max: int,
+        wait_seconds_max: float = 3_600.0,
+        forget_seconds: float = 86_400.0,
+    ) -> None:
         self._failures_max = failures_max
         self._wait_seconds = wait_seconds
+        self._wait_seconds_max = max(wait_seconds, wait_seconds_max)
+        self._forget_seconds = max(forget_seconds, self._wait_seconds_max)
         self._entries_max = entries_max
-        self._entries: collections.OrderedDict[str, tuple[int, float]] = collections.OrderedDict()
+        self._levels: list[collections.OrderedDict[str, float]] = [
+            collections.OrderedDict() for _ in range(failures_max + DOUBLINGS_MAX + 1)
+        ]
+        self._failures: dict[str, int] = {}
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._failures)
+
+    def wait(self, key: str, now_seconds: float) -> int:
+        """0 if an attempt may be made; otherwise the whole seconds to wait."""
+        failures = self._failures.get(key, 0)
+        if failures < self._failures_max:
+            return 0
+        latest = self._levels[failures][key]
+        if now_seconds - latest >= self._forget_seconds:
+            self.forget(key)
+            return 0
+        doubled = self._wait_seconds * 2.0 ** (failures - self._failures_max)
+        return max(0, math.ceil(latest + min(doubled, self._wait_seconds_max) - now_seconds))
+
+    def count(self, key: str, now_seconds: float) -> None:
+        """An attempt is made; it counts as failed until somebody knows better."""
+        failures = self._failures.get(key, 0)
+        if failures and now_seconds - self._levels[failures][key] >= self._forget_seconds:
+            failures = 0
+        self._put(key, min(failures + 1, len(self._levels) - 1), now_seconds)
+        while len(self._failures) > self._entries_max:
+            level = next(level for level in self._levels if level)
+            del self._failures[level.popitem(last=False)[0]]
 
     def take(self, key: str, now_seconds: float) -> int:
         """0 if an attempt may be made, which is then counted; otherwise the whole seconds to wait."""
-        failures, latest = self._entries.get(key, (0, now_seconds))
-        wait_seconds = latest + self._wait_seconds - now_seconds
-        if wait_seconds <= 0:
-            failures = 0
-        if failures >= self._failures_max:
-            return math.ceil(wait_seconds)
-        self._entries[key] = (failures + 1, now_seconds)
-        self._entries.move_to_end(key)
-        while len(self._entries) > self._entries_max:
-            self._entries.popitem(last=False)
-        return 0
+        wait_seconds = self.wait(key, now_seconds)
+        if not wait_seconds:
+            self.count(key, now_seconds)
+        return wait_seconds
+
+    def exhaust(self, key: str, now_seconds: float) -> None:
+        """As if every allowed attempt had failed."""
+        self._put(key, max(self._failures.get(key, 0), self._failures_max), now_seconds)
 
     def give_back(self, key: str) -> None:
         """The latest attempt was right and does not count."""
-        failures, latest = self._entries.get(key, (0, 0.0))
+        failures = self._failures.get(key, 0)
         if failures > 1:
-            self._entries[key] = (failures - 1, latest)
+            self._put(key, failures - 1, self._levels[failures][key])
         else:
-            self._entries.pop(key, None)
+            self.forget(key)
 
     def forget(self, key: str) -> None:
         """The person is who they say: none of the failures count any more."""
-        self._entries.pop(key, None)
+        failures = self._failures.pop(key, 0)
+        if failures:
+            del self._levels[failures][key]
+
+    def _put(self, key: str, failures: int, now_seconds: float) -> None:
+        self.forget(key)
+        self._failures[key] = failures
+        self._levels[failures][key] = now_seconds

@@ -54,6 +54,6 @@ async def post_sign_in(request: ConsoleRequest) -> Response[str]:
 
 @post("/sign-out", include_in_schema=False)
 async def post_sign_out(request: ConsoleRequest) -> Response[str]:
-    """End the session."""
-    end_session(request)
+    """End the session; with the field ``everywhere``, all sessions of this person."""
+    await end_session(request, everywhere=bool(await field(request, "everywhere")))
     return redirect("/sign-in")

@@ -1,47 +1,118 @@
-"""Passwords: argon2id hashes (RFC 9106), made and checked away from the event loop."""
+"""Passwords: which are taken, and argon2id hashes (RFC 9106), made and checked away from the event loop."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
+import re
 import secrets
+from collections.abc import Collection
+from typing import Any, Final
 
 import argon2
-from argon2.exceptions import InvalidHashError, VerificationError, VerifyMismatchError
+from argon2.exceptions import VerificationError
 
-__all__ = ["PASSWORD_CHARS_MAX", "PASSWORD_CHARS_MIN", "hash_password", "verify", "verify_in_thread"]
+__all__ = ["PASSWORD_CHARS_MAX", "PASSWORD_CHARS_MIN", "hash_password", "problem_of", "verify", "verify_in_thread"]
 
-PASSWORD_CHARS_MIN = 8
-PASSWORD_CHARS_MAX = 200
+PASSWORD_CHARS_MIN: Final = 12
+PASSWORD_CHARS_MAX: Final = 200
+GUESSES_MIN: Final = 10**8
+"""Guesses that a password must withstand, by zxcvbn's estimate: its "safely unguessable"."""
+OWN_CHARS_MIN: Final = 6
+"""Letters and digits of a password beside the names of the person and of the program."""
+EXPECTED: Final = "expected for example four words with nothing in common"
+GUESSED_CHARS_MAX: Final = 72
+"""What zxcvbn looks at, from the beginning: its time grows faster than the length."""
+MEMORY_KIB_MAX: Final = 1024 * 1024
+TIME_COST_MAX: Final = 100
+PARALLELISM_MAX: Final = 64
+"""What a hash may cost to check; one that asks for more is nobody's, and would hold up all who sign in."""
 
 _hasher = argon2.PasswordHasher()  # the library's default is RFC 9106's profile for 64 MiB of memory
 
 
-def hash_password(password: str) -> str:
+def hash_password(password: str, *, about: Collection[str] = ()) -> str:
     """The argon2id hash of a password, salt and parameters included; takes tens of milliseconds.
 
-    Raises ValueError for one that is shorter than ``PASSWORD_CHARS_MIN`` or longer than ``PASSWORD_CHARS_MAX``.
+    ``about`` are words that somebody who guesses would try: the person's id and name. Raises ValueError, which says
+    what is wrong, for a password that has a ``problem_of``.
+    """
+    problem = problem_of(password, about=about)
+    if problem:
+        raise ValueError(f"password: {problem}")
+    return _hasher.hash(password)
+
+
+def problem_of(password: str, *, about: Collection[str] = ()) -> str:
+    """Why a password is not taken, empty where it is: after NIST SP 800-63B its length counts, and that it is not among
+    those that are tried first; which kinds of characters it has does not.
+
+    >>> problem_of("password1234")
+    'too easy to guess (a common password, or much like one); expected for example four words with nothing in common'
     """
     if not PASSWORD_CHARS_MIN <= len(password) <= PASSWORD_CHARS_MAX:
-        message = f"password: has {len(password)} characters, expected {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX}"
-        raise ValueError(message)
-    return _hasher.hash(password)
+        return f"has {len(password)} characters, expected {PASSWORD_CHARS_MIN} to {PASSWORD_CHARS_MAX}"
+    try:
+        password.encode()
+    except UnicodeEncodeError:
+        return "has a character that is none (a lone surrogate), expected text"
+    from zxcvbn import zxcvbn  # half a second to import, for who sets a password alone
+
+    words = [word for text in (*about, "watchloop") for word in (text, *re.split(r"[\W_]+", text)) if word]
+    rest = password.casefold()
+    for word in sorted(words, key=len, reverse=True):
+        rest = rest.replace(word.casefold(), "")
+    if sum(map(str.isalnum, rest)) < OWN_CHARS_MIN:
+        return f"is little more than the name of the person or of the program; {EXPECTED}"
+    found: dict[str, Any] = zxcvbn(password[:GUESSED_CHARS_MAX], user_inputs=words, max_length=GUESSED_CHARS_MAX)
+    if found["guesses"] >= GUESSES_MIN:
+        return ""
+    warning = str((found.get("feedback") or {}).get("warning") or "").rstrip(".")
+    reason = REASONS.get(warning, warning[:1].lower() + warning[1:]) or "too few guesses find it"
+    return f"too easy to guess ({reason}); {EXPECTED}"
+
+
+REASONS: Final = dict.fromkeys(
+    (
+        "This is a top-10 common password",
+        "This is a top-100 common password",
+        "This is a very common password",
+        "This is similar to a commonly used password",
+    ),
+    "a common password, or much like one",
+)
 
 
 def verify(password_hash: str | None, password: str) -> bool:
     """Whether this password has this hash; None, for an unknown person, takes as long and is always False.
 
-    A hash that cannot be read, or a password past the limit, is False too.
+    A hash that cannot be read or costs too much to check, or a password past the limit, is False too.
     """
     if len(password) > PASSWORD_CHARS_MAX:
         return False
+    usable = password_hash is not None and is_affordable(password_hash)
+    with contextlib.suppress(VerificationError, ValueError):
+        return _hasher.verify(password_hash if usable and password_hash else hash_of_nobody(), password) and usable
+    return False
+
+
+def is_affordable(password_hash: str) -> bool:
+    """Whether a hash is one, and asks for no more memory and time than is reasonable."""
     try:
-        return _hasher.verify(password_hash or hash_of_nobody(), password) and password_hash is not None
-    except (VerifyMismatchError, VerificationError, InvalidHashError):
+        parameters = argon2.extract_parameters(password_hash)
+    except ValueError:
         return False
+    return (
+        parameters.memory_cost <= MEMORY_KIB_MAX
+        and parameters.time_cost <= TIME_COST_MAX
+        and parameters.parallelism <= PARALLELISM_MAX
+    )
 
 
-async def verify_in_thread(password_hash: str | None, password: str, *, turns: asyncio.Semaphore) -> bool:
+async def verify_in_thread(
+    password_hash: str | None, password: str, *, turns: contextlib.AbstractAsyncContextManager[None]
+) -> bool:
     """``verify`` in a thread, as many at the same time as there are turns."""
     async with turns:
         return await asyncio.to_thread(verify, password_hash, password)

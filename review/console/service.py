@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import ipaddress
-
 from litestar import get
 from litestar.exceptions import NotFoundException, PermissionDeniedException
 from litestar.response import Response
 
 from review.console.context import console_of
+from review.console.hosts import is_loopback_address
 from review.console.session import ConsoleRequest
 
 __all__ = ["get_health", "get_metrics"]
 
+FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-real-ip"})
 PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -40,9 +40,6 @@ def is_admin(request: ConsoleRequest) -> bool:
 
 
 def is_loopback(request: ConsoleRequest) -> bool:
-    """Whether the request comes from this machine."""
-    host = request.client.host if request.client else ""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+    """Whether the request comes from this machine, and not through a proxy on it."""
+    forwarded = not FORWARDED.isdisjoint(request.headers.keys())
+    return not forwarded and request.client is not None and is_loopback_address(request.client.host)

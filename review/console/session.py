@@ -8,15 +8,22 @@ from typing import Any
 
 from litestar.connection import Request
 from litestar.datastructures import State
-from litestar.exceptions import NotAuthorizedException, PermissionDeniedException, TooManyRequestsException
+from litestar.exceptions import (
+    HTTPException,
+    NotAuthorizedException,
+    PermissionDeniedException,
+    TooManyRequestsException,
+)
 from litestar.handlers import BaseRouteHandler
 from litestar.middleware import AbstractAuthenticationMiddleware, AuthenticationResult
-from litestar.middleware.session.client_side import CookieBackendConfig
 from litestar.types import Guard
 
 from review.console import passwords
 from review.console.context import Connection, Console, console_of
+from review.console.cookies import SessionConfig, set_device_cookie
+from review.console.guessing import TurnsTaken
 from schemas.person import Person, Role
+from schemas.sign_out import SignOut
 
 __all__ = ["ConsoleRequest", "PersonMiddleware", "end_session", "needs", "session_config", "sign_in", "signed_in"]
 
@@ -30,9 +37,9 @@ ROLES_ENOUGH: dict[Role, frozenset[Role]] = {
 """Which roles may do what needs a role: on call may review, an admin may do everything."""
 
 
-def session_config(console: Console) -> CookieBackendConfig:
+def session_config(console: Console) -> SessionConfig:
     """Sessions live in the browser, encrypted (AES-256-GCM): they survive a restart and take no memory here."""
-    return CookieBackendConfig(
+    return SessionConfig(
         secret=console.key("sessions"),
         key=console.cookie_name("session"),
         max_age=console.settings.session_idle_seconds,
@@ -59,7 +66,7 @@ async def person_of(connection: Connection) -> Person | None:
     if not (isinstance(person_id, str) and isinstance(session_id, str) and isinstance(since, int)):
         return None
     age_seconds = (console.clock() - since) / 1000
-    if session_id in console.signed_out or age_seconds > console.settings.session_seconds_max:
+    if age_seconds > console.settings.session_seconds_max or console.signed_out.has_ended(person_id, session_id, since):
         return None
     person = await console.desk.person(person_id)
     if person is None or person.disabled or session.get("password") != password_mark(person):
@@ -75,40 +82,59 @@ def password_mark(person: Person) -> str:
 async def sign_in(request: ConsoleRequest, person_id: str, password: str) -> Person | None:
     """Check a password and open a session; None if either is wrong, without saying which.
 
-    Raises TooManyRequestsException, with Retry-After, where a person or an address has failed too often.
+    Raises TooManyRequestsException, with Retry-After, where too many attempts have failed, or wait already.
     """
-    console = console_of(request)
-    now_seconds = console.clock() / 1000
-    address = request.client.host if request.client else ""
-    wait_seconds = console.by_address.take(address, now_seconds) or console.by_person.take(person_id, now_seconds)
-    if wait_seconds:
-        raise TooManyRequestsException(
-            f"too many failed sign-ins; try again in {wait_seconds} seconds", headers={"Retry-After": str(wait_seconds)}
-        )
+    console, address = console_of(request), request.client.host if request.client else ""
+    cookie = request.cookies.get(console.cookie_name("device"), "")
+    attempt = console.guessing.begin(person_id, address, cookie, console.clock())
+    if isinstance(attempt, int):
+        raise too_many(f"too many failed sign-ins; try again in {attempt} seconds", attempt)
     person = await console.desk.person(person_id)
-    password_hash = person.password_hash if person else None
-    right = await passwords.verify_in_thread(password_hash, password, turns=console.password_turns)
+    turns = console.turns_of_known if attempt.allowance == "device" else console.turns
+    try:
+        right = await passwords.verify_in_thread(person.password_hash if person else None, password, turns=turns)
+    except TurnsTaken as error:
+        raise too_many("too many people sign in at the moment; try again in a second", 1) from error
     if person is None or not right or person.disabled:
+        console.guessing.was_wrong(attempt, console.clock())
         return None
-    console.by_person.forget(person_id)
-    console.by_address.give_back(address)
+    set_device_cookie(request, console.guessing.was_right(attempt, console.clock()))
     request.set_session(
         {
             "id": secrets.token_hex(16),
             "person": person.person_id,
-            "since": console.clock(),
+            "since": max(console.clock(), console.signed_out.earliest(person.person_id)),
             "password": password_mark(person),
         }
     )
     return person
 
 
-def end_session(request: ConsoleRequest) -> None:
-    """Sign out: the cookie is deleted, and remembered as ended in case somebody has copied it."""
-    session_id = request.session.get("id")
-    if isinstance(session_id, str):
-        console_of(request).signed_out.add(session_id)
+def too_many(line: str, wait_seconds: int) -> TooManyRequestsException:
+    """429 with Retry-After."""
+    return TooManyRequestsException(line, headers={"Retry-After": str(wait_seconds)})
+
+
+async def end_session(request: ConsoleRequest, *, everywhere: bool = False) -> None:
+    """Sign out: the cookie is deleted, and what it was is ended for good before the answer is sent.
+
+    ``everywhere`` ends all sessions of the person. Raises HTTPException 503 where it cannot be made to last.
+    """
+    console, session = console_of(request), request.session
+    session_id, since = session.get("id"), session.get("since")
+    person, now = request.user, console.clock()
     request.clear_session()
+    if person is None or not isinstance(session_id, str) or not isinstance(since, int):
+        return
+    ended = SignOut(person=person.person_id, session_id=session_id, began_at=since, ended_at=now)
+    if everywhere:
+        ended = SignOut(person=person.person_id, ended_at=now)
+    console.signed_out.hear(ended, now)
+    try:
+        await console.tell_sign_out(ended)
+    except ConnectionError as error:
+        line = f"signed out here, but not for good: {error}; until it is, a copy of this session may live again"
+        raise HTTPException(line, status_code=503) from error
 
 
 def signed_in(connection: Connection, _: BaseRouteHandler) -> None:

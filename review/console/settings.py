@@ -11,15 +11,31 @@ from schemas.setting_checks import require_distinct, require_order
 
 __all__ = ["ConsoleSettings"]
 
+HOST_PATTERN = r"^[A-Za-z0-9.:_\[\]-]{1,255}$"
+"""A host name, or an address of IPv4 or IPv6."""
+
 
 class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How the console listens, how long people stay signed in, and what a page may hold."""
 
     host: Annotated[str, Meta(min_length=1, max_length=255)] = "127.0.0.1"
-    """Address to listen on; other than loopback, put a proxy with TLS in front and set ``secure_cookies``."""
+    """Address to listen on; other than loopback, put a proxy with TLS in front and set ``secure_cookies``, ``hosts``
+    and ``trusted_proxies``."""
 
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
     """Port to listen on; 0 takes a free one."""
+
+    hosts: Annotated[tuple[Annotated[str, Meta(pattern=HOST_PATTERN)], ...], Meta(max_length=50)] = ()
+    """Further names under which the console is reached (``desk.example.org``), without a port; a request whose Host
+    header has another one is refused with 421, so that no site can point a name of its own here (DNS rebinding).
+    ``localhost``, loopback addresses, the address that a request came to, and ``host`` always hold."""
+
+    trusted_proxies: Annotated[
+        tuple[Annotated[str, Meta(pattern=r"^[0-9A-Fa-f.:]+(/\d{1,3})?$")], ...], Meta(max_length=50)
+    ] = ()
+    """Addresses and networks (``10.0.0.0/8``) of proxies whose X-Forwarded-For and X-Forwarded-Proto hold. From anybody
+    else these headers are ignored: behind a proxy that is not named here all people share one address, and one who
+    guesses passwords makes those wait whose browser has not signed in before."""
 
     secret: Annotated[str, Meta(pattern=r"^$|^[^\n]{32,}$", max_length=1_000)] = ""
     """At least 32 characters from which the keys of sessions and CSRF tokens are derived; empty makes new keys at every
@@ -34,23 +50,33 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     session_seconds_max: Annotated[int, Meta(ge=60, le=30 * 86_400)] = 24 * 3_600
     """A session ends so long after the sign-in, whatever happened since."""
 
-    signed_out_sessions_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
-    """Ended sessions that are remembered so that their cookie cannot be used again; past it the oldest is forgotten."""
-
     sign_in_failures_max: Annotated[int, Meta(ge=1, le=1_000)] = 5
-    """Wrong passwords for one person after which the next attempt has to wait."""
+    """Wrong passwords for one person after which the next attempt has to wait; a browser, and an address, from which
+    the person has signed in before have so many of their own, so that nobody elsewhere can lock the person out."""
 
     sign_in_failures_per_address_max: Annotated[int, Meta(ge=1, le=100_000)] = 50
-    """Wrong passwords from one network address after which the next attempt has to wait."""
+    """Wrong passwords from one network address (of IPv6, one /64) after which the next attempt has to wait; browsers in
+    which the person has signed in before excepted."""
 
     sign_in_wait_seconds: Annotated[int, Meta(ge=1, le=86_400)] = 60
-    """How long it has to wait; failures older than this are forgotten."""
+    """How long it has to wait; twice as long after every further wrong password."""
+
+    sign_in_wait_seconds_max: Annotated[int, Meta(ge=1, le=86_400)] = 900
+    """The longest wait."""
+
+    sign_in_forget_seconds: Annotated[int, Meta(ge=60, le=30 * 86_400)] = 86_400
+    """Wrong passwords are forgotten so long after the latest one, and as soon as the right one comes."""
 
     sign_in_entries_max: Annotated[int, Meta(ge=10, le=1_000_000)] = 10_000
-    """Persons and addresses whose failures are counted; past it the one that failed longest ago is forgotten."""
+    """Persons, addresses and browsers whose failures are counted; past it, of those that failed least often, the one
+    that failed longest ago is forgotten."""
 
     sign_in_parallel_max: Annotated[int, Meta(ge=1, le=64)] = 2
-    """Passwords checked at the same time, 64 MiB of memory each; others wait for their turn."""
+    """Passwords checked at the same time, 64 MiB of memory each; others wait for their turn. Browsers that have signed
+    in before have one more turn of their own."""
+
+    sign_in_waiting_max: Annotated[int, Meta(ge=1, le=10_000)] = 100
+    """Passwords that wait for their turn; one more is refused with 429."""
 
     page_rows_max: Annotated[int, Meta(ge=1, le=500)] = 50
     """Rows of one page of the queue, of the alerts, and of an answer of the API."""
@@ -77,6 +103,8 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         require_order(
             self,
             ("session_idle_seconds", "session_seconds_max"),
-            ("sign_in_failures_max", "sign_in_failures_per_address_max"),
+            ("sign_in_wait_seconds", "sign_in_wait_seconds_max"),
+            ("sign_in_wait_seconds_max", "sign_in_forget_seconds"),
         )
         require_distinct("image_origins", self.image_origins)
+        require_distinct("hosts", self.hosts)

@@ -166,6 +166,12 @@ WALK: dict[tuple[str, ...], Callable[[], list[Result]]] = {
         run("users", "add", EVIL_NAME, "--role", EVIL_NAME),
     ],
     ("users", "list"): lambda: [run("users", "list"), run("users", "list", "--json")],
+    ("users", "passwd"): lambda: [
+        run("users", "passwd", EVIL_NAME),
+        run("users", "passwd", EVIL_NAME, "--password", EVIL),
+        run("users", "passwd", EVIL_NAME + "x"),
+    ],
+    ("users", "sign-out"): lambda: [run("users", "sign-out", EVIL_NAME), run("users", "sign-out", EVIL_NAME + "x")],
     ("users", "disable"): lambda: [run("users", "disable", EVIL_NAME), run("users", "disable", EVIL_NAME + "x")],
 }
 """Of each command, runs that bring hostile texts to everything it says: answers, names, and errors."""

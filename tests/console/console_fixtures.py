@@ -10,6 +10,7 @@ from litestar.testing import TestClient
 from memory_desk import Clock, MemoryDesk
 
 from review.console.app import create_app
+from review.console.context import keep_in_memory
 from review.console.settings import ConsoleSettings
 
 SECRET = "a secret of the tests, forty characters long"
@@ -35,6 +36,10 @@ async def answer_some(desk, answers=("UP", "DOWN", "UP", "UP")):
     for answer in answers:
         leased = await desk.next_task(simulated)
         await desk.answer(leased.task.task_id, simulated, answer, 2.5, "")
+
+
+ORIGIN = "http://127.0.0.1"
+"""The console answers to names of its own only."""
 
 
 class Browser:
@@ -78,9 +83,14 @@ def desk(clock):
 def make_console(desk, clock):
     """Makes a console over the desk; settings by keyword."""
 
-    def make(metrics=lambda: b"watchloop_up 1\n", **settings):
+    def make(metrics=lambda: b"watchloop_up 1\n", signed_out=None, tell_sign_out=keep_in_memory, **settings):
         return create_app(
-            desk, settings=ConsoleSettings(**({"secret": SECRET} | settings)), metrics=metrics, clock=clock
+            desk,
+            settings=ConsoleSettings(**({"secret": SECRET} | settings)),
+            metrics=metrics,
+            clock=clock,
+            signed_out=signed_out,
+            tell_sign_out=tell_sign_out,
         )
 
     return make
@@ -98,7 +108,9 @@ def visit(console):
     with contextlib.ExitStack() as stack:
 
         def make(person="", app=None):
-            browser = Browser(stack.enter_context(TestClient(app or console, raise_server_exceptions=False)))
+            browser = Browser(
+                stack.enter_context(TestClient(app or console, base_url=ORIGIN, raise_server_exceptions=False))
+            )
             if person:
                 answer = browser.sign_in(person)
                 assert answer.status_code == 200, answer.text

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from review.console.attempts import Attempts
-from review.console.context import SignedOut
 
 STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.floats(0, 40)), max_size=60)
 
@@ -54,11 +53,33 @@ def test_given_back_attempt_does_not_count():
     assert attempts.take("a", 1.0) > 0
 
 
-def test_ended_sessions_are_bounded():
-    """At sessions_max the oldest ended session is forgotten."""
-    ended = SignedOut(2)
-    for session_id in ("a", "b", "c"):
-        ended.add(session_id)
-    assert len(ended) == 2
-    assert "a" not in ended
-    assert "c" in ended
+def test_waits_double_up_to_their_bound():
+    """Whoever goes on guessing waits twice as long after every failure, and never longer than the bound."""
+    attempts = Attempts(failures_max=2, wait_seconds=10, entries_max=10, wait_seconds_max=60)
+    now, waits = 0.0, []
+    for _ in range(8):
+        while wait := attempts.take("a", now):
+            waits.append(wait)
+            now += wait
+    assert waits == [10, 20, 40, 60, 60, 60]
+
+
+def test_failures_are_forgotten_after_their_time():
+    """Five typing errors a year do not add up."""
+    attempts = Attempts(failures_max=1, wait_seconds=10, entries_max=10, wait_seconds_max=60, forget_seconds=1000)
+    attempts.take("a", 0.0)
+    attempts.take("a", 10.0)
+    assert attempts.wait("a", 10.0) == 20
+    assert attempts.take("a", 1010.0) == 0
+    assert attempts.wait("a", 1010.0) == 10
+
+
+def test_inventing_names_does_not_make_a_counter_be_forgotten():
+    """Past entries_max those go that failed least often."""
+    attempts = Attempts(failures_max=3, wait_seconds=30, entries_max=5)
+    for _ in range(3):
+        attempts.take("admin", 0.0)
+    for number in range(100):
+        attempts.take(f"invented {number}", 1.0)
+    assert attempts.wait("admin", 1.0) == 29
+    assert len(attempts) == 5

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+
 import msgspec
+import pytest
 import sample_data
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from review.console.signed_out import SESSIONS_PER_PERSON_MAX, SignedOut
+from schemas.sign_out import SignOut
 
 
 def test_right_password_opens_a_session(visit):
@@ -138,3 +146,130 @@ def test_failed_page_sign_in_shows_one_line_and_keeps_the_name(visit):
     assert "Person or password is wrong." in answer.text
     assert 'value="maria"' in answer.text
     assert "not this one" not in answer.text
+
+
+def test_a_sign_out_lasts_over_a_restart(make_console, visit, desk, clock):
+    """Another start that has heard the log refuses the copied cookie; one that has not would take it."""
+    told = []
+
+    async def tell(sign_out):
+        told.append(sign_out)
+
+    app = make_console(tell_sign_out=tell)
+    browser = visit("maria", app)
+    stolen = dict(browser.client.cookies)
+    assert browser.delete("/api/session").status_code == 204
+    (ended,) = told
+    for heard, status in (([], 200), ([ended], 401)):
+        signed_out = SignedOut(86_400)
+        for sign_out in heard:
+            signed_out.hear(sign_out, clock())
+        thief = visit(app=make_console(signed_out=signed_out))
+        for name, value in stolen.items():
+            thief.client.cookies.set(name, value)
+        assert thief.get("/api/state").status_code == status
+
+
+def test_a_sign_out_that_does_not_last_says_so(make_console, visit):
+    """The log does not take it: 503, the browser is signed out all the same, and this console refuses the cookie."""
+
+    async def tell(_):
+        raise ConnectionError("Kafka does not answer")
+
+    app = make_console(tell_sign_out=tell)
+    browser, thief = visit("maria", app), visit(app=app)
+    stolen = dict(browser.client.cookies)
+    answer = browser.delete("/api/session")
+    assert (answer.status_code, "Kafka does not answer" in answer.json()["detail"]) == (503, True)
+    assert browser.get("/api/state").status_code == 401
+    for name, value in stolen.items():
+        thief.client.cookies.set(name, value)
+    assert thief.get("/api/state").status_code == 401
+
+
+def test_signing_out_everywhere_ends_all_sessions_of_the_person_alone(visit, clock):
+    """On the page and by the API; afterwards one may sign in again, at once."""
+    for way in ("page", "api"):
+        first, second, other = visit("maria"), visit("maria"), visit("jonas")
+        if way == "page":
+            assert first.form("/sign-out", everywhere="yes").status_code == 303
+        else:
+            assert first.delete("/api/session?everywhere=true").status_code == 204
+        assert [browser.get("/api/state").status_code for browser in (first, second, other)] == [401, 401, 200]
+        assert first.sign_in("maria").status_code == 200
+        assert first.get("/api/state").status_code == 200
+        clock.pass_seconds(1)
+
+
+def test_signing_out_alone_leaves_other_browsers_in(visit):
+    """A session is one browser's."""
+    first, second = visit("maria"), visit("maria")
+    assert first.form("/sign-out").status_code == 303
+    assert [browser.get("/api/state").status_code for browser in (first, second)] == [401, 200]
+
+
+NOW = 1_772_000_000_000
+
+
+def ended(person="p", session="s", began_at=NOW - 1_000, at=NOW):
+    return SignOut(person=person, session_id=session, began_at=began_at, ended_at=at)
+
+
+def test_what_is_forgotten_of_ended_sessions_stays_ended():
+    """Past the bounds older sessions count as ended, whoever they belong to; newer ones do not."""
+    of_one = SignedOut(86_400)
+    for number in range(SESSIONS_PER_PERSON_MAX + 5):
+        of_one.hear(ended(session=f"s-{number}", began_at=NOW - 10_000 + number), NOW)
+    assert len(of_one) == SESSIONS_PER_PERSON_MAX
+    assert all(of_one.has_ended("p", f"s-{n}", NOW - 10_000 + n) for n in range(SESSIONS_PER_PERSON_MAX + 5))
+    assert not of_one.has_ended("p", "live", NOW - 10_000 + 50)
+    assert not of_one.has_ended("q", "s-0", NOW - 10_000)
+
+
+def test_people_whose_ended_sessions_are_remembered_are_bounded(monkeypatch):
+    """Beyond the bound all sessions of that age have ended: more than were asked for, never fewer."""
+    monkeypatch.setattr("review.console.signed_out.PEOPLE_MAX", 3)
+    many = SignedOut(86_400)
+    for number in range(5):
+        many.hear(ended(person=f"p{number}", began_at=NOW - 1_000 + number), NOW)
+    assert len(many) == 3
+    assert all(many.has_ended(f"p{n}", "s", NOW - 1_000 + n) for n in range(5))
+    assert not many.has_ended("p0", "live", NOW - 900)
+
+
+@given(st.permutations([ended(session=f"s{n}", began_at=NOW - n) for n in range(4)] + [ended(session="", at=NOW - 2)]))
+@settings(max_examples=30, deadline=None)
+def test_ends_of_sessions_may_come_in_any_order_and_again(told):
+    """What has ended does not depend on the order in which the log tells it."""
+    signed_out = SignedOut(86_400)
+    for sign_out in [*told, *told[:2]]:
+        signed_out.hear(sign_out, NOW)
+    assert [signed_out.has_ended("p", f"s{n}", NOW - n) for n in range(4)] == [True] * 4
+    assert [signed_out.has_ended("p", "other", NOW - n) for n in (1, 2, 3)] == [False, True, True]
+
+
+def test_an_end_in_the_far_future_locks_nobody_out():
+    """A record with an absurd time ends what has begun so far, not what will."""
+    signed_out = SignedOut(86_400)
+    signed_out.hear(ended(session="", at=253_402_300_799_999), NOW)
+    assert signed_out.has_ended("p", "s", NOW)
+    assert not signed_out.has_ended("p", "s", NOW + 1)
+    assert signed_out.earliest("p") == NOW + 1
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "x", "null", "=", "AAAA", "\u20ac", "YWRkaXRpb25hbF9hdXRoZW50aWNhdGVkX2RhdGE9", "a" * 5_000,
+     base64.b64encode(b"n" * 12 + b"additional_authenticated_data={}").decode(),
+     base64.b64encode(b"n" * 12 + b'additional_authenticated_data={"expires_at":"x"}').decode(),
+     base64.b64encode(b"n" * 12 + b'additional_authenticated_data={"expires_at":9e99}').decode(),
+     base64.b64encode(b"additional_authenticated_data=" + b"[" * 3_000).decode()],
+)  # fmt: skip
+def test_a_foreign_session_cookie_is_no_session(visit, value):
+    """Whatever it holds, it is nobody's and no fault."""
+    browser = visit()
+    names = [name for name in visit("maria").client.cookies if "session" in name]
+    assert names
+    for name in (names[0], f"{names[0]}-0", f"{names[0]}-99"):
+        answer = browser.get("/api/session", headers={"cookie": f"{name}={value}".encode()})
+        assert (answer.status_code, answer.json()["person"]) == (200, None)

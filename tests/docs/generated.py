@@ -29,6 +29,7 @@ FLOW = {
     "gates": ("LEARN", "RECORD"),
     "references": ("DRIFT", "INTAKE, DESK, DRIFT, RECORD"),
     "people": ("`watchloop users`", "DESK, RECORD"),
+    "sign.outs": ("DESK, `watchloop users`", "DESK"),
     "settings": ("reserved: nobody yet", "RECORD"),
     "audit": ("reserved: nobody yet", "RECORD"),
 }

@@ -1,0 +1,65 @@
+"""A session that was signed out stays ended: after a kill -9 of the worker, and for every other console."""
+
+from __future__ import annotations
+
+import pathlib
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from desk_worker import Worker
+from program import eventually
+
+from streams.settings import KafkaSettings
+from watchloop.people import person_of, sign_out, write_people
+
+PASSWORD = "four rainy words together"
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+def workers(tmp_path: pathlib.Path, kafka_topics: KafkaSettings) -> Iterator[list[Worker]]:
+    """Two workers with a console each, not started."""
+    write_people(kafka_topics, [person_of("ada", PASSWORD, ("admin",))])
+    made = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        made.append(Worker(tmp_path / name, kafka_topics, "desk"))
+    yield made
+    for worker in made:
+        worker.end()
+
+
+def sign_in(worker: Worker) -> httpx.Client:
+    client = httpx.Client(base_url=worker.url, trust_env=False, timeout=30)
+    client.headers["x-csrftoken"] = client.get("/api/session").json()["csrf_token"]
+    answer = client.post("/api/session", json={"person": "ada", "password": PASSWORD})
+    assert answer.status_code == 200, answer.text
+    return client
+
+
+def is_in(worker: Worker, cookies: dict[str, str]) -> bool:
+    """Whether these cookies are somebody's session there."""
+    found = httpx.get(f"{worker.url}/api/session", cookies=cookies, trust_env=False, timeout=30).json()
+    return found["person"] is not None
+
+
+def test_a_copied_cookie_stays_dead(workers: list[Worker], kafka_topics: KafkaSettings) -> None:
+    """Another console hears of it; killed in the moment in which the answer is there, the worker knows it again."""
+    one, two = (worker.start() for worker in workers)
+    first, second, third = (sign_in(one) for _ in range(3))
+    copied, killed, kept = dict(first.cookies), dict(second.cookies), dict(third.cookies)
+    assert is_in(two, copied), "sessions are good on every console"
+    assert first.delete("/api/session").status_code == 204
+    eventually("the other console refuses the cookie", lambda: not is_in(two, copied), 20, two.log)
+    assert second.delete("/api/session").status_code == 204
+    one.kill()
+    one.start()
+    assert not is_in(one, copied)
+    assert not is_in(one, killed)
+    assert is_in(one, kept)
+    sign_out(kafka_topics, "ada")
+    for worker in (one, two):
+        eventually("signed out everywhere", lambda worker=worker: not is_in(worker, kept), 20, worker.log)  # type: ignore[misc]
+    assert is_in(two, dict(sign_in(two).cookies))
