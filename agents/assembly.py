@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -57,6 +56,7 @@ def _add_intake(plan: Plan) -> None:
     from agents.catalogue import Catalogue
     from agents.intake import Intake
     from agents.recall import recall
+    from agents.triage_log import StoredStates, read_states
     from learning.signing import Keyring
     from streams.duplicates import SeenEvents
 
@@ -70,15 +70,27 @@ def _add_intake(plan: Plan) -> None:
     )
     catalogue.catch_up()
     seen = SeenEvents(worker.dedupe_span_seconds, worker.dedupe_events_max) if worker.dedupe_span_seconds else None
+    judge = _judge(settings, catalogue)
     intake = Intake(
         _reader(settings),
-        _judge(settings, catalogue),
+        judge,
         prefix=settings.kafka.prefix,
         models_max=worker.models_max,
         events_max=worker.message_events_max,
         elements_max=worker.batch_elements_max,
         seen=seen,
     )
+
+    def assigned(places: list[Place]) -> dict[tuple[str, int], int]:
+        partitions = {place.partition for place in places}
+        states = read_states(settings.kafka) if partitions else StoredStates()
+        judge.carry(
+            plan.slot,
+            partitions,
+            states.inherited(partitions, lambda model: settings.model(model).triage),
+        )
+        return {} if seen is None else recall(settings, seen, places)
+
     batches = TransactionalBatches(
         settings.kafka,
         group="intake",
@@ -87,7 +99,7 @@ def _add_intake(plan: Plan) -> None:
         committed=intake.committed,
         topics=GROUPS["intake"],
         handle=timed("intake", intake.handle),
-        on_assign=None if seen is None else functools.partial(recall, settings, seen),
+        on_assign=assigned,
         batch=BatchSettings(
             events_max=worker.batch_events_max,
             wait_seconds=INTAKE_WAIT_SECONDS,

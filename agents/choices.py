@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from schemas.prediction_columns import PredictionColumns
 
 __all__ = ["CHOICES_MAX", "Choices"]
@@ -13,9 +15,9 @@ CHOICES_MAX = 100
 class Choices:
     """The labels of one model, in the order of the number keys."""
 
-    def __init__(self, declared: tuple[str, ...]) -> None:
+    def __init__(self, declared: tuple[str, ...], seen: Sequence[str] = ()) -> None:
         self._declared = declared
-        self._seen: set[str] = set()
+        self._seen = set(() if declared else seen[:CHOICES_MAX])
 
     def see(self, events: PredictionColumns) -> None:
         """Learn labels from what the model answers, unless they are declared."""
@@ -30,6 +32,11 @@ class Choices:
             self._seen.add(label)
 
     @property
+    def seen(self) -> tuple[str, ...]:
+        """The labels learned from what the model answers."""
+        return tuple(sorted(self._seen))
+
+    @property
     def known(self) -> tuple[str, ...]:
         """The labels to offer."""
-        return self._declared or tuple(sorted(self._seen))
+        return self._declared or self.seen

@@ -76,6 +76,7 @@ class Intake:
                     self._waits.pop(partition, None)
                     self._waits[partition] = None
             left += [record for run in runs[done:] for record in run]
+        self._judge.save(outbox)
         if self._waits:
             behind = {record.partition() for record in left}
             for partition in self._waits.keys() & {record.partition() for record in records} - behind:

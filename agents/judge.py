@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -11,6 +11,7 @@ import numpy as np
 
 from agents.choices import Choices
 from agents.metrics import INTAKE_VERDICTS
+from agents.triage_log import state_key
 from agents.verdicts import Verdicts, flags
 from drift.blocks import build_blocks
 from drift.settings import DriftSettings
@@ -19,11 +20,12 @@ from review.decisions import DECISIONS, Decisions
 from review.new_tasks import LearnedAnswers, new_tasks
 from review.settings import QueueSettings, TriageSettings
 from review.triage import Triage
+from review.triage_carry import CarriedState, records_of, scored_by
 from review.triage_snapshot import TriageSnapshot
 from schemas.codec import encode
 from schemas.prediction_columns import PredictionColumns
 from schemas.reference import Reference
-from schemas.topics import BLOCKS, REVIEW_EVENTS
+from schemas.topics import BLOCKS, REVIEW_EVENTS, TRIAGE_STATE
 from streams.outbox import Sending
 from streams.predictions.prediction_reader import Part
 
@@ -49,6 +51,9 @@ class JudgeSettings(msgspec.Struct, frozen=True, kw_only=True):
 class Judge:
     """Decides, model by model, and measures. Its length is the number of models it has met.
 
+    Triage carries its state over: ``carry`` what the log says before the first batch, and after each assignment of
+    partitions; ``save`` at the end of a batch, in its transaction. Without a slot nothing is saved.
+
     ``reference_of`` and ``serving_of`` give a model's present reference and learned model, None where there is none;
     while none is in charge, triage asks ``candidate_of`` where errors are likely, and answers nothing with it.
     ``decided_of`` gives the settled answers that answer a model's questions again. What it does belongs to a batch:
@@ -72,6 +77,10 @@ class Judge:
         self._triage: dict[str, Triage] = {}
         self._choices: dict[str, Choices] = {}
         self._before: deque[dict[str, TriageSnapshot | None]] = deque()
+        self._slot = ""
+        self._partitions: frozenset[int] = frozenset()
+        self._carried: Mapping[str, CarriedState] = {}
+        self._unsaved: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self._triage)
@@ -80,6 +89,42 @@ class Judge:
         """Whether it has met the model."""
         return model in self._triage
 
+    def carry(self, slot: str, partitions: Collection[int], carried: Mapping[str, CarriedState]) -> None:
+        """Go on from these states of models, as the owner of these partitions; no batch is under way.
+
+        Those that are not exactly what ``slot`` had told before are told anew with the next batch that is committed.
+        """
+        self._slot, self._partitions, self._carried = slot, frozenset(partitions), carried
+        self._triage, self._choices = {}, {}
+        self._unsaved = frozenset(model for model, state in carried.items() if not state.is_whole)
+
+    def save(self, outbox: Sending) -> None:
+        """The end of a batch: what triage knows now, for whoever goes on from here."""
+        if not self._slot:
+            return
+        for model, before in self._before[-1].items():
+            triage = self._triage[model]
+            written = 0 if before is None else before.recent.known
+            self._save(model, triage.snapshot(), self._choices[model].seen, written, outbox)
+        for model in self._unsaved - self._before[-1].keys():
+            if model not in self._triage:
+                state = self._carried[model]
+                self._save(model, state.snapshot, state.choices, 0, outbox)
+
+    def _save(
+        self, model: str, snapshot: TriageSnapshot, choices: tuple[str, ...], written: int, outbox: Sending
+    ) -> None:
+        for record in records_of(
+            snapshot,
+            model=model,
+            slot=self._slot,
+            partitions=self._partitions,
+            choices=choices,
+            scored_by=scored_by(self._settings.triage(model)),
+            written=written,
+        ):
+            outbox.send(TRIAGE_STATE, state_key(record), record)
+
     def begin(self) -> None:
         """A batch begins."""
         self._before.append({})
@@ -87,6 +132,7 @@ class Judge:
     def committed(self) -> None:
         """The oldest batch is committed; only later ones may have to be undone."""
         self._before.popleft()
+        self._unsaved = frozenset()
 
     def undo(self) -> None:
         """Forget what the batches that are not committed did."""
@@ -141,8 +187,9 @@ class Judge:
     def _triage_of(self, model: str) -> Triage:
         triage = self._triage.get(model)
         if triage is None:
-            triage = self._triage[model] = Triage(self._settings.triage(model), model=model)
-            self._choices[model] = Choices(self._settings.labels(model))
+            carried = self._carried.get(model)
+            triage = self._triage[model] = Triage(self._settings.triage(model), model=model, carried=carried)
+            self._choices[model] = Choices(self._settings.labels(model), () if carried is None else carried.choices)
             self._before[-1][model] = None
         elif model not in self._before[-1]:
             self._before[-1][model] = triage.snapshot()

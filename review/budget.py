@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-__all__ = ["ReviewBudget"]
+__all__ = ["ONE_REVIEW", "ReviewBudget"]
 
 ONE_REVIEW: Final = 1_000_000
 """The purse counts millionths of a review in integers, so any batching of the same events leaves the same purse."""

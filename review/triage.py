@@ -17,6 +17,7 @@ from review.decisions import ESCALATE, REVIEW, Decisions, Flags, Floats
 from review.settings import TriageSettings
 from review.threshold import ScoreThreshold
 from review.triage_batch import TriageBatch
+from review.triage_carry import CarriedState
 from review.triage_reasons import TriageReasons
 from review.triage_runs import Outcome, TriageRuns
 from review.triage_snapshot import TriageSnapshot
@@ -41,9 +42,11 @@ class Triage:
 
     The threshold moves after every ``threshold_events`` events, counted over the life of this object, so any batching
     of the same events gives the same decisions. Memory: that of a ScoreThreshold of ``recent_scores_max``.
+
+    ``carried`` is what it goes on from: after a restart exactly where it was.
     """
 
-    def __init__(self, settings: TriageSettings, *, model: str) -> None:
+    def __init__(self, settings: TriageSettings, *, model: str, carried: CarriedState | None = None) -> None:
         self.settings = settings
         self.policy_version = hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:12]
         """Names the settings that decided."""
@@ -55,6 +58,10 @@ class Triage:
         self._events = 0
         self._forced_share, self._open_share = settings.audit_rate, 1.0
         self._run_forced = self._run_open = 0
+        if carried is not None:
+            self.rewind(carried.snapshot)
+            if not carried.is_whole and self._threshold.known >= settings.warmup_events:
+                self._aim()
 
     def decide(
         self,
@@ -133,8 +140,11 @@ class Triage:
         self._forced_share += FORCED_MEMORY * (self._run_forced / run - self._forced_share)
         self._open_share += FORCED_MEMORY * (self._run_open / run - self._open_share)
         self._run_forced = self._run_open = 0
-        if self._threshold.known < settings.warmup_events:
-            return
+        if self._threshold.known >= settings.warmup_events:
+            self._aim()
+
+    def _aim(self) -> None:
+        settings = self.settings
         left = settings.budget - self._forced_share + self._budget.reviews / settings.carry_spread_events
         self._threshold.aim(left / max(self._open_share, 1e-6))
 

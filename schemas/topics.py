@@ -20,6 +20,7 @@ from schemas.reject import Reject
 from schemas.setting import Setting
 from schemas.sign_out import SignOut
 from schemas.task import Task
+from schemas.triage_state import TriageState
 from schemas.verdict import Verdict
 from schemas.wire import Wire
 
@@ -29,6 +30,7 @@ __all__ = [
     "LABELS",
     "VERDICTS",
     "VERDICTS_ACCEPTED",
+    "TRIAGE_STATE",
     "REJECTS",
     "BLOCKS",
     "ALERTS",
@@ -70,6 +72,7 @@ PREDICTIONS: Final = Topic("predictions", "event_id", Prediction, retain_seconds
 LABELS: Final = Topic("labels", "event_id", Label, retain_seconds=7 * DAY)
 VERDICTS: Final = Topic("verdicts", "model", Verdict, retain_seconds=7 * DAY)
 VERDICTS_ACCEPTED: Final = Topic("verdicts.accepted", "model", Verdict, retain_seconds=DAY)
+TRIAGE_STATE: Final = Topic("triage.state", "slot/part/model", TriageState, compact=True, single_partition=True)
 REJECTS: Final = Topic("rejects", "source key", Reject, retain_seconds=30 * DAY)
 BLOCKS: Final = Topic("blocks", "model", Block, retain_seconds=DAY)
 ALERTS: Final = Topic("alerts", "alert_id", Alert, compact=True, single_partition=True)
@@ -91,6 +94,7 @@ ALL_TOPICS: Final = (
     LABELS,
     VERDICTS,
     VERDICTS_ACCEPTED,
+    TRIAGE_STATE,
     REJECTS,
     BLOCKS,
     ALERTS,

@@ -17,6 +17,7 @@ FLOW = {
     "labels": ("producers", "LEARN, RECORD"),
     "verdicts": ("INTAKE", "producers, INTAKE, RECORD"),
     "verdicts.accepted": ("INTAKE", "INTAKE, RECORD"),
+    "triage.state": ("INTAKE", "INTAKE"),
     "rejects": ("INTAKE, DRIFT, LEARN, RECORD", "RECORD"),
     "blocks": ("INTAKE", "DRIFT, RECORD"),
     "alerts": ("DRIFT", "DESK, DRIFT, RECORD"),

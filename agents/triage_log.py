@@ -1,0 +1,87 @@
+"""triage.state: what triage knows, written with the verdicts and read when partitions are assigned."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+from typing import Final
+
+import structlog
+
+from review.settings import TriageSettings
+from review.triage_carry import CarriedState, StoredState, by_model, inherited
+from schemas.codec import MalformedError, decode
+from schemas.topics import TRIAGE_STATE
+from schemas.triage_state import TriageState
+from streams.hearing import heard
+from streams.records import Record
+from streams.settings import KafkaSettings
+from streams.tail import read_tail
+
+__all__ = ["StoredStates", "read_states", "state_key"]
+
+log = structlog.get_logger(__name__)
+
+STATES_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Scores held while the log is read; beyond it the state that was told longest ago is forgotten."""
+MESSAGES_MAX: Final = 2_000_000
+"""Messages read, the newest; a compacted log holds far fewer."""
+
+
+def state_key(state: TriageState) -> str:
+    """The key of a record: the newest of each is kept. A slot has no slash in it."""
+    return f"{state.slot}/{state.part}/{state.model}"
+
+
+class StoredStates:
+    """What the log says, by worker and model, the one with the newest head last."""
+
+    def __init__(self, bytes_max: int = STATES_BYTES_MAX) -> None:
+        self._bytes_max = bytes_max
+        self._states: OrderedDict[tuple[str, str], StoredState] = OrderedDict()
+        self._bytes = 0
+
+    def hear(self, data: bytes | None) -> None:
+        """The next record; one that cannot be read is left out, and triage goes on without it."""
+        if data is None:
+            return
+        try:
+            record = decode(TriageState, data)
+        except MalformedError as error:
+            log.warning("state of triage not readable, it is left out", why=error.reason, **heard())
+            return
+        key = (record.slot, record.model)
+        state = self._states.setdefault(key, StoredState())
+        before = state.bytes_held
+        state.take(record)
+        self._bytes += state.bytes_held - before
+        if record.part == 0:
+            self._states.move_to_end(key)
+        while self._bytes > self._bytes_max and len(self._states) > 1:
+            (slot, model), forgotten = self._states.popitem(last=False)
+            self._bytes -= forgotten.bytes_held
+            log.warning("too many states of triage, the oldest is left out", slot=slot, model=model)
+
+    def inherited(
+        self, partitions: Collection[int], settings_of: Callable[[str], TriageSettings]
+    ) -> dict[str, CarriedState]:
+        """The state of each model that the owner of these partitions goes on with."""
+        found = {}
+        for model, states in by_model(self._states).items():
+            carried = inherited(states, partitions, settings_of(model))
+            if carried is not None:
+                found[model] = carried
+        return found
+
+
+def read_states(kafka: KafkaSettings) -> StoredStates:
+    """All that was committed to the log by now. Raises KafkaUnreachable."""
+    began, states = time.monotonic(), StoredStates()
+
+    def hear(record: Record) -> None:
+        states.hear(record.value())
+
+    messages = read_tail(kafka, [TRIAGE_STATE], since_ms=0, messages_max=MESSAGES_MAX, hear=hear)
+    log.info("states of triage read", messages=messages, seconds=time.monotonic() - began)
+    return states

@@ -1,0 +1,92 @@
+"""kill -9 of an INTAKE worker on a real Kafka: its successor's verdicts are those of a worker that never died."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import msgspec
+import pytest
+from program import ROOT, environment, eventually
+from triage_workers import Log, Worker, predictions
+
+from review.settings import TriageSettings
+from schemas.codec import decode_one_or_many
+from schemas.topics import PREDICTIONS, TRIAGE_STATE, VERDICTS
+from schemas.verdict import Verdict
+from streams.admin import create_topics
+from streams.outbox import Outbox
+from streams.reader import LogReader
+from streams.records import Record
+from streams.settings import KafkaSettings
+
+pytestmark = pytest.mark.servers
+
+HALF = 1_000
+SECONDS_MAX = 100.0
+
+
+def verdicts(kafka: KafkaSettings) -> list[Verdict]:
+    """All that is committed, in order: there is one partition."""
+    found: list[Verdict] = []
+
+    def hear(record: Record) -> None:
+        found.extend(decode_one_or_many(Verdict, record.value() or b""))
+
+    reader = LogReader(kafka, {VERDICTS.name: hear})
+    reader.catch_up()
+    reader.close()
+    return found
+
+
+def worker(kafka: KafkaSettings, folder: pathlib.Path) -> subprocess.Popen[bytes]:
+    variables = {
+        "WATCHLOOP_KAFKA_BOOTSTRAP": kafka.bootstrap,
+        "WATCHLOOP_KAFKA_PREFIX": kafka.prefix,
+        "WATCHLOOP_KAFKA_PARTITIONS": "1",
+        "WATCHLOOP_WORKER_DATA": str(folder / "data"),
+        "PYTHONPATH": str(ROOT),
+    }
+    command = [sys.executable, "-m", "watchloop", "worker", "--role", "intake"]
+    with (folder / "worker.log").open("ab") as log:
+        return subprocess.Popen(command, env=environment(**variables), cwd=folder, stdout=log, stderr=log)
+
+
+def test_kill_and_restart_change_no_decision(kafka_prefix: KafkaSettings, tmp_path: pathlib.Path) -> None:
+    """Half of the events, kill -9, rubbish on the log, a new worker with the same slot, the other half."""
+    kafka = msgspec.structs.replace(kafka_prefix, partitions=1)
+    create_topics(kafka)
+    outbox = Outbox(kafka)
+    process = worker(kafka, tmp_path)
+    try:
+        for number in (1, 2):
+            events = predictions((number - 1) * HALF, number * HALF)
+            outbox.send(PREDICTIONS, "k", msgspec.json.encode(events))
+            outbox.flush()
+            eventually(
+                f"verdicts of {number * HALF} events",
+                lambda wanted=number * HALF: len(verdicts(kafka)) >= wanted,  # type: ignore[misc]
+                SECONDS_MAX,
+                lambda: (tmp_path / "worker.log").read_text()[-3_000:],
+            )
+            os.kill(process.pid, signal.SIGKILL)
+            process.wait()
+            if number == 1:
+                outbox.send(TRIAGE_STATE, "rubbish", b"{")
+                outbox.flush()
+                process = worker(kafka, tmp_path)
+    finally:
+        process.kill()
+        process.wait()
+    found = verdicts(kafka)
+    wanted = Worker(Log(), triage=TriageSettings()).handle(predictions(0, 2 * HALF))
+
+    def decided(given: list[Verdict]) -> list[tuple[object, ...]]:
+        return [(v.event_id, v.decision, v.audit, v.inclusion_probability, v.reasons) for v in given]
+
+    assert decided(found) == decided(wanted)
+    assert (tmp_path / "worker.log").read_text().count("state of triage not readable") == 1
+    assert any(v.decision == "review" for v in found[HALF : HALF + 250]), "no warm-up after the restart"
