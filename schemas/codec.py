@@ -20,6 +20,10 @@ _MISSING = re.compile(r"missing required field `([^`]*)`")
 _BYTE = re.compile(r"malformed: .* \(byte (\d+)\)$")
 _EXCERPT_BYTES = 20
 _NO_NUMBERS = (b"NaN", b"Infinity")
+_SURROGATE = re.compile(
+    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\[^u]"
+)
+"""A pair of surrogates; one alone, which is the group; any other escape."""
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not the JSON it wants; the last where they nest too deeply."""
 
@@ -59,6 +63,9 @@ def reason_of(error: Exception, data: bytes) -> str:
         return _utf8_problem(data) or str(error)
     if not data.strip():
         return "empty; expected JSON"
+    alone = _lone_surrogate(data) if _is_about_escapes(str(error)) else None
+    if alone is not None:
+        return f"half of a surrogate pair: {alone.group(1).decode()} (byte {alone.start()}); expected both or neither"
     found = _BYTE.search(str(error))
     if found is None:
         return str(error)
@@ -66,6 +73,15 @@ def reason_of(error: Exception, data: bytes) -> str:
     if rest.startswith(_NO_NUMBERS):
         return f"{error}: JSON has neither NaN nor infinities; expected a number or null"
     return f"{error}: {rest[:_EXCERPT_BYTES].decode('utf-8', 'replace')!r}"
+
+
+def _is_about_escapes(message: str) -> bool:
+    """The decoder calls half of a pair truncated where the text ends too soon for the other half."""
+    return "truncated" in message or "surrogate" in message
+
+
+def _lone_surrogate(data: bytes) -> re.Match[bytes] | None:
+    return next((found for found in _SURROGATE.finditer(data) if found.group(1)), None)
 
 
 def _utf8_problem(data: bytes) -> str:

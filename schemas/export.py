@@ -10,9 +10,15 @@ from typing import Any
 
 import msgspec
 
+from schemas.given import GivenLabel, GivenPrediction
+from schemas.label import Label
+from schemas.prediction import Prediction
 from schemas.topics import ALL_TOPICS
 
 __all__ = ["json_schemas", "main"]
+
+WRITTEN: dict[type, type] = {Prediction: GivenPrediction, Label: GivenLabel}
+"""What producers may write of what is read as something stricter."""
 
 FOLDER = pathlib.Path(__file__).parent / "json"
 
@@ -23,7 +29,7 @@ def json_schemas() -> dict[str, dict[str, Any]]:
         f"{topic.name}.json": {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": topic.value.__name__,
-            **_cleaned(msgspec.json.schema(topic.value)),
+            **_cleaned(msgspec.json.schema(WRITTEN.get(topic.value, topic.value))),
         }
         for topic in ALL_TOPICS
         if topic.value is not None

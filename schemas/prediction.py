@@ -13,8 +13,10 @@ from schemas.wire import EpochMs, Id, Name, Probability, Scalar, Wire
 
 __all__ = [
     "CONSENT_GIVEN",
+    "CONTENT_CHARS_MAX",
     "FEATURES_MAX",
     "LABELS_MAX",
+    "SLICES_MAX",
     "Consent",
     "Prediction",
     "confidence_of",
@@ -27,6 +29,7 @@ __all__ = [
 FEATURES_MAX = 1_000
 LABELS_MAX = 1_000
 CONTENT_CHARS_MAX = 100_000
+SLICES_MAX = 50
 
 
 class Consent(Wire, frozen=True, kw_only=True):
@@ -55,7 +58,7 @@ class Prediction(Wire, frozen=True):  # not kw_only: where many are made at once
     model_version: Name = ""
     confidence: Probability | None = None
     probabilities: Annotated[dict[Name, Probability], Meta(min_length=1, max_length=LABELS_MAX)] | None = None
-    slices: Annotated[dict[Id, Name], Meta(max_length=50)] = {}
+    slices: Annotated[dict[Id, Name], Meta(max_length=SLICES_MAX)] = {}
     risk: Probability | None = None
     subject: Name | None = None
     consent: Consent = CONSENT_GIVEN

@@ -2,15 +2,38 @@
 
 from __future__ import annotations
 
-from schemas.codec import decode
+from typing import Final
+
+import msgspec
+
+from schemas import given
+from schemas.codec import UNREADABLE, MalformedError, reason_of
 from schemas.label import Label
-from streams.predictions.checks import MessageLimits
+from schemas.prediction import epoch_ms
+from streams.predictions.checks import MessageLimits, time_problem
+from streams.predictions.explanations import explained
 from streams.records import Record
 
-__all__ = ["label_of"]
+__all__ = ["label_in", "label_of"]
+
+_given: Final = msgspec.json.Decoder(given.GivenLabel)
 
 
 def label_of(record: Record, limits: MessageLimits) -> Label:
     """The label that a message holds; raises MalformedError."""
     limits.check_bytes(len(record))
-    return decode(Label, record.value() or b"")
+    return label_in(record.value() or b"")
+
+
+def label_in(data: bytes) -> Label:
+    """A label out of JSON; raises MalformedError."""
+    try:
+        label = given.label_of(_given.decode(data))
+    except UNREADABLE as error:
+        wrong = MalformedError(reason_of(error, data))
+        raise (explained(wrong, data) if data[:1] == b"{" else wrong) from error
+    problem = time_problem(epoch_ms(label.time))
+    if problem is not None:
+        expected = "expected when the truth was known, RFC 3339 or epoch milliseconds"
+        raise MalformedError(f"{problem}; {expected} - at `$.time`")
+    return label

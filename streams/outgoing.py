@@ -8,11 +8,13 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from schemas.codec import MalformedError, decode
+from schemas.codec import MalformedError
 from schemas.label import Label
 from schemas.prediction import Prediction
 from streams.errors import WrongEvent, one_line
+from streams.label_reader import label_in
 from streams.predictions.checks import problem_in_meaning, unwieldy_problem
+from streams.predictions.decoding import decoded_prediction
 from streams.predictions.explanations import explained
 
 __all__ = ["Packed", "label_json", "packed", "prediction_json"]
@@ -52,7 +54,7 @@ def prediction_json(prediction: Prediction, *, now_ms: int, future_seconds_max: 
         data = _written(prediction)
         if len(data) > bytes_max:
             raise MalformedError(f"{len(data)} bytes; a prediction may have {bytes_max}")
-        read = _read(Prediction, data)
+        read = _read(data)
         latest_ms = now_ms + future_seconds_max * 1000
         problem = _lost_number(prediction, read) or unwieldy_problem(read) or problem_in_meaning(read, latest_ms)
         if problem is not None:
@@ -66,7 +68,7 @@ def label_json(label: Label) -> bytes:
     """A label as JSON; raises WrongEvent where LEARN would reject it."""
     try:
         data = _written(label)
-        _read(Label, data)
+        label_in(data)
     except MalformedError as error:
         raise WrongEvent(f"label {label.event_id!r:.{ID_CHARS_SHOWN}}", error.reason, error.field) from None
     return data
@@ -125,10 +127,10 @@ def _unwritable(event: Event) -> tuple[str, Exception | None]:
     return "", None
 
 
-def _read(kind: type[Event], data: bytes) -> Event:
+def _read(data: bytes) -> Prediction:
     """What watchloop will read; MalformedError says which value is wrong."""
     try:
-        return decode(kind, data)
+        return decoded_prediction(data)
     except MalformedError as error:
         raise explained(error, data) from None
 
@@ -138,6 +140,9 @@ def _lost_number(given: Prediction, read: Prediction) -> str | None:
     for field in MAYBE_NUMBERS:
         if getattr(given, field) is not None and getattr(read, field) is None:
             return f"{getattr(given, field)} is no number in [0, 1] - at `$.{field}`"
+    for label, share in (given.probabilities or {}).items():
+        if share is not None and not math.isfinite(share):
+            return f"{share} is no number in [0, 1] - at `$.probabilities.{label}`"
     if None in read.features.values():
         for name, value in read.features.items():
             number = given.features.get(name) if value is None else None

@@ -10,8 +10,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from schemas.given import GivenPrediction, known_probabilities
 from schemas.prediction import CONSENT_GIVEN, Consent, Prediction, label_text
 from schemas.prediction_columns import PredictionColumns
+from schemas.probability_columns import probabilities_of
 from streams.predictions.arrow_cells import dicts_of, floats_of, lists_of, texts_of, times_ms_of
 from streams.predictions.arrow_features import FeatureCells, OddError, features_of
 from streams.predictions.checks import TIMES_USUAL_BEGIN
@@ -33,7 +35,7 @@ NAME_CHARS_MAX: Final = 200
 
 CONSENT_FIELDS: Final = Consent.__struct_fields__
 
-_types: Final = {field.name: field.type for field in msgspec.structs.fields(Prediction)}
+_types: Final = {field.name: field.type for field in msgspec.structs.fields(GivenPrediction)}
 _lists: Final = {name: list[kind] for name, kind in _types.items()}  # type: ignore[valid-type]
 _consents: Final = {
     (review, learn): Consent(review=review, learn=learn) for review in (True, False) for learn in (True, False)
@@ -156,7 +158,8 @@ class _Reading:
         event_ids = self._texts("event_id", "", needed=True)
         predictions = _as_field("prediction", lists_of(self._needed("prediction")))
         labels = predictions if type(predictions[0]) is str else list(map(label_text, predictions))
-        confidence, probabilities = self._ratios("confidence"), self._dicts("probabilities")
+        confidence, given = self._ratios("confidence"), self._dicts("probabilities")
+        probabilities = None if given is None else list(map(known_probabilities, given))
         known = known_confidence(confidence, labels, probabilities)
         if known is None:
             raise OddError
@@ -213,8 +216,8 @@ class _Reading:
         """A column of numbers in [0, 1], NaN where there is none."""
         if name not in self._columns:
             return np.full(self._size, np.nan)
-        values = floats_of(self._columns[name])
-        if (values < 0.0).any() or (values > 1.0).any():
+        values = probabilities_of(floats_of(self._columns[name]))
+        if values is None:
             raise OddError
         return values
 

@@ -10,6 +10,7 @@ import msgspec
 from pyarrow import types
 
 from schemas.codec import MalformedError, encode
+from schemas.given import GivenPrediction, prediction_of
 from schemas.prediction import Consent, Prediction
 from streams.predictions.arrow_cells import dicts_of, lists_of, time_ms_of
 from streams.predictions.arrow_columns import OddError, cells_of, models_of
@@ -90,7 +91,7 @@ def _checked(row: dict[str, Any], defaults: Defaults | None, latest_ms: int, byt
     if not row.get("probabilities", True):
         del row["probabilities"]  # a struct of nothing but nulls
     try:
-        event = msgspec.convert(row, Prediction)
+        event = prediction_of(msgspec.convert(row, GivenPrediction))
     except msgspec.ValidationError as error:
         raise explained(MalformedError(str(error)), msgspec.json.encode(row)) from error
     problem = _endless(event) or problem_in_meaning(event, latest_ms)

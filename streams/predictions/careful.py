@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final, Protocol
 
-from schemas.codec import UNREADABLE, MalformedError, decode, decoder_of, decoder_of_many, reason_of
+from schemas.codec import UNREADABLE, MalformedError, reason_of
 from schemas.prediction import Prediction, epoch_ms
 from schemas.reject import Reject
 from streams.predictions.checks import (
@@ -17,6 +17,7 @@ from streams.predictions.checks import (
     usual_times,
 )
 from streams.predictions.cloudevents import Defaults, blamed, needed_of, problem_of_defaults, with_defaults
+from streams.predictions.decoding import decoded_prediction, prediction_in, predictions_in
 from streams.predictions.element_count import element_count
 from streams.predictions.elements import ArrowElements, JsonElements, raw_items
 from streams.predictions.envelope import Envelope, envelope_of
@@ -105,7 +106,7 @@ class CarefulReader:
             return False
         self.limits.check_elements(element_count(data, self.limits.events_max))
         try:
-            found = [decoder_of(Prediction).decode(data)] if single else decoder_of_many(Prediction).decode(data)
+            found = predictions_in(data) if not single else [prediction_in(data)]
         except UNREADABLE:
             return False
         if usual_times(found, latest_ms) is None and any(problem_in_meaning(event, latest_ms) for event in found):
@@ -151,7 +152,8 @@ class CarefulReader:
         try:
             if len(item) > self.bytes_max:
                 raise MalformedError(f"{len(item)} bytes; a prediction may have {self.bytes_max}")
-            event = decode(Prediction, item if needed is None else with_defaults(item, needed))
+            producer = needed.producer.text.decode() if needed is not None and needed.producer is not None else ""
+            event = decoded_prediction(item if needed is None else with_defaults(item, needed), producer)
             problem = unwieldy_problem(event) or problem_in_meaning(event, latest_ms)
         except MalformedError as error:
             raise _within(envelope, explained(error, item, whole=whole)) from error
@@ -191,7 +193,7 @@ class CarefulReader:
 def _decodes(item: bytes) -> bool:
     """Whether there is any use in looking closer."""
     try:
-        decoder_of(Prediction).decode(item)
+        prediction_in(item)
     except UNREADABLE:
         return False
     return True

@@ -19,6 +19,8 @@ __all__ = [
     "may_hold_many_digits",
     "prediction_bytes_max",
     "problem_in_meaning",
+    "time_problem",
+    "unit_of_time",
     "unwieldy_problem",
     "usual_times",
 ]
@@ -35,6 +37,13 @@ DIGITS_MAX: Final = 200
 SECONDS_BEGIN: Final = 1_000_000_000
 TIMES_USUAL_BEGIN: Final = 10_000_000_000
 """Epoch milliseconds; earlier ones need a closer look: those between the two are today's times in seconds."""
+
+UNITS: Final = (
+    ("seconds", 1e9, 1e10),
+    ("microseconds", 1e14, 1e17),
+    ("nanoseconds", 1e17, 1e20),
+)
+"""From when to when, counted from 1970, the times of our days lie in each."""
 
 DIGITS_STRIDE: Final = 20
 _DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
@@ -92,20 +101,45 @@ def problem_in_meaning(event: Prediction, latest_ms: int) -> str | None:
         problem = problem_of(event)
         if problem is not None:
             return problem
-    wrong = _time_problem(epoch_ms(event.time), latest_ms)
+    wrong = time_problem(epoch_ms(event.time), latest_ms)
     return wrong and f"{wrong}; expected when the model was asked, RFC 3339 or epoch milliseconds - at `$.time`"
 
 
-def _time_problem(time_ms: int, latest_ms: int) -> str | None:
+def time_problem(time_ms: int, latest_ms: int | None = None) -> str | None:
+    """What is wrong with a time, or looks like a mistake; None where nothing does.
+
+    >>> time_problem(1_790_000_000)
+    '1790000000 milliseconds are a day in early 1970, and look like seconds'
+    >>> time_problem(0)
+    '0 is the first moment of 1970, and looks like a time that was not set'
+    """
     if time_ms < 0:
         return f"{time_ms} lies before 1970"
+    if time_ms == 0:
+        return "0 is the first moment of 1970, and looks like a time that was not set"
     if SECONDS_BEGIN <= time_ms < TIMES_USUAL_BEGIN:
         return f"{time_ms} milliseconds are a day in early 1970, and look like seconds"
-    if time_ms > latest_ms:
-        return (
-            f"{time_ms} lies too far in the future, {(time_ms - latest_ms) / 3_600_000:,.1f} h beyond what is taken now"
-        )
+    if latest_ms is not None and time_ms > latest_ms:
+        hours = (time_ms - latest_ms) / 3_600_000
+        return f"{time_ms} lies too far in the future, {hours:,.1f} h beyond what is taken now{_unit_hint(time_ms)}"
     return None
+
+
+def unit_of_time(number: float) -> str | None:
+    """What a number that is no time in epoch milliseconds of our days looks like; None where it looks like nothing.
+
+    >>> [unit_of_time(1.79 * 10**power) for power in (9, 12, 15, 18)]
+    ['seconds', None, 'microseconds', 'nanoseconds']
+    """
+    for unit, begin, end in UNITS:
+        if begin <= number < end:
+            return unit
+    return None
+
+
+def _unit_hint(time_ms: int) -> str:
+    unit = unit_of_time(time_ms)
+    return f", and looks like {unit}" if unit else ""
 
 
 def may_hold_many_digits(data: bytes) -> bool:

@@ -33,6 +33,9 @@ ENVELOPE_PATH: Final = "$.data"
 ATTRIBUTES: Final = {"event_id": "id", "time": "time", "producer": "source"}
 """Fields of Prediction, and the attributes that give them."""
 
+ABSENT: Final = {"event_id": (msgspec.UNSET,), "time": (msgspec.UNSET,), "producer": (msgspec.UNSET, None)}
+"""What leaves room for an attribute: null does where a prediction need not say it."""
+
 _types: Final = {field.name: field.type for field in msgspec.structs.fields(Prediction) if field.name in ATTRIBUTES}
 _BEFORE_END: Final = frozenset((b" ", b"\t", b"\r", b"\n", b"}"))
 _raw_items: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -119,7 +122,7 @@ def needed_of(defaults: Defaults, data: bytes) -> Defaults | None:
         own = _own_fields.decode(data)
     except UNREADABLE:
         return None
-    return Defaults(*(default if getattr(own, name) is msgspec.UNSET else None for name, default in _all(defaults)))
+    return Defaults(*(default if getattr(own, name) in ABSENT[name] else None for name, default in _all(defaults)))
 
 
 def problem_of_defaults(defaults: Defaults) -> MalformedError | None:

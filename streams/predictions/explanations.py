@@ -7,7 +7,9 @@ from typing import Any, Final
 import msgspec
 
 from schemas.codec import UNREADABLE, MalformedError
-from schemas.wire import Name, Probability, Scalar
+from schemas.probability import LEAST, MOST, GivenProbability
+from schemas.wire import Name, Scalar
+from streams.predictions.checks import unit_of_time
 
 __all__ = ["explained"]
 
@@ -17,7 +19,14 @@ GZIP_BEGINS: Final = b"\x1f\x8b"
 DECODER_SCALAR: Final = "`bool | int | float | str | null`"
 SCALAR: Final = "a number, text, true, false or null"
 TIME: Final = "RFC 3339 with an offset, such as 2026-10-01T08:00:00Z, or whole epoch milliseconds"
-NAMED_KINDS: Final[dict[str, Any]] = {"features": Scalar, "probabilities": Probability, "slices": Name}
+NAMED_KINDS: Final[dict[str, Any]] = {
+    "features": Scalar,
+    "probabilities": GivenProbability | None,
+    "slices": Name | None,
+}
+RATIOS: Final = ("$.confidence", "$.risk")
+BOUNDS: Final = ((f"<= {MOST}", "<= 1.0"), (f">= {LEAST}", ">= 0.0"))
+"""A rounding is taken, and nobody is told to send one."""
 
 
 class _Named(msgspec.Struct):
@@ -25,10 +34,17 @@ class _Named(msgspec.Struct):
 
     features: dict[str, msgspec.Raw] = {}
     probabilities: dict[str, msgspec.Raw] | None = None
-    slices: dict[str, msgspec.Raw] = {}
+    slices: dict[str, msgspec.Raw] | None = {}
+
+
+class _Timed(msgspec.Struct):
+    """The time, whatever it is."""
+
+    time: Any = None
 
 
 _named: Final = msgspec.json.Decoder(_Named)
+_timed: Final = msgspec.json.Decoder(_Timed)
 
 
 def explained(error: MalformedError, item: bytes, *, whole: bool = True) -> MalformedError:
@@ -36,11 +52,30 @@ def explained(error: MalformedError, item: bytes, *, whole: bool = True) -> Malf
     if item[:1] != b"{":
         return _no_object(item, whole=whole)
     if error.field == "$.time" and " - at" in error.reason:
-        return MalformedError(f"{error.reason.partition(' - at')[0]}; expected {TIME} - at `$.time`")
+        wrong = error.reason.partition(" - at")[0]
+        return MalformedError(f"{wrong}{_unit_hint(item)}; expected {TIME} - at `$.time`")
+    if error.field in RATIOS:
+        return MalformedError(_with_bounds(error.reason), error.field)
     for field, kind in NAMED_KINDS.items():
         if error.field == f"$.{field}[...]":
             return _wrong_value(item, field, kind) or error
     return error
+
+
+def _with_bounds(reason: str) -> str:
+    for decoder, told in BOUNDS:
+        reason = reason.replace(decoder, told)
+    return reason
+
+
+def _unit_hint(item: bytes) -> str:
+    """What a number that is no time looks like."""
+    try:
+        time = _timed.decode(item).time
+    except UNREADABLE:
+        return ""
+    unit = unit_of_time(time) if isinstance(time, int | float) else None
+    return f": {time} looks like {unit}" if unit else ""
 
 
 def _no_object(item: bytes, *, whole: bool) -> MalformedError:
@@ -63,6 +98,7 @@ def _wrong_value(item: bytes, field: str, kind: Any) -> MalformedError | None:
             msgspec.json.decode(value, type=kind)
         except UNREADABLE as error:
             path = f"$.{field}.{name[:NAME_CHARS_MAX]}"
-            reason = str(error).partition(" - at")[0].replace(DECODER_SCALAR, SCALAR)
+            told = str(error).partition(" - at")[0].replace(DECODER_SCALAR, SCALAR)
+            reason = _with_bounds(told).replace(" | null`", "`")
             return MalformedError(f"{reason} - at `{path}`", path)
     return None

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from schemas.codec import UNREADABLE, decoder_of
-from schemas.prediction import Prediction
+from schemas.codec import UNREADABLE
 from streams.predictions.careful import Arrivals, CarefulReader, SchemaCheck
 from streams.predictions.checks import PREDICTION_BYTES_MAX, MessageLimits, may_hold_many_digits, usual_times
+from streams.predictions.decoding import predictions_of
 from streams.predictions.envelope import usual_bodies
 from streams.records import Record
 
@@ -64,7 +64,7 @@ def _read_run(
     if may_hold_many_digits(b"".join(bodies.json)) and any(map(may_hold_many_digits, bodies.json)):
         return False
     try:
-        events = list(map(decoder_of(Prediction).decode, bodies.json))
+        events = predictions_of(bodies.json, bare=lambda: not any(record.headers() for record in records))
     except UNREADABLE:
         return False
     times_ms = usual_times(events, min([record.timestamp()[1] for record in records]) + future_ms_max)

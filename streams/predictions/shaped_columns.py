@@ -10,8 +10,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from schemas.prediction import CONSENT_GIVEN, epoch_ms, label_text
+from schemas.given import GIVEN_CONSENT, consent_of, known_probabilities, known_texts
+from schemas.prediction import epoch_ms, label_text
 from schemas.prediction_columns import FeatureColumn, PredictionColumns
+from schemas.probability_columns import probabilities_of
 from schemas.wire import Scalar
 from streams.predictions.checks import TIMES_USUAL_BEGIN
 from streams.predictions.confidences import known_confidence
@@ -38,8 +40,11 @@ def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> Predictio
     if times_ms.min() < TIMES_USUAL_BEGIN or times_ms.max() > latest_ms:
         return None
     labels = _labels(column["prediction"])
-    probabilities = column["probabilities"] if _has_any(column["probabilities"]) else None
-    confidence = known_confidence(np.array(column["confidence"], np.float64), labels, probabilities)
+    given = column["probabilities"]
+    probabilities = list(map(known_probabilities, given)) if _has_any(given) else None
+    if probabilities is not None and not _has_any(probabilities):
+        probabilities = None
+    confidence = known_confidence(_ratios(column["confidence"]), labels, probabilities)
     if confidence is None:
         return None
     features = column["features"]  # what is asked for later keeps these alive, not the events
@@ -47,14 +52,14 @@ def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> Predictio
         model=shape.model,
         event_ids=column["event_id"],
         times_ms=times_ms,
-        model_versions=column["model_version"],
+        model_versions=_texts(column["model_version"]),
         labels=labels,
         confidence=confidence,
         probabilities=probabilities,
-        risk=np.array(column["risk"], np.float64) if _has_any(column["risk"]) else np.full(len(events), np.nan),
+        risk=_ratios(column["risk"]) if _has_any(column["risk"]) else np.full(len(events), np.nan),
         reviewable=_consents(column["consent"], "review"),
         learnable=_consents(column["consent"], "learn"),
-        slices=column["slices"] if any(column["slices"]) else None,
+        slices=_slices(column["slices"]),
         contents=column["content"] if _has_any(column["content"]) else None,
         features=_feature_columns(shape, features),
         row_features=_row_features_of(shape, features),
@@ -70,14 +75,33 @@ def are_usual(events: Sequence[Any], latest_ms: int) -> bool:
     return None not in map(_confidence_of, events) and not any(map(_probabilities_of, events))
 
 
-def _has_any(column: Column) -> bool:
+def _has_any(column: Sequence[Any]) -> bool:
     return column.count(None) != len(column)
 
 
+def _texts(column: Column) -> Column:
+    """Null is a text that is not there."""
+    return column if None not in column else tuple([value or "" for value in column])
+
+
+def _ratios(column: Column) -> npt.NDArray[np.float64]:
+    """What the decoder let through lies in [0, 1], or is a rounding beside it."""
+    found = probabilities_of(np.array(column, np.float64))
+    assert found is not None, "bounded by the decoder"
+    return found
+
+
+def _slices(column: Column) -> Sequence[dict[str, str]] | None:
+    if not any(column):
+        return None
+    found = list(map(known_texts, column))
+    return found if any(found) else None
+
+
 def _consents(column: Column, name: str) -> npt.NDArray[np.bool_]:
-    if column.count(CONSENT_GIVEN) == len(column):
+    if column.count(GIVEN_CONSENT) == len(column):
         return np.ones(len(column), np.bool_)
-    return np.array([getattr(consent, name) for consent in column], np.bool_)
+    return np.array([getattr(consent_of(consent), name) for consent in column], np.bool_)
 
 
 def _labels(column: Column) -> tuple[str, ...]:

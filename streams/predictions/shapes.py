@@ -16,6 +16,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from schemas.given import GivenPrediction
 from schemas.prediction import Prediction
 from schemas.wire import Scalar
 
@@ -30,9 +31,9 @@ SHAPED_FEATURES_MAX: Final = 200
 
 ABSENT: Final = UnsetType
 _numbers: Final = frozenset((int, float))
-_shaped: Final = tuple(field for field in msgspec.structs.fields(Prediction) if field.name != "model")
+_shaped: Final = tuple(field for field in msgspec.structs.fields(GivenPrediction) if field.name != "model")
 SHAPED_FIELDS: Final = tuple(field.name for field in _shaped)
-"""The fields of a shaped event: Prediction's, in order, without the model."""
+"""The fields of a shaped event: a prediction's, in order, without the model."""
 
 
 @dataclasses.dataclass(frozen=True)

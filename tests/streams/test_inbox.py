@@ -148,9 +148,29 @@ def test_what_was_compressed_with_gzip_says_so() -> None:
     assert "compressed with gzip" in only_reject(gzip.compress(as_json(prediction()))).reason
 
 
-@pytest.mark.parametrize("time", [0, 999_999_999, 10_000_000_000])
+@pytest.mark.parametrize(
+    ("time", "says"),
+    [
+        (0, "looks like a time that was not set"),
+        ("1970-01-01T00:00:00Z", "looks like a time that was not set"),
+        (1_790_000_000, "look like seconds"),
+        (1_790_000_000.25, "1790000000.25 looks like seconds"),
+        (1_790_000_000_000_000, "1790000000000000 looks like microseconds"),
+        (1_790_000_000_000_000_000, "1790000000000000000 looks like nanoseconds"),
+        (200_000_000_000_000, "and looks like microseconds"),
+    ],
+)
+def test_a_time_in_another_unit_is_told(time: Any, says: str) -> None:
+    """Whoever counts in another unit, or has not set the time, reads what it looks like and what would be right."""
+    (reject,) = read(as_json(prediction(time=time))).rejects
+    assert says in reject.reason
+    assert "epoch milliseconds" in reject.reason
+    assert reject.field == "$.time"
+
+
+@pytest.mark.parametrize("time", [1, 999_999_999, 10_000_000_000])
 def test_early_times_that_are_no_seconds_are_taken(time: int) -> None:
-    """Recorded data may count from zero; only what is today's time in seconds is refused."""
+    """Recorded data may be of long ago; what is no time yet, and today's time in seconds, is refused."""
     assert [event.time for event in read(as_json(prediction(time=time))).events] == [time]
 
 

@@ -96,10 +96,23 @@ def usual(draw: st.DrawFn) -> dict[str, Any]:
         draw(st.sampled_from(["churn", "fraud"])),
         features={name: draw(VALUE) for name in sorted(names)},
         prediction=draw(st.sampled_from(["stay", 7, True])),
-        risk=draw(st.sampled_from([..., None, 0.5])),
-        slices=draw(st.sampled_from([..., {}, {"region": "EU"}])),
-        consent=draw(st.sampled_from([..., {"review": False}, {"learn": False}])),
-        content=draw(st.sampled_from([..., "text"])),
+        model_version=draw(st.sampled_from([..., None, "", "3"])),
+        confidence=draw(st.sampled_from([0.9, 0.9, 1.0000001, 1.02, -1e-7, 1.03])),
+        probabilities=draw(
+            st.sampled_from(
+                [..., ..., None, {"stay": 1.0000001, "go": None}, {"stay": None}, {"stay": 1.01, "7": -1e-5, "true": 0}]
+            )
+        ),
+        risk=draw(st.sampled_from([..., None, 0.5, 1.0000001])),
+        slices=draw(
+            st.sampled_from([..., None, {}, {"region": "EU"}, {"region": None}, {"region": "EU", "tier": None}])
+        ),
+        consent=draw(
+            st.sampled_from([..., None, {"review": False}, {"learn": False, "review": None}, {"review": None, "x": 1}])
+        ),
+        subject=draw(st.sampled_from([..., None, "s"])),
+        content=draw(st.sampled_from([..., None, "text"])),
+        producer=draw(st.sampled_from([..., None, "service"])),
     )
 
 
