@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Final
 
 from warehouse.analyst_grants import FORMATS_DENIED
 from warehouse.http_protocol import Query, RefusedRequest
-from warehouse.readonly_guard import Checked, Reader, check_analyst, check_settings
+from warehouse.readonly_guard import Checked, Reader, check_analyst, check_names, check_settings
 from warehouse.statement_tree import FunctionRow, Grants, denied, functions_allowed
 
 __all__ = ["AnalystRules"]
@@ -24,6 +25,10 @@ FORMAT_QUERY: Final = "SELECT formatQuerySingleLine({q:String})"
 READ_TREE: Final = (
     "WITH parseQueryToJSON({q:String}) AS tree SELECT tree, formatQuerySingleLine(formatQueryFromJSON(tree))"
 )
+REMEMBERED_MAX: Final = 256
+"""Statements whose check is remembered; the oldest goes first."""
+REMEMBERED_LENGTH_MAX: Final = 16 * 1024
+"""Characters of a statement that is remembered."""
 NO_TREE: Final = "does not support JSON serialization"
 ESCAPES: Final = str.maketrans(
     {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"}
@@ -36,26 +41,56 @@ class AnalystRules:
     A request may be for another database only where the program has installed its tables there.
     """
 
-    def __init__(self, ask: Ask, *, database: str, tree_bytes_max: int) -> None:
+    def __init__(self, ask: Ask, *, database: str, tokens_max: int, tree_bytes_max: int) -> None:
         rows = [FunctionRow(row[0], row[1] == "1", row[2], row[3]) for row in _rows(ask(FUNCTIONS, {}))]
         self._functions, self._aggregates = functions_allowed({row.name: row for row in rows})
         names = sorted((row[0].lower() for row in _rows(ask(COMBINATORS, {}))), key=len)
         self._combinators = tuple(names)
         self._formats = {row[0].lower() for row in _rows(ask(FORMATS, {}))} - FORMATS_DENIED
         self._database = database
+        self._lock = threading.Lock()
+        self._generation = 0
+        self._databases: frozenset[str] | None = None
+        self._checked: dict[tuple[str, str, tuple[tuple[str, str], ...]], Checked] = {}
+        self._tokens_max = tokens_max
         self._tree_bytes_max = tree_bytes_max
 
     def check(self, query: Query, ask: Ask) -> Checked:
         """The statement that runs in place of the query's, and the format of its answer; raises RefusedRequest.
 
-        ``ask`` asks the engine as ``analyst``: what it does with the statement before it is checked is parsing.
+        ``ask`` asks the engine as ``analyst``: what it does with the statement before it is checked is parsing. What
+        was checked is remembered until ``forget``: dashboards ask the same again and again.
         """
         check_settings(query.settings)
-        checked = check_analyst(query.sql, query.parameters, self._grants(query.database, ask), self._reader(ask))
+        check_names(query.parameters)
+        checked = self._remembered(query, ask)
         wanted = checked.format or query.fallback_format
         if wanted.lower() not in self._formats:
             raise denied(f"the format {wanted}")
         return Checked(checked.sql, wanted)
+
+    def forget(self) -> None:
+        """Databases and tables may have changed: call it before and after each statement that changes them."""
+        with self._lock:
+            self._generation += 1
+            self._checked.clear()
+            self._databases = None
+
+    def _remembered(self, query: Query, ask: Ask) -> Checked:
+        values = tuple(sorted(query.parameters.items())) if ":" in query.sql and "Identifier" in query.sql else ()
+        key = (query.sql, query.database, values)
+        with self._lock:
+            generation = self._generation
+            if key in self._checked:
+                return self._checked[key]
+        grants = self._grants(query.database, ask)
+        checked = check_analyst(query.sql, query.parameters, grants, self._reader(ask), self._tokens_max)
+        with self._lock:
+            if generation == self._generation and len(query.sql) <= REMEMBERED_LENGTH_MAX and not values:
+                if len(self._checked) >= REMEMBERED_MAX:
+                    self._checked.pop(next(iter(self._checked)))
+                self._checked[key] = checked
+        return checked
 
     def _grants(self, database: str, ask: Ask) -> Grants:
         if database != self._database:
@@ -63,7 +98,12 @@ class AnalystRules:
                 raise denied(f"the database {database} as the default; name its tables as {database}.NAME")
             if ask(INSTALLED, {"name": database.translate(ESCAPES)}).strip() != b"1":
                 raise denied(f"the database {database}")
-        databases = frozenset(row[0] for row in _rows(ask(DATABASES, {})))
+        with self._lock:
+            generation, databases = self._generation, self._databases
+        if databases is None:
+            databases = frozenset(row[0] for row in _rows(ask(DATABASES, {})))
+            with self._lock:
+                self._databases = databases if generation == self._generation else None
         return Grants(database, databases, self._functions, self._aggregates, self._combinators)
 
     def _reader(self, ask: Ask) -> Reader:

@@ -12,7 +12,6 @@ import fcntl
 import os
 import queue
 import shutil
-import signal
 import socket
 import sys
 import tempfile
@@ -22,7 +21,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import IO, Any, Final
 
 import msgspec
@@ -35,6 +33,7 @@ from warehouse.engine_settings import analyst_base, write_config, writer_base
 from warehouse.errors import one_line
 from warehouse.http_app import ANALYST, WRITER, Answer, HttpApp
 from warehouse.http_protocol import Query, RefusedRequest
+from warehouse.http_server import serve
 from warehouse.settings import EmbeddedClickHouseSettings
 from warehouse.sql_text import StatementKind
 
@@ -72,7 +71,10 @@ class ChdbEngine:
         self._root.query(f"CREATE DATABASE IF NOT EXISTS {_quoted(database)}")
         self.version, self.timezone = self._text("SELECT version(), timezone()").split("\t")
         self._rules = AnalystRules(
-            _asking(self._root), database=database, tree_bytes_max=settings.analyst_tree_bytes_max
+            _asking(self._root),
+            database=database,
+            tokens_max=settings.query_tokens_max,
+            tree_bytes_max=settings.analyst_tree_bytes_max,
         )
         self._disk_lock = threading.Lock()
         self._disk_checked_at = float("-inf")
@@ -125,6 +127,8 @@ class ChdbEngine:
         kind = query.statement.kind
         if kind is StatementKind.INSERT:
             self._check_disk(len(query.statement.insert.data) if query.statement.insert else 0)
+        if kind is StatementKind.CHANGE:
+            self._rules.forget()
         handle.query(f"USE {_quoted(query.database)}")
         try:
             if query.settings:
@@ -133,6 +137,8 @@ class ChdbEngine:
                 )
             return self._execute(handle, query)
         finally:
+            if kind is StatementKind.CHANGE:
+                self._rules.forget()
             self._restore(handle, query)
 
     def _execute(self, handle: Any, query: Query) -> Answer:
@@ -240,26 +246,6 @@ def _literal(value: str) -> str:
     return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
-def serve(app: HttpApp, listening: socket.socket) -> None:
-    """Serve until SIGTERM or SIGINT; then finish what runs and close the database."""
-    import uvicorn
-
-    config = uvicorn.Config(app, access_log=False, log_level="warning", lifespan="on", timeout_graceful_shutdown=20)
-
-    class Server(uvicorn.Server):
-        @contextlib.contextmanager
-        def capture_signals(self) -> Iterator[None]:
-            def stop(_number: int, _frame: FrameType | None) -> None:
-                self.should_exit = True
-
-            # uvicorn's own handler sends itself the signal again afterwards; the exit code should be 0.
-            signal.signal(signal.SIGTERM, stop)
-            signal.signal(signal.SIGINT, stop)
-            yield
-
-    Server(config).run(sockets=[listening])
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """The server's command line; 0 after a clean stop, 2 with one line on standard error where it cannot start."""
     parser = argparse.ArgumentParser(prog="python -m warehouse.embedded", description=__doc__)
@@ -281,7 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CannotStartError, msgspec.DecodeError) as error:
         sys.stderr.write(f"embedded ClickHouse: {one_line(str(error))}\n")
         return 2
-    serve(HttpApp(engine, settings, credentials=credentials, database=options.database), listening)
+    serve(HttpApp(engine, settings, credentials=credentials, database=options.database), listening, settings)
     return 0
 
 
@@ -359,9 +345,6 @@ def _open(folder: Path, settings: EmbeddedClickHouseSettings, database: str) -> 
 
 def _confine(folder: Path) -> None:
     """Put up the walls around this process before the engine and its threads are there."""
-    import uvicorn.loops.auto
-    import uvicorn.protocols.http.auto  # noqa: F401 - what is read now need not be readable later
-
     temporary = _emptied(folder / "tmp")
     # The engine asks the environment for the folder of what it does not keep.
     os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)

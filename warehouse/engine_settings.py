@@ -11,6 +11,8 @@ from warehouse.settings import EmbeddedClickHouseSettings
 __all__ = ["analyst_base", "write_config", "writer_base"]
 
 
+PARSER_BACKTRACKS_MAX: Final = 50_000
+"""Steps that the parser takes back for one statement of ``analyst``; a long honest one takes back some hundreds."""
 MERGE_TREE: Final = {"old_parts_lifetime": 60, "cleanup_delay_period": 10, "max_cleanup_delay_period": 20}
 """Parts that were merged, or whose rows were deleted, are removed after a minute or so, not eight and more: by then the
 merged part has reached the disk, and who deletes rows wants the room back.
@@ -38,6 +40,7 @@ def analyst_base(settings: EmbeddedClickHouseSettings) -> dict[str, str]:
         "max_result_rows": str(settings.analyst_result_rows_max),
         "max_result_bytes": str(settings.analyst_result_bytes_max),
         "result_overflow_mode": "throw",
+        "max_parser_backtracks": str(PARSER_BACKTRACKS_MAX),
         "readonly": "1",
     }
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -24,6 +24,7 @@ from warehouse.http_protocol import (
     read_query,
     status_of_code,
 )
+from warehouse.lanes import Lane, Place
 from warehouse.settings import EmbeddedClickHouseSettings
 from warehouse.sql_text import StatementKind
 
@@ -38,6 +39,13 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 log = logging.getLogger(__name__)
 _CODE = re.compile(r"Code: (\d+)\. ")
+_NOT_PRINTED = re.compile(r"[^\x20-\x7e]")
+CLOSE: Final = {"Connection": "close"}
+PATH_SHOWN_MAX: Final = 100
+ERROR_SHOWN_MAX: Final = 2_000
+HEADER_BYTES_MAX: Final = 4_096
+SENT_BYTES: Final = 256 * 1024
+"""Bytes of an answer that are handed to the network at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +74,13 @@ class Engine(Protocol):
         """Close the database; nothing runs any more."""
 
 
-class Lane:
-    """The queries of one user: so many run at once, so many wait, one more is refused."""
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is sent: status, header lines and the body, compressed already where the client asked for it."""
 
-    def __init__(self, user: str, handles: int, waiting_max: int) -> None:
-        self.user = user
-        self.queries_max = handles + waiting_max
-        self.queries = 0
-        self.pool = ThreadPoolExecutor(handles, thread_name_prefix=f"clickhouse-{user}")
-
-    async def run(self, engine: Engine, query: Query) -> Answer:
-        """Run a query in a thread of this lane."""
-        if self.queries >= self.queries_max:
-            reason = f"Too many simultaneous queries of {self.user}. Maximum: {self.queries_max}."
-            raise RefusedRequest(202, "TOO_MANY_SIMULTANEOUS_QUERIES", reason)
-        self.queries += 1
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self.pool, engine.run, self.user, query)
-        finally:
-            self.queries -= 1
+    status: int
+    data: bytes
+    head: Mapping[str, str]
 
 
 class HttpApp:
@@ -106,8 +102,8 @@ class HttpApp:
         self.new_query_id = new_query_id
         waiting = settings.waiting_queries_max
         self.lanes = {
-            WRITER: Lane(WRITER, settings.writer_handles, waiting),
-            ANALYST: Lane(ANALYST, settings.analyst_handles, waiting),
+            WRITER: Lane(WRITER, settings.writer_handles, waiting, settings.writer_buffered_bytes_max),
+            ANALYST: Lane(ANALYST, settings.analyst_handles, waiting, settings.analyst_buffered_bytes_max),
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -119,10 +115,11 @@ class HttpApp:
             return
         path = scope["path"]
         if path in ("/ping", "/replicas_status"):
-            await self._answer(send, 200, b"Ok.\n", {"Content-Type": "text/html; charset=UTF-8"})
+            await self._send(send, Reply(200, b"Ok.\n", {"Content-Type": "text/html; charset=UTF-8", **CLOSE}))
             return
         if path != "/":
-            await self._answer(send, 404, f"There is no handle {path}. Send queries to /.\n".encode(), {})
+            text = f"There is no handle {path[:PATH_SHOWN_MAX]}. Send queries to /.\n"
+            await self._send(send, Reply(404, text.encode("utf-8", "replace"), CLOSE))
             return
         await self._query(scope, receive, send)
 
@@ -139,20 +136,46 @@ class HttpApp:
                 return
 
     async def _query(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Take the request and send the reply; work that grows with either is done in a thread of the lane."""
+        head_bytes = len(scope["query_string"]) + sum(len(key) + len(value) for key, value in scope["headers"])
+        if head_bytes > self.settings.head_bytes_max:
+            reason = f"Address and headers are larger than head_bytes_max ({self.settings.head_bytes_max}).\n"
+            await self._send(send, Reply(400, reason.encode(), CLOSE))
+            return
         headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
         query_string = scope["query_string"].decode("latin-1")
         query_id = self.new_query_id()
+        body = _Body(receive)
         try:
-            user = self._authenticate(query_string, headers)
-            body = await self._body(receive, headers)
-            request = Request(scope["method"], query_string, headers, body)
-            query = read_query(request, query_bytes_max=self.settings.query_bytes_max, database=self.database)
+            lane = self.lanes[self._authenticate(query_string, headers)]
+            with lane.place() as place:
+                packed = await self._body(body, lane.user, place)
+                request = Request(scope["method"], query_string, headers, packed)
+                reply = await lane.run(functools.partial(self._reply, lane.user, request, query_id))
+                place.hold(len(reply.data))
+                await self._send(send, reply)
+                return
+        except RefusedRequest as error:
+            refused = self._error_reply(str(error), query_id)
+        # A client that has not sent all of its request would otherwise go on with it.
+        await self._send(send, refused if body.complete else replace(refused, head={**refused.head, **CLOSE}))
+
+    def _reply(self, user: str, request: Request, query_id: str) -> Reply:
+        """Unpack, read, run and pack again: in a thread."""
+        try:
+            bytes_max = self._body_bytes_max(user)
+            request = replace(request, body=_unpacked(request, bytes_max))
+            query = read_query(
+                request,
+                query_bytes_max=self.settings.query_bytes_max,
+                tokens_max=self.settings.query_tokens_max,
+                fields_max=self.settings.request_fields_max,
+                database=self.database,
+            )
             query_id = query.query_id or query_id
-            answer = await self.lanes[user].run(self.engine, query)
+            return _answer_reply(query, self.engine.run(user, query), request.headers, query_id)
         except Exception as error:  # noqa: BLE001 - whatever the engine says is the answer
-            await self._answer_error(send, str(error), query_id)
-            return
-        await self._answer_data(send, query, answer, headers, query_id)
+            return self._error_reply(str(error), query_id)
 
     def _authenticate(self, query_string: str, headers: Mapping[str, str]) -> str:
         user, password = read_credentials(query_string, headers)
@@ -162,42 +185,27 @@ class HttpApp:
             raise RefusedRequest(516, "AUTHENTICATION_FAILED", reason)
         return user
 
-    async def _body(self, receive: Receive, headers: Mapping[str, str]) -> bytes:
-        bytes_max = self.settings.body_bytes_max
+    def _body_bytes_max(self, user: str) -> int:
+        return self.settings.body_bytes_max if user == WRITER else self.settings.analyst_body_bytes_max
+
+    async def _body(self, body: _Body, user: str, place: Place) -> bytes:
+        """The body as it was sent, within the user's bounds of bytes and time."""
+        bytes_max = self._body_bytes_max(user)
         chunks: list[bytes] = []
-        size = 0
-        while True:
-            event = await receive()
-            if event["type"] == "http.disconnect":
-                raise RefusedRequest(210, "NETWORK_ERROR", "The client went away before its request was complete.")
-            chunks.append(event.get("body", b""))
-            size += len(chunks[-1])
-            if size > bytes_max:
-                raise _too_large(bytes_max)
-            if not event.get("more_body", False):
-                break
         try:
-            return compression.decompress(b"".join(chunks), headers.get("content-encoding", ""), bytes_max)
-        except compression.BodyTooLargeError:
-            raise _too_large(bytes_max) from None
-        except (compression.UnknownEncodingError, ValueError) as error:
-            raise RefusedRequest(36, "BAD_ARGUMENTS", str(error)) from None
+            async with asyncio.timeout(self.settings.body_seconds_max):
+                while not body.complete:
+                    chunk = await body.chunk()
+                    place.hold(len(chunk))
+                    if place.bytes_held > bytes_max:
+                        raise _too_large(bytes_max)
+                    chunks.append(chunk)
+        except TimeoutError:
+            reason = f"The request's body took longer than body_seconds_max ({self.settings.body_seconds_max} s)."
+            raise RefusedRequest(209, "SOCKET_TIMEOUT", reason) from None
+        return b"".join(chunks)
 
-    async def _answer_data(
-        self, send: Send, query: Query, answer: Answer, headers: Mapping[str, str], query_id: str
-    ) -> None:
-        data = bytes(answer.data)
-        head = {"X-ClickHouse-Query-Id": query_id, "X-ClickHouse-Summary": _summary(answer)}
-        if data or query.statement.kind is StatementKind.READ:
-            head["X-ClickHouse-Format"] = answer.format or query.format
-            head["Content-Type"] = content_type_of(answer.format or query.format)
-        encoding = compression.choose_encoding(headers.get("accept-encoding", "")) if query.compress else ""
-        if encoding and len(data) >= compression.SMALLEST_WORTH_BYTES:
-            data = compression.compress(data, encoding)
-            head["Content-Encoding"] = encoding
-        await self._answer(send, 200, data, head)
-
-    async def _answer_error(self, send: Send, text: str, query_id: str) -> None:
+    def _error_reply(self, text: str, query_id: str) -> Reply:
         found = _CODE.search(text)
         code = int(found.group(1)) if found else 1002
         text = text[found.start() :] if found else f"Code: 1002. DB::Exception: {text} (UNKNOWN_EXCEPTION)"
@@ -207,20 +215,72 @@ class HttpApp:
         if code == 516:
             head["WWW-Authenticate"] = 'Basic realm="ClickHouse server HTTP API"'
         if code == 1002:
-            log.error("unexpected answer of the engine: %s", text)
-        await self._answer(send, status_of_code(code), text.encode() + b"\n", head)
+            log.error("unexpected answer of the engine: %s", text[:ERROR_SHOWN_MAX])
+        return Reply(status_of_code(code), text.encode("utf-8", "replace") + b"\n", head)
 
-    async def _answer(self, send: Send, status: int, data: bytes, head: Mapping[str, str]) -> None:
+    async def _send(self, send: Send, reply: Reply) -> None:
+        """Send a reply piece by piece, as fast as the client reads, until answer_seconds_max has passed."""
         lines = {
             "Content-Type": "text/plain; charset=UTF-8",
             "X-ClickHouse-Server-Display-Name": "watchloop-embedded",
             "X-ClickHouse-Timezone": self.engine.timezone,
-            **head,
-            "Content-Length": str(len(data)),
+            **reply.head,
+            "Content-Length": str(len(reply.data)),
         }
-        pairs = [(key.lower().encode(), value.encode("utf-8", "replace")) for key, value in lines.items()]
-        await send({"type": "http.response.start", "status": status, "headers": pairs})
-        await send({"type": "http.response.body", "body": data})
+        pairs = [(key.lower().encode(), _header_value(value)) for key, value in lines.items()]
+        data = memoryview(reply.data)
+        try:
+            async with asyncio.timeout(self.settings.answer_seconds_max):
+                await send({"type": "http.response.start", "status": reply.status, "headers": pairs})
+                for start in range(0, len(data), SENT_BYTES):
+                    piece = bytes(data[start : start + SENT_BYTES])
+                    await send({"type": "http.response.body", "body": piece, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
+        except TimeoutError:
+            # The server closes a connection whose answer is not whole.
+            log.error("a client read its answer slower than answer_seconds_max allows")
+
+
+class _Body:
+    """A request's body as it comes in."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.complete = False
+
+    async def chunk(self) -> bytes:
+        event = await self._receive()
+        if event["type"] == "http.disconnect":
+            raise RefusedRequest(210, "NETWORK_ERROR", "The client went away before its request was complete.")
+        self.complete = not event.get("more_body", False)
+        return bytes(event.get("body", b""))
+
+
+def _unpacked(request: Request, bytes_max: int) -> bytes:
+    try:
+        return compression.decompress(request.body, request.headers.get("content-encoding", ""), bytes_max)
+    except compression.BodyTooLargeError:
+        raise _too_large(bytes_max) from None
+    except (compression.UnknownEncodingError, ValueError) as error:
+        raise RefusedRequest(36, "BAD_ARGUMENTS", str(error)) from None
+
+
+def _answer_reply(query: Query, answer: Answer, headers: Mapping[str, str], query_id: str) -> Reply:
+    data = bytes(answer.data)
+    head = {"X-ClickHouse-Query-Id": query_id, "X-ClickHouse-Summary": _summary(answer)}
+    if data or query.statement.kind is StatementKind.READ:
+        head["X-ClickHouse-Format"] = answer.format or query.format
+        head["Content-Type"] = content_type_of(answer.format or query.format)
+    encoding = compression.choose_encoding(headers.get("accept-encoding", "")) if query.compress else ""
+    if encoding and len(data) >= compression.SMALLEST_WORTH_BYTES:
+        data = compression.compress(data, encoding)
+        head["Content-Encoding"] = encoding
+    return Reply(200, data, head)
+
+
+def _header_value(text: str) -> bytes:
+    """A value that cannot end its line: a query's id and its format come from outside."""
+    return _NOT_PRINTED.sub("?", text)[:HEADER_BYTES_MAX].encode("ascii", "replace")
 
 
 def _too_large(bytes_max: int) -> RefusedRequest:

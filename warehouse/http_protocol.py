@@ -10,8 +10,8 @@ import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email.parser import BytesParser
-from email.policy import HTTP
+from email.message import Message
+from email.parser import BytesHeaderParser
 from typing import Final
 from urllib.parse import parse_qsl
 
@@ -21,6 +21,7 @@ __all__ = ["Query", "RefusedRequest", "Request", "content_type_of", "read_creden
 
 SETTING_NAME: Final = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 DEFAULT_FORMAT: Final = "TabSeparated"
+PART_HEAD_BYTES_MAX: Final = 8 * 1024
 
 RESERVED: Final = frozenset(
     {
@@ -134,11 +135,11 @@ def read_credentials(query_string: str, headers: Mapping[str, str]) -> tuple[str
     return named.get("user", ""), named.get("password", "")
 
 
-def read_query(request: Request, *, query_bytes_max: int, database: str) -> Query:
+def read_query(request: Request, *, query_bytes_max: int, tokens_max: int, fields_max: int, database: str) -> Query:
     """What the request asks for; raises RefusedRequest."""
-    named = dict(parse_qsl(request.query_string, keep_blank_values=True))
+    named = _fields(request.query_string, fields_max)
     body = request.body
-    form = _read_form(request)
+    form = _read_form(request, fields_max)
     if form is not None:
         named, body = {**named, **form}, b""
     if named.get("compress", "0") not in ("0", "") or named.get("decompress", "0") not in ("0", ""):
@@ -149,8 +150,10 @@ def read_query(request: Request, *, query_bytes_max: int, database: str) -> Quer
         text = text + b"\n" + body if text else body
     if not text.strip():
         raise RefusedRequest(62, "SYNTAX_ERROR", "Empty query.")
-    statement = read_statement(text, query_bytes_max)
+    statement = read_statement(text, query_bytes_max, tokens_max)
     sql = _statement_text(text, statement, query_bytes_max)
+    if statement.too_many_tokens:
+        raise RefusedRequest(62, "SYNTAX_ERROR", f"The query has more parts than query_tokens_max ({tokens_max}).")
     if statement.several:
         raise RefusedRequest(62, "SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed).")
     if statement.client_file:
@@ -215,24 +218,55 @@ def _settings_of(named: Mapping[str, str]) -> dict[str, str]:
     return settings
 
 
-def _read_form(request: Request) -> dict[str, str] | None:
+def _fields(text: str, fields_max: int) -> dict[str, str]:
+    try:
+        return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=fields_max))
+    except ValueError:
+        raise _too_many(fields_max) from None
+
+
+def _too_many(fields_max: int) -> RefusedRequest:
+    return RefusedRequest(36, "BAD_ARGUMENTS", f"The request has more fields than request_fields_max ({fields_max}).")
+
+
+def _read_form(request: Request, fields_max: int) -> dict[str, str] | None:
     """Fields of a form body; None where the body is no form. Files (external tables) are refused."""
     content_type = request.headers.get("content-type", "")
     if content_type.startswith("application/x-www-form-urlencoded") and not _looks_like_sql(request):
-        return dict(parse_qsl(request.body.decode("utf-8", "replace"), keep_blank_values=True))
-    if not content_type.startswith("multipart/form-data"):
-        return None
-    message = BytesParser(policy=HTTP).parsebytes(f"Content-Type: {content_type}\r\n\r\n".encode() + request.body)
+        return _fields(request.body.decode("utf-8", "replace"), fields_max)
+    if content_type.startswith("multipart/form-data"):
+        return _read_multipart(content_type, request.body, fields_max)
+    return None
+
+
+def _read_multipart(content_type: str, body: bytes, fields_max: int) -> dict[str, str]:
+    """Parts of a form by their names (RFC 7578); read in one go, a part in a part is text."""
+    boundary = _header(content_type).get_boundary()
+    if not boundary:
+        raise RefusedRequest(36, "BAD_ARGUMENTS", "The form has no boundary.")
+    # The line break before a boundary belongs to it; the first one has none.
+    parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode("utf-8", "replace"), fields_max + 2)
     fields: dict[str, str] = {}
-    for part in message.iter_parts() if message.is_multipart() else ():
-        name = part.get_param("name", header="content-disposition")
-        if part.get_filename() is not None:
+    for number, part in enumerate(parts[1:]):
+        if part.startswith(b"--"):
+            return fields
+        if number == fields_max:
+            raise _too_many(fields_max)
+        head, _blank, content = part.partition(b"\r\n\r\n")
+        if len(head) > PART_HEAD_BYTES_MAX:
+            raise RefusedRequest(36, "BAD_ARGUMENTS", "A part of the form has no head, or one that is too long.")
+        named = BytesHeaderParser().parsebytes(head.lstrip(b"\r\n"))
+        if named.get_filename() is not None:
             raise RefusedRequest(
                 48, "NOT_IMPLEMENTED", "External tables are not available here; insert the rows first."
             )
-        content = part.get_payload(decode=True)
-        fields[str(name)] = content.decode("utf-8", "replace") if isinstance(content, bytes) else ""
+        name = named.get_param("name", header="content-disposition")
+        fields[str(name)] = content.decode("utf-8", "replace")
     return fields
+
+
+def _header(content_type: str) -> Message:
+    return BytesHeaderParser().parsebytes(b"Content-Type: " + content_type.encode("utf-8", "replace"))
 
 
 def _looks_like_sql(request: Request) -> bool:

@@ -10,6 +10,7 @@ and not in the other. The second wall, which does not read, is ``confinement``.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from warehouse.http_protocol import RefusedRequest
 from warehouse.sql_text import Token, tokens
 from warehouse.statement_tree import Grants, check_table, check_tree, denied, settings_refused
 
-__all__ = ["Checked", "Reader", "check_analyst", "check_settings", "check_text", "with_identifiers"]
+__all__ = ["Checked", "Reader", "check_analyst", "check_names", "check_settings", "check_text", "with_identifiers"]
 
 FIRST_WORDS: Final = frozenset({"SELECT", "WITH", "SHOW", "DESCRIBE", "EXISTS", "EXPLAIN", "("})
 DESCRIBE: Final = "DESCRIBE TABLE "
@@ -63,17 +64,24 @@ def check_settings(settings: Mapping[str, str]) -> None:
         raise settings_refused()
 
 
-def check_analyst(sql: str, parameters: Mapping[str, str], grants: Grants, reader: Reader) -> Checked:
-    """The statement that may run instead of ``sql``; raises RefusedRequest where ``analyst`` may not ask it."""
+def check_names(parameters: Mapping[str, str]) -> None:
+    """Raise RefusedRequest where a parameter's name is none."""
     for name in parameters:
         if not _NAME.fullmatch(name):
             raise denied(f"a parameter by the name {name!r}; letters, digits and _ are allowed")
+
+
+def check_analyst(
+    sql: str, parameters: Mapping[str, str], grants: Grants, reader: Reader, tokens_max: int = 50_000
+) -> Checked:
+    """The statement that may run instead of ``sql``; raises RefusedRequest where ``analyst`` may not ask it."""
+    check_names(parameters)
     formatted = reader.format(sql)
-    check_text(formatted)
+    check_text(formatted, tokens_max)
     filled = with_identifiers(formatted, parameters)
     if filled != formatted:
         formatted = reader.format(filled)
-        check_text(formatted)
+        check_text(formatted, tokens_max)
     simple = _check_simple(formatted, grants)
     if simple is not None:
         return simple
@@ -90,9 +98,13 @@ def check_analyst(sql: str, parameters: Mapping[str, str], grants: Grants, reade
     return Checked(formatted, wanted)
 
 
-def check_text(formatted: str) -> None:
+def check_text(formatted: str, tokens_max: int = 50_000) -> None:
     """Raise RefusedRequest for what no tree is needed to see; ``formatted`` is on one line, as the engine writes it."""
-    pieces = list(tokens(formatted.encode()))
+    pieces = list(itertools.islice(tokens(formatted.encode()), tokens_max + 1))
+    if len(pieces) > tokens_max:
+        raise RefusedRequest(
+            62, "SYNTAX_ERROR", f"analyst: The query has more parts than query_tokens_max ({tokens_max})."
+        )
     words = [token.text.upper() for token in pieces[:2]]
     if not words or words[0] not in FIRST_WORDS:
         raise RefusedRequest(
@@ -114,6 +126,8 @@ def check_text(formatted: str) -> None:
 def with_identifiers(formatted: str, parameters: Mapping[str, str]) -> str:
     """The statement with every ``{name:Identifier}`` filled in, quoted as an identifier."""
     text = formatted.encode()
+    if ":Identifier}" not in formatted:
+        return formatted
     pieces = list(tokens(text))
     done, parts = 0, []
     for index, opening in enumerate(pieces[:-4]):

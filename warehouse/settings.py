@@ -66,8 +66,28 @@ class EmbeddedClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forb
     """Queries of one user that wait for a handle; one more is answered 503, code 202."""
     query_threads: Annotated[int, Meta(ge=1, le=256)] = 2
     """Threads that one query may use."""
+    connections_max: Annotated[int, Meta(ge=8, le=100_000)] = 512
+    """Connections at once; what comes on one more is answered 503."""
+    head_bytes_max: Annotated[int, Meta(ge=1_024, le=MIB)] = 64 * 1024
+    """Bytes of a request's address and header lines; larger ones are answered 400. Long parameters go as a form."""
+    head_seconds_max: Annotated[int, Meta(ge=1, le=600)] = 10
+    """Time for a request's address and header lines to arrive; then its connection is closed."""
+    body_seconds_max: Annotated[int, Meta(ge=1, le=3_600)] = 60
+    """Time for a request's body to arrive; then it is answered with code 209 and its connection is closed."""
+    answer_seconds_max: Annotated[int, Meta(ge=1, le=3_600)] = 300
+    """Time for a client to read its answer; then its connection is closed."""
+    request_fields_max: Annotated[int, Meta(ge=10, le=100_000)] = 1_000
+    """Fields of a request (parameters, settings) in its address and in its form, each; more fail with code 36."""
+    writer_buffered_bytes_max: Annotated[int, Meta(ge=MIB)] = GIB
+    """Bytes of requests and answers held for ``watchloop``; a request beyond them is answered 503, code 202."""
+    analyst_buffered_bytes_max: Annotated[int, Meta(ge=MIB)] = GIB
+    """Bytes of requests and answers held for ``analyst``; a request beyond them is answered 503, code 202."""
+    analyst_body_bytes_max: Annotated[int, Meta(ge=1_024)] = 8 * MIB
+    """Bytes of the body of one request of ``analyst``, after decompression too; larger ones fail with code 307."""
     query_bytes_max: Annotated[int, Meta(ge=1_024)] = 256 * 1024
     """Length of a statement without an insert's data; longer ones fail with code 62."""
+    query_tokens_max: Annotated[int, Meta(ge=100)] = 50_000
+    """Words, values and signs of a statement without an insert's data; longer ones fail with code 62."""
     body_bytes_max: Annotated[int, Meta(ge=1_024)] = 256 * MIB
     """Bytes of one request's body, after decompression too; larger ones are answered 413, code 307."""
     query_seconds_max: Annotated[int, Meta(ge=1)] = 600
@@ -95,4 +115,9 @@ class EmbeddedClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forb
             ("caches_bytes_max", "memory_bytes_max"),
             ("analyst_memory_bytes_max", "memory_bytes_max"),
             ("query_bytes_max", "body_bytes_max"),
+            ("query_bytes_max", "analyst_body_bytes_max"),
+            ("body_bytes_max", "writer_buffered_bytes_max"),
+            ("analyst_body_bytes_max", "analyst_buffered_bytes_max"),
+            ("analyst_result_bytes_max", "analyst_buffered_bytes_max"),
+            ("result_bytes_max", "writer_buffered_bytes_max"),
         )

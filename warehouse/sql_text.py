@@ -9,9 +9,10 @@ Source: src/Parsers/Lexer.cpp of ClickHouse
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
@@ -74,7 +75,7 @@ class Statement:
     """A statement as the server handles it; ``format`` is the one its text asks for, empty if none.
 
     ``client_file`` marks INTO OUTFILE and FROM INFILE, which only a command-line client may do;
-    ``several`` more than one statement in the text.
+    ``several`` more than one statement in the text; ``too_many_tokens`` that it was not read to its end.
     """
 
     kind: StatementKind
@@ -82,6 +83,7 @@ class Statement:
     insert: Insert | None = None
     client_file: bool = False
     several: bool = False
+    too_many_tokens: bool = False
 
 
 def tokens(text: bytes) -> Iterator[Token]:
@@ -136,12 +138,18 @@ def _comment_end(text: bytes, start: int) -> int:
     return len(text)
 
 
-def read_statement(text: bytes, head_bytes_max: int | None = None) -> Statement:
+def read_statement(text: bytes, head_bytes_max: int | None = None, tokens_max: int | None = None) -> Statement:
     """What kind of statement this is; an INSERT is looked at up to where its data begins, others to their end.
 
-    Nothing behind ``head_bytes_max`` is looked at, an INSERT's data aside: who sets it refuses longer statements.
+    Nothing behind ``head_bytes_max`` and ``tokens_max`` is looked at, an INSERT's data aside.
     """
-    stream = tokens(text if head_bytes_max is None else text[:head_bytes_max])
+    every = tokens(text if head_bytes_max is None else text[:head_bytes_max])
+    statement = _read(text, itertools.islice(every, tokens_max))
+    unread = statement.insert is None and not statement.several and tokens_max is not None
+    return replace(statement, too_many_tokens=unread and next(every, None) is not None)
+
+
+def _read(text: bytes, stream: Iterator[Token]) -> Statement:
     first = next(stream, None)
     if first is None:
         return Statement(StatementKind.CHANGE)

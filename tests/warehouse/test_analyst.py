@@ -351,7 +351,7 @@ def test_wrong_password(clickhouse: ClickHouseSettings) -> None:
         answer = httpx.post(clickhouse.url, content=b"SELECT 1", params={"user": user, "password": password})
         assert (answer.status_code, answer.headers["x-clickhouse-exception-code"]) == (401, "516")
         assert "basic" in answer.headers["www-authenticate"].lower()
-    wrong = Warehouse(ClickHouseSettings(url=clickhouse.url, user="analyst", password="wrong"))
+    wrong = Warehouse(ClickHouseSettings(url=clickhouse.url, user="analyst", password="wrong", analyst_user="another"))
     with pytest.raises(AuthenticationRefused, match=r"refuses user 'analyst': check user and password") as refusal:
         wrong.ping()
     assert "\n" not in str(refusal.value)
@@ -372,3 +372,18 @@ def test_a_plain_client_works_as_analyst(clickhouse: ClickHouseSettings, warehou
     with pytest.raises(DatabaseError) as refusal:
         client.command("DROP TABLE labels")
     assert refusal.value.code == 164
+
+
+def test_a_remembered_check_does_not_outlive_a_change(warehouse: Warehouse, analyst: Warehouse) -> None:
+    """A statement that was allowed because a name was no database's is looked at again once there is one."""
+    sql = "SELECT 'sesame' IN made_later.a FROM (SELECT ['sesame'] AS a) AS made_later"
+    assert analyst.raw(sql) == analyst.raw(sql)
+    warehouse.command("CREATE DATABASE made_later")
+    try:
+        warehouse.command("CREATE TABLE made_later.a (a String) ENGINE = MergeTree ORDER BY a AS SELECT 'sesame'")
+        with pytest.raises(QueryRefused) as refusal:
+            analyst.raw(sql)
+        assert refusal.value.code == 497
+    finally:
+        warehouse.command("DROP DATABASE made_later")
+    assert analyst.raw(sql)

@@ -25,7 +25,7 @@ def asked(
     named: dict[str, str], body: bytes = b"", headers: dict[str, str] | None = None, method: str = "POST"
 ) -> Query:
     request = Request(method, urlencode(named), headers or {}, body)
-    return read_query(request, query_bytes_max=1_000, database="watchloop")
+    return read_query(request, query_bytes_max=1_000, tokens_max=100, fields_max=20, database="watchloop")
 
 
 def refused(
