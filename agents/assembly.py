@@ -163,6 +163,7 @@ def _decided(settings: Settings) -> Callable[[str], DecidedBefore | None] | None
 
 def _add_drift(plan: Plan) -> None:
     from agents.drift import Drift
+    from agents.drift_states import DriftStates
     from agents.reports import ReportDesk
     from drift.reporter import Reporter
     from schemas.topics import PREDICTIONS, REVIEW_ALERTS, REVIEW_OPINIONS
@@ -175,6 +176,8 @@ def _add_drift(plan: Plan) -> None:
         settings.queue,
         settings.kafka.prefix,
         load=lambda: _drift_state(settings),
+        states=DriftStates(plan.warehouse()),
+        models_max=settings.worker.models_max,
         reports=ReportDesk(reporter, plan.warehouse(), settings.drift.reports_queued_max),
         partitions_of=lambda: partition_counts(settings.kafka, [PREDICTIONS])[PREDICTIONS.name],
     )

@@ -28,6 +28,7 @@ from schemas.person import Person
 from schemas.task import Lane
 from schemas.topics import REVIEW_OPINIONS, Topic
 from schemas.wire import Wire
+from warehouse.loop_queries import DriftState
 
 __all__ = ["LiveDesk", "Send"]
 
@@ -158,6 +159,7 @@ class LiveDesk:
     def _model_state(self, model: str, open_tasks: dict[Lane, int]) -> ModelState:
         figures = self._watch.figures.models.get(model)
         manifest = self._state.manifests.get(model)
+        drift = self._watch.figures.drift.get(model, DriftState())
         in_charge = "production" if manifest is None or manifest.recipe == "production" else manifest.version
         return ModelState(
             model=model,
@@ -171,6 +173,11 @@ class LiveDesk:
             reviewed_share=figures.reviewed_share if figures else None,
             budget=self._state.settings.model(model).triage.budget,
             accuracy=figures.accuracy if figures else None,
+            late_blocks=drift.late_blocks,
+            late_events=drift.late_events,
+            forced_blocks=drift.forced_blocks,
+            features_unwatched=drift.features_unwatched,
+            unwatched=drift.unwatched,
         )
 
     def _shown(self, task_id: str, person: Person, note: str = "") -> LeasedTask | None:

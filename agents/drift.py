@@ -31,11 +31,15 @@ from streams.records import Record
 from streams.rejects import reject_of
 
 if TYPE_CHECKING:
+    from agents.drift_states import States
     from agents.reports import ReportNews, Reports
 
 __all__ = ["Drift"]
 
 log = structlog.get_logger(__name__)
+
+MODELS_MAX = 10_000
+"""Models watched at once where nothing else is said; a block or correction of one more is rejected."""
 
 
 class Drift:
@@ -55,6 +59,8 @@ class Drift:
         *,
         load: Callable[[], tuple[dict[str, Reference], Iterable[Alert]]],
         reports: Reports,
+        states: States | None = None,
+        models_max: int = MODELS_MAX,
         partitions_of: Callable[[], int] = lambda: 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -65,6 +71,8 @@ class Drift:
         self._prefix = prefix
         self._load = load
         self._reports = reports
+        self._states = states
+        self._models_max = models_max
         self._clock = clock
         self._references: dict[str, Reference] = {}
         self._alerts = AlertMemory()
@@ -103,6 +111,8 @@ class Drift:
             self._act(said, outbox)
         for news in self._reports.poll():
             self._annotate(news, outbox)
+        if self._states is not None:
+            self._states.tell(self._monitors, int(self._clock() * 1000))
 
     def monitor(self, model: str) -> ModelMonitor:
         """The state of one model, made when its first block comes."""
@@ -133,6 +143,11 @@ class Drift:
         return self._outcomes(decode(Block, data) if is_block else decode(Correction, data))
 
     def _outcomes(self, value: Block | Correction) -> list[Outcome]:
+        if value.model not in self._monitors and len(self._monitors) >= self._models_max:
+            raise MalformedError(
+                f"{self._models_max} models are watched already (worker.models_max); this worker takes no new one"
+                " - at `$.model`"
+            )
         monitor = self.monitor(value.model)
         return monitor.observe(value) if isinstance(value, Block) else monitor.observe_correction(value)
 

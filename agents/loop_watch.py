@@ -24,7 +24,7 @@ from streams.lag import Lag, lags_of_groups
 from streams.settings import KafkaSettings
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
-from warehouse.loop_queries import ModelCounts, model_counts, reject_counts
+from warehouse.loop_queries import DriftState, ModelCounts, drift_states, model_counts, reject_counts
 from warehouse.queries import report_html
 
 __all__ = ["LoopFigures", "LoopWatch", "ModelFigures"]
@@ -55,6 +55,7 @@ class LoopFigures:
     models: dict[str, ModelFigures] = dataclasses.field(default_factory=dict)
     roles: tuple[RoleState, ...] = ()
     rejects: dict[str, int] = dataclasses.field(default_factory=dict)
+    drift: dict[str, DriftState] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
@@ -94,7 +95,8 @@ class LoopWatch:
             try:
                 warehouse = warehouse or self._make_warehouse()
                 models = {counts.model: self._figures(counts) for counts in model_counts(warehouse.query)}
-                self._counted = LoopFigures(models, rejects=reject_counts(warehouse.query))
+                rejects, drift = reject_counts(warehouse.query), drift_states(warehouse.query)
+                self._counted = LoopFigures(models, rejects=rejects, drift=drift)
             except WarehouseError as error:
                 warehouse = None
                 self._counted = dataclasses.replace(self._counted, warnings=(f"Counts are old: {error}",))

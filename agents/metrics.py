@@ -15,12 +15,16 @@ __all__ = [
     "ALERTS_FIRED",
     "BATCH_SECONDS",
     "CORRECTIONS_LEARNED",
+    "FEATURES_UNWATCHED",
+    "FORCED_BLOCKS",
     "INTAKE_DUPLICATES",
     "INTAKE_EVENTS",
     "INTAKE_REJECTS",
     "INTAKE_VERDICTS",
     "LAG_MESSAGES",
     "LAG_SECONDS",
+    "LATE_BLOCKS",
+    "LATE_EVENTS",
     "OPEN_TASKS",
     "OVERDUE_TASKS",
     "RECORD_FAILURES",
@@ -48,6 +52,27 @@ LAG_SECONDS = Gauge(
     multiprocess_mode="livemax",
 )
 ALERTS_FIRED = Counter("watchloop_alerts_fired_total", "Alerts that began to fire.", ["model", "severity"])
+LATE_BLOCKS = Gauge(
+    "watchloop_late_blocks",
+    "Blocks that came after their window had been judged and were left out, since the blocks were read anew.",
+    ["model"],
+    multiprocess_mode="livemax",
+)
+LATE_EVENTS = Gauge(
+    "watchloop_late_events", "Events in late blocks, which drift does not see.", ["model"], multiprocess_mode="livemax"
+)
+FORCED_BLOCKS = Gauge(
+    "watchloop_forced_blocks",
+    "Blocks judged before all partitions had come as far, because too many waited (drift.open_blocks_max).",
+    ["model"],
+    multiprocess_mode="livemax",
+)
+FEATURES_UNWATCHED = Gauge(
+    "watchloop_features_unwatched",
+    "Features that are not watched for drift (drift.features_watched_max).",
+    ["model"],
+    multiprocess_mode="livemax",
+)
 CORRECTIONS_LEARNED = Counter("watchloop_corrections_learned_total", "Corrections learned from.", ["model"])
 RECORD_ROWS = Counter("watchloop_record_rows_total", "Rows stored in ClickHouse.", ["table"])
 RECORD_FAILURES = Counter("watchloop_record_failures_total", "Inserts that failed and were tried again.")

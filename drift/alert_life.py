@@ -63,7 +63,7 @@ class Detection:
     @property
     def size(self) -> float:
         """What the worst are chosen by, within one severity."""
-        return max(self.evidence.get(name, 0.0) for name in ("shift_sd", "psi", "rise"))
+        return max(self.evidence.get(name, 0.0) for name in ("shift_sd", "psi", "rise", "other_share"))
 
 
 def alert_id_of(model: str, signal: str, detector: str, place: str) -> str:

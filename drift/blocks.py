@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drift.categories import category_counts
-from drift.columns import columns_of
+from drift.columns import Columns, columns_of
 from drift.numeric import numeric_summaries
 from drift.runs import Runs
 from drift.samples import samples
@@ -22,6 +22,9 @@ from schemas.reference import Reference
 __all__ = ["block_id_of", "build_blocks"]
 
 ID_CHARS_MAX = 200
+NAME_CHARS_MAX = 200
+UNWATCHED_NAMED_MAX = 5
+"""Features of a block that are not watched and that it names; the others it counts."""
 
 Content = tuple[dict[str, NumericSummary], dict[str, CategoryCounts], dict[str, int], tuple[SampledRow, ...]]
 """Of one run: summaries of numbers, counts of texts, counts of decisions, and the sample."""
@@ -55,6 +58,8 @@ def build_blocks(
         return []
     runs = Runs.of(sources, places, settings.block_events_max)
     version = "" if reference is None else reference.version
+    columns = columns_of(events, settings, reference)
+    unwatched = tuple(name[:NAME_CHARS_MAX] for name in columns.unwatched[:UNWATCHED_NAMED_MAX])
     return [
         Block(
             block_id=block_id_of(events.model, partition, first, within),
@@ -70,6 +75,8 @@ def build_blocks(
             categorical=texts,
             decisions=verdicts,
             sample=sample,
+            features_unwatched=len(columns.unwatched),
+            unwatched=unwatched,
         )
         for partition, first, last, within, size, time_min, time_max, (numbers, texts, verdicts, sample) in zip(
             sources[runs.starts].tolist(),
@@ -79,17 +86,21 @@ def build_blocks(
             runs.sizes.tolist(),
             np.minimum.reduceat(events.times_ms, runs.starts).tolist(),
             np.maximum.reduceat(events.times_ms, runs.starts).tolist(),
-            _contents(events, runs, _coded(decisions, decision_names), reference, settings),
+            _contents(events, columns, runs, _coded(decisions, decision_names), reference, settings),
             strict=True,
         )
     ]
 
 
 def _contents(
-    events: PredictionColumns, runs: Runs, decisions: Coded, reference: Reference | None, settings: DriftSettings
+    events: PredictionColumns,
+    columns: Columns,
+    runs: Runs,
+    decisions: Coded,
+    reference: Reference | None,
+    settings: DriftSettings,
 ) -> Iterator[Content]:
     """What each run holds."""
-    columns = columns_of(events, settings)
     coded = {signal: column.coded for signal, column in columns.text.items() if column.coded is not None}
     decided, *told = tallies([decisions, *coded.values()], runs)
     numeric = numeric_summaries(columns.numeric, columns.numbers, runs, reference)

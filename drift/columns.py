@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from drift.settings import DriftSettings
 from drift.texts import TextColumn, Texts
 from schemas.prediction_columns import FeatureColumn, PredictionColumns
+from schemas.reference import Reference
 
 __all__ = ["ESCAPED_BYTES_MAX", "FEATURE", "INT_MAX", "NUMBER_MAX", "Columns", "columns_of", "number_of"]
 
@@ -39,14 +40,15 @@ class Columns:
     """The signals of n events: ``numbers`` (a row each of ``numeric``, NaN where there is no number) and ``text``.
 
     A feature that comes as number and as text is in both; None in a text column means missing or a number. ``names``
-    are the watched features; ``are_plain`` says that these are all there are, and that no value needs cutting.
-    ``row_bytes_max`` bounds one event's watched features as JSON.
+    are the watched features, ``unwatched`` the others; ``are_plain`` says that there are no others, and that no value
+    needs cutting. ``row_bytes_max`` bounds one event's watched features as JSON.
     """
 
     numeric: tuple[str, ...]
     numbers: Floats
     text: dict[str, TextColumn]
     names: tuple[str, ...]
+    unwatched: tuple[str, ...]
     are_plain: bool
     row_bytes_max: int
 
@@ -60,12 +62,17 @@ def number_of(value: object) -> float | None:
     return float(max(-NUMBER_MAX, min(NUMBER_MAX, value)))
 
 
-def columns_of(events: PredictionColumns, settings: DriftSettings) -> Columns:
-    """The signals of a batch; features beyond ``features_watched_max``, and with very long names, are not watched."""
+def columns_of(events: PredictionColumns, settings: DriftSettings, reference: Reference | None = None) -> Columns:
+    """The signals of a batch; features beyond ``features_watched_max``, and with very long names, are not watched.
+
+    Those of the reference are watched, and where they leave room, the first of the others by name: whatever the order
+    of the features, and whichever worker looks.
+    """
     numeric: dict[str, Sequence[object] | Floats] = {"confidence": events.confidence}
     text = {"prediction": TextColumn.of(events.labels)}
-    names = _watched(events.features, settings.features_watched_max)
-    are_plain = len(names) == len(events.features)
+    names = _watched(events.features, settings.features_watched_max, reference)
+    unwatched = tuple(sorted(set(events.features).difference(names))) if len(names) < len(events.features) else ()
+    are_plain = not unwatched
     row_bytes_max = 0
     for name in names:
         numbers, texts = _split(events.features[name])
@@ -83,6 +90,7 @@ def columns_of(events: PredictionColumns, settings: DriftSettings) -> Columns:
         numbers=matrix,
         text=text,
         names=names,
+        unwatched=unwatched,
         are_plain=are_plain and largest < INT_MAX,
         row_bytes_max=row_bytes_max,
     )
@@ -101,9 +109,16 @@ def _matrix(columns: Collection[Sequence[object] | Floats], events: int) -> tupl
     return matrix, largest
 
 
-def _watched(names: Iterable[str], names_max: int) -> tuple[str, ...]:
-    room = SIGNAL_CHARS_MAX - len(FEATURE)
-    return tuple(sorted(name for name in names if len(name) <= room)[:names_max])
+def _watched(names: Collection[str], names_max: int, reference: Reference | None) -> tuple[str, ...]:
+    chars_max = SIGNAL_CHARS_MAX - len(FEATURE)
+    short = sorted(name for name in names if len(name) <= chars_max)
+    if reference is None or len(short) <= names_max:
+        return tuple(short[:names_max])
+    signals = {*reference.numeric, *reference.categorical}
+    known = [name for name in short if FEATURE + name in signals]
+    room = max(0, names_max - sum(signal.startswith(FEATURE) for signal in signals))
+    others = [name for name in short if FEATURE + name not in signals]
+    return tuple(sorted((*known[:names_max], *others[:room])))
 
 
 def _split(column: FeatureColumn) -> tuple[Sequence[object] | None, Texts | None]:

@@ -14,7 +14,7 @@ from drift.psi import psi
 from drift.reference import build_reference, next_version
 from drift.rows import ReportRequest, report_request
 from drift.settings import DriftSettings
-from drift.signal_watch import SignalWatch
+from drift.signal_watch import AbsentWatch, SignalWatch
 from drift.window import Window, merge_all
 from drift.windows import WindowBuilder
 from schemas.alert import CONFIRMED, EXPECTED_CHANGE, FALSE_ALARM, Alert
@@ -76,6 +76,7 @@ class ModelMonitor:
         self._book = AlertBook(model, settings)
         self._error = ErrorSignal(settings)
         self._watches: dict[str, SignalWatch] = {}
+        self._absent: dict[str, AbsentWatch] = {}
         self.reference: Reference | None = None
         self._first_steps: list[Window] = []
         self._filling: list[Window] = []
@@ -84,6 +85,8 @@ class ModelMonitor:
         self.windows_seen = 0
         self._judged_until = 0
         self._accepted_at: list[int] = []
+        self.features_unwatched = 0
+        self.unwatched: tuple[str, ...] = ()
         if reference is not None:
             self._take_reference(reference)
 
@@ -108,7 +111,11 @@ class ModelMonitor:
         )
 
     def observe(self, block: Block) -> list[Outcome]:
-        """The outcomes of a block; blocks may come twice, and out of order within the lateness."""
+        """The outcomes of a block, none of an empty one; they may come twice, and out of order within the lateness."""
+        if block.events == 0:
+            return []
+        if block.features_unwatched >= self.features_unwatched:
+            self.features_unwatched, self.unwatched = block.features_unwatched, block.unwatched
         return [outcome for step in self.steps.add(block) for outcome in self._step(step)]
 
     def flush(self) -> list[Outcome]:
@@ -233,6 +240,7 @@ class ModelMonitor:
         self.reference = reference
         signals = sorted({*reference.numeric, *reference.categorical})
         self._watches = {signal: SignalWatch(signal, reference, self._settings) for signal in signals}
+        self._absent = {}
 
     def _warm_up(self, steps: Iterable[Window]) -> None:
         for step in steps:
@@ -245,12 +253,18 @@ class ModelMonitor:
         if self.reference is None:
             yield from self._gather(step)
         elif step.time >= self.reference.time_min:
-            yield from self._told(
-                [watch.observe_step(step, self.events_seen) for watch in self._watches.values()], step.time
-            )
+            self._meet(step)
+            watches: list[SignalWatch | AbsentWatch] = [*self._watches.values(), *self._absent.values()]
+            yield from self._told([watch.observe_step(step, self.events_seen) for watch in watches], step.time)
         self._filling.append(step)
         if len(self._filling) >= self._settings.window_steps:
             yield from self._close_window()
+
+    def _meet(self, step: Window) -> None:
+        """Watch what the reference does not have: the first by name, as many features as may be watched at all."""
+        for signal in sorted({*step.numeric, *step.categorical}.difference(self._watches, self._absent)):
+            if len(self._absent) < self._settings.features_watched_max:
+                self._absent[signal] = AbsentWatch(signal, self._settings)
 
     def _gather(self, step: Window) -> Iterator[Outcome]:
         self._first_steps.append(step)
@@ -283,10 +297,13 @@ class ModelMonitor:
             for signal, watch in self._watches.items()
             if signal in indices
         ]
+        for absent in self._absent.values():
+            absent.observe_window(window)
         yield from self._told(found, at)
-        for signal, watch in self._watches.items():
+        watches: list[SignalWatch | AbsentWatch] = [*self._watches.values(), *self._absent.values()]
+        for watch in watches:
             if watch.quiet:
-                for alert in self._book.gone_quiet(signal, at=at, note="back within the reference"):
+                for alert in self._book.gone_quiet(watch.signal, at=at, note="back within the reference"):
                     yield AlertChanged(alert)
 
     def _told(self, found: Iterable[Detection | None], at: int) -> Iterator[Outcome]:

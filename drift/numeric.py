@@ -25,7 +25,10 @@ class Moments(NamedTuple):
     """Figures of each signal and run, of shape (signals, runs): how many numbers, and what they are like."""
 
     counts: Ints
-    means: Floats
+    centres: Floats
+    """The first of the numbers: the others are measured from it, so that nothing is lost where they are far from 0."""
+    offsets: Floats
+    """Mean less centre."""
     squares: Floats
     """Sum of squared deviations from the mean."""
     least: Floats
@@ -61,28 +64,40 @@ def _summarise(
     for signal, absent, histogram, *figures in zip(
         signals, missing, binned, *(figure.tolist() for figure in moments), strict=True
     ):
-        for summaries, empty, bins, seen, mean, m2, low, high in zip(found, absent, histogram, *figures, strict=True):
+        for summaries, empty, bins, seen, centre, offset, m2, low, high in zip(
+            found, absent, histogram, *figures, strict=True
+        ):
             if seen:
                 summaries[signal] = NumericSummary(
-                    count=seen, missing=empty, mean=mean, m2=m2, minimum=low, maximum=high, histogram=bins
+                    count=seen,
+                    missing=empty,
+                    mean=centre + offset,
+                    m2=m2,
+                    minimum=low,
+                    maximum=high,
+                    histogram=bins,
+                    centre=centre,
+                    mean_offset=offset,
                 )
 
 
 def _moments(values: Floats, runs: Runs) -> Moments:
     """Of all signals as if every event had a number, and once more of those where one has none."""
     starts = runs.starts
-    means = np.add.reduceat(values, starts, axis=1) / runs.sizes
-    deviations = values - means.take(runs.of_events, axis=1)
-    counts = np.empty(means.shape, np.int64)
+    centres = values.take(starts, axis=1)
+    deviations = values - centres.take(runs.of_events, axis=1)
+    counts = np.empty(centres.shape, np.int64)
     counts[:] = runs.sizes
+    offsets, squares = _about_the_mean(deviations, counts, starts)
     moments = Moments(
         counts=counts,
-        means=means,
-        squares=np.add.reduceat(np.square(deviations, out=deviations), starts, axis=1),
+        centres=centres,
+        offsets=offsets,
+        squares=squares,
         least=np.minimum.reduceat(values, starts, axis=1),
         largest=np.maximum.reduceat(values, starts, axis=1),
     )
-    gaps = np.logical_or.reduce(np.isnan(means), axis=1).nonzero()[0]
+    gaps = np.logical_or.reduce(np.isnan(offsets), axis=1).nonzero()[0]
     if len(gaps):
         for whole, part in zip(moments, _moments_with_gaps(values[gaps], runs), strict=True):
             whole[gaps] = part
@@ -94,12 +109,28 @@ def _moments_with_gaps(values: Floats, runs: Runs) -> Moments:
     starts = runs.starts
     valid = ~np.isnan(values)
     counts = np.add.reduceat(valid, starts, axis=1, dtype=np.int64)
-    means = np.add.reduceat(np.where(valid, values, 0.0), starts, axis=1) / np.maximum(counts, 1)
-    deviations = np.where(valid, values - means.take(runs.of_events, axis=1), 0.0)
+    events = values.shape[1]
+    first = np.minimum.reduceat(np.where(valid, np.arange(events), events - 1), starts, axis=1)
+    centres = np.nan_to_num(np.take_along_axis(values, first, axis=1))
+    deviations = np.where(valid, values - centres.take(runs.of_events, axis=1), 0.0)
+    offsets, squares = _about_the_mean(deviations, counts, starts)
     return Moments(
         counts=counts,
-        means=means,
-        squares=np.add.reduceat(np.square(deviations, out=deviations), starts, axis=1),
+        centres=centres,
+        offsets=offsets,
+        squares=squares,
         least=np.fmin.reduceat(values, starts, axis=1),
         largest=np.fmax.reduceat(values, starts, axis=1),
     )
+
+
+def _about_the_mean(deviations: Floats, counts: Ints, starts: Ints) -> tuple[Floats, Floats]:
+    """Mean and sum of squares of each run's deviations from its centre, the squares about the mean; uses them up.
+
+    Taking n·mean² off the sum of squares loses little here: the centre is one of the values, so its own distance from
+    the mean is part of the sum.
+    """
+    offsets = np.add.reduceat(deviations, starts, axis=1) / np.maximum(counts, 1)
+    squares = np.add.reduceat(np.square(deviations, out=deviations), starts, axis=1)
+    squares -= counts * np.square(offsets)
+    return offsets, np.maximum(squares, 0.0, out=squares)

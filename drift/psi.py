@@ -12,6 +12,8 @@ from schemas.reference import Reference
 __all__ = ["category_bins", "index_of", "noise_of", "psi"]
 
 SMOOTHING = 0.5
+NEWCOMERS = 5
+"""Categories that the reference does not name and that are looked at one by one."""
 
 
 def psi(reference: Reference, window: Window) -> dict[str, float]:
@@ -26,27 +28,35 @@ def psi(reference: Reference, window: Window) -> dict[str, float]:
         for signal, normal in reference.numeric.items():
             now = window.histogram(signal, reference.version) or (0,) * len(normal.histogram)
             on = window.events_on(reference.version)
-            text = _texts(window, signal)
-            missing = max(0, on - sum(now) - text)
+            missing = max(0, on - sum(now) - window.texts(signal))
             found[signal] = excess((*normal.histogram, normal.missing), (*now, missing))
     for signal, counts in reference.categorical.items():
-        bins = category_bins(counts, window.categorical.get(signal), window)
-        numbers = window.numeric.get(signal)
-        if numbers is not None:
-            bins = (*bins[:-1], max(0, bins[-1] - numbers.count)) if signal not in window.categorical else bins
-        found[signal] = max(
-            found.get(signal, 0.0), excess((*counts.counts.values(), counts.other, counts.missing), bins)
-        )
+        before, now_bins = category_bins(counts, window.categorical.get(signal), window.events, window.numbers(signal))
+        found[signal] = max(found.get(signal, 0.0), excess(before, now_bins))
     return found
 
 
-def category_bins(normal: CategoryCounts, now: CategoryCounts | None, window: Window) -> tuple[int, ...]:
-    """Counts of the reference's categories in its order, then all others together, then missing."""
-    if now is None:
-        return (*(0 for _ in normal.counts), 0, window.events)
-    named = [now.counts.get(category, 0) for category in normal.counts]
-    other = now.other + sum(now.counts.values()) - sum(named)
-    return (*named, other, now.missing)
+def category_bins(
+    normal: CategoryCounts, now: CategoryCounts | None, events: int, numbers: int = 0
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The counts of both, bin by bin: the reference's categories, NEWCOMERS others, the rest together, and missing.
+
+    The others are those that are most frequent now, so that a long tail that shrinks to a few categories shows: each
+    was at most as frequent in the reference as the rarest that has a name there, and 0 where all have one. ``events``
+    and ``numbers`` are those of the window: what is not a text and not a number is missing.
+    """
+    counts = {} if now is None else now.counts
+    named = [counts.get(category, 0) for category in normal.counts]
+    newcomers = sorted((seen for name, seen in counts.items() if name not in normal.counts), reverse=True)[:NEWCOMERS]
+    newcomers += [0] * (NEWCOMERS - len(newcomers))
+    texts = 0 if now is None else now.other + sum(counts.values())
+    rest = texts - sum(named) - sum(newcomers)
+    rarest = min(normal.counts.values(), default=1)
+    before = [min(rarest, normal.other // NEWCOMERS) if seen else 0 for seen in newcomers]
+    return (
+        (*normal.counts.values(), *before, normal.other - sum(before), normal.missing),
+        (*named, *newcomers, rest, max(0, events - texts - numbers)),
+    )
 
 
 def excess(normal: Sequence[int], now: Sequence[int]) -> float:
@@ -58,11 +68,11 @@ def index_of(normal: Sequence[int], now: Sequence[int]) -> float:
     """Σ (p − q) ln(p/q) over the bins, each count smoothed by a half (Jeffreys), so that an empty bin is finite."""
     bins = len(normal)
     total_normal, total_now = sum(normal) + SMOOTHING * bins, sum(now) + SMOOTHING * bins
-    index = 0.0
-    for one, other in zip(normal, now, strict=True):
-        p, q = (one + SMOOTHING) / total_normal, (other + SMOOTHING) / total_now
-        index += (p - q) * math.log(p / q)
-    return index
+    shares = [
+        ((one + SMOOTHING) / total_normal, (other + SMOOTHING) / total_now)
+        for one, other in zip(normal, now, strict=True)
+    ]
+    return math.fsum((p - q) * math.log(p / q) for p, q in shares)
 
 
 def noise_of(normal: Sequence[int], now: Sequence[int]) -> float:
@@ -75,8 +85,3 @@ def noise_of(normal: Sequence[int], now: Sequence[int]) -> float:
     if n == 0 or m == 0 or freedom <= 0:
         return 0.0
     return (1 / n + 1 / m) * (freedom + 3.0 * math.sqrt(2.0 * freedom))
-
-
-def _texts(window: Window, signal: str) -> int:
-    counts = window.categorical.get(signal)
-    return 0 if counts is None else counts.other + sum(counts.counts.values())

@@ -11,6 +11,7 @@ import numpy as np
 
 from drift.categories import most_common, within_category_bytes
 from drift.columns import FEATURE, Floats, number_of
+from drift.moments import deviation, distance
 from drift.psi import category_bins, excess
 from drift.settings import DriftSettings
 from drift.window import Window, merge_all
@@ -41,11 +42,17 @@ def build_reference(
     if whole.events == 0:
         raise ValueError("a reference needs at least one block with events")
     rows = [row for block in whole.blocks for row in block.sample]
+    watched = _watched(whole, settings.features_watched_max)
     numeric = {
         signal: _numeric(signal, summary, rows, steps, settings.histogram_bins)
         for signal, summary in whole.numeric.items()
+        if signal in watched
     }
-    named = {signal: most_common(counts, settings.categories_max) for signal, counts in whole.categorical.items()}
+    named = {
+        signal: most_common(counts, settings.categories_max)
+        for signal, counts in whole.categorical.items()
+        if signal in watched
+    }
     categorical = within_category_bytes(named, settings)
     reference = Reference(
         model=whole.blocks[0].model,
@@ -69,6 +76,13 @@ def row_number(row: SampledRow, signal: str) -> float | None:
     return number_of(row.features.get(signal.removeprefix(FEATURE)))
 
 
+def _watched(whole: Window, features_max: int) -> set[str]:
+    """All signals; of features as many as may be watched, the first by name, where different events had others."""
+    signals = {*whole.numeric, *whole.categorical}
+    features = sorted(signal for signal in signals if signal.startswith(FEATURE))
+    return signals.difference(features[features_max:])
+
+
 def _numeric(
     signal: str, summary: NumericSummary, rows: Sequence[SampledRow], steps: Sequence[Window], bins: int
 ) -> NumericReference:
@@ -76,31 +90,45 @@ def _numeric(
     values = sampled if len(sampled) else np.array([summary.mean])
     edges = _edges(values, bins)
     histogram = _scaled(_counts(sampled, edges), summary.count)
-    means = [step.numeric[signal].mean for step in steps if signal in step.numeric]
+    means = [distance(step.numeric[signal], summary) for step in steps if signal in step.numeric]
     low, q05, q25, q50, q75, q95, high = (float(q) for q in np.quantile(values, QUANTILES))
     return NumericReference(
         count=summary.count,
         missing=summary.missing,
         mean=summary.mean,
-        sd=math.sqrt(summary.m2 / max(summary.count - 1, 1)),
+        sd=deviation(summary.m2, summary.count),
         block_sd=float(np.std(means, ddof=1)) if len(means) > 1 else 0.0,
         minimum=summary.minimum,
         maximum=summary.maximum,
         edges=edges,
         histogram=histogram,
         quantiles=(low, q05, q25, q50, q75, q95, high),
+        centre=summary.centre,
+        mean_offset=summary.mean_offset,
     )
 
 
 def _edges(values: Floats, bins: int) -> tuple[float, ...]:
-    """Quantiles as edges; a signal with few distinct values gets a bin around each, and one outside on either side."""
+    """Edges that cut ``values`` into bins of about equal frequency, whatever their unit.
+
+    Each edge is one of the values, so that a value is on the same side of it in every unit. A bin holds its lower edge;
+    where the second of two different values is below the first, it holds its upper edge instead: negating a signal
+    turns its bins around and moves no value into another.
+    """
+    others = values[values != values[0]]
+    if len(others) and others[0] < values[0]:
+        return tuple(float(np.nextafter(-edge, np.inf)) for edge in reversed(_rising_edges(-values, bins)))
+    return tuple(_rising_edges(values, bins))
+
+
+def _rising_edges(values: Floats, bins: int) -> list[float]:
+    """Edges that belong to the bin above; few distinct values get a bin each, and one outside on either side."""
     distinct = np.unique(values)
     if len(distinct) <= bins:
-        between = (distinct[:-1] + distinct[1:]) / 2
-        edges = [float(distinct[0]), *between.tolist(), float(np.nextafter(distinct[-1], np.inf))]
-    else:
-        edges = np.quantile(values, np.arange(1, bins) / bins).tolist()
-    return tuple(sorted(set(edges)))
+        return [*distinct.tolist(), float(np.nextafter(distinct[-1], np.inf))]
+    ordered = np.sort(values)
+    ranks = [math.ceil(len(ordered) * place / bins) for place in range(1, bins)]
+    return sorted(set(ordered[ranks].tolist()))
 
 
 def _numbers(rows: Sequence[SampledRow], signal: str) -> Floats:
@@ -145,6 +173,6 @@ def _psi_normal(
             now = _counts(_numbers(rows, signal), known.edges)
             largest[signal] = max(largest.get(signal, 0.0), excess(known.histogram, now))
         for signal, counts in categorical.items():
-            bins = category_bins(counts, window.categorical.get(signal), window)[:-1]
-            largest[signal] = max(largest.get(signal, 0.0), excess((*counts.counts.values(), counts.other), bins))
+            before, bins = category_bins(counts, window.categorical.get(signal), window.events)
+            largest[signal] = max(largest.get(signal, 0.0), excess(before[:-1], bins[:-1]))
     return largest

@@ -48,7 +48,8 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     histogram_bins: Annotated[int, Meta(ge=2, le=100)] = 10
     """Bins of equal frequency that the reference cuts a numeric signal into."""
     features_watched_max: Annotated[int, Meta(ge=0, le=1_000)] = 100
-    """Features that are measured: the first by name; the others are not watched."""
+    """Features that are measured: those of the reference, then the first by name; the others are named on the Loop page
+    and counted in ``watchloop_features_unwatched``."""
 
     step_events: Annotated[int, Meta(ge=1, le=100_000)] = 100
     """Events whose mean is one value for the change detectors."""
@@ -80,6 +81,11 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The same distance from which the alert is critical."""
     shift_block_sd_min: Annotated[float, Meta(ge=0.0)] = 2.0
     """The same distance in standard deviations of the reference's own step means, needed as well."""
+    departure_share_warning: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.05
+    """Share of other values, in each of ``adwin_steps_min`` steps, that is worth an alert where a signal had a single
+    value, or none, in all of the reference."""
+    departure_share_critical: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.5
+    """The same share from which the alert is critical."""
     psi_warning: Annotated[float, Meta(ge=0.0)] = 0.25
     """Population stability index of a window, beyond sampling noise, that is worth an alert."""
     psi_critical: Annotated[float, Meta(ge=0.0)] = 1.0

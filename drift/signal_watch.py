@@ -7,14 +7,16 @@ from collections import deque
 from typing import Final
 
 from drift.alert_life import Detection
+from drift.departure import DepartureDetector, other_share, present_share
 from drift.detectors import AdwinDetector, PsiDetector
+from drift.moments import distance
 from drift.settings import DriftSettings
 from drift.window import Window
 from schemas.alert import Severity
 from schemas.block import NumericSummary
 from schemas.reference import NumericReference, Reference
 
-__all__ = ["SignalWatch"]
+__all__ = ["AbsentWatch", "SignalWatch"]
 
 STANDARDISED_MAX: Final = 10.0
 """Standardised means are clipped here: one monstrous value must not widen ADWIN's variance for hours."""
@@ -34,16 +36,21 @@ class SignalWatch:
     from the reference (``shift_sd_warning``, ``shift_block_sd_min``), so a return to normal is none. After a change
     ADWIN takes the new level as its own normal and reports the next change from there, while "back to normal" always
     means back within the reference.
+
+    Nothing here has a unit: distances and deviations only meet as ratios. A signal that had one value in all of the
+    reference has no deviation to measure by; there the share of other values counts (DepartureDetector).
     """
 
     def __init__(self, signal: str, reference: Reference, settings: DriftSettings) -> None:
         self.signal = signal
         self._settings = settings
+        self._version = reference.version
         self._normal = reference.numeric.get(signal)
         self._psi_threshold = max(
             settings.psi_warning, settings.psi_normal_factor * reference.psi_normal.get(signal, 0.0)
         )
         self._adwin = AdwinDetector(settings.adwin_delta, settings.adwin_steps_min)
+        self._departure = departure_detector(settings)
         self._psi = PsiDetector(self._psi_threshold, settings.psi_windows)
         self._quiet_windows = 0
         self._suspect_steps = 0
@@ -60,10 +67,12 @@ class SignalWatch:
         now = step.numeric.get(self.signal)
         if self._normal is None or now is None or now.count == 0:
             return None
-        distance = now.mean - self._normal.mean
-        self._newest.append(distance)
-        scale = _scale(self._normal, now.count)
-        if self._adwin.update(max(-STANDARDISED_MAX, min(STANDARDISED_MAX, distance / scale)), at):
+        if is_constant(self._normal):
+            return self._observe_departure(self._normal, step, now, at)
+        away = distance(now, self._normal)
+        self._newest.append(away)
+        scale = max(self._normal.block_sd, self._normal.sd / math.sqrt(now.count))
+        if self._adwin.update(_clipped(away, scale, STANDARDISED_MAX), at):
             self._suspect_steps = SUSPECT_STEPS
             self._before = self._adwin.evidence()["level_before"] * scale
         if self._suspect_steps == 0:
@@ -85,45 +94,106 @@ class SignalWatch:
     def observe_window(self, window: Window, index: float, at: int) -> Detection | None:
         """What the window's distribution shows, ``index`` being its population stability index beyond noise."""
         now = window.numeric.get(self.signal)
-        back = index < self._psi_threshold and not self._moved(now)
+        back = index < self._psi_threshold and not self._moved(window, now)
         self._quiet_windows = self._quiet_windows + 1 if back else 0
         if not self._psi.update(index, at):
             return None
         self._quiet_windows = 0
         evidence = {"psi": index, "psi_threshold": self._psi_threshold}
         if self._normal is not None and now is not None and now.count:
-            evidence |= {
-                "reference_mean": self._normal.mean,
-                "mean_after": now.mean,
-                "shift_sd": self._shift_sd(now.mean - self._normal.mean),
-            }
+            evidence |= self._constant_evidence(self._normal, window, now)
+            if not is_constant(self._normal):
+                evidence |= {
+                    "reference_mean": self._normal.mean,
+                    "mean_after": now.mean,
+                    "shift_sd": self._shift_sd(distance(now, self._normal)),
+                }
         return Detection(self.signal, self._psi.name, self._severity(index, "psi_critical"), evidence)
+
+    def _observe_departure(
+        self, normal: NumericReference, step: Window, now: NumericSummary, at: int
+    ) -> Detection | None:
+        share = other_share(step, self.signal, normal, self._version)
+        if not self._departure.update(share, at):
+            return None
+        self._quiet_windows = 0
+        evidence = self._constant_evidence(normal, step, now)
+        return Detection(self.signal, self._departure.name, self._severity(share, "departure_share_critical"), evidence)
+
+    def _constant_evidence(self, normal: NumericReference, window: Window, now: NumericSummary) -> dict[str, float]:
+        """What there is to say of a signal that was constant; nothing for others."""
+        if not is_constant(normal):
+            return {}
+        return {
+            "constant_before": normal.minimum,
+            "other_share": other_share(window, self.signal, normal, self._version),
+            "mean_after": now.mean,
+        }
 
     def _severity(self, size: float, critical: str) -> Severity:
         return "critical" if size >= getattr(self._settings, critical) else "warning"
 
-    def _moved(self, now: NumericSummary | None) -> bool:
-        return (
-            self._normal is not None and now is not None and now.count > 0 and self._far(now.mean - self._normal.mean)
-        )
+    def _moved(self, window: Window, now: NumericSummary | None) -> bool:
+        if self._normal is None or now is None or now.count == 0:
+            return False
+        if is_constant(self._normal):
+            share = other_share(window, self.signal, self._normal, self._version)
+            return share >= self._settings.departure_share_warning
+        return self._far(distance(now, self._normal))
 
-    def _far(self, distance: float) -> bool:
+    def _far(self, away: float) -> bool:
         assert self._normal is not None
         return (
-            self._shift_sd(distance) >= self._settings.shift_sd_warning
-            and abs(distance) >= self._settings.shift_block_sd_min * self._normal.block_sd
+            self._shift_sd(away) >= self._settings.shift_sd_warning
+            and abs(away) >= self._settings.shift_block_sd_min * self._normal.block_sd
         )
 
-    def _shift_sd(self, distance: float) -> float:
+    def _shift_sd(self, away: float) -> float:
         assert self._normal is not None
-        sd = max(self._normal.sd, _floor(self._normal))
-        return min(SHIFT_SD_MAX, abs(distance) / sd)
+        return _clipped(abs(away), self._normal.sd, SHIFT_SD_MAX)
 
 
-def _scale(normal: NumericReference, count: int) -> float:
-    return max(normal.block_sd, normal.sd / math.sqrt(count), _floor(normal))
+class AbsentWatch:
+    """A feature that was missing in all of the reference: what counts is the share of events that have it now."""
+
+    def __init__(self, signal: str, settings: DriftSettings) -> None:
+        self.signal = signal
+        self._settings = settings
+        self._departure = departure_detector(settings)
+        self._quiet_windows = 0
+
+    @property
+    def quiet(self) -> bool:
+        """Whether it has been missing again for ``quiet_windows_to_resolve`` windows."""
+        return self._quiet_windows >= self._settings.quiet_windows_to_resolve
+
+    def observe_step(self, step: Window, at: int) -> Detection | None:
+        """Whether it has come."""
+        share = present_share(step, self.signal)
+        if not self._departure.update(share, at):
+            return None
+        self._quiet_windows = 0
+        severity: Severity = "critical" if share >= self._settings.departure_share_critical else "warning"
+        return Detection(self.signal, self._departure.name, severity, {"missing_before": 1.0, "other_share": share})
+
+    def observe_window(self, window: Window) -> None:
+        """Whether it has gone again."""
+        is_back = present_share(window, self.signal) < self._settings.departure_share_warning
+        self._quiet_windows = self._quiet_windows + 1 if is_back else 0
 
 
-def _floor(normal: NumericReference) -> float:
-    """For a signal that was constant: a thousandth of its value counts as its deviation."""
-    return max(1e-3 * abs(normal.mean), 1e-9)
+def departure_detector(settings: DriftSettings) -> DepartureDetector:
+    """As the settings say."""
+    return DepartureDetector(settings.departure_share_warning, settings.adwin_steps_min)
+
+
+def is_constant(normal: NumericReference) -> bool:
+    """Whether every value of the reference was the same."""
+    return normal.minimum == normal.maximum
+
+
+def _clipped(away: float, scale: float, size_max: float) -> float:
+    """``away`` in units of ``scale``, at most ``size_max`` on either side; a scale too small for a double is none."""
+    if scale == 0.0:
+        return math.copysign(size_max, away) if away else 0.0
+    return max(-size_max, min(size_max, away / scale))

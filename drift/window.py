@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from drift.moments import merged
 from schemas.block import Block, CategoryCounts, NumericSummary, SampledRow
 
 __all__ = ["Window", "merge", "merge_all"]
@@ -60,27 +61,29 @@ class Window:
         """
         texts = self._texts
         return {
-            signal: _merge_moments((block.numeric[signal] for block in self.blocks if signal in block.numeric),
-                                   self.events - texts.get(signal, 0))
+            signal: merged(
+                [block.numeric[signal] for block in self.blocks if signal in block.numeric],
+                self.events - texts.get(signal, 0),
+            )
             for signal in sorted({signal for block in self.blocks for signal in block.numeric})
-        }  # fmt: skip
+        }
 
     @cached_property
     def categorical(self) -> dict[str, CategoryCounts]:
         """Counts of each categorical signal; ``missing`` as in ``numeric``."""
-        merged = {}
+        found = {}
         for signal in sorted({signal for block in self.blocks for signal in block.categorical}):
             parts = [block.categorical[signal] for block in self.blocks if signal in block.categorical]
             counts: Counter[str] = Counter()
             for part in parts:
                 counts.update(part.counts)
             numbers = sum(block.numeric[signal].count for block in self.blocks if signal in block.numeric)
-            merged[signal] = CategoryCounts(
+            found[signal] = CategoryCounts(
                 counts=dict(sorted(counts.items())),
                 missing=max(0, self.events - self._texts[signal] - numbers),
                 other=sum(part.other for part in parts),
             )
-        return merged
+        return found
 
     @cached_property
     def decisions(self) -> dict[str, int]:
@@ -97,6 +100,15 @@ class Window:
             for signal, part in block.categorical.items():
                 total[signal] += part.other + sum(part.counts.values())
         return dict(total)
+
+    def texts(self, signal: str) -> int:
+        """Events that have a text for the signal."""
+        return self._texts.get(signal, 0)
+
+    def numbers(self, signal: str) -> int:
+        """Events that have a number for the signal."""
+        summary = self.numeric.get(signal)
+        return 0 if summary is None else summary.count
 
     def histogram(self, signal: str, version: str) -> tuple[int, ...]:
         """Counts on the edges of reference ``version``, from the blocks that lie on them; empty where none does."""
@@ -126,21 +138,3 @@ def merge_all(blocks: Iterable[Block]) -> Window:
     """The window of these blocks; the same ``block_id`` counts once."""
     distinct = {block.block_id: block for block in blocks}
     return Window(tuple(distinct[block_id] for block_id in sorted(distinct)))
-
-
-def _merge_moments(parts: Iterator[NumericSummary], events: int) -> NumericSummary:
-    """Chan, Golub & LeVeque (1983), pairwise from the left."""
-    count, mean, m2 = 0, 0.0, 0.0
-    low, high = float("inf"), float("-inf")
-    for part in parts:
-        total = count + part.count
-        if part.count == 0:
-            continue
-        gap = part.mean - mean
-        mean += gap * part.count / total
-        m2 += part.m2 + gap * gap * (count * part.count / total)
-        count = total
-        low, high = min(low, part.minimum), max(high, part.maximum)
-    if count == 0:
-        low = high = 0.0
-    return NumericSummary(count=count, missing=max(0, events - count), mean=mean, m2=m2, minimum=low, maximum=high)

@@ -11,6 +11,8 @@ class NumericSummary(Wire, frozen=True, kw_only=True):
     """Counts and moments of one numeric signal; ``histogram`` has one bin more than the reference has edges.
 
     ``m2`` is the sum of squared deviations from the mean (Chan, Golub & LeVeque 1983), so summaries merge exactly.
+    ``mean`` is ``centre`` + ``mean_offset``: the centre is one of the values, and the offset keeps the digits of a mean
+    that is far from 0.
     Without a reference the histogram is empty. ``minimum`` and ``maximum`` are 0 where ``count`` is.
     """
 
@@ -21,6 +23,8 @@ class NumericSummary(Wire, frozen=True, kw_only=True):
     minimum: float = 0.0
     maximum: float = 0.0
     histogram: tuple[int, ...] = ()
+    centre: float = 0.0
+    mean_offset: float = 0.0
 
 
 class CategoryCounts(Wire, frozen=True, kw_only=True):
@@ -46,7 +50,8 @@ class Block(Wire, frozen=True, kw_only=True):
     """Statistics of up to ``block_events_max`` consecutive events of one model on one partition.
 
     Keys of ``numeric`` are signal names: ``confidence`` and ``feature.NAME``; of ``categorical``: ``prediction`` and
-    ``feature.NAME``. ``reference_version`` names the edges that the histograms are on.
+    ``feature.NAME``. ``reference_version`` names the edges that the histograms are on. ``features_unwatched`` counts
+    the features that a limit left out, and ``unwatched`` names the first of them.
     """
 
     block_id: Id
@@ -62,3 +67,5 @@ class Block(Wire, frozen=True, kw_only=True):
     categorical: dict[str, CategoryCounts]
     decisions: dict[str, int] = {}
     sample: tuple[SampledRow, ...] = ()
+    features_unwatched: Count = 0
+    unwatched: tuple[Name, ...] = ()

@@ -13,7 +13,8 @@ class NumericReference(Wire, frozen=True, kw_only=True):
 
     ``edges`` cut the line into ``len(edges) + 1`` bins whose normal counts are ``histogram``. ``quantiles`` are
     those at 0.01, 0.05, 0.25, 0.5, 0.75, 0.95 and 0.99. ``block_sd`` is the standard deviation of block means in their
-    real order, so that a detector knows what ordinary autocorrelation looks like.
+    real order, so that a detector knows what ordinary autocorrelation looks like. ``centre`` and ``mean_offset`` are as
+    in NumericSummary.
     """
 
     count: Count
@@ -26,6 +27,8 @@ class NumericReference(Wire, frozen=True, kw_only=True):
     edges: tuple[float, ...]
     histogram: tuple[int, ...]
     quantiles: tuple[float, float, float, float, float, float, float]
+    centre: float = 0.0
+    mean_offset: float = 0.0
 
 
 class Reference(Wire, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["ModelCounts", "model_counts", "reject_counts"]
+__all__ = ["DriftState", "ModelCounts", "drift_states", "model_counts", "reject_counts"]
 
 Ask = Callable[[str, Mapping[str, Any]], list[dict[str, Any]]]
 
@@ -59,6 +59,38 @@ def model_counts(ask: Ask) -> list[ModelCounts]:
 
 
 CORRECTIONS = "SELECT model, uniqExact(correction_id) AS rows FROM corrections GROUP BY model"
+
+
+class DriftState(msgspec.Struct, frozen=True, kw_only=True):
+    """How DRIFT stands with a model: blocks that came too late or were judged too early, features it does not watch."""
+
+    late_blocks: int = 0
+    late_events: int = 0
+    forced_blocks: int = 0
+    features_unwatched: int = 0
+    unwatched: tuple[str, ...] = ()
+
+
+def drift_states(ask: Ask) -> dict[str, DriftState]:
+    """The newest of each model."""
+    rows = ask(
+        """
+        SELECT model, argMax((late_blocks, late_events, forced_blocks, features_unwatched, unwatched), told_at) AS state
+        FROM drift_states GROUP BY model
+        """,
+        {},
+    )
+    return {str(row["model"]): _drift_state(*row["state"]) for row in rows}
+
+
+def _drift_state(late_blocks: Any, late_events: Any, forced: Any, unwatched: Any, names: Any) -> DriftState:
+    return DriftState(
+        late_blocks=int(late_blocks),
+        late_events=int(late_events),
+        forced_blocks=int(forced),
+        features_unwatched=int(unwatched),
+        unwatched=tuple(map(str, names)),
+    )
 
 
 def reject_counts(ask: Ask) -> dict[str, int]:

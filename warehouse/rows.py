@@ -31,7 +31,7 @@ from warehouse.errors import UnsupportedTopic
 from warehouse.feature_maps import split_features
 from warehouse.tables import TABLE_OF_TOPIC
 
-__all__ = ["Identity", "Row", "encode_rows", "report_row", "row_of", "rows_of"]
+__all__ = ["Identity", "Row", "drift_state_row", "encode_rows", "report_row", "row_of", "rows_of"]
 
 Row = dict[str, Any]
 """One row of a table: column to value, ready for JSONEachRow."""
@@ -98,6 +98,11 @@ def report_row(*, report_id: str, alert_id: str, model: str, created_at: int, js
         "json": json,
         "html": html,
     }
+
+
+def drift_state_row(*, told_at: int, **figures: str | int | list[str]) -> Row:
+    """The row of how DRIFT stands with a model, which does not travel through Kafka; ``told_at`` in milliseconds."""
+    return {"told_at": seconds(told_at), **figures}
 
 
 def _json(value: object) -> str:

@@ -124,7 +124,10 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
 
     ``reviewed_share`` is the share of its events that people were asked about, beside ``budget``, the share they may be
     asked about; None before the first event. ``in_charge`` names the learned model that serves, or ``production``.
-    ``accuracy`` is the production model's live accuracy, None before there are enough audited events.
+    ``accuracy`` is the production model's live accuracy, None before there are enough audited events. For drift,
+    ``late_blocks`` came after their window had been judged (their ``late_events`` are left out), ``forced_blocks`` were
+    judged before all partitions had come as far, and ``features_unwatched`` features are not watched; ``unwatched``
+    names the first of them.
     """
 
     model: str
@@ -139,6 +142,11 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
     budget: float = 0.0
     accuracy: Interval | None = None
     accuracy_learned: Interval | None = None
+    late_blocks: int = 0
+    late_events: int = 0
+    forced_blocks: int = 0
+    features_unwatched: int = 0
+    unwatched: tuple[str, ...] = ()
 
 
 class RoleState(msgspec.Struct, frozen=True, kw_only=True):

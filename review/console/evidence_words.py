@@ -17,6 +17,9 @@ def whole(value: float) -> str:
 
 WORDS: dict[str, tuple[str, Callable[[float], str]]] = {
     "shift_sd": ("shift of the mean: {} standard deviations of the reference", number),
+    "constant_before": ("was {} in all of the reference", number),
+    "missing_before": ("was missing in all of the reference", number),
+    "other_share": ("{} of the newest events have another value", percent),
     "psi": ("population stability index: {} (above 0.1 moderate, above 0.25 large)", number),
     "reference_mean": ("mean in the reference: {}", number),
     "mean_before": ("mean before the change: {}", number),

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from drift.departure import DepartureDetector
 from drift.detectors import AdwinDetector, Detector, PsiDetector
 
 Floats = npt.NDArray[np.float64]
@@ -31,6 +32,12 @@ CASES = {
         quiet=lambda rng, count: rng.normal(size=count),
         changed=lambda rng, count: rng.normal(4.0, 1.0, count),
         values_to_see=10,
+    ),
+    "departure": Case(
+        make=DepartureDetector,
+        quiet=lambda rng, count: rng.binomial(100, 0.005, count) / 100,
+        changed=lambda rng, count: rng.uniform(0.2, 1.0, count),
+        values_to_see=3,
     ),
     "psi": Case(
         make=PsiDetector,
@@ -97,5 +104,6 @@ def test_a_pickle_in_the_middle_changes_nothing(case: Case) -> None:
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e-300, 10.0])
 def test_constants_are_quiet(case: Case, value: float) -> None:
-    """A value that never changes is never a change (a constant index above the threshold is one finding)."""
-    assert len(fired(case.make(), np.full(1000, value))) <= (1 if case.make().name == "psi" and value >= 0.25 else 0)
+    """A value that never changes is never a change (a constant index or share above the threshold is one finding)."""
+    threshold = {"psi": 0.25, "departure": 0.05}.get(case.make().name, np.inf)
+    assert len(fired(case.make(), np.full(1000, value))) <= int(value >= threshold)

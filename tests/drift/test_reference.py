@@ -105,3 +105,30 @@ def test_many_rare_categories_are_no_drift() -> None:
         now = np.bincount(rng.integers(0, 50, 500), minlength=50).tolist()
         exceeded += index_of(normal, now) > noise_of(normal, now)
     assert exceeded <= 4
+
+
+@pytest.mark.parametrize(("categories", "share"), [(1, 1.0), (5, 1.0), (1, 0.3)])
+def test_a_long_tail_that_collapses_shows(stream: Any, blocks_of: Any, categories: int, share: float) -> None:
+    """Thousands of categories, of which few have a name in the reference, then a few new ones: that is a change."""
+    import msgspec
+
+    rng = np.random.default_rng(2)
+
+    def events(count: int, seed: int, collapsed: float = 0.0) -> list[Any]:
+        return [
+            msgspec.structs.replace(
+                event,
+                features={
+                    "tail": f"new{place % categories}" if rng.random() < collapsed else f"c{rng.integers(10_000)}"
+                },
+            )
+            for place, event in enumerate(stream(count, seed=seed))
+        ]
+
+    steps = [merge_all([block]) for block in blocks_of(events(2000, 0))]
+    made = build_reference(steps, version="r1", created_at=5, reason="test", settings=SETTINGS)
+    limit = max(0.25, 3 * made.psi_normal["feature.tail"])
+    same = [psi(made, merge_all(blocks_of(events(500, seed), reference=made)))["feature.tail"] for seed in range(3, 8)]
+    collapsed = psi(made, merge_all(blocks_of(events(500, 9, share), reference=made)))["feature.tail"]
+    assert max(same) < 0.1
+    assert collapsed > limit

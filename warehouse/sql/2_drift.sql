@@ -17,6 +17,8 @@ CREATE TABLE IF NOT EXISTS $database.blocks
     numeric_json String CODEC(ZSTD),
     categorical_json String CODEC(ZSTD),
     sample_json String CODEC(ZSTD),
+    features_unwatched UInt64,
+    unwatched Array(String),
     $identity
 )
 ENGINE = MergeTree ORDER BY (model, time_min, block_id)
@@ -67,6 +69,25 @@ CREATE TABLE IF NOT EXISTS $database.reference_windows
     $identity
 )
 ENGINE = MergeTree ORDER BY (model, created_at, version)
+SETTINGS $deduplication;
+
+-- How DRIFT stands with each model; the newest row counts. Counts begin anew when a worker reads the blocks again.
+CREATE TABLE IF NOT EXISTS $database.drift_states
+(
+    model LowCardinality(String),
+    told_at DateTime64(3, 'UTC'),
+    events_seen UInt64,
+    windows_seen UInt64,
+    late_blocks UInt64,
+    late_events UInt64,
+    forced_blocks UInt64,
+    time_resets UInt64,
+    features_unwatched UInt64,
+    unwatched Array(String),
+    _stored_at DateTime64(3, 'UTC') DEFAULT now64(3)
+)
+ENGINE = MergeTree ORDER BY (model, told_at)
+TTL toDateTime(told_at) + INTERVAL 30 DAY
 SETTINGS $deduplication;
 
 CREATE TABLE IF NOT EXISTS $database.reports

@@ -1,0 +1,105 @@
+"""How DRIFT stands with each model, told: as metrics, in ClickHouse for the Loop page, and in the log."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import structlog
+
+from agents.metrics import FEATURES_UNWATCHED, FORCED_BLOCKS, LATE_BLOCKS, LATE_EVENTS
+from drift.monitor import ModelMonitor
+from warehouse.client import Warehouse
+from warehouse.errors import WarehouseError
+from warehouse.rows import drift_state_row
+
+__all__ = ["DriftStates", "States"]
+
+log = structlog.get_logger(__name__)
+
+TELL_SECONDS = 5.0
+"""Between two rows of one model, which is also told only where something other than the count of events has changed."""
+RETRY_SECONDS = 60.0
+"""Until the next try where ClickHouse did not take it: drift goes on meanwhile."""
+
+Figures = dict[str, str | int | list[str]]
+
+
+class States(Protocol):
+    """Who is told how DRIFT stands."""
+
+    def tell(self, monitors: dict[str, ModelMonitor], now_ms: int) -> None:
+        """Look at every monitor; called often."""
+
+
+class DriftStates:
+    """Rows of what changed, at most every ``TELL_SECONDS``; what ClickHouse does not take is told the next time."""
+
+    def __init__(self, warehouse: Warehouse) -> None:
+        self._warehouse = warehouse
+        self._told: dict[str, Figures] = {}
+        self._next_ms = 0
+
+    def tell(self, monitors: dict[str, ModelMonitor], now_ms: int) -> None:
+        """The metrics of all, and a row of each model where there is news; forgets models that are gone."""
+        if now_ms < self._next_ms:
+            return
+        self._next_ms = now_ms + int(TELL_SECONDS * 1000)
+        self._told = {model: figures for model, figures in self._told.items() if model in monitors}
+        news = {model: figures_of(monitor) for model, monitor in monitors.items()}
+        rows = []
+        for model, figures in news.items():
+            show(model, monitors[model])
+            known = self._told.get(model)
+            if known is None or any(known[name] != figures[name] for name in TOLD):
+                rows.append(
+                    drift_state_row(
+                        told_at=now_ms,
+                        model=model,
+                        events_seen=monitors[model].events_seen,
+                        windows_seen=monitors[model].windows_seen,
+                        **figures,
+                    )
+                )
+        if not rows:
+            return
+        try:
+            self._warehouse.insert("drift_states", rows, token=f"drift-states-{now_ms}")
+        except WarehouseError as error:
+            log.warning("state of drift not stored", why=str(error), next_try_seconds=RETRY_SECONDS)
+            self._next_ms = now_ms + int(RETRY_SECONDS * 1000)
+            return
+        for model, figures in news.items():
+            known = self._told.get(model)
+            if figures["features_unwatched"] and (known is None or known["unwatched"] != figures["unwatched"]):
+                log.warning(
+                    "features are not watched",
+                    model=model,
+                    features=figures["features_unwatched"],
+                    first=figures["unwatched"],
+                    limit="drift.features_watched_max",
+                )
+        self._told = news
+
+
+TOLD = ("late_blocks", "late_events", "forced_blocks", "time_resets", "features_unwatched", "unwatched")
+
+
+def figures_of(monitor: ModelMonitor) -> Figures:
+    """What is told of a model."""
+    steps = monitor.steps
+    return {
+        "late_blocks": steps.late_blocks,
+        "late_events": steps.late_events,
+        "forced_blocks": steps.forced_blocks,
+        "time_resets": steps.time_resets,
+        "features_unwatched": monitor.features_unwatched,
+        "unwatched": list(monitor.unwatched),
+    }
+
+
+def show(model: str, monitor: ModelMonitor) -> None:
+    """A model's metrics."""
+    LATE_BLOCKS.labels(model).set(monitor.steps.late_blocks)
+    LATE_EVENTS.labels(model).set(monitor.steps.late_events)
+    FORCED_BLOCKS.labels(model).set(monitor.steps.forced_blocks)
+    FEATURES_UNWATCHED.labels(model).set(monitor.features_unwatched)

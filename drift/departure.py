@@ -1,0 +1,67 @@
+"""Departures: signals that had a single value, or none, in all of the reference, and what they have now."""
+
+from __future__ import annotations
+
+from drift.moments import distance
+from drift.window import Window
+from schemas.reference import NumericReference
+
+__all__ = ["DepartureDetector", "other_share", "present_share"]
+
+
+class DepartureDetector:
+    """Fires when the share of other values was at or above its threshold ``steps_min`` steps in a row, once each time.
+
+    It is armed again only after a step below half the threshold, so a lasting change is one detection.
+
+    >>> detector = DepartureDetector(share_min=0.05, steps_min=3)
+    >>> [detector.update(share, at) for at, share in enumerate([0.0, 0.2, 0.0, 0.1, 0.3, 0.4, 1.0])]
+    [False, False, False, False, False, True, False]
+    """
+
+    name = "departure"
+
+    def __init__(self, share_min: float = 0.05, steps_min: int = 3) -> None:
+        self._share_min = share_min
+        self._steps_min = steps_min
+        self._above = 0
+        self._armed = True
+        self._evidence: dict[str, float] = {}
+
+    def update(self, value: float, at: int) -> bool:
+        """Take a step's share."""
+        self._above = self._above + 1 if value >= self._share_min else 0
+        if value < self._share_min / 2:
+            self._armed = True
+        if not self._armed or self._above < self._steps_min:
+            return False
+        self._armed = False
+        self._evidence = {"other_share": value, "at": float(at)}
+        return True
+
+    def evidence(self) -> dict[str, float]:
+        """The share at the last detection; empty before the first."""
+        return dict(self._evidence)
+
+
+def present_share(window: Window, signal: str) -> float:
+    """The share of the events that have a value of the signal, number or text."""
+    if window.events == 0:
+        return 0.0
+    return min(1.0, (window.numbers(signal) + window.texts(signal)) / window.events)
+
+
+def other_share(window: Window, signal: str, normal: NumericReference, version: str) -> float:
+    """The share of a signal's numbers that are not the one number it had in the reference.
+
+    Counted, where the blocks have histograms on that reference's edges. Else at least d²/(d² + s²), d being the
+    distance of the mean and s the deviation (Cauchy-Schwarz): all, where all numbers have moved to one other; it has no
+    unit either.
+    """
+    now = window.numeric[signal]
+    bins = window.histogram(signal, version)
+    if sum(bins) == now.count:
+        return 1.0 - bins[len(bins) // 2] / now.count
+    away = distance(now, normal)
+    squared = away * away
+    return 0.0 if squared == 0.0 else squared / (squared + now.m2 / now.count)

@@ -1,0 +1,160 @@
+"""How DRIFT stands is told: late and forced blocks, and features that are not watched."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from plain_record import PREFIX, CollectingOutbox, PlainRecord
+
+from agents.drift import Drift
+from agents.drift_states import RETRY_SECONDS, TELL_SECONDS, DriftStates
+from agents.metrics import exposition
+from drift.blocks import build_blocks
+from drift.settings import DriftSettings
+from review.settings import QueueSettings
+from schemas.block import Block
+from schemas.codec import encode
+from schemas.prediction import Prediction
+from schemas.prediction_columns import PredictionColumns
+from schemas.topics import BLOCKS, REJECTS
+from warehouse.errors import WarehouseError
+
+SMALL = DriftSettings(features_watched_max=2, reference_events=200, lateness_events=500, open_blocks_max=30)
+
+
+class NoReports:
+    """Nothing is made."""
+
+    def ask(self, *_: Any, **__: Any) -> None:
+        """Not looked at here."""
+
+    def poll(self) -> list[Any]:
+        return []
+
+
+class Shelf:
+    """Keeps what is stored."""
+
+    def __init__(self) -> None:
+        self.rows: list[dict[str, Any]] = []
+        self.is_away = False
+
+    def insert(self, table: str, rows: list[dict[str, Any]], *, token: str) -> None:
+        assert table == "drift_states"
+        if self.is_away:
+            raise WarehouseError("away")
+        self.rows += rows
+
+
+class House:
+    """DRIFT with a clock that the test moves."""
+
+    def __init__(self, models_max: int = 10) -> None:
+        self.seconds, self.shelf, self.outbox = 1_700_000_000.0, Shelf(), CollectingOutbox()
+        reports: Any = NoReports()
+        shelf: Any = self.shelf
+        self.drift = Drift(
+            lambda _: SMALL, QueueSettings(), PREFIX, load=lambda: ({}, ()), reports=reports,
+            states=DriftStates(shelf), models_max=models_max, partitions_of=lambda: 2, clock=lambda: self.seconds,
+        )  # fmt: skip
+        self.drift.assigned([])
+
+    def read(self, *blocks: Block) -> None:
+        self.drift.handle([PlainRecord(encode(block), name=BLOCKS.name) for block in blocks], self.outbox)
+
+    def later(self, seconds: float = TELL_SECONDS + 1) -> None:
+        self.seconds += seconds
+        self.drift.handle([], self.outbox)
+
+
+def block(number: int, *, partition: int = 0, model: str = "states", features: int = 4) -> Block:
+    events = [
+        Prediction(
+            event_id=f"{partition}-{number}-{place}", model=model, time=1_700_000_000_000 + 1000 * number + place,
+            features={f"f{feature}": 1.0 * place for feature in range(features)}, prediction="a", confidence=0.9,
+        )
+        for place in range(100)
+    ]  # fmt: skip
+    (made,) = build_blocks(
+        PredictionColumns.of(events), partitions=[partition] * 100, offsets=range(number * 100, number * 100 + 100),
+        decisions=np.zeros(100, np.int8), decision_names=("accept",), reference=None, settings=SMALL,
+    )  # fmt: skip
+    return made
+
+
+def metric(name: str, model: str = "states") -> float:
+    (line,) = (line for line in exposition().decode().splitlines() if line.startswith(f'{name}{{model="{model}"}}'))
+    return float(line.split()[-1])
+
+
+def test_late_and_forced_blocks_and_unwatched_features_are_told() -> None:
+    """As metrics and as a row, once; a new row only where there is news."""
+    house = House()
+    house.read(block(0), block(0, partition=1))
+    house.read(*(block(number) for number in range(1, 20)))
+    house.read(block(1, partition=1), block(2, partition=1))
+    house.later()
+    row = house.shelf.rows[-1]
+    assert (row["late_blocks"], row["late_events"], row["forced_blocks"]) == (2, 200, row["forced_blocks"])
+    assert (row["features_unwatched"], row["unwatched"], row["model"]) == (2, ["f2", "f3"], "states")
+    assert metric("watchloop_late_blocks") == 2
+    assert metric("watchloop_late_events") == 200
+    assert metric("watchloop_forced_blocks") == row["forced_blocks"]
+    assert metric("watchloop_features_unwatched") == 2
+    known = len(house.shelf.rows)
+    house.read(*(block(number) for number in range(20, 30)))
+    house.later()
+    house.later()
+    assert len(house.shelf.rows) == known
+    house.read(block(3, partition=1))
+    house.later()
+    assert house.shelf.rows[-1]["late_blocks"] == 3
+
+
+def test_blocks_judged_before_their_turn_are_counted() -> None:
+    """One partition far ahead of one that has just spoken: beyond the limit they are judged early, and that is told."""
+    house = House()
+    house.drift = Drift(
+        lambda _: msgspec.structs.replace(SMALL, lateness_events=100_000, open_blocks_max=3), QueueSettings(), PREFIX,
+        load=lambda: ({}, ()), reports=NoReports(), states=DriftStates(house.shelf),  # type: ignore[arg-type]
+        partitions_of=lambda: 2, clock=lambda: house.seconds,
+    )  # fmt: skip
+    house.drift.assigned([])
+    house.read(block(0, partition=1, model="early"), *(block(number, model="early") for number in range(9)))
+    house.later()
+    assert house.shelf.rows[-1]["forced_blocks"] == metric("watchloop_forced_blocks", "early") > 0
+
+
+def test_a_warehouse_that_is_away_holds_up_nothing() -> None:
+    """What it does not take is told later, and not tried at every batch."""
+    house = House()
+    house.shelf.is_away = True
+    house.read(block(0))
+    house.later()
+    house.shelf.is_away = False
+    house.later()
+    assert house.shelf.rows == []
+    house.later(RETRY_SECONDS)
+    assert [row["model"] for row in house.shelf.rows] == ["states"]
+
+
+def test_a_model_too_many_is_rejected() -> None:
+    """Beyond ``worker.models_max`` a block becomes a Reject that names the setting; the others go on."""
+    house = House(models_max=2)
+    house.read(block(0, model="a"), block(0, model="b"), block(0, model="c"), block(1, model="a"))
+    assert set(house.drift._monitors) == {"a", "b"}
+    (reject,) = house.outbox.of(REJECTS)
+    assert "worker.models_max" in reject.reason  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("events", [0])
+def test_an_empty_block_is_nothing(events: int) -> None:
+    """It would fill no window, and so no memory either."""
+    house = House()
+    empty = msgspec.structs.replace(block(0), events=events, numeric={}, categorical={}, sample=())
+    for number in range(500):
+        house.read(msgspec.structs.replace(empty, block_id=f"b{number}", time_max=empty.time_max + number))
+    assert len(house.drift.monitor("states").steps._filling) == 0
