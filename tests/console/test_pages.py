@@ -171,6 +171,21 @@ def test_loop_page_refreshes_itself_and_says_what_it_shows(visit):
         assert text in page
 
 
+def test_loop_page_names_what_drift_does_not_see(visit, desk):
+    """Features beyond the limit by name, whatever the name; blocks that came too late or were judged too early."""
+    page = visit("maria").get("/loop").text
+    assert "Features not watched" not in page
+    assert "Blocks out of turn" not in page
+    (model, *_) = desk.state.models
+    lacking = msgspec.structs.replace(
+        model, features_unwatched=1_207, unwatched=("z1", "<b>z2</b>"), late_blocks=3, late_events=250, forced_blocks=2
+    )
+    desk.state = msgspec.structs.replace(desk.state, models=(lacking,))
+    page = visit("maria").get("/loop").text
+    for text in ("1,207", "z1, &lt;b&gt;z2&lt;/b&gt; and 1,205 more", "late 3, whose 250 events", "judged early 2"):
+        assert text in page
+
+
 def test_loop_page_before_the_first_event(visit, desk):
     """An empty start is explained, not broken."""
     desk.state = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import time
 from typing import Any
 
 import msgspec
@@ -24,7 +25,8 @@ from schemas.wire import Wire
 from warehouse import queries
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
-from warehouse.rows import Identity, report_row
+from warehouse.loop_queries import DriftState, drift_states
+from warehouse.rows import Identity, drift_state_row, report_row
 from warehouse.tables import SCHEMA_VERSION, table_of
 
 pytestmark = pytest.mark.servers
@@ -310,6 +312,28 @@ def test_predictions_for_late_labels(loop: Warehouse) -> None:
     assert by_id["a"]["time"] == DAY0 + 1_000
     assert by_id["a"]["features"] == {"x": 1.0}
     assert (by_id["c"]["inclusion_probability"], by_id["c"]["learned_prediction"]) == (0.1, "up")
+
+
+def test_how_drift_stands(warehouse: Warehouse) -> None:
+    """The newest row of each model counts, for the figures of the Loop page."""
+    assert drift_states(warehouse.query) == {}
+    old: dict[str, Any] = {"events_seen": 1, "windows_seen": 0, "late_blocks": 0, "late_events": 0, "forced_blocks": 0}
+    old |= {"time_resets": 0, "features_unwatched": 0, "unwatched": []}
+    new = old | {
+        "late_blocks": 2,
+        "late_events": 150,
+        "forced_blocks": 1,
+        "features_unwatched": 7,
+        "unwatched": ["a'b"],
+    }
+    now_ms = time.time_ns() // 1_000_000  # rows of a month ago are dropped
+    rows = [
+        drift_state_row(told_at=at, model=model, **figures)
+        for at, model, figures in ((now_ms, "m", old), (now_ms + 5_000, "m", new), (now_ms, "n", old))
+    ]
+    warehouse.insert("drift_states", rows)
+    told = DriftState(late_blocks=2, late_events=150, forced_blocks=1, features_unwatched=7, unwatched=("a'b",))
+    assert drift_states(warehouse.query) == {"m": told, "n": DriftState()}
 
 
 def test_reports(warehouse: Warehouse) -> None:
