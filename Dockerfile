@@ -9,13 +9,15 @@ FROM python:3.13-slim
 # One fixed user id: the volumes of learn and intake hold files of this user.
 RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin watchloop \
     && install -d -m 0700 -o watchloop -g watchloop \
-        /var/lib/watchloop /var/lib/watchloop/keys /var/lib/watchloop/keys/public
+        /var/lib/watchloop /var/lib/watchloop/keys /var/lib/watchloop/keys/public /var/lib/watchloop/state
 COPY --from=build /opt/watchloop /opt/watchloop
 ENV PATH=/opt/watchloop/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     WATCHLOOP_WORKER_DATA=/var/lib/watchloop \
     WATCHLOOP_WORKER_METRICS_PORT=9100 \
     WATCHLOOP_WORKER_METRICS_HOST=0.0.0.0
+# Which models a worker has known: after a restart it takes no older one. Compose keeps it for each container.
+VOLUME /var/lib/watchloop/state
 USER watchloop
 WORKDIR /var/lib/watchloop
 # A worker without the console answers on its metrics port; the service with the console overrides this.

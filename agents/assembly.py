@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from agents.groups import GROUPS
 from agents.memory import keep_freed_memory
 from agents.metrics import timed
 from agents.plan import Plan, Role
 from agents.settings import Settings
+from schemas.topics import MODELS
 from streams.admin import partition_counts, topic_ids
 from streams.batches import BatchSettings, GroupBatches, Handler, Place
 from streams.outbox import Outbox
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from agents.catalogue import Catalogue
     from agents.judge import Judge
     from review.decided import DecidedBefore
+    from schemas.manifest import Manifest
     from schemas.reference import Reference
     from streams.predictions.prediction_reader import PredictionReader
 
@@ -56,17 +58,20 @@ def _add_intake(plan: Plan) -> None:
     from agents.catalogue import Catalogue
     from agents.intake import Intake
     from agents.recall import recall
+    from agents.seen_models import SeenModels
     from agents.triage_log import StoredStates, read_states
-    from learning.signing import Keyring
     from streams.duplicates import SeenEvents
 
     keep_freed_memory()
     settings, worker = plan.settings, plan.settings.worker
+    known = SeenModels.of(settings, f"intake-{plan.slot}", topic_ids(settings.kafka)[MODELS.name])
     catalogue = Catalogue(
         settings.kafka,
-        lambda: Keyring.from_folder(plan.data / "keys" / "public"),
+        known.keyring,
         settings.learning.snapshot_bytes_max,
         decided=_decided(settings),
+        newest=known.newest,
+        keep=known.keep,
     )
     catalogue.catch_up()
     seen = SeenEvents(worker.dedupe_span_seconds, worker.dedupe_events_max) if worker.dedupe_span_seconds else None
@@ -235,26 +240,24 @@ def _drift_state(settings: Settings) -> tuple[dict[str, Reference], AlertMemory]
     return references, alerts
 
 
-def _manifests(settings: Settings) -> dict[str, Any]:
-    """Manifests by key, as their topic has them."""
+def _manifests(settings: Settings) -> dict[str, Manifest]:
+    """LEARN's newest manifests by key, as their topic has them."""
     from agents.log_values import read
-    from schemas.manifest import Manifest, manifest_key
-    from schemas.topics import MODELS
+    from agents.seen_models import SeenModels
+    from schemas.manifest import Manifest
     from streams.reader import LogReader
 
-    found: dict[str, Manifest] = {}
+    known = SeenModels.of(settings, "learn", topic_ids(settings.kafka)[MODELS.name])
 
     def hear(record: Record) -> None:
         manifest = read(Manifest, record.value())
-        if manifest is None:
-            found.pop((record.key() or b"").decode("utf-8", "replace"), None)
-        else:
-            found[manifest_key(manifest.model, manifest.recipe)] = manifest
+        if manifest is not None:
+            known.take((record.key() or b"").decode("utf-8", "replace"), manifest)
 
     reader = LogReader(settings.kafka, {MODELS.name: hear})
     reader.catch_up()
     reader.close()
-    return found
+    return dict(known.newest.manifests)
 
 
 def _add_learn(plan: Plan) -> None:
@@ -270,6 +273,7 @@ def _add_learn(plan: Plan) -> None:
         settings.kafka.prefix,
         key,
         load=lambda: _manifests(settings),
+        topic_id=lambda: topic_ids(settings.kafka)[MODELS.name],
         publish_seconds_min=settings.worker.publish_seconds_min,
     )
     batch = BatchSettings(events_max=100, wait_seconds=0.2)

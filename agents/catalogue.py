@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import structlog
 
+from agents.metrics import MANIFESTS_REFUSED
+from learning.newest import NewestManifests, OlderManifest, Seen
 from learning.signing import Keyring
 from learning.snapshot import SnapshotRefused, chunk_keys, unpack, verified
 from review.decided import DecidedBefore
@@ -35,7 +37,8 @@ class Catalogue:
     ``decided`` makes the memory of a model's settled answers, or None where they are not used again; without it
     corrections are not read. ``keyring`` is asked for anew at every manifest, so that a key added while the program
     runs is known. Chunks wait in at most ``snapshot_bytes_max`` bytes; beyond it the oldest are dropped, and their
-    snapshot is refused for the gap.
+    snapshot is refused for the gap. ``newest`` says which manifests are taken; ``keep`` hears which are known after one
+    was.
     """
 
     def __init__(
@@ -44,7 +47,13 @@ class Catalogue:
         keyring: Callable[[], Keyring],
         snapshot_bytes_max: int,
         decided: Callable[[str], DecidedBefore | None] | None = None,
+        *,
+        newest: NewestManifests | None = None,
+        keep: Callable[[Mapping[str, Seen]], None] = lambda seen: None,  # noqa: ARG005  # kept nowhere
     ) -> None:
+        self._newest = newest or NewestManifests(keyring)
+        self._keep = keep
+        self._is_caught_up = False
         self._decided = decided
         self._decided_of: dict[str, DecidedBefore | None] = {}
         self._keyring = keyring
@@ -52,6 +61,7 @@ class Catalogue:
         self._references: dict[str, Reference] = {}
         self._models: dict[str, ServingModel] = {}
         self._chunks: dict[str, bytes] = {}
+        self._ended: set[str] = set()
         self._waiting: dict[str, Manifest] = {}
         topics = {REFERENCES.name: self._hear_reference, MODEL_CHUNKS.name: self._hear_chunk, MODELS.name: self._hear}
         if decided is not None:
@@ -77,6 +87,13 @@ class Catalogue:
     def catch_up(self) -> None:
         """Read what there is."""
         self._reader.catch_up()
+        self._is_caught_up = True
+        lacking = self._newest.lacking()
+        if lacking:
+            log.error(
+                "the newest manifests of some models are not on the log: older ones are not taken, production serves",
+                keys=lacking,
+            )
 
     def run(self, stop: threading.Event) -> None:
         """Go on listening until ``stop`` is set."""
@@ -107,32 +124,47 @@ class Catalogue:
 
     def _hear_chunk(self, record: Record) -> None:
         key, value = (record.key() or b"").decode("utf-8", "replace"), record.value()
-        if value is None:
-            self._chunks.pop(key, None)
+        if value is None:  # it may be anybody's: the bytes stay until a newer manifest is taken, or room is short
+            if key in self._chunks:
+                self._ended.add(key)
             return
+        self._chunks.pop(key, None)
+        self._ended.discard(key)
         self._chunks[key] = value
         while sum(map(len, self._chunks.values())) > self._snapshot_bytes_max and len(self._chunks) > 1:
-            self._chunks.pop(next(iter(self._chunks)))
+            self._drop(next((one for one in self._chunks if one in self._ended), next(iter(self._chunks))))
         for manifest in list(self._waiting.values()):
             self._take_if_whole(manifest)
 
+    def _drop(self, key: str) -> None:
+        self._chunks.pop(key, None)
+        self._ended.discard(key)
+
     def _hear(self, record: Record) -> None:
-        value = record.value()
-        if value is None:
-            self._models.pop((record.key() or b"").decode("utf-8", "replace"), None)
-            return
+        key, value = (record.key() or b"").decode("utf-8", "replace"), record.value()
         try:
+            if value is None:
+                raise SnapshotRefused("a tombstone ends no model: a withdrawal is a signed manifest")
             manifest = decode(Manifest, value)
-        except MalformedError as error:
-            log.error("manifest not readable", why=error.reason, **heard())
-            return
-        try:
+            if not self._newest.take(key, manifest):
+                return
+            self._keep(self._newest.seen)
+            self._waiting.pop(key, None)
             verified(manifest, self._keyring(), self._snapshot_bytes_max)
-        except SnapshotRefused as error:
-            log.error("snapshot refused, the model in charge stays", model=manifest.model, why=str(error))
+        except OlderManifest as error:
+            if self._is_caught_up:  # until then the log shows what came before what is known
+                self._refused(key, str(error))
             return
-        self._waiting[manifest_key(manifest.model, manifest.recipe)] = manifest
+        except (SnapshotRefused, MalformedError) as error:
+            self._refused(key, str(error))
+            return
+        self._waiting[key] = manifest
         self._take_if_whole(manifest)
+
+    @staticmethod
+    def _refused(key: str, why: str) -> None:
+        MANIFESTS_REFUSED.labels("intake").inc()
+        log.error("manifest refused, the model in charge stays", key=key, why=why, **heard())
 
     def _take_if_whole(self, manifest: Manifest) -> None:
         keys = chunk_keys(manifest)
@@ -146,11 +178,12 @@ class Catalogue:
         try:
             serving = unpack(manifest, self._chunks, self._keyring(), ServingModel, self._snapshot_bytes_max)
         except SnapshotRefused as error:
-            log.error("snapshot refused, the model in charge stays", model=manifest.model, why=str(error))
+            self._refused(name, str(error))
             return
         finally:
-            for key in keys:
-                del self._chunks[key]
+            ended = [key for key in self._ended if key.startswith(f"{manifest.model}/")]
+            for key in {*keys, *ended}:
+                self._drop(key)
         if serving is None:
             self._models.pop(name, None)
         else:

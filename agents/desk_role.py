@@ -22,14 +22,16 @@ from agents.log_values import handler_of
 from agents.loop_watch import LoopWatch
 from agents.metrics import OPEN_TASKS, OVERDUE_TASKS, exposition
 from agents.plan import Plan
+from agents.seen_models import SeenModels
 from agents.settings import Settings
 from review.console.app import create_app
 from review.outcomes import Expired, Settled
 from schemas.codec import encode
 from schemas.sign_out import SignOut
 from schemas.task import Task
-from schemas.topics import CORRECTIONS, REVIEW_ALERTS, REVIEW_EVENTS, REVIEW_OPINIONS, SIGN_OUTS, Topic
+from schemas.topics import CORRECTIONS, MODELS, REVIEW_ALERTS, REVIEW_EVENTS, REVIEW_OPINIONS, SIGN_OUTS, Topic
 from schemas.wire import Wire
+from streams.admin import topic_ids
 from streams.app import AppRecord, raw_topic
 from streams.hearing import hearing
 from streams.reader import LogReader
@@ -149,7 +151,8 @@ class Sender:
 def add_desk(plan: Plan) -> None:
     """Read the log up to now, then add the agents, the timers and the console to the plan's app."""
     settings = plan.settings
-    state = DeskState.new(settings, now_ms)
+    known = SeenModels.of(settings, "desk", topic_ids(settings.kafka)[MODELS.name])
+    state = DeskState.new(settings, now_ms, known.take)
     relay = Relay()
     listener = _catch_up(state, settings, relay)
     watch = LoopWatch(

@@ -43,6 +43,7 @@ class DeskState:
     queue: Queue
     now_ms: Callable[[], int]
     signed_out: SignedOut
+    is_newest: Callable[[str, Manifest], bool]
     alerts: OrderedDict[str, list[Alert]] = dataclasses.field(default_factory=OrderedDict)
     people: dict[str, Person] = dataclasses.field(default_factory=dict)
     references: dict[str, Reference] = dataclasses.field(default_factory=dict)
@@ -52,13 +53,19 @@ class DeskState:
     expired: list[Expired] = dataclasses.field(default_factory=list)
 
     @classmethod
-    def new(cls, settings: Settings, now_ms: Callable[[], int]) -> DeskState:
-        """An empty desk."""
+    def new(
+        cls,
+        settings: Settings,
+        now_ms: Callable[[], int],
+        is_newest: Callable[[str, Manifest], bool] = lambda _key, _manifest: False,
+    ) -> DeskState:
+        """An empty desk; ``is_newest`` says whether a manifest under a key is LEARN's newest."""
         return cls(
             settings,
             Queue(settings.queue, settings.agreement),
             now_ms,
             SignedOut(settings.console.session_seconds_max),
+            is_newest,
         )
 
     def hear_task(self, data: bytes | None, *, replayed: bool = False) -> None:
@@ -128,10 +135,13 @@ class DeskState:
         if reference is not None:
             self.references[reference.model] = reference
 
-    def hear_manifest(self, data: bytes | None) -> None:
-        """A model that is in charge now; candidates are not."""
+    def hear_manifest(self, data: bytes | None, key: bytes | None = None) -> None:
+        """A model that is in charge now, if LEARN says so; candidates are not."""
         manifest = read(Manifest, data)
-        if manifest is not None and manifest.recipe != CANDIDATE:
+        if manifest is None or manifest.recipe == CANDIDATE:
+            return
+        name = manifest.model if key is None else key.decode("utf-8", "replace")
+        if self.is_newest(name, manifest):
             self.manifests[manifest.model] = manifest
 
     def listeners(self) -> Mapping[str, Callable[[bytes | None], None]]:
@@ -147,7 +157,11 @@ class DeskState:
     def record_listeners(self) -> Mapping[str, Callable[[Record], None]]:
         """The same for whole records: the end of an account is known by its key alone."""
         heard = {name: handler_of(hear) for name, hear in self.listeners().items()}
-        return {**heard, "people": lambda record: self.hear_person(record.value(), record.key())}
+        return {
+            **heard,
+            "people": lambda record: self.hear_person(record.value(), record.key()),
+            "models": lambda record: self.hear_manifest(record.value(), record.key()),
+        }
 
     def firing(self, model: str) -> int:
         """How many alerts of a model are firing."""

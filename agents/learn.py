@@ -23,7 +23,8 @@ __all__ = ["Learn"]
 class Learn:
     """The log of corrections, learned. ``handle`` is called by one thread.
 
-    ``load`` says which manifests the log holds, by key: their chunks end when others replace them.
+    ``load`` says which manifests of LEARN's are the newest on the log, by key: their chunks end when others replace
+    them. ``topic_id`` asks for Kafka's id of ``models``, for which manifests are signed.
 
     The state of a learner is what the log of corrections says: after an assignment the log is read again from its
     beginning (30 days), and what had been committed is learned again without being told again.
@@ -37,18 +38,21 @@ class Learn:
         *,
         load: Callable[[], dict[str, Manifest]],
         publish_seconds_min: float,
+        topic_id: Callable[[], str] = lambda: "",
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._load = load
         self._prefix = prefix
         self._clock = clock
-        self._snapshots = Snapshots(key, settings_of)
+        self._topic_id = topic_id
+        self._snapshots = Snapshots(key, settings_of, clock=clock)
         self._learners = Learners(settings_of, self._snapshots, publish_seconds_min=publish_seconds_min, clock=clock)
         self._committed: dict[int, int] = {}
 
     def assigned(self, places: list[Place]) -> dict[tuple[str, int], int]:
         """Start anew and read from the beginning."""
         self._learners.clear()
+        self._snapshots.topic_id = self._topic_id()
         self._snapshots.published = self._load()
         self._committed = {place.partition: place.committed or 0 for place in places}
         return {(place.topic, place.partition): 0 for place in places}

@@ -74,6 +74,11 @@ FEATURES_UNWATCHED = Gauge(
     multiprocess_mode="livemax",
 )
 CORRECTIONS_LEARNED = Counter("watchloop_corrections_learned_total", "Corrections learned from.", ["model"])
+MANIFESTS_REFUSED = Counter(
+    "watchloop_manifests_refused_total",
+    "Manifests and tombstones of models that changed nothing: forged, older, of another log, or not to be read.",
+    ["role"],
+)
 RECORD_ROWS = Counter("watchloop_record_rows_total", "Rows stored in ClickHouse.", ["table"])
 RECORD_FAILURES = Counter("watchloop_record_failures_total", "Inserts that failed and were tried again.")
 

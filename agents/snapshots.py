@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -41,18 +43,32 @@ class Publisher(Protocol):
 
 
 class Snapshots:
-    """Publishes on ``models`` and ``model.chunks``. ``published`` are the manifests that the log holds, by key."""
+    """Publishes on ``models`` and ``model.chunks``. ``published`` are LEARN's newest manifests, by key.
 
-    def __init__(self, key: SigningKey, settings_of: Callable[[str], LearnSettings]) -> None:
+    A manifest's sequence is the time in milliseconds, or one more than that of the one before where the clock is
+    behind: it goes up even where ``published`` was lost. ``topic_id`` is Kafka's id of ``models``.
+    """
+
+    def __init__(
+        self,
+        key: SigningKey,
+        settings_of: Callable[[str], LearnSettings],
+        *,
+        topic_id: str = "",
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._key = key
         self._settings_of = settings_of
+        self._clock = clock
+        self.topic_id = topic_id
         self.published: dict[str, Manifest] = {}
 
     def publish(self, value: ServingModel | None, lineage: Lineage, outbox: Flushing) -> None:
         """Chunks first, then the manifest that names them, then the end of the chunks it replaces."""
         key = manifest_key(lineage.model, lineage.recipe)
+        signed_for = dataclasses.replace(lineage, sequence=self._next_sequence(key), topic_id=self.topic_id)
         try:
-            snapshot = pack(value, lineage, self._key, self._settings_of(lineage.model).snapshot_bytes_max)
+            snapshot = pack(value, signed_for, self._key, self._settings_of(lineage.model).snapshot_bytes_max)
         except SnapshotRefused as error:
             log.error("snapshot not published", model=lineage.model, version=lineage.version, why=str(error))
             return
@@ -66,16 +82,31 @@ class Snapshots:
             self._end_chunks(before, outbox)
 
     def end_candidate(self, model: str, outbox: Flushing) -> None:
-        """A tombstone, then the end of its chunks."""
-        candidate = self.published.pop(manifest_key(model, CANDIDATE), None)
-        if candidate is not None:
-            outbox.send(MODELS, manifest_key(model, CANDIDATE), None)
-            self._end_chunks(candidate, outbox)
+        """A signed manifest that says so, then the end of its chunks."""
+        candidate = self.published.get(manifest_key(model, CANDIDATE))
+        if candidate is None or candidate.is_without_model:
+            return
+        lineage = Lineage(
+            model=model,
+            version=candidate.version,
+            recipe=CANDIDATE,
+            created_at=int(self._clock() * 1000),
+            parent=candidate.parent,
+            corrections=candidate.corrections,
+            reason="over: withdrawn",
+        )
+        self.publish(None, lineage, outbox)
+        self._end_chunks(candidate, outbox)
 
     def candidate_corrections(self, model: str) -> int:
         """As its manifest says."""
         candidate = self.published.get(manifest_key(model, CANDIDATE))
-        return 0 if candidate is None else candidate.corrections
+        return 0 if candidate is None or candidate.is_without_model else candidate.corrections
+
+    def _next_sequence(self, key: str) -> int:
+        before = self.published.get(key)
+        now_ms = int(self._clock() * 1000)
+        return now_ms if before is None else max(now_ms, before.sequence + 1)
 
     @staticmethod
     def _end_chunks(manifest: Manifest, outbox: Flushing) -> None:

@@ -22,7 +22,7 @@ from learning.signing import SigningKey
 from learning.snapshot import Lineage, pack
 from schemas.manifest import STACK, manifest_key
 from schemas.topics import ALL_TOPICS, MODEL_CHUNKS, MODELS
-from streams.admin import create_topics
+from streams.admin import create_topics, topic_ids
 from streams.clients import common_client_config
 from streams.outbox import Outbox
 from streams.settings import KafkaSettings
@@ -138,7 +138,8 @@ class Stage:
     def _publish_model(self, kafka: KafkaSettings, serving: ServingModel) -> None:
         key = SigningKey.load_or_create(self.data / "keys" / "signing.pem")
         key.publish(self.data / "keys" / "public")
-        lineage = Lineage(model=serving.model, version=serving.version, recipe=STACK, created_at=0)
+        topic_id = topic_ids(kafka)[MODELS.name]
+        lineage = Lineage(model=serving.model, version=serving.version, recipe=STACK, created_at=0, topic_id=topic_id)
         snapshot = pack(serving, lineage, key, SNAPSHOT_BYTES_MAX)
         outbox = Outbox(kafka)
         for chunk_key, chunk in snapshot.chunks.items():

@@ -14,9 +14,19 @@ from typing import Any, TypeVar
 import msgspec
 
 from learning.signing import Keyring, SigningKey
-from schemas.manifest import CHUNK_BYTES_MAX, PRODUCTION, Manifest
+from schemas.manifest import CHUNK_BYTES_MAX, Manifest
 
-__all__ = ["Lineage", "Snapshot", "SnapshotRefused", "chunk_key", "chunk_keys", "pack", "unpack", "verified"]
+__all__ = [
+    "Lineage",
+    "Snapshot",
+    "SnapshotRefused",
+    "chunk_key",
+    "chunk_keys",
+    "authentic",
+    "pack",
+    "unpack",
+    "verified",
+]
 
 T = TypeVar("T")
 
@@ -40,6 +50,8 @@ class Lineage:
     lineage: tuple[str, ...] = ()
     corrections: int = 0
     reason: str = ""
+    sequence: int = 0
+    topic_id: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,18 +103,30 @@ def pack(value: object | None, lineage: Lineage, key: SigningKey, snapshot_bytes
     return Snapshot(signed, dict(zip(chunk_keys(signed), parts, strict=True)))
 
 
-def verified(manifest: Manifest, keyring: Keyring, snapshot_bytes_max: int) -> Manifest:
-    """The manifest, if its signature, its versions and its size are right; raises SnapshotRefused."""
+def numpy_version(full: str) -> str:
+    """Major and minor version: what decides whether arrays are read as they were written."""
+    return ".".join(full.split(".")[:2])
+
+
+def authentic(manifest: Manifest, keyring: Keyring) -> Manifest:
+    """The manifest, if the keyring's owner of its key signed it; raises SnapshotRefused."""
     name = manifest.version
     if not keyring.knows(manifest.key_id):
         raise SnapshotRefused(f"snapshot {name}: signed with key {manifest.key_id!r}, which is not in the keyring")
     if not keyring.verifies(manifest.key_id, _signed_bytes(manifest), manifest.signature):
         raise SnapshotRefused(f"snapshot {name}: the signature does not fit the manifest")
+    return manifest
+
+
+def verified(manifest: Manifest, keyring: Keyring, snapshot_bytes_max: int) -> Manifest:
+    """The manifest, if its signature, its versions and its size are right; raises SnapshotRefused."""
+    name = authentic(manifest, keyring).version
     for what, found, expected in (
         ("Python", manifest.python, python_version()),
         ("River", manifest.river, version("river")),
+        ("NumPy", numpy_version(manifest.numpy), numpy_version(version("numpy"))),
     ):
-        if found != expected and manifest.recipe != PRODUCTION:
+        if found != expected and not manifest.is_without_model:
             raise SnapshotRefused(f"snapshot {name}: made with {what} {found}, this is {what} {expected}")
     if manifest.size_bytes > snapshot_bytes_max:
         raise SnapshotRefused(_too_large(name, manifest.size_bytes, snapshot_bytes_max))
@@ -114,12 +138,12 @@ def verified(manifest: Manifest, keyring: Keyring, snapshot_bytes_max: int) -> M
 def unpack(
     manifest: Manifest, chunks: Mapping[str, bytes], keyring: Keyring, kind: type[T], snapshot_bytes_max: int
 ) -> T | None:
-    """The value of a snapshot, or None where production is in charge; raises SnapshotRefused.
+    """The value of a snapshot, or None where production is in charge or a candidate is over; raises SnapshotRefused.
 
     Nothing is unpickled before all of it is verified.
     """
     verified(manifest, keyring, snapshot_bytes_max)
-    if manifest.recipe == PRODUCTION:
+    if manifest.is_without_model:
         return None
     data = _joined(manifest, chunks)
     value: Any = pickle.loads(_decompressed(manifest.version, data, snapshot_bytes_max))  # noqa: S301 - verified above

@@ -18,6 +18,8 @@ CREATE TABLE IF NOT EXISTS $database.models
     reason String,
     key_id LowCardinality(String),
     signature_hex String,
+    sequence UInt64,
+    topic_id String,
     $identity
 )
 ENGINE = MergeTree ORDER BY (model, created_at, version)
