@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Protocol, TypeVar, cast
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.topics import Topic
 from streams.clients import common_client_config
@@ -22,6 +22,7 @@ from streams.outbox import Outbox, Sending
 from streams.records import Record
 from streams.settings import KafkaSettings
 from streams.steps import STEP_SECONDS_MAX, Steps
+from streams.unreadable import UNREADABLE, UnreadableBatch, end_of_batch
 
 __all__ = [
     "BatchSettings",
@@ -119,11 +120,14 @@ class Batches:
     ) -> None:
         self._clock = clock
         self._batch = batch or BatchSettings()
+        self._kafka = settings
         self._prefix = settings.prefix
         self._topics = [settings.prefix + topic.name for topic in topics]
         self._on_assign = on_assign
         self._consumer = Consumer(consumer_config(settings, group, self._batch))
         self._steps = Steps(self._batch.events_max, self._batch.bytes_max)
+        self._unreadable: dict[tuple[str, int], UnreadableBatch] = {}
+        """Where partitions stand still; each is passed over in a batch of its own, once all before it is in hand."""
         self._full = False
         """Whether the batch taken last was full: more may wait."""
         self._closing = False
@@ -165,6 +169,7 @@ class Batches:
 
     def _revoked(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
         self._owned = set()
+        self._unreadable = {}
         self.generation += 1
 
     def _take(self) -> list[Record]:
@@ -173,6 +178,8 @@ class Batches:
         A rebalance runs inside ``consume``, and what that call returns can hold messages from before it: all that is
         in hand is left to whoever owns the partition now.
         """
+        if self._unreadable:
+            return self._pass_over()
         taken: list[Record] = []
         generation, gather_seconds = self.generation, self._batch.gather_seconds
         end = self._clock() + self._batch.wait_seconds
@@ -186,6 +193,8 @@ class Batches:
             if generation != self.generation:
                 self._begin_anew({(message.topic(), message.partition()) for message in taken})
                 return []
+            if self._unreadable:
+                return taken
             step, wait_seconds = self._steps.next(found), end - self._clock()
             if step == 0 or wait_seconds < WAIT_SECONDS_MIN:
                 self._full = step == 0
@@ -197,9 +206,26 @@ class Batches:
             error = message.error()
             if error is None:
                 found.append(cast(Record, message))
+            elif error.code() in UNREADABLE:
+                self._stands_still(message, error)
             elif error.code() != KafkaError._PARTITION_EOF:
                 log.warning("consume", error=error.str())
         return found
+
+    def _stands_still(self, message: Message, error: KafkaError) -> None:
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        if topic is None or partition is None or offset is None or offset < 0 or (topic, partition) in self._unreadable:
+            return
+        log.error("a batch cannot be unpacked and is passed over", topic=topic, partition=partition, offset=offset)
+        end = end_of_batch(self._kafka, topic, partition, offset)
+        self._unreadable[topic, partition] = UnreadableBatch(topic, partition, offset, end, error.str())
+
+    def _pass_over(self) -> list[Record]:
+        """Go on behind what cannot be unpacked, which is told of like any other message."""
+        found, self._unreadable = self._unreadable, {}
+        for place, batch in found.items():
+            self._seek(place, batch.end)
+        return list(found.values())
 
     @staticmethod
     def _handled(messages: Sequence[Record], left: Sequence[Record]) -> Sequence[Record]:
@@ -215,7 +241,8 @@ class Batches:
         return [TopicPartition(topic, partition, end) for (topic, partition), end in ends.items()]
 
     def _rewind(self, messages: Sequence[Record]) -> None:
-        """Hand messages out again."""
+        """Hand messages out again; what stands still behind them will do so again."""
+        self._unreadable = {}
         firsts: dict[tuple[str, int], int] = {}
         for message in messages:
             firsts.setdefault((message.topic(), message.partition()), message.offset())
@@ -228,6 +255,7 @@ class Batches:
         From where the assignment asked to begin, else from where the group stands: a message from before the rebalance
         may have been done by somebody else since.
         """
+        self._unreadable = {}
         unknown = [TopicPartition(*place) for place in sorted((read & self._owned) - self._starts.keys())]
         for found in committed(self._consumer, unknown):
             self._starts[found.topic, found.partition] = found.offset if found.offset >= 0 else OFFSET_BEGINNING

@@ -13,6 +13,7 @@ from schemas.prediction import epoch_ms
 from streams.predictions.checks import MessageLimits, time_problem
 from streams.predictions.explanations import explained
 from streams.records import Record
+from streams.unreadable import UnreadableBatch
 
 __all__ = ["label_in", "label_of"]
 
@@ -21,6 +22,8 @@ _given: Final = msgspec.json.Decoder(given.GivenLabel)
 
 def label_of(record: Record, limits: MessageLimits) -> Label:
     """The label that a message holds; raises MalformedError."""
+    if isinstance(record, UnreadableBatch):
+        raise MalformedError(record.problem)
     limits.check_bytes(len(record))
     return label_in(record.value() or b"")
 

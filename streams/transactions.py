@@ -189,6 +189,7 @@ class TransactionalBatches(Batches):
 
     def _go_back(self, messages: Sequence[Record]) -> None:
         """Go on where the group stands: whether the last commit went through, only Kafka knows."""
+        self._unreadable = {}
         places = {(message.topic(), message.partition()) for message in messages} & self._owned
         asked = [TopicPartition(*place) for place in sorted(places)]
         for found in committed(self._consumer, asked):

@@ -24,6 +24,7 @@ from streams.predictions.envelope import Envelope, envelope_of
 from streams.predictions.explanations import explained
 from streams.records import Record
 from streams.rejects import ElementRejects, Elements, reject_of
+from streams.unreadable import UnreadableBatch
 
 __all__ = ["Arrivals", "CarefulReader", "SchemaCheck"]
 
@@ -70,6 +71,8 @@ class CarefulReader:
         """One message: every event of it is accepted or refused, or the message is as a whole."""
         latest_ms = record.timestamp()[1] + self.future_ms_max
         try:
+            if isinstance(record, UnreadableBatch):
+                raise MalformedError(record.problem)
             self.limits.check_bytes(len(record))
             envelope = envelope_of(record)
             if envelope.schema_id is not None and self.schemas is not None:
