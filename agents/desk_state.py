@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 import structlog
 
@@ -24,13 +25,21 @@ from streams.records import Record
 
 __all__ = ["DeskState"]
 
+T = TypeVar("T")
+
 log = structlog.get_logger(__name__)
 
 OPINIONS_SHOWN_MAX = 20
 ALERTS_KEPT_MAX = 2_000
-"""Alerts known to the console; beyond it the one that changed longest ago is left to ClickHouse."""
+"""Alerts known to the console; beyond it the resolved one that changed longest ago is left to ClickHouse, or, where all
+are open, the one of all."""
 HISTORY_KEPT_MAX = 100
 """Revisions of one alert that the console shows; the first and the newest are kept."""
+MODELS_KEPT_MAX = 10_000
+"""Models whose reference and learned model are known; beyond it the one that was heard of longest ago is forgotten:
+its features are shown without their range, and it counts as served by production, until there is news of it."""
+EXPIRED_KEPT_MAX = 100_000
+"""Tasks that had to make room and are still to be told; beyond it the oldest expire once more after a restart."""
 SETTLED_KEPT_MAX = 50_000
 """Settled tasks that wait for their tombstone; beyond it the oldest keep their place in the topic until a restart."""
 
@@ -46,11 +55,11 @@ class DeskState:
     is_newest: Callable[[str, Manifest], bool]
     alerts: OrderedDict[str, list[Alert]] = dataclasses.field(default_factory=OrderedDict)
     people: dict[str, Person] = dataclasses.field(default_factory=dict)
-    references: dict[str, Reference] = dataclasses.field(default_factory=dict)
-    manifests: dict[str, Manifest] = dataclasses.field(default_factory=dict)
+    references: OrderedDict[str, Reference] = dataclasses.field(default_factory=OrderedDict)
+    manifests: OrderedDict[str, Manifest] = dataclasses.field(default_factory=OrderedDict)
     opinions: deque[Opinion] = dataclasses.field(default_factory=lambda: deque(maxlen=OPINIONS_SHOWN_MAX))
     settled: deque[Task] = dataclasses.field(default_factory=lambda: deque(maxlen=SETTLED_KEPT_MAX))
-    expired: list[Expired] = dataclasses.field(default_factory=list)
+    expired: deque[Expired] = dataclasses.field(default_factory=lambda: deque(maxlen=EXPIRED_KEPT_MAX))
 
     @classmethod
     def new(
@@ -94,7 +103,8 @@ class DeskState:
 
     def tick(self) -> list[QueueEvent]:
         """What time has brought, and what had to make room since the last time."""
-        events, self.expired = [*self.expired, *self.queue.tick(self.now_ms())], []
+        events = [*self.expired, *self.queue.tick(self.now_ms())]
+        self.expired.clear()
         for event in events:
             for opinion in event.opinions if isinstance(event, Settled) else ():
                 self._show(opinion)
@@ -117,7 +127,8 @@ class DeskState:
             del history[1]
         self.alerts.move_to_end(alert.alert_id)
         if len(self.alerts) > ALERTS_KEPT_MAX:
-            self.alerts.popitem(last=False)
+            resolved = (alert_id for alert_id, past in self.alerts.items() if past[-1].state == "resolved")
+            del self.alerts[next(resolved, next(iter(self.alerts)))]
 
     def hear_person(self, data: bytes | None, key: bytes | None = None) -> None:
         """An account, or the end of one."""
@@ -133,7 +144,7 @@ class DeskState:
         """A reference that is in charge now."""
         reference = read(Reference, data)
         if reference is not None:
-            self.references[reference.model] = reference
+            keep_newest(self.references, reference.model, reference)
 
     def hear_manifest(self, data: bytes | None, key: bytes | None = None) -> None:
         """A model that is in charge now, if LEARN says so; candidates are not."""
@@ -142,7 +153,7 @@ class DeskState:
             return
         name = manifest.model if key is None else key.decode("utf-8", "replace")
         if self.is_newest(name, manifest):
-            self.manifests[manifest.model] = manifest
+            keep_newest(self.manifests, manifest.model, manifest)
 
     def listeners(self) -> Mapping[str, Callable[[bytes | None], None]]:
         """Topic to what hears it, but for tasks and opinions, which agents carry."""
@@ -166,3 +177,11 @@ class DeskState:
     def firing(self, model: str) -> int:
         """How many alerts of a model are firing."""
         return sum(1 for h in self.alerts.values() if h[-1].model == model and h[-1].state == "firing")
+
+
+def keep_newest(known: OrderedDict[str, T], model: str, value: T) -> None:
+    """Put in what a model has, within ``MODELS_KEPT_MAX``."""
+    known[model] = value
+    known.move_to_end(model)
+    if len(known) > MODELS_KEPT_MAX:
+        known.popitem(last=False)

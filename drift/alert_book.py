@@ -11,6 +11,9 @@ from schemas.alert import Alert
 
 __all__ = ["AlertBook", "UnknownAlertError"]
 
+LEFT_OUT_NAMED_MAX = 20
+"""Signals without an alert of their own that a note names; it counts them all."""
+
 
 class UnknownAlertError(LookupError):
     """No open alert has this id."""
@@ -23,7 +26,7 @@ class AlertBook:
     """At most one open alert a signal and ``alerts_open_max`` in all.
 
     A further detection on a signal with an open alert only adds evidence: a new revision at once if it is worse, else
-    at most every ``evidence_windows_min`` windows. At the cap a detection is counted in the note of the worst open
+    at most every ``evidence_windows_min`` windows. At the cap a detection is named in the note of the worst open
     alert, unless it is of higher severity than the mildest, which then makes room for it.
     """
 
@@ -151,7 +154,9 @@ class AlertBook:
         if detection.signal in self._left_out:
             return []
         self._left_out.add(detection.signal)
-        note = f"{len(self._left_out)} more signals left normal while {len(self._open)} alerts were open"
+        names = sorted(self._left_out)
+        named = ", ".join(names[:LEFT_OUT_NAMED_MAX]) + (", …" if len(names) > LEFT_OUT_NAMED_MAX else "")
+        note = f"{len(names)} more signals left normal while {len(self._open)} alerts were open: {named}"
         found = Detection(signal=worst.signal, detector=worst.detector, severity=worst.severity)
         alert = alert_life.add_evidence(worst, found, at=at, note=note)
         self._open[worst.signal] = alert

@@ -205,6 +205,26 @@ async def test_an_alert_is_acknowledged_by_asking_drift(
     assert len(log.sent) == 1
 
 
+async def test_what_the_desk_remembers_is_bounded(state: DeskState, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Resolved alerts make room before open ones; of models the newest stay, of opinions and ended tasks as well."""
+    monkeypatch.setattr("agents.desk_state.ALERTS_KEPT_MAX", 3)
+    monkeypatch.setattr("agents.desk_state.MODELS_KEPT_MAX", 2)
+    for number, stands in enumerate(("firing", "resolved", "acknowledged", "resolved", "firing", "firing")):
+        state.hear_alert(encode(alert(alert_id=f"a-{number}", state=stands)))
+        assert len(state.alerts) <= 3
+    assert set(state.alerts) == {"a-2", "a-4", "a-5"}, "where all are open the one that changed longest ago goes"
+    golden = msgspec.json.decode((GOLDEN / "references.v1.json").read_bytes())
+    manifest = msgspec.json.decode((GOLDEN / "models.v1.json").read_bytes())
+    for number in range(4):
+        state.hear_reference(msgspec.json.encode(golden | {"model": f"m{number}"}))
+        state.hear_manifest(msgspec.json.encode(manifest | {"model": f"m{number}"}))
+    assert list(state.references) == ["m2", "m3"]
+    assert list(state.manifests) == ["m2", "m3"]
+    assert state.expired.maxlen is not None
+    assert state.settled.maxlen is not None
+    assert state.opinions.maxlen is not None
+
+
 async def test_alerts_keep_a_bounded_history(state: DeskState) -> None:
     """Of many revisions the first and the newest stay; older ones that come late change nothing."""
     for revision in range(HISTORY_KEPT_MAX + 20):

@@ -83,7 +83,7 @@ def test_the_cap_keeps_the_worst_and_counts_the_rest() -> None:
     tell(one, found("a", shift_sd=3.0), found("b", shift_sd=2.0), found("c", shift_sd=1.0))
     assert {alert.signal for alert in one.open} == {"a", "b"}
     (counted,) = [alert for alert in one.open if alert.note]
-    assert counted.note == "1 more signals left normal while 2 alerts were open"
+    assert counted.note == "1 more signals left normal while 2 alerts were open: c"
     assert tell(one, found("c", shift_sd=1.0)) == []
     resolved, fired = tell(one, found("d", "critical"), at=30)
     assert (resolved.state, fired.signal, fired.state) == ("resolved", "d", "firing")
