@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from drift.monitor import AlertChanged, ModelMonitor, NewReference, Outcome, Win
 from drift.settings import DriftSettings
 from review.settings import QueueSettings
 from review.task_life import alert_task, ended_alert_task
-from schemas.alert import ACKNOWLEDGE, Alert
+from schemas.alert import ACKNOWLEDGE, EXPECTED_CHANGE, Alert
 from schemas.block import Block
 from schemas.codec import MalformedError, decode
 from schemas.correction import Correction
@@ -38,6 +39,10 @@ __all__ = ["Drift"]
 
 log = structlog.get_logger(__name__)
 
+SAID_KEPT_MAX = 10_000
+"""What people said of models that another worker has, or that are still being read; beyond it the oldest goes."""
+IDLE_ROUNDS = 25
+"""Batches without a record after which all there is of a model's blocks has been read."""
 MODELS_MAX = 10_000
 """Models watched at once where nothing else is said; a block or correction of one more is rejected."""
 
@@ -79,6 +84,9 @@ class Drift:
         self._monitors: dict[str, ModelMonitor] = {}
         self._unreported: dict[str, Alert] = {}
         self.people = AlertAnswers()
+        self._said: deque[Said] = deque(maxlen=SAID_KEPT_MAX)
+        self._idle_rounds = 0
+        self._has_all_partitions = False
 
     def assigned(self, places: list[Place]) -> dict[tuple[str, int], int]:
         """Start anew: what is known comes from the topics, blocks and corrections from their beginning."""
@@ -88,6 +96,8 @@ class Drift:
             self._alerts.keep(alert)
         self._unreported = {alert.alert_id: alert for alert in self._alerts if lacks_report(alert)}
         self._partitions = self._partitions_of()
+        self._has_all_partitions = sum(place.topic == BLOCKS.name for place in places) >= self._partitions
+        self._idle_rounds = 0
         self._monitors = {}
         return {(place.topic, place.partition): 0 for place in places}
 
@@ -107,8 +117,8 @@ class Drift:
                 )
                 continue
             self._tell(outcomes, outbox)
-        for said in self.people.take():
-            self._act(said, outbox)
+        self._idle_rounds = 0 if records else self._idle_rounds + 1
+        self._hear_people(outbox)
         for news in self._reports.poll():
             self._annotate(news, outbox)
         if self._states is not None:
@@ -195,11 +205,28 @@ class Drift:
                 del self._unreported[alert_id]
                 self._ask_report(alert)
 
-    def _act(self, said: Said, outbox: Sending) -> None:
+    def _hear_people(self, outbox: Sending) -> None:
+        """Do what people said, once it can be done: every worker hears it, the one that has the model acts."""
+        said, self._said = [*self._said, *self.people.take()], deque(maxlen=SAID_KEPT_MAX)
+        for one in said:
+            alert = self._alerts.of_task(one.task_id)
+            if alert is None or (one.is_answer and alert.answer):
+                continue
+            if self._can_act(alert, one):
+                self._act(alert, one, outbox)
+            else:
+                self._said.append(one)
+
+    def _can_act(self, alert: Alert, said: Said) -> bool:
+        """Whether the model is this worker's, and, where the newest windows shall be normal, they have been read."""
+        if alert.model not in self._monitors and not self._has_all_partitions:
+            return False
+        if not (said.is_answer and said.text == EXPECTED_CHANGE) or self._idle_rounds >= IDLE_ROUNDS:
+            return True
+        return self.monitor(alert.model).has_read(alert)
+
+    def _act(self, alert: Alert, said: Said, outbox: Sending) -> None:
         """What people said of an alert; saying it again, or too late, changes nothing."""
-        alert = self._alerts.of_task(said.task_id)
-        if alert is None or (said.is_answer and alert.answer):
-            return
         monitor, by, now_ms = self.monitor(alert.model), said.person, int(self._clock() * 1000)
         try:
             if said.is_answer:

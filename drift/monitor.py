@@ -209,6 +209,10 @@ class ModelMonitor:
         self._warm_up(steps)
         return [NewReference(reference), *resolved]
 
+    def has_read(self, alert: Alert) -> bool:
+        """Whether the blocks have been read, again after a restart, as far as this alert is about them."""
+        return alert.signal == ERROR or self._judged_until >= alert.fired_at
+
     @property
     def moment(self) -> tuple[str, int, str]:
         """What a report of now would be about: the model, the number of windows, and the reference's version."""
