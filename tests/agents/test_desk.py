@@ -209,6 +209,7 @@ async def test_what_the_desk_remembers_is_bounded(state: DeskState, monkeypatch:
     """Resolved alerts make room before open ones; of models the newest stay, of opinions and ended tasks as well."""
     monkeypatch.setattr("agents.desk_state.ALERTS_KEPT_MAX", 3)
     monkeypatch.setattr("agents.desk_state.MODELS_KEPT_MAX", 2)
+    state.is_newest = lambda _key, _manifest: True
     for number, stands in enumerate(("firing", "resolved", "acknowledged", "resolved", "firing", "firing")):
         state.hear_alert(encode(alert(alert_id=f"a-{number}", state=stands)))
         assert len(state.alerts) <= 3
