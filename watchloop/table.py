@@ -19,7 +19,7 @@ from watchloop.errors import WrongTable
 from watchloop.recorded.columns import Columns, CountedTimes, names_of, resolved
 from watchloop.recorded.files import is_untyped, read_file
 from watchloop.recorded.label_texts import label_texts
-from watchloop.recorded.plain_columns import plain_features
+from watchloop.recorded.plain_columns import is_time_type, plain_features
 from watchloop.recorded.times import times_of
 from watchloop.recorded.words import listed, quoted
 
@@ -79,6 +79,8 @@ def _loaded(path: pathlib.Path, columns: Columns) -> RecordedTable:
     rows = read_file(path, notes)
     columns = resolved(columns, rows.column_names)
     times = times_of(rows, columns, notes)
+    if times.made_up:
+        _tell_times(rows, columns, notes)
     columns = dataclasses.replace(columns, time=times.column)
     names = columns.features or _feature_names(rows, columns, untyped=is_untyped(path), notes=notes)
     _check_feature_names(names)
@@ -128,6 +130,14 @@ def _feature_names(rows: Any, columns: Columns, *, untyped: bool, notes: list[st
         else:
             found.append(name)
     return tuple(found)
+
+
+def _tell_times(rows: Any, columns: Columns, notes: list[str]) -> None:
+    """Columns that hold times and are not the time: somebody may have forgotten to say so."""
+    candidates = columns.features or [name for name in rows.column_names if name not in columns.drop]
+    found = [name for name in candidates if is_time_type(rows.schema.field(name).type)]
+    if found and columns.time is None:
+        notes.append(f"column {listed(found)} holds times, and is text as a feature; --time would make it the time")
 
 
 def _check_feature_names(names: Sequence[str]) -> None:

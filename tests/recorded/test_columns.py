@@ -123,6 +123,14 @@ def test_what_no_feature_can_be_made_of(read: Read, refused: Refused, array: pa.
     assert "holds" in refused({"odd": array}, label="odd", drop=("truth",))
 
 
+def test_dates_may_be_labels(read: Read) -> None:
+    """Of any type, as text; years that Python does not know as well."""
+    far = pa.array([400_000_000_000, 0, 0], pa.timestamp("s"))
+    found = read({"truth": far, "said": pa.array(["1970-01-01"] * 3).cast(pa.date32()).cast(pa.timestamp("s"))})
+    assert found.truths == ["14645-06-30T15:06:40", "1970-01-01T00:00:00", "1970-01-01T00:00:00"]
+    assert found.answers == ["1970-01-01T00:00:00"] * 3
+
+
 def test_infinities_and_counters_are_told(read: Read) -> None:
     """What is left out or taken for missing has its line."""
     found = read({"far": pa.array([float("inf")] * 200), "n": list(range(5, 205))})

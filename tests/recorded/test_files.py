@@ -30,6 +30,8 @@ def test_every_format_holds_the_same(read: Read, tmp_path: pathlib.Path) -> None
     contents: dict[str, Any] = {
         "a.csv": ROWS,
         "bom.csv": b"\xef\xbb\xbf" + ROWS.encode(),
+        "blank lines.csv": "\n\r\n" + ROWS.replace("\n", "\n\n"),
+        "old mac.csv": ROWS.replace("\n", "\r"),
         "crlf.csv": ROWS.replace("\n", "\r\n"),
         "a.csv.gz": gzip.compress(ROWS.encode()),
         "a.csv.zst": bytes(pa.compress(ROWS.encode(), "zstd", asbytes=True)),
@@ -67,6 +69,11 @@ def test_every_format_holds_the_same(read: Read, tmp_path: pathlib.Path) -> None
         ("a.csv", ROWS.replace(",", ";"), "separated by a semicolon (';')"),
         ("a.csv", ROWS.replace(",", "\t"), "separated by a tab"),
         ("a.csv", ROWS.replace(",", "|"), "separated by a bar"),
+        ("a.csv", ROWS.replace(",", "  "), "separated by blanks"),
+        ("a.csv", "sep=;\n" + ROWS.replace(",", ";"), "separated by a semicolon"),
+        ("a.csv", "# a comment\n" + ROWS, "row 0: 5 cells where the header has 1"),
+        ("a.csv", 'x,note,truth,said,sure\n1,"open,1,1,0.9\n', "a quote left open"),
+        ("a.json", '{"x": NaN}', "neither NaN nor infinities"),
         ("a.tsv", ROWS, "separated by a comma"),
         ("a.csv", ROWS.replace("gold", "größer").encode("latin-1"), "line 2: byte 0xf6 is not UTF-8"),
         ("a.csv", ROWS.replace("plan", "größe").encode("cp1252"), "line 1: byte 0xf6 is not UTF-8"),
@@ -80,6 +87,13 @@ def test_every_format_holds_the_same(read: Read, tmp_path: pathlib.Path) -> None
         ("a.csv", b"PAR1" + bytes(40), "begins like Parquet"),
         ("a.csv", gzip.compress(ROWS.encode()), "name it with .gz at the end"),
         ("a.csv.gz", ROWS, "not readable as gzip"),
+        ("a.csv", '[{"x": 1}]', "begins like JSON"),
+        ("a.csv", ' {"x": 1}', "begins like JSON"),
+        ("a.csv", "<!DOCTYPE html><table>", "begins like HTML or XML"),
+        ("a.json", "<table>", "begins like HTML or XML"),
+        ("a.json", ROWS, "line 1"),
+        ("a.csv.gz", gzip.compress(ROWS.encode() * 100)[:-20], "not readable"),
+        ("a.json", '{"columns": ["x"], "index": [0], "data": [[1]]}', "one object a line"),
         ("a.csv", b"PK\x03\x04" + bytes(40), "Excel"),
         ("a.parquet", ROWS, "not readable as Parquet"),
         ("a.parquet", b"PAR1" + bytes(40), "not readable as Parquet"),
@@ -105,6 +119,7 @@ def test_what_is_no_table_is_said(refused: Refused, name: str, content: Any, say
 def test_a_folder_and_a_file_that_is_not_there(refused: Refused, tmp_path: pathlib.Path) -> None:
     """A folder called like a table, and nothing."""
     (tmp_path / "parts.parquet").mkdir()
+    assert "is a folder; expected a file" in refused(tmp_path)
     assert "is a folder; expected a file" in refused(tmp_path / "parts.parquet")
     assert "there is no such file" in refused(tmp_path / "gone.csv")
 

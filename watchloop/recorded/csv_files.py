@@ -67,10 +67,10 @@ def _explained(data: bytes, separator: str, convert: Any, error: Exception) -> W
         return WrongTable(f"not readable as CSV: {quoted(str(error).splitlines()[0])}")
     row = wrong[0]
     at = "" if row.number is None else f"row {row.number - 2}: "
-    return WrongTable(
-        f"{at}{row.actual_columns} cells where the header has {row.expected_columns}: {quoted(row.text)};"
-        f" is a text with {SEPARATORS[separator]} not in quotes?"
-    )
+    few = row.actual_columns < row.expected_columns
+    hint = "a quote left open, or a line cut off" if few else f"a text with {SEPARATORS[separator]} not in quotes"
+    cells = f"{row.actual_columns} cells where the header has {row.expected_columns}"
+    return WrongTable(f"{at}{cells}: {quoted(row.text)}; is there {hint}?")
 
 
 def _check_utf8(data: bytes) -> None:
@@ -94,7 +94,7 @@ def _check_utf8(data: bytes) -> None:
 def _header(data: bytes, separator: str) -> list[str]:
     text = io.TextIOWrapper(io.BytesIO(data), "utf-8-sig", newline="")
     try:
-        names = next(csv.reader(text, delimiter=separator), [])
+        names = next(filter(None, csv.reader(text, delimiter=separator)), [])
     except csv.Error as error:
         raise WrongTable(f"the header is not readable as CSV: {error}") from error
     _check_separator(names, separator)
@@ -113,4 +113,9 @@ def _check_separator(names: list[str], separator: str) -> None:
             f"its columns seem to be separated by {SEPARATORS[other]} ({quoted(other)}): {example}; expected"
             f" {SEPARATORS[separator]}, and points in decimal numbers"
             + ("; a file with tabs may be called .tsv" if other == "\t" else "")
+        )
+    words = names[0].split(" ") if len(names) == 1 else []
+    if len(words) > 2 and not words[0].startswith("#"):
+        raise WrongTable(
+            f"its columns seem to be separated by blanks: {quoted(names[0])}; expected {SEPARATORS[separator]}"
         )

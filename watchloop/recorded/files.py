@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from watchloop.errors import WrongTable
 from watchloop.recorded.csv_files import parsed_csv
 from watchloop.recorded.json_files import parsed_json
-from watchloop.recorded.words import listed, quoted
+from watchloop.recorded.words import REASON_CHARS_MAX, listed, quoted
 
 __all__ = ["COLUMNS_MAX", "is_untyped", "read_file"]
 
@@ -49,6 +49,7 @@ BEGINNINGS: Final = (
     (b"\x80\x04\x95", "a Python pickle"),
     (b"\x80\x05\x95", "a Python pickle"),
 )
+TEXT_BEGINNINGS: Final = {b"{": "JSON", b"[": "JSON", b"<": "HTML or XML", b"%PDF": "a PDF"}
 BEGINNING_BYTES: Final = 16
 
 
@@ -62,10 +63,10 @@ def read_file(path: pathlib.Path, notes: list[str]) -> Any:
 
     ``notes`` gets a line for what is read otherwise than one might expect.
     """
+    if path.is_dir():
+        raise WrongTable("is a folder; expected a file")
     table_format, compression = _format_of(path)
     try:
-        if path.is_dir():
-            raise WrongTable("is a folder; expected a file")
         with path.open("rb") as file:
             beginning = file.read(BEGINNING_BYTES)
         if not beginning:
@@ -99,6 +100,9 @@ def _format_of(path: pathlib.Path) -> tuple[str, str | None]:
 def _check_beginning(beginning: bytes, expected: str) -> None:
     """What a file begins with betrays what it is, whatever it is called."""
     found = next((what for mark, what in BEGINNINGS if beginning.startswith(mark)), None)
+    if found is None and expected in ("CSV", "JSON"):
+        text = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
+        found = next((what for mark, what in TEXT_BEGINNINGS.items() if text.startswith(mark)), None)
     if found == expected or (found is None and expected in ("CSV", "JSON")):
         if expected == "CSV" and b"\0" in beginning and not beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
             raise WrongTable("not readable as CSV: it is binary")
@@ -159,4 +163,4 @@ def _check_names(names: list[str]) -> None:
 
 def _reason(error: Exception) -> str:
     lines = str(error).splitlines()
-    return quoted(lines[0]) if lines else type(error).__name__
+    return quoted(lines[0], REASON_CHARS_MAX) if lines else type(error).__name__

@@ -11,7 +11,7 @@ import pyarrow as pa
 from schemas.codec import UNREADABLE, reason_of
 from schemas.prediction import label_text
 from watchloop.errors import WrongTable
-from watchloop.recorded.words import quoted
+from watchloop.recorded.words import REASON_CHARS_MAX, quoted
 
 __all__ = ["parsed_json"]
 
@@ -42,7 +42,9 @@ def _rows(data: bytes) -> list[dict[str, Any]]:
         start = data.lstrip()[:1]
         found = _decoder.decode(data) if start == b"[" else _decoder.decode_lines(data)
     except UNREADABLE as error:
-        raise WrongTable(f"not readable as JSON: {_where(data)}{quoted(reason_of(error, data))}") from error
+        raise WrongTable(
+            f"not readable as JSON: {_where(data)}{quoted(reason_of(error, data), REASON_CHARS_MAX)}"
+        ) from error
     if len(found) == 1 and isinstance(found[0], dict) and found[0] and _is_columnar(found[0]):
         raise WrongTable("is one JSON object of columns; expected one object a line for each row, or an array of them")
     for number, row in enumerate(found):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import decimal
 import math
 from typing import Any
@@ -12,7 +11,7 @@ from pyarrow import types
 
 from schemas.prediction import label_text
 from watchloop.errors import WrongTable
-from watchloop.recorded.plain_columns import is_time_type, without_dictionary
+from watchloop.recorded.plain_columns import is_time_type, time_texts, without_dictionary
 from watchloop.recorded.texts import NULL_WORDS, is_text, numbers_of
 from watchloop.recorded.words import quoted
 
@@ -33,8 +32,6 @@ def label_of(value: Any) -> str | None:
         return format(value.normalize(), "f")
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 2**63 else repr(value)
-    if isinstance(value, dt.datetime | dt.date):
-        return value.isoformat()
     return label_text(value) if isinstance(value, str | int | bool) else str(value)
 
 
@@ -49,6 +46,8 @@ def label_texts(column: Any, name: str, option: str) -> list[str | None]:
         raise WrongTable(
             f"column {quoted(name)} ({option}) holds {str(kind)[:60]}; expected texts, numbers or truth values"
         )
+    if is_time_type(kind):
+        found = time_texts(found)  # Python knows no years beyond 9999
     codes = found.combine_chunks().dictionary_encode()
     if isinstance(codes, pa.ChunkedArray):
         codes = codes.combine_chunks()

@@ -12,7 +12,7 @@ from watchloop.errors import WrongTable
 from watchloop.recorded.texts import flags_of, is_text, numbers_of
 from watchloop.recorded.words import listed, quoted
 
-__all__ = ["is_time_type", "plain_features", "without_dictionary"]
+__all__ = ["is_time_type", "plain_features", "time_texts", "without_dictionary"]
 
 PER_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
@@ -82,7 +82,7 @@ def _plain(column: Column, *, guess: bool) -> Column | None:
     if types.is_duration(kind):
         return pc.divide(column.cast(pa.int64()).cast(pa.float64(), safe=False), float(PER_SECOND[kind.unit]))
     if is_time_type(kind) or types.is_time(kind):
-        return _time_text(column)
+        return time_texts(column)
     return None
 
 
@@ -102,7 +102,8 @@ def _decimal(column: Column) -> Column:
     return column.cast(pa.float64())
 
 
-def _time_text(column: Column) -> Column:
+def time_texts(column: Column) -> Column:
+    """A column of dates or times as texts, as RFC 3339 has them."""
     kind = column.type
     if types.is_date64(kind):
         return column.cast(pa.date32()).cast(pa.string())

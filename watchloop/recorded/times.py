@@ -38,7 +38,8 @@ TIME_MS_MAX: Final = 253_402_300_799_999
 MADE_UP: Final = CountedTimes(first_ms=831_427_200_000, step_ms=1_800_000)
 """Where nothing says when a row happened: half an hour after the one before, from a day of 1996 on."""
 
-DAY_MS: Final = 86_400_000
+EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+MILLISECOND: Final = dt.timedelta(milliseconds=1)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -153,6 +154,12 @@ def _timestamps(column: Any, name: str, unit: str | None, notes: list[str]) -> I
         "dates, midnight in UTC" if types.is_date(kind) else "times without a zone, read as UTC" if naive else "times"
     )
     notes.append(f"column {quoted(name)} is the time: {words}")
+    if types.is_date(kind):
+        column = column.cast(pa.timestamp("ms" if types.is_date64(kind) else "s"))
+    unit_ms = UNITS[column.type.unit]
+    far = np.flatnonzero(np.abs(_floats(column.cast(pa.int64()))) > TIME_MS_MAX / unit_ms)
+    if len(far):
+        raise _none(name, "holds a time beyond the year 9999", row=int(far[0]))
     found: Ints = column.cast(pa.timestamp("ms"), safe=False).cast(pa.int64()).to_numpy()
     return found
 
@@ -168,7 +175,7 @@ def _texts(column: Any, name: str, unit: str | None, notes: list[str]) -> Ints:
             raise _none(name, f"holds {quoted(text)}", row=row)
         if when.tzinfo is None:
             naive, when = True, when.replace(tzinfo=dt.UTC)
-        found[row] = round(when.timestamp() * 1000)
+        found[row] = (when - EPOCH) // MILLISECOND
     notes.append(f"column {quoted(name)} is the time: texts{', without a zone read as UTC' if naive else ''}")
     return found
 
@@ -176,7 +183,7 @@ def _texts(column: Any, name: str, unit: str | None, notes: list[str]) -> Ints:
 def _parsed(text: str) -> dt.datetime | None:
     try:
         return dt.datetime.fromisoformat(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
 
 
@@ -201,7 +208,8 @@ def _numbers(column: Any, name: str, columns: Columns, notes: list[str]) -> tupl
         )
     else:
         notes.append(f"column {quoted(name)} is the time: numbers, in {unit} since 1970")
-    wrong = np.flatnonzero(~((values * UNITS[unit] >= 0) & (values * UNITS[unit] <= TIME_MS_MAX)))
+    last = TIME_MS_MAX / UNITS[unit]
+    wrong = np.flatnonzero(~((values >= 0) & (values <= last)))
     if len(wrong):
         row = int(wrong[0])
         raise _none(name, f"holds {_shown(column, row)}, in {unit} no time from 1970 to 9999", row=row)
@@ -224,8 +232,8 @@ def _guess(values: Floats) -> str | None:
 
 
 def _is_plausible(values: Floats, unit: str) -> npt.NDArray[np.bool_]:
-    times_ms = values * UNITS[unit]
-    found: npt.NDArray[np.bool_] = (times_ms >= GUESS_BEGIN_MS) & (times_ms <= GUESS_END_MS)
+    begin, end = GUESS_BEGIN_MS / UNITS[unit], GUESS_END_MS / UNITS[unit]
+    found: npt.NDArray[np.bool_] = (values >= begin) & (values <= end)
     return found
 
 

@@ -7,23 +7,24 @@ from typing import Any
 
 from schemas.codec import printable
 
-__all__ = ["listed", "quoted"]
+__all__ = ["REASON_CHARS_MAX", "listed", "quoted"]
 
 VALUE_CHARS_MAX = 60
+REASON_CHARS_MAX = 300
 LISTED_MAX = 12
 
 
-def quoted(value: Any) -> str:
-    """A value as a message shows it.
+def quoted(value: Any, most: int = VALUE_CHARS_MAX) -> str:
+    """A value as a message shows it, by its first characters.
 
     >>> quoted("a\\x1b[31mb"), quoted(3.5), len(quoted("x" * 1_000))
     ("'a\\\\x1b[31mb'", '3.5', 63)
     """
     if isinstance(value, str):
-        short = value if len(value) <= VALUE_CHARS_MAX else value[:VALUE_CHARS_MAX] + "…"
+        short = value if len(value) <= most else value[:most] + "…"
         return f"'{printable(short)}'"
     text = printable(str(value))
-    return text if len(text) <= VALUE_CHARS_MAX else text[:VALUE_CHARS_MAX] + "…"
+    return text if len(text) <= most else text[:most] + "…"
 
 
 def listed(names: Iterable[str], *, most: int = LISTED_MAX) -> str:
