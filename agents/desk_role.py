@@ -94,6 +94,10 @@ class Relay:
         reader.run(stop)
 
 
+Unsent = tuple[Topic, str, bytes | None]
+"""A message that waits: its topic, key and bytes."""
+
+
 class Sender:
     """Puts values into the log by faust; what Kafka does not take is kept, in order, and tried again."""
 
@@ -102,7 +106,7 @@ class Sender:
             topic.name: raw_topic(app, settings.kafka, topic)
             for topic in (REVIEW_EVENTS, REVIEW_ALERTS, REVIEW_OPINIONS, CORRECTIONS, SIGN_OUTS)
         }
-        self._unsent: deque[tuple[Topic, str, bytes | None]] = deque()
+        self._unsent: deque[Unsent] = deque()
         self._lock = asyncio.Lock()
 
     async def send(self, topic: Topic, key: str, value: Wire | None) -> None:
@@ -110,20 +114,21 @@ class Sender:
         self.put(topic, key, value)
         await self.flush()
 
-    def put(self, topic: Topic, key: str, value: Wire | None) -> None:
+    def put(self, topic: Topic, key: str, value: Wire | None) -> Unsent:
         """Queue for the next flush. Raises ConnectionError at ``UNSENT_MAX``."""
         if len(self._unsent) >= UNSENT_MAX:
             raise ConnectionError("Kafka takes nothing at the moment; nothing was changed, try again later")
         self._unsent.append((topic, key, None if value is None else encode(value)))
+        return self._unsent[-1]
 
     async def tell_sign_out(self, sign_out: SignOut) -> None:
         """Send the end of a session; returns when Kafka has it. Raises ConnectionError otherwise; it is kept then."""
-        self.put(SIGN_OUTS, sign_out.person, sign_out)
+        unsent = self.put(SIGN_OUTS, sign_out.person, sign_out)
         try:
             await asyncio.wait_for(asyncio.shield(self.flush()), SIGN_OUT_SECONDS_MAX)
         except TimeoutError as error:
             raise ConnectionError("Kafka does not answer") from error
-        if self._unsent:
+        if any(waiting is unsent for waiting in self._unsent):
             raise ConnectionError("Kafka takes nothing at the moment")
 
     @property

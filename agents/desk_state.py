@@ -14,13 +14,16 @@ from agents.settings import Settings
 from review.console.signed_out import SignedOut
 from review.outcomes import Expired, QueueEvent, Settled
 from review.queue import Queue
+from review.task_life import is_addressable
 from schemas.alert import Alert
+from schemas.codec import printable
 from schemas.manifest import CANDIDATE, Manifest
 from schemas.opinion import Opinion
 from schemas.person import Person
 from schemas.reference import Reference
 from schemas.sign_out import SignOut
 from schemas.task import Task
+from streams.hearing import heard
 from streams.records import Record
 
 __all__ = ["DeskState"]
@@ -84,6 +87,9 @@ class DeskState:
         """
         task = read(Task, data)
         if task is None:
+            return
+        if not is_addressable(task.task_id):
+            log.error("task left out", task=printable(task.task_id), why="its id cannot stand in an address", **heard())
             return
         put = self.queue.put(task, self.now_ms(), replayed=replayed)
         self.expired.extend(put.expired)

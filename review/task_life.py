@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final, Literal
 
@@ -21,6 +22,7 @@ __all__ = [
     "after",
     "alert_task",
     "diagram",
+    "is_addressable",
     "ended_alert_task",
     "lane_settings",
     "new_task_for",
@@ -57,6 +59,7 @@ earlier but heard later, disagrees.
 ALERT_CHOICES: Final = (CONFIRMED, EXPECTED_CHANGE, FALSE_ALARM)
 """The answers offered for an alert."""
 
+_ADDRESSABLE: Final = re.compile(r"[A-Za-z0-9._~-]+")
 SEVERITY_PRIORITY: Final = {"info": 3.0, "warning": 4.0, "critical": 5.0}
 LANE_PRIORITY: Final[dict[Lane, float]] = {"review": 0.0, "audit": 1.0, "escalate": 2.0}
 """Added to the score: escalations first, then the audit sample (live accuracy rests on it), then reviews by score."""
@@ -77,6 +80,14 @@ def diagram() -> str:
 def task_id_of(model: str, subject_id: str) -> str:
     """The id of the one task about an event or an alert of a model: the same whoever computes it, and safe in a URL."""
     return "t-" + hashlib.sha256(f"{model}\0{subject_id}".encode()).hexdigest()[:24]
+
+
+def is_addressable(task_id: str) -> bool:
+    """Whether an id can stand in an address as it is (RFC 3986, unreserved characters): every one made here can.
+
+    A task that pages and programs cannot name would be handed out again and again, and never be answered.
+    """
+    return _ADDRESSABLE.fullmatch(task_id) is not None and task_id not in (".", "..")
 
 
 def lane_settings(settings: QueueSettings, lane: Lane) -> LaneSettings:

@@ -25,7 +25,7 @@ from review.console.desk import Desk
 from review.console.headers import security_headers
 from review.console.hosts import HostCheck
 from review.console.pages import page_handlers
-from review.console.problems import on_failure, on_http_error
+from review.console.problems import on_deep_nesting, on_failure, on_http_error, on_unreachable
 from review.console.schema_page import SchemaPage
 from review.console.service import get_health, get_metrics
 from review.console.session import PersonMiddleware, session_config
@@ -75,7 +75,12 @@ def create_app(
         middleware=[session_config(console).middleware, DefineMiddleware(PersonMiddleware, exclude=["^/static/"])],
         csrf_config=csrf_config(console),
         before_send=[security_headers(settings), send_device_cookie],
-        exception_handlers={HTTPException: on_http_error, Exception: on_failure},
+        exception_handlers={
+            HTTPException: on_http_error,
+            ConnectionError: on_unreachable,
+            RecursionError: on_deep_nesting,
+            Exception: on_failure,
+        },
         openapi_config=openapi_config(),
         request_max_body_size=settings.body_bytes_max,
         on_startup=[warm_passwords],

@@ -47,7 +47,8 @@ class HostCheck:
 
     The Host header must name this machine (``localhost``, a loopback address), the address that the request came to,
     ``console.host``, or one of ``console.hosts``; any port will do. Everything else is refused in one line (421; 400
-    where there is no such header, or not one). A browser that was lured by DNS rebinding names the other site.
+    where there is no such header, or not one). A browser that was lured by DNS rebinding names the other site. An
+    address that is none is refused here as well: what comes after makes a text of it.
     """
 
     def __init__(self, app: ASGIApp, settings: ConsoleSettings) -> None:
@@ -59,7 +60,9 @@ class HostCheck:
         hosts = [value for name, value in scope["headers"] if name.lower() == b"host"]
         given = hosts[0].decode("latin-1") if len(hosts) == 1 else ""
         name = host_name(given)
-        if name and self._is_ours(name, scope):
+        if name and not scope["query_string"].isascii():
+            await _refuse(scope, send, BAD_REQUEST, "the address has bytes that are no characters of one (RFC 3986)")
+        elif name and self._is_ours(name, scope):
             await self._app(scope, receive, send)
         elif scope["type"] == ScopeType.WEBSOCKET:
             await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "unknown host"})

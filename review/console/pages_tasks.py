@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Annotated
 
 from litestar import get, post
@@ -17,7 +18,7 @@ from review.console.forms import by_htmx, field, html, seconds_since
 from review.console.replies import check_comment
 from review.console.session import ConsoleRequest, needs
 from review.console.task_view import view_of_task
-from review.console.templating import page
+from review.console.templating import page, seen
 from schemas.task import Lane
 
 __all__ = ["get_queue", "get_task_page", "get_waiting", "get_work", "post_answer", "post_skip_form", "post_take_back"]
@@ -84,9 +85,18 @@ async def post_answer(request: ConsoleRequest, task_id: str) -> Response[str]:
     answer = await field(request, "answer")
     result = await console.desk.answer(task_id, request.user, answer, seconds_spent, comment)
     if result.outcome in SAME_TASK_AGAIN:
-        return work(request, await console.desk.task(task_id, request.user), result)
+        leased = await console.desk.task(task_id, request.user)
+        meant = choice_meant(leased.task.choices if leased else (), answer)
+        if meant is None:
+            return work(request, leased, result)
+        result = await console.desk.answer(task_id, request.user, meant, seconds_spent, comment)
     undo = task_id if result.outcome == "accepted" and result.undo_until else ""
     return work(request, await console.desk.next_task(request.user), result, undo)
+
+
+def choice_meant(choices: Sequence[str], submitted: str) -> str | None:
+    """The choice that a form stands for: pages write out what is not seen, and browsers change line ends."""
+    return next((choice for choice in choices if seen(choice).split() == submitted.split()), None)
 
 
 @post("/tasks/{task_id:str}/skip", include_in_schema=False, guards=REVIEWER)

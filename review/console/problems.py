@@ -13,7 +13,7 @@ from litestar.response import Response
 from review.console.session import ConsoleRequest
 from review.console.templating import page
 
-__all__ = ["on_failure", "on_http_error", "plain_line", "problem"]
+__all__ = ["on_deep_nesting", "on_failure", "on_http_error", "on_unreachable", "plain_line", "problem"]
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +54,18 @@ def line_of(item: Any) -> str:
 def on_http_error(request: ConsoleRequest, error: HTTPException) -> Response[Any]:
     """An error that we raised, or that the framework found in the request."""
     return answer_of(request, error.status_code, plain_line(error, request.url.path), dict(error.headers or {}))
+
+
+def on_unreachable(request: ConsoleRequest, error: ConnectionError) -> Response[Any]:
+    """What the console stands on takes nothing at the moment; the error says what that means."""
+    return answer_of(request, 503, str(error) or "something the console needs does not answer; try again later", {})
+
+
+def on_deep_nesting(request: ConsoleRequest, error: RecursionError) -> Response[Any]:
+    """JSON of a request that nests deeper than Python follows it; nothing else here follows what comes from outside."""
+    if request.method in ("GET", "HEAD"):
+        return on_failure(request, error)
+    return answer_of(request, 400, "the request's JSON is nested too deeply", {})
 
 
 def on_failure(request: ConsoleRequest, error: Exception) -> Response[Any]:

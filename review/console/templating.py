@@ -5,17 +5,20 @@ from __future__ import annotations
 import functools
 import hashlib
 import pathlib
-from typing import Any
+from typing import Any, Final
 
 import jinja2
 from litestar.template.base import csrf_token
 
 from review.console import wording
 from review.console.session import ConsoleRequest
+from schemas.visible import visible
 
-__all__ = ["FOLDER", "page"]
+__all__ = ["FOLDER", "page", "seen"]
 
 FOLDER = pathlib.Path(__file__).parent
+KEPT: Final = "\n\r\t\u200c\u200d\u200e\u200f"
+"""Characters that are not seen and stay: line ends, and the joiners and marks that scripts and emoji need."""
 
 
 @functools.cache
@@ -27,10 +30,16 @@ def environment() -> jinja2.Environment:
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        finalize=seen,
     )
     made.filters.update(wording.FILTERS)
     made.globals["static"] = static_address
     return made
+
+
+def seen(value: Any) -> Any:
+    """A text of the data as a page shows it: nothing hides in it, turns its direction, or cannot be sent at all."""
+    return visible(value, keep=KEPT) if type(value) is str else value
 
 
 @functools.cache
