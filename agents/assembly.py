@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from agents.groups import GROUPS
+from agents.groups import GROUPS, RECORDED
 from agents.memory import keep_freed_memory
 from agents.metrics import timed
 from agents.plan import Plan, Role
@@ -64,7 +64,7 @@ def _add_intake(plan: Plan) -> None:
 
     keep_freed_memory()
     settings, worker = plan.settings, plan.settings.worker
-    known = SeenModels.of(settings, f"intake-{plan.slot}", topic_ids(settings.kafka)[MODELS.name])
+    known = SeenModels.of(settings, f"intake-{plan.slot}", topic_ids(settings.kafka, [MODELS])[MODELS.name])
     catalogue = Catalogue(
         settings.kafka,
         known.keyring,
@@ -247,7 +247,7 @@ def _manifests(settings: Settings) -> dict[str, Manifest]:
     from schemas.manifest import Manifest
     from streams.reader import LogReader
 
-    known = SeenModels.of(settings, "learn", topic_ids(settings.kafka)[MODELS.name])
+    known = SeenModels.of(settings, "learn", topic_ids(settings.kafka, [MODELS])[MODELS.name])
 
     def hear(record: Record) -> None:
         manifest = read(Manifest, record.value())
@@ -273,7 +273,7 @@ def _add_learn(plan: Plan) -> None:
         settings.kafka.prefix,
         key,
         load=lambda: _manifests(settings),
-        topic_id=lambda: topic_ids(settings.kafka)[MODELS.name],
+        topic_id=lambda: topic_ids(settings.kafka, [MODELS])[MODELS.name],
         publish_seconds_min=settings.worker.publish_seconds_min,
     )
     batch = BatchSettings(events_max=100, wait_seconds=0.2)
@@ -301,7 +301,7 @@ def _add_record(plan: Plan) -> None:
         recorder = Recorder(
             plan.warehouse(),
             settings.kafka.prefix,
-            topic_ids=lambda: topic_ids(settings.kafka),
+            topic_ids=lambda: topic_ids(settings.kafka, RECORDED),
             future_seconds_max=settings.worker.future_seconds_max,
             stop=stop,
             prediction_bytes_max=prediction_bytes_max(settings.kafka.message_bytes_max),

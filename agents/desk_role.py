@@ -156,7 +156,7 @@ class Sender:
 def add_desk(plan: Plan) -> None:
     """Read the log up to now, then add the agents, the timers and the console to the plan's app."""
     settings = plan.settings
-    known = SeenModels.of(settings, "desk", topic_ids(settings.kafka)[MODELS.name])
+    known = SeenModels.of(settings, "desk", topic_ids(settings.kafka, [MODELS])[MODELS.name])
     state = DeskState.new(settings, now_ms, known.take)
     relay = Relay()
     listener = _catch_up(state, settings, relay)

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from schemas.topics import ALL_TOPICS, BLOCKS, CORRECTIONS, LABELS, PREDICTIONS, SIGN_OUTS, TRIAGE_STATE, Topic
+from schemas.topics import BLOCKS, CORRECTIONS, LABELS, PREDICTIONS, Topic
+from streams.access import RECORDED
 
 __all__ = ["GROUPS", "RECORDED"]
-
-UNRECORDED: Final = (SIGN_OUTS, TRIAGE_STATE)
-RECORDED: Final = tuple(topic for topic in ALL_TOPICS if topic.value is not None and topic not in UNRECORDED)
-"""What RECORD stores: all but the bytes of models, the ends of sessions, which mean nothing a month later, and what
-triage tells itself."""
 
 GROUPS: Final[dict[str, tuple[Topic, ...]]] = {
     "intake": (PREDICTIONS,),

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable
 from typing import Any, Literal
 
+import msgspec
+
 from agents.settings import Settings
 from streams.errors import StreamsError
 from streams.service import ThreadLoop
@@ -30,6 +32,11 @@ class Plan:
     app: Any
     slot: str
     loops: list[ThreadLoop] = dataclasses.field(default_factory=list)
+
+    def of(self, role: Role) -> Plan:
+        """The same worker, its clients those of one role: what is added there is added here."""
+        kafka = self.settings.kafka.as_user(role)
+        return dataclasses.replace(self, settings=msgspec.structs.replace(self.settings, kafka=kafka))
 
     @property
     def data(self) -> pathlib.Path:

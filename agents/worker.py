@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import faust
@@ -18,9 +18,11 @@ from agents.memory import settle_memory
 from agents.plan import ROLES, Plan, Role
 from agents.settings import Settings, WorkerSettings
 from schemas.visible import visible
+from streams.access import topics_of
 from streams.admin import check_reachable, create_topics, topic_ids
 from streams.app import create_app
 from streams.errors import KafkaUnreachable
+from streams.settings import KafkaSettings
 from streams.topic_watch import TopicWatch
 from warehouse.client import Warehouse
 from warehouse.errors import ClickHouseUnreachable
@@ -51,9 +53,10 @@ def run_worker(settings: Settings, roles: Collection[Role], *, slot: str) -> int
     _wait_for_servers(settings, chosen)
     app = create_app(settings.kafka, roles=chosen, data=pathlib.Path(settings.worker.data) / "faust")
     plan = Plan(settings, app, slot)
-    plan.add_loop("topics", TopicWatch(settings.kafka.prefix, lambda: topic_ids(settings.kafka)).run)
     for role in chosen:
-        ADD[role](plan)
+        own = plan.of(role)
+        own.add_loop(f"topics of {role}", _topic_watch(own.settings.kafka, role).run)
+        ADD[role](own)
     if settings.worker.metrics_port and "desk" not in chosen:
         serve_metrics(settings.worker)
     worker = Worker(app, *plan.loops, loglevel="WARN", quiet=True, redirect_stdouts=False)
@@ -83,13 +86,18 @@ def serve_metrics(worker: WorkerSettings) -> None:
         ) from error
 
 
-def _wait_for_servers(settings: Settings, roles: Collection[Role]) -> None:
+def _wait_for_servers(settings: Settings, roles: Sequence[Role]) -> None:
     """Kafka and, for those who need it, ClickHouse; both may still be starting."""
     for attempt in stamina.retry_context(
         on=(KafkaUnreachable, ClickHouseUnreachable), attempts=None, timeout=START_SECONDS_MAX, wait_max=0.5
     ):
         with attempt:
-            check_reachable(settings.kafka, 5.0)
+            check_reachable(settings.kafka.as_user(roles[0]), 5.0)
             if "record" in roles:
                 Warehouse(settings.clickhouse).install()
-    create_topics(settings.kafka)
+    for role in roles:
+        create_topics(settings.kafka.as_user(role), topics_of(role))
+
+
+def _topic_watch(kafka: KafkaSettings, role: Role) -> TopicWatch:
+    return TopicWatch(kafka.prefix, lambda: topic_ids(kafka, topics_of(role)))

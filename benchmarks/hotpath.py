@@ -25,6 +25,7 @@ from benchmarks.parts import growth, latency, learned, memory, peers, throughput
 from benchmarks.processes.child import ROOT, FailedError
 from benchmarks.stage import Sizes, Stage
 from streams.embedded import EmbeddedKafka
+from streams.local.authority import EVERYBODY
 from streams.settings import EmbeddedKafkaSettings
 
 PARTS: dict[str, Callable[[Stage, list[Figure]], Iterator[str]]] = {
@@ -91,7 +92,7 @@ def run(parts: list[str], sizes: Sizes, quix: Path | None) -> None:
     figures: list[Figure] = []
     with (
         tempfile.TemporaryDirectory(prefix="watchloop-bench-") as folder,
-        EmbeddedKafka(Path(folder) / "kafka", EmbeddedKafkaSettings()) as running,
+        EmbeddedKafka(Path(folder) / "kafka", EmbeddedKafkaSettings(), access=EVERYBODY) as running,
     ):
         pids = [process.pid for process in running.processes.values()]
         stage = Stage(running.bootstrap, Path(folder), sizes, quix, pids)

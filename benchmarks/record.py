@@ -36,6 +36,7 @@ from schemas.verdict import Verdict
 from schemas.wire import Wire
 from streams.admin import create_topics
 from streams.embedded import EmbeddedKafka
+from streams.local.authority import EVERYBODY
 from streams.outbox import producer_config
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings
 from warehouse.client import INSERT_SETTINGS, Warehouse
@@ -267,7 +268,7 @@ def main() -> None:
     print(f"{machine()}; {len(events):,} rows, {PARTITIONS} partitions, median of {options.runs}\n", flush=True)
     with (
         tempfile.TemporaryDirectory(prefix="watchloop-bench-") as folder,
-        EmbeddedKafka(Path(folder), EmbeddedKafkaSettings()) as broker,
+        EmbeddedKafka(Path(folder), EmbeddedKafkaSettings(), access=EVERYBODY) as broker,
         EmbeddedClickHouse(
             Path(folder) / "clickhouse", EmbeddedClickHouseSettings(), passwords=PASSWORDS
         ) as clickhouse,

@@ -138,7 +138,7 @@ class Stage:
     def _publish_model(self, kafka: KafkaSettings, serving: ServingModel) -> None:
         key = SigningKey.load_or_create(self.data / "keys" / "signing.pem")
         key.publish(self.data / "keys" / "public")
-        topic_id = topic_ids(kafka)[MODELS.name]
+        topic_id = topic_ids(kafka, [MODELS])[MODELS.name]
         lineage = Lineage(model=serving.model, version=serving.version, recipe=STACK, created_at=0, topic_id=topic_id)
         snapshot = pack(serving, lineage, key, SNAPSHOT_BYTES_MAX)
         outbox = Outbox(kafka)

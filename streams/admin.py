@@ -118,6 +118,8 @@ def create_topics(settings: KafkaSettings, topics: Sequence[Topic] = ALL_TOPICS)
     """
     admin = _admin(settings)
     wanted = {full_name(settings, topic): topic for topic in topics}
+    # Only what is missing is asked for: a role may use its topics, and not make them.
+    there = _topics(settings, admin)
     new = [
         NewTopic(
             name,
@@ -126,17 +128,19 @@ def create_topics(settings: KafkaSettings, topics: Sequence[Topic] = ALL_TOPICS)
             config=topic_config(settings, topic),
         )
         for name, topic in wanted.items()
+        if name not in there
     ]
-    existing = [name for name, future in admin.create_topics(new).items() if _existed(settings, name, future)]
-    found = _wait_until_known(settings, admin, wanted)
+    created = admin.create_topics(new).items() if new else ()
+    made = {name for name, future in created if not _existed(settings, name, future)}
+    found = _wait_until_known(settings, admin, wanted) if new else there
     return [
         f"topic {name} has {has} partitions, the settings ask for {want}; it is kept as it is"
-        for name in existing
-        if (has := len(found[name].partitions)) != (want := partitions_of(settings, wanted[name]))
+        for name in wanted
+        if name not in made and (has := len(found[name].partitions)) != (want := partitions_of(settings, wanted[name]))
     ]
 
 
-def topic_ids(settings: KafkaSettings, topics: Sequence[Topic] = ALL_TOPICS) -> dict[str, str]:
+def topic_ids(settings: KafkaSettings, topics: Sequence[Topic]) -> dict[str, str]:
     """Kafka's id of each existing topic, by its name without the prefix.
 
     An id is unique across clusters and re-creations of a topic: with partition and offset it identifies a record.
@@ -144,7 +148,7 @@ def topic_ids(settings: KafkaSettings, topics: Sequence[Topic] = ALL_TOPICS) -> 
     return {name: str(found.topic_id) for name, found in _descriptions(settings, topics).items()}
 
 
-def partition_counts(settings: KafkaSettings, topics: Sequence[Topic] = ALL_TOPICS) -> dict[str, int]:
+def partition_counts(settings: KafkaSettings, topics: Sequence[Topic]) -> dict[str, int]:
     """How many partitions each existing topic has, by its name without the prefix. Raises ``KafkaUnreachable``."""
     return {name: len(found.partitions) for name, found in _descriptions(settings, topics).items()}
 
@@ -204,7 +208,8 @@ def _existed(settings: KafkaSettings, name: str, future: Future[Any]) -> bool:
             return True
         raise TopicsNotCreated(
             f"Kafka at {settings.bootstrap} did not create topic {name}: {_reason(error)}; "
-            "correct kafka.replication_factor or kafka.prefix in watchloop.toml, or the rights of its user"
+            "correct kafka.replication_factor or kafka.prefix in watchloop.toml, or the rights of its user; "
+            "watchloop topics create makes all topics as the user admin"
         ) from None
     return False
 
@@ -213,10 +218,7 @@ def _wait_until_known(settings: KafkaSettings, admin: AdminClient, names: Iterab
     """The cluster's topics once ``names`` are among them: brokers learn of a new topic a moment after its creation."""
     deadline = time.monotonic() + ANSWER_SECONDS_MAX
     while True:
-        try:
-            found: dict[str, TopicMetadata] = admin.list_topics(timeout=ANSWER_SECONDS_MAX).topics
-        except KafkaException as error:
-            raise KafkaUnreachable(f"the Kafka at {settings.bootstrap} did not list topics: {_reason(error)}") from None
+        found = _topics(settings, admin)
         missing = [name for name in names if name not in found or found[name].error is not None]
         if not missing:
             return found
@@ -226,6 +228,15 @@ def _wait_until_known(settings: KafkaSettings, admin: AdminClient, names: Iterab
                 f"{ANSWER_SECONDS_MAX:g} s: look into the brokers' logs"
             )
         time.sleep(POLL_SECONDS)
+
+
+def _topics(settings: KafkaSettings, admin: AdminClient) -> dict[str, TopicMetadata]:
+    """The cluster's topics that the user may know of."""
+    try:
+        found: dict[str, TopicMetadata] = admin.list_topics(timeout=ANSWER_SECONDS_MAX).topics
+    except KafkaException as error:
+        raise KafkaUnreachable(f"the Kafka at {settings.bootstrap} did not list topics: {_reason(error)}") from None
+    return found
 
 
 def _descriptions(settings: KafkaSettings, topics: Sequence[Topic]) -> dict[str, TopicDescription]:

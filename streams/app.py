@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Sequence
+import ssl
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import faust
 from faust.transport.drivers import aiokafka
 
 from schemas.topics import Topic
+from streams.errors import WrongClientSetting
 from streams.records import Headers
-from streams.settings import KafkaSettings
+from streams.settings import KafkaSettings, KafkaUser
 
 __all__ = ["AppRecord", "create_app", "raw_topic"]
 
 HEARTBEATS_PER_SESSION = 10
+LEADER_TOPIC = "-__assignor-__leader"
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
 class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
@@ -35,9 +39,13 @@ class AppConsumer(aiokafka.Consumer):
 
 
 class AppTransport(aiokafka.Transport):
-    """faust's transport with that consumer."""
+    """faust's transport with that consumer; of topics it makes its own alone, which elects a leader."""
 
     Consumer = AppConsumer
+
+    async def _create_topic(self, owner: Any, client: Any, topic: str, *args: Any, **kwargs: Any) -> None:
+        if topic.endswith(LEADER_TOPIC):
+            await super()._create_topic(owner, client, topic, *args, **kwargs)
 
 
 class App(faust.App):
@@ -47,10 +55,15 @@ class App(faust.App):
         return AppTransport(self.conf.broker_consumer, self)
 
 
-def create_app(settings: KafkaSettings, *, roles: Sequence[str], data: pathlib.Path) -> faust.App:
-    """An app whose agents carry what comes at people's pace; workers with the same roles share a consumer group."""
+def create_app(settings: KafkaSettings, *, roles: Sequence[KafkaUser], data: pathlib.Path) -> faust.App:
+    """An app whose agents carry what comes at people's pace; they are DESK's, so where that is, its user is the app's.
+
+    Raises WrongClientSetting where its client cannot do what the settings ask of Kafka's clients.
+    """
+    user = "desk" if "desk" in roles else roles[0]
     return App(
-        f"{settings.prefix}agents.{'-'.join(roles)}",
+        f"{settings.prefix}agents.{user}",
+        broker_credentials=credentials_of(settings.as_user(user)),
         broker=[f"kafka://{address}" for address in settings.bootstrap.split(",")],
         store="memory://",
         datadir=str(data),
@@ -69,6 +82,41 @@ def create_app(settings: KafkaSettings, *, roles: Sequence[str], data: pathlib.P
         consumer_max_fetch_size=settings.message_bytes_max,
         web_enabled="desk" in roles,
     )
+
+
+def credentials_of(settings: KafkaSettings) -> Any:
+    """What librdkafka's settings say of signing in and of TLS, for faust; None for neither."""
+    client = settings.client
+    protocol = client.get("security.protocol", "plaintext").upper()
+    context = _tls(client) if protocol.endswith("SSL") else None
+    if not protocol.startswith("SASL_"):
+        return context
+    mechanism = client.get("sasl.mechanism", client.get("sasl.mechanisms", "")).upper()
+    if mechanism not in MECHANISMS:
+        raise WrongClientSetting(
+            f"sasl.mechanism {mechanism or 'GSSAPI'} of kafka.client or kafka.users: agents can sign in by "
+            f"{', '.join(MECHANISMS)} alone"
+        )
+    return faust.SASLCredentials(
+        username=client.get("sasl.username"),
+        password=client.get("sasl.password"),
+        mechanism=mechanism,
+        ssl_context=context,
+    )
+
+
+def _tls(client: Mapping[str, str]) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=client.get("ssl.ca.location"), cadata=client.get("ssl.ca.pem"))
+        if "ssl.certificate.location" in client:
+            context.load_cert_chain(
+                client["ssl.certificate.location"], client.get("ssl.key.location"), client.get("ssl.key.password")
+            )
+    except OSError as error:
+        raise WrongClientSetting(f"the certificates of kafka.client or kafka.users cannot be used: {error}") from None
+    if client.get("ssl.endpoint.identification.algorithm") == "none":
+        context.check_hostname = False
+    return context
 
 
 def raw_topic(app: faust.App, settings: KafkaSettings, topic: Topic) -> Any:

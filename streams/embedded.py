@@ -11,6 +11,7 @@ checked against ``kafka-jars.lock``.
 from __future__ import annotations
 
 import os
+import secrets
 import subprocess
 import sys
 import tempfile
@@ -20,10 +21,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from confluent_kafka.admin import AdminClient
+
+from streams.access import grants_of, scram_client, signed_in
 from streams.admin import create_topics
+from streams.clients import common_client_config
 from streams.errors import EmbeddedKafkaError, KafkaDidNotStart
 from streams.local import class_cache
+from streams.local.authority import Access, has_access, set_access
 from streams.local.cluster import Cluster
+from streams.local.identity import client_config
 from streams.local.java import Progress, java, lock, resolve_jars
 from streams.local.leash import spawn, stop
 from streams.local.node import HOST, java_options, last_meaningful_line, tail
@@ -39,7 +46,7 @@ PORT_TAKEN: Final = ("Address already in use", "Failed to bind")
 
 
 class EmbeddedKafka:
-    """Apache Kafka in KRaft mode: one node or three, in ``folder``.
+    """Apache Kafka in KRaft mode: one node or three, in ``folder``. ``access`` says who may do what there.
 
     A second start goes on where the first ended, after a stop or a kill -9, on the same ports where they are free.
     All nodes end when the process that started them ends. Start it from the main thread.
@@ -50,10 +57,12 @@ class EmbeddedKafka:
         folder: Path,
         settings: EmbeddedKafkaSettings | None = None,
         *,
+        access: Access,
         on_progress: Progress = lambda _line: None,
         message_bytes_max: int = MESSAGE_BYTES_MAX_DEFAULT,
     ) -> None:
         self.settings = settings or EmbeddedKafkaSettings()
+        self.access = access
         self.cluster = Cluster(folder.resolve(), self.settings, message_bytes_max)
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self._on_progress = on_progress
@@ -62,8 +71,19 @@ class EmbeddedKafka:
 
     @property
     def bootstrap(self) -> str:
-        """The brokers' addresses, ``HOST:PORT`` separated by commas."""
+        """The brokers' plain addresses, ``HOST:PORT`` separated by commas; the users' where there are none."""
+        if not self.settings.open_listener:
+            return self.users_bootstrap
         return ",".join(f"{HOST}:{ports.broker}" for ports in self.cluster.ports)
+
+    @property
+    def users_bootstrap(self) -> str:
+        """The addresses where users sign in."""
+        return ",".join(f"{HOST}:{ports.roles}" for ports in self.cluster.ports)
+
+    def client_of(self, user: str) -> dict[str, str]:
+        """librdkafka's settings with which a client signs in as a user."""
+        return scram_client(user, self.access.passwords[user])
 
     def start(self) -> str:
         """Start all nodes and wait until they answer; returns the bootstrap address.
@@ -100,6 +120,7 @@ class EmbeddedKafka:
         for attempt in range(1, START_ATTEMPTS + 1):
             try:
                 self._wait_until_ready(begin)
+                self._set_access(begin)
             except KafkaDidNotStart as error:
                 self.stop()
                 if attempt == START_ATTEMPTS or not any(sign in str(error) for sign in PORT_TAKEN):
@@ -130,7 +151,9 @@ class EmbeddedKafka:
         self._format()
         self._class_cache_options = class_cache.writing(class_cache_file)
         self._run_all()
-        create_topics(KafkaSettings(bootstrap=self.wait()))
+        self.wait()
+        # As the program does it: a user signs in, and is let through by the lists.
+        create_topics(signed_in(KafkaSettings(), self.users_bootstrap, self.access.passwords).as_user("admin"))
         self.stop()
 
     def launch_node(self, node: int) -> None:
@@ -173,7 +196,7 @@ class EmbeddedKafka:
         self.stop()
 
     def _spawn(self, command: Sequence[str], node: int) -> subprocess.Popen[bytes]:
-        with self.cluster.console_file(node).open("wb") as console:
+        with open(self.cluster.console_file(node), "wb", opener=_private) as console:
             return spawn(command, stdout=console, stderr=subprocess.STDOUT, cwd=self.cluster.folder)
 
     def _format(self) -> None:
@@ -197,13 +220,30 @@ class EmbeddedKafka:
 
     def _wait_until_ready(self, begin: float) -> None:
         for node in self.processes:
-            address = f"{HOST}:{self.cluster.ports[node - 1].broker}"
-            while brokers_answering(address, POLL_SECONDS) < len(self.processes):
-                self._raise_if_ended()
-                if time.monotonic() - begin > self.settings.start_seconds_max:
-                    raise self._did_not_start(
-                        node, f"did not answer within start_seconds_max = {self.settings.start_seconds_max:g} s"
-                    )
+            while brokers_answering(self._as_owner(node), POLL_SECONDS) < len(self.processes):
+                self._check_start(node, begin)
+
+    def _set_access(self, begin: float) -> None:
+        """Users and lists as they should be, on every node."""
+        for node in self.processes:
+            admin = AdminClient(common_client_config(self._as_owner(node)))
+            if node == min(self.processes):
+                set_access(admin, self.access)
+            while not has_access(admin, self.access):
+                self._check_start(node, begin)
+                time.sleep(POLL_SECONDS)
+
+    def _as_owner(self, node: int) -> KafkaSettings:
+        """One node, spoken to by who started it."""
+        ports = self.cluster.ports[node - 1]
+        return KafkaSettings(bootstrap=f"{HOST}:{ports.nodes}", client=client_config(self.cluster.folder))
+
+    def _check_start(self, node: int, begin: float) -> None:
+        self._raise_if_ended()
+        if time.monotonic() - begin > self.settings.start_seconds_max:
+            raise self._did_not_start(
+                node, f"did not answer within start_seconds_max = {self.settings.start_seconds_max:g} s"
+            )
 
     def _raise_if_ended(self) -> None:
         for node, process in self.processes.items():
@@ -214,6 +254,11 @@ class EmbeddedKafka:
         return KafkaDidNotStart(f"the embedded Kafka's node {node} {what}: {self.last_words(node)}")
 
 
+def _private(path: str, flags: int) -> int:
+    """A file that its owner alone may read, never by a link."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
 def make_class_cache(on_progress: Progress) -> None:
     """Run a broker once in a temporary folder and keep what Java learned of its classes; nothing if it is there."""
     path = class_cache.cache_file(resolve_jars(on_progress), Path(java()))
@@ -222,7 +267,9 @@ def make_class_cache(on_progress: Progress) -> None:
     on_progress(f"Kafka: preparing its classes for a quick start, in {path}")
     with tempfile.TemporaryDirectory(prefix="watchloop-") as folder:
         new = Path(folder) / path.name
-        kafka = EmbeddedKafka(Path(folder) / "kafka", EmbeddedKafkaSettings(stop_seconds_max=CLASS_CACHE_SECONDS_MAX))
+        patient = EmbeddedKafkaSettings(stop_seconds_max=CLASS_CACHE_SECONDS_MAX)
+        access = Access({"admin": secrets.token_urlsafe()}, grants_of(["admin"], KafkaSettings().prefix))
+        kafka = EmbeddedKafka(Path(folder) / "kafka", patient, access=access)
         kafka.train(new)
         try:
             class_cache.keep(new, path)

@@ -15,11 +15,13 @@ __all__ = [
     "MESSAGE_OVERHEAD_BYTES",
     "EmbeddedKafkaSettings",
     "KafkaSettings",
+    "KafkaUser",
     "ProducerSettings",
     "VerdictReaderSettings",
     "checked",
 ]
 
+KafkaUser = Literal["intake", "drift", "desk", "learn", "record", "admin", "replay"]
 T = TypeVar("T", bound=msgspec.Struct)
 
 CLIENT_FIXED: Final = frozenset(
@@ -68,6 +70,11 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     client: dict[str, str] = {}
     """librdkafka settings for every client, such as ``security.protocol`` or ``sasl.mechanism``."""
 
+    users: dict[KafkaUser, dict[str, str]] = {}
+    """The same for the clients of one role or command alone, such as ``sasl.username`` and ``sasl.password``; they
+    have the last word. Roles: ``intake``, ``drift``, ``desk``, ``learn``, ``record``; ``admin`` for
+    ``watchloop topics``, ``users`` and ``check``, ``replay`` for ``watchloop replay`` and the demo."""
+
     registry_url: Annotated[str, Meta(max_length=4096, pattern=r"^(https?://[^\s@]+)?$")] = ""
     """Confluent-compatible schema registry that the prefix of predictions refers to, several addresses separated by
     commas; without one the prefix is taken off and the schema not asked for."""
@@ -81,14 +88,27 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     registry_seconds_max: Annotated[float, Meta(gt=0, le=60)] = 2.0
     """How long the registry may take to answer; then messages are judged without it, and it is asked again later."""
 
+    def as_user(self, user: KafkaUser) -> KafkaSettings:
+        """The settings of the clients of one role or command.
+
+        >>> kafka = KafkaSettings(client={"a": "1", "b": "1"}, users={"desk": {"b": "2"}})
+        >>> kafka.as_user("desk").client, kafka.as_user("drift").client
+        ({'a': '1', 'b': '2'}, {'a': '1', 'b': '1'})
+        """
+        return msgspec.structs.replace(self, client={**self.client, **self.users.get(user, {})}, users={})
+
     def __post_init__(self) -> None:
         problems = [problem_of_address(address.strip()) for address in self.bootstrap.split(",")]
         _refuse("bootstrap", problems)
         urls = self.registry_url.split(",") if self.registry_url else ()
         _refuse("registry_url", [problem_of_url(url.strip()) for url in urls])
-        ours = sorted(CLIENT_FIXED.intersection(self.client))
-        if ours:
-            raise ValueError(f"client: {ours[0]} is not yours to set; watchloop rests on what it is")
+        for name, client in (
+            ("client", self.client),
+            *((f"users.{user}", table) for user, table in self.users.items()),
+        ):
+            ours = sorted(CLIENT_FIXED.intersection(client))
+            if ours:
+                raise ValueError(f"{name}: {ours[0]} is not yours to set; watchloop rests on what it is")
 
 
 class ProducerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -143,6 +163,10 @@ class EmbeddedKafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
 
     nodes: Literal[1, 3] = 1
     """Brokers; three survive the loss of one."""
+
+    open_listener: bool = True
+    """Whether there is a plain address without a password, on loopback, on which whoever comes may write predictions
+    and labels and read verdicts and rejects, and nothing else; without it producers sign in as ``producer``."""
 
     heap_mb_max: Annotated[int, Meta(ge=192, le=16_384)] = 384
     """Largest Java heap of one node, MiB; a node that outgrows it ends, with the reason in its log."""

@@ -11,6 +11,7 @@ import pytest
 
 from streams.admin import create_topics
 from streams.embedded import EmbeddedKafka
+from streams.local.authority import EVERYBODY
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings
 
 _numbers = itertools.count(1)
@@ -21,7 +22,7 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaSettings]:
     """Settings of a running single-node Kafka, shared by all tests of the run; no topics yet."""
     folder: Path = tmp_path_factory.mktemp("kafka")
     settings = EmbeddedKafkaSettings(log_retention_bytes=256 * 1024 * 1024)
-    with EmbeddedKafka(folder, settings) as running:
+    with EmbeddedKafka(folder, settings, access=EVERYBODY) as running:
         yield KafkaSettings(bootstrap=running.bootstrap)
 
 

@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
+from streams.access import scram_client
+from streams.settings import KafkaSettings
 from watchloop.folder import DataFolder, Endpoints
 
 T = TypeVar("T")
@@ -35,6 +37,11 @@ def eventually(what: str, found: Callable[[], T], seconds_max: float, log: Calla
             return value
         assert time.monotonic() < deadline, f"{what}: not within {seconds_max:g} s\n{log()}"
         time.sleep(0.1)
+
+
+def kafka_as(endpoints: Endpoints, user: str) -> KafkaSettings:
+    """The Kafka of a running program, for one of its users."""
+    return KafkaSettings(bootstrap=endpoints.kafka_roles, client=scram_client(user, endpoints.kafka_users[user]))
 
 
 def run_command(

@@ -33,6 +33,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 def run_checks(settings: Settings, data: pathlib.Path) -> list[Finding]:
     """All findings, in the order in which data flows."""
+    settings = msgspec.structs.replace(settings, kafka=settings.kafka.as_user("admin"))
     found = [_kafka(settings)]
     if found[0].ok:
         found += [_topics(settings), *_lags(settings)]

@@ -218,10 +218,13 @@ def chosen_password(password: str | None) -> str:
 
 
 def kafka_of(config: pathlib.Path | None, data: pathlib.Path) -> KafkaSettings:
-    """The Kafka of the running program or of the settings. Raises KafkaUnreachable soon where none answers."""
+    """The Kafka of the running program or of the settings, for who administers it.
+
+    Raises KafkaUnreachable soon where none answers.
+    """
     from streams.admin import check_reachable
 
-    kafka = settings_of_running(config, data).kafka
+    kafka = settings_of_running(config, data).kafka.as_user("admin")
     check_reachable(kafka, ANSWER_SECONDS_MAX)
     return kafka
 

@@ -82,12 +82,13 @@ def replay(
         slices=slices,
     )
     source = source_of(file, columns, settings, model=model, share=train_first, seed=0)
-    check_reachable(settings.kafka, cli_nouns.ANSWER_SECONDS_MAX)
+    kafka_settings = settings.kafka.as_user("replay")
+    check_reachable(kafka_settings, cli_nouns.ANSWER_SECONDS_MAX)
     tell(source, is_sent=True)
-    sender = Replay(settings.kafka, source, events_per_second=rate)
+    sender = Replay(kafka_settings, source, events_per_second=rate)
     sender.run()
     if sender.failure is not None:
         raise sender.failure
     if labels:
-        send_labels(settings.kafka, source)
+        send_labels(kafka_settings, source)
     print_line(f"{sender.sent} predictions of {model} sent")

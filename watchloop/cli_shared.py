@@ -13,6 +13,7 @@ import typer
 from agents.errors import MetricsRefused
 from agents.settings import Settings
 from learning.signing import KeyFileError
+from streams.access import signed_in
 from streams.errors import StreamsError
 from streams.settings import checked
 from warehouse.errors import WarehouseError
@@ -81,5 +82,8 @@ def settings_of_running(config: pathlib.Path | None, data: pathlib.Path) -> Sett
         password=users.get(settings.clickhouse.user, settings.clickhouse.password),
         analyst_password=users.get(settings.clickhouse.analyst_user, settings.clickhouse.analyst_password),
     )
-    kafka = msgspec.structs.replace(settings.kafka, bootstrap=endpoints.kafka)
+    if endpoints.kafka_roles:
+        kafka = signed_in(settings.kafka, endpoints.kafka_roles, endpoints.kafka_users)
+    else:
+        kafka = msgspec.structs.replace(settings.kafka, bootstrap=endpoints.kafka)
     return msgspec.structs.replace(settings, kafka=kafka, clickhouse=clickhouse)

@@ -116,6 +116,7 @@ class Session:
         self._source = source
         self._out = out
         self._stop = stop
+        self._kafka = running.settings.kafka.as_user("replay")
         self._warehouse = Warehouse(running.settings.clickhouse)
         self._state: LoopState | None = None
 
@@ -128,7 +129,7 @@ class Session:
                 f"{len(already)} predictions of an earlier run are here already; the replay goes on with the rest.",
             )
         rate = len(self._source) / self._demo.seconds if self._demo.seconds else 0.0
-        replay = Replay(self._running.settings.kafka, self._source, events_per_second=rate, already=already)
+        replay = Replay(self._kafka, self._source, events_per_second=rate, already=already)
         # Verdicts need no console: the stream flows while it starts.
         replay.start()
         if not self._running.wait_for_console(self._stop):
@@ -157,9 +158,10 @@ class Session:
     def _reviewers(self) -> SimulatedReviewers:
         names = reviewer_names(self._demo.reviewers)
         passwords = {name: secrets.token_urlsafe(12) for name in names}
-        known = read_people(self._running.settings.kafka) if names else {}
+        kafka = self._running.settings.kafka.as_user("admin")
+        known = read_people(kafka) if names else {}
         write_people(
-            self._running.settings.kafka,
+            kafka,
             [
                 person_of(
                     name,
@@ -202,7 +204,7 @@ class Session:
             ("verdicts", lambda: self._stored("verdicts") >= size),
             ("answers", lambda: self._demo.reviewers == 0 or self._is_answered()),
         ]
-        send_labels(self._running.settings.kafka, self._source, self._sent(LABELS))
+        send_labels(self._kafka, self._source, self._sent(LABELS))
         steps.append(("labels", lambda: self._stored("labels") >= size))
         for what, done in steps:
             progress.say(f"waiting for the last {what}")
@@ -220,7 +222,7 @@ class Session:
     def _sent(self, topic: Topic) -> set[str]:
         """Event ids that an earlier run has sent: those of the log, and of the archive beyond its retention."""
         rows = self._query(f"SELECT event_id FROM {topic.name} WHERE model = {{m:String}}")  # noqa: S608
-        return {str(row["event_id"]) for row in rows} | ids_sent(self._running.settings.kafka, topic, self._demo.name)
+        return {str(row["event_id"]) for row in rows} | ids_sent(self._kafka, topic, self._demo.name)
 
     def _stored(self, table: str) -> int:
         rows = self._query(f"SELECT count() AS rows FROM {table} WHERE model = {{m:String}}")  # noqa: S608

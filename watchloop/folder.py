@@ -13,6 +13,7 @@ from typing import IO
 
 import msgspec
 
+from streams.access import USERS
 from watchloop.errors import FolderTaken, NoAccess
 from watchloop.private_files import check_folder, check_tree, open_private, private_umask, read_private, write_private
 
@@ -35,11 +36,15 @@ class ClickHouseEndpoint(msgspec.Struct, frozen=True):
 
 
 class Endpoints(msgspec.Struct, frozen=True):
-    """What ``endpoints.json`` says."""
+    """What ``endpoints.json`` says. ``kafka`` is the address for producers: the plain one, where there is one."""
 
     kafka: str
     clickhouse: ClickHouseEndpoint
     console: str
+    kafka_roles: str = ""
+    """Where the users of the embedded Kafka sign in."""
+    kafka_users: dict[str, str] = {}
+    """Their passwords by name."""
     process: int = 0
     """The program that wrote it."""
 
@@ -49,6 +54,7 @@ class Secrets(msgspec.Struct, frozen=True):
 
     clickhouse_users: dict[str, str]
     console_secret: str
+    kafka_users: dict[str, str] = {}
     people: dict[str, str] = {}
     """Passwords of the demo's people, by name."""
 
@@ -120,19 +126,22 @@ class DataFolder:
         return self.path / "keys"
 
     def secrets(self) -> Secrets:
-        """The secrets of this folder, made if there are none."""
+        """The secrets of this folder; what lacks in them, in a new folder or in one of before, is made."""
         file = self.path / "secrets.json"
         try:
-            return msgspec.json.decode(read_private(file), type=Secrets)
+            kept = msgspec.json.decode(read_private(file), type=Secrets)
         except FileNotFoundError:
-            made = Secrets(
+            kept = Secrets(
                 clickhouse_users={"watchloop": secrets.token_urlsafe(18), "analyst": secrets.token_urlsafe(18)},
                 console_secret=secrets.token_hex(32),
             )
-            write_private(file, msgspec.json.encode(made))
-            return made
         except msgspec.DecodeError as error:
             raise NoAccess(f"{file}: cannot be read: {error}; put it right, or name another folder: --data") from error
+        if lacking := [user for user in USERS if user not in kept.kafka_users]:
+            users = kept.kafka_users | {user: secrets.token_urlsafe(24) for user in lacking}
+            kept = msgspec.structs.replace(kept, kafka_users=users)
+            write_private(file, msgspec.json.encode(kept))
+        return kept
 
     def keep_people(self, people: dict[str, str]) -> None:
         """Remember the passwords of the demo's people."""

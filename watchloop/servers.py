@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from agents.settings import Settings
+from streams.access import RIGHTS, grants_of, signed_in
 from streams.admin import check_reachable
 from streams.local.leash import spawn
 from warehouse.client import Warehouse
@@ -76,11 +78,25 @@ class ClickHouseServer:
         return self._server.last_words()
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Started:
+    """Servers that run: the settings with their addresses, and the embedded ones, to be watched.
+
+    ``producers`` is the address of Kafka for whoever sends predictions; ``kafka_passwords`` are those of the embedded
+    Kafka's users.
+    """
+
+    settings: Settings
+    watched: list[Watched]
+    producers: str
+    kafka_passwords: dict[str, str]
+
+
 @contextlib.contextmanager
 def servers(
     settings: Settings, data: DataFolder, *, own_kafka: bool, own_clickhouse: bool, say: Progress
-) -> Iterator[tuple[Settings, list[Watched]]]:
-    """The settings with the addresses of running servers, and the embedded ones, to be watched.
+) -> Iterator[Started]:
+    """Servers that answer, embedded ones or others.
 
     They are stopped at the end, Kafka last. ``own_…`` says that the settings name servers that run already. Both
     embedded servers start at the same time.
@@ -89,7 +105,7 @@ def servers(
         kafka = None
         watched: list[Watched] = []
         if own_kafka:
-            check_reachable(settings.kafka)
+            check_reachable(settings.kafka.as_user("admin"))
         if own_clickhouse:
             Warehouse(settings.clickhouse).ping()
         if not own_kafka:
@@ -104,17 +120,20 @@ def servers(
         if kafka is not None:
             settings = _with_kafka(settings, kafka)
             watched += [KafkaNode(kafka, node) for node in kafka.cluster.nodes]
-        yield settings, watched
+        passwords = {} if kafka is None else kafka.access.passwords
+        yield Started(settings, watched, settings.kafka.bootstrap if kafka is None else kafka.bootstrap, passwords)
 
 
 def _kafka(settings: Settings, data: DataFolder, say: Progress) -> EmbeddedKafka:
     try:
         from streams.embedded import EmbeddedKafka
+        from streams.local.authority import Access
     except ImportError as error:
         raise WatchloopError(WITHOUT_LOCAL.format(option="--kafka HOST:PORT")) from error
     return EmbeddedKafka(
         data.path / "kafka",
         settings.embedded_kafka,
+        access=Access(data.secrets().kafka_users, grants_of(RIGHTS, settings.kafka.prefix)),
         on_progress=say,
         message_bytes_max=settings.kafka.message_bytes_max,
     )
@@ -122,7 +141,10 @@ def _kafka(settings: Settings, data: DataFolder, say: Progress) -> EmbeddedKafka
 
 def _with_kafka(settings: Settings, kafka: EmbeddedKafka) -> Settings:
     copies = settings.embedded_kafka.nodes
-    found = msgspec.structs.replace(settings.kafka, bootstrap=kafka.wait(), replication_factor=copies)
+    kafka.wait()
+    found = msgspec.structs.replace(
+        signed_in(settings.kafka, kafka.users_bootstrap, kafka.access.passwords), replication_factor=copies
+    )
     return msgspec.structs.replace(settings, kafka=found)
 
 

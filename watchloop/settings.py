@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import pathlib
@@ -16,7 +17,7 @@ from msgspec import inspect as types
 from agents.settings import ModelSettings, Settings
 from watchloop.errors import WrongSetting
 
-__all__ = ["FILE_DEFAULT", "load_settings"]
+__all__ = ["FILE_DEFAULT", "inline_table", "load_settings"]
 
 FILE_DEFAULT = pathlib.Path("watchloop.toml")
 PREFIX = "WATCHLOOP_"
@@ -111,6 +112,15 @@ def _value(text: str) -> Any:
         except tomllib.TOMLDecodeError:
             return text
     return text
+
+
+def inline_table(table: Mapping[str, str]) -> str:
+    """A table of texts as a variable gives it.
+
+    >>> inline_table({"sasl.username": "desk"})
+    '{"sasl.username" = "desk"}'
+    """
+    return "{" + ", ".join(f"{json.dumps(key)} = {json.dumps(value)}" for key, value in table.items()) + "}"
 
 
 def _named(message: str, tree: Mapping[str, Any]) -> str:

@@ -19,11 +19,13 @@ from rich.console import Console
 
 from agents.settings import Settings
 from streams.admin import create_topics
+from streams.settings import KafkaSettings
 from watchloop.errors import ConsoleRefused, PortTaken
 from watchloop.folder import ClickHouseEndpoint, DataFolder, Endpoints
 from watchloop.people import person_of, read_people, write_people
 from watchloop.screen import say
-from watchloop.servers import servers
+from watchloop.servers import Started, servers
+from watchloop.settings import inline_table
 from watchloop.supervisor import Supervisor
 from watchloop.workers import Workers, WorkerSpec
 
@@ -33,8 +35,8 @@ ADMIN = "admin"
 CONSOLE_SECONDS_MAX = 60.0
 CONSOLE_STEP_SECONDS = 0.1
 WORKERS = (
-    WorkerSpec("intake", ("--role", "intake")),
-    WorkerSpec("loop", ("--role", "desk", "--role", "drift", "--role", "learn", "--role", "record")),
+    WorkerSpec("intake", ("intake",)),
+    WorkerSpec("loop", ("desk", "drift", "learn", "record")),
 )
 """INTAKE has a process of its own: it meets the full stream."""
 
@@ -80,20 +82,22 @@ def up(settings: Settings, options: UpOptions, out: Console) -> Iterator[Running
     progress: Callable[[str], None] = lambda line: say(out, line, "dim")  # noqa: E731
     with (
         folder.own(),
-        servers(settings, folder, own_kafka=options.own_kafka, own_clickhouse=options.own_clickhouse, say=progress) as (
-            found,
-            started,
-        ),
+        servers(
+            settings, folder, own_kafka=options.own_kafka, own_clickhouse=options.own_clickhouse, say=progress
+        ) as started,
     ):
-        create_topics(found.kafka)
+        found = started.settings
+        create_topics(found.kafka.as_user("admin"))
         environment = _environment(found, folder, port, options)
-        workers = Workers(WORKERS, environment, folder.log, found.worker.stop_seconds_max)
+        workers = Workers(
+            WORKERS, lambda spec: environment | _users(found.kafka, spec), folder.log, found.worker.stop_seconds_max
+        )
         supervisor = Supervisor(lambda line: say(out, line, "yellow"))
-        supervisor.watch(started)
+        supervisor.watch(started.watched)
         try:
             supervisor.watch(workers.start())
             admin_password = _admin(found, folder)
-            yield Running(found, folder, _endpoints(found, port), supervisor, admin_password)
+            yield Running(found, folder, _endpoints(started, port), supervisor, admin_password)
         finally:
             progress("stopping")
             workers.stop()
@@ -177,20 +181,32 @@ def _environment(settings: Settings, folder: DataFolder, port: int, options: UpO
 
 def _admin(settings: Settings, folder: DataFolder) -> str:
     """The password of the first account, made if there is none."""
-    people = folder.secrets().people
-    if ADMIN in people and ADMIN in read_people(settings.kafka):
+    people, kafka = folder.secrets().people, settings.kafka.as_user("admin")
+    if ADMIN in people and ADMIN in read_people(kafka):
         return people[ADMIN]
     password = people.get(ADMIN) or secrets.token_urlsafe(12)
-    write_people(settings.kafka, [person_of(ADMIN, password, ("reviewer", "on-call", "admin"), name="Administrator")])
+    write_people(kafka, [person_of(ADMIN, password, ("reviewer", "on-call", "admin"), name="Administrator")])
     folder.keep_people({**people, ADMIN: password})
     return password
 
 
-def _endpoints(settings: Settings, port: int) -> Endpoints:
+def _users(kafka: KafkaSettings, spec: WorkerSpec) -> dict[str, str]:
+    """With what the roles of one worker sign in to Kafka; those of another it is not told."""
+    return {
+        f"WATCHLOOP_KAFKA_USERS__{role.upper()}": inline_table(client)
+        for role, client in kafka.users.items()
+        if role in spec.roles
+    }
+
+
+def _endpoints(started: Started, port: int) -> Endpoints:
+    settings = started.settings
     clickhouse = settings.clickhouse
     users = {clickhouse.user: clickhouse.password, clickhouse.analyst_user: clickhouse.analyst_password}
     return Endpoints(
-        kafka=settings.kafka.bootstrap,
+        kafka=started.producers,
+        kafka_roles=settings.kafka.bootstrap if started.kafka_passwords else "",
+        kafka_users=started.kafka_passwords,
         clickhouse=ClickHouseEndpoint(clickhouse.url, users),
         console=f"http://{settings.console.host}:{port}",
     )

@@ -7,7 +7,7 @@ import os
 import pathlib
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from agents.orphans import PARENT_VARIABLE
 from streams.local.leash import spawn, stop
@@ -19,10 +19,15 @@ LINE_CHARS_SHOWN = 300
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WorkerSpec:
-    """A worker: its name, and the arguments of ``watchloop worker``."""
+    """A worker: its name, and its roles."""
 
     name: str
-    arguments: tuple[str, ...]
+    roles: tuple[str, ...]
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """The arguments of ``watchloop worker``."""
+        return tuple(part for role in self.roles for part in ("--role", role))
 
 
 class Worker:
@@ -61,14 +66,20 @@ class Worker:
 
 
 class Workers:
-    """The workers of one program; ``folder`` is for their logs."""
+    """The workers of one program, each with variables of its own; ``folder`` is for their logs."""
 
     def __init__(
-        self, specs: Sequence[WorkerSpec], environment: Mapping[str, str], folder: pathlib.Path, stop_seconds_max: float
+        self,
+        specs: Sequence[WorkerSpec],
+        environment_of: Callable[[WorkerSpec], Mapping[str, str]],
+        folder: pathlib.Path,
+        stop_seconds_max: float,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        everything = {**os.environ, **environment, PARENT_VARIABLE: str(os.getpid())}
-        self._workers = [Worker(spec, everything, folder / f"{spec.name}.log") for spec in specs]
+        common = {**os.environ, PARENT_VARIABLE: str(os.getpid())}
+        self._workers = [
+            Worker(spec, {**common, **environment_of(spec)}, folder / f"{spec.name}.log") for spec in specs
+        ]
         self._stop_seconds_max = stop_seconds_max
 
     def start(self) -> Sequence[Worker]:

@@ -70,7 +70,7 @@ def record(kafka: KafkaSettings, warehouse: Warehouse, recording: Recording) -> 
     """The whole of RECORD, until so many rows are stored: consume, decode, check, columns, inserts, offsets."""
     backlog, stop = recording.backlog, threading.Event()
     recorder = Recorder(
-        warehouse, kafka.prefix, topic_ids=lambda: topic_ids(kafka), future_seconds_max=86_400, stop=stop
+        warehouse, kafka.prefix, topic_ids=lambda: topic_ids(kafka, ALL_TOPICS), future_seconds_max=86_400, stop=stop
     )
 
     def assigned(places: list[Place]) -> dict[tuple[str, int], int]:

@@ -16,6 +16,8 @@ from typing import Final
 __all__ = ["cache_file", "keep", "reading", "writing"]
 
 NAME_CHARS: Final = 16
+TRAINED_ON: Final = b"users, access control lists, TLS between nodes"
+"""Changed where a node comes to use other parts of Kafka, so that the cache is made anew."""
 
 
 def cache_file(class_path: Sequence[Path], java: Path, environ: Mapping[str, str] = os.environ) -> Path:
@@ -23,7 +25,7 @@ def cache_file(class_path: Sequence[Path], java: Path, environ: Mapping[str, str
 
     The runtime refuses a cache whose jars have another path, size or time of change, so these make the name.
     """
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(TRAINED_ON)
     for path in (java, *class_path):
         status = path.stat()
         digest.update(f"{path}\0{status.st_size}\0{status.st_mtime_ns}\0".encode())

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import datetime as dt
 import errno
 import fcntl
 import os
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from streams.errors import KafkaFolderBusy, KafkaFolderMismatch
+from streams.local.identity import write_identity
 from streams.local.java import KAFKA_VERSION
 from streams.local.node import HOST, LOG_CONFIG_FILE, NodePorts, log4j2_properties, server_properties
 from streams.settings import EmbeddedKafkaSettings
@@ -22,6 +26,7 @@ __all__ = ["Cluster", "free_ports", "is_free", "new_cluster_id"]
 
 NOTES_FILE: Final = "cluster.json"
 POLL_SECONDS: Final = 0.1
+PORTS: Final = len(NodePorts.__struct_fields__)
 
 
 class Notes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -69,40 +74,41 @@ class Cluster:
 
         Raises ``KafkaFolderMismatch`` or ``KafkaFolderBusy``.
         """
-        before = os.umask(0o077)
-        try:
+        with _private():
             for node in self.nodes:
                 self._data(node).mkdir(parents=True, exist_ok=True)
             (self.folder / "log").mkdir(exist_ok=True)
-        finally:
-            os.umask(before)
         self._wait_until_unused()
         notes = self._read_notes()
         self.cluster_id = notes.cluster_id if notes else new_cluster_id(os.urandom(16))
         self.ports = notes.ports if notes else []
-        if not self.ports or not all(is_free(port) for ports in self.ports for port in msgspec.structs.astuple(ports)):
+        known = [port for ports in self.ports for port in msgspec.structs.astuple(ports) if port]
+        if not known or not all(is_free(port) for port in known):
             self.choose_ports()
         else:
+            self.ports = [_completed(ports) for ports in self.ports]
             self._write()
 
     def choose_ports(self) -> None:
         """New free ports for every node."""
-        free = free_ports(2 * self.settings.nodes)
-        self.ports = [NodePorts(broker, controller) for broker, controller in zip(free[::2], free[1::2], strict=True)]
+        free = free_ports(PORTS * self.settings.nodes)
+        self.ports = [NodePorts(*free[PORTS * n : PORTS * (n + 1)]) for n in range(self.settings.nodes)]
         self._write()
 
     def _data(self, node: int) -> Path:
         return self.folder / f"node-{node}" / "data"
 
     def _write(self) -> None:
-        notes = self.folder / NOTES_FILE
-        new = notes.with_suffix(".new")
-        new.write_bytes(msgspec.json.encode(Notes(self.cluster_id, self.ports, KAFKA_VERSION)))
-        new.replace(notes)
-        (self.folder / LOG_CONFIG_FILE).write_text(log4j2_properties(self.settings), encoding="latin-1")
-        for node in self.nodes:
-            text = server_properties(node, self.ports, self.settings, self.message_bytes_max)
-            (self.folder / self.properties_file(node)).write_text(text, encoding="latin-1")
+        with _private():
+            notes = self.folder / NOTES_FILE
+            new = notes.with_suffix(".new")
+            new.write_bytes(msgspec.json.encode(Notes(self.cluster_id, self.ports, KAFKA_VERSION)))
+            new.replace(notes)
+            (self.folder / LOG_CONFIG_FILE).write_text(log4j2_properties(self.settings), encoding="latin-1")
+            for node in self.nodes:
+                text = server_properties(node, self.ports, self.settings, self.message_bytes_max)
+                (self.folder / self.properties_file(node)).write_text(text, encoding="latin-1")
+            write_identity(self.folder, HOST, dt.datetime.now(dt.UTC))
 
     def _read_notes(self) -> Notes | None:
         path = self.folder / NOTES_FILE
@@ -133,6 +139,22 @@ class Cluster:
                     f"another Kafka process uses {self._data(used[0])}: stop it, or use another --data"
                 )
             time.sleep(POLL_SECONDS)
+
+
+@contextlib.contextmanager
+def _private() -> Iterator[None]:
+    """Files and folders made meanwhile are their owner's alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def _completed(ports: NodePorts) -> NodePorts:
+    """The ports of a folder of before, with those that it did not have."""
+    missing = [name for name in ports.__struct_fields__ if not getattr(ports, name)]
+    return msgspec.structs.replace(ports, **dict(zip(missing, free_ports(len(missing)), strict=True)))
 
 
 def _parts(version: str) -> tuple[int, ...]:

@@ -13,6 +13,8 @@ from typing import Final
 
 import msgspec
 
+from streams.access import MECHANISM
+from streams.local.identity import CERTIFICATE_FILE, COMMON_NAME, KEY_FILE
 from streams.settings import MESSAGE_OVERHEAD_BYTES, EmbeddedKafkaSettings
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "NodePorts",
     "java_options",
     "last_meaningful_line",
+    "listeners_of",
     "log4j2_properties",
     "server_properties",
     "tail",
@@ -37,10 +40,22 @@ EXCEPTION_LINE: Final = re.compile(r"[a-z][\w.$]*\.\w*(Exception|Error|Throwable
 
 
 class NodePorts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The two ports a node listens on, both on loopback."""
+    """The ports a node listens on, all on loopback; 0 for one that is not chosen yet."""
 
     broker: int
+    """The plain address, for whoever sends predictions and reads verdicts."""
     controller: int
+    roles: int = 0
+    """Where users sign in."""
+    nodes: int = 0
+    """Where nodes talk to each other, and the program that started them to them."""
+
+
+OPEN: Final = "OPEN"
+ROLES: Final = "ROLES"
+NODES: Final = "NODES"
+CONTROLLER: Final = "CONTROLLER"
+PROTOCOLS: Final = {OPEN: "PLAINTEXT", ROLES: "SASL_PLAINTEXT", NODES: "SSL", CONTROLLER: "SSL"}
 
 
 def server_properties(
@@ -51,18 +66,21 @@ def server_properties(
     The voters are static: the controllers' addresses stand here and not in the replicated log, so that every port may
     change between two starts.
     """
-    own = ports[node - 1]
+    listeners = listeners_of(ports[node - 1], settings)
     copies = len(ports)
     in_sync = 2 if copies > 1 else 1
     values: dict[str, object] = {
         "process.roles": "broker,controller",
         "node.id": node,
         "controller.quorum.voters": ",".join(f"{n}@{HOST}:{p.controller}" for n, p in enumerate(ports, start=1)),
-        "listeners": f"BROKER://{HOST}:{own.broker},CONTROLLER://{HOST}:{own.controller}",
-        "advertised.listeners": f"BROKER://{HOST}:{own.broker}",
-        "listener.security.protocol.map": "BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT",
-        "inter.broker.listener.name": "BROKER",
-        "controller.listener.names": "CONTROLLER",
+        "listeners": ",".join(f"{name}://{HOST}:{port}" for name, port in listeners.items()),
+        "advertised.listeners": ",".join(
+            f"{name}://{HOST}:{port}" for name, port in listeners.items() if name != CONTROLLER
+        ),
+        "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in PROTOCOLS.items()),
+        "inter.broker.listener.name": NODES,
+        "controller.listener.names": CONTROLLER,
+        **_walls(),
         "log.dirs": f"node-{node}/data",
         # Topics are created by request only; these count for the broker's own.
         "auto.create.topics.enable": "false",
@@ -103,6 +121,30 @@ def server_properties(
         "controlled.shutdown.enable": "false",
     }
     return "".join(f"{key}={value}\n" for key, value in values.items())
+
+
+def listeners_of(ports: NodePorts, settings: EmbeddedKafkaSettings) -> dict[str, int]:
+    """Listener to port."""
+    is_open = {OPEN: ports.broker} if settings.open_listener else {}
+    return {**is_open, ROLES: ports.roles, NODES: ports.nodes, CONTROLLER: ports.controller}
+
+
+def _walls() -> dict[str, object]:
+    """Who may come in, and that nobody may do anything that is not granted; no password stands here."""
+    return {
+        "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+        "allow.everyone.if.no.acl.found": "false",
+        "super.users": f"User:CN={COMMON_NAME}",
+        "sasl.enabled.mechanisms": MECHANISM,
+        f"listener.name.{ROLES.lower()}.{MECHANISM.lower()}.sasl.jaas.config": (
+            "org.apache.kafka.common.security.scram.ScramLoginModule required;"
+        ),
+        "ssl.client.auth": "required",
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": KEY_FILE,
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": CERTIFICATE_FILE,
+    }
 
 
 def log4j2_properties(settings: EmbeddedKafkaSettings) -> str:

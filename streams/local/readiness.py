@@ -13,9 +13,9 @@ from streams.settings import KafkaSettings
 __all__ = ["brokers_answering"]
 
 
-def brokers_answering(bootstrap: str, pause_seconds: float, seconds_max: float = 0.5) -> int:
-    """How many brokers the node at ``bootstrap`` knows of; 0, after a pause, when it does not answer yet."""
-    client = AdminClient(common_client_config(KafkaSettings(bootstrap=bootstrap)))
+def brokers_answering(settings: KafkaSettings, pause_seconds: float, seconds_max: float = 0.5) -> int:
+    """How many brokers the node of ``settings`` knows of; 0, after a pause, when it does not answer yet."""
+    client = AdminClient(common_client_config(settings))
     try:
         return len(client.list_topics(timeout=seconds_max).brokers)
     except KafkaException:

@@ -41,7 +41,7 @@ class World:
         self.kafka, self.folder = kafka, folder
         self.key = SigningKey.load_or_create(folder / "keys" / "signing.pem")
         self.key.publish(folder / "keys" / "public")
-        self.topic_id = topic_ids(kafka)[MODELS.name]
+        self.topic_id = topic_ids(kafka, [MODELS])[MODELS.name]
         self.now = 1_700_000_000.0
         self.learn = self.learner(self.key)
         self.outbox = Outbox(kafka)

@@ -138,7 +138,7 @@ def test_a_large_log_is_set_aside_while_it_is_written(tmp_path: pathlib.Path) ->
 
 def test_a_worker_that_cannot_start_says_why(tmp_path: pathlib.Path) -> None:
     """A worker that ends at once leaves its exit code and its last line, with the place of its log."""
-    workers = Workers([WorkerSpec("odd", ("--role", "nobody"))], dict(os.environ), tmp_path, 5.0)
+    workers = Workers([WorkerSpec("odd", ("nobody",))], lambda _spec: dict(os.environ), tmp_path, 5.0)
     (worker,) = workers.start()
     assert worker._process is not None
     assert worker._process.wait(60) == 2
@@ -149,7 +149,7 @@ def test_a_worker_that_cannot_start_says_why(tmp_path: pathlib.Path) -> None:
 
 def test_stopping_ends_the_worker(tmp_path: pathlib.Path) -> None:
     """After a stop no worker is left, even one that would not end by itself."""
-    workers = Workers([WorkerSpec("slow", ())], {}, tmp_path, 0.1)
+    workers = Workers([WorkerSpec("slow", ())], lambda _spec: {}, tmp_path, 0.1)
     (worker,) = workers._workers
     worker._command = [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"]
     workers.start()

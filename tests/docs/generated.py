@@ -8,6 +8,7 @@ import msgspec
 
 from drift.alert_life import TRANSITIONS
 from schemas.topics import ALL_TOPICS
+from streams.access import table_of_grants
 from watchloop.settings_page import TABLE_HEAD, docstrings, row
 
 DAY = 86_400
@@ -35,6 +36,18 @@ FLOW = {
     "audit": ("reserved: nobody yet", "RECORD"),
 }
 """Topic to who writes and who reads it."""
+
+
+USER_WORDS = {"ANONYMOUS": "the plain address"}
+
+
+def access_table():
+    """Who may write and who may read each topic, in the order in which data flows through them."""
+    rows = ["| topic | may write | may read |", "|---|---|---|"]
+    for topic, (writers, readers) in table_of_grants().items():
+        cells = (", ".join(USER_WORDS.get(user, user) for user in users) or "nobody" for users in (writers, readers))
+        rows.append(f"| `{topic}` | {' | '.join(cells)} |")
+    return "\n".join(rows)
 
 
 def kept(topic):

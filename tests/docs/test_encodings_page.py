@@ -18,6 +18,7 @@ from schemas.topics import PREDICTIONS, REJECTS, VERDICTS, Topic
 from schemas.verdict import Verdict
 from streams.admin import create_topics
 from streams.embedded import EmbeddedKafka
+from streams.local.authority import EVERYBODY
 from streams.outbox import Outbox
 from streams.predictions.arrow_stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX
 from streams.predictions.checks import MESSAGE_EVENTS_MAX_DEFAULT
@@ -49,7 +50,9 @@ def address(tmp_path_factory: pytest.TempPathFactory, registry: SchemaRegistry) 
     folder = tmp_path_factory.mktemp("encodings")
     (folder / "data").mkdir()
     log = folder / "intake.log"
-    with EmbeddedKafka(folder / "kafka", EmbeddedKafkaSettings(log_retention_bytes=256 * 1024 * 1024)) as kafka:
+    with EmbeddedKafka(
+        folder / "kafka", EmbeddedKafkaSettings(log_retention_bytes=256 * 1024 * 1024), access=EVERYBODY
+    ) as kafka:
         create_topics(KafkaSettings(bootstrap=kafka.bootstrap))
         more = {
             "WATCHLOOP_KAFKA_BOOTSTRAP": kafka.bootstrap,

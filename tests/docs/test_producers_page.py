@@ -22,6 +22,7 @@ from schemas.topics import LABELS, PREDICTIONS, REJECTS, VERDICTS, Topic
 from schemas.verdict import Verdict
 from streams.admin import create_topics
 from streams.embedded import EmbeddedKafka
+from streams.local.authority import EVERYBODY
 from streams.local.java import resolve_jars
 from streams.outbox import Outbox
 from streams.reader import LogReader
@@ -83,7 +84,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("producers")
     (folder / "data").mkdir()
     log = folder / "intake.log"
-    with EmbeddedKafka(folder / "kafka", EmbeddedKafkaSettings(log_retention_bytes=256 * 1024 * 1024)) as kafka:
+    with EmbeddedKafka(
+        folder / "kafka", EmbeddedKafkaSettings(log_retention_bytes=256 * 1024 * 1024), access=EVERYBODY
+    ) as kafka:
         create_topics(KafkaSettings(bootstrap=kafka.bootstrap))
         with log.open("wb") as out:
             intake = subprocess.Popen(

@@ -20,6 +20,7 @@ from agents.orphans import PARENT_VARIABLE
 from streams.admin import create_topics
 from streams.clients import common_client_config
 from streams.embedded import EmbeddedKafka
+from streams.local.authority import EVERYBODY
 from streams.local.leash import spawn
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings
 from warehouse.client import Warehouse
@@ -116,7 +117,7 @@ class Servers:
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
-        self.broker = EmbeddedKafka(folder / "kafka", EmbeddedKafkaSettings(nodes=NODES))
+        self.broker = EmbeddedKafka(folder / "kafka", EmbeddedKafkaSettings(nodes=NODES), access=EVERYBODY)
         self.clickhouse = EmbeddedClickHouse(
             folder / "clickhouse", EmbeddedClickHouseSettings(), passwords=PASSWORDS, spawn=spawn
         )

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from program import Program, eventually, processes_of
+from program import Program, eventually, kafka_as, processes_of
 
 from review.console.desk import LoopState
 from schemas.codec import decode_one_or_many
@@ -21,7 +21,6 @@ from schemas.topics import MODELS, PREDICTIONS, VERDICTS
 from schemas.verdict import Verdict
 from streams.reader import LogReader
 from streams.records import Record
-from streams.settings import KafkaSettings
 from warehouse.client import Warehouse
 from warehouse.settings import ClickHouseSettings
 from watchloop.console_client import ConsoleClient
@@ -54,22 +53,22 @@ def console(endpoints: Endpoints, folder: pathlib.Path) -> tuple[dict[str, Any],
     return asyncio.run(ask())
 
 
-def verdicts_of(bootstrap: str) -> collections.Counter[str]:
+def verdicts_of(endpoints: Endpoints) -> collections.Counter[str]:
     """Committed verdicts by event id, as any consumer of the topic reads them."""
     counted: collections.Counter[str] = collections.Counter()
 
     def hear(record: Record) -> None:
         counted.update(verdict.event_id for verdict in decode_one_or_many(Verdict, record.value() or b""))
 
-    reader = LogReader(KafkaSettings(bootstrap=bootstrap), {VERDICTS.name: hear})
+    reader = LogReader(kafka_as(endpoints, "record"), {VERDICTS.name: hear})
     reader.catch_up()
     reader.close()
     return counted
 
 
-def count_of(bootstrap: str, topic: str) -> int:
+def count_of(endpoints: Endpoints, topic: str) -> int:
     """Messages of a topic."""
-    reader = LogReader(KafkaSettings(bootstrap=bootstrap), {topic: lambda _record: None})
+    reader = LogReader(kafka_as(endpoints, "record"), {topic: lambda _record: None})
     count = reader.catch_up()
     reader.close()
     return count
@@ -132,7 +131,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         endpoints = first.endpoints()
 
         def middle() -> tuple[int, LoopState, list[Any]] | None:
-            sent = count_of(endpoints.kafka, PREDICTIONS.name)
+            sent = count_of(endpoints, PREDICTIONS.name)
             _, state, alerts = console(endpoints, folder)
             return (sent, state, alerts) if sent > EVENTS // 2 and open_tasks(state) > 20 else None
 
@@ -144,7 +143,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         again = second.endpoints()
         _, state_after, _ = console(again, folder)
         restarted = {name: kill_one(folder, mark, second) for name, mark in PROCESSES.items()}
-        eventually("every verdict", lambda: len(verdicts_of(again.kafka)) >= EVENTS, 90, second.log)
+        eventually("every verdict", lambda: len(verdicts_of(again)) >= EVENTS, 90, second.log)
         yield Story(
             second,
             folder,
@@ -170,13 +169,13 @@ def test_no_child_outlives_the_program(story: Story) -> None:
 def test_the_replay_goes_on_where_it_was(story: Story) -> None:
     """The second start sends what the first did not, and nothing twice."""
     assert story.sent_before < EVENTS
-    assert count_of(story.endpoints.kafka, PREDICTIONS.name) == EVENTS
+    assert count_of(story.endpoints, PREDICTIONS.name) == EVENTS
     assert "goes on with the rest" in story.program.output()
 
 
 def test_every_prediction_has_one_committed_verdict(story: Story) -> None:
     """Kills of everything, and of each process alone: each prediction has exactly one verdict in the log."""
-    counted = verdicts_of(story.endpoints.kafka)
+    counted = verdicts_of(story.endpoints)
     assert len(counted) == EVENTS
     assert {event_id: n for event_id, n in counted.items() if n != 1} == {}
 
@@ -232,7 +231,7 @@ def test_the_model_in_charge_is_the_same(story: Story) -> None:
     _, state, _ = console(story.endpoints, story.folder)
     found = next((m.in_charge, m.in_charge_since) for m in state.models if m.model == MODEL)
     assert found == story.in_charge_before
-    assert count_of(story.endpoints.kafka, MODELS.name) <= 1
+    assert count_of(story.endpoints, MODELS.name) <= 1
 
 
 def test_whatever_is_killed_is_started_again(story: Story) -> None:

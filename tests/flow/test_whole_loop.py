@@ -14,6 +14,7 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 from program import Program, eventually, processes_of, run_command
 
+from streams.access import USERS
 from watchloop.cli_query import analyst
 from watchloop.demo import DEMOS
 from watchloop.table import RecordedTable
@@ -31,6 +32,7 @@ class Seen:
 
     folder: pathlib.Path
     open_to_others: dict[str, str]
+    passwords: set[str]
     processes: dict[int, str]
     live: dict[str, Any]
     refused: dict[str, str]
@@ -155,6 +157,13 @@ def test_no_other_account_reads_the_data_folder(seen: Seen) -> None:
     assert (seen.folder / "kafka" / "node-1" / "server.properties").exists()
     assert (seen.folder / "clickhouse" / "server.log").exists()
     assert seen.open_to_others == {}
+
+
+def test_no_command_line_holds_a_password(seen: Seen) -> None:
+    """Every account of a machine sees the command lines of all."""
+    assert len(seen.passwords) == len(USERS) + 2
+    for command in seen.processes.values():
+        assert not any(password in command for password in seen.passwords), command
 
 
 def test_an_analyst_looks_on_while_it_runs(seen: Seen) -> None:

@@ -16,6 +16,7 @@ from schemas.topics import PREDICTIONS, VERDICTS
 from streams.admin import create_topics
 from streams.batches import BatchSettings
 from streams.embedded import EmbeddedKafka
+from streams.local.authority import EVERYBODY
 from streams.outbox import Outbox, Sending
 from streams.reader import LogReader
 from streams.records import Record
@@ -74,7 +75,7 @@ class Freezing:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KafkaSettings, subprocess.Popen[bytes]]]:
     """A broker of this file's own, for it is stopped in its tracks."""
-    with EmbeddedKafka(tmp_path_factory.mktemp("kafka")) as running:
+    with EmbeddedKafka(tmp_path_factory.mktemp("kafka"), access=EVERYBODY) as running:
         try:
             yield KafkaSettings(bootstrap=running.bootstrap, partitions=2), running.processes[1]
         finally:

@@ -9,6 +9,7 @@ import pytest
 
 from streams.embedded import EmbeddedKafka
 from streams.local import class_cache
+from streams.local.authority import EVERYBODY
 from streams.local.java import java, resolve_jars
 
 
@@ -50,5 +51,5 @@ def test_a_damaged_cache_is_passed_over(tmp_path: Path, monkeypatch: pytest.Monk
     path = class_cache.cache_file(resolve_jars(), Path(java()))
     path.parent.mkdir(parents=True)
     path.write_bytes(b"nonsense" * 10_000)
-    with EmbeddedKafka(tmp_path / "kafka") as kafka:
+    with EmbeddedKafka(tmp_path / "kafka", access=EVERYBODY) as kafka:
         assert kafka.bootstrap.startswith("127.0.0.1:")

@@ -24,6 +24,7 @@ from streams.admin import check_reachable, create_topics, topic_ids
 from streams.clients import common_client_config
 from streams.embedded import EmbeddedKafka
 from streams.errors import KafkaDidNotStart, KafkaFolderBusy, KafkaFolderMismatch
+from streams.local.authority import EVERYBODY
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings
 
 pytestmark = pytest.mark.servers
@@ -35,8 +36,9 @@ TOPIC = "watchloop.models"
 STARTER = """
 import json, pathlib, sys, time
 from streams.embedded import EmbeddedKafka
+from streams.local.authority import EVERYBODY
 from streams.settings import EmbeddedKafkaSettings
-kafka = EmbeddedKafka(pathlib.Path(sys.argv[1]), EmbeddedKafkaSettings(nodes=int(sys.argv[2])))
+kafka = EmbeddedKafka(pathlib.Path(sys.argv[1]), EmbeddedKafkaSettings(nodes=int(sys.argv[2])), access=EVERYBODY)
 kafka.start()
 print(json.dumps([kafka.bootstrap, [process.pid for process in kafka.processes.values()]]), flush=True)
 time.sleep(120)
@@ -91,7 +93,7 @@ def started_elsewhere(folder: Path, nodes: int) -> Iterator[tuple[str, list[int]
 def made_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder whose Kafka has run and was stopped."""
     folder = tmp_path_factory.mktemp("stopped")
-    with EmbeddedKafka(folder):
+    with EmbeddedKafka(folder, access=EVERYBODY):
         return folder
 
 
@@ -106,7 +108,7 @@ def test_records_outlive_stop_kill_and_a_taken_port(tmp_path: Path) -> None:
     folder = tmp_path / "däta, with blanks"
     lines: list[str] = []
     small = EmbeddedKafkaSettings(log_file_bytes_max=64 * 1024)
-    kafka = EmbeddedKafka(folder, small, on_progress=lines.append)
+    kafka = EmbeddedKafka(folder, small, on_progress=lines.append, access=EVERYBODY)
     with kafka:
         first = kafka.bootstrap
         settings = KafkaSettings(bootstrap=first)
@@ -129,7 +131,7 @@ def test_records_outlive_stop_kill_and_a_taken_port(tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", int(first.rpartition(":")[2])))
         other.listen()
-        with EmbeddedKafka(folder, small) as again:
+        with EmbeddedKafka(folder, small, access=EVERYBODY) as again:
             assert again.bootstrap != first
             assert read(again.bootstrap, 2000) == list(range(2000))
     log_bytes = sum(path.stat().st_size for path in (folder / "log").glob("node-1.log*"))
@@ -142,7 +144,7 @@ def test_no_java_is_left_when_the_starter_is_killed(tmp_path: Path) -> None:
     """After a kill -9 of the Python process the broker closes its log and ends; the next start waits for that."""
     with started_elsewhere(tmp_path, nodes=1) as (_bootstrap, pids):
         pass
-    with EmbeddedKafka(tmp_path) as kafka:
+    with EmbeddedKafka(tmp_path, access=EVERYBODY) as kafka:
         assert wait_until_ended(pids, 0.1)
         assert check_reachable(KafkaSettings(bootstrap=kafka.bootstrap)) == 1
 
@@ -168,8 +170,8 @@ def test_three_nodes_survive_the_loss_of_one(tmp_path: Path) -> None:
 
 def test_one_folder_has_one_kafka(stopped: Path) -> None:
     """A second start in a folder in use is refused in one line, and the first goes on."""
-    with EmbeddedKafka(stopped) as first:
-        second = EmbeddedKafka(stopped, EmbeddedKafkaSettings(stop_seconds_max=0.3))
+    with EmbeddedKafka(stopped, access=EVERYBODY) as first:
+        second = EmbeddedKafka(stopped, EmbeddedKafkaSettings(stop_seconds_max=0.3), access=EVERYBODY)
         with pytest.raises(KafkaFolderBusy, match=r"another Kafka process uses .*node-1/data"):
             second.start()
         assert check_reachable(KafkaSettings(bootstrap=first.bootstrap)) == 1
@@ -179,7 +181,7 @@ def test_a_failed_start_says_why_and_leaves_nothing(stopped: Path) -> None:
     """The error is one line with the server's own reason and its log's path, and no process is left."""
     notes = stopped / "node-1" / "data" / "meta.properties"
     notes.write_text(notes.read_text().replace("node.id=1", "node.id=7"))
-    kafka = EmbeddedKafka(stopped)
+    kafka = EmbeddedKafka(stopped, access=EVERYBODY)
     with pytest.raises(KafkaDidNotStart) as caught:
         kafka.start()
     text = str(caught.value)
@@ -192,7 +194,7 @@ def test_a_failed_start_says_why_and_leaves_nothing(stopped: Path) -> None:
 
 def test_a_start_that_takes_too_long_is_given_up(stopped: Path) -> None:
     """Past start_seconds_max the start fails, names the setting, and leaves no process."""
-    impatient = EmbeddedKafka(stopped, EmbeddedKafkaSettings(start_seconds_max=0.01))
+    impatient = EmbeddedKafka(stopped, EmbeddedKafkaSettings(start_seconds_max=0.01), access=EVERYBODY)
     with pytest.raises(KafkaDidNotStart, match=r"did not answer within start_seconds_max = 0\.01 s"):
         impatient.start()
     assert not impatient.processes
@@ -217,7 +219,7 @@ def test_a_folder_made_otherwise_is_refused(tmp_path: Path, notes: bytes, text: 
     """A folder with another number of nodes, of a later Kafka, or with damaged notes is named and not touched."""
     (tmp_path / "cluster.json").write_bytes(notes)
     with pytest.raises(KafkaFolderMismatch, match=text):
-        EmbeddedKafka(tmp_path, EmbeddedKafkaSettings(nodes=3)).start()
+        EmbeddedKafka(tmp_path, EmbeddedKafkaSettings(nodes=3), access=EVERYBODY).start()
     assert (tmp_path / "cluster.json").read_bytes() == notes
 
 

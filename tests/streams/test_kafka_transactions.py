@@ -12,6 +12,7 @@ from schemas.topics import PREDICTIONS, VERDICTS
 from streams.admin import create_topics, full_name
 from streams.clients import common_client_config
 from streams.embedded import EmbeddedKafka
+from streams.local.authority import EVERYBODY
 from streams.settings import KafkaSettings
 
 pytestmark = pytest.mark.servers
@@ -72,7 +73,7 @@ def test_a_transaction_ends_although_its_broker_was_killed(tmp_path: pathlib.Pat
     While a broker that comes back is fenced its partitions have no leader: the roll-back must wait, not be dropped.
     """
     timeout_seconds = 1.0
-    with EmbeddedKafka(tmp_path) as kafka:
+    with EmbeddedKafka(tmp_path, access=EVERYBODY) as kafka:
         settings = KafkaSettings(bootstrap=kafka.bootstrap)
         create_topics(settings, [VERDICTS])
         common, place = (

@@ -22,6 +22,7 @@ from streams.embedded import EmbeddedKafka
 from streams.errors import KafkaUnreachable
 from streams.first_times import first_times
 from streams.lag import Lag, lag_of_groups, lags_of_groups
+from streams.local.authority import EVERYBODY
 from streams.outbox import Outbox, producer_config
 from streams.settings import KafkaSettings
 
@@ -198,7 +199,7 @@ while True:
 
 def test_who_asks_outlives_a_kafka_that_comes_back(tmp_path: Path) -> None:
     """A question about groups in the moment a broker comes back is answered or refused; it never ends the process."""
-    with EmbeddedKafka(tmp_path) as kafka:
+    with EmbeddedKafka(tmp_path, access=EVERYBODY) as kafka:
         settings = KafkaSettings(bootstrap=kafka.bootstrap)
         create_topics(settings)
         lags(settings, {"some": [LABELS]})

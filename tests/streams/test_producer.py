@@ -22,6 +22,7 @@ from streams.admin import create_topics
 from streams.delivery import Counts, DeliveryReport
 from streams.embedded import EmbeddedKafka
 from streams.errors import BufferFull, NotDelivered, WrongClientSetting, WrongEvent
+from streams.local.authority import EVERYBODY
 from streams.producer import PredictionProducer
 from streams.reader import LogReader
 from streams.records import Record
@@ -91,7 +92,9 @@ def nowhere() -> Iterator[KafkaSettings]:
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[EmbeddedKafka]:
     """A Kafka of this test's own, which it may kill."""
-    with EmbeddedKafka(tmp_path / "kafka", EmbeddedKafkaSettings(log_retention_bytes=256 * 1024 * 1024)) as running:
+    with EmbeddedKafka(
+        tmp_path / "kafka", EmbeddedKafkaSettings(log_retention_bytes=256 * 1024 * 1024), access=EVERYBODY
+    ) as running:
         create_topics(KafkaSettings(bootstrap=running.bootstrap))
         yield running
 

@@ -1,0 +1,47 @@
+"""docs/SECURITY.md says of Kafka what the code says, and the diagram's page agrees with both."""
+
+from __future__ import annotations
+
+import pathlib
+import re
+import sys
+
+from agents.groups import GROUPS
+from streams.access import RIGHTS, USERS, table_of_grants, topics_of
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from generated import FLOW, access_table
+
+ROOT = pathlib.Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "SECURITY.md").read_text()
+PERSONS = {"producers": "ANONYMOUS", "`watchloop users`": "admin"}
+
+
+def test_the_table_is_the_codes():
+    """The page holds the very table that the embedded cluster goes by."""
+    assert access_table() in PAGE
+
+
+def test_every_user_is_explained():
+    """Each user of Kafka has a line."""
+    for user in USERS:
+        assert re.search(rf"^\| `{user}` \|", PAGE, re.MULTILINE), user
+
+
+def test_the_flow_is_what_is_allowed():
+    """Whoever writes a topic in docs/ARCHITECTURE.md may, and nobody else of the program; whoever reads it may."""
+    for topic, (writers, readers) in table_of_grants().items():
+        named = [PERSONS.get(who, who.lower()) for who in FLOW[topic][0].split(", ")]
+        if FLOW[topic][0].startswith("reserved"):
+            named = []
+        assert set(named) == set(writers) - {"replay", "producer"}, topic
+        read_by = {PERSONS.get(who, who.lower()) for who in FLOW[topic][1].split(", ")}
+        assert read_by <= set(readers), topic
+
+
+def test_every_group_has_a_user():
+    """Each consumer group is joined by one user, who may read its topics."""
+    for group, topics in GROUPS.items():
+        (user,) = (user for user, rights in RIGHTS.items() if group in rights.groups)
+        assert set(topics) <= set(topics_of(user))
