@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pathlib
 import re
+from xml.etree import ElementTree
 
 import yaml
 from prometheus_client import REGISTRY
 
 from agents import metrics
 from agents.settings import Settings
+from warehouse.engine_settings import analyst_base
+from warehouse.settings import EmbeddedClickHouseSettings
 from watchloop.settings import load_settings
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -66,3 +69,15 @@ def test_prometheus_reads_the_rules_and_every_role():
         for role in ("intake", "drift", "learn", "record", "desk")
         if role in services
     }
+
+
+def test_the_analyst_of_ones_own_server_has_the_embedded_ones_limits():
+    """Same numbers, final settings, and no grant but to read the program's database."""
+    root = ElementTree.parse(ROOT / "deploy" / "clickhouse-analyst.xml").getroot()
+    profile = {setting.tag: setting.text for setting in root.find("profiles/analyst")}
+    embedded = EmbeddedClickHouseSettings()
+    base = analyst_base(embedded)
+    assert {name: profile.get(name) for name in base} == base
+    assert profile["allow_ddl"] == "0"
+    assert int(profile["max_concurrent_queries_for_user"]) == embedded.analyst_handles + embedded.waiting_queries_max
+    assert [query.text for query in root.iterfind("users/analyst/grants/query")] == ["GRANT SELECT ON watchloop.*"]
