@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pathlib
 import re
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import yaml
 from prometheus_client import REGISTRY
@@ -73,7 +73,7 @@ def test_prometheus_reads_the_rules_and_every_role():
 
 def test_the_analyst_of_ones_own_server_has_the_embedded_ones_limits():
     """Same numbers, final settings, and no grant but to read the program's database."""
-    root = ElementTree.parse(ROOT / "deploy" / "clickhouse-analyst.xml").getroot()
+    root = ET.parse(ROOT / "deploy" / "clickhouse-analyst.xml").getroot()
     profile = {setting.tag: setting.text for setting in root.find("profiles/analyst")}
     embedded = EmbeddedClickHouseSettings()
     base = analyst_base(embedded)
