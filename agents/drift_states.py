@@ -41,7 +41,7 @@ class DriftStates:
 
     def tell(self, monitors: dict[str, ModelMonitor], now_ms: int) -> None:
         """The metrics of all, and a row of each model where there is news; forgets models that are gone."""
-        if now_ms < self._next_ms:
+        if now_ms < self._next_ms <= now_ms + RETRY_SECONDS * 1000:  # a clock that was put back is not waited for
             return
         self._next_ms = now_ms + int(TELL_SECONDS * 1000)
         self._told = {model: figures for model, figures in self._told.items() if model in monitors}
