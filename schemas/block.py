@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from schemas.wire import Count, EpochMs, Id, Name, Probability, Scalar, Wire
+from schemas.wire import Count, EpochMs, Hash, Id, Name, Probability, Scalar, Wire
 
 __all__ = ["Block", "CategoryCounts", "NumericSummary", "SampledRow"]
 
@@ -38,7 +38,7 @@ class CategoryCounts(Wire, frozen=True, kw_only=True):
 class SampledRow(Wire, frozen=True, kw_only=True):
     """One event of the bottom-k sample: the k smallest hashes of event_id, whatever the grouping."""
 
-    hash: Count
+    hash: Hash
     event_id: Id
     time: EpochMs
     features: dict[str, Scalar]

@@ -10,7 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-__all__ = ["Count", "EpochMs", "Id", "Name", "Probability", "Scalar", "Wire"]
+__all__ = ["Count", "EpochMs", "Hash", "Id", "Name", "Probability", "Scalar", "Wire"]
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -31,7 +31,11 @@ Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 EpochMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
 """Milliseconds since 1970-01-01 UTC; the upper bound is the end of the year 9999."""
 
-Count = Annotated[int, Meta(ge=0)]
+Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+"""A whole number that is counted; the upper bound is what every reader has room for."""
+
+Hash = Annotated[int, Meta(ge=0)]
+"""An unsigned number of 64 bits."""
 
 Scalar = float | int | str | bool | None
 """What a feature may be; JSON has no NaN and no infinity, so a float that was decoded is finite."""

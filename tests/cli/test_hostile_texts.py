@@ -149,8 +149,9 @@ WALK: dict[tuple[str, ...], Callable[[], list[Result]]] = {
         run("replay", str(table()), "--model", EVIL_NAME, "--rate", "0", *ANSWERS),
     ],
     ("query",): lambda: [
-        run("query", f"SELECT {quoted(EVIL)} AS `{SEEN}\\x1b[31m`, [{quoted(EVIL)}], map({quoted(EVIL)}, 1)"),
-        run("query", f"SELECT {quoted(EVIL)} AS `{SEEN}\\x1b[31m`", "--json"),
+        run("query", f"SELECT {quoted(EVIL)} AS `{SEEN}[bold]`, [{quoted(EVIL)}], map({quoted(EVIL)}, 1)"),
+        run("query", f"SELECT {quoted(EVIL)} AS `{SEEN}[bold]`", "--json"),
+        run("query", f"SELECT {quoted(EVIL)} AS `{SEEN}\\x1b[31m`"),
         run("query", f"SELECT throwIf(1, {quoted(EVIL_NAME)})"),
         run("query", f"SELECT `{EVIL_NAME}`"),
         run("query", f"SELECT {EVIL}"),
