@@ -84,6 +84,13 @@ def test_a_prediction_that_is_no_label_is_told() -> None:
     assert "'c'" in found.note
 
 
+def test_a_model_that_is_always_wrong_is_told() -> None:
+    """One label on each side may be no spelling at all."""
+    found = matched({"0"}, {"1"})
+    assert found.rewritten == {}
+    assert "no true label" in found.note
+
+
 @given(st.sets(st.text(max_size=6), min_size=1, max_size=6), st.sets(st.text(max_size=6), min_size=1, max_size=6))
 def test_no_two_labels_become_one(truths: set[str], answers: set[str]) -> None:
     """Whatever the spellings, as many different true labels remain, and each new one is one of the answers."""

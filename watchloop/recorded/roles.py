@@ -6,11 +6,13 @@ from typing import Final
 
 from watchloop.frozen import Replayable
 from watchloop.recorded.giveaways import giveaways, warnings_of
+from watchloop.recorded.likely_labels import likely_labels
 from watchloop.recorded.words import listed
 
 __all__ = ["told"]
 
 NEVER_WRONG_ROWS_MIN: Final = 50
+FEATURES_SHOWN_MAX: Final = 40
 
 
 def told(source: Replayable, *, is_sent: bool) -> list[str]:
@@ -29,7 +31,7 @@ def told(source: Replayable, *, is_sent: bool) -> list[str]:
     given = {role: [name for name in names if name is not None] for role, names in named.items()}
     roles = [f"{role}: {listed(names)}" for role, names in given.items() if names]
     many = len(table.feature_names)
-    features = f"{many} feature{'s' if many > 1 else ''}: {listed(table.feature_names)}"
+    features = f"{many} feature{'s' if many > 1 else ''}: {listed(table.feature_names, most=FEATURES_SHOWN_MAX)}"
     lines = ["; ".join((features, *roles, f"predictions are {model}"))]
     if is_sent and columns.label is None:
         lines.append("no column is named as the true label (--label); if it is a feature, reviewers will see it")
@@ -45,11 +47,13 @@ def told(source: Replayable, *, is_sent: bool) -> list[str]:
 def _warnings(source: Replayable) -> list[str]:
     """What a model should not have known: features that tell the true label, and predictions that are never wrong."""
     table, truths = source.table, source.truths
+    features = table.rows.slice(source.first, len(source))
     if not truths:
-        return []
+        likely = likely_labels(features, source.answers)
+        return [f"warning: feature {listed(likely)} may be the true label; name it with --label"] if likely else []
     is_recorded = source.first == 0
     found = giveaways(
-        table.rows.slice(source.first, len(source)),
+        features,
         truths,
         answers=source.answers if is_recorded else None,
         times_ms=None if table.made_up_times else table.times_ms[source.first : source.first + len(source)],

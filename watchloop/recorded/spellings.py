@@ -62,6 +62,8 @@ RULES: Final[tuple[tuple[Callable[[str], str], str], ...]] = (
 def matched(truths: Collection[str], answers: Collection[str]) -> Match:
     """Match the true labels with what the model may say. Raises WrongTable where they have nothing in common.
 
+    One label on each side may be a model that is always wrong, which is told.
+
     The first of these rules counts by which every text of one side is one of the other, and no two texts of one side
     become the same: without blanks around; by the value of numbers; whatever the case; as truth values.
 
@@ -79,7 +81,7 @@ def matched(truths: Collection[str], answers: Collection[str]) -> Match:
             shown = listed((f"{quoted(a)} as {quoted(b)}" for a, b in sorted(rewritten.items())), most=SHOWN_MAX)
             return Match(rewritten, f"true labels are matched with predictions {words}: {shown}")
     said, true = _shown(only_answers), _shown(only_truths)
-    if len(only_answers) == len(set(answers)):
+    if len(only_answers) == len(set(answers)) and not len(only_truths) == len(only_answers) == 1:
         raise WrongTable(
             f"labels and predictions have nothing in common: --label has {true}, the predictions are {said};"
             " write both in the same way"
