@@ -35,7 +35,9 @@ NAME_CHARS_MAX: Final = 200
 
 CONSENT_FIELDS: Final = Consent.__struct_fields__
 
-_types: Final = {field.name: field.type for field in msgspec.structs.fields(GivenPrediction)}
+_types: Final = {field.name: field.type for field in msgspec.structs.fields(Prediction)} | {
+    field.name: field.type for field in msgspec.structs.fields(GivenPrediction) if field.name == "probabilities"
+}
 _lists: Final = {name: list[kind] for name, kind in _types.items()}  # type: ignore[valid-type]
 _consents: Final = {
     (review, learn): Consent(review=review, learn=learn) for review in (True, False) for learn in (True, False)

@@ -8,7 +8,6 @@ the little that is needed is read here.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
@@ -19,9 +18,6 @@ __all__ = ["Sizes", "sizes_of"]
 HEADER: Final = 2
 DICTIONARY_DATA: Final = 1
 LENGTH, BUFFERS, COMPRESSION = 0, 2, 3
-
-BUFFER_BYTES: Final = 16
-"""Of a Buffer struct: offset and length, eight each."""
 
 PREFIX_BYTES: Final = 8
 """Before each compressed buffer stands its unpacked length; -1 where it is not compressed after all."""
@@ -60,9 +56,12 @@ def sizes_of(data: bytes, batches_max: int) -> Sizes:
 def _unpacked_bytes(batch: _Table, body: Any) -> int:
     if not batch.has(COMPRESSION):
         # Columns may share bytes: each of them will have its own.
-        return sum(max(0, length) for _, length in batch.pairs(BUFFERS))
+        return sum(batch.numbers(BUFFERS)[1::2])
     view = memoryview(body)
-    return sum(_unpacked_length(view, offset, length) for offset, length in batch.pairs(BUFFERS))
+    numbers = batch.numbers(BUFFERS)
+    return sum(
+        _unpacked_length(view, offset, length) for offset, length in zip(numbers[::2], numbers[1::2], strict=True)
+    )
 
 
 def _unpacked_length(body: memoryview, offset: int, length: int) -> int:
@@ -96,15 +95,14 @@ class _Table(NamedTuple):
         at = self._field(slot)
         return int(struct.unpack_from("<q", self.data, at)[0]) if at else 0
 
-    def pairs(self, slot: int) -> Iterator[tuple[int, int]]:
-        """A vector of structs of two integers."""
+    def numbers(self, slot: int) -> tuple[int, ...]:
+        """A vector of structs of two integers, one after the other."""
         at = self._field(slot)
         if not at:
-            return
+            return ()
         at += struct.unpack_from("<I", self.data, at)[0]
         (count,) = struct.unpack_from("<I", self.data, at)
-        for number in range(count):
-            yield struct.unpack_from("<qq", self.data, at + 4 + number * BUFFER_BYTES)
+        return struct.unpack_from(f"<{2 * count}q", self.data, at + 4)
 
     def _field(self, slot: int) -> int:
         (back,) = struct.unpack_from("<i", self.data, self.at)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import threading
+import time
 import tracemalloc
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
+from confluent_kafka import Producer
 from plain_record import PREFIX, CollectingOutbox, PlainRecord
 
 from agents.intake import Intake
@@ -14,12 +19,18 @@ from agents.judge import Judge, JudgeSettings
 from agents.metrics import INTAKE_REJECTS
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
+from schemas.codec import decode, decode_one_or_many
 from schemas.reject import Reject
-from schemas.topics import REJECTS, VERDICTS
+from schemas.topics import PREDICTIONS, REJECTS, VERDICTS
 from schemas.verdict import Verdict
+from streams.batches import BatchSettings
+from streams.outbox import producer_config
 from streams.predictions.prediction_reader import PredictionReader
+from streams.reader import LogReader
 from streams.records import Record
 from streams.rejects import REJECTS_APART_MAX
+from streams.settings import KafkaSettings
+from streams.transactions import TransactionalBatches
 
 NOW_MS = 1_700_000_000_000
 ELEMENTS_MAX = 20_000
@@ -149,3 +160,56 @@ def test_models_too_many_are_summed_up() -> None:
     assert json.loads(rejects[3].original) == rows[8]
     assert json.loads(rejects[-1].original) == rows[5 + REJECTS_APART_MAX :]
     assert all("worker.models_max" in reject.reason for reject in rejects)
+
+
+@pytest.mark.servers
+def test_through_kafka_a_million_elements_hold_nobody_up(kafka_topics: KafkaSettings) -> None:
+    """Compressed on the wire as any producer does it: the events around it get their verdicts, once, it one Reject."""
+    million = b"[" + b",".join([b"{}"] * 1_000_000) + b"]"
+    producer = Producer({**producer_config(kafka_topics), "compression.type": "lz4"})
+    topic = kafka_topics.prefix + PREDICTIONS.name
+    now_ms = int(time.time() * 1000)
+    for number in range(200):
+        if number == 60:
+            producer.produce(topic, million, b"k", partition=0)
+        event = prediction(number) | {"time": now_ms}
+        producer.produce(topic, json.dumps(event).encode(), b"k", partition=number % 2)
+    assert producer.flush(60) == 0
+    one = intake()
+    one = Intake(one._reader, one._judge, prefix=kafka_topics.prefix, models_max=10)
+    batches = TransactionalBatches(
+        kafka_topics,
+        group="intake",
+        slot="0",
+        undo=one.undo,
+        committed=one.committed,
+        topics=[PREDICTIONS],
+        handle=one.handle,
+        batch=BatchSettings(events_max=50, wait_seconds=0.1),
+    )
+    verdicts: list[str] = []
+    rejects: list[Reject] = []
+    reader = LogReader(
+        kafka_topics,
+        {
+            VERDICTS.name: lambda found: verdicts.extend(
+                verdict.event_id for verdict in decode_one_or_many(Verdict, found.value() or b"")
+            ),
+            REJECTS.name: lambda found: rejects.append(decode(Reject, found.value() or b"")),
+        },
+    )
+    reader.catch_up()
+    stop = threading.Event()
+    threads = [threading.Thread(target=run, args=(stop,)) for run in (batches.run, reader.run)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 60
+    while (len(verdicts) < 200 or not rejects) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    stop.set()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(verdicts) == sorted(f"e-{number}" for number in range(200))
+    assert [(reject.elements, reject.source_index_last) for reject in rejects] == [(1_000_000, 999_999)]
+    digest = hashlib.sha256(million).hexdigest()
+    assert (rejects[0].original_length, rejects[0].original_sha256) == (len(million), digest)
