@@ -21,6 +21,7 @@ import struct
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -43,6 +44,7 @@ ABI_MIN: Final = 2
 """Before, no file could be moved from one folder to another, which the engine does when it drops a table."""
 ABI_NETWORK, ABI_SCOPES = 4, 6
 
+ENGINE: Final = "chdb"
 LIBRARIES: Final = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store", "/gnu/store")
 FACTS: Final = (
     "/etc/ld.so.cache", "/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo", "/usr/share/locale",
@@ -92,6 +94,8 @@ def readable_paths(search: Sequence[str], prefixes: Iterable[str]) -> list[Path]
     """Where Python and its packages lie: of ``search`` (sys.path) the libraries, not where the program was started."""
     libraries = [Path(prefix, "lib") for prefix in prefixes]
     libraries += [Path(entry) for entry in search if {"site-packages", "dist-packages"} & set(Path(entry).parts)]
+    engine = find_spec(ENGINE)
+    libraries += [Path(place) for place in (engine.submodule_search_locations or () if engine else ())]
     paths = [*libraries, *map(Path, LIBRARIES), *map(Path, FACTS)]
     return [path for path in dict.fromkeys(paths) if path.exists()]
 
