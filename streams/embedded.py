@@ -21,11 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from confluent_kafka.admin import AdminClient
-
 from streams.access import grants_of, scram_client, signed_in
 from streams.admin import create_topics
-from streams.clients import common_client_config
 from streams.errors import EmbeddedKafkaError, KafkaDidNotStart
 from streams.local import class_cache
 from streams.local.authority import Access, has_access, set_access
@@ -34,7 +31,7 @@ from streams.local.identity import client_config
 from streams.local.java import Progress, java, lock, resolve_jars
 from streams.local.leash import spawn, stop
 from streams.local.node import HOST, java_options, last_meaningful_line, tail
-from streams.local.readiness import brokers_answering
+from streams.local.readiness import asking, brokers_answering
 from streams.settings import MESSAGE_BYTES_MAX_DEFAULT, EmbeddedKafkaSettings, KafkaSettings
 
 __all__ = ["EmbeddedKafka", "main"]
@@ -220,13 +217,14 @@ class EmbeddedKafka:
 
     def _wait_until_ready(self, begin: float) -> None:
         for node in self.processes:
-            while brokers_answering(self._as_owner(node), POLL_SECONDS) < len(self.processes):
+            client = asking(self._as_owner(node))
+            while brokers_answering(client, POLL_SECONDS) < len(self.processes):
                 self._check_start(node, begin)
 
     def _set_access(self, begin: float) -> None:
         """Users and lists as they should be, on every node."""
         for node in self.processes:
-            admin = AdminClient(common_client_config(self._as_owner(node)))
+            admin = asking(self._as_owner(node))
             if node == min(self.processes):
                 set_access(admin, self.access)
             while not has_access(admin, self.access):
