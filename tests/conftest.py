@@ -5,6 +5,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from hypothesis import HealthCheck, settings
+
+# How fast examples are made says how busy the machine is, not whether the code is right.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
+
 sys.path.insert(0, str(Path(__file__).parent))
 
 pytest_plugins = ["fixtures_kafka", "fixtures_clickhouse", "fault_table"]
