@@ -27,6 +27,7 @@ from schemas.correction import Correction
 from schemas.reference import Reference
 from schemas.topics import ALERTS, BLOCKS, REFERENCES, REJECTS, REVIEW_ALERTS
 from streams.batches import Place
+from streams.hearing import why
 from streams.outbox import Sending
 from streams.records import Record
 from streams.rejects import reject_of
@@ -106,15 +107,10 @@ class Drift:
         for record in records:
             try:
                 outcomes = self._observe(record)
-            except MalformedError as error:
-                now_ms = int(self._clock() * 1000)
-                outbox.send(
-                    REJECTS,
-                    record.key() or b"",
-                    reject_of(
-                        record, self._prefix, role="drift", reason=error.reason, field=error.field, now_ms=now_ms
-                    ),
-                )
+            except Exception as error:  # noqa: BLE001  # a block that is none must not end the role: it would come again
+                now_ms, field = int(self._clock() * 1000), getattr(error, "field", "")
+                reject = reject_of(record, self._prefix, role="drift", reason=why(error), field=field, now_ms=now_ms)
+                outbox.send(REJECTS, record.key() or b"", reject)
                 continue
             self._tell(outcomes, outbox)
         self._idle_rounds = 0 if records else self._idle_rounds + 1

@@ -9,11 +9,13 @@ from agents.learners import Learners
 from agents.snapshots import Flushing, Snapshots
 from learning.settings import LearnSettings
 from learning.signing import SigningKey
-from schemas.codec import MalformedError, decode
+from schemas.codec import decode
 from schemas.correction import Correction
 from schemas.manifest import Manifest
 from schemas.topics import REJECTS
 from streams.batches import Place
+from streams.errors import StreamsError
+from streams.hearing import why
 from streams.records import Record
 from streams.rejects import reject_of
 
@@ -63,13 +65,14 @@ class Learn:
             is_new = record.offset() >= self._committed.get(record.partition(), 0)
             try:
                 correction = decode(Correction, record.value() or b"")
-            except MalformedError as error:
+                self._learners.learn(correction, outbox if is_new else None)
+            except StreamsError:
+                raise
+            except Exception as error:  # noqa: BLE001  # a correction that is none must not end the role: it comes again
                 if is_new:
-                    now_ms = int(self._clock() * 1000)
+                    now_ms, field = int(self._clock() * 1000), getattr(error, "field", "")
                     reject = reject_of(
-                        record, self._prefix, role="learn", reason=error.reason, field=error.field, now_ms=now_ms
+                        record, self._prefix, role="learn", reason=why(error), field=field, now_ms=now_ms
                     )
                     outbox.send(REJECTS, record.key() or b"", reject)
-                continue
-            self._learners.learn(correction, outbox if is_new else None)
         self._learners.publish_due(outbox)
