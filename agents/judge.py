@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from collections import deque
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -16,7 +17,7 @@ from agents.verdicts import Verdicts, flags
 from drift.blocks import build_blocks
 from drift.settings import DriftSettings
 from review.decided import DecidedBefore, Settled
-from review.decisions import DECISIONS, Decisions
+from review.decisions import DECISIONS, Decisions, Flags
 from review.new_tasks import LearnedAnswers, new_tasks
 from review.settings import QueueSettings, TriageSettings
 from review.triage import Triage
@@ -30,7 +31,7 @@ from streams.outbox import Sending
 from streams.predictions.prediction_reader import Part
 
 if TYPE_CHECKING:
-    from learning.serving import ServingModel
+    from learning.serving import Scores, ServingModel
 
 __all__ = ["Judge", "JudgeSettings"]
 
@@ -155,12 +156,11 @@ class Judge:
             events,
             error_probability=None if scores is None else scores.error_probability,
             learned_uncertainty=None if scores is None else scores.uncertainty,
+            disagreement=None if scores is None else disagreement(scores.answers, events.labels),
             decided=flags(settled, len(events)) if settled else None,
         )
         self._choices[events.model].see(events)
-        learned = LearnedAnswers("", None)
-        if serving is not None and scores is not None:
-            learned = LearnedAnswers(serving.version, scores.answers)
+        learned = _learned_answers(serving, asked, scores)
         task_ids = self._send_tasks(events, decisions, learned, now_ms, outbox)
         for counter, found in zip(_counters, np.bincount(decisions.codes, minlength=len(DECISIONS)), strict=True):
             counter.inc(int(found))
@@ -212,3 +212,17 @@ class Judge:
             task_ids[place] = task_id
             outbox.send(REVIEW_EVENTS, task_id, encode(row))
         return task_ids
+
+
+def _learned_answers(serving: ServingModel | None, asked: ServingModel | None, scores: Scores | None) -> LearnedAnswers:
+    """What the learned model says, as the one in charge or as the challenger of production."""
+    if scores is None or asked is None:
+        return LearnedAnswers("", None)
+    if serving is not None:
+        return LearnedAnswers(serving.version, scores.answers)
+    return LearnedAnswers("", None, asked.version, scores.answers)
+
+
+def disagreement(answers: Sequence[str], labels: Sequence[str]) -> Flags:
+    """Where the learned model and production answer differently; shape (events,)."""
+    return np.fromiter(map(operator.ne, answers, labels), np.bool_, len(labels))

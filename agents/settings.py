@@ -105,10 +105,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def learning_of(self, name: str) -> LearnSettings:
         """How a model's corrections are learned.
 
-        The gate's bets rest on the least chance with which INTAKE draws an event; it raises or lowers no audit, so that
-        is the model's audit rate.
+        The gate's bets rest on the chance with which INTAKE draws an event about which the two disagree.
         """
-        return msgspec.structs.replace(self.learning, inclusion_probability_min=self.model(name).triage.audit_rate)
+        rate = self.model(name).triage.disagreement_audit_rate
+        return msgspec.structs.replace(self.learning, inclusion_probability_min=rate)
 
     def drift_of(self, name: str) -> DriftSettings:
         """How a model's drift is watched; its reviewed corrections are thinned to the audit rate."""

@@ -34,7 +34,10 @@ class Gate:
     ∝ 1/(s(s + 1)) on the s-th fresh start, one every ``restart_corrections``), is an e-process, so by Ville's
     inequality it ever reaches 1/α with probability at most α. One gate decides once; a new one has an α of its own.
 
-    A correction whose π lies below ``floor`` breaks what the bets rest on. It is left out, all capital at stake is
+    Where both are right, or both wrong, D is 0 and so the factor 1, whatever π: ``floor`` need only bound π where the
+    two answers differ, which is known when the event is drawn.
+
+    A disagreement whose π lies below ``floor`` breaks what the bets rest on. It is left out, all capital at stake is
     forfeited, the floor falls to it (at least by half), and only later starts go on, with bets that fit it. An event
     that could not be reviewed at all (π = 0) is outside the question and left out.
 
@@ -76,13 +79,11 @@ class Gate:
         self.corrections += 1
         if self.corrections % self._restart_corrections == 0:
             self._start_afresh()
-        if inclusion_probability <= 0.0:
+        difference = int(challenger_right) - int(champion_right)
+        if inclusion_probability <= 0.0 or difference == 0:
             return
         if inclusion_probability < self.floor * (1.0 - FLOOR_SLACK):
             self._forfeit(inclusion_probability)
-            return
-        difference = int(challenger_right) - int(champion_right)
-        if difference == 0:
             return
         self.disagreements += 1
         bets = self._fractions * self.floor

@@ -46,10 +46,11 @@ LINEAGE_MAX = 50
 class Learner:
     """Learns one watched model's corrections and decides what may serve.
 
-    The challenger is the stack, which learns every correction that consent allows. While production serves, a gate
-    compares the two; once it passes, a frozen copy of the stack serves. From then on every ``refresh_corrections``
-    corrections the copy is replaced by what the stack has learned since, unless that seems worse, and a guard (a gate
-    with the roles exchanged) puts production back in charge if it turns out better, after which a new gate begins.
+    The challenger is the stack, which learns every correction that consent allows. While production serves, triage asks
+    frozen copies of it, and a gate compares what they and production answered there; once it passes, a copy serves.
+    From then on every ``refresh_corrections`` corrections the copy is replaced by what the stack has learned since,
+    unless that seems worse, and a guard (a gate with the roles exchanged) puts production back in charge if it turns
+    out better, after which a new gate begins.
 
     Versions are MODEL-1, MODEL-2, … in the order of changes, a return to production included. The same corrections in
     the same order give the same steps, versions and models. Pickle a learner to go on after a restart where it was.
@@ -69,6 +70,7 @@ class Learner:
         self._comparison = Comparison(settings)
         self._correction_ids = Recall(settings.corrections_remembered_max)
         self._event_ids = Recall(settings.corrections_remembered_max)
+        self._judged_ids = Recall(settings.corrections_remembered_max)
         self._changes = 0
         self._steps = 0
         self._lineage: tuple[str, ...] = ()
@@ -91,24 +93,45 @@ class Learner:
         if not correction.learn:
             self.without_consent += 1
             return []
-        # Both are asked, so that both remember; the first settled answer to an event holds.
+        # All are asked, so that all remember; the first settled answer to an event holds.
         fresh = [self._correction_ids.is_new(correction.correction_id), self._event_ids.is_new(correction.event_id)]
-        if not all(fresh):
+        if correction.source != "label" and self._judged_ids.is_new(correction.event_id) and fresh[0]:
+            self._judge(correction)
+        elif not all(fresh):
             self.repeats_ignored += 1
             return []
+        if all(fresh):
+            self._study(correction)
+        if self.serving is None:
+            return self._decide_promotion(correction)
+        return self._decide_serving(correction)
+
+    def _judge(self, correction: Correction) -> None:
+        """Let the gate compare the answers that were logged when the prediction came; of draws of the audit alone.
+
+        A late label is nobody's draw: beside reviews it would count events that nobody drew. Where an event has both,
+        its draw is judged all the same, whichever came first.
+        """
+        production_right = correction.prediction == correction.label
+        learned_right = production_right
+        if self.serving is not None and correction.learned_version:
+            learned_right = correction.learned_prediction == correction.label
+        elif self.serving is None and correction.challenger_version:
+            learned_right = correction.challenger_prediction == correction.label
+        challenger, champion = production_right, learned_right
+        if self.serving is None:
+            challenger, champion = learned_right, production_right
+        self._gate.update(challenger, champion, correction.audit_probability)
+
+    def _study(self, correction: Correction) -> None:
+        """Let the stack answer, then learn; what serves is compared with it."""
         production = production_of(correction)
         served = self._answer_served(correction.features, production)
         learned = self._learned(correction, production)
         self.corrections += 1
-        production_right = correction.prediction == correction.label
-        chance = correction.inclusion_probability
-        if self.serving is None:
-            self._gate.update(learned == correction.label, production_right, chance)
-            return self._decide_promotion(correction.created_at)
-        served_right = served == correction.label
-        self._gate.update(production_right, served_right, chance)
-        self._comparison.update(learned == correction.label, served_right, chance)
-        return self._decide_serving(correction.created_at)
+        if self.serving is not None:
+            right = correction.label
+            self._comparison.update(learned == right, served == right, correction.inclusion_probability)
 
     def _answer_served(self, features: dict[str, Scalar], production: Production) -> str:
         if self.serving is None:
@@ -122,12 +145,13 @@ class Learner:
         before = self._stack.learn_one(correction.features, production, correction.label, weight)
         return max(before, key=before.__getitem__)
 
-    def _decide_promotion(self, time: int) -> list[Event]:
+    def _decide_promotion(self, correction: Correction) -> list[Event]:
         if self._gate.passed:
-            return self._change("promoted", self._gate_text(), time)
-        return self._report(time)
+            return self._change("promoted", self._gate_text(), correction.created_at)
+        return self._report(correction)
 
-    def _decide_serving(self, time: int) -> list[Event]:
+    def _decide_serving(self, correction: Correction) -> list[Event]:
+        time = correction.created_at
         if self._gate.passed:
             return self._change("rolled_back", self._gate_text(), time)
         if self._comparison.due:
@@ -136,12 +160,12 @@ class Learner:
                 self._comparison.postpone()
                 return [step]
             return self._change("refreshed", self._comparison.text, time)
-        return self._report(time)
+        return self._report(correction)
 
-    def _report(self, time: int) -> list[Event]:
-        if self._gate.corrections % self.settings.gate_step_corrections:
+    def _report(self, correction: Correction) -> list[Event]:
+        if correction.source == "label" or self._gate.corrections % self.settings.gate_step_corrections:
             return []
-        return [self._step("continue", self._gate_text(), time)]
+        return [self._step("continue", self._gate_text(), correction.created_at)]
 
     def _gate_text(self) -> str:
         gate = self._gate

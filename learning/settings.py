@@ -36,7 +36,8 @@ class LearnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Bets of the gate, as shares of the largest bet that cannot lose everything at once."""
 
     inclusion_probability_min: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.02
-    """Least inclusion probability that triage gives to a reviewable event; the roles put the audit rate here."""
+    """Chance with which the audit sample draws an event about which challenger and champion disagree; the roles put
+    what triage draws with here."""
 
     restart_corrections: Annotated[int, Meta(ge=1, le=100_000)] = 100
     """Corrections between two fresh starts of the gate's evidence, so that it notices a change."""

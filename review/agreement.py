@@ -168,4 +168,7 @@ def correction_of(
         learn=evidence.learn,
         learned_prediction=evidence.learned_prediction,
         learned_version=evidence.learned_version,
+        challenger_prediction=task.challenger_prediction,
+        challenger_version=task.challenger_version,
+        audit_probability=task.audit_probability,
     )

@@ -31,6 +31,8 @@ class Decisions:
 
     ``codes`` index DECISIONS; ``inclusion_probability`` is the chance, fixed before anyone looked, that the event
     reaches a person (0 only without consent); ``audit`` marks accepted events drawn at random for review.
+    ``audit_probability`` is the chance with which the audit sample drew an event, whatever else brings it to a person,
+    and 0 where it did not.
     """
 
     codes: npt.NDArray[np.int8]
@@ -39,6 +41,7 @@ class Decisions:
     error_probability: Floats | None
     scores: Floats
     audit: Flags
+    audit_probability: Floats
     reasons: list[Reasons]
 
     @property
@@ -48,5 +51,14 @@ class Decisions:
         return found
 
     def lanes(self, places: npt.NDArray[np.int64]) -> list[Lane]:
-        """The lanes of the tasks of events that a person sees."""
-        return [LANE_OF_CODE[code] for code in self.codes[places].tolist()]
+        """The lanes of the tasks of events that a person sees.
+
+        What the audit sample drew waits in a lane that does not expire, though it is wanted for review as well: an
+        estimate from draws of which some are never answered is biased.
+        """
+        drawn = (self.audit_probability[places] > 0.0).tolist()
+        codes = self.codes[places].tolist()
+        return [
+            "audit" if code == REVIEW and is_drawn else LANE_OF_CODE[code]
+            for code, is_drawn in zip(codes, drawn, strict=True)
+        ]

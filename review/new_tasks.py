@@ -24,10 +24,15 @@ _evidence: Final = WireRows(Evidence)
 
 
 class LearnedAnswers(NamedTuple):
-    """The answers of the learned model in charge, one an event, and its version; None where none is in charge."""
+    """The answers of the learned model in charge, one an event, and its version; None where none is in charge.
+
+    Those of the challenger likewise, None where there is none; while a learned model is in charge it is production.
+    """
 
     version: str
     answers: Sequence[str] | None
+    challenger_version: str = ""
+    challenger_answers: Sequence[str] | None = None
 
 
 class NewTasks(NamedTuple):
@@ -67,11 +72,19 @@ def new_tasks(
         "priority": list(map(priority_of, lanes, scores)),
         "reasons": taken(decisions.reasons),
         "choices": _choices(events, places, tuple(choices), learned.answers),
+        "audit_probability": decisions.audit_probability[seen].tolist(),
         "inclusion_probability": decisions.inclusion_probability[seen].tolist(),
         "uncertainty": decisions.uncertainty[seen].tolist(),
         "evidence": list(_evidence_rows(events, seen, places, learned)),
     }
-    constant = {"model": events.model, "created_at": created_at, "changed_at": created_at}
+    if learned.challenger_answers is not None:
+        columns["challenger_prediction"] = taken(learned.challenger_answers)
+    constant = {
+        "model": events.model,
+        "created_at": created_at,
+        "changed_at": created_at,
+        "challenger_version": learned.challenger_version,
+    }
     return NewTasks(places, ids, list(_tasks.make(len(places), constant=constant, columns=columns)))
 
 

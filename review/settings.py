@@ -28,9 +28,8 @@ class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     mix_catch_weight: Annotated[float, Meta(ge=0, le=1)] = 0.5
     """Under ``mix``, the weight of the error probability; the rest is the learned model's uncertainty."""
     disagreement_audit_factor: Annotated[float, Meta(ge=1, le=10)] = 3.0
-    """Audit rate, as a multiple, where challenger and champion disagree; never above the budget."""
-    agreement_audit_factor: Annotated[float, Meta(gt=0, le=1)] = 0.3
-    """Audit rate, as a multiple, where the two agree."""
+    """Audit rate, as a multiple, where challenger and champion disagree; never above the budget. It decides how soon
+    the gate knows which of the two is better."""
     escalate_risk_min: Annotated[float, Meta(ge=0, le=2)] = 0.9
     """Events whose ``risk`` is at least this are escalated; a number above 1 switches that off."""
     rules: Annotated[tuple[Rule, ...], Meta(max_length=RULES_MAX)] = ()
@@ -57,9 +56,9 @@ class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Changes which events the audit sample draws."""
 
     @property
-    def inclusion_probability_min(self) -> float:
-        """The least inclusion probability of any reviewable event."""
-        return self.audit_rate * self.agreement_audit_factor
+    def disagreement_audit_rate(self) -> float:
+        """The audit rate where challenger and champion disagree."""
+        return min(self.budget, self.audit_rate * self.disagreement_audit_factor)
 
     def __post_init__(self) -> None:
         if self.audit_rate > self.budget:

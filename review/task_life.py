@@ -109,6 +109,9 @@ def new_task_for(
     choices: Sequence[str] = (),
     learned_prediction: str = "",
     learned_version: str = "",
+    audit_probability: float = 0.0,
+    challenger_prediction: str = "",
+    challenger_version: str = "",
 ) -> Task:
     """The task about one prediction; ``created_at`` in epoch milliseconds, ``score`` in [0, 1] orders its lane.
 
@@ -125,6 +128,9 @@ def new_task_for(
         reasons=reasons,
         choices=choices_of(label_text(prediction.prediction), prediction.probabilities, choices, learned_prediction),
         inclusion_probability=inclusion_probability,
+        audit_probability=audit_probability,
+        challenger_prediction=challenger_prediction,
+        challenger_version=challenger_version,
         uncertainty=uncertainty,
         evidence=evidence_of(prediction, learned_prediction, learned_version),
         changed_at=created_at,

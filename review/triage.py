@@ -165,6 +165,7 @@ class Triage:
             error_probability=error_probability,
             scores=batch.scores,
             audit=audit,
+            audit_probability=np.where(batch.drawn, batch.audit_rate, 0.0),
             reasons=self._reasons.write(batch, outcome),
         )
 

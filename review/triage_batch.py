@@ -28,8 +28,9 @@ class TriageBatch:
 
     Of the reviewable events, those that ``escalate`` always reach a person, those ``asked`` for by a rule do while the
     budget lasts, those ``decided`` before only by the audit sample, and the others, which are ``is_open``, also by
-    their score. ``audit_drawn`` is the audit sample before reviews are taken out of it; ``sure`` are those that reach a
-    person by whatever way, ``certain`` those that count whatever the threshold is: sure or asked.
+    their score. ``drawn`` is the audit sample, ``audit_drawn`` the same without escalations, before reviews are taken
+    out of it; ``sure`` are those that reach a person by whatever way, ``certain`` those that count whatever the
+    threshold is: sure or asked.
 
     ``stakes`` are what to compare with the threshold: the score where the event is open, infinite where it is certain
     or does not count at all. ``audit_stakes`` are the scores of open events that a review takes out of the sample.
@@ -47,6 +48,7 @@ class TriageBatch:
     escalate: Flags
     risky: Flags
     matches: npt.NDArray[np.uint64]
+    drawn: Flags
     audit_drawn: Flags
     sure: Flags
     certain: Flags
@@ -77,7 +79,8 @@ class TriageBatch:
         settled = none if decided is None else decided & rest
         asked = rest & ~settled & (matches != 0) if rules.rules else none
         is_open = rest & ~(asked | settled)
-        audit_drawn = (draws < audit_rate) & rest
+        drawn = (draws < audit_rate) & reviewable
+        audit_drawn = drawn & rest
         sure = escalate | audit_drawn
         certain = sure | asked
         contested = (audit_drawn & is_open & (audit_rate < 1.0)).nonzero()[0]
@@ -90,7 +93,7 @@ class TriageBatch:
             uncertainty=uncertainty,
             draws=draws,
             audit_rate=audit_rate,
-            audit_rate_min=settings.audit_rate if disagreement is None else settings.inclusion_probability_min,
+            audit_rate_min=settings.audit_rate,
             reviewable=reviewable,
             is_open=is_open,
             decided=settled,
@@ -98,6 +101,7 @@ class TriageBatch:
             escalate=escalate,
             risky=risky,
             matches=matches,
+            drawn=drawn,
             audit_drawn=audit_drawn,
             sure=sure,
             certain=certain,
@@ -145,5 +149,4 @@ def audit_rates(settings: TriageSettings, disagreement: Flags | None, size: int)
     """The audit rate of each event: raised where challenger and champion disagree, at most the budget."""
     if disagreement is None:
         return np.full(size, settings.audit_rate)
-    raised = min(settings.budget, settings.audit_rate * settings.disagreement_audit_factor)
-    return np.where(disagreement, raised, settings.audit_rate * settings.agreement_audit_factor)
+    return np.where(disagreement, settings.disagreement_audit_rate, settings.audit_rate)

@@ -17,6 +17,10 @@ class Correction(Wire, frozen=True, kw_only=True):
 
     ``inclusion_probability`` is the chance with which the answer was asked for; a late label has 1. ``reliability`` is
     the probability that the settled answer is right, given who gave it. ``learn`` is the producer's consent.
+
+    ``audit_probability`` is the chance with which the audit sample drew the event, 0 where it did not. The gate looks
+    at those draws alone, and at what was answered when the prediction came: ``learned_prediction`` by the learned model
+    in charge, ``challenger_prediction`` by the one that wants to be.
     """
 
     correction_id: Id
@@ -39,6 +43,9 @@ class Correction(Wire, frozen=True, kw_only=True):
     learn: bool = True
     learned_prediction: Name = ""
     learned_version: Name = ""
+    challenger_prediction: Name = ""
+    challenger_version: Name = ""
+    audit_probability: Probability = 0.0
 
 
 def id_of_label(model: str, event_id: str) -> str:

@@ -34,6 +34,8 @@ class Task(Wire, frozen=True, kw_only=True):
 
     ``choices`` are the answers offered. ``priority`` orders the queue, higher first. A task is ``open`` until opinions
     settle it or its time runs out; audit tasks do not expire. Leases are the queue's own business and do not travel.
+    ``audit_probability`` is the chance with which the audit sample drew the event, 0 where it did not.
+    ``challenger_prediction`` is what the model that wants to be in charge answered when the prediction came.
     """
 
     task_id: Id
@@ -53,3 +55,6 @@ class Task(Wire, frozen=True, kw_only=True):
     answer: Name = ""
     changed_at: EpochMs = 0
     correction_id: Name = ""
+    audit_probability: Probability = 0.0
+    challenger_prediction: Name = ""
+    challenger_version: Name = ""

@@ -158,7 +158,7 @@ def _reference(value: Reference) -> Row:
 
 
 def _task(value: Task) -> Row:
-    row = _plain(value, ("created_at", "due_at", "changed_at"), without=("evidence",))
+    row = _plain(value, ("created_at", "due_at", "changed_at"), without=("evidence",)) | _challenger(value)
     seen = value.evidence
     if seen is None:  # a task about an alert, which nobody drew
         return row | {"inclusion_probability": None, "uncertainty": None}
@@ -180,7 +180,8 @@ def _task(value: Task) -> Row:
 def _correction(value: Correction) -> Row:
     row = _plain(value, ("time", "created_at"))
     learned = _learned(value.learned_prediction, value.learned_version)
-    return row | {**_features(value.features), "probabilities": value.probabilities or {}, **learned}
+    features = _features(value.features)
+    return row | {**features, "probabilities": value.probabilities or {}, **learned, **_challenger(value)}
 
 
 def _manifest(value: Manifest) -> Row:
@@ -203,6 +204,12 @@ def _features(features: Mapping[str, Scalar]) -> Row:
 def _learned(prediction: str, version: str) -> Row:
     """Where no learned model was in charge there is no answer of one: NULL, which equals no label."""
     return {"learned_prediction": prediction or None, "learned_version": version or None}
+
+
+def _challenger(value: Task | Correction) -> Row:
+    """The same of the one that wanted to be in charge."""
+    version = value.challenger_version or None
+    return {"challenger_prediction": version and value.challenger_prediction, "challenger_version": version}
 
 
 COLUMNS_OF: Final = cast(

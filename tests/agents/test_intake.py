@@ -139,7 +139,10 @@ def test_tasks_are_of_seen_events_and_in_their_verdicts() -> None:
         assert verdict.task_id == task.task_id
         assert task.inclusion_probability == verdict.inclusion_probability
         assert task.evidence.features == values[verdict.event_id]["features"]
-        assert task.lane == ("audit" if verdict.decision == "accept" else verdict.decision)
+        drawn = task.audit_probability > 0.0
+        assert task.audit_probability in (0.0, TRIAGE.audit_rate)
+        assert drawn or not verdict.audit
+        assert task.lane == ("audit" if drawn else verdict.decision)
     seen = {verdict.event_id for verdict in verdicts.values() if verdict.task_id}
     assert seen == {task.evidence.event_id for task in tasks if task.evidence}
     assert seen == {v.event_id for v in verdicts.values() if v.decision != "accept" or v.audit}

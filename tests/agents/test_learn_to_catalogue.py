@@ -54,6 +54,9 @@ def corrections(count: int, *, begin: int = 0) -> list[bytes]:
                 prediction="yes" if x > 0 else "no",
                 confidence=0.8,
                 inclusion_probability=1.0,
+                audit_probability=1.0,
+                challenger_prediction="no" if x > 0 else "yes",
+                challenger_version="m-1",
             )
         )
         for number, x in enumerate(draws, begin)

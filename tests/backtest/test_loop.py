@@ -84,9 +84,13 @@ def test_labels_that_nobody_was_asked_for_change_nothing_but_what_is_true(
 def test_corrections_carry_the_chance_with_which_their_event_was_drawn(
     source: Replayable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Reviews have 1, audits the audit rate, and labels are the true ones."""
+    """Audits have the audit rate, three times that where challenger and production disagreed, and labels are true."""
     heard = [correction for _, correction in corrections_of(source, BacktestSettings(), monkeypatch)]
-    assert {round(c.inclusion_probability, 6) for c in heard if c.audit} == {0.02}
+    drawn = [c for c in heard if c.audit]
+    assert {round(c.audit_probability, 6) for c in drawn} == {0.02, 0.06}
+    assert all(c.inclusion_probability in (c.audit_probability, 1.0) or c.inclusion_probability > 0.02 for c in drawn)
+    raised = [c for c in drawn if round(c.audit_probability, 6) == 0.06]
+    assert all(c.challenger_version and c.challenger_prediction != c.prediction for c in raised)
     assert {c.source for c in heard} == {"review"}
     truths = source.truths
     assert all(c.label == truths[number_of(source, c.event_id)] for c in heard)

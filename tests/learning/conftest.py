@@ -26,12 +26,21 @@ def correction_of(number: int, x: float, label: str, prediction: str, chance: fl
         prediction=prediction,
         confidence=0.8,
         inclusion_probability=chance,
+        audit_probability=chance,
+        learned_prediction="no" if x > 0 else "yes",
+        learned_version="m-1",
+        challenger_prediction="no" if x > 0 else "yes",
+        challenger_version="m-1",
     )
 
 
 @pytest.fixture
 def corrections() -> MakeCorrections:
-    """``corrections(count, seed, flip_at)``: production says yes where x > 0, which is wrong from ``flip_at`` on."""
+    """``corrections(count, seed, flip_at)``: production says yes where x > 0, which is wrong from ``flip_at`` on.
+
+    What was logged when the prediction came is a learned model that says the opposite, as the one in charge and as the
+    challenger.
+    """
 
     def make(count: int, seed: int = 0, flip_at: int = 0, flip_back_at: int = 10**9) -> list[Correction]:
         draws = np.random.default_rng(seed).normal(size=count)

@@ -67,6 +67,9 @@ def one_by_one(events: list[Prediction], decisions: Decisions, learned: LearnedA
             choices=KNOWN,
             learned_prediction="" if learned.answers is None else learned.answers[place],
             learned_version=learned.version,
+            audit_probability=float(decisions.audit_probability[place]),
+            challenger_prediction="" if learned.challenger_answers is None else learned.challenger_answers[place],
+            challenger_version=learned.challenger_version,
         )
         for place, lane in zip(places.tolist(), decisions.lanes(places), strict=True)
     }
@@ -81,7 +84,8 @@ def test_a_batch_has_the_tasks_of_its_events(events: list[Prediction], version: 
         return
     columns = PredictionColumns.of(events)
     decisions = Triage(TriageSettings(budget=0.5, audit_rate=0.2), model="churn").decide(columns)
-    learned = LearnedAnswers(version, ["maybe"] * len(events) if version else None)
+    answers = ["maybe"] * len(events)
+    learned = LearnedAnswers(version, answers) if version else LearnedAnswers("", None, "v2", answers)
     made = new_tasks(columns, decisions, created_at=7, settings=SETTINGS, choices=KNOWN, learned=learned)
     expected = one_by_one(events, decisions, learned)
     assert made.places == list(expected)

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from triage_past import past_of
 
+from review.accuracy import AccuracyEstimate
 from review.budget import ONE_REVIEW
 from review.decisions import ACCEPT, ESCALATE, REVIEW, Decisions
 from review.rules import Rule
-from review.settings import TriageSettings
+from review.settings import AccuracySettings, TriageSettings
 from review.triage import Triage
 from schemas.prediction import Consent, Prediction
 from schemas.prediction_columns import PredictionColumns
@@ -91,8 +92,12 @@ def test_every_reviewable_event_has_a_known_positive_chance(
     found = decide(
         Triage(chosen, model="m"), stream(prediction, confidences), disagreement=differs if is_split else None
     )
-    floor = chosen.inclusion_probability_min if is_split else audit_rate
-    assert np.all(found.inclusion_probability >= floor * (1 - 1e-12))
+    assert np.all(found.inclusion_probability >= audit_rate * (1 - 1e-12))
+    drawn = found.audit_probability > 0.0
+    rates = np.where(differs & is_split, chosen.disagreement_audit_rate, audit_rate)
+    assert np.all(found.audit_probability[drawn] == rates[drawn])
+    assert np.all(found.seen[drawn])
+    assert np.all(found.audit <= drawn)
     assert np.all(found.inclusion_probability <= 1.0)
     assert np.all(found.seen[found.inclusion_probability == 1.0])
 
@@ -220,11 +225,11 @@ def test_without_consent_nobody_looks(prediction: Any) -> None:
 
 
 def test_audit_follows_disagreement_but_never_passes_the_budget(prediction: Any) -> None:
-    """Three times the audit rate where the models disagree, 0.3 times elsewhere, at most the budget."""
+    """Three times the audit rate where the models disagree, the audit rate elsewhere, at most the budget."""
     events = stream(prediction, np.full(4, 0.99))
     differs = np.array([True, False, True, False])
     found = decide(Triage(TriageSettings(), model="m"), events, disagreement=differs)
-    assert found.inclusion_probability.tolist() == pytest.approx([0.06, 0.006, 0.06, 0.006])
+    assert found.inclusion_probability.tolist() == pytest.approx([0.06, 0.02, 0.06, 0.02])
     capped = decide(Triage(TriageSettings(budget=0.03), model="m"), events, disagreement=differs)
     assert capped.inclusion_probability[0] == pytest.approx(0.03)
 
@@ -278,3 +283,28 @@ def test_the_policy_version_names_the_settings() -> None:
     assert (
         Triage(TriageSettings(salt=1), model="m").policy_version != Triage(TriageSettings(), model="m").policy_version
     )
+
+
+def test_live_accuracy_is_unbiased_where_disagreements_are_drawn_more(prediction: Any) -> None:
+    """Production is wrong more often where the models disagree; over many salts the estimate is right on average."""
+    rng = np.random.default_rng(8)
+    size, salts = 2_000, 40
+    differs = rng.random(size) < 0.25
+    right = np.where(differs, rng.random(size) < 0.4, rng.random(size) < 0.9)
+    events = stream(prediction, rng.uniform(0.5, 1.0, size))
+    errors, covered = [], 0
+    for salt in range(salts):
+        chosen = TriageSettings(audit_rate=0.05, budget=0.3, salt=salt)
+        found = decide(Triage(chosen, model="m"), events, disagreement=differs)
+        estimate = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=chosen.audit_rate)
+        chances, seen = found.inclusion_probability.tolist(), found.seen.tolist()
+        for place in range(size):
+            estimate.update(0.75, chances[place], reviewed=seen[place])
+            if seen[place]:
+                estimate.answer(0.75, chances[place], correct=bool(right[place]))
+        interval = estimate.interval()
+        assert interval is not None
+        errors.append(interval[0] - right.mean())
+        covered += interval[1] <= right.mean() <= interval[2]
+    assert abs(np.mean(errors)) < 3 * np.std(errors) / salts**0.5
+    assert covered >= 0.9 * salts

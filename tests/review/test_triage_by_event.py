@@ -114,11 +114,7 @@ class ByEvent:
 
     def rate_of(self, asked: Asked) -> float:
         rate = self.chosen.audit_rate
-        if asked.differs is None:
-            return rate
-        if asked.differs:
-            return min(self.chosen.budget, rate * self.chosen.disagreement_audit_factor)
-        return rate * self.chosen.agreement_audit_factor
+        return min(self.chosen.budget, rate * self.chosen.disagreement_audit_factor) if asked.differs else rate
 
     def remember(self, score: float) -> None:
         self.run_open += 1

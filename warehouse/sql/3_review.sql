@@ -33,6 +33,9 @@ CREATE TABLE IF NOT EXISTS $database.tasks
     answer LowCardinality(String),
     changed_at Nullable(DateTime64(3, 'UTC')),
     correction_id String,
+    challenger_prediction LowCardinality(Nullable(String)),
+    challenger_version LowCardinality(Nullable(String)),
+    audit_probability Float64,
     $identity,
     INDEX by_task task_id TYPE bloom_filter(0.01) GRANULARITY 4
 )
@@ -79,6 +82,9 @@ CREATE TABLE IF NOT EXISTS $database.corrections
     learn Bool,
     learned_prediction LowCardinality(Nullable(String)),
     learned_version LowCardinality(Nullable(String)),
+    challenger_prediction LowCardinality(Nullable(String)),
+    challenger_version LowCardinality(Nullable(String)),
+    audit_probability Float64,
     $identity,
     INDEX by_event event_id TYPE bloom_filter(0.01) GRANULARITY 4
 )
