@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from agents.metrics import CORRECTIONS_LEARNED
+from agents.metrics import CORRECTIONS_LEARNED, CORRECTIONS_LEFT_OUT
 from agents.snapshots import Flushing, Publisher
 from learning.learner import Change, Learner
 from learning.settings import LearnSettings
@@ -64,6 +64,9 @@ class Learners:
 
     def publish_due(self, outbox: Flushing) -> None:
         """Publish the refreshes and candidates whose time has come."""
+        for model, learner in self._learners.items():
+            for reason, count in learner.left_out.items():
+                CORRECTIONS_LEFT_OUT.labels(model, reason).set(count)
         for model, change in list(self._pending.items()):
             if self._is_due(manifest_key(model, STACK)):
                 self._publish(model, change, outbox)

@@ -26,8 +26,8 @@ def seen_as_written(_logger: object, _method: str, event: structlog.typing.Event
     }
 
 
-def set_up_logs(role: str, *, level: int = logging.INFO) -> None:
-    """Send everything, of the standard library's logging too, to stderr."""
+def set_up_logs(role: str, *, level: int = logging.INFO) -> logging.Handler:
+    """Send everything, of the standard library's logging too, to stderr by the one handler that is returned."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -63,3 +63,4 @@ def set_up_logs(role: str, *, level: int = logging.INFO) -> None:
     for name in TOLD_BY_US:
         logging.getLogger(name).setLevel(logging.ERROR)
     structlog.contextvars.bind_contextvars(roles=role)
+    return handler

@@ -74,6 +74,12 @@ FEATURES_UNWATCHED = Gauge(
     multiprocess_mode="livemax",
 )
 CORRECTIONS_LEARNED = Counter("watchloop_corrections_learned_total", "Corrections learned from.", ["model"])
+CORRECTIONS_LEFT_OUT = Gauge(
+    "watchloop_corrections_left_out",
+    "Corrections that taught nothing, since the log was read from its beginning.",
+    ["model", "reason"],
+    multiprocess_mode="livesum",
+)
 MANIFESTS_REFUSED = Counter(
     "watchloop_manifests_refused_total",
     "Manifests and tombstones of models that changed nothing: forged, older, of another log, or not to be read.",

@@ -17,7 +17,13 @@ from streams.predictions.checks import MESSAGE_EVENTS_MAX_DEFAULT
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
 
-__all__ = ["ModelSettings", "Settings", "WorkerSettings"]
+__all__ = ["DERIVED", "ModelSettings", "Settings", "WorkerSettings"]
+
+DERIVED: Final = {
+    "learning.inclusion_probability_min": "triage.audit_rate and triage.disagreement_audit_factor of the model",
+    "drift.error_audit_floor": "triage.audit_rate of the model",
+}
+"""What is no setting, since it follows from others: the path, and what it follows from."""
 
 
 LAG_SECONDS_WARNING_DEFAULT: Final = 120.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import pathlib
 import sys
 from collections.abc import Collection, Sequence
@@ -37,19 +38,21 @@ START_SECONDS_MAX = 60.0
 class Worker(faust.Worker):
     """A faust worker whose logs are ours, and which draws nothing."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, log_handler: logging.Handler, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.spinner = None
+        self._log_handler = log_handler
 
-    def on_setup_root_logger(self, logger: object, level: int) -> None:  # noqa: ARG002  # faust's signature
+    def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:  # noqa: ARG002  # faust's signature
         """Put our handler back after faust has set up its own."""
-        set_up_logs(self.app.conf.id)
+        logger.handlers[:] = [self._log_handler]
+        logger.setLevel(logging.INFO)
 
 
 def run_worker(settings: Settings, roles: Collection[Role], *, slot: str) -> int:
     """Run until SIGTERM or Ctrl-C; returns the exit code. Raises StreamsError or WarehouseError while starting."""
     chosen = tuple(role for role in ROLES if role in roles)
-    set_up_logs("+".join(chosen))
+    handler = set_up_logs("+".join(chosen))
     _wait_for_servers(settings, chosen)
     app = create_app(settings.kafka, roles=chosen, data=pathlib.Path(settings.worker.data) / "faust")
     plan = Plan(settings, app, slot)
@@ -59,7 +62,7 @@ def run_worker(settings: Settings, roles: Collection[Role], *, slot: str) -> int
         ADD[role](own)
     if settings.worker.metrics_port and "desk" not in chosen:
         serve_metrics(settings.worker)
-    worker = Worker(app, *plan.loops, loglevel="WARN", quiet=True, redirect_stdouts=False)
+    worker = Worker(app, *plan.loops, log_handler=handler, loglevel="WARN", quiet=True, redirect_stdouts=False)
     settle_memory()
     log.info("worker starts", roles=chosen, slot=slot)
     try:

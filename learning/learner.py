@@ -80,6 +80,15 @@ class Learner:
         """What learns; the challenger while production serves."""
         return self._stack
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Corrections that taught nothing, by reason."""
+        return {
+            "repeated": self.repeats_ignored,
+            "without consent": self.without_consent,
+            "label too many": self._stack.labels_refused,
+        }
+
     def candidate(self) -> ServingModel:
         """A frozen copy of what has been learned, not in charge: for triage, which may ask where it expects errors."""
         version = f"{self.model}-{self._changes + 1}"

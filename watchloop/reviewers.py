@@ -36,7 +36,6 @@ class SimulatedReviewers:
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="simulated reviewers", daemon=True)
         self.answered = 0
-        self.trouble = ""
 
     def start(self) -> None:
         """Begin to work."""
@@ -59,8 +58,7 @@ class SimulatedReviewers:
             try:
                 async with ConsoleClient(self._url, name, password) as console:
                     await self._work(console)
-            except (ConsoleRefused, httpx.HTTPError) as error:
-                self.trouble = str(error)
+            except (ConsoleRefused, httpx.HTTPError):
                 await asyncio.sleep(TROUBLE_SECONDS)
 
     async def _work(self, console: ConsoleClient) -> None:

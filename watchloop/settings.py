@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect as types
 
-from agents.settings import ModelSettings, Settings
+from agents.settings import DERIVED, ModelSettings, Settings
 from watchloop.errors import WrongSetting
 
 __all__ = ["FILE_DEFAULT", "inline_table", "load_settings"]
@@ -38,6 +38,12 @@ def load_settings(path: pathlib.Path | None = None, environment: Mapping[str, st
         path = pathlib.Path(environment["WATCHLOOP_CONFIG"])
     tree, source = _read(path)
     places = _merge_environment(tree, environment)
+    for name, origin in DERIVED.items():
+        section, key = name.split(".")
+        if isinstance(tree.get(section), dict) and key in tree[section]:
+            raise WrongSetting(
+                _explain(f"it is not to be set; it follows from {origin} - at `$.{name}`", source, places)
+            )
     odd = next(_not_finite(tree), None)
     if odd is not None:
         raise WrongSetting(_explain(f"a finite number is expected - at `$.{odd}`", source, places))

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect as types
 
-from agents.settings import Settings
+from agents.settings import DERIVED, Settings
 from watchloop.screen import print_error
 
 __all__ = ["PAGE", "main", "settings_page"]
@@ -66,6 +66,8 @@ def sections(path: str, instance: msgspec.Struct, *, depth: int) -> Iterator[str
         value = getattr(instance, field.name)
         if isinstance(value, msgspec.Struct):
             inner.append((f"{path}.{field.name}", value, lines[field.name]))
+            continue
+        if f"{path}.{field.name}" in DERIVED:
             continue
         rows.append(row(field, value, lines[field.name]))
     heading = f"{'#' * depth} `[{path}]`\n\n{introduction(kind)}\n"

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from msgspec import inspect as types
 
-from agents.settings import Settings
+from agents.settings import DERIVED, Settings
 from watchloop.errors import WrongSetting
 from watchloop.settings import load_settings
 
@@ -175,6 +175,14 @@ def test_a_label_may_be_called_nan(tmp_path: pathlib.Path) -> None:
     """Only numbers have to be finite; texts may be any."""
     (tmp_path / "watchloop.toml").write_text('[models.m]\nlabels = ["nan", "inf"]\n')
     assert load_settings(tmp_path / "watchloop.toml", {}).models["m"].labels == ("nan", "inf")
+
+
+@pytest.mark.parametrize("name", sorted(DERIVED))
+def test_what_follows_from_other_settings_is_none(tmp_path: pathlib.Path, name: str) -> None:
+    """A number that would be overwritten is refused, with what decides it."""
+    said = refusal(tmp_path, toml_of(tuple(name.split(".")), 0.5))
+    assert name in said
+    assert "triage.audit_rate" in said
 
 
 def test_numbers_of_the_defaults_are_finite() -> None:
