@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from learning.gate import Gate
+from learning.evidence import Evidence
 from learning.production import Production, production_of
-from learning.recall import Recall
+from learning.recall import Newest, Recall
 from learning.refresh import Comparison
 from learning.serving import ServingModel
 from learning.settings import LearnSettings
@@ -65,12 +65,14 @@ class Learner:
         self.repeats_ignored = 0
         self.without_consent = 0
         self._stack = Stack(settings)
-        self._gate = Gate(settings)
+        self._gate = Evidence(settings)
         self._gates = 1
         self._comparison = Comparison(settings)
         self._correction_ids = Recall(settings.corrections_remembered_max)
         self._event_ids = Recall(settings.corrections_remembered_max)
-        self._judged_ids = Recall(settings.corrections_remembered_max)
+        self._answered_ids = Recall(settings.corrections_remembered_max)
+        self._labelled_ids = Recall(settings.corrections_remembered_max)
+        self._compared = Newest[tuple[int, bool, bool]](settings.corrections_remembered_max)
         self._changes = 0
         self._steps = 0
         self._lineage: tuple[str, ...] = ()
@@ -103,44 +105,50 @@ class Learner:
             self.without_consent += 1
             return []
         # All are asked, so that all remember; the first settled answer to an event holds.
-        fresh = [self._correction_ids.is_new(correction.correction_id), self._event_ids.is_new(correction.event_id)]
-        if correction.source != "label" and self._judged_ids.is_new(correction.event_id) and fresh[0]:
-            self._judge(correction)
-        elif not all(fresh):
+        is_repeat = not self._correction_ids.is_new(correction.correction_id)
+        is_first = self._event_ids.is_new(correction.event_id)
+        judged = self._labelled_ids if correction.source == "label" else self._answered_ids
+        is_judged = not judged.is_new(correction.event_id)
+        if is_repeat or (is_judged and not is_first):
             self.repeats_ignored += 1
             return []
-        if all(fresh):
-            self._study(correction)
-        if self.serving is None:
-            return self._decide_promotion(correction)
-        return self._decide_serving(correction)
+        if is_first:
+            self._compared.keep(correction.event_id, (self._gates, *self._study(correction)))
+        if correction.source == "label":
+            self._judge_label(correction)
+        else:
+            self._judge_answer(correction)
+        return self._decide_promotion(correction) if self.serving is None else self._decide_serving(correction)
 
-    def _judge(self, correction: Correction) -> None:
-        """Let the gate compare the answers that were logged when the prediction came; of draws of the audit alone.
-
-        A late label is nobody's draw: beside reviews it would count events that nobody drew. Where an event has both,
-        its draw is judged all the same, whichever came first.
-        """
+    def _judge_answer(self, correction: Correction) -> None:
+        """Let the gate compare the answers that were logged when the prediction came; of draws of the audit alone."""
         production_right = correction.prediction == correction.label
         learned_right = production_right
         if self.serving is not None and correction.learned_version:
             learned_right = correction.learned_prediction == correction.label
         elif self.serving is None and correction.challenger_version:
             learned_right = correction.challenger_prediction == correction.label
-        challenger, champion = production_right, learned_right
-        if self.serving is None:
-            challenger, champion = learned_right, production_right
-        self._gate.update(challenger, champion, correction.audit_probability)
+        pair = (learned_right, production_right) if self.serving is None else (production_right, learned_right)
+        self._gate.draws.update(*pair, correction.audit_probability)
 
-    def _study(self, correction: Correction) -> None:
-        """Let the stack answer, then learn; what serves is compared with it."""
+    def _judge_label(self, correction: Correction) -> None:
+        """The same of a label, by what was answered before the event taught anything: a review may have come first."""
+        gate, challenger_right, champion_right = self._compared.of(correction.event_id) or (0, False, False)
+        if gate == self._gates:
+            self._gate.labels.update(challenger_right, champion_right, 1.0)
+
+    def _study(self, correction: Correction) -> tuple[bool, bool]:
+        """Let the stack answer, then learn; says whether challenger and champion were right before."""
         production = production_of(correction)
         served = self._answer_served(correction.features, production)
-        learned = self._learned(correction, production)
+        learned_right = self._learned(correction, production) == correction.label
         self.corrections += 1
-        if self.serving is not None:
-            right = correction.label
-            self._comparison.update(learned == right, served == right, correction.inclusion_probability)
+        production_right = correction.prediction == correction.label
+        if self.serving is None:
+            return learned_right, production_right
+        served_right = served == correction.label
+        self._comparison.update(learned_right, served_right, correction.inclusion_probability)
+        return production_right, served_right
 
     def _answer_served(self, features: dict[str, Scalar], production: Production) -> str:
         if self.serving is None:
@@ -172,7 +180,7 @@ class Learner:
         return self._report(correction)
 
     def _report(self, correction: Correction) -> list[Event]:
-        if correction.source == "label" or self._gate.corrections % self.settings.gate_step_corrections:
+        if self._gate.corrections == 0 or self._gate.corrections % self.settings.gate_step_corrections:
             return []
         return [self._step("continue", self._gate_text(), correction.created_at)]
 
@@ -193,7 +201,7 @@ class Learner:
         else:
             self.serving = serving
         if decision != "refreshed":
-            self._gate = Gate(self.settings)
+            self._gate = Evidence(self.settings)
             self._gates += 1
         self._comparison = Comparison(self.settings)
         change = Change(decision, self.version, parent, self._lineage, self.corrections, reason, time, self.serving)
