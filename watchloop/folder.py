@@ -126,7 +126,7 @@ class DataFolder:
         return self.path / "keys"
 
     def secrets(self) -> Secrets:
-        """The secrets of this folder; what lacks in them, in a new folder or in one of before, is made."""
+        """The secrets of this folder; those that are missing are made."""
         file = self.path / "secrets.json"
         try:
             kept = msgspec.json.decode(read_private(file), type=Secrets)
@@ -149,7 +149,13 @@ class DataFolder:
         write_private(self.path / "secrets.json", msgspec.json.encode(kept))
 
     def endpoints(self) -> Endpoints | None:
-        """What runs in this folder now, None for nothing; a killed program leaves its file behind."""
+        """What runs in this folder now, None for nothing; a killed program leaves its file behind.
+
+        Raises NoAccess where the folder of a program is not its owner's alone. One that no program has been in, such
+        as a folder of tables that is called ``data``, is none of ours.
+        """
+        if os.path.lexists(self.path / "lock"):
+            self.check()
         if not self.is_owned():
             return None
         try:

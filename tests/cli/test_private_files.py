@@ -7,8 +7,10 @@ import pathlib
 import stat
 
 import pytest
+from typer.testing import CliRunner
 
 from watchloop import private_files
+from watchloop.cli import app
 from watchloop.errors import NoAccess
 from watchloop.folder import ClickHouseEndpoint, DataFolder, Endpoints
 
@@ -137,6 +139,35 @@ def test_somebody_elses(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(private_files.os, "geteuid", lambda: 12345)
     monkeypatch.setattr(private_files, "ROOT", 54321)
     assert f"user id {os.getuid()}" in refused(folder)
+
+
+COMMANDS = (
+    ("query", "SELECT 1"), ("topics", "list"), ("topics", "create"), ("warehouse", "install"), ("users", "list"),
+    ("users", "add", "ada", "--role", "admin"), ("alerts", "list"), ("models", "list"), ("check",),
+    ("replay", "table.csv", "--model", "m", "--prediction", "p"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
+def test_every_command_looks_at_the_folder(folder: DataFolder, arguments: tuple[str, ...]) -> None:
+    """Also while its program runs: what others could write or have put there is refused before anything is read."""
+    with folder.own():
+        folder.write_endpoints(ENDPOINTS)
+        (folder.path / "log").chmod(0o777)
+        answer = CliRunner().invoke(app, [*arguments, "--data", str(folder.path)])
+        assert (answer.exit_code, len(answer.stderr.splitlines())) == (2, 1), answer.output
+        assert str(folder.path / "log") in answer.stderr
+        (folder.path / "log").chmod(0o700)
+        (folder.path / "log" / "planted").symlink_to("/etc/passwd")
+        assert "is a link" in CliRunner().invoke(app, [*arguments, "--data", str(folder.path)]).stderr
+
+
+def test_a_folder_of_something_else(tmp_path: pathlib.Path) -> None:
+    """A folder of tables that is called ``data`` has no addresses and is left as it is."""
+    (tmp_path / "data").mkdir(0o755)
+    (tmp_path / "data" / "table.csv").write_text("x")
+    assert DataFolder(tmp_path / "data").endpoints() is None
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o755
 
 
 def test_endpoints_of_somebody_else(folder: DataFolder) -> None:
