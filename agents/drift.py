@@ -19,7 +19,7 @@ from drift.alert_life import TransitionRefusedError
 from drift.monitor import AlertChanged, ModelMonitor, NewReference, Outcome, WindowClosed
 from drift.settings import DriftSettings
 from review.settings import QueueSettings
-from review.task_life import alert_task, ended_alert_task
+from review.task_life import alert_task, ended_alert_task, task_id_of
 from schemas.alert import ACKNOWLEDGE, EXPECTED_CHANGE, Alert
 from schemas.block import Block
 from schemas.codec import MalformedError, decode
@@ -169,7 +169,8 @@ class Drift:
     def _tell_alert(self, alert: Alert, outbox: Sending) -> None:
         known, now_ms = self._alerts.get(alert.alert_id), int(self._clock() * 1000)
         raised_at = now_ms if known is None else known.raised_at
-        alert = msgspec.structs.replace(alert, raised_at=raised_at, told_at=now_ms)
+        task_id = task_id_of(alert.model, alert.alert_id)
+        alert = msgspec.structs.replace(alert, raised_at=raised_at, told_at=now_ms, task_id=task_id)
         self._alerts.keep(alert)
         outbox.send(ALERTS, alert.alert_id, alert)
         self._tell_task(known, alert, outbox)
@@ -243,12 +244,24 @@ class Drift:
             return
         note = f"{alert.note}; {news.note}" if alert.note and news.note else news.note
         if alert.state == "resolved":
-            changed = AlertChanged(alert_life.annotate(alert, report_id=news.report_id, note=note))
-        else:
-            changed = self.monitor(alert.model).annotate(news.alert_id, report_id=news.report_id, note=note)
-        self._tell([changed], outbox)
+            named = alert_life.annotate(alert, report_id=news.report_id, report_problem=news.problem, note=note)
+            self._tell([AlertChanged(named)], outbox)
+            return
+        monitor = self.monitor(alert.model)
+        self._tell(
+            [monitor.annotate(alert.alert_id, report_id=news.report_id, report_problem=news.problem, note=note)], outbox
+        )
 
 
 def lacks_report(alert: Alert) -> bool:
-    """Whether an open alert has neither a report nor a note that says why there is none."""
-    return alert.state != "resolved" and not alert.report_id and "no report: " not in alert.note
+    """Whether an open alert has neither a report nor a reason why there is none.
+
+    >>> said = "confirmed: there was no report: please make one"
+    >>> alert = Alert(
+    ...     alert_id="a", model="m", signal="confidence", detector="ADWIN", severity="warning", state="firing",
+    ...     revision=1, fired_at=0, fired_at_event=9, changed_at=0, note=said,
+    ... )
+    >>> lacks_report(alert), lacks_report(msgspec.structs.replace(alert, report_problem="it broke"))
+    (True, False)
+    """
+    return alert.state != "resolved" and not alert.report_id and not alert.report_problem

@@ -33,11 +33,15 @@ Make = Callable[[str, Iterable[str]], ReportRequest | None]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReportNews:
-    """What became of an alert's report: its id, empty where there is none, and a note, empty where it is whole."""
+    """What became of an alert's report: its id, or the problem because of which there is none.
+
+    ``note`` tells what a report goes without.
+    """
 
     alert_id: str
-    report_id: str
-    note: str
+    report_id: str = ""
+    problem: str = ""
+    note: str = ""
 
 
 class Reports(Protocol):
@@ -106,7 +110,7 @@ class ReportDesk:
             oldest = next(iter(wanted.alerts))
             del wanted.alerts[oldest]
             self._without.append(
-                ReportNews(oldest, "", f"no report: more than {ALERTS_SHARING_MAX} alerts waited for one")
+                ReportNews(oldest, problem=f"more than {ALERTS_SHARING_MAX} alerts waited for one report")
             )
 
     def _merge_oldest(self) -> None:
@@ -125,8 +129,8 @@ class ReportDesk:
             report_id = f"report-{next(iter(wanted.alerts)).removeprefix('alert-')}"
             request = wanted.make(report_id, wanted.alerts.values())
             if request is None:
-                note = "no report: no window has closed yet that could be compared with the reference"
-                self._without += [ReportNews(alert_id, "", note) for alert_id in wanted.alerts]
+                problem = "no window has closed yet that could be compared with the reference"
+                self._without += [ReportNews(alert_id, problem=problem) for alert_id in wanted.alerts]
                 continue
             self._making = (report_id, wanted)
             self._reporter.submit(request)
@@ -135,12 +139,12 @@ class ReportDesk:
         if self._making is None or self._making[0] != result.report_id:
             return []
         (_, wanted), self._making = self._making, None
-        error = result.error or self._store(result, wanted)
-        note = f"no report: {error}" if error else "; ".join(result.left_out)
-        if error:
-            log.warning("no report", report=result.report_id, model=wanted.model, why=error)
-        report_id = "" if error else result.report_id
-        return [ReportNews(alert_id, report_id, note[:NOTE_CHARS_MAX]) for alert_id in wanted.alerts]
+        problem = (result.error or self._store(result, wanted))[:NOTE_CHARS_MAX]
+        if problem:
+            log.warning("no report", report=result.report_id, model=wanted.model, why=problem)
+            return [ReportNews(alert_id, problem=problem) for alert_id in wanted.alerts]
+        note = "; ".join(result.left_out)[:NOTE_CHARS_MAX]
+        return [ReportNews(alert_id, result.report_id, note=note) for alert_id in wanted.alerts]
 
     def _store(self, result: ReportResult, wanted: _Wanted) -> str:
         """Why it could not be stored; empty where it was."""

@@ -108,9 +108,9 @@ class AlertBook:
             return []
         return [self._close(alert_life.resolve(known, at=at, judged_until=at, note=note))]
 
-    def annotate(self, alert_id: str, *, report_id: str = "", task_id: str = "", note: str = "") -> Alert:
-        """A revision that names the report, the task, or why there is none; raises UnknownAlertError."""
-        alert = alert_life.annotate(self._find(alert_id), report_id=report_id, task_id=task_id, note=note)
+    def annotate(self, alert_id: str, *, report_id: str = "", report_problem: str = "", note: str = "") -> Alert:
+        """A revision that names the report, or says why there is none; raises UnknownAlertError."""
+        alert = alert_life.annotate(self._find(alert_id), report_id=report_id, report_problem=report_problem, note=note)
         self._open[alert.signal] = alert
         return alert
 

@@ -122,13 +122,13 @@ def add_evidence(alert: Alert, detection: Detection, *, at: int, note: str = "")
     )
 
 
-def annotate(alert: Alert, *, report_id: str = "", task_id: str = "", note: str = "") -> Alert:
-    """A revision that names the report, the task, or says why there is none; in any state."""
+def annotate(alert: Alert, *, report_id: str = "", report_problem: str = "", note: str = "") -> Alert:
+    """A revision that names the report, or says why there is none; in any state."""
     return msgspec.structs.replace(
         alert,
         revision=alert.revision + 1,
         report_id=report_id or alert.report_id,
-        task_id=task_id or alert.task_id,
+        report_problem=report_problem or alert.report_problem,
         note=note or alert.note,
     )
 

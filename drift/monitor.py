@@ -185,9 +185,11 @@ class ModelMonitor:
             outcomes.append(self.resolve(alert.alert_id, by=by, at=at, note=note))
         return outcomes
 
-    def annotate(self, alert_id: str, *, report_id: str = "", task_id: str = "", note: str = "") -> AlertChanged:
-        """Name the alert's report or task, or say why there is none; raises UnknownAlertError."""
-        return AlertChanged(self._book.annotate(alert_id, report_id=report_id, task_id=task_id, note=note))
+    def annotate(self, alert_id: str, *, report_id: str = "", report_problem: str = "", note: str = "") -> AlertChanged:
+        """Name the alert's report, or say why there is none; raises UnknownAlertError."""
+        return AlertChanged(
+            self._book.annotate(alert_id, report_id=report_id, report_problem=report_problem, note=note)
+        )
 
     def adopt_reference(self, *, by: str, at: int, reason: str) -> list[Outcome]:
         """The newest windows become the reference, and alerts on signals they hold are over.

@@ -34,10 +34,11 @@ class Alert(Wire, frozen=True, kw_only=True):
     """One transition of one alert; the newest ``revision`` is its present state.
 
     ``fired_at_event`` counts the model's events that had been seen when it fired. ``evidence`` holds the numbers behind
-    it (means, shift in standard deviations, population stability index); ``report_id`` names the Evidently report, and
-    ``note`` says why there is none. ``answer`` is the one that settled the alert's task. ``judged_until`` is the time
-    in the stream up to which the signal had been judged at this transition, so that reading the same blocks again tells
-    nothing twice.
+    it (means, shift in standard deviations, population stability index). ``report_id`` names the Evidently report,
+    ``report_problem`` says why there is none and is empty while one is to come; ``note`` is what people and detectors
+    said of the alert. ``task_id`` names the task that asks what it is, ``answer`` is the one that settled it.
+    ``judged_until`` is the time in the stream up to which the signal had been judged at this transition, so that
+    reading the same blocks again tells nothing twice.
 
     ``fired_at`` and, where no person did it, ``changed_at`` are times of the stream; ``raised_at`` and ``told_at`` are
     the clock's, when it began to fire and when this transition was told. A replay of old events sets them far apart.
@@ -57,6 +58,7 @@ class Alert(Wire, frozen=True, kw_only=True):
     reference_version: Name = ""
     evidence: dict[str, float] = {}
     report_id: Name = ""
+    report_problem: str = ""
     task_id: Name = ""
     note: str = ""
     judged_until: EpochMs = 0

@@ -49,6 +49,7 @@ class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
     changed_at: int
     changed_by: str
     report_id: str
+    report_problem: str
     note: str
 
 
@@ -142,7 +143,8 @@ def recent_alerts(ask: Ask, model: str = "", *, limit: int = 50) -> list[AlertLi
     rows = ask(
         """
         SELECT alert_id, model, signal, detector, severity, state, toUnixTimestamp64Milli(fired_at) AS fired_ms,
-            fired_at_event, toUnixTimestamp64Milli(changed_at) AS changed_ms, changed_by, report_id, note
+            fired_at_event, toUnixTimestamp64Milli(changed_at) AS changed_ms, changed_by, report_id,
+            report_problem, note
         FROM alerts_now WHERE MODEL ORDER BY fired_at DESC, fired_at_event DESC, alert_id LIMIT {limit:UInt32}
         """.replace("MODEL", MODEL),
         {"model": model, "limit": limit},

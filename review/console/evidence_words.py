@@ -53,6 +53,8 @@ def what_changed(before: Alert | None, now: Alert) -> str:
         news.append(f"severity {before.severity} to {now.severity}")
     if now.report_id and not before.report_id:
         news.append("report added")
+    if now.report_problem and not before.report_problem:
+        news.append("no report can be made")
     if before.evidence != now.evidence:
         news.append("newer evidence")
     return ", ".join(news)

@@ -168,7 +168,7 @@ def alerts(now):
         changed_at=now - 130 * 60_000,
         changed_by="drift",
         evidence={"error_before": 0.31, "error_after": 0.43, "corrections_after": 212.0},
-        note="no report: the error has no window of its own",
+        report_problem="the error has no window of its own",
     )
     seen = Alert(
         alert_id="a-error-1",

@@ -115,9 +115,11 @@ def test_what_was_told_is_not_told_again_after_a_restart() -> None:
     assert (later.revision, later.state) == (2, "acknowledged")
 
 
-def test_reports_and_tasks_are_named_by_a_revision() -> None:
+def test_reports_are_named_by_a_revision() -> None:
     """Annotating changes no state."""
     one = book()
     (firing,) = tell(one, found("x"))
-    named = one.annotate(firing.alert_id, report_id="rep", task_id="t")
-    assert (named.state, named.revision, named.report_id, named.task_id) == ("firing", 1, "rep", "t")
+    named = one.annotate(firing.alert_id, report_id="rep")
+    assert (named.state, named.revision, named.report_id) == ("firing", 1, "rep")
+    without = one.annotate(firing.alert_id, report_problem="it broke")
+    assert (without.revision, without.report_problem, without.note) == (2, "it broke", named.note)

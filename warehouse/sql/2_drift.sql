@@ -40,6 +40,7 @@ CREATE TABLE IF NOT EXISTS $database.alerts
     reference_version LowCardinality(String),
     evidence Map(LowCardinality(String), Nullable(Float64)),
     report_id String,
+    report_problem String,
     task_id String,
     note String,
     judged_until Nullable(DateTime64(3, 'UTC')),
