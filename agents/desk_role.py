@@ -166,6 +166,7 @@ def add_desk(plan: Plan) -> None:
         settings.accuracy,
         lambda model: settings.model(model).triage.audit_rate,
         settings.worker.lag_seconds_warning,
+        settings.worker.lag_messages_warning,
     )
     plan.add_loop("loop watch", watch.run)
     plan.add_loop("lag", watch.run_lag)

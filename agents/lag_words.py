@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from streams.lag import Lag
 
-__all__ = ["KEEPING_UP_SECONDS", "LAG_WARNING_MESSAGES", "is_late", "lag_note", "lag_text"]
+__all__ = ["KEEPING_UP_SECONDS", "LagState", "lag_state", "lag_text"]
 
 KEEPING_UP_SECONDS: Final = 5.0
 """A message may wait so long while its role takes the one before: RECORD gathers a second of them, and stores them."""
 
-LAG_WARNING_MESSAGES: Final = 50_000
+
+class LagState(NamedTuple):
+    """How a role is doing in two words, and whether somebody should look."""
+
+    note: str
+    is_late: bool
 
 
-def is_late(lag: Lag, warning_seconds: float) -> bool:
-    """Whether somebody should look: the oldest message waits too long, or nobody knows how long, or too many wait.
+def lag_state(lag: Lag, seconds_max: float, messages_max: int) -> LagState:
+    """A role is late where its oldest message waits too long, or nobody knows how long, or too many wait.
 
-    >>> [is_late(Lag(3, seconds), 120.0) for seconds in (400.0, 4.0, None)]
-    [True, False, True]
-    """
-    return lag.messages > LAG_WARNING_MESSAGES or lag.seconds is None or lag.seconds > warning_seconds
-
-
-def lag_note(lag: Lag, warning_seconds: float) -> str:
-    """In two words how a role is doing.
-
-    >>> [lag_note(Lag(9, seconds), 120.0) for seconds in (0.5, 30.0, 400.0, None)]
-    ['keeping up', 'catching up', 'falling behind', 'unknown for how long']
+    >>> [tuple(lag_state(Lag(9, seconds), 120.0, 50_000)) for seconds in (0.5, 30.0)]
+    [('keeping up', False), ('catching up', False)]
+    >>> [tuple(lag_state(lag, 120.0, 50_000)) for lag in (Lag(9, 400.0), Lag(60_000, 2.0), Lag(9, None))]
+    [('falling behind', True), ('falling behind', True), ('unknown for how long', True)]
     """
     if lag.seconds is None:
-        return "unknown for how long"
-    if lag.seconds > warning_seconds:
-        return "falling behind"
-    return "keeping up" if lag.seconds <= KEEPING_UP_SECONDS else "catching up"
+        return LagState("unknown for how long", is_late=True)
+    if lag.seconds > seconds_max or lag.messages > messages_max:
+        return LagState("falling behind", is_late=True)
+    return LagState("keeping up" if lag.seconds <= KEEPING_UP_SECONDS else "catching up", is_late=False)
 
 
 def lag_text(lag: Lag) -> str:

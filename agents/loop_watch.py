@@ -12,9 +12,9 @@ from typing import cast
 import structlog
 
 from agents.groups import GROUPS
-from agents.lag_words import is_late, lag_note, lag_text
+from agents.lag_words import LagState, lag_state, lag_text
 from agents.metrics import LAG_MESSAGES, LAG_SECONDS
-from agents.settings import LAG_SECONDS_WARNING_DEFAULT
+from agents.settings import LAG_MESSAGES_WARNING_DEFAULT, LAG_SECONDS_WARNING_DEFAULT
 from review.accuracy import AccuracyEstimate, AccuracySums
 from review.console.desk import Interval, RoleState
 from review.settings import AccuracySettings
@@ -69,6 +69,7 @@ class LoopWatch:
         accuracy: AccuracySettings,
         audit_rate_of: Callable[[str], float],
         lag_seconds_warning: float = LAG_SECONDS_WARNING_DEFAULT,
+        lag_messages_warning: int = LAG_MESSAGES_WARNING_DEFAULT,
     ) -> None:
         self._counted = LoopFigures()
         self._roles: tuple[RoleState, ...] = ()
@@ -77,7 +78,7 @@ class LoopWatch:
         self._make_warehouse = warehouse
         self._accuracy = accuracy
         self._audit_rate_of = audit_rate_of
-        self._lag_seconds_warning = lag_seconds_warning
+        self._lag_warning = (lag_seconds_warning, lag_messages_warning)
         self._reports: Warehouse | None = None
         self._reports_lock = threading.Lock()
 
@@ -162,12 +163,12 @@ class LoopWatch:
         for role, lag in lags.items():
             LAG_MESSAGES.labels(role).set(lag.messages)
             LAG_SECONDS.labels(role).set(UNKNOWN if lag.seconds is None else lag.seconds)
-        warning = self._lag_seconds_warning
-        self._roles = tuple(role_state(role, lag, warning) for role, lag in lags.items())
-        self._late = tuple(f"{role} is behind: {lag_text(lag)}." for role, lag in lags.items() if is_late(lag, warning))
+        states = {role: lag_state(lag, *self._lag_warning) for role, lag in lags.items()}
+        self._roles = tuple(role_state(role, lag, states[role]) for role, lag in lags.items())
+        self._late = tuple(f"{role} is behind: {lag_text(lags[role])}." for role in lags if states[role].is_late)
 
 
-def role_state(role: str, lag: Lag, warning_seconds: float) -> RoleState:
+def role_state(role: str, lag: Lag, state: LagState) -> RoleState:
     """What the console says of a role."""
     seconds = None if lag.seconds is None else round(lag.seconds, 3)
-    return RoleState(role=role, lag_events=lag.messages, lag_seconds=seconds, note=lag_note(lag, warning_seconds))
+    return RoleState(role=role, lag_events=lag.messages, lag_seconds=seconds, note=state.note)

@@ -27,6 +27,7 @@ DERIVED: Final = {
 
 
 LAG_SECONDS_WARNING_DEFAULT: Final = 120.0
+LAG_MESSAGES_WARNING_DEFAULT: Final = 50_000
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,7 +58,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """How a worker process runs."""
 
     data: str = "data"
-    """Folder for keys, logs and the embedded servers."""
+    """The data folder: it holds the keys, the logs and what the embedded servers store."""
     batch_events_max: Annotated[int, Meta(ge=1, le=100_000)] = 10_000
     """Messages that INTAKE takes into one transaction, of at most 16 MiB together; more wait in Kafka."""
     batch_elements_max: Annotated[int, Meta(ge=1_000, le=10_000_000)] = 200_000
@@ -77,6 +78,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     lag_seconds_warning: Annotated[float, Meta(ge=1, le=86_400)] = LAG_SECONDS_WARNING_DEFAULT
     """A role whose oldest waiting message is older falls behind: the console and ``watchloop check`` say so. A label
     waits for its prediction up to a minute."""
+    lag_messages_warning: Annotated[int, Meta(ge=1)] = LAG_MESSAGES_WARNING_DEFAULT
+    """A role for which more messages wait falls behind too, however old they are."""
     publish_seconds_min: Annotated[float, Meta(ge=0, le=86_400)] = 1.0
     """Seconds between two refreshes of a learned model; one in between is skipped for the next."""
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0

@@ -113,7 +113,7 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     report_rows_max: Annotated[int, Meta(ge=10, le=100_000)] = 1_000
     """Rows on each side of a report."""
     report_columns_max: Annotated[int, Meta(ge=1, le=200)] = 30
-    """Columns of one report: prediction, confidence, then features by name."""
+    """Columns of one report: prediction, confidence, the features that fired, then the others by name."""
     report_numeric_test: NumericTest = "wasserstein"
     """Evidently's name of the test for numeric columns; always given, because its default depends on the row count."""
     report_categorical_test: CategoricalTest = "jensenshannon"
@@ -133,5 +133,6 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         require_order(
             self,
             ("shift_sd_warning", "shift_sd_critical"),
+            ("departure_share_warning", "departure_share_critical"),
             ("psi_warning", "psi_critical"),
         )

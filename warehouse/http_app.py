@@ -9,7 +9,7 @@ import re
 import uuid
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -102,7 +102,7 @@ class HttpApp:
         self.new_query_id = new_query_id
         waiting = settings.waiting_queries_max
         self.lanes = {
-            WRITER: Lane(WRITER, settings.writer_handles, waiting, settings.writer_buffered_bytes_max),
+            WRITER: Lane(WRITER, settings.writer_handles, waiting, settings.writer_buffered_bytes_max, "writer"),
             ANALYST: Lane(ANALYST, settings.analyst_handles, waiting, settings.analyst_buffered_bytes_max),
         }
 
@@ -163,8 +163,7 @@ class HttpApp:
     def _reply(self, user: str, request: Request, query_id: str) -> Reply:
         """Unpack, read, run and pack again: in a thread."""
         try:
-            bytes_max = self._body_bytes_max(user)
-            request = replace(request, body=_unpacked(request, bytes_max))
+            request = replace(request, body=_unpacked(request, self._body_limit(user)))
             query = read_query(
                 request,
                 query_bytes_max=self.settings.query_bytes_max,
@@ -185,20 +184,21 @@ class HttpApp:
             raise RefusedRequest(516, "AUTHENTICATION_FAILED", reason)
         return user
 
-    def _body_bytes_max(self, user: str) -> int:
-        return self.settings.body_bytes_max if user == WRITER else self.settings.analyst_body_bytes_max
+    def _body_limit(self, user: str) -> _Limit:
+        setting = "body_bytes_max" if user == WRITER else "analyst_body_bytes_max"
+        return _Limit(setting, getattr(self.settings, setting))
 
     async def _body(self, body: _Body, user: str, place: Place) -> bytes:
         """The body as it was sent, within the user's bounds of bytes and time."""
-        bytes_max = self._body_bytes_max(user)
+        limit = self._body_limit(user)
         chunks: list[bytes] = []
         try:
             async with asyncio.timeout(self.settings.body_seconds_max):
                 while not body.complete:
                     chunk = await body.chunk()
                     place.hold(len(chunk))
-                    if place.bytes_held > bytes_max:
-                        raise _too_large(bytes_max)
+                    if place.bytes_held > limit.bytes_max:
+                        raise _too_large(limit)
                     chunks.append(chunk)
         except TimeoutError:
             reason = f"The request's body took longer than body_seconds_max ({self.settings.body_seconds_max} s)."
@@ -256,11 +256,18 @@ class _Body:
         return bytes(event.get("body", b""))
 
 
-def _unpacked(request: Request, bytes_max: int) -> bytes:
+class _Limit(NamedTuple):
+    """How many bytes a request's body may have, and the setting that says so."""
+
+    setting: str
+    bytes_max: int
+
+
+def _unpacked(request: Request, limit: _Limit) -> bytes:
     try:
-        return compression.decompress(request.body, request.headers.get("content-encoding", ""), bytes_max)
+        return compression.decompress(request.body, request.headers.get("content-encoding", ""), limit.bytes_max)
     except compression.BodyTooLargeError:
-        raise _too_large(bytes_max) from None
+        raise _too_large(limit) from None
     except (compression.UnknownEncodingError, ValueError) as error:
         raise RefusedRequest(36, "BAD_ARGUMENTS", str(error)) from None
 
@@ -283,8 +290,9 @@ def _header_value(text: str) -> bytes:
     return _NOT_PRINTED.sub("?", text)[:HEADER_BYTES_MAX].encode("ascii", "replace")
 
 
-def _too_large(bytes_max: int) -> RefusedRequest:
-    return RefusedRequest(307, "TOO_MANY_BYTES", f"The request's body is larger than body_bytes_max ({bytes_max}).")
+def _too_large(limit: _Limit) -> RefusedRequest:
+    reason = f"The request's body is larger than {limit.setting} ({limit.bytes_max})."
+    return RefusedRequest(307, "TOO_MANY_BYTES", reason)
 
 
 def _summary(answer: Answer) -> str:

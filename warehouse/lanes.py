@@ -29,7 +29,8 @@ class Place:
         """Count bytes that are kept for this request; raises RefusedRequest where the lane holds too many."""
         if self._lane.bytes_held + size > self._lane.bytes_max:
             reason = (
-                f"Requests and answers of {self._lane.user} hold more than {self._lane.bytes_max} bytes; try later."
+                f"Requests and answers of {self._lane.user} hold more than {self._lane.named}_buffered_bytes_max "
+                f"({self._lane.bytes_max}); try later."
             )
             raise RefusedRequest(202, "TOO_MANY_SIMULTANEOUS_QUERIES", reason)
         self.bytes_held += size
@@ -37,10 +38,11 @@ class Place:
 
 
 class Lane:
-    """The places and threads of one user."""
+    """The places and threads of one user; ``named`` is how the names of the user's settings begin."""
 
-    def __init__(self, user: str, handles: int, waiting_max: int, bytes_max: int) -> None:
+    def __init__(self, user: str, handles: int, waiting_max: int, bytes_max: int, named: str = "") -> None:
         self.user = user
+        self.named = named or user
         self.bytes_max = bytes_max
         self.queries_max = handles + waiting_max
         self.queries = 0
@@ -51,7 +53,10 @@ class Lane:
     def place(self) -> Iterator[Place]:
         """A place for one request; raises RefusedRequest where there is none."""
         if self.queries >= self.queries_max:
-            reason = f"Too many simultaneous queries of {self.user}. Maximum: {self.queries_max}."
+            reason = (
+                f"Too many simultaneous queries of {self.user}. Maximum: {self.queries_max}, "
+                f"{self.named}_handles and waiting_queries_max together."
+            )
             raise RefusedRequest(202, "TOO_MANY_SIMULTANEOUS_QUERIES", reason)
         place = Place(self)
         self.queries += 1

@@ -9,7 +9,7 @@ import urllib.request
 import msgspec
 
 from agents.groups import GROUPS
-from agents.lag_words import is_late, lag_note, lag_text
+from agents.lag_words import lag_state, lag_text
 from agents.settings import Settings
 from schemas.topics import ALL_TOPICS
 from streams.admin import check_reachable, describe
@@ -70,10 +70,11 @@ def _lags(settings: Settings) -> list[Finding]:
         lags = lags_of_groups(settings.kafka, GROUPS)
     except StreamsError as error:
         return [Finding("lag", ok=False, says=str(error))]
-    warning = settings.worker.lag_seconds_warning
+    seconds_max, messages_max = settings.worker.lag_seconds_warning, settings.worker.lag_messages_warning
+    states = {role: lag_state(lag, seconds_max, messages_max) for role, lag in lags.items()}
     return [
-        Finding(f"lag of {role}", ok=not is_late(lag, warning), says=f"{lag_text(lag)}: {lag_note(lag, warning)}")
-        for role, lag in lags.items()
+        Finding(f"lag of {role}", ok=not state.is_late, says=f"{lag_text(lags[role])}: {state.note}")
+        for role, state in states.items()
     ]
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from agents.lag_words import KEEPING_UP_SECONDS, LAG_WARNING_MESSAGES, is_late, lag_note, lag_text
+from agents.lag_words import KEEPING_UP_SECONDS, lag_state, lag_text
 from streams.lag import Lag
 
-WARNING = 120.0
+WARNING, MESSAGES = 120.0, 50_000
 
 
 @pytest.mark.parametrize(
@@ -18,12 +18,14 @@ WARNING = 120.0
         (Lag(1, KEEPING_UP_SECONDS + 1), "catching up", False),
         (Lag(1, WARNING + 1), "falling behind", True),
         (Lag(3, None), "unknown for how long", True),
-        (Lag(LAG_WARNING_MESSAGES + 1, 30.0), "catching up", True),
+        (Lag(MESSAGES, 30.0), "catching up", False),
+        (Lag(MESSAGES + 1, 30.0), "falling behind", True),
+        (Lag(MESSAGES + 1, 2.0), "falling behind", True),
     ],
 )
 def test_what_is_said_of_a_lag(lag: Lag, note: str, late: bool) -> None:
-    """One message that has waited for long is trouble, many that came just now are none."""
-    assert (lag_note(lag, WARNING), is_late(lag, WARNING)) == (note, late)
+    """One message that has waited for long is trouble, and so are very many; the word and the state say the same."""
+    assert lag_state(lag, WARNING, MESSAGES) == (note, late)
 
 
 @pytest.mark.parametrize(

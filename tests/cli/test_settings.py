@@ -122,6 +122,7 @@ def test_a_word_that_stands_twice(tmp_path: pathlib.Path, path: Path) -> None:
         ("[console]\nsession_idle_seconds = 90000\n", ["console", "session_idle_seconds", "session_seconds_max"]),
         ("[drift]\npsi_warning = 2.0\n", ["drift", "psi_warning", "psi_critical"]),
         ("[drift]\nshift_sd_critical = 0.1\n", ["drift", "shift_sd_warning", "shift_sd_critical"]),
+        ("[drift]\ndeparture_share_critical = 0.01\n", ["departure_share_warning", "departure_share_critical"]),
         ("[queue]\nprotected_tasks_max = 10\n", ["queue", "open_tasks_max", "protected_tasks_max"]),
         ("[embedded_kafka]\nlog_retention_bytes = 16777216\n", ["embedded_kafka", "segment_bytes"]),
         ("[embedded_clickhouse]\nmemory_bytes_max = 268435456\n", ["analyst_memory_bytes_max", "memory_bytes_max"]),

@@ -107,10 +107,28 @@ def test_a_lane_has_so_many_places_and_bytes() -> None:
         with pytest.raises(RefusedRequest) as refusal:
             second.hold(41)
         assert refusal.value.code == 202
+        assert "analyst_buffered_bytes_max (100)" in str(refusal.value)
         second.hold(40)
-        with pytest.raises(RefusedRequest), lane.place():
+        with pytest.raises(RefusedRequest, match="analyst_handles and waiting_queries_max"), lane.place():
             pass
     assert (lane.queries, lane.bytes_held) == (0, 0)
+
+
+@pytest.mark.parametrize(("user", "setting"), [(ANALYST, "analyst_body_bytes_max"), (WRITER, "body_bytes_max")])
+def test_a_body_that_is_too_large_names_its_own_setting(user: str, setting: str) -> None:
+    """Sent large, or small and large when it is unpacked: whoever raises the setting that is named gets through."""
+    settings = EmbeddedClickHouseSettings(
+        query_bytes_max=1_024, analyst_body_bytes_max=2_000, body_bytes_max=2_000, waiting_queries_max=8
+    )
+
+    async def refusals() -> list[str]:
+        async with client(app(settings), user) as sender:
+            large = b"SELECT '" + b"x" * 3_000 + b"'"
+            packed = {"content": gzip.compress(large), "headers": {"Content-Encoding": "gzip"}}
+            return [(await sender.post("/", **asked)).text for asked in ({"content": large}, packed)]
+
+    for text in asyncio.run(refusals()):
+        assert f"larger than {setting} (2000)" in text
 
 
 def test_a_place_is_taken_before_the_body_is_read() -> None:
