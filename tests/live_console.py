@@ -105,8 +105,8 @@ class Visitor:
 
 
 def routes(app: Litestar) -> Iterator[tuple[str, str]]:
-    """Every method and path template of the console but its own files: ``("GET", "/tasks/{task_id}")``."""
+    """Every method and path template of the console: ``("GET", "/tasks/{task_id}")``."""
     for route in app.routes:
         for method in sorted(getattr(route, "methods", ())):
-            if method != "OPTIONS" and not route.path.startswith("/static"):
+            if method != "OPTIONS":
                 yield method, re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path)

@@ -10,7 +10,7 @@ from typing import Any
 from litestar import Litestar
 from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import State
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.middleware import DefineMiddleware
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -28,7 +28,7 @@ from review.console.pages import page_handlers
 from review.console.problems import on_deep_nesting, on_failure, on_http_error, on_unreachable
 from review.console.schema_page import SchemaPage
 from review.console.service import get_health, get_metrics
-from review.console.session import PersonMiddleware, session_config
+from review.console.session import ConsoleRequest, PersonMiddleware, session_config
 from review.console.settings import ConsoleSettings
 from review.console.signed_out import SignedOut
 from review.console.templating import FOLDER
@@ -120,9 +120,18 @@ def openapi_config() -> OpenAPIConfig:
 
 def static_router() -> Any:
     """The console's own files; their addresses carry a mark of their content, so browsers may keep them."""
+    folder = FOLDER / "static"
+    names = frozenset(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+
+    def refuse_others(request: ConsoleRequest) -> None:
+        """No text from outside reaches the file system, which fails in its own ways on what cannot be a name."""
+        if str(request.path_params["file_path"]).lstrip("/") not in names:
+            raise NotFoundException
+
     return create_static_files_router(
         path="/static",
-        directories=[FOLDER / "static"],
+        directories=[folder],
+        before_request=refuse_others,
         include_in_schema=False,
         after_request=keep_for_long,
         name="static",

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import pytest
+from live_console import LiveConsole
 
 from agents.log_repeats import MESSAGES_MAX, REPEATS_MAX, WINDOW_SECONDS, LogRepeats
 from agents.logs import set_up_logs
@@ -67,3 +68,22 @@ def test_libraries_do_not_repeat_what_we_say() -> None:
     finally:
         root.handlers[:] = handlers
         root.setLevel(level)
+
+
+def test_a_failing_route_is_one_message_under_whatever_address() -> None:
+    """Who changes the address with each request gets no more lines, and tracebacks, than who does not."""
+    written: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = written.append  # type: ignore[method-assign]
+    handler.addFilter(LogRepeats(Clock()))
+    told = logging.getLogger("review.console.problems")
+    told.addHandler(handler)
+    console = LiveConsole()
+    console.state.alerts = None  # type: ignore[assignment]  # whatever looks for an alert fails
+    try:
+        with console.visit("ada") as visitor:
+            answers = [visitor.client.get(f"/alerts/a-{number}").status_code for number in range(2 * REPEATS_MAX)]
+    finally:
+        told.removeHandler(handler)
+    assert set(answers) == {500}
+    assert len(written) == REPEATS_MAX

@@ -348,5 +348,6 @@ def test_no_route_fails_on_garbage(console: LiveConsole, is_signed_in: bool) -> 
 
 def test_the_walk_reaches_every_route(console: LiveConsole) -> None:
     """Garbage that is stopped at the sign-in or for its token would prove nothing."""
+    assert ("GET", "/static/{file_path}") in set(routes(console.app)), "own files are a route too"
     assert len({(method, path) for method, path in routes(console.app)}) >= 37
     assert base64.b64decode("AA==") == b"\0"

@@ -41,6 +41,7 @@ def everything(console: LiveConsole, person_id: str, task_id: str) -> str:
                     .replace("{alert_id}", "a")
                     .replace("{report_id}", "r")
                     .replace("{path}", "x")
+                    .replace("{file_path}", "x")
                 )
                 for address in (asked, f"{asked}?lane=review", f"{asked}?offset=0"):
                     found.append(visitor.client.get(address).text)
@@ -99,5 +100,5 @@ def test_every_route_that_may_show_opinions_is_walked() -> None:
     """A parameter that this file does not fill would leave a route out without a word."""
     paths = [path for method, path in routes(LiveConsole().app) if method == "GET"]
     names = set(itertools.chain.from_iterable(path.split("{")[1:] for path in paths if "{" in path))
-    assert {name.split("}")[0] for name in names} <= {"task_id", "alert_id", "report_id", "path"}
+    assert {name.split("}")[0] for name in names} <= {"task_id", "alert_id", "report_id", "path", "file_path"}
     assert len(paths) >= 18
