@@ -1,4 +1,4 @@
-"""What the user ``analyst`` may name: functions, table functions, tables, types, formats, settings. Lists, no logic.
+"""What ``analyst`` may name beside functions: table functions, tables, types, formats, settings. Lists, no logic.
 
 Each is a list of what is allowed; what ClickHouse adds in its next version is not on them.
 """
@@ -11,8 +11,6 @@ __all__ = [
     "EXPLAIN_KINDS",
     "EXPLAIN_SETTINGS",
     "FORMATS_DENIED",
-    "FUNCTIONS_ALLOWED",
-    "FUNCTION_CATEGORIES_ALLOWED",
     "INFORMATION_SCHEMA_TABLES_ALLOWED",
     "NODES_ALLOWED",
     "PARAMETER_TYPES_ALLOWED",
@@ -38,51 +36,13 @@ NODES_ALLOWED: Final = frozenset(
 TABLE_FUNCTIONS_ALLOWED: Final = frozenset(
     {
         "numbers", "numbers_mt", "zeros", "zeros_mt", "values", "sqlstandardvalues", "generateseries",
-        "generate_series", "view", "null", "primes", "generaterandom", "format",
+        "generate_series", "view", "primes",
     }
 )  # fmt: skip
-"""Table functions that read nothing but their arguments, in lower case."""
+"""Table functions that read nothing but their arguments, in lower case.
 
-FUNCTION_CATEGORIES_ALLOWED: Final = frozenset(
-    {
-        "QBit", "Logical", "Financial", "Conditional", "Encryption", "Time Window", "Rounding", "Null",
-        "String Replacement", "String Splitting", "Bit", "Encoding", "UUID", "NumericIndexedVector", "Random Number",
-        "Bitmap", "Distance", "Tuple", "Time Series", "Comparison", "IP Address", "Map", "Geo Polygon", "Arithmetic",
-        "URL", "Mathematical", "JSON", "String Search", "Hash", "Geo", "String", "Arrays", "Dates and Times",
-        "Type Conversion",
-    }
-)  # fmt: skip
-"""Categories of ``system.functions`` whose functions read nothing but their arguments.
-
-Not among them: AI (the network), Dictionary and Embedded Dictionary (tables named by a text), Introspection, Machine
-Learning (files of the server), Internal and Other, of which ``FUNCTIONS_ALLOWED`` has those that do no more.
+Not here: format, generateRandom and null, whose texts hold expressions that the engine evaluates.
 """
-
-FUNCTIONS_ALLOWED: Final = frozenset(
-    {
-        # parts of the syntax
-        "lambda", "exists", "untuple", "grouping", "unnest", "columns", "arrayjoin", "_cast", "nested",
-        "casewithexpression", "casewithoutexpression", "__actionname",
-        # of the category Other
-        "bar", "blocknumber", "blocksize", "bytesize", "colorsrgbtooklch",
-        "coloroklabtosrgb", "coloroklchtosrgb", "colorsrgbtooklab", "countdigits", "currentdatabase",
-        "currentroles", "currentschemas", "currentuser", "defaultroles", "defaultvalueofargumenttype",
-        "defaultvalueoftypename", "digits", "dumpcolumnstructure", "enabledroles", "errorcodetoname",
-        "finalizeaggregation", "flipcoordinates", "formatquery", "formatqueryornull", "formatquerysingleline",
-        "formatquerysinglelineornull", "formatreadabledecimalsize", "formatreadablequantity", "formatreadablesize",
-        "formatreadabletimedelta", "getsetting", "getsettingordefault", "getsizeofenumtype", "getsubcolumn",
-        "globalvariable", "identity", "ignore", "indexhint", "initializeaggregation", "initialqueryid", "isconstant",
-        "isdecimaloverflow", "lowcardinalityindices", "lowcardinalitykeys", "macnumtostring",
-        "macstringtonum", "macstringtooui", "materialize", "minsamplesizecontinuous",
-        "minsamplesizeconversion", "neighbor", "normalizedqueryhash", "normalizequery", "parseiso8601duration",
-        "parsereadablesize", "parsereadablesizeornull", "parsereadablesizeorzero", "parsetimedelta", "queryid",
-        "revision", "rownumberinallblocks", "rownumberinblock", "runningaccumulate", "runningconcurrency",
-        "runningdifference", "runningdifferencestartingwithfirstvalue", "sleep", "sleepeachrow", "throwif",
-        "tocolumntypename", "totypename", "transform", "uptime", "variantelement", "varianttype", "version",
-        "visiblewidth",
-    }
-)  # fmt: skip
-"""Single functions beside the categories, in lower case."""
 
 SYSTEM_TABLES_ALLOWED: Final = frozenset(
     {

@@ -9,14 +9,14 @@ from typing import Final
 from warehouse.analyst_grants import FORMATS_DENIED
 from warehouse.http_protocol import Query, RefusedRequest
 from warehouse.readonly_guard import Checked, Reader, check_analyst, check_names, check_settings
-from warehouse.statement_tree import FunctionRow, Grants, denied, functions_allowed
+from warehouse.statement_tree import FunctionRow, Grants, denied, functions_allowed, names_refused
 
 __all__ = ["AnalystRules"]
 
 Ask = Callable[[str, Mapping[str, str]], bytes]
 """A statement and the values of its parameters; the answer as TabSeparatedRaw."""
 
-FUNCTIONS: Final = "SELECT name, is_aggregate, alias_to, categories FROM system.functions WHERE origin = 'System'"
+FUNCTIONS: Final = "SELECT name, is_aggregate, alias_to FROM system.functions WHERE origin = 'System'"
 COMBINATORS: Final = "SELECT name FROM system.aggregate_function_combinators WHERE NOT is_internal"
 FORMATS: Final = "SELECT name FROM system.formats WHERE is_output"
 DATABASES: Final = "SELECT name FROM system.databases"
@@ -42,8 +42,9 @@ class AnalystRules:
     """
 
     def __init__(self, ask: Ask, *, database: str, tokens_max: int, tree_bytes_max: int) -> None:
-        rows = [FunctionRow(row[0], row[1] == "1", row[2], row[3]) for row in _rows(ask(FUNCTIONS, {}))]
+        rows = [FunctionRow(row[0], row[1] == "1", row[2]) for row in _rows(ask(FUNCTIONS, {}))]
         self._functions, self._aggregates = functions_allowed({row.name: row for row in rows})
+        self._names_refused = names_refused(rows, self._functions)
         names = sorted((row[0].lower() for row in _rows(ask(COMBINATORS, {}))), key=len)
         self._combinators = tuple(names)
         self._formats = {row[0].lower() for row in _rows(ask(FORMATS, {}))} - FORMATS_DENIED
@@ -104,7 +105,7 @@ class AnalystRules:
             databases = frozenset(row[0] for row in _rows(ask(DATABASES, {})))
             with self._lock:
                 self._databases = databases if generation == self._generation else None
-        return Grants(database, databases, self._functions, self._aggregates, self._combinators)
+        return Grants(database, databases, self._functions, self._aggregates, self._combinators, self._names_refused)
 
     def _reader(self, ask: Ask) -> Reader:
         def formatted(sql: str) -> str:

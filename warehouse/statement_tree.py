@@ -6,23 +6,32 @@ other keys values or nodes. Every node is looked at, wherever it hangs; a node t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from warehouse.analyst_functions import AGGREGATES_ALLOWED, FUNCTIONS_ALLOWED, TEXT_ARGUMENTS
 from warehouse.analyst_grants import (
     EXPLAIN_KINDS,
     EXPLAIN_SETTINGS,
-    FUNCTION_CATEGORIES_ALLOWED,
-    FUNCTIONS_ALLOWED,
     INFORMATION_SCHEMA_TABLES_ALLOWED,
     NODES_ALLOWED,
     SYSTEM_TABLES_ALLOWED,
     TABLE_FUNCTIONS_ALLOWED,
 )
 from warehouse.http_protocol import RefusedRequest
+from warehouse.text_arguments import aggregate_named, is_name, is_structure, is_tokenizer, is_type
 
-__all__ = ["FunctionRow", "Grants", "check_table", "check_tree", "denied", "functions_allowed", "settings_refused"]
+__all__ = [
+    "FunctionRow",
+    "Grants",
+    "check_table",
+    "check_tree",
+    "denied",
+    "functions_allowed",
+    "names_refused",
+    "settings_refused",
+]
 
 Node = dict[str, Any]
 SHOWN_REFUSED: Final = ("clusters", "cluster", "merges", "caches", "where_expression")
@@ -36,14 +45,14 @@ class FunctionRow:
     name: str
     aggregate: bool
     alias_to: str
-    category: str
 
 
 @dataclass(frozen=True, slots=True)
 class Grants:
     """What an analyst's request may read: ``database`` is the one it is for, ``databases`` all that there are.
 
-    ``functions`` holds lower-case names, ``aggregates`` those of them that take a combinator of ``combinators``.
+    ``functions`` holds lower-case names, ``aggregates`` those of them that take a combinator of ``combinators``,
+    ``names_refused`` what the engine would take for a function where a column may stand: ``arrayMap(file, x)``.
     """
 
     database: str
@@ -51,6 +60,7 @@ class Grants:
     functions: frozenset[str]
     aggregates: frozenset[str]
     combinators: tuple[str, ...]
+    names_refused: frozenset[str] = frozenset()
 
 
 def functions_allowed(rows: Mapping[str, FunctionRow]) -> tuple[frozenset[str], frozenset[str]]:
@@ -59,11 +69,18 @@ def functions_allowed(rows: Mapping[str, FunctionRow]) -> tuple[frozenset[str], 
     aggregates: set[str] = set()
     for row in rows.values():
         original = rows.get(row.alias_to, row)
-        if original.aggregate:
+        name = original.name.lower()
+        if original.aggregate and name in AGGREGATES_ALLOWED:
             aggregates.add(row.name.lower())
-        elif original.category in FUNCTION_CATEGORIES_ALLOWED or original.name.lower() in FUNCTIONS_ALLOWED:
+        elif not original.aggregate and name in FUNCTIONS_ALLOWED and (original is row or name not in TEXT_ARGUMENTS):
             allowed.add(row.name.lower())
     return frozenset(allowed | aggregates), frozenset(aggregates)
+
+
+def names_refused(rows: Iterable[FunctionRow], functions: frozenset[str]) -> frozenset[str]:
+    """Names, in lower case, that may not stand alone: functions that are not allowed, or that take a text."""
+    texts = {name for name, (what, _index) in TEXT_ARGUMENTS.items() if what != "tokenizer"}
+    return frozenset({row.name.lower() for row in rows} - functions | texts)
 
 
 def check_tree(tree: Node, grants: Grants) -> str:
@@ -144,8 +161,49 @@ def _check_function(key: str, node: Node, grants: Grants) -> None:
     if key == "table_function":
         if name.lower() not in TABLE_FUNCTIONS_ALLOWED:
             raise denied(f"{name}()")
+        if name.lower() in ("values", "sqlstandardvalues"):
+            _check_values(node)
     else:
         _check_function_name(name, grants)
+        if name.lower() in TEXT_ARGUMENTS:
+            _check_text_argument(name, node, grants)
+
+
+def _check_values(node: Node) -> None:
+    """The first argument of several may be the structure: rows and numbers are none, a text must be a plain one."""
+    arguments = _arguments(node)
+    first = arguments[0] if arguments else {}
+    plain = first.get("type") == "Literal" or (first.get("type"), first.get("name")) == ("Function", "tuple")
+    text = _text(first)
+    if arguments and (not plain or (text is not None and len(arguments) > 1 and not is_structure(text))):
+        raise denied("values() with a structure that is not names and types, or with a first row that is no literal")
+
+
+def _check_text_argument(name: str, node: Node, grants: Grants) -> None:
+    what, index = TEXT_ARGUMENTS[name.lower()]
+    arguments = _arguments(node)
+    if index >= len(arguments) or not arguments:
+        return
+    text = _text(arguments[index])
+    if text is None:
+        raise denied(f"{name}() with a {what} that is no literal")
+    if what == "aggregate":
+        _check_function_name(aggregate_named(text), grants)
+    elif not {"type": is_type, "name": is_name, "tokenizer": is_tokenizer}[what](text):
+        raise denied(f"{name}() with the {what} {text!r}")
+
+
+def _arguments(node: Node) -> list[Node]:
+    children: list[Node] = (node.get("arguments") or {}).get("children") or []
+    return children
+
+
+def _text(node: Node) -> str | None:
+    """What a literal text says; None where a node is another."""
+    value = node.get("value")
+    if node.get("type") != "Literal" or not isinstance(value, dict) or value.get("field_type") != "String":
+        return None
+    return str(value.get("value"))
 
 
 def _check_function_name(name: str, grants: Grants) -> None:
@@ -167,12 +225,17 @@ def _with_combinators(name: str, grants: Grants) -> bool:
 
 def _check_apply(_key: str, node: Node, grants: Grants) -> None:
     if "lambda" not in node:
-        _check_function_name(str(node.get("func_name", "")), grants)
+        name = str(node.get("func_name", ""))
+        _check_function_name(name, grants)
+        if name.lower() in TEXT_ARGUMENTS:
+            raise denied(f"APPLY({name})")
 
 
 def _check_identifier(_key: str, node: Node, grants: Grants) -> None:
-    """``x IN database.table`` names a table where a column could stand."""
-    parts = [str(part) for part in node.get("name_parts", ())]
+    """``x IN database.table`` names a table where a column could stand, ``arrayMap(f, x)`` a function."""
+    parts = [str(part) for part in node.get("name_parts", ()) or (node.get("name", ""),)]
+    if len(parts) == 1 and parts[0].lower() in grants.names_refused:
+        raise denied(f"the name {parts[0]}, which is that of a function")
     if len(parts) > 1 and parts[0] in grants.databases | {"system", "information_schema", "INFORMATION_SCHEMA"}:
         check_table(parts[0], parts[1], grants)
 

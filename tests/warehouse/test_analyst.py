@@ -12,9 +12,11 @@ import msgspec
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from warehouse.analyst_functions import AGGREGATES_ALLOWED, FUNCTIONS_ALLOWED, TEXT_ARGUMENTS
 from warehouse.client import Warehouse
 from warehouse.errors import AuthenticationRefused, QueryRefused
 from warehouse.settings import ClickHouseSettings
+from warehouse.statement_tree import FunctionRow, functions_allowed, names_refused
 
 pytestmark = pytest.mark.servers
 
@@ -148,6 +150,24 @@ SOURCES = [
     "SELECT formatRow('Template', 1) FORMAT Template",
     "FROM file('{path}', 'LineAsString')",
     "(SELECT 1) UNION ALL (SELECT file('{path}'))",
+    "SELECT arrayMap(file, ['{path}'])",
+    "SELECT arrayMap(`FILE`, ['{path}'])",
+    "SELECT b FROM generateRandom('a UInt8, b String ALIAS file(''{path}'')') LIMIT 1",
+    "SELECT b FROM generateRandom(concat('a UInt8, b String ALIAS file('{path}', '')')) LIMIT 1",
+    "SELECT count(b) FROM null('a UInt8, b String DEFAULT file(''{path}'')')",
+    "SELECT b FROM values('a UInt8, b String ALIAS file(''{path}'')', (1))",
+    "SELECT b FROM values('a UInt8, b String MATERIALIZED file(''{path}'')', 1, 2)",
+    "SELECT * FROM format(Values, 'a String', '(file(''{path}''))')",
+    "SELECT * FROM format(JSONEachRow, 'a UInt8, b String ALIAS file(''{path}'')', '{}')",
+    "DESCRIBE values('a UInt8, b String ALIAS file(''{path}'')', (1))",
+    "SELECT formatRow('Template', 1)",
+    "SELECT groupFormat('Template')(1)",
+    "SELECT arrayReduce('groupFormat(''Template'')', [1])",
+    "SELECT initializeAggregation('groupFormat', 1)",
+    "SELECT CAST('x', 'AggregateFunction(quantile(file(''{path}'')), UInt8)')",
+    "SELECT CAST('1', concat('UInt', '8'))",
+    "SELECT JSONExtract('{}', 'a', lower('x'))",
+    "SELECT * APPLY(defaultValueOfTypeName) FROM (SELECT 'UInt8')",
 ]
 
 
@@ -282,6 +302,11 @@ USEFUL = [
     "EXPLAIN indexes = 1 SELECT * FROM labels WHERE model = 'm'",
     "EXPLAIN PIPELINE SELECT count() FROM labels",
     "SELECT * FROM numbers(3)",
+    "SELECT * FROM values('a UInt8, b Nullable(String)', (1, 'x'), (2, NULL))",
+    "SELECT * FROM values((1, 'x'), (2, 'y'))",
+    "SELECT JSONExtract('{\"a\":[1]}', 'a', 'Array(UInt8)'), arrayReduce('quantiles(0.5, 0.9)', [1, 2])",
+    "SELECT CAST(label AS Enum8('up' = 1)), 1::int, DATE '2020-01-01', accurateCastOrNull(1, 'UInt8') FROM labels",
+    "SELECT arrayMap(lower, ['A']), reinterpret('a', 'UInt8'), toDateTime64('2020-01-01', 3, 'UTC')",
 ]
 
 
@@ -387,3 +412,20 @@ def test_a_remembered_check_does_not_outlive_a_change(warehouse: Warehouse, anal
     finally:
         warehouse.command("DROP DATABASE made_later")
     assert analyst.raw(sql)
+
+
+def test_every_function_of_the_engine_is_classified(warehouse: Warehouse) -> None:
+    """A name on the lists is a function of this engine, and one that is on no list is refused, alone and as a name."""
+    rows = warehouse.query("SELECT name, is_aggregate AS a, alias_to AS alias FROM system.functions")
+    table = {row["name"]: FunctionRow(row["name"], bool(row["a"]), row["alias"]) for row in rows}
+    functions, _aggregates = functions_allowed(table)
+    known = {name.lower() for name in table}
+    assert set(TEXT_ARGUMENTS) <= FUNCTIONS_ALLOWED
+    assert known >= AGGREGATES_ALLOWED
+    future = FunctionRow("readsTheFuture", False, "")
+    alias = FunctionRow("castAgain", False, "CAST")
+    again, _aggregates = functions_allowed({**table, future.name: future, alias.name: alias})
+    assert again == functions
+    refused = names_refused([*table.values(), future], functions)
+    assert {"readsthefuture", "file", "formatrow", "groupformat", "jsonextract"} <= refused
+    assert refused.isdisjoint({"lower", "count", "label", "model", "time"})

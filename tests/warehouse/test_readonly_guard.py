@@ -9,6 +9,7 @@ import pytest
 from warehouse.http_protocol import RefusedRequest
 from warehouse.readonly_guard import Reader, check_analyst, check_settings, check_text, with_identifiers
 from warehouse.statement_tree import FunctionRow, Grants, check_tree, functions_allowed
+from warehouse.text_arguments import is_structure
 
 GRANTS = Grants(
     database="w",
@@ -155,18 +156,34 @@ def test_a_tree_that_gives_another_text_is_not_run() -> None:
     assert code_of(check_analyst, "SELECT 1", {}, GRANTS, deep) == 48
 
 
-def test_functions_come_from_categories_that_read_nothing() -> None:
-    """An alias goes with what it stands for; a category that is not on the list has none, Other only those named."""
+def test_functions_are_those_on_the_lists() -> None:
+    """An alias goes with what it stands for, but not that of a function that takes a text; the rest is refused."""
     rows = [
-        FunctionRow("lower", False, "", "String"),
-        FunctionRow("lcase", False, "lower", ""),
-        FunctionRow("sum", True, "", ""),
-        FunctionRow("dictGet", False, "", "Dictionary"),
-        FunctionRow("file", False, "", "Other"),
-        FunctionRow("toTypeName", False, "", "Other"),
-        FunctionRow("newThing", False, "", "Of The Future"),
+        FunctionRow("lower", False, ""),
+        FunctionRow("lcase", False, "lower"),
+        FunctionRow("sum", True, ""),
+        FunctionRow("groupFormat", True, ""),
+        FunctionRow("CAST", False, ""),
+        FunctionRow("castAgain", False, "CAST"),
+        FunctionRow("file", False, ""),
+        FunctionRow("newThing", False, ""),
+        FunctionRow("newAggregate", True, ""),
     ]
     functions, aggregates = functions_allowed({row.name: row for row in rows})
-    assert {"lower", "lcase", "sum", "totypename"} <= functions
-    assert functions.isdisjoint({"dictget", "file", "newthing"})
+    assert {"lower", "lcase", "sum", "cast"} <= functions
+    assert functions.isdisjoint({"groupformat", "castagain", "file", "newthing", "newaggregate"})
     assert aggregates == {"sum"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "a UInt8, b String ALIAS file('x')", "a String DEFAULT 'x'", "a UInt8) ALIAS (b String",
+        "a AggregateFunction(x)",
+        "a String CODEC(NONE)", "a String /* */", "a String, `b` UInt8", "a file('x')", "a String; b",
+    ],
+)  # fmt: skip
+def test_a_structure_is_names_and_types(text: str) -> None:
+    """What is more than a list of names and known types is no structure."""
+    assert is_structure("a UInt8, b Array(Tuple(x String, y Enum8('p' = -1))), c DateTime64(3, 'Europe/Berlin')")
+    assert not is_structure(text)
