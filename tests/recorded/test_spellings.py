@@ -34,6 +34,9 @@ Refused = Callable[..., str]
         ({"1.0", "0.0"}, {"Y", "N"}, {"1.0": "Y", "0.0": "N"}),
         ({"t", "f"}, {"1", "0"}, {"t": "1", "f": "0"}),
         ({"a", "b", "C"}, {"a", "b", "c"}, {"C": "c"}),
+        ({"+1", "-1"}, {"1", "-1"}, {"+1": "1"}),
+        ({"a", "+1", "c"}, {"a", "1.0", "d"}, {"+1": "1.0"}),
+        ({"a", "Yes", " no", "c"}, {"a", "yes", "no", "d"}, {"Yes": "yes", " no": "no"}),
     ],
 )
 def test_what_is_matched(truths: set[str], answers: set[str], rewritten: dict[str, str]) -> None:
@@ -82,6 +85,23 @@ def test_a_prediction_that_is_no_label_is_told() -> None:
     assert found.rewritten == {}
     assert "'d'" in found.note
     assert "'c'" in found.note
+
+
+@pytest.mark.parametrize(
+    ("truths", "answers", "shown"),
+    [
+        ({"007", "8"}, {"7", "8"}, ("'007'", "'7'")),
+        ({"Yes", "yes"}, {"YES", "yes"}, ("'Yes'", "'YES'")),
+        ({"1", "+1", "x"}, {"1.0", "01", "x"}, ("'+1'", "'1.0'")),
+    ],
+)
+def test_what_may_mean_the_same_is_warned_of(truths: set[str], answers: set[str], shown: tuple[str, str]) -> None:
+    """Some spellings are common, and no rule says which of the rest are: both sets are shown, and what it may cost."""
+    found = matched(truths, answers)
+    assert found.rewritten == {}
+    warning = found.note.partition("warning: ")[2]
+    assert all(text in warning for text in shown)
+    assert "the accuracy is too low" in warning
 
 
 def test_a_model_that_is_always_wrong_is_told() -> None:

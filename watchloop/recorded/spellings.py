@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import decimal
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from typing import Final, NamedTuple
 
 from watchloop.errors import WrongTable
@@ -29,9 +29,9 @@ def _trimmed(text: str) -> str:
 
 
 def _valued(text: str) -> str:
-    """Numbers by their value: 1.0 is 1; a number that is not written as one (007) stays a text."""
+    """Numbers by their value: 1.0 and +1 are 1; a number that is not written as one (007) stays a text."""
     short = text.strip()
-    digits = short.removeprefix("-").lower()
+    digits = short[short[:1] in ("+", "-") :].lower()
     plain = len(short) <= NUMBER_CHARS_MAX and digits.replace(".", "", 1).replace("e", "", 1).isalnum()
     if not plain or (digits[:1] == "0" and digits[1:2].isdigit()) or not digits[:1].isdigit():
         return short
@@ -65,12 +65,17 @@ def matched(truths: Collection[str], answers: Collection[str]) -> Match:
     One label on each side may be a model that is always wrong, which is told.
 
     The first of these rules counts by which every text of one side is one of the other, and no two texts of one side
-    become the same: without blanks around; by the value of numbers; whatever the case; as truth values.
+    become the same: without blanks around; by the value of numbers; whatever the case; as truth values. Where no rule
+    does that and some labels are common, a label and a prediction that are left over are matched by the first three
+    rules if nothing else on either side means the same; where something does, or only leading zeros differ, a warning
+    names both.
 
     >>> matched({"true", "false"}, {"1", "0"}).rewritten == {"true": "1", "false": "0"}
     True
     >>> matched({"007", "07"}, {"007"})
     Match(rewritten={}, note='')
+    >>> matched({"Yes", "no", "maybe"}, {"yes", "no", "never"}).rewritten
+    {'Yes': 'yes'}
     """
     only_truths, only_answers = set(truths) - set(answers), set(answers) - set(truths)
     if not only_truths or not only_answers:
@@ -78,15 +83,74 @@ def matched(truths: Collection[str], answers: Collection[str]) -> Match:
     for rule, words in RULES:
         rewritten = _by(rule, truths, answers)
         if rewritten:
-            shown = listed((f"{quoted(a)} as {quoted(b)}" for a, b in sorted(rewritten.items())), most=SHOWN_MAX)
-            return Match(rewritten, f"true labels are matched with predictions {words}: {shown}")
+            return Match(rewritten, _told(rewritten, words))
     said, true = _shown(only_answers), _shown(only_truths)
-    if len(only_answers) == len(set(answers)) and not len(only_truths) == len(only_answers) == 1:
+    if len(only_answers) == len(set(answers)):
+        if len(only_truths) == len(only_answers) == 1:
+            return Match({}, _left_over(said, true))
         raise WrongTable(
             f"labels and predictions have nothing in common: --label has {true}, the predictions are {said};"
             " write both in the same way"
         )
-    return Match({}, f"predictions that are no true label: {said}; true labels that were never predicted: {true}")
+    return _match_of_rest(truths, answers)
+
+
+def _match_of_rest(truths: Collection[str], answers: Collection[str]) -> Match:
+    """Match what is left over where some labels are common; what nothing decides is told as a warning."""
+    notes, rewritten = [], {}
+    for rule, words in RULES[:-1]:
+        pairs = {
+            truth: answer
+            for truth, answer in _pairs(rule, truths, answers)
+            if truth not in rewritten and answer not in rewritten.values()
+        }
+        if pairs:
+            notes.append(_told(pairs, words))
+            rewritten |= pairs
+    only_truths = set(truths) - set(answers) - rewritten.keys()
+    only_answers = set(answers) - set(truths) - set(rewritten.values())
+    if only_truths and only_answers:
+        notes.append(_left_over(_shown(only_answers), _shown(only_truths)))
+        alike = {_unpadded(text) for text in only_truths} & {_unpadded(text) for text in only_answers}
+        if alike:
+            true = _shown([text for text in only_truths if _unpadded(text) in alike])
+            said = _shown([text for text in only_answers if _unpadded(text) in alike])
+            notes.append(
+                f"warning: --label has {true} where the predictions have {said}: they are counted as different, so the"
+                " accuracy is too low if they mean the same; write both in the same way"
+            )
+    return Match(rewritten, "; ".join(notes))
+
+
+def _pairs(rule: Callable[[str], str], truths: Collection[str], answers: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Labels and predictions that are left over and mean the same, where nothing else on either side does."""
+    by_truth, by_answer = _grouped(rule, truths), _grouped(rule, answers)
+    for key in sorted(by_truth.keys() & by_answer.keys()):
+        truth, answer = by_truth[key], by_answer[key]
+        if len(truth) == len(answer) == 1 and truth != answer and truth[0] not in answers and answer[0] not in truths:
+            yield truth[0], answer[0]
+
+
+def _grouped(rule: Callable[[str], str], texts: Collection[str]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = {}
+    for text in set(texts):
+        groups.setdefault(rule(text), []).append(text)
+    return groups
+
+
+def _unpadded(text: str) -> str:
+    """What a text may mean at most: as ``_cased``, and without leading zeros."""
+    short = _cased(text)
+    return _valued(short.lstrip("0") or "0") if short.isdigit() else short
+
+
+def _told(rewritten: dict[str, str], words: str) -> str:
+    shown = listed((f"{quoted(a)} as {quoted(b)}" for a, b in sorted(rewritten.items())), most=SHOWN_MAX)
+    return f"true labels are matched with predictions {words}: {shown}"
+
+
+def _left_over(said: str, true: str) -> str:
+    return f"predictions that are no true label: {said}; true labels that were never predicted: {true}"
 
 
 def _by(rule: Callable[[str], str], truths: Collection[str], answers: Collection[str]) -> dict[str, str]:
