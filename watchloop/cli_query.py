@@ -15,6 +15,7 @@ import typer
 
 from agents.settings import Settings
 from warehouse.client import Warehouse
+from warehouse.sql_text import read_statement
 from watchloop.cli_shared import Config, Data, said, settings_of_running
 from watchloop.errors import NoAccess, WatchloopError
 from watchloop.folder import DataFolder
@@ -46,6 +47,9 @@ FORMULA = re.compile(rb'(?:\A|(?<=[,\n]))"(?=[=+\-@\t\r\n]|\xef\xbc[\x9d\x8b\x8d
 ClickHouse quotes texts and never numbers, and doubles a quote within one, so nothing else looks like it.
 """
 
+NULL_CELL = re.compile(rb'"(?:[^"]|"")*"|(?<=,)\\N(?=[,\r\n]|\Z)|(?:\A|(?<=\n))\\N(?=,)')
+"""A quoted cell, or NULL among other cells; alone on its line NULL stays, because readers skip empty lines."""
+
 
 def add_to(app: typer.Typer) -> None:
     """Add the command."""
@@ -75,6 +79,8 @@ def query(
     with analyst(config, data) as warehouse:
         answer = warehouse.raw(text, CLICKHOUSE_FORMATS[chosen])
     if chosen is Format.CSV:
+        if not read_statement(text.encode()).format:
+            answer = _with_empty_cells(answer)
         answer = _without_formulas(answer) if spreadsheet_safe else _warned(answer)
     if out is not None:
         try:
@@ -97,6 +103,11 @@ def _warned(answer: bytes) -> bytes:
             " formulas; --spreadsheet-safe puts ' before them"
         )
     return answer
+
+
+def _with_empty_cells(answer: bytes) -> bytes:
+    """NULL as an empty cell without quotes, as programs that read CSV expect it; an empty text has quotes."""
+    return NULL_CELL.sub(lambda cell: b"" if cell[0] == rb"\N" else cell[0], answer)
 
 
 def _without_formulas(answer: bytes) -> bytes:

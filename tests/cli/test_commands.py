@@ -151,6 +151,12 @@ class TestQuery:
         """CSV has a header."""
         assert list(csv.DictReader(io.StringIO(run("query", self.SQL, "-f", "csv").stdout))) == list(self.ROWS)
 
+    def test_null_in_csv(self, servers: None) -> None:
+        """NULL is an empty cell; a text that looks like it, or is empty, keeps its quotes; no line becomes empty."""
+        sql = r"SELECT NULL AS a, 'x,\\N,' AS b, NULL AS c, NULL AS d, '' AS e, '\\N' AS f, NULL AS g"
+        assert run("query", sql, "-f", "csv").stdout.splitlines()[1] == r',"x,\N,",,,"","\N",'
+        assert run("query", "SELECT NULL AS a", "-f", "csv").stdout.splitlines() == ['"a"', r"\N"]
+
     def test_parquet_into_a_file(self, servers: None, tmp_path: pathlib.Path) -> None:
         """Parquet goes into the file of --out."""
         answer = run("query", self.SQL, "-f", "parquet", "--out", "labels.parquet")

@@ -59,6 +59,22 @@ def test_every_format_holds_the_same(read: Read, tmp_path: pathlib.Path) -> None
         assert (found.truths, found.answers, found.confidences) == (["1", "0"], ["1", "1"], [0.9, 0.6]), path
 
 
+def test_null_of_databases_in_csv(read: Read, tmp_path: pathlib.Path) -> None:
+    """A cell that is \\N without quotes is empty, so that the column stays one of numbers; in quotes it is a text."""
+    path = tmp_path / "null.csv"
+    path.write_text('x,plan,truth,said,sure\n0.5,"\\N",1,1,0.9\n\\N,\\N,0,1,0.6\n')
+    assert read(path).table.features(0, 2) == [{"x": 0.5, "plan": "\\N"}, {"x": None, "plan": None}]
+
+
+def test_a_column_of_numbers_that_is_taken_as_texts_is_told(read: Read, tmp_path: pathlib.Path) -> None:
+    """One word among numbers makes them texts: the note names the column and the word."""
+    path = tmp_path / "words.csv"
+    path.write_text("x,plan,truth,said,sure\n0.5,a,1,1,0.9\n0.6,a,1,1,0.9\n0.7,a,1,1,0.9\nunknown,a,0,1,0.6\n")
+    notes = [note for note in read(path).notes if "taken as texts" in note]
+    assert len(notes) == 1
+    assert "'x' is taken as texts: 3 of 4 values are numbers, and others are 'unknown'" in notes[0]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [

@@ -27,12 +27,15 @@ UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def parsed_csv(data: bytes, separator: str) -> Any:
-    """A pyarrow.Table of text, null where a cell is empty and not in quotes. Raises WrongTable."""
+    """A pyarrow.Table of text, null where a cell is empty or ``\\N`` (NULL of databases) and not in quotes.
+
+    Raises WrongTable.
+    """
     _check_utf8(data)
     names = _header(data, separator)
     convert = pacsv.ConvertOptions(
         column_types=dict.fromkeys(names, pa.string()),
-        null_values=[""],
+        null_values=["", r"\N"],
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
     )

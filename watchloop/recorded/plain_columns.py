@@ -9,10 +9,13 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from watchloop.errors import WrongTable
-from watchloop.recorded.texts import flags_of, is_text, numbers_of
+from watchloop.recorded.texts import NUMBER, flags_of, is_text, numbers_of
 from watchloop.recorded.words import listed, quoted
 
 __all__ = ["is_time_type", "plain_features", "time_texts", "without_dictionary"]
+
+NUMBERS_SHARE_MIN: Final = 0.5
+"""A column of texts more of which are numbers may be meant as numbers."""
 
 PER_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
@@ -37,6 +40,8 @@ def plain_features(rows: Any, names: tuple[str, ...], notes: list[str], *, guess
             continue
         if types.is_float64(found.type):
             found = _finite(found, name, endless)
+        elif guess and is_text(found.type):
+            _tell_of_numbers(found, name, notes)
         columns[name] = found
     if unfit:
         raise WrongTable(
@@ -46,6 +51,18 @@ def plain_features(rows: Any, names: tuple[str, ...], notes: list[str], *, guess
     if endless:
         notes.append(f"infinite numbers are taken as missing, in {listed(endless)}")
     return pa.table(columns).combine_chunks() if columns else rows.select([])
+
+
+def _tell_of_numbers(column: Column, name: str, notes: list[str]) -> None:
+    """Say so where most values of a column that is taken as texts are numbers."""
+    numbers = pc.match_substring_regex(pc.utf8_trim_whitespace(column), NUMBER)
+    count, rest = pc.sum(numbers).as_py() or 0, pc.unique(column.filter(pc.invert(numbers)))
+    if len(rest) and count > NUMBERS_SHARE_MIN * (len(column) - column.null_count):
+        shown = listed(map(quoted, rest.slice(0, 3).to_pylist()))
+        notes.append(
+            f"column {quoted(name)} is taken as texts: {count} of {len(column) - column.null_count} values are numbers,"
+            f" and others are {shown}; empty cells are missing numbers"
+        )
 
 
 def without_dictionary(column: Column) -> Column:

@@ -97,7 +97,8 @@ def matched(truths: Collection[str], answers: Collection[str]) -> Match:
 
 def _match_of_rest(truths: Collection[str], answers: Collection[str]) -> Match:
     """Match what is left over where some labels are common; what nothing decides is told as a warning."""
-    notes, rewritten = [], {}
+    notes: list[str] = []
+    rewritten: dict[str, str] = {}
     for rule, words in RULES[:-1]:
         pairs = {
             truth: answer
