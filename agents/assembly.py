@@ -285,6 +285,7 @@ def _add_learn(plan: Plan) -> None:
             settings.kafka.prefix,
             pause=lambda seconds: batches.wait_paused(stop, seconds),
             limits=_limits(settings),
+            wait_seconds=settings.worker.label_wait_seconds,
         )
         batches = _group(settings, "labels", labels.handle)
         batches.run(stop)

@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from agents.settings import LABEL_WAIT_SECONDS_DEFAULT
 from schemas.codec import MalformedError
 from schemas.correction import Correction, id_of_label
 from schemas.label import Label
@@ -30,17 +31,16 @@ __all__ = ["Labels"]
 log = structlog.get_logger(__name__)
 
 LOOK_UP_EVERY_SECONDS = 1.0
-GIVE_UP_SECONDS = 60.0
-"""A label may come before RECORD has stored its prediction; after this long there is none."""
-FIRST_SEEN_MAX = 1_000
-"""Waiting labels whose first look is remembered; for one that was forgotten the time begins anew."""
+FIRST_LOOKS_MAX = 20_000
+"""Waiting labels whose first look is remembered; the time of one beyond begins when there is room for it."""
 
 
 class Labels:
     """Joins labels with predictions in ClickHouse. ``handle`` is called by one thread.
 
-    A batch whose predictions are not all stored yet is handed back and tried again until ``GIVE_UP_SECONDS`` after it
-    was first seen; then what is missing becomes a Reject. Labels that are only for scoring pass by.
+    A label whose prediction is not stored yet waits, and all behind it in its partition with it, for at most
+    ``wait_seconds`` after its first look, whatever waited before it; then it becomes a Reject. Labels that are only
+    for scoring pass by.
     """
 
     def __init__(
@@ -50,18 +50,41 @@ class Labels:
         *,
         pause: Callable[[float], bool],
         limits: MessageLimits | None = None,
+        wait_seconds: float = LABEL_WAIT_SECONDS_DEFAULT,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._warehouse = warehouse
         self._prefix = prefix
         self._pause = pause
         self._limits = limits or MessageLimits()
+        self._wait_seconds = wait_seconds
         self._clock = clock
-        self._first_seen: OrderedDict[tuple[int, int], float] = OrderedDict()
+        self._first_looks: OrderedDict[tuple[int, int], float] = OrderedDict()
 
-    def handle(self, records: Sequence[Record], outbox: Sending) -> None:
-        """One batch, possibly empty."""
+    def handle(self, records: Sequence[Record], outbox: Sending) -> Sequence[Record]:
+        """One batch, possibly empty; returns the labels that wait, each with all behind it in its partition."""
         now = self._clock()
+        asked, rejects = self._read(records)
+        found = self._looked_up(asked)
+        missing = [(record, label) for record, label in asked if (label.model, label.event_id) not in found]
+        waiting_from = self._waiting_from(missing, now)
+
+        def waits(record: Record) -> bool:
+            return record.offset() >= waiting_from.get(record.partition(), record.offset() + 1)
+
+        left = [record for record in records if waits(record)]
+        if left and (not self._pause(LOOK_UP_EVERY_SECONDS) or len(left) == len(records)):
+            raise HandBack
+        for record, label in missing:
+            text = f"no prediction {label.event_id!r} of model {label.model!r} is known - at `$.event_id`"
+            rejects.append((record, text, "$.event_id"))
+        settled = [(record, label) for record, label in asked if not waits(record)]
+        self._join(settled, found, int(now * 1000), outbox)
+        self._reject([reject for reject in rejects if not waits(reject[0])], int(now * 1000), outbox)
+        return left
+
+    def _read(self, records: Sequence[Record]) -> tuple[list[tuple[Record, Label]], list[tuple[Record, str, str]]]:
+        """Labels to learn from, and messages that are no labels with the reason and the field."""
         asked: list[tuple[Record, Label]] = []
         rejects: list[tuple[Record, str, str]] = []
         for record in records:
@@ -72,36 +95,53 @@ class Labels:
                 continue
             if label.purpose == "learn":
                 asked.append((record, label))
-        if asked:
-            self._join(asked, rejects, now, outbox)
-        for record, reason, field in rejects:
-            reject = reject_of(record, self._prefix, role="labels", reason=reason, field=field, now_ms=int(now * 1000))
-            outbox.send(REJECTS, reject.source_key, reject)
+        return asked, rejects
 
     def _join(
         self,
-        asked: list[tuple[Record, Label]],
-        rejects: list[tuple[Record, str, str]],
-        now: float,
+        settled: Sequence[tuple[Record, Label]],
+        found: Mapping[tuple[str, str], dict[str, Any]],
+        now_ms: int,
         outbox: Sending,
     ) -> None:
+        """Corrections of those whose predictions are there; nobody waits for any of them any more."""
+        for record, label in settled:
+            self._first_looks.pop((record.partition(), record.offset()), None)
+            prediction = found.get((label.model, label.event_id))
+            if prediction is not None:
+                outbox.send(CORRECTIONS, label.model, correction_of(label, prediction, now_ms))
+
+    def _reject(self, rejects: Sequence[tuple[Record, str, str]], now_ms: int, outbox: Sending) -> None:
+        for record, reason, field in rejects:
+            reject = reject_of(record, self._prefix, role="labels", reason=reason, field=field, now_ms=now_ms)
+            outbox.send(REJECTS, reject.source_key, reject)
+
+    def _waiting_from(self, missing: Sequence[tuple[Record, Label]], now: float) -> dict[int, int]:
+        """The first offset of each partition whose label waits on; every one of ``missing`` has been looked for now."""
+        first: dict[int, int] = {}
+        for record, _ in missing:
+            if now - self._first_look(record, now) < self._wait_seconds:
+                first.setdefault(record.partition(), record.offset())
+        return first
+
+    def _first_look(self, record: Record, now: float) -> float:
+        """When the prediction of a label was looked for first."""
+        looks, key = self._first_looks, (record.partition(), record.offset())
+        if key not in looks:
+            while looks and now - next(iter(looks.values())) > 2 * self._wait_seconds:
+                looks.popitem(last=False)  # its partition is another worker's by now, or its prediction came
+            if len(looks) < FIRST_LOOKS_MAX:
+                looks[key] = now
+        return looks.get(key, now)
+
+    def _looked_up(self, asked: Sequence[tuple[Record, Label]]) -> dict[tuple[str, str], dict[str, Any]]:
+        """Stored predictions by model and event id; raises HandBack while ClickHouse does not answer."""
         try:
-            found = self._found([label for _, label in asked])
+            return self._found([label for _, label in asked])
         except WarehouseError as error:
             log.warning("labels wait for ClickHouse", why=str(error))
             self._pause(LOOK_UP_EVERY_SECONDS)
             raise HandBack from error
-        missing = [(record, label) for record, label in asked if (label.model, label.event_id) not in found]
-        if missing and self._waited(missing[0][0], now) < GIVE_UP_SECONDS:
-            self._pause(LOOK_UP_EVERY_SECONDS)
-            raise HandBack
-        for record, label in missing:
-            text = f"no prediction {label.event_id!r} of model {label.model!r} is known - at `$.event_id`"
-            rejects.append((record, text, "$.event_id"))
-        for _, label in asked:
-            prediction = found.get((label.model, label.event_id))
-            if prediction is not None:
-                outbox.send(CORRECTIONS, label.model, correction_of(label, prediction, int(now * 1000)))
 
     def _found(self, labels: Sequence[Label]) -> dict[tuple[str, str], dict[str, Any]]:
         """Stored predictions by model and event id."""
@@ -115,13 +155,6 @@ class Labels:
                 for row in predictions_of(self._warehouse.query, model, part):
                     found[model, str(row["event_id"])] = row
         return found
-
-    def _waited(self, record: Record, now: float) -> float:
-        key = (record.partition(), record.offset())
-        first = self._first_seen.setdefault(key, now)
-        if len(self._first_seen) > FIRST_SEEN_MAX:
-            self._first_seen.popitem(last=False)
-        return now - first
 
 
 def correction_of(label: Label, row: Mapping[str, Any], now_ms: int) -> Correction:

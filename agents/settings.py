@@ -28,6 +28,7 @@ DERIVED: Final = {
 
 LAG_SECONDS_WARNING_DEFAULT: Final = 120.0
 LAG_MESSAGES_WARNING_DEFAULT: Final = 50_000
+LABEL_WAIT_SECONDS_DEFAULT: Final = 60.0
 
 
 class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -76,10 +77,12 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     future_seconds_max: Annotated[int, Meta(ge=0, le=86_400 * 365)] = 86_400
     """How far a prediction's time may lie ahead of the clock; beyond it the prediction is rejected."""
     lag_seconds_warning: Annotated[float, Meta(ge=1, le=86_400)] = LAG_SECONDS_WARNING_DEFAULT
-    """A role whose oldest waiting message is older falls behind: the console and ``watchloop check`` say so. A label
-    waits for its prediction up to a minute."""
+    """A role whose oldest waiting message is older falls behind: the console and ``watchloop check`` say so."""
     lag_messages_warning: Annotated[int, Meta(ge=1)] = LAG_MESSAGES_WARNING_DEFAULT
     """A role for which more messages wait falls behind too, however old they are."""
+    label_wait_seconds: Annotated[float, Meta(ge=1, le=3_600)] = LABEL_WAIT_SECONDS_DEFAULT
+    """How long a label waits for a prediction that RECORD has not stored yet, from when it was looked for first; then
+    it is rejected. Labels behind it in its partition wait with it, each rejected after its own time alone."""
     publish_seconds_min: Annotated[float, Meta(ge=0, le=86_400)] = 1.0
     """Seconds between two refreshes of a learned model; one in between is skipped for the next."""
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0

@@ -8,7 +8,8 @@ import pytest
 from plain_record import PREFIX, CollectingOutbox, PlainRecord
 from plain_rows import rows_of
 
-from agents.labels import GIVE_UP_SECONDS, Labels
+from agents.labels import Labels
+from agents.settings import LABEL_WAIT_SECONDS_DEFAULT
 from schemas.codec import decode, encode
 from schemas.correction import Correction
 from schemas.label import Label
@@ -111,15 +112,54 @@ def test_a_label_without_prediction_ends_as_a_reject(warehouse: Warehouse) -> No
     clock, outbox = Clock(), CollectingOutbox()
     one = joiner(warehouse, clock, [])
     batch = records(label(1), label(77), label(1, model="other"))
-    with pytest.raises(HandBack):
-        one.handle(batch, outbox)  # type: ignore[arg-type]
-    clock.now += GIVE_UP_SECONDS + 1
-    one.handle(batch, outbox)  # type: ignore[arg-type]
+    left = one.handle(batch, outbox)  # type: ignore[arg-type]
+    assert (left, len(outbox.of(CORRECTIONS))) == (batch[1:], 1)
+    clock.now += LABEL_WAIT_SECONDS_DEFAULT + 1
+    assert one.handle(left, outbox) == []  # type: ignore[arg-type]
     rejects = [value for value in outbox.of(REJECTS) if isinstance(value, Reject)]
     assert [reject.source_offset for reject in rejects] == [1, 2]
     assert "'e-77'" in rejects[0].reason
     assert all(reject.role == "labels" and reject.field == "$.event_id" for reject in rejects)
     assert len(outbox.of(CORRECTIONS)) == 1
+
+
+def test_a_label_has_its_own_time_to_wait(warehouse: Warehouse) -> None:
+    """Behind one that waits in vain, a label whose prediction is stored later than itself is joined, not rejected."""
+    clock, outbox = Clock(), CollectingOutbox()
+    one = joiner(warehouse, clock, [])
+    vain, late = records(label(77), label(1))
+    with pytest.raises(HandBack):
+        one.handle([vain], outbox)  # type: ignore[arg-type]
+    clock.now += LABEL_WAIT_SECONDS_DEFAULT - 1
+    with pytest.raises(HandBack):
+        one.handle([vain, late], outbox)  # type: ignore[arg-type]
+    clock.now += 2
+    assert one.handle([vain, late], outbox) == [late]  # type: ignore[arg-type]
+    store_predictions(warehouse, 1)
+    assert one.handle([late], outbox) == []  # type: ignore[arg-type]
+    assert [value.source_offset for value in outbox.of(REJECTS) if isinstance(value, Reject)] == [0]
+    assert len(outbox.of(CORRECTIONS)) == 1
+
+
+def test_labels_of_other_partitions_do_not_wait(warehouse: Warehouse) -> None:
+    """One that waits holds up those behind it in its partition, and nobody else; rubbish before it is told at once."""
+    store_predictions(warehouse, 1)
+    outbox = CollectingOutbox()
+    elsewhere = PlainRecord(label(1), name="labels", place=1, number=5)
+    rubbish, waiting, behind = records(b"rubbish", label(77), b"more rubbish")
+    left = joiner(warehouse, Clock(), []).handle([rubbish, waiting, elsewhere, behind], outbox)  # type: ignore[arg-type]
+    assert left == [waiting, behind]
+    assert [value.source_offset for value in outbox.of(REJECTS) if isinstance(value, Reject)] == [0]
+    assert len(outbox.of(CORRECTIONS)) == 1
+
+
+def test_a_worker_that_is_not_to_go_on_tells_nothing(warehouse: Warehouse) -> None:
+    """Where the partitions are another's after the wait, what was read is handed back as it was."""
+    outbox = CollectingOutbox()
+    one = Labels(warehouse, PREFIX, pause=lambda _: False, clock=Clock())
+    with pytest.raises(HandBack):
+        one.handle(records(b"rubbish", label(77)), outbox)  # type: ignore[arg-type]
+    assert outbox.sent == []
 
 
 def test_rubbish_is_rejected(warehouse: Warehouse) -> None:
