@@ -14,8 +14,20 @@ __all__ = ["set_up_logs"]
 
 NOISY = ("aiokafka", "faust", "mode", "uvicorn", "httpx", "httpcore", "litestar")
 TRACES = ("exception", "stack")
+VALUE_CHARS_MAX = 2_000
+"""Of a longer value of a line its beginning is written: a record's key may have megabytes."""
 TOLD_BY_US = ("clickhouse_connect", "urllib3")
 """What these warn of is raised as well, and told in a line that says what to do."""
+
+
+def bounded(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A processor: no line is longer than a few of its values may be, whatever data brought into it."""
+    return {
+        name: f"{value[:VALUE_CHARS_MAX]}... ({len(value)} characters)"
+        if name not in TRACES and isinstance(value, str) and len(value) > VALUE_CHARS_MAX
+        else value
+        for name, value in event.items()
+    }
 
 
 def seen_as_written(_logger: object, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -41,17 +53,21 @@ def set_up_logs(role: str, *, level: int = logging.INFO) -> logging.Handler:
     )
     if sys.stderr.isatty():
         last: list[structlog.typing.Processor] = [
-            structlog.processors.format_exc_info,
             seen_as_written,
             structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
         ]
     else:
-        last = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+        last = [structlog.processors.JSONRenderer()]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
+                bounded,
+                *last,
+            ],
         )
     )
     handler.addFilter(LogRepeats())

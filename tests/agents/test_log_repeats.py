@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+import sys
 from typing import Any
 
 import pytest
 from live_console import LiveConsole
+import structlog
 
 from agents.log_repeats import MESSAGES_MAX, REPEATS_MAX, WINDOW_SECONDS, LogRepeats
-from agents.logs import set_up_logs
+from agents.logs import VALUE_CHARS_MAX, set_up_logs
 
 
 class Clock:
@@ -55,6 +57,26 @@ def test_what_is_remembered_is_bounded() -> None:
     repeats = LogRepeats(Clock())
     assert all(repeats.filter(record(f"message {number}")) for number in range(3 * MESSAGES_MAX))
     assert len(repeats._seen) == MESSAGES_MAX
+
+
+@pytest.mark.parametrize("is_terminal", [True, False])
+def test_a_line_is_bounded_whatever_data_brings_into_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool
+) -> None:
+    """A record's key of megabytes is told by its beginning and its length."""
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    try:
+        set_up_logs("test")
+        structlog.get_logger("agents.x").error("manifest refused", key="\x1b" * 1_000_000, why="short")
+    finally:
+        root.handlers[:] = handlers
+        root.setLevel(level)
+    line = capsys.readouterr().err
+    assert len(line) < 6 * VALUE_CHARS_MAX + 1_000
+    assert "(1000000 characters)" in line
+    assert "short" in line
 
 
 def test_libraries_do_not_repeat_what_we_say() -> None:
