@@ -24,6 +24,7 @@ from schemas.verdict import Verdict
 from schemas.wire import Wire
 from streams.batches import BatchSettings, HandBack, Place
 from streams.errors import KafkaUnreachable
+from streams.hearing import place_of
 from streams.label_reader import label_of
 from streams.outbox import Outbox
 from streams.predictions.careful import SchemaCheck
@@ -49,6 +50,7 @@ W = TypeVar("W", bound=Wire)
 log = structlog.get_logger(__name__)
 
 KIND_OF: dict[str, type[Wire]] = {topic.name: topic.value for topic in RECORDED if topic.value is not None}
+COMPACT = frozenset(topic.name for topic in RECORDED if topic.compact)
 BACK_OFF_SECONDS_MAX = 30.0
 BACK_OFF_SECONDS_MIN = 0.2
 
@@ -208,13 +210,13 @@ class Recorder:
         return ColumnInsert(verdict_columns(verdicts, places))
 
     def _values(self, kind: type[W], records: Sequence[Record], outbox: Outbox) -> Iterator[tuple[Record, list[W]]]:
-        """What each message holds; a tombstone holds nothing."""
+        """What each message holds; a tombstone holds nothing, and is one where the topic is compact alone."""
         for record in records:
             data = record.value()
-            if data is None:
+            if data is None and record.topic().removeprefix(self._prefix) in COMPACT:
                 continue
             try:
-                values = decode_one_or_many(kind, data) if kind is not Label else self._label(record)
+                values = some_of(kind, data or b"") if kind is not Label else self._label(record)
             except MalformedError as error:
                 if kind is not Label:
                     self._reject(record, error.reason, error.field, outbox)
@@ -245,7 +247,7 @@ class Recorder:
         """Tell of a message, or of its element ``index``, that it is not stored."""
         now_ms = int(self._clock() * 1000)
         if record.topic() == self._prefix + REJECTS.name:
-            log.error("a reject cannot be stored", offset=record.offset(), why=reason)
+            log.error("a reject cannot be stored", **place_of(record), why=reason)
             return
         original = None if index is None else original_of(record, index, self._limits.events_max)
         reject: Reject = reject_of(
@@ -286,6 +288,14 @@ class Recorder:
             if not (pause or self.pause)(wait_seconds * self._jitter.uniform(0.5, 1.0)):
                 raise HandBack
             wait_seconds, attempt = min(BACK_OFF_SECONDS_MAX, wait_seconds * 2), call
+
+
+def some_of(kind: type[W], data: bytes) -> list[W]:
+    """The values of a message, none of an empty array where values come in arrays; raises MalformedError."""
+    values = decode_one_or_many(kind, data)
+    if not values and kind is not Verdict:
+        raise MalformedError("an empty array; expected an object")
+    return values
 
 
 def _runs_of(records: Sequence[Record]) -> Iterator[Sequence[Record]]:

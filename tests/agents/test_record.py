@@ -111,6 +111,18 @@ def test_arrays_are_taken_apart_and_tombstones_left_out(warehouse: Warehouse) ->
     assert ids(warehouse, "verdicts") == ["e-0", "e-1", "e-2", "e-3", "e-4", "e-0"]
 
 
+def test_a_message_that_holds_nothing_is_told_of(warehouse: Warehouse) -> None:
+    """No bytes are a tombstone where a topic is compact, and an array of nothing is one of verdicts: else a Reject."""
+    one = recorder(warehouse)
+    one.assigned(places("verdicts", "gates", "review.events"))
+    sent = [message for name in ("verdicts", "gates", "review.events") for message in messages(name, [None, b"[]"])]
+    rejects = [value for value in hand(one, sent).of(REJECTS) if isinstance(value, Reject)]
+    nothing, none_of_them = "empty; expected JSON", "an empty array; expected an object"
+    assert [(value.source_topic, value.source_offset, value.reason) for value in rejects] == [
+        ("verdicts", 0, nothing), ("gates", 0, nothing), ("gates", 1, none_of_them), ("review.events", 1, none_of_them),
+    ]  # fmt: skip
+
+
 def test_a_restart_goes_on_behind_what_is_stored(warehouse: Warehouse) -> None:
     """The next one begins behind the highest identity, also where the group committed less; nothing is stored twice."""
     first = recorder(warehouse)
