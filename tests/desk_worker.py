@@ -79,6 +79,11 @@ class Worker:
         """What it has said."""
         return (self.folder / "worker.log").read_text(errors="replace")
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """Its settings, as variables for a command that is to have the same."""
+        return {name: value for name, value in self._environment.items() if name.startswith("WATCHLOOP_")}
+
     def kill(self) -> None:
         """Kill -9."""
         assert self.process is not None

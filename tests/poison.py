@@ -38,3 +38,20 @@ def poison(topic: Topic) -> Iterator[tuple[bytes, bytes | None]]:
                 yield own_key, json.dumps(told | {name: inner | {field: value}}).encode()
                 for leaf in deep if isinstance(deep, dict) else ():
                     yield own_key, json.dumps(told | {name: inner | {field: deep | {leaf: value}}}).encode()
+
+
+def hostile(topic: Topic) -> Iterator[tuple[bytes | None, bytes | None]]:
+    """What ``poison`` has, and the rest that a broker takes: the wrong topic's values, halves of surrogate pairs in
+    every field, keys of 100 kB, and where it is not compact no key at all."""
+    yield from poison(topic)
+    for sample in sorted(GOLDEN.glob("*.json")):
+        yield b"key", sample.read_bytes()
+    own = GOLDEN / f"{topic.name}.v1.json"
+    told = json.loads(own.read_text()) if own.exists() else {}
+    for name in told:
+        yield str(told.get(topic.key, "key")).encode(), json.dumps(told | {name: "\ud800"}).encode()
+    yield b"\x1b[2J" * 25_000, json.dumps(told).encode()
+    yield b"k" * 100_000, b"rubbish"
+    if not topic.compact:
+        yield None, json.dumps(told).encode()
+        yield None, None
