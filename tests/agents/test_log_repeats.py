@@ -7,8 +7,8 @@ import sys
 from typing import Any
 
 import pytest
-from live_console import LiveConsole
 import structlog
+from live_console import LiveConsole
 
 from agents.log_repeats import MESSAGES_MAX, REPEATS_MAX, WINDOW_SECONDS, LogRepeats
 from agents.logs import VALUE_CHARS_MAX, set_up_logs
