@@ -1,4 +1,4 @@
-"""every topic → ClickHouse: each row once, with the identity of the message it came from."""
+"""topics to keep → ClickHouse: each row once, with the identity of the message it came from."""
 
 from __future__ import annotations
 

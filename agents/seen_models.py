@@ -51,7 +51,7 @@ class SeenModels:
         write_seen(self._path, self._topic_id, seen)
 
     def take(self, key: str, manifest: Manifest) -> bool:
-        """Whether a manifest is news; one that is refused is told of and counted, one of before is passed over."""
+        """Whether a manifest is news; one that is refused is told of and counted, an older one is passed over."""
         try:
             is_news = self.newest.take(key, manifest)
         except OlderManifest:

@@ -33,7 +33,7 @@ class Located(Protocol):
 
 
 def place(summary: Located) -> tuple[float, float]:
-    """Centre and offset; of what was written before these existed, the mean and 0."""
+    """Centre and offset; the mean and 0 of a summary that has neither."""
     if summary.centre == 0.0 and summary.mean_offset == 0.0:
         return summary.mean, 0.0
     return summary.centre, summary.mean_offset

@@ -38,6 +38,12 @@ CLIENT_FIXED: Final = frozenset(
 )
 """What ``kafka.client`` must not say: exactly-once delivery rests on it, or another setting says it."""
 
+CLIENT_INSTEAD: Final = {
+    "bootstrap.servers": "kafka.bootstrap names the brokers",
+    "group.id": "kafka.prefix says how groups begin",
+    "transactional.id": "kafka.prefix says how transactional ids begin",
+}
+
 MIB: Final = 1024 * 1024
 MESSAGE_BYTES_MAX_DEFAULT: Final = 4 * MIB
 MESSAGE_OVERHEAD_BYTES: Final = 64 * 1024
@@ -108,7 +114,10 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         ):
             ours = sorted(CLIENT_FIXED.intersection(client))
             if ours:
-                raise ValueError(f"{name}: {ours[0]} is not yours to set; watchloop rests on what it is")
+                instead = CLIENT_INSTEAD.get(
+                    ours[0], "exactly-once delivery rests on the value that watchloop gives it"
+                )
+                raise ValueError(f"{name}: {ours[0]} cannot be set here, leave it out: {instead}")
 
 
 class ProducerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -198,5 +198,8 @@ def _shape(text: str) -> str:
 
 
 def _unreadable() -> RefusedRequest:
-    reason = "analyst: This statement cannot be checked, and is not run. Write it in another way."
+    reason = (
+        "analyst: This statement cannot be checked, and is not run. "
+        "A plain SELECT, with subqueries in place of unusual syntax, can be."
+    )
     return RefusedRequest(48, "NOT_IMPLEMENTED", reason)

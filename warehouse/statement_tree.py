@@ -117,13 +117,17 @@ def settings_refused() -> RefusedRequest:
 
 
 def _children(node: Node) -> Iterator[tuple[str, Node]]:
-    """The nodes below, each with the key under which it hangs; values have no type and hold none."""
+    """The nodes below, each with the key under which it hangs; values have no type and hold none.
+
+    Settings of EXPLAIN, the only place where a SetQuery is EXPLAIN's own, hang under ``explain settings``.
+    """
+    is_explain = node["type"] == "ExplainQuery"
     waiting: list[tuple[str, Any]] = list(node.items())
     while waiting:
         key, value = waiting.pop()
         if isinstance(value, dict):
             if "type" in value:
-                yield key, value
+                yield ("explain settings" if key == "settings" and is_explain else key), value
             else:
                 waiting.extend((key, inner) for inner in value.values())
         elif isinstance(value, list):
@@ -151,9 +155,6 @@ def _check_explain_settings(key: str, node: Node) -> None:
 def _check_explain(_key: str, node: Node, _grants: Grants) -> None:
     if node.get("kind") not in EXPLAIN_KINDS or not isinstance(node.get("query"), dict):
         raise denied(str(node.get("kind")))
-    if "settings" in node:
-        # The only place where a SetQuery is one of EXPLAIN's own.
-        node["explain settings"] = node.pop("settings")
 
 
 def _check_function(key: str, node: Node, grants: Grants) -> None:

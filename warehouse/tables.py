@@ -40,7 +40,9 @@ DEDUPLICATION_INSERTS: Final = 10_000
 """How many inserts a table remembers, so that a repeated one is dropped by its token."""
 
 AUDIT_ANSWERED_MIN: Final = 50
-"""Answered draws below which a view says no accuracy: an interval of fewer holds too seldom (docs/decisions)."""
+"""Answered draws of a day below which the view ``accuracy_daily`` says no accuracy: an interval of fewer holds too
+seldom. The number is fixed, so that a view says the same wherever it is made; the Loop page, whose intervals are of
+another kind and hold at every look, has ``accuracy.audit_hits_min``."""
 
 IDENTITY: Final = """_topic_id LowCardinality(String),
     _partition UInt32,

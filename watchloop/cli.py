@@ -96,7 +96,9 @@ def worker(
     if unknown:
         raise typer.BadParameter(f"there is no role {unknown[0]!r}; there are {', '.join(ROLES)}", param_hint="--role")
     if not re.fullmatch(SLOT, slot):
-        raise typer.BadParameter(f"{slot!r} names no slot; expected {SLOT}", param_hint="--slot (WATCHLOOP_SLOT)")
+        raise typer.BadParameter(
+            f"{slot!r} is no slot; expected 1 to 100 of A-Z a-z 0-9 . _ -", param_hint="--slot (WATCHLOOP_SLOT)"
+        )
     settings = settings_of(config)
     DataFolder(pathlib.Path(settings.worker.data)).check()
     with private_umask():

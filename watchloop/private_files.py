@@ -63,9 +63,9 @@ def check_folder(path: pathlib.Path) -> None:
 def check_tree(path: pathlib.Path, *, skipped: frozenset[str], secret: frozenset[str], public: frozenset[str]) -> None:
     """Refuse links and what somebody else owns or may write, anywhere in a folder; raises NoAccess.
 
-    All by their place in this folder: in those ``skipped`` only a server opens what lies deeper than they themselves;
-    ``secret`` are files, and folders with all that is not ``public`` in them, that nobody else may read either. What
-    root made is as good as one's own.
+    The names are paths within this folder. What lies in a ``skipped`` folder is not looked at, only the folder itself:
+    a server alone opens files there. A ``secret`` file may not be readable for others either, nor may a ``secret``
+    folder and what is in it, except ``public`` paths. What root made is as good as one's own.
     """
     for folder, folders, files in os.walk(path, onerror=_raise):
         here = pathlib.Path(folder)

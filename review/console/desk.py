@@ -141,7 +141,6 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
     reviewed_share: float | None = None
     budget: float = 0.0
     accuracy: Interval | None = None
-    accuracy_learned: Interval | None = None
     late_blocks: int = 0
     late_events: int = 0
     forced_blocks: int = 0

@@ -61,16 +61,24 @@ class HostCheck:
         given = hosts[0].decode("latin-1") if len(hosts) == 1 else ""
         name = host_name(given)
         if name and not scope["query_string"].isascii():
-            await _refuse(scope, send, BAD_REQUEST, "the address has bytes that are no characters of one (RFC 3986)")
+            await _refuse(
+                scope,
+                send,
+                BAD_REQUEST,
+                "Unreadable address",
+                "the address has bytes that are no characters of one (RFC 3986)",
+            )
         elif name and self._is_ours(name, scope):
             await self._app(scope, receive, send)
         elif scope["type"] == ScopeType.WEBSOCKET:
             await send({"type": "websocket.close", "code": POLICY_VIOLATION, "reason": "unknown host"})
         elif name:
             line = f"the console does not answer as {name[:NAME_CHARS_SHOWN]}; console.hosts names what it answers as"
-            await _refuse(scope, send, MISDIRECTED, line)
+            await _refuse(scope, send, MISDIRECTED, "Unknown host", line)
         else:
-            await _refuse(scope, send, BAD_REQUEST, "the request needs one Host header with a name or an address")
+            await _refuse(
+                scope, send, BAD_REQUEST, "No host", "the request needs one Host header with a name or an address"
+            )
 
     def _is_ours(self, name: str, scope: Scope) -> bool:
         if name in self._names or is_loopback_address(name):
@@ -87,9 +95,9 @@ def _same_address(name: str, address: str) -> bool:
         return False
 
 
-async def _refuse(scope: Scope, send: Send, status: int, line: str) -> None:
+async def _refuse(scope: Scope, send: Send, status: int, title: str, line: str) -> None:
     is_api = scope["path"].startswith("/api/")
-    body = json.dumps({"status": status, "title": "Unknown host", "detail": line}) if is_api else f"{line}\n"
+    body = json.dumps({"status": status, "title": title, "detail": line}) if is_api else f"{line}\n"
     kind = b"application/problem+json" if is_api else b"text/plain; charset=utf-8"
     headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -152,7 +152,7 @@ def _private() -> Iterator[None]:
 
 
 def _completed(ports: NodePorts) -> NodePorts:
-    """The ports of a folder of before, with those that it did not have."""
+    """The ports of the folder, with new ones for the listeners that have none yet."""
     missing = [name for name in ports.__struct_fields__ if not getattr(ports, name)]
     return msgspec.structs.replace(ports, **dict(zip(missing, free_ports(len(missing)), strict=True)))
 

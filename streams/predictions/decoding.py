@@ -33,7 +33,8 @@ def predictions_in(data: bytes) -> list[Prediction]:
 def predictions_of(values: Sequence[bytes], *, bare: Callable[[], bool]) -> list[Prediction]:
     """One of each; raises what decoders raise.
 
-    ``bare`` says whether nothing was put into them that their own null would hide.
+    ``bare`` tells, when it is asked, that no headers came with these values. Headers fill in what a value lacks, and a
+    null of the value's own counts as lacking: where there may be headers, the error is the caller's to handle.
     """
     try:
         return list(map(decoder_of(Prediction).decode, values))

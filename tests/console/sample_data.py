@@ -201,7 +201,6 @@ def state(now):
         reviewed_share=0.0931,
         budget=0.1,
         accuracy=Interval(estimate=0.634, low=0.602, high=0.667),
-        accuracy_learned=Interval(estimate=0.741, low=0.703, high=0.778),
     )
     return LoopState(
         at=now,

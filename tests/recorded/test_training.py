@@ -14,6 +14,7 @@ import pytest
 
 from watchloop.errors import WrongTable
 from watchloop.frozen import Replayable, train_first
+from watchloop.recorded.training import CATEGORIES_MAX, numbers_of_feature
 from watchloop.table import Columns, RecordedTable
 
 SIZE = 300
@@ -56,6 +57,24 @@ def test_every_type_can_be_learned_from(tmp_path: pathlib.Path, name: str) -> No
     right = np.mean([a == b for a, b in zip(found.answers, found.truths, strict=True)])
     assert right > 0.95
     assert "trained without null, nan, inf, constant, word, later" in "\n".join(found.notes)
+
+
+@pytest.mark.parametrize(
+    ("column", "meaning"),
+    [
+        (pa.array([1.5, None]), "number"),
+        (pa.array([True, False]), "number"),
+        (pa.nulls(2), "number"),
+        (pa.array(["2026-01-02 03:04:05", None]), "time"),
+        (pa.array(["2026-01-02", "soon"]), "few codes"),
+        (pa.array([f"customer {n}" for n in range(CATEGORIES_MAX)]), "few codes"),
+        (pa.array([f"customer {n}" for n in range(CATEGORIES_MAX + 1)]), "many codes"),
+    ],
+    ids=["number", "bool", "null", "time", "no-time", "few", "many"],
+)
+def test_what_the_numbers_of_a_feature_are(column: Any, meaning: str) -> None:
+    """Nobody takes the codes of many texts for times, or for what the texts measure."""
+    assert numbers_of_feature(pa.chunked_array([column])).meaning == meaning
 
 
 def test_many_categories_are_codes(tmp_path: pathlib.Path) -> None:

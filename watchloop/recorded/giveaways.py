@@ -11,7 +11,6 @@ import pyarrow as pa
 from pyarrow import types
 
 from schemas.prediction import LABELS_MAX
-from watchloop.recorded.texts import is_text
 from watchloop.recorded.training import numbers_of_feature
 from watchloop.recorded.words import quoted
 
@@ -135,11 +134,13 @@ def _cells_of(column: Any, times_ms: Floats | None) -> Iterator[tuple[Floats, bo
     encoded = column.combine_chunks().dictionary_encode()
     codes = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
     yield np.nan_to_num(codes.indices.to_numpy(zero_copy_only=False).astype(np.float64), nan=-1.0), True
-    numbers, is_code = numbers_of_feature(column)
-    if not is_code:
+    numbers, meaning = numbers_of_feature(column)
+    if meaning == "many codes":  # too many texts to come again: what may tell is whether there is one
+        yield np.isnan(numbers).astype(np.float64), True
+    elif meaning != "few codes":
         yield numbers, False
-        if is_text(column.type) and times_ms is not None:
-            yield numbers / 1000.0 - times_ms, False
+    if meaning == "time" and times_ms is not None:
+        yield numbers / 1000.0 - times_ms, False
 
 
 def _best(cells: Sequence[tuple[Floats, bool]], halves: _Halves, least: float) -> float:

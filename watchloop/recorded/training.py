@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +13,26 @@ from pyarrow import types
 
 from watchloop.recorded.texts import is_text
 
-__all__ = ["TrainingData", "numbers_of_feature", "training_matrix"]
+__all__ = ["FeatureNumbers", "TrainingData", "numbers_of_feature", "training_matrix"]
 
 CATEGORIES_MAX: Final = 255
-"""A text with more different values is a number in order of first appearance, not a category."""
+"""A text with more different values is learned from as a number, in order of first appearance, not as a category."""
 
 DATE_BEGINS: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 Floats = npt.NDArray[np.float64]
+
+
+Meaning = Literal["number", "time", "few codes", "many codes"]
+"""What a feature's numbers are: its own, the microseconds of a text that says when, or codes of texts in order of first
+appearance, of which a tree can tell ``few`` apart as categories."""
+
+
+class FeatureNumbers(NamedTuple):
+    """A feature as numbers, NaN where it is missing."""
+
+    numbers: Floats
+    meaning: Meaning
 
 
 class TrainingData(NamedTuple):
@@ -39,13 +51,13 @@ def training_matrix(features: Any, first: int) -> TrainingData:
     """The matrix of plain features (``plain_features``), of which the first rows are trained on."""
     columns, names, categorical, left_out = [], [], [], []
     for name in features.column_names:
-        numbers, is_code = numbers_of_feature(features.column(name))
+        numbers, meaning = numbers_of_feature(features.column(name))
         if _says_nothing(numbers[:first]):
             left_out.append(name)
             continue
         columns.append(numbers)
         names.append(name)
-        categorical.append(is_code)
+        categorical.append(meaning == "few codes")
     matrix = np.column_stack(columns) if columns else np.empty((features.num_rows, 0))
     return TrainingData(matrix, names, categorical, left_out)
 
@@ -55,22 +67,26 @@ def _says_nothing(numbers: Floats) -> bool:
     return not len(known) or (len(known) == len(numbers) and bool((known == known[0]).all()))
 
 
-def numbers_of_feature(column: Any) -> tuple[Floats, bool]:
-    """A plain feature as numbers, NaN where it is missing, and whether they are codes of texts.
+def numbers_of_feature(column: Any) -> FeatureNumbers:
+    """A plain feature as numbers, NaN where it is missing, and what these numbers are.
 
-    A text that says when is a time in microseconds; another with many values is a code too, but not said to be one.
+    >>> ids = [f"id {n}" for n in range(300)]
+    >>> columns = pa.table({"sent": ["2026-01-02"] * 300, "plan": ["gold"] * 300, "who": ids})
+    >>> [numbers_of_feature(columns.column(name)).meaning for name in columns.column_names]
+    ['time', 'few codes', 'many codes']
     """
     kind = column.type
     if types.is_null(kind):
-        return np.full(len(column), np.nan), False
+        return FeatureNumbers(np.full(len(column), np.nan), "number")
     if not is_text(kind):
-        return _floats(column.cast(pa.int8()) if types.is_boolean(kind) else column), False
+        return FeatureNumbers(_floats(column.cast(pa.int8()) if types.is_boolean(kind) else column), "number")
     times = _times(column)
     if times is not None:
-        return times, False
+        return FeatureNumbers(times, "time")
     codes = column.combine_chunks().dictionary_encode()
     chunks = codes.combine_chunks() if isinstance(codes, pa.ChunkedArray) else codes
-    return _floats(chunks.indices), len(chunks.dictionary) <= CATEGORIES_MAX
+    is_few = len(chunks.dictionary) <= CATEGORIES_MAX
+    return FeatureNumbers(_floats(chunks.indices), "few codes" if is_few else "many codes")
 
 
 def _times(column: Any) -> Floats | None:
