@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-from streams.access import grants_of, scram_client, signed_in
+from streams.access import grants_of, signed_in
 from streams.admin import create_topics
 from streams.errors import EmbeddedKafkaError, KafkaDidNotStart
 from streams.local import class_cache
@@ -77,10 +77,6 @@ class EmbeddedKafka:
     def users_bootstrap(self) -> str:
         """The addresses where users sign in."""
         return ",".join(f"{HOST}:{ports.roles}" for ports in self.cluster.ports)
-
-    def client_of(self, user: str) -> dict[str, str]:
-        """librdkafka's settings with which a client signs in as a user."""
-        return scram_client(user, self.access.passwords[user])
 
     def start(self) -> str:
         """Start all nodes and wait until they answer; returns the bootstrap address.
