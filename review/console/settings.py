@@ -108,3 +108,4 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
         )
         require_distinct("image_origins", self.image_origins)
         require_distinct("hosts", self.hosts)
+        require_distinct("trusted_proxies", self.trusted_proxies)

@@ -98,7 +98,8 @@ def test_a_word_that_stands_twice(tmp_path: pathlib.Path, path: Path) -> None:
     for key in path:
         default = default.get(key) if key != "m" else default
         default = default if default is not None else {}
-    word = default[0] if default else "https://images.example.org" if "image" in path[-1] else "yes"
+    words = {"image_origins": "https://images.example.org", "trusted_proxies": "10.0.0.1"}
+    word = default[0] if default else words.get(path[-1], "yes")
     said = refusal(tmp_path, toml_of(path, json.dumps([word, word])))
     assert word in said
     assert "twice" in said
