@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
 import lz4.frame
 
@@ -12,6 +13,9 @@ __all__ = ["BodyTooLargeError", "UnknownEncodingError", "choose_encoding", "comp
 
 OFFERED: Final = ("lz4", "gzip", "deflate")
 SMALLEST_WORTH_BYTES: Final = 1_024
+PIECE_BYTES: Final = 64 * 1024
+FRAMES_MAX: Final = 65_536
+"""Frames, or gzip members, of one body; bgzip makes one of each 64 KiB of plain text."""
 
 
 class BodyTooLargeError(Exception):
@@ -44,34 +48,47 @@ def decompress(data: bytes, encoding: str, bytes_max: int) -> bytes:
     if name in ("", "identity"):
         return data
     if name == "lz4":
-        return _decompress_lz4(data, bytes_max)
+        return _decompress_frames(data, lz4.frame.LZ4FrameDecompressor, bytes_max)
     if name in ("gzip", "deflate"):
-        return _decompress_zlib(data, 31 if name == "gzip" else 15, bytes_max)
+        return _decompress_frames(data, lambda: zlib.decompressobj(31 if name == "gzip" else 15), bytes_max)
     offered = ", ".join(OFFERED)
     raise UnknownEncodingError(f"Content-Encoding {encoding!r} is not one of identity, {offered}.")
 
 
-def _decompress_lz4(data: bytes, bytes_max: int) -> bytes:
-    reader = lz4.frame.LZ4FrameDecompressor()
-    try:
-        plain: bytes = reader.decompress(data, max_length=bytes_max + 1)
-    except RuntimeError as error:
-        raise ValueError(f"The body is not an LZ4 frame: {error}") from error
-    if len(plain) > bytes_max:
-        raise BodyTooLargeError
-    if not reader.eof:
-        raise ValueError("The body is a truncated LZ4 frame.")
-    return plain
+class _Reader(Protocol):
+    """What decompressors of zlib and of LZ4 have in common; ``unused_data`` is what follows the end of a frame."""
+
+    @property
+    def eof(self) -> bool: ...
+
+    @property
+    def unused_data(self) -> bytes | None: ...
+
+    def decompress(self, data: bytes, max_length: int, /) -> bytes: ...
 
 
-def _decompress_zlib(data: bytes, window_bits: int, bytes_max: int) -> bytes:
-    reader = zlib.decompressobj(window_bits)
-    try:
-        plain = reader.decompress(data, bytes_max + 1)
-    except zlib.error as error:
-        raise ValueError(f"The body cannot be decompressed: {error}") from error
-    if len(plain) > bytes_max:
-        raise BodyTooLargeError
+def _decompress_frames(data: bytes, reader_of: Callable[[], _Reader], bytes_max: int) -> bytes:
+    """Frame after frame, as concatenated files and bgzip have them; what is no frame is an error, never left out."""
+    parts: list[bytes] = []
+    left, read, frames = bytes_max, 0, 1
+    reader, piece = reader_of(), b""
+    while piece or read < len(data):
+        if not piece:
+            # A piece at a time: what follows a frame is copied, and there may be many frames.
+            piece, read = data[read : read + PIECE_BYTES], read + PIECE_BYTES
+        if reader.eof:
+            reader, frames = reader_of(), frames + 1
+            if frames > FRAMES_MAX:
+                raise ValueError(f"The compressed body has more than {FRAMES_MAX} frames.")
+        try:
+            plain = reader.decompress(piece, left + 1)
+        except (zlib.error, RuntimeError) as error:
+            raise ValueError(f"The body cannot be decompressed: {error}") from error
+        left -= len(plain)
+        if left < 0:
+            raise BodyTooLargeError
+        parts.append(plain)
+        piece = (reader.unused_data or b"") if reader.eof else b""
     if not reader.eof:
         raise ValueError("The compressed body is truncated.")
-    return plain
+    return b"".join(parts)

@@ -6,7 +6,6 @@ Source: https://clickhouse.com/docs/interfaces/http
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -126,7 +125,7 @@ def read_credentials(query_string: str, headers: Mapping[str, str]) -> tuple[str
     if scheme.lower() == "basic":
         try:
             user, _, password = base64.b64decode(token.strip(), validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # of base64, of UTF-8, and of a header that is not ASCII
             raise RefusedRequest(
                 516, "AUTHENTICATION_FAILED", "The Authorization header is not valid base64."
             ) from None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import gzip
+import zlib
+from collections.abc import Callable
 from urllib.parse import urlencode
 
 import lz4.frame
@@ -97,6 +99,9 @@ def test_credentials_from_three_places() -> None:
     assert read_credentials("", {}) == ("", "")
     with pytest.raises(RefusedRequest, match="base64"):
         read_credentials("", {"authorization": "Basic %%%"})
+    for token in ("\xff", "ü", "/w==", "a"):
+        with pytest.raises(RefusedRequest, match="AUTHENTICATION_FAILED"):
+            read_credentials("", {"authorization": f"Basic {token}"})
 
 
 def test_statuses() -> None:
@@ -131,3 +136,20 @@ def test_encodings_that_are_not_known() -> None:
         decompress(b"", "br", 10)
     assert choose_encoding("br, gzip;q=0.5, lz4") == "lz4"
     assert choose_encoding("br") == ""
+
+
+@pytest.mark.parametrize("pack", [lz4.frame.compress, gzip.compress, zlib.compress])
+def test_every_frame_of_a_body_is_read(pack: Callable[[bytes], bytes]) -> None:
+    """Concatenated files are one body; what follows the last frame and is none is refused, and all are bounded."""
+    encoding = {lz4.frame.compress: "lz4", gzip.compress: "gzip", zlib.compress: "deflate"}[pack]
+    body = pack(b"select 1") + pack(b" , ") + pack(b"file(1)" * 100_000)
+    assert decompress(body, encoding, 1_000_000) == b"select 1 , " + b"file(1)" * 100_000
+    for wrong in (body + b"x", body + pack(b"y" * 100)[:-1]):
+        with pytest.raises(ValueError, match="body"):
+            decompress(wrong, encoding, 1_000_000)
+    with pytest.raises(BodyTooLargeError):
+        decompress(pack(b"a" * 600) + pack(b"a" * 600), encoding, 1_000)
+    with pytest.raises(ValueError, match="frames"):
+        decompress(pack(b"") * 65_537, encoding, 1_000)
+    with pytest.raises(ValueError, match="truncated"):
+        decompress(b"", encoding, 1_000)
