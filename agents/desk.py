@@ -176,6 +176,7 @@ class LiveDesk:
             late_blocks=drift.late_blocks,
             late_events=drift.late_events,
             forced_blocks=drift.forced_blocks,
+            time_resets=drift.time_resets,
             features_unwatched=drift.features_unwatched,
             unwatched=drift.unwatched,
         )

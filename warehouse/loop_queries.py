@@ -62,11 +62,12 @@ CORRECTIONS = "SELECT model, uniqExact(correction_id) AS rows FROM corrections G
 
 
 class DriftState(msgspec.Struct, frozen=True, kw_only=True):
-    """How DRIFT stands with a model: blocks that came too late or were judged too early, features it does not watch."""
+    """How DRIFT stands with a model: blocks out of turn, jumps back in time, features not watched."""
 
     late_blocks: int = 0
     late_events: int = 0
     forced_blocks: int = 0
+    time_resets: int = 0
     features_unwatched: int = 0
     unwatched: tuple[str, ...] = ()
 
@@ -75,7 +76,9 @@ def drift_states(ask: Ask) -> dict[str, DriftState]:
     """The newest of each model."""
     rows = ask(
         """
-        SELECT model, argMax((late_blocks, late_events, forced_blocks, features_unwatched, unwatched), told_at) AS state
+        SELECT model, argMax(
+            (late_blocks, late_events, forced_blocks, time_resets, features_unwatched, unwatched), told_at
+        ) AS state
         FROM drift_states GROUP BY model
         """,
         {},
@@ -83,11 +86,14 @@ def drift_states(ask: Ask) -> dict[str, DriftState]:
     return {str(row["model"]): _drift_state(*row["state"]) for row in rows}
 
 
-def _drift_state(late_blocks: Any, late_events: Any, forced: Any, unwatched: Any, names: Any) -> DriftState:
+def _drift_state(
+    late_blocks: Any, late_events: Any, forced: Any, resets: Any, unwatched: Any, names: Any
+) -> DriftState:
     return DriftState(
         late_blocks=int(late_blocks),
         late_events=int(late_events),
         forced_blocks=int(forced),
+        time_resets=int(resets),
         features_unwatched=int(unwatched),
         unwatched=tuple(map(str, names)),
     )

@@ -126,8 +126,8 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
     asked about; None before the first event. ``in_charge`` names the learned model that serves, or ``production``.
     ``accuracy`` is the production model's live accuracy, None before there are enough audited events. For drift,
     ``late_blocks`` came after their window had been judged (their ``late_events`` are left out), ``forced_blocks`` were
-    judged before all partitions had come as far, and ``features_unwatched`` features are not watched; ``unwatched``
-    names the first of them.
+    judged before all partitions had come as far, ``time_resets`` times the model's time jumped back, and
+    ``features_unwatched`` features are not watched; ``unwatched`` names the first of them.
     """
 
     model: str
@@ -144,6 +144,7 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
     late_blocks: int = 0
     late_events: int = 0
     forced_blocks: int = 0
+    time_resets: int = 0
     features_unwatched: int = 0
     unwatched: tuple[str, ...] = ()
 

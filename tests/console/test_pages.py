@@ -178,11 +178,23 @@ def test_loop_page_names_what_drift_does_not_see(visit, desk):
     assert "Blocks out of turn" not in page
     (model, *_) = desk.state.models
     lacking = msgspec.structs.replace(
-        model, features_unwatched=1_207, unwatched=("z1", "<b>z2</b>"), late_blocks=3, late_events=250, forced_blocks=2
+        model,
+        features_unwatched=1_207,
+        unwatched=("z1", "<b>z2</b>"),
+        late_blocks=3,
+        late_events=250,
+        forced_blocks=2,
+        time_resets=4,
     )
     desk.state = msgspec.structs.replace(desk.state, models=(lacking,))
     page = visit("maria").get("/loop").text
-    for text in ("1,207", "z1, &lt;b&gt;z2&lt;/b&gt; and 1,205 more", "late 3, whose 250 events", "judged early 2"):
+    for text in (
+        "1,207",
+        "z1, &lt;b&gt;z2&lt;/b&gt; and 1,205 more",
+        "late 3, whose 250 events",
+        "judged early 2",
+        "Time jumped back",
+    ):
         assert text in page
 
 

@@ -325,6 +325,7 @@ def test_how_drift_stands(warehouse: Warehouse) -> None:
         "late_blocks": 2,
         "late_events": 150,
         "forced_blocks": 1,
+        "time_resets": 3,
         "features_unwatched": 7,
         "unwatched": ["a'b"],
     }
@@ -334,7 +335,9 @@ def test_how_drift_stands(warehouse: Warehouse) -> None:
         for at, model, figures in ((now_ms, "m", old), (now_ms + 5_000, "m", new), (now_ms, "n", old))
     ]
     warehouse.insert("drift_states", rows)
-    told = DriftState(late_blocks=2, late_events=150, forced_blocks=1, features_unwatched=7, unwatched=("a'b",))
+    told = DriftState(
+        late_blocks=2, late_events=150, forced_blocks=1, time_resets=3, features_unwatched=7, unwatched=("a'b",)
+    )
     assert drift_states(warehouse.query) == {"m": told, "n": DriftState()}
 
 
