@@ -236,7 +236,7 @@ class EmbeddedKafka:
         self._raise_if_ended()
         if time.monotonic() - begin > self.settings.start_seconds_max:
             raise self._did_not_start(
-                node, f"did not answer within start_seconds_max = {self.settings.start_seconds_max:g} s"
+                node, f"did not answer within embedded_kafka.start_seconds_max = {self.settings.start_seconds_max:g} s"
             )
 
     def _raise_if_ended(self) -> None:

@@ -183,7 +183,8 @@ class EmbeddedClickHouse:
                 return
             time.sleep(PING_EVERY_SECONDS)
         self.stop()
-        reason = f"did not answer within start_seconds_max ({self.settings.start_seconds_max} s); see {self.log_path}"
+        limit = f"embedded_clickhouse.start_seconds_max = {self.settings.start_seconds_max} s"
+        reason = f"did not answer within {limit}; see {self.log_path}"
         raise EmbeddedDidNotStart(f"embedded ClickHouse: {reason}")
 
 

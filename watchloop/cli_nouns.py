@@ -15,9 +15,9 @@ import typer
 from schemas.person import Person, Role
 from streams.settings import KafkaSettings
 from watchloop.cli_query import analyst
-from watchloop.cli_shared import Config, Data, said, settings_of_running
+from watchloop.cli_shared import Config, Data, nothing_runs, said, settings_of_running
 from watchloop.errors import WatchloopError
-from watchloop.screen import date_of, print_json, print_line, printing_console, table_of
+from watchloop.screen import date_of, print_error, print_json, print_line, printing_console, table_of
 
 __all__ = ["add_to"]
 
@@ -197,6 +197,8 @@ def check(as_json: Json = False, data: Data = HERE, config: Config = None) -> No
     found = run_checks(settings_of_running(config, data), data)
     print_rows([msgspec.to_builtins(one) for one in found], as_json=as_json)
     if not all(one.ok for one in found):
+        if hint := nothing_runs():
+            print_error(f"watchloop{hint.replace('; and', ':', 1)}")
         raise typer.Exit(1)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import functools
 import pathlib
 from collections.abc import Callable
@@ -14,15 +15,15 @@ from agents.errors import MetricsRefused
 from agents.settings import Settings
 from learning.signing import KeyFileError
 from streams.access import signed_in
-from streams.errors import StreamsError
+from streams.errors import KafkaUnreachable, StreamsError
 from streams.settings import checked
-from warehouse.errors import WarehouseError
+from warehouse.errors import ClickHouseUnreachable, WarehouseError
 from watchloop.errors import WatchloopError, WrongSetting
 from watchloop.folder import DataFolder
 from watchloop.screen import print_error
 from watchloop.settings import load_settings
 
-__all__ = ["Config", "Data", "overridden", "said", "settings_of", "settings_of_running"]
+__all__ = ["Config", "Data", "nothing_runs", "overridden", "said", "settings_of", "settings_of_running"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,18 +34,38 @@ Config = Annotated[pathlib.Path | None, typer.Option("--config", help="A watchlo
 Data = Annotated[pathlib.Path, typer.Option("--data", help="Folder of the embedded servers and keys.")]
 
 
+_looked_in: contextvars.ContextVar[pathlib.Path | None] = contextvars.ContextVar("looked_in", default=None)
+"""The data folder in which this command looked for a running program, and there was none."""
+
+
 def said(command: Callable[P, R]) -> Callable[P, R]:
     """A command whose expected errors are one line on stderr and exit code 2."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        _looked_in.set(None)
         try:
             return command(*args, **kwargs)
+        except (KafkaUnreachable, ClickHouseUnreachable) as error:
+            print_error(f"watchloop: {error}{nothing_runs()}")
+            raise typer.Exit(EXIT_WRONG) from error
         except (WatchloopError, StreamsError, WarehouseError, KeyFileError, MetricsRefused) as error:
             print_error(f"watchloop: {error}")
             raise typer.Exit(EXIT_WRONG) from error
 
     return run
+
+
+def nothing_runs() -> str:
+    """What to add where a server of the settings does not answer, and the data folder has no running program."""
+    folder = _looked_in.get()
+    if folder is None:
+        return ""
+    why = "no endpoints.json there" if folder.is_dir() else "there is no such folder"
+    return (
+        f"; and no watchloop runs on {str(folder)!r} ({why}): start watchloop up --data {folder}, name the folder of"
+        " the one that runs with --data, or set the addresses of your own servers"
+    )
 
 
 def settings_of(config: pathlib.Path | None) -> Settings:
@@ -74,6 +95,7 @@ def settings_of_running(config: pathlib.Path | None, data: pathlib.Path) -> Sett
     settings = load_settings(config)
     endpoints = DataFolder(data).endpoints()
     if endpoints is None:
+        _looked_in.set(data)
         return settings
     users = endpoints.clickhouse.users
     clickhouse = msgspec.structs.replace(

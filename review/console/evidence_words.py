@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from review.console.wording import count, number, percent
+from review.console.wording import beside, count, number, percent
 from schemas.alert import Alert
 
 __all__ = ["evidence_lines", "what_changed"]
@@ -33,11 +33,18 @@ WORDS: dict[str, tuple[str, Callable[[float], str]]] = {
 }
 """Name in the evidence, what it says, and how its number is written; in the order in which they are read."""
 
+MEANS: dict[str, str] = {"mean_before": "mean_after", "mean_after": "mean_before", "reference_mean": "mean_after"}
+"""A mean, and the one that it is read beside: in so many digits that the two differ where they do."""
+
 
 def evidence_lines(alert: Alert) -> list[str]:
     """A line for each number: the known ones first, in the order of ``WORDS``; others keep their name."""
     seen = alert.evidence
-    known = [text.format(write(seen[name])) for name, (text, write) in WORDS.items() if name in seen]
+    known = [
+        text.format(beside(seen[name], seen.get(MEANS[name])) if name in MEANS else write(seen[name]))
+        for name, (text, write) in WORDS.items()
+        if name in seen
+    ]
     rest = [f"{name.replace('_', ' ')}: {number(value)}" for name, value in seen.items() if name not in WORDS]
     return known + rest
 

@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from review.console.ranges import CategoryRange, NumericRange, Ranges
-from review.console.wording import number, percent, scalar
+from review.console.wording import percent, scalar, span
 from schemas.wire import Scalar
 
 __all__ = ["FeatureRow", "Strip", "rows_of"]
@@ -61,7 +61,7 @@ def row_of(name: str, value: Scalar, ranges: Ranges) -> FeatureRow:
         "missing here" if value is None else "another kind of value than in the reference" if known else "no reference"
     )
     place: Place = "unusual" if known else "unknown"
-    usual = f"{number(numeric.p05)} – {number(numeric.p95)}" if numeric else "—"
+    usual = span(numeric.p05, numeric.p95) if numeric else "—"
     return FeatureRow(name=name, value=scalar(value), usual=usual, place=place, words=words)
 
 
@@ -71,7 +71,7 @@ def numeric_row(name: str, value: float, usual: NumericRange) -> FeatureRow:
     return FeatureRow(
         name=name,
         value=scalar(value),
-        usual=f"{number(usual.p05)} – {number(usual.p95)}",
+        usual=span(usual.p05, usual.p95),
         place=place,
         words=words,
         strip=Strip(*(at(point, usual) for point in (usual.p05, usual.p25, usual.p50, usual.p75, usual.p95, value))),

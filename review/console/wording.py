@@ -33,6 +33,8 @@ UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 PLAIN_MIN: Final = 1e-6
 PLAIN_MAX: Final = 1e21
 WHOLE_MAX: Final = 1e15
+DIGITS_USUAL: Final = 4
+DIGITS_MAX: Final = 15
 LEAST_SHARE: Final = 0.0005
 
 
@@ -90,6 +92,31 @@ def number(value: float | None) -> str:
     if value is None or not math.isfinite(value):
         return "—"
     return exact(float(f"{value:.2f}" if 1_000 <= abs(value) < WHOLE_MAX else f"{value:.4g}"))
+
+
+def span(low: float, high: float) -> str:
+    """Two ends of a range, in so many digits that the distance between them shows; one value twice is exact.
+
+    >>> span(9007199254740000, 9007199254753460), span(1e9 + 0.25, 1e9 + 0.75), span(0.1, 0.5)
+    ('9007199254740000 – 9007199254753460', '1000000000.25 – 1000000000.75', '0.1 – 0.5')
+    """
+    return f"{beside(low, high)} – {beside(high, low)}"
+
+
+def beside(value: float | None, other: float | None) -> str:
+    """A statistic beside another one: ``number``, with more digits where the difference would be lost in it.
+
+    >>> beside(293.154, 293.149), beside(0.25, 3.0)
+    ('293.154', '0.25')
+    """
+    if value is None or other is None or not math.isfinite(value - other):
+        return number(value)
+    if value == other:
+        return exact(float(f"{value:.{DIGITS_MAX}g}") if abs(value) < WHOLE_MAX else value)
+    digits = math.floor(math.log10(max(abs(value), abs(other)))) - math.floor(math.log10(abs(value - other))) + 3
+    if digits <= DIGITS_USUAL:
+        return number(value)
+    return exact(value) if digits > DIGITS_MAX or abs(value) >= WHOLE_MAX else exact(float(f"{value:.{digits}g}"))
 
 
 def percent(value: float | None) -> str:

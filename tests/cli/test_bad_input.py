@@ -236,6 +236,18 @@ def test_commands_without_servers(tmp_path: pathlib.Path, arguments: tuple[str, 
     assert address in one_line(*arguments, data=tmp_path / "data", **NOWHERE)
 
 
+@pytest.mark.parametrize(
+    "arguments", [("users", "list"), ("topics", "list"), ("warehouse", "install"), ("query", "SELECT 1")]
+)
+def test_a_folder_on_which_nothing_runs(tmp_path: pathlib.Path, arguments: tuple[str, ...]) -> None:
+    """Who names a folder is told that nothing runs on it, or that it is not there, beside which address is silent."""
+    folder = tmp_path / "pilot"
+    said = one_line(*arguments, data=folder, **NOWHERE)
+    assert f"no watchloop runs on '{folder}' (there is no such folder): start watchloop up --data {folder}" in said
+    folder.mkdir()
+    assert f"no watchloop runs on '{folder}' (no endpoints.json there)" in one_line(*arguments, data=folder, **NOWHERE)
+
+
 @pytest.fixture
 def table(tmp_path: pathlib.Path) -> pathlib.Path:
     """A small recorded table."""

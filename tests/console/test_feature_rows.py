@@ -53,6 +53,22 @@ def test_place_and_words_of_a_number(value, place, words):
     assert (row(value).place, row(value).words) == (place, words)
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "usual"),
+    [
+        (9007199254740000.0, 9007199254753460.0, "9007199254740000 – 9007199254753460"),
+        (1e9 + 0.25, 1e9 + 0.75, "1000000000.25 – 1000000000.75"),
+        (293.1491, 293.1542, "293.1491 – 293.1542"),
+        (1e9 + 0.25, 1e9 + 0.25, "1000000000.25 – 1000000000.25"),
+        (-1.7e308, 1.7e308, "-1.7e+308 – 1.7e+308"),
+    ],
+)
+def test_the_ends_of_a_range_are_told_apart(low, high, usual):
+    """A narrow range far from 0 has the digits in which its ends differ."""
+    ends = NumericRange(p01=low, p05=low, p25=low, p50=low, p75=high, p95=high, p99=high)
+    assert row(low, ends).usual == usual
+
+
 def test_ids_and_prices_beside_their_range():
     """A value is what was sent, the range beside it is rounded, and neither groups digits."""
     years = NumericRange(p01=2000.0, p05=2001.0, p25=2005.0, p50=2010.0, p75=2015.0, p95=2024.0, p99=2025.0)

@@ -195,7 +195,7 @@ def test_a_failed_start_says_why_and_leaves_nothing(stopped: Path) -> None:
 def test_a_start_that_takes_too_long_is_given_up(stopped: Path) -> None:
     """Past start_seconds_max the start fails, names the setting, and leaves no process."""
     impatient = EmbeddedKafka(stopped, EmbeddedKafkaSettings(start_seconds_max=0.01), access=EVERYBODY)
-    with pytest.raises(KafkaDidNotStart, match=r"did not answer within start_seconds_max = 0\.01 s"):
+    with pytest.raises(KafkaDidNotStart, match=r"did not answer within embedded_kafka\.start_seconds_max = 0\.01 s"):
         impatient.start()
     assert not impatient.processes
 

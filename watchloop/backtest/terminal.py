@@ -28,11 +28,15 @@ def verdict(report: BacktestReport, triage: TriageSettings) -> str:
     """What the budget would have bought, in one line."""
     caught = percent(report.errors_caught / report.errors if report.errors else None)
     gain = report.accuracy_learned - report.accuracy_model
+    learned = (
+        f"a learned model at {percent(report.accuracy_learned)} ({100 * gain:+.1f} points)"
+        if report.gate.promoted
+        else "no learned model in its place, because nothing was promoted"
+    )
     return (
         f"A review budget of {triage.budget * 100:g} % would have bought: {report.errors_caught} of {report.errors}"
         f" errors caught ({caught}) in {report.reviewed} reviews of {report.events} events, accuracy after review"
-        f" {percent(report.accuracy_after_review)} instead of {percent(report.accuracy_model)}, and a learned model at"
-        f" {percent(report.accuracy_learned)} ({100 * gain:+.1f} points)."
+        f" {percent(report.accuracy_after_review)} instead of {percent(report.accuracy_model)}, and {learned}."
     )
 
 
@@ -50,7 +54,10 @@ def figures(report: BacktestReport) -> list[tuple[str, str]]:
         ("  by least confidence, with hindsight", f"{report.errors_caught_by_confidence} ({percent(by_confidence)})"),
         ("accuracy of the model", f"{report.accuracy_model:.4f}"),
         ("accuracy after review", f"{report.accuracy_after_review:.4f}"),
-        ("accuracy of what the loop learned", f"{report.accuracy_learned:.4f}"),
+        (
+            "accuracy of what the loop learned",
+            f"{report.accuracy_learned:.4f}" + ("" if gate.promoted else " (nothing was promoted: that of the model)"),
+        ),
         (
             "  of repeating the label before",
             "–" if report.accuracy_no_change is None else f"{report.accuracy_no_change:.4f}",
