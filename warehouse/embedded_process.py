@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -25,6 +26,7 @@ PASSWORDS_VARIABLE: Final = "WATCHLOOP_CLICKHOUSE_PASSWORDS"
 PING_EVERY_SECONDS: Final = 0.05
 LOG_BYTES_MAX: Final = 4 * 1024 * 1024
 LAST_BYTES_READ: Final = 4096
+PORT_MAX: Final = 65_535
 FOLDER_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
 WALLS: Final = "walls: "
@@ -161,10 +163,14 @@ class EmbeddedClickHouse:
         remembered = self.folder / "port"
         port = self.port
         if port == 0:
-            last = int(remembered.read_text()) if remembered.exists() else 0
+            last = _read_port(remembered)
             port = last if last and _is_free(last) else _free_port()
-        with open(remembered, "w", opener=_private) as file:
+        # Whole or not at all: a full disk leaves the file of before.
+        written = remembered.with_name("port.new")
+        written.unlink(missing_ok=True)
+        with open(written, "w", opener=_private) as file:
             file.write(str(port))
+        written.replace(remembered)
         return port
 
     def _open_log(self) -> IO[bytes]:
@@ -186,6 +192,18 @@ class EmbeddedClickHouse:
         limit = f"embedded_clickhouse.start_seconds_max = {self.settings.start_seconds_max} s"
         reason = f"did not answer within {limit}; see {self.log_path}"
         raise EmbeddedDidNotStart(f"embedded ClickHouse: {reason}")
+
+
+def _read_port(path: Path) -> int:
+    """The port in a file; 0 where there is no file, or what it holds is no port."""
+    try:
+        # Not blocking: a FIFO of that name has no end.
+        with open(path, "rb", opener=lambda name, flags: _private(name, flags | os.O_NONBLOCK)) as file:
+            text = file.read(LAST_BYTES_READ).strip()
+    except FileNotFoundError:
+        return 0
+    port = int(text) if re.fullmatch(rb"[0-9]{1,5}", text) else 0
+    return port if port <= PORT_MAX else 0
 
 
 def _private(path: str, flags: int) -> int:

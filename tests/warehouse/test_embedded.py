@@ -21,6 +21,7 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
+from warehouse import embedded_process
 from warehouse.embedded import EmbeddedClickHouse
 from warehouse.embedded_process import PASSWORDS_VARIABLE, popen
 from warehouse.errors import EmbeddedDidNotStart
@@ -361,3 +362,14 @@ def test_a_full_disk(folder: Path) -> None:
         assert client.query("SELECT count() FROM w").first_row == (acknowledged,)
         client.command("TRUNCATE TABLE w")
         assert fill(client, 0)[0] >= 1_000
+
+
+@pytest.mark.parametrize("text", [b"", b"x", b"-1", b"99999999", b"70000", b"\xff", b"1 2", b"8123\n"])
+def test_a_port_that_cannot_be_read_is_no_port(text: bytes, tmp_path: Path) -> None:
+    """What a full disk or a stranger left in the port's file stops no start; the next start has a whole one."""
+    (tmp_path / "port").write_bytes(text)
+    assert embedded_process._read_port(tmp_path / "port") == (8123 if text.strip() == b"8123" else 0)
+    server = EmbeddedClickHouse(tmp_path, EmbeddedClickHouseSettings(), passwords=PASSWORDS)
+    chosen = server._choose_port()
+    assert (tmp_path / "port").read_text() == str(chosen)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["port"]
