@@ -44,7 +44,8 @@ class ModelFigures:
     events: int
     decisions: dict[Decision, int]
     corrections: int
-    reviewed_share: float | None
+    chosen_share: float | None
+    answered_share: float | None
     accuracy: Interval | None
 
 
@@ -125,12 +126,13 @@ class LoopWatch:
                 return None
 
     def _figures(self, counts: ModelCounts) -> ModelFigures:
-        seen = counts.events - counts.decisions["accept"] + counts.audited
+        chosen = counts.events - counts.decisions["accept"] + counts.audited
         return ModelFigures(
             events=counts.events,
             decisions=cast("dict[Decision, int]", counts.decisions),
             corrections=counts.corrections,
-            reviewed_share=seen / counts.events if counts.events else None,
+            chosen_share=chosen / counts.events if counts.events else None,
+            answered_share=counts.answered / counts.events if counts.events else None,
             accuracy=self._interval(counts),
         )
 

@@ -21,7 +21,8 @@ class ModelCounts(msgspec.Struct, frozen=True, kw_only=True):
     ``accuracy_total`` is Σ g + Σ (O − g)/π over reviewable and answered events, ``accuracy_variance`` is
     Σ (1 − π)(O − g)²/π² over answered ones, ``audit_hits`` counts the answered ones with π < 1. Of what was drawn and
     is not answered ``accuracy_lost`` is Σ g/π and ``accuracy_gained`` Σ (1 − g)/π: what would be taken from the total
-    if the model was wrong on all of it, and added if it was right.
+    if the model was wrong on all of it, and added if it was right. ``answered`` counts the events chosen for review
+    that somebody has answered.
     """
 
     model: str
@@ -31,6 +32,7 @@ class ModelCounts(msgspec.Struct, frozen=True, kw_only=True):
     audited: int
     inclusion_min: float
     corrections: int = 0
+    answered: int = 0
     audit_hits: int = 0
     accuracy_total: float = 0.0
     accuracy_variance: float = 0.0
@@ -54,11 +56,21 @@ def model_counts(ask: Ask) -> list[ModelCounts]:
         {},
     )
     answers = {row["model"]: row for row in _answered(ask)}
+    answered = {row["model"]: int(row["rows"]) for row in ask(ANSWERED, {})}
     corrections = {row["model"]: int(row["rows"]) for row in ask(CORRECTIONS, {})}
-    return [_counts(row, answers.get(row["model"], {}), corrections.get(row["model"], 0)) for row in verdicts]
+    return [
+        _counts(
+            row,
+            answers.get(row["model"], {}),
+            corrections=corrections.get(row["model"], 0),
+            answered=answered.get(row["model"], 0),
+        )
+        for row in verdicts
+    ]
 
 
 CORRECTIONS = "SELECT model, uniqExact(correction_id) AS rows FROM corrections GROUP BY model"
+ANSWERED = "SELECT model, count() AS rows FROM answers GROUP BY model"
 
 
 class DriftState(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +143,7 @@ def _answered(ask: Ask) -> list[dict[str, Any]]:
     )
 
 
-def _counts(row: Mapping[str, Any], answered: Mapping[str, Any], corrections: int) -> ModelCounts:
+def _counts(row: Mapping[str, Any], sums: Mapping[str, Any], *, corrections: int, answered: int) -> ModelCounts:
     decisions = {"accept": "accepted", "review": "reviewed", "escalate": "escalated"}
     return ModelCounts(
         model=str(row["model"]),
@@ -141,9 +153,10 @@ def _counts(row: Mapping[str, Any], answered: Mapping[str, Any], corrections: in
         audited=int(row["audited"]),
         inclusion_min=float(row["inclusion_min"]),
         corrections=corrections,
-        audit_hits=int(answered.get("audit_hits", 0)),
-        accuracy_total=float(row["total"]) + float(answered.get("weighted", 0.0)),
-        accuracy_variance=float(answered.get("variance", 0.0)),
-        accuracy_lost=max(0.0, float(row["drawn_right"]) - float(answered.get("answered_right", 0.0))),
-        accuracy_gained=max(0.0, float(row["drawn_wrong"]) - float(answered.get("answered_wrong", 0.0))),
+        answered=answered,
+        audit_hits=int(sums.get("audit_hits", 0)),
+        accuracy_total=float(row["total"]) + float(sums.get("weighted", 0.0)),
+        accuracy_variance=float(sums.get("variance", 0.0)),
+        accuracy_lost=max(0.0, float(row["drawn_right"]) - float(sums.get("answered_right", 0.0))),
+        accuracy_gained=max(0.0, float(row["drawn_wrong"]) - float(sums.get("answered_wrong", 0.0))),
     )

@@ -122,8 +122,9 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
 class ModelState(msgspec.Struct, frozen=True, kw_only=True):
     """One watched model.
 
-    ``reviewed_share`` is the share of its events that people were asked about, beside ``budget``, the share they may be
-    asked about; None before the first event. ``in_charge`` names the learned model that serves, or ``production``.
+    ``chosen_share`` is the share of its events that were chosen for review and ``answered_share`` the share that
+    somebody has answered, beside ``budget``, the share that people may be asked about; None before the first event.
+    ``in_charge`` names the learned model that serves, or ``production``.
     ``accuracy`` is the production model's live accuracy, None before there are enough audited events. For drift,
     ``late_blocks`` came after their window had been judged (their ``late_events`` are left out), ``forced_blocks`` were
     judged before all partitions had come as far, ``time_resets`` times the model's time jumped back, and
@@ -138,7 +139,8 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
     alerts_firing: int = 0
     in_charge: str = "production"
     in_charge_since: int = 0
-    reviewed_share: float | None = None
+    chosen_share: float | None = None
+    answered_share: float | None = None
     budget: float = 0.0
     accuracy: Interval | None = None
     late_blocks: int = 0

@@ -198,7 +198,8 @@ def state(now):
         alerts_firing=1,
         in_charge="hat-7",
         in_charge_since=now - 52 * 60_000,
-        reviewed_share=0.0931,
+        chosen_share=0.0931,
+        answered_share=0.0874,
         budget=0.1,
         accuracy=Interval(estimate=0.634, low=0.602, high=0.667),
     )

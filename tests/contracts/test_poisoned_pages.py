@@ -117,7 +117,7 @@ class PoisonedWatch(StillWatch):
     figures = LoopFigures(
         models={
             text: ModelFigures(
-                events=10**30, decisions={"accept": -1}, corrections=0, reviewed_share=1e308,  # type: ignore[dict-item]
+                events=10**30, decisions={"accept": -1}, corrections=0, chosen_share=1e308, answered_share=-1e308,  # type: ignore[dict-item]
                 accuracy=Interval(estimate=1e308, low=-1e308, high=1e308, level=0.0),
             )
             for text in TEXTS

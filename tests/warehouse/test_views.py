@@ -25,7 +25,7 @@ from schemas.wire import Wire
 from warehouse import queries
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
-from warehouse.loop_queries import DriftState, drift_states
+from warehouse.loop_queries import DriftState, drift_states, model_counts
 from warehouse.rows import Identity, drift_state_row, report_row
 from warehouse.tables import SCHEMA_VERSION, table_of
 
@@ -97,6 +97,13 @@ def test_review_outcomes(loop: Warehouse) -> None:
         ("a", "down", 0), ("b", "up", 1), ("c", None, None), ("d", None, None), ("e", None, None),
     ]  # fmt: skip
     assert rows[0]["source"] == "adjudication"
+
+
+def test_what_is_chosen_is_not_what_is_answered(loop: Warehouse) -> None:
+    """Of five events three were chosen (a, d, b by the audit), two of them are answered; late labels are none."""
+    (found,) = [counts for counts in model_counts(loop.query) if counts.model == "m"]
+    chosen = found.events - found.decisions["accept"] + found.audited
+    assert (found.events, chosen, found.answered) == (5, 3, 2)
 
 
 def test_accuracy_daily_is_the_difference_estimator(loop: Warehouse) -> None:
