@@ -91,4 +91,5 @@ def replay(
         raise sender.failure
     if labels:
         send_labels(kafka_settings, source)
-    print_line(f"{sender.sent} predictions of {model} sent")
+    also = ", and their true labels for scoring" if labels else ""
+    print_line(f"{sender.sent} predictions of {model} sent{also}")

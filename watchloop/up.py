@@ -32,7 +32,6 @@ from watchloop.workers import Workers, WorkerSpec
 __all__ = ["ADMIN", "Running", "UpOptions", "run_up", "up"]
 
 ADMIN = "admin"
-CONSOLE_SECONDS_MAX = 60.0
 CONSOLE_STEP_SECONDS = 0.1
 WORKERS = (
     WorkerSpec("intake", ("intake",)),
@@ -67,7 +66,7 @@ class Running:
 
         Raises ConsoleRefused.
         """
-        if not _answers(self.endpoints.console, stop):
+        if not _answers(self.endpoints.console, stop, self.settings.console.start_seconds_max, self.folder.log):
             return False
         self.folder.write_endpoints(self.endpoints)
         return True
@@ -212,14 +211,17 @@ def _endpoints(started: Started, port: int) -> Endpoints:
     )
 
 
-def _answers(url: str, stop: threading.Event) -> bool:
-    deadline = time.monotonic() + CONSOLE_SECONDS_MAX
+def _answers(url: str, stop: threading.Event, seconds_max: float, log: pathlib.Path) -> bool:
+    deadline = time.monotonic() + seconds_max
     while True:
         try:
             with urllib.request.urlopen(f"{url}/healthz", timeout=2.0):  # noqa: S310  # our own address
                 return True
         except (urllib.error.URLError, OSError) as error:
             if time.monotonic() > deadline:
-                raise ConsoleRefused(f"{url}: the console does not answer within {CONSOLE_SECONDS_MAX:g} s") from error
+                raise ConsoleRefused(
+                    f"{url}: the console does not answer within console.start_seconds_max = {seconds_max:g} s;"
+                    f" see {log}"
+                ) from error
         if stop.wait(CONSOLE_STEP_SECONDS):
             return False

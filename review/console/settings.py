@@ -25,6 +25,9 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
     """Port to listen on; 0 takes a free one."""
 
+    start_seconds_max: Annotated[float, Meta(gt=0, le=3_600)] = 60.0
+    """Longest wait of ``watchloop up`` for the console to answer after the start of its worker."""
+
     hosts: Annotated[tuple[Annotated[str, Meta(pattern=HOST_PATTERN)], ...], Meta(max_length=50)] = ()
     """Further names under which the console is reached (``desk.example.org``), without a port; a request whose Host
     header has another one is refused with 421, so that no site can point a name of its own here (DNS rebinding).
