@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from agents.catalogue import Catalogue
     from agents.judge import Judge
     from review.decided import DecidedBefore
+    from review.settings import TriageSettings
     from schemas.manifest import Manifest
     from schemas.reference import Reference
     from streams.predictions.prediction_reader import PredictionReader
@@ -86,13 +87,17 @@ def _add_intake(plan: Plan) -> None:
         seen=seen,
     )
 
+    def triage_of(model: str) -> TriageSettings:
+        return settings.model(model).triage
+
     def assigned(places: list[Place]) -> dict[tuple[str, int], int]:
         partitions = {place.partition for place in places}
         states = read_states(settings.kafka) if partitions else StoredStates()
         judge.carry(
             plan.slot,
             partitions,
-            states.inherited(partitions, lambda model: settings.model(model).triage),
+            states.inherited(partitions, triage_of),
+            states.claims(plan.slot, partitions, triage_of),
         )
         return {} if seen is None else recall(settings, seen, places)
 

@@ -21,7 +21,7 @@ from review.decisions import DECISIONS, Decisions, Flags
 from review.new_tasks import LearnedAnswers, new_tasks
 from review.settings import QueueSettings, TriageSettings
 from review.triage import Triage
-from review.triage_carry import CarriedState, records_of, scored_by
+from review.triage_carry import CarriedState, Claims, records_of, scored_by
 from review.triage_snapshot import TriageSnapshot
 from schemas.codec import encode
 from schemas.prediction_columns import PredictionColumns
@@ -81,7 +81,9 @@ class Judge:
         self._slot = ""
         self._partitions: frozenset[int] = frozenset()
         self._carried: Mapping[str, CarriedState] = {}
+        self._claims: Mapping[str, Claims] = {}
         self._unsaved: frozenset[str] = frozenset()
+        self._unclaimed: frozenset[str] = frozenset()
 
     def __len__(self) -> int:
         return len(self._triage)
@@ -90,14 +92,26 @@ class Judge:
         """Whether it has met the model."""
         return model in self._triage
 
-    def carry(self, slot: str, partitions: Collection[int], carried: Mapping[str, CarriedState]) -> None:
+    def carry(
+        self,
+        slot: str,
+        partitions: Collection[int],
+        carried: Mapping[str, CarriedState],
+        claims: Mapping[str, Claims],
+    ) -> None:
         """Go on from these states of models, as the owner of these partitions; no batch is under way.
 
         Those that are not exactly what ``slot`` had told before are told anew with the next batch that is committed.
+        What it leaves of other partitions is told in the same transaction as the head that no longer names them.
         """
-        self._slot, self._partitions, self._carried = slot, frozenset(partitions), carried
+        self._slot, self._partitions, self._carried, self._claims = slot, frozenset(partitions), carried, claims
         self._triage, self._choices = {}, {}
-        self._unsaved = frozenset(model for model, state in carried.items() if not state.is_whole)
+        self._unsaved = frozenset(
+            model
+            for model, state in carried.items()
+            if not state.is_whole or (model in claims and claims[model].is_new)
+        )
+        self._unclaimed = frozenset(claims)
 
     def save(self, outbox: Sending) -> None:
         """The end of a batch: what triage knows now, for whoever goes on from here."""
@@ -115,11 +129,15 @@ class Judge:
     def _save(
         self, model: str, snapshot: TriageSnapshot, choices: tuple[str, ...], written: int, outbox: Sending
     ) -> None:
+        claims = self._claims.get(model)
+        for record in claims.left if claims and model in self._unclaimed else ():
+            outbox.send(TRIAGE_STATE, state_key(record), record)
         for record in records_of(
             snapshot,
             model=model,
             slot=self._slot,
             partitions=self._partitions,
+            epochs=claims.epochs if claims else {},
             choices=choices,
             scored_by=scored_by(self._settings.triage(model)),
             written=written,
@@ -132,7 +150,7 @@ class Judge:
 
     def committed(self) -> None:
         """The oldest batch is committed; only later ones may have to be undone."""
-        self._before.popleft()
+        self._unclaimed -= self._before.popleft().keys() | self._unsaved
         self._unsaved = frozenset()
 
     def undo(self) -> None:

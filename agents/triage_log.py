@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from review.settings import TriageSettings
-from review.triage_carry import CarriedState, StoredState, by_model, inherited
+from review.triage_carry import CarriedState, Claims, StoredState, by_model, claims, inherited
 from schemas.codec import MalformedError, decode
 from schemas.topics import TRIAGE_STATE
 from schemas.triage_state import TriageState
@@ -30,7 +30,11 @@ MESSAGES_MAX: Final = 2_000_000
 
 
 def state_key(state: TriageState) -> str:
-    """The key of a record: the newest of each is kept. A slot has no slash in it."""
+    """The key of a record: the newest of each is kept. A worker's slot has no slash in it.
+
+    What was left of a partition needs one key, whoever left it: who writes it has read, since the partitions were
+    assigned, that no newer owner had committed before.
+    """
     return f"{state.slot}/{state.part}/{state.model}"
 
 
@@ -73,6 +77,15 @@ class StoredStates:
             if carried is not None:
                 found[model] = carried
         return found
+
+    def claims(
+        self, slot: str, partitions: Collection[int], settings_of: Callable[[str], TriageSettings]
+    ) -> dict[str, Claims]:
+        """How the worker becomes the owner of these partitions, for each model that the log knows."""
+        return {
+            model: claims(states, slot, partitions, settings_of(model))
+            for model, states in by_model(self._states).items()
+        }
 
 
 def read_states(kafka: KafkaSettings) -> StoredStates:

@@ -8,6 +8,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -17,7 +18,7 @@ from review.threshold import RecentScores
 from review.triage_snapshot import TriageSnapshot
 from schemas.triage_state import TriageState
 
-__all__ = ["CarriedState", "StoredState", "by_model", "inherited", "records_of", "scored_by"]
+__all__ = ["CarriedState", "Claims", "StoredState", "by_model", "claims", "inherited", "records_of", "scored_by"]
 
 STRETCH_SCORES: Final = 128
 """Scores in one stretch: a head holds fewer, so that what every commit writes stays near a kilobyte."""
@@ -27,6 +28,12 @@ RECORD_BYTES: Final = 500
 
 CHOICES_CHARS_MAX: Final = 4_000
 """Labels carried over, in characters together; the others are offered again once the model has given them."""
+
+LEFT_SCORES_MAX: Final = 4_096
+"""Scores that are left with one partition: a message of some 45 kB at most."""
+
+EPOCH_MAX: Final = 2**63 - 1
+"""The highest number that a record can hold."""
 
 NONE_WANTED: Final = 2.0
 ALL_WANTED: Final = -1.0
@@ -49,6 +56,20 @@ class CarriedState:
     is_whole: bool
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Claims:
+    """How a worker becomes the owner of partitions, for one model.
+
+    ``epochs`` are those of its next heads, by partition. ``left`` are records of the partitions that its last head
+    names and that it owns no more: they go with the first head that takes the place of the last. ``is_new``: some
+    partition is not yet the worker's own by its last head, or that names others.
+    """
+
+    epochs: Mapping[int, int]
+    left: tuple[TriageState, ...]
+    is_new: bool
+
+
 @dataclasses.dataclass(slots=True)
 class StoredState:
     """The newest records of one worker and model by their part; ``bytes_held`` is about what they take."""
@@ -66,6 +87,14 @@ class StoredState:
         before = self.parts.get(record.part)
         self.bytes_held += _size(record) - (0 if before is None else _size(before))
         self.parts[record.part] = record
+
+    def epochs(self) -> dict[int, int]:
+        """The epoch of each partition that the head names; 0 where it gives none."""
+        if self.head is None:
+            return {}
+        return dict(
+            itertools.zip_longest(self.head.partitions, self.head.epochs[: len(self.head.partitions)], fillvalue=0)
+        )
 
     def scores(self) -> Scores:
         """The recent scores, oldest first, as far back as the stretches go without a gap."""
@@ -86,11 +115,15 @@ def records_of(
     model: str,
     slot: str,
     partitions: Collection[int],
+    epochs: Mapping[int, int],
     choices: Sequence[str],
     scored_by: str,
     written: int,
 ) -> list[TriageState]:
-    """The head, and the stretches that ended since ``written`` scores were known: what the next commit must say."""
+    """The head, and the stretches that ended since ``written`` scores were known: what the next commit must say.
+
+    A partition without an epoch has had no owner before and gets the first.
+    """
     scores = snapshot.recent.newest
     known = snapshot.recent.known
     oldest = known - len(scores)
@@ -108,6 +141,7 @@ def records_of(
         first=boundary,
         scores=_bytes(scores[boundary - oldest :]),
         partitions=tuple(sorted(partitions)),
+        epochs=tuple(epochs.get(partition, 1) for partition in sorted(partitions)),
         events=snapshot.events,
         known=known,
         purse=snapshot.purse,
@@ -133,19 +167,76 @@ def inherited(
 ) -> CarriedState | None:
     """The state that the owner of ``partitions`` goes on with; ``states`` are of one model, the newest head last.
 
-    The newest head that names a partition is the last owner's. Of its purse each of its partitions holds an equal
-    share, so that reviews, and debts, are neither lost nor made where partitions move. None where no head names any.
+    The head of the highest epoch that names a partition is the last owner's. Of its purse each of its partitions holds
+    an equal share, so that reviews, and debts, are neither lost nor made where partitions move. None where no head
+    names any.
     """
-    owners: dict[int, StoredState] = {
-        partition: state for state in states if state.head for partition in state.head.partitions
-    }
-    taken = {partition: owners[partition] for partition in sorted(partitions) if partition in owners}
-    heirs = [state for state in states if state in taken.values()]
+    owners = _owners(states)
+    taken = [owners[partition][1] for partition in sorted(partitions) if partition in owners]
+    heirs = [state for state in states if any(owner is state for owner in taken)]
     if not heirs:
         return None
-    if len(heirs) == 1 and heirs[0].head is not None and set(heirs[0].head.partitions) == set(partitions):
+    head = heirs[0].head
+    if len(heirs) == 1 and head is not None and not head.is_left and set(head.partitions) == set(partitions):
         return _whole(heirs[0], settings)
-    return _joined(heirs, [sum(owner is heir for owner in taken.values()) for heir in heirs], settings)
+    return _joined(heirs, [sum(owner is heir for owner in taken) for heir in heirs], settings)
+
+
+def claims(states: Sequence[StoredState], slot: str, partitions: Collection[int], settings: TriageSettings) -> Claims:
+    """How worker ``slot`` becomes the owner of ``partitions``; ``states`` are of one model, the newest head last.
+
+    A partition that was another's gets the next epoch. One that the worker gives away keeps its epoch in the record
+    that is left, so that a new owner wins whether it reads, and commits, before that record is written or after.
+    """
+    owners = _owners(states)
+    own = next((state for state in states if state.head and not state.head.is_left and state.head.slot == slot), None)
+    epochs = {
+        partition: epoch if state is own else min(EPOCH_MAX, epoch + 1)
+        for partition, (epoch, state) in owners.items()
+        if partition in partitions
+    }
+    if own is None or own.head is None:
+        return Claims(epochs, (), is_new=True)
+    given = [p for p in sorted(own.epochs()) if p not in partitions and owners[p][1] is own]
+    left = tuple(_left(own, partition, owners[partition][0], settings) for partition in given)
+    is_new = set(own.head.partitions) != set(partitions) or any(owners[p][1] is not own for p in epochs)
+    return Claims(epochs, left, is_new)
+
+
+def _owners(states: Sequence[StoredState]) -> dict[int, tuple[int, StoredState]]:
+    """The last owner of each partition, with its epoch; of equal ones the newest."""
+    found: dict[int, tuple[int, StoredState]] = {}
+    for state in states:
+        for partition, epoch in state.epochs().items():
+            if partition not in found or epoch >= found[partition][0]:
+                found[partition] = epoch, state
+    return found
+
+
+def _left(state: StoredState, partition: int, epoch: int, settings: TriageSettings) -> TriageState:
+    """What a partition brings its next owner: its share of the purse, and of the scores enough for no new warm-up."""
+    head = state.head
+    assert head is not None
+    count, place = len(head.partitions), sorted(head.partitions).index(partition)
+    scores = state.scores()[-settings.recent_scores_max :]
+    enough = max(1, min(settings.warmup_events, settings.recent_scores_max))
+    apart = count if len(scores) < enough else min(count, len(scores) // enough)
+    apart = max(apart, -(-len(scores) // LEFT_SCORES_MAX))
+    scores = scores[place % apart :: apart]
+    return msgspec.structs.replace(
+        head,
+        slot=f"/{partition}",
+        first=0,
+        scores=_bytes(scores),
+        known=head.known if apart == 1 else len(scores),
+        partitions=(partition,),
+        epochs=(epoch,),
+        events=0,
+        purse=head.purse // count,
+        forgiven=0,
+        run_forced=0,
+        run_open=0,
+    )
 
 
 def _whole(state: StoredState, settings: TriageSettings) -> CarriedState:
@@ -167,7 +258,7 @@ def _joined(states: Sequence[StoredState], counts: Sequence[int], settings: Tria
         head = state.head
         assert head is not None
         # Towards less: no rounding makes a review.
-        purse += math.floor(head.purse * count / len(head.partitions))
+        purse += head.purse * count // len(head.partitions)
         forced += head.forced_share * count / sum(counts)
         opened += head.open_share * count / sum(counts)
         choices.update(dict.fromkeys(head.choices))

@@ -26,6 +26,11 @@ class TriageState(Wire, frozen=True, kw_only=True):
     ``threshold`` on, of scores equal to it a share ``tie_probability``; above 1 none are, below 0 all. The shares are
     moving ones of the events that had to be seen, and that the threshold has a say in; ``run_…`` count the same since
     the threshold last moved. ``scored_by`` says what a score means; ``choices`` are the labels seen.
+
+    ``epochs`` number the owners of each partition, in the order of ``partitions``: of all records that name a partition
+    the one of the highest epoch holds. Under ``slot`` "/3" stands what was left of partition 3: a head of its own for
+    one partition that its worker owned last and gave away, for the next owner to take, even after the worker has
+    written a head without it.
     """
 
     model: Id
@@ -34,6 +39,7 @@ class TriageState(Wire, frozen=True, kw_only=True):
     first: Count = 0
     scores: bytes = b""
     partitions: Annotated[tuple[Count, ...], Meta(max_length=PARTITIONS_MAX)] = ()
+    epochs: Annotated[tuple[Count, ...], Meta(max_length=PARTITIONS_MAX)] = ()
     events: Count = 0
     known: Count = 0
     purse: int = 0
@@ -46,3 +52,8 @@ class TriageState(Wire, frozen=True, kw_only=True):
     run_open: Count = 0
     scored_by: Name = ""
     choices: Annotated[tuple[Name, ...], Meta(max_length=CHOICES_MAX)] = ()
+
+    @property
+    def is_left(self) -> bool:
+        """Whether it stands for a partition that was given away; a worker's slot has no slash in it."""
+        return self.slot.startswith("/")

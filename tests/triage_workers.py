@@ -77,8 +77,13 @@ class Worker:
         )
 
     def assign(self, partitions: Sequence[int]) -> Worker:
-        carried = self.log.states().inherited(partitions, lambda model: self.triage)
-        self.judge.carry(self.slot, partitions, carried)
+        states, settings_of = self.log.states(), lambda model: self.triage
+        self.judge.carry(
+            self.slot,
+            partitions,
+            states.inherited(partitions, settings_of),
+            states.claims(self.slot, partitions, settings_of),
+        )
         return self
 
     def handle(self, events: Sequence[Prediction], *, commit: bool = True) -> list[Verdict]:

@@ -161,7 +161,9 @@ def test_a_state_that_cannot_be_does_no_harm(changes: dict[str, object]) -> None
     fields = {"model": "m", "slot": "0", "partitions": (0,), "scored_by": "mix 0.5", **changes}
     states.hear(encode(TriageState(**fields)))  # type: ignore[arg-type]
     worker = Worker(Log())
-    worker.judge.carry("0", [0], states.inherited([0], lambda model: TRIAGE))
+    worker.judge.carry(
+        "0", [0], states.inherited([0], lambda model: TRIAGE), states.claims("0", [0], lambda model: TRIAGE)
+    )
     verdicts = [v for begin, stop in batches(0, EVENTS, 2) for v in worker.handle(predictions(begin, stop))]
     assert len(verdicts) == EVENTS
     most = 0.1 * EVENTS + TRIAGE.carry_reviews_max
