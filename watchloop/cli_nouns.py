@@ -24,6 +24,7 @@ __all__ = ["add_to"]
 HERE = pathlib.Path("data")
 ANSWER_SECONDS_MAX = 5.0
 Json = Annotated[bool, typer.Option("--json", help="Print JSON; times are epoch milliseconds.")]
+OfModel = Annotated[str, typer.Option("--model", help="Those of this model; of every model by default.")]
 Password = Annotated[
     str | None, typer.Option(help="At least 12 characters; made and printed if not given; - reads it from stdin.")
 ]
@@ -78,7 +79,7 @@ def install(data: Data = HERE, config: Config = None) -> None:
 
 @alerts.command("list", epilog="Example: watchloop alerts list --model churn")
 @said
-def list_alerts(model: str = "", as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
+def list_alerts(model: OfModel = "", as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
     """Alerts in their present state, newest first."""
     from warehouse.queries import recent_alerts
 
@@ -89,7 +90,7 @@ def list_alerts(model: str = "", as_json: Json = False, data: Data = HERE, confi
 
 @models.command("list", epilog="Example: watchloop models list --json")
 @said
-def list_models(model: str = "", as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
+def list_models(model: OfModel = "", as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
     """Every version that was put in charge, in order."""
     from warehouse.queries import versions
 
@@ -125,7 +126,7 @@ def list_users(as_json: Json = False, data: Data = HERE, config: Config = None) 
 def add_user(
     person: str,
     role: Annotated[list[str], typer.Option(help="reviewer, on-call or admin; may be repeated.")],
-    name: str = "",
+    name: Annotated[str, typer.Option(help="The name that others see.")] = "",
     password: Password = None,
     data: Data = HERE,
     config: Config = None,
