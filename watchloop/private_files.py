@@ -7,6 +7,7 @@ owner's alone, so that nobody else can read in it or put anything, a link for on
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pathlib
 import stat
@@ -118,15 +119,26 @@ def _mode(state: os.stat_result) -> str:
 
 
 def open_private(path: pathlib.Path, flags: int) -> IO[str]:
-    """A file of one's own, never by a link; raises OSError."""
+    """A file of one's own, never by a link of either kind; raises OSError."""
     mode = "r" if flags & os.O_ACCMODE == os.O_RDONLY else "r+"
-    return os.fdopen(os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE), mode)
+    # Nothing waits at a FIFO that nobody writes to.
+    file = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, FILE_MODE)
+    try:
+        state = os.fstat(file)
+        if not stat.S_ISREG(state.st_mode):
+            raise OSError(errno.EINVAL, "is not a file; remove it")
+        if state.st_nlink > 1:
+            raise OSError(errno.EMLINK, "is a hard link: the same file has another name; remove this one")
+    except OSError:
+        os.close(file)
+        raise
+    return os.fdopen(file, mode)
 
 
 def read_private(path: pathlib.Path) -> bytes:
     """What a secret file holds. Raises FileNotFoundError, and NoAccess where others may read or write it."""
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC), "rb") as file:
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             _check_entry(path, OTHERS)
             return file.read(READ_BYTES_MAX)
     except FileNotFoundError:

@@ -134,6 +134,19 @@ def test_the_lock_is_never_followed(tmp_path: pathlib.Path, flags: int) -> None:
         private_files.open_private(tmp_path / "lock", flags)
 
 
+@pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_RDWR | os.O_CREAT])
+def test_the_lock_is_a_file_of_its_own(tmp_path: pathlib.Path, flags: int) -> None:
+    """Taking it empties it: not so what it is another name of. A FIFO is told as what it is."""
+    (tmp_path / "victim").write_text("precious")
+    (tmp_path / "lock").hardlink_to(tmp_path / "victim")
+    with pytest.raises(OSError, match="is a hard link"):
+        private_files.open_private(tmp_path / "lock", flags)
+    (tmp_path / "lock").unlink()
+    os.mkfifo(tmp_path / "lock", 0o600)
+    with pytest.raises(OSError, match="is not a file"):
+        private_files.open_private(tmp_path / "lock", flags)
+
+
 def test_somebody_elses(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     """A folder of another account is refused, and so is a file of another account in it."""
     monkeypatch.setattr(private_files.os, "geteuid", lambda: 12345)
