@@ -82,6 +82,7 @@ def _add_intake(plan: Plan) -> None:
         judge,
         prefix=settings.kafka.prefix,
         models_max=worker.models_max,
+        configured=settings.models,
         events_max=worker.message_events_max,
         elements_max=worker.batch_elements_max,
         seen=seen,
@@ -188,6 +189,7 @@ def _add_drift(plan: Plan) -> None:
         load=lambda: _drift_state(settings),
         states=DriftStates(plan.warehouse()),
         models_max=settings.worker.models_max,
+        configured=settings.models,
         reports=ReportDesk(reporter, plan.warehouse(), settings.drift.reports_queued_max),
         partitions_of=lambda: partition_counts(settings.kafka, [PREDICTIONS])[PREDICTIONS.name],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -67,6 +67,7 @@ class Drift:
         reports: Reports,
         states: States | None = None,
         models_max: int = MODELS_MAX,
+        configured: Collection[str] = frozenset(),
         partitions_of: Callable[[], int] = lambda: 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -79,6 +80,7 @@ class Drift:
         self._reports = reports
         self._states = states
         self._models_max = models_max
+        self._configured = frozenset(configured)
         self._clock = clock
         self._references: dict[str, Reference] = {}
         self._alerts = AlertMemory()
@@ -149,13 +151,19 @@ class Drift:
         return self._outcomes(decode(Block, data) if is_block else decode(Correction, data))
 
     def _outcomes(self, value: Block | Correction) -> list[Outcome]:
-        if value.model not in self._monitors and len(self._monitors) >= self._models_max:
+        if not self._has_place(value.model):
             raise MalformedError(
-                f"{self._models_max} models are watched already (worker.models_max); this worker takes no new one"
-                " - at `$.model`"
+                f"{self._models_max} models are watched already (worker.models_max); this worker takes no new one that"
+                " the settings do not name ([models.NAME]) - at `$.model`"
             )
         monitor = self.monitor(value.model)
         return monitor.observe(value) if isinstance(value, Block) else monitor.observe_correction(value)
+
+    def _has_place(self, model: str) -> bool:
+        """Models that the settings name always have one; the others, as many as may be watched at once."""
+        if model in self._configured or model in self._monitors:
+            return True
+        return len(self._monitors.keys() - self._configured) < self._models_max
 
     def _tell(self, outcomes: Sequence[Outcome], outbox: Sending) -> None:
         for outcome in outcomes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -31,7 +31,8 @@ the processor's cache."""
 class Intake:
     """Reads, checks, and has each model's events judged. One object a worker; ``handle`` is called by one thread.
 
-    ``seen`` remembers what was judged. A model beyond ``models_max`` is not judged: its predictions are rejected.
+    ``seen`` remembers what was judged. The models that are ``configured`` are always judged; of others, one beyond
+    ``models_max`` is not: its predictions are rejected.
     ``elements_max`` bounds one batch, whatever its messages hold: what is beyond is left for the next, and a partition
     that used it up waits for the others, so that nobody's messages hold up all verdicts.
     """
@@ -43,6 +44,7 @@ class Intake:
         *,
         prefix: str,
         models_max: int,
+        configured: Collection[str] = frozenset(),
         events_max: int = MESSAGE_EVENTS_MAX_DEFAULT,
         elements_max: int = 100_000,
         seen: SeenEvents | None = None,
@@ -52,6 +54,7 @@ class Intake:
         self._judge = judge
         self._prefix = prefix
         self._models_max = models_max
+        self._configured = frozenset(configured)
         self._events_max = events_max
         self._elements_max = elements_max
         self._seen = seen
@@ -89,12 +92,15 @@ class Intake:
         runs = runs[: readings.runs]
         taken_ms = max(run[-1].timestamp()[1] for run in runs)
         rejects, too_many = list(readings.rejects), []
+        others = len(self._judge.models - self._configured)
         for model, found in _by_model(readings.parts).items():
             part = Part.joined(found)
-            if self._judge.knows(model) or len(self._judge) < self._models_max:
-                self._judge_fresh(part, now_ms, taken_ms, outbox)
-            else:
-                too_many.append(part)
+            if model not in self._configured and not self._judge.knows(model):
+                if others >= self._models_max:
+                    too_many.append(part)
+                    continue
+                others += 1
+            self._judge_fresh(part, now_ms, taken_ms, outbox)
         rejects += self._refused(runs, too_many, now_ms) if too_many else ()
         for reject in rejects:
             outbox.send(REJECTS, reject.source_key, reject)
@@ -128,8 +134,8 @@ class Intake:
         """Rejects of the predictions of models too many."""
         by_place = {(record.partition(), record.offset()): record for run in runs for record in run}
         error = MalformedError(
-            f"{self._models_max} models are watched already (worker.models_max); this worker takes no new one"
-            " - at `$.model`"
+            f"{self._models_max} models are watched already (worker.models_max); this worker takes no new one that"
+            " the settings do not name ([models.NAME]) - at `$.model`"
         )
         refused: dict[tuple[int, int], ElementRejects] = {}
         where = np.concatenate([np.stack((part.partitions, part.offsets, part.indexes), axis=1) for part in parts])

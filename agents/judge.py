@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
@@ -50,7 +50,7 @@ class JudgeSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Judge:
-    """Decides, model by model, and measures. Its length is the number of models it has met.
+    """Decides, model by model, and measures. ``models`` are those it has met, also before its worker started.
 
     Triage carries its state over: ``carry`` what the log says before the first batch, and after each assignment of
     partitions; ``save`` at the end of a batch, in its transaction. Without a slot nothing is saved.
@@ -85,12 +85,14 @@ class Judge:
         self._unsaved: frozenset[str] = frozenset()
         self._unclaimed: frozenset[str] = frozenset()
 
-    def __len__(self) -> int:
-        return len(self._triage)
+    @property
+    def models(self) -> Set[str]:
+        """Those it has met, in this run or, as the log says, in one before."""
+        return self._triage.keys() | self._carried.keys()
 
     def knows(self, model: str) -> bool:
         """Whether it has met the model."""
-        return model in self._triage
+        return model in self._triage or model in self._carried
 
     def carry(
         self,

@@ -52,13 +52,14 @@ class Shelf:
 class House:
     """DRIFT with a clock that the test moves."""
 
-    def __init__(self, models_max: int = 10) -> None:
+    def __init__(self, models_max: int = 10, **options: Any) -> None:
         self.seconds, self.shelf, self.outbox = 1_700_000_000.0, Shelf(), CollectingOutbox()
         reports: Any = NoReports()
         shelf: Any = self.shelf
         self.drift = Drift(
             lambda _: SMALL, QueueSettings(), PREFIX, load=lambda: ({}, ()), reports=reports,
             states=DriftStates(shelf), models_max=models_max, partitions_of=lambda: 2, clock=lambda: self.seconds,
+            **options,
         )  # fmt: skip
         self.drift.assigned([])
 
@@ -148,6 +149,14 @@ def test_a_model_too_many_is_rejected() -> None:
     assert set(house.drift._monitors) == {"a", "b"}
     (reject,) = house.outbox.of(REJECTS)
     assert "worker.models_max" in reject.reason  # type: ignore[attr-defined]
+
+
+def test_configured_models_have_a_place_when_strangers_fill_all_others() -> None:
+    """INTAKE's rule is DRIFT's: what the settings name is always watched, and takes nobody's place."""
+    house = House(models_max=2, configured={"ours"})
+    house.read(*(block(0, model=model) for model in ("a", "ours", "b", "c")))
+    assert set(house.drift._monitors) == {"a", "b", "ours"}
+    assert len(house.outbox.of(REJECTS)) == 1
 
 
 @pytest.mark.parametrize("events", [0])
