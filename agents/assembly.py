@@ -65,15 +65,8 @@ def _add_intake(plan: Plan) -> None:
 
     keep_freed_memory()
     settings, worker = plan.settings, plan.settings.worker
-    known = SeenModels.of(settings, f"intake-{plan.slot}", topic_ids(settings.kafka, [MODELS])[MODELS.name])
-    catalogue = Catalogue(
-        settings.kafka,
-        known.keyring,
-        settings.learning.snapshot_bytes_max,
-        decided=_decided(settings),
-        newest=known.newest,
-        keep=known.keep,
-    )
+    known = SeenModels.of(settings, "intake", topic_ids(settings.kafka, [MODELS])[MODELS.name], slot=plan.slot)
+    catalogue = Catalogue(settings.kafka, known, settings.learning.snapshot_bytes_max, decided=_decided(settings))
     catalogue.catch_up()
     seen = SeenEvents(worker.dedupe_span_seconds, worker.dedupe_events_max) if worker.dedupe_span_seconds else None
     judge = _judge(settings, catalogue)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import structlog
 
-from agents.metrics import MANIFESTS_REFUSED
-from learning.newest import NewestManifests, OlderManifest, Seen
-from learning.signing import Keyring
+from agents.seen_models import SeenModels
 from learning.snapshot import SnapshotRefused, chunk_keys, unpack, verified
 from review.decided import DecidedBefore
 from schemas.codec import MalformedError, decode
@@ -35,28 +33,20 @@ class Catalogue:
     """References by model, and verified serving models by model, as the log says.
 
     ``decided`` makes the memory of a model's settled answers, or None where they are not used again; without it
-    corrections are not read. ``keyring`` is asked for anew at every manifest, so that a key added while the program
-    runs is known. Chunks wait in at most ``snapshot_bytes_max`` bytes; beyond it the oldest are dropped, and their
-    snapshot is refused for the gap. ``newest`` says which manifests are taken; ``keep`` hears which are known after one
-    was.
+    corrections are not read. ``known`` says which manifests are taken. Chunks wait in at most ``snapshot_bytes_max``
+    bytes; beyond it the oldest are dropped, and their snapshot is refused for the gap.
     """
 
     def __init__(
         self,
         kafka: KafkaSettings,
-        keyring: Callable[[], Keyring],
+        known: SeenModels,
         snapshot_bytes_max: int,
         decided: Callable[[str], DecidedBefore | None] | None = None,
-        *,
-        newest: NewestManifests | None = None,
-        keep: Callable[[Mapping[str, Seen]], None] = lambda seen: None,  # noqa: ARG005  # kept nowhere
     ) -> None:
-        self._newest = newest or NewestManifests(keyring)
-        self._keep = keep
-        self._is_caught_up = False
+        self._known = known
         self._decided = decided
         self._decided_of: dict[str, DecidedBefore | None] = {}
-        self._keyring = keyring
         self._snapshot_bytes_max = snapshot_bytes_max
         self._references: dict[str, Reference] = {}
         self._models: dict[str, ServingModel] = {}
@@ -87,13 +77,7 @@ class Catalogue:
     def catch_up(self) -> None:
         """Read what there is."""
         self._reader.catch_up()
-        self._is_caught_up = True
-        lacking = self._newest.lacking()
-        if lacking:
-            log.error(
-                "the newest manifests of some models are not on the log: older ones are not taken, production serves",
-                keys=lacking,
-            )
+        self._known.caught_up()
 
     def run(self, stop: threading.Event) -> None:
         """Go on listening until ``stop`` is set."""
@@ -146,25 +130,15 @@ class Catalogue:
             if value is None:
                 raise SnapshotRefused("a tombstone ends no model: a withdrawal is a signed manifest")
             manifest = decode(Manifest, value)
-            if not self._newest.take(key, manifest):
+            if not self._known.take(key, manifest):
                 return
-            self._keep(self._newest.seen)
             self._waiting.pop(key, None)
-            verified(manifest, self._keyring(), self._snapshot_bytes_max)
-        except OlderManifest as error:
-            if self._is_caught_up:  # until then the log shows what came before what is known
-                self._refused(key, str(error))
-            return
+            verified(manifest, self._known.keyring(), self._snapshot_bytes_max)
         except (SnapshotRefused, MalformedError) as error:
-            self._refused(key, str(error))
+            self._known.refuse(key, str(error))
             return
         self._waiting[key] = manifest
         self._take_if_whole(manifest)
-
-    @staticmethod
-    def _refused(key: str, why: str) -> None:
-        MANIFESTS_REFUSED.labels("intake").inc()
-        log.error("manifest refused, the model in charge stays", key=key, why=why, **heard())
 
     def _take_if_whole(self, manifest: Manifest) -> None:
         keys = chunk_keys(manifest)
@@ -176,9 +150,9 @@ class Catalogue:
         name = manifest_key(manifest.model, manifest.recipe)
         del self._waiting[name]
         try:
-            serving = unpack(manifest, self._chunks, self._keyring(), ServingModel, self._snapshot_bytes_max)
+            serving = unpack(manifest, self._chunks, self._known.keyring(), ServingModel, self._snapshot_bytes_max)
         except SnapshotRefused as error:
-            self._refused(name, str(error))
+            self._known.refuse(name, str(error))
             return
         finally:
             ended = [key for key in self._ended if key.startswith(f"{manifest.model}/")]

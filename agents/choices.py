@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from schemas.prediction_columns import PredictionColumns
 
-__all__ = ["CHOICES_MAX", "Choices"]
+__all__ = ["LABELS_SEEN_MAX", "Choices"]
 
-CHOICES_MAX = 100
+LABELS_SEEN_MAX = 100
 """Labels remembered of a model that declares none; further ones are offered only where they are the model's answer."""
 
 
@@ -17,17 +17,17 @@ class Choices:
 
     def __init__(self, declared: tuple[str, ...], seen: Sequence[str] = ()) -> None:
         self._declared = declared
-        self._seen = set(() if declared else seen[:CHOICES_MAX])
+        self._seen = set(() if declared else seen[:LABELS_SEEN_MAX])
 
     def see(self, events: PredictionColumns) -> None:
         """Learn labels from what the model answers, unless they are declared."""
-        if self._declared or len(self._seen) >= CHOICES_MAX:
+        if self._declared or len(self._seen) >= LABELS_SEEN_MAX:
             return
         fresh = dict.fromkeys(events.labels)
         for probabilities in events.probabilities or ():
             fresh.update(dict.fromkeys(probabilities or ()))
         for label in fresh:
-            if len(self._seen) >= CHOICES_MAX:
+            if len(self._seen) >= LABELS_SEEN_MAX:
                 return
             self._seen.add(label)
 

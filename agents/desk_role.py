@@ -160,6 +160,7 @@ def add_desk(plan: Plan) -> None:
     state = DeskState.new(settings, now_ms, known.take)
     relay = Relay()
     listener = _catch_up(state, settings, relay)
+    known.caught_up()
     watch = LoopWatch(
         settings.kafka,
         plan.warehouse,

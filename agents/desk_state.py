@@ -69,7 +69,7 @@ class DeskState:
         cls,
         settings: Settings,
         now_ms: Callable[[], int],
-        is_newest: Callable[[str, Manifest], bool] = lambda _key, _manifest: False,
+        is_newest: Callable[[str, Manifest], bool],
     ) -> DeskState:
         """An empty desk; ``is_newest`` says whether a manifest under a key is LEARN's newest."""
         return cls(

@@ -13,6 +13,7 @@ import structlog
 from agents.alert_answers import AlertAnswers, Said
 from agents.alert_memory import AlertMemory
 from agents.metrics import ALERTS_FIRED
+from agents.model_limit import too_many_models
 from drift import alert_life
 from drift.alert_book import UnknownAlertError
 from drift.alert_life import TransitionRefusedError
@@ -22,7 +23,7 @@ from review.settings import QueueSettings
 from review.task_life import alert_task, ended_alert_task, task_id_of
 from schemas.alert import ACKNOWLEDGE, EXPECTED_CHANGE, Alert
 from schemas.block import Block
-from schemas.codec import MalformedError, decode
+from schemas.codec import decode
 from schemas.correction import Correction
 from schemas.reference import Reference
 from schemas.topics import ALERTS, BLOCKS, REFERENCES, REJECTS, REVIEW_ALERTS
@@ -152,10 +153,7 @@ class Drift:
 
     def _outcomes(self, value: Block | Correction) -> list[Outcome]:
         if not self._has_place(value.model):
-            raise MalformedError(
-                f"{self._models_max} models are watched already (worker.models_max); this worker takes no new one that"
-                " the settings do not name ([models.NAME]) - at `$.model`"
-            )
+            raise too_many_models(self._models_max)
         monitor = self.monitor(value.model)
         return monitor.observe(value) if isinstance(value, Block) else monitor.observe_correction(value)
 

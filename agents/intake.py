@@ -10,7 +10,7 @@ import numpy as np
 
 from agents.judge import Judge
 from agents.metrics import INTAKE_DUPLICATES, INTAKE_EVENTS, INTAKE_REJECTS
-from schemas.codec import MalformedError
+from agents.model_limit import too_many_models
 from schemas.reject import Reject
 from schemas.topics import REJECTS
 from streams.duplicates import SeenEvents, identities
@@ -46,7 +46,7 @@ class Intake:
         models_max: int,
         configured: Collection[str] = frozenset(),
         events_max: int = MESSAGE_EVENTS_MAX_DEFAULT,
-        elements_max: int = 100_000,
+        elements_max: int,
         seen: SeenEvents | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -133,10 +133,7 @@ class Intake:
     def _refused(self, runs: Sequence[Sequence[Record]], parts: Sequence[Part], now_ms: int) -> list[Reject]:
         """Rejects of the predictions of models too many."""
         by_place = {(record.partition(), record.offset()): record for run in runs for record in run}
-        error = MalformedError(
-            f"{self._models_max} models are watched already (worker.models_max); this worker takes no new one that"
-            " the settings do not name ([models.NAME]) - at `$.model`"
-        )
+        error = too_many_models(self._models_max)
         refused: dict[tuple[int, int], ElementRejects] = {}
         where = np.concatenate([np.stack((part.partitions, part.offsets, part.indexes), axis=1) for part in parts])
         for partition, offset, index in sorted(where.tolist()):

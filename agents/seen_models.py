@@ -29,40 +29,52 @@ class SeenModels:
     """The newest manifests of one role of one worker: taken from the log, and known again after a restart.
 
     They are kept in DATA/state/models-ROLE.json. Where that folder is lost, an older manifest that somebody wrote to
-    the topic again would be taken, if compaction has dropped the newer one by then.
+    the topic again would be taken, if compaction has dropped the newer one by then. An older manifest is refused like
+    any other once ``caught_up`` was called: until then the log shows what came before what is known.
     """
 
     def __init__(self, path: pathlib.Path, keys: pathlib.Path, role: str, topic_id: str) -> None:
         self._path, self._keys, self._role, self._topic_id = path, keys, role, topic_id
+        self._is_caught_up = False
         self.newest = NewestManifests(self.keyring, topic_id=topic_id, seen=read_seen(path, topic_id))
 
     @classmethod
-    def of(cls, settings: Settings, role: str, topic_id: str) -> SeenModels:
-        """Those of a role, in the worker's folder; ``role`` may name its slot too."""
+    def of(cls, settings: Settings, role: str, topic_id: str, *, slot: str = "") -> SeenModels:
+        """Those of a role, in the worker's folder; a role with slots has a file for each."""
         data = pathlib.Path(settings.worker.data)
-        return cls(data / "state" / f"models-{role}.json", data / "keys" / "public", role, topic_id)
+        name = f"models-{role}-{slot}.json" if slot else f"models-{role}.json"
+        return cls(data / "state" / name, data / "keys" / "public", role, topic_id)
 
     def keyring(self) -> Keyring:
         """The public keys that there are now."""
         return Keyring.from_folder(self._keys)
 
-    def keep(self, seen: Mapping[str, Seen]) -> None:
-        """Remember for the next start."""
-        write_seen(self._path, self._topic_id, seen)
-
     def take(self, key: str, manifest: Manifest) -> bool:
-        """Whether a manifest is news; one that is refused is told of and counted, an older one is passed over."""
+        """Whether a manifest is news; a refused one is told of and counted, an older one once the log was read."""
         try:
             is_news = self.newest.take(key, manifest)
-        except OlderManifest:
-            return False
         except SnapshotRefused as error:
-            MANIFESTS_REFUSED.labels(self._role).inc()
-            log.error("manifest left out", key=key, why=str(error), **heard())
+            if self._is_caught_up or not isinstance(error, OlderManifest):
+                self.refuse(key, str(error))
             return False
         if is_news:
-            self.keep(self.newest.seen)
+            write_seen(self._path, self._topic_id, self.newest.seen)
         return is_news
+
+    def refuse(self, key: str, why: str) -> None:
+        """Tell of and count what stands under ``key`` and is not taken."""
+        MANIFESTS_REFUSED.labels(self._role).inc()
+        log.error("manifest refused, the model in charge stays", key=key, why=why, **heard())
+
+    def caught_up(self) -> None:
+        """The log was read to its end; tells of manifests that were known before and that it does not have."""
+        self._is_caught_up = True
+        lacking = self.newest.lacking()
+        if lacking:
+            log.error(
+                "the newest manifests of some models are not on the log: older ones are not taken, production serves",
+                keys=lacking,
+            )
 
 
 class _File(msgspec.Struct, frozen=True):

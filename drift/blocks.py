@@ -18,11 +18,10 @@ from drift.tallies import Coded, tallies
 from schemas.block import Block, CategoryCounts, NumericSummary, SampledRow
 from schemas.prediction_columns import PredictionColumns
 from schemas.reference import Reference
+from schemas.wire import NAME_CHARS_MAX
 
 __all__ = ["block_id_of", "build_blocks"]
 
-ID_CHARS_MAX = 200
-NAME_CHARS_MAX = 200
 UNWATCHED_NAMED_MAX = 5
 """Features of a block that are not watched and that it names; the others it counts."""
 
@@ -119,6 +118,6 @@ def _coded(decisions: npt.NDArray[np.int8], names: Sequence[str]) -> Coded:
 def block_id_of(model: str, partition: int, offset: int, within: int) -> str:
     """The same for the same place in the log; ``within`` counts the model's events in the message at ``offset``."""
     place = f"/{partition}/{offset}.{within}"
-    if len(model) + len(place) > ID_CHARS_MAX:
+    if len(model) + len(place) > NAME_CHARS_MAX:
         model = f"{model[:100]}~{hashlib.sha256(model.encode()).hexdigest()[:16]}"
     return model + place

@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 from typing import Literal
 
-from schemas.wire import EpochMs, Id, Name, Probability, Scalar, Wire
+from schemas.wire import NAME_CHARS_MAX, EpochMs, Id, Name, Probability, Scalar, Wire
 
 __all__ = ["Correction", "id_of_label"]
-
-ID_CHARS_MAX = 200
 
 
 class Correction(Wire, frozen=True, kw_only=True):
@@ -51,4 +49,4 @@ class Correction(Wire, frozen=True, kw_only=True):
 def id_of_label(model: str, event_id: str) -> str:
     """The id of the one correction that late labels of an event lead to; of long names a hash stands for them."""
     found = f"label/{model}/{event_id}"
-    return found if len(found) <= ID_CHARS_MAX else f"label/{hashlib.sha256(found.encode()).hexdigest()}"
+    return found if len(found) <= NAME_CHARS_MAX else f"label/{hashlib.sha256(found.encode()).hexdigest()}"

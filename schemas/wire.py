@@ -10,7 +10,23 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-__all__ = ["Count", "EpochMs", "Hash", "Id", "Name", "Probability", "Scalar", "Wire"]
+__all__ = [
+    "EPOCH_MS_MAX",
+    "NAME_CHARS_MAX",
+    "Count",
+    "EpochMs",
+    "Hash",
+    "Id",
+    "Name",
+    "Probability",
+    "Scalar",
+    "Wire",
+]
+
+NAME_CHARS_MAX = 200
+"""Characters of an Id and of a Name."""
+EPOCH_MS_MAX = 253_402_300_799_999
+"""The end of the year 9999."""
 
 
 class Wire(msgspec.Struct, frozen=True, kw_only=True, gc=False):
@@ -20,16 +36,16 @@ class Wire(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """
 
 
-Id = Annotated[str, Meta(min_length=1, max_length=200)]
-"""A non-empty identifier of at most 200 characters."""
+Id = Annotated[str, Meta(min_length=1, max_length=NAME_CHARS_MAX)]
+"""A non-empty identifier."""
 
-Name = Annotated[str, Meta(max_length=200)]
+Name = Annotated[str, Meta(max_length=NAME_CHARS_MAX)]
 """A short text, possibly empty."""
 
 Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
 
-EpochMs = Annotated[int, Meta(ge=0, le=253_402_300_799_999)]
-"""Milliseconds since 1970-01-01 UTC; the upper bound is the end of the year 9999."""
+EpochMs = Annotated[int, Meta(ge=0, le=EPOCH_MS_MAX)]
+"""Milliseconds since 1970-01-01 UTC."""
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 """A whole number that is counted; the upper bound is what every reader has room for."""

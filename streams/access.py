@@ -33,6 +33,7 @@ from schemas.topics import (
     VERDICTS_ACCEPTED,
     Topic,
 )
+from streams.clients import READER_GROUPS
 from streams.settings import KafkaSettings, KafkaUser
 
 __all__ = [
@@ -57,8 +58,6 @@ Operation = Literal["read", "write", "create", "describe", "describe_configs", "
 
 ANONYMOUS: Final = "ANONYMOUS"
 """Whoever comes by the plain address, in Kafka's word."""
-READERS: Final = ("reader.", "tail.")
-"""What the groups of those begin with that read a topic whole: they commit nothing."""
 EVERY: Final = "*"
 MECHANISM: Final = "SCRAM-SHA-512"
 OWN_TOPIC: Final[tuple[Operation, ...]] = ("create", "read")
@@ -178,7 +177,7 @@ def _grants(user: str, rights: Rights, prefix: str) -> Iterable[Grant]:
         for name, prefixed in _groups_of_roles():
             yield Grant(user, "group", prefix + name, "all", prefixed=prefixed, allowed=False)
     else:
-        for begin in READERS:
+        for begin in READER_GROUPS:
             yield Grant(user, "group", prefix + begin, "read", prefixed=True)
 
 
@@ -198,7 +197,7 @@ def _doings(rights: Rights, topic: Topic) -> Iterable[Operation]:
 def _groups_of_roles() -> list[tuple[str, bool]]:
     """Every group of the program's own, and whether it is the begin of many."""
     whole = [(group, False) for rights in RIGHTS.values() for group in rights.groups]
-    return [*whole, ("agents.", True), *((begin, True) for begin in READERS)]
+    return [*whole, ("agents.", True), *((begin, True) for begin in READER_GROUPS)]
 
 
 def scram_client(user: str, password: str) -> dict[str, str]:

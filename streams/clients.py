@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 import re
 import time
+import uuid
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from confluent_kafka import KafkaError
 
 from streams.settings import KafkaSettings
 
-__all__ = ["LOGGER", "common_client_config"]
+__all__ = ["LOGGER", "READER_GROUPS", "common_client_config", "passing_reader_config"]
 
 LOGGER: Final = logging.getLogger("streams.kafka")
 # Without a handler of its own the logger would fall back to stderr while logging is not set up.
 LOGGER.addHandler(logging.NullHandler())
 
+READER_GROUPS: Final = ("reader.", "tail.")
+"""How the groups of those begin who read and commit nothing; the users' rights go by them."""
 REPEAT_SECONDS: Final = 10.0
 KINDS_MAX: Final = 200
 
@@ -68,4 +71,22 @@ def common_client_config(settings: KafkaSettings) -> dict[str, Any]:
         "logger": LOGGER,
         "error_cb": _log_error,
         **settings.client,
+    }
+
+
+def passing_reader_config(
+    settings: KafkaSettings, group: Literal["reader.", "tail."] = "reader.", **own: object
+) -> dict[str, Any]:
+    """A consumer that reads what is committed up to the end, says where that is, and commits nothing.
+
+    Its group is its own and begins like ``group``. ``own`` has dots of librdkafka's names as underscores.
+    """
+    return {
+        **common_client_config(settings),
+        "group.id": f"{settings.prefix}{group}{uuid.uuid4()}",
+        "enable.auto.commit": False,
+        "isolation.level": "read_committed",
+        "enable.partition.eof": True,
+        "fetch.queue.backoff.ms": 5,
+        **{name.replace("_", "."): value for name, value in own.items()},
     }

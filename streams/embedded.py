@@ -76,7 +76,7 @@ class EmbeddedKafka:
     @property
     def users_bootstrap(self) -> str:
         """The addresses where users sign in."""
-        return ",".join(f"{HOST}:{ports.roles}" for ports in self.cluster.ports)
+        return ",".join(f"{HOST}:{ports.users}" for ports in self.cluster.ports)
 
     def start(self) -> str:
         """Start all nodes and wait until they answer; returns the bootstrap address.

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Iterable
 from contextlib import closing
 from typing import Final
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, Message, TopicPartition
 
-from streams.clients import common_client_config
+from streams.clients import passing_reader_config
 from streams.settings import KafkaSettings
 
 __all__ = ["NOTHING", "UNKNOWN", "first_times"]
@@ -49,18 +48,13 @@ def first_times(
 
 
 def _config(settings: KafkaSettings) -> dict[str, object]:
-    return {
-        **common_client_config(settings),
-        "group.id": f"{settings.prefix}reader.{uuid.uuid4()}",
-        "enable.auto.commit": False,
-        "auto.offset.reset": "earliest",
-        "isolation.level": "read_committed",
-        "enable.partition.eof": True,
-        "queued.min.messages": 1,
-        "fetch.message.max.bytes": 16 * 1024,
-        "fetch.wait.max.ms": 50,
-        "fetch.queue.backoff.ms": 5,
-    }
+    return passing_reader_config(
+        settings,
+        auto_offset_reset="earliest",
+        queued_min_messages=1,
+        fetch_message_max_bytes=16 * 1024,
+        fetch_wait_max_ms=50,
+    )
 
 
 def _read(consumer: Consumer, firsts: dict[Place, int], deadline: float) -> dict[Place, int]:

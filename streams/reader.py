@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from typing import cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from streams.clients import common_client_config
+from streams.clients import passing_reader_config
 from streams.errors import KafkaUnreachable
 from streams.hearing import hearing
 from streams.records import Record
@@ -33,17 +32,7 @@ class LogReader:
     def __init__(self, settings: KafkaSettings, topics: Mapping[str, Callable[[Record], None]]) -> None:
         self._handlers = {settings.prefix + name: hearing(handler) for name, handler in topics.items()}
         self._unread: set[tuple[str, int]] = set()
-        self._consumer = Consumer(
-            {
-                **common_client_config(settings),
-                "group.id": f"{settings.prefix}reader.{uuid.uuid4()}",
-                "enable.auto.commit": False,
-                "isolation.level": "read_committed",
-                "enable.partition.eof": True,
-                "fetch.queue.backoff.ms": 5,
-                "fetch.wait.max.ms": 100,
-            }
-        )
+        self._consumer = Consumer(passing_reader_config(settings, fetch_wait_max_ms=100))
 
     def catch_up(self, seconds_max: float = 60.0) -> int:
         """Read up to the end of every partition; returns how many records. Raises KafkaUnreachable."""

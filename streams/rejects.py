@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.codec import MalformedError
 from schemas.reject import Reject
+from schemas.wire import NAME_CHARS_MAX
 from streams.records import Record
 
 __all__ = ["REJECTS_APART_MAX", "REJECT_BYTES_MAX", "ElementRejects", "Elements", "reject_of", "shortened"]
@@ -55,7 +56,7 @@ def reject_of(
     found = Reject(
         original=data,
         reason=reason[:REASON_CHARS_MAX],
-        field=field[:200],
+        field=field[:NAME_CHARS_MAX],
         role=role,
         source_topic=record.topic().removeprefix(prefix),
         source_partition=record.partition(),

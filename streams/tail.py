@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
@@ -11,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.topics import Topic
-from streams.clients import common_client_config
+from streams.clients import common_client_config, passing_reader_config
 from streams.errors import KafkaUnreachable
 from streams.hearing import hearing
 from streams.lag import begins_of, ends_of
@@ -43,17 +42,7 @@ def read_tail(
     A transaction that is still open hides what was committed behind it, so this waits for it (at most Kafka's
     transaction timeout). Raises KafkaUnreachable where the end is not reached within ``seconds_max``.
     """
-    consumer = Consumer(
-        {
-            **common_client_config(settings),
-            "group.id": f"{settings.prefix}tail.{uuid.uuid4()}",
-            "enable.auto.commit": False,
-            "isolation.level": "read_committed",
-            "enable.partition.eof": True,
-            "fetch.queue.backoff.ms": 5,
-            "fetch.wait.max.ms": 20,
-        }
-    )
+    consumer = Consumer(passing_reader_config(settings, "tail.", fetch_wait_max_ms=20))
     names = [settings.prefix + topic.name for topic in topics]
     try:
         places = _places(consumer, names)

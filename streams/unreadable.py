@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import dataclasses
 import time
-import uuid
 from contextlib import closing
 from typing import Final
 
 import structlog
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from streams.clients import common_client_config
+from streams.clients import passing_reader_config
 from streams.records import Headers
 from streams.settings import KafkaSettings
 
@@ -83,16 +82,13 @@ def end_of_batch(settings: KafkaSettings, topic: str, partition: int, first: int
 
     The client tells where a batch begins and not where it ends; one of a single message takes one question.
     """
-    config = {
-        **common_client_config(settings),
-        "group.id": f"{settings.prefix}reader.{uuid.uuid4()}",
-        "enable.auto.commit": False,
-        "auto.offset.reset": "latest",
-        "enable.partition.eof": True,
-        "queued.min.messages": 1,
-        "fetch.wait.max.ms": 50,
-        "fetch.error.backoff.ms": 50,
-    }
+    config = passing_reader_config(
+        settings,
+        auto_offset_reset="latest",
+        queued_min_messages=1,
+        fetch_wait_max_ms=50,
+        fetch_error_backoff_ms=50,
+    )
     deadline = time.monotonic() + LOOK_SECONDS_MAX
     with closing(Consumer(config)) as consumer:
 

@@ -66,7 +66,7 @@ class LiveConsole:
 
     def __init__(self, settings: Settings | None = None, **console: Any) -> None:
         self.clock = Clock()
-        self.state = DeskState.new(settings or Settings(), self.clock)
+        self.state = DeskState.new(settings or Settings(), self.clock, lambda _key, _manifest: True)
         self.sent: list[tuple[str, str, Wire | None]] = []
         self.app: Litestar = create_app(
             LiveDesk(self.state, StillWatch(), self._send),  # type: ignore[arg-type]

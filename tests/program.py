@@ -41,7 +41,9 @@ def eventually(what: str, found: Callable[[], T], seconds_max: float, log: Calla
 
 def kafka_as(endpoints: Endpoints, user: str) -> KafkaSettings:
     """The Kafka of a running program, for one of its users."""
-    return KafkaSettings(bootstrap=endpoints.kafka_roles, client=scram_client(user, endpoints.kafka_users[user]))
+    return KafkaSettings(
+        bootstrap=endpoints.kafka_users_bootstrap, client=scram_client(user, endpoints.kafka_users[user])
+    )
 
 
 def run_command(

@@ -71,9 +71,7 @@ def check_names(parameters: Mapping[str, str]) -> None:
             raise denied(f"a parameter by the name {name!r}; letters, digits and _ are allowed")
 
 
-def check_analyst(
-    sql: str, parameters: Mapping[str, str], grants: Grants, reader: Reader, tokens_max: int = 50_000
-) -> Checked:
+def check_analyst(sql: str, parameters: Mapping[str, str], grants: Grants, reader: Reader, tokens_max: int) -> Checked:
     """The statement that may run instead of ``sql``; raises RefusedRequest where ``analyst`` may not ask it."""
     check_names(parameters)
     formatted = reader.format(sql)
@@ -98,7 +96,7 @@ def check_analyst(
     return Checked(formatted, wanted)
 
 
-def check_text(formatted: str, tokens_max: int = 50_000) -> None:
+def check_text(formatted: str, tokens_max: int) -> None:
     """Raise RefusedRequest for what no tree is needed to see; ``formatted`` is on one line, as the engine writes it."""
     pieces = list(itertools.islice(tokens(formatted.encode()), tokens_max + 1))
     if len(pieces) > tokens_max:

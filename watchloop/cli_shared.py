@@ -104,8 +104,8 @@ def settings_of_running(config: pathlib.Path | None, data: pathlib.Path) -> Sett
         password=users.get(settings.clickhouse.user, settings.clickhouse.password),
         analyst_password=users.get(settings.clickhouse.analyst_user, settings.clickhouse.analyst_password),
     )
-    if endpoints.kafka_roles:
-        kafka = signed_in(settings.kafka, endpoints.kafka_roles, endpoints.kafka_users)
+    if endpoints.kafka_users_bootstrap:
+        kafka = signed_in(settings.kafka, endpoints.kafka_users_bootstrap, endpoints.kafka_users)
     else:
         kafka = msgspec.structs.replace(settings.kafka, bootstrap=endpoints.kafka)
     return msgspec.structs.replace(settings, kafka=kafka, clickhouse=clickhouse)

@@ -41,8 +41,8 @@ class Endpoints(msgspec.Struct, frozen=True):
     kafka: str
     clickhouse: ClickHouseEndpoint
     console: str
-    kafka_roles: str = ""
-    """Where the users of the embedded Kafka sign in."""
+    kafka_users_bootstrap: str = ""
+    """The address at which the users of the embedded Kafka sign in."""
     kafka_users: dict[str, str] = {}
     """Their passwords by name."""
     process: int = 0

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from pyarrow import types
 
 from schemas.prediction import FEATURES_MAX
-from schemas.wire import Id, Scalar
+from schemas.wire import NAME_CHARS_MAX, Id, Scalar
 from watchloop.errors import WrongTable
 from watchloop.recorded.columns import Columns, CountedTimes, names_of, resolved
 from watchloop.recorded.files import is_untyped, read_file
@@ -152,7 +152,8 @@ def _check_feature_names(names: Sequence[str]) -> None:
             msgspec.convert(name, Id)
         except msgspec.ValidationError as error:
             raise WrongTable(
-                f"the name of column {quoted(name)} has {len(name)} characters; that of a feature has at most 200"
+                f"the name of column {quoted(name)} has {len(name)} characters;"
+                f" that of a feature has at most {NAME_CHARS_MAX}"
             ) from error
     if len(names) > FEATURES_MAX:
         raise WrongTable(

@@ -204,7 +204,7 @@ def _endpoints(started: Started, port: int) -> Endpoints:
     users = {clickhouse.user: clickhouse.password, clickhouse.analyst_user: clickhouse.analyst_password}
     return Endpoints(
         kafka=started.producers,
-        kafka_roles=settings.kafka.bootstrap if started.kafka_passwords else "",
+        kafka_users_bootstrap=settings.kafka.bootstrap if started.kafka_passwords else "",
         kafka_users=started.kafka_passwords,
         clickhouse=ClickHouseEndpoint(clickhouse.url, users),
         console=f"http://{settings.console.host}:{port}",

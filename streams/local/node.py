@@ -45,17 +45,17 @@ class NodePorts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     broker: int
     """The plain address, for whoever sends predictions and reads verdicts."""
     controller: int
-    roles: int = 0
+    users: int = 0
     """Where users sign in."""
     nodes: int = 0
     """Where nodes talk to each other, and the program that started them to them."""
 
 
 OPEN: Final = "OPEN"
-ROLES: Final = "ROLES"
+USERS: Final = "USERS"
 NODES: Final = "NODES"
 CONTROLLER: Final = "CONTROLLER"
-PROTOCOLS: Final = {OPEN: "PLAINTEXT", ROLES: "SASL_PLAINTEXT", NODES: "SSL", CONTROLLER: "SSL"}
+PROTOCOLS: Final = {OPEN: "PLAINTEXT", USERS: "SASL_PLAINTEXT", NODES: "SSL", CONTROLLER: "SSL"}
 
 
 def server_properties(
@@ -126,7 +126,7 @@ def server_properties(
 def listeners_of(ports: NodePorts, settings: EmbeddedKafkaSettings) -> dict[str, int]:
     """Listener to port."""
     is_open = {OPEN: ports.broker} if settings.open_listener else {}
-    return {**is_open, ROLES: ports.roles, NODES: ports.nodes, CONTROLLER: ports.controller}
+    return {**is_open, USERS: ports.users, NODES: ports.nodes, CONTROLLER: ports.controller}
 
 
 def _walls() -> dict[str, object]:
@@ -136,7 +136,7 @@ def _walls() -> dict[str, object]:
         "allow.everyone.if.no.acl.found": "false",
         "super.users": f"User:CN={COMMON_NAME}",
         "sasl.enabled.mechanisms": MECHANISM,
-        f"listener.name.{ROLES.lower()}.{MECHANISM.lower()}.sasl.jaas.config": (
+        f"listener.name.{USERS.lower()}.{MECHANISM.lower()}.sasl.jaas.config": (
             "org.apache.kafka.common.security.scram.ScramLoginModule required;"
         ),
         "ssl.client.auth": "required",

@@ -14,6 +14,7 @@ from schemas.given import GivenPrediction, known_probabilities
 from schemas.prediction import CONSENT_GIVEN, Consent, Prediction, label_text
 from schemas.prediction_columns import PredictionColumns
 from schemas.probability_columns import probabilities_of
+from schemas.wire import NAME_CHARS_MAX
 from streams.predictions.arrow_cells import dicts_of, floats_of, lists_of, texts_of, times_ms_of
 from streams.predictions.arrow_features import FeatureCells, OddError, features_of
 from streams.predictions.checks import TIMES_USUAL_BEGIN
@@ -30,7 +31,6 @@ JSON_BYTES_PER_CHAR: Final = 6
 JSON_BYTES_PER_VALUE: Final = 64
 """At most, of a number or what stands around a text."""
 
-NAME_CHARS_MAX: Final = 200
 """Characters of every text but ``content`` and a feature's, at most."""
 
 CONSENT_FIELDS: Final = Consent.__struct_fields__

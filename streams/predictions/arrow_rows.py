@@ -12,6 +12,7 @@ from pyarrow import types
 from schemas.codec import MalformedError, encode
 from schemas.given import GivenPrediction, prediction_of
 from schemas.prediction import Consent, Prediction
+from schemas.wire import NAME_CHARS_MAX
 from streams.predictions.arrow_cells import dicts_of, lists_of, time_ms_of
 from streams.predictions.arrow_columns import OddError, cells_of, models_of
 from streams.predictions.checks import problem_in_meaning
@@ -20,7 +21,6 @@ from streams.predictions.explanations import explained
 
 __all__ = ["events_of", "usual_producer"]
 
-NAME_CHARS_MAX: Final = 200
 NESTED: Final = {"features": (), "probabilities": (), "slices": (), "consent": Consent.__struct_fields__}
 
 Found = Prediction | MalformedError

@@ -8,12 +8,11 @@ import msgspec
 
 from schemas.codec import UNREADABLE, MalformedError
 from schemas.probability import LEAST, MOST, GivenProbability
-from schemas.wire import Name, Scalar
+from schemas.wire import NAME_CHARS_MAX, Name, Scalar
 from streams.predictions.checks import unit_of_time
 
 __all__ = ["explained"]
 
-NAME_CHARS_MAX: Final = 200
 START_BYTES_SHOWN: Final = 20
 GZIP_BEGINS: Final = b"\x1f\x8b"
 DECODER_SCALAR: Final = "`bool | int | float | str | null`"

@@ -78,7 +78,7 @@ class House:
 
     def start_desk(self) -> None:
         """Tasks of the log first, then opinions, then the rest, as the desk's role does."""
-        self.state = DeskState.new(self.settings, lambda: self.now_ms)
+        self.state = DeskState.new(self.settings, lambda: self.now_ms, lambda _key, _manifest: False)
         newest = {key: data for topic, key, data in self.log if topic == REVIEW_ALERTS.name}
         for data in newest.values():
             self.state.hear_task(data, replayed=True)

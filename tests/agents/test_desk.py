@@ -92,7 +92,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def state(clock: Clock) -> DeskState:
-    made = DeskState.new(Settings(), clock)
+    made = DeskState.new(Settings(), clock, lambda _key, _manifest: True)
     for name in ("ada", "bob"):
         made.hear_person(encode(person(name)))
     for number in range(3):
@@ -167,7 +167,7 @@ async def test_a_restart_knows_what_was_answered(desk: LiveDesk, log: Log, clock
     await desk.next_task(ada)
     await desk.answer("t-2", ada, "down", 1.0, "")
     clock.ms += 60_000
-    again = DeskState.new(Settings(), clock)
+    again = DeskState.new(Settings(), clock, lambda _key, _manifest: True)
     for number in range(3):
         again.hear_task(encode(task(number)), replayed=True)
     for _, _, value in log.sent:

@@ -94,7 +94,9 @@ def intake(*, models_max: int = 10) -> Intake:
         serving_of=lambda model: None,
     )
     reader = PredictionReader(PREFIX, future_ms_max=DAY_SECONDS * 1000, schemas=OddIsJson())
-    return Intake(reader, judge, prefix=PREFIX, models_max=models_max, clock=lambda: NOW_MS / 1000)
+    return Intake(
+        reader, judge, prefix=PREFIX, models_max=models_max, elements_max=100_000, clock=lambda: NOW_MS / 1000
+    )
 
 
 def rejects_of(outbox: CollectingOutbox) -> list[Reject]:

@@ -81,6 +81,7 @@ def intake(
         prefix=PREFIX,
         models_max=models_max,
         configured=configured,
+        elements_max=100_000,
         seen=SeenEvents(60, 100_000),
         clock=lambda: NOW_MS / 1000,
     )

@@ -176,7 +176,7 @@ def test_through_kafka_a_million_elements_hold_nobody_up(kafka_topics: KafkaSett
         producer.produce(topic, json.dumps(event).encode(), b"k", partition=number % 2)
     assert producer.flush(60) == 0
     one = intake()
-    one = Intake(one._reader, one._judge, prefix=kafka_topics.prefix, models_max=10)
+    one = Intake(one._reader, one._judge, prefix=kafka_topics.prefix, models_max=10, elements_max=100_000)
     batches = TransactionalBatches(
         kafka_topics,
         group="intake",

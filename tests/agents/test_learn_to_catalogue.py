@@ -12,8 +12,9 @@ from plain_record import PREFIX, CollectingOutbox, PlainRecord
 
 from agents.catalogue import Catalogue
 from agents.learn import Learn
+from agents.seen_models import SeenModels
 from learning.settings import LearnSettings
-from learning.signing import Keyring, SigningKey
+from learning.signing import SigningKey
 from schemas.codec import encode
 from schemas.correction import Correction
 from schemas.gate_step import GateStep
@@ -75,8 +76,9 @@ def key(tmp_path: pathlib.Path) -> SigningKey:
 
 
 @pytest.fixture
-def keyring(tmp_path: pathlib.Path, key: SigningKey) -> Callable[[], Keyring]:
-    return lambda: Keyring.from_folder(tmp_path / "keys" / "public")
+def known(tmp_path: pathlib.Path, key: SigningKey) -> Callable[[], SeenModels]:
+    """What INTAKE remembers as it starts."""
+    return lambda: SeenModels(tmp_path / "state" / "models-intake-0.json", tmp_path / "keys" / "public", "intake", "")
 
 
 def learner(key: SigningKey, published: dict[str, Manifest] | None = None, committed: int | None = None) -> Learn:
@@ -98,18 +100,18 @@ def in_charge(outbox: CollectingOutbox) -> list[Manifest]:
 
 
 def test_a_promotion_reaches_the_catalogue(
-    kafka_topics: KafkaSettings, key: SigningKey, keyring: Callable[[], Keyring]
+    kafka_topics: KafkaSettings, key: SigningKey, known: Callable[[], SeenModels]
 ) -> None:
     """What the gate lets through serves in INTAKE, and answers better than production did."""
     outbox = Outbox(kafka_topics)
     learner(key).handle(records(corrections(600)), outbox)
     outbox.flush()
-    catalogue = Catalogue(kafka_topics, keyring, LIMIT)
+    catalogue = Catalogue(kafka_topics, known(), LIMIT)
     catalogue.catch_up()
     serving = catalogue.serving_of(MODEL)
     assert serving is not None
     assert serving.version.startswith(MODEL)
-    again = Catalogue(kafka_topics, keyring, LIMIT)
+    again = Catalogue(kafka_topics, known(), LIMIT)
     again.catch_up()
     assert again.serving_of(MODEL) is not None
     assert again.serving_of(MODEL).version == serving.version  # type: ignore[union-attr]
@@ -117,7 +119,7 @@ def test_a_promotion_reaches_the_catalogue(
 
 
 def test_a_wrong_signature_changes_nothing(
-    kafka_topics: KafkaSettings, key: SigningKey, keyring: Callable[[], Keyring], tmp_path: pathlib.Path
+    kafka_topics: KafkaSettings, key: SigningKey, known: Callable[[], SeenModels], tmp_path: pathlib.Path
 ) -> None:
     """A snapshot of another key, or with a changed manifest, is refused: the model in charge stays."""
     good, forged = CollectingOutbox(), CollectingOutbox()
@@ -134,7 +136,7 @@ def test_a_wrong_signature_changes_nothing(
         outbox.flush()
 
     publish(good)
-    catalogue = Catalogue(kafka_topics, keyring, LIMIT)
+    catalogue = Catalogue(kafka_topics, known(), LIMIT)
     catalogue.catch_up()
     before = catalogue.serving_of(MODEL)
     assert before is not None

@@ -69,10 +69,11 @@ class World:
             msgspec.structs.replace(
                 Settings(), worker=msgspec.structs.replace(Settings().worker, data=str(self.folder))
             ),
-            "intake-0",
+            "intake",
             self.topic_id,
+            slot="0",
         )
-        one = Catalogue(self.kafka, known.keyring, LIMIT, newest=known.newest, keep=known.keep)
+        one = Catalogue(self.kafka, known, LIMIT)
         one.catch_up()
         return one
 
@@ -232,5 +233,15 @@ def test_the_console_shows_what_learn_signed(world: World) -> None:
         hear(PlainRecord(None, name="models", key_bytes=b"m"))
         return state.manifests[MODEL].version
 
+    def counted() -> float:
+        return MANIFESTS_REFUSED.labels("desk")._value.get()
+
+    before = counted()
     assert heard([first]) == "m-1"
-    assert heard([second, first, forged]) == "m-2"
+    assert heard([second, first]) == "m-2"
+    assert counted() == before, "what came before, while the log is read"
+    assert heard([forged]) == "m-2"
+    assert counted() == before + 1
+    known.caught_up()
+    assert heard([first]) == "m-2"
+    assert counted() == before + 2, "an older one that was written again"

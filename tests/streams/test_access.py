@@ -253,7 +253,7 @@ def test_a_role_uses_topics_and_makes_none(broker: EmbeddedKafka) -> None:
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize("port", ["roles", "nodes", "controller"])
+@pytest.mark.parametrize("port", ["users", "nodes", "controller"])
 def test_no_way_in_without_a_secret(broker: EmbeddedKafka, port: str) -> None:
     """Every address but the plain one refuses a client that shows nothing, and a wrong password or certificate."""
     address = f"127.0.0.1:{getattr(broker.cluster.ports[0], port)}"

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from warehouse.http_protocol import RefusedRequest
-from warehouse.readonly_guard import Reader, check_analyst, check_settings, check_text, with_identifiers
+from warehouse.readonly_guard import Reader, check_analyst, check_settings, with_identifiers
+from warehouse.readonly_guard import check_text as check_text_within
 from warehouse.statement_tree import FunctionRow, Grants, check_tree, functions_allowed
 from warehouse.text_arguments import is_structure
 
@@ -18,6 +19,11 @@ GRANTS = Grants(
     aggregates=frozenset({"count", "sum"}),
     combinators=("if", "array", "state"),
 )
+TOKENS_MAX = 50_000
+
+
+def check_text(text: str) -> None:
+    check_text_within(text, TOKENS_MAX)
 
 
 def code_of(check: Any, *arguments: Any) -> int:
@@ -148,12 +154,12 @@ def test_a_tree_that_gives_another_text_is_not_run() -> None:
     """What the engine makes of the tree must be the statement: nothing may be in the one and not in the other."""
     tree = b'{"type":"SelectQuery","select":{"type":"Literal","value":1}}'
     faithful = Reader(lambda sql: sql, lambda _sql: (tree, "SELECT (1)"))
-    assert check_analyst("SELECT 1", {}, GRANTS, faithful).sql == "SELECT 1"
-    assert code_of(check_analyst, "SELECT 1, file('x')", {}, GRANTS, faithful) == 48
+    assert check_analyst("SELECT 1", {}, GRANTS, faithful, TOKENS_MAX).sql == "SELECT 1"
+    assert code_of(check_analyst, "SELECT 1, file('x')", {}, GRANTS, faithful, TOKENS_MAX) == 48
     broken = Reader(lambda sql: sql, lambda _sql: (b"{", "SELECT 1"))
-    assert code_of(check_analyst, "SELECT 1", {}, GRANTS, broken) == 48
+    assert code_of(check_analyst, "SELECT 1", {}, GRANTS, broken, TOKENS_MAX) == 48
     deep = Reader(lambda sql: sql, lambda _sql: (b'{"a":' * 100_000, "SELECT 1"))
-    assert code_of(check_analyst, "SELECT 1", {}, GRANTS, deep) == 48
+    assert code_of(check_analyst, "SELECT 1", {}, GRANTS, deep, TOKENS_MAX) == 48
 
 
 def test_functions_are_those_on_the_lists() -> None:

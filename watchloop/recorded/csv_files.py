@@ -15,7 +15,7 @@ import pyarrow.csv as pacsv
 from watchloop.errors import WrongTable
 from watchloop.recorded.words import listed, quoted
 
-__all__ = ["parsed_csv"]
+__all__ = ["check_unique", "parsed_csv"]
 
 SEPARATORS: Final = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 BLOCK_BYTES_MIN: Final = 1024 * 1024
@@ -101,10 +101,15 @@ def _header(data: bytes, separator: str) -> list[str]:
     except csv.Error as error:
         raise WrongTable(f"the header is not readable as CSV: {error}") from error
     _check_separator(names, separator)
+    check_unique(names)
+    return names
+
+
+def check_unique(names: list[str]) -> None:
+    """Raise WrongTable where a name stands for two columns."""
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise WrongTable(f"more than one column is called {listed(map(quoted, twice))}; give each a name of its own")
-    return names
 
 
 def _check_separator(names: list[str], separator: str) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pathlib
-from collections import Counter
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from watchloop.errors import WrongTable
-from watchloop.recorded.csv_files import parsed_csv
+from watchloop.recorded.csv_files import check_unique, parsed_csv
 from watchloop.recorded.json_files import parsed_json
 from watchloop.recorded.words import REASON_CHARS_MAX, listed, quoted
 
@@ -156,9 +155,7 @@ def _without_index(rows: Any, notes: list[str]) -> Any:
 def _check_names(names: list[str]) -> None:
     if len(names) > COLUMNS_MAX:
         raise WrongTable(f"has {len(names)} columns; at most {COLUMNS_MAX} are read")
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise WrongTable(f"more than one column is called {listed(map(quoted, twice))}; give each a name of its own")
+    check_unique(names)
 
 
 def _reason(error: Exception) -> str:

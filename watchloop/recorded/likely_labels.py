@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from schemas.prediction import LABELS_MAX
 from watchloop.errors import WrongTable
 from watchloop.recorded.label_texts import label_texts
 from watchloop.recorded.spellings import matched
@@ -17,7 +18,6 @@ __all__ = ["likely_labels"]
 
 ROWS_MAX: Final = 20_000
 ROWS_MIN: Final = 20
-LABELS_MAX: Final = 1_000
 KAPPA_MIN: Final = 0.4
 """Agreement beyond chance (Cohen 1960) that a model and the truth should have, and two unlike columns have not."""
 

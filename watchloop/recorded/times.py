@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
+from schemas.wire import EPOCH_MS_MAX
 from watchloop.errors import WrongTable
 from watchloop.recorded.columns import Columns, CountedTimes
 from watchloop.recorded.plain_columns import is_time_type, without_dictionary
@@ -34,7 +35,6 @@ GUESS_BEGIN_MS, GUESS_END_MS = 1e11, 4.102e12
 """1973 to 2099: numbers outside are no epoch time unless their unit is given; within, no two units are alike."""
 
 COUNTS_END: Final = 1e8
-TIME_MS_MAX: Final = 253_402_300_799_999
 MADE_UP: Final = CountedTimes(first_ms=831_427_200_000, step_ms=1_800_000)
 """Where nothing says when a row happened: half an hour after the one before, from a day of 1996 on."""
 
@@ -157,7 +157,7 @@ def _timestamps(column: Any, name: str, unit: str | None, notes: list[str]) -> I
     if types.is_date(kind):
         column = column.cast(pa.timestamp("ms" if types.is_date64(kind) else "s"))
     unit_ms = UNITS[column.type.unit]
-    far = np.flatnonzero(np.abs(_floats(column.cast(pa.int64()))) > TIME_MS_MAX / unit_ms)
+    far = np.flatnonzero(np.abs(_floats(column.cast(pa.int64()))) > EPOCH_MS_MAX / unit_ms)
     if len(far):
         raise _none(name, "holds a time beyond the year 9999", row=int(far[0]))
     found: Ints = column.cast(pa.timestamp("ms"), safe=False).cast(pa.int64()).to_numpy()
@@ -208,7 +208,7 @@ def _numbers(column: Any, name: str, columns: Columns, notes: list[str]) -> tupl
         )
     else:
         notes.append(f"column {quoted(name)} is the time: numbers, in {unit} since 1970")
-    last = TIME_MS_MAX / UNITS[unit]
+    last = EPOCH_MS_MAX / UNITS[unit]
     wrong = np.flatnonzero(~((values >= 0) & (values <= last)))
     if len(wrong):
         row = int(wrong[0])

@@ -11,7 +11,7 @@ import msgspec
 from schemas.codec import encode
 from schemas.reject import Reject
 from schemas.topics import PREDICTIONS
-from schemas.wire import Name
+from schemas.wire import NAME_CHARS_MAX, Name
 from streams.predictions.inbox import read_predictions
 from watchloop.errors import WrongTable
 from watchloop.recorded.words import quoted
@@ -104,8 +104,8 @@ def _check_truths(source: Replayable) -> None:
     try:
         msgspec.convert(list(set(source.truths)), list[Name])
     except msgspec.ValidationError as error:
-        row, label = next((row, one) for row, one in enumerate(source.truths) if len(one) > 200)
+        row, label = next((row, one) for row, one in enumerate(source.truths) if len(one) > NAME_CHARS_MAX)
         raise WrongTable(
             f"row {source.table.row_number(source.first + row)}: column {quoted(source.table.columns.label)} (--label)"
-            f" holds a text of {len(label)} characters; a label has at most 200"
+            f" holds a text of {len(label)} characters; a label has at most {NAME_CHARS_MAX}"
         ) from error
