@@ -1,8 +1,8 @@
 """Which functions ``analyst`` may call, and which of them take a text that the engine itself reads. Lists, no logic.
 
-Somebody has looked at each name here: it reads nothing but its arguments, and what it does with a text is in
-``TEXT_ARGUMENTS``, or it is not here. A function that is new in ClickHouse, or the alias of one that takes such a text,
-is not allowed until it is on the list.
+By name and signature each of them reads nothing but its arguments, and what it does with a text is in
+``TEXT_ARGUMENTS``; no function's source was read for this list. A function that is new in ClickHouse, or the alias of
+one that takes such a text, is not allowed until it is on the list.
 """
 
 from __future__ import annotations
