@@ -142,15 +142,14 @@ class LoopWatch:
             audit_hits=counts.audit_hits,
             total=counts.accuracy_total,
             variance=counts.accuracy_variance,
+            lost=counts.accuracy_lost,
+            gained=counts.accuracy_gained,
         )
         least = min(self._audit_rate_of(counts.model), counts.inclusion_min or 1.0)
         found = AccuracyEstimate(self._accuracy, inclusion_probability_min=least, sums=sums).interval()
         if found is None:
             return None
         estimate, low, high = found
-        # Whoever does not answer may do so because of what there is to say: the interval holds whatever it is.
-        low = max(0.0, low - counts.accuracy_lost / counts.reviewable)
-        high = min(1.0, high + counts.accuracy_gained / counts.reviewable)
         return Interval(estimate=estimate, low=low, high=high, level=1.0 - self._accuracy.alpha)
 
     def _measure_lag(self) -> None:

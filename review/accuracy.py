@@ -33,6 +33,13 @@ class AccuracySums(msgspec.Struct, frozen=True, kw_only=True):
     total: float = 0.0
     variance: float = 0.0
     squares: float = 0.0
+    lost: float = 0.0
+    """What the total loses if all drawn events that nobody has answered were wrong."""
+    gained: float = 0.0
+    """What it gains if they were all right."""
+    unanswered_squares: float = 0.0
+    """What their answers add to ``squares`` at most; to ``variance``, times 1 − π, in ``unanswered_variance``."""
+    unanswered_variance: float = 0.0
 
 
 class AccuracyEstimate:
@@ -49,7 +56,8 @@ class AccuracyEstimate:
     - ``exact``: the empirical-Bernstein confidence sequence of Howard, Ramdas, McAuliffe & Sekhon (2021), as a mixture
       over constant bets (a predictable plug-in bet is not valid for a running mean that drifts); about 1.5 times wider.
 
-    Drawn events whose answer is not there (yet) count as their guess says and are reported as ``unanswered``.
+    A drawn event whose answer is not there (yet) counts in the estimate as its guess says. In the interval it may turn
+    out either way, whatever kept people from answering: all are wrong for the low end, and right for the high one.
     """
 
     def __init__(
@@ -70,6 +78,8 @@ class AccuracyEstimate:
         self.events, self.audit_hits = kept.events, kept.audit_hits
         self.unanswered, self.withheld = kept.unanswered, kept.withheld
         self._total, self._variance, self._squares = kept.total, kept.variance, kept.squares
+        self._lost, self._gained = kept.lost, kept.gained
+        self._open_squares, self._open_variance = kept.unanswered_squares, kept.unanswered_variance
 
     def update(
         self, guess: float, inclusion_probability: float, *, reviewed: bool, correct: bool | None = None
@@ -91,6 +101,7 @@ class AccuracyEstimate:
         self._total += guess
         if reviewed:
             self.unanswered += 1
+            self._wait(guess, inclusion_probability, 1.0)
             if correct is not None:
                 self.answer(guess, inclusion_probability, correct=correct)
 
@@ -99,6 +110,7 @@ class AccuracyEstimate:
         if self.unanswered < 1:
             raise ValueError("no drawn event waits for its answer; call update with reviewed=True first")
         self.unanswered -= 1
+        self._wait(guess, inclusion_probability, -1.0)
         residual = float(correct) - guess
         self._total += residual / inclusion_probability
         if inclusion_probability < 1.0:
@@ -113,7 +125,8 @@ class AccuracyEstimate:
             return None
         radius = self._asymptotic_radius() if method == "asymptotic" else self._exact_radius()
         mean = self._total / self.events
-        return clipped(mean), clipped(mean - radius), clipped(mean + radius)
+        low, high = mean - radius - self._lost / self.events, mean + radius + self._gained / self.events
+        return clipped(mean), clipped(low), clipped(high)
 
     def sums(self) -> AccuracySums:
         """All that is remembered, for a restart."""
@@ -125,19 +138,35 @@ class AccuracyEstimate:
             total=self._total,
             variance=self._variance,
             squares=self._squares,
+            lost=self._lost,
+            gained=self._gained,
+            unanswered_squares=self._open_squares,
+            unanswered_variance=self._open_variance,
         )
+
+    def _wait(self, guess: float, inclusion_probability: float, sign: float) -> None:
+        """A drawn event begins to wait for its answer (1.0), or has it (-1.0)."""
+        if self.unanswered == 0:  # nothing of what was added and taken away again may stay
+            self._lost = self._gained = self._open_squares = self._open_variance = 0.0
+            return
+        self._lost += sign * guess / inclusion_probability
+        self._gained += sign * (1.0 - guess) / inclusion_probability
+        if inclusion_probability < 1.0:
+            scaled = (max(guess, 1.0 - guess) / inclusion_probability) ** 2
+            self._open_squares += sign * scaled
+            self._open_variance += sign * (1.0 - inclusion_probability) * scaled
 
     def _asymptotic_radius(self) -> float:
         alpha = self._settings.alpha
         tuned_variance = self._settings.tuned_audit_hits * RESIDUAL_VARIANCE / self._least**2
         rho_squared = (-2.0 * math.log(alpha) + math.log(1.0 - 2.0 * math.log(alpha))) / tuned_variance
-        inner = self._variance * rho_squared + 1.0
+        inner = (self._variance + self._open_variance) * rho_squared + 1.0
         return math.sqrt(inner / rho_squared * math.log(inner / alpha**2)) / self.events
 
     def _exact_radius(self) -> float:
         """Smallest s with a mixture of at least 2/alpha, by bisection; the mixture grows in s."""
         scale = 1.0 / self._least
-        penalty = (-np.log1p(-BETS) - BETS) * self._squares / scale**2 + math.log(len(BETS))
+        penalty = (-np.log1p(-BETS) - BETS) * (self._squares + self._open_squares) / scale**2 + math.log(len(BETS))
         goal = math.log(2.0 / self._settings.alpha)
         low, high = 0.0, self.events / scale + 1.0
         for _ in range(SETTLING_STEPS):

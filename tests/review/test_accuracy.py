@@ -159,3 +159,39 @@ def test_slices_have_their_own_estimates_up_to_a_limit() -> None:
     found = {name: estimate.interval() for name, estimate in slices}
     assert list(found) == ["region=EU", "region=US"]
     assert found["region=EU"][0] > found["region=US"][0]  # type: ignore[index]
+
+
+def test_the_interval_holds_while_answers_are_outstanding() -> None:
+    """Answers lag far behind an accuracy that has fallen: the estimate is the guesses' then, the interval is not."""
+    rng = np.random.default_rng(7)
+    missed = 0
+    for _ in range(40):
+        estimate = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=0.1)
+        right = np.concatenate([rng.random(2_000) < 0.9, rng.random(3_000) < 0.45])
+        drawn = rng.random(len(right)) < 0.1
+        outside = False
+        for number, is_drawn in enumerate(drawn.tolist()):
+            estimate.update(0.85, 0.1, reviewed=is_drawn)
+            answered = number - 2_500
+            if answered >= 0 and drawn[answered]:
+                estimate.answer(0.85, 0.1, correct=bool(right[answered]))
+            if number % 250 == 249 and (interval := estimate.interval()) is not None:
+                truth = right[: number + 1].mean()
+                outside |= not interval[1] <= truth <= interval[2]
+        missed += outside
+    assert missed <= 4
+
+
+def test_answers_that_came_late_leave_what_answers_at_once_would_have_left() -> None:
+    """Nothing of the waiting stays in the sums."""
+    rng = np.random.default_rng(8)
+    guesses, right = rng.random(500).tolist(), (rng.random(500) < 0.7).tolist()
+    late = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=0.2)
+    at_once = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=0.2)
+    for guess, is_right in zip(guesses, right, strict=True):
+        late.update(guess, 0.2, reviewed=True)
+        at_once.update(guess, 0.2, reviewed=True, correct=is_right)
+    for guess, is_right in zip(guesses, right, strict=True):
+        late.answer(guess, 0.2, correct=is_right)
+    assert late.sums().lost == late.sums().gained == late.sums().unanswered_variance == 0.0
+    np.testing.assert_allclose(late.interval(), at_once.interval(), rtol=1e-9)
