@@ -11,7 +11,6 @@ import time
 from contextlib import closing
 from typing import Final
 
-import structlog
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from streams.clients import passing_reader_config
@@ -19,8 +18,6 @@ from streams.records import Headers
 from streams.settings import KafkaSettings
 
 __all__ = ["UNREADABLE", "UnreadableBatch", "end_of_batch"]
-
-log = structlog.get_logger(__name__)
 
 UNREADABLE: Final = (KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG)
 LOOK_SECONDS_MAX: Final = 60.0
@@ -111,6 +108,9 @@ def _is_beyond(consumer: Consumer, place: TopicPartition, first: int, deadline: 
     while time.monotonic() < deadline:
         for message in consumer.consume(1, WAIT_SECONDS):
             return not _is_of(message, first)
+    import structlog  # a producer that imports the helper of this package needs no logger
+
+    log = structlog.get_logger(__name__)
     log.warning("the end of a batch that cannot be unpacked is not found", offset=first)
     return True
 

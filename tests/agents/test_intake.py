@@ -215,14 +215,14 @@ def test_configured_models_have_a_place_when_strangers_fill_all_others() -> None
 def test_models_known_before_a_restart_keep_their_places() -> None:
     """Strangers who come first after a restart take nobody's place."""
     before = intake(models_max=2)
-    before._judge.carry("slot", [0], {})
+    before._judge.carry("slot", [0], {}, {})
     outbox = CollectingOutbox()
     before.handle(records([prediction(0, "a"), prediction(1, "b")]), outbox)
     states = StoredStates()
     for state in outbox.of(TRIAGE_STATE):
         states.hear(encode(state))
     after, later = intake(models_max=2), CollectingOutbox()
-    after._judge.carry("slot", [0], states.inherited([0], lambda _: TRIAGE))
+    after._judge.carry("slot", [0], states.inherited([0], lambda _: TRIAGE), {})
     after.handle(records([prediction(2, "stranger"), prediction(3, "b"), prediction(4, "a")]), later)
     assert {verdict.model for verdict in verdicts_of(later)} == {"a", "b"}
     assert len(later.of(REJECTS)) == 1

@@ -42,6 +42,8 @@ COMMANDS = (
     ("models", "list"),
     ("users", "add"),
     ("users", "list"),
+    ("users", "passwd"),
+    ("users", "sign-out"),
     ("users", "disable"),
 )
 

@@ -102,6 +102,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         yield Seen(
             folder,
             others | open_to_others(folder),
+            {*endpoints.kafka_users.values(), *endpoints.clickhouse.users.values()},
             processes,
             live,
             refused,
