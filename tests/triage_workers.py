@@ -30,7 +30,7 @@ def predictions(begin: int, end: int, model: str = "m") -> list[Prediction]:
         Prediction(
             event_id=f"{model}-{number}",
             model=model,
-            time=number,
+            time=number + 1,
             features={"x": number},
             prediction="yes" if number % 3 else "no",
             confidence=float(max(0.5, 1.0 - draws[number] * (0.1 + number / EVENTS / 2.5))),

@@ -82,7 +82,7 @@ def surroundings(**more: str) -> dict[str, str]:
 def decided(address: str, event_id: str) -> bool:
     """Send an event; whether there is a verdict of it (the next call sends it again)."""
     outbox = Outbox(KafkaSettings(bootstrap=address))
-    event = Prediction(event_id=event_id, model="first", time=0, features={}, prediction="yes", confidence=1.0)
+    event = Prediction(event_id=event_id, model="first", time=1, features={}, prediction="yes", confidence=1.0)
     outbox.send(PREDICTIONS, event_id, event)
     outbox.flush()
     return event_id in verdicts(address)

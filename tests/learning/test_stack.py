@@ -89,7 +89,8 @@ def test_error_probability_ranks_errors(corrections, settings) -> None:
     learner = Learner("m", settings)
     for made in corrections(400):
         x = float(made.features["x"])
-        learner.learn(msgspec.structs.replace(made, label="yes", prediction="yes" if x > 0 else "no"))
+        said = {"label": "yes", "challenger_prediction": "yes", "learned_prediction": "yes"}
+        learner.learn(msgspec.structs.replace(made, prediction="yes" if x > 0 else "no", **said))
     assert learner.serving is not None
     low = learner.serving.error_probability({"x": 1.0, "colour": "red", "noise": 0.5}, "yes", 0.8)
     high = learner.serving.error_probability({"x": -1.0, "colour": "blue", "noise": 0.5}, "no", 0.8)
