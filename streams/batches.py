@@ -148,10 +148,12 @@ class Batches:
         if self._closing:
             return
         self._owned, self._starts = {(p.topic, p.partition) for p in partitions}, {}
+        stands = {(p.topic, p.partition): p.offset for p in committed(consumer, partitions)}
+        starts: dict[tuple[str, int], int] = {}
         if self._on_assign is not None:
             places = [
-                Place(p.topic.removeprefix(self._prefix), p.partition, p.offset if p.offset >= 0 else None)
-                for p in committed(consumer, partitions)
+                Place(topic.removeprefix(self._prefix), partition, offset if offset >= 0 else None)
+                for (topic, partition), offset in stands.items()
             ]
             try:
                 starts = self._on_assign(places)
@@ -159,11 +161,14 @@ class Batches:
                 self._owned = set()
                 consumer.assign([])
                 return
-            for partition in partitions:
-                start = starts.get((partition.topic.removeprefix(self._prefix), partition.partition))
-                if start is not None:
-                    partition.offset = start if start > 0 else OFFSET_BEGINNING
-                    self._starts[partition.topic, partition.partition] = partition.offset
+        for partition in partitions:
+            # Never left to the client: where it asks itself and the coordinator has moved, the partition stays unread
+            # (librdkafka's issue 5586).
+            place = (partition.topic.removeprefix(self._prefix), partition.partition)
+            start = starts.get(place, stands[partition.topic, partition.partition])
+            partition.offset = start if start > 0 else OFFSET_BEGINNING
+            if place in starts:
+                self._starts[partition.topic, partition.partition] = partition.offset
         consumer.assign(partitions)
         log.info("partitions assigned", partitions=[f"{p.topic}/{p.partition}" for p in partitions])
 
