@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import functools
 import logging
 import tempfile
 import time
@@ -21,17 +22,17 @@ from agents.memory import settle_memory
 from benchmarks.common import bytes_of, machine
 from benchmarks.figures import Figure, summary
 from benchmarks.loads import Load, stock_of
-from benchmarks.parts import growth, latency, learned, memory, peers, throughput, workers
+from benchmarks.parts import growth, latency, learned, memory, peers, signed_in, throughput, workers
 from benchmarks.processes.child import ROOT, FailedError
 from benchmarks.stage import Sizes, Stage
 from streams.embedded import EmbeddedKafka
-from streams.local.authority import EVERYBODY
 from streams.settings import EmbeddedKafkaSettings
 
 PARTS: dict[str, Callable[[Stage, list[Figure]], Iterator[str]]] = {
     "throughput": throughput.run,
     "peers": peers.run,
     "workers": workers.run,
+    "signed_in": signed_in.run,
     "latency": latency.run,
     "memory": memory.run,
     "growth": growth.run,
@@ -92,10 +93,11 @@ def run(parts: list[str], sizes: Sizes, quix: Path | None) -> None:
     figures: list[Figure] = []
     with (
         tempfile.TemporaryDirectory(prefix="watchloop-bench-") as folder,
-        EmbeddedKafka(Path(folder) / "kafka", EmbeddedKafkaSettings(), access=EVERYBODY) as running,
+        EmbeddedKafka(Path(folder) / "kafka", EmbeddedKafkaSettings(), access=signed_in.ACCESS) as running,
     ):
         pids = [process.pid for process in running.processes.values()]
-        stage = Stage(running.bootstrap, Path(folder), sizes, quix, pids)
+        sign_in = functools.partial(signed_in.as_intake, bootstrap=running.users_bootstrap)
+        stage = Stage(running.bootstrap, Path(folder), sizes, quix, pids, sign_in)
         stage.data.mkdir()
         warm_up(stage)
         for name in parts:

@@ -7,7 +7,7 @@ import dataclasses
 import itertools
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,8 @@ class Stage:
     sizes: Sizes
     quix_python: Path | None = None
     broker_pids: Sequence[int] = ()
+    sign_in: Callable[[KafkaSettings], KafkaSettings] = lambda kafka: kafka
+    """The same settings for a worker that signs in, where the broker knows it."""
     _numbers: Iterator[int] = dataclasses.field(default_factory=lambda: itertools.count(1))
 
     @contextlib.contextmanager
@@ -109,6 +111,10 @@ class Stage:
         """What INTAKE does with a load."""
         with self.intake(kafka, load) as child:
             return self._result(child, load)
+
+    def judged_signed_in(self, kafka: KafkaSettings, load: Load) -> dict[str, Any]:
+        """The same of an INTAKE that signs in, and whose every request is held against its rights."""
+        return self.judged(self.sign_in(kafka), load)
 
     @staticmethod
     def extent(load: Load, part: int = 1) -> dict[str, Any]:

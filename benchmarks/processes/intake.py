@@ -50,11 +50,12 @@ class MeteredBatches(TransactionalBatches):
     ) -> None:
         in_hand: deque[int] = deque()
 
-        def handle_counted(records: Sequence[Record], outbox: Sending) -> None:
-            events = len(records) * self.events_per_message
-            self.meter.mark(events)
-            in_hand.append(events)
-            handle(records, outbox)
+        def handle_counted(records: Sequence[Record], outbox: Sending) -> Sequence[Record] | None:
+            self.meter.mark(len(records) * self.events_per_message)
+            left = handle(records, outbox) or ()
+            self.meter.seen -= len(left) * self.events_per_message
+            in_hand.append((len(records) - len(left)) * self.events_per_message)
+            return left
 
         def commit_counted() -> None:
             type(self).committed_events += in_hand.popleft()

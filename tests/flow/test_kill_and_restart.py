@@ -125,7 +125,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     """Up, killed amid the replay, up again on the same folder, workers and servers killed, to the end."""
     folder = tmp_path_factory.mktemp("kill") / "data"
     arguments = ("--demo", "elec2", "--events", str(EVENTS), "--reviewers", "0")
-    first = Program(folder, *arguments, "--seconds", "20").start()
+    first = Program(folder, *arguments, "--seconds", "60").start()
     second = Program(folder, *arguments, "--seconds", "45")
     try:
         endpoints = first.endpoints()
@@ -133,9 +133,9 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
         def middle() -> tuple[int, LoopState, list[Any]] | None:
             sent = count_of(endpoints, PREDICTIONS.name)
             _, state, alerts = console(endpoints, folder)
-            return (sent, state, alerts) if sent > EVENTS // 2 and open_tasks(state) > 20 else None
+            return (sent, state, alerts) if sent > EVENTS // 3 and open_tasks(state) > 20 else None
 
-        sent, state, alerts = eventually("half of the replay", middle, 60, first.log)
+        sent, state, alerts = eventually("a third of the replay", middle, 60, first.log)
         first.kill()
         eventually("children to end", lambda: not processes_of(folder), GONE_SECONDS_MAX, first.log)
         left = processes_of(folder)
