@@ -15,7 +15,7 @@ class GateStep(Wire, frozen=True, kw_only=True):
     """Evidence for the challenger against the champion after ``corrections`` scored answers.
 
     ``log_evidence`` is the natural logarithm of an e-value; the challenger is promoted once it reaches
-    ``log_threshold`` = ln(1/alpha).
+    ``log_threshold`` = ln(1/alpha). ``time`` is the clock's, when the newest of these answers was given.
     """
 
     model: Id

@@ -36,7 +36,12 @@ MODEL: Final = "({model:String} = '' OR model = {model:String})"
 
 
 class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
-    """An alert in its present state."""
+    """An alert in its present state.
+
+    As in ``schemas.alert``, ``raised_at`` and ``told_at`` are the clock's, when it began to fire and when its present
+    state was told, 0 where nobody said; ``fired_at`` is when that was in the stream. ``changed_at`` is the stream's too
+    unless a person made the change.
+    """
 
     alert_id: str
     model: str
@@ -44,6 +49,8 @@ class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
     detector: str
     severity: str
     state: str
+    raised_at: int
+    told_at: int
     fired_at: int
     fired_at_event: int
     changed_at: int
@@ -54,7 +61,7 @@ class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VersionLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A version that was put in charge."""
+    """A version that was put in charge; ``created_at`` is the clock's."""
 
     model: str
     version: str
@@ -139,17 +146,20 @@ def accuracies(ask: Ask, model: str = "") -> Accuracies:
 
 
 def recent_alerts(ask: Ask, model: str = "", *, limit: int = 50) -> list[AlertLine]:
-    """Alerts in their present state, the one that fired last first."""
+    """Alerts in their present state, the one that fired last by the clock first, as on the page of alerts."""
     rows = ask(
         """
         SELECT alert_id, model, signal, detector, severity, state, toUnixTimestamp64Milli(fired_at) AS fired_ms,
             fired_at_event, toUnixTimestamp64Milli(changed_at) AS changed_ms, changed_by, report_id,
-            report_problem, note
-        FROM alerts_now WHERE MODEL ORDER BY fired_at DESC, fired_at_event DESC, alert_id LIMIT {limit:UInt32}
+            report_problem, note, ifNull(toUnixTimestamp64Milli(raised_at), 0) AS raised_ms,
+            ifNull(toUnixTimestamp64Milli(told_at), 0) AS told_ms
+        FROM alerts_now WHERE MODEL
+        ORDER BY ifNull(raised_at, fired_at) DESC, fired_at DESC, fired_at_event DESC, alert_id LIMIT {limit:UInt32}
         """.replace("MODEL", MODEL),
         {"model": model, "limit": limit},
     )
-    return [msgspec.convert(_renamed(row, fired_ms="fired_at", changed_ms="changed_at"), AlertLine) for row in rows]
+    names = {"fired_ms": "fired_at", "changed_ms": "changed_at", "raised_ms": "raised_at", "told_ms": "told_at"}
+    return [msgspec.convert(_renamed(row, **names), AlertLine) for row in rows]
 
 
 def versions(ask: Ask, model: str = "") -> list[VersionLine]:

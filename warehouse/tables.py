@@ -12,7 +12,7 @@ from warehouse.errors import UnsupportedTopic
 
 __all__ = ["SCHEMA_VERSION", "TABLE_OF_TOPIC", "install_statements", "lacking_of", "table_of"]
 
-SCHEMA_VERSION: Final = 5
+SCHEMA_VERSION: Final = 6
 """Goes up by one whenever a file of ``sql/`` changes."""
 
 TABLE_OF_TOPIC: Final = {

@@ -6,7 +6,7 @@ import json
 import pathlib
 import secrets
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, cast
 
 import msgspec
@@ -22,6 +22,8 @@ from watchloop.screen import date_of, print_error, print_json, print_line, print
 __all__ = ["add_to"]
 
 HERE = pathlib.Path("data")
+CLOCK = "clock"
+NO_TIMES: Mapping[str, str] = {}
 ANSWER_SECONDS_MAX = 5.0
 Json = Annotated[bool, typer.Option("--json", help="Print JSON; times are epoch milliseconds.")]
 OfModel = Annotated[str, typer.Option("--model", help="Those of this model; of every model by default.")]
@@ -80,12 +82,19 @@ def install(data: Data = HERE, config: Config = None) -> None:
 @alerts.command("list", epilog="Example: watchloop alerts list --model churn")
 @said
 def list_alerts(model: OfModel = "", as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
-    """Alerts in their present state, newest first."""
+    """Alerts in their present state, newest first.
+
+    raised_at and told_at are the clock's, when an alert began to fire and when its state was told; fired_at is when it
+    fired in the stream, by the times of its events. In JSON there is changed_at as well: the clock's where a person
+    made the change, else the stream's.
+    """
     from warehouse.queries import recent_alerts
 
     with analyst(config, data) as found:
         rows = [msgspec.to_builtins(alert) for alert in recent_alerts(found.query, model)]
-    print_rows(rows, as_json=as_json, times=("fired_at", "changed_at"))
+    if not as_json:
+        rows = [{name: value for name, value in row.items() if name != "changed_at"} for row in rows]
+    print_rows(rows, as_json=as_json, times={"raised_at": CLOCK, "told_at": CLOCK, "fired_at": "stream"})
 
 
 @models.command("list", epilog="Example: watchloop models list --json")
@@ -96,7 +105,7 @@ def list_models(model: OfModel = "", as_json: Json = False, data: Data = HERE, c
 
     with analyst(config, data) as found:
         rows = [msgspec.to_builtins(version) for version in versions(found.query, model)]
-    print_rows(rows, as_json=as_json, times=("created_at",))
+    print_rows(rows, as_json=as_json, times={"created_at": CLOCK})
 
 
 @users.command("list", epilog="Example: watchloop users list")
@@ -232,17 +241,21 @@ def kafka_of(config: pathlib.Path | None, data: pathlib.Path) -> KafkaSettings:
     return kafka
 
 
-def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool, times: Collection[str] = ()) -> None:
-    """Rows as a table, or as JSON; ``times`` are epoch milliseconds, which a table shows as dates."""
+def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool, times: Mapping[str, str] = NO_TIMES) -> None:
+    """Rows as a table, or as JSON; ``times`` are epoch milliseconds, which a table shows as dates.
+
+    Each with whose time it is, the clock's or the stream's, which the head of its column says.
+    """
     if as_json:
         print_json(json.dumps(list(rows), indent=2, default=str))
     elif not rows:
         print_line("none")
     else:
-        printing_console().print(table_of(rows[0], [[_cell(*item, times) for item in row.items()] for row in rows]))
+        heads = [f"{name} ({times[name]})" if name in times else name for name in rows[0]]
+        printing_console().print(table_of(heads, [[_cell(*item, times) for item in row.items()] for row in rows]))
 
 
-def _cell(name: str, value: object, times: Collection[str]) -> str:
+def _cell(name: str, value: object, times: Mapping[str, str]) -> str:
     if name in times and isinstance(value, int):
         return date_of(value)
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -49,6 +49,10 @@ def refusals(**lines: str) -> dict[int, ResponseSpec]:
 SIGN_IN_FIRST = "Nobody is signed in."
 MALFORMED = "The request is not as described; the line says which field is wrong."
 NO_SUCH_TASK = "There is no such task."
+WHOSE_TIMES = (
+    "`raised_at` and `told_at` are the clock's: when it began to fire, and when this state was told. `fired_at` and"
+    " `judged_until` are times of the stream, as is `changed_at` where no person made the change."
+)
 CONFLICT = "The lease has run out, or the task is settled already."
 
 
@@ -219,7 +223,7 @@ async def post_withdraw(request: ConsoleRequest, task_id: str) -> Done:
     "/alerts",
     guards=[signed_in],
     summary="Alerts",
-    description="In their present state, newest first, `page_rows_max` at most.",
+    description=f"In their present state, newest first, `page_rows_max` at most. {WHOSE_TIMES}",
     operation_id="listAlerts",
     tags=["alerts"],
     responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST),
@@ -238,6 +242,7 @@ async def list_alerts(
     "/alerts/{alert_id:str}",
     guards=[signed_in],
     summary="One alert with its history",
+    description=f"Its report is at `/reports/{{report_id}}`. {WHOSE_TIMES}",
     operation_id="getAlert",
     tags=["alerts"],
     responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST, s404="There is no such alert."),

@@ -24,6 +24,7 @@ from warehouse.client import Warehouse
 from warehouse.rows import Identity, rows_of
 from warehouse.settings import ClickHouseSettings
 from watchloop.cli import app
+from watchloop.cli_nouns import print_rows
 from watchloop.people import read_people
 
 Run = Callable[..., Result]
@@ -227,6 +228,18 @@ def test_empty_lists(servers: None, noun: str) -> None:
     """Where nothing has happened the list says so, and JSON is an empty array."""
     assert run(noun, "list").stdout.strip() == "none"
     assert json.loads(run(noun, "list", "--json").stdout) == []
+
+
+def test_lists_say_whose_times_they_show(capsys: pytest.CaptureFixture[str]) -> None:
+    """The clock's or the stream's, at the head of each column; JSON has the plain names and epoch milliseconds."""
+    rows = [{"alert_id": "a", "raised_at": 1_795_424_517_230, "fired_at": 1_488_326_400_000, "told_at": 0}]
+    times = {"raised_at": "clock", "told_at": "clock", "fired_at": "stream"}
+    print_rows(rows, as_json=False, times=times)
+    table = capsys.readouterr().out
+    for text in ("raised_at (clock)", "fired_at (stream)", "told_at (clock)", "2026-11-23T09:01:57.230Z", "2017-03-01"):
+        assert text in table
+    print_rows(rows, as_json=True, times=times)
+    assert json.loads(capsys.readouterr().out) == rows
 
 
 @pytest.mark.servers

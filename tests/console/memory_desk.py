@@ -115,7 +115,7 @@ class MemoryDesk:
     async def alerts(self, state, offset, limit):
         newest = [history[-1] for history in self.histories.values()]
         newest = [alert for alert in newest if state is None or alert.state == state]
-        newest.sort(key=lambda alert: -alert.fired_at)
+        newest.sort(key=lambda alert: -(alert.raised_at or alert.fired_at))
         return tuple(newest[offset : offset + limit])
 
     async def alert(self, alert_id) -> AlertView | None:

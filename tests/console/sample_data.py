@@ -19,6 +19,8 @@ from schemas.reference import NumericReference, Reference
 MODEL = "elec2"
 PASSWORD = "a quiet demand"
 HOUR_MS = 3_600_000
+IN_THE_STREAM = 1_488_326_400_000
+"""2017-03-01: a replay of old events."""
 
 
 @functools.cache
@@ -147,9 +149,11 @@ def alerts(now):
         severity="critical",
         state="firing",
         revision=0,
-        fired_at=now - 14 * 60_000,
+        fired_at=IN_THE_STREAM,
         fired_at_event=18_342,
-        changed_at=now - 14 * 60_000,
+        changed_at=IN_THE_STREAM,
+        raised_at=now - 14 * 60_000,
+        told_at=now - 14 * 60_000,
         changed_by="drift",
         reference_version="elec2-r3",
         evidence={"reference_mean": 0.0031, "mean_after": 0.0087, "shift_sd": 3.42, "psi": 0.61, "psi_threshold": 0.2},

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from review.console.wording import clock_time
+
 
 def test_on_call_acknowledges_and_resolves(visit, desk):
     """Each act is a new revision, with who did it and why; the list follows."""
@@ -54,6 +56,21 @@ def test_page_of_an_alert_speaks_in_words(visit):
     assert "population stability index: 0.61" in page
     assert "Acknowledge</button>" in page
     assert "Acknowledge</button>" not in visit("maria").get("/alerts/a-vicprice-1").text
+
+
+def test_the_clock_and_the_stream_are_told_apart(visit):
+    """A replay sets them years apart: the page, its list and the API say which is which, and none for the other."""
+    noor = visit("noor")
+    alert = next(one for one in noor.get("/api/alerts").json() if one["alert_id"] == "a-vicprice-1")
+    by_clock, in_stream = clock_time(alert["raised_at"]), clock_time(alert["fired_at"])
+    assert in_stream == "2017-03-01 00:00:00" < by_clock
+    page = noor.get("/alerts/a-vicprice-1").text
+    assert f"<dt>Fired, by the clock</dt><dd>{by_clock} UTC</dd>" in page
+    assert f"<dt>Fired, in the stream</dt><dd>at event 18,342, {in_stream} UTC</dd>" in page
+    assert f'title="by the clock {by_clock} UTC, in the stream {in_stream} UTC">14 min ago' in noor.get("/alerts").text
+    for operation in ("/api/alerts", "/api/alerts/{alert_id}"):
+        said = noor.get("/schema/openapi.json").json()["paths"][operation]["get"]["description"]
+        assert "`raised_at` and `told_at` are the clock's" in said
 
 
 def test_act_on_the_page_leads_back_to_the_alert(visit):

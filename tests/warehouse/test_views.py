@@ -230,6 +230,35 @@ def test_alert_history_and_recent_alerts(warehouse: Warehouse) -> None:
     assert len(queries.recent_alerts(warehouse.query, limit=1)) == 1
 
 
+def test_a_replay_of_old_events_is_timed_by_the_clock(warehouse: Warehouse) -> None:
+    """Seconds until somebody acted are the clock's throughout, and the newest by the clock comes first."""
+    year_ms = 365 * 86_400_000
+    told = {0: DAY0 + year_ms, 1: DAY0 + year_ms + 20_000, 2: DAY0 + year_ms + 50_000}
+    stages = [("firing", DAY0, ""), ("acknowledged", told[1], "ana"), ("resolved", DAY0 + 3_600_000, "")]
+    fill(
+        warehouse,
+        "alerts",
+        *(
+            msgspec.structs.replace(
+                alert("old", revision, state, changed_at, by), raised_at=told[0], told_at=told[revision]
+            )
+            for revision, (state, changed_at, by) in enumerate(stages)
+        ),
+        msgspec.structs.replace(
+            alert("new", 0, "firing", DAY0 + 7_000, fired_at=DAY0 + 7_000),
+            raised_at=told[0] - 1_000, told_at=told[0] - 1_000,
+        ),
+    )  # fmt: skip
+    new, old = warehouse.query("SELECT * FROM alert_history ORDER BY raised_at")
+    assert (old["acknowledged_by"], old["resolved_by"]) == ("ana", "")
+    assert (old["seconds_to_acknowledge"], old["seconds_to_resolve"]) == (20, 50)
+    assert new["seconds_to_resolve"] is None
+    assert [
+        (line.alert_id, line.raised_at, line.told_at, line.fired_at)
+        for line in queries.recent_alerts(warehouse.query, "m")
+    ] == [("old", told[0], told[2], DAY0), ("new", told[0] - 1_000, told[0] - 1_000, DAY0 + 7_000)]
+
+
 def task(task_id: str, revision: int, state: str, answer: str = "", lane: str = "review") -> Task:
     return Task(
         task_id=task_id, lane=lane, model="m", state=state, revision=revision, created_at=DAY0, due_at=DAY0,

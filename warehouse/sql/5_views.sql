@@ -100,7 +100,8 @@ FROM
 GROUP BY model, day
 ORDER BY model, day;
 
--- One row an alert: when it fired, was acknowledged and resolved (NULL until then), and by whom.
+-- One row an alert: when it fired, was acknowledged and resolved (NULL until then), and by whom. fired_at is when that was
+-- in the stream; raised_at and the other times are the clock's, and so are the seconds: a replay sets the two years apart.
 CREATE OR REPLACE VIEW $database.alert_history AS
 SELECT
     a.alert_id AS alert_id,
@@ -111,12 +112,13 @@ SELECT
     argMax(a.state, a.revision) AS state,
     min(a.fired_at) AS fired_at,
     min(a.fired_at_event) AS fired_at_event,
-    minOrNullIf(a.changed_at, a.state = 'acknowledged') AS acknowledged_at,
-    argMinOrNullIf(a.changed_by, a.changed_at, a.state = 'acknowledged') AS acknowledged_by,
-    minOrNullIf(a.changed_at, a.state = 'resolved') AS resolved_at,
-    argMinOrNullIf(a.changed_by, a.changed_at, a.state = 'resolved') AS resolved_by,
-    dateDiff('second', min(a.fired_at), acknowledged_at) AS seconds_to_acknowledge,
-    dateDiff('second', min(a.fired_at), resolved_at) AS seconds_to_resolve,
+    min(ifNull(a.raised_at, a.fired_at)) AS raised_at,
+    minOrNullIf(ifNull(a.told_at, a.changed_at), a.state = 'acknowledged') AS acknowledged_at,
+    argMinOrNullIf(a.changed_by, a.revision, a.state = 'acknowledged') AS acknowledged_by,
+    minOrNullIf(ifNull(a.told_at, a.changed_at), a.state = 'resolved') AS resolved_at,
+    argMinOrNullIf(a.changed_by, a.revision, a.state = 'resolved') AS resolved_by,
+    dateDiff('second', min(ifNull(a.raised_at, a.fired_at)), acknowledged_at) AS seconds_to_acknowledge,
+    dateDiff('second', min(ifNull(a.raised_at, a.fired_at)), resolved_at) AS seconds_to_resolve,
     argMax(a.report_id, a.revision) AS report_id
 FROM $database.alerts AS a
 GROUP BY a.alert_id;
