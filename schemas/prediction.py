@@ -8,7 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from schemas.probability import sums_to_one
+from schemas.probability import SUM_WORDS, sums_to_one
 from schemas.wire import EpochMs, Id, Name, Probability, Scalar, Wire
 
 __all__ = [
@@ -104,5 +104,5 @@ def probabilities_problem(label: str, probabilities: Mapping[str, float]) -> str
         return f"no entry for the predicted label {label!r} - at `$.probabilities`"
     total = sum(probabilities.values())
     if not sums_to_one(total):
-        return f"sum to {total:.4g}, expected 1 - at `$.probabilities`"
+        return f"sum to {total:.4g}, expected {SUM_WORDS} - at `$.probabilities`"
     return None

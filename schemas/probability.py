@@ -10,8 +10,12 @@ from typing import Annotated, Final
 from msgspec import Meta
 
 __all__ = [
+    "ABOVE_TAKEN",
+    "BELOW_TAKEN",
     "PROBABILITY_SLACK",
     "PROBABILITY_SLACK_BELOW",
+    "PROBABILITY_WORDS",
+    "SUM_WORDS",
     "GivenProbability",
     "probability_of",
     "sums_to_one",
@@ -25,6 +29,12 @@ PROBABILITY_SLACK_BELOW: Final = 1e-4
 
 LEAST: Final = -PROBABILITY_SLACK_BELOW
 MOST: Final = 1.0 + PROBABILITY_SLACK
+
+ABOVE_TAKEN: Final = f"a rounding up to {MOST:g} is taken as 1"
+BELOW_TAKEN: Final = f"one down to {LEAST:g} as 0"
+PROBABILITY_WORDS: Final = f"numbers in [0, 1] ({ABOVE_TAKEN}, {BELOW_TAKEN})"
+SUM_WORDS: Final = f"1 ({1.0 - PROBABILITY_SLACK:g} to {MOST:g} is taken)"
+"""What would have been right, in the words of every reason: what is taken beside it is said too."""
 
 GivenProbability = Annotated[float, Meta(ge=LEAST, le=MOST)]
 """A probability as a producer may send it; ``probability_of`` is what it is taken as."""

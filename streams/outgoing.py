@@ -11,6 +11,7 @@ import msgspec
 from schemas.codec import MalformedError
 from schemas.label import Label
 from schemas.prediction import Prediction
+from schemas.probability import PROBABILITY_WORDS
 from streams.errors import WrongEvent, one_line
 from streams.label_reader import label_in
 from streams.predictions.checks import problem_in_meaning, unwieldy_problem
@@ -139,10 +140,10 @@ def _lost_number(given: Prediction, read: Prediction) -> str | None:
     """An infinity, or a NaN where a number is needed: JSON has neither, and null would say something else."""
     for field in MAYBE_NUMBERS:
         if getattr(given, field) is not None and getattr(read, field) is None:
-            return f"{getattr(given, field)} is no number in [0, 1] - at `$.{field}`"
+            return f"{getattr(given, field)} is no probability; expected {PROBABILITY_WORDS} - at `$.{field}`"
     for label, share in (given.probabilities or {}).items():
         if share is not None and not math.isfinite(share):
-            return f"{share} is no number in [0, 1] - at `$.probabilities.{label}`"
+            return f"{share} is no probability; expected {PROBABILITY_WORDS} - at `$.probabilities.{label}`"
     if None in read.features.values():
         for name, value in read.features.items():
             number = given.features.get(name) if value is None else None

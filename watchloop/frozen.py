@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pyarrow import types
 
 from schemas.prediction import LABELS_MAX, Prediction
-from schemas.probability import LEAST, MOST, sums_to_one
+from schemas.probability import LEAST, MOST, PROBABILITY_WORDS, SUM_WORDS, sums_to_one
 from schemas.probability_columns import probabilities_of
 from watchloop.errors import WrongTable
 from watchloop.recorded.label_texts import label_texts
@@ -26,6 +26,8 @@ __all__ = ["Replayable", "recorded_answers", "train_first"]
 
 ONE_THREAD_ROWS_MAX = 200_000
 """Up to here one thread trains faster than several, which wait for each other where the cores are busy."""
+
+SHARES_WORDS = f"numbers from 0 that sum to {SUM_WORDS}"
 
 Floats = npt.NDArray[np.float64]
 
@@ -177,9 +179,7 @@ def _with_probabilities(table: RecordedTable, model: str) -> Replayable:
     wrong = [row for row, total in enumerate(probabilities.sum(axis=1).tolist()) if not sums_to_one(total)]
     if wrong:
         found = listed(f"{share:.4g}" for share in probabilities[wrong[0]].tolist())
-        raise WrongTable(
-            f"row {table.row_number(wrong[0])}: --probabilities are {found}; expected numbers from 0 that sum to 1"
-        )
+        raise WrongTable(f"row {table.row_number(wrong[0])}: --probabilities are {found}; expected {SHARES_WORDS}")
     if columns.prediction is None:
         best = probabilities.argmax(axis=1)
         answers = [labels[place] for place in best.tolist()]
@@ -231,7 +231,7 @@ def _probabilities(table: RecordedTable, names: tuple[str, ...], option: str) ->
 
 def _no_probability(table: RecordedTable, name: str, option: str, row: int, value: float) -> WrongTable:
     what = "is empty" if value != value else f"holds {value:.6g}"
-    expected = "numbers in [0, 1]" if option == "--confidence" else "numbers from 0 that sum to 1"
+    expected = PROBABILITY_WORDS if option == "--confidence" else SHARES_WORDS
     hint = "; is it in percent?" if MOST < value <= 100 else ""
     return WrongTable(
         f"row {table.row_number(row)}: column {quoted(name)} of {option} {what}; expected {expected}{hint}"
@@ -244,16 +244,17 @@ def _numbers(column: Any, name: str, option: str) -> Floats:
     if is_text(found.type):
         numbers = numbers_of(found)
         if numbers is None:
-            first = next((text for text in found.to_pylist() if text and not is_number(text)), "")
+            texts = [text for text in found.to_pylist() if text]
+            first = next((text for text in texts if not is_number(text)), next(iter(texts), ""))
             raise WrongTable(
                 f"column {quoted(name)} ({option}) does not hold numbers alone: {quoted(first)};"
-                " expected numbers in [0, 1]"
+                f" expected {PROBABILITY_WORDS}"
             )
         found = numbers
     if not (types.is_integer(found.type) or types.is_floating(found.type) or types.is_decimal(found.type)):
         raise WrongTable(
             f"column {quoted(name)} ({option}) does not hold numbers alone but {str(found.type)[:60]};"
-            " expected numbers in [0, 1]"
+            f" expected {PROBABILITY_WORDS}"
         )
     values: Floats = found.cast("double", safe=False).to_numpy()
     return values

@@ -62,8 +62,16 @@ class RecordedTable:
 
     def features(self, start: int, stop: int) -> list[dict[str, Scalar]]:
         """The features of rows ``start`` to ``stop``; NaN and infinities are None."""
-        found: list[dict[str, Scalar]] = self.rows.slice(start, stop - start).to_pylist()
+        found: list[dict[str, Any]] = self.rows.slice(start, stop - start).to_pylist()
+        for name in self._large_names:
+            for row in found:
+                if row[name] is not None:
+                    row[name] = int(row[name])  # pyarrow gives a Decimal
         return found
+
+    @property
+    def _large_names(self) -> list[str]:
+        return [field.name for field in self.rows.schema if types.is_decimal(field.type)]
 
     @classmethod
     def load(cls, path: pathlib.Path, columns: Columns) -> RecordedTable:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from schemas.codec import UNREADABLE, MalformedError
-from schemas.probability import LEAST, MOST, GivenProbability
+from schemas.probability import ABOVE_TAKEN, LEAST, MOST, GivenProbability
 from schemas.wire import NAME_CHARS_MAX, Name, Scalar
 from streams.predictions.checks import unit_of_time
 
@@ -24,8 +24,11 @@ NAMED_KINDS: Final[dict[str, Any]] = {
     "slices": Name | None,
 }
 RATIOS: Final = ("$.confidence", "$.risk")
-BOUNDS: Final = ((f"<= {MOST}", "<= 1.0"), (f">= {LEAST}", ">= 0.0"))
-"""A rounding is taken, and nobody is told to send one."""
+BOUNDS: Final = (
+    (f"<= {MOST}", f"<= 1.0 ({ABOVE_TAKEN})"),
+    (f">= {LEAST}", f">= 0.0 (a rounding down to {LEAST:g} is taken as 0)"),
+)
+"""What the decoder says of a bound, and what would be right: nobody is told to send a rounding."""
 
 
 class _Named(msgspec.Struct):

@@ -142,6 +142,7 @@ def test_a_rounding_is_taken_alike_everywhere(field: str, value: float) -> None:
             reject = only_reject(message)
             assert reject.field.endswith(f".{field}" if field != "probabilities" else ".probabilities.stay"), way
             assert reject.reason.startswith("Expected `float` " + ("<= 1.0" if value > 1 else ">= 0.0")), way
+            assert ("up to 1.02 is taken as 1" if value > 1 else "down to -0.0001 is taken as 0") in reject.reason, way
         else:
             event = only_event(message)
             given_value = event.probabilities["stay"] if event.probabilities else getattr(event, field)

@@ -11,6 +11,7 @@ import pyarrow as pa
 from schemas.codec import UNREADABLE, reason_of
 from schemas.prediction import label_text
 from watchloop.errors import WrongTable
+from watchloop.recorded.digits import WHOLE_DIGITS_MAX, tell_of_lost, whole_numbers
 from watchloop.recorded.words import REASON_CHARS_MAX, quoted
 
 __all__ = ["parsed_json"]
@@ -72,28 +73,42 @@ def _where(data: bytes) -> str:
 
 def _column(name: str, values: list[Any], notes: list[str]) -> Any:
     kinds = {type(value) for value in values} - {type(None)}
-    if len(kinds) > 1 and kinds != {int, float}:
+    if kinds == {int, float}:
+        return _doubles(name, values, notes)
+    if kinds == {int}:
+        found = whole_numbers(values)
+        return (
+            _texts(name, values, f"has a whole number of more than {WHOLE_DIGITS_MAX} digits", notes)
+            if found is None
+            else found
+        )
+    if len(kinds) > 1:
         if kinds & {list, dict}:
-            found = ", ".join(sorted({JSON_TYPES[kind] for kind in kinds}))
-            raise WrongTable(f"column {quoted(name)} holds {found}; expected values of one type")
-        notes.append(f"column {quoted(name)} mixes texts, numbers and truth values: all are taken as text")
-        values = [None if value is None else _as_text(value) for value in values]
+            held = ", ".join(sorted({JSON_TYPES[kind] for kind in kinds}))
+            raise WrongTable(f"column {quoted(name)} holds {held}; expected values of one type")
+        return _texts(name, values, "mixes texts, numbers and truth values", notes)
     try:
         return pa.array(values)
-    except OverflowError:
-        return _large(name, values)
-    except (pa.ArrowException, UnicodeEncodeError, ValueError) as error:
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError, ValueError) as error:
         raise WrongTable(f"column {quoted(name)} is not readable: {quoted(str(error).splitlines()[0])}") from error
 
 
-def _large(name: str, values: list[Any]) -> Any:
-    """Whole numbers that 64 bits with a sign do not hold."""
-    for kind in (pa.uint64(), pa.float64()):
-        try:
-            return pa.array([float(v) if v is not None and kind == pa.float64() else v for v in values], kind)
-        except (OverflowError, pa.ArrowException):
-            continue
-    raise WrongTable(f"column {quoted(name)} has a number that is too large")
+def _doubles(name: str, values: list[Any], notes: list[str]) -> Any:
+    """Numbers of which some are whole."""
+    try:
+        found = [None if value is None else float(value) for value in values]
+    except OverflowError:
+        return _texts(name, values, "has a whole number that no double holds", notes)
+    pairs = zip(values, found, strict=True)
+    lost = next((value for value, kept in pairs if type(value) is int and value != int(kept or 0.0)), None)
+    if lost is not None:
+        tell_of_lost(name, lost, notes)
+    return pa.array(found, pa.float64())
+
+
+def _texts(name: str, values: list[Any], what: str, notes: list[str]) -> Any:
+    notes.append(f"column {quoted(name)} {what}: all are taken as text")
+    return pa.array([None if value is None else _as_text(value) for value in values], pa.string())
 
 
 def _as_text(value: Any) -> str:

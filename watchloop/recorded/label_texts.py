@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import decimal
 import math
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 from pyarrow import types
 
 from schemas.prediction import label_text
 from watchloop.errors import WrongTable
+from watchloop.recorded.digits import WHOLE_DIGITS_MAX
 from watchloop.recorded.plain_columns import is_time_type, time_texts, without_dictionary
 from watchloop.recorded.texts import NULL_WORDS, is_text, numbers_of
 from watchloop.recorded.words import quoted
 
 __all__ = ["label_of", "label_texts"]
+
+EVERY_DIGIT: Final = decimal.Context(prec=WHOLE_DIGITS_MAX)
+"""The usual context rounds to 28 digits, which would make one label of two."""
 
 
 def label_of(value: Any) -> str | None:
@@ -29,7 +33,7 @@ def label_of(value: Any) -> str | None:
     if isinstance(value, float | decimal.Decimal) and not math.isfinite(value):
         return None
     if isinstance(value, decimal.Decimal):
-        return format(value.normalize(), "f")
+        return format(value.normalize(EVERY_DIGIT), "f")
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 2**63 else repr(value)
     return label_text(value) if isinstance(value, str | int | bool) else str(value)

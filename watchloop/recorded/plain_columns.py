@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from pyarrow import types
 
 from watchloop.errors import WrongTable
+from watchloop.recorded.digits import decimal_numbers, first_lost_whole, tell_of_lost
 from watchloop.recorded.texts import NUMBER, flags_of, is_text, numbers_of
 from watchloop.recorded.words import listed, quoted
 
@@ -24,17 +25,18 @@ Column = Any
 
 
 def plain_features(rows: Any, names: tuple[str, ...], notes: list[str], *, guess: bool) -> Any:
-    """A pyarrow.Table of features, each of int64, uint64, double, bool, string, large_string or null.
+    """A pyarrow.Table of features, each of int64, uint64, double, bool, string, large_string, null or ``digits.LARGE``.
 
     Decimals and durations (in seconds) are numbers, dates and times are texts as RFC 3339 has them; NaN and infinities
-    are null. ``guess`` also takes texts that are numbers or truth values throughout for such, as CSV has nothing else.
-    Raises WrongTable with every column that cannot be a feature.
+    are null. Whole numbers keep their digits, as ``digits.LARGE`` where 64 bits do not hold them. ``guess`` also takes
+    texts that are numbers or truth values throughout for such, as CSV has nothing else. Raises WrongTable with every
+    column that cannot be a feature.
     """
     columns, unfit = {}, []
     endless: list[str] = []
     for name in names:
         column = without_dictionary(rows.column(name))
-        found = _plain(column, guess=guess)
+        found = _plain(column, name, notes, guess=guess)
         if found is None:
             unfit.append(f"{quoted(name)} ({str(column.type)[:40]})")
             continue
@@ -57,7 +59,12 @@ def _tell_of_numbers(column: Column, name: str, notes: list[str]) -> None:
     """Say so where most values of a column that is taken as texts are numbers."""
     numbers = pc.match_substring_regex(pc.utf8_trim_whitespace(column), NUMBER)
     count, rest = pc.sum(numbers).as_py() or 0, pc.unique(column.filter(pc.invert(numbers)))
-    if len(rest) and count > NUMBERS_SHARE_MIN * (len(column) - column.null_count):
+    if count and not len(rest):
+        notes.append(
+            f"column {quoted(name)} is taken as texts: its whole numbers have more digits than 64 bits hold, and are"
+            " kept as they are written"
+        )
+    elif count > NUMBERS_SHARE_MIN * (len(column) - column.null_count):
         shown = listed(map(quoted, rest.slice(0, 3).to_pylist()))
         notes.append(
             f"column {quoted(name)} is taken as texts: {count} of {len(column) - column.null_count} values are numbers,"
@@ -83,10 +90,10 @@ def is_time_type(kind: Any) -> bool:
     return bool(types.is_timestamp(kind) or types.is_date(kind))
 
 
-def _plain(column: Column, *, guess: bool) -> Column | None:
+def _plain(column: Column, name: str, notes: list[str], *, guess: bool) -> Column | None:
     kind = column.type
     if is_text(kind):
-        found = _guessed(column) if guess else None
+        found = _guessed(column, name, notes) if guess else None
         return column if found is None else found
     if types.is_boolean(kind) or types.is_null(kind) or types.is_uint64(kind):
         return column
@@ -95,7 +102,7 @@ def _plain(column: Column, *, guess: bool) -> Column | None:
     if types.is_floating(kind):
         return column.cast(pa.float64())
     if types.is_decimal(kind):
-        return _decimal(column)
+        return decimal_numbers(column, name, notes)
     if types.is_duration(kind):
         return pc.divide(column.cast(pa.int64()).cast(pa.float64(), safe=False), float(PER_SECOND[kind.unit]))
     if is_time_type(kind) or types.is_time(kind):
@@ -103,20 +110,17 @@ def _plain(column: Column, *, guess: bool) -> Column | None:
     return None
 
 
-def _guessed(column: Column) -> Column | None:
+def _guessed(column: Column, name: str, notes: list[str]) -> Column | None:
     if column.null_count == len(column):
         return pa.chunked_array([pa.nulls(len(column))])
     found = numbers_of(column)
-    return flags_of(column) if found is None else found
-
-
-def _decimal(column: Column) -> Column:
-    if column.type.scale <= 0:
-        try:
-            return column.cast(pa.int64())
-        except pa.ArrowInvalid:
-            pass
-    return column.cast(pa.float64())
+    if found is None:
+        return flags_of(column)
+    if types.is_float64(found.type):
+        lost = first_lost_whole(pc.utf8_trim_whitespace(column))
+        if lost is not None:
+            tell_of_lost(name, lost, notes)
+    return found
 
 
 def time_texts(column: Column) -> Column:

@@ -13,6 +13,7 @@ __all__ = ["Match", "matched"]
 
 SHOWN_MAX: Final = 6
 NUMBER_CHARS_MAX: Final = 40
+EVERY_DIGIT: Final = decimal.Context(prec=NUMBER_CHARS_MAX)
 TRUE_WORDS: Final = frozenset({"true", "t", "yes", "y", "1"})
 FALSE_WORDS: Final = frozenset({"false", "f", "no", "n", "0"})
 
@@ -36,7 +37,7 @@ def _valued(text: str) -> str:
     if not plain or (digits[:1] == "0" and digits[1:2].isdigit()) or not digits[:1].isdigit():
         return short
     try:
-        value = decimal.Decimal(short).normalize()
+        value = decimal.Decimal(short).normalize(EVERY_DIGIT)
     except decimal.InvalidOperation:
         return short
     return format(value, "f") if abs(value.adjusted()) <= NUMBER_CHARS_MAX else short

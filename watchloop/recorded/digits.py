@@ -1,0 +1,89 @@
+"""Numbers with more digits than a double keeps: whole ones are carried as they are, lost digits are told."""
+
+from __future__ import annotations
+
+import decimal
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from watchloop.recorded.words import quoted
+
+__all__ = ["LARGE", "WHOLE_DIGITS_MAX", "decimal_numbers", "first_lost_whole", "tell_of_lost", "whole_numbers"]
+
+WHOLE_DIGITS_MAX: Final = 76
+"""Digits of a whole number that is carried as a number: those of Arrow's and ClickHouse's largest decimals."""
+
+LARGE: Final = pa.decimal256(WHOLE_DIGITS_MAX, 0)
+"""The type of whole numbers of which one has more than 64 bits."""
+
+LONG_WHOLE: Final = r"^-?[0-9]{16,}$"
+
+Column = Any
+"""pyarrow publishes no types: a pyarrow.ChunkedArray."""
+
+
+def decimal_numbers(column: Column, name: str, notes: list[str]) -> Column:
+    """Decimals as numbers: whole ones with all their digits, others as doubles, and a note where these lose some."""
+    if column.type.scale <= 0:
+        return _narrow(column.cast(LARGE))
+    found = column.cast(pa.float64())
+    lost = _first_lost(column, found)
+    if lost is None:
+        return found
+    try:
+        return _narrow(column.cast(LARGE))
+    except pa.ArrowInvalid:  # some are not whole
+        tell_of_lost(name, lost, notes)
+        return found
+
+
+def whole_numbers(values: Sequence[int | None]) -> Column | None:
+    """Whole numbers as a column of as few bits as hold them all; None where one has too many digits.
+
+    >>> [str(whole_numbers([0, number]).type) for number in (-1, 2**63, 2**64)]
+    ['int64', 'uint64', 'decimal256(76, 0)']
+    """
+    for kind in (pa.int64(), pa.uint64(), LARGE):
+        try:
+            return pa.array(values, kind)
+        except (OverflowError, pa.ArrowException):
+            continue
+    return None
+
+
+def tell_of_lost(name: str, value: object, notes: list[str]) -> None:
+    """A note that a column's numbers lose digits, one of which is ``value``."""
+    notes.append(
+        f"column {quoted(name)} holds numbers of more digits than a double keeps: {quoted(str(value))} is read as"
+        f" {float(str(value))!r}; a column of whole numbers, or of texts, keeps them all"
+    )
+
+
+def first_lost_whole(texts: Column) -> str | None:
+    """The first text that is a whole number which a double does not hold; None where there is none."""
+    long = texts.filter(pc.fill_null(pc.match_substring_regex(texts, LONG_WHOLE), False))
+    return next((text for text in long.to_pylist() if int(text) != int(float(text))), None)
+
+
+def _narrow(column: Column) -> Column:
+    """In 64 bits where they do."""
+    for kind in (pa.int64(), pa.uint64()):
+        try:
+            return column.cast(kind)
+        except pa.ArrowInvalid:
+            continue
+    return column
+
+
+def _first_lost(column: Column, doubles: Column) -> decimal.Decimal | None:
+    """The first decimal that is not what its double is written as."""
+    try:
+        kept = pc.equal(doubles.cast(pa.decimal256(WHOLE_DIGITS_MAX, column.type.scale), safe=False), column)
+        rest = column.filter(pc.invert(kept))
+    except pa.ArrowInvalid:  # a rounding that has a digit more than the type
+        rest = column.drop_null()
+    values: Iterable[decimal.Decimal] = rest.to_pylist()
+    return next((value for value in values if value != decimal.Decimal(repr(float(value)))), None)
