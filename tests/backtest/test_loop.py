@@ -153,8 +153,8 @@ def test_the_size_of_a_batch_moves_little(source: Replayable, size: int) -> None
     other = outcome(source, BacktestSettings(batch_events=size, live_points_max=2))
     assert usual["gate"]["promoted"] == []
     assert other["reviewed"] == pytest.approx(usual["reviewed"], rel=0.03)
-    # Another candidate draws other events, and which errors those meet is chance: over six stretches of Elec2 batches of
-    # 7, 50 and 200 catch 0.53 errors a review alike, while a single stretch moves by up to a tenth.
+    # Another candidate draws other events, and which errors those meet is chance: over six stretches of Elec2 batches
+    # of 7, 50 and 200 catch 0.53 errors a review alike, while a single stretch moves by up to a tenth.
     assert other["errors_caught"] == pytest.approx(usual["errors_caught"], rel=0.15)
     assert usual["accuracy_model"] == other["accuracy_model"]
 
