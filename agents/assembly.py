@@ -183,7 +183,13 @@ def _add_drift(plan: Plan) -> None:
         states=DriftStates(plan.warehouse()),
         models_max=settings.worker.models_max,
         configured=settings.models,
-        reports=ReportDesk(reporter, plan.warehouse(), settings.drift.reports_queued_max),
+        reports=ReportDesk(
+            reporter,
+            plan.warehouse(),
+            settings.drift.reports_queued_max,
+            tries_max=settings.drift.report_tries_max,
+            retry_seconds=settings.drift.report_retry_seconds,
+        ),
         partitions_of=lambda: partition_counts(settings.kafka, [PREDICTIONS])[PREDICTIONS.name],
     )
     batches = _group(settings, "drift", drift.handle, on_assign=drift.assigned)

@@ -18,6 +18,7 @@ class ReportResult(msgspec.Struct, frozen=True, kw_only=True):
     """A report as JSON and as one HTML page without outside links to data, or one line that says why there is none.
 
     ``left_out`` has a line for each column that the report is without, or that it shows in another way.
+    ``may_come`` says of one that failed that it may be tried again: it took too long, or its process died.
     """
 
     report_id: str
@@ -26,6 +27,7 @@ class ReportResult(msgspec.Struct, frozen=True, kw_only=True):
     error: str = ""
     left_out: tuple[str, ...] = ()
     seconds: float = 0.0
+    may_come: bool = False
 
 
 def write_message(pipe: IO[bytes], message: bytes) -> None:

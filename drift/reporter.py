@@ -34,8 +34,8 @@ class Reporter:
     ``poll`` does everything that needs doing and never blocks; call it a few times a second. ``submit`` where
     ``is_free``: every request is answered by exactly one result. A report that takes longer than
     ``report_seconds_max`` ends the process; a dead process is started again, up to ``report_restarts_max`` failures in
-    a row, after which requests are answered with the reason until ``start`` is called again. ``clock`` gives seconds
-    that never go back.
+    a row, after which requests are answered with the reason until ``report_retry_seconds`` later it is started again.
+    A result says whether the same request ``may_come`` true another time. ``clock`` gives seconds that never go back.
     """
 
     def __init__(self, settings: DriftSettings, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,6 +47,8 @@ class Reporter:
         self._since = 0.0
         self._ready = False
         self._failures = 0
+        self._none_because = "no report process runs"
+        self._again_at: float | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._inbox: queue.SimpleQueue[ReportResult | None] = queue.SimpleQueue()
 
@@ -89,6 +91,7 @@ class Reporter:
         """End the process; what was waiting is answered by the next ``poll``."""
         process, self._process = self._process, None
         self._ready = False
+        self._again_at = None
         if process is not None:
             _end(process)
         self._give_up("the report process was stopped")
@@ -124,8 +127,12 @@ class Reporter:
                 self._current = None
 
     def _check_time(self) -> None:
-        spent = self._clock() - self._since
+        now = self._clock()
+        spent = now - self._since
         if self._process is None:
+            if self._again_at is not None and now >= self._again_at:
+                self._again_at, self._failures = None, 0
+                self._spawn()
             return
         if self._current is not None and spent > self._settings.report_seconds_max:
             self._fail(f"took longer than {self._settings.report_seconds_max:g} seconds (report_seconds_max)")
@@ -135,7 +142,7 @@ class Reporter:
 
     def _hand_out(self) -> None:
         if self._process is None:
-            self._give_up("no report process runs")
+            self._give_up(self._none_because)
         if not self._ready or self._current is not None or self._waiting is None:
             return
         request, self._waiting = self._waiting, None
@@ -159,16 +166,18 @@ class Reporter:
             _end(process)
         self._failures += 1
         if self._current is not None:
-            self._done.append(ReportResult(report_id=self._current.report_id, error=reason))
+            self._done.append(ReportResult(report_id=self._current.report_id, error=reason, may_come=True))
             self._current = None
         if self._failures <= self._settings.report_restarts_max:
             self._spawn()
         else:
-            self._give_up(f"no report process: it failed {self._failures} times in a row, last: {reason}")
+            self._again_at = self._clock() + self._settings.report_retry_seconds
+            self._none_because = f"no report process: it failed {self._failures} times in a row, last: {reason}"
+            self._give_up(self._none_because)
 
     def _give_up(self, reason: str) -> None:
         left = [request for request in (self._current, self._waiting) if request is not None]
-        self._done += [ReportResult(report_id=request.report_id, error=reason) for request in left]
+        self._done += [ReportResult(report_id=request.report_id, error=reason, may_come=True) for request in left]
         self._current = self._waiting = None
 
 

@@ -127,7 +127,13 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     reports_queued_max: Annotated[int, Meta(ge=1, le=1_000)] = 10
     """Reports waiting, one for all alerts of a moment; beyond it the oldest is made together with its model's next."""
     report_restarts_max: Annotated[int, Meta(ge=1, le=100)] = 3
-    """Failures of the report process in a row after which reports are answered with the reason at once."""
+    """Failures of the report process in a row after which reports are answered with the reason at once, until
+    ``report_retry_seconds`` later it is started again."""
+    report_tries_max: Annotated[int, Meta(ge=1, le=10)] = 3
+    """How often a report is tried that took too long, whose process died, or that could not be stored; after the last
+    try its alerts say why there is none."""
+    report_retry_seconds: Annotated[float, Meta(ge=1.0, le=86_400.0)] = 120.0
+    """Wait before a report is tried again."""
 
     def __post_init__(self) -> None:
         require_order(

@@ -143,6 +143,66 @@ def test_why_there_is_none_is_told_to_all(desk: ReportDesk, reporter: StillRepor
         )  # fmt: skip
 
 
+class Clock:
+    """Stands until it is moved."""
+
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.mark.parametrize("failure", ["took too long", "away"])
+def test_a_report_that_may_come_is_tried_again(reporter: StillReporter, shelf: Shelf, failure: str) -> None:
+    """A timeout or a warehouse that is away costs a wait, in which other reports are made, and no alert its report."""
+    clock = Clock()
+    desk = ReportDesk(reporter, shelf, 3, tries_max=3, retry_seconds=60.0, clock=clock)  # type: ignore[arg-type]
+
+    def fail() -> None:
+        shelf.is_away = failure == "away"
+        reporter.finish(**({} if shelf.is_away else {"error": failure, "may_come": True}))
+        assert desk.poll() == []
+        shelf.is_away = False
+
+    for name in "ab":
+        desk.ask(alert(name), ("m", 1, "r1"), made, now_ms=5)
+    desk.poll()
+    fail()
+    desk.ask(alert("a"), ("m", 2, "r1"), made, now_ms=5)  # asking again while it waits changes nothing
+    desk.ask(alert("c", "n"), ("n", 1, "r1"), made, now_ms=5)
+    assert desk.poll() == []
+    reporter.finish()
+    assert [news.alert_id for news in desk.poll()] == ["alert-c"]
+    clock.now = 59.0
+    assert (desk.poll(), reporter.is_free, len(desk)) == ([], True, 1)
+    clock.now = 60.0
+    desk.poll()
+    assert not reporter.is_free
+    reporter.finish()
+    assert {news.alert_id: news.report_id for news in desk.poll()} == dict.fromkeys(["alert-a", "alert-b"], "report-a")
+    assert len(reporter.asked) == 3
+
+
+def test_tries_are_bounded_and_the_last_says_why(reporter: StillReporter, shelf: Shelf) -> None:
+    """After the last try each alert is told what went wrong and how often; what cannot come is not tried again."""
+    clock = Clock()
+    desk = ReportDesk(reporter, shelf, 3, tries_max=3, retry_seconds=60.0, clock=clock)  # type: ignore[arg-type]
+    desk.ask(alert("a"), ("m", 1, "r1"), made, now_ms=5)
+    news = []
+    for _ in range(10):
+        clock.now += 60.0
+        news += desk.poll()
+        if not reporter.is_free:
+            reporter.finish(error="took longer than 60 seconds", may_come=True)
+    assert [one.problem for one in news] == ["took longer than 60 seconds; it was tried 3 times"]
+    assert (len(reporter.asked), len(desk)) == (3, 0)
+    desk.ask(alert("b"), ("m", 2, "r1"), made, now_ms=5)
+    desk.poll()
+    reporter.finish(error="it broke")
+    assert [one.problem for one in desk.poll()] == ["it broke"]
+    assert len(reporter.asked) == 4
+
+
 def test_alerts_that_share_are_bounded(desk: ReportDesk, reporter: StillReporter) -> None:
     """Of more than can share one, the oldest are told that they go without."""
     for number in range(ALERTS_SHARING_MAX + 5):

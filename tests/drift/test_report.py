@@ -166,6 +166,32 @@ def test_a_process_that_never_comes_up_is_given_up(monkeypatch: pytest.MonkeyPat
     assert result.error == ("no report process: it failed 2 times in a row, last: the report process ended with code 1")
 
 
+def test_a_process_that_was_given_up_is_started_again_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then the reason is told at once, with the hint that it may come; afterwards reports are made again."""
+    now = [0.0]
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    one = Reporter(DriftSettings(report_restarts_max=1, report_retry_seconds=50.0), clock=lambda: now[0])
+    one.start()
+    one.submit(request("r"))
+    (first,) = results(one, 1)
+    one.submit(request("s"))
+    (second,) = one.poll()
+    assert second.error == first.error
+    assert first.may_come
+    assert second.may_come
+    now[0] = 49.0
+    one.poll()
+    assert one.pid is None
+    monkeypatch.undo()
+    now[0] = 50.0
+    one.poll()
+    assert one.pid is not None
+    wait_for(lambda: (one.poll(), one.ready)[1])
+    result = made(one, request("t"))
+    assert (result.error, result.may_come) == ("", False)
+    one.stop()
+
+
 @pytest.mark.faults
 def test_the_process_ends_with_its_parent(tmp_path: Path) -> None:
     """A parent that is killed -9 leaves no report process behind, not even while it still imports."""
