@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from agents.alert_memory import AlertMemory
     from agents.catalogue import Catalogue
     from agents.judge import Judge
+    from agents.model_places import ModelPlaces
     from review.decided import DecidedBefore
     from review.settings import TriageSettings
     from schemas.manifest import Manifest
@@ -66,17 +67,19 @@ def _add_intake(plan: Plan) -> None:
     keep_freed_memory()
     settings, worker = plan.settings, plan.settings.worker
     known = SeenModels.of(settings, "intake", topic_ids(settings.kafka, [MODELS])[MODELS.name], slot=plan.slot)
-    catalogue = Catalogue(settings.kafka, known, settings.learning.snapshot_bytes_max, decided=_decided(settings))
+    catalogue = Catalogue(
+        settings.kafka,
+        known,
+        settings.learning.snapshot_bytes_max,
+        decided=_decided(settings),
+        configured=settings.models,
+    )
     catalogue.catch_up()
     seen = SeenEvents(worker.dedupe_span_seconds, worker.dedupe_events_max) if worker.dedupe_span_seconds else None
     judge = _judge(settings, catalogue)
     intake = Intake(
         _reader(settings),
         judge,
-        prefix=settings.kafka.prefix,
-        models_max=worker.models_max,
-        configured=settings.models,
-        events_max=worker.message_events_max,
         elements_max=worker.batch_elements_max,
         seen=seen,
     )
@@ -147,7 +150,14 @@ def _judge(settings: Settings, catalogue: Catalogue) -> Judge:
         serving_of=catalogue.serving_of,
         candidate_of=catalogue.candidate_of,
         decided_of=catalogue.decided_of,
+        places=_places(settings),
     )
+
+
+def _places(settings: Settings) -> ModelPlaces:
+    from agents.model_places import ModelPlaces
+
+    return ModelPlaces(settings.worker.models_max, settings.models)
 
 
 def _decided(settings: Settings) -> Callable[[str], DecidedBefore | None] | None:
@@ -181,8 +191,7 @@ def _add_drift(plan: Plan) -> None:
         settings.kafka.prefix,
         load=lambda: _drift_state(settings),
         states=DriftStates(plan.warehouse()),
-        models_max=settings.worker.models_max,
-        configured=settings.models,
+        places=_places(settings),
         reports=ReportDesk(
             reporter,
             plan.warehouse(),
@@ -220,18 +229,19 @@ def _drift_state(settings: Settings) -> tuple[dict[str, Reference], AlertMemory]
     """References and alerts as their topics have them."""
     from agents.alert_memory import AlertMemory
     from agents.log_values import handler_of, read
+    from agents.model_places import RESULTS_MAX, ModelPlaces
     from schemas.alert import Alert
     from schemas.reference import Reference
     from schemas.topics import ALERTS, REFERENCES
     from streams.reader import LogReader
 
     references: dict[str, Reference] = {}
-    alerts = AlertMemory()
+    kept, alerts = ModelPlaces(RESULTS_MAX, settings.models), AlertMemory()
 
     def hear_reference(data: bytes | None) -> None:
         reference = read(Reference, data)
         if reference is not None:
-            references[reference.model] = reference
+            kept.keep(references, reference.model, reference)
 
     def hear_alert(data: bytes | None) -> None:
         alert = read(Alert, data)
@@ -281,6 +291,7 @@ def _add_learn(plan: Plan) -> None:
         load=lambda: _manifests(settings),
         topic_id=lambda: topic_ids(settings.kafka, [MODELS])[MODELS.name],
         publish_seconds_min=settings.worker.publish_seconds_min,
+        places=_places(settings),
     )
     batch = BatchSettings(events_max=100, wait_seconds=0.2)
     plan.add_loop("learn", _group(settings, "learn", learn.handle, on_assign=learn.assigned, batch=batch).run)

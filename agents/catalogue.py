@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING
 
 import structlog
 
+from agents.model_places import RESULTS_MAX, ModelPlaces
 from agents.seen_models import SeenModels
 from learning.snapshot import SnapshotRefused, chunk_keys, unpack, verified
 from review.decided import DecidedBefore
@@ -34,7 +35,8 @@ class Catalogue:
 
     ``decided`` makes the memory of a model's settled answers, or None where they are not used again; without it
     corrections are not read. ``known`` says which manifests are taken. Chunks wait in at most ``snapshot_bytes_max``
-    bytes; beyond it the oldest are dropped, and their snapshot is refused for the gap.
+    bytes; beyond it the oldest are dropped, and their snapshot is refused for the gap. References and settled answers
+    are kept of the ``configured`` models and of ``RESULTS_MAX`` others.
     """
 
     def __init__(
@@ -43,7 +45,9 @@ class Catalogue:
         known: SeenModels,
         snapshot_bytes_max: int,
         decided: Callable[[str], DecidedBefore | None] | None = None,
+        configured: Collection[str] = frozenset(),
     ) -> None:
+        self._kept = ModelPlaces(RESULTS_MAX, configured)
         self._known = known
         self._decided = decided
         self._decided_of: dict[str, DecidedBefore | None] = {}
@@ -91,7 +95,7 @@ class Catalogue:
             except MalformedError as error:
                 log.error("reference not readable", why=error.reason, **heard())
                 return
-            self._references[reference.model] = reference
+            self._kept.keep(self._references, reference.model, reference)
 
     def _hear_correction(self, record: Record) -> None:
         try:
@@ -101,7 +105,7 @@ class Catalogue:
             return
         assert self._decided is not None
         if correction.model not in self._decided_of:
-            self._decided_of[correction.model] = self._decided(correction.model)
+            self._kept.keep(self._decided_of, correction.model, self._decided(correction.model))
         decided = self._decided_of[correction.model]
         if decided is not None:
             decided.hear(correction)

@@ -35,6 +35,8 @@ __all__ = ["LiveDesk", "Send"]
 Send = Callable[[Topic, str, Wire | None], Awaitable[None]]
 """Puts one value into the log; returns once the log has it, or once it is kept to be sent again."""
 
+MODELS_SHOWN_MAX = 200
+"""Models on the Loop page and in /api/state; names are the producers', and ClickHouse has all that ever came."""
 ALERT_CHANGE_SECONDS_MAX = 3.0
 
 
@@ -145,16 +147,27 @@ class LiveDesk:
     async def loop_state(self) -> LoopState:
         """How the loop stands: memory for tasks and alerts, ClickHouse and Kafka (a few seconds old) for the rest."""
         figures = self._watch.figures
-        models = sorted({*figures.models, *self._state.manifests, *self._state.references})
+        models, left_out = self._models_shown()
+        more = (f"{left_out} more models, those with the fewest events, are not shown here",) if left_out else ()
         open_tasks = self._state.queue.counts_by_model()
         return LoopState(
             at=self._state.now_ms(),
             models=tuple(self._model_state(model, open_tasks.get(model, {})) for model in models),
             roles=figures.roles,
             rejects=figures.rejects,
-            warnings=figures.warnings,
+            warnings=(*figures.warnings, *more),
             recent_opinions=tuple(self._state.opinions),
         )
+
+    def _models_shown(self) -> tuple[list[str], int]:
+        """The configured models, then those with the most events, by name; and how many more there are."""
+        counted, configured = self._watch.figures.models, self._state.settings.models
+        names = {*counted, *self._state.manifests, *self._state.references}
+
+        def rank(name: str) -> tuple[bool, int, str]:
+            return name not in configured, -counted[name].events if name in counted else 0, name
+
+        return sorted(sorted(names, key=rank)[:MODELS_SHOWN_MAX]), max(0, len(names) - MODELS_SHOWN_MAX)
 
     def _model_state(self, model: str, open_tasks: dict[Lane, int]) -> ModelState:
         figures = self._watch.figures.models.get(model)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,7 +13,7 @@ import structlog
 from agents.alert_answers import AlertAnswers, Said
 from agents.alert_memory import AlertMemory
 from agents.metrics import ALERTS_FIRED
-from agents.model_limit import too_many_models
+from agents.model_places import RESULTS_MAX, ModelPlaces
 from drift import alert_life
 from drift.alert_book import UnknownAlertError
 from drift.alert_life import TransitionRefusedError
@@ -45,8 +45,11 @@ SAID_KEPT_MAX = 10_000
 """What people said of models that another worker has, or that are still being read; beyond it the oldest goes."""
 IDLE_ROUNDS = 25
 """Batches without a record after which all there is of a model's blocks has been read."""
-MODELS_MAX = 10_000
-"""Models watched at once where nothing else is said; a block or correction of one more is rejected."""
+GONE_KEPT_MAX = 10_000
+"""Models that lost their place whose number of events is remembered: places of alerts are counted from it."""
+LIMIT = "worker.models_max"
+NOT_WATCHED = "not watched any more: other models took the places (worker.models_max)"
+"""Why the alerts of a model are over that lost its place."""
 
 
 class Drift:
@@ -67,8 +70,7 @@ class Drift:
         load: Callable[[], tuple[dict[str, Reference], Iterable[Alert]]],
         reports: Reports,
         states: States | None = None,
-        models_max: int = MODELS_MAX,
-        configured: Collection[str] = frozenset(),
+        places: ModelPlaces | None = None,
         partitions_of: Callable[[], int] = lambda: 1,
         clock: Callable[[], float] = time.time,
     ) -> None:
@@ -80,8 +82,10 @@ class Drift:
         self._load = load
         self._reports = reports
         self._states = states
-        self._models_max = models_max
-        self._configured = frozenset(configured)
+        self._places = places or ModelPlaces()
+        self._kept = self._places.of(RESULTS_MAX)
+        self._gone = self._places.of(GONE_KEPT_MAX)
+        self._events_of_gone: dict[str, int] = {}
         self._clock = clock
         self._references: dict[str, Reference] = {}
         self._alerts = AlertMemory()
@@ -102,7 +106,7 @@ class Drift:
         self._partitions = self._partitions_of()
         self._has_all_partitions = sum(place.topic == BLOCKS.name for place in places) >= self._partitions
         self._idle_rounds = 0
-        self._monitors = {}
+        self._monitors, self._events_of_gone = {}, {}
         return {(place.topic, place.partition): 0 for place in places}
 
     def handle(self, records: Sequence[Record], outbox: Sending) -> None:
@@ -123,19 +127,36 @@ class Drift:
         if self._states is not None:
             self._states.tell(self._monitors, int(self._clock() * 1000))
 
-    def monitor(self, model: str) -> ModelMonitor:
-        """The state of one model, made when its first block comes."""
-        monitor = self._monitors.get(model)
+    def monitor(self, model: str, outcomes: list[Outcome] | None = None) -> ModelMonitor:
+        """The state of one model, made when its first block comes; ``outcomes`` takes what becomes of who made room."""
+        monitor = self._monitors.pop(model, None)
         if monitor is None:
+            left = self._make_room(model)
+            if outcomes is not None:
+                outcomes += left
             monitor = ModelMonitor(
                 model,
                 self._settings_of(model),
                 reference=self._references.get(model),
+                events_before=self._events_of_gone.get(model, 0),
                 partitions=self._partitions,
             )
             monitor.restore(self._alerts.of_model(model))
-            self._monitors[model] = monitor
+        self._monitors[model] = monitor
         return monitor
+
+    def _make_room(self, model: str) -> list[Outcome]:
+        """Stop watching another model where there are too many: its open alerts are over, its reference is kept."""
+        leaver = self._places.leaver(model, self._monitors, lambda name: self._monitors[name].reference is not None)
+        if leaver is None:
+            return []
+        monitor = self._monitors.pop(leaver)
+        self._gone.keep(self._events_of_gone, leaver, monitor.events_seen)
+        if self._states is not None:
+            self._states.forget(leaver)
+        if monitor.reference is not None:
+            log.warning("a model is not watched for drift any more: others came", model=leaver, limit=LIMIT)
+        return list(monitor.leave(NOT_WATCHED))
 
     def observe(self, value: Block | Correction, outbox: Sending) -> None:
         """One block or correction, and what follows from it."""
@@ -152,20 +173,15 @@ class Drift:
         return self._outcomes(decode(Block, data) if is_block else decode(Correction, data))
 
     def _outcomes(self, value: Block | Correction) -> list[Outcome]:
-        if not self._has_place(value.model):
-            raise too_many_models(self._models_max)
-        monitor = self.monitor(value.model)
-        return monitor.observe(value) if isinstance(value, Block) else monitor.observe_correction(value)
-
-    def _has_place(self, model: str) -> bool:
-        """Models that the settings name always have one; the others, as many as may be watched at once."""
-        if model in self._configured or model in self._monitors:
-            return True
-        return len(self._monitors.keys() - self._configured) < self._models_max
+        outcomes: list[Outcome] = []
+        monitor = self.monitor(value.model, outcomes)
+        outcomes += monitor.observe(value) if isinstance(value, Block) else monitor.observe_correction(value)
+        return outcomes
 
     def _tell(self, outcomes: Sequence[Outcome], outbox: Sending) -> None:
         for outcome in outcomes:
             if isinstance(outcome, NewReference):
+                self._kept.keep(self._references, outcome.reference.model, outcome.reference)
                 outbox.send(REFERENCES, outcome.reference.model, outcome.reference)
             elif isinstance(outcome, AlertChanged):
                 self._tell_alert(outcome.alert, outbox)
@@ -226,11 +242,13 @@ class Drift:
             return False
         if not (said.is_answer and said.text == EXPECTED_CHANGE) or self._idle_rounds >= IDLE_ROUNDS:
             return True
-        return self.monitor(alert.model).has_read(alert)
+        return alert.model in self._monitors and self._monitors[alert.model].has_read(alert)
 
     def _act(self, alert: Alert, said: Said, outbox: Sending) -> None:
         """What people said of an alert; saying it again, or too late, changes nothing."""
-        monitor, by, now_ms = self.monitor(alert.model), said.person, int(self._clock() * 1000)
+        by, now_ms, made_room = said.person, int(self._clock() * 1000), list[Outcome]()
+        monitor = self.monitor(alert.model, made_room)
+        self._tell(made_room, outbox)
         try:
             if said.is_answer:
                 outcomes = monitor.answer(alert.alert_id, said.text, by=by, at=now_ms, comment=said.comment)
@@ -253,7 +271,7 @@ class Drift:
             named = alert_life.annotate(alert, report_id=news.report_id, report_problem=news.problem, note=note)
             self._tell([AlertChanged(named)], outbox)
             return
-        monitor = self.monitor(alert.model)
+        monitor = self._monitors[alert.model]
         self._tell(
             [monitor.annotate(alert.alert_id, report_id=news.report_id, report_problem=news.problem, note=note)], outbox
         )

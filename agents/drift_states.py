@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Protocol
 
 import structlog
@@ -29,6 +30,9 @@ class States(Protocol):
 
     def tell(self, monitors: dict[str, ModelMonitor], now_ms: int) -> None:
         """Look at every monitor; called often."""
+
+    def forget(self, model: str) -> None:
+        """The model is not watched any more."""
 
 
 class DriftStates:
@@ -79,6 +83,12 @@ class DriftStates:
                     limit="drift.features_watched_max",
                 )
         self._told = news
+
+    def forget(self, model: str) -> None:
+        """Its metrics end: there would be more with each new name."""
+        for metric in (LATE_BLOCKS, LATE_EVENTS, FORCED_BLOCKS, FEATURES_UNWATCHED):
+            with contextlib.suppress(KeyError):
+                metric.remove(model)
 
 
 TOLD = ("late_blocks", "late_events", "forced_blocks", "time_resets", "features_unwatched", "unwatched")

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
 
 from agents.judge import Judge
 from agents.metrics import INTAKE_DUPLICATES, INTAKE_EVENTS, INTAKE_REJECTS
-from agents.model_limit import too_many_models
-from schemas.reject import Reject
 from schemas.topics import REJECTS
 from streams.duplicates import SeenEvents, identities
 from streams.outbox import Sending
-from streams.predictions.checks import MESSAGE_EVENTS_MAX_DEFAULT
-from streams.predictions.elements import elements_of
 from streams.predictions.prediction_reader import BYTES_AT_ONCE, MESSAGES_AT_ONCE, Part, PredictionReader
 from streams.records import Record, by_partition, stretches
-from streams.rejects import ElementRejects
 
 __all__ = ["Intake"]
 
@@ -31,10 +26,9 @@ the processor's cache."""
 class Intake:
     """Reads, checks, and has each model's events judged. One object a worker; ``handle`` is called by one thread.
 
-    ``seen`` remembers what was judged. The models that are ``configured`` are always judged; of others, one beyond
-    ``models_max`` is not: its predictions are rejected.
-    ``elements_max`` bounds one batch, whatever its messages hold: what is beyond is left for the next, and a partition
-    that used it up waits for the others, so that nobody's messages hold up all verdicts.
+    ``seen`` remembers what was judged. ``elements_max`` bounds one batch, whatever its messages hold: what is beyond is
+    left for the next, and a partition that used it up waits for the others, so that nobody's messages hold up all
+    verdicts.
     """
 
     def __init__(
@@ -42,20 +36,12 @@ class Intake:
         reader: PredictionReader,
         judge: Judge,
         *,
-        prefix: str,
-        models_max: int,
-        configured: Collection[str] = frozenset(),
-        events_max: int = MESSAGE_EVENTS_MAX_DEFAULT,
         elements_max: int,
         seen: SeenEvents | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._reader = reader
         self._judge = judge
-        self._prefix = prefix
-        self._models_max = models_max
-        self._configured = frozenset(configured)
-        self._events_max = events_max
         self._elements_max = elements_max
         self._seen = seen
         self._clock = clock
@@ -91,20 +77,11 @@ class Intake:
         readings = self._reader.read(runs, now_ms=now_ms, elements_max=room)
         runs = runs[: readings.runs]
         taken_ms = max(run[-1].timestamp()[1] for run in runs)
-        rejects, too_many = list(readings.rejects), []
-        others = len(self._judge.models - self._configured)
-        for model, found in _by_model(readings.parts).items():
-            part = Part.joined(found)
-            if model not in self._configured and not self._judge.knows(model):
-                if others >= self._models_max:
-                    too_many.append(part)
-                    continue
-                others += 1
-            self._judge_fresh(part, now_ms, taken_ms, outbox)
-        rejects += self._refused(runs, too_many, now_ms) if too_many else ()
-        for reject in rejects:
+        for found in _by_model(readings.parts).values():
+            self._judge_fresh(Part.joined(found), now_ms, taken_ms, outbox)
+        for reject in readings.rejects:
             outbox.send(REJECTS, reject.source_key, reject)
-        INTAKE_REJECTS.inc(sum(reject.elements for reject in rejects))
+        INTAKE_REJECTS.inc(sum(reject.elements for reject in readings.rejects))
         return readings.runs, readings.elements
 
     def committed(self) -> None:
@@ -129,22 +106,6 @@ class Intake:
         if len(part.columns):
             self._judge.judge(part, now_ms, outbox)
         INTAKE_EVENTS.inc(len(part.columns))
-
-    def _refused(self, runs: Sequence[Sequence[Record]], parts: Sequence[Part], now_ms: int) -> list[Reject]:
-        """Rejects of the predictions of models too many."""
-        by_place = {(record.partition(), record.offset()): record for run in runs for record in run}
-        error = too_many_models(self._models_max)
-        refused: dict[tuple[int, int], ElementRejects] = {}
-        where = np.concatenate([np.stack((part.partitions, part.offsets, part.indexes), axis=1) for part in parts])
-        for partition, offset, index in sorted(where.tolist()):
-            known = refused.get((partition, offset))
-            if known is None:
-                record = by_place[partition, offset]
-                elements = elements_of(record, self._events_max)
-                known = ElementRejects(record, self._prefix, elements, role="intake", now_ms=now_ms)
-                refused[partition, offset] = known
-            known.refuse(index, error)
-        return [reject for one in refused.values() for reject in one.rejects()]
 
 
 def _by_model(parts: Sequence[Part]) -> dict[str, list[Part]]:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from agents.learners import Learners
+from agents.model_places import ModelPlaces
 from agents.snapshots import Flushing, Snapshots
 from learning.settings import LearnSettings
 from learning.signing import SigningKey
@@ -41,6 +42,7 @@ class Learn:
         load: Callable[[], dict[str, Manifest]],
         publish_seconds_min: float,
         topic_id: Callable[[], str] = lambda: "",
+        places: ModelPlaces | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._load = load
@@ -48,7 +50,9 @@ class Learn:
         self._clock = clock
         self._topic_id = topic_id
         self._snapshots = Snapshots(key, settings_of, clock=clock)
-        self._learners = Learners(settings_of, self._snapshots, publish_seconds_min=publish_seconds_min, clock=clock)
+        self._learners = Learners(
+            settings_of, self._snapshots, publish_seconds_min=publish_seconds_min, places=places, clock=clock
+        )
         self._committed: dict[int, int] = {}
 
     def assigned(self, places: list[Place]) -> dict[tuple[str, int], int]:

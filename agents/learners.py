@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 
+import structlog
+
 from agents.metrics import CORRECTIONS_LEARNED, CORRECTIONS_LEFT_OUT
+from agents.model_places import ModelPlaces
 from agents.snapshots import Flushing, Publisher
 from learning.learner import Change, Learner
 from learning.settings import LearnSettings
@@ -17,9 +21,16 @@ from schemas.topics import GATES
 
 __all__ = ["Learners"]
 
+log = structlog.get_logger(__name__)
+
+NOT_LEARNED = "over: other models took the places (worker.models_max)"
+
 
 class Learners:
     """One learner a model, and what is in charge of each.
+
+    Where a new model takes another's place (``places``), production is in charge of the other again, which begins anew
+    when corrections of it come.
 
     A refresh is published ``publish_seconds_min`` after the last version at the earliest, the newest one then; what
     puts another kind of model in charge is published at once.
@@ -31,8 +42,10 @@ class Learners:
         publisher: Publisher,
         *,
         publish_seconds_min: float,
+        places: ModelPlaces | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
+        self._places = places or ModelPlaces()
         self._settings_of = settings_of
         self._publisher = publisher
         self._publish_seconds_min = publish_seconds_min
@@ -47,9 +60,7 @@ class Learners:
 
     def learn(self, correction: Correction, outbox: Flushing | None) -> None:
         """Learn one correction; without an outbox what follows from it was told before."""
-        learner = self._learners.get(correction.model)
-        if learner is None:
-            learner = self._learners[correction.model] = Learner(correction.model, self._settings_of(correction.model))
+        learner = self._learner(correction.model, outbox)
         events = learner.learn(correction)
         if outbox is None:
             return
@@ -61,6 +72,33 @@ class Learners:
                 self._pending[correction.model] = event
             else:
                 self._publish(correction.model, event, outbox)
+
+    def _learner(self, model: str, outbox: Flushing | None) -> Learner:
+        """The model's own, which is the last one used now."""
+        learner = self._learners.pop(model, None)
+        if learner is None:
+            leaver = self._places.leaver(model, self._learners, lambda name: self._learners[name].serving is not None)
+            if leaver is not None:
+                self._leave(self._learners.pop(leaver), outbox)
+            learner = Learner(model, self._settings_of(model))
+        self._learners[model] = learner
+        return learner
+
+    def _leave(self, learner: Learner, outbox: Flushing | None) -> None:
+        """Forget what was learned of a model; nothing that nobody looks after any more stays in charge."""
+        model = learner.model
+        self._pending.pop(model, None)
+        with contextlib.suppress(KeyError):
+            CORRECTIONS_LEARNED.remove(model)
+        for reason in learner.left_out:
+            with contextlib.suppress(KeyError):
+                CORRECTIONS_LEFT_OUT.remove(model, reason)
+        if outbox is not None:
+            self._publisher.end_candidate(model, outbox)
+            self._publisher.end_serving(model, NOT_LEARNED, outbox)
+            log.warning(
+                "corrections are not learned any more: other models came", model=model, limit="worker.models_max"
+            )
 
     def publish_due(self, outbox: Flushing) -> None:
         """Publish the refreshes and candidates whose time has come."""

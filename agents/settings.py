@@ -69,8 +69,11 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Elements of one array, or rows of one Arrow message; one with more is rejected as a whole. Its bytes are bounded
     by ``kafka.message_bytes_max``, counted unpacked."""
     models_max: Annotated[int, Meta(ge=1, le=10_000)] = 200
-    """Models watched at once beside those of ``[models.NAME]``, which always are; predictions of one more are rejected
-    with that reason, after a restart too."""
+    """Models that each role keeps a state of beside those of ``[models.NAME]``, which always have one. One more takes
+    the place of the model used longest ago: of those that are new (triage has not warmed up, there is no reference,
+    nothing learned is in charge), or of the others once fewer than a fifth of the places are for new ones; after a
+    restart too. Who lost its place begins anew when it comes again: its triage warms up, its alerts are resolved, its
+    reference stays."""
     dedupe_span_seconds: Annotated[int, Meta(ge=0, le=86_400 * 7)] = 600
     """A prediction whose event_id was judged so recently gets no second verdict: a producer's retry; 0 for never."""
     dedupe_events_max: Annotated[int, Meta(ge=1_000, le=100_000_000)] = 1_000_000

@@ -13,7 +13,7 @@ from learning.serving import ServingModel
 from learning.settings import LearnSettings
 from learning.signing import SigningKey
 from learning.snapshot import Lineage, SnapshotRefused, chunk_keys, pack
-from schemas.manifest import CANDIDATE, Manifest, manifest_key
+from schemas.manifest import CANDIDATE, PRODUCTION, STACK, Manifest, manifest_key
 from schemas.topics import MODEL_CHUNKS, MODELS
 from streams.outbox import Sending
 
@@ -37,6 +37,9 @@ class Publisher(Protocol):
 
     def end_candidate(self, model: str, outbox: Flushing) -> None:
         """There is no candidate any more."""
+
+    def end_serving(self, model: str, reason: str, outbox: Flushing) -> None:
+        """Production is in charge again, if anything else was."""
 
     def candidate_corrections(self, model: str) -> int:
         """How many corrections the candidate has learned; 0 where there is none."""
@@ -83,20 +86,27 @@ class Snapshots:
 
     def end_candidate(self, model: str, outbox: Flushing) -> None:
         """A signed manifest that says so, then the end of its chunks."""
-        candidate = self.published.get(manifest_key(model, CANDIDATE))
-        if candidate is None or candidate.is_without_model:
+        self._withdraw(model, CANDIDATE, "over: withdrawn", outbox)
+
+    def end_serving(self, model: str, reason: str, outbox: Flushing) -> None:
+        """The same of what is in charge."""
+        self._withdraw(model, STACK, reason, outbox)
+
+    def _withdraw(self, model: str, recipe: str, reason: str, outbox: Flushing) -> None:
+        newest = self.published.get(manifest_key(model, recipe))
+        if newest is None or newest.is_without_model:
             return
         lineage = Lineage(
             model=model,
-            version=candidate.version,
-            recipe=CANDIDATE,
+            version=newest.version,
+            recipe=PRODUCTION if recipe == STACK else recipe,
             created_at=int(self._clock() * 1000),
-            parent=candidate.parent,
-            corrections=candidate.corrections,
-            reason="over: withdrawn",
+            parent=newest.parent,
+            corrections=newest.corrections,
+            reason=reason,
         )
         self.publish(None, lineage, outbox)
-        self._end_chunks(candidate, outbox)
+        self._end_chunks(newest, outbox)
 
     def candidate_corrections(self, model: str) -> int:
         """As its manifest says."""

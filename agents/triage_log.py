@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection
@@ -10,7 +11,8 @@ from typing import Final
 import structlog
 
 from review.settings import TriageSettings
-from review.triage_carry import CarriedState, Claims, StoredState, by_model, claims, inherited
+from review.triage_carry import CarriedState, Claims, StoredState, by_model, claims, inherited, parts_of
+from review.triage_snapshot import TriageSnapshot
 from schemas.codec import MalformedError, decode
 from schemas.topics import TRIAGE_STATE
 from schemas.triage_state import TriageState
@@ -19,12 +21,14 @@ from streams.records import Record
 from streams.settings import KafkaSettings
 from streams.tail import read_tail
 
-__all__ = ["StoredStates", "read_states", "state_key"]
+__all__ = ["StoredStates", "keys_of", "read_states", "state_key"]
 
 log = structlog.get_logger(__name__)
 
 STATES_BYTES_MAX: Final = 64 * 1024 * 1024
 """Scores held while the log is read; beyond it the state that was told longest ago is forgotten."""
+KEY: Final = re.compile(r"(?P<slot>/?[^/]+)/(?P<part>[0-9]{1,9})/(?P<model>.+)", re.DOTALL | re.ASCII)
+"""As ``state_key`` makes it."""
 MESSAGES_MAX: Final = 2_000_000
 """Messages read, the newest; a compacted log holds far fewer."""
 
@@ -38,6 +42,12 @@ def state_key(state: TriageState) -> str:
     return f"{state.slot}/{state.part}/{state.model}"
 
 
+def keys_of(snapshot: TriageSnapshot, *, model: str, slot: str, left: Collection[int]) -> list[str]:
+    """The keys of all that a worker's records say of a model, and of what was left it with partitions (``left``)."""
+    own = [f"{slot}/{part}/{model}" for part in parts_of(snapshot)]
+    return own + [f"/{partition}/0/{model}" for partition in left]
+
+
 class StoredStates:
     """What the log says, by worker and model, the one with the newest head last."""
 
@@ -46,31 +56,46 @@ class StoredStates:
         self._states: OrderedDict[tuple[str, str], StoredState] = OrderedDict()
         self._bytes = 0
 
-    def hear(self, data: bytes | None) -> None:
-        """The next record; one that cannot be read is left out, and triage goes on without it."""
+    def hear(self, data: bytes | None, key: bytes | None = None) -> None:
+        """The next record; one that cannot be read is left out, and triage goes on without it.
+
+        A tombstone ends what its key has said: its worker knows the model no more.
+        """
         if data is None:
+            self._end(key or b"")
             return
         try:
             record = decode(TriageState, data)
         except MalformedError as error:
             log.warning("state of triage not readable, it is left out", why=error.reason, **heard())
             return
-        key = (record.slot, record.model)
-        state = self._states.setdefault(key, StoredState())
+        place = (record.slot, record.model)
+        state = self._states.setdefault(place, StoredState())
         before = state.bytes_held
         state.take(record)
         self._bytes += state.bytes_held - before
         if record.part == 0:
-            self._states.move_to_end(key)
+            self._states.move_to_end(place)
         while self._bytes > self._bytes_max and len(self._states) > 1:
             (slot, model), forgotten = self._states.popitem(last=False)
             self._bytes -= forgotten.bytes_held
             log.warning("too many states of triage, the oldest is left out", slot=slot, model=model)
 
+    def _end(self, key: bytes) -> None:
+        found = KEY.fullmatch(key.decode("utf-8", "replace"))
+        if found is None:
+            return
+        place = found["slot"], found["model"]
+        state = self._states.get(place)
+        if state is not None:
+            self._bytes -= state.drop(int(found["part"]))
+            if not state.parts:
+                del self._states[place]
+
     def inherited(
         self, partitions: Collection[int], settings_of: Callable[[str], TriageSettings]
     ) -> dict[str, CarriedState]:
-        """The state of each model that the owner of these partitions goes on with."""
+        """The state of each model that the owner of these partitions goes on with, the one used longest ago first."""
         found = {}
         for model, states in by_model(self._states).items():
             carried = inherited(states, partitions, settings_of(model))
@@ -93,7 +118,7 @@ def read_states(kafka: KafkaSettings) -> StoredStates:
     began, states = time.monotonic(), StoredStates()
 
     def hear(record: Record) -> None:
-        states.hear(record.value())
+        states.hear(record.value(), record.key())
 
     messages = read_tail(kafka, [TRIAGE_STATE], since_ms=0, messages_max=MESSAGES_MAX, hear=hear)
     log.info("states of triage read", messages=messages, seconds=time.monotonic() - began)

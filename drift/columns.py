@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,8 +65,8 @@ def number_of(value: object) -> float | None:
 def columns_of(events: PredictionColumns, settings: DriftSettings, reference: Reference | None = None) -> Columns:
     """The signals of a batch; features beyond ``features_watched_max``, and with very long names, are not watched.
 
-    Those of the reference are watched, and where they leave room, the first of the others by name: whatever the order
-    of the features, and whichever worker looks.
+    Those of the reference are watched, and where they leave room, of the others those that most events have, the first
+    by name of as many: whatever the order of the features, and whatever names a few events bring.
     """
     numeric: dict[str, Sequence[object] | Floats] = {"confidence": events.confidence}
     text = {"prediction": TextColumn.of(events.labels)}
@@ -109,15 +109,16 @@ def _matrix(columns: Collection[Sequence[object] | Floats], events: int) -> tupl
     return matrix, largest
 
 
-def _watched(names: Collection[str], names_max: int, reference: Reference | None) -> tuple[str, ...]:
+def _watched(features: Mapping[str, FeatureColumn], names_max: int, reference: Reference | None) -> tuple[str, ...]:
     chars_max = SIGNAL_CHARS_MAX - len(FEATURE)
-    short = sorted(name for name in names if len(name) <= chars_max)
-    if reference is None or len(short) <= names_max:
-        return tuple(short[:names_max])
-    signals = {*reference.numeric, *reference.categorical}
+    short = sorted(name for name in features if len(name) <= chars_max)
+    if len(short) <= names_max:
+        return tuple(short)
+    signals = {*reference.numeric, *reference.categorical} if reference is not None else set[str]()
     known = [name for name in short if FEATURE + name in signals]
     room = max(0, names_max - sum(signal.startswith(FEATURE) for signal in signals))
     others = [name for name in short if FEATURE + name not in signals]
+    others.sort(key=lambda name: -sum(value is not None for value in features[name].values))
     return tuple(sorted((*known[:names_max], *others[:room])))
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from drift.alert_book import AlertBook
-from drift.alert_life import Detection
+from drift.alert_life import ON_ITS_OWN, Detection
+from drift.departure import present_share
 from drift.error_signal import ERROR, ErrorSignal
 from drift.psi import psi
 from drift.reference import build_reference, next_version
@@ -83,7 +84,7 @@ class ModelMonitor:
         self._newest: deque[tuple[Window, ...]] = deque(maxlen=settings.windows_kept_max)
         self.events_seen = events_before
         self.windows_seen = 0
-        self._judged_until = 0
+        self._judged_until = self._corrected_until = 0
         self._accepted_at: list[int] = []
         self.features_unwatched = 0
         self.unwatched: tuple[str, ...] = ()
@@ -125,6 +126,7 @@ class ModelMonitor:
     def observe_correction(self, correction: Correction) -> list[Outcome]:
         """The outcomes of a settled answer or late label."""
         at = correction.created_at
+        self._corrected_until = max(self._corrected_until, at)
         while self._accepted_at and self._accepted_at[0] < at:
             self._accepted_at.pop(0)
             self._error.accept()
@@ -211,6 +213,15 @@ class ModelMonitor:
         self._warm_up(steps)
         return [NewReference(reference), *resolved]
 
+    def leave(self, note: str) -> list[AlertChanged]:
+        """The model is not watched any more: its open alerts, which nobody would look after, are over.
+
+        Those that are told of what has not been read again after a restart stay as they are.
+        """
+        at = max(self._judged_until, self._corrected_until)
+        ended = [alert for alert in self._book.open if alert.fired_at <= at]
+        return [self.resolve(alert.alert_id, by=ON_ITS_OWN, at=max(at, alert.changed_at), note=note) for alert in ended]
+
     def has_read(self, alert: Alert) -> bool:
         """Whether the blocks have been read, again after a restart, as far as this alert is about them."""
         return alert.signal == ERROR or self._judged_until >= alert.fired_at
@@ -267,10 +278,21 @@ class ModelMonitor:
             yield from self._close_window()
 
     def _meet(self, step: Window) -> None:
-        """Watch what the reference does not have: the first by name, as many features as may be watched at all."""
-        for signal in sorted({*step.numeric, *step.categorical}.difference(self._watches, self._absent)):
-            if len(self._absent) < self._settings.features_watched_max:
-                self._absent[signal] = AbsentWatch(signal, self._settings)
+        """Watch what the reference does not have: as many features as may be watched at all.
+
+        Where there are more, those with an open alert stay, then those that most events of the step have: a name that
+        a few events bring takes no other's place, and keeps none.
+        """
+        new = {*step.numeric, *step.categorical}.difference(self._watches, self._absent)
+        if not new:
+            return
+        alerted = {alert.signal for alert in self._book.open}
+
+        def rank(signal: str) -> tuple[bool, float, bool, str]:
+            return signal not in alerted, -present_share(step, signal), signal in new, signal
+
+        watched = sorted((*self._absent, *new), key=rank)[: self._settings.features_watched_max]
+        self._absent = {signal: self._absent.get(signal) or AbsentWatch(signal, self._settings) for signal in watched}
 
     def _gather(self, step: Window) -> Iterator[Outcome]:
         self._first_steps.append(step)

@@ -11,6 +11,7 @@ import numpy as np
 
 from drift.categories import most_common, within_category_bytes
 from drift.columns import FEATURE, Floats, number_of
+from drift.departure import present_share
 from drift.moments import deviation, distance
 from drift.psi import category_bins, excess
 from drift.settings import DriftSettings
@@ -77,9 +78,10 @@ def row_number(row: SampledRow, signal: str) -> float | None:
 
 
 def _watched(whole: Window, features_max: int) -> set[str]:
-    """All signals; of features as many as may be watched, the first by name, where different events had others."""
+    """All signals; of features as many as may be watched, those that most events had, then the first by name."""
     signals = {*whole.numeric, *whole.categorical}
     features = sorted(signal for signal in signals if signal.startswith(FEATURE))
+    features.sort(key=lambda signal: -present_share(whole, signal))
     return signals.difference(features[features_max:])
 
 

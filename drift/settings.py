@@ -48,8 +48,9 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     histogram_bins: Annotated[int, Meta(ge=2, le=100)] = 10
     """Bins of equal frequency that the reference cuts a numeric signal into."""
     features_watched_max: Annotated[int, Meta(ge=0, le=1_000)] = 100
-    """Features that are measured: those of the reference, then the first by name; the others are named on the Loop page
-    and counted in ``watchloop_features_unwatched``."""
+    """Features that are measured: those of the reference, then those that most events have, the first by name of as
+    many; the others are named on the Loop page and counted in ``watchloop_features_unwatched``. A place of the
+    reference is free with the next reference, another as soon as more events have some other feature."""
 
     step_events: Annotated[int, Meta(ge=1, le=100_000)] = 100
     """Events whose mean is one value for the change detectors."""

@@ -169,6 +169,11 @@ class Triage:
             reasons=self._reasons.write(batch, outcome),
         )
 
+    @property
+    def scores_known(self) -> int:
+        """Scores that the threshold has been shown; from ``warmup_events`` on it follows them."""
+        return self._threshold.known
+
     def snapshot(self) -> TriageSnapshot:
         """Everything that past events decided, to undo a batch that was not committed; costs nothing."""
         return TriageSnapshot(

@@ -18,7 +18,17 @@ from review.threshold import RecentScores
 from review.triage_snapshot import TriageSnapshot
 from schemas.triage_state import TriageState
 
-__all__ = ["CarriedState", "Claims", "StoredState", "by_model", "claims", "inherited", "records_of", "scored_by"]
+__all__ = [
+    "CarriedState",
+    "Claims",
+    "StoredState",
+    "by_model",
+    "claims",
+    "inherited",
+    "parts_of",
+    "records_of",
+    "scored_by",
+]
 
 STRETCH_SCORES: Final = 128
 """Scores in one stretch: a head holds fewer, so that what every commit writes stays near a kilobyte."""
@@ -62,12 +72,14 @@ class Claims:
 
     ``epochs`` are those of its next heads, by partition. ``left`` are records of the partitions that its last head
     names and that it owns no more: they go with the first head that takes the place of the last. ``is_new``: some
-    partition is not yet the worker's own by its last head, or that names others.
+    partition is not yet the worker's own by its last head, or that names others. ``taken`` are its partitions of which
+    somebody had left a record.
     """
 
     epochs: Mapping[int, int]
     left: tuple[TriageState, ...]
     is_new: bool
+    taken: tuple[int, ...] = ()
 
 
 @dataclasses.dataclass(slots=True)
@@ -87,6 +99,13 @@ class StoredState:
         before = self.parts.get(record.part)
         self.bytes_held += _size(record) - (0 if before is None else _size(before))
         self.parts[record.part] = record
+
+    def drop(self, part: int) -> int:
+        """The record of this part has ended; returns the bytes that it held."""
+        before = self.parts.pop(part, None)
+        freed = 0 if before is None else _size(before)
+        self.bytes_held -= freed
+        return freed
 
     def epochs(self) -> dict[int, int]:
         """The epoch of each partition that the head names; 0 where it gives none."""
@@ -128,7 +147,7 @@ def records_of(
     known = snapshot.recent.known
     oldest = known - len(scores)
     boundary = max(oldest, known - known % STRETCH_SCORES)
-    parts = snapshot.recent.scores_max // STRETCH_SCORES + 2
+    parts = _stretches_max(snapshot.recent)
     found = []
     for start in range(max(written, oldest) // STRETCH_SCORES * STRETCH_SCORES, boundary, STRETCH_SCORES):
         first = max(start, oldest)
@@ -160,6 +179,15 @@ def records_of(
         ),
     )
     return [*found, head]
+
+
+def _stretches_max(recent: RecentScores) -> int:
+    return recent.scores_max // STRETCH_SCORES + 2
+
+
+def parts_of(snapshot: TriageSnapshot) -> range:
+    """The parts that ``records_of`` has given of a state so far, or some more."""
+    return range(1 if snapshot.recent.known < STRETCH_SCORES else 1 + _stretches_max(snapshot.recent))
 
 
 def inherited(
@@ -195,12 +223,16 @@ def claims(states: Sequence[StoredState], slot: str, partitions: Collection[int]
         for partition, (epoch, state) in owners.items()
         if partition in partitions
     }
+    taken = tuple(
+        state.head.partitions[0] for state in states
+        if state.head and state.head.is_left and state.head.partitions and state.head.partitions[0] in partitions
+    )  # fmt: skip
     if own is None or own.head is None:
-        return Claims(epochs, (), is_new=True)
+        return Claims(epochs, (), is_new=True, taken=taken)
     given = [p for p in sorted(own.epochs()) if p not in partitions and owners[p][1] is own]
     left = tuple(_left(own, partition, owners[partition][0], settings) for partition in given)
     is_new = set(own.head.partitions) != set(partitions) or any(owners[p][1] is not own for p in epochs)
-    return Claims(epochs, left, is_new)
+    return Claims(epochs, left, is_new, taken)
 
 
 def _owners(states: Sequence[StoredState]) -> dict[int, tuple[int, StoredState]]:
@@ -321,8 +353,8 @@ def _floats(data: bytes) -> Scores:
 
 
 def by_model(states: Mapping[tuple[str, str], StoredState]) -> dict[str, list[StoredState]]:
-    """States by model, in the order of ``states``, whose keys are (slot, model)."""
+    """States by model, in the order of ``states``, whose keys are (slot, model); the model of the last one last."""
     found: dict[str, list[StoredState]] = {}
     for (_, model), state in states.items():
-        found.setdefault(model, []).append(state)
+        found[model] = [*found.pop(model, ()), state]
     return found

@@ -8,9 +8,11 @@ import numpy as np
 from plain_record import CollectingOutbox
 
 from agents.judge import Judge, JudgeSettings
+from agents.model_places import ModelPlaces
 from agents.triage_log import StoredStates, state_key
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
+from review.triage_carry import CarriedState
 from schemas.codec import encode
 from schemas.prediction import Prediction
 from schemas.prediction_columns import PredictionColumns
@@ -21,6 +23,7 @@ from streams.predictions.prediction_reader import Part
 
 TRIAGE = TriageSettings(budget=0.1, audit_rate=0.02, recent_scores_max=500, warmup_events=250, threshold_events=100)
 EVENTS = 4_000
+BEGIN_MS = 1_772_000_000_000
 
 
 def predictions(begin: int, end: int, model: str = "m") -> list[Prediction]:
@@ -30,7 +33,7 @@ def predictions(begin: int, end: int, model: str = "m") -> list[Prediction]:
         Prediction(
             event_id=f"{model}-{number}",
             model=model,
-            time=number + 1,
+            time=BEGIN_MS + number,
             features={"x": number},
             prediction="yes" if number % 3 else "no",
             confidence=float(max(0.5, 1.0 - draws[number] * (0.1 + number / EVENTS / 2.5))),
@@ -44,20 +47,30 @@ class Log:
 
     def __init__(self) -> None:
         self.newest: dict[str, bytes] = {}
+        self.ended: dict[str, bytes] = {}
         self.sizes: list[int] = []
 
     def commit(self, outbox: CollectingOutbox) -> None:
         size = 0
         for record in outbox.of(TRIAGE_STATE):
             assert isinstance(record, TriageState)
-            key, data = state_key(record), encode(record)
-            self.newest.pop(key, None)
-            self.newest[key] = data
-            size += len(data)
+            size += len(encode(record))
+        for name, key, record in outbox.sent:
+            if name == TRIAGE_STATE.name:
+                before = self.newest.pop(str(key), None)
+                if record is None and before is not None:
+                    self.ended[str(key)] = before
+            if name == TRIAGE_STATE.name and isinstance(record, TriageState):
+                assert key == state_key(record)
+                self.newest[key] = encode(record)
         self.sizes.append(size)
 
     def states(self) -> StoredStates:
+        """Nothing is compacted yet: what has ended is there too, and its tombstone."""
         states = StoredStates()
+        for key, data in self.ended.items():
+            states.hear(data)
+            states.hear(None, key.encode())
         for data in self.newest.values():
             states.hear(data)
         return states
@@ -66,7 +79,9 @@ class Log:
 class Worker:
     """INTAKE's Judge with its log; what it owns are partitions of four."""
 
-    def __init__(self, log: Log, slot: str = "0", triage: TriageSettings = TRIAGE) -> None:
+    def __init__(
+        self, log: Log, slot: str = "0", triage: TriageSettings = TRIAGE, places: ModelPlaces | None = None
+    ) -> None:
         self.log, self.slot, self.triage = log, slot, triage
         self.judge = Judge(
             JudgeSettings(
@@ -74,6 +89,7 @@ class Worker:
             ),
             reference_of=lambda model: None,
             serving_of=lambda model: None,
+            places=places,
         )
 
     def assign(self, partitions: Sequence[int]) -> Worker:
@@ -85,6 +101,12 @@ class Worker:
             states.claims(self.slot, partitions, settings_of),
         )
         return self
+
+    def carried(self, model: str) -> CarriedState:
+        """What a model goes on from; not used yet."""
+        state = self.judge._known[model]
+        assert isinstance(state, CarriedState)
+        return state
 
     def handle(self, events: Sequence[Prediction], *, commit: bool = True) -> list[Verdict]:
         outbox = CollectingOutbox()

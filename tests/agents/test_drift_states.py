@@ -11,14 +11,16 @@ from plain_record import PREFIX, CollectingOutbox, PlainRecord
 from agents.drift import Drift
 from agents.drift_states import RETRY_SECONDS, TELL_SECONDS, DriftStates
 from agents.metrics import exposition
+from agents.model_places import ModelPlaces
 from drift.blocks import build_blocks
 from drift.settings import DriftSettings
 from review.settings import QueueSettings
+from schemas.alert import Alert
 from schemas.block import Block
 from schemas.codec import encode
 from schemas.prediction import Prediction
 from schemas.prediction_columns import PredictionColumns
-from schemas.topics import BLOCKS, REJECTS
+from schemas.topics import ALERTS, BLOCKS, REJECTS
 from warehouse.errors import WarehouseError
 
 SMALL = DriftSettings(features_watched_max=2, reference_events=200, lateness_events=500, open_blocks_max=30)
@@ -51,13 +53,13 @@ class Shelf:
 class House:
     """DRIFT with a clock that the test moves."""
 
-    def __init__(self, models_max: int = 10, **options: Any) -> None:
+    def __init__(self, **options: Any) -> None:
         self.seconds, self.shelf, self.outbox = 1_700_000_000.0, Shelf(), CollectingOutbox()
         reports: Any = NoReports()
         shelf: Any = self.shelf
         self.drift = Drift(
             lambda _: SMALL, QueueSettings(), PREFIX, load=lambda: ({}, ()), reports=reports,
-            states=DriftStates(shelf), models_max=models_max, partitions_of=lambda: 2, clock=lambda: self.seconds,
+            states=DriftStates(shelf), partitions_of=lambda: 2, clock=lambda: self.seconds,
             **options,
         )  # fmt: skip
         self.drift.assigned([])
@@ -70,11 +72,11 @@ class House:
         self.drift.handle([], self.outbox)
 
 
-def block(number: int, *, partition: int = 0, model: str = "states", features: int = 4) -> Block:
+def block(number: int, *, partition: int = 0, model: str = "states", features: int = 4, scale: float = 1.0) -> Block:
     events = [
         Prediction(
             event_id=f"{partition}-{number}-{place}", model=model, time=1_700_000_000_000 + 1000 * number + place,
-            features={f"f{feature}": 1.0 * place for feature in range(features)}, prediction="a", confidence=0.9,
+            features={f"f{feature}": scale * place for feature in range(features)}, prediction="a", confidence=0.9,
         )
         for place in range(100)
     ]  # fmt: skip
@@ -142,21 +144,39 @@ def test_a_warehouse_that_is_away_holds_up_nothing() -> None:
     assert [row["model"] for row in house.shelf.rows] == ["states"]
 
 
-def test_a_model_too_many_is_rejected() -> None:
-    """Beyond ``worker.models_max`` a block becomes a Reject that names the setting; the others go on."""
-    house = House(models_max=2)
-    house.read(block(0, model="a"), block(0, model="b"), block(0, model="c"), block(1, model="a"))
-    assert set(house.drift._monitors) == {"a", "b"}
-    (reject,) = house.outbox.of(REJECTS)
-    assert "worker.models_max" in reject.reason  # type: ignore[attr-defined]
+def test_a_new_model_is_watched_when_strangers_have_filled_all_places() -> None:
+    """INTAKE's rule is DRIFT's: configured models take no place, who was used longest ago goes, nothing is rejected."""
+    house = House(places=ModelPlaces(2, {"ours"}))
+    house.read(*(block(0, model=model) for model in ("a", "ours", "b", "c", "b", "d")))
+    assert list(house.drift._monitors) == ["ours", "b", "d"]
+    assert house.outbox.of(REJECTS) == []
 
 
-def test_configured_models_have_a_place_when_strangers_fill_all_others() -> None:
-    """INTAKE's rule is DRIFT's: what the settings name is always watched, and takes nobody's place."""
-    house = House(models_max=2, configured={"ours"})
-    house.read(*(block(0, model=model) for model in ("a", "ours", "b", "c")))
-    assert set(house.drift._monitors) == {"a", "b", "ours"}
-    assert len(house.outbox.of(REJECTS)) == 1
+def test_who_loses_its_place_leaves_no_open_alert_and_comes_back_with_its_reference() -> None:
+    """Its alerts are over and say why; its metrics end; when it comes again, its reference and its count go on."""
+    house = House(places=ModelPlaces(1))
+    for number in range(40):
+        house.read(block(number, model="m"))
+    for number in range(40, 100):
+        house.read(block(number, model="m", scale=9.0))
+    house.later()
+    reference = house.drift.monitor("m").reference
+    events = house.drift.monitor("m").events_seen
+    assert reference is not None
+    assert {alert.state for alert in newest_alerts(house)} == {"firing"}
+    house.read(block(0, model="stranger"))
+    for alert in newest_alerts(house):
+        assert alert.state == "resolved"
+        assert "worker.models_max" in alert.note
+    assert 'watchloop_late_blocks{model="m"}' not in exposition().decode()
+    house.read(block(100, model="m", scale=9.0))
+    again = house.drift.monitor("m")
+    assert (again.reference, again.events_seen >= events, again.open_alerts) == (reference, True, ())
+
+
+def newest_alerts(house: House) -> list[Alert]:
+    found = {alert.alert_id: alert for alert in house.outbox.of(ALERTS) if isinstance(alert, Alert)}
+    return list(found.values())
 
 
 def test_an_empty_block_is_nothing() -> None:

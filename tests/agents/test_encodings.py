@@ -19,7 +19,6 @@ from schemas.reject import Reject
 from schemas.topics import REJECTS, VERDICTS
 from schemas.verdict import Verdict
 from streams.batches import Place
-from streams.predictions.inbox import read_predictions
 from streams.predictions.prediction_reader import PredictionReader
 from warehouse.client import Warehouse
 
@@ -82,7 +81,7 @@ WRONG = {(1, 1), (2, 1), (3, 0), (5, 0), (8, 0), (10, 0)}
 """Offset and index of what is rejected."""
 
 
-def intake(*, models_max: int = 10) -> Intake:
+def intake() -> Intake:
     judge = Judge(
         JudgeSettings(
             triage=lambda model: TriageSettings(),
@@ -94,9 +93,7 @@ def intake(*, models_max: int = 10) -> Intake:
         serving_of=lambda model: None,
     )
     reader = PredictionReader(PREFIX, future_ms_max=DAY_SECONDS * 1000, schemas=OddIsJson())
-    return Intake(
-        reader, judge, prefix=PREFIX, models_max=models_max, elements_max=100_000, clock=lambda: NOW_MS / 1000
-    )
+    return Intake(reader, judge, elements_max=100_000, clock=lambda: NOW_MS / 1000)
 
 
 def rejects_of(outbox: CollectingOutbox) -> list[Reject]:
@@ -114,23 +111,6 @@ def test_intake_judges_every_encoding() -> None:
         assert {verdict.event_id: verdict.uncertainty for verdict in verdicts} == dict.fromkeys(GOOD, 0.25)
         assert {(one.source_offset, one.source_index) for one in rejects_of(outbox)} == WRONG
         assert len(rejects_of(outbox)) == len(WRONG)
-
-
-def test_a_row_too_many_models_is_sent_back_whole() -> None:
-    """Of a model beyond the bound, a row comes back as a stream of its own, and reads as it did."""
-    outbox = CollectingOutbox()
-    intake(models_max=1).handle(mixed(), outbox)
-    found = [one for one in rejects_of(outbox) if one.field == "$.model"]
-    assert sorted((one.source_offset, one.source_index) for one in found) == [
-        (6, 1),
-        (11, 0),
-        (11, 1),
-        (11, 2),
-        (11, 3),
-    ]
-    again = [PlainRecord(one.original, header_list=ARROW_HEADERS) for one in found]
-    arrivals = read_predictions(again, PREFIX, now_ms=0, future_ms_max=DAY_SECONDS * 1000)
-    assert sorted(event.event_id for event in arrivals.events) == ["e-11", "e-12", "e-13", "e-14", "e-8"]
 
 
 @pytest.mark.servers

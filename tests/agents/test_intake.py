@@ -13,16 +13,16 @@ from plain_record import PREFIX, CollectingOutbox, PlainRecord
 from agents.intake import Intake
 from agents.judge import Judge, JudgeSettings
 from agents.metrics import INTAKE_DUPLICATES
-from agents.triage_log import StoredStates
+from agents.model_places import ModelPlaces
 from drift.settings import DriftSettings
 from review.decided import DecidedBefore
 from review.settings import QueueSettings, TriageSettings
 from schemas.block import Block
-from schemas.codec import decode_one_or_many, encode
+from schemas.codec import decode_one_or_many
 from schemas.correction import Correction
 from schemas.reject import Reject
 from schemas.task import Task
-from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS, TRIAGE_STATE, VERDICTS, VERDICTS_ACCEPTED
+from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS, VERDICTS_ACCEPTED
 from schemas.verdict import Verdict
 from streams.duplicates import SeenEvents
 from streams.predictions.prediction_reader import PredictionReader
@@ -74,13 +74,11 @@ def intake(
         reference_of=lambda model: None,
         serving_of=lambda model: None,
         decided_of=lambda model: decided,
+        places=ModelPlaces(models_max, configured),
     )
     return Intake(
         PredictionReader(PREFIX, future_ms_max=60_000, models_max=models_max),
         judge,
-        prefix=PREFIX,
-        models_max=models_max,
-        configured=configured,
         elements_max=100_000,
         seen=SeenEvents(60, 100_000),
         clock=lambda: NOW_MS / 1000,
@@ -187,45 +185,6 @@ def test_rejects_do_not_stop_the_rest() -> None:
     rejects = [value for value in outbox.of(REJECTS) if isinstance(value, Reject)]
     assert len(verdicts_of(outbox)) == 2
     assert sorted(reject.original for reject in rejects) == sorted(bad)
-
-
-def test_one_model_too_many_is_rejected() -> None:
-    """Beyond ``models_max`` a new model's predictions are rejected with that reason and their own bytes."""
-    third = prediction(2, "c")
-    outbox = run([prediction(0, "a"), [prediction(1, "b"), third]], models_max=2)
-    (reject,) = outbox.of(REJECTS)
-    assert isinstance(reject, Reject)
-    assert (reject.field, json.loads(reject.original), reject.source_index) == ("$.model", third, 1)
-    assert "worker.models_max" in reject.reason
-    assert {verdict.model for verdict in verdicts_of(outbox)} == {"a", "b"}
-
-
-def test_configured_models_have_a_place_when_strangers_fill_all_others() -> None:
-    """Whoever may send predictions can fill the places; what the settings name is judged all the same."""
-    strangers = [[prediction(number, f"stranger-{number}") for number in range(30)]]
-    outbox = run([*strangers, prediction(30, "ours"), prediction(31, "new")], models_max=20, configured={"ours"})
-    judged = {verdict.model for verdict in verdicts_of(outbox)}
-    assert "ours" in judged
-    assert len(judged) == 21
-    assert all("[models.NAME]" in reject.reason for reject in outbox.of(REJECTS))
-    first = run([prediction(0, "ours"), prediction(1, "a"), prediction(2, "b")], models_max=2, configured={"ours"})
-    assert first.of(REJECTS) == [], "a configured model takes nobody's place"
-
-
-def test_models_known_before_a_restart_keep_their_places() -> None:
-    """Strangers who come first after a restart take nobody's place."""
-    before = intake(models_max=2)
-    before._judge.carry("slot", [0], {}, {})
-    outbox = CollectingOutbox()
-    before.handle(records([prediction(0, "a"), prediction(1, "b")]), outbox)
-    states = StoredStates()
-    for state in outbox.of(TRIAGE_STATE):
-        states.hear(encode(state))
-    after, later = intake(models_max=2), CollectingOutbox()
-    after._judge.carry("slot", [0], states.inherited([0], lambda _: TRIAGE), {})
-    after.handle(records([prediction(2, "stranger"), prediction(3, "b"), prediction(4, "a")]), later)
-    assert {verdict.model for verdict in verdicts_of(later)} == {"a", "b"}
-    assert len(later.of(REJECTS)) == 1
 
 
 def test_what_is_sent_can_be_read() -> None:

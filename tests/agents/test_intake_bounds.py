@@ -28,7 +28,6 @@ from streams.outbox import producer_config
 from streams.predictions.prediction_reader import PredictionReader
 from streams.reader import LogReader
 from streams.records import Record
-from streams.rejects import REJECTS_APART_MAX
 from streams.settings import KafkaSettings
 from streams.transactions import TransactionalBatches
 
@@ -53,7 +52,7 @@ def record(value: Any, partition: int, offset: int) -> PlainRecord:
     return PlainRecord(data, place=partition, number=offset, time_ms=NOW_MS + 10**6)
 
 
-def intake(models_max: int = 10) -> Intake:
+def intake() -> Intake:
     judge = Judge(
         JudgeSettings(
             triage=lambda _: TriageSettings(), labels=lambda _: (), drift=DriftSettings(), queue=QueueSettings()
@@ -61,8 +60,8 @@ def intake(models_max: int = 10) -> Intake:
         reference_of=lambda _: None,
         serving_of=lambda _: None,
     )
-    reader = PredictionReader(PREFIX, future_ms_max=60_000, models_max=models_max)
-    return Intake(reader, judge, prefix=PREFIX, models_max=models_max, elements_max=ELEMENTS_MAX)
+    reader = PredictionReader(PREFIX, future_ms_max=60_000)
+    return Intake(reader, judge, elements_max=ELEMENTS_MAX)
 
 
 def handled(one: Intake, records: Sequence[Record]) -> tuple[Sequence[Record], list[str], list[Reject]]:
@@ -150,18 +149,6 @@ def test_a_million_elements_beside_ordinary_events() -> None:
     assert peak < 64 * MIB
 
 
-def test_models_too_many_are_summed_up() -> None:
-    """An array with a model for every element gets a hundred Rejects and one, each with the bytes of its elements."""
-    rows = [prediction(n, f"m{n}") for n in range(2_000)]
-    _, verdicts, rejects = handled(intake(models_max=5), [record(rows, 0, 0)])
-    assert len(verdicts) == 5
-    assert len(rejects) == REJECTS_APART_MAX + 1
-    assert sum(reject.elements for reject in rejects) == 1_995
-    assert json.loads(rejects[3].original) == rows[8]
-    assert json.loads(rejects[-1].original) == rows[5 + REJECTS_APART_MAX :]
-    assert all("worker.models_max" in reject.reason for reject in rejects)
-
-
 @pytest.mark.servers
 def test_through_kafka_a_million_elements_hold_nobody_up(kafka_topics: KafkaSettings) -> None:
     """Compressed on the wire as any producer does it: the events around it get their verdicts, once, it one Reject."""
@@ -176,7 +163,7 @@ def test_through_kafka_a_million_elements_hold_nobody_up(kafka_topics: KafkaSett
         producer.produce(topic, json.dumps(event).encode(), b"k", partition=number % 2)
     assert producer.flush(60) == 0
     one = intake()
-    one = Intake(one._reader, one._judge, prefix=kafka_topics.prefix, models_max=10, elements_max=100_000)
+    one = Intake(one._reader, one._judge, elements_max=100_000)
     batches = TransactionalBatches(
         kafka_topics,
         group="intake",

@@ -83,7 +83,7 @@ def test_workers_that_share_a_model_keep_to_its_budget_and_warm_up_once() -> Non
         ]
     ):
         workers = [Worker(log, slot).assign(partitions) for slot, partitions in owners]
-        purses.append(sum(worker.judge._carried["m"].snapshot.purse for worker in workers) if number else 0)
+        purses.append(sum(worker.carried("m").snapshot.purse for worker in workers) if number else 0)
         before = purse_of(log) if number else 0
         assert 0 <= before - purses[-1] < len(workers), "reviews are neither made nor lost where partitions move"
         for begin, stop in batches(number * 1_000, number * 1_000 + 1_000, number):
@@ -97,7 +97,7 @@ def test_workers_that_share_a_model_keep_to_its_budget_and_warm_up_once() -> Non
                 seen += sum(bool(v.task_id) for v in verdicts)
                 if number:
                     # The warm-up threshold is 0.4; the one carried over follows the scores, which are lower at first.
-                    assert worker.judge._triage["m"]._threshold.known >= TRIAGE.warmup_events
+                    assert worker.judge.scores_known("m") >= TRIAGE.warmup_events
     assert count == EVENTS
     assert 0.08 < seen / count <= 0.1 + 0.001
 
@@ -168,6 +168,19 @@ def test_a_state_that_cannot_be_does_no_harm(changes: dict[str, object]) -> None
     assert len(verdicts) == EVENTS
     most = 0.1 * EVENTS + TRIAGE.carry_reviews_max
     assert sum(bool(v.task_id) for v in verdicts) <= most
+
+
+@pytest.mark.parametrize("key", [None, b"", b"/", b"//", b"a/b/c", b"0/99999999999/m", b"\xff/0/m", b"x/0/m", b"0/7/m"])
+def test_a_tombstone_ends_what_its_key_said_and_nothing_else(key: bytes | None) -> None:
+    """Also where nothing is compacted; one under any other key changes nothing."""
+    log, settings_of = Log(), lambda model: TRIAGE
+    Worker(log).assign([0]).handle(predictions(0, 10))
+    states = log.states()
+    states.hear(None, key)
+    assert set(states.inherited([0], settings_of)) == {"m"}
+    states.hear(None, b"0/0/m")
+    assert states.inherited([0], settings_of) == {}
+    assert states._bytes == 0
 
 
 def test_too_many_states_forget_the_oldest() -> None:

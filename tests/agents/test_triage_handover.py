@@ -25,8 +25,8 @@ def tell(worker: Worker, purse: int) -> None:
     """A commit of model m with exactly this purse: what the model's triage earned, or overdrew, in between."""
     outbox = CollectingOutbox()
     worker.judge.begin()
-    triage = worker.judge._triage_of("m")
-    worker.judge._before[-1]["m"] = None
+    triage = worker.judge._watched("m").triage
+    worker.judge._batches[-1].before["m"] = None
     triage.rewind(triage.snapshot()._replace(purse=purse))
     worker.judge.save(outbox)
     worker.judge.committed()
@@ -58,7 +58,7 @@ def orders(slots: Sequence[str]) -> Iterator[tuple[tuple[str, str], ...]]:
 
 
 def purse_in(worker: Worker) -> int:
-    return worker.judge._carried["m"].snapshot.purse
+    return worker.carried("m").snapshot.purse
 
 
 def rebalance(
@@ -75,7 +75,7 @@ def rebalance(
             continue
         if step == "read":
             worker.assign(owners[slot])
-            carried = worker.judge._carried["m"]
+            carried = worker.carried("m")
             began += carried.snapshot.purse
             assert carried.snapshot.recent.known >= TRIAGE.warmup_events, "nobody warms up anew"
         elif earned and slot in earned:

@@ -93,3 +93,44 @@ def test_new_signals_are_watched_within_the_limit(stream: Any, blocks_of: Any) -
             )  # fmt: skip
             monitor.observe(moved)
     assert len(monitor._absent) == SMALL.features_watched_max
+
+
+JUNK = [f"a{number:03}" for number in range(40)]
+"""Names that come before all others."""
+
+
+def some_junk(stream: Any, count: int, share: int, seed: int = 0) -> list[Prediction]:
+    """Events with ten features, and one in ``share`` from a stranger who sends other names under the same model's."""
+    events = wide(stream, count, NAMES[:10], seed)
+    return [
+        msgspec.structs.replace(event, features=dict.fromkeys(JUNK, 1.0)) if number % share == 0 else event
+        for number, event in enumerate(events)
+    ]
+
+
+def test_names_that_few_events_bring_keep_nobody_out(stream: Any, blocks_of: Any) -> None:
+    """Of more features than may be watched those are that most events have: in blocks, and in the reference."""
+    blocks = blocks_of(some_junk(stream, 300, 5), settings=SMALL)
+    assert all(watched(block) == set(NAMES[:10]) for block in blocks)
+    alone = blocks_of(wide(stream, 20, JUNK, 1), partitions=1, settings=SMALL)
+    steps = [merge_all([block]) for block in [*alone, *blocks]]
+    made = build_reference(steps, version="r1", created_at=0, reason="", settings=SMALL)
+    assert {signal for signal in made.numeric if signal.startswith("feature.")} == {f"feature.{n}" for n in NAMES[:10]}
+
+
+def test_a_new_feature_is_watched_after_junk_has_filled_the_places(stream: Any, blocks_of: Any) -> None:
+    """What a stranger sent once takes no place of a feature that comes in most events, whenever that comes."""
+    monitor = ModelMonitor("m", SMALL)
+    for block in blocks_of(wide(stream, 400, ["x"]), settings=SMALL):
+        monitor.observe(block)
+    for number, names in enumerate((JUNK, ["x", "real"])):
+        for block in blocks_of(wide(stream, 300, names), reference=monitor.reference, settings=SMALL):
+            later = (number + 1) * 10**7
+            monitor.observe(
+                msgspec.structs.replace(
+                    block, block_id=f"{number}-{block.block_id}", time_min=block.time_min + later,
+                    time_max=block.time_max + later,
+                )
+            )  # fmt: skip
+    assert "feature.real" in monitor._absent
+    assert len(monitor._absent) == SMALL.features_watched_max

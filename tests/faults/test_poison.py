@@ -53,7 +53,7 @@ def intake() -> Intake:
         serving_of=lambda model: None,
     )
     reader = PredictionReader(PREFIX, future_ms_max=DAY_SECONDS * 1000)
-    return Intake(reader, judge, prefix=PREFIX, models_max=MESSAGES, elements_max=100_000, clock=lambda: NOW_MS / 1000)
+    return Intake(reader, judge, elements_max=100_000, clock=lambda: NOW_MS / 1000)
 
 
 def rows(records: list[PlainRecord]) -> list[Row]:

@@ -10,7 +10,7 @@ from learning.serving import ServingModel
 from learning.snapshot import Lineage
 from schemas.alert import Alert
 from schemas.codec import decode_one_or_many
-from schemas.manifest import CANDIDATE, manifest_key
+from schemas.manifest import CANDIDATE, STACK, manifest_key
 from schemas.topics import Topic
 from streams.outbox import Value
 
@@ -81,6 +81,10 @@ class InCharge:
         key = manifest_key(model, CANDIDATE)
         self._models.pop(key, None)
         self._corrections.pop(key, None)
+
+    def end_serving(self, model: str, reason: str, outbox: object) -> None:  # noqa: ARG002
+        """Production is in charge again."""
+        self._models.pop(manifest_key(model, STACK), None)
 
     def candidate_corrections(self, model: str) -> int:
         """How many corrections the candidate has learned; 0 where there is none."""
