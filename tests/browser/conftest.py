@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 CONSOLE_TESTS = Path(__file__).parents[1] / "console"
-sys.path.insert(0, str(CONSOLE_TESTS))
+sys.path[:0] = [str(CONSOLE_TESTS), str(Path(__file__).parent)]
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -89,12 +89,31 @@ def chromium():
 
 @pytest.fixture
 def page(chromium):
-    """A page that fails the test on any error of its scripts and on anything its content security policy stops."""
+    """A page that fails the test on any error of its scripts, and on whatever the browser complains of."""
     opened = chromium.new_page()
     opened.set_default_timeout(15_000)
-    errors = []
-    opened.on("pageerror", lambda error: errors.append(str(error)))
-    opened.on("console", lambda said: errors.append(said.text) if "Content Security Policy" in said.text else None)
+    opened.complaints = complaints_of(opened)
     yield opened
     opened.close()
-    assert errors == []
+    assert opened.complaints == []
+
+
+def complaints_of(opened):
+    """What goes wrong on a page from now on: errors of scripts, lines of the console, requests that fail.
+
+    A page that is left while it loads ends its requests; that is no failure.
+    """
+    found = []
+    opened.on("pageerror", lambda error: found.append(f"{opened.url}: {error}"))
+    opened.on(
+        "console",
+        lambda said: found.append(f"{opened.url}: {said.text}") if said.type in {"error", "warning"} else None,
+    )
+    opened.on(
+        "requestfailed",
+        lambda asked: found.append(f"{asked.url}: {asked.failure}") if asked.failure != "net::ERR_ABORTED" else None,
+    )
+    opened.on(
+        "response", lambda answer: found.append(f"{answer.url}: {answer.status}") if answer.status >= 400 else None
+    )
+    return found
