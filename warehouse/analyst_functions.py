@@ -280,6 +280,13 @@ TEXT_ARGUMENTS: Final = {
         ("type", -1),
     ),
     **dict.fromkeys(("arrayreduce", "arrayreduceinranges", "initializeaggregation"), ("aggregate", 0)),
+    **dict.fromkeys(
+        (
+            "parsedatetimeinjodasyntax", "parsedatetimeinjodasyntaxornull", "parsedatetimeinjodasyntaxorzero",
+            "parsedatetime64injodasyntax", "parsedatetime64injodasyntaxornull", "parsedatetime64injodasyntaxorzero",
+        ),
+        ("pattern", 1),
+    ),
     "getsubcolumn": ("name", 1),
     **dict.fromkeys(("hasanytokens", "hasalltokens", "hasphrase"), ("tokenizer", 2)),
     **dict.fromkeys(("tokens", "tokensforlikepattern"), ("tokenizer", 1)),

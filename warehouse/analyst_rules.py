@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from warehouse.analyst_grants import FORMATS_DENIED
 from warehouse.http_protocol import Query, RefusedRequest
 from warehouse.readonly_guard import Checked, Reader, check_analyst, check_names, check_settings
-from warehouse.statement_tree import FunctionRow, Grants, denied, functions_allowed, names_refused
+from warehouse.statement_tree import FunctionRow, Grants, denied, functions_allowed, names_refused, zones_taken
 
 __all__ = ["AnalystRules"]
 
@@ -19,6 +20,7 @@ Ask = Callable[[str, Mapping[str, str]], bytes]
 FUNCTIONS: Final = "SELECT name, is_aggregate, alias_to FROM system.functions WHERE origin = 'System'"
 COMBINATORS: Final = "SELECT name FROM system.aggregate_function_combinators WHERE NOT is_internal"
 FORMATS: Final = "SELECT name FROM system.formats WHERE is_output"
+TIME_ZONES: Final = "SELECT time_zone FROM system.time_zones"
 DATABASES: Final = "SELECT name FROM system.databases"
 INSTALLED: Final = "SELECT count() FROM system.tables WHERE database = {name:String} AND name = 'schema_versions'"
 FORMAT_QUERY: Final = "SELECT formatQuerySingleLine({q:String})"
@@ -38,13 +40,18 @@ ESCAPES: Final = str.maketrans(
 class AnalystRules:
     """What ``analyst`` may ask of one engine; ``database`` is the server's own, ``tree_bytes_max`` bounds a tree.
 
-    A request may be for another database only where the program has installed its tables there.
+    A request may be for another database only where the program has installed its tables there. ``time_zones_max``
+    different zones may be named as long as the engine runs.
     """
 
-    def __init__(self, ask: Ask, *, database: str, tokens_max: int, tree_bytes_max: int) -> None:
+    def __init__(self, ask: Ask, *, database: str, tokens_max: int, tree_bytes_max: int, time_zones_max: int) -> None:
         rows = [FunctionRow(row[0], row[1] == "1", row[2]) for row in _rows(ask(FUNCTIONS, {}))]
         self._functions, self._aggregates = functions_allowed({row.name: row for row in rows})
         self._names_refused = names_refused(rows, self._functions)
+        self._zones_taken = zones_taken(rows)
+        self._time_zones = frozenset(row[0] for row in _rows(ask(TIME_ZONES, {})))
+        self._zones_loaded: set[str] = set()
+        self._time_zones_max = time_zones_max
         names = sorted((row[0].lower() for row in _rows(ask(COMBINATORS, {}))), key=len)
         self._combinators = tuple(names)
         self._formats = {row[0].lower() for row in _rows(ask(FORMATS, {}))} - FORMATS_DENIED
@@ -68,7 +75,8 @@ class AnalystRules:
         wanted = checked.format or query.fallback_format
         if wanted.lower() not in self._formats:
             raise denied(f"the format {wanted}")
-        return Checked(checked.sql, wanted)
+        self._load(checked.time_zones)
+        return replace(checked, format=wanted)
 
     def forget(self) -> None:
         """Databases and tables may have changed: call it before and after each statement that changes them."""
@@ -76,6 +84,18 @@ class AnalystRules:
             self._generation += 1
             self._checked.clear()
             self._databases = None
+
+    def _load(self, zones: frozenset[str]) -> None:
+        """Count zones that the engine is about to load; raises RefusedRequest where there are too many."""
+        with self._lock:
+            if len(self._zones_loaded | zones) > self._time_zones_max:
+                new = ", ".join(sorted(zones - self._zones_loaded))
+                reason = (
+                    f"analyst: {new}: no more time zones may be loaded than analyst_time_zones_max "
+                    f"({self._time_zones_max}); use one of those that were used before, or UTC."
+                )
+                raise RefusedRequest(241, "MEMORY_LIMIT_EXCEEDED", reason)
+            self._zones_loaded |= zones
 
     def _remembered(self, query: Query, ask: Ask) -> Checked:
         values = tuple(sorted(query.parameters.items())) if ":" in query.sql and "Identifier" in query.sql else ()
@@ -105,7 +125,16 @@ class AnalystRules:
             databases = frozenset(row[0] for row in _rows(ask(DATABASES, {})))
             with self._lock:
                 self._databases = databases if generation == self._generation else None
-        return Grants(database, databases, self._functions, self._aggregates, self._combinators, self._names_refused)
+        return Grants(
+            database,
+            databases,
+            self._functions,
+            self._aggregates,
+            self._combinators,
+            self._names_refused,
+            self._zones_taken,
+            self._time_zones,
+        )
 
     def _reader(self, ask: Ask) -> Reader:
         def formatted(sql: str) -> str:

@@ -47,7 +47,7 @@ ABI_NETWORK, ABI_SCOPES = 4, 6
 ENGINE: Final = "chdb"
 LIBRARIES: Final = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store", "/gnu/store")
 FACTS: Final = (
-    "/etc/ld.so.cache", "/etc/localtime", "/etc/timezone", "/usr/share/zoneinfo", "/usr/share/locale",
+    "/etc/ld.so.cache", "/etc/localtime", "/etc/timezone", "/usr/share/locale",
     "/etc/ssl/openssl.cnf",
     "/dev/null", "/dev/zero", "/dev/random", "/dev/urandom",
     "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/loadavg", "/proc/uptime", "/proc/sys/vm/overcommit_memory",

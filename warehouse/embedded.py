@@ -75,6 +75,7 @@ class ChdbEngine:
             database=database,
             tokens_max=settings.query_tokens_max,
             tree_bytes_max=settings.analyst_tree_bytes_max,
+            time_zones_max=settings.analyst_time_zones_max,
         )
         self._disk_lock = threading.Lock()
         self._disk_checked_at = float("-inf")

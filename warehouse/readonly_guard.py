@@ -41,10 +41,11 @@ _FORMAT: Final = re.compile(r" FORMAT (?P<format>[A-Za-z0-9_]+)$")
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A statement that may run: exactly the text that was checked, and the format that it names, if any."""
+    """A statement that may run: exactly the text that was checked, and the format and time zones that it names."""
 
     sql: str
     format: str = ""
+    time_zones: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +91,10 @@ def check_analyst(sql: str, parameters: Mapping[str, str], grants: Grants, reade
         tree = msgspec.json.decode(encoded.decode("utf-8", "replace"))
     except (msgspec.DecodeError, RecursionError):
         raise _unreadable() from None
-    wanted = check_tree(tree, grants)
+    named = check_tree(tree, grants)
     if _shape(again) != _shape(readable):
         raise _unreadable()
-    return Checked(formatted, wanted)
+    return Checked(formatted, named.format, named.time_zones)
 
 
 def check_text(formatted: str, tokens_max: int) -> None:

@@ -104,6 +104,8 @@ class EmbeddedClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forb
     """Bytes of the tree of one statement of ``analyst``, which is what is checked; beyond it fails with code 168."""
     analyst_memory_bytes_max: Annotated[int, Meta(ge=16 * MIB)] = 512 * MIB
     """Memory of one query of ``analyst``; then it fails with code 241."""
+    analyst_time_zones_max: Annotated[int, Meta(ge=1, le=1_000)] = 64
+    """Time zones that statements of ``analyst`` name while the server runs; one more fails with code 241. 5 MB each."""
     start_seconds_max: Annotated[int, Meta(ge=1)] = 60
     """Longest wait for the server to answer /ping after its start."""
     stop_seconds_max: Annotated[int, Meta(ge=1)] = 30

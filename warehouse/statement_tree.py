@@ -7,8 +7,8 @@ other keys values or nodes. Every node is looked at, wherever it hangs; a node t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
 
 from warehouse.analyst_functions import AGGREGATES_ALLOWED, FUNCTIONS_ALLOWED, TEXT_ARGUMENTS
 from warehouse.analyst_grants import (
@@ -20,17 +20,27 @@ from warehouse.analyst_grants import (
     TABLE_FUNCTIONS_ALLOWED,
 )
 from warehouse.http_protocol import RefusedRequest
-from warehouse.text_arguments import aggregate_named, is_name, is_structure, is_tokenizer, is_type
+from warehouse.text_arguments import aggregate_named, is_joda_without_zone, is_name, is_structure, is_tokenizer, is_type
+from warehouse.time_zones import (
+    ZONE_FROM,
+    has_zone_in_name,
+    is_fixed_offset,
+    zone_refused,
+    zones_of_arguments,
+    zones_of_type,
+)
 
 __all__ = [
     "FunctionRow",
     "Grants",
+    "Named",
     "check_table",
     "check_tree",
     "denied",
     "functions_allowed",
     "names_refused",
     "settings_refused",
+    "zones_taken",
 ]
 
 Node = dict[str, Any]
@@ -53,6 +63,8 @@ class Grants:
 
     ``functions`` holds lower-case names, ``aggregates`` those of them that take a combinator of ``combinators``,
     ``names_refused`` what the engine would take for a function where a column may stand: ``arrayMap(file, x)``.
+    ``zones_taken`` has functions that take a time zone, and the first argument that may be one; ``time_zones`` the
+    names of those that the engine has.
     """
 
     database: str
@@ -61,6 +73,15 @@ class Grants:
     aggregates: frozenset[str]
     combinators: tuple[str, ...]
     names_refused: frozenset[str] = frozenset()
+    zones_taken: Mapping[str, int] = field(default_factory=dict)
+    time_zones: frozenset[str] = frozenset()
+
+
+class Named(NamedTuple):
+    """What a statement names: the format of its answer, or an empty text, and time zones."""
+
+    format: str
+    time_zones: frozenset[str]
 
 
 def functions_allowed(rows: Mapping[str, FunctionRow]) -> tuple[frozenset[str], frozenset[str]]:
@@ -83,15 +104,26 @@ def names_refused(rows: Iterable[FunctionRow], functions: frozenset[str]) -> fro
     return frozenset({row.name.lower() for row in rows} - functions | texts)
 
 
-def check_tree(tree: Node, grants: Grants) -> str:
-    """The output format that the statement names, or an empty text; raises RefusedRequest."""
+def zones_taken(rows: Iterable[FunctionRow]) -> dict[str, int]:
+    """Functions, in lower case, that take a time zone, each with the first argument that may be one."""
+    names = [(row.name.lower(), (row.alias_to or row.name).lower()) for row in rows]
+    return {name: ZONE_FROM[original] for name, original in names if original in ZONE_FROM}
+
+
+def check_tree(tree: Node, grants: Grants) -> Named:
+    """What the statement names beside tables and functions; raises RefusedRequest."""
     stack: list[tuple[str, Node]] = [("", tree)]
+    zones: set[str] = set()
     while stack:
         key, node = stack.pop()
         _check_node(key, node, grants)
+        zones.update(_zones(key, node, grants))
         stack.extend(_children(node))
+    for zone in zones - grants.time_zones:
+        if not is_fixed_offset(zone):
+            raise zone_refused(f"may not use the time zone {zone!r}")
     named = tree.get("format_ast") or {}
-    return str(named.get("name", ""))
+    return Named(str(named.get("name", "")), frozenset(zones))
 
 
 def check_table(database: str, table: str, grants: Grants) -> None:
@@ -146,6 +178,25 @@ def _check_node(key: str, node: Node, grants: Grants) -> None:
         _CHECKS[name](key, node, grants)
 
 
+def _zones(key: str, node: Node, grants: Grants) -> Iterator[str]:
+    """Texts of a node that the engine takes for time zones."""
+    name = str(node.get("name", ""))
+    match node["type"]:
+        case "QueryParameter":
+            yield from zones_of_type(str(node.get("param_type", "")))
+        case "Identifier":
+            if has_zone_in_name(name):
+                raise zone_refused(f"may not use a type with a time zone in the name {name!r}")
+        case "Function":
+            arguments = _arguments(node)
+            taken = grants.zones_taken.get(name.lower())
+            if taken is not None:
+                yield from zones_of_arguments(name, taken, arguments)
+            holds_type = key == "table_function" or TEXT_ARGUMENTS.get(name.lower(), ("",))[0] == "type"
+            for text in map(_text, arguments) if holds_type else ():
+                yield from zones_of_type(text or "")
+
+
 def _check_explain_settings(key: str, node: Node) -> None:
     names = {change.get("name") for change in node.get("changes", ())}
     if key != "explain settings" or not names <= EXPLAIN_SETTINGS or set(node) != {"type", "changes"}:
@@ -190,7 +241,7 @@ def _check_text_argument(name: str, node: Node, grants: Grants) -> None:
         raise denied(f"{name}() with a {what} that is no literal")
     if what == "aggregate":
         _check_function_name(aggregate_named(text), grants)
-    elif not {"type": is_type, "name": is_name, "tokenizer": is_tokenizer}[what](text):
+    elif not _TEXTS[what](text):
         raise denied(f"{name}() with the {what} {text!r}")
 
 
@@ -263,6 +314,7 @@ def _check_show_columns(_key: str, node: Node, grants: Grants) -> None:
     check_table(str(node.get("database", "")), str(node.get("table", "")), grants)
 
 
+_TEXTS: Final = {"type": is_type, "name": is_name, "tokenizer": is_tokenizer, "pattern": is_joda_without_zone}
 _CHECKS: Final = {
     "ExplainQuery": _check_explain,
     "Function": _check_function,

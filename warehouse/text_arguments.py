@@ -12,7 +12,7 @@ from warehouse.analyst_functions import TYPE_ALIASES_ALLOWED
 from warehouse.analyst_grants import PARAMETER_TYPES_ALLOWED
 from warehouse.sql_text import tokens
 
-__all__ = ["aggregate_named", "is_name", "is_structure", "is_tokenizer", "is_type"]
+__all__ = ["aggregate_named", "is_joda_without_zone", "is_name", "is_structure", "is_tokenizer", "is_type"]
 
 TYPES: Final = frozenset(name.lower() for name in PARAMETER_TYPES_ALLOWED) | TYPE_ALIASES_ALLOWED
 _NEVER: Final = re.compile(r"[`\"\\$#{};]|--|//|/\*")
@@ -70,3 +70,8 @@ def is_name(text: str) -> bool:
 def is_tokenizer(text: str) -> bool:
     """Whether a text is a tokenizer, its parameters being numbers."""
     return _TOKENIZER.fullmatch(text) is not None
+
+
+def is_joda_without_zone(text: str) -> bool:
+    """Whether a text is a pattern of Joda's that takes no zone from the data: what stands there would be loaded."""
+    return "z" not in text.lower()

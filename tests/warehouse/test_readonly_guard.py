@@ -147,7 +147,9 @@ def test_what_is_on_the_lists_passes() -> None:
     explain = {"type": "ExplainQuery", "kind": "EXPLAIN", "settings": explained, "query": query}
     for node in (query, *tables, columns, explain, {"type": "ShowTablesQuery", "databases": True}):
         check_tree({"type": "SelectWithUnionQuery", "list": [node], "format_ast": {"type": "Identifier"}}, GRANTS)
-    assert check_tree({"type": "SelectQuery", "format_ast": {"type": "Identifier", "name": "CSV"}}, GRANTS) == "CSV"
+    assert (
+        check_tree({"type": "SelectQuery", "format_ast": {"type": "Identifier", "name": "CSV"}}, GRANTS).format == "CSV"
+    )
 
 
 def test_a_tree_that_gives_another_text_is_not_run() -> None:
