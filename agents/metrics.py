@@ -69,7 +69,7 @@ FORCED_BLOCKS = Gauge(
 )
 FEATURES_UNWATCHED = Gauge(
     "watchloop_features_unwatched",
-    "Features that are not watched for drift (drift.features_watched_max).",
+    "Features that are not watched for drift, or by their mean alone (drift.features_watched_max).",
     ["model"],
     multiprocess_mode="livemax",
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import repeat
 
 import numpy as np
 import numpy.typing as npt
 
 from drift.categories import category_counts
-from drift.columns import Columns, columns_of
+from drift.columns import Columns, blurred_in, columns_of
 from drift.numeric import numeric_summaries
 from drift.runs import Runs
 from drift.samples import samples
@@ -58,7 +59,6 @@ def build_blocks(
     runs = Runs.of(sources, places, settings.block_events_max)
     version = "" if reference is None else reference.version
     columns = columns_of(events, settings, reference)
-    unwatched = tuple(name[:NAME_CHARS_MAX] for name in columns.unwatched[:UNWATCHED_NAMED_MAX])
     return [
         Block(
             block_id=block_id_of(events.model, partition, first, within),
@@ -74,10 +74,15 @@ def build_blocks(
             categorical=texts,
             decisions=verdicts,
             sample=sample,
-            features_unwatched=len(columns.unwatched),
-            unwatched=unwatched,
+            features_unwatched=len(left_out),
+            unwatched=tuple(name[:NAME_CHARS_MAX] for name in left_out[:UNWATCHED_NAMED_MAX]),
         )
-        for partition, first, last, within, size, time_min, time_max, (numbers, texts, verdicts, sample) in zip(
+        for partition, first, last, within, size, time_min, time_max, left_out, (
+            numbers,
+            texts,
+            verdicts,
+            sample,
+        ) in zip(
             sources[runs.starts].tolist(),
             places[runs.starts].tolist(),
             places[runs.ends - 1].tolist(),
@@ -85,10 +90,19 @@ def build_blocks(
             runs.sizes.tolist(),
             np.minimum.reduceat(events.times_ms, runs.starts).tolist(),
             np.maximum.reduceat(events.times_ms, runs.starts).tolist(),
+            _left_out(events, columns, runs),
             _contents(events, columns, runs, _coded(decisions, decision_names), reference, settings),
             strict=True,
         )
     ]
+
+
+def _left_out(events: PredictionColumns, columns: Columns, runs: Runs) -> Iterable[tuple[str, ...]]:
+    """The features of each run that are not watched, or by their mean alone."""
+    if not columns.inexact:
+        return repeat(columns.unwatched, len(runs.starts))
+    bounds = zip(runs.starts.tolist(), runs.ends.tolist(), strict=True)
+    return [tuple(sorted((*columns.unwatched, *blurred_in(columns, events, *bound)))) for bound in bounds]
 
 
 def _contents(
@@ -102,7 +116,7 @@ def _contents(
     """What each run holds."""
     coded = {signal: column.coded for signal, column in columns.text.items() if column.coded is not None}
     decided, *told = tallies([decisions, *coded.values()], runs)
-    numeric = numeric_summaries(columns.numeric, columns.numbers, runs, reference)
+    numeric = numeric_summaries(columns.numeric, columns.numbers, runs, reference, columns.remainders)
     categorical = category_counts(columns.text, dict(zip(coded, told, strict=True)), runs, numeric, settings)
     rows_max = settings.block_events_max if reference is None else settings.sample_rows_per_block
     return zip(numeric, categorical, decided.counts, samples(events, columns, runs, rows_max, settings), strict=True)

@@ -14,8 +14,9 @@ from drift.settings import DriftSettings
 from drift.texts import TextColumn, Texts
 from schemas.prediction_columns import FeatureColumn, PredictionColumns
 from schemas.reference import Reference
+from schemas.wire import Scalar
 
-__all__ = ["ESCAPED_BYTES_MAX", "FEATURE", "INT_MAX", "NUMBER_MAX", "Columns", "columns_of", "number_of"]
+__all__ = ["ESCAPED_BYTES_MAX", "FEATURE", "INT_MAX", "NUMBER_MAX", "Columns", "blurred_in", "columns_of", "number_of"]
 
 FEATURE = "feature."
 SIGNAL_CHARS_MAX = 200
@@ -23,6 +24,9 @@ SIGNAL_CHARS_MAX = 200
 
 NUMBER_MAX = 1e100
 """Numbers are clipped to this size, so that sums of squares stay finite."""
+
+EXACT_MAX = 2.0**53
+"""Up to here a double holds every whole number."""
 
 INT_MAX = 2**63 - 1
 """Larger integers are floats in a sample: readers of its JSON may have no more than 64 bits."""
@@ -41,7 +45,9 @@ class Columns:
 
     A feature that comes as number and as text is in both; None in a text column means missing or a number. ``names``
     are the watched features, ``unwatched`` the others; ``are_plain`` says that there are no others, and that no value
-    needs cutting. ``row_bytes_max`` bounds one event's watched features as JSON.
+    needs cutting. ``row_bytes_max`` bounds one event's watched features as JSON. ``remainders`` has, of signals with
+    whole numbers that doubles do not hold, what these are above ``numbers``; ``inexact`` are these signals and those
+    of which numbers were clipped.
     """
 
     numeric: tuple[str, ...]
@@ -51,6 +57,8 @@ class Columns:
     unwatched: tuple[str, ...]
     are_plain: bool
     row_bytes_max: int
+    remainders: dict[str, Floats]
+    inexact: tuple[str, ...]
 
 
 def number_of(value: object) -> float | None:
@@ -85,6 +93,7 @@ def columns_of(events: PredictionColumns, settings: DriftSettings, reference: Re
             are_plain = are_plain and cut is column
             row_bytes_max += ESCAPED_BYTES_MAX * cut.chars_max
     matrix, largest = _matrix(numeric.values(), len(events))
+    rests = _remainders_of(numeric, matrix, events) if largest > EXACT_MAX else {}
     return Columns(
         numeric=tuple(numeric),
         numbers=matrix,
@@ -93,6 +102,53 @@ def columns_of(events: PredictionColumns, settings: DriftSettings, reference: Re
         unwatched=unwatched,
         are_plain=are_plain and largest < INT_MAX,
         row_bytes_max=row_bytes_max,
+        remainders={signal: rest for signal, rest in rests.items() if rest is not None},
+        inexact=tuple(rests),
+    )
+
+
+def blurred_in(columns: Columns, events: PredictionColumns, start: int, stop: int) -> tuple[str, ...]:
+    """The features of which doubles do not hold the numbers of these events apart, or that have too large ones."""
+    found = []
+    for signal in columns.inexact:
+        doubles = columns.numbers[columns.numeric.index(signal), start:stop]
+        doubles = doubles[~np.isnan(doubles)]
+        values = {
+            value for value in events.features[signal.removeprefix(FEATURE)].values[start:stop] if _is_number(value)
+        }
+        if len(values) > len(np.unique(doubles)) or (np.abs(doubles) >= NUMBER_MAX).any():
+            found.append(signal.removeprefix(FEATURE))
+    return tuple(found)
+
+
+def _is_number(value: Scalar) -> bool:
+    return value is not None and not isinstance(value, str)
+
+
+def _remainders_of(
+    numeric: Mapping[str, Sequence[object] | Floats], matrix: Floats, events: PredictionColumns
+) -> dict[str, Floats | None]:
+    """Of the features with numbers that are not their doubles, what they are above these; None where not whole."""
+    found: dict[str, Floats | None] = {}
+    for (signal, values), row in zip(numeric.items(), matrix, strict=True):
+        size = float(np.fmax.reduce(np.abs(row), initial=0.0))
+        if size <= EXACT_MAX or isinstance(values, np.ndarray):
+            continue
+        has_whole = int in events.features[signal.removeprefix(FEATURE)].kinds
+        rest = _remainders(values, row) if has_whole else None
+        is_exact = rest is None or not rest.any()
+        if not is_exact or size >= NUMBER_MAX:
+            found[signal] = None if is_exact else rest
+    return found
+
+
+def _remainders(values: Sequence[Any], doubles: Floats) -> Floats:
+    """Whole numbers less their doubles; 0 for what is none, and for what was clipped."""
+    return np.array(
+        [
+            float(value - int(double)) if type(value) is int and abs(double) < NUMBER_MAX else 0.0
+            for value, double in zip(values, doubles.tolist(), strict=True)
+        ]
     )
 
 

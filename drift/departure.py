@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drift.moments import distance
+from drift.moments import distance, root_mean_square
 from drift.window import Window
 from schemas.reference import NumericReference
 
@@ -54,14 +54,16 @@ def present_share(window: Window, signal: str) -> float:
 def other_share(window: Window, signal: str, normal: NumericReference, version: str) -> float:
     """The share of a signal's numbers that are not the one number it had in the reference.
 
-    Counted, where the blocks have histograms on that reference's edges. Else at least d²/(d² + s²), d being the
-    distance of the mean and s the deviation (Cauchy-Schwarz): all, where all numbers have moved to one other; it has no
-    unit either.
+    Counted, where the blocks have histograms on that reference's edges that tell them apart. Else at least
+    d²/(d² + s²), d being the distance of the mean and s the deviation (Cauchy-Schwarz): all, where all numbers have
+    moved to one other; it has no unit either.
     """
     now = window.numeric[signal]
     bins = window.histogram(signal, version)
-    if sum(bins) == now.count:
+    if sum(bins) == now.count and bins[len(bins) // 2] < now.count:
         return 1.0 - bins[len(bins) // 2] / now.count
     away = distance(now, normal)
-    squared = away * away
-    return 0.0 if squared == 0.0 else squared / (squared + now.m2 / now.count)
+    if away == 0.0:
+        return 0.0
+    spread = root_mean_square(now) / away
+    return 1.0 / (1.0 + spread * spread)

@@ -4,16 +4,34 @@ A mean is held as ``centre`` + ``mean_offset``: the centre is one of the values,
 from it. Differences of values on one grid are exact in doubles wherever the grid lies, so adding a constant to a
 signal, or multiplying it by a power of two of either sign, changes neither the offsets (but for that factor) nor what
 follows from them; where a sum or product is itself rounded, the difference is of that size.
+
+Squares of differences below ``TINY`` would vanish, so these are multiplied by 2**``TINY_EXPONENT`` before.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import numpy as np
 
 from schemas.block import NumericSummary
 
-__all__ = ["Located", "deviation", "distance", "merged"]
+__all__ = [
+    "TINY",
+    "TINY_EXPONENT",
+    "Located",
+    "deviation",
+    "deviation_of",
+    "distance",
+    "exponent_of",
+    "merged",
+    "root_mean_square",
+]
+
+TINY: Final = 2.0**-400
+TINY_EXPONENT: Final = 600
 
 
 class Located(Protocol):
@@ -50,32 +68,58 @@ def distance(now: Located, normal: Located) -> float:
     return (centre - other_centre) + (offset - other_offset)
 
 
+def exponent_of(span: float) -> int:
+    """The exponent for the squares of numbers that lie within ``span`` of each other."""
+    return TINY_EXPONENT if 0.0 < span < TINY else 0
+
+
 def merged(parts: list[NumericSummary], events: int) -> NumericSummary:
     """The summary of all, without a histogram, of ``events`` events with neither texts (Chan, Golub & LeVeque 1983)."""
     filled = [part for part in parts if part.count]
     if not filled:
         return NumericSummary(count=0, missing=max(0, events))
     centre = place(filled[0])[0]
+    minimum, maximum = min(part.minimum for part in filled), max(part.maximum for part in filled)
+    exponent = exponent_of(maximum - minimum)
     count, mean, m2 = 0, 0.0, 0.0
     for part in filled:
         own_centre, own_offset = place(part)
         total = count + part.count
         gap = (own_centre - centre) + (own_offset - mean)
         mean += gap * part.count / total
-        m2 += part.m2 + gap * gap * (count * part.count / total)
+        wide = math.ldexp(gap, exponent)
+        m2 += math.ldexp(part.m2, 2 * (exponent - part.m2_exponent)) + wide * wide * (count * part.count / total)
         count = total
     return NumericSummary(
         count=count,
         missing=max(0, events - count),
         mean=centre + mean,
         m2=m2,
-        minimum=min(part.minimum for part in filled),
-        maximum=max(part.maximum for part in filled),
+        minimum=minimum,
+        maximum=maximum,
         centre=centre,
         mean_offset=mean,
+        m2_exponent=exponent,
     )
 
 
-def deviation(m2: float, count: int) -> float:
+def deviation(summary: NumericSummary) -> float:
     """The standard deviation of one value."""
-    return math.sqrt(m2 / max(count - 1, 1))
+    return _root(summary, max(summary.count - 1, 1))
+
+
+def root_mean_square(summary: NumericSummary) -> float:
+    """The root of the mean square of the deviations from the mean."""
+    return _root(summary, max(summary.count, 1))
+
+
+def deviation_of(values: Sequence[float]) -> float:
+    """The standard deviation of some numbers, of which there are two at least; 0 of fewer."""
+    if len(values) < 2:
+        return 0.0
+    exponent = exponent_of(max(values) - min(values))
+    return math.ldexp(float(np.std(np.ldexp(values, exponent), ddof=1)), -exponent)
+
+
+def _root(summary: NumericSummary, count: int) -> float:
+    return math.ldexp(math.sqrt(summary.m2 / count), -summary.m2_exponent)

@@ -12,7 +12,7 @@ import numpy as np
 from drift.categories import most_common, within_category_bytes
 from drift.columns import FEATURE, Floats, number_of
 from drift.departure import present_share
-from drift.moments import deviation, distance
+from drift.moments import deviation, deviation_of, distance
 from drift.psi import category_bins, excess
 from drift.settings import DriftSettings
 from drift.window import Window, merge_all
@@ -98,8 +98,8 @@ def _numeric(
         count=summary.count,
         missing=summary.missing,
         mean=summary.mean,
-        sd=deviation(summary.m2, summary.count),
-        block_sd=float(np.std(means, ddof=1)) if len(means) > 1 else 0.0,
+        sd=deviation(summary),
+        block_sd=deviation_of(means),
         minimum=summary.minimum,
         maximum=summary.maximum,
         edges=edges,

@@ -188,8 +188,8 @@ def departure_detector(settings: DriftSettings) -> DepartureDetector:
 
 
 def is_constant(normal: NumericReference) -> bool:
-    """Whether every value of the reference was the same."""
-    return normal.minimum == normal.maximum
+    """Whether every value of the reference was the same, also where doubles do not tell them apart."""
+    return normal.minimum == normal.maximum and normal.sd == 0.0
 
 
 def _clipped(away: float, scale: float, size_max: float) -> float:

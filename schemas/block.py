@@ -10,7 +10,8 @@ __all__ = ["Block", "CategoryCounts", "NumericSummary", "SampledRow"]
 class NumericSummary(Wire, frozen=True, kw_only=True):
     """Counts and moments of one numeric signal; ``histogram`` has one bin more than the reference has edges.
 
-    ``m2`` is the sum of squared deviations from the mean (Chan, Golub & LeVeque 1983), so summaries merge exactly.
+    ``m2`` is the sum of squared deviations from the mean (Chan, Golub & LeVeque 1983), so summaries merge exactly; of
+    deviations times 2**``m2_exponent``, which is 0 unless their squares would be too small for a double.
     ``mean`` is ``centre`` + ``mean_offset``: the centre is one of the values, and the offset keeps the digits of a mean
     that is far from 0.
     Without a reference the histogram is empty. ``minimum`` and ``maximum`` are 0 where ``count`` is.
@@ -25,6 +26,7 @@ class NumericSummary(Wire, frozen=True, kw_only=True):
     histogram: tuple[int, ...] = ()
     centre: float = 0.0
     mean_offset: float = 0.0
+    m2_exponent: Count = 0
 
 
 class CategoryCounts(Wire, frozen=True, kw_only=True):
@@ -51,7 +53,8 @@ class Block(Wire, frozen=True, kw_only=True):
 
     Keys of ``numeric`` are signal names: ``confidence`` and ``feature.NAME``; of ``categorical``: ``prediction`` and
     ``feature.NAME``. ``reference_version`` names the edges that the histograms are on. ``features_unwatched`` counts
-    the features that a limit left out, and ``unwatched`` names the first of them.
+    the features that a limit left out, or whose numbers a double does not hold apart, so that only their mean is
+    watched; ``unwatched`` names the first of them.
     """
 
     block_id: Id

@@ -67,14 +67,20 @@ def signals() -> dict[str, Floats]:
 
 def alerts(change: Map) -> list[Alert]:
     """Every transition of every alert over the signals, changed by a map."""
-    monitor = ModelMonitor("m", SETTINGS)
+    return watched({name: change(values) for name, values in signals().items()})[0]
+
+
+def watched(
+    columns: dict[str, Any], number: Callable[[Any], float] = float, settings: DriftSettings = SETTINGS
+) -> tuple[list[Alert], ModelMonitor]:
+    """Every transition of every alert over some columns, NaN where there is nothing, and who watched them."""
+    monitor = ModelMonitor("m", settings)
     found: list[Alert] = []
-    columns = {name: change(values) for name, values in signals().items()}
     events = [
         Prediction(
             event_id=f"e{place}", model="m", time=1_700_000_000_000 + place * 1000, prediction="a", confidence=0.9,
             features={
-                name: None if np.isnan(values[place]) else float(values[place]) for name, values in columns.items()
+                name: None if np.isnan(values[place]) else number(values[place]) for name, values in columns.items()
             },
         )
         for place in range(EVENTS)
@@ -84,12 +90,12 @@ def alerts(change: Map) -> list[Alert]:
         blocks = build_blocks(
             PredictionColumns.of(part), partitions=[0] * len(part), offsets=range(first, first + len(part)),
             decisions=np.zeros(len(part), np.int8), decision_names=("accept",), reference=monitor.reference,
-            settings=SETTINGS,
+            settings=settings,
         )  # fmt: skip
         outcomes = [outcome for block in blocks for outcome in monitor.observe(block)]
         found += [outcome.alert for outcome in outcomes if isinstance(outcome, AlertChanged)]
     found += [outcome.alert for outcome in monitor.flush() if isinstance(outcome, AlertChanged)]
-    return found
+    return found, monitor
 
 
 UNITLESS = ("shift_sd", "psi", "psi_threshold", "other_share", "missing_before")
@@ -129,6 +135,10 @@ EXACT: dict[str, Map] = {
     "minus 12345": lambda x: x - 12_345.0,
     "2**41 minus 4 times": lambda x: 2.0**41 - 4 * x,
     "1024 times plus 2**52": lambda x: 1024 * x + 2.0**52,
+    "times 2**-1000, some 1e-301": lambda x: x * 2.0**-1000,
+    "times 2**-450": lambda x: x * 2.0**-450,
+    "times 2**-395": lambda x: x * 2.0**-395,
+    "times 2**300": lambda x: x * 2.0**300,
 }
 
 
@@ -168,6 +178,45 @@ def test_any_change_of_unit_changes_no_alert(factor: float, is_turned: bool, off
     """Whatever the factor, of either sign, and the constant, which is counted in the new unit."""
     turn = -factor if is_turned else factor
     assert told(alerts(lambda x: x * turn + offset * factor)) == told(alerts(lambda x: x))
+
+
+MEANS = ("steady", "mean", "less_than_sd", "wave", "many_counts", "flag", "few", "holes", "gone", "never")
+CONSTANTS = ("constant",)
+MEANS_ALONE = msgspec.structs.replace(SETTINGS, psi_warning=1e9, psi_critical=1e9)
+"""The distribution is not compared."""
+
+
+@pytest.mark.parametrize("base", [2**60, -(2**60), 2**63 + 2**61, 10**30])
+def test_small_changes_of_large_whole_numbers_are_seen(base: int) -> None:
+    """Whole numbers that doubles do not hold apart: a change of their mean is told as that of the same numbers about 0,
+    and the features of which the mean alone is watched are named.
+    """
+    columns = {name: values * 1024 for name, values in signals().items() if name in (*MEANS, *CONSTANTS)}
+    near, _ = watched({name: columns[name] for name in MEANS}, int, MEANS_ALONE)
+    far, monitor = watched(columns, lambda value: int(value) + base, MEANS_ALONE)
+    constants = {f"feature.{name}" for name in CONSTANTS}
+    same = [alert for alert in far if alert.signal not in constants]
+    assert told(same) == told(near)
+    shifts = [alert.evidence["shift_sd"] for alert in near]
+    assert [alert.evidence["shift_sd"] for alert in same] == pytest.approx(shifts, rel=1e-5)
+    assert {"feature.mean", "feature.less_than_sd", "feature.wave"} <= {alert.signal for alert in near}
+    assert {alert.signal for alert in far} >= constants
+    assert len(columns) > monitor.features_unwatched >= 6
+    assert {"mean", "gone", "holes"} <= {*monitor.unwatched} or abs(base) > 2**63
+
+
+def test_ids_of_many_digits_are_told_apart_and_watched() -> None:
+    """Whole numbers all over 64 bits differ by far more than a rounding: nothing is to be said of them."""
+    draw = np.random.default_rng(3)
+    ids = draw.integers(2**62, 2**63 - 1, EVENTS).astype(np.float64)
+    _, monitor = watched({"id": ids, "same": np.full(EVENTS, 2.0**60 + 4096)}, lambda value: int(value) + 1)
+    assert monitor.features_unwatched == 0
+
+
+def test_numbers_beyond_what_is_watched_are_named() -> None:
+    """What was clipped is not the number that was sent."""
+    _, monitor = watched({"vast": 1e150 * (1 + np.arange(EVENTS) % 7), "large": np.arange(EVENTS) * 1e90})
+    assert (monitor.features_unwatched, monitor.unwatched) == (1, ("vast",))
 
 
 numbers = st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=60)
