@@ -50,8 +50,8 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     features_watched_max: Annotated[int, Meta(ge=0, le=1_000)] = 100
     """Features that are measured: those of the reference, then those that most events have, the first by name of as
     many; the others are named on the Loop page and counted in ``watchloop_features_unwatched``. A place of the
-    reference is free with the next reference, another as soon as more events have some other feature. Features whose numbers a
-    double does not hold apart are named and counted as well: of them the mean alone is watched."""
+    reference is free with the next reference, another as soon as more events have some other feature. Features whose
+    numbers a double does not hold apart are named and counted as well: of them the mean alone is watched."""
 
     step_events: Annotated[int, Meta(ge=1, le=100_000)] = 100
     """Events whose mean is one value for the change detectors."""
