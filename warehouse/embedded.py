@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
+import functools
 import os
 import queue
 import shutil
@@ -21,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, NoReturn
 
 import msgspec
 
@@ -34,6 +35,7 @@ from warehouse.errors import one_line
 from warehouse.http_app import ANALYST, WRITER, Answer, HttpApp
 from warehouse.http_protocol import Query, RefusedRequest
 from warehouse.http_server import serve
+from warehouse.overruns import Overruns
 from warehouse.settings import EmbeddedClickHouseSettings
 from warehouse.sql_text import StatementKind
 
@@ -45,6 +47,8 @@ PASSWORDS_BYTES_MAX: Final = 32 * 1024
 DISK_CHECK_SECONDS: Final = 10.0
 PART_BYTES_MIN: Final = 32 * 1024
 """What the smallest insert is taken for until the disk is looked at again: a part is many files."""
+OVERRUN: Final = 3
+"""Exit code where a statement could not be stopped."""
 _OWNED: Final[list[IO[str]]] = []
 GLOBBING: Final = frozenset("?*{}")
 """What the engine does not take for itself in the name of a file."""
@@ -77,6 +81,11 @@ class ChdbEngine:
             tree_bytes_max=settings.analyst_tree_bytes_max,
             time_zones_max=settings.analyst_time_zones_max,
         )
+        self._overruns = Overruns(
+            settings.analyst_seconds_max + settings.analyst_overrun_seconds_max,
+            functools.partial(_end_of_overrun, settings),
+        )
+        self._overruns.watch()
         self._disk_lock = threading.Lock()
         self._disk_checked_at = float("-inf")
         self._stored_bytes = self._inserted_bytes = 0
@@ -117,6 +126,10 @@ class ChdbEngine:
             raise RefusedRequest(
                 164, "READONLY", "analyst: Cannot execute query in readonly mode. Only reading is allowed."
             )
+        with self._overruns.running():
+            return self._run_checked(handle, query)
+
+    def _run_checked(self, handle: Any, query: Query) -> Answer:
         checked = self._rules.check(query, _asking(handle))
         for name, value in query.settings.items():
             handle.query(f"SET {name} = {_literal(value)}")
@@ -210,6 +223,17 @@ class ChdbEngine:
 
 class SessionSpoiledError(Exception):
     """A handle that did not go back to its base settings."""
+
+
+def _end_of_overrun(settings: EmbeddedClickHouseSettings, seconds: float) -> NoReturn:
+    """End the process, which nobody can stop a statement of, and say why in the last line of its log."""
+    sys.stderr.write(
+        "embedded ClickHouse: ended, because a statement of analyst cannot be stopped: "
+        f"it has run for {seconds:.0f} s, analyst_seconds_max is {settings.analyst_seconds_max} and analyst_overrun_seconds_max "
+        f"{settings.analyst_overrun_seconds_max}\n"
+    )
+    sys.stderr.flush()
+    os._exit(OVERRUN)
 
 
 def _emptied(folder: Path) -> Path:
