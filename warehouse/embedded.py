@@ -229,8 +229,8 @@ def _end_of_overrun(settings: EmbeddedClickHouseSettings, seconds: float) -> NoR
     """End the process, which nobody can stop a statement of, and say why in the last line of its log."""
     sys.stderr.write(
         "embedded ClickHouse: ended, because a statement of analyst cannot be stopped: "
-        f"it has run for {seconds:.0f} s, analyst_seconds_max is {settings.analyst_seconds_max} and analyst_overrun_seconds_max "
-        f"{settings.analyst_overrun_seconds_max}\n"
+        f"it has run for {seconds:.0f} s, analyst_seconds_max is {settings.analyst_seconds_max} "
+        f"and analyst_overrun_seconds_max {settings.analyst_overrun_seconds_max}\n"
     )
     sys.stderr.flush()
     os._exit(OVERRUN)

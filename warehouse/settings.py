@@ -97,7 +97,7 @@ class EmbeddedClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forb
     analyst_seconds_max: Annotated[int, Meta(ge=1)] = 30
     """Time of one query of ``analyst``; then it fails with code 159."""
     analyst_overrun_seconds_max: Annotated[int, Meta(ge=1, le=3_600)] = 30
-    """Beyond ``analyst_seconds_max``: then the server ends, as nothing else stops such a query; ``up`` starts it again."""
+    """Beyond ``analyst_seconds_max``: then the server ends, as nothing else stops it; ``up`` starts it again."""
     analyst_result_rows_max: Annotated[int, Meta(ge=1)] = 1_000_000
     """Rows of one answer to ``analyst``; then the query fails with code 396."""
     analyst_result_bytes_max: Annotated[int, Meta(ge=1_024)] = 256 * MIB
