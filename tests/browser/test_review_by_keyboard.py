@@ -40,6 +40,25 @@ def test_reviewer_decides_takes_back_and_skips(page, console_url):
     assert page.url == f"{console_url}/work"
 
 
+def test_enter_without_a_choice_says_so(page, console_url):
+    """In the audit lane nothing is chosen ahead: Enter alone gives no answer, and does not seem to."""
+    sign_in(page, console_url, "maria")
+    page.goto(f"{console_url}/work")
+    for _ in range(30):
+        if page.get_by_text("What is right?", exact=True).count():
+            break
+        before = task_in_front(page)
+        page.keyboard.press("Space")
+        expect(page.locator(f'form#answer[action="{before}"]')).to_have_count(0)
+    expect(page.locator("#task-title")).to_have_text("What is right?")
+    page.keyboard.press("Enter")
+    expect(page.locator("#notice")).to_have_text("Choose an answer first.")
+    expect(page.locator("#task-title")).to_have_text("What is right?")
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.locator("#notice")).to_have_text("Answer taken.")
+
+
 def test_help_and_comment_by_keyboard(page, console_url):
     """? opens the help and Escape closes it; in the comment keys are letters, Escape leaves it."""
     sign_in(page, console_url, "maria")
@@ -75,6 +94,7 @@ def test_lost_cookies_are_told_in_a_line(page, console_url):
     page.keyboard.press("Enter")
     expect(page.locator("#task-title")).to_be_focused()
     page.context.clear_cookies()
+    page.keyboard.press("1")
     page.keyboard.press("Enter")
     expect(page.locator("#notice")).to_contain_text("this page is out of date; reload it")
     assert [complaint for complaint in page.complaints if "403" not in complaint] == []

@@ -16,12 +16,12 @@ HTMX = {"hx-request": "true"}
 SCRIPT = "<script>alert(1)</script>"
 
 
-def put(desk, clock, **changes):
-    """One task of the review lane as the only one in the queue; its id."""
+def put(desk, clock, lane="review", **changes):
+    """One task as the only one in the queue; its id."""
     prediction = msgspec.structs.replace(sample_data.prediction(1, clock()), **changes)
     task = new_task_for(
         prediction,
-        lane="review",
+        lane=lane,
         created_at=clock(),
         settings=QueueSettings(),
         score=0.5,
@@ -74,6 +74,28 @@ def test_models_answer_is_filled_in_and_choices_have_their_keys(visit, desk, clo
     page = visit("maria").get(f"/tasks/{put(desk, clock)}").text
     radios = re.findall(r'<input type="radio" name="answer" value="([^"]+)" required( checked)? data-key="(.)">', page)
     assert radios == [("UP", " checked", "1"), ("DOWN", "", "2"), ("__cannot_tell__", "", "0")]
+
+
+@pytest.mark.parametrize("lane", ["review", "audit"])
+def test_the_audit_is_not_led_to_the_models_answer(visit, desk, clock, lane):
+    """Its answers measure the model's accuracy: nothing is chosen, and what the model says is shown afterwards only."""
+    maria = visit("maria")
+    probabilities = {"UP": 0.617, "DOWN": 0.383}
+    task_id = put(desk, clock, lane=lane, probabilities=probabilities, confidence=0.617)
+    queue, page = maria.get("/queue").text, maria.get(f"/tasks/{task_id}").text
+    work = maria.get("/work").text
+    for text in (page, work):
+        assert ("What the model says is shown once you have answered" in text) == (lane == "audit")
+        assert ("The model says" in text) == (lane == "review")
+        assert ('<span class="badge">model</span>' in text) == (lane == "review")
+    for text in (queue, page, work):
+        assert ("61.7" in text) == (lane == "review")
+    chosen = re.findall(r'name="answer" value="([^"]+)" required checked', work)
+    assert chosen == (["UP"] if lane == "review" else [])
+    assert "Open the task about UP" in queue if lane == "review" else "an audit draw" in queue
+    form = {"_csrf_token": maria.token, "answer": "DOWN", "shown_at": "1771999995000"}
+    assert maria.client.post(f"/tasks/{task_id}/answer", data=form, headers=HTMX).status_code == 200
+    assert "The model says <em>UP</em>" in maria.get(f"/tasks/{task_id}").text
 
 
 def test_answer_puts_the_next_task_in_place(visit, desk):

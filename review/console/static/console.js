@@ -65,6 +65,9 @@
     const { status, responseText } = event.detail.xhr;
     say(responseText.length < 500 ? responseText : `The console answered with the error ${status}.`, true);
   });
+  document.addEventListener("invalid", (event) => {
+    if (event.target.matches("input[type=radio]")) say("Choose an answer first.", true);
+  }, true);
   document.addEventListener("htmx:sendError", () => say("The console does not answer. Is the program running?", true));
 
   const box = document.getElementById("keys-on");
