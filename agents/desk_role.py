@@ -219,12 +219,13 @@ def _add_agents(app: Any, settings: Settings, state: DeskState) -> None:
         (REVIEW_ALERTS, state.hear_task),
         (REVIEW_OPINIONS, state.hear_opinion),
     ):
-        app.agent(raw_topic(app, settings.kafka, topic), name=f"desk {topic.name}")(_carrying(handler_of(hear)))
+        carry = _carrying(handler_of(hear), settings.kafka.message_bytes_max)
+        app.agent(raw_topic(app, settings.kafka, topic), name=f"desk {topic.name}")(carry)
 
 
-def _carrying(hear: Callable[[Record], None]) -> Callable[[Any], Awaitable[None]]:
+def _carrying(hear: Callable[[Record], None], bytes_max: int) -> Callable[[Any], Awaitable[None]]:
     """An agent that hands on what its topic has."""
-    hear_or_leave_out = hearing(hear)
+    hear_or_leave_out = hearing(hear, bytes_max)
 
     async def carry(stream: Any) -> None:
         async for event in stream.events():

@@ -29,10 +29,10 @@ from streams.label_reader import label_of
 from streams.outbox import Outbox
 from streams.predictions.careful import SchemaCheck
 from streams.predictions.checks import PREDICTION_BYTES_MAX, MessageLimits
-from streams.predictions.elements import original_of
+from streams.predictions.elements import elements_of
 from streams.predictions.inbox import read_predictions
 from streams.records import Record, stretches
-from streams.rejects import reject_of
+from streams.rejects import ElementRejects, reject_of
 from streams.topic_watch import check_same
 from warehouse.client import Warehouse
 from warehouse.columns import Places, prediction_columns, verdict_columns
@@ -72,6 +72,8 @@ class UnderWay:
     written: Future[None]
     refused: set[tuple[int, int]] = dataclasses.field(default_factory=set)
     """Offset and index of the rows that ClickHouse refused and that are told of."""
+    by_message: dict[int, ElementRejects] = dataclasses.field(default_factory=dict)
+    """The same by the offset of their message, until it is over."""
 
 
 class Recorder:
@@ -232,30 +234,58 @@ class Recorder:
         if one is None:
             return
 
+        def write(table: str, insert: Insert) -> None:
+            self._sum_up(one, outbox, until=int(insert.offsets[0]))
+            self._warehouse.write(table, insert)
+
         def refuse(row: RefusedRow) -> None:
             if (row.offset, row.index) not in one.refused:
                 one.refused.add((row.offset, row.index))
-                record = next(record for record in one.records if record.offset() == row.offset)
-                self._reject(record, f"ClickHouse: {row.reason}", "", outbox, row.index)
-                self._tell(outbox)
+                self._refuse(one, row, outbox)
 
-        again = functools.partial(store, self._warehouse.write, one.table, one.insert, refuse)
-        self._patiently(again, begun=functools.partial(again, begun=one.written.result))
+        again = functools.partial(store, write, one.table, one.insert, refuse)
+        try:
+            self._patiently(again, begun=functools.partial(again, begun=one.written.result))
+        finally:
+            self._sum_up(one, outbox)
         RECORD_ROWS.labels(one.table).inc(len(one.insert) - len(one.refused))
 
-    def _reject(self, record: Record, reason: str, field: str, outbox: Outbox, index: int | None = None) -> None:
-        """Tell of a message, or of its element ``index``, that it is not stored."""
+    def _refuse(self, one: UnderWay, row: RefusedRow, outbox: Outbox) -> None:
+        """A Reject of a row; the hundredth of a message has one of its own, all behind it have one together.
+
+        That one is told once the message is over, before rows of the next are stored.
+        """
+        record = next(record for record in one.records if record.offset() == row.offset)
+        if record.topic() == self._prefix + REJECTS.name:
+            log.error("a reject cannot be stored", **place_of(record), why=row.reason)
+            return
+        rejects = one.by_message.get(row.offset)
+        if rejects is None:
+            elements, now_ms = elements_of(record, self._limits.events_max), int(self._clock() * 1000)
+            rejects = ElementRejects(record, self._prefix, elements, role="record", now_ms=now_ms)
+            one.by_message[row.offset] = rejects
+        self._send(rejects.refuse(row.index, MalformedError(f"ClickHouse: {row.reason}", "")), outbox)
+        self._tell(outbox)
+
+    def _sum_up(self, one: UnderWay, outbox: Outbox, until: int | None = None) -> None:
+        """Tell of the rows without a Reject of their own of the messages before offset ``until``, which are over."""
+        for offset in [offset for offset in one.by_message if until is None or offset < until]:
+            for reject in one.by_message.pop(offset).others():
+                self._send(reject, outbox)
+        self._tell(outbox)
+
+    def _reject(self, record: Record, reason: str, field: str, outbox: Outbox) -> None:
+        """Tell of a message that it is not stored."""
         now_ms = int(self._clock() * 1000)
         if record.topic() == self._prefix + REJECTS.name:
             log.error("a reject cannot be stored", **place_of(record), why=reason)
             return
-        original = None if index is None else original_of(record, index, self._limits.events_max)
-        reject: Reject = reject_of(
-            record, self._prefix, role="record", reason=reason, field=field, now_ms=now_ms, original=original,
-            index=index or 0,
-        )  # fmt: skip
-        outbox.send(REJECTS, reject.source_key, reject)
-        self._untold = True
+        self._send(reject_of(record, self._prefix, role="record", reason=reason, field=field, now_ms=now_ms), outbox)
+
+    def _send(self, reject: Reject | None, outbox: Outbox) -> None:
+        if reject is not None:
+            outbox.send(REJECTS, reject.source_key, reject)
+            self._untold = True
 
     def _tell(self, outbox: Outbox) -> None:
         """See that rejects arrive before rows behind them are stored: what is stored is not read again."""

@@ -9,6 +9,7 @@ import structlog
 
 from schemas.codec import MalformedError, printable
 from streams.errors import StreamsError
+from streams.predictions.checks import MessageLimits
 from streams.records import Record
 
 __all__ = ["heard", "hearing", "place_of", "why"]
@@ -20,8 +21,11 @@ WHY_CHARS_MAX = 500
 _heard: ContextVar[Record | None] = ContextVar("heard", default=None)
 
 
-def hearing(hear: Callable[[Record], None]) -> Callable[[Record], None]:
+def hearing(hear: Callable[[Record], None], bytes_max: int | None = None) -> Callable[[Record], None]:
     """``hear`` behind a wall: whatever a record holds, it ends neither a start nor a role.
+
+    One of more than ``bytes_max`` (``kafka.message_bytes_max``), unpacked, is not decoded; None where that is seen to.
+
 
     A record that cannot be used is told in one line with topic, partition, offset and reason. Errors of Kafka itself
     (``StreamsError``) pass.
@@ -30,6 +34,8 @@ def hearing(hear: Callable[[Record], None]) -> Callable[[Record], None]:
     def hear_or_leave_out(record: Record) -> None:
         before = _heard.set(record)
         try:
+            if bytes_max is not None:
+                MessageLimits(bytes_max).check_bytes(len(record.value() or b""))
             hear(record)
         except StreamsError:
             raise

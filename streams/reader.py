@@ -26,11 +26,13 @@ class LogReader:
     """Hands every record of some topics to a function each: first all there is, then what comes.
 
     Every reader sees every partition; nothing is committed. ``topics`` maps a topic's name without the prefix to what
-    is called with each of its records, in the thread that reads; a record that it cannot use is left out and logged.
+    is called with each of its records, in the thread that reads; a record that it cannot use, or one larger than
+    ``kafka.message_bytes_max`` once unpacked, is left out and logged.
     """
 
     def __init__(self, settings: KafkaSettings, topics: Mapping[str, Callable[[Record], None]]) -> None:
-        self._handlers = {settings.prefix + name: hearing(handler) for name, handler in topics.items()}
+        bytes_max = settings.message_bytes_max
+        self._handlers = {settings.prefix + name: hearing(handler, bytes_max) for name, handler in topics.items()}
         self._unread: set[tuple[str, int]] = set()
         self._consumer = Consumer(passing_reader_config(settings, fetch_wait_max_ms=100))
 

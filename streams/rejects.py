@@ -112,22 +112,27 @@ class ElementRejects:
         """Whether the next one only counts: nobody will read what exactly was wrong with it."""
         return self._first is not None
 
-    def refuse(self, index: int, error: MalformedError) -> None:
-        """One more element, behind those before, and what is wrong with it."""
+    def refuse(self, index: int, error: MalformedError) -> Reject | None:
+        """One more element, behind those before, and what is wrong with it; its own Reject if it gets one."""
         if len(self._apart) < REJECTS_APART_MAX:
             self._apart.append(self._reject([index], error.reason, error.field))
-        else:
-            self._first = self._first or error
-            self._others.append(index)
+            return self._apart[-1]
+        self._first = self._first or error
+        self._others.append(index)
+        return None
 
     def rejects(self) -> list[Reject]:
         """All of them, in order."""
+        return [*self._apart, *self.others()]
+
+    def others(self) -> list[Reject]:
+        """The one of all that have none of their own, if there are any."""
         if self._first is None:
-            return self._apart
+            return []
         if len(self._others) == 1:
-            return [*self._apart, self._reject(self._others, self._first.reason, self._first.field)]
+            return [self._reject(self._others, self._first.reason, self._first.field)]
         reason = f"{len(self._others)} more elements of this message are refused, the first of them: "
-        return [*self._apart, self._reject(self._others, reason + self._first.reason, self._first.field)]
+        return [self._reject(self._others, reason + self._first.reason, self._first.field)]
 
     def _reject(self, indexes: Sequence[int], reason: str, field: str) -> Reject:
         is_one = len(indexes) == 1

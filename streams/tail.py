@@ -50,7 +50,7 @@ def read_tail(
         begins, ends = begins_of(admin, places, max(0, since_ms)), ends_of(admin, places)
         share = messages_max // len(places)
         starts = {place: max(begin, ends[place] - share) for place, begin in begins.items() if begin >= 0}
-        return _read(consumer, starts, ends, hearing(hear), time.monotonic() + seconds_max)
+        return _read(consumer, starts, ends, hearing(hear, settings.message_bytes_max), time.monotonic() + seconds_max)
     except KafkaException as error:
         raise KafkaUnreachable(f"cannot read the end of {', '.join(names)}: {error.args[0].str()}") from error
     finally:

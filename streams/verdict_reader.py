@@ -13,6 +13,7 @@ from schemas.topics import VERDICTS
 from schemas.verdict import Verdict
 from streams.clients import LOGGER, common_client_config
 from streams.errors import WrongClientSetting
+from streams.predictions.checks import MessageLimits
 from streams.settings import KafkaSettings, VerdictReaderSettings, checked
 
 __all__ = ["VerdictReader"]
@@ -47,9 +48,11 @@ class VerdictReader:
         self._ends: dict[tuple[str, int], int] = {}
         self._lost: set[tuple[str, int]] = set()
         self.unreadable = 0
-        """Messages that held no verdicts; they are logged and left out."""
+        """Messages that held no verdicts, or more bytes than ``kafka.message_bytes_max`` once unpacked; they are logged
+        and left out."""
         self.last_error = ""
         """What Kafka said last instead of a message, such as that the topic does not exist."""
+        self._limits = MessageLimits(checked(kafka).message_bytes_max)
         topic = kafka.prefix + VERDICTS.name
         self._consumer = _client(checked(kafka), group, self._settings)
         self._consumer.subscribe([topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
@@ -122,8 +125,10 @@ class VerdictReader:
         key = message.key()
         if self._keys and key is not None and key not in self._keys:
             return []
+        value = message.value() or b""
         try:
-            found = decode_one_or_many(Verdict, message.value() or b"")
+            self._limits.check_bytes(len(value))
+            found = decode_one_or_many(Verdict, value)
         except MalformedError as error:
             self.unreadable += 1
             LOGGER.warning("verdict not readable: %s/%d at %d: %s", topic, partition, offset, error.reason)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pathlib
 import random
 import threading
@@ -247,6 +248,22 @@ def test_one_of_many_that_clickhouse_refuses(
     ]  # fmt: skip
     assert all("ours" in r.reason for r in rejects)
     assert ids(warehouse, name) == [f"e-{n}" for n in (0, 1, 2, 4, 6, 7, 8, 10)]
+
+
+def test_many_refused_rows_of_a_message_are_summed_up(warehouse: Warehouse) -> None:
+    """INTAKE's rule is RECORD's: a hundred of a message have a Reject each, the others one, told before the next."""
+    warehouse.command("ALTER TABLE verdicts ADD CONSTRAINT ours CHECK task_id != 'x'")
+    one = recorder(warehouse)
+    one.assigned(places("verdicts"))
+    array = [verdict(n, task_id="x" * (n % 2)) for n in range(300)]
+    last = verdict(300, task_id="x")
+    sent = [msgspec.json.encode(part) for part in (array, last, verdict(301))]
+    rejects = [r for r in hand(one, messages(VERDICTS.name, sent)).of(REJECTS) if isinstance(r, Reject)]
+    assert [(r.source_offset, r.source_index) for r in rejects[:100]] == [(0, 2 * n + 1) for n in range(100)]
+    assert [(r.elements, r.source_index, r.source_index_last) for r in rejects[100:]] == [(50, 201, 299), (1, 0, None)]
+    assert json.loads(rejects[100].original) == array[201::2]
+    assert rejects[101].original == sent[1]
+    assert len(ids(warehouse, "verdicts")) == 151
 
 
 def test_a_message_that_was_stored_in_part_is_stored_whole(warehouse: Warehouse) -> None:

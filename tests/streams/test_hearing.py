@@ -41,6 +41,20 @@ def test_a_malformed_value_says_which_field() -> None:
     assert lines[0]["why"] == "Expected `str`, got `int` - at `$.person_id`"
 
 
+def test_a_record_beyond_the_limit_is_not_decoded() -> None:
+    """What a compressed batch holds is known once it is unpacked: one line says how much, and what may be."""
+    heard_of: list[object] = []
+    hear = hearing(heard_of.append, 1_000)
+    with structlog.testing.capture_logs() as lines:
+        hear(PlainRecord(b"x" * 1_001, name="people"))
+        hear(PlainRecord(b"x" * 1_000, name="people"))
+        hear(PlainRecord(None, name="people"))
+    assert len(heard_of) == 2
+    assert [line["why"] for line in lines] == [
+        "1001 bytes once unpacked; a message may have 1000 (kafka.message_bytes_max)"
+    ]
+
+
 def test_trouble_of_kafka_itself_passes() -> None:
     """It is not the record's fault, and whoever reads must know."""
     with pytest.raises(KafkaUnreachable):

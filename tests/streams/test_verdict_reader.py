@@ -219,3 +219,18 @@ def test_a_wrong_setting_is_one_line() -> None:
         VerdictReader(KafkaSettings(client={"no.such.setting": "1"}), group="g")
     with pytest.raises(ValueError, match=r"^group is empty"):
         VerdictReader(KafkaSettings(), group="")
+
+
+def test_a_message_beyond_the_limit_is_left_out(kafka_topics: KafkaSettings) -> None:
+    """A small message that unpacks to more than ``kafka.message_bytes_max`` is counted, logged and not decoded."""
+    publish(kafka_topics, range(1))
+    small = msgspec.structs.replace(kafka_topics, message_bytes_max=64 * 1024)
+    producer = Producer({**producer_config(kafka_topics), "compression.type": "gzip"})
+    large = encode([verdict(number) for number in range(1_000)])
+    assert len(large) > small.message_bytes_max
+    producer.produce(kafka_topics.prefix + VERDICTS.name, large, b"churn")
+    assert producer.flush(30) == 0
+    publish(kafka_topics, range(1, 2))
+    with VerdictReader(small, group="small") as reader:
+        assert read(reader, 2) == ids(range(2))
+        assert reader.unreadable == 1
