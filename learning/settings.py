@@ -96,7 +96,7 @@ class LearnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Events judged together that the model scores; those past it get the producer's own confidence."""
 
     snapshot_bytes_max: Annotated[int, Meta(ge=1_024, le=1_000_000_000)] = 64 * 1024 * 1024
-    """Largest snapshot or checkpoint, compressed or not, that is written or read."""
+    """Largest snapshot, compressed or not, that is written or read."""
 
     seed: Annotated[int, Meta(ge=0, le=2**31 - 1)] = 0
     """Seed of the members that draw."""

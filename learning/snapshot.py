@@ -179,7 +179,7 @@ def _decompressed(name: str, data: bytes, snapshot_bytes_max: int) -> bytes:
     machine = zlib.decompressobj()
     raw = machine.decompress(data, snapshot_bytes_max)
     if machine.unconsumed_tail or not machine.eof:
-        raise SnapshotRefused(f"snapshot {name}: longer than {snapshot_bytes_max} bytes (learn.snapshot_bytes_max)")
+        raise SnapshotRefused(f"snapshot {name}: longer than {snapshot_bytes_max} bytes (learning.snapshot_bytes_max)")
     return raw
 
 
@@ -188,4 +188,4 @@ def _signed_bytes(manifest: Manifest) -> bytes:
 
 
 def _too_large(name: str, found: int, limit: int) -> str:
-    return f"snapshot {name}: {found} bytes, at most {limit} are allowed (learn.snapshot_bytes_max)"
+    return f"snapshot {name}: {found} bytes, at most {limit} are allowed (learning.snapshot_bytes_max)"

@@ -34,7 +34,7 @@ TABLE_OF_TOPIC: Final = {
     "settings": "policies",
     "audit": "audit",
 }
-"""Topic (without prefix) to table; the bytes of ``model.chunks`` stay in Kafka."""
+"""Topic (without prefix) to table; ``model.chunks``, ``sign.outs`` and ``triage.state`` stay in Kafka."""
 
 DEDUPLICATION_INSERTS: Final = 10_000
 """How many inserts a table remembers, so that a repeated one is dropped by its token."""

@@ -198,7 +198,7 @@ class Session:
         return False
 
     def _come_to_rest(self, progress: DemoProgress, replay: Replay, reviewers: SimulatedReviewers) -> None:
-        """Every verdict stored, every task answered (if somebody answers), every correction learned."""
+        """Wait, for so long at most, until every verdict, answer (if somebody answers) and label is stored."""
         size = len(self._source)
         steps: list[tuple[str, Callable[[], bool]]] = [
             ("verdicts", lambda: self._stored("verdicts") >= size),

@@ -60,7 +60,7 @@ class Secrets(msgspec.Struct, frozen=True):
 
 
 class DataFolder:
-    """``path`` and what lies in it. Only ``own`` writes outside of ``run``-time files."""
+    """``path`` and what lies in it, which is its owner's alone; ``own`` keeps other programs out of it."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path.absolute()

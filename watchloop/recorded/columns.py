@@ -24,7 +24,8 @@ class CountedTimes:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns of a table are what. ``features`` None takes all that are nothing else and not in ``drop``.
+    """Which columns of a table are what. ``features`` None takes all that are nothing else and not in ``drop``;
+    a column of ``slices`` may be a feature too.
 
     Without ``time``, a column is taken for the time by its name and its values, unless ``no_time``. ``time_unit``, one
     of ``times.UNITS``, says what its numbers count since 1970; ``counted_times`` what a running number stands for.

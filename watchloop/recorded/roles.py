@@ -16,7 +16,7 @@ FEATURES_SHOWN_MAX: Final = 40
 
 
 def told(source: Replayable, *, is_sent: bool) -> list[str]:
-    """A line for the columns by role, one for times that are made up, and the notes of reading."""
+    """A line for the columns by role, one for times that are made up, warnings, and the notes of reading."""
     table = source.table
     columns = table.columns
     model = "trained on the first share" if source.first else "recorded"
