@@ -18,7 +18,7 @@ __all__ = ["DriftStates", "States"]
 log = structlog.get_logger(__name__)
 
 TELL_SECONDS = 5.0
-"""Between two rows of one model, which is also told only where something other than the count of events has changed."""
+"""Between two rows of one model at least; there is none while nothing but the count of events has changed."""
 RETRY_SECONDS = 60.0
 """Until the next try where ClickHouse did not take it: drift goes on meanwhile."""
 
@@ -54,7 +54,7 @@ class DriftStates:
         for model, figures in news.items():
             show(model, monitors[model])
             known = self._told.get(model)
-            if known is None or any(known[name] != figures[name] for name in TOLD):
+            if known != figures:
                 rows.append(
                     drift_state_row(
                         told_at=now_ms,
@@ -89,9 +89,6 @@ class DriftStates:
         for metric in (LATE_BLOCKS, LATE_EVENTS, FORCED_BLOCKS, FEATURES_UNWATCHED):
             with contextlib.suppress(KeyError):
                 metric.remove(model)
-
-
-TOLD = ("late_blocks", "late_events", "forced_blocks", "time_resets", "features_unwatched", "unwatched")
 
 
 def figures_of(monitor: ModelMonitor) -> Figures:

@@ -72,9 +72,7 @@ def alert_id_of(model: str, signal: str, detector: str, place: str) -> str:
     return f"alert-{hashlib.sha256(text.encode()).hexdigest()[:20]}"
 
 
-def fire(
-    detection: Detection, *, model: str, at: int, at_event: int, reference_version: str = "", note: str = ""
-) -> Alert:
+def fire(detection: Detection, *, model: str, at: int, at_event: int, reference_version: str = "") -> Alert:
     """The first revision. ``at`` is the stream's time in epoch milliseconds, ``at_event`` counts the model's events."""
     place = detection.anchor or str(at_event)
     return Alert(
@@ -91,7 +89,6 @@ def fire(
         changed_by=ON_ITS_OWN,
         reference_version=reference_version,
         evidence=detection.evidence,
-        note=note,
         judged_until=at,
     )
 

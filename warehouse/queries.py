@@ -199,17 +199,15 @@ def predictions_of(ask: Ask, model: str, event_ids: Sequence[str]) -> list[dict[
     """Predictions of one model by event id, with what their verdict says; for labels that come late.
 
     Columns: event_id, model_version, time (epoch milliseconds), features, features_integer, features_text, prediction,
-    confidence, probabilities, slices, consent_learn, inclusion_probability, audit, task_id, learned_prediction,
-    learned_version.
+    confidence, probabilities, slices, consent_learn, learned_prediction, learned_version.
     """
     rows = ask(
         """
         SELECT p.event_id AS event_id, p.model_version AS model_version, toUnixTimestamp64Milli(p.time) AS time_ms,
             p.features AS features, p.features_integer AS features_integer, p.features_text AS features_text,
             p.prediction AS prediction, p.confidence AS confidence, p.probabilities AS probabilities,
-            p.slices AS slices, p.consent_learn AS consent_learn, v.inclusion_probability AS inclusion_probability,
-            v.audit AS audit, v.task_id AS task_id, v.learned_prediction AS learned_prediction,
-            v.learned_version AS learned_version
+            p.slices AS slices, p.consent_learn AS consent_learn,
+            v.learned_prediction AS learned_prediction, v.learned_version AS learned_version
         FROM (SELECT * FROM predictions WHERE model = {model:String} AND event_id IN {ids:Array(String)}) AS p
         LEFT ANY JOIN (SELECT * FROM verdicts WHERE model = {model:String} AND event_id IN {ids:Array(String)}) AS v
             ON v.event_id = p.event_id

@@ -7,7 +7,7 @@ import pathlib
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, cast, get_args
 
 import msgspec
 import typer
@@ -30,7 +30,7 @@ OfModel = Annotated[str, typer.Option("--model", help="Those of this model; of e
 Password = Annotated[
     str | None, typer.Option(help="At least 12 characters; made and printed if not given; - reads it from stdin.")
 ]
-ROLES: tuple[Role, ...] = ("reviewer", "on-call", "admin")
+ROLES: tuple[Role, ...] = get_args(Role)
 
 topics = typer.Typer(help="The Kafka topics of watchloop.", no_args_is_help=True)
 warehouse = typer.Typer(help="The ClickHouse tables and views of watchloop.", no_args_is_help=True)
@@ -208,7 +208,7 @@ def check(as_json: Json = False, data: Data = HERE, config: Config = None) -> No
     print_rows([msgspec.to_builtins(one) for one in found], as_json=as_json)
     if not all(one.ok for one in found):
         if hint := nothing_runs():
-            print_error(f"watchloop{hint.replace('; and', ':', 1)}")
+            print_error(f"watchloop: {hint}")
         raise typer.Exit(1)
 
 

@@ -47,7 +47,8 @@ def said(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except (KafkaUnreachable, ClickHouseUnreachable) as error:
-            print_error(f"watchloop: {error}{nothing_runs()}")
+            hint = nothing_runs()
+            print_error(f"watchloop: {error}; and {hint}" if hint else f"watchloop: {error}")
             raise typer.Exit(EXIT_WRONG) from error
         except (WatchloopError, StreamsError, WarehouseError, KeyFileError, MetricsRefused) as error:
             print_error(f"watchloop: {error}")
@@ -63,7 +64,7 @@ def nothing_runs() -> str:
         return ""
     why = "no endpoints.json there" if folder.is_dir() else "there is no such folder"
     return (
-        f"; and no watchloop runs on {str(folder)!r} ({why}): start watchloop up --data {folder}, name the folder of"
+        f"no watchloop runs on {str(folder)!r} ({why}): start watchloop up --data {folder}, name the folder of"
         " the one that runs with --data, or set the addresses of your own servers"
     )
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import msgspec
 from rich.console import Console
 
 from agents.settings import ModelSettings, Settings
@@ -88,8 +89,6 @@ def run_demo(settings: Settings, options: UpOptions, demo: DemoOptions, out: Con
 
 def with_labels(settings: Settings, model: str, labels: tuple[str, ...]) -> Settings:
     """The settings with a model's labels declared, for this process and, by the environment, for its workers."""
-    import msgspec
-
     found = settings.models.get(model) or ModelSettings(triage=settings.default.triage)
     named = msgspec.structs.replace(found, labels=found.labels or labels)
     quoted = ", ".join(f'"{label}"' for label in named.labels)

@@ -65,7 +65,7 @@ def sections(path: str, instance: msgspec.Struct, *, depth: int) -> Iterator[str
     for field in msgspec.structs.fields(kind):
         value = getattr(instance, field.name)
         if isinstance(value, msgspec.Struct):
-            inner.append((f"{path}.{field.name}", value, lines[field.name]))
+            inner.append((f"{path}.{field.name}", value))
             continue
         if f"{path}.{field.name}" in DERIVED:
             continue
@@ -74,7 +74,7 @@ def sections(path: str, instance: msgspec.Struct, *, depth: int) -> Iterator[str
     if rows:
         heading += f"\n{TABLE_HEAD}\n" + "\n".join(rows) + "\n"
     yield heading
-    for inner_path, inner_instance, _meaning in inner:
+    for inner_path, inner_instance in inner:
         yield from sections(inner_path, inner_instance, depth=3)
     for field in msgspec.structs.fields(kind):
         element = element_struct(field)

@@ -31,8 +31,6 @@ JSON_BYTES_PER_CHAR: Final = 6
 JSON_BYTES_PER_VALUE: Final = 64
 """At most, of a number or what stands around a text."""
 
-"""Characters of every text but ``content`` and a feature's, at most."""
-
 CONSENT_FIELDS: Final = Consent.__struct_fields__
 
 _types: Final = {field.name: field.type for field in msgspec.structs.fields(Prediction)} | {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import Any, Final
 
 import msgspec
@@ -114,4 +113,4 @@ def _texts(name: str, values: list[Any], what: str, notes: list[str]) -> Any:
 def _as_text(value: Any) -> str:
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else repr(value)
-    return str(value) if isinstance(value, dt.datetime) else label_text(value)
+    return label_text(value)
