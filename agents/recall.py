@@ -21,7 +21,6 @@ __all__ = ["recall"]
 
 log = structlog.get_logger(__name__)
 
-
 RECALLED_MESSAGES_MAX = 200_000
 """Messages of verdicts read again when partitions are assigned, the newest; at a high rate each holds many."""
 

@@ -23,7 +23,7 @@ __all__ = ["Make", "Moment", "ReportDesk", "ReportNews", "Reports"]
 log = structlog.get_logger(__name__)
 
 ALERTS_SHARING_MAX = 1_000
-"""Alerts that wait for one report; of one beyond it, the oldest is told that it goes without."""
+"""Alerts that wait for one report; with one more, the oldest is told that it goes without."""
 NOTE_CHARS_MAX = 1_000
 
 Moment = tuple[str, int, str]

@@ -17,7 +17,15 @@ from streams.predictions.checks import MESSAGE_EVENTS_MAX_DEFAULT
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
 
-__all__ = ["DERIVED", "ModelSettings", "Settings", "WorkerSettings"]
+__all__ = [
+    "DERIVED",
+    "LABEL_WAIT_SECONDS_DEFAULT",
+    "LAG_MESSAGES_WARNING_DEFAULT",
+    "LAG_SECONDS_WARNING_DEFAULT",
+    "ModelSettings",
+    "Settings",
+    "WorkerSettings",
+]
 
 DERIVED: Final = {
     "learning.inclusion_probability_min": "triage.audit_rate and triage.disagreement_audit_factor of the model",

@@ -11,6 +11,7 @@ import msgspec
 from schemas.alert import Alert, AlertState, Severity
 
 __all__ = [
+    "ON_ITS_OWN",
     "SEVERITIES",
     "TRANSITIONS",
     "Action",

@@ -16,7 +16,17 @@ from schemas.prediction_columns import FeatureColumn, PredictionColumns
 from schemas.reference import Reference
 from schemas.wire import Scalar
 
-__all__ = ["ESCAPED_BYTES_MAX", "FEATURE", "INT_MAX", "NUMBER_MAX", "Columns", "blurred_in", "columns_of", "number_of"]
+__all__ = [
+    "ESCAPED_BYTES_MAX",
+    "FEATURE",
+    "INT_MAX",
+    "NUMBER_MAX",
+    "Columns",
+    "Floats",
+    "blurred_in",
+    "columns_of",
+    "number_of",
+]
 
 FEATURE = "feature."
 SIGNAL_CHARS_MAX = 200

@@ -9,7 +9,7 @@ from drift.window import Window
 from schemas.block import CategoryCounts
 from schemas.reference import Reference
 
-__all__ = ["category_bins", "index_of", "noise_of", "psi"]
+__all__ = ["category_bins", "excess", "index_of", "noise_of", "psi"]
 
 SMOOTHING = 0.5
 NEWCOMERS = 5

@@ -35,7 +35,8 @@ class Reporter:
     ``is_free``: every request is answered by exactly one result. A report that takes longer than
     ``report_seconds_max`` ends the process; a dead process is started again, up to ``report_restarts_max`` failures in
     a row, after which requests are answered with the reason until ``report_retry_seconds`` later it is started again.
-    A result says whether the same request ``may_come`` true another time. ``clock`` gives seconds that never go back.
+    A result says whether the same request ``may_come`` to a report another time. ``clock`` gives seconds that never go
+    back.
     """
 
     def __init__(self, settings: DriftSettings, clock: Callable[[], float] = time.monotonic) -> None:
@@ -204,7 +205,7 @@ def _listen(pipe: IO[bytes], inbox: queue.SimpleQueue[ReportResult | None], byte
     while (message := read_message(pipe, bytes_max)) is not None:
         try:
             inbox.put(decoder.decode(message))
-        except msgspec.MsgspecError:
+        except msgspec.MsgspecError:  # a child whose output is spoilt is as good as dead
             break
     inbox.put(None)
     pipe.close()

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from learning.features import Matrix
 
-__all__ = ["FlatTrees", "TreeBuilder"]
+__all__ = ["LEAF", "FlatTrees", "TreeBuilder"]
 
 Index = npt.NDArray[np.int32]
 

@@ -67,7 +67,7 @@ class SigningKey:
                 file.write(pem)
             if not path.exists():
                 os.link(beside, path)
-        except FileExistsError:
+        except FileExistsError:  # another program was first: its key is the one
             return
         finally:
             beside.unlink()

@@ -19,7 +19,7 @@ from learning.recipes import member_of
 from learning.settings import LearnSettings
 from schemas.wire import Scalar
 
-__all__ = ["Answer", "FrozenStack", "Stack"]
+__all__ = ["Answer", "FrozenStack", "Stack", "probabilities_of"]
 
 Vector = npt.NDArray[np.float64]
 

@@ -14,7 +14,7 @@ from review.task_life import Stage
 from schemas.opinion import WITHDRAWN, Opinion
 from schemas.task import Lane, Task
 
-__all__ = ["Entry", "Shelf", "Shelves"]
+__all__ = ["LANES", "Entry", "Shelf", "Shelves"]
 
 LANES: tuple[Lane, ...] = ("alert", "escalate", "audit", "review")
 

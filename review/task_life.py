@@ -21,11 +21,14 @@ __all__ = [
     "Step",
     "after",
     "alert_task",
+    "choices_of",
     "diagram",
-    "is_addressable",
+    "due_at",
     "ended_alert_task",
+    "is_addressable",
     "lane_settings",
     "new_task_for",
+    "priority_of",
     "task_id_of",
 ]
 

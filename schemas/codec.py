@@ -10,7 +10,17 @@ import msgspec
 
 from schemas.wire import Wire
 
-__all__ = ["UNREADABLE", "MalformedError", "decode", "decode_one_or_many", "encode", "printable", "reason_of"]
+__all__ = [
+    "UNREADABLE",
+    "MalformedError",
+    "decode",
+    "decode_one_or_many",
+    "decoder_of",
+    "decoder_of_many",
+    "encode",
+    "printable",
+    "reason_of",
+]
 
 T = TypeVar("T", bound=Wire)
 

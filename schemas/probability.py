@@ -12,6 +12,8 @@ from msgspec import Meta
 __all__ = [
     "ABOVE_TAKEN",
     "BELOW_TAKEN",
+    "LEAST",
+    "MOST",
     "PROBABILITY_SLACK",
     "PROBABILITY_SLACK_BELOW",
     "PROBABILITY_WORDS",

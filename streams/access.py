@@ -38,10 +38,11 @@ from streams.settings import KafkaSettings, KafkaUser
 
 __all__ = [
     "ANONYMOUS",
+    "EVERY",
     "MECHANISM",
+    "RECORDED",
     "RIGHTS",
     "USERS",
-    "RECORDED",
     "Grant",
     "Operation",
     "Resource",

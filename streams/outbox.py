@@ -16,7 +16,7 @@ from streams.errors import KafkaUnreachable, NotDelivered
 from streams.rejects import shortened
 from streams.settings import KafkaSettings
 
-__all__ = ["HeldOutbox", "Outbox", "Sending", "producer_config"]
+__all__ = ["HeldOutbox", "Outbox", "Sending", "Value", "producer_config"]
 
 QUEUED_MESSAGES_MAX = 200_000
 QUEUED_KBYTES_MAX = 262_144

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Protocol
 
-__all__ = ["Record", "by_partition", "stretches"]
+__all__ = ["Headers", "Record", "by_partition", "stretches"]
 
 Headers = list[tuple[str, bytes | None]]
 

@@ -98,6 +98,7 @@ class TransactionalBatches(Batches):
             log.warning("stopped while Kafka does not answer; what is in hand comes again", error=cause.str())
         finally:
             if self._under_way is not None:
+                # The first error is the one to tell; what was not committed comes again.
                 with contextlib.suppress(KafkaException, CommitHung):
                     self._under_way.wait()
             self._committer.close()

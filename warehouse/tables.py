@@ -10,7 +10,7 @@ from typing import Final
 
 from warehouse.errors import UnsupportedTopic
 
-__all__ = ["SCHEMA_VERSION", "TABLE_OF_TOPIC", "install_statements", "lacking_of", "table_of"]
+__all__ = ["SCHEMA_VERSION", "TABLE_OF_TOPIC", "install", "install_statements", "lacking_of", "table_of"]
 
 SCHEMA_VERSION: Final = 6
 """Goes up by one whenever a file of ``sql/`` changes."""

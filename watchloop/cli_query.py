@@ -21,7 +21,7 @@ from watchloop.errors import NoAccess, WatchloopError
 from watchloop.folder import DataFolder
 from watchloop.screen import print_answer, print_error, print_json, print_line, printing_console, table_of
 
-__all__ = ["add_to"]
+__all__ = ["add_to", "analyst"]
 
 
 class Format(enum.StrEnum):

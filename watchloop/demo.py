@@ -230,7 +230,7 @@ class Session:
     def _query(self, sql: str) -> list[dict[str, Any]]:
         try:
             return self._warehouse.query(sql, {"m": self._demo.name})
-        except WarehouseError:
+        except WarehouseError:  # who waits asks again; what was sent is looked up in Kafka too
             return []
 
     def _watch_state(self) -> None:
@@ -245,5 +245,5 @@ class Session:
                     await console.sign_in()
                     signed_in = True
                 self._state = await console.state()
-            except (ConsoleRefused, httpx.HTTPError):
+            except (ConsoleRefused, httpx.HTTPError):  # it is starting again, or the session ended
                 signed_in = False

@@ -27,6 +27,9 @@ __all__ = ["Replayable", "recorded_answers", "train_first"]
 ONE_THREAD_ROWS_MAX = 200_000
 """Up to here one thread trains faster than several, which wait for each other where the cores are busy."""
 
+TRAIN_ROWS_MIN = 10
+"""Fewer rows train no model."""
+
 SHARES_WORDS = f"numbers from 0 that sum to {SUM_WORDS}"
 
 Floats = npt.NDArray[np.float64]
@@ -107,7 +110,7 @@ def train_first(table: RecordedTable, *, share: float, model: str, seed: int) ->
     """
     first = int(len(table) * share)
     labels = table.labels
-    if first < 10 or first >= len(table):
+    if first < TRAIN_ROWS_MIN or first >= len(table):
         raise WrongTable(
             f"--train-first {share:g} leaves {first} of {len(table)} rows to train on; give a share like 0.2"
         )

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from streams.embedded import EmbeddedKafka
     from warehouse.embedded_process import EmbeddedClickHouse
 
-__all__ = ["servers"]
+__all__ = ["Started", "servers"]
 
 Progress = Callable[[str], None]
 

@@ -10,7 +10,7 @@ from warehouse.queries import RunSummary
 from watchloop.frozen import Replayable
 from watchloop.screen import table_of
 
-__all__ = ["print_summary"]
+__all__ = ["no_change", "print_summary"]
 
 ALERTS_SHOWN_MAX = 20
 

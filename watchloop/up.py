@@ -29,7 +29,7 @@ from watchloop.settings import inline_table
 from watchloop.supervisor import Supervisor
 from watchloop.workers import Workers, WorkerSpec
 
-__all__ = ["ADMIN", "Running", "UpOptions", "run_up", "up"]
+__all__ = ["ADMIN", "Running", "UpOptions", "print_addresses", "run_up", "stoppable", "up"]
 
 ADMIN = "admin"
 CONSOLE_STEP_SECONDS = 0.1
@@ -66,7 +66,7 @@ class Running:
 
         Raises ConsoleRefused.
         """
-        if not _answers(self.endpoints.console, stop, self.settings.console.start_seconds_max, self.folder.log):
+        if not _waited_for(self.endpoints.console, stop, self.settings.console.start_seconds_max, self.folder.log):
             return False
         self.folder.write_endpoints(self.endpoints)
         return True
@@ -211,7 +211,7 @@ def _endpoints(started: Started, port: int) -> Endpoints:
     )
 
 
-def _answers(url: str, stop: threading.Event, seconds_max: float, log: pathlib.Path) -> bool:
+def _waited_for(url: str, stop: threading.Event, seconds_max: float, log: pathlib.Path) -> bool:
     deadline = time.monotonic() + seconds_max
     while True:
         try:

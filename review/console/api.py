@@ -29,7 +29,7 @@ from review.console.session import ConsoleRequest, end_session, needs, sign_in, 
 from schemas.alert import Alert, AlertState
 from schemas.task import Lane
 
-__all__ = ["api_router"]
+__all__ = ["OFFSET_MAX", "api_router"]
 
 OFFSET_MAX = 1_000_000
 

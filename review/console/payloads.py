@@ -13,6 +13,7 @@ from schemas.person import Person, Role
 
 __all__ = [
     "EXAMPLES",
+    "SECONDS_SPENT_MAX",
     "CommentBody",
     "Done",
     "OpinionBody",

@@ -11,7 +11,20 @@ from typing import Any, Final
 from schemas.opinion import CANNOT_TELL, WITHDRAWN
 from schemas.wire import Scalar
 
-__all__ = ["FILTERS", "ago", "answer_text", "clock_time", "count", "exact", "number", "percent", "scalar", "until"]
+__all__ = [
+    "FILTERS",
+    "ago",
+    "answer_text",
+    "beside",
+    "clock_time",
+    "count",
+    "exact",
+    "number",
+    "percent",
+    "scalar",
+    "span",
+    "until",
+]
 
 LANES: Final = {
     "review": "Review",

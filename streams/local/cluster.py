@@ -199,6 +199,6 @@ def _is_locked(path: Path) -> bool:
     with path.open("rb+") as file:
         try:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except OSError:  # the lock is another's
             return True
     return False

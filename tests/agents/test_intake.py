@@ -192,6 +192,7 @@ def test_what_is_sent_can_be_read() -> None:
     odd = {"text": "ä\u0000\u2028😀", "big": 10**30, "none": None, "flag": True, "tiny": 1e-300, "large": 1e300}
     outbox = run([prediction(n, features=odd, prediction=n % 3) for n in range(300)])
     for topic in (VERDICTS, REVIEW_EVENTS, BLOCKS):
+        assert outbox.of(topic)
         for one in outbox.of(topic):
             assert isinstance(one, msgspec.Struct)
             assert msgspec.json.decode(msgspec.json.encode(one), type=type(one)) == one

@@ -118,7 +118,7 @@ class Loop:
         self._answers.ask(number, task, truth)
 
     def _hear_verdict(self, verdict: Verdict) -> None:
-        """Once all of a batch are there it is counted, before its blocks are heard: they were sent after them."""
+        """Count a batch once all of its verdicts are there: before its blocks are heard, which are sent after them."""
         self._verdicts.append(verdict)
         if len(self._verdicts) == len(self._batch):
             verdicts, self._verdicts = self._verdicts, []

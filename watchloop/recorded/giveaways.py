@@ -99,7 +99,9 @@ def warnings_of(found: Sequence[Giveaway]) -> list[str]:
         for one in found[:SHOWN_MAX]
     ]
     more = len(found) - SHOWN_MAX
-    return lines if more <= 0 else [*lines, f"warning: {more} more features do"]
+    if more > 0:
+        lines.append(f"warning: {more} more feature{'s give' if more > 1 else ' gives'} the true label away")
+    return lines
 
 
 def _is_giveaway(accuracy: float, guessing: float) -> bool:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-__all__ = ["flags_of", "is_number", "is_text", "numbers_of", "trimmed"]
+__all__ = ["NULL_WORDS", "NUMBER", "flags_of", "is_number", "is_text", "numbers_of", "trimmed"]
 
 LOOK_FIRST: Final = 1_000
 """Values that are looked at first: most columns of text show there that they are."""
