@@ -29,6 +29,10 @@ _PATH = re.compile(r"(?:at|in) `\$([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 _BYTE = re.compile(r"malformed: .* \(byte (\d+)\)$")
 _EXCERPT_BYTES = 20
+_RANGES = (
+    ("Number out of range", "one that a double holds, up to 1.8e308"),
+    ("Integer value out of range", "one of fewer digits"),
+)
 _NO_NUMBERS = (b"NaN", b"Infinity")
 _SURROGATE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\[^u]"
@@ -78,11 +82,18 @@ def reason_of(error: Exception, data: bytes) -> str:
         return f"half of a surrogate pair: {alone.group(1).decode()} (byte {alone.start()}); expected both or neither"
     found = _BYTE.search(str(error))
     if found is None:
-        return str(error)
+        return _with_range(str(error))
     rest = data[int(found.group(1)) :]
     if rest.startswith(_NO_NUMBERS):
         return f"{error}: JSON has neither NaN nor infinities; expected a number or null"
     return f"{error}: {rest[:_EXCERPT_BYTES].decode('utf-8', 'replace')!r}"
+
+
+def _with_range(message: str) -> str:
+    """A number out of range is told with the range."""
+    for said, expected in _RANGES:
+        message = message.replace(said, f"{said}; expected {expected}")
+    return message
 
 
 def _is_about_escapes(message: str) -> bool:

@@ -64,6 +64,47 @@ def test_what_text_of_csv_becomes(read: Read, cells: list[str], values: list[Any
 
 
 @pytest.mark.parametrize(
+    "cells",
+    [
+        ['"0,75"', '"-1,5"', '"2,25"'], ['"75,748.56"', '"1,000.00"', "12"], ["75.748.560", "1.000.000", "12"],
+        ["75 748", "1 000", "12"], ["$ 7.57", "€8", "£9.10"], ["60.5%", "1 %", "7%"], ["(0.76)", "(12)", "3"],
+        ["+0.5", "+1", "+2"], ["\u22120.5", "\u22121", "2"], ["\u0660.\u0665", "\u0661", "\u0662"],
+        ["75\u202f748", "1\u00a0000", "12"], ["7.57 €", "8 €", "9 €"],
+    ],
+)  # fmt: skip
+def test_numbers_in_another_spelling_are_texts_and_told(read: Read, cells: list[str]) -> None:
+    """Decimal commas, separated thousands, units, signs and other digits: nothing is guessed, and nothing is silent."""
+    found = read("f,x,truth,said,sure\n" + "".join(f"{cell},1.5,1,1,0.9\n" for cell in cells))
+    assert {type(row["f"]) for row in found.table.features(0, 3)} == {str}
+    (note,) = [note for note in found.notes if "'f'" in note]
+    assert "is taken as texts" in note
+    assert "may be meant as a number; expected digits with a point, such as -1234.5" in note
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        ["007", "01234", "0815"], ["1.2.3", "1.10.0", "2.0.1"], ["2026-10-01", "2026-10-02", "2026-10-03"],
+        ["gold", "basic", "gold"], ["A1", "B2", "C3"], ["10:30", "11:00", "12:15"], ["yes", "no", "yes"],
+    ],
+)  # fmt: skip
+def test_codes_versions_and_dates_are_texts_without_a_word(read: Read, cells: list[str]) -> None:
+    """They are what they seem to be."""
+    found = read("f,x,truth,said,sure\n" + "".join(f"{cell},1.5,1,1,0.9\n" for cell in cells))
+    assert [row["f"] for row in found.table.features(0, 3)] == cells
+    assert not [note for note in found.notes if "'f'" in note]
+
+
+def test_truth_values_in_several_spellings_are_told(read: Read) -> None:
+    """``true`` beside ``yes`` and ``1`` are texts, of which the note names all."""
+    cells = ["true", "no", "1", "false", "yes", "0"]
+    found = read("f,x,truth,said,sure\n" + "".join(f"{cell},1.5,1,1,0.9\n" for cell in cells))
+    assert [row["f"] for row in found.table.features(0, 6)] == cells
+    (note,) = [note for note in found.notes if "'f'" in note]
+    assert "truth values in more than one spelling ('0', '1', 'false', 'no', 'true', 'yes')" in note
+
+
+@pytest.mark.parametrize(
     ("array", "values"),
     [
         (pa.array([D("1.50"), None, D("-2.25")], pa.decimal128(12, 2)), [1.5, None, -2.25]),

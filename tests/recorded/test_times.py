@@ -46,6 +46,14 @@ def said(found: Any) -> str:
             "is the time: texts",
         ),
         (
+            pa.array([dt.datetime.fromtimestamp(one, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") for one in SECONDS]),
+            "is the time: texts",
+        ),
+        (
+            pa.array([dt.datetime.fromtimestamp(one, UTC).strftime("%Y-%m-%dT%H:%M:%Sz") for one in SECONDS]),
+            "is the time: texts",
+        ),
+        (
             pa.array(
                 [dt.datetime.fromtimestamp(one, dt.timezone(dt.timedelta(hours=2))).isoformat() for one in SECONDS]
             ),
@@ -100,6 +108,8 @@ def test_timestamps_of_1971_are_of_1971(read: Read) -> None:
         (pa.array([2**62] * 2, pa.timestamp("s")), {}, "row 0: column 'time' (--time) holds a time beyond"),
         (pa.array([2**30] * 2, pa.date32()), {}, "row 0: column 'time' (--time) holds a time beyond"),
         ([-5, 3, 4, 5], {"time": "time", "time_unit": "s"}, "row 0: column 'time' (--time) holds -5"),
+        ([20_260_101, 20_260_102, 20_260_103], {"time": "time"}, "a running number, but YYYYMMDD"),
+        ([20_260_101_083_000, 20_260_101_090_000, 20_260_102_000_000], {"time": "time"}, "but YYYYMMDDHHMMSS"),
         ([1.5, 2.5, 3.5], {"time": "time"}, "row 0: column 'time' (--time) holds 1.5, neither an epoch time"),
         ([5, 3, 3, 4], {"time": "time"}, "neither an epoch time nor a running number"),
         (["2024-03-01", "yesterday"], {}, "row 1: column 'time' (--time) holds 'yesterday'"),

@@ -23,6 +23,7 @@ BLOCK_BYTES_MAX: Final = 64 * 1024 * 1024
 """A cell is within one block, so this bounds a cell too."""
 
 CHECK_BYTES: Final = 4 * 1024 * 1024
+UTF32: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
@@ -42,7 +43,7 @@ def parsed_csv(data: bytes, separator: str) -> Any:
     try:
         return _parse(data, separator, convert, threads=True)
     except pa.ArrowInvalid as error:
-        raise _explained(data, separator, convert, error) from error
+        raise _explained(data, separator, convert, names, error) from error
 
 
 def _parse(data: bytes, separator: str, convert: Any, *, threads: bool, wrong: list[Any] | None = None) -> Any:
@@ -61,7 +62,7 @@ def _parse(data: bytes, separator: str, convert: Any, *, threads: bool, wrong: l
     )
 
 
-def _explained(data: bytes, separator: str, convert: Any, error: Exception) -> WrongTable:
+def _explained(data: bytes, separator: str, convert: Any, names: list[str], error: Exception) -> WrongTable:
     """The first row that does not fit, by its number; asked for again, because threads do not count."""
     wrong: list[Any] = []
     with contextlib.suppress(pa.ArrowInvalid):
@@ -73,10 +74,15 @@ def _explained(data: bytes, separator: str, convert: Any, error: Exception) -> W
     few = row.actual_columns < row.expected_columns
     hint = "a quote left open, or a line cut off" if few else f"a text with {SEPARATORS[separator]} not in quotes"
     cells = f"{row.actual_columns} cells where the header has {row.expected_columns}"
+    if len(names) == 1:
+        first = f"the first line is {quoted(names[0])}: take away what stands above the names of the columns"
+        return WrongTable(f"{at}{cells}: {quoted(row.text)}; {first}")
     return WrongTable(f"{at}{cells}: {quoted(row.text)}; is there {hint}?")
 
 
 def _check_utf8(data: bytes) -> None:
+    if data.startswith(UTF32):
+        raise WrongTable("is UTF-32; expected UTF-8 (iconv -f UTF-32 -t UTF-8 makes it so)")
     if data.startswith(UTF16):
         raise WrongTable("is UTF-16; expected UTF-8 (iconv -f UTF-16 -t UTF-8 makes it so)")
     decoder = codecs.getincrementaldecoder("utf-8")()
@@ -113,7 +119,9 @@ def check_unique(names: list[str]) -> None:
 
 
 def _check_separator(names: list[str], separator: str) -> None:
-    within = Counter(one for name in names for one in name if one in SEPARATORS)
+    if any(separator in name and "\n" in name for name in names):
+        raise WrongTable(f"a quote is left open in the header: {quoted(separator.join(names))}")
+    within = Counter(one for name in names for one in name if one in SEPARATORS and one != separator)
     other, count = within.most_common(1)[0] if within else ("", 0)
     if count > len(names) - 1:
         example = quoted(separator.join(names))

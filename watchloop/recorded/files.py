@@ -104,7 +104,9 @@ def _check_beginning(beginning: bytes, expected: str) -> None:
         found = next((what for mark, what in TEXT_BEGINNINGS.items() if text.startswith(mark)), None)
     if found == expected or (found is None and expected in ("CSV", "JSON")):
         if expected == "CSV" and b"\0" in beginning and not beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise WrongTable("not readable as CSV: it is binary")
+            is_wide = not beginning.strip(b"\0")[1:2].strip(b"\0")
+            hint = ", or UTF-16 without its mark; expected UTF-8 (iconv -f UTF-16LE -t UTF-8 may make it so)"
+            raise WrongTable(f"not readable as CSV: it is binary{hint if is_wide else ''}")
         return
     what = found or "something else"
     hint = "" if found is None else "; name it as what it is" if found in FORMATS.values() else "; write it as Parquet"

@@ -46,7 +46,8 @@ def _rows(data: bytes) -> list[dict[str, Any]]:
             f"not readable as JSON: {_where(data)}{quoted(reason_of(error, data), REASON_CHARS_MAX)}"
         ) from error
     if len(found) == 1 and isinstance(found[0], dict) and found[0] and _is_columnar(found[0]):
-        raise WrongTable("is one JSON object of columns; expected one object a line for each row, or an array of them")
+        what = _envelope(found[0]) or "is one JSON object of columns"
+        raise WrongTable(f"{what}; expected one object a line for each row, or an array of them")
     for number, row in enumerate(found):
         if not isinstance(row, dict):
             raise WrongTable(f"row {number}: {quoted(str(row))} is no JSON object; expected one object a row")
@@ -55,6 +56,12 @@ def _rows(data: bytes) -> list[dict[str, Any]]:
 
 def _is_columnar(row: dict[str, Any]) -> bool:
     return all(isinstance(value, list | dict) for value in row.values())
+
+
+def _envelope(row: dict[str, Any]) -> str:
+    """What to say where the rows stand within an object."""
+    within = [name for name, value in row.items() if isinstance(value, list) and value and isinstance(value[0], dict)]
+    return f"is one JSON object, with the rows perhaps in {quoted(within[0])}" if within else ""
 
 
 def _where(data: bytes) -> str:

@@ -10,13 +10,15 @@ from pyarrow import types
 
 from watchloop.errors import WrongTable
 from watchloop.recorded.digits import decimal_numbers, first_lost_whole, tell_of_lost
-from watchloop.recorded.texts import NUMBER, flags_of, is_text, numbers_of
+from watchloop.recorded.texts import NUMBER, NUMBER_ELSEWHERE, flags_of, has_mixed_flags, is_text, numbers_of
 from watchloop.recorded.words import listed, quoted
 
 __all__ = ["is_time_type", "plain_features", "time_texts", "without_dictionary"]
 
 NUMBERS_SHARE_MIN: Final = 0.5
 """A column of texts more of which are numbers may be meant as numbers."""
+
+LEADING_ZERO: Final = r"^0[0-9]"
 
 PER_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
@@ -56,19 +58,41 @@ def plain_features(rows: Any, names: tuple[str, ...], notes: list[str], *, guess
 
 
 def _tell_of_numbers(column: Column, name: str, notes: list[str]) -> None:
-    """Say so where most values of a column that is taken as texts are numbers."""
-    numbers = pc.match_substring_regex(pc.utf8_trim_whitespace(column), NUMBER)
-    count, rest = pc.sum(numbers).as_py() or 0, pc.unique(column.filter(pc.invert(numbers)))
+    """Say so where most values of a column that is taken as texts are numbers, or seem meant as such."""
+    short = pc.utf8_trim_whitespace(column).drop_null()
+    numbers = pc.match_substring_regex(short, NUMBER)
+    count, rest = pc.sum(numbers).as_py() or 0, pc.unique(short.filter(pc.invert(numbers)))
     if count and not len(rest):
         notes.append(
             f"column {quoted(name)} is taken as texts: its whole numbers have more digits than 64 bits hold, and are"
             " kept as they are written"
         )
-    elif count > NUMBERS_SHARE_MIN * (len(column) - column.null_count):
+    elif has_mixed_flags(column):
+        shown = listed(map(quoted, sorted(pc.unique(short).to_pylist())))
+        notes.append(
+            f"column {quoted(name)} is taken as texts: it has truth values in more than one spelling ({shown}); write"
+            " each as true or false"
+        )
+    elif count > NUMBERS_SHARE_MIN * len(short):
         shown = listed(map(quoted, rest.slice(0, 3).to_pylist()))
         notes.append(
-            f"column {quoted(name)} is taken as texts: {count} of {len(column) - column.null_count} values are numbers,"
+            f"column {quoted(name)} is taken as texts: {count} of {len(short)} values are numbers,"
             f" and others are {shown}; empty cells are missing numbers"
+        )
+    else:
+        _tell_of_spelling(short, name, notes)
+
+
+def _tell_of_spelling(column: Column, name: str, notes: list[str]) -> None:
+    """Say so where most values are numbers in another spelling; leading zeros are those of codes."""
+    odd = pc.and_(
+        pc.match_substring_regex(column, NUMBER_ELSEWHERE), pc.invert(pc.match_substring_regex(column, LEADING_ZERO))
+    )
+    found = pc.unique(column.filter(pc.and_(odd, pc.invert(pc.match_substring_regex(column, NUMBER)))))
+    if len(found) and (pc.sum(odd).as_py() or 0) > NUMBERS_SHARE_MIN * len(column):
+        notes.append(
+            f"column {quoted(name)} is taken as texts: {quoted(found[0].as_py())} may be meant as a number; expected"
+            " digits with a point, such as -1234.5"
         )
 
 

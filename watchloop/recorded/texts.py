@@ -9,7 +9,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-__all__ = ["NULL_WORDS", "NUMBER", "flags_of", "is_number", "is_text", "numbers_of", "trimmed"]
+__all__ = [
+    "NULL_WORDS",
+    "NUMBER",
+    "NUMBER_ELSEWHERE",
+    "flags_of",
+    "has_mixed_flags",
+    "is_number",
+    "is_text",
+    "numbers_of",
+    "trimmed",
+]
 
 LOOK_FIRST: Final = 1_000
 """Values that are looked at first: most columns of text show there that they are."""
@@ -18,6 +28,13 @@ NULL_WORDS: Final = ("", "na", "n/a", "#n/a", "nan", "-nan", "null", "none", "<n
 WHOLE: Final = r"^-?(?:0|[1-9][0-9]*)$"
 NUMBER: Final = r"^-?(?:(?:0|[1-9][0-9]*)(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 ENDLESS: Final = r"^-?(?:inf|infinity)$"
+NUMBER_ELSEWHERE: Final = (
+    r"^[-+\x{2212}(]?\s*[$€£¥]?\s*[-+\x{2212}]?(?:\p{Nd}{1,3}(?:[.,'’\s\x{a0}\x{202f}]\p{Nd}{3})+(?:[.,]\p{Nd}*)?|\p{Nd}*[.,]?\p{Nd}+)"
+    r"\s*[%€$£¥)]?$"
+)
+"""Numbers as people write them: with signs, decimal commas, separated thousands, units of money, or other digits."""
+
+FLAG_WORDS: Final = (frozenset({"true", "t", "yes", "y", "1", "on"}), frozenset({"false", "f", "no", "n", "0", "off"}))
 FLAGS: Final = ({"true", "false"}, {"True", "False"}, {"TRUE", "FALSE"})
 
 Column = Any
@@ -74,6 +91,12 @@ def flags_of(column: Column) -> Column | None:
     if not _are_flags(found.slice(0, LOOK_FIRST)) or found.null_count == len(found) or not _are_flags(found):
         return None
     return pc.equal(pc.ascii_lower(found), "true")
+
+
+def has_mixed_flags(column: Column) -> bool:
+    """Whether a column of text holds truth values alone, and one of them in more than one word."""
+    words = {word.lower() for word in pc.unique(_without_null_words(column)).to_pylist() if word is not None}
+    return len(words) > 2 and words <= FLAG_WORDS[0] | FLAG_WORDS[1]
 
 
 def _are_flags(column: Column) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime as dt
+import re
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +15,7 @@ from pyarrow import types
 
 from schemas.wire import EPOCH_MS_MAX
 from watchloop.errors import WrongTable
+from watchloop.recorded.calendar_numbers import calendar_form
 from watchloop.recorded.columns import Columns, CountedTimes
 from watchloop.recorded.plain_columns import is_time_type, without_dictionary
 from watchloop.recorded.texts import is_text, numbers_of, trimmed
@@ -30,6 +32,8 @@ TIME_NAMES: Final = ("time", "timestamp")
 UNITS: Final = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3, "min": 60e3, "h": 3.6e6, "d": 86.4e6}
 """Milliseconds of a unit."""
 
+YEARS_FIRST: Final = "2026-10-01 or 2026-10-01T08:30:00"
+UTC_WORDS: Final = re.compile(r"(?<=\d)\s*(?:utc|gmt|z)$", re.IGNORECASE)
 GUESSED: Final = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 GUESS_BEGIN_MS, GUESS_END_MS = 1e11, 4.102e12
 """1973 to 2099: numbers outside are no epoch time unless their unit is given; within, no two units are alike."""
@@ -181,8 +185,9 @@ def _texts(column: Any, name: str, unit: str | None, notes: list[str]) -> Ints:
 
 
 def _parsed(text: str) -> dt.datetime | None:
+    """ISO 8601, and the zone as databases and logs write it: ``UTC``, ``GMT`` or a small ``z``."""
     try:
-        return dt.datetime.fromisoformat(text)
+        return dt.datetime.fromisoformat(UTC_WORDS.sub("+00:00", text))
     except (ValueError, OverflowError):
         return None
 
@@ -193,6 +198,10 @@ def _numbers(column: Any, name: str, columns: Columns, notes: list[str]) -> tupl
     if unit is None:
         unit = _guess(values)
         if unit is None:
+            form = calendar_form(values)
+            if form is not None:
+                what = f"holds {_shown(column, 0)}, neither an epoch time nor a running number, but {form}"
+                raise _none(name, what, f"; write it as {YEARS_FIRST}", row=0)
             return _running(column, values, name, columns.counted_times, notes), columns.counted_times is None
         wrong = np.flatnonzero(~_is_plausible(values, unit))
         if len(wrong):
