@@ -24,11 +24,9 @@ _heard: ContextVar[Record | None] = ContextVar("heard", default=None)
 def hearing(hear: Callable[[Record], None], bytes_max: int | None = None) -> Callable[[Record], None]:
     """``hear`` behind a wall: whatever a record holds, it ends neither a start nor a role.
 
-    One of more than ``bytes_max`` (``kafka.message_bytes_max``), unpacked, is not decoded; None where that is seen to.
-
-
-    A record that cannot be used is told in one line with topic, partition, offset and reason. Errors of Kafka itself
-    (``StreamsError``) pass.
+    A record that cannot be used is told in one line with topic, partition, offset and reason; one of more than
+    ``bytes_max`` bytes once unpacked (``kafka.message_bytes_max``; None where another sees to that) is not decoded.
+    Errors of Kafka itself (``StreamsError``) pass.
     """
 
     def hear_or_leave_out(record: Record) -> None:
