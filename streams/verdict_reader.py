@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Collection
 from types import TracebackType
+from typing import Final
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, Message, TopicPartition
 
 from schemas.codec import MalformedError, decode_one_or_many
 from schemas.topics import VERDICTS
@@ -17,6 +18,9 @@ from streams.predictions.checks import MessageLimits
 from streams.settings import KafkaSettings, VerdictReaderSettings, checked
 
 __all__ = ["VerdictReader"]
+
+COMMITTED_SECONDS_MAX: Final = 10.0
+BEGINS: Final = {"earliest": OFFSET_BEGINNING, "latest": OFFSET_END}
 
 
 class VerdictReader:
@@ -54,6 +58,7 @@ class VerdictReader:
         """What Kafka said last instead of a message, such as that the topic does not exist."""
         self._limits = MessageLimits(checked(kafka).message_bytes_max)
         topic = kafka.prefix + VERDICTS.name
+        self._is_cooperative = "cooperative" in kafka.client.get("partition.assignment.strategy", "")
         self._consumer = _client(checked(kafka), group, self._settings)
         self._consumer.subscribe([topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
@@ -135,8 +140,24 @@ class VerdictReader:
             return []
         return [verdict for verdict in found if not self._models or verdict.model in self._models]
 
-    def _assigned(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Begin where the group stands, which is asked here: a client that asks itself while the group's coordinator
+        moves may leave a partition unread (librdkafka's issue 5586).
+        """
         self.last_error = ""
+        if self._is_cooperative:
+            return
+        try:
+            stands = consumer.committed(partitions, COMMITTED_SECONDS_MAX)
+        except KafkaException as error:
+            self.last_error = error.args[0].str()
+            LOGGER.warning("what the group committed is unknown, the client asks again: %s", self.last_error)
+            return
+        for place in stands:
+            if place.offset < 0 and place.error is None:
+                place.offset = BEGINS[self._settings.begin]
+        if all(place.error is None for place in stands):
+            consumer.assign(stands)
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
         for place in partitions:
