@@ -77,10 +77,10 @@ PARAMETER_TYPES_ALLOWED: Final = frozenset(
 FORMATS_DENIED: Final = frozenset(
     {
         "template", "protobuf", "protobufsingle", "protobuflist", "capnproto", "mysqlwire", "postgresqlwire",
-        "odbcdriver2",
+        "odbcdriver2", "avroconfluent",
     }
 )  # fmt: skip
-"""Of the engine's output formats, those that read a schema from a file or speak another protocol; in lower case."""
+"""Of the engine's output formats, in lower case: those with a schema from elsewhere, or of another protocol."""
 
 SETTINGS_ALLOWED: Final = frozenset(
     {

@@ -54,7 +54,7 @@ class AnalystRules:
         self._time_zones_max = time_zones_max
         names = sorted((row[0].lower() for row in _rows(ask(COMBINATORS, {}))), key=len)
         self._combinators = tuple(names)
-        self._formats = {row[0].lower() for row in _rows(ask(FORMATS, {}))} - FORMATS_DENIED
+        self._formats = {row[0].lower() for row in _rows(ask(FORMATS, {}))}
         self._database = database
         self._lock = threading.Lock()
         self._generation = 0
@@ -73,8 +73,11 @@ class AnalystRules:
         check_names(query.parameters)
         checked = self._remembered(query, ask)
         wanted = checked.format or query.fallback_format
-        if wanted.lower() not in self._formats:
+        if wanted.lower() in FORMATS_DENIED:
             raise denied(f"the format {wanted}")
+        if wanted.lower() not in self._formats:
+            reason = f"analyst: Unknown format {wanted}; system.formats has those that there are."
+            raise RefusedRequest(73, "UNKNOWN_FORMAT", reason)
         self._load(checked.time_zones)
         return replace(checked, format=wanted)
 

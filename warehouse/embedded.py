@@ -183,7 +183,8 @@ class ChdbEngine:
         changed = query.settings
         if query.statement.kind is StatementKind.SESSION:
             raise SessionSpoiledError(
-                "Code: 48. DB::Exception: Sessions are not available; give settings with the query."
+                "Code: 48. DB::Exception: Sessions are not available: give settings and the database with the query, "
+                "and use tables that are not temporary. (NOT_IMPLEMENTED)"
             )
         if not changed:
             return

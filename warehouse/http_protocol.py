@@ -33,7 +33,22 @@ RESERVED: Final = frozenset(
         "http_zlib_compression_level", "framing", "http_make_head_request", "network_compression_method",
     }
 )  # fmt: skip
-"""Names in the query string that are not settings of the query."""
+"""Names in the query string that are not settings of the query.
+
+What some of them ask for holds anyway: an answer is sent once it is whole, an id of a session keeps nothing from one
+request for the next, because nothing that a session would keep is accepted.
+"""
+
+NO_SESSIONS: Final = "there are no sessions here, each request stands alone"
+NOT_AVAILABLE: Final = {
+    "compress": "use enable_http_compression=1, or compress=0",
+    "decompress": "use the header Content-Encoding, or decompress=0",
+    "role": "there are the users watchloop and analyst, and no roles; leave it out",
+    "session_check": f"{NO_SESSIONS}; leave it out",
+    "session_timeout": f"{NO_SESSIONS}; leave it out",
+    "add_http_cors_header": "pages of other servers may not ask here; ask with a client that is no page",
+}
+"""Names that change what a server of ClickHouse's does, with what to do instead; 0 and nothing ask for nothing."""
 
 CONTENT_TYPES: Final = {
     "tabseparated": "text/tab-separated-values; charset=UTF-8",
@@ -141,9 +156,9 @@ def read_query(request: Request, *, query_bytes_max: int, tokens_max: int, field
     form = _read_form(request, fields_max)
     if form is not None:
         named, body = {**named, **form}, b""
-    if named.get("compress", "0") not in ("0", "") or named.get("decompress", "0") not in ("0", ""):
-        reason = "compress=1 and decompress=1 are not available here; use enable_http_compression=1 or compress=0."
-        raise RefusedRequest(48, "NOT_IMPLEMENTED", reason)
+    for name, instead in NOT_AVAILABLE.items():
+        if named.get(name, "") not in ("0", "", "false"):
+            raise RefusedRequest(48, "NOT_IMPLEMENTED", f"{name} is not available here: {instead}.")
     text = named.get("query", "").encode()
     if body:
         text = text + b"\n" + body if text else body

@@ -47,6 +47,8 @@ class StatementKind(Enum):
 
 
 READ_WORDS = frozenset({"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "FROM", "CHECK", "("})
+MAKING_WORDS = frozenset({"CREATE", "REPLACE"})
+"""A temporary table is the session's."""
 SESSION_WORDS = frozenset({"SET", "USE", "BEGIN", "COMMIT", "ROLLBACK", "START"})
 
 
@@ -156,6 +158,12 @@ def _read(text: bytes, stream: Iterator[Token]) -> Statement:
     word = first.text.upper()
     if word == "INSERT":
         return _read_insert(text, stream)
+    if word in MAKING_WORDS:
+        made = list(itertools.islice(stream, 3))
+        words = [token.text.upper() for token in made if token.kind == "word"]
+        temporary = words[:1] == ["TEMPORARY"] or words == ["OR", "REPLACE", "TEMPORARY"]
+        kind = StatementKind.SESSION if temporary else StatementKind.CHANGE
+        return _read_to_end(kind, itertools.chain(made, stream))
     kind = StatementKind.CHANGE
     if word in READ_WORDS:
         kind = StatementKind.READ

@@ -18,11 +18,13 @@ from watchloop.cli_shared import Config, Data, overridden, said, settings_of
 from watchloop.folder import DataFolder
 from watchloop.private_files import private_umask
 from watchloop.screen import printing_console
+from watchloop.usage import OneLineGroup
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="watchloop",
+    cls=OneLineGroup,
     help="A human-in-the-loop streaming monitor for models in production.",
     no_args_is_help=True,
     add_completion=False,

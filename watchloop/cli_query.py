@@ -39,6 +39,10 @@ CLICKHOUSE_FORMATS = {
     Format.PARQUET: "Parquet",
     Format.JSON: "JSONEachRow",
 }
+BINARY = re.compile(
+    r"parquet|arrow(?:stream)?|orc|avro|native|rowbinary\w*|msgpack|bsoneachrow|npy|png|buffers|rawblob", re.IGNORECASE
+)
+"""Formats of ClickHouse's that are bytes, not lines."""
 TABLE_ROWS_MAX = 1_000
 
 FORMULA = re.compile(rb'(?:\A|(?<=[,\n]))"(?=[=+\-@\t\r\n]|\xef\xbc[\x9d\x8b\x8d\xa0])')
@@ -59,7 +63,15 @@ def add_to(app: typer.Typer) -> None:
 @said
 def query(
     sql: Annotated[str, typer.Argument(help="One statement; - reads it from standard input.")],
-    format_: Annotated[Format, typer.Option("--format", "-f", help="How to print the answer.")] = Format.TABLE,
+    format_: Annotated[
+        Format,
+        typer.Option(
+            "--format",
+            "-f",
+            case_sensitive=False,
+            help="How to print the answer; ClickHouse has more, with FORMAT in the statement.",
+        ),
+    ] = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
     out: Annotated[pathlib.Path | None, typer.Option(help="Write the answer into a file.")] = None,
     spreadsheet_safe: Annotated[
@@ -74,12 +86,14 @@ def query(
     text = sys.stdin.read() if sql == "-" else sql
     if spreadsheet_safe and chosen is not Format.CSV:
         raise WatchloopError("--spreadsheet-safe is for --format csv; other formats keep a text apart from a formula")
-    if chosen is Format.PARQUET and out is None and sys.stdout.isatty():
-        raise WatchloopError("--format parquet is not for a terminal: name a file with --out, or use a pipe")
+    named = read_statement(text.encode()).format
+    wanted = f"FORMAT {named}" if named else f"--format {chosen}"
+    if BINARY.fullmatch(named or chosen) and out is None and sys.stdout.isatty():
+        raise WatchloopError(f"{wanted} is not for a terminal: name a file with --out, or use a pipe")
     with analyst(config, data) as warehouse:
         answer = warehouse.raw(text, CLICKHOUSE_FORMATS[chosen])
     if chosen is Format.CSV:
-        if not read_statement(text.encode()).format:
+        if not named:
             answer = _with_empty_cells(answer)
         answer = _without_formulas(answer) if spreadsheet_safe else _warned(answer)
     if out is not None:
@@ -89,7 +103,7 @@ def query(
             raise NoAccess(f"{out}: cannot be written ({error.strerror})") from error
     elif chosen is Format.TABLE:
         _print_table(answer)
-    elif chosen is Format.JSON and answer:
+    elif chosen is Format.JSON and answer and not named:
         print_json(answer.decode("utf-8", "replace"))
     else:
         print_answer(answer)

@@ -74,6 +74,43 @@ def run_here(arguments: Sequence[str], cwd: pathlib.Path, variables: Mapping[str
     return answer.exit_code, answer.stdout, answer.stderr
 
 
+WRONG_WORDS = [
+    (("query", "SELECT 1", "--format", "xml"), "'xml' is not one of 'table', 'json', 'csv', 'parquet'"),
+    (("query", "SELECT 1", "-f", "json "), "'json ' is not one of"),
+    (("query", "SELECT 1", "--fromat", "json"), "--fromat"),
+    (("query",), "sql"),
+    (("backtest", "x.csv", "--strategy", "best"), "'best' is not one of 'mix', 'learn', 'catch'"),
+    (("replay", "x.csv", "--time-unit", "years"), "'years' is not one of"),
+    (("up", "--port", "http"), "--port"),
+    (("up", "--port", "70000"), "--port"),
+    (("up", "--demo", "nope"), "elec2"),
+    (("worker", "--role", "nope"), "intake, drift"),
+    (("alerts", "lsit"), "'lsit'"),
+    (("nope",), "'nope'"),
+]
+
+
+@pytest.mark.parametrize(("words", "reason"), WRONG_WORDS)
+def test_a_wrong_command_line_is_one_line(words: tuple[str, ...], reason: str, tmp_path: pathlib.Path) -> None:
+    """What is wrong with options, values and names of commands is said like every other error, with what is right."""
+    code, out, err = run_here(list(words), tmp_path, {})
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1, err
+    assert err.startswith("watchloop: ")
+    assert reason in err
+    assert "--help" in err
+    assert "Value error" not in err
+
+
+@pytest.mark.parametrize("word", ["JSON", "Csv", "TABLE"])
+def test_formats_are_known_in_any_case(word: str, tmp_path: pathlib.Path) -> None:
+    """A format in capitals is that format: what is said is that no ClickHouse answers."""
+    unreachable = {"WATCHLOOP_CLICKHOUSE_URL": "http://127.0.0.1:1"}
+    code, _out, err = run_here(["query", "SELECT 1", "--format", word], tmp_path, unreachable)
+    assert code == 2
+    assert "does not answer" in err
+
+
 def test_a_port_in_use(tmp_path: pathlib.Path, taken_port: int) -> None:
     """The port is named, and how to choose another; nothing is made in the data folder."""
     said = one_line("up", "--port", str(taken_port), data=tmp_path / "data", apart=True)

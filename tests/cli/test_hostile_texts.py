@@ -283,11 +283,20 @@ def test_on_a_terminal(servers: None, fmt: str) -> None:
 
 
 @pytest.mark.servers
-def test_parquet_is_not_for_a_terminal(servers: None) -> None:
-    """Bytes on a terminal are of use to nobody."""
-    code, seen = on_a_terminal("query", "SELECT 1", "--format", "parquet")
-    assert code == 2
-    assert "--out" in seen
+def test_bytes_are_not_for_a_terminal(servers: None) -> None:
+    """Formats that are bytes, asked for in either way, are of use to nobody there; lines are."""
+    for sql, fmt in (
+        ("SELECT 1", "PARQUET"),
+        ("SELECT 1 FORMAT parquet", "table"),
+        ("SELECT 1 FORMAT Native", "json"),
+        ("SELECT 1 FORMAT RowBinaryWithNamesAndTypes", "csv"),
+        ("SELECT 1 FORMAT ArrowStream", "table"),
+    ):
+        code, seen = on_a_terminal("query", sql, "--format", fmt)
+        assert code == 2, sql
+        assert "--out" in seen
+    code, seen = on_a_terminal("query", "SELECT 1 FORMAT XML")
+    assert (code, "<rows>1</rows>" in seen) == (0, True)
 
 
 def on_a_terminal(*arguments: str) -> tuple[int, str]:

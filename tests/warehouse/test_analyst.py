@@ -343,6 +343,22 @@ def test_parameters_that_come_in_any_way(clickhouse: ClickHouseSettings, tmp_pat
         assert answer.headers["x-clickhouse-exception-code"] == "497"
 
 
+@pytest.mark.parametrize("sql", ["SELECT 1", "SHOW TABLES", "EXPLAIN SELECT 1", "EXISTS labels", "DESCRIBE labels"])
+def test_formats_by_their_names(sql: str, clickhouse: ClickHouseSettings, warehouse: Warehouse) -> None:
+    """A format is known in any case; one that is none, and one that is not allowed, are told apart."""
+    own = {"database": warehouse.settings.database}
+    for form in ("xml", "XML", "csvwithnames", "JSON"):
+        assert post(clickhouse, f"{sql} FORMAT {form}", **own).status_code == 200
+        assert post(clickhouse, sql, default_format=form, **own).status_code == 200
+    for form, code in (("Nope", "73"), ("Template", "497"), ("avroconfluent", "497"), ("PROTOBUF", "497")):
+        for answer in (
+            post(clickhouse, f"{sql} FORMAT {form}", **own),
+            post(clickhouse, sql, default_format=form, **own),
+        ):
+            assert answer.headers["x-clickhouse-exception-code"] == code, answer.text
+            assert form in answer.text
+
+
 def test_nothing_is_written_to_a_file(clickhouse: ClickHouseSettings, tmp_path: Path) -> None:
     """INTO OUTFILE makes no file on the server."""
     for middle in ("INTO OUTFILE", "INTO/**/OUTFILE", "into outfile"):

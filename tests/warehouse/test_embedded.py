@@ -133,6 +133,16 @@ def test_settings_last_for_one_query(client: Any, clickhouse: ClickHouseSettings
         assert client.query(probe).first_row == plain
 
 
+def test_a_temporary_table_has_no_session_to_live_in(client: Any) -> None:
+    """It is refused, and no later query finds one, whichever of the pool's connections to the engine it gets."""
+    for _ in range(8):
+        with pytest.raises(DatabaseError, match="not temporary"):
+            client.command("CREATE TEMPORARY TABLE passing (a UInt8)")
+    for _ in range(8):
+        with pytest.raises(DatabaseError, match="UNKNOWN_TABLE"):
+            client.query("SELECT * FROM passing")
+
+
 def test_deduplication_token(client: Any) -> None:
     """An insert that is repeated with its token is dropped; with another token it is stored."""
     client.command("DROP TABLE t")

@@ -90,6 +90,26 @@ def test_what_is_refused() -> None:
     assert refused({"query": "DROP TABLE t"}, method="GET") == 164
 
 
+def test_what_would_be_ignored_is_refused() -> None:
+    """A name that changes what ClickHouse does, and nothing here, is refused in a line; what clients send goes on."""
+    for name, value in (
+        ("role", "admin"),
+        ("session_check", "1"),
+        ("session_timeout", "60"),
+        ("add_http_cors_header", "1"),
+        ("decompress", "1"),
+    ):
+        for headers in ({}, {"content-type": "application/x-www-form-urlencoded"}):
+            body = urlencode({"query": "SELECT 1", name: value}).encode() if headers else b"SELECT 1"
+            assert refused({} if headers else {name: value}, body, headers) == 48
+        with pytest.raises(RefusedRequest, match=f"{name} is not available here: .*\\w\\. "):
+            asked({name: value}, b"SELECT 1")
+        assert asked({name: ""}, b"SELECT 1").settings == {}
+    sent = {"session_id": "a", "wait_end_of_query": "1", "send_progress_in_http_headers": "1", "compress": "0"}
+    sent |= {"client_protocol_version": "54405", "quota_key": "k", "buffer_size": "1", "close_session": "1"}
+    assert asked(sent, b"SELECT 1").settings == {}
+
+
 def test_credentials_from_three_places() -> None:
     """Headers win over basic authentication, which wins over the URL."""
     basic = {"authorization": "Basic " + base64.b64encode("ana:pä:ss".encode()).decode()}

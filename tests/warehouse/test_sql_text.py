@@ -200,3 +200,24 @@ def test_nothing_behind_the_bound_is_read() -> None:
     assert insert is not None
     assert insert.data == data
     assert not read_statement(b"SELECT 1" + b" " * 100 + b"; SELECT 2", 100).several
+
+
+def test_what_lives_in_a_session_is_known() -> None:
+    """Settings, transactions and temporary tables are a session's; a table by that name is none."""
+    for sql in (
+        "SET a = 1",
+        "USE d",
+        "BEGIN TRANSACTION",
+        "CREATE TEMPORARY TABLE t (a Int8)",
+        "create /* x */ or replace temporary table t (a Int8)",
+        "REPLACE TEMPORARY TABLE t (a Int8)",
+    ):
+        assert read_statement(sql.encode()).kind is StatementKind.SESSION, sql
+    for sql in (
+        "CREATE TABLE temporary (a Int8)",
+        "CREATE OR REPLACE TABLE t (a Int8)",
+        "CREATE `TEMPORARY`",
+        "CREATE",
+    ):
+        assert read_statement(sql.encode()).kind is StatementKind.CHANGE, sql
+    assert read_statement(b"CREATE TABLE t (a Int8); SELECT 1").several

@@ -1,0 +1,46 @@
+"""What is wrong with a command line, said as every other error is: one line on standard error and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any, Final
+
+import typer
+import typer.core
+
+from warehouse.errors import one_line
+from watchloop.screen import print_error
+
+__all__ = ["OneLineGroup"]
+
+_UsageError: Final[type[Exception]] = typer.BadParameter.__mro__[1]
+_HELP: Final = "NoArgsIsHelpError"
+_VALIDATOR: Final = "Value error, "
+"""What the library that checks values puts before its reasons."""
+
+
+class OneLineGroup(typer.core.TyperGroup):
+    """The program's commands."""
+
+    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+        """Run a command; what is wrong with its words ends the program with one line."""
+        if not standalone_mode:
+            return super().main(*args, standalone_mode=False, **extra)
+        try:
+            code = super().main(*args, standalone_mode=False, **extra)
+        except _UsageError as error:
+            if type(error).__name__ == _HELP:
+                error.show()  # type: ignore[attr-defined]  # the library's own class, which it does not export
+            else:
+                print_error(_line_of(error))
+            sys.exit(2)
+        except typer.Abort:
+            print_error("watchloop: ended without an answer")
+            sys.exit(1)
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _line_of(error: Any) -> str:
+    reason = one_line(str(error.format_message()).replace(_VALIDATOR, "")).rstrip(".")
+    named = error.ctx.command_path if error.ctx is not None else "watchloop"
+    return f"watchloop: {reason}; {named} --help says what there is"
