@@ -22,12 +22,12 @@ _VALIDATOR: Final = "Value error, "
 class OneLineGroup(typer.core.TyperGroup):
     """The program's commands."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
+    def main(self, args: Any = None, **named: Any) -> Any:
         """Run a command; what is wrong with its words ends the program with one line."""
-        if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **extra)
+        if not named.pop("standalone_mode", True):
+            return super().main(args, standalone_mode=False, **named)
         try:
-            code = super().main(*args, standalone_mode=False, **extra)
+            code = super().main(args, standalone_mode=False, **named)
         except _UsageError as error:
             if type(error).__name__ == _HELP:
                 error.show()  # type: ignore[attr-defined]  # the library's own class, which it does not export
