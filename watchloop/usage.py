@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import sys
+from collections.abc import Sequence
 from typing import Any, Final
 
 import typer
@@ -22,12 +24,21 @@ _VALIDATOR: Final = "Value error, "
 class OneLineGroup(typer.core.TyperGroup):
     """The program's commands."""
 
-    def main(self, args: Any = None, **named: Any) -> Any:
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
         """Run a command; what is wrong with its words ends the program with one line."""
-        if not named.pop("standalone_mode", True):
-            return super().main(args, standalone_mode=False, **named)
+        run = functools.partial(super().main, args, prog_name, complete_var, False, windows_expand_args, **extra)
+        if not standalone_mode:
+            return run()
         try:
-            code = super().main(args, standalone_mode=False, **named)
+            code = run()
         except _UsageError as error:
             if type(error).__name__ == _HELP:
                 error.show()  # type: ignore[attr-defined]  # the library's own class, which it does not export
