@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
 import numpy as np
 
 from agents.drift import Drift
@@ -84,7 +85,6 @@ class Loop:
         self.live = LiveAccuracy(settings.accuracy, audit_rate=settings.model(model).triage.audit_rate)
         self.alerts: list[AlertFired] = []
         self.gate = GateHistory(promoted=[], refused=[], rolled_back=[], refreshed=0)
-        self.refreshed = 0
         self.served = ""
         """The version of the learned model in charge; empty while production is."""
 
@@ -179,7 +179,7 @@ class Loop:
         decision, _, reason = lineage.reason.partition(": ")
         self.served = "" if lineage.recipe == PRODUCTION else lineage.version
         if decision == "refreshed":
-            self.refreshed += 1
+            self.gate = msgspec.structs.replace(self.gate, refreshed=self.gate.refreshed + 1)
             return
         kept = self.gate.promoted if decision == "promoted" else self.gate.rolled_back
         kept.append(GateChange(at=self.score.events, version=lineage.version, reason=reason))

@@ -7,7 +7,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 
-import msgspec
 import structlog
 
 from agents.settings import Settings
@@ -81,7 +80,7 @@ def report_of(loop: Loop, source: Replayable, *, seconds: float) -> BacktestRepo
         accuracy_model=score.accuracy_model,
         accuracy_after_review=score.accuracy_after_review,
         accuracy_learned=score.accuracy_learned,
-        gate=msgspec.structs.replace(loop.gate, refreshed=loop.refreshed),
+        gate=loop.gate,
         alerts=loop.alerts,
         live_accuracy=loop.live.points,
         slices=loop.live.slices(),
