@@ -258,6 +258,8 @@ def _add_archiving(app: Any, state: DeskState, sender: Sender, warehouse: Wareho
     @app.timer(ARCHIVE_SECONDS)  # type: ignore[untyped-decorator]  # faust publishes no types
     async def archive() -> None:
         """End what is settled and stored: the topic then holds open tasks only."""
+        if sender.is_behind:
+            return
         waiting = [state.settled.popleft() for _ in range(min(len(state.settled), ARCHIVED_AT_ONCE_MAX))]
         if not waiting:
             return

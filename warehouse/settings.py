@@ -96,8 +96,9 @@ class EmbeddedClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forb
     """Bytes of one answer to ``watchloop``; then the query fails with code 396."""
     analyst_seconds_max: Annotated[int, Meta(ge=1)] = 30
     """Time of one query of ``analyst``; then it fails with code 159."""
-    analyst_overrun_seconds_max: Annotated[int, Meta(ge=1, le=3_600)] = 30
-    """Beyond ``analyst_seconds_max``: then the server ends, as nothing else stops it; ``up`` starts it again."""
+    analyst_overrun_seconds_max: Annotated[int, Meta(ge=15, le=3_600)] = 30
+    """Beyond ``analyst_seconds_max``: then the server ends, as nothing else stops it; ``up`` starts it again. With less
+    than 15 s it could end so often that ``up`` gave up."""
     analyst_result_rows_max: Annotated[int, Meta(ge=1)] = 1_000_000
     """Rows of one answer to ``analyst``; then the query fails with code 396."""
     analyst_result_bytes_max: Annotated[int, Meta(ge=1_024)] = 256 * MIB

@@ -87,12 +87,14 @@ def query(
     if spreadsheet_safe and chosen is not Format.CSV:
         raise WatchloopError("--spreadsheet-safe is for --format csv; other formats keep a text apart from a formula")
     named = read_statement(text.encode()).format
+    if spreadsheet_safe and named and not named.upper().startswith("CSV"):
+        raise WatchloopError(f"--spreadsheet-safe is for CSV, and the statement asks for FORMAT {named}")
     wanted = f"FORMAT {named}" if named else f"--format {chosen}"
     if BINARY.fullmatch(named or chosen) and out is None and sys.stdout.isatty():
         raise WatchloopError(f"{wanted} is not for a terminal: name a file with --out, or use a pipe")
     with analyst(config, data) as warehouse:
         answer = warehouse.raw(text, CLICKHOUSE_FORMATS[chosen])
-    if chosen is Format.CSV:
+    if chosen is Format.CSV and (not named or named.upper().startswith("CSV")):
         if not named:
             answer = _with_empty_cells(answer)
         answer = _without_formulas(answer) if spreadsheet_safe else _warned(answer)

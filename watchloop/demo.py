@@ -16,7 +16,7 @@ import httpx
 import msgspec
 from rich.console import Console
 
-from agents.settings import ModelSettings, Settings
+from agents.settings import Settings
 from review.console.desk import LoopState
 from schemas.topics import LABELS, PREDICTIONS, Topic
 from warehouse.client import Warehouse
@@ -31,6 +31,7 @@ from watchloop.progress import DemoProgress
 from watchloop.replay import Replay, ids_sent, send_labels
 from watchloop.reviewers import SimulatedReviewers, reviewer_names
 from watchloop.screen import say
+from watchloop.settings import inline_value
 from watchloop.summary import print_summary
 from watchloop.table import Columns, CountedTimes, RecordedTable
 from watchloop.up import ADMIN, Running, UpOptions, print_addresses, stoppable, up
@@ -89,10 +90,11 @@ def run_demo(settings: Settings, options: UpOptions, demo: DemoOptions, out: Con
 
 def with_labels(settings: Settings, model: str, labels: tuple[str, ...]) -> Settings:
     """The settings with a model's labels declared, for this process and, by the environment, for its workers."""
-    found = settings.models.get(model) or ModelSettings(triage=settings.default.triage)
-    named = msgspec.structs.replace(found, labels=found.labels or labels)
-    quoted = ", ".join(f'"{label}"' for label in named.labels)
-    os.environ[f"WATCHLOOP_MODELS_{model}__labels"] = f"[{quoted}]"
+    watched = settings.model(model)
+    named = msgspec.structs.replace(watched, labels=watched.labels or labels)
+    for field, value in msgspec.to_builtins(named).items():
+        # All of them: a model with a table of its own takes nothing from [default].
+        os.environ[f"WATCHLOOP_MODELS_{model}__{field}"] = value if isinstance(value, str) else inline_value(value)
     return msgspec.structs.replace(settings, models={**settings.models, model: named})
 
 

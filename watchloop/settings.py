@@ -17,7 +17,7 @@ from msgspec import inspect as types
 from agents.settings import DERIVED, ModelSettings, Settings
 from watchloop.errors import WrongSetting
 
-__all__ = ["FILE_DEFAULT", "inline_table", "load_settings"]
+__all__ = ["FILE_DEFAULT", "inline_value", "load_settings"]
 
 FILE_DEFAULT = pathlib.Path("watchloop.toml")
 PREFIX = "WATCHLOOP_"
@@ -120,13 +120,19 @@ def _value(text: str) -> Any:
     return text
 
 
-def inline_table(table: Mapping[str, str]) -> str:
-    """A table of texts as a variable gives it.
+def inline_value(value: object) -> str:
+    """What TOML writes a value as, on one line: a table as a variable gives it; what is None is left out.
 
-    >>> inline_table({"sasl.username": "desk"})
-    '{"sasl.username" = "desk"}'
+    >>> inline_value({"sasl.username": "desk", "shares": [0.5, 1], "on": True})
+    '{"sasl.username" = "desk", "shares" = [0.5, 1], "on" = true}'
     """
-    return "{" + ", ".join(f"{json.dumps(key)} = {json.dumps(value)}" for key, value in table.items()) + "}"
+    if isinstance(value, Mapping):
+        entries = (f"{inline_value(key)} = {inline_value(inner)}" for key, inner in value.items() if inner is not None)
+        return "{" + ", ".join(entries) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(inline_value, value)) + "]"
+    # Strings, numbers and truth values are written as JSON has them, but for one character.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _named(message: str, tree: Mapping[str, Any]) -> str:

@@ -25,7 +25,7 @@ from watchloop.folder import ClickHouseEndpoint, DataFolder, Endpoints
 from watchloop.people import person_of, read_people, write_people
 from watchloop.screen import say
 from watchloop.servers import Started, servers
-from watchloop.settings import inline_table
+from watchloop.settings import inline_value
 from watchloop.supervisor import Supervisor
 from watchloop.workers import Workers, WorkerSpec
 
@@ -192,7 +192,7 @@ def _admin(settings: Settings, folder: DataFolder) -> str:
 def _users(kafka: KafkaSettings, spec: WorkerSpec) -> dict[str, str]:
     """With what the roles of one worker sign in to Kafka; those of another it is not told."""
     return {
-        f"WATCHLOOP_KAFKA_USERS__{role.upper()}": inline_table(client)
+        f"WATCHLOOP_KAFKA_USERS__{role.upper()}": inline_value(client)
         for role, client in kafka.users.items()
         if role in spec.roles
     }

@@ -13,6 +13,7 @@ import pytest
 from msgspec import inspect as types
 
 from agents.settings import DERIVED, Settings
+from watchloop.demo import with_labels
 from watchloop.errors import WrongSetting
 from watchloop.settings import load_settings
 
@@ -192,3 +193,21 @@ def test_numbers_of_the_defaults_are_finite() -> None:
     defaults: Any = msgspec.to_builtins(Settings())
     numbers = [defaults[path[0]][path[1]] for path, found in LEAVES if len(path) == 2 and found == types.FloatType()]
     assert all(map(math.isfinite, numbers))
+
+
+def test_workers_of_a_demo_watch_it_as_the_settings_say(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the demo adds for its model reaches workers by the environment, and takes nothing of [default] away."""
+    file = tmp_path / "watchloop.toml"
+    file.write_text(
+        '[default]\nverdicts = "exceptions"\n[default.triage]\nbudget = 0.3\n'
+        '[[default.triage.rules]]\nname = "a \\"rule\\" \U0001f600"\nfield = "feature.x"\none_of = ["a", "b"]\n'
+        'decision = "review"\n'
+    )
+    environment: dict[str, str] = {}
+    monkeypatch.setattr("os.environ", environment)
+    told = with_labels(load_settings(file, {}), "elec2", ("DOWN", "UP"))
+    assert told.model("elec2").labels == ("DOWN", "UP")
+    assert told.model("elec2").triage == told.default.triage
+    assert load_settings(file, environment).model("elec2") == told.model("elec2")

@@ -169,3 +169,10 @@ def test_a_fraction_makes_doubles_and_lost_digits_are_told(read: Read, content: 
 def test_what_a_double_is_written_as_is_not_lost(read: Read, content: Any, name: str) -> None:
     """0.1 is 0.1, although no double is exactly that."""
     assert not [note for note in read(content, name).notes if "digits" in note]
+
+
+def test_a_number_beyond_doubles_is_infinite_to_them_and_told(read: Read) -> None:
+    """400 digits beside fractions."""
+    found = read(as_csv(["1.5", "9" * 400, "2.5"]), "t.csv")
+    assert [row["f"] for row in found.table.features(0, 3)] == [1.5, None, 2.5]
+    assert any("infinite numbers are taken as missing" in note for note in found.notes)

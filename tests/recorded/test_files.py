@@ -59,6 +59,14 @@ def test_every_format_holds_the_same(read: Read, tmp_path: pathlib.Path) -> None
         assert (found.truths, found.answers, found.confidences) == (["1", "0"], ["1", "1"], [0.9, 0.6]), path
 
 
+def test_the_last_suffix_says_what_a_file_is(read: Read, tmp_path: pathlib.Path) -> None:
+    """One within the name says nothing: texts of a typed file stay texts, and commas part what ends in .csv."""
+    assert read(ROWS, "a.tsv.csv").table.features(0, 1) == [{"x": 0.5, "plan": "gold"}]
+    table = pa.table({"x": ["1", "2"], "truth": ["1", "0"], "said": ["1", "1"], "sure": [0.9, 0.6]})
+    pq.write_table(table, tmp_path / "a.csv.parquet")
+    assert read(tmp_path / "a.csv.parquet").table.features(0, 2) == [{"x": "1"}, {"x": "2"}]
+
+
 def test_null_of_databases_in_csv(read: Read, tmp_path: pathlib.Path) -> None:
     """A cell that is \\N without quotes is empty, so that the column stays one of numbers; in quotes it is a text."""
     path = tmp_path / "null.csv"

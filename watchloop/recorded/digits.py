@@ -20,6 +20,8 @@ LARGE: Final = pa.decimal256(WHOLE_DIGITS_MAX, 0)
 """The type of whole numbers of which one has more than 64 bits."""
 
 LONG_WHOLE: Final = r"^-?[0-9]{16,}$"
+DOUBLE_DIGITS_MAX: Final = 308
+"""Digits of a whole number that no double is too small for."""
 
 Column = Any
 """pyarrow publishes no types: a pyarrow.ChunkedArray."""
@@ -63,9 +65,13 @@ def tell_of_lost(name: str, value: object, notes: list[str]) -> None:
 
 
 def first_lost_whole(texts: Column) -> str | None:
-    """The first text that is a whole number which a double does not hold; None where there is none."""
+    """The first text that is a whole number which a double does not hold; None where there is none.
+
+    One beyond the range of doubles is infinite to them, which is told elsewhere.
+    """
     long = texts.filter(pc.fill_null(pc.match_substring_regex(texts, LONG_WHOLE), False))
-    return next((text for text in long.to_pylist() if int(text) != int(float(text))), None)
+    short = (text for text in long.to_pylist() if len(text) <= DOUBLE_DIGITS_MAX)
+    return next((text for text in short if int(text) != int(float(text))), None)
 
 
 def _narrow(column: Column) -> Column:

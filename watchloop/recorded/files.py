@@ -54,7 +54,7 @@ BEGINNING_BYTES: Final = 16
 
 def is_untyped(path: pathlib.Path) -> bool:
     """Whether a file of that name holds nothing but text, so that numbers are to be told from it."""
-    return bool({".csv", ".tsv"} & {suffix.lower() for suffix in path.suffixes[-2:]})
+    return _suffix_of(path)[0] in (".csv", ".tsv")
 
 
 def read_file(path: pathlib.Path, notes: list[str]) -> Any:
@@ -86,14 +86,18 @@ def read_file(path: pathlib.Path, notes: list[str]) -> Any:
 
 
 def _format_of(path: pathlib.Path) -> tuple[str, str | None]:
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    compression = COMPRESSED.get(suffixes[-1]) if suffixes else None
-    last = suffixes[-2:-1] if compression else suffixes[-1:]
-    found = FORMATS.get(last[0]) if last else None
+    suffix, compression = _suffix_of(path)
+    found = FORMATS.get(suffix)
     if found is None or (compression and found not in ("CSV", "JSON")):
         known = ", ".join(FORMATS)
         raise WrongTable(f"unknown kind of file; expected one of {known} (CSV and JSON also with .gz, .zst or .bz2)")
     return found, compression
+
+
+def _suffix_of(path: pathlib.Path) -> tuple[str, str | None]:
+    """The suffix that says what is in a file, the last before that of a compression, and the compression."""
+    compression = COMPRESSED.get(path.suffix.lower())
+    return (path.with_suffix("") if compression else path).suffix.lower(), compression
 
 
 def _check_beginning(beginning: bytes, expected: str) -> None:
@@ -126,7 +130,7 @@ def _read(path: pathlib.Path, table_format: str, compression: str | None, notes:
     if not data.strip():
         raise WrongTable("is empty")
     if table_format == "CSV":
-        return parsed_csv(data, "\t" if ".tsv" in map(str.lower, path.suffixes) else ",")
+        return parsed_csv(data, "\t" if _suffix_of(path)[0] == ".tsv" else ",")
     return parsed_json(data, notes)
 
 

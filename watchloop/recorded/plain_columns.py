@@ -53,7 +53,7 @@ def plain_features(rows: Any, names: tuple[str, ...], notes: list[str], *, guess
             " name the others with --features, or leave these out with --drop"
         )
     if endless:
-        notes.append(f"infinite numbers are taken as missing, in {listed(endless)}")
+        notes.append(f"infinite numbers are taken as missing, in {listed(map(quoted, endless))}")
     return pa.table(columns).combine_chunks() if columns else rows.select([])
 
 
