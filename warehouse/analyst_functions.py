@@ -149,7 +149,7 @@ FUNCTIONS_ALLOWED: Final = _names(
     polygonsintersectioncartesian polygonsintersectionspherical polygonsintersectspherical
     polygonssymdifferencecartesian polygonssymdifferencespherical polygonsunioncartesian polygonsunionspherical
     polygonswithincartesian polygonswithinspherical port portrfc position positioncaseinsensitive
-    positioncaseinsensitiveutf8 positionutf8 positivemodulo positivemoduloornull pow prettyprintjson printf
+    positioncaseinsensitiveutf8 positionutf8 positivemodulo positivemoduloornull pow prettyprintjson
     proportionsztest protocol quantizebfloat16toint8 queryid querystring querystringandfragment radians rand rand64
     randbernoulli randbinomial randcanonical randchisquared randconstant randexponential randfisherf randlognormal
     randnegativebinomial randnormal randomfixedstring randomhadamardtransform randomprintableascii randomstring
@@ -225,7 +225,8 @@ FUNCTIONS_ALLOWED: Final = _names(
 )
 """Functions, and parts of the syntax that are functions in a tree, in lower case.
 
-Not here, because they read a text as a format or as SQL: formatRow, formatQuery, normalizeQuery and their kin.
+Not here, because they read a text as a format or as SQL: formatRow, formatQuery, normalizeQuery and their kin; and
+printf, whose pattern may name a width of gigabytes that are made before any bound is looked at.
 """
 
 AGGREGATES_ALLOWED: Final = _names(

@@ -383,6 +383,9 @@ def test_limits_of_time_and_memory(analyst: Warehouse) -> None:
     with pytest.raises(QueryRefused) as refusal:
         analyst.query("SELECT length(groupArray(number)) FROM numbers(1000000000)")
     assert refusal.value.code == 241
+    with pytest.raises(QueryRefused) as refusal:
+        analyst.query("SELECT printf('%1000000000d', 1)")
+    assert refusal.value.code == 497
     assert analyst.query("SELECT getSetting('max_execution_time') AS s")[0]["s"] == 30
 
 
