@@ -14,6 +14,8 @@ from agents.settings import Settings
 from learning.newest import NewestManifests, OlderManifest, Seen
 from learning.signing import Keyring
 from learning.snapshot import SnapshotRefused
+from schemas.codec import UNREADABLE
+from schemas.kept_files import read_kept
 from schemas.manifest import Manifest
 from streams.hearing import heard
 
@@ -88,13 +90,12 @@ def read_seen(path: pathlib.Path, topic_id: str) -> dict[str, Seen]:
     A file that cannot be read is told of: until the next manifest an older one could be taken.
     """
     try:
-        if path.stat().st_size > FILE_BYTES_MAX:
-            raise ValueError(f"larger than {FILE_BYTES_MAX} bytes")
-        found = msgspec.json.decode(path.read_bytes(), type=_File)
+        found = msgspec.json.decode(read_kept(path, FILE_BYTES_MAX), type=_File)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        log.error("lost which manifests were known: an older one would be taken", file=str(path), why=str(error))
+    except (OSError, *UNREADABLE) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        log.error("lost which manifests were known: an older one would be taken", file=str(path), why=why)
         return {}
     return found.seen if found.topic_id == topic_id else {}
 

@@ -10,11 +10,14 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from schemas.kept_files import read_kept
+
 __all__ = ["KeyFileError", "Keyring", "SigningKey"]
 
 KEY_MODE = 0o600
 KEY_ID_CHARS = 16
 KEYS_MAX = 1_000
+KEY_BYTES_MAX = 64 * 1024
 SUFFIX = ".pub"
 
 
@@ -43,7 +46,7 @@ class SigningKey:
                 cls._create(path)
             if path.stat().st_mode & 0o077:
                 raise KeyFileError(f"{path}: others may read this signing key, expected mode 0600")
-            key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+            key = serialization.load_pem_private_key(read_kept(path, KEY_BYTES_MAX, follows_links=True), password=None)
         except OSError as error:
             raise KeyFileError(f"{path}: cannot read or write the signing key: {error.strerror}") from error
         except (ValueError, TypeError) as error:
@@ -99,7 +102,7 @@ class Keyring:
             raise KeyFileError(f"{folder}: {len(paths)} public keys, at most {KEYS_MAX} are read")
         for path in paths:
             try:
-                raw = bytes.fromhex(path.read_text().strip())
+                raw = bytes.fromhex(read_kept(path, KEY_BYTES_MAX, follows_links=True).decode("ascii").strip())
                 Ed25519PublicKey.from_public_bytes(raw)
             except (OSError, ValueError) as error:
                 raise KeyFileError(f"{path}: not a public key of 32 bytes in hexadecimal") from error

@@ -13,6 +13,7 @@ from typing import IO
 
 import msgspec
 
+from schemas.codec import UNREADABLE
 from streams.access import USERS
 from watchloop.errors import FolderTaken, NoAccess
 from watchloop.private_files import check_folder, check_tree, open_private, private_umask, read_private, write_private
@@ -86,12 +87,20 @@ class DataFolder:
             lock.truncate()
             lock.write(str(os.getpid()))
             lock.flush()
-            self.endpoints_file.unlink(missing_ok=True)
-            with private_umask():
-                yield
+            self._remove_endpoints()
+            try:
+                with private_umask():
+                    yield
+            finally:
+                self._remove_endpoints()
         finally:
-            self.endpoints_file.unlink(missing_ok=True)
             lock.close()
+
+    def _remove_endpoints(self) -> None:
+        try:
+            self.endpoints_file.unlink(missing_ok=True)
+        except OSError as error:
+            raise NoAccess(f"{self.endpoints_file}: cannot be removed ({error.strerror}); move it away") from error
 
     def _open_lock(self) -> IO[str]:
         self.check()
@@ -135,7 +144,7 @@ class DataFolder:
                 clickhouse_users={"watchloop": secrets.token_urlsafe(18), "analyst": secrets.token_urlsafe(18)},
                 console_secret=secrets.token_hex(32),
             )
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise NoAccess(f"{file}: cannot be read: {error}; put it right, or name another folder: --data") from error
         if lacking := [user for user in USERS if user not in kept.kafka_users]:
             users = kept.kafka_users | {user: secrets.token_urlsafe(24) for user in lacking}
@@ -162,7 +171,7 @@ class DataFolder:
             found = msgspec.json.decode(read_private(self.endpoints_file), type=Endpoints)
         except FileNotFoundError:
             return None
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise NoAccess(f"{self.endpoints_file}: cannot be read: {error}") from error
         # Whoever owns the folder since a moment has perhaps not come to remove a killed program's file yet.
         return found if not found.process or _runs(found.process) else None

@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterator
 from typing import IO, Final
 
+from schemas.kept_files import read_kept
 from watchloop.errors import NoAccess
 
 __all__ = ["check_folder", "check_tree", "open_private", "private_umask", "read_private", "write_private"]
@@ -86,6 +87,8 @@ def _check_entry(entry: pathlib.Path, forbidden: int) -> None:
         if state.st_uid == ROOT != os.geteuid():
             return
         raise NoAccess(f"{entry}: is a link, and nothing in a data folder is; see where it leads, then remove it")
+    if not (stat.S_ISREG(state.st_mode) or stat.S_ISDIR(state.st_mode) or stat.S_ISSOCK(state.st_mode)):
+        raise NoAccess(f"{entry}: is neither a file nor a folder, and all in a data folder is; remove it")
     _refuse_owner(entry, state)
     if state.st_mode & forbidden:
         may = "read or write" if forbidden == OTHERS else "write"
@@ -138,9 +141,8 @@ def open_private(path: pathlib.Path, flags: int) -> IO[str]:
 def read_private(path: pathlib.Path) -> bytes:
     """What a secret file holds. Raises FileNotFoundError, and NoAccess where others may read or write it."""
     try:
-        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
-            _check_entry(path, OTHERS)
-            return file.read(READ_BYTES_MAX)
+        _check_entry(path, OTHERS)
+        return read_kept(path, READ_BYTES_MAX)
     except FileNotFoundError:
         raise
     except OSError as error:

@@ -16,6 +16,8 @@ from typing import Final
 
 import msgspec
 
+from schemas.codec import UNREADABLE
+from schemas.kept_files import read_kept
 from streams.errors import KafkaFolderBusy, KafkaFolderMismatch
 from streams.local.identity import write_identity
 from streams.local.java import KAFKA_VERSION
@@ -25,6 +27,7 @@ from streams.settings import EmbeddedKafkaSettings
 __all__ = ["Cluster", "free_ports", "is_free", "new_cluster_id"]
 
 NOTES_FILE: Final = "cluster.json"
+NOTES_BYTES_MAX: Final = 64 * 1024
 POLL_SECONDS: Final = 0.1
 PORTS: Final = len(NodePorts.__struct_fields__)
 
@@ -112,11 +115,13 @@ class Cluster:
 
     def _read_notes(self) -> Notes | None:
         path = self.folder / NOTES_FILE
-        if not path.is_file():
-            return None
         try:
-            notes = msgspec.json.decode(path.read_bytes(), type=Notes)
-        except msgspec.DecodeError as error:
+            notes = msgspec.json.decode(read_kept(path, NOTES_BYTES_MAX), type=Notes)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise KafkaFolderMismatch(f"{path} {error.strerror}: restore it, or use another --data") from None
+        except UNREADABLE as error:
             raise KafkaFolderMismatch(f"{path} cannot be read ({error}): restore it, or use another --data") from None
         if len(notes.ports) != self.settings.nodes:
             raise KafkaFolderMismatch(
