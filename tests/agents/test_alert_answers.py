@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from live_console import StillWatch
 from plain_record import PREFIX, PlainRecord
 
 from agents.alert_answers import PEOPLE_KEPT_MAX, TASKS_KEPT_MAX, AlertAnswers
@@ -16,7 +17,6 @@ from agents.alert_memory import AlertMemory
 from agents.desk import LiveDesk
 from agents.desk_state import DeskState
 from agents.drift import IDLE_ROUNDS, Drift
-from agents.loop_watch import LoopFigures
 from agents.settings import Settings
 from drift.blocks import build_blocks
 from drift.settings import DriftSettings
@@ -51,12 +51,6 @@ class NoReports:
 
     def poll(self) -> list[tuple[str, str, str]]:
         return []
-
-
-class StillWatch:
-    """Figures of a loop that nobody asks about."""
-
-    figures = LoopFigures()
 
 
 class House:

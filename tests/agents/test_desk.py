@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 import pytest
+from live_console import BEGIN_MS, Clock, StillWatch
 
 from agents.desk import LiveDesk
 from agents.desk_state import HISTORY_KEPT_MAX, DeskState
-from agents.loop_watch import LoopFigures
 from agents.settings import Settings
 from review.outcomes import Settled
 from schemas.alert import Alert
@@ -22,25 +22,6 @@ from schemas.topics import REVIEW_OPINIONS, Topic
 from schemas.wire import Wire
 
 GOLDEN = pathlib.Path(__file__).parent.parent.parent / "schemas" / "golden"
-BEGIN_MS = 1_700_000_000_000
-
-
-class Clock:
-    """Moved by the test."""
-
-    ms = BEGIN_MS
-
-    def __call__(self) -> int:
-        return self.ms
-
-
-class StillWatch:
-    """Figures of a loop that nobody asks about."""
-
-    figures = LoopFigures()
-
-    async def report_html(self, report_id: str) -> str | None:
-        return f"<p>{report_id}</p>"
 
 
 class Log:

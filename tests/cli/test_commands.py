@@ -83,22 +83,6 @@ def broker(kafka: KafkaSettings) -> KafkaSettings:
     return settings
 
 
-@pytest.fixture
-def servers(archive: Warehouse, broker: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The settings of both, in the environment."""
-    clickhouse = archive.settings
-    for name, value in {
-        "KAFKA_BOOTSTRAP": broker.bootstrap,
-        "KAFKA_PREFIX": broker.prefix,
-        "KAFKA_PARTITIONS": "2",
-        "CLICKHOUSE_URL": clickhouse.url,
-        "CLICKHOUSE_DATABASE": clickhouse.database,
-        "CLICKHOUSE_PASSWORD": clickhouse.password,
-        "CLICKHOUSE_ANALYST_PASSWORD": clickhouse.analyst_password,
-    }.items():
-        monkeypatch.setenv(f"WATCHLOOP_{name}", value)
-
-
 def commands_of(command: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """Every command that there is."""
     children = getattr(command, "commands", None)

@@ -88,22 +88,6 @@ def broker(kafka: KafkaSettings) -> KafkaSettings:
     return settings
 
 
-@pytest.fixture
-def servers(archive: Warehouse, broker: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The settings of both, in the environment."""
-    clickhouse = archive.settings
-    for name, value in {
-        "KAFKA_BOOTSTRAP": broker.bootstrap,
-        "KAFKA_PREFIX": broker.prefix,
-        "KAFKA_PARTITIONS": "1",
-        "CLICKHOUSE_URL": clickhouse.url,
-        "CLICKHOUSE_DATABASE": clickhouse.database,
-        "CLICKHOUSE_PASSWORD": clickhouse.password,
-        "CLICKHOUSE_ANALYST_PASSWORD": clickhouse.analyst_password,
-    }.items():
-        monkeypatch.setenv(f"WATCHLOOP_{name}", value)
-
-
 def run(*arguments: str, text: str | None = None) -> Result:
     answer = CliRunner().invoke(app, list(arguments), input=text)
     if answer.exception is not None and not isinstance(answer.exception, SystemExit):
