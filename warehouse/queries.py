@@ -113,25 +113,23 @@ def run_summary(ask: Ask, model: str = "") -> RunSummary:
 
 
 def accuracies(ask: Ask, model: str = "") -> Accuracies:
-    """Three accuracies over the events that have a label in ``labels``, learned from or not."""
+    """Three accuracies over the judged events that have a label in ``labels``, learned from or not."""
     row = ask(
         """
         SELECT
             count() AS labelled,
-            countIf(p.prediction = l.label) AS frozen,
-            countIf(ifNull(nullIf(v.learned_prediction, ''), p.prediction) = l.label) AS learned,
-            countIf(if(a.correction_id = '', p.prediction, a.label) = l.label) AS after_review
+            countIf(o.prediction = l.label) AS frozen,
+            countIf(ifNull(o.learned_prediction, o.prediction) = l.label) AS learned,
+            countIf(ifNull(o.answer, o.prediction) = l.label) AS after_review
         FROM
         (
             SELECT model, event_id, argMax(label, (time, _offset, _index)) AS label
             FROM labels WHERE MODEL GROUP BY model, event_id
         ) AS l
-        INNER ANY JOIN (SELECT model, event_id, prediction FROM predictions WHERE MODEL) AS p
-            ON p.model = l.model AND p.event_id = l.event_id
-        LEFT ANY JOIN (SELECT model, event_id, learned_prediction FROM verdicts WHERE MODEL) AS v
-            ON v.model = l.model AND v.event_id = l.event_id
-        LEFT ANY JOIN (SELECT model, event_id, correction_id, label FROM answers WHERE MODEL) AS a
-            ON a.model = l.model AND a.event_id = l.event_id
+        INNER ANY JOIN
+        (
+            SELECT model, event_id, prediction, learned_prediction, label AS answer FROM review_outcomes WHERE MODEL
+        ) AS o ON o.model = l.model AND o.event_id = l.event_id
         """.replace("MODEL", MODEL),
         {"model": model},
     )[0]
@@ -198,6 +196,8 @@ def archived_tasks(ask: Ask, task_ids: Sequence[str]) -> dict[str, int]:
 def predictions_of(ask: Ask, model: str, event_ids: Sequence[str]) -> list[dict[str, Any]]:
     """Predictions of one model by event id, with what their verdict says; for labels that come late.
 
+    Of predictions with the same id it is the one that was judged: of the verdict's time, and the first of these.
+
     Columns: event_id, model_version, time (epoch milliseconds), features, features_integer, features_text, prediction,
     confidence, probabilities, slices, consent_learn, learned_prediction, learned_version.
     """
@@ -209,8 +209,13 @@ def predictions_of(ask: Ask, model: str, event_ids: Sequence[str]) -> list[dict[
             p.slices AS slices, p.consent_learn AS consent_learn,
             v.learned_prediction AS learned_prediction, v.learned_version AS learned_version
         FROM (SELECT * FROM predictions WHERE model = {model:String} AND event_id IN {ids:Array(String)}) AS p
-        LEFT ANY JOIN (SELECT * FROM verdicts WHERE model = {model:String} AND event_id IN {ids:Array(String)}) AS v
-            ON v.event_id = p.event_id
+        LEFT JOIN
+        (
+            SELECT event_id, time, learned_prediction, learned_version FROM verdicts
+            WHERE model = {model:String} AND event_id IN {ids:Array(String)}
+            ORDER BY event_id, decided_at, _stored_at, _offset, _index LIMIT 1 BY event_id
+        ) AS v ON v.event_id = p.event_id
+        ORDER BY p.event_id, p.time = v.time DESC, p._stored_at, p._offset, p._index
         LIMIT 1 BY event_id
         """,
         {"model": model, "ids": _bounded(event_ids)},

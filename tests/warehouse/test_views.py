@@ -196,7 +196,8 @@ def test_accuracies_from_late_labels(loop: Warehouse) -> None:
     found = queries.accuracies(loop.query, "m")
     assert found.labelled == 3
     assert (found.frozen, found.learned, found.after_review) == (2 / 3, 3 / 3, 1 / 3)
-    assert queries.accuracies(loop.query).labelled == 4
+    # Nobody judged the event of the other model.
+    assert queries.accuracies(loop.query).labelled == 3
     assert queries.accuracies(loop.query, "nobody") == queries.Accuracies(
         labelled=0, frozen=None, learned=None, after_review=None
     )
@@ -350,6 +351,32 @@ def test_predictions_for_late_labels(loop: Warehouse) -> None:
     assert by_id["a"]["time"] == DAY0 + 1_000
     assert by_id["a"]["features"] == {"x": 1.0}
     assert by_id["c"]["learned_prediction"] == "up"
+
+
+def test_what_comes_again_under_an_id_changes_nothing(loop: Warehouse) -> None:
+    """Other answers under ids of judged events, at an earlier, the same and a later time: what was judged counts."""
+
+    def answers() -> tuple[Any, ...]:
+        outcomes = "SELECT event_id, prediction, confidence, was_right FROM review_outcomes ORDER BY event_id"
+        learned = queries.predictions_of(loop.query, "m", ["a", "b", "c", "d", "e"])
+        return (
+            loop.query(outcomes),
+            loop.query("SELECT * FROM accuracy_daily"),
+            queries.accuracies(loop.query, "m"),
+            sorted((row["event_id"], row["prediction"], row["time"], row["consent_learn"]) for row in learned),
+        )
+
+    fill(loop, "labels", *[Label(event_id=name, model="m", label="up", time=DAY0 + 9_000) for name in "abcde"])
+    before = answers()
+    for shift in (-3_600_000, 0, 3_600_000):
+        again = [
+            msgspec.structs.replace(prediction(name, "sideways", 0.1), time=DAY0 + 1_000 + shift, producer="stranger")
+            for name in "abcde"
+        ]
+        rows = [row for at, one in enumerate(again) for row in rows_of("predictions", one, Identity("later", 0, at))]
+        loop.insert("predictions", rows)
+        loop.command("OPTIMIZE TABLE predictions FINAL")
+        assert answers() == before
 
 
 def test_how_drift_stands(warehouse: Warehouse) -> None:

@@ -3,8 +3,8 @@
 -- that have an age. Integers beyond 2^53, which a double does not hold, are in features_integer with all their digits.
 -- Rows are kept forever. $identity says which message a row came from; the token of an insert is made of it.
 
--- Every prediction that could be read, decided on or not: one that INTAKE refuses because it watches models_max models
--- already has a row here, none in verdicts, and one in rejects, whose source_* are its _partition, _offset and _index.
+-- Every prediction that could be read, as often as it came. The one that was judged has the time of its verdict and is
+-- the first of these to be stored; what came again under its id changes nothing (the view review_outcomes has the pairs).
 CREATE TABLE IF NOT EXISTS $database.predictions
 (
     event_id String,

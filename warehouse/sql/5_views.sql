@@ -52,8 +52,14 @@ SELECT
     if(a.correction_id = '', NULL, a.reliability) AS reliability,
     if(a.correction_id = '', NULL, a.label = p.prediction) AS was_right
 FROM $database.verdicts AS v
--- A retry is stored as often as it was sent, and has one verdict.
-INNER ANY JOIN $database.predictions AS p ON p.model = v.model AND p.event_id = v.event_id
+-- What is sent again under an event's id is stored, and changes nothing: the verdict is on what came first at its time.
+INNER JOIN
+(
+    SELECT model, event_id, time, model_version, prediction, confidence, slices
+    FROM $database.predictions
+    ORDER BY model, time, event_id, _stored_at, _offset, _index
+    LIMIT 1 BY model, time, event_id
+) AS p ON p.model = v.model AND p.event_id = v.event_id AND p.time = v.time
 LEFT JOIN $database.answers AS a ON a.model = v.model AND a.event_id = v.event_id;
 
 -- Accuracy of the production model on all events of a day that may be reviewed, estimated from those that were. Of each
