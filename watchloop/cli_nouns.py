@@ -172,7 +172,8 @@ def change_password(person: str, password: Password = None, data: Data = HERE, c
     except ValueError as error:
         raise WatchloopError(str(error)) from error
     write_people(kafka, [changed])
-    print_line(f"the password of {person} is changed" + ("" if password else f" to {chosen}"))
+    still = f"; {person} may still not sign in (watchloop users add lets them in)" if known.disabled else ""
+    print_line(f"the password of {person} is changed" + ("" if password else f" to {chosen}") + still)
 
 
 @users.command("sign-out", epilog="Example: watchloop users sign-out ada")
@@ -190,11 +191,10 @@ def sign_out_user(person: str, data: Data = HERE, config: Config = None) -> None
 @said
 def disable_user(person: str, data: Data = HERE, config: Config = None) -> None:
     """Keep somebody out."""
-    from watchloop.people import sign_out, write_people
+    from watchloop.people import kept_out, sign_out, write_people
 
     kafka = kafka_of(config, data)
-    known = known_person(kafka, person)
-    write_people(kafka, [msgspec.structs.replace(known, disabled=True, version=known.version + 1)])
+    write_people(kafka, [kept_out(known_person(kafka, person))])
     sign_out(kafka, person)
     print_line(f"{person} may not sign in any more")
 

@@ -17,7 +17,7 @@ from streams.reader import LogReader
 from streams.records import Record
 from streams.settings import KafkaSettings
 
-__all__ = ["person_of", "read_people", "sign_out", "with_password", "write_people"]
+__all__ = ["kept_out", "person_of", "read_people", "sign_out", "with_password", "write_people"]
 
 
 def person_of(
@@ -43,6 +43,12 @@ def with_password(person: Person, password: str) -> Person:
         version=person.version + 1,
         changed_at=time.time_ns() // 1_000_000,
     )
+
+
+def kept_out(person: Person) -> Person:
+    """The account, which may not sign in any more."""
+    changed_at = time.time_ns() // 1_000_000
+    return msgspec.structs.replace(person, disabled=True, version=person.version + 1, changed_at=changed_at)
 
 
 def write_people(kafka: KafkaSettings, people: Iterable[Person]) -> None:

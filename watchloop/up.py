@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 
 from agents.settings import Settings
+from review.console.passwords import verify
 from streams.admin import create_topics
 from streams.settings import KafkaSettings
 from watchloop.errors import ConsoleRefused, PortTaken
@@ -29,7 +30,7 @@ from watchloop.settings import inline_value
 from watchloop.supervisor import Supervisor
 from watchloop.workers import Workers, WorkerSpec
 
-__all__ = ["ADMIN", "Running", "UpOptions", "print_addresses", "run_up", "stoppable", "up"]
+__all__ = ["ADMIN", "Running", "UpOptions", "first_password", "print_addresses", "run_up", "stoppable", "up"]
 
 ADMIN = "admin"
 CONSOLE_STEP_SECONDS = 0.1
@@ -60,6 +61,7 @@ class Running:
     endpoints: Endpoints
     supervisor: Supervisor
     admin_password: str
+    """Of the first account; empty where the one that was made for it does not let in any more."""
 
     def wait_for_console(self, stop: threading.Event) -> bool:
         """Until the console answers; then the addresses are written to the data folder. False where ``stop`` was first.
@@ -95,7 +97,7 @@ def up(settings: Settings, options: UpOptions, out: Console) -> Iterator[Running
         supervisor.watch(started.watched)
         try:
             supervisor.watch(workers.start())
-            admin_password = _admin(found, folder)
+            admin_password = first_password(found, folder)
             yield Running(found, folder, _endpoints(started, port), supervisor, admin_password)
         finally:
             progress("stopping")
@@ -117,7 +119,8 @@ def run_up(settings: Settings, options: UpOptions, out: Console) -> None:
 def print_addresses(running: Running, out: Console) -> None:
     """Where everything is, and how to get in."""
     endpoints, analyst = running.endpoints, running.endpoints.clickhouse.users["analyst"]
-    say(out, f"console     {endpoints.console}  sign in as {ADMIN} / {running.admin_password}")
+    how = f"/ {running.admin_password}" if running.admin_password else "with the password that was set since"
+    say(out, f"console     {endpoints.console}  sign in as {ADMIN} {how}")
     say(out, f"kafka       {endpoints.kafka}")
     say(out, f"clickhouse  {endpoints.clickhouse.url}  user analyst / {analyst}")
     say(out, f"also in {running.folder.endpoints_file}; Ctrl-C stops everything", "dim")
@@ -178,11 +181,12 @@ def _environment(settings: Settings, folder: DataFolder, port: int, options: UpO
     return found
 
 
-def _admin(settings: Settings, folder: DataFolder) -> str:
-    """The password of the first account, made if there is none."""
+def first_password(settings: Settings, folder: DataFolder) -> str:
+    """The password of the first account, made if there is none; empty where it was changed since, or lets nobody in."""
     people, kafka = folder.secrets().people, settings.kafka.as_user("admin")
-    if ADMIN in people and ADMIN in read_people(kafka):
-        return people[ADMIN]
+    known = read_people(kafka).get(ADMIN)
+    if ADMIN in people and known is not None:
+        return people[ADMIN] if not known.disabled and verify(known.password_hash, people[ADMIN]) else ""
     password = people.get(ADMIN) or secrets.token_urlsafe(12)
     write_people(kafka, [person_of(ADMIN, password, ("reviewer", "on-call", "admin"), name="Administrator")])
     folder.keep_people({**people, ADMIN: password})

@@ -16,6 +16,7 @@ import typer
 from click.testing import Result
 from typer.testing import CliRunner
 
+from agents.settings import Settings
 from schemas.label import Label
 from schemas.topics import ALL_TOPICS
 from streams.admin import create_topics
@@ -25,7 +26,9 @@ from warehouse.rows import Identity, rows_of
 from warehouse.settings import ClickHouseSettings
 from watchloop.cli import app
 from watchloop.cli_nouns import print_rows
-from watchloop.people import read_people
+from watchloop.folder import DataFolder
+from watchloop.people import kept_out, read_people, with_password, write_people
+from watchloop.up import first_password
 
 Run = Callable[..., Result]
 
@@ -197,13 +200,33 @@ def test_accounts(servers: None, broker: KafkaSettings) -> None:
     after = read_people(broker)["ada"]
     assert (after.version, after.roles) == (before.version + 1, ("admin",))
     assert run("users", "disable", "ada").exit_code == 0
-    assert read_people(broker)["ada"].disabled
+    disabled = read_people(broker)["ada"]
+    assert disabled.disabled
+    assert disabled.changed_at >= after.changed_at
+    said = run("users", "passwd", "ada", "--password", "-", text="another long password\n")
+    assert "may still not sign in" in said.stdout
     unknown = run("users", "disable", "nobody")
     assert unknown.exit_code == 2
     assert "nobody" in unknown.stderr
     short = run("users", "add", "bob", "--role", "reviewer", "--password", "x")
     assert short.exit_code == 2
     assert len(short.stderr.splitlines()) == 1
+
+
+@pytest.mark.servers
+def test_the_first_password_is_told_while_it_lets_in(
+    servers: None, broker: KafkaSettings, tmp_path: pathlib.Path
+) -> None:
+    """`up` makes the first account and tells its password at each start, as long as that lets somebody in."""
+    settings, folder = Settings(kafka=broker), DataFolder(tmp_path / "data")
+    folder.path.mkdir()
+    password = first_password(settings, folder)
+    assert first_password(settings, folder) == password != ""
+    account = read_people(broker)["admin"]
+    write_people(broker, [with_password(account, "a new long password")])
+    assert first_password(settings, folder) == ""
+    write_people(broker, [account, kept_out(account)])
+    assert first_password(settings, folder) == ""
 
 
 @pytest.mark.servers
