@@ -13,6 +13,7 @@ from drift.departure import present_share
 from drift.error_signal import ERROR, ErrorSignal
 from drift.psi import psi
 from drift.reference import build_reference, next_version
+from drift.reference_place import is_past, is_within
 from drift.rows import ReportRequest, report_request
 from drift.settings import DriftSettings
 from drift.signal_watch import AbsentWatch, SignalWatch
@@ -86,6 +87,7 @@ class ModelMonitor:
         self.windows_seen = 0
         self._judged_until = self._corrected_until = 0
         self._accepted_at: list[int] = []
+        self._last_offsets: dict[int, int] = {}
         self.features_unwatched = 0
         self.unwatched: tuple[str, ...] = ()
         if reference is not None:
@@ -202,7 +204,14 @@ class ModelMonitor:
         if not steps:
             return []
         version = next_version(self._version)
-        reference = build_reference(steps, version=version, created_at=at, reason=reason, settings=self._settings)
+        reference = build_reference(
+            steps,
+            version=version,
+            created_at=at,
+            reason=reason,
+            settings=self._settings,
+            last_offsets=self._last_offsets,
+        )
         note = f"reference {version} was adopted"
         resolved = [
             self.resolve(alert.alert_id, by=by, at=at, note=f"{alert.note}; {note}" if alert.answer else note)
@@ -267,12 +276,16 @@ class ModelMonitor:
     def _step(self, step: Window) -> Iterator[Outcome]:
         self.events_seen += step.events
         self._judged_until = step.time
+        for block in step.blocks:
+            self._last_offsets[block.partition] = max(self._last_offsets.get(block.partition, 0), block.last_offset)
         if self.reference is None:
             yield from self._gather(step)
-        elif step.time >= self.reference.time_min:
+        elif (is_news := is_past(self.reference, step)) or is_within(self.reference, step):
             self._meet(step)
             watches: list[SignalWatch | AbsentWatch] = [*self._watches.values(), *self._absent.values()]
-            yield from self._told([watch.observe_step(step, self.events_seen) for watch in watches], step.time)
+            found = [watch.observe_step(step, self.events_seen) for watch in watches]
+            if is_news:
+                yield from self._told(found, step.time)
         self._filling.append(step)
         if len(self._filling) >= self._settings.window_steps:
             yield from self._close_window()
@@ -305,6 +318,7 @@ class ModelMonitor:
             created_at=step.time,
             reason=f"the first {sum(first.events for first in steps)} events",
             settings=self._settings,
+            last_offsets=self._last_offsets,
         )
         self._take_reference(reference)
         self._warm_up(steps)
@@ -317,9 +331,9 @@ class ModelMonitor:
         window = _joined(steps)
         indices = {} if self.reference is None else psi(self.reference, window)
         yield WindowClosed(window, self.events_seen, indices)
-        at = steps[-1].time
-        if self.reference is None or at <= self.reference.time_max:
+        if self.reference is None or not is_past(self.reference, steps[-1]):
             return
+        at = steps[-1].time
         found = [
             watch.observe_window(window, indices[signal], self.events_seen)
             for signal, watch in self._watches.items()
@@ -336,8 +350,6 @@ class ModelMonitor:
 
     def _told(self, found: Iterable[Detection | None], at: int) -> Iterator[Outcome]:
         detections = [detection for detection in found if detection is not None]
-        if self.reference is None or at <= self.reference.time_max:
-            return
         for alert in self._book.detected(
             detections,
             at=at,

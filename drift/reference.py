@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain
 
 import msgspec
@@ -31,13 +31,20 @@ def next_version(version: str) -> str:
 
 
 def build_reference(
-    steps: Sequence[Window], *, version: str, created_at: int, reason: str, settings: DriftSettings
+    steps: Sequence[Window],
+    *,
+    version: str,
+    created_at: int,
+    reason: str,
+    settings: DriftSettings,
+    last_offsets: Mapping[int, int] | None = None,
 ) -> Reference:
-    """The reference of these steps (windows of about ``step_events`` events, in event-time order).
+    """The reference of these steps (windows of about ``step_events`` events, in the order in which they were judged).
 
     Means and deviations are exact. Edges, quantiles and histograms come from the sampled rows, which are all rows as
     long as the blocks were made without a reference, and are scaled to the events otherwise. ``created_at`` is epoch
-    milliseconds, ``time_min`` and ``time_max`` the first and last step's ``time``. Raises ValueError without events.
+    milliseconds, ``time_min`` and ``time_max`` the earliest and latest ``time`` of a step, ``last_offsets`` how far
+    each partition has been read. Raises ValueError without events.
     """
     whole = merge_all(chain.from_iterable(step.blocks for step in steps))
     if whole.events == 0:
@@ -60,12 +67,13 @@ def build_reference(
         version=version,
         created_at=created_at,
         reason=reason,
-        time_min=steps[0].time,
-        time_max=steps[-1].time,
+        time_min=min(step.time for step in steps),
+        time_max=max(step.time for step in steps),
         events=whole.events,
         numeric=numeric,
         categorical=categorical,
         psi_normal=_psi_normal(steps, numeric, categorical, settings.window_steps),
+        last_offsets=dict(sorted((last_offsets or {}).items())),
     )
     return _with_sample(reference, whole, settings)
 

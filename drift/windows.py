@@ -43,7 +43,9 @@ class WindowBuilder:
     out; a block that was seen before is left out (``duplicate_blocks``; ids of the ``open_blocks_max`` newest are
     remembered, older ones count as late); beyond ``open_blocks_max`` waiting blocks the oldest are released early
     (``forced_blocks``). Where more than ``lateness_events`` events in a row are late, time itself has jumped
-    back (a clock was put right, a recording is played again): the builder starts over from there (``time_resets``).
+    back (a clock was put right, a recording is played again): what waits from before the jump is released, and the
+    builder starts over with the events of that row, which are late no more (``time_resets``; of their blocks the
+    ``open_blocks_max`` newest).
     """
 
     def __init__(self, events_min: int, settings: DriftSettings, *, partitions: int = 1) -> None:
@@ -63,28 +65,27 @@ class WindowBuilder:
         self.duplicate_blocks = 0
         self.forced_blocks = 0
         self.time_resets = 0
-        self._late_in_a_row_events = 0
+        self._late_row: OrderedDict[str, Block] = OrderedDict()
+        self._late_row_events = 0
 
     def add(self, block: Block) -> list[Window]:
         """Windows that this block closes, oldest first."""
-        if block.block_id in self._ids:
+        if block.block_id in self._ids or block.block_id in self._late_row:
             self.duplicate_blocks += 1
             return []
         self._arrived_events += block.events
         self._advance(block)
-        if self._is_late(block):
-            self.late_blocks += 1
-            self.late_events += block.events
-            return []
-        self._remember(block.block_id)
-        key = (block.time_max, block.partition, block.first_offset, block.block_id)
-        bisect.insort(self._waiting, (key, block), key=itemgetter(0))
-        return [window for released in self._release() for window in self._fill(released)]
+        windows: list[Window] = []
+        if block.time_max >= self._released_time:
+            self._forget_late_row()
+            self._wait(block)
+        elif not self._leave_out(block):
+            windows = self._start_over()
+        return windows + [window for released in self._release() for window in self._fill(released)]
 
     def flush(self) -> list[Window]:
         """Windows of everything that still waits; the last may be short. For the end of a recorded stream."""
-        waiting, self._waiting = self._waiting, []
-        windows = [window for _, block in waiting for window in self._fill(self._mark(block))]
+        windows = self._drain()
         if self._filling:
             windows.append(self._close())
         return windows
@@ -98,17 +99,40 @@ class WindowBuilder:
                 partition: known for partition, known in self._frontiers.items() if known.heard_at > silent_since
             } or {block.partition: self._frontiers[block.partition]}
 
-    def _is_late(self, block: Block) -> bool:
-        if block.time_max >= self._released_time:
-            self._late_in_a_row_events = 0
-            return False
-        self._late_in_a_row_events += block.events
-        if self._late_in_a_row_events <= self._settings.lateness_events:
-            return True
-        self._late_in_a_row_events = 0
-        self._released_time = -1
+    def _leave_out(self, block: Block) -> bool:
+        """Count a late block; False where there are so many in a row that time has jumped back."""
+        self.late_blocks += 1
+        self.late_events += block.events
+        self._late_row[block.block_id] = block
+        self._late_row_events += block.events
+        if len(self._late_row) > self._settings.open_blocks_max:
+            self._late_row.popitem(last=False)
+        return self._late_row_events <= self._settings.lateness_events
+
+    def _start_over(self) -> list[Window]:
+        """Windows of what waits from before the jump back; the blocks since then wait now."""
         self.time_resets += 1
-        return False
+        windows = self._drain()
+        self._released_time = -1
+        for block in self._late_row.values():
+            self.late_blocks -= 1
+            self.late_events -= block.events
+            self._wait(block)
+        self._forget_late_row()
+        return windows
+
+    def _forget_late_row(self) -> None:
+        self._late_row.clear()
+        self._late_row_events = 0
+
+    def _drain(self) -> list[Window]:
+        waiting, self._waiting = self._waiting, []
+        return [window for _, block in waiting for window in self._fill(self._mark(block))]
+
+    def _wait(self, block: Block) -> None:
+        self._remember(block.block_id)
+        key = (block.time_max, block.partition, block.first_offset, block.block_id)
+        bisect.insort(self._waiting, (key, block), key=itemgetter(0))
 
     def _remember(self, block_id: str) -> None:
         self._ids[block_id] = None
