@@ -18,7 +18,9 @@ __all__ = ["DriftStates", "States"]
 log = structlog.get_logger(__name__)
 
 TELL_SECONDS = 5.0
-"""Between two rows of one model at least; there is none while nothing but the count of events has changed."""
+"""Between two rows of one model at least."""
+COUNT_SECONDS = 60.0
+"""Until a row is told anew because nothing but the count of events has changed."""
 RETRY_SECONDS = 60.0
 """Until the next try where ClickHouse did not take it: drift goes on meanwhile."""
 
@@ -41,6 +43,8 @@ class DriftStates:
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
         self._told: dict[str, Figures] = {}
+        self._counted: dict[str, tuple[int, int]] = {}
+        """The events that a model's newest row counts, and when it was told."""
         self._next_ms = 0
 
     def tell(self, monitors: dict[str, ModelMonitor], now_ms: int) -> None:
@@ -49,12 +53,12 @@ class DriftStates:
             return
         self._next_ms = now_ms + int(TELL_SECONDS * 1000)
         self._told = {model: figures for model, figures in self._told.items() if model in monitors}
+        self._counted = {model: counted for model, counted in self._counted.items() if model in monitors}
         news = {model: figures_of(monitor) for model, monitor in monitors.items()}
         rows = []
         for model, figures in news.items():
             show(model, monitors[model])
-            known = self._told.get(model)
-            if known != figures:
+            if self._told.get(model) != figures or self._is_old(model, monitors[model].events_seen, now_ms):
                 rows.append(
                     drift_state_row(
                         told_at=now_ms,
@@ -83,6 +87,12 @@ class DriftStates:
                     limit="drift.features_watched_max",
                 )
         self._told = news
+        self._counted.update({str(row["model"]): (monitors[str(row["model"])].events_seen, now_ms) for row in rows})
+
+    def _is_old(self, model: str, events_seen: int, now_ms: int) -> bool:
+        """Whether the row that stands counts other events, and has stood for a while."""
+        events_told, told_at_ms = self._counted.get(model, (0, 0))
+        return events_seen != events_told and now_ms - told_at_ms >= COUNT_SECONDS * 1000
 
     def forget(self, model: str) -> None:
         """Its metrics end: there would be more with each new name."""

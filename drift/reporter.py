@@ -102,7 +102,7 @@ class Reporter:
         self._since = self._clock()
         inbox: queue.SimpleQueue[ReportResult | None] = queue.SimpleQueue()
         process = subprocess.Popen(
-            [sys.executable, "-m", "drift.report"],
+            [sys.executable, "-P", "-m", "drift.report"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

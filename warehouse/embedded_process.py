@@ -155,7 +155,7 @@ class EmbeddedClickHouse:
     def _command(self) -> list[str]:
         settings = msgspec.json.encode(self.settings).decode()
         return [
-            sys.executable, "-m", "warehouse.embedded", "--folder", str(self.folder), "--port", str(self.port),
+            sys.executable, "-P", "-m", "warehouse.embedded", "--folder", str(self.folder), "--port", str(self.port),
             "--database", self.database, "--settings", settings,
         ]  # fmt: skip
 

@@ -36,7 +36,7 @@ class Worker:
     def __init__(self, spec: WorkerSpec, environment: Mapping[str, str], log: pathlib.Path) -> None:
         self.name = f"worker {spec.name}"
         self.log = log
-        self._command = [sys.executable, "-m", "watchloop", "worker", *spec.arguments]
+        self._command = [sys.executable, "-P", "-m", "watchloop", "worker", *spec.arguments]
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
 

@@ -9,7 +9,7 @@ import numpy as np
 from plain_record import PREFIX, CollectingOutbox, PlainRecord
 
 from agents.drift import Drift
-from agents.drift_states import RETRY_SECONDS, TELL_SECONDS, DriftStates
+from agents.drift_states import COUNT_SECONDS, RETRY_SECONDS, TELL_SECONDS, DriftStates
 from agents.metrics import exposition
 from agents.model_places import ModelPlaces
 from drift.blocks import build_blocks
@@ -85,6 +85,20 @@ def block(number: int, *, partition: int = 0, model: str = "states", features: i
         decisions=np.zeros(100, np.int8), decision_names=("accept",), reference=None, settings=SMALL,
     )  # fmt: skip
     return made
+
+
+def test_the_count_of_events_does_not_grow_old() -> None:
+    """A row a minute while nothing but the count changes, and none while nothing does."""
+    house = House()
+    for number in range(1, 4):
+        for partition in (0, 1):
+            house.read(block(number, partition=partition))
+        house.later(COUNT_SECONDS + 1)
+    assert len(house.shelf.rows) >= 3
+    assert house.shelf.rows[-1]["events_seen"] == house.drift.monitor("states").events_seen
+    told = len(house.shelf.rows)
+    house.later(10 * COUNT_SECONDS)
+    assert len(house.shelf.rows) == told
 
 
 def metric(name: str, model: str = "states") -> float:
