@@ -36,7 +36,7 @@ NUMBER_MAX = 1e100
 """Numbers are clipped to this size, so that sums of squares stay finite."""
 
 EXACT_MAX = 2.0**53
-"""Up to here a double holds every whole number."""
+"""Up to here a double holds every whole number; the double itself may also be the next one, rounded."""
 
 INT_MAX = 2**63 - 1
 """Larger integers are floats in a sample: readers of its JSON may have no more than 64 bits."""
@@ -103,7 +103,7 @@ def columns_of(events: PredictionColumns, settings: DriftSettings, reference: Re
             are_plain = are_plain and cut is column
             row_bytes_max += ESCAPED_BYTES_MAX * cut.chars_max
     matrix, largest = _matrix(numeric.values(), len(events))
-    rests = _remainders_of(numeric, matrix, events) if largest > EXACT_MAX else {}
+    rests = _remainders_of(numeric, matrix, events) if largest >= EXACT_MAX else {}
     return Columns(
         numeric=tuple(numeric),
         numbers=matrix,
@@ -142,7 +142,7 @@ def _remainders_of(
     found: dict[str, Floats | None] = {}
     for (signal, values), row in zip(numeric.items(), matrix, strict=True):
         size = float(np.fmax.reduce(np.abs(row), initial=0.0))
-        if size <= EXACT_MAX or isinstance(values, np.ndarray):
+        if size < EXACT_MAX or isinstance(values, np.ndarray):
             continue
         has_whole = int in events.features[signal.removeprefix(FEATURE)].kinds
         rest = _remainders(values, row) if has_whole else None

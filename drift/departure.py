@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from drift.moments import distance, root_mean_square
+from drift.rounding import are_alike, rounding_of
 from drift.window import Window
 from schemas.reference import NumericReference
 
-__all__ = ["DepartureDetector", "other_share", "present_share"]
+__all__ = ["DepartureDetector", "is_constant", "other_share", "present_share"]
 
 
 class DepartureDetector:
@@ -51,14 +54,24 @@ def present_share(window: Window, signal: str) -> float:
     return min(1.0, (window.numbers(signal) + window.texts(signal)) / window.events)
 
 
+def is_constant(normal: NumericReference) -> bool:
+    """Whether every value of the reference was the same but for its rounding, also where doubles hold none apart."""
+    if normal.minimum == normal.maximum:
+        return normal.sd == 0.0
+    return bool(are_alike(np.array([normal.minimum]), np.array([normal.maximum])).all())
+
+
 def other_share(window: Window, signal: str, normal: NumericReference, version: str) -> float:
-    """The share of a signal's numbers that are not the one number it had in the reference.
+    """The share of a signal's numbers that are not the one number it had in the reference, but for its rounding.
 
     Counted, where the blocks have histograms on that reference's edges that tell them apart. Else at least
     d²/(d² + s²), d being the distance of the mean and s the deviation (Cauchy-Schwarz): all, where all numbers have
     moved to one other; it has no unit either.
     """
     now = window.numeric[signal]
+    low, high = normal.minimum - rounding_of(normal.minimum), normal.maximum + rounding_of(normal.maximum)
+    if low < high and low <= now.minimum and now.maximum <= high:
+        return 0.0
     bins = window.histogram(signal, version)
     if sum(bins) == now.count and bins[len(bins) // 2] < now.count:
         return 1.0 - bins[len(bins) // 2] / now.count

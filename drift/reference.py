@@ -14,6 +14,7 @@ from drift.columns import FEATURE, Floats, number_of
 from drift.departure import present_share
 from drift.moments import deviation, deviation_of, distance
 from drift.psi import category_bins, excess
+from drift.rounding import are_alike, rounding_of
 from drift.settings import DriftSettings
 from drift.window import Window, merge_all
 from schemas.block import CategoryCounts, NumericSummary, SampledRow
@@ -22,6 +23,9 @@ from schemas.reference import NumericReference, Reference
 __all__ = ["build_reference", "next_version", "row_number"]
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+EDGE_SHARE = 15 / 128
+"""Of the gap between two values, what lies above the edge between them: an odd share, for numbers on a grid are not
+on it."""
 
 
 def next_version(version: str) -> str:
@@ -121,12 +125,16 @@ def _numeric(
 def _edges(values: Floats, bins: int) -> tuple[float, ...]:
     """Edges that cut ``values`` into bins of about equal frequency, whatever their unit.
 
-    Each edge is one of the values, so that a value is on the same side of it in every unit. A bin holds its lower edge;
-    where the second of two different values is below the first, it holds its upper edge instead: negating a signal
-    turns its bins around and moves no value into another.
+    Each edge lies a little below one of the values, by a share of the gap to the next one, so that a value is on the
+    same side of it in every unit, and in 32 bits as in 64. A bin holds its lower edge; where the second of two
+    different values is below the first, it holds its upper edge instead: negating a signal turns its bins around and
+    moves no value into another.
     """
+    low, high = float(values.min()), float(values.max())
+    if are_alike(np.array([low]), np.array([high])).all():
+        return low - rounding_of(low), float(np.nextafter(high + rounding_of(high), np.inf))
     others = values[values != values[0]]
-    if len(others) and others[0] < values[0]:
+    if others[0] < values[0]:
         return tuple(float(np.nextafter(-edge, np.inf)) for edge in reversed(_rising_edges(-values, bins)))
     return tuple(_rising_edges(values, bins))
 
@@ -134,11 +142,22 @@ def _edges(values: Floats, bins: int) -> tuple[float, ...]:
 def _rising_edges(values: Floats, bins: int) -> list[float]:
     """Edges that belong to the bin above; few distinct values get a bin each, and one outside on either side."""
     distinct = np.unique(values)
+    distinct = distinct[np.array([True, *~are_alike(distinct[:-1], distinct[1:])])]
+    gaps = np.diff(distinct)
+    lowered = _lowered(distinct, np.array([gaps[0], *gaps]))
     if len(distinct) <= bins:
-        return [*distinct.tolist(), float(np.nextafter(distinct[-1], np.inf))]
-    ordered = np.sort(values)
-    ranks = [math.ceil(len(ordered) * place / bins) for place in range(1, bins)]
-    return sorted(set(ordered[ranks].tolist()))
+        top = -_lowered(-values.max(keepdims=True), gaps[-1:])
+        return [*lowered.tolist(), float(np.nextafter(top[0], np.inf))]
+    places = np.sort(np.searchsorted(distinct, values, side="right")) - 1
+    ranks = [math.ceil(len(places) * place / bins) for place in range(1, bins)]
+    return sorted(set(lowered[places[ranks]].tolist()))
+
+
+def _lowered(values: Floats, gaps: Floats) -> Floats:
+    """A share of the gap below each value, rounded up: where doubles are too coarse for it, that is the value."""
+    room = EDGE_SHARE * gaps
+    edges = values - room
+    return np.where(values - edges > room, np.nextafter(edges, np.inf), edges)
 
 
 def _numbers(rows: Sequence[SampledRow], signal: str) -> Floats:

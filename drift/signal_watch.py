@@ -7,7 +7,7 @@ from collections import deque
 from typing import Final
 
 from drift.alert_life import Detection
-from drift.departure import DepartureDetector, other_share, present_share
+from drift.departure import DepartureDetector, is_constant, other_share, present_share
 from drift.detectors import AdwinDetector, PsiDetector
 from drift.moments import distance
 from drift.settings import DriftSettings
@@ -185,11 +185,6 @@ class AbsentWatch:
 def departure_detector(settings: DriftSettings) -> DepartureDetector:
     """As the settings say."""
     return DepartureDetector(settings.departure_share_warning, settings.adwin_steps_min)
-
-
-def is_constant(normal: NumericReference) -> bool:
-    """Whether every value of the reference was the same, also where doubles do not tell them apart."""
-    return normal.minimum == normal.maximum and normal.sd == 0.0
 
 
 def _clipped(away: float, scale: float, size_max: float) -> float:
