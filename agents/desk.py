@@ -23,6 +23,7 @@ from review.console.ranges import ranges_of
 from review.outcomes import Reply
 from review.task_life import task_id_of
 from schemas.alert import Alert, AlertState
+from schemas.labels import composed
 from schemas.opinion import Opinion
 from schemas.person import Person
 from schemas.task import Lane
@@ -82,7 +83,7 @@ class LiveDesk:
             task_id=task_id,
             model=view.task.model if view else "unknown",
             person=person.person_id,
-            answer=answer,
+            answer=composed(answer),
             time=now_ms,
             seconds_spent=seconds_spent,
             comment=comment,

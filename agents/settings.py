@@ -11,6 +11,7 @@ from drift.settings import DriftSettings
 from learning.settings import LearnSettings
 from review.console.settings import ConsoleSettings
 from review.settings import AccuracySettings, AgreementSettings, QueueSettings, TriageSettings
+from schemas.labels import composed, label_problem
 from schemas.setting_checks import require_distinct
 from schemas.wire import Id
 from streams.predictions.checks import MESSAGE_EVENTS_MAX_DEFAULT
@@ -51,7 +52,11 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     escalated, drawn for the audit, or decided before); the warehouse gets all of them either way."""
 
     def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "labels", tuple(map(composed, self.labels)))
         require_distinct("labels", self.labels)
+        wrong = next(filter(None, map(label_problem, self.labels)), None)
+        if wrong is not None:
+            raise ValueError(f"labels: {wrong}")
         if not self.labels:
             return
         for rule in self.triage.rules:

@@ -100,7 +100,7 @@ def columns_of(events: PredictionColumns, settings: DriftSettings, reference: Re
         if texts is not None:
             column = TextColumn.of(texts)
             text[FEATURE + name] = cut = column.cut(settings.text_chars_max)
-            are_plain = are_plain and cut is column
+            are_plain = are_plain and cut is column and column.texts is texts
             row_bytes_max += ESCAPED_BYTES_MAX * cut.chars_max
     matrix, largest = _matrix(numeric.values(), len(events))
     rests = _remainders_of(numeric, matrix, events) if largest >= EXACT_MAX else {}

@@ -10,6 +10,7 @@ from drift.columns import FEATURE, number_of
 from drift.settings import DriftSettings
 from drift.window import Window
 from schemas.block import SampledRow
+from schemas.labels import composed
 from schemas.reference import Reference
 from schemas.wire import Scalar
 
@@ -97,7 +98,7 @@ def _typed(rows: Iterable[Row], numeric: Sequence[str], categorical: Sequence[st
 
 
 def _text(value: Scalar) -> str | None:
-    return value if isinstance(value, str) else None
+    return composed(value) if isinstance(value, str) else None
 
 
 def _empty_where(column: str, before: Sequence[Row], now: Sequence[Row]) -> str:

@@ -14,6 +14,7 @@ from drift.runs import Ints, Runs
 from drift.settings import DriftSettings
 from schemas.block import SampledRow
 from schemas.hashing import mixed
+from schemas.labels import composed
 from schemas.prediction_columns import PredictionColumns
 from schemas.wire import Scalar
 
@@ -104,7 +105,7 @@ def _wieldy_features(
 
 def _wieldy(value: Scalar, chars_max: int) -> Scalar:
     if isinstance(value, str):
-        return value[:chars_max]
+        return composed(value)[:chars_max]
     if isinstance(value, int) and abs(value) > INT_MAX:
         return 1e100 if value > 10**100 else -1e100 if value < -(10**100) else float(value)
     return value

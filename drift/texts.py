@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from drift.tallies import Coded
+from schemas.labels import composed
 
 __all__ = ["CODES_MAX", "TextColumn", "Texts"]
 
@@ -27,12 +28,16 @@ class TextColumn(NamedTuple):
 
     @classmethod
     def of(cls, texts: Texts) -> TextColumn:
-        """The column of these texts."""
+        """The column of these texts, each ``composed``: a category does not change where its bytes alone do."""
         known = _Codes()
         try:
             codes = bytes(map(known.__getitem__, texts))
         except _TooManyError:
+            if not all(map(str.isascii, filter(None, texts))):
+                texts = [text and composed(text) for text in texts]
             return cls(texts, None, max(map(len, filter(None, texts)), default=0))
+        if any(text and composed(text) != text for text in known):
+            return cls.of([text and composed(text) for text in texts])
         return cls(texts, Coded(tuple(known), codes), max(map(len, filter(None, known)), default=0))
 
     def cut(self, chars_max: int) -> TextColumn:

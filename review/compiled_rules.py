@@ -60,7 +60,9 @@ def condition_of(rule: Rule) -> Callable[[Scalar], bool]:
         below = rule.below
         return lambda value: type(value) in (float, int) and value < below  # type: ignore[operator]
     wanted = (rule.equals,) if rule.equals is not None else rule.one_of
-    if rule.field == "prediction" or rule.field.startswith("slice."):
+    if rule.field == "prediction":
+        return frozenset(rule.labels).__contains__
+    if rule.field.startswith("slice."):
         return frozenset(shown(value) for value in wanted).__contains__
     keys = frozenset(key_of(value) for value in wanted)
     return lambda value: value is not None and key_of(value) in keys

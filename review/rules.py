@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from schemas.labels import composed
 from schemas.prediction import label_text
 
 __all__ = ["RULES_MAX", "Given", "Rule", "problem_of_rule", "shown"]
@@ -64,7 +65,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         if self.field != "prediction":
             return ()
         wanted = self.one_of if self.equals is None else (self.equals,)
-        return tuple(shown(value) for value in wanted)
+        return tuple(composed(shown(value)) for value in wanted)
 
     @property
     def condition(self) -> str:

@@ -1,7 +1,8 @@
 """What producers may write: predictions and labels before null and roundings are taken for what they mean.
 
 Serializers write null for a field that is not set. Here every field that may be left out may be null as well, and a
-probability may be a rounding beside [0, 1]; ``prediction_of`` and ``label_of`` make what the program works with.
+probability may be a rounding beside [0, 1]; ``prediction_of`` and ``label_of`` make what the program works with, and
+compose the letters of labels.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import msgspec
 from msgspec import Meta
 
 from schemas.label import Label
+from schemas.labels import composed, composed_names
 from schemas.prediction import (
     CONSENT_GIVEN,
     CONTENT_CHARS_MAX,
@@ -92,10 +94,10 @@ def prediction_of(given: GivenPrediction, producer: str = "") -> Prediction:
         given.model,
         given.time,
         given.features,
-        given.prediction,
+        _one_form(given.prediction),
         given.model_version or "",
         _bounded(given.confidence),
-        known_probabilities(given.probabilities),
+        known_probabilities(given.probabilities and composed_names(given.probabilities)),
         known_texts(given.slices),
         _bounded(given.risk),
         given.subject,
@@ -110,7 +112,7 @@ def label_of(given: GivenLabel) -> Label:
     return Label(
         event_id=given.event_id,
         model=given.model,
-        label=given.label,
+        label=_one_form(given.label),
         time=given.time,
         purpose=given.purpose or "learn",
         source=given.source or "",
@@ -145,6 +147,10 @@ def known_texts(given: Mapping[str, str | None] | None) -> dict[str, str]:
     if None in given.values():
         return {name: value for name, value in given.items() if value is not None}
     return given  # type: ignore[return-value]
+
+
+def _one_form(label: str | int | bool) -> str | int | bool:
+    return composed(label) if isinstance(label, str) else label
 
 
 def _bounded(given: float | None) -> float | None:

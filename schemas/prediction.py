@@ -8,6 +8,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
+from schemas.labels import composed, composed_names, label_problem
 from schemas.probability import SUM_WORDS, sums_to_one
 from schemas.wire import EpochMs, Id, Name, Probability, Scalar, Wire
 
@@ -90,12 +91,28 @@ def confidence_of(prediction: Prediction) -> float:
 
 def problem_of(prediction: Prediction) -> str | None:
     """What is wrong with fields that only make sense together, or None; the text names the field."""
-    probabilities = prediction.probabilities
+    label, probabilities = composed(label_text(prediction.prediction)), prediction.probabilities
+    wrong = label_problem(label)
+    if wrong is not None:
+        return f"{wrong} - at `$.prediction`"
     if probabilities is None:
         if prediction.confidence is None:
             return "missing; give `confidence` in [0, 1] or `probabilities` {label: p} - at `$.confidence`"
         return None
-    return probabilities_problem(label_text(prediction.prediction), probabilities)
+    return _names_problem(probabilities) or probabilities_problem(label, composed_names(probabilities))
+
+
+def _names_problem(probabilities: Mapping[str, float]) -> str | None:
+    """What is wrong with the labels of probabilities, or None."""
+    found: dict[str, str] = {}
+    for name in probabilities:
+        wrong = label_problem(name)
+        if wrong is not None:
+            return f"{wrong} - at `$.probabilities`"
+        first = found.setdefault(composed(name), name)
+        if first is not name:
+            return f"{first!a} and {name!a} are the same label in Unicode's NFC - at `$.probabilities`"
+    return None
 
 
 def probabilities_problem(label: str, probabilities: Mapping[str, float]) -> str | None:

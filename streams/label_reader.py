@@ -9,7 +9,8 @@ import msgspec
 from schemas import given
 from schemas.codec import UNREADABLE, MalformedError, reason_of
 from schemas.label import Label
-from schemas.prediction import epoch_ms
+from schemas.labels import label_problem
+from schemas.prediction import epoch_ms, label_text
 from streams.predictions.checks import MessageLimits, time_problem
 from streams.predictions.explanations import explained
 from streams.records import Record
@@ -35,6 +36,9 @@ def label_in(data: bytes) -> Label:
     except UNREADABLE as error:
         wrong = MalformedError(reason_of(error, data))
         raise (explained(wrong, data) if data[:1] == b"{" else wrong) from error
+    wrong_label = label_problem(label_text(label.label))
+    if wrong_label is not None:
+        raise MalformedError(f"{wrong_label} - at `$.label`")
     problem = time_problem(epoch_ms(label.time))
     if problem is not None:
         expected = "expected when the truth was known, RFC 3339 or epoch milliseconds"

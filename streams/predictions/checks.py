@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from schemas.codec import MalformedError
-from schemas.prediction import Prediction, epoch_ms, problem_of
+from schemas.labels import are_settled
+from schemas.prediction import Prediction, epoch_ms, label_text, problem_of
 from streams.settings import MESSAGE_BYTES_MAX_DEFAULT
 
 __all__ = [
@@ -91,16 +92,17 @@ def usual_times(events: Sequence[Prediction], latest_ms: int) -> list[int] | Non
     times_ms = [event.time if type(event.time) is int else epoch_ms(event.time) for event in events]
     if not times_ms or min(times_ms) < TIMES_USUAL_BEGIN or max(times_ms) > latest_ms:
         return None
+    if not are_settled({label_text(event.prediction) for event in events}):
+        return None
     odd = [event for event in events if event.confidence is None or event.probabilities is not None]
     return None if any(map(problem_of, odd)) else times_ms
 
 
 def problem_in_meaning(event: Prediction, latest_ms: int) -> str | None:
     """What is wrong with a prediction that decoded, and where; None where nothing is."""
-    if event.probabilities is not None or event.confidence is None:
-        problem = problem_of(event)
-        if problem is not None:
-            return problem
+    problem = problem_of(event)
+    if problem is not None:
+        return problem
     wrong = time_problem(epoch_ms(event.time), latest_ms)
     return wrong and f"{wrong}; expected when the model was asked, RFC 3339 or epoch milliseconds - at `$.time`"
 

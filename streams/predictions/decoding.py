@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import chain
 from typing import Final
 
 import msgspec
 
 from schemas.codec import UNREADABLE, MalformedError, decoder_of, decoder_of_many, reason_of
 from schemas.given import GivenPrediction, prediction_of
+from schemas.labels import composed, composed_names
 from schemas.prediction import Prediction
 
 __all__ = ["decoded_prediction", "prediction_in", "predictions_in", "predictions_of"]
@@ -25,7 +27,7 @@ def prediction_in(data: bytes, producer: str = "") -> Prediction:
 def predictions_in(data: bytes) -> list[Prediction]:
     """An array of them; raises what decoders raise."""
     try:
-        return decoder_of_many(Prediction).decode(data)
+        return _in_one_form(decoder_of_many(Prediction).decode(data))
     except UNREADABLE:
         return list(map(prediction_of, _given_many.decode(data)))
 
@@ -37,11 +39,27 @@ def predictions_of(values: Sequence[bytes], *, bare: Callable[[], bool]) -> list
     null of the value's own counts as lacking: where there may be headers, the error is the caller's to handle.
     """
     try:
-        return list(map(decoder_of(Prediction).decode, values))
+        return _in_one_form(list(map(decoder_of(Prediction).decode, values)))
     except UNREADABLE:
         if not bare():
             raise
         return list(map(prediction_in, values))
+
+
+def _in_one_form(events: list[Prediction]) -> list[Prediction]:
+    """Predictions whose labels are ``composed``, as ``prediction_of`` has them. What is right stays itself."""
+    labels: set[str | int | bool] = {event.prediction for event in events}
+    labels.update(chain.from_iterable(event.probabilities for event in events if event.probabilities))
+    if all(not isinstance(label, str) or composed(label) == label for label in labels):
+        return events
+    return [
+        msgspec.structs.replace(
+            event,
+            prediction=composed(event.prediction) if isinstance(event.prediction, str) else event.prediction,
+            probabilities=event.probabilities and composed_names(event.probabilities),
+        )
+        for event in events
+    ]
 
 
 def decoded_prediction(data: bytes, producer: str = "") -> Prediction:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.given import GIVEN_CONSENT, consent_of, known_probabilities, known_texts
+from schemas.labels import are_settled
 from schemas.prediction import epoch_ms, label_text
 from schemas.prediction_columns import FeatureColumn, PredictionColumns
 from schemas.probability_columns import probabilities_of
@@ -26,6 +27,7 @@ Column = tuple[Any, ...]
 
 _astuple: Final = msgspec.structs.astuple
 _time_of: Final = attrgetter("time")
+_prediction_of: Final = attrgetter("prediction")
 _confidence_of: Final = attrgetter("confidence")
 _probabilities_of: Final = attrgetter("probabilities")
 
@@ -68,9 +70,11 @@ def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> Predictio
 
 
 def are_usual(events: Sequence[Any], latest_ms: int) -> bool:
-    """Whether shaped events need no closer look: a time in whole milliseconds that is right, and a confidence."""
+    """Whether shaped events need no closer look: a time in milliseconds that is right, a label, and a confidence."""
     times = list(map(_time_of, events))
     if set(map(type, times)) != {int} or min(times) < TIMES_USUAL_BEGIN or max(times) > latest_ms:
+        return False
+    if not are_settled(map(label_text, set(map(_prediction_of, events)))):
         return False
     return None not in map(_confidence_of, events) and not any(map(_probabilities_of, events))
 

@@ -96,6 +96,18 @@ def test_integers_beyond_a_double_are_clipped_and_what_is_missing_stays_missing(
     assert (summary.count, summary.missing, summary.minimum, summary.maximum) == (3, 1, -1e100, 1e100)
 
 
+@pytest.mark.parametrize("different", [2, 200])
+def test_a_category_is_the_same_however_its_letters_are_put_together(different: int) -> None:
+    """Composed and decomposed letters (NFC, NFD) are one category, in the counts, the sample and the bounds of both."""
+    rows = [{"x": f"{letter}{number}"} for number in range(different) for letter in ("\u00e9", "e\u0301")]
+    names = {f"\u00e9{number}" for number in range(different)}
+    for block in build([event(place, row) for place, row in enumerate(rows)], DriftSettings(categories_max=1_000)):
+        assert {row.features["x"] for row in block.sample} <= names
+        counts = block.categorical["feature.x"].counts
+        assert set(counts) <= names
+        assert set(counts.values()) == {2}
+
+
 def test_booleans_are_numbers() -> None:
     """True and False are 1 and 0."""
     (block,) = build([event(place, {"x": place % 2 == 0}) for place in range(4)])

@@ -193,6 +193,62 @@ def test_a_wrong_label_says_why(changes: dict[str, Any], says: str) -> None:
             label_json(Label(event_id="e-1", model="churn", label="go", time=changes["time"]))
 
 
+CAFE, CAFE_APART = "caf\u00e9", "cafe\u0301"
+
+
+@pytest.mark.parametrize("name", [CAFE, CAFE_APART])
+def test_a_label_has_one_form_however_its_letters_are_put_together(name: str) -> None:
+    """Composed and decomposed letters are the same label, in the answer and its probabilities, whoever reads them."""
+    changes = {"prediction": name, "confidence": ..., "probabilities": {CAFE_APART: 0.75, "tea": 0.25}}
+    for way, message in messages(prediction(**changes)).items():
+        event = only_event(message)
+        assert (event.prediction, event.probabilities) == (CAFE, {CAFE: 0.75, "tea": 0.25}), way
+    for way, message in messages(prediction(prediction=name)).items():
+        assert only_event(message).prediction == CAFE, way
+    assert label_of(PlainRecord(label(label=name)), MessageLimits()).label == CAFE
+
+
+WRONG_LABELS = {
+    "x ": "has blanks around it",
+    "\u00a0x": "has blanks around it",
+    " ": "has blanks around it",
+    "__cannot_tell__": "is what people answer who give no label",
+    "__withdrawn__": "is what people answer who give no label",
+    "\u0958" * 150: "300 characters in Unicode's NFC; a label has at most 200",
+}
+
+
+@pytest.mark.parametrize("name", WRONG_LABELS)
+def test_what_is_no_label_is_refused_wherever_it_stands(name: str) -> None:
+    """An answer, an entry of probabilities, a late label: each with its field, whoever reads, and where it is sent."""
+    says = WRONG_LABELS[name]
+    among = {"prediction": "stay", "confidence": ..., "probabilities": {"stay": 1.0, name: 0.0}}
+    for changes, field in (({"prediction": name}, "prediction"), (among, "probabilities")):
+        for way, message in messages(prediction(**changes)).items():
+            reject = only_reject(message)
+            assert says in reject.reason, way
+            assert reject.field.endswith(f".{field}"), way
+        with pytest.raises(ValueError, match=r"blanks|people|NFC"):
+            prediction_json(Prediction(**prediction(**changes)), now_ms=NOW_MS, future_seconds_max=60, bytes_max=10_000)
+    with pytest.raises(ValueError, match=r"at `\$\.label`") as caught:
+        label_of(PlainRecord(label(label=name)), MessageLimits())
+    assert says in str(caught.value)
+
+
+def test_two_probabilities_of_one_label_are_refused() -> None:
+    """Whichever of them counted, the other would be lost."""
+    changes = {"prediction": CAFE, "confidence": ..., "probabilities": {CAFE: 0.5, CAFE_APART: 0.5}}
+    for way, message in messages(prediction(**changes)).items():
+        reject = only_reject(message)
+        assert reject.reason.startswith(r"'caf\xe9' and 'cafe\u0301' are the same label"), way
+
+
+def test_letters_of_other_scripts_are_other_labels() -> None:
+    """What only looks alike stays apart: an x of Latin and one of Cyrillic."""
+    for way, message in messages(prediction(prediction="\u0445")).items():
+        assert only_event(message).prediction == "\u0445", way
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [
