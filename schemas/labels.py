@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from schemas.opinion import CANNOT_TELL, WITHDRAWN
 from schemas.wire import NAME_CHARS_MAX
 
-__all__ = ["are_settled", "composed", "composed_names", "label_problem"]
+__all__ = ["RESERVED", "are_settled", "composed", "composed_names", "label_problem"]
 
 RESERVED: Final = frozenset((CANNOT_TELL, WITHDRAWN))
 """Answers of people that say something else than a label."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from typing import Annotated, Any, Literal
 
@@ -36,6 +37,10 @@ EXAMPLE = (
     "Example: watchloop backtest watchloop/data/elec2.parquet --label label --drop date,nswprice --train-first 0.2"
     " --budget 0.1 --html report.html"
 )
+
+
+IDS_BEGIN = "row"
+"""Draws are hashes of event ids: a file by another name is drawn from alike."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -105,6 +110,7 @@ def backtest(
         slices=slices,
     )
     source = source_of(file, columns, settings, model=file.stem, share=train_first, seed=seed)
+    source = dataclasses.replace(source, ids_begin=IDS_BEGIN)
     tell(source, is_sent=False)
     _run(source, settings, options, out=out, html=html, as_json=as_json)
 

@@ -10,11 +10,12 @@ import numpy as np
 import numpy.typing as npt
 from pyarrow import types
 
+from schemas.labels import composed
 from schemas.prediction import LABELS_MAX, Prediction
 from schemas.probability import LEAST, MOST, PROBABILITY_WORDS, SUM_WORDS, sums_to_one
 from schemas.probability_columns import probabilities_of
 from watchloop.errors import WrongTable
-from watchloop.recorded.label_texts import label_texts
+from watchloop.recorded.label_texts import label_texts, without_blanks
 from watchloop.recorded.plain_columns import without_dictionary
 from watchloop.recorded.spellings import matched
 from watchloop.recorded.texts import is_number, is_text, numbers_of
@@ -40,6 +41,7 @@ class Replayable:
     """Rows from ``first`` on, with the model's answers: one entry a replayed row.
 
     ``probabilities`` has shape (rows, labels) in the order of ``labels``, or is None where only a confidence is known.
+    Event ids begin with ``ids_begin``, or the model's name where that is empty.
     """
 
     table: RecordedTable
@@ -50,6 +52,7 @@ class Replayable:
     labels: tuple[str, ...]
     probabilities: Floats | None
     notes: tuple[str, ...] = ()
+    ids_begin: str = ""
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -61,7 +64,7 @@ class Replayable:
 
     def event_id(self, place: int) -> str:
         """The id of replayed row ``place``."""
-        return f"{self.model}-{self.first + place}"
+        return f"{self.ids_begin or self.model}-{self.first + place}"
 
     def predictions(self, start: int, stop: int, *, now_ms: int | None = None) -> list[Prediction]:
         """Replayed rows ``start`` to ``stop`` as the messages a producer would send.
@@ -155,10 +158,11 @@ def recorded_answers(table: RecordedTable, *, model: str) -> Replayable:
     True labels are written as the answers are, where they mean the same (``spellings.matched``).
     """
     columns = table.columns
+    notes = list(table.notes)
     if columns.probabilities:
-        found = _with_probabilities(table, model)
+        found = _with_probabilities(table, model, notes)
     elif columns.prediction and columns.confidence:
-        answers = _answers(table, columns.prediction)
+        answers = _answers(table, columns.prediction, notes)
         confidences = _probabilities(table, (columns.confidence,), "--confidence")[:, 0].tolist()
         found = Replayable(table, model, 0, answers, confidences, tuple(sorted(set(answers))), None)
     else:
@@ -166,19 +170,22 @@ def recorded_answers(table: RecordedTable, *, model: str) -> Replayable:
             "whose predictions? give --prediction with --confidence, or --probabilities, or --train-first 0.2"
         )
     if not table.labels:
-        return dataclasses.replace(found, notes=table.notes)
+        return dataclasses.replace(found, notes=tuple(notes))
     match = matched(set(table.labels), {*found.labels, *found.answers})
     labels = [match.rewritten.get(label, label) for label in table.labels] if match.rewritten else table.labels
-    notes = (*table.notes, match.note) if match.note else table.notes
-    return dataclasses.replace(found, table=dataclasses.replace(table, labels=labels), notes=notes)
+    if match.note:
+        notes.append(match.note)
+    return dataclasses.replace(found, table=dataclasses.replace(table, labels=labels), notes=tuple(notes))
 
 
-def _with_probabilities(table: RecordedTable, model: str) -> Replayable:
+def _with_probabilities(table: RecordedTable, model: str, notes: list[str]) -> Replayable:
     columns = table.columns
-    labels = columns.probabilities
+    labels = tuple(composed(name.strip()) for name in columns.probabilities)
+    if len(set(labels)) < len(labels):
+        raise WrongTable(f"--probabilities names two columns of one label: {listed(map(ascii, columns.probabilities))}")
     if len(labels) > LABELS_MAX:
         raise WrongTable(f"--probabilities names {len(labels)} columns; a prediction has at most {LABELS_MAX}")
-    probabilities = _probabilities(table, labels, "--probabilities")
+    probabilities = _probabilities(table, columns.probabilities, "--probabilities")
     wrong = [row for row, total in enumerate(probabilities.sum(axis=1).tolist()) if not sums_to_one(total)]
     if wrong:
         found = listed(f"{share:.4g}" for share in probabilities[wrong[0]].tolist())
@@ -187,7 +194,7 @@ def _with_probabilities(table: RecordedTable, model: str) -> Replayable:
         best = probabilities.argmax(axis=1)
         answers = [labels[place] for place in best.tolist()]
         return Replayable(table, model, 0, answers, probabilities.max(axis=1).tolist(), labels, probabilities)
-    answers = _answers(table, columns.prediction)
+    answers = _answers(table, columns.prediction, notes)
     names = _written_as(labels, answers)
     places = {label: place for place, label in enumerate(names)}
     for row, answer in enumerate(answers):
@@ -209,8 +216,8 @@ def _written_as(labels: tuple[str, ...], answers: Iterable[str]) -> tuple[str, .
     return tuple(match.rewritten.get(label, label) for label in labels)
 
 
-def _answers(table: RecordedTable, name: str) -> list[str]:
-    found = label_texts(table.given.column(name), name, "--prediction")
+def _answers(table: RecordedTable, name: str, notes: list[str]) -> list[str]:
+    found = without_blanks(label_texts(table.given.column(name), name, "--prediction"), name, "--prediction", notes)
     empty = next((row for row, answer in enumerate(found) if answer is None), None)
     if empty is not None:
         raise WrongTable(

@@ -9,6 +9,7 @@ from review.console.evidence_words import evidence_lines
 from review.console.feature_rows import FeatureRow, rows_of
 from review.console.laid_out import laid_out
 from review.console.settings import ConsoleSettings
+from schemas.look_alikes import told_apart
 from schemas.opinion import CANNOT_TELL
 
 __all__ = ["Choice", "Content", "TaskView", "view_of_task"]
@@ -19,9 +20,13 @@ DATA_IMAGES = ("data:image/png", "data:image/jpeg", "data:image/gif", "data:imag
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer offered: the key that chooses it (empty past nine) and how probable the model finds it."""
+    """One answer offered: the key that chooses it (empty past nine) and how probable the model finds it.
+
+    ``name`` is what is shown: of answers that look the same, with code points.
+    """
 
     answer: str
+    name: str
     key: str
     probability: float | None = None
     of_model: bool = False
@@ -80,9 +85,11 @@ def choices_of(leased: LeasedTask) -> tuple[Choice, ...]:
     predicted = evidence.prediction if evidence else ""
     probabilities = (evidence.probabilities if evidence else None) or {}
     chosen = leased.mine.answer if leased.mine else predicted
+    names = told_apart(task.choices)
     offered = [
         Choice(
             answer=answer,
+            name=names[answer],
             key=KEYS[place] if place < len(KEYS) else "",
             probability=probabilities.get(answer),
             of_model=answer == predicted,
@@ -90,7 +97,7 @@ def choices_of(leased: LeasedTask) -> tuple[Choice, ...]:
         )
         for place, answer in enumerate(task.choices)
     ]
-    cannot_tell = Choice(answer=CANNOT_TELL, key=KEY_CANNOT_TELL, chosen=chosen == CANNOT_TELL)
+    cannot_tell = Choice(answer=CANNOT_TELL, name="Cannot tell", key=KEY_CANNOT_TELL, chosen=chosen == CANNOT_TELL)
     return (*offered, cannot_tell)
 
 

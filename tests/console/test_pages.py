@@ -16,7 +16,7 @@ HTMX = {"hx-request": "true"}
 SCRIPT = "<script>alert(1)</script>"
 
 
-def put(desk, clock, lane="review", **changes):
+def put(desk, clock, lane="review", choices=("UP", "DOWN"), **changes):
     """One task as the only one in the queue; its id."""
     prediction = msgspec.structs.replace(sample_data.prediction(1, clock()), **changes)
     task = new_task_for(
@@ -27,7 +27,7 @@ def put(desk, clock, lane="review", **changes):
         score=0.5,
         uncertainty=0.5,
         inclusion_probability=1.0,
-        choices=("UP", "DOWN"),
+        choices=choices,
     )
     desk.queue = sample_desk(clock, tasks=[task]).queue
     return task.task_id
@@ -74,6 +74,15 @@ def test_models_answer_is_filled_in_and_choices_have_their_keys(visit, desk, clo
     page = visit("maria").get(f"/tasks/{put(desk, clock)}").text
     radios = re.findall(r'<input type="radio" name="answer" value="([^"]+)" required( checked)? data-key="(.)">', page)
     assert radios == [("UP", " checked", "1"), ("DOWN", "", "2"), ("__cannot_tell__", "", "0")]
+
+
+def test_choices_that_look_the_same_are_told_apart(visit, desk, clock):
+    """Two letters that look like x are shown with what tells them apart, and the form sends what each is."""
+    offered = ("x", "\u0445", "a\u200bb")
+    task_id = put(desk, clock, choices=offered, prediction="x", probabilities=None, confidence=0.5)
+    page = visit("maria").get(f"/tasks/{task_id}").text
+    assert re.findall(r'name="answer" value="([^"]+)"', page) == ["x", "\u0445", "a\\u200bb", "__cannot_tell__"]
+    assert re.findall(r'class="choice-name">([^<]+?) *<', page) == ["x", "\\u0445", "a\\u200bb", "Cannot tell"]
 
 
 @pytest.mark.parametrize("lane", ["review", "audit"])

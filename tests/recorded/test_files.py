@@ -132,6 +132,9 @@ def test_a_column_of_numbers_that_is_taken_as_texts_is_told(read: Read, tmp_path
         ("a.json", '{"x": [1, 2], "truth": [0, 1]}', "one object a line"),
         ("a.json", '{"x": 1}\n{"x": \n', "line 2"),
         ("a.json", "[1, 2]", "row 0: '1' is no JSON object"),
+        ("a.jsonl", '{"x": 0}\n\n{"x": 1, "y": ":", "\\u0078": 2}', "line 3: 'x' stands twice in one object"),
+        ("a.json", '[{"x": 0}, {"x" : 1, "x"\n: 1}]', "row 1: 'x' stands twice in one object"),
+        ("a.jsonl", '{"x": 1, "n": {"k": 1, "k": 2}}', "line 1: 'k' stands twice in one object"),
         ("a.json", '{"x": "\\ud800"}', "not readable"),
         ("a.json", "[" * 50_000, "nested too deeply"),
         ("a.xlsx", ROWS, "unknown kind of file"),
@@ -201,3 +204,10 @@ def test_names_with_blanks_commas_and_nothing(read: Read, refused: Refused) -> N
     assert "has no name" in refused(text, label="truth")
     assert "did you mean 'said'" in refused(text, label="truth", prediction="Said")
     assert "--features names no column" in refused(text, label="truth", features=split(" , "))
+
+
+@pytest.mark.parametrize("text", ['":', ': "', '\\":', '{"x": 1, "x": 2}'])
+def test_what_looks_like_a_name_within_a_text_is_none(read: Read, text: str) -> None:
+    """Colons and quotes of texts, and of names, are counted for nothing."""
+    row = {"x": text, text: 1.5, "truth": 1, "said": 1, "sure": 0.5}
+    assert read(json.dumps(row) + "\n" + json.dumps({**row, "truth": 0}), "a.jsonl").table.feature_names == ("x", text)

@@ -144,3 +144,41 @@ def test_labels_and_predictions_of_nothing_in_common(refused: Refused) -> None:
     """Text labels of a model that says numbers."""
     message = refused({"truth": ["cat", "dog"], "said": ["0", "1"]})
     assert "labels and predictions have nothing in common: --label has {'cat', 'dog'}" in message
+
+
+NFC, NFD = "caf\u00e9", "cafe\u0301"
+
+
+def test_letters_composed_or_not_are_the_same_label(read: Read) -> None:
+    """A table whose labels and predictions are of different systems, NFC and NFD, in answers and columns of shares."""
+    found = read({"truth": [NFC, "tea"] * 2, "said": [NFD, "tea"] * 2})
+    assert found.answers == found.truths == [NFC, "tea"] * 2
+    shares = {NFD: [0.75, 0.25], "tea": [0.25, 0.75]}
+    options = {"confidence": None, "prediction": None, "probabilities": (NFD, "tea")}
+    found = read({"truth": [NFC, "tea"], **shares}, **options)
+    assert (found.answers, found.labels) == ([NFC, "tea"], (NFC, "tea"))
+
+
+def test_blanks_around_labels_are_left_out_and_told(read: Read) -> None:
+    """Even where both sides have them: the wire takes none."""
+    found = read({"truth": ["a ", "b"], "said": ["a ", "\u00a0b"]})
+    assert found.answers == found.truths == ["a", "b"]
+    assert "column 'truth' (--label) is read without the blanks around labels: 'a '" in "\n".join(found.notes)
+    assert "column 'said' (--prediction) is read without the blanks" in "\n".join(found.notes)
+
+
+@pytest.mark.parametrize("column", ["truth", "said"])
+def test_names_of_answers_are_no_labels(refused: Refused, column: str) -> None:
+    """A label that means "cannot tell" to the console would be lost there."""
+    says = refused({"truth": ["a", "b"], "said": ["a", "b"], column: ["a", "__cannot_tell__"]})
+    assert f"column '{column}'" in says
+    assert "'__cannot_tell__' is what people answer who give no label; expected another name" in says
+
+
+def test_letters_that_look_the_same_are_told_apart() -> None:
+    """An x of Latin and one of Cyrillic are two labels; the warning shows which is which."""
+    found = matched({"x", "y", "z"}, {"\u0445", "y", "w"})
+    assert found.rewritten == {}
+    assert "warning: --label has {'x'} where the predictions have {'\\u0445'}" in found.note
+    with pytest.raises(WrongTable, match=r"--label has \{'x', 'z'\}, the predictions are \{'w', '\\u0445'\}"):
+        matched({"x", "z"}, {"\u0445", "w"})

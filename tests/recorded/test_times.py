@@ -185,3 +185,11 @@ def test_rows_out_of_order_are_sorted_stably_and_told(read: Read, refused: Refus
     assert "put into the order" in said(found)
     assert "row 0: column 'sure'" in refused({**columns, "sure": [1.5, 0.5, 0.5, 0.5]})
     assert "row 3: column 'region'" in refused({**columns, "region": ["c", "a", "b", "y" * 300]}, slices=("region",))
+
+
+def test_zones_of_some_rows_are_told_with_those_that_have_none(read: Read) -> None:
+    """Half of the rows by their own zone and half by UTC is seldom what was meant."""
+    times = ["2026-10-01T08:00:00+02:00", "2026-10-01T08:30:00", "2026-10-01T09:00:00Z"]
+    found = read({"time": times})
+    assert "is the time: texts with a zone in 2 of 3 rows; the other 1 are read as UTC" in said(found)
+    assert "texts, without a zone read as UTC" in said(read({"time": [time[:19] for time in times]}))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import re
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +26,9 @@ JSON_TYPES: Final = {
     list: "lists",
     dict: "objects",
 }
+
+ASSIGNED: Final = re.compile(rb'"\s*:')
+"""What stands behind every name; within a text it takes an escaped quote, or a text that begins with a colon."""
 
 _decoder: Final = msgspec.json.Decoder()
 
@@ -51,6 +57,53 @@ def _rows(data: bytes) -> list[dict[str, Any]]:
     for number, row in enumerate(found):
         if not isinstance(row, dict):
             raise WrongTable(f"row {number}: {quoted(str(row))} is no JSON object; expected one object a row")
+    if sum(1 for _ in ASSIGNED.finditer(data)) != _names_in(found):
+        _check_names_once(data)
+    return found
+
+
+def _names_in(value: Any) -> int:
+    """How many names the objects within have; a name that stood twice is there once."""
+    if isinstance(value, dict):
+        return len(value) + sum(_names_in(one) for one in value.values() if isinstance(one, dict | list))
+    return sum(_names_in(one) for one in value if isinstance(one, dict | list))
+
+
+def _check_names_once(data: bytes) -> None:
+    """Raise WrongTable where a name stands twice in an object: which value counts, nobody can tell."""
+    for where, text in _texts_of_rows(data):
+        try:
+            json.loads(text, object_pairs_hook=_once, parse_int=str, parse_float=str)
+        except _TwiceError as error:
+            raise WrongTable(
+                f"{where}: {quoted(error.name)} stands twice in one object; expected each name once"
+            ) from None
+        except (ValueError, RecursionError) as error:
+            raise WrongTable(f"{where}: not readable as JSON: {quoted(str(error), REASON_CHARS_MAX)}") from error
+
+
+def _texts_of_rows(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """The JSON of each row, and where it stands."""
+    if data.lstrip()[:1] == b"[":
+        for number, raw in enumerate(msgspec.json.decode(data, type=list[msgspec.Raw])):
+            yield f"row {number}", bytes(raw)
+        return
+    for number, line in enumerate(data.split(b"\n")):
+        if line.strip():
+            yield f"line {number + 1}", line
+
+
+class _TwiceError(Exception):
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise _TwiceError(next(name for name in found if names.count(name) > 1))
     return found
 
 

@@ -9,21 +9,24 @@ from typing import Any, Final
 import pyarrow as pa
 from pyarrow import types
 
+from schemas.labels import RESERVED, composed, label_problem
 from schemas.prediction import label_text
 from watchloop.errors import WrongTable
 from watchloop.recorded.digits import WHOLE_DIGITS_MAX
 from watchloop.recorded.plain_columns import is_time_type, time_texts, without_dictionary
 from watchloop.recorded.texts import NULL_WORDS, is_text, numbers_of
-from watchloop.recorded.words import quoted
+from watchloop.recorded.words import listed, quoted
 
-__all__ = ["label_of", "label_texts"]
+__all__ = ["label_of", "label_texts", "without_blanks"]
+
+SHOWN_MAX: Final = 6
 
 EVERY_DIGIT: Final = decimal.Context(prec=WHOLE_DIGITS_MAX)
 """The usual context rounds to 28 digits, which would make one label of two."""
 
 
 def label_of(value: Any) -> str | None:
-    """A cell as a label: 1, 1.0 and Decimal("1.00") are the label 1; None where it says nothing.
+    """A cell as a label: 1, 1.0 and Decimal("1.00") are the label 1, letters ``composed``; None where it says nothing.
 
     >>> [label_of(value) for value in (1.0, True, "007", 0.5, float("nan"), " ", decimal.Decimal("1.50"))]
     ['1', 'true', '007', '0.5', None, None, '1.5']
@@ -36,7 +39,7 @@ def label_of(value: Any) -> str | None:
         return format(value.normalize(EVERY_DIGIT), "f")
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 2**63 else repr(value)
-    return label_text(value) if isinstance(value, str | int | bool) else str(value)
+    return composed(label_text(value)) if isinstance(value, str | int | bool) else str(value)
 
 
 def label_texts(column: Any, name: str, option: str) -> list[str | None]:
@@ -59,6 +62,25 @@ def label_texts(column: Any, name: str, option: str) -> list[str | None]:
     if is_text(kind) and any(_is_null_word(word) for word in words) and numbers_of(found) is not None:
         words = [None if _is_null_word(word) else word for word in words]
     return [None if code is None else words[code] for code in codes.indices.to_pylist()]
+
+
+def without_blanks(labels: list[str | None], name: str, option: str, notes: list[str]) -> list[str | None]:
+    """Labels as the wire takes them, without blanks around; ``notes`` tells of those that had some.
+
+    Raises WrongTable where one is a name of people's answers.
+    """
+    names = {label: label.strip() for label in set(labels) if label is not None}
+    wrong = next((label for label in sorted(names.values()) if label in RESERVED), None)
+    if wrong is not None:
+        raise WrongTable(f"column {quoted(name)} ({option}): {label_problem(wrong)}")
+    padded = sorted(label for label, short in names.items() if label != short)
+    if not padded:
+        return labels
+    notes.append(
+        f"column {quoted(name)} ({option}) is read without the blanks around labels:"
+        f" {listed(map(quoted, padded), most=SHOWN_MAX)}"
+    )
+    return [None if label is None else names[label] for label in labels]
 
 
 def _is_null_word(word: str | None) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import decimal
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
+from schemas.look_alikes import shape_of, told_apart
 from watchloop.errors import WrongTable
 from watchloop.recorded.words import listed, quoted
 
@@ -68,8 +69,8 @@ def matched(truths: Collection[str], answers: Collection[str]) -> Match:
     The first of these rules counts by which every text of one side is one of the other, and no two texts of one side
     become the same: without blanks around; by the value of numbers; whatever the case; as truth values. Where no rule
     does that and some labels are common, a label and a prediction that are left over are matched by the first three
-    rules if nothing else on either side means the same; where something does, or only leading zeros differ, a warning
-    names both.
+    rules if nothing else on either side means the same; where something does, or only leading zeros differ, or letters
+    that look the same, a warning names both.
 
     >>> matched({"true", "false"}, {"1", "0"}).rewritten == {"true": "1", "false": "0"}
     True
@@ -85,7 +86,8 @@ def matched(truths: Collection[str], answers: Collection[str]) -> Match:
         rewritten = _by(rule, truths, answers)
         if rewritten:
             return Match(rewritten, _told(rewritten, words))
-    said, true = _shown(only_answers), _shown(only_truths)
+    names = told_apart({*only_answers, *only_truths})
+    said, true = _shown(only_answers, names), _shown(only_truths, names)
     if len(only_answers) == len(set(answers)):
         if len(only_truths) == len(only_answers) == 1:
             return Match({}, _left_over(said, true))
@@ -112,11 +114,12 @@ def _match_of_rest(truths: Collection[str], answers: Collection[str]) -> Match:
     only_truths = set(truths) - set(answers) - rewritten.keys()
     only_answers = set(answers) - set(truths) - set(rewritten.values())
     if only_truths and only_answers:
-        notes.append(_left_over(_shown(only_answers), _shown(only_truths)))
+        names = told_apart({*only_answers, *only_truths})
+        notes.append(_left_over(_shown(only_answers, names), _shown(only_truths, names)))
         alike = {_unpadded(text) for text in only_truths} & {_unpadded(text) for text in only_answers}
         if alike:
-            true = _shown([text for text in only_truths if _unpadded(text) in alike])
-            said = _shown([text for text in only_answers if _unpadded(text) in alike])
+            true = _shown([text for text in only_truths if _unpadded(text) in alike], names)
+            said = _shown([text for text in only_answers if _unpadded(text) in alike], names)
             notes.append(
                 f"warning: --label has {true} where the predictions have {said}: they are counted as different, so the"
                 " accuracy is too low if they mean the same; write both in the same way"
@@ -141,8 +144,8 @@ def _grouped(rule: Callable[[str], str], texts: Collection[str]) -> dict[str, li
 
 
 def _unpadded(text: str) -> str:
-    """What a text may mean at most: as ``_cased``, and without leading zeros."""
-    short = _cased(text)
+    """What a text may mean at most: as ``_cased``, as it looks, and without leading zeros."""
+    short = shape_of(_cased(text))
     return _valued(short.lstrip("0") or "0") if short.isdigit() else short
 
 
@@ -166,5 +169,6 @@ def _by(rule: Callable[[str], str], truths: Collection[str], answers: Collection
     return {by_truth[key]: by_answer[key] for key in common if by_truth[key] != by_answer[key]}
 
 
-def _shown(texts: Collection[str]) -> str:
-    return "{" + listed(map(quoted, sorted(texts)), most=SHOWN_MAX) + "}"
+def _shown(texts: Collection[str], names: Mapping[str, str]) -> str:
+    """Some texts by their names, which tell apart those that look the same."""
+    return "{" + listed((quoted(names[text]) for text in sorted(texts)), most=SHOWN_MAX) + "}"

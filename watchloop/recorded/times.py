@@ -172,15 +172,20 @@ def _texts(column: Any, name: str, unit: str | None, notes: list[str]) -> Ints:
     if unit is not None:
         raise _none(name, f"holds {quoted(column[0].as_py())}, no number", "; --time-unit is for numbers")
     found = np.empty(len(column), np.int64)
-    naive = False
+    naive = 0
     for row, text in enumerate(column.to_pylist()):
         when = _parsed(text)
         if when is None:
             raise _none(name, f"holds {quoted(text)}", row=row)
         if when.tzinfo is None:
-            naive, when = True, when.replace(tzinfo=dt.UTC)
+            naive, when = naive + 1, when.replace(tzinfo=dt.UTC)
         found[row] = (when - EPOCH) // MILLISECOND
-    notes.append(f"column {quoted(name)} is the time: texts{', without a zone read as UTC' if naive else ''}")
+    zones = ""
+    if naive == len(found):
+        zones = ", without a zone read as UTC"
+    elif naive:
+        zones = f" with a zone in {len(found) - naive} of {len(found)} rows; the other {naive} are read as UTC"
+    notes.append(f"column {quoted(name)} is the time: texts{zones}")
     return found
 
 

@@ -1,0 +1,51 @@
+"""Texts that look the same and are not: letters of other scripts, dashes, blanks and widths that draw one shape."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from typing import Final
+
+__all__ = ["shape_of", "told_apart"]
+
+LATIN: Final = str.maketrans(
+    "асеһіјорԛѕԝхуԁАВЕНІЈКМОРԚЅТԜХУΑΒΕΖΗΙΚΜΝΟΡΤΥΧανορικυχϳ‐‑‒–—−’‘",  # these are what is meant
+    "acehijopqswxydABEHIJKMOPQSTWXYABEZHIKMNOPTYXavopikuxj------''",
+)
+"""Letters of Cyrillic and Greek, and marks, by what they look like; the commonest of Unicode's confusables (UTS 39)."""
+
+SPACES: Final = re.compile(r"(?<=\s)\s")
+
+
+def shape_of(text: str) -> str:
+    """What a text looks like: of two that look the same, the same.
+
+    >>> shape_of("\\u0445") == shape_of("x") == shape_of("\\uff58")
+    True
+    """
+    seen = "".join(one for one in text if unicodedata.category(one) != "Cf")
+    return unicodedata.normalize("NFKD", " ".join(unicodedata.normalize("NFKC", seen).translate(LATIN).split()))
+
+
+def told_apart(texts: Iterable[str]) -> dict[str, str]:
+    r"""How to show each of some texts: those that look like another with the code points of what looks otherwise.
+
+    >>> told_apart(["x", "\u0445", "caf\u00e9"]) == {"x": "x", "\u0445": "\\u0445", "caf\u00e9": "caf\u00e9"}
+    True
+    """
+    every = list(dict.fromkeys(texts))
+    by_shape: dict[str, list[str]] = {}
+    for text in every:
+        by_shape.setdefault(shape_of(text), []).append(text)
+    return {text: text if len(by_shape[shape_of(text)]) == 1 else _spelt(text) for text in every}
+
+
+def _spelt(text: str) -> str:
+    shown = SPACES.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
+    return "".join(one if _looks_itself(one) else one.encode("unicode_escape").decode() for one in shown)
+
+
+def _looks_itself(character: str) -> bool:
+    is_plain = unicodedata.normalize("NFKC", character).translate(LATIN) == character
+    return is_plain and unicodedata.category(character) != "Cf"
