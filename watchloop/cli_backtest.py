@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 from typing import Annotated, Any, Literal
 
@@ -39,8 +38,8 @@ EXAMPLE = (
 )
 
 
-IDS_BEGIN = "row"
-"""Draws are hashes of event ids: a file by another name is drawn from alike."""
+MODEL = "table"
+"""What the model is called within: draws are hashes of names, and a file by another name is to be drawn from alike."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -109,14 +108,21 @@ def backtest(
         probabilities=probabilities,
         slices=slices,
     )
-    source = source_of(file, columns, settings, model=file.stem, share=train_first, seed=seed)
-    source = dataclasses.replace(source, ids_begin=IDS_BEGIN)
+    settings = msgspec.structs.replace(settings, models=settings.models | {MODEL: settings.model(file.stem)})
+    source = source_of(file, columns, settings, model=MODEL, share=train_first, seed=seed)
     tell(source, is_sent=False)
-    _run(source, settings, options, out=out, html=html, as_json=as_json)
+    _run(source, settings, options, name=file.stem, out=out, html=html, as_json=as_json)
 
 
 def _run(
-    source: Any, settings: Settings, options: Any, *, out: pathlib.Path | None, html: pathlib.Path | None, as_json: bool
+    source: Any,
+    settings: Settings,
+    options: Any,
+    *,
+    name: str,
+    out: pathlib.Path | None,
+    html: pathlib.Path | None,
+    as_json: bool,
 ) -> None:
     from watchloop.backtest.page import page_of
     from watchloop.backtest.progress import BacktestProgress
@@ -130,11 +136,11 @@ def _run(
     if out is not None:
         _write(out, text + b"\n")
     if html is not None:
-        _write(html, page_of(report, source.model, triage).encode())
+        _write(html, page_of(report, name, triage).encode())
     if as_json:
         print_json(text.decode())
     elif out is None:
-        print_report(report, source.model, triage)
+        print_report(report, name, triage)
     else:
         print_line(verdict(report, triage))
 

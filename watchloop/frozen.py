@@ -41,7 +41,6 @@ class Replayable:
     """Rows from ``first`` on, with the model's answers: one entry a replayed row.
 
     ``probabilities`` has shape (rows, labels) in the order of ``labels``, or is None where only a confidence is known.
-    Event ids begin with ``ids_begin``, or the model's name where that is empty.
     """
 
     table: RecordedTable
@@ -52,7 +51,6 @@ class Replayable:
     labels: tuple[str, ...]
     probabilities: Floats | None
     notes: tuple[str, ...] = ()
-    ids_begin: str = ""
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -64,7 +62,7 @@ class Replayable:
 
     def event_id(self, place: int) -> str:
         """The id of replayed row ``place``."""
-        return f"{self.ids_begin or self.model}-{self.first + place}"
+        return f"{self.model}-{self.first + place}"
 
     def predictions(self, start: int, stop: int, *, now_ms: int | None = None) -> list[Prediction]:
         """Replayed rows ``start`` to ``stop`` as the messages a producer would send.

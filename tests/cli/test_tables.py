@@ -27,6 +27,18 @@ def run(*arguments: str) -> Result:
     return answer
 
 
+def test_a_backtest_does_not_depend_on_the_name_of_the_file(tmp_path: pathlib.Path) -> None:
+    """The same rows with the same seed are drawn from alike."""
+    found = []
+    for name in ("calls", "answers of may"):
+        file = tmp_path / f"{name}.csv"
+        file.write_text(HEADER + ROWS * 8)
+        told = run("backtest", str(file), *ROLES, "--audit-rate", "0.1", "--budget", "0.3", "--json").stdout
+        found.append(json.loads(told) | {"seconds": 0.0})
+    assert found[0] == found[1]
+    assert found[0]["reviewed"] > 20
+
+
 @pytest.mark.parametrize(
     ("text", "options", "says"),
     [

@@ -53,6 +53,13 @@ def test_an_absent_feature_matches_only_missing(prediction: Any) -> None:
         assert not matches(Rule(name="r", field="feature.x", **condition), event)
 
 
+def test_a_prediction_matches_however_its_letters_are_put_together(prediction: Any) -> None:
+    """Labels are composed (NFC); a rule that names one need not be."""
+    event = prediction(prediction="caf\u00e9", confidence=0.5)
+    assert matches(Rule(name="r", field="prediction", equals="cafe\u0301"), event)
+    assert matches(Rule(name="r", field="prediction", one_of=("tea", "cafe\u0301")), event)
+
+
 def test_other_fields(prediction: Any) -> None:
     """Rules also look at slices, risk, confidence and the predicted label (as text)."""
     event = prediction(slices={"region": "EU"}, risk=0.5, confidence=0.3, prediction=True)
