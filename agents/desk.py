@@ -83,7 +83,7 @@ class LiveDesk:
             task_id=task_id,
             model=view.task.model if view else "unknown",
             person=person.person_id,
-            answer=composed(answer),
+            answer=answer if view and answer in view.task.choices else composed(answer.strip()),
             time=now_ms,
             seconds_spent=seconds_spent,
             comment=comment,

@@ -116,6 +116,28 @@ async def test_an_answer_becomes_an_opinion(desk: LiveDesk, state: DeskState, lo
     assert settled.correction.inclusion_probability == 0.5
 
 
+@pytest.mark.parametrize(
+    ("choices", "answer", "heard"),
+    [
+        (("caf\u00e9", "tea"), "cafe\u0301", "caf\u00e9"),
+        (("cafe\u0301", "tea"), "cafe\u0301", "cafe\u0301"),
+        ((), " cafe\u0301\u00a0", "caf\u00e9"),
+        (("up", "down"), "__cannot_tell__", "__cannot_tell__"),
+    ],
+)
+async def test_an_answer_has_the_form_of_a_label(
+    desk: LiveDesk, state: DeskState, log: Log, choices: tuple[str, ...], answer: str, heard: str
+) -> None:
+    """Letters composed and no blanks around, unless a task out of the log offers it as it was given."""
+    state.hear_task(encode(task(9, choices=choices)))
+    ada = await desk.person("ada")
+    assert ada is not None
+    await desk.next_task(ada)
+    answered = await desk.answer("t-9", ada, answer, 1.0, "")
+    assert answered.outcome == "accepted", answered
+    assert [opinion.answer for _, _, opinion in log.sent if isinstance(opinion, Opinion)] == [heard]
+
+
 async def test_two_people_get_two_tasks(desk: LiveDesk) -> None:
     """A leased task is nobody else's."""
     ada, bob = await desk.person("ada"), await desk.person("bob")
