@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from drift import alert_life
-from drift.alert_life import SEVERITIES, Detection
+from drift.alert_life import ON_ITS_OWN, SEVERITIES, Detection
 from drift.settings import DriftSettings
 from schemas.alert import Alert
 
@@ -36,6 +38,7 @@ class AlertBook:
         self._open: dict[str, Alert] = {}
         self._revised_window: dict[str, int] = {}
         self._told_until: dict[str, int] = {}
+        self._restored: tuple[Alert, ...] = ()
         self._left_out: set[str] = set()
 
     @property
@@ -50,10 +53,27 @@ class AlertBook:
             known = newest.get(alert.alert_id)
             if alert.model == self._model and (known is None or known.revision <= alert.revision):
                 newest[alert.alert_id] = alert
-        for alert in sorted(newest.values(), key=lambda alert: (alert.fired_at, alert.alert_id)):
+        self._restored = tuple(sorted(newest.values(), key=lambda alert: (alert.fired_at, alert.alert_id)))
+        for alert in self._restored:
             self._told_until[alert.signal] = max(self._told_until.get(alert.signal, -1), alert.judged_until)
             if alert.state != "resolved":
                 self._open[alert.signal] = alert
+
+    def time_jumped_back(self, *, at_event: int, judged_until: int) -> None:
+        """What was told of events before the jump back, which was at ``at_event``, says nothing of the same times after
+        it; open alerts have been judged up to it.
+        """
+        self._open = {
+            signal: msgspec.structs.replace(alert, judged_until=max(alert.judged_until, judged_until))
+            for signal, alert in self._open.items()
+        }
+        self._told_until = {}
+        for alert in self._restored:
+            until = alert.judged_until
+            if alert.fired_at_event <= at_event:
+                is_since = alert.changed_by != ON_ITS_OWN or alert.changed_at < alert.fired_at
+                until = alert.changed_at if is_since else -1
+            self._told_until[alert.signal] = max(self._told_until.get(alert.signal, -1), until)
 
     def told(self, signal: str, at: int) -> bool:
         """Whether everything about the signal up to ``at`` was told before the restart."""

@@ -119,7 +119,12 @@ class ModelMonitor:
             return []
         if block.features_unwatched >= self.features_unwatched:
             self.features_unwatched, self.unwatched = block.features_unwatched, block.unwatched
-        return [outcome for step in self.steps.add(block) for outcome in self._step(step)]
+        resets = self.steps.time_resets
+        steps = self.steps.add(block)
+        if self.steps.time_resets > resets:
+            judged_until = max([self._judged_until, *(step.time for step in steps)])
+            self._book.time_jumped_back(at_event=self.events_seen, judged_until=judged_until)
+        return [outcome for step in steps for outcome in self._step(step)]
 
     def flush(self) -> list[Outcome]:
         """The outcomes of what still waits, at the end of a recorded stream."""

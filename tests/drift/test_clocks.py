@@ -162,6 +162,34 @@ def test_a_restart_after_the_jump_back_leaves_it_watched(stream: Any, first: int
     assert DRIFT_AT - first < at <= DRIFT_AT - first + 600
 
 
+@pytest.mark.parametrize("by", ["", "ann"])
+def test_an_alert_ahead_of_time_hides_no_later_one(stream: Any, by: str) -> None:
+    """It was told of events that were ahead and is over, on its own or not; after a restart it stays so, and a change
+    at the right time, which is earlier than what it was told of, fires.
+    """
+    events = stream(34_000, shift=5.0, change_at=6000, change_end=10_000)
+    later = stream(34_000, shift=5.0, change_at=28_000)
+    events = [*events[:28_000], *later[28_000:]]
+    clocks = [
+        msgspec.structs.replace(event, time=event.time + 14 * HOUR_MS) if 4000 <= place < 12_000 else event
+        for place, event in enumerate(events)
+    ]
+    run = Run().read(clocks[:9000] if by else clocks[:26_000])
+    if by:
+        (alert,) = run.monitor.open_alerts
+        run.outcomes.append(run.monitor.resolve(alert.alert_id, by=by, at=clocks[25_000].time))
+        run.read(clocks[9000:26_000])
+    assert [(alert.state, alert.judged_until > clocks[-1].time) for alert in run.alerts] == [
+        ("firing", True), ("resolved", True),
+    ]  # fmt: skip
+    replayed = again(run, run.blocks)
+    assert replayed.alerts == []
+    replayed.observe(blocks_at(clocks[26_000:], 26_000, 0, run.monitor.reference))
+    ((signal, at),) = replayed.fired
+    assert signal == "feature.x"
+    assert 28_000 < at <= 28_600
+
+
 def test_events_ahead_are_not_compared_with_a_reference_that_came_later(stream: Any) -> None:
     """The new normal was adopted after the clock had been put right: reading the older events again is no alert."""
     run = Run().read(ahead(stream(18_000, shift=5.0, change_at=DRIFT_AT), 5000))
