@@ -170,6 +170,8 @@ class Batches:
             if place in starts:
                 self._starts[partition.topic, partition.partition] = partition.offset
         consumer.assign(partitions)
+        # What was taken away while it was paused (``wait_paused``) comes back paused, and would stay unread.
+        consumer.resume(partitions)
         log.info("partitions assigned", partitions=[f"{p.topic}/{p.partition}" for p in partitions])
 
     def _revoked(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:

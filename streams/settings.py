@@ -177,6 +177,9 @@ class EmbeddedKafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     """Whether there is a plain address without a password, on loopback, on which whoever comes may write predictions
     and labels and read verdicts and rejects, and nothing else; without it producers sign in as ``producer``."""
 
+    open_connections_max: Annotated[int, Meta(ge=10, le=100_000)] = 200
+    """Connections at once to the plain address of one node; one more waits until another ends."""
+
     heap_mb_max: Annotated[int, Meta(ge=192, le=16_384)] = 384
     """Largest Java heap of one node, MiB; a node that outgrows it ends, with the reason in its log."""
 

@@ -132,11 +132,11 @@ def _answered(ask: Ask) -> list[dict[str, Any]]:
             sum(v.g / v.pi) AS answered_right, sum((1 - v.g) / v.pi) AS answered_wrong,
             sum((1 - v.pi) * pow(((a.label = a.prediction) - v.g) / v.pi, 2)) AS variance
         FROM answers AS a
-        INNER ANY JOIN
+        INNER JOIN
         (
             SELECT model, event_id, inclusion_probability AS pi, 1 - ifNull(error_probability, uncertainty) AS g
             FROM verdicts WHERE task_id != '' AND inclusion_probability > 0
-        ) AS v ON v.model = a.model AND v.event_id = a.event_id
+        ) AS v ON v.model = a.model AND v.event_id = a.event_id  -- each verdict that asked: a late retry has a second
         GROUP BY model
         """,
         {},

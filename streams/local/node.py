@@ -32,6 +32,13 @@ __all__ = [
 HOST: Final = "127.0.0.1"
 LOG_CONFIG_FILE: Final = "log4j2.properties"
 YEAR_MINUTES: Final = 365 * 24 * 60
+REQUEST_OVERHEAD_BYTES: Final = 1024 * 1024
+"""What a request may have beside one message of the largest size."""
+REQUESTS_AT_ONCE: Final = 16
+"""Largest requests that memory is given to at once; further ones wait."""
+REQUESTS_HEAP_SHARE: Final = 0.25
+"""Of the heap, at most, for requests that are on their way in."""
+OFFSET_METADATA_BYTES: Final = 64
 DEDUPE_BUFFER_BYTES: Final = 16 * 1024 * 1024
 INDEX_BYTES: Final = 512 * 1024
 STACK_FRAME: Final = re.compile(r"\s+(at |\.\.\. \d+ more)")
@@ -111,6 +118,12 @@ def server_properties(
         "log.cleaner.backoff.ms": 15_000,
         "message.max.bytes": message_bytes_max + MESSAGE_OVERHEAD_BYTES,
         "replica.fetch.max.bytes": message_bytes_max + MESSAGE_OVERHEAD_BYTES,
+        # A request is given memory as soon as it says its size: bounded each, all together, and in who may send any.
+        "socket.request.max.bytes": message_bytes_max + REQUEST_OVERHEAD_BYTES,
+        "queued.max.request.bytes": _requests_bytes(settings, message_bytes_max + REQUEST_OVERHEAD_BYTES),
+        f"listener.name.{OPEN.lower()}.max.connections": settings.open_connections_max,
+        # What a group keeps beside an offset lies in the heap for as long as the offset.
+        "offset.metadata.max.bytes": OFFSET_METADATA_BYTES,
         "num.network.threads": 2,
         "num.io.threads": 4,
         "num.recovery.threads.per.data.dir": 2,
@@ -121,6 +134,11 @@ def server_properties(
         "controlled.shutdown.enable": "false",
     }
     return "".join(f"{key}={value}\n" for key, value in values.items())
+
+
+def _requests_bytes(settings: EmbeddedKafkaSettings, largest: int) -> int:
+    """Memory of all requests that are on their way in, at least one of the largest."""
+    return max(largest, min(REQUESTS_AT_ONCE * largest, int(settings.heap_mb_max * 1024 * 1024 * REQUESTS_HEAP_SHARE)))
 
 
 def listeners_of(ports: NodePorts, settings: EmbeddedKafkaSettings) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 import socket
 import time
@@ -265,6 +266,34 @@ def test_no_way_in_without_a_secret(broker: EmbeddedKafka, port: str) -> None:
     ):
         with pytest.raises(KafkaUnreachable):
             check_reachable(KafkaSettings(bootstrap=address, client={**client, "log_level": "0"}), 1.0)
+
+
+@pytest.mark.servers
+def test_sizes_that_strangers_only_name_take_no_memory(broker: EmbeddedKafka) -> None:
+    """Connections that say how large a request will be, and send none: Kafka lives, and answers once they are gone."""
+    port, heap_bytes = broker.cluster.ports[0].broker, broker.settings.heap_mb_max * 1024 * 1024
+    pid = broker.processes[1].pid
+    for size, connections in ((100 * 1024 * 1024, 40), (4 * 1024 * 1024, 2 * heap_bytes // (4 * 1024 * 1024))):
+        with contextlib.ExitStack() as opened:
+            for _ in range(connections):
+                with contextlib.suppress(OSError):
+                    link = opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=1.0))
+                    link.sendall(size.to_bytes(4, "big") + b"\0\x12\0\0")
+            assert broker.processes[1].poll() is None
+        check_reachable(kafka_of(broker, ANONYMOUS), SECONDS_MAX)
+        check_reachable(kafka_of(broker, "intake"), SECONDS_MAX)
+    assert broker.processes[1].pid == pid
+
+
+@pytest.mark.servers
+def test_a_group_keeps_little_beside_an_offset(broker: EmbeddedKafka) -> None:
+    """It lies in the broker's heap for a year."""
+    consumer = Consumer({**common_client_config(kafka_of(broker, ANONYMOUS)), "group.id": "stranger"})
+    place = TopicPartition(PREFIX + "verdicts", 0, 1, "x" * 4_000)
+    with pytest.raises(KafkaException) as refused:
+        consumer.commit(offsets=[place], asynchronous=False)
+    assert refused.value.args[0].code() == KafkaError.OFFSET_METADATA_TOO_LARGE
+    consumer.close()
 
 
 @pytest.mark.servers

@@ -472,6 +472,34 @@ def test_waiting_keeps_the_group_and_loses_nothing(kafka_topics: KafkaSettings, 
     assert set(answers) == {True}
 
 
+def test_a_rebalance_while_it_waits_leaves_nothing_paused(kafka_topics: KafkaSettings, running: Any) -> None:
+    """Another member comes while the handler waits, and goes: what was taken away comes back, and is read."""
+    values = send(kafka_topics, CORRECTIONS, 40)
+    taken: set[bytes] = set()
+    waiting, let_go, stop = threading.Event(), threading.Event(), threading.Event()
+
+    def handle(records: Sequence[Record], outbox: Outbox) -> None:
+        if records and not let_go.is_set():
+            waiting.set()
+            while batches.wait_paused(stop, 0.1):
+                pass
+            let_go.set()
+            raise HandBack
+        taken.update(record.value() or b"" for record in records)
+
+    batches = grouped(kafka_topics, handle)
+    loop = running(batches.run)
+    wait_for("a wait", waiting.is_set, loop)
+    other = grouped(kafka_topics, lambda _records, _outbox: None)
+    visit = running(other.run)
+    wait_for("a rebalance", let_go.is_set, loop)
+    visit.end()
+    more = send(kafka_topics, CORRECTIONS, 40, begin=40)
+    wait_for("all that came since", lambda: taken >= set(more), loop)
+    loop.end()
+    assert taken <= {*values, *more}
+
+
 def test_a_role_that_begins_anew_reads_all_after_every_rebalance(kafka_topics: KafkaSettings, running: Any) -> None:
     """Where an assignment asks for the beginning, a rebalance in full work leaves no gap in what is read after it."""
     send(kafka_topics, CORRECTIONS, 600)

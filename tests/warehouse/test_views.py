@@ -54,6 +54,8 @@ def verdict(event_id: str, decision: str, inclusion: float, **more: Any) -> Verd
 def correction(event_id: str, label: str, created_at: int, source: str = "review", **more: Any) -> Correction:
     fixed = {"model": "m", "time": DAY0, "features": {}, "prediction": "up", "confidence": 0.5}
     named = {"inclusion_probability": 1.0, "correction_id": f"c-{event_id}-{created_at}", **fixed, **more}
+    if source != "label":
+        named["task_id"] = f"t-{event_id}"
     return Correction(event_id=event_id, label=label, created_at=created_at, source=source, **named)
 
 
@@ -135,7 +137,9 @@ def fill_days(warehouse: Warehouse, days: int, *, events: int, rate: float, unan
             is_right, is_drawn = rng.random() < sure, rng.random() < rate
             at, right = DAY0 + 86_400_000 * day + n, right + is_right
             predictions.append(msgspec.structs.replace(prediction(name, "up", sure), time=at))
-            verdicts.append(verdict(name, "accept", rate, time=at, audit=is_drawn, task_id="t" if is_drawn else ""))
+            verdicts.append(
+                verdict(name, "accept", rate, time=at, audit=is_drawn, task_id=f"t-{name}" if is_drawn else "")
+            )
             if is_drawn and rng.random() >= unanswered * (1 if is_right else 3):
                 corrections.append(correction(name, "up" if is_right else "down", at, inclusion_probability=rate))
         truths.append(right / events)
@@ -377,6 +381,27 @@ def test_what_comes_again_under_an_id_changes_nothing(loop: Warehouse) -> None:
         loop.insert("predictions", rows)
         loop.command("OPTIMIZE TABLE predictions FINAL")
         assert answers() == before
+
+
+def test_a_retry_that_has_a_second_verdict_is_no_second_event(loop: Warehouse) -> None:
+    """c was not drawn by its first verdict; a draw of a late retry and its answer change neither c nor the others."""
+
+    def said() -> tuple[Any, ...]:
+        outcomes = loop.query("SELECT * FROM review_outcomes ORDER BY event_id")
+        return outcomes, loop.query("SELECT * FROM accuracy_daily")
+
+    before = said()
+    late: dict[str, Any] = {"decided_at": DAY0 + 900_000}
+    again = [
+        verdict("a", "review", 1.0, task_id="t-a", **late),
+        verdict("c", "accept", 0.1, audit=True, task_id="t-c", **late),
+        verdict("b", "accept", 0.1, time=DAY0 + 800_000, **late),
+    ]
+    rows = [row for at, one in enumerate(again) for row in rows_of("verdicts", one, Identity("later", 0, at))]
+    loop.insert("verdicts", rows)
+    answer = correction("c", "up", 20, inclusion_probability=0.1, audit=True)
+    loop.insert("corrections", rows_of("corrections", answer, Identity("later", 0, 0)))
+    assert said() == before
 
 
 def test_how_drift_stands(warehouse: Warehouse) -> None:

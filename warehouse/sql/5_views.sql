@@ -28,7 +28,9 @@ WHERE source IN ('review', 'adjudication')
 ORDER BY model, event_id, created_at DESC, _stored_at DESC, _offset DESC
 LIMIT 1 BY model, event_id;
 
--- A prediction, what triage said of it and what people answered; was_right is NULL while nobody has.
+-- A prediction, what triage said of it and what people answered; was_right is NULL while nobody has. An event has one row:
+-- what came again after INTAKE had forgotten it has a second verdict and no row, and an answer to a task of that second
+-- verdict is none to the first, which did not ask.
 CREATE OR REPLACE VIEW $database.review_outcomes AS
 SELECT
     v.model AS model,
@@ -51,7 +53,15 @@ SELECT
     if(a.correction_id = '', NULL, a.source) AS source,
     if(a.correction_id = '', NULL, a.reliability) AS reliability,
     if(a.correction_id = '', NULL, a.label = p.prediction) AS was_right
-FROM $database.verdicts AS v
+FROM
+(
+    SELECT
+        model, event_id, time, decision, reasons, uncertainty, error_probability, inclusion_probability, audit, task_id,
+        learned_prediction, learned_version
+    FROM $database.verdicts
+    ORDER BY model, event_id, decided_at, _stored_at, _offset, _index
+    LIMIT 1 BY model, event_id
+) AS v
 -- What is sent again under an event's id is stored, and changes nothing: the verdict is on what came first at its time.
 INNER JOIN
 (
@@ -60,7 +70,7 @@ INNER JOIN
     ORDER BY model, time, event_id, _stored_at, _offset, _index
     LIMIT 1 BY model, time, event_id
 ) AS p ON p.model = v.model AND p.event_id = v.event_id AND p.time = v.time
-LEFT JOIN $database.answers AS a ON a.model = v.model AND a.event_id = v.event_id;
+LEFT JOIN $database.answers AS a ON a.model = v.model AND a.event_id = v.event_id AND a.task_id = v.task_id;
 
 -- Accuracy of the production model on all events of a day that may be reviewed, estimated from those that were. Of each
 -- event right_sum has g + q (O - g) / pi: g the guess made before anyone looked, O whether the model was right, q whether
