@@ -69,6 +69,7 @@ def archive(clickhouse: ClickHouseSettings) -> Iterator[Warehouse]:
     alert = Alert(
         alert_id=EVIL, model=EVIL, signal=EVIL, detector=EVIL, severity="high", state="firing", revision=0, fired_at=1,
         fired_at_event=1, changed_at=1_795_424_517_230, changed_by=EVIL, note=EVIL, report_id=EVIL,
+        raised_at=1_795_424_517_230, told_at=1_795_424_517_230,
     )  # fmt: skip
     manifest = Manifest(model=EVIL, version=EVIL, recipe="stack", created_at=1_795_424_517_230, reason=EVIL)
     warehouse.insert("alerts", rows_of("alerts", alert, Identity("id", 0, 0)), token="alert")
@@ -230,7 +231,7 @@ def test_brackets_in_an_answer(servers: None) -> None:
 @pytest.mark.servers
 def test_dates_for_people_milliseconds_for_programs(servers: None) -> None:
     """Tables say when in ISO 8601 with its zone; JSON keeps epoch milliseconds."""
-    for noun, column in (("alerts", "changed_at"), ("models", "created_at")):
+    for noun, column in (("alerts", "raised_at"), ("models", "created_at")):
         assert "2026-11-23T09:01:57.230Z" in run(noun, "list").stdout
         assert json.loads(run(noun, "list", "--json").stdout)[0][column] == 1_795_424_517_230
 
