@@ -81,7 +81,7 @@ def replay(
         probabilities=probabilities,
         slices=slices,
     )
-    source = source_of(file, columns, settings, model=model, share=train_first, seed=0)
+    source = source_of(file, columns, settings, model=model, share=train_first, seed=0, is_sent=True)
     kafka_settings = settings.kafka.as_user("replay")
     check_reachable(kafka_settings, cli_nouns.ANSWER_SECONDS_MAX)
     tell(source, is_sent=True)
@@ -92,4 +92,4 @@ def replay(
     if labels:
         send_labels(kafka_settings, source)
     also = ", and their true labels for scoring" if labels else ""
-    print_line(f"{sender.sent} predictions of {model} sent{also}")
+    print_line(f"{sender.sent} predictions of {model} sent{also}; their ids are {source.event_id(0)} and so on")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
 import pathlib
 import time
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
@@ -33,6 +35,9 @@ __all__ = [
     "source_of",
     "tell",
 ]
+
+DIGEST_CHARS: Final = 8
+"""Of the digest in an event's id: enough to tell the tables of one model apart."""
 
 File = Annotated[pathlib.Path, typer.Argument(help="A table: .parquet, .csv, .jsonl or .arrow.")]
 Time = Annotated[
@@ -88,11 +93,19 @@ def columns_of(
 
 
 def source_of(
-    file: pathlib.Path, columns: Columns, settings: Settings, *, model: str, share: float | None, seed: int
+    file: pathlib.Path,
+    columns: Columns,
+    settings: Settings,
+    *,
+    model: str,
+    share: float | None,
+    seed: int,
+    is_sent: bool = False,
 ) -> Replayable:
     """The rows of a file with recorded predictions, or those of a model trained on the first ``share``.
 
-    Raises WrongTable where INTAKE would reject a row.
+    Where they are sent, a row is the same event when the same command sends it again, and another one where the table
+    or what is taken of it is another. Raises WrongTable where INTAKE would reject a row.
     """
     from watchloop.frozen import recorded_answers, train_first
     from watchloop.recorded.wire_check import check_rows
@@ -108,6 +121,8 @@ def source_of(
             source = recorded_answers(table, model=model)
         else:
             source = train_first(table, share=share, model=model, seed=seed)
+        if is_sent:
+            source = dataclasses.replace(source, digest=_digest(file, repr((columns, share))))
         check_rows(
             source,
             now_ms=time.time_ns() // 1_000_000,
@@ -117,6 +132,13 @@ def source_of(
     except WrongTable as error:
         raise WrongTable(f"{file}: {error}") from error
     return source
+
+
+def _digest(file: pathlib.Path, asked: str) -> str:
+    with file.open("rb") as content:
+        whole = hashlib.file_digest(content, "sha256")
+    whole.update(asked.encode())
+    return whole.hexdigest()[:DIGEST_CHARS]
 
 
 def tell(source: Replayable, *, is_sent: bool) -> None:

@@ -51,6 +51,8 @@ class Replayable:
     labels: tuple[str, ...]
     probabilities: Floats | None
     notes: tuple[str, ...] = ()
+    digest: str = ""
+    """Part of the ids where other tables may be sent under the same model's name: theirs are other events."""
 
     def __len__(self) -> int:
         return len(self.answers)
@@ -62,7 +64,7 @@ class Replayable:
 
     def event_id(self, place: int) -> str:
         """The id of replayed row ``place``."""
-        return f"{self.model}-{self.first + place}"
+        return "-".join(part for part in (self.model, self.digest, str(self.first + place)) if part)
 
     def predictions(self, start: int, stop: int, *, now_ms: int | None = None) -> list[Prediction]:
         """Replayed rows ``start`` to ``stop`` as the messages a producer would send.

@@ -99,3 +99,25 @@ def test_rehearsing_with_recorded_events(here, kafka_topics):
     assert {name for part in columns for name in part.features} == {"age", "plan", "calls"}
     assert all(begin_ms <= part.times_ms.min() <= part.times_ms.max() <= now_ms for part in columns)
     assert labels == []
+
+
+@pytest.mark.servers
+def test_another_table_under_the_same_name_has_other_events(here, kafka_topics):
+    """The same command again sends the same ids, which is a retry; rows of another table are no retries of these."""
+    arguments = command("replay")
+    arguments[arguments.index("--rate") + 1] = "0"
+    pq.write_table(pq.read_table("calls.parquet").slice(0, 500), "short.parquet")
+    for table in ("short.parquet", "short.parquet", "calls.parquet"):
+        answer = run(
+            *[table if argument == "calls.parquet" else argument for argument in arguments],
+            WATCHLOOP_KAFKA_BOOTSTRAP=kafka_topics.bootstrap,
+            WATCHLOOP_KAFKA_PREFIX=kafka_topics.prefix,
+            WATCHLOOP_KAFKA_PARTITIONS=str(kafka_topics.partitions),
+        )
+        assert "their ids are churn-rehearsal-" in answer.stdout
+    sent = []
+    reader = LogReader(kafka_topics, {PREDICTIONS.name: lambda record: sent.append(record.key())})
+    reader.catch_up()
+    reader.close()
+    assert len(sent) == 1_000 + ROWS
+    assert len(set(sent)) == 500 + ROWS
