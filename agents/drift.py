@@ -253,7 +253,7 @@ class Drift:
             if said.is_answer:
                 outcomes = monitor.answer(alert.alert_id, said.text, by=by, at=now_ms, comment=said.comment)
             elif said.text == ACKNOWLEDGE:
-                outcomes = [monitor.acknowledge(alert.alert_id, by=by, at=now_ms)]
+                outcomes = [monitor.acknowledge(alert.alert_id, by=by, at=now_ms, note=said.comment)]
             else:
                 outcomes = [monitor.resolve(alert.alert_id, by=by, at=now_ms, note=said.comment)]
         except (TransitionRefusedError, UnknownAlertError) as error:

@@ -105,9 +105,9 @@ class AlertBook:
             changed.append(alert)
         return changed
 
-    def acknowledge(self, alert_id: str, *, by: str, at: int, judged_until: int) -> Alert:
+    def acknowledge(self, alert_id: str, *, by: str, at: int, judged_until: int, note: str = "") -> Alert:
         """Raises UnknownAlertError or TransitionRefusedError."""
-        alert = alert_life.acknowledge(self._find(alert_id), by=by, at=at, judged_until=judged_until)
+        alert = alert_life.acknowledge(self._find(alert_id), by=by, at=at, note=note, judged_until=judged_until)
         self._open[alert.signal] = alert
         return alert
 

@@ -94,9 +94,10 @@ def fire(detection: Detection, *, model: str, at: int, at_event: int, reference_
     )
 
 
-def acknowledge(alert: Alert, *, by: str, at: int, judged_until: int = 0) -> Alert:
+def acknowledge(alert: Alert, *, by: str, at: int, note: str = "", judged_until: int = 0) -> Alert:
     """Somebody has seen it; raises TransitionRefusedError."""
-    return _next(alert, "acknowledge", by, at, judged_until)
+    changed = _next(alert, "acknowledge", by, at, judged_until)
+    return msgspec.structs.replace(changed, note=note or changed.note)
 
 
 def resolve(alert: Alert, *, by: str = ON_ITS_OWN, at: int, note: str = "", judged_until: int = 0) -> Alert:

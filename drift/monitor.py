@@ -151,9 +151,10 @@ class ModelMonitor:
             changed = self._book.gone_quiet(ERROR, at=at, note="the error rate is back where it was")
         return [AlertChanged(alert) for alert in changed]
 
-    def acknowledge(self, alert_id: str, *, by: str, at: int) -> AlertChanged:
+    def acknowledge(self, alert_id: str, *, by: str, at: int, note: str = "") -> AlertChanged:
         """A person has seen it, at epoch milliseconds; raises UnknownAlertError or TransitionRefusedError."""
-        return AlertChanged(self._book.acknowledge(alert_id, by=by, at=at, judged_until=self._judged(alert_id, at)))
+        judged_until = self._judged(alert_id, at)
+        return AlertChanged(self._book.acknowledge(alert_id, by=by, at=at, note=note, judged_until=judged_until))
 
     def resolve(self, alert_id: str, *, by: str, at: int, note: str = "") -> AlertChanged:
         """A person closes it; raises UnknownAlertError.

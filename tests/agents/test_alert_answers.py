@@ -218,9 +218,10 @@ def house() -> House:
 async def test_acknowledging_leaves_the_task_to_be_answered(house: House) -> None:
     """The alert is acknowledged, its task stays open and says so, and it can still be answered."""
     alert_id = house.fire()
-    assert await house.act(alert_id, "ada", "acknowledge") == "accepted"
+    assert await house.act(alert_id, "ada", "acknowledge", "I look at it") == "accepted"
     house.tick(60)
     assert (house.alert(alert_id).state, house.alert(alert_id).changed_by) == ("acknowledged", "ada")
+    assert house.alert(alert_id).note == "I look at it"
     assert house.is_open(alert_id)
     assert house.task(alert_id).state == "open"
     assert "acknowledged: somebody looks into it" in house.task(alert_id).reasons
