@@ -82,6 +82,7 @@ class Seen:
     corrections: int
     open_tasks: dict[str, int]
     alerts: dict[str, str]
+    behind: int = 0
 
 
 def look(endpoints: Endpoints, folder: pathlib.Path, *, acknowledge: str = "") -> Seen:
@@ -105,17 +106,18 @@ def look(endpoints: Endpoints, folder: pathlib.Path, *, acknowledge: str = "") -
         model.corrections if model else 0,
         dict(model.open_tasks) if model else {},
         {alert.alert_id: alert.state for alert in alerts},
+        sum(role.lag_events or 0 for role in state.roles),
     )
 
 
 def settled(endpoints: Endpoints, program: Program) -> Seen:
-    """What is seen once nothing has changed for a while."""
+    """What is seen once everything is read, and nothing has changed for a while."""
     seen, since = look(endpoints, program.folder), time.monotonic()
 
     def unchanged() -> bool:
         nonlocal seen, since
         now = look(endpoints, program.folder)
-        if now != seen:
+        if now != seen or now.behind:
             seen, since = now, time.monotonic()
         return time.monotonic() - since > SETTLED_SECONDS
 
