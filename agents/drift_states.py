@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
@@ -27,6 +27,14 @@ RETRY_SECONDS = 60.0
 Figures = dict[str, str | int | list[str]]
 
 
+class Told(NamedTuple):
+    """A model's newest row: its figures, the events that it counts, and when it was told (epoch milliseconds)."""
+
+    figures: Figures
+    events_seen: int
+    at_ms: int
+
+
 class States(Protocol):
     """Who is told how DRIFT stands."""
 
@@ -42,9 +50,7 @@ class DriftStates:
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
-        self._told: dict[str, Figures] = {}
-        self._counted: dict[str, tuple[int, int]] = {}
-        """The events that a model's newest row counts, and when it was told."""
+        self._told: dict[str, Told] = {}
         self._next_ms = 0
 
     def tell(self, monitors: dict[str, ModelMonitor], now_ms: int) -> None:
@@ -52,33 +58,36 @@ class DriftStates:
         if now_ms < self._next_ms <= now_ms + RETRY_SECONDS * 1000:  # a clock that was put back is not waited for
             return
         self._next_ms = now_ms + int(TELL_SECONDS * 1000)
-        self._told = {model: figures for model, figures in self._told.items() if model in monitors}
-        self._counted = {model: counted for model, counted in self._counted.items() if model in monitors}
-        news = {model: figures_of(monitor) for model, monitor in monitors.items()}
-        rows = []
-        for model, figures in news.items():
-            show(model, monitors[model])
-            if self._told.get(model) != figures or self._is_old(model, monitors[model].events_seen, now_ms):
-                rows.append(
-                    drift_state_row(
-                        told_at=now_ms,
-                        model=model,
-                        events_seen=monitors[model].events_seen,
-                        windows_seen=monitors[model].windows_seen,
-                        **figures,
-                    )
-                )
-        if not rows:
+        self._told = {model: told for model, told in self._told.items() if model in monitors}
+        news: dict[str, Told] = {}
+        for model, monitor in monitors.items():
+            show(model, monitor)
+            now = Told(figures_of(monitor), monitor.events_seen, now_ms)
+            if _is_news(self._told.get(model), now):
+                news[model] = now
+        if not news:
             return
+        rows = [
+            drift_state_row(
+                told_at=now_ms,
+                model=model,
+                events_seen=told.events_seen,
+                windows_seen=monitors[model].windows_seen,
+                **told.figures,
+            )
+            for model, told in news.items()
+        ]
         try:
             self._warehouse.insert("drift_states", rows, token=f"drift-states-{now_ms}")
         except WarehouseError as error:
             log.warning("state of drift not stored", why=str(error), next_try_seconds=RETRY_SECONDS)
             self._next_ms = now_ms + int(RETRY_SECONDS * 1000)
             return
-        for model, figures in news.items():
-            known = self._told.get(model)
-            if figures["features_unwatched"] and (known is None or known["unwatched"] != figures["unwatched"]):
+        for model, told in news.items():
+            before, figures = self._told.get(model), told.figures
+            if figures["features_unwatched"] and (
+                before is None or before.figures["unwatched"] != figures["unwatched"]
+            ):
                 log.warning(
                     "features are not watched",
                     model=model,
@@ -86,19 +95,20 @@ class DriftStates:
                     first=figures["unwatched"],
                     limit="drift.features_watched_max",
                 )
-        self._told = news
-        self._counted.update({str(row["model"]): (monitors[str(row["model"])].events_seen, now_ms) for row in rows})
-
-    def _is_old(self, model: str, events_seen: int, now_ms: int) -> bool:
-        """Whether the row that stands counts other events, and has stood for a while."""
-        events_told, told_at_ms = self._counted.get(model, (0, 0))
-        return events_seen != events_told and now_ms - told_at_ms >= COUNT_SECONDS * 1000
+        self._told |= news
 
     def forget(self, model: str) -> None:
         """Its metrics end: there would be more with each new name."""
         for metric in (LATE_BLOCKS, LATE_EVENTS, FORCED_BLOCKS, FEATURES_UNWATCHED):
             with contextlib.suppress(KeyError):
                 metric.remove(model)
+
+
+def _is_news(before: Told | None, now: Told) -> bool:
+    """Whether a row is due: other figures, or another count of events beside a row that has stood for a while."""
+    if before is None or before.figures != now.figures:
+        return True
+    return before.events_seen != now.events_seen and now.at_ms - before.at_ms >= COUNT_SECONDS * 1000
 
 
 def figures_of(monitor: ModelMonitor) -> Figures:
