@@ -30,7 +30,7 @@ from streams.local.cluster import Cluster
 from streams.local.identity import client_config
 from streams.local.java import Progress, java, lock, resolve_jars
 from streams.local.leash import spawn, stop
-from streams.local.node import HOST, java_options, last_meaningful_line, tail
+from streams.local.node import HOST, TOOL_OPTIONS, java_options, last_meaningful_line, tail
 from streams.local.readiness import asking, brokers_answering
 from streams.settings import MESSAGE_BYTES_MAX_DEFAULT, EmbeddedKafkaSettings, KafkaSettings
 
@@ -198,7 +198,8 @@ class EmbeddedKafka:
         for node in self.cluster.unformatted():
             self._on_progress(f"Kafka: preparing the data folder of node {node}")
             command = [
-                *(java(), *java_options(node, self.settings), *self._class_cache_options, "-cp", self._class_path),
+                *(java(), *java_options(node, self.settings), *TOOL_OPTIONS),
+                *(*self._class_cache_options, "-cp", self._class_path),
                 *("kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", self.cluster.cluster_id),
                 *("-c", self.cluster.properties_file(node)),
             ]
