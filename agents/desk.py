@@ -203,6 +203,7 @@ class LiveDesk:
         features = view.task.evidence.features if view.task.evidence else {}
         alert = self._state.alerts.get(view.task.alert_id)
         return leased_task(
+            self._state.queue,
             view,
             person,
             note=note,

@@ -193,6 +193,12 @@ class Queue:
         lease = self._table.grant(entry, person, now_ms) if entry.stage == "open" else None
         return Reply(status="done", sentence="Answer taken back.", lease=lease, opinion=marker)
 
+    def stand(self, task_id: str, person: str) -> None:
+        """This person's answer can no longer be taken back: they have seen what it was to be given without."""
+        last = self._last_answer.get(person)
+        if last is not None and last[0] == task_id:
+            del self._last_answer[person]
+
     def tick(self, now_ms: int) -> list[QueueEvent]:
         """What time has brought: leases that ran out, tasks that settled, review tasks past due. Call it often."""
         events: list[QueueEvent] = []

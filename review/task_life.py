@@ -118,8 +118,7 @@ def new_task_for(
 ) -> Task:
     """The task about one prediction; ``created_at`` in epoch milliseconds, ``score`` in [0, 1] orders its lane.
 
-    ``choices`` are the labels that the model is known to give; those of the prediction itself are added where absent,
-    the model's answer first in line only if nothing else is known.
+    ``choices`` are the labels that the model is known to give; those of the prediction itself are added where absent.
     """
     return Task(
         task_id=task_id_of(prediction.model, prediction.event_id),
@@ -160,10 +159,12 @@ def priority_of(lane: Lane, score: float) -> float:
 def choices_of(
     label: str, probabilities: Mapping[str, float] | None, known: Sequence[str], learned_prediction: str
 ) -> tuple[str, ...]:
-    """The answers offered: the labels known, then those of the prediction that are not among them."""
-    offered = (label, learned_prediction, *(probabilities or ()))
-    more = [label for label in dict.fromkeys(offered) if label and label not in known]
-    return (*known, *more)
+    """The answers offered: the labels known, then those of the prediction that are not among them.
+
+    These in the order of their letters, so that their places do not tell which the model gave.
+    """
+    offered = {label, learned_prediction, *(probabilities or ())}
+    return (*known, *sorted(label for label in offered if label and label not in known))
 
 
 def evidence_of(prediction: Prediction, learned_prediction: str = "", learned_version: str = "") -> Evidence:

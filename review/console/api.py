@@ -51,7 +51,12 @@ MALFORMED = "The request is not as described; the line says which field is wrong
 NO_SUCH_TASK = "There is no such task."
 WHOSE_TIMES = (
     "`raised_at` and `told_at` are the clock's: when it began to fire, and when this state was told. `fired_at` and"
-    " `judged_until` are times of the stream, as is `changed_at` where no person made the change."
+    " `judged_until` are times of the stream, as is `changed_at` where no person made the change; of the signal"
+    " `error` they are times of corrections, which are the clock's."
+)
+HIDDEN = (
+    "Of a task of the audit lane what the model says is null, and its reasons are empty, until this person has answered"
+    " (`model_hidden`); once it was seen the answer stands."
 )
 CONFLICT = "The lease has run out, or the task is settled already."
 
@@ -137,7 +142,9 @@ async def list_tasks(request: ConsoleRequest, lane: Lane | None = None, offset: 
     "/tasks/next",
     guards=[needs("reviewer")],
     summary="Take the next task",
-    description="Leases it to the person signed in; asked again, it is the same task until it is answered or skipped.",
+    description=(
+        f"Leases it to the person signed in; asked again, it is the same task until it is answered or skipped. {HIDDEN}"
+    ),
     operation_id="takeNextTask",
     tags=["tasks"],
     responses={
@@ -155,7 +162,7 @@ async def next_task(request: ConsoleRequest) -> Response[LeasedTask | None]:
     "/tasks/{task_id:str}",
     guards=[needs("reviewer")],
     summary="Take one task",
-    description="Leases it where that can be had; else `leased_until` is 0 and `note` says why.",
+    description=f"Leases it where that can be had; else `leased_until` is 0 and `note` says why. {HIDDEN}",
     operation_id="getTask",
     tags=["tasks"],
     responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST, s404=NO_SUCH_TASK),

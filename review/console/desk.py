@@ -7,10 +7,11 @@ from typing import Literal, Protocol
 import msgspec
 
 from review.console.ranges import Ranges
+from review.console.seen_task import SeenTask
 from schemas.alert import Alert, AlertState
 from schemas.opinion import Opinion
 from schemas.person import Person, Role
-from schemas.task import Lane, Task
+from schemas.task import Lane
 from schemas.verdict import Decision
 
 __all__ = [
@@ -68,7 +69,10 @@ class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the queue. ``leased_by`` names who holds it, empty for nobody."""
+    """One row of the queue. ``leased_by`` names who holds it, empty for nobody.
+
+    Of an audit task it says neither reasons nor what the model says: see ``LeasedTask``.
+    """
 
     task_id: str
     lane: Lane
@@ -91,9 +95,12 @@ class LeasedTask(msgspec.Struct, frozen=True, kw_only=True):
     ``leased_until`` (epoch milliseconds) is 0 where this person does not hold it and can only look; ``note`` then says
     why. ``mine`` is this person's own opinion if there is one. ``earlier`` holds the others' opinions, which only those
     who adjudicate may see; for everybody else it is empty. ``alert`` is set for tasks about an alert.
+    ``model_hidden``: this is an audit task, and what the model says of it is shown once this person has answered. An
+    answer given stands from then on.
     """
 
-    task: Task
+    task: SeenTask
+    model_hidden: bool = False
     leased_until: int = 0
     note: str = ""
     mine: Opinion | None = None
@@ -125,7 +132,10 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
     ``chosen_share`` is the share of its events that were chosen for review and ``answered_share`` the share that
     somebody has answered, beside ``budget``, the share that people may be asked about; None before the first event.
     ``in_charge`` names the learned model that serves, or ``production``.
-    ``accuracy`` is the production model's live accuracy, None before there are enough audited events. For drift,
+    ``events`` and what is counted of them take each event once, by its first verdict; one that was sent again with
+    another time counts again. ``accuracy`` is the production model's accuracy on all events so far, with an interval
+    that holds at every look, None before there are enough audited events: the view ``accuracy_so_far`` says the same,
+    and ``accuracy_daily`` speaks of each day alone, for one look. For drift,
     ``late_blocks`` came after their window had been judged (their ``late_events`` are left out), ``forced_blocks`` were
     judged before all partitions had come as far, ``time_resets`` times the model's time jumped back, and
     ``features_unwatched`` features are not watched; ``unwatched`` names the first of them.
@@ -166,9 +176,9 @@ class RoleState(msgspec.Struct, frozen=True, kw_only=True):
 class LoopState(msgspec.Struct, frozen=True, kw_only=True):
     """The whole loop at ``at`` (epoch milliseconds).
 
-    ``rejects`` counts what could not be read by its reason. ``warnings`` are sentences about what needs a person's
-    attention. ``recent_opinions`` are the newest on tasks that are over, newest first, at most as many as the desk
-    keeps: nobody sees what colleagues said of an open task.
+    ``rejects`` counts what could not be read by kind, under the newest reason of each. ``warnings`` are sentences about
+    what needs a person's attention. ``recent_opinions`` are the newest on tasks that are over, newest first, at most as
+    many as the desk keeps: nobody sees what colleagues said of an open task.
     """
 
     at: int

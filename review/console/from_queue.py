@@ -6,8 +6,10 @@ from typing import Final
 
 from review.console.desk import ActionResult, LaneCounts, LeasedTask, Outcome, QueueCounts, TaskSummary
 from review.console.ranges import Ranges
+from review.console.seen_task import is_blind, seen_task
 from review.outcomes import LaneCounts as QueuedCounts
 from review.outcomes import Reply, ReplyStatus, TaskView
+from review.queue import Queue
 from review.settings import QueueSettings
 from review.task_life import lane_settings
 from schemas.alert import Alert
@@ -55,7 +57,8 @@ def queue_counts(counts: dict[Lane, QueuedCounts], settings: QueueSettings) -> Q
 
 def task_summary(view: TaskView, holder: Person | None) -> TaskSummary:
     """One row of the queue; ``holder`` is the account of ``view.holder``, if it is known."""
-    task, evidence = view.task, view.task.evidence
+    task = seen_task(view.task, blind=is_blind(view.task.lane))
+    evidence = task.evidence
     return TaskSummary(
         task_id=task.task_id,
         lane=task.lane,
@@ -64,7 +67,7 @@ def task_summary(view: TaskView, holder: Person | None) -> TaskSummary:
         created_at=task.created_at,
         due_at=task.due_at,
         reasons=task.reasons,
-        prediction=evidence.prediction if evidence else "",
+        prediction=(evidence.prediction if evidence else None) or "",
         confidence=evidence.confidence if evidence else None,
         alert_id=task.alert_id,
         opinions=len(view.opinions),
@@ -73,15 +76,26 @@ def task_summary(view: TaskView, holder: Person | None) -> TaskSummary:
     )
 
 
-def leased_task(view: TaskView, person: Person, *, note: str, ranges: Ranges, alert: Alert | None) -> LeasedTask:
-    """A task as this person may see it: others' opinions only where they adjudicate, so that nobody is influenced."""
+def leased_task(
+    queue: Queue, view: TaskView, person: Person, *, note: str, ranges: Ranges, alert: Alert | None
+) -> LeasedTask:
+    """A task as this person may see it, so that nobody is influenced.
+
+    They see others' opinions only where they adjudicate, and what the model says of an audit task once they have
+    answered; then their answer stands.
+    """
     standing = [opinion for opinion in view.opinions if opinion.answer != WITHDRAWN]
+    mine = next((opinion for opinion in standing if opinion.person == person.person_id), None)
+    blind = is_blind(view.task.lane, view.task.state, mine)
+    if is_blind(view.task.lane, view.task.state) and not blind:
+        queue.stand(view.task.task_id, person.person_id)
     holds = view.holder == person.person_id
     return LeasedTask(
-        task=view.task,
+        task=seen_task(view.task, blind=blind),
+        model_hidden=blind,
         leased_until=view.until_ms if holds else 0,
         note="" if holds else note,
-        mine=next((opinion for opinion in standing if opinion.person == person.person_id), None),
+        mine=mine,
         earlier=tuple(o for o in standing if o.person != person.person_id) if holds and view.adjudication else (),
         ranges=ranges,
         alert=alert,

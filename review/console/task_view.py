@@ -42,14 +42,13 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):
-    """What the template needs beside the task itself; ``is_blind``: what the model says is not shown."""
+    """What the template needs beside the task itself."""
 
     leased: LeasedTask
     choices: tuple[Choice, ...]
     rows: list[FeatureRow]
     content: Content | None
     alert_lines: list[str]
-    is_blind: bool = False
 
 
 def view_of_task(leased: LeasedTask, settings: ConsoleSettings) -> TaskView:
@@ -61,28 +60,16 @@ def view_of_task(leased: LeasedTask, settings: ConsoleSettings) -> TaskView:
         rows=rows_of(evidence.features, leased.ranges) if evidence else [],
         content=content_of(evidence.content, settings) if evidence and evidence.content else None,
         alert_lines=evidence_lines(leased.alert) if leased.alert else [],
-        is_blind=is_blind(leased),
     )
-
-
-def is_blind(leased: LeasedTask) -> bool:
-    """Whether the model's answer stays hidden until one's own is given: in the audit lane.
-
-    The model's accuracy rests on these answers. An answer that is shown, and chosen already, draws people to it: errors
-    that they would have found are confirmed, and the model looks better than it is.
-    """
-    task = leased.task
-    return task.lane == "audit" and task.state == "open" and leased.mine is None
 
 
 def choices_of(leased: LeasedTask) -> tuple[Choice, ...]:
     """The task's choices in their order, then "cannot tell"; the model's answer, or one's own, is chosen already.
 
-    Where it ``is_blind`` nothing is chosen, and nothing says what the model makes of an answer.
+    Where what the model says is hidden nothing is chosen.
     """
-    task = leased.task
-    evidence = None if is_blind(leased) else task.evidence
-    predicted = evidence.prediction if evidence else ""
+    task, evidence = leased.task, leased.task.evidence
+    predicted = (evidence.prediction if evidence else None) or ""
     probabilities = (evidence.probabilities if evidence else None) or {}
     chosen = leased.mine.answer if leased.mine else predicted
     names = told_apart(task.choices)

@@ -78,7 +78,12 @@ class MemoryDesk:
         features = view.task.evidence.features if view.task.evidence else {}
         history = self.histories.get(view.task.alert_id)
         return leased_task(
-            view, person, note=note, ranges=ranges_of(self.reference, features), alert=history[-1] if history else None
+            self.queue,
+            view,
+            person,
+            note=note,
+            ranges=ranges_of(self.reference, features),
+            alert=history[-1] if history else None,
         )
 
     async def answer(self, task_id, person, answer, seconds_spent, comment) -> ActionResult:

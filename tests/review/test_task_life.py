@@ -55,7 +55,7 @@ def test_a_task_says_what_the_reviewer_and_learning_need(prediction: Any) -> Non
         learned_version="m-1",
     )
     assert made.task_id == task_id_of("m", "e7") != task_id_of("m2", "e7")
-    assert made.choices == ("false", "true", "maybe")
+    assert made.choices == ("false", "maybe", "true")
     assert made.due_at == 1_000 + 86_400_000
     assert made.priority == pytest.approx(0.7)
     assert made.evidence is not None
