@@ -165,7 +165,6 @@ def add_desk(plan: Plan) -> None:
         settings.kafka,
         plan.warehouse,
         settings.accuracy,
-        lambda model: settings.model(model).triage.audit_rate,
         settings.worker.lag_seconds_warning,
         settings.worker.lag_messages_warning,
     )

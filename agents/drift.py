@@ -181,8 +181,9 @@ class Drift:
     def _tell(self, outcomes: Sequence[Outcome], outbox: Sending) -> None:
         for outcome in outcomes:
             if isinstance(outcome, NewReference):
-                self._kept.keep(self._references, outcome.reference.model, outcome.reference)
-                outbox.send(REFERENCES, outcome.reference.model, outcome.reference)
+                reference = msgspec.structs.replace(outcome.reference, told_at=int(self._clock() * 1000))
+                self._kept.keep(self._references, reference.model, reference)
+                outbox.send(REFERENCES, reference.model, reference)
             elif isinstance(outcome, AlertChanged):
                 self._tell_alert(outcome.alert, outbox)
             else:

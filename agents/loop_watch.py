@@ -24,6 +24,7 @@ from streams.lag import Lag, lags_of_groups
 from streams.settings import KafkaSettings
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
+from warehouse.first_verdicts import FirstVerdicts
 from warehouse.loop_queries import DriftState, ModelCounts, drift_states, model_counts, reject_counts
 from warehouse.queries import report_html
 
@@ -68,7 +69,6 @@ class LoopWatch:
         kafka: KafkaSettings,
         warehouse: Callable[[], Warehouse],
         accuracy: AccuracySettings,
-        audit_rate_of: Callable[[str], float],
         lag_seconds_warning: float = LAG_SECONDS_WARNING_DEFAULT,
         lag_messages_warning: int = LAG_MESSAGES_WARNING_DEFAULT,
     ) -> None:
@@ -78,7 +78,6 @@ class LoopWatch:
         self._kafka = kafka
         self._make_warehouse = warehouse
         self._accuracy = accuracy
-        self._audit_rate_of = audit_rate_of
         self._lag_warning = (lag_seconds_warning, lag_messages_warning)
         self._reports: Warehouse | None = None
         self._reports_lock = threading.Lock()
@@ -92,11 +91,12 @@ class LoopWatch:
     def run(self, stop: threading.Event) -> None:
         """Ask ClickHouse until ``stop`` is set."""
         warehouse: Warehouse | None = None
+        verdicts = FirstVerdicts()
         while not stop.is_set():
             begin = time.monotonic()
             try:
                 warehouse = warehouse or self._make_warehouse()
-                models = {counts.model: self._figures(counts) for counts in model_counts(warehouse.query)}
+                models = {counts.model: self._figures(counts) for counts in model_counts(warehouse.query, verdicts)}
                 rejects, drift = reject_counts(warehouse.query), drift_states(warehouse.query)
                 self._counted = LoopFigures(models, rejects=rejects, drift=drift)
             except WarehouseError as error:
@@ -137,6 +137,7 @@ class LoopWatch:
         )
 
     def _interval(self, counts: ModelCounts) -> Interval | None:
+        """What the view ``accuracy_so_far`` says, with the settings of ``[accuracy]``."""
         sums = AccuracySums(
             events=counts.reviewable,
             audit_hits=counts.audit_hits,
@@ -144,8 +145,9 @@ class LoopWatch:
             variance=counts.accuracy_variance,
             lost=counts.accuracy_lost,
             gained=counts.accuracy_gained,
+            unanswered_variance=counts.accuracy_open_variance,
         )
-        least = min(self._audit_rate_of(counts.model), counts.inclusion_min or 1.0)
+        least = counts.inclusion_min or 1.0
         found = AccuracyEstimate(self._accuracy, inclusion_probability_min=least, sums=sums).interval()
         if found is None:
             return None

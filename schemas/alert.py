@@ -40,8 +40,9 @@ class Alert(Wire, frozen=True, kw_only=True):
     ``judged_until`` is the time in the stream up to which the signal had been judged at this transition, so that
     reading the same blocks again tells nothing twice.
 
-    ``fired_at`` and, where no person did it, ``changed_at`` are times of the stream; ``raised_at`` and ``told_at`` are
-    the clock's, when it began to fire and when this transition was told. A replay of old events sets them far apart.
+    ``fired_at`` and, where no person did it, ``changed_at`` are times of the stream (for the error rate, those of
+    corrections, which are the clock's); ``raised_at`` and ``told_at`` are the clock's, when it began to fire and when
+    this transition was told. A replay of old events sets them far apart.
     """
 
     alert_id: Id

@@ -37,6 +37,7 @@ class Reference(Wire, frozen=True, kw_only=True):
     ``psi_normal`` holds, for each signal, the largest population stability index between a window of the reference and
     the whole of it: what ordinary ups and downs look like. ``time_min``, ``time_max`` and the ``created_at`` of a
     model's first reference are times of the stream; the ``created_at`` of one that a person adopted is the clock's.
+    ``told_at`` is the clock's for both: when the reference began to count.
     ``last_offsets`` is how far each partition of predictions had been read when it was made: what lies beyond is
     compared with it, whatever its time says.
     """
@@ -53,3 +54,4 @@ class Reference(Wire, frozen=True, kw_only=True):
     sample: tuple[SampledRow, ...] = ()
     psi_normal: dict[str, float] = {}
     last_offsets: dict[int, Count] = {}
+    told_at: EpochMs = 0

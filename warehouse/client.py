@@ -25,7 +25,7 @@ from warehouse.inserts import Insert
 from warehouse.rows import Row, encode_rows
 from warehouse.settings import ClickHouseSettings
 from warehouse.sql_text import read_statement
-from warehouse.tables import install, lacking_of
+from warehouse.tables import Column, install, lacking_of
 
 __all__ = ["Warehouse"]
 
@@ -64,9 +64,22 @@ class Warehouse:
         """Create the database, its tables and views where they lack."""
         client = self._connected(database=None)
         try:
-            install(lambda sql: self._guarded(functools.partial(client.command, sql)), self.settings.database)
+            install(
+                lambda sql: self._guarded(functools.partial(client.command, sql)),
+                self.settings.database,
+                self._present(client),
+            )
         finally:
             client.close()
+
+    def _present(self, client: Any) -> dict[str, dict[str, Column]]:
+        """Table to column to type and comment, of what is there."""
+        sql = "SELECT table, name, type, comment FROM system.columns WHERE database = {name:String}"
+        call = functools.partial(client.query, sql, parameters={"name": self.settings.database})
+        found: dict[str, dict[str, Column]] = {}
+        for table, name, type_, comment in self._guarded(call).result_rows:
+            found.setdefault(table, {})[name] = (type_, comment)
+        return found
 
     def lacking(self) -> list[str]:
         """The tables, views and columns that ``install`` would make, as TABLE or TABLE.COLUMN."""

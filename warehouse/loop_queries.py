@@ -7,22 +7,27 @@ from typing import Any
 
 import msgspec
 
+from warehouse.first_verdicts import FIRST, FirstVerdicts
+
 __all__ = ["DriftState", "ModelCounts", "drift_states", "model_counts", "reject_counts"]
 
 Ask = Callable[[str, Mapping[str, Any]], list[dict[str, Any]]]
 
 REASONS_SHOWN_MAX = 20
+REASON_CHARS_SHOWN_MAX = 400
 
 
 class ModelCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of one model, and the sums that its live accuracy is estimated from.
 
+    An event counts once, by its first verdict, though a retry that came late has a second one; only where it was sent
+    again under another time does it count again: to find that out, every id would have to be remembered.
     With g the guess of P(right) made at triage, O whether it was right and π the inclusion probability:
     ``accuracy_total`` is Σ g + Σ (O − g)/π over reviewable and answered events, ``accuracy_variance`` is
     Σ (1 − π)(O − g)²/π² over answered ones, ``audit_hits`` counts the answered ones with π < 1. Of what was drawn and
     is not answered ``accuracy_lost`` is Σ g/π and ``accuracy_gained`` Σ (1 − g)/π: what would be taken from the total
-    if the model was wrong on all of it, and added if it was right. ``answered`` counts the events chosen for review
-    that somebody has answered.
+    if the model was wrong on all of it, and added if it was right; ``accuracy_open_variance`` is what their answers add
+    to the variance at most. ``answered`` counts the events chosen for review that somebody has answered.
     """
 
     model: str
@@ -38,23 +43,12 @@ class ModelCounts(msgspec.Struct, frozen=True, kw_only=True):
     accuracy_variance: float = 0.0
     accuracy_lost: float = 0.0
     accuracy_gained: float = 0.0
+    accuracy_open_variance: float = 0.0
 
 
-def model_counts(ask: Ask) -> list[ModelCounts]:
-    """Counts of every model that has verdicts."""
-    verdicts = ask(
-        """
-        SELECT model, count() AS events, countIf(inclusion_probability > 0) AS reviewable,
-            countIf(decision = 'accept') AS accepted, countIf(decision = 'review') AS reviewed,
-            countIf(decision = 'escalate') AS escalated, countIf(audit) AS audited,
-            minIf(inclusion_probability, inclusion_probability > 0) AS inclusion_min,
-            sumIf(1 - ifNull(error_probability, uncertainty), inclusion_probability > 0) AS total,
-            sumIf((1 - ifNull(error_probability, uncertainty)) / inclusion_probability, DRAWN) AS drawn_right,
-            sumIf(ifNull(error_probability, uncertainty) / inclusion_probability, DRAWN) AS drawn_wrong
-        FROM verdicts GROUP BY model ORDER BY model
-        """.replace("DRAWN", "task_id != '' AND inclusion_probability > 0"),
-        {},
-    )
+def model_counts(ask: Ask, verdicts: FirstVerdicts | None = None) -> list[ModelCounts]:
+    """Counts of every model that has verdicts; ``verdicts`` remembers what need not be counted again."""
+    sums = (verdicts or FirstVerdicts()).of_models(ask)
     answers = {row["model"]: row for row in _answered(ask)}
     answered = {row["model"]: int(row["rows"]) for row in ask(ANSWERED, {})}
     corrections = {row["model"]: int(row["rows"]) for row in ask(CORRECTIONS, {})}
@@ -65,7 +59,7 @@ def model_counts(ask: Ask) -> list[ModelCounts]:
             corrections=corrections.get(row["model"], 0),
             answered=answered.get(row["model"], 0),
         )
-        for row in verdicts
+        for row in sums
     ]
 
 
@@ -112,33 +106,44 @@ def _drift_state(
 
 
 def reject_counts(ask: Ask) -> dict[str, int]:
-    """Rejects by reason, the most frequent first; what varies from event to event in a reason is left out."""
+    """Rejects by kind, the most frequent first, each under its newest reason.
+
+    Reasons are of a kind that differ in long numbers alone, in which they vary from event to event.
+    """
     rows = ask(
         """
-        SELECT concat(role, ': ', replaceRegexpAll(substring(reason, 1, 120), '[0-9]{3,}', '…')) AS why,
-            sum(elements) AS rows
-        FROM rejects GROUP BY why ORDER BY rows DESC, why LIMIT {most:UInt32}
+        SELECT role, replaceRegexpAll(substring(reason, 1, 120), '[0-9]{3,}', '…') AS kind,
+            argMax(reason, (time, _stored_at, _offset, _index)) AS newest, sum(elements) AS rows
+        FROM rejects GROUP BY role, kind ORDER BY rows DESC, role, kind LIMIT {most:UInt32}
         """,
         {"most": REASONS_SHOWN_MAX},
     )
-    return {str(row["why"]): int(row["rows"]) for row in rows}
+    found: dict[str, int] = {}
+    for row in rows:
+        reason = str(row["newest"])
+        cut = reason if len(reason) <= REASON_CHARS_SHOWN_MAX else f"{reason[:REASON_CHARS_SHOWN_MAX]} …"
+        why = f"{row['role']}: {cut}"
+        found[why] = found.get(why, 0) + int(row["rows"])
+    return found
 
 
 def _answered(ask: Ask) -> list[dict[str, Any]]:
+    first = FIRST.replace("CONDITION", "(model, event_id) IN (SELECT model, event_id FROM answers)")
     return ask(
-        """
+        f"""
         SELECT a.model AS model, countIf(v.pi < 1) AS audit_hits,
             sum(((a.label = a.prediction) - v.g) / v.pi) AS weighted,
             sum(v.g / v.pi) AS answered_right, sum((1 - v.g) / v.pi) AS answered_wrong,
-            sum((1 - v.pi) * pow(((a.label = a.prediction) - v.g) / v.pi, 2)) AS variance
+            sum((1 - v.pi) * pow(((a.label = a.prediction) - v.g) / v.pi, 2)) AS variance,
+            sum((1 - v.pi) * pow(greatest(v.g, 1 - v.g) / v.pi, 2)) AS answered_variance
         FROM answers AS a
         INNER JOIN
         (
-            SELECT model, event_id, inclusion_probability AS pi, 1 - ifNull(error_probability, uncertainty) AS g
-            FROM verdicts WHERE task_id != '' AND inclusion_probability > 0
-        ) AS v ON v.model = a.model AND v.event_id = a.event_id  -- each verdict that asked: a late retry has a second
+            SELECT * FROM ({first}) WHERE asked AND pi > 0
+            ORDER BY model, event_id, decided_at LIMIT 1 BY model, event_id
+        ) AS v ON v.model = a.model AND v.event_id = a.event_id AND v.task = a.task_id
         GROUP BY model
-        """,
+        """,  # noqa: S608 - a text of ours
         {},
     )
 
@@ -159,4 +164,5 @@ def _counts(row: Mapping[str, Any], sums: Mapping[str, Any], *, corrections: int
         accuracy_variance=float(sums.get("variance", 0.0)),
         accuracy_lost=max(0.0, float(row["drawn_right"]) - float(sums.get("answered_right", 0.0))),
         accuracy_gained=max(0.0, float(row["drawn_wrong"]) - float(sums.get("answered_wrong", 0.0))),
+        accuracy_open_variance=max(0.0, float(row["drawn_variance"]) - float(sums.get("answered_variance", 0.0))),
     )

@@ -38,9 +38,8 @@ MODEL: Final = "({model:String} = '' OR model = {model:String})"
 class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
     """An alert in its present state.
 
-    As in ``schemas.alert``, ``raised_at`` and ``told_at`` are the clock's, when it began to fire and when its present
-    state was told, 0 where nobody said; ``fired_at`` is when that was in the stream. ``changed_at`` is the stream's too
-    unless a person made the change.
+    ``raised_at`` and ``told_at`` are the clock's, when it began to fire and when its present state was told;
+    ``fired_at`` is when it fired in the stream. 0 where that is not known: the error rate has no place in the stream.
     """
 
     alert_id: str
@@ -53,7 +52,6 @@ class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
     told_at: int
     fired_at: int
     fired_at_event: int
-    changed_at: int
     changed_by: str
     report_id: str
     report_problem: str
@@ -147,16 +145,16 @@ def recent_alerts(ask: Ask, model: str = "", *, limit: int = 50) -> list[AlertLi
     """Alerts in their present state, the one that fired last by the clock first, as on the page of alerts."""
     rows = ask(
         """
-        SELECT alert_id, model, signal, detector, severity, state, toUnixTimestamp64Milli(fired_at) AS fired_ms,
-            fired_at_event, toUnixTimestamp64Milli(changed_at) AS changed_ms, changed_by, report_id,
-            report_problem, note, ifNull(toUnixTimestamp64Milli(raised_at), 0) AS raised_ms,
+        SELECT alert_id, model, signal, detector, severity, state, fired_at_event, changed_by, report_id,
+            report_problem, note, ifNull(toUnixTimestamp64Milli(fired_at), 0) AS fired_ms,
+            ifNull(toUnixTimestamp64Milli(raised_at), 0) AS raised_ms,
             ifNull(toUnixTimestamp64Milli(told_at), 0) AS told_ms
         FROM alerts_now WHERE MODEL
-        ORDER BY ifNull(raised_at, fired_at) DESC, fired_at DESC, fired_at_event DESC, alert_id LIMIT {limit:UInt32}
+        ORDER BY raised_ms DESC, fired_ms DESC, fired_at_event DESC, alert_id LIMIT {limit:UInt32}
         """.replace("MODEL", MODEL),
         {"model": model, "limit": limit},
     )
-    names = {"fired_ms": "fired_at", "changed_ms": "changed_at", "raised_ms": "raised_at", "told_ms": "told_at"}
+    names = {"fired_ms": "fired_at", "raised_ms": "raised_at", "told_ms": "told_at"}
     return [msgspec.convert(_renamed(row, **names), AlertLine) for row in rows]
 
 

@@ -147,7 +147,7 @@ def _block(value: Block) -> Row:
 
 
 def _reference(value: Reference) -> Row:
-    times = ("created_at", "time_min", "time_max")
+    times = ("created_at", "time_min", "time_max", "told_at")
     row = _plain(value, times, without=("numeric", "categorical", "sample", "last_offsets"))
     row["signal_means"] = {name: one.mean for name, one in value.numeric.items()}
     row["signal_sds"] = {name: one.sd for name, one in value.numeric.items()}

@@ -12,8 +12,8 @@ from warehouse.errors import UnsupportedTopic
 
 __all__ = ["SCHEMA_VERSION", "TABLE_OF_TOPIC", "install", "install_statements", "lacking_of", "table_of"]
 
-SCHEMA_VERSION: Final = 6
-"""Goes up by one whenever a file of ``sql/`` changes."""
+SCHEMA_VERSION: Final = 7
+"""Goes up by one whenever a file of ``sql/`` changes what there is; words alone change nothing."""
 
 TABLE_OF_TOPIC: Final = {
     "predictions": "predictions",
@@ -44,20 +44,52 @@ AUDIT_ANSWERED_MIN: Final = 50
 seldom. The number is fixed, so that a view says the same wherever it is made; the Loop page, whose intervals are of
 another kind and hold at every look, has ``accuracy.audit_hits_min``."""
 
-IDENTITY: Final = """_topic_id LowCardinality(String),
-    _partition UInt32,
-    _offset UInt64 CODEC(Delta, ZSTD),
-    _index UInt32,
-    _stored_at DateTime64(3, 'UTC') DEFAULT now64(3) CODEC(Delta, ZSTD)"""
+ACCURACY: Final = {"accuracy_alpha": 0.05, "accuracy_tuned_hits": 300, "accuracy_residual_variance": 0.2}
+"""What the interval of the view ``accuracy_so_far`` is made with: the defaults of ``[accuracy]``, so that it is the one
+of the Loop page wherever these are not changed. Fixed for the same reason."""
+
+IDENTITY: Final = """_topic_id LowCardinality(String)
+        COMMENT 'Kafka''s id of the topic that the row came by',
+    _partition UInt32
+        COMMENT 'the partition of it',
+    _offset UInt64
+        COMMENT 'the offset of the message there' CODEC(Delta, ZSTD),
+    _index UInt32
+        COMMENT 'the place in the message, 0 for the first',
+    _stored_at DateTime64(3, 'UTC') DEFAULT now64(3)
+        COMMENT 'when the row was stored: the clock, UTC' CODEC(Delta, ZSTD)"""
+
+SAME_ROWS: Final = {
+    "tasks_now": "tasks",
+    "alerts_now": "alerts",
+    "people_now": "people",
+    "models_now": "models",
+    "answers": "corrections",
+}
+"""View to the table that it only chooses rows of: what the columns mean is said once, for both."""
 
 VERSIONS: Final = """CREATE TABLE IF NOT EXISTS $database.schema_versions
-(version UInt32, installed_at DateTime64(3, 'UTC') DEFAULT now64(3)) ENGINE = MergeTree ORDER BY version"""
+(
+    version UInt32
+        COMMENT 'the version',
+    installed_at DateTime64(3, 'UTC') DEFAULT now64(3)
+        COMMENT 'when it was installed first: the clock, UTC'
+)
+ENGINE = MergeTree ORDER BY version
+COMMENT 'One row a version of these tables and views that was installed here.'"""
 
 RECORD_VERSION: Final = """INSERT INTO $database.schema_versions (version)
 SELECT $version WHERE $version NOT IN (SELECT version FROM $database.schema_versions)"""
 
 
 MADE: Final = re.compile(r"CREATE (OR REPLACE )?(?P<kind>TABLE|VIEW) (IF NOT EXISTS )?\w+\.(?P<name>\w+)")
+COLUMN: Final = re.compile(
+    r"(?P<name>\w+) (?P<type>.*?)(?: DEFAULT .*?| ALIAS .*?)?\s+COMMENT (?P<words>'(?:[^']|'')*')", re.DOTALL
+)
+TABLE_WORDS: Final = re.compile(r"^COMMENT ('(?:[^']|'')*')", re.MULTILINE)
+
+Column = tuple[str, str]
+"""Type and comment of a column that is there."""
 
 
 def table_of(topic: str) -> str:
@@ -69,25 +101,32 @@ def table_of(topic: str) -> str:
         raise UnsupportedTopic(f"topic {topic!r} has no table in ClickHouse; those that have: {known}") from None
 
 
-def install_statements(database: str) -> list[str]:
-    """The statements that make the database, its tables and views; each may be repeated."""
+def install_statements(database: str, present: Mapping[str, Mapping[str, Column]] | None = None) -> list[str]:
+    """The statements that make the database, its tables and views; each may be repeated.
+
+    ``present`` are the columns of the tables that are there: those that differ are brought up to date.
+    """
     files = sorted(
         (file for file in resources.files("warehouse").joinpath("sql").iterdir() if file.name.endswith(".sql")),
         key=lambda file: file.name,
     )
-    statements = [f"CREATE DATABASE IF NOT EXISTS {database}", VERSIONS]
-    for file in files:
-        for statement in split_statements(file.read_text()):
-            statements += [statement, *altered_columns(statement)]
-    statements.append(RECORD_VERSION)
     words = {
         "database": database,
         "identity": IDENTITY,
         "version": SCHEMA_VERSION,
         "audit_answered_min": AUDIT_ANSWERED_MIN,
+        **ACCURACY,
         "deduplication": f"non_replicated_deduplication_window = {DEDUPLICATION_INSERTS}",
     }
-    return [Template(statement).substitute(words) for statement in statements]
+    texts = [VERSIONS, *(one for file in files for one in split_statements(file.read_text()))]
+    texts = [Template(text).substitute(words) for text in texts]
+    tables = {table_made(text): text for text in texts if text.startswith("CREATE TABLE")}
+    statements = [f"CREATE DATABASE IF NOT EXISTS {database}"]
+    for text in texts:
+        statements.append(with_words_of_table(text, tables))
+        if text.startswith("CREATE TABLE"):
+            statements += changed_columns(text, (present or {}).get(table_made(text)))
+    return [*statements, Template(RECORD_VERSION).substitute(words)]
 
 
 def split_statements(text: str) -> list[str]:
@@ -96,22 +135,55 @@ def split_statements(text: str) -> list[str]:
     return [part.strip() for part in plain.split(";\n") if part.strip(" \n;")]
 
 
-def altered_columns(statement: str) -> list[str]:
-    """The statements that give an older table the columns it lacks, for a CREATE TABLE of ``sql/``; else none.
+def table_made(statement: str) -> str:
+    """The name of the table or view that a CREATE of ``sql/`` makes; empty for another statement."""
+    made = MADE.match(statement)
+    return made["name"] if made else ""
 
-    What a column holds never changes, as in ``schemas``, so a table is brought up to date by adding columns. One thing
-    may: that a value or an entry of a map can lack. ClickHouse changes nothing where the type is that already.
+
+def column_definitions(statement: str) -> list[str]:
+    """The columns of a CREATE TABLE of ``sql/``, each as it is defined; continued lines are indented deeper."""
+    body = statement.partition("\n(\n")[2].partition("\n)\n")[0]
+    found = [one.strip() for one in re.split(r",\n    (?! )", body)]
+    return [one for one in found if not one.startswith("INDEX ")]
+
+
+def changed_columns(statement: str, present: Mapping[str, Column] | None) -> list[str]:
+    """The statements that bring a table that is there up to date with its CREATE TABLE; none where there is no table.
+
+    What a column holds never changes, as in ``schemas``, so columns are added. One thing may: that a value or an entry
+    of a map can lack. And the words that say what it is.
     """
-    if not statement.startswith("CREATE TABLE"):
+    defined = {column["name"]: column for one in column_definitions(statement) if (column := COLUMN.match(one))}
+    wanted = {name: (column["type"], text_of(column["words"])) for name, column in defined.items()}
+    if present is None or all(present.get(name) == column for name, column in wanted.items()):
         return []
-    head, _, rest = statement.partition("\n(\n")
-    lines = [line.strip().rstrip(",") for line in rest.partition("\n)\n")[0].splitlines()]
-    columns = [line for line in lines if not line.startswith(("INDEX ", "$identity"))]
-    table = head.removeprefix("CREATE TABLE IF NOT EXISTS ").strip()
-    lacking = [column for column in columns if "Nullable(" in column]
-    changes = [[f"ADD COLUMN IF NOT EXISTS {column}" for column in columns]]
-    changes.append([f"MODIFY COLUMN {column}" for column in lacking])
+    table = statement.partition("\n")[0].removeprefix("CREATE TABLE IF NOT EXISTS ")
+    own = [one for one in column_definitions(statement) if not one.startswith("_")]
+    said = [f"COMMENT COLUMN {name} {column['words']}" for name, column in defined.items()]
+    changes = [
+        [f"ADD COLUMN IF NOT EXISTS {one}" for one in own],
+        [f"MODIFY COLUMN {one}" for one in own if "Nullable(" in one],
+        [f"MODIFY COMMENT {words}" for words in TABLE_WORDS.findall(statement)] + said,
+    ]
     return [f"ALTER TABLE {table} " + ", ".join(some) for some in changes if some]
+
+
+def with_words_of_table(statement: str, tables: Mapping[str, str]) -> str:
+    """The statement that says what a view of ``SAME_ROWS`` holds, with the words of its table's columns in front."""
+    head, _, own = statement.partition("\n")
+    view = head.partition(".")[2]
+    if not head.startswith("ALTER TABLE ") or view not in SAME_ROWS:
+        return statement
+    columns = filter(None, map(COLUMN.match, column_definitions(tables[SAME_ROWS[view]])))
+    said = [f"    COMMENT COLUMN IF EXISTS {column['name']} {column['words']}," for column in columns]
+    others = [line for line in said if f"COMMENT COLUMN {line.split()[4]} " not in own]
+    return "\n".join((head, *others, own))
+
+
+def text_of(literal: str) -> str:
+    """What a quoted text of ``sql/`` says."""
+    return literal[1:-1].replace("''", "'")
 
 
 def lacking_of(present: Mapping[str, Set[str]], database: str) -> list[str]:
@@ -131,11 +203,12 @@ def lacking_of(present: Mapping[str, Set[str]], database: str) -> list[str]:
 
 def columns_of(statement: str) -> list[str]:
     """The names of the columns that a CREATE TABLE of ``sql/`` makes."""
-    lines = statement.partition("\n(\n")[2].partition("\n)\n")[0].splitlines()
-    return [line.split()[0] for line in lines if not line.strip().startswith("INDEX ")]
+    return [one.split()[0] for one in column_definitions(statement)]
 
 
-def install(command: Callable[[str], object], database: str) -> None:
-    """Make or bring up to date the database; ``command`` runs one statement."""
-    for statement in install_statements(database):
+def install(
+    command: Callable[[str], object], database: str, present: Mapping[str, Mapping[str, Column]] | None = None
+) -> None:
+    """Make or bring up to date the database; ``command`` runs one statement, ``present`` are the columns there."""
+    for statement in install_statements(database, present):
         command(statement)

@@ -85,15 +85,12 @@ def list_alerts(model: OfModel = "", as_json: Json = False, data: Data = HERE, c
     """Alerts in their present state, newest first.
 
     raised_at and told_at are the clock's, when an alert began to fire and when its state was told; fired_at is when it
-    fired in the stream, by the times of its events. In JSON there is changed_at as well: the clock's where a person
-    made the change, else the stream's.
+    fired in the stream, by the times of its events, and 0 for the error rate, which has no place there.
     """
     from warehouse.queries import recent_alerts
 
     with analyst(config, data) as found:
         rows = [msgspec.to_builtins(alert) for alert in recent_alerts(found.query, model)]
-    if not as_json:
-        rows = [{name: value for name, value in row.items() if name != "changed_at"} for row in rows]
     print_rows(rows, as_json=as_json, times={"raised_at": CLOCK, "told_at": CLOCK, "fired_at": "stream"})
 
 

@@ -280,8 +280,9 @@ async def test_every_answer_has_its_effect_and_stays(answer: str) -> None:
     assert (after.state, after.answer, after.note) == (state, shown, NOTES.get(answer, f"{shown}: why"))
     assert after.changed_by == ("bob" if answer == CANNOT_TELL else "ada")
     assert [alert.state for alert in house.told(ALERTS, Alert)] == states
-    versions = [reference.version for reference in house.told(REFERENCES, Reference)]
-    assert versions == (["r1", "r2"] if answer == "expected change" else ["r1"])
+    told = house.told(REFERENCES, Reference)
+    assert [reference.version for reference in told] == (["r1", "r2"] if answer == "expected change" else ["r1"])
+    assert all(reference.told_at >= BEGIN_MS for reference in told), "the clock's, for the first one too"
     house.observe(0.0, 12)
     if answer != "expected change":
         assert house.alert(alert_id).state == "resolved"
@@ -376,8 +377,9 @@ async def test_what_was_answered_while_drift_was_away_takes_effect(house: House,
     after = house.alert(alert_id)
     assert (after.state, after.changed_by) == ("resolved", "ada")
     assert after.note.startswith(f"{answer}: a holiday")
-    versions = [reference.version for reference in house.told(REFERENCES, Reference)]
-    assert versions == (["r1", "r2"] if answer == "expected change" else ["r1"])
+    told = house.told(REFERENCES, Reference)
+    assert [reference.version for reference in told] == (["r1", "r2"] if answer == "expected change" else ["r1"])
+    assert all(reference.told_at >= BEGIN_MS for reference in told), "the clock's, for the first one too"
 
 
 async def test_only_the_worker_that_has_the_model_acts(house: House) -> None:

@@ -37,7 +37,7 @@ def shows(line: str) -> bool:
 def test_lag_while_clickhouse_is_away(kafka_topics: KafkaSettings) -> None:
     """RECORD never began and ClickHouse answers nobody: its lag is what waits; when it has read, there is none."""
     nowhere = ClickHouseSettings(url="http://127.0.0.1:1", connect_seconds_max=1)
-    watch = LoopWatch(kafka_topics, lambda: Warehouse(nowhere), AccuracySettings(), lambda _model: 0.02, 1.0)
+    watch = LoopWatch(kafka_topics, lambda: Warehouse(nowhere), AccuracySettings(), 1.0)
     outbox, stop = Outbox(kafka_topics), threading.Event()
     for number in range(7):
         outbox.send(LABELS, str(number), b"{}")
@@ -73,7 +73,7 @@ def test_lag_while_clickhouse_is_away(kafka_topics: KafkaSettings) -> None:
 def test_lag_that_is_unknown_is_no_lag_of_before() -> None:
     """While no broker answers, no figure of before stands for now."""
     away = KafkaSettings(bootstrap="127.0.0.1:1", client={"socket.timeout.ms": "1000"})
-    watch = LoopWatch(away, lambda: Warehouse(ClickHouseSettings()), AccuracySettings(), lambda _model: 0.02)
+    watch = LoopWatch(away, lambda: Warehouse(ClickHouseSettings()), AccuracySettings())
     LAG_MESSAGES.labels("intake").set(0)
     watch._measure_lag()
     assert shows('watchloop_lag_messages{role="intake"} NaN')

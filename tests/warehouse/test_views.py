@@ -207,10 +207,11 @@ def test_accuracies_from_late_labels(loop: Warehouse) -> None:
     )
 
 
-def alert(alert_id: str, revision: int, state: str, changed_at: int, by: str = "", fired_at: int = DAY0) -> Alert:
+def alert(alert_id: str, revision: int, state: str, told_at: int, by: str = "", fired_at: int = DAY0) -> Alert:
     return Alert(
         alert_id=alert_id, model="m", signal="confidence", detector="ADWIN", severity="warning", state=state,
-        revision=revision, fired_at=fired_at, fired_at_event=77, changed_at=changed_at, changed_by=by, report_id="r1",
+        revision=revision, fired_at=fired_at, fired_at_event=77, changed_at=told_at, changed_by=by, report_id="r1",
+        raised_at=fired_at, told_at=told_at, judged_until=fired_at,
     )  # fmt: skip
 
 
@@ -233,6 +234,24 @@ def test_alert_history_and_recent_alerts(warehouse: Warehouse) -> None:
         ("two", "firing", DAY0 + 1, 77), ("one", "resolved", DAY0, 77),
     ]  # fmt: skip
     assert len(queries.recent_alerts(warehouse.query, limit=1)) == 1
+
+
+def test_times_of_the_clock_and_of_the_stream_stand_apart(warehouse: Warehouse) -> None:
+    """Views have no time of mixed kind: the error rate has no place in the stream, and what nobody told is NULL."""
+    error = msgspec.structs.replace(alert("wrong", 0, "firing", DAY0 + 9_000), signal="error", fired_at=DAY0 + 8_000)
+    untold = msgspec.structs.replace(alert("untold", 1, "resolved", DAY0 + 5_000, "ana"), raised_at=0, told_at=0)
+    fill(warehouse, "alerts", error, untold, alert("plain", 0, "firing", DAY0 + 1))
+    plain, quiet, wrong = warehouse.as_analyst().query("SELECT * FROM alerts_now ORDER BY alert_id")
+    assert "changed_at" not in plain
+    assert (wrong["fired_at"], wrong["judged_until"]) == (None, None)
+    assert plain["fired_at"] == plain["judged_until"] == plain["raised_at"]
+    assert (quiet["raised_at"], quiet["told_at"]) == (None, None)
+    plain, quiet, wrong = warehouse.query("SELECT * FROM alert_history ORDER BY alert_id")
+    assert (quiet["raised_at"], quiet["resolved_at"], quiet["seconds_to_resolve"]) == (None, None, None)
+    assert (quiet["state"], quiet["resolved_by"]) == ("resolved", "ana")
+    assert (plain["fired_at"], wrong["fired_at"]) == (plain["raised_at"], None)
+    lines = {line.alert_id: line.fired_at for line in queries.recent_alerts(warehouse.query, "m")}
+    assert lines == {"plain": DAY0, "untold": DAY0, "wrong": 0}
 
 
 def test_a_replay_of_old_events_is_timed_by_the_clock(warehouse: Warehouse) -> None:
@@ -299,8 +318,8 @@ def test_tasks_and_reviewers(warehouse: Warehouse) -> None:
     now = warehouse.query("SELECT task_id, state FROM tasks_now ORDER BY task_id")
     assert [tuple(row.values()) for row in now] == [("t1", "settled"), ("t2", "open"), ("t3", "expired")]
     ana, sim = warehouse.query("SELECT * FROM reviewer_activity ORDER BY person")
-    assert (ana["opinions"], ana["cannot_tell"], ana["on_settled_tasks"], ana["agreed"]) == (2, 1, 1, 1)
-    assert (sim["opinions"], sim["agreed"], sim["simulated"]) == (1, 0, True)
+    assert (ana["opinions"], ana["cannot_tell"], ana["on_settled_tasks"], ana["compared"]) == (2, 1, 1, 0)
+    assert (sim["opinions"], sim["compared"], sim["agreed"], sim["simulated"]) == (1, 1, 0, True)
     assert queries.archived_tasks(warehouse.query, ["t1", "t2", "t3", "nope"]) == {"t1": 1, "t3": 1}
     assert queries.archived_tasks(warehouse.query, []) == {}
     with pytest.raises(WarehouseError, match="at most 5000"):

@@ -2,104 +2,180 @@
 
 CREATE TABLE IF NOT EXISTS $database.blocks
 (
-    block_id String,
-    model LowCardinality(String),
-    reference_version LowCardinality(String),
-    source_partition Int32,
-    first_offset UInt64,
-    last_offset UInt64,
-    time_min DateTime64(3, 'UTC'),
-    time_max DateTime64(3, 'UTC'),
-    events UInt64,
-    decisions Map(LowCardinality(String), UInt64),
-    signal_means Map(LowCardinality(String), Nullable(Float64)),
-    signal_missing Map(LowCardinality(String), Nullable(UInt64)),
-    numeric_json String CODEC(ZSTD),
-    categorical_json String CODEC(ZSTD),
-    sample_json String CODEC(ZSTD),
-    features_unwatched UInt64,
-    unwatched Array(String),
+    block_id String
+        COMMENT 'names the block',
+    model LowCardinality(String)
+        COMMENT 'the model of its events',
+    reference_version LowCardinality(String)
+        COMMENT 'the reference whose edges its histograms are on; empty while there was none',
+    source_partition Int32
+        COMMENT 'the partition of predictions they came by',
+    first_offset UInt64
+        COMMENT 'the offset of the first of their messages',
+    last_offset UInt64
+        COMMENT 'the offset of the last',
+    time_min DateTime64(3, 'UTC')
+        COMMENT 'the earliest time of an event: the producer''s, UTC',
+    time_max DateTime64(3, 'UTC')
+        COMMENT 'the latest time of an event: the producer''s, UTC',
+    events UInt64
+        COMMENT 'how many events',
+    decisions Map(LowCardinality(String), UInt64)
+        COMMENT 'accept, review and escalate to how many',
+    signal_means Map(LowCardinality(String), Nullable(Float64))
+        COMMENT 'numeric signal (confidence, feature.NAME) to its mean, in the feature''s unit; a signal that is not here gives NULL',
+    signal_missing Map(LowCardinality(String), Nullable(UInt64))
+        COMMENT 'signal (prediction and text features too) to how many events lack it; a signal that is not here gives NULL',
+    numeric_json String
+        COMMENT 'numeric signals whole: count, missing, mean, m2, minimum, maximum, histogram' CODEC(ZSTD),
+    categorical_json String
+        COMMENT 'prediction and text features: counts by category' CODEC(ZSTD),
+    sample_json String
+        COMMENT 'a few of the events, chosen by a hash of their ids' CODEC(ZSTD),
+    features_unwatched UInt64
+        COMMENT 'features that are not watched, or by their mean alone',
+    unwatched Array(String)
+        COMMENT 'the first of them by name',
     $identity
 )
 ENGINE = MergeTree ORDER BY (model, time_min, block_id)
-SETTINGS $deduplication;
+SETTINGS $deduplication
+COMMENT 'One row a block: statistics of up to some hundred consecutive events of one model on one partition.';
 
 CREATE TABLE IF NOT EXISTS $database.alerts
 (
-    alert_id String,
-    model LowCardinality(String),
-    signal LowCardinality(String),
-    detector LowCardinality(String),
-    severity LowCardinality(String),
-    state LowCardinality(String),
-    revision UInt64,
-    fired_at DateTime64(3, 'UTC'),
-    fired_at_event UInt64,
-    changed_at DateTime64(3, 'UTC'),
-    changed_by String,
-    reference_version LowCardinality(String),
-    evidence Map(LowCardinality(String), Nullable(Float64)),
-    report_id String,
-    report_problem String,
-    task_id String,
-    note String,
-    judged_until Nullable(DateTime64(3, 'UTC')),
-    raised_at Nullable(DateTime64(3, 'UTC')),
-    told_at Nullable(DateTime64(3, 'UTC')),
-    answer LowCardinality(String),
+    alert_id String
+        COMMENT 'names the alert; the same in all its rows',
+    model LowCardinality(String)
+        COMMENT 'the model whose stream changed',
+    signal LowCardinality(String)
+        COMMENT 'what changed: confidence, prediction, feature.NAME, or error (the error rate)',
+    detector LowCardinality(String)
+        COMMENT 'what found it',
+    severity LowCardinality(String)
+        COMMENT 'info, warning or critical; the worst so far',
+    state LowCardinality(String)
+        COMMENT 'firing, acknowledged or resolved',
+    revision UInt64
+        COMMENT 'counts the transitions of the alert from 0',
+    fired_at DateTime64(3, 'UTC')
+        COMMENT 'when it fired in the stream, by the producer''s times; for the signal error the time of a correction, which is the clock''s. Compare raised_at and told_at instead',
+    fired_at_event UInt64
+        COMMENT 'how many events of the model had been seen when it fired',
+    changed_at DateTime64(3, 'UTC')
+        COMMENT 'of mixed kind: the clock where a person made the change, else the stream''s time. Compare told_at instead; alerts_now leaves it out',
+    changed_by String
+        COMMENT 'who made the change; watchloop where the program did',
+    reference_version LowCardinality(String)
+        COMMENT 'the reference that it was compared with; empty for the error rate',
+    evidence Map(LowCardinality(String), Nullable(Float64))
+        COMMENT 'the numbers behind it by name: means in the feature''s unit, shift_sd in standard deviations of the reference, psi, shares; a name that is not here gives NULL',
+    report_id String
+        COMMENT 'the Evidently report, in reports; empty while there is none',
+    report_problem String
+        COMMENT 'why there is no report; empty where there is one, or one is to come',
+    task_id String
+        COMMENT 'the task that asks people what it is',
+    note String
+        COMMENT 'what people and detectors said of it',
+    judged_until Nullable(DateTime64(3, 'UTC'))
+        COMMENT 'how far the signal had been judged, on the clock of fired_at; NULL where that is unknown',
+    raised_at Nullable(DateTime64(3, 'UTC'))
+        COMMENT 'when it began to fire: the clock, UTC; NULL where nobody said',
+    told_at Nullable(DateTime64(3, 'UTC'))
+        COMMENT 'when this transition was told: the clock, UTC; NULL where nobody said',
+    answer LowCardinality(String)
+        COMMENT 'the answer that settled its task: confirmed, expected change, false alarm or cannot tell; empty before',
     $identity
 )
 ENGINE = MergeTree ORDER BY (model, fired_at, alert_id, revision)
-SETTINGS $deduplication;
+SETTINGS $deduplication
+COMMENT 'One row a transition of an alert; the highest revision is its present state (view alerts_now), alert_history has one row an alert.';
 
 CREATE TABLE IF NOT EXISTS $database.reference_windows
 (
-    model LowCardinality(String),
-    version String,
-    created_at DateTime64(3, 'UTC'),
-    reason String,
-    time_min DateTime64(3, 'UTC'),
-    time_max DateTime64(3, 'UTC'),
-    events UInt64,
-    signal_means Map(LowCardinality(String), Nullable(Float64)),
-    signal_sds Map(LowCardinality(String), Nullable(Float64)),
-    psi_normal Map(LowCardinality(String), Nullable(Float64)),
-    numeric_json String CODEC(ZSTD),
-    categorical_json String CODEC(ZSTD),
-    sample_json String CODEC(ZSTD),
+    model LowCardinality(String)
+        COMMENT 'the model',
+    version String
+        COMMENT 'names the reference within the model',
+    created_at DateTime64(3, 'UTC')
+        COMMENT 'of mixed kind: the clock where a person adopted it, the stream''s time for a model''s first. Compare told_at instead',
+    reason String
+        COMMENT 'the first events, or the alert whose answer made it',
+    time_min DateTime64(3, 'UTC')
+        COMMENT 'the earliest time of an event in it: the producer''s, UTC',
+    time_max DateTime64(3, 'UTC')
+        COMMENT 'the latest time of an event in it: the producer''s, UTC',
+    events UInt64
+        COMMENT 'how many events it was made of',
+    signal_means Map(LowCardinality(String), Nullable(Float64))
+        COMMENT 'numeric signal (confidence, feature.NAME) to its mean, in the feature''s unit; a signal that is not here gives NULL',
+    signal_sds Map(LowCardinality(String), Nullable(Float64))
+        COMMENT 'numeric signal to its standard deviation, in the feature''s unit; a signal that is not here gives NULL',
+    psi_normal Map(LowCardinality(String), Nullable(Float64))
+        COMMENT 'signal to the largest population stability index within it: what ordinary ups and downs look like',
+    numeric_json String
+        COMMENT 'numeric signals whole: quantiles, edges, histogram' CODEC(ZSTD),
+    categorical_json String
+        COMMENT 'prediction and text features: counts by category' CODEC(ZSTD),
+    sample_json String
+        COMMENT 'rows of it, for reports' CODEC(ZSTD),
+    told_at Nullable(DateTime64(3, 'UTC'))
+        COMMENT 'when it began to count: the clock, UTC; NULL where nobody said',
     $identity
 )
 ENGINE = MergeTree ORDER BY (model, created_at, version)
-SETTINGS $deduplication;
+SETTINGS $deduplication
+COMMENT 'One row a reference: what counts as normal for a model from then on. The newest by told_at holds.';
 
 -- How DRIFT stands with each model; the newest row counts. Counts begin anew when a worker reads the blocks again.
 CREATE TABLE IF NOT EXISTS $database.drift_states
 (
-    model LowCardinality(String),
-    told_at DateTime64(3, 'UTC'),
-    events_seen UInt64,
-    windows_seen UInt64,
-    late_blocks UInt64,
-    late_events UInt64,
-    forced_blocks UInt64,
-    time_resets UInt64,
-    features_unwatched UInt64,
-    unwatched Array(String),
+    model LowCardinality(String)
+        COMMENT 'the model',
+    told_at DateTime64(3, 'UTC')
+        COMMENT 'when it was told: the clock, UTC',
+    events_seen UInt64
+        COMMENT 'events in the windows judged so far; begins anew when a worker reads the blocks again',
+    windows_seen UInt64
+        COMMENT 'windows judged so far; likewise, as are the counts below',
+    late_blocks UInt64
+        COMMENT 'blocks that came after their window had been judged',
+    late_events UInt64
+        COMMENT 'their events, which drift does not see',
+    forced_blocks UInt64
+        COMMENT 'blocks judged before all partitions had come as far',
+    time_resets UInt64
+        COMMENT 'how often the model''s time jumped back',
+    features_unwatched UInt64
+        COMMENT 'features that are not watched, or by their mean alone',
+    unwatched Array(String)
+        COMMENT 'the first of them by name',
     _stored_at DateTime64(3, 'UTC') DEFAULT now64(3)
+        COMMENT 'when the row was stored: the clock, UTC'
 )
 ENGINE = MergeTree ORDER BY (model, told_at)
 TTL toDateTime(told_at) + INTERVAL 30 DAY
-SETTINGS $deduplication;
+SETTINGS $deduplication
+COMMENT 'One row each time, a minute apart at least, that there is news of how drift stands with a model; the newest counts. Kept for 30 days.';
 
 CREATE TABLE IF NOT EXISTS $database.reports
 (
-    report_id String,
-    alert_id String,
-    model LowCardinality(String),
-    created_at DateTime64(3, 'UTC'),
-    json String CODEC(ZSTD),
-    html String CODEC(ZSTD),
+    report_id String
+        COMMENT 'names the report; alerts have it',
+    alert_id String
+        COMMENT 'the alert that it was made for first; alerts that fire together share one',
+    model LowCardinality(String)
+        COMMENT 'the model',
+    created_at DateTime64(3, 'UTC')
+        COMMENT 'when it was asked for: the clock, UTC',
+    json String
+        COMMENT 'the report as data' CODEC(ZSTD),
+    html String
+        COMMENT 'the report as a page' CODEC(ZSTD),
     _stored_at DateTime64(3, 'UTC') DEFAULT now64(3)
+        COMMENT 'when the row was stored: the clock, UTC'
 )
 ENGINE = MergeTree ORDER BY report_id
-SETTINGS $deduplication;
+SETTINGS $deduplication
+COMMENT 'One row an Evidently report of an alert.';

@@ -5,10 +5,18 @@ SELECT * FROM $database.tasks
 ORDER BY task_id, revision DESC, changed_at DESC, _stored_at DESC, _offset DESC
 LIMIT 1 BY task_id;
 
+-- Without changed_at, which is the clock's where a person made the change and the stream's elsewhere: told_at is when.
+-- The error rate has no place in the stream: its times there are those of corrections, which are the clock's.
 CREATE OR REPLACE VIEW $database.alerts_now AS
-SELECT * FROM $database.alerts
-ORDER BY alert_id, revision DESC, changed_at DESC, _stored_at DESC, _offset DESC
-LIMIT 1 BY alert_id;
+SELECT * EXCEPT (changed_at, fired_at, judged_until),
+    if(signal = 'error', NULL, fired_at) AS fired_at,
+    if(signal = 'error', NULL, judged_until) AS judged_until
+FROM
+(
+    SELECT * FROM $database.alerts
+    ORDER BY alert_id, revision DESC, _stored_at DESC, _offset DESC
+    LIMIT 1 BY alert_id
+);
 
 CREATE OR REPLACE VIEW $database.people_now AS
 SELECT * FROM $database.people
@@ -72,6 +80,26 @@ INNER JOIN
 ) AS p ON p.model = v.model AND p.event_id = v.event_id AND p.time = v.time
 LEFT JOIN $database.answers AS a ON a.model = v.model AND a.event_id = v.event_id AND a.task_id = v.task_id;
 
+-- What each judged event brings to an estimate of the production model's accuracy: g the guess made before anyone looked,
+-- O whether the model was right, pi its inclusion probability.
+CREATE OR REPLACE VIEW $database.accuracy_terms AS
+SELECT
+    model,
+    event_id,
+    time,
+    slices,
+    inclusion_probability AS pi,
+    ifNull(1 - error_probability, confidence) AS guess,
+    was_right,
+    pi > 0 AND was_right IS NOT NULL AS is_answered,
+    pi > 0 AND was_right IS NULL AND task_id != '' AS is_unanswered,
+    if(pi > 0, guess + if(is_answered, (ifNull(was_right, 0) - guess) / pi, 0), 0) AS right_term,
+    if(is_unanswered, guess / pi, 0) AS lost,
+    if(is_unanswered, (1 - guess) / pi, 0) AS gained,
+    if(is_answered, (1 - pi) * pow((ifNull(was_right, 0) - guess) / pi, 2), 0) AS variance_term,
+    if(is_unanswered, (1 - pi) * pow(greatest(guess, 1 - guess) / pi, 2), 0) AS open_variance_term
+FROM $database.review_outcomes;
+
 -- Accuracy of the production model on all events of a day that may be reviewed, estimated from those that were. Of each
 -- event right_sum has g + q (O - g) / pi: g the guess made before anyone looked, O whether the model was right, q whether
 -- the event was answered, pi its inclusion probability (the difference estimator, Saerndal, Swensson & Wretman 1992,
@@ -91,30 +119,51 @@ SELECT
     countIf(is_unanswered) AS unanswered,
     countIf(is_answered AND pi < 1) AS audit_answered,
     countIf(is_unanswered AND pi < 1) AS audit_unanswered,
-    sumIf(guess, pi > 0) + sumIf((is_right - guess) / pi, is_answered) AS right_sum,
-    right_sum - sumIf(guess / pi, is_unanswered) AS right_sum_low,
-    right_sum + sumIf((1 - guess) / pi, is_unanswered) AS right_sum_high,
-    sumIf((1 - pi) * pow((is_right - guess) / pi, 2), is_answered) AS variance_sum,
+    sum(t.right_term) AS right_sum,
+    right_sum - sum(t.lost) AS right_sum_low,
+    right_sum + sum(t.gained) AS right_sum_high,
+    sum(t.variance_term) AS variance_sum,
     maxIf((1 - pi) / pow(pi, 2), is_answered) AS weight_max,
     if(audit_answered >= $audit_answered_min, least(1, greatest(0, right_sum / events)), NULL) AS accuracy,
     if(audit_answered >= $audit_answered_min, sqrt(variance_sum + weight_max) / events, NULL) AS standard_error,
     if(accuracy IS NULL, NULL, greatest(0, right_sum_low / events - 1.96 * standard_error)) AS low,
     if(accuracy IS NULL, NULL, least(1, right_sum_high / events + 1.96 * standard_error)) AS high,
     if(events = 0, NULL, sumIf(guess, pi > 0) / events) AS mean_guess
-FROM
-(
-    SELECT
-        model,
-        time,
-        inclusion_probability AS pi,
-        ifNull(1 - error_probability, confidence) AS guess,
-        ifNull(was_right, 0) AS is_right,
-        pi > 0 AND was_right IS NOT NULL AS is_answered,
-        pi > 0 AND was_right IS NULL AND task_id != '' AS is_unanswered
-    FROM $database.review_outcomes
-)
+FROM $database.accuracy_terms AS t
 GROUP BY model, day
 ORDER BY model, day;
+
+-- Accuracy of the production model on all events so far: what the Loop page shows, with the same interval. It is the
+-- asymptotic confidence sequence of Waudby-Smith et al. (2024), which holds at every look, however often one looks; so it is
+-- wider than the interval of one look at a span chosen beforehand, which accuracy_daily has.
+CREATE OR REPLACE VIEW $database.accuracy_so_far AS
+WITH
+    -- made narrowest for so many answered draws, of a residual variance that is usual
+    (-2 * log($accuracy_alpha) + log(1 - 2 * log($accuracy_alpha)))
+        / ($accuracy_tuned_hits * $accuracy_residual_variance / pow(pi_min, 2)) AS rho_squared,
+    (variance_sum + open_variance_sum) * rho_squared + 1 AS spread,
+    sqrt(spread / rho_squared * log(spread / pow($accuracy_alpha, 2))) / events AS radius,
+    audit_answered >= $audit_answered_min AS is_said
+SELECT
+    model,
+    countIf(pi > 0) AS events,
+    countIf(pi = 0) AS not_reviewable,
+    countIf(t.is_answered) AS answered,
+    countIf(t.is_unanswered) AS unanswered,
+    countIf(t.is_answered AND pi < 1) AS audit_answered,
+    countIf(t.is_unanswered AND pi < 1) AS audit_unanswered,
+    sum(t.right_term) AS right_sum,
+    right_sum - sum(t.lost) AS right_sum_low,
+    right_sum + sum(t.gained) AS right_sum_high,
+    sum(t.variance_term) AS variance_sum,
+    sum(t.open_variance_term) AS open_variance_sum,
+    minIf(pi, pi > 0) AS pi_min,
+    if(is_said, least(1, greatest(0, right_sum / events)), NULL) AS accuracy,
+    if(is_said, least(1, greatest(0, right_sum_low / events - radius)), NULL) AS low,
+    if(is_said, least(1, greatest(0, right_sum_high / events + radius)), NULL) AS high
+FROM $database.accuracy_terms AS t
+GROUP BY model
+ORDER BY model;
 
 -- One row an alert: when it fired, was acknowledged and resolved (NULL until then), and by whom. fired_at is when that was
 -- in the stream; raised_at and the other times are the clock's, and so are the seconds: a replay sets the two years apart.
@@ -126,33 +175,61 @@ SELECT
     any(a.detector) AS detector,
     argMax(a.severity, a.revision) AS severity,
     argMax(a.state, a.revision) AS state,
-    min(a.fired_at) AS fired_at,
+    minOrNullIf(a.fired_at, a.signal != 'error') AS fired_at,
     min(a.fired_at_event) AS fired_at_event,
-    min(ifNull(a.raised_at, a.fired_at)) AS raised_at,
-    minOrNullIf(ifNull(a.told_at, a.changed_at), a.state = 'acknowledged') AS acknowledged_at,
+    min(a.raised_at) AS raised_at,
+    minOrNullIf(a.told_at, a.state = 'acknowledged') AS acknowledged_at,
     argMinOrNullIf(a.changed_by, a.revision, a.state = 'acknowledged') AS acknowledged_by,
-    minOrNullIf(ifNull(a.told_at, a.changed_at), a.state = 'resolved') AS resolved_at,
+    minOrNullIf(a.told_at, a.state = 'resolved') AS resolved_at,
     argMinOrNullIf(a.changed_by, a.revision, a.state = 'resolved') AS resolved_by,
-    dateDiff('second', min(ifNull(a.raised_at, a.fired_at)), acknowledged_at) AS seconds_to_acknowledge,
-    dateDiff('second', min(ifNull(a.raised_at, a.fired_at)), resolved_at) AS seconds_to_resolve,
+    dateDiff('second', min(a.raised_at), acknowledged_at) AS seconds_to_acknowledge,
+    dateDiff('second', min(a.raised_at), resolved_at) AS seconds_to_resolve,
     argMax(a.report_id, a.revision) AS report_id
 FROM $database.alerts AS a
 GROUP BY a.alert_id;
 
--- What each person did on each day; agreed counts answers that equal what the task was settled with.
+-- What each person did on each day. An opinion is an answer that stands: taken back, or asked for on the page of an alert
+-- (acknowledge, resolve), it is none, and counted apart. An opinion is compared with the answer that settled its task where
+-- it could have differed: where two people at least gave a vote, and it is not the one that decided between others.
 CREATE OR REPLACE VIEW $database.reviewer_activity AS
 SELECT
-    o.person AS person,
-    o.model AS model,
-    toDate(o.time) AS day,
-    any(o.simulated) AS simulated,
-    count() AS opinions,
-    countIf(o.answer = '__cannot_tell__') AS cannot_tell,
-    countIf(t.state = 'settled') AS on_settled_tasks,
-    countIf(t.state = 'settled' AND t.answer = o.answer) AS agreed,
-    quantileExact(0.5)(o.seconds_spent) AS median_seconds
-FROM $database.opinions AS o
-LEFT JOIN $database.tasks_now AS t ON t.task_id = o.task_id
+    person,
+    model,
+    toDate(time) AS day,
+    any(simulated) AS simulated,
+    countIf(stands) AS opinions,
+    countIf(is_mark) AS withdrawn,
+    countIf(is_act) AS alert_acts,
+    countIf(stands AND answer = '__cannot_tell__') AS cannot_tell,
+    countIf(stands AND is_settled) AS on_settled_tasks,
+    countIf(is_compared) AS compared,
+    countIf(is_compared AND answer = settled_answer) AS agreed,
+    if(opinions = 0, NULL, quantileExactIf(0.5)(seconds_spent, stands)) AS median_seconds
+FROM
+(
+    SELECT
+        *,
+        countIf(votes) OVER (PARTITION BY task_id) AS voters,
+        uniqExactIf(answer, votes) OVER (PARTITION BY task_id) > 1 AS is_disputed,
+        maxIf((time, opinion_id), votes AND answer = settled_answer) OVER (PARTITION BY task_id) AS decided_by,
+        votes AND is_settled AND settled_answer != '__cannot_tell__' AND voters > 1
+            AND NOT (is_disputed AND (time, opinion_id) = decided_by) AS is_compared
+    FROM
+    (
+        SELECT
+            o.opinion_id AS opinion_id, o.person AS person, o.model AS model, o.task_id AS task_id, o.time AS time,
+            o.simulated AS simulated, o.answer AS answer, o.seconds_spent AS seconds_spent,
+            t.state = 'settled' AS is_settled,
+            t.answer AS settled_answer,
+            t.lane = 'alert' AND o.answer IN ('acknowledge', 'resolve') AS is_act,
+            o.answer = '__withdrawn__' AS is_mark,
+            row_number() OVER (PARTITION BY o.task_id, o.person, is_act ORDER BY o.time DESC, o.opinion_id DESC) AS age,
+            age = 1 AND NOT is_act AND NOT is_mark AS stands,
+            stands AND o.answer != '__cannot_tell__' AS votes
+        FROM $database.opinions AS o
+        LEFT JOIN $database.tasks_now AS t ON t.task_id = o.task_id
+    )
+)
 GROUP BY person, model, day
 ORDER BY day, person, model;
 
