@@ -110,10 +110,10 @@ class Drift:
         return {(place.topic, place.partition): 0 for place in places}
 
     def handle(self, records: Sequence[Record], outbox: Sending) -> None:
-        """One batch, possibly empty."""
+        """One batch, possibly empty: blocks and corrections, then what people said, then reports that are done."""
         for record in records:
             try:
-                outcomes = self._observe(record)
+                outcomes = self._observe(record, outbox)
             except Exception as error:  # noqa: BLE001  # a block that is none must not end the role: it would come again
                 now_ms, field = int(self._clock() * 1000), getattr(error, "field", "")
                 reject = reject_of(record, self._prefix, role="drift", reason=why(error), field=field, now_ms=now_ms)
@@ -127,13 +127,14 @@ class Drift:
         if self._states is not None:
             self._states.tell(self._monitors, int(self._clock() * 1000))
 
-    def monitor(self, model: str, outcomes: list[Outcome] | None = None) -> ModelMonitor:
-        """The state of one model, made when its first block comes; ``outcomes`` takes what becomes of who made room."""
+    def _monitor_of(self, model: str, outbox: Sending) -> ModelMonitor:
+        """The state of one model, the last one used now; it is made when the model's first block or correction comes.
+
+        Where another model makes room for it, what follows for that one is told before anything else can fail.
+        """
         monitor = self._monitors.pop(model, None)
         if monitor is None:
-            left = self._make_room(model)
-            if outcomes is not None:
-                outcomes += left
+            self._tell(self._make_room(model), outbox)
             monitor = ModelMonitor(
                 model,
                 self._settings_of(model),
@@ -145,7 +146,7 @@ class Drift:
         self._monitors[model] = monitor
         return monitor
 
-    def _make_room(self, model: str) -> list[Outcome]:
+    def _make_room(self, model: str) -> Sequence[Outcome]:
         """Stop watching another model where there are too many: its open alerts are over, its reference is kept."""
         leaver = self._places.leaver(model, self._monitors, lambda name: self._monitors[name].reference is not None)
         if leaver is None:
@@ -156,27 +157,25 @@ class Drift:
             self._states.forget(leaver)
         if monitor.reference is not None:
             log.warning("a model is not watched for drift any more: others came", model=leaver, limit=LIMIT)
-        return list(monitor.leave(NOT_WATCHED))
+        return monitor.leave(NOT_WATCHED)
 
     def observe(self, value: Block | Correction, outbox: Sending) -> None:
         """One block or correction, and what follows from it."""
-        self._tell(self._outcomes(value), outbox)
+        self._tell(self._outcomes(value, outbox), outbox)
 
     def flush(self, outbox: Sending) -> None:
         """A recorded stream has ended: judge what still waits for later blocks."""
         for monitor in list(self._monitors.values()):
             self._tell(monitor.flush(), outbox)
 
-    def _observe(self, record: Record) -> list[Outcome]:
+    def _observe(self, record: Record, outbox: Sending) -> list[Outcome]:
         data = record.value() or b""
         is_block = record.topic() == self._prefix + BLOCKS.name
-        return self._outcomes(decode(Block, data) if is_block else decode(Correction, data))
+        return self._outcomes(decode(Block, data) if is_block else decode(Correction, data), outbox)
 
-    def _outcomes(self, value: Block | Correction) -> list[Outcome]:
-        outcomes: list[Outcome] = []
-        monitor = self.monitor(value.model, outcomes)
-        outcomes += monitor.observe(value) if isinstance(value, Block) else monitor.observe_correction(value)
-        return outcomes
+    def _outcomes(self, value: Block | Correction, outbox: Sending) -> list[Outcome]:
+        monitor = self._monitor_of(value.model, outbox)
+        return monitor.observe(value) if isinstance(value, Block) else monitor.observe_correction(value)
 
     def _tell(self, outcomes: Sequence[Outcome], outbox: Sending) -> None:
         for outcome in outcomes:
@@ -247,9 +246,8 @@ class Drift:
 
     def _act(self, alert: Alert, said: Said, outbox: Sending) -> None:
         """What people said of an alert; saying it again, or too late, changes nothing."""
-        by, now_ms, made_room = said.person, int(self._clock() * 1000), list[Outcome]()
-        monitor = self.monitor(alert.model, made_room)
-        self._tell(made_room, outbox)
+        by, now_ms = said.person, int(self._clock() * 1000)
+        monitor = self._monitor_of(alert.model, outbox)
         try:
             if said.is_answer:
                 outcomes = monitor.answer(alert.alert_id, said.text, by=by, at=now_ms, comment=said.comment)

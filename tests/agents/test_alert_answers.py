@@ -151,10 +151,11 @@ class House:
                 )
                 for number in range(first, first + 100)
             ]  # fmt: skip
+            monitor = self.drift._monitors.get("m")
             (block,) = build_blocks(
                 PredictionColumns.of(events), partitions=[0] * 100, offsets=range(first, first + 100),
                 decisions=np.zeros(100, np.int8), decision_names=("accept",), settings=SMALL,
-                reference=self.drift.monitor("m").reference,
+                reference=None if monitor is None else monitor.reference,
             )  # fmt: skip
             self.blocks += 1
             self.log.append((BLOCKS.name, "m", encode(block)))

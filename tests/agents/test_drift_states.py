@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -53,12 +54,12 @@ class Shelf:
 class House:
     """DRIFT with a clock that the test moves."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, settings_of: Callable[[str], DriftSettings] = lambda _model: SMALL, **options: Any) -> None:
         self.seconds, self.shelf, self.outbox = 1_700_000_000.0, Shelf(), CollectingOutbox()
         reports: Any = NoReports()
         shelf: Any = self.shelf
         self.drift = Drift(
-            lambda _: SMALL, QueueSettings(), PREFIX, load=lambda: ({}, ()), reports=reports,
+            settings_of, QueueSettings(), PREFIX, load=lambda: ({}, ()), reports=reports,
             states=DriftStates(shelf), partitions_of=lambda: 2, clock=lambda: self.seconds,
             **options,
         )  # fmt: skip
@@ -95,7 +96,7 @@ def test_the_count_of_events_does_not_grow_old() -> None:
             house.read(block(number, partition=partition))
         house.later(COUNT_SECONDS + 1)
     assert len(house.shelf.rows) >= 3
-    assert house.shelf.rows[-1]["events_seen"] == house.drift.monitor("states").events_seen
+    assert house.shelf.rows[-1]["events_seen"] == house.drift._monitors["states"].events_seen
     told = len(house.shelf.rows)
     house.later(10 * COUNT_SECONDS)
     assert len(house.shelf.rows) == told
@@ -174,8 +175,8 @@ def test_who_loses_its_place_leaves_no_open_alert_and_comes_back_with_its_refere
     for number in range(40, 100):
         house.read(block(number, model="m", scale=9.0))
     house.later()
-    reference = house.drift.monitor("m").reference
-    events = house.drift.monitor("m").events_seen
+    reference = house.drift._monitors["m"].reference
+    events = house.drift._monitors["m"].events_seen
     assert reference is not None
     assert {alert.state for alert in newest_alerts(house)} == {"firing"}
     house.read(block(0, model="stranger"))
@@ -184,8 +185,26 @@ def test_who_loses_its_place_leaves_no_open_alert_and_comes_back_with_its_refere
         assert "worker.models_max" in alert.note
     assert 'watchloop_late_blocks{model="m"}' not in exposition().decode()
     house.read(block(100, model="m", scale=9.0))
-    again = house.drift.monitor("m")
+    again = house.drift._monitors["m"]
     assert (again.reference, again.events_seen >= events, again.open_alerts) == (reference, True, ())
+
+
+def test_alerts_of_who_made_room_are_over_whatever_the_newcomer_brings() -> None:
+    """The newcomer's first block becomes a Reject, and the alerts of the other are over all the same."""
+
+    def settings_of(model: str) -> DriftSettings:
+        if model == "stranger":
+            raise ValueError("no such model")
+        return SMALL
+
+    house = House(settings_of, places=ModelPlaces(1))
+    for number in range(100):
+        house.read(block(number, model="m", scale=1.0 if number < 40 else 9.0))
+    house.later()
+    assert {alert.state for alert in newest_alerts(house)} == {"firing"}
+    house.read(block(0, model="stranger"))
+    assert len(house.outbox.of(REJECTS)) == 1
+    assert {alert.state for alert in newest_alerts(house)} == {"resolved"}
 
 
 def newest_alerts(house: House) -> list[Alert]:
@@ -199,4 +218,4 @@ def test_an_empty_block_is_nothing() -> None:
     empty = msgspec.structs.replace(block(0), events=0, numeric={}, categorical={}, sample=())
     for number in range(500):
         house.read(msgspec.structs.replace(empty, block_id=f"b{number}", time_max=empty.time_max + number))
-    assert len(house.drift.monitor("states").steps._filling) == 0
+    assert len(house.drift._monitors["states"].steps._filling) == 0
