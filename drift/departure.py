@@ -18,7 +18,7 @@ class DepartureDetector:
     It is armed again only after a step below half the threshold, so a lasting change is one detection.
 
     >>> detector = DepartureDetector(share_min=0.05, steps_min=3)
-    >>> [detector.update(share, at) for at, share in enumerate([0.0, 0.2, 0.0, 0.1, 0.3, 0.4, 1.0])]
+    >>> [detector.update(share) for share in [0.0, 0.2, 0.0, 0.1, 0.3, 0.4, 1.0]]
     [False, False, False, False, False, True, False]
     """
 
@@ -29,22 +29,16 @@ class DepartureDetector:
         self._steps_min = steps_min
         self._above = 0
         self._armed = True
-        self._evidence: dict[str, float] = {}
 
-    def update(self, value: float, at: int) -> bool:
-        """Take a step's share."""
-        self._above = self._above + 1 if value >= self._share_min else 0
-        if value < self._share_min / 2:
+    def update(self, share: float) -> bool:
+        """Take the next step's share of other values, in [0, 1], and say whether the departure is found with it."""
+        self._above = self._above + 1 if share >= self._share_min else 0
+        if share < self._share_min / 2:
             self._armed = True
         if not self._armed or self._above < self._steps_min:
             return False
         self._armed = False
-        self._evidence = {"other_share": value, "at": float(at)}
         return True
-
-    def evidence(self) -> dict[str, float]:
-        """The share at the last detection; empty before the first."""
-        return dict(self._evidence)
 
 
 def present_share(window: Window, signal: str) -> float:

@@ -74,9 +74,9 @@ class ErrorSignal:
         self._newest.append(wrong)
         if self.kept % self._settings.error_window_corrections == 0:
             self._quiet_windows = self._quiet_windows + 1 if self._is_back() else 0
-        if self._adwin.update(wrong, self.kept):
+        if self._adwin.update(wrong):
             if self._baseline is None or self.quiet:
-                self._baseline = self._adwin.evidence()["level_before"]
+                self._baseline = self._adwin.level_before
             self._suspect = self._settings.error_window_corrections
         if self._suspect == 0:
             return None

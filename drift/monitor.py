@@ -95,7 +95,7 @@ class ModelMonitor:
 
     @property
     def open_alerts(self) -> tuple[Alert, ...]:
-        """Firing and acknowledged alerts."""
+        """The alerts that are not resolved, oldest first: firing or acknowledged."""
         return self._book.open
 
     @property
@@ -277,7 +277,7 @@ class ModelMonitor:
     def _warm_up(self, steps: Iterable[Window]) -> None:
         for step in steps:
             for watch in self._watches.values():
-                watch.observe_step(step, self.events_seen)
+                watch.observe_step(step)
 
     def _step(self, step: Window) -> Iterator[Outcome]:
         self.events_seen += step.events
@@ -289,7 +289,7 @@ class ModelMonitor:
         elif (is_news := is_past(self.reference, step)) or is_within(self.reference, step):
             self._meet(step)
             watches: list[SignalWatch | AbsentWatch] = [*self._watches.values(), *self._absent.values()]
-            found = [watch.observe_step(step, self.events_seen) for watch in watches]
+            found = [watch.observe_step(step) for watch in watches]
             if is_news:
                 yield from self._told(found, step.time)
         self._filling.append(step)
@@ -341,7 +341,7 @@ class ModelMonitor:
             return
         at = steps[-1].time
         found = [
-            watch.observe_window(window, indices[signal], self.events_seen)
+            watch.observe_window(window, indices[signal])
             for signal, watch in self._watches.items()
             if signal in indices
         ]

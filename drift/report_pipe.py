@@ -26,12 +26,11 @@ class ReportResult(msgspec.Struct, frozen=True, kw_only=True):
     html: str = ""
     error: str = ""
     left_out: tuple[str, ...] = ()
-    seconds: float = 0.0
     may_come: bool = False
 
 
 def write_message(pipe: IO[bytes], message: bytes) -> None:
-    """One message, at once."""
+    """Write one message behind its length, and flush; raises BrokenPipeError where nobody reads any more."""
     pipe.write(_LENGTH.pack(len(message)) + message)
     pipe.flush()
 

@@ -53,16 +53,6 @@ class Reporter:
         self._process: subprocess.Popen[bytes] | None = None
         self._inbox: queue.SimpleQueue[ReportResult | None] = queue.SimpleQueue()
 
-    @property
-    def ready(self) -> bool:
-        """Whether the process has imported what it needs."""
-        return self._ready
-
-    @property
-    def pid(self) -> int | None:
-        """The report process, None where there is none."""
-        return None if self._process is None else self._process.pid
-
     def start(self) -> None:
         """Start the process; it is ready some ten seconds later."""
         self.stop()
@@ -124,7 +114,7 @@ class Reporter:
                 self._ready = True
             elif self._current is not None and result.report_id == self._current.report_id:
                 self._failures = 0
-                self._done.append(msgspec.structs.replace(result, seconds=self._clock() - self._since))
+                self._done.append(result)
                 self._current = None
 
     def _check_time(self) -> None:

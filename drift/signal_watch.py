@@ -62,19 +62,19 @@ class SignalWatch:
         """Whether it has been back within the reference for ``quiet_windows_to_resolve`` windows."""
         return self._quiet_windows >= self._settings.quiet_windows_to_resolve
 
-    def observe_step(self, step: Window, at: int) -> Detection | None:
+    def observe_step(self, step: Window) -> Detection | None:
         """What the step's mean shows; nothing for signals without numbers, or where the step has none."""
         now = step.numeric.get(self.signal)
         if self._normal is None or now is None or now.count == 0:
             return None
         if is_constant(self._normal):
-            return self._observe_departure(self._normal, step, now, at)
+            return self._observe_departure(self._normal, step, now)
         away = distance(now, self._normal)
         self._newest.append(away)
         scale = max(self._normal.block_sd, self._normal.sd / math.sqrt(now.count))
-        if self._adwin.update(_clipped(away, scale, STANDARDISED_MAX), at):
+        if self._adwin.update(_clipped(away, scale, STANDARDISED_MAX)):
             self._suspect_steps = SUSPECT_STEPS
-            self._before = self._adwin.evidence()["level_before"] * scale
+            self._before = self._adwin.level_before * scale
         if self._suspect_steps == 0:
             return None
         self._suspect_steps -= 1
@@ -91,12 +91,12 @@ class SignalWatch:
         }
         return Detection(self.signal, self._adwin.name, self._severity(shift_sd, "shift_sd_critical"), evidence)
 
-    def observe_window(self, window: Window, index: float, at: int) -> Detection | None:
+    def observe_window(self, window: Window, index: float) -> Detection | None:
         """What the window's distribution shows, ``index`` being its population stability index beyond noise."""
         now = window.numeric.get(self.signal)
         back = index < self._psi_threshold and not self._moved(window, now)
         self._quiet_windows = self._quiet_windows + 1 if back else 0
-        if not self._psi.update(index, at):
+        if not self._psi.update(index):
             return None
         self._quiet_windows = 0
         evidence = {"psi": index, "psi_threshold": self._psi_threshold}
@@ -110,11 +110,9 @@ class SignalWatch:
                 }
         return Detection(self.signal, self._psi.name, self._severity(index, "psi_critical"), evidence)
 
-    def _observe_departure(
-        self, normal: NumericReference, step: Window, now: NumericSummary, at: int
-    ) -> Detection | None:
+    def _observe_departure(self, normal: NumericReference, step: Window, now: NumericSummary) -> Detection | None:
         share = other_share(step, self.signal, normal, self._version)
-        if not self._departure.update(share, at):
+        if not self._departure.update(share):
             return None
         self._quiet_windows = 0
         evidence = self._constant_evidence(normal, step, now)
@@ -167,10 +165,10 @@ class AbsentWatch:
         """Whether it has been missing again for ``quiet_windows_to_resolve`` windows."""
         return self._quiet_windows >= self._settings.quiet_windows_to_resolve
 
-    def observe_step(self, step: Window, at: int) -> Detection | None:
-        """Whether it has come."""
+    def observe_step(self, step: Window) -> Detection | None:
+        """The feature has come: enough events of a few steps in a row have it; told once, until it is gone again."""
         share = present_share(step, self.signal)
-        if not self._departure.update(share, at):
+        if not self._departure.update(share):
             return None
         self._quiet_windows = 0
         severity: Severity = "critical" if share >= self._settings.departure_share_critical else "warning"
@@ -183,7 +181,7 @@ class AbsentWatch:
 
 
 def departure_detector(settings: DriftSettings) -> DepartureDetector:
-    """As the settings say."""
+    """A detector that fires after ``adwin_steps_min`` steps at ``departure_share_warning``."""
     return DepartureDetector(settings.departure_share_warning, settings.adwin_steps_min)
 
 

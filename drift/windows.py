@@ -40,8 +40,8 @@ class WindowBuilder:
     whatever the order of arrival.
 
     At the limits: a block older than what has been released is counted in ``late_blocks`` and ``late_events`` and left
-    out; a block that was seen before is left out (``duplicate_blocks``; ids of the ``open_blocks_max`` newest are
-    remembered, older ones count as late); beyond ``open_blocks_max`` waiting blocks the oldest are released early
+    out; a block that was seen before is left out without a count (ids of the ``open_blocks_max`` newest are remembered,
+    older ones count as late); beyond ``open_blocks_max`` waiting blocks the oldest are released early
     (``forced_blocks``). Where more than ``lateness_events`` events in a row are late, time itself has jumped
     back (a clock was put right, a recording is played again): what waits from before the jump is released, and the
     builder starts over with the events of that row, which are late no more (``time_resets``; of their blocks the
@@ -62,7 +62,6 @@ class WindowBuilder:
         self._filling_events = 0
         self.late_blocks = 0
         self.late_events = 0
-        self.duplicate_blocks = 0
         self.forced_blocks = 0
         self.time_resets = 0
         self._late_row: OrderedDict[str, Block] = OrderedDict()
@@ -71,7 +70,6 @@ class WindowBuilder:
     def add(self, block: Block) -> list[Window]:
         """Windows that this block closes, oldest first."""
         if block.block_id in self._ids or block.block_id in self._late_row:
-            self.duplicate_blocks += 1
             return []
         self._arrived_events += block.events
         self._advance(block)

@@ -78,11 +78,6 @@ class Learner:
         self._lineage: tuple[str, ...] = ()
 
     @property
-    def stack(self) -> Stack:
-        """What learns; the challenger while production serves."""
-        return self._stack
-
-    @property
     def left_out(self) -> dict[str, int]:
         """Corrections that taught nothing, by reason."""
         return {

@@ -179,13 +179,12 @@ class AccuracyEstimate:
 
 
 class SliceAccuracy:
-    """One estimate a slice; slices past ``slices_max`` are only counted, in ``events_without_slice``."""
+    """One estimate a slice; slices past ``slices_max`` have none."""
 
     def __init__(self, settings: AccuracySettings, *, inclusion_probability_min: float) -> None:
         self._settings = settings
         self._least = inclusion_probability_min
         self._slices: dict[str, AccuracyEstimate] = {}
-        self.events_without_slice = 0
 
     def __iter__(self) -> Iterator[tuple[str, AccuracyEstimate]]:
         return iter(sorted(self._slices.items()))
@@ -202,9 +201,7 @@ class SliceAccuracy:
         """Count one event in each of its slices, named ``region=EU``; see AccuracyEstimate.update."""
         for name, value in slices.items():
             estimate = self.of(f"{name}={value}")
-            if estimate is None:
-                self.events_without_slice += 1
-            else:
+            if estimate is not None:
                 estimate.update(guess, inclusion_probability, reviewed=reviewed, correct=correct)
 
     def answer(self, slices: Mapping[str, str], guess: float, inclusion_probability: float, *, correct: bool) -> None:

@@ -52,7 +52,7 @@ def new_tasks(
     choices: Sequence[str],
     learned: LearnedAnswers,
 ) -> NewTasks:
-    """What ``review.task_life.new_task_for`` would make of each event that is seen, in their order.
+    """The task of each event that is seen, in their order.
 
     ``created_at`` is in epoch milliseconds; ``choices`` are the labels that the model is known to give.
     """

@@ -31,23 +31,15 @@ class Queue:
     ``replay``) gives the same queue with every lease open again.
     """
 
-    def __init__(
-        self, settings: QueueSettings, agreement: AgreementSettings | None = None, *, track: TrackRecord | None = None
-    ) -> None:
+    def __init__(self, settings: QueueSettings, agreement: AgreementSettings | None = None) -> None:
         self.settings = settings
-        self.track = track or TrackRecord(agreement or AgreementSettings())
-        """Reliability of people; shared with whoever learns of ground truth."""
+        self._track = TrackRecord(agreement or AgreementSettings())
         self._table = TaskTable(settings)
         self._last_answer: dict[str, tuple[str, int]] = {}
         self._skips: OrderedDict[str, Remembered] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._table.entries)
-
-    @property
-    def totals(self) -> dict[str, int]:
-        """Counts since the start: settled, expired_due, expired_queue_full, lapsed, skipped, refused."""
-        return dict(self._table.totals)
 
     def put(self, task: Task, now_ms: int, *, replayed: bool = False) -> Put:
         """Take a task in; idempotent by id and revision. A settled or expired one closes what is here of it.
@@ -61,12 +53,6 @@ class Queue:
     def is_over(self, task_id: str) -> bool:
         """Whether a task was settled or has expired, as far as that is remembered."""
         return self._table.is_closed(task_id)
-
-    def remove(self, task_id: str) -> bool:
-        """Drop a task without an outcome, for example because its alert was resolved; whether it was there."""
-        found = task_id in self._table.entries
-        self._table.close(task_id)
-        return found
 
     def next_for(
         self, person: str, roles: Collection[Role], now_ms: int, *, lanes: Collection[Lane] | None = None
@@ -116,7 +102,6 @@ class Queue:
         self._skips.move_to_end(person)
         if len(self._skips) > self.settings.people_max:
             self._skips.popitem(last=False)
-        self._table.totals["skipped"] += 1
         return Reply(status="done", sentence="Skipped; others will look at it.")
 
     def opinion(self, opinion: Opinion, now_ms: int) -> Reply:
@@ -223,15 +208,14 @@ class Queue:
         """Close an answered task: its new revision, the correction it leads to, and what it says of its reviewers."""
         task, outcome = entry.task, entry.outcome
         opinions = standing_opinions(entry.opinions.values())
-        reliability = self.track.reliability_of(opinions, outcome.answer, len(task.choices))
+        reliability = self._track.reliability_of(opinions, outcome.answer, len(task.choices))
         newest = max(opinion.time for opinion in opinions)
         correction = correction_of(
             task, outcome.answer, source=outcome.source, reliability=reliability, created_at=newest
         )
-        self.track.learn_settled(opinions, outcome.answer)
+        self._track.learn_settled(opinions, outcome.answer)
         self._table.step(entry, "settle")
         self._table.close(task.task_id)
-        self._table.totals["settled"] += 1
         settled = msgspec.structs.replace(
             task,
             state="settled",

@@ -11,8 +11,7 @@ import msgspec
 
 from review.settings import LaneSettings, QueueSettings
 from schemas.alert import CONFIRMED, EXPECTED_CHANGE, FALSE_ALARM, Alert
-from schemas.prediction import Prediction, confidence_of, epoch_ms, label_text
-from schemas.task import Evidence, Lane, Task
+from schemas.task import Lane, Task
 
 __all__ = [
     "ALERT_CHOICES",
@@ -22,12 +21,10 @@ __all__ = [
     "after",
     "alert_task",
     "choices_of",
-    "diagram",
     "due_at",
     "ended_alert_task",
     "is_addressable",
     "lane_settings",
-    "new_task_for",
     "priority_of",
     "task_id_of",
 ]
@@ -73,13 +70,6 @@ def after(stage: Stage, step: Step) -> Stage | None:
     return TRANSITIONS.get((stage, step))
 
 
-def diagram() -> str:
-    """The table as a Mermaid state diagram, for the documentation."""
-    lines = [f"    {stage} --> {later}: {step}" for (stage, step), later in TRANSITIONS.items()]
-    ends = ["    settled --> [*]", "    expired --> [*]"]
-    return "\n".join(["stateDiagram-v2", "    [*] --> open", *lines, *ends])
-
-
 def task_id_of(model: str, subject_id: str) -> str:
     """The id of the one task about an event or an alert of a model: the same whoever computes it, and safe in a URL."""
     return "t-" + hashlib.sha256(f"{model}\0{subject_id}".encode()).hexdigest()[:24]
@@ -97,46 +87,6 @@ def lane_settings(settings: QueueSettings, lane: Lane) -> LaneSettings:
     """The settings of one lane."""
     found: LaneSettings = getattr(settings, lane)
     return found
-
-
-def new_task_for(
-    prediction: Prediction,
-    *,
-    lane: Lane,
-    created_at: int,
-    settings: QueueSettings,
-    score: float,
-    uncertainty: float,
-    inclusion_probability: float,
-    reasons: tuple[str, ...] = (),
-    choices: Sequence[str] = (),
-    learned_prediction: str = "",
-    learned_version: str = "",
-    audit_probability: float = 0.0,
-    challenger_prediction: str = "",
-    challenger_version: str = "",
-) -> Task:
-    """The task about one prediction; ``created_at`` in epoch milliseconds, ``score`` in [0, 1] orders its lane.
-
-    ``choices`` are the labels that the model is known to give; those of the prediction itself are added where absent.
-    """
-    return Task(
-        task_id=task_id_of(prediction.model, prediction.event_id),
-        lane=lane,
-        model=prediction.model,
-        created_at=created_at,
-        due_at=due_at(created_at, settings, lane),
-        priority=priority_of(lane, score),
-        reasons=reasons,
-        choices=choices_of(label_text(prediction.prediction), prediction.probabilities, choices, learned_prediction),
-        inclusion_probability=inclusion_probability,
-        audit_probability=audit_probability,
-        challenger_prediction=challenger_prediction,
-        challenger_version=challenger_version,
-        uncertainty=uncertainty,
-        evidence=evidence_of(prediction, learned_prediction, learned_version),
-        changed_at=created_at,
-    )
 
 
 def ended_alert_task(alert: Alert, *, settings: QueueSettings) -> Task:
@@ -165,24 +115,6 @@ def choices_of(
     """
     offered = {label, learned_prediction, *(probabilities or ())}
     return (*known, *sorted(label for label in offered if label and label not in known))
-
-
-def evidence_of(prediction: Prediction, learned_prediction: str = "", learned_version: str = "") -> Evidence:
-    """What a reviewer sees of a prediction, and what learning will need of it."""
-    return Evidence(
-        event_id=prediction.event_id,
-        time=epoch_ms(prediction.time),
-        model_version=prediction.model_version,
-        features=prediction.features,
-        prediction=label_text(prediction.prediction),
-        confidence=confidence_of(prediction),
-        probabilities=prediction.probabilities,
-        slices=prediction.slices,
-        content=prediction.content,
-        learn=prediction.consent.learn,
-        learned_prediction=learned_prediction,
-        learned_version=learned_version,
-    )
 
 
 def alert_task(alert: Alert, *, settings: QueueSettings) -> Task:

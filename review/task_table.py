@@ -28,7 +28,6 @@ class TaskTable:
 
     def __init__(self, settings: QueueSettings) -> None:
         self.settings = settings
-        self.totals = dict.fromkeys(("settled", "expired_due", "expired_queue_full", "lapsed", "skipped", "refused"), 0)
         self.entries: dict[str, Entry] = {}
         self.shelves = Shelves()
         self.answered: dict[str, None] = {}
@@ -76,28 +75,25 @@ class TaskTable:
             lowest = None if lowest_id is None else self.entries[lowest_id]
             if task.lane == "review" and (lowest is None or entry.key > lowest.key):
                 self._closed.add(task.task_id)
-                self.totals["expired_queue_full"] += 1
                 expired.append(Expired(task=ended(task, now_ms), reason="queue_full"))
                 return Put(status="closed", expired=tuple(expired))
             if lowest is None:
                 break
             expired.append(self.expire(lowest, now_ms, is_full=True))
         if len(self.entries) >= self.settings.protected_tasks_max:
-            self.totals["refused"] += 1
             return Put(status="full", expired=tuple(expired))
         self.entries[task.task_id] = entry
         self.shelves.add(entry)
         return Put(status="added", expired=tuple(expired))
 
-    def remove(self, task_id: str) -> bool:
-        """Drop a task; whether it was there."""
+    def remove(self, task_id: str) -> None:
+        """Drop a task, if it is here; the same id may be taken in again."""
         entry = self.entries.pop(task_id, None)
         if entry is None:
-            return False
+            return
         self.shelves.remove(entry)
         self._free(entry)
         self.answered.pop(task_id, None)
-        return True
 
     def close(self, task_id: str) -> None:
         """Drop a task for good: the same id is not taken in again."""
@@ -113,7 +109,6 @@ class TaskTable:
         if after(entry.stage, "expire") is None:
             raise ValueError(f"task {entry.task.task_id} is {entry.stage}, only an open task can expire")
         self.close(entry.task.task_id)
-        self.totals["expired_queue_full" if is_full else "expired_due"] += 1
         return Expired(task=ended(entry.task, now_ms), reason="queue_full" if is_full else "due")
 
     def step(self, entry: Entry, step: Step, opinion: Opinion | None = None) -> None:
@@ -166,7 +161,6 @@ class TaskTable:
 
     def lapse(self, entry: Entry) -> None:
         """End a lease whose time ran out."""
-        self.totals["lapsed"] += 1
         self.step(entry, "lapse")
 
     def held_by(self, person: str) -> list[Entry]:

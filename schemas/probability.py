@@ -19,7 +19,6 @@ __all__ = [
     "PROBABILITY_WORDS",
     "SUM_WORDS",
     "GivenProbability",
-    "probability_of",
     "sums_to_one",
 ]
 
@@ -39,18 +38,7 @@ SUM_WORDS: Final = f"1 ({1.0 - PROBABILITY_SLACK:g} to {MOST:g} is taken)"
 """What would have been right, in the words of every reason: what is taken beside it is said too."""
 
 GivenProbability = Annotated[float, Meta(ge=LEAST, le=MOST)]
-"""A probability as a producer may send it; ``probability_of`` is what it is taken as."""
-
-
-def probability_of(given: float) -> float | None:
-    """``given`` as a probability in [0, 1]: a rounding beside it is its bound; None where it is none.
-
-    >>> probability_of(0.25), probability_of(1.0000001), probability_of(1.02), probability_of(-1e-7)
-    (0.25, 1.0, 1.0, 0.0)
-    >>> probability_of(1.03), probability_of(-0.1), probability_of(float("nan"))
-    (None, None, None)
-    """
-    return min(1.0, max(0.0, given)) if LEAST <= given <= MOST else None
+"""A probability as a producer may send it; what lies beside [0, 1] is taken as the bound that it lies beside."""
 
 
 def sums_to_one(total: float) -> bool:

@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def probabilities_of(given: Floats) -> Floats | None:
-    """Numbers of any shape as probabilities, each as ``probability_of`` takes it; None where one is none.
+    """Numbers of any shape as probabilities in [0, 1], a rounding beside it as its bound; None where one is none.
 
     NaN, which stands for what is not given, stays NaN. Where nothing needs a correction it is ``given`` itself.
 

@@ -168,17 +168,6 @@ class EmbeddedKafka:
         line = last_meaningful_line(tail(source)) or last_meaningful_line(tail(log))
         return f"{line} (log: {log}, {console})"
 
-    def kill(self, node: int = 1) -> None:
-        """kill -9 for one node: what a crash does."""
-        process = self.processes.pop(node)
-        process.kill()
-        process.wait()
-
-    def restart(self, node: int = 1) -> None:
-        """Start one node again after ``kill``, and wait until all that run answer."""
-        self.launch_node(node)
-        self._wait_until_ready(time.monotonic())
-
     def __enter__(self) -> EmbeddedKafka:
         self.start()
         return self

@@ -20,7 +20,7 @@ from streams.errors import KafkaUnreachable
 from streams.first_times import NOTHING, UNKNOWN, first_times
 from streams.settings import KafkaSettings
 
-__all__ = ["Lag", "begins_of", "ends_of", "lag_of_groups", "lags_of_groups"]
+__all__ = ["Lag", "begins_of", "ends_of", "lags_of_groups"]
 
 REQUEST_SECONDS_MAX: Final = 10.0
 NO_LEADER: Final = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
@@ -40,15 +40,6 @@ class Lag(NamedTuple):
 
     messages: int
     seconds: float | None
-
-
-def lag_of_groups(settings: KafkaSettings, groups: Mapping[str, Iterable[Topic]]) -> dict[str, int]:
-    """Messages of its topics that each group has not read yet: all that there are, where it committed nothing.
-
-    Transaction markers count as messages, so a group that has read everything may show a few. Raises KafkaUnreachable.
-    """
-    unread = _unread(settings, AdminClient(common_client_config(settings)), groups)
-    return {group: sum(end - first for first, end in places.values()) for group, places in unread.items()}
 
 
 def lags_of_groups(

@@ -12,7 +12,7 @@ from streams.predictions.envelope import envelope_of
 from streams.records import Record
 from streams.rejects import Elements
 
-__all__ = ["ArrowElements", "JsonElements", "elements_of", "original_of", "raw_items"]
+__all__ = ["ArrowElements", "JsonElements", "elements_of", "raw_items"]
 
 _items: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -23,33 +23,33 @@ def raw_items(data: bytes) -> list[bytes]:
 
 
 class JsonElements:
-    """Of a JSON array."""
+    """The elements of a JSON array, each in the very bytes that it had there."""
 
     def __init__(self, items: Sequence[bytes]) -> None:
         self._items = items
 
     def one(self, index: int) -> bytes:
-        """The bytes of one."""
+        """The bytes of the element at ``index``, counted from 0."""
         return self._items[index]
 
     def many(self, indexes: Sequence[int]) -> bytes:
-        """An array of several."""
+        """These elements as one JSON array."""
         return b"[" + b",".join([self._items[index] for index in indexes]) + b"]"
 
 
 class WholeMessage:
-    """Of a message that holds a single prediction."""
+    """A message that holds a single prediction: the only element there is, of index 0."""
 
     def __init__(self, value: bytes) -> None:
         self._value = value
 
     def one(self, index: int) -> bytes:
-        """All of the message."""
+        """The message as it arrived, a schema registry's prefix included."""
         assert index == 0, "a single prediction"
         return self._value
 
     def many(self, indexes: Sequence[int]) -> bytes:
-        """The same."""
+        """The same message: no other element can be asked for."""
         return self.one(indexes[0])
 
 
@@ -80,14 +80,6 @@ def elements_of(record: Record, rows_max: int) -> Elements:
     if envelope.body[:1] == b"[":
         return JsonElements(_items_again(envelope.body))
     return WholeMessage(record.value() or b"")
-
-
-def original_of(record: Record, index: int, rows_max: int) -> bytes:
-    """The bytes of one readable prediction as they arrived: the message, or its element ``index`` if it holds many.
-
-    A row of an Arrow stream is an Arrow stream of its own.
-    """
-    return elements_of(record, rows_max).one(index)
 
 
 _items_again: Final = functools.lru_cache(maxsize=1)(raw_items)

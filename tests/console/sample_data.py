@@ -6,10 +6,11 @@ import functools
 import math
 
 import argon2
+from plain_tasks import new_task_for
 
 from review.console.desk import Interval, LoopState, ModelState, RoleState
 from review.settings import QueueSettings
-from review.task_life import alert_task, new_task_for
+from review.task_life import alert_task
 from schemas.alert import Alert
 from schemas.block import CategoryCounts
 from schemas.person import Person

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 import sample_data
 from console_fixtures import sample_desk
+from plain_tasks import new_task_for
 
 from review.settings import QueueSettings
-from review.task_life import new_task_for
 
 HTMX = {"hx-request": "true"}
 SCRIPT = "<script>alert(1)</script>"

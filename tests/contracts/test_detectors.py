@@ -11,9 +11,10 @@ import numpy.typing as npt
 import pytest
 
 from drift.departure import DepartureDetector
-from drift.detectors import AdwinDetector, Detector, PsiDetector
+from drift.detectors import AdwinDetector, PsiDetector
 
 Floats = npt.NDArray[np.float64]
+Detector = AdwinDetector | DepartureDetector | PsiDetector
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def case(request: pytest.FixtureRequest) -> Case:
 
 
 def fired(detector: Detector, values: Floats) -> list[int]:
-    return [at for at, value in enumerate(values.tolist()) if detector.update(value, at)]
+    return [at for at, value in enumerate(values.tolist()) if detector.update(value)]
 
 
 def test_no_storm_while_nothing_changes(case: Case) -> None:
@@ -64,7 +65,7 @@ def test_no_storm_while_nothing_changes(case: Case) -> None:
 
 
 def test_a_clear_change_is_found_in_time(case: Case) -> None:
-    """On each of twenty streams the change is found within the bound, and the evidence is there."""
+    """On each of twenty streams the change is found within the bound."""
     for seed in range(20):
         rng = np.random.default_rng(seed)
         detector = case.make()
@@ -72,8 +73,6 @@ def test_a_clear_change_is_found_in_time(case: Case) -> None:
         after = fired(detector, case.changed(rng, case.values_to_see))
         assert not before
         assert after
-        assert all(np.isfinite(value) for value in detector.evidence().values())
-        assert detector.evidence()
 
 
 def test_a_lasting_change_is_told_once(case: Case) -> None:
@@ -99,7 +98,6 @@ def test_a_pickle_in_the_middle_changes_nothing(case: Case) -> None:
     fired(detector, first)
     again = pickle.loads(pickle.dumps(detector))
     assert fired(detector, second) == fired(again, second)
-    assert detector.evidence() == again.evidence()
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e-300, 10.0])

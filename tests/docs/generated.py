@@ -6,7 +6,8 @@ import json
 
 import msgspec
 
-from drift.alert_life import TRANSITIONS
+from drift import alert_life
+from review import task_life
 from schemas.topics import ALL_TOPICS
 from streams.access import table_of_grants
 from watchloop.settings_page import TABLE_HEAD, docstrings, row
@@ -73,9 +74,16 @@ def topics_table():
     return "\n".join(rows)
 
 
+def task_diagram():
+    """The transitions of a task as a Mermaid state diagram."""
+    lines = [f"    {stage} --> {later}: {step}" for (stage, step), later in task_life.TRANSITIONS.items()]
+    ends = ["    settled --> [*]", "    expired --> [*]"]
+    return "\n".join(["stateDiagram-v2", "    [*] --> open", *lines, *ends])
+
+
 def alert_diagram():
     """The transitions of an alert as a Mermaid state diagram."""
-    lines = [f"    {state} --> {later}: {action}" for (state, action), later in TRANSITIONS.items()]
+    lines = [f"    {state} --> {later}: {action}" for (state, action), later in alert_life.TRANSITIONS.items()]
     return "\n".join(["stateDiagram-v2", "    [*] --> firing", *lines, "    resolved --> [*]"])
 
 

@@ -51,6 +51,16 @@ def wait_for(found: Callable[[], Any], seconds_max: float = READY_SECONDS_MAX) -
     raise AssertionError(f"nothing came within {seconds_max} seconds")
 
 
+def is_ready(reporter: Reporter) -> bool:
+    """Whether its process has imported what it needs."""
+    return reporter._ready
+
+
+def pid_of(reporter: Reporter) -> int | None:
+    """Its process, None where there is none."""
+    return None if reporter._process is None else reporter._process.pid
+
+
 def results(reporter: Reporter, count: int) -> list[ReportResult]:
     got: list[ReportResult] = []
 
@@ -91,13 +101,12 @@ def test_a_report_finds_what_moved_with_the_named_tests(reporter: Reporter) -> N
         if limit is not None:
             assert float(metrics["feature.x"]["value"]) > limit
     assert moved.html.lstrip()[:15].lower().startswith(("<html", "<!doctype", "\n<html"))
-    assert moved.seconds > 0
 
 
 def test_a_killed_process_is_replaced(reporter: Reporter) -> None:
     """The report in hand is answered with the reason, the next one by a new process."""
-    wait_for(lambda: reporter.poll() or reporter.ready)
-    first = reporter.pid
+    wait_for(lambda: reporter.poll() or is_ready(reporter))
+    first = pid_of(reporter)
     assert first is not None
     reporter.submit(request("lost", rows=1000))
     reporter.poll()
@@ -106,7 +115,7 @@ def test_a_killed_process_is_replaced(reporter: Reporter) -> None:
     following = made(reporter, request("next"))
     assert lost.error == "the report process ended with code -9"
     assert (following.report_id, following.error) == ("next", "")
-    assert reporter.pid != first
+    assert pid_of(reporter) != first
 
 
 @pytest.fixture
@@ -129,14 +138,14 @@ def test_a_report_that_takes_too_long_is_ended(stuck_process: None) -> None:
     slow = Reporter(DriftSettings(report_seconds_max=30), clock=lambda: now[0])
     slow.start()
     try:
-        wait_for(lambda: slow.poll() or slow.ready)
-        first = slow.pid
+        wait_for(lambda: slow.poll() or is_ready(slow))
+        first = pid_of(slow)
         slow.submit(request("slow"))
         assert slow.poll() == []
         now[0] = 31.0
         (result,) = slow.poll()
         assert result.error == "took longer than 30 seconds (report_seconds_max)"
-        assert slow.pid != first
+        assert pid_of(slow) != first
         assert first is not None
         assert not _runs(first)
     finally:
@@ -181,12 +190,12 @@ def test_a_process_that_was_given_up_is_started_again_later(monkeypatch: pytest.
     assert second.may_come
     now[0] = 49.0
     one.poll()
-    assert one.pid is None
+    assert pid_of(one) is None
     monkeypatch.undo()
     now[0] = 50.0
     one.poll()
-    assert one.pid is not None
-    wait_for(lambda: (one.poll(), one.ready)[1])
+    assert pid_of(one) is not None
+    wait_for(lambda: (one.poll(), is_ready(one))[1])
     result = made(one, request("t"))
     assert (result.error, result.may_come) == ("", False)
     one.stop()
@@ -197,7 +206,7 @@ def test_the_process_ends_with_its_parent(tmp_path: Path) -> None:
     """A parent that is killed -9 leaves no report process behind, not even while it still imports."""
     code = (
         "import sys, time\nfrom drift.reporter import Reporter\nfrom drift.settings import DriftSettings\n"
-        "one = Reporter(DriftSettings())\none.start()\nprint(one.pid, flush=True)\ntime.sleep(60)\n"
+        "one = Reporter(DriftSettings())\none.start()\nprint(one._process.pid, flush=True)\ntime.sleep(60)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
@@ -219,14 +228,14 @@ def _runs(pid: int) -> bool:
 
 def test_no_usage_statistics_leave_the_process(reporter: Reporter) -> None:
     """The child was started with statistics switched off and holds no internet socket."""
-    wait_for(lambda: reporter.poll() or reporter.ready)
-    environment = Path(f"/proc/{reporter.pid}/environ")
+    wait_for(lambda: reporter.poll() or is_ready(reporter))
+    environment = Path(f"/proc/{pid_of(reporter)}/environ")
     if not environment.exists():
         pytest.skip("no /proc on this system")
     assert {b"DO_NOT_TRACK=1", b"ITERATIVE_DO_NOT_TRACK=1"} <= set(environment.read_bytes().split(b"\0"))
-    sockets = {str(link.readlink()) for link in Path(f"/proc/{reporter.pid}/fd").iterdir()}
+    sockets = {str(link.readlink()) for link in Path(f"/proc/{pid_of(reporter)}/fd").iterdir()}
     inodes = {name[8:-1] for name in sockets if name.startswith("socket:")}
-    tables = [Path(f"/proc/{reporter.pid}/net/{kind}") for kind in ("tcp", "tcp6", "udp", "udp6")]
+    tables = [Path(f"/proc/{pid_of(reporter)}/net/{kind}") for kind in ("tcp", "tcp6", "udp", "udp6")]
     internet = {line.split()[9] for table in tables if table.exists() for line in table.read_text().splitlines()[1:]}
     assert not inodes & internet
 

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 from confluent_kafka.admin import AdminClient
+from kafka_nodes import kill_node
 from program import ROOT, environment, eventually
 
 from agents.orphans import PARENT_VARIABLE
@@ -250,4 +251,4 @@ class Servers:
         if self.clickhouse.process is not None:
             self.kill_clickhouse()
         for node in tuple(self.broker.processes):
-            self.broker.kill(node)
+            kill_node(self.broker, node)

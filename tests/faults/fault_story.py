@@ -18,7 +18,7 @@ from fault_servers import Servers, Worker
 from fault_stream import Message, messages
 
 from schemas.topics import PREDICTIONS, VERDICTS
-from streams.lag import lag_of_groups
+from streams.lag import lags_of_groups
 from warehouse.errors import WarehouseError
 
 __all__ = ["LONG_FORM", "SEED", "SHORT_FORM", "Form", "Story"]
@@ -126,7 +126,7 @@ class Story:
             and len(self.seen.rejects) >= len(self.sent.rejects)
             and len(self.seen.tasks) >= len(self.seen.asked)
             and self.seen.events_in_blocks >= events
-            and lag_of_groups(self.servers.kafka, {"intake": [PREDICTIONS]})["intake"] == 0
+            and lags_of_groups(self.servers.kafka, {"intake": [PREDICTIONS]})["intake"].messages == 0
         )
 
     def _archived(self, log: Log) -> bool:

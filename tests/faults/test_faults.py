@@ -13,6 +13,7 @@ import pytest
 from fault_servers import SESSION_SECONDS
 from fault_story import LONG_FORM, Story
 from fault_stream import MALFORMED_KINDS
+from kafka_nodes import kill_node, restart_node
 
 from warehouse.client import Warehouse
 
@@ -51,10 +52,10 @@ def test_a_broker_killed_and_brought_back(story: Story, audit: Audit) -> None:
         events = story.form.events_per_fault
         story.feed.begin(story.messages(events, f"broker{node}"), events / BROKER_FEED_SECONDS)
         time.sleep(draw.uniform(0.0, 1.0))
-        broker.kill(node)
+        kill_node(broker, node)
         story.feed.finish(FEED_SECONDS_MAX)
         story.wait_for_verdicts()
-        broker.restart(node)
+        restart_node(broker, node)
         story.servers.wait_in_sync()
     audit("kill -9 of a broker")
 

@@ -99,7 +99,7 @@ def test_every_correction_counts_once(corrections, settings) -> None:
     assert learner.corrections == 1
     assert learner.repeats_ignored == 2
     assert learner.without_consent == 1
-    assert learner.stack.learned == 1
+    assert learner._stack.learned == 1
 
 
 def test_memory_of_ids_is_bounded(corrections, settings) -> None:

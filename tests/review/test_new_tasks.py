@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plain_tasks import new_task_for
 
 from review.decisions import Decisions
 from review.new_tasks import LearnedAnswers, new_tasks
 from review.settings import QueueSettings, TriageSettings
-from review.task_life import new_task_for
 from review.triage import Triage
 from schemas.codec import decode
 from schemas.prediction import Consent, Prediction

@@ -3,9 +3,10 @@ from __future__ import annotations
 from typing import Any, get_args
 
 import pytest
+from plain_tasks import new_task_for
 
 from review.settings import QueueSettings
-from review.task_life import TRANSITIONS, Stage, Step, after, alert_task, diagram, new_task_for, task_id_of
+from review.task_life import TRANSITIONS, Stage, Step, after, alert_task, task_id_of
 from schemas.alert import Alert
 from schemas.codec import decode, encode
 from schemas.prediction import Consent
@@ -27,13 +28,6 @@ def test_every_stage_can_still_end() -> None:
     for _ in range(len(get_args(Stage))):
         ending |= {stage for (stage, _), later in TRANSITIONS.items() if later in ending}
     assert ending == set(get_args(Stage))
-
-
-def test_the_diagram_shows_every_transition() -> None:
-    """The picture is drawn from the table."""
-    drawn = diagram()
-    assert drawn.startswith("stateDiagram-v2")
-    assert all(f"{stage} --> {later}: {step}" in drawn for (stage, step), later in TRANSITIONS.items())
 
 
 def test_a_task_says_what_the_reviewer_and_learning_need(prediction: Any) -> None:

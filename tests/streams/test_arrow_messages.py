@@ -20,7 +20,7 @@ from plain_readings import plain_arrivals, plain_parts
 
 from schemas.prediction_columns import PredictionColumns
 from streams.predictions import arrow_stream
-from streams.predictions.elements import original_of
+from streams.predictions.elements import elements_of
 from streams.predictions.prediction_reader import Readings
 
 NUMBERS = st.integers(-1_000, 1_000).map(lambda number: number / 4)
@@ -266,10 +266,10 @@ def test_without_the_header_it_is_no_json() -> None:
 
 
 def test_an_event_finds_its_bytes_again() -> None:
-    """``original_of`` gives a row as a stream of its own, with its columns and without the others' texts."""
+    """A message's elements give a row as a stream of its own, with its columns and without the others' texts."""
     rows = [prediction(n, content=f"text {n}" * 100) for n in range(100)]
     message = record(arrow_of(rows, Style(text=pa.dictionary(pa.int32(), pa.string()))))
-    one = original_of(message, 41, 10_000)
+    one = elements_of(message, 10_000).one(41)
     assert len(one) < 5_000
     again = carefully([record(one)])
     assert again.events == [carefully([message]).events[41]]

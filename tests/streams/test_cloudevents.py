@@ -12,7 +12,7 @@ from plain_record import PREFIX, PlainRecord
 from schemas.prediction import Prediction
 from schemas.reject import Reject
 from streams.predictions.checks import MessageLimits
-from streams.predictions.elements import original_of
+from streams.predictions.elements import elements_of
 from streams.predictions.envelope import usual_bodies
 from streams.predictions.gathered_events import GatheredEvents
 from streams.predictions.inbox import read_predictions
@@ -237,7 +237,7 @@ def test_an_envelope_around_many() -> None:
     assert event.producer == "/service"
     assert [json.loads(reject.original) for reject in rejects] == [3, {**own, "confidence": 2}]
     assert [reject.field for reject in rejects] == ["", "$.data.confidence"]
-    assert json.loads(original_of(record, 0, 10_000)) == own
+    assert json.loads(elements_of(record, 10_000).one(0)) == own
 
 
 def test_an_event_finds_its_bytes_again() -> None:
@@ -247,4 +247,4 @@ def test_an_event_finds_its_bytes_again() -> None:
         binary(prediction()),
         binary(b"\0\0\0\0\1" + json.dumps(prediction()).encode()),
     ):
-        assert original_of(record, 0, 10_000) == record.value()
+        assert elements_of(record, 10_000).one(0) == record.value()

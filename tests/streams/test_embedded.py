@@ -17,6 +17,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
+from kafka_nodes import kill_node, restart_node
 
 from schemas.topics import MODELS
 from streams import embedded
@@ -123,8 +124,8 @@ def test_records_outlive_stop_kill_and_a_taken_port(tmp_path: Path) -> None:
         assert kafka.bootstrap == first, "the port was free and is used again"
         assert topic_ids(settings, [MODELS]) == ids
         write(first, range(1000, 2000))
-        kafka.kill()
-        kafka.restart()
+        kill_node(kafka)
+        restart_node(kafka)
         assert read(first, 2000) == list(range(2000))
     assert not any("preparing the data folder" in line for line in lines), "a folder is prepared once"
 

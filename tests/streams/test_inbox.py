@@ -14,7 +14,7 @@ from plain_record import PREFIX, PlainRecord
 
 from schemas.codec import decode, encode
 from schemas.reject import Reject
-from streams.predictions.elements import original_of
+from streams.predictions.elements import elements_of
 from streams.predictions.inbox import Arrivals, read_predictions
 
 NOW_MS = 1_700_000_000_000
@@ -321,10 +321,10 @@ def test_many_digits_are_fine_in_text_and_decimals() -> None:
 
 
 def test_an_event_finds_its_bytes_again() -> None:
-    """``original_of`` gives a readable event's bytes: the element of an array, the whole of a single message."""
+    """A message's elements give a readable event's bytes: the element of an array, the whole of a single message."""
     one, two = as_json(prediction()), as_json(prediction(event_id="e-2"))
-    assert original_of(PlainRecord(b"[" + one + b" , " + two + b"]"), 1, 10_000) == two
-    assert original_of(PlainRecord(b"\0\0\0\0\1" + one), 0, 10_000) == b"\0\0\0\0\1" + one
+    assert elements_of(PlainRecord(b"[" + one + b" , " + two + b"]"), 10_000).one(1) == two
+    assert elements_of(PlainRecord(b"\0\0\0\0\1" + one), 10_000).one(0) == b"\0\0\0\0\1" + one
 
 
 def test_rejects_fit_into_messages() -> None:

@@ -7,6 +7,7 @@ import time
 
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
+from kafka_nodes import kill_node, restart_node
 
 from schemas.topics import PREDICTIONS, VERDICTS
 from streams.admin import create_topics, full_name
@@ -86,11 +87,11 @@ def test_a_transaction_ends_although_its_broker_was_killed(tmp_path: pathlib.Pat
         killed.begin_transaction()
         killed.produce(place.topic, b"rolled back", partition=0)
         assert killed.flush(20) == 0
-        kafka.kill()
+        kill_node(kafka)
         time.sleep(timeout_seconds)
         with (kafka.cluster.folder / kafka.cluster.properties_file(1)).open("a") as properties:
             properties.write("\ntransaction.abort.timed.out.transaction.cleanup.interval.ms=50\n")
-        kafka.restart()
+        restart_node(kafka)
         plain = Producer(common)
         plain.produce(place.topic, b"after", partition=0)
         assert plain.flush(20) == 0

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from kafka_nodes import kill_node, restart_node
 
 from schemas.codec import decode, decode_one_or_many
 from schemas.label import Label
@@ -294,9 +295,9 @@ def test_a_broker_that_comes_back_gets_everything_once(broker: EmbeddedKafka) ->
         for sender in senders:
             sender.start()
         eventually("some have arrived", lambda: producer.counts.delivered > 100)
-        broker.kill()
+        kill_node(broker)
         eventually("the buffer is full", lambda: producer.counts.buffered == 200)
-        broker.restart()
+        restart_node(broker)
         for sender in senders:
             sender.join(SECONDS_MAX)
         assert not failures
