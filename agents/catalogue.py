@@ -63,7 +63,7 @@ class Catalogue:
         self._reader = LogReader(kafka, topics)
 
     def reference_of(self, model: str) -> Reference | None:
-        """The reference in charge."""
+        """The newest reference of a model, whose edges its blocks are counted on; None before the first."""
         return self._references.get(model)
 
     def serving_of(self, model: str) -> ServingModel | None:
@@ -79,7 +79,7 @@ class Catalogue:
         return self._decided_of.get(model)
 
     def catch_up(self) -> None:
-        """Read what there is."""
+        """Read all that the log has by now; older manifests are refused aloud from then on. Raises KafkaUnreachable."""
         self._reader.catch_up()
         self._known.caught_up()
 

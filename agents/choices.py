@@ -38,5 +38,5 @@ class Choices:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """The labels to offer."""
+        """The labels to offer: those declared, in their order, or those seen, by name."""
         return self._declared or self.seen

@@ -75,7 +75,7 @@ class LiveDesk:
     async def answer(
         self, task_id: str, person: Person, answer: str, seconds_spent: float, comment: str
     ) -> ActionResult:
-        """This person's opinion."""
+        """Take this person's opinion into the queue and the log; the result says until when it can be taken back."""
         now_ms = self._state.now_ms()
         view = self._state.queue.view(task_id)
         opinion = Opinion(

@@ -55,7 +55,7 @@ UNSENT_MAX = 100_000
 
 
 def now_ms() -> int:
-    """Epoch milliseconds."""
+    """The time in epoch milliseconds, by the machine's clock."""
     return time.time_ns() // 1_000_000
 
 
@@ -276,5 +276,5 @@ def _add_archiving(app: Any, state: DeskState, sender: Sender, warehouse: Wareho
 
 
 def topic_of(task: Task) -> Topic:
-    """Where a task travels."""
+    """The topic that a task of this lane travels on."""
     return REVIEW_ALERTS if task.lane == "alert" else REVIEW_EVENTS

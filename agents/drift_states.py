@@ -125,7 +125,7 @@ def figures_of(monitor: ModelMonitor) -> Figures:
 
 
 def show(model: str, monitor: ModelMonitor) -> None:
-    """A model's metrics."""
+    """Set the gauges of /metrics that stand for a model to what its monitor counts."""
     LATE_BLOCKS.labels(model).set(monitor.steps.late_blocks)
     LATE_EVENTS.labels(model).set(monitor.steps.late_events)
     FORCED_BLOCKS.labels(model).set(monitor.steps.forced_blocks)

@@ -202,7 +202,7 @@ class Judge:
             outbox.send(TRIAGE_STATE, key, None)
 
     def begin(self) -> None:
-        """A batch begins."""
+        """What is judged from now on belongs to a new batch, behind those that are not committed yet."""
         self._batches.append(Undo(tuple(self._known)))
 
     def committed(self) -> None:

@@ -64,7 +64,7 @@ class Learn:
         return {(place.topic, place.partition): 0 for place in places}
 
     def handle(self, records: Sequence[Record], outbox: Flushing) -> None:
-        """One batch, possibly empty."""
+        """One batch, possibly empty: each correction learned or rejected, then what is due is published."""
         for record in records:
             is_new = record.offset() >= self._committed.get(record.partition(), 0)
             try:

@@ -38,7 +38,7 @@ class LogRepeats(logging.Filter):
         self._seen: dict[tuple[str, int, str], Repeats] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether it is written."""
+        """Whether the message is written; it may be given the count of those left out before."""
         event = record.msg.get("event") if isinstance(record.msg, dict) else record.msg
         key = (record.name, record.levelno, str(event))
         now = self._clock()

@@ -84,7 +84,7 @@ class LoopWatch:
 
     @property
     def figures(self) -> LoopFigures:
-        """What is known now."""
+        """The newest figures of both loops; empty before their first round."""
         counted = self._counted
         return dataclasses.replace(counted, roles=self._roles, warnings=(*counted.warnings, *self._late))
 
@@ -112,7 +112,7 @@ class LoopWatch:
             stop.wait(max(REFRESH_SECONDS, (time.monotonic() - begin) / REFRESH_SHARE_MAX))
 
     async def report_html(self, report_id: str) -> str | None:
-        """A stored report."""
+        """A stored report as a page; None where there is none of this id, or ClickHouse does not answer."""
         return await asyncio.to_thread(self._report_html, report_id)
 
     def _report_html(self, report_id: str) -> str | None:

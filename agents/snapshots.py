@@ -109,7 +109,7 @@ class Snapshots:
         self._end_chunks(newest, outbox)
 
     def candidate_corrections(self, model: str) -> int:
-        """As its manifest says."""
+        """How many corrections the newest candidate has learned, by its manifest; 0 where there is none."""
         candidate = self.published.get(manifest_key(model, CANDIDATE))
         return 0 if candidate is None or candidate.is_without_model else candidate.corrections
 

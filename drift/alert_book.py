@@ -106,17 +106,20 @@ class AlertBook:
         return changed
 
     def acknowledge(self, alert_id: str, *, by: str, at: int, judged_until: int, note: str = "") -> Alert:
-        """Raises UnknownAlertError or TransitionRefusedError."""
+        """The alert's next revision, acknowledged.
+
+        Raises UnknownAlertError, or TransitionRefusedError where it is acknowledged already.
+        """
         alert = alert_life.acknowledge(self._find(alert_id), by=by, at=at, note=note, judged_until=judged_until)
         self._open[alert.signal] = alert
         return alert
 
     def resolve(self, alert_id: str, *, by: str, at: int, judged_until: int, note: str = "") -> Alert:
-        """Raises UnknownAlertError."""
+        """The alert's last revision; its signal may fire anew. Raises UnknownAlertError."""
         return self._close(alert_life.resolve(self._find(alert_id), by=by, at=at, note=note, judged_until=judged_until))
 
     def answer(self, alert_id: str, text: str, *, by: str, at: int, note: str, judged_until: int) -> Alert:
-        """Raises UnknownAlertError or TransitionRefusedError."""
+        """The alert's next revision, with its task's settled answer; raises UnknownAlertError."""
         alert = alert_life.answer(self._find(alert_id), text, by=by, at=at, note=note, judged_until=judged_until)
         self._open[alert.signal] = alert
         return alert

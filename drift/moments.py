@@ -35,7 +35,7 @@ TINY_EXPONENT: Final = 600
 
 
 class Located(Protocol):
-    """What has a mean."""
+    """A summary or a reference of numbers, whose mean is held as centre and offset."""
 
     @property
     def mean(self) -> float:
@@ -43,7 +43,7 @@ class Located(Protocol):
 
     @property
     def centre(self) -> float:
-        """A value near by."""
+        """One of the values, from which the offset counts; 0 with an offset of 0 says that there is only ``mean``."""
 
     @property
     def mean_offset(self) -> float:

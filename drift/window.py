@@ -31,7 +31,7 @@ class Window:
 
     @cached_property
     def events(self) -> int:
-        """Events in all blocks."""
+        """How many events the blocks summarise, a block that came twice counted once."""
         return sum(block.events for block in self.blocks)
 
     @cached_property
@@ -87,7 +87,7 @@ class Window:
 
     @cached_property
     def decisions(self) -> dict[str, int]:
-        """Verdicts of each kind."""
+        """How many verdicts of each kind the events were given, by its name."""
         total: Counter[str] = Counter()
         for block in self.blocks:
             total.update(block.decisions)

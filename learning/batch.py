@@ -33,7 +33,7 @@ class Batch:
 
     @property
     def width(self) -> int:
-        """Labels known, and one."""
+        """Columns of every member's answer: one for each known label, and one for all others together."""
         return int(self.production.shape[1])
 
     def production_logits(self, labels: int) -> Matrix:

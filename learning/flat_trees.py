@@ -70,7 +70,7 @@ class TreeBuilder:
         self._nodes[node] = (feature, threshold, left, right)
 
     def build(self) -> FlatTrees:
-        """The arrays."""
+        """All trees added so far as arrays; nodes are numbered in the order in which they were added."""
         feature, threshold, left, right = zip(*self._nodes, strict=True) if self._nodes else ((), (), (), ())
         return FlatTrees(
             roots=np.array(self._roots, dtype=np.int32),

@@ -85,7 +85,7 @@ class LogisticMember:
         return row
 
     def freeze(self) -> FrozenLogistic:
-        """The weights as arrays."""
+        """Weights, intercepts and the scaler's figures as arrays: a copy that later corrections do not change."""
         return self._frozen(weights=True)
 
     def _keys(self) -> list[Key]:

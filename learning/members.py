@@ -54,16 +54,16 @@ class ProductionMember:
         """It has nothing to learn."""
 
     def predict_one(self, batch: Batch) -> Vector:
-        """The producer's probabilities."""
+        """The producer's probabilities of the one event, of shape (labels + 1,)."""
         row: Vector = batch.production[0]
         return row
 
     def predict(self, batch: Batch) -> Matrix:
-        """The producer's probabilities."""
+        """The producer's probabilities, of shape (events, labels + 1)."""
         return batch.production
 
     def freeze(self) -> ProductionMember:
-        """Itself: it never changes."""
+        """Itself: there is nothing in it that could change."""
         return self
 
 

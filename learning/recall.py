@@ -38,7 +38,7 @@ class Newest(Generic[T]):
         self._values: OrderedDict[str, T] = OrderedDict()
 
     def keep(self, item: str, value: T) -> None:
-        """Remember a value."""
+        """Remember the value of an id, in place of what was remembered of it."""
         self._values[item] = value
         if len(self._values) > self._ids_max:
             self._values.popitem(last=False)

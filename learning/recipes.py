@@ -36,5 +36,5 @@ RECIPES: Final[dict[MemberName, Callable[[LearnSettings], Member]]] = {
 
 
 def member_of(name: MemberName, settings: LearnSettings) -> Member:
-    """A new member."""
+    """A member that has learned nothing yet, made by the recipe of this name."""
     return RECIPES[name](settings)

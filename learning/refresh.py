@@ -49,12 +49,12 @@ class Comparison:
 
     @property
     def mean(self) -> float:
-        """The weighted mean difference."""
+        """The weighted accuracy of the learned model less that of what serves, in [-1, 1]; 0 before any correction."""
         return self._sum / self._weights if self._weights else 0.0
 
     @property
     def standard_error(self) -> float:
-        """Its standard error (linearised)."""
+        """The standard error of ``mean`` (linearised); 0 before any correction."""
         if not self._weights:
             return 0.0
         mean = self.mean
@@ -68,7 +68,7 @@ class Comparison:
 
     @property
     def text(self) -> str:
-        """The comparison in words."""
+        """Mean, standard error and number of corrections in words, for the gate's log."""
         return (
             f"accuracy of what was learned since against what serves: {self.mean:+.3f} ± {self.standard_error:.3f} "
             f"over {self._corrections} corrections"

@@ -198,5 +198,5 @@ class AdaptiveForestMember:
         return _predict_path(list(self._model), self._votes(), batch)
 
     def freeze(self) -> FrozenTrees:
-        """All trees as arrays."""
+        """All trees as arrays, with the weight that each has now: a copy that later corrections do not change."""
         return frozen_trees(list(self._model), self._votes(), self._columns)

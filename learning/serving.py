@@ -59,7 +59,7 @@ class ServingModel:
         confidence: float,
         probabilities: dict[str, float] | None = None,
     ) -> str:
-        """The most likely label."""
+        """The label to which ``predict_proba_one`` gives the highest probability."""
         found = self.predict_proba_one(features, prediction, confidence, probabilities)
         return max(found, key=found.__getitem__)
 

@@ -156,7 +156,7 @@ class Stack:
         return before
 
     def freeze(self) -> FrozenStack:
-        """A copy that serves."""
+        """A copy that answers as this one does now, whatever is learned later."""
         return FrozenStack(
             encoder=copy.deepcopy(self._encoder),
             labels=self.labels,

@@ -110,7 +110,7 @@ class WindowForestMember:
         return row
 
     def freeze(self) -> FrozenForest:
-        """The last forest fitted."""
+        """The forest of the last refit, an empty one before the first: it is replaced at a refit, never changed."""
         if self._frozen is None:
             nothing = np.zeros(0, dtype=np.int32)
             empty = FlatTrees(nothing, nothing, np.zeros(0), nothing, nothing)

@@ -131,7 +131,7 @@ class TrackRecord:
 
     @property
     def people(self) -> Mapping[str, PersonRecord]:
-        """Records by person."""
+        """What is known of each person, by id; the first ``people_max`` who were compared."""
         return self._records
 
 

@@ -17,7 +17,7 @@ DAY = 86_400
 
 
 class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which predictions people see."""
+    """Which predictions people see, and with what chance."""
 
     budget: Annotated[float, Meta(gt=0, le=1)] = 0.1
     """Share of events that people may see, audit sample and escalations included."""
@@ -90,7 +90,7 @@ SENIOR: tuple[Role, ...] = ("on-call", "admin")
 
 
 class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The queue of tasks."""
+    """How tasks wait for people, and when they are settled or expire: by lane, then for all lanes."""
 
     review: LaneSettings = LaneSettings()
     """Predictions over the threshold; they expire when due."""
@@ -149,4 +149,4 @@ class AccuracySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     tuned_audit_hits: Annotated[int, Meta(ge=1, le=10_000_000)] = 300
     """Number of reviewed random draws for which the interval is made narrowest."""
     slices_max: Annotated[int, Meta(ge=1, le=100_000)] = 200
-    """Slices with an estimate of their own; later ones are only counted."""
+    """Slices with an estimate of their own; later ones have none."""

@@ -45,7 +45,7 @@ class Entry:
 
     @property
     def people(self) -> tuple[str, ...]:
-        """Those whose opinion stands."""
+        """Those whose opinion stands, by id: who took theirs back may be asked again."""
         return tuple(sorted(person for person, said in self.opinions.items() if said.answer != WITHDRAWN))
 
     @property

@@ -31,7 +31,7 @@ class RecentScores(NamedTuple):
 
     @property
     def newest(self) -> Scores:
-        """The scores, oldest first."""
+        """The scores, oldest first, of shape (at most ``scores_max``,); a view, so do not write to it."""
         return self.log[self.end - min(self.known, self.scores_max) : self.end]
 
 

@@ -108,7 +108,7 @@ def prediction_of(given: GivenPrediction, producer: str = "") -> Prediction:
 
 
 def label_of(given: GivenLabel) -> Label:
-    """What a producer meant."""
+    """The label that a producer meant: text in one form of Unicode, learned from unless its purpose says otherwise."""
     return Label(
         event_id=given.event_id,
         model=given.model,

@@ -71,7 +71,7 @@ def _command(grants: list[Grant]) -> str:
 
 
 def main() -> None:
-    """Write the script."""
+    """Write the script where it stands in the repository, as a file that can be executed."""
     SCRIPT.write_text(access_script())
     SCRIPT.chmod(0o755)
     sys.stderr.write(f"{SCRIPT} written\n")

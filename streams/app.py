@@ -146,7 +146,7 @@ class AppRecord:
         return value
 
     def key(self) -> bytes | None:
-        """Its key."""
+        """Its key; None where the producer gave none."""
         key: bytes | None = self._message.key
         return key
 
@@ -163,7 +163,7 @@ class AppRecord:
         return int(self._message.offset)
 
     def headers(self) -> Headers | None:
-        """Its headers, in order."""
+        """Its headers by name, of several with one name the last; None where there are none."""
         return None if not self._message.headers else list(dict(self._message.headers).items())
 
     def timestamp(self) -> tuple[int, int]:

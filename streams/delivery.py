@@ -36,7 +36,7 @@ class DeliveryReport:
 
     @property
     def delivered(self) -> bool:
-        """Whether Kafka has it."""
+        """Whether Kafka has taken it, on as many brokers as it is told to wait for."""
         return not self.reason
 
 

@@ -55,13 +55,13 @@ class SortedHashes:
         self.all.sort(kind="stable")
 
     def remove(self, gone: Hashes) -> None:
-        """Take these out."""
+        """Take out these hashes, as far as they are in it; the order stays."""
         kept = self.all[~np.isin(self.all, gone)]
         self._size = len(kept)
         self._room[: self._size] = kept
 
     def clear(self) -> None:
-        """Take all out."""
+        """Take out all hashes; their room is kept."""
         self._size = 0
 
     def holds(self, events: Hashes) -> Flags:
@@ -106,7 +106,7 @@ class SeenEvents:
         return (*self._young, self._current, self._previous)
 
     def begin(self) -> None:
-        """A batch begins."""
+        """What is added from now on belongs to a new batch, behind those that are not committed yet."""
         self._batches.append([])
 
     def committed(self) -> None:

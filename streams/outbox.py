@@ -48,7 +48,7 @@ class Sending(Protocol):
     """Where a handler puts what it has to say."""
 
     def send(self, topic: Topic, key: str | bytes, value: Value) -> None:
-        """Queue one message."""
+        """Queue a message for the topic, named without prefix; a full buffer makes this wait, and drops nothing."""
 
 
 class Encoding:
@@ -75,7 +75,7 @@ class HeldOutbox(Encoding):
         self._held: list[tuple[str, bytes | None, str | bytes]] = []
 
     def send(self, topic: Topic, key: str | bytes, value: Value) -> None:
-        """Hold one message."""
+        """Encode a message and hold it, however many there are, until ``pour_into``."""
         self._held.append((self._prefix + topic.name, self._encoded(value), key))
 
     def pour_into(self, producer: Producer) -> None:
@@ -97,11 +97,11 @@ class Outbox(Encoding):
         self._failed: list[KafkaError] = []
 
     def send(self, topic: Topic, key: str | bytes, value: Value) -> None:
-        """Queue one message."""
+        """Queue a message; whether it arrived, the next ``flush`` says."""
         produce_patiently(self._producer, self._prefix + topic.name, self._encoded(value), key, self._delivered)
 
     def poll(self) -> None:
-        """Let delivery reports in."""
+        """Take note of what the broker has answered by now, without waiting: reports fill the client's buffer too."""
         self._producer.poll(0)
 
     def flush(self, seconds_max: float = 30.0) -> None:

@@ -57,7 +57,7 @@ class LogReader:
         self.close()
 
     def close(self) -> None:
-        """Leave the broker."""
+        """Close the connection; needed only where ``run``, which closes it at its end, is not called."""
         self._consumer.close()
 
     def _names(self) -> str:

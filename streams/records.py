@@ -21,7 +21,7 @@ class Record(Protocol):
         """Its bytes; None is a tombstone."""
 
     def key(self) -> bytes | None:
-        """Its key."""
+        """Its key; None where the producer gave none."""
 
     def topic(self) -> str:
         """The full name of its topic."""
@@ -33,7 +33,7 @@ class Record(Protocol):
         """Its place in the partition."""
 
     def headers(self) -> Headers | None:
-        """Its headers, in order."""
+        """Its headers, in the producer's order; None where there are none."""
 
     def timestamp(self) -> tuple[int, int]:
         """(kind, epoch milliseconds) of the broker's or the producer's clock."""

@@ -29,7 +29,7 @@ class Elements(Protocol):
     """The elements of an array message, as they arrived."""
 
     def one(self, index: int) -> bytes:
-        """The bytes of one."""
+        """The bytes of the element at ``index``, counted from 0; they decode as a message of their own."""
 
     def many(self, indexes: Sequence[int]) -> bytes:
         """Several as one message, in this order."""

@@ -45,7 +45,7 @@ class ThreadLoop(faust.Service):
 
     @property
     def label(self) -> str:
-        """How logs name it."""
+        """How faust's own logs name it."""
         return f"ThreadLoop: {self.loop_name}"
 
     def _run(self) -> None:
@@ -57,7 +57,7 @@ class ThreadLoop(faust.Service):
             self.failure = RuntimeError(f"{self.loop_name} ended: {sys.exc_info()[1]}")
 
     async def on_start(self) -> None:
-        """Start the thread."""
+        """Start the thread; faust calls it, and waits for no first round."""
         self.thread.start()
 
     @faust.Service.task

@@ -42,15 +42,15 @@ class UnreadableBatch:
         return f"{which} cannot be unpacked, and nothing of it is kept here: {self.why}"
 
     def __len__(self) -> int:
-        """None are known."""
+        """0: its bytes were never unpacked."""
         return 0
 
     def value(self) -> bytes | None:
-        """None are known."""
+        """No bytes rather than None: it is no tombstone."""
         return b""
 
     def key(self) -> bytes | None:
-        """Unknown."""
+        """Empty: keys are inside what cannot be unpacked."""
         return b""
 
     def topic(self) -> str:
@@ -66,11 +66,11 @@ class UnreadableBatch:
         return self.end - 1
 
     def headers(self) -> Headers | None:
-        """Unknown."""
+        """None: headers are inside what cannot be unpacked."""
         return None
 
     def timestamp(self) -> tuple[int, int]:
-        """Unknown."""
+        """0 of kind 0, which is Kafka's word for a time that is not available."""
         return 0, 0
 
 

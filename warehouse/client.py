@@ -138,7 +138,7 @@ class Warehouse:
         return int(offset), int(index)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection; the next statement opens another."""
         with self._lock:
             client, self._client = self._client, None
         if client is not None:

@@ -56,7 +56,7 @@ class PatientProtocol(H11Protocol):
     _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client is there."""
+        """A client has connected: its first head has ``head_seconds_max`` to come."""
         super().connection_made(transport)
         self._watch_head()
 
@@ -66,7 +66,7 @@ class PatientProtocol(H11Protocol):
         self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone."""
+        """The client has gone: nothing is timed any more."""
         self._stop_watching()
         if self._unread is not None:
             self._unread.cancel()
@@ -79,7 +79,7 @@ class PatientProtocol(H11Protocol):
             self._unread = self.loop.call_later(self.answer_seconds_max, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The client reads again."""
+        """The client reads again, so its time to take the answer no longer runs."""
         super().resume_writing()
         if self._unread is not None:
             self._unread.cancel()

@@ -89,7 +89,7 @@ class JsonInsert(Insert):
 
     @classmethod
     def of(cls, rows: Sequence[Row]) -> JsonInsert:
-        """The rows, encoded."""
+        """An insert of these rows, at least one, each encoded as a line of JSON."""
         return cls(tuple(rows), tuple(encode_rows((row,)) for row in rows))
 
     def __len__(self) -> int:
@@ -129,7 +129,7 @@ class JsonInsert(Insert):
         return JsonInsert(self.rows[start:stop], self.lines[start:stop])
 
     def joined(self, others: Sequence[JsonInsert]) -> JsonInsert:
-        """The rows of all."""
+        """One insert of the rows of all, in this order."""
         both = (self, *others)
         return JsonInsert(
             tuple(row for one in both for row in one.rows), tuple(line for one in both for line in one.lines)
@@ -182,5 +182,5 @@ class ColumnInsert(Insert):
         return ColumnInsert(self.batch.slice(start, stop - start))
 
     def joined(self, others: Sequence[ColumnInsert]) -> ColumnInsert:
-        """The rows of all."""
+        """One insert of the rows of all, in this order; the columns are copied."""
         return ColumnInsert(pa.concat_batches([self.batch, *(one.batch for one in others)])) if others else self

@@ -96,7 +96,7 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run_summary(ask: Ask, model: str = "") -> RunSummary:
-    """What a run did."""
+    """What a run did with a model's events, or with all models' (empty), as far as RECORD has stored it."""
     answered = _count(ask, "(SELECT * FROM tasks_now WHERE state = 'settled')", model)
     return RunSummary(
         events=_count(ask, "predictions", model),

@@ -50,7 +50,7 @@ SHOWN_REFUSED: Final = ("clusters", "cluster", "merges", "caches", "where_expres
 
 @dataclass(frozen=True, slots=True)
 class FunctionRow:
-    """A row of ``system.functions``."""
+    """What the check needs of a row of ``system.functions``: what a name stands for, and whether it aggregates."""
 
     name: str
     aggregate: bool

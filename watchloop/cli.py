@@ -114,7 +114,7 @@ cli_replay.add_to(app)
 
 
 def main() -> None:
-    """The console script."""
+    """The entry point of ``watchloop``: runs a command and exits, with code 130 after Ctrl-C."""
     logging.raiseExceptions = False
     logging.lastResort = None  # libraries' warnings go nowhere until a worker sets its logs up
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for answers

@@ -43,7 +43,7 @@ MODEL = "table"
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add ``backtest`` to the program's commands."""
     app.command(epilog=EXAMPLE)(backtest)
 
 

@@ -40,7 +40,7 @@ users = typer.Typer(help="Who may sign in.", no_args_is_help=True)
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the nouns."""
+    """Add the nouns with their verbs, and ``check``, to the program's commands."""
     for name, noun in (
         ("topics", topics), ("warehouse", warehouse), ("alerts", alerts), ("models", models), ("users", users),
     ):  # fmt: skip
@@ -62,7 +62,7 @@ def create_topics_(data: Data = HERE, config: Config = None) -> None:
 @topics.command("list", epilog="Example: watchloop topics list --json")
 @said
 def list_topics(as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
-    """What the cluster has."""
+    """Every topic of the program that the cluster has, and how it is set."""
     from streams.admin import describe
 
     found = describe(kafka_of(config, data))
@@ -108,7 +108,7 @@ def list_models(model: OfModel = "", as_json: Json = False, data: Data = HERE, c
 @users.command("list", epilog="Example: watchloop users list")
 @said
 def list_users(as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
-    """Who may sign in."""
+    """Accounts, with their roles and whether they may sign in."""
     from watchloop.people import read_people
 
     people = read_people(kafka_of(config, data))
@@ -187,7 +187,7 @@ def sign_out_user(person: str, data: Data = HERE, config: Config = None) -> None
 @users.command("disable", epilog="Example: watchloop users disable ada")
 @said
 def disable_user(person: str, data: Data = HERE, config: Config = None) -> None:
-    """Keep somebody out."""
+    """Keep somebody out from now on: their sessions end, their account and answers stay."""
     from watchloop.people import kept_out, sign_out, write_people
 
     kafka = kafka_of(config, data)

@@ -56,7 +56,7 @@ NULL_CELL = re.compile(rb'"(?:[^"]|"")*"|(?<=,)\\N(?=[,\r\n]|\Z)|(?:\A|(?<=\n))\
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add ``query`` to the program's commands."""
     app.command(epilog='Example: watchloop query "SELECT decision, count() FROM verdicts GROUP BY decision"')(query)
 
 

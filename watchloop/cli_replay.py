@@ -35,7 +35,7 @@ EXAMPLE = (
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add the command."""
+    """Add ``replay`` to the program's commands."""
     app.command(epilog=EXAMPLE)(replay)
 
 

@@ -74,11 +74,11 @@ class ConsoleClient:
             self._check(found)
 
     async def state(self) -> LoopState:
-        """How the loop stands."""
+        """Figures of every model and role, as /api/state has them; raises ConsoleRefused."""
         return _decode(LoopState, self._check(await self._http.get("/api/state")))
 
     async def alerts(self) -> list[Alert]:
-        """The newest alerts."""
+        """The alerts raised last, newest first, at most a page of them; raises ConsoleRefused."""
         return _decode(list[Alert], self._check(await self._http.get("/api/alerts")))
 
     def _check(self, answer: httpx.Response) -> httpx.Response:

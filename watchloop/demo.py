@@ -122,7 +122,7 @@ class Session:
         self._state: LoopState | None = None
 
     def run(self) -> None:
-        """The whole session."""
+        """Replay to the end, wait until the loop has come to rest, print the sum; a stop ends it early, without one."""
         already = self._sent(PREDICTIONS)
         if already:
             say(

@@ -177,7 +177,7 @@ class DataFolder:
         return found if not found.process or _runs(found.process) else None
 
     def write_endpoints(self, endpoints: Endpoints) -> None:
-        """Say what runs here."""
+        """Write where this process's servers listen, with their passwords, for its owner alone to read."""
         written = msgspec.structs.replace(endpoints, process=os.getpid())
         write_private(self.endpoints_file, msgspec.json.format(msgspec.json.encode(written)))
 

@@ -44,7 +44,7 @@ class DemoProgress:
         self._bar.stop()
 
     def show(self, sent: int, state: LoopState | None, answered: int) -> None:
-        """The newest figures."""
+        """Bring the line up to date; where the output is no terminal, a line each time a further share is sent."""
         line = describe(state, answered)
         if self._out.is_terminal:
             self._bar.update(self._task, completed=sent, description=visible(line))

@@ -51,11 +51,11 @@ class Replay:
         self.failure: Exception | None = None
 
     def start(self) -> None:
-        """Replay in a thread."""
+        """Begin to replay, in a thread of its own; ``done`` is set at its end."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End early."""
+        """End early, and wait until what is in hand has been sent."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()

@@ -38,7 +38,7 @@ class SimulatedReviewers:
         self.answered = 0
 
     def start(self) -> None:
-        """Begin to work."""
+        """Let them sign in and work, each as a task of one thread's event loop."""
         self._thread.start()
 
     def stop(self) -> None:

@@ -22,7 +22,7 @@ _VALIDATOR: Final = "Value error, "
 
 
 class OneLineGroup(typer.core.TyperGroup):
-    """The program's commands."""
+    """The program's commands, whose complaints about a wrong command line are one line each."""
 
     def main(
         self,

@@ -83,7 +83,7 @@ class Workers:
         self._stop_seconds_max = stop_seconds_max
 
     def start(self) -> Sequence[Worker]:
-        """Start all."""
+        """Start all, in the order of their specs, and return them; they may not answer yet."""
         for worker in self._workers:
             worker.start()
         return self._workers

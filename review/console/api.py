@@ -208,7 +208,7 @@ async def post_opinion(
     responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST, s404=NO_SUCH_TASK, s409=CONFLICT),
 )
 async def post_skip(request: ConsoleRequest, task_id: str) -> Done:
-    """Somebody else gets it."""
+    """Give the task back: somebody else gets it, and this person is not offered it again."""
     return done_or_raise(await console_of(request).desk.skip(task_id, request.user))
 
 
@@ -283,7 +283,7 @@ ALERT_REFUSALS = refusals(
 async def acknowledge(
     request: ConsoleRequest, alert_id: str, data: Annotated[CommentBody, Body(examples=[EXAMPLES["comment"]])]
 ) -> Done:
-    """Somebody looks into it."""
+    """Say that somebody looks into it: its task stays open, and the alert no longer counts as firing."""
     console = console_of(request)
     comment = check_comment(console, data.comment)
     return done_or_raise(await console.desk.alert_action(alert_id, request.user, "acknowledge", comment))
@@ -321,7 +321,7 @@ async def get_state(request: ConsoleRequest) -> LoopState:
 
 
 def api_router() -> Router:
-    """Everything under /api."""
+    """All routes under /api, each with its own guard."""
     handlers: list[Any] = [
         get_session, post_session, delete_session,
         get_counts, list_tasks, next_task, get_task, post_opinion, post_skip, post_withdraw,

@@ -43,7 +43,7 @@ DESCRIPTION = (
 
 
 def wall_clock() -> int:
-    """Epoch milliseconds."""
+    """The time in epoch milliseconds, by the machine's clock."""
     return time.time_ns() // 1_000_000
 
 

@@ -32,7 +32,7 @@ class SessionBackend(ClientSideSessionBackend):
 
 @dataclasses.dataclass
 class SessionConfig(CookieBackendConfig):
-    """Makes that backend."""
+    """Settings of session cookies that Litestar reads with ``SessionBackend`` instead of its own backend."""
 
     _backend_class = SessionBackend
 

@@ -235,4 +235,4 @@ class Desk(Protocol):
         """The Evidently report of this id as a whole HTML page, or None."""
 
     async def loop_state(self) -> LoopState:
-        """How the loop stands."""
+        """Figures of every model and role, a few seconds old; warnings say what is older."""

@@ -30,7 +30,7 @@ async def get_alerts(
     alert_state: Annotated[AlertState | None, Parameter(query="state")] = None,
     offset: Annotated[int, Parameter(ge=0, le=OFFSET_MAX)] = 0,
 ) -> Response[str]:
-    """Alerts, newest first."""
+    """A page of alerts in their present state, the one raised last first; all or those of one state."""
     console = console_of(request)
     rows_max = console.settings.page_rows_max
     rows = await console.desk.alerts(alert_state, offset, rows_max + 1)
@@ -61,7 +61,7 @@ async def get_alert_page(request: ConsoleRequest, alert_id: str) -> Response[str
 
 @post("/alerts/{alert_id:str}/acknowledge", include_in_schema=False, guards=[needs("on-call")])
 async def post_acknowledge(request: ConsoleRequest, alert_id: str) -> Response[str]:
-    """Somebody looks into it."""
+    """Say that somebody looks into it, and show the alert again; its task stays open."""
     return await act(request, alert_id, "acknowledge")
 
 

@@ -29,7 +29,7 @@ async def get_root() -> Response[str]:
 
 @get("/sign-in", include_in_schema=False)
 async def get_sign_in(request: ConsoleRequest) -> Response[str]:
-    """The form."""
+    """The form of person and password; who is signed in already goes where they wanted to."""
     target = safe_next(request.query_params.get("next", HOME))
     if request.user is not None:
         return redirect(target)

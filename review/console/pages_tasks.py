@@ -50,7 +50,7 @@ async def get_queue(request: ConsoleRequest, lane: Lane | None = None, offset: O
 
 @get("/work", include_in_schema=False, guards=REVIEWER)
 async def get_work(request: ConsoleRequest) -> Response[str]:
-    """The next task."""
+    """The next task, leased to this person, or a page that waits for one."""
     return work(request, await console_of(request).desk.next_task(request.user))
 
 
@@ -69,7 +69,7 @@ def waiting_for(request: ConsoleRequest, lanes: dict[Lane, LaneCounts]) -> int:
 
 @get("/tasks/{task_id:str}", include_in_schema=False, guards=REVIEWER)
 async def get_task_page(request: ConsoleRequest, task_id: str) -> Response[str]:
-    """One task."""
+    """One task, leased to this person if that can be had; 404 where there is none of this id."""
     leased = await console_of(request).desk.task(task_id, request.user)
     if leased is None:
         raise NotFoundException(f"task {task_id}: there is no such task")

@@ -35,7 +35,7 @@ class SignInBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class OpinionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One person's answer."""
+    """A person's answer to a task that they hold."""
 
     answer: Annotated[
         str,
@@ -70,14 +70,14 @@ class SessionView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of it."""
+    """The sentence for the person about what was done, and until when it can be taken back."""
 
     message: str
     undo_until: Annotated[int, Meta(description="Epoch milliseconds until which it can be taken back; 0: not.")] = 0
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
-    """Problem details, RFC 9457."""
+    """What went wrong with a request, in one sentence (problem details, RFC 9457)."""
 
     status: int
     title: str

@@ -16,5 +16,5 @@ class SchemaPage(OpenAPIRenderPlugin):
     """Renders the OpenAPI document as one plain page."""
 
     def render(self, request: ConsoleRequest, openapi_schema: dict[str, Any]) -> bytes:
-        """The page."""
+        """The page as UTF-8; its template reads the OpenAPI document, so nothing is fetched from elsewhere."""
         return page(request, "schema.html", title="HTTP API", schema=openapi_schema).encode()

@@ -111,7 +111,7 @@ async def sign_in(request: ConsoleRequest, person_id: str, password: str) -> Per
 
 
 def too_many(line: str, wait_seconds: int) -> TooManyRequestsException:
-    """429 with Retry-After."""
+    """Status 429 with the line for the person, and the seconds to wait in the header Retry-After."""
     return TooManyRequestsException(line, headers={"Retry-After": str(wait_seconds)})
 
 

@@ -144,7 +144,7 @@ def percent(value: float | None) -> str:
 
 
 def scalar(value: Scalar) -> str:
-    """A feature's value."""
+    """A feature's value as a reviewer reads it: all digits of a number, ``missing`` for null."""
     if value is None:
         return "missing"
     if isinstance(value, bool):

@@ -48,7 +48,7 @@ class Jar(msgspec.Struct, frozen=True):
 
     @property
     def file_name(self) -> str:
-        """``artifact-version.jar``."""
+        """The name by which Maven and the class path know it: ``artifact-version.jar``."""
         return f"{self.artifact}-{self.version}.jar"
 
     @property

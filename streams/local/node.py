@@ -143,7 +143,7 @@ def _requests_bytes(settings: EmbeddedKafkaSettings, largest: int) -> int:
 
 
 def listeners_of(ports: NodePorts, settings: EmbeddedKafkaSettings) -> dict[str, int]:
-    """Listener to port."""
+    """The port of each listener by its name; the plain one only where the settings have it open."""
     is_open = {OPEN: ports.broker} if settings.open_listener else {}
     return {**is_open, USERS: ports.users, NODES: ports.nodes, CONTROLLER: ports.controller}
 

@@ -15,7 +15,7 @@ FAR_MS: Final = 2.0**62
 
 
 def texts_of(column: Any) -> list[str | None]:
-    """A column of text."""
+    """The texts of a column, in order; None where one is null."""
     found: list[str | None] = column.to_numpy(zero_copy_only=False).tolist()
     return found
 
@@ -78,6 +78,6 @@ def times_ms_of(column: Any) -> npt.NDArray[np.int64 | np.uint64]:
 
 
 def time_ms_of(count: int, kind: Any) -> int:
-    """One of the same."""
+    """One of these times in epoch milliseconds: ``count`` is its integer, ``kind`` the column's Arrow type."""
     unit = kind.unit if types.is_timestamp(kind) else "ms"
     return count if unit == "ms" else round(count / PER_SECOND[unit] * 1_000)

@@ -94,7 +94,7 @@ class Cells(NamedTuple):
         )
 
     def columns(self) -> PredictionColumns:
-        """The same as columns."""
+        """The rows as columns, which is what triage and drift read; ``events`` has the same row by row."""
         features = self.features  # what is asked for later keeps these alive, not every cell
         return PredictionColumns(
             model=self.model,

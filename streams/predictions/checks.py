@@ -62,14 +62,14 @@ class MessageLimits:
     events_max: int = MESSAGE_EVENTS_MAX_DEFAULT
 
     def check_bytes(self, size: int) -> None:
-        """Raises MalformedError."""
+        """Raises MalformedError where a message of ``size`` bytes, unpacked, is larger than it may be."""
         if size > self.bytes_max:
             raise MalformedError(
                 f"{size} bytes once unpacked; a message may have {self.bytes_max} (kafka.message_bytes_max)"
             )
 
     def check_elements(self, count: int, what: str = "elements; a message") -> None:
-        """Raises TooManyElementsError."""
+        """Raises TooManyElementsError where there are more than a message may have; ``what`` names them."""
         if count > self.events_max:
             raise TooManyElementsError(f"{count} {what} may have {self.events_max} (worker.message_events_max)", count)
 

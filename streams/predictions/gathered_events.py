@@ -54,7 +54,7 @@ class GatheredEvents:
             self._make(self._waiting.pop(shape.struct))
 
     def columns(self) -> list[Placed]:
-        """All that was added."""
+        """Columns of everything added since the beginning; call it once, at the end."""
         for waiting in self._waiting.values():
             self._make(waiting)
         self._waiting = {}

@@ -26,11 +26,11 @@ class Scale:
     high: float
 
     def x(self, at: float) -> float:
-        """Pixels from the left."""
+        """Pixels from the left of an event's number, counted from 0."""
         return LEFT + (WIDTH - LEFT - RIGHT) * at / max(1, self.events)
 
     def y(self, share: float) -> float:
-        """Pixels from the top."""
+        """Pixels from the top of an accuracy in [``low``, ``high``]: more is further up."""
         return TOP + (HEIGHT - TOP - BOTTOM) * (self.high - share) / (self.high - self.low)
 
     @classmethod

@@ -34,7 +34,7 @@ class MemoryOutbox:
         self._sent: deque[tuple[Topic, Value]] = deque()
 
     def send(self, topic: Topic, key: str | bytes, value: Value) -> None:  # noqa: ARG002  # nobody asks for keys here
-        """Queue one message."""
+        """Queue a message for its reader; the key is not needed, for there is one partition."""
         if topic in self._readers:
             self._sent.append((topic, value))
 
@@ -42,7 +42,7 @@ class MemoryOutbox:
         """Nothing is under way: what was sent waits for ``deliver``."""
 
     def deliver(self) -> None:
-        """Until nothing waits."""
+        """Hand on what was sent, oldest first, until nothing waits: what readers send meanwhile too."""
         while self._sent:
             topic, value = self._sent.popleft()
             hear = self._readers[topic]
@@ -103,8 +103,8 @@ class NoReports:
     """A backtest shows alerts without Evidently's reports."""
 
     def ask(self, alert: Alert, moment: Moment, make: Make, *, now_ms: int) -> None:
-        """Make none."""
+        """Make no report of the alert, and remember nothing of it."""
 
     def poll(self) -> list[ReportNews]:
-        """None is ever there."""
+        """No news, at any time: no report was asked for."""
         return []

@@ -41,7 +41,7 @@ class BacktestProgress:
         self._bar.stop()
 
     def show(self, loop: Loop) -> None:
-        """After a batch."""
+        """Bring the line up to date after a batch; nothing where the output is no terminal."""
         if self._bar.disable:
             return
         score = loop.score

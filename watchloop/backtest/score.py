@@ -41,7 +41,7 @@ class Score:
 
     @property
     def reviewed(self) -> int:
-        """Events that people saw."""
+        """Events that people saw: reviews, escalations and audit draws."""
         return int(np.count_nonzero(self._seen[: self.events]))
 
     @property
@@ -56,7 +56,7 @@ class Score:
 
     @property
     def accuracy_learned(self) -> float:
-        """Accuracy of what served."""
+        """Accuracy so far of what was in charge at each event: production, or the learned model after a promotion."""
         return float(self._learned[: self.events].mean())
 
     @property
