@@ -13,11 +13,11 @@ from agents.plan import Plan, Role
 from agents.settings import Settings
 from schemas.topics import MODELS
 from streams.admin import partition_counts, topic_ids
-from streams.batches import BatchSettings, GroupBatches, Handler, Place
+from streams.batches import AssignedPartition, BatchSettings, GroupBatches, Handler
 from streams.outbox import Outbox
 from streams.predictions.checks import MessageLimits, prediction_bytes_max
 from streams.predictions.registry import registry_of
-from streams.records import Record
+from streams.records import Partition, Record
 from streams.transactions import TransactionalBatches
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def _group(
     name: str,
     handle: Handler[Outbox],
     *,
-    on_assign: Callable[[list[Place]], dict[tuple[str, int], int]] | None = None,
+    on_assign: Callable[[list[AssignedPartition]], dict[Partition, int]] | None = None,
     batch: BatchSettings = STEADY,
 ) -> GroupBatches:
     """Batches of a consumer group by its name, which its topics and its timer go by too."""
@@ -87,16 +87,16 @@ def _add_intake(plan: Plan) -> None:
     def triage_of(model: str) -> TriageSettings:
         return settings.model(model).triage
 
-    def assigned(places: list[Place]) -> dict[tuple[str, int], int]:
-        partitions = {place.partition for place in places}
-        states = read_states(settings.kafka) if partitions else StoredStates()
+    def assigned(partitions: list[AssignedPartition]) -> dict[Partition, int]:
+        numbers = {partition.number for partition in partitions}
+        states = read_states(settings.kafka) if numbers else StoredStates()
         judge.carry(
             plan.slot,
-            partitions,
-            states.inherited(partitions, triage_of),
-            states.claims(plan.slot, partitions, triage_of),
+            numbers,
+            states.inherited(numbers, triage_of),
+            states.claims(plan.slot, numbers, triage_of),
         )
-        return {} if seen is None else recall(settings, seen, places)
+        return {} if seen is None else recall(settings, seen, partitions)
 
     batches = TransactionalBatches(
         settings.kafka,

@@ -27,10 +27,10 @@ from schemas.codec import decode
 from schemas.correction import Correction
 from schemas.reference import Reference
 from schemas.topics import ALERTS, BLOCKS, REFERENCES, REJECTS, REVIEW_ALERTS
-from streams.batches import Place
+from streams.batches import AssignedPartition
 from streams.hearing import why
 from streams.outbox import Sending
-from streams.records import Record
+from streams.records import Partition, Record
 from streams.rejects import reject_of
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ class Drift:
         self._idle_rounds = 0
         self._has_all_partitions = False
 
-    def assigned(self, places: list[Place]) -> dict[tuple[str, int], int]:
+    def assigned(self, partitions: list[AssignedPartition]) -> dict[Partition, int]:
         """Start anew: what is known comes from the topics, blocks and corrections from their beginning."""
         self._references, known = self._load()
         self._alerts = AlertMemory()
@@ -104,10 +104,10 @@ class Drift:
             self._alerts.keep(alert)
         self._unreported = {alert.alert_id: alert for alert in self._alerts if lacks_report(alert)}
         self._partitions = self._partitions_of()
-        self._has_all_partitions = sum(place.topic == BLOCKS.name for place in places) >= self._partitions
+        self._has_all_partitions = sum(partition.topic == BLOCKS.name for partition in partitions) >= self._partitions
         self._idle_rounds = 0
         self._monitors, self._events_of_gone = {}, {}
-        return {(place.topic, place.partition): 0 for place in places}
+        return {(partition.topic, partition.number): 0 for partition in partitions}
 
     def handle(self, records: Sequence[Record], outbox: Sending) -> None:
         """One batch, possibly empty: blocks and corrections, then what people said, then reports that are done."""

@@ -14,10 +14,10 @@ from schemas.codec import decode
 from schemas.correction import Correction
 from schemas.manifest import Manifest
 from schemas.topics import REJECTS
-from streams.batches import Place
+from streams.batches import AssignedPartition
 from streams.errors import StreamsError
 from streams.hearing import why
-from streams.records import Record
+from streams.records import Partition, Record
 from streams.rejects import reject_of
 
 __all__ = ["Learn"]
@@ -55,13 +55,13 @@ class Learn:
         )
         self._committed: dict[int, int] = {}
 
-    def assigned(self, places: list[Place]) -> dict[tuple[str, int], int]:
+    def assigned(self, partitions: list[AssignedPartition]) -> dict[Partition, int]:
         """Start anew and read from the beginning."""
         self._learners.clear()
         self._snapshots.topic_id = self._topic_id()
         self._snapshots.published = self._load()
-        self._committed = {place.partition: place.committed or 0 for place in places}
-        return {(place.topic, place.partition): 0 for place in places}
+        self._committed = {partition.number: partition.committed or 0 for partition in partitions}
+        return {(partition.topic, partition.number): 0 for partition in partitions}
 
     def handle(self, records: Sequence[Record], outbox: Flushing) -> None:
         """One batch, possibly empty: each correction learned or rejected, then what is due is published."""

@@ -11,10 +11,10 @@ import structlog
 from agents.settings import Settings
 from schemas.codec import UNREADABLE, reason_of
 from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
-from streams.batches import Place
+from streams.batches import AssignedPartition
 from streams.duplicates import SeenEvents, identities
 from streams.hearing import heard
-from streams.records import Record
+from streams.records import Partition, Record
 from streams.tail import read_tail
 
 __all__ = ["recall"]
@@ -36,7 +36,7 @@ _one = msgspec.json.Decoder(Judged)
 _many = msgspec.json.Decoder(list[Judged])
 
 
-def recall(settings: Settings, seen: SeenEvents, places: Sequence[Place]) -> dict[tuple[str, int], int]:
+def recall(settings: Settings, seen: SeenEvents, partitions: Sequence[AssignedPartition]) -> dict[Partition, int]:
     """Fill ``seen`` anew from the verdicts of the last span; partitions begin where the group had committed.
 
     An event's verdict may have come from another worker, so those of all workers are read. Raises KafkaUnreachable.
@@ -58,7 +58,7 @@ def recall(settings: Settings, seen: SeenEvents, places: Sequence[Place]) -> dic
         for model, event_ids in by_model.items():
             seen.recall(identities(model, event_ids), record.timestamp()[1])
 
-    if places:
+    if partitions:
         topics = [VERDICTS, VERDICTS_ACCEPTED]
         messages = read_tail(settings.kafka, topics, since_ms=since_ms, messages_max=RECALLED_MESSAGES_MAX, hear=hear)
         log.info("judged events recalled", events=len(seen), messages=messages, seconds=time.monotonic() - began)

@@ -22,7 +22,7 @@ from schemas.reject import Reject
 from schemas.topics import PREDICTIONS, REJECTS
 from schemas.verdict import Verdict
 from schemas.wire import Wire
-from streams.batches import BatchSettings, HandBack, Place
+from streams.batches import AssignedPartition, BatchSettings, HandBack
 from streams.errors import KafkaUnreachable
 from streams.hearing import place_of
 from streams.label_reader import label_of
@@ -31,11 +31,11 @@ from streams.predictions.careful import SchemaCheck
 from streams.predictions.checks import PREDICTION_BYTES_MAX, MessageLimits
 from streams.predictions.elements import elements_of
 from streams.predictions.inbox import read_predictions
-from streams.records import Record, stretches
+from streams.records import Partition, Record, stretches
 from streams.rejects import ElementRejects, reject_of
 from streams.topic_watch import check_same
 from warehouse.client import Warehouse
-from warehouse.columns import Places, prediction_columns, verdict_columns
+from warehouse.columns import Identities, prediction_columns, verdict_columns
 from warehouse.errors import WarehouseError
 from warehouse.inserts import ColumnInsert, Insert, JsonInsert
 from warehouse.rows import Identity, Row, rows_of
@@ -49,7 +49,7 @@ W = TypeVar("W", bound=Wire)
 
 log = structlog.get_logger(__name__)
 
-KIND_OF: dict[str, type[Wire]] = {topic.name: topic.value for topic in RECORDED if topic.value is not None}
+VALUE_OF: dict[str, type[Wire]] = {topic.name: topic.value for topic in RECORDED if topic.value is not None}
 COMPACT = frozenset(topic.name for topic in RECORDED if topic.compact)
 BACK_OFF_SECONDS_MAX = 30.0
 BACK_OFF_SECONDS_MIN = 0.2
@@ -109,7 +109,7 @@ class Recorder:
         self._schemas = schemas
         self._clock = clock
         self._ids: dict[str, str] = {}
-        self._stored: dict[tuple[str, int], tuple[int, int]] = {}
+        self._stored: dict[Partition, tuple[int, int]] = {}
         self._inserter = ThreadPoolExecutor(1, thread_name_prefix="record insert")
         self._under_way: UnderWay | None = None
         self._untold = False
@@ -117,39 +117,39 @@ class Recorder:
         self.pause: Callable[[float], bool] = lambda seconds: not self._stop.wait(seconds)
         """Waits without losing the group; False where the batch is not ours any more."""
 
-    def assigned(self, places: list[Place]) -> dict[tuple[str, int], int]:
+    def assigned(self, partitions: list[AssignedPartition]) -> dict[Partition, int]:
         """Go on behind what is stored, at the message it ends with: of that one a part may be missing."""
         self._ids = self._topic_ids()
         self._stored, self._under_way = {}, None
         starts = {}
-        for place in places:
-            last = self._patiently(lambda place=place: self._last(place), self._wait)  # type: ignore[misc]
+        for partition in partitions:
+            last = self._patiently(lambda partition=partition: self._last(partition), self._wait)  # type: ignore[misc]
             if last is not None:
-                self._stored[place.topic, place.partition] = last
-                starts[place.topic, place.partition] = max(last[0], place.committed or 0)
+                self._stored[partition.topic, partition.number] = last
+                starts[partition.topic, partition.number] = max(last[0], partition.committed or 0)
         return starts
 
     def handle(self, records: Sequence[Record], outbox: Outbox) -> None:
         """One batch: partition by partition, each in order; all of it is stored or rejected when this returns."""
         if records:
             self._check_topics()
-        by_partition: dict[tuple[str, int], list[Record]] = defaultdict(list)
+        by_partition: dict[Partition, list[Record]] = defaultdict(list)
         for record in records:
             by_partition[record.topic(), record.partition()].append(record)
-        for (topic, partition), found in by_partition.items():
-            self._store(topic.removeprefix(self._prefix), partition, found, outbox)
+        for (topic, partition), taken in by_partition.items():
+            self._store(topic.removeprefix(self._prefix), partition, taken, outbox)
         self._settle(outbox)
 
     def _check_topics(self) -> None:
         """Asked with the messages in hand, which are then of the topics that the assignment knew."""
         try:
-            found = self._topic_ids()
+            topic_ids = self._topic_ids()
         except KafkaUnreachable:
             raise HandBack from None
-        check_same(self._prefix, self._ids, found)
+        check_same(self._prefix, self._ids, topic_ids)
 
-    def _last(self, place: Place) -> tuple[int, int] | None:
-        return self._warehouse.highest_identity(table_of(place.topic), self._ids[place.topic], place.partition)
+    def _last(self, partition: AssignedPartition) -> tuple[int, int] | None:
+        return self._warehouse.highest_identity(table_of(partition.topic), self._ids[partition.topic], partition.number)
 
     def _store(self, name: str, partition: int, records: Sequence[Record], outbox: Outbox) -> None:
         table, settings = table_of(name), self._warehouse.settings
@@ -166,8 +166,8 @@ class Recorder:
         for some in _runs_of(records):
             run = self._read(name, partition, some, outbox)
             if run is not None and int(run.offsets[0]) <= last[0]:
-                places = zip(map(int, run.offsets), map(int, run.indexes), strict=True)
-                stored = sum(place <= last for place in places)
+                identities = zip(map(int, run.offsets), map(int, run.indexes), strict=True)
+                stored = sum(identity <= last for identity in identities)
                 run = run.part(stored, len(run)) if stored < len(run) else None
             if run is not None:
                 yield run
@@ -176,15 +176,15 @@ class Recorder:
         """The rows of messages; what cannot be read is rejected, once: predictions by INTAKE, labels by LEARN."""
         if name == PREDICTIONS.name:
             return self._read_predictions(partition, records)
-        if KIND_OF[name] is Verdict:
+        if VALUE_OF[name] is Verdict:
             return self._read_verdicts(name, partition, records, outbox)
         rows: list[Row] = []
-        for record, values in self._values(KIND_OF[name], records, outbox):
+        for record, values in self._values(VALUE_OF[name], records, outbox):
             rows += rows_of(name, values, Identity(self._ids[name], partition, record.offset()))
         return JsonInsert.of(rows) if rows else None
 
     def _read_predictions(self, partition: int, records: Sequence[Record]) -> Insert | None:
-        found = read_predictions(
+        readable = read_predictions(
             records,
             self._prefix,
             now_ms=0,
@@ -193,10 +193,10 @@ class Recorder:
             limits=self._limits,
             schemas=self._schemas,
         )
-        if not found.events:
+        if not readable.events:
             return None
-        places = Places(self._ids[PREDICTIONS.name], partition, found.offsets, found.indexes)
-        return ColumnInsert(prediction_columns(found.events, found.times_ms, places))
+        identities = Identities(self._ids[PREDICTIONS.name], partition, readable.offsets, readable.indexes)
+        return ColumnInsert(prediction_columns(readable.events, readable.times_ms, identities))
 
     def _read_verdicts(self, name: str, partition: int, records: Sequence[Record], outbox: Outbox) -> Insert | None:
         verdicts: list[Verdict] = []
@@ -208,19 +208,21 @@ class Recorder:
             indexes += range(len(values))
         if not verdicts:
             return None
-        places = Places(self._ids[name], partition, offsets, indexes)
-        return ColumnInsert(verdict_columns(verdicts, places))
+        identities = Identities(self._ids[name], partition, offsets, indexes)
+        return ColumnInsert(verdict_columns(verdicts, identities))
 
-    def _values(self, kind: type[W], records: Sequence[Record], outbox: Outbox) -> Iterator[tuple[Record, list[W]]]:
+    def _values(
+        self, value_type: type[W], records: Sequence[Record], outbox: Outbox
+    ) -> Iterator[tuple[Record, list[W]]]:
         """What each message holds; a tombstone holds nothing, and is one where the topic is compact alone."""
         for record in records:
             data = record.value()
             if data is None and record.topic().removeprefix(self._prefix) in COMPACT:
                 continue
             try:
-                values = some_of(kind, data or b"") if kind is not Label else self._label(record)
+                values = some_of(value_type, data or b"") if value_type is not Label else self._label(record)
             except MalformedError as error:
-                if kind is not Label:
+                if value_type is not Label:
                     self._reject(record, error.reason, error.field, outbox)
             else:
                 yield record, values
@@ -230,47 +232,47 @@ class Recorder:
 
     def _settle(self, outbox: Outbox) -> None:
         """Wait for the insert under way, and try again where it failed."""
-        one, self._under_way = self._under_way, None
-        if one is None:
+        under_way, self._under_way = self._under_way, None
+        if under_way is None:
             return
 
         def write(table: str, insert: Insert) -> None:
-            self._sum_up(one, outbox, until=int(insert.offsets[0]))
+            self._sum_up(under_way, outbox, until=int(insert.offsets[0]))
             self._warehouse.write(table, insert)
 
         def refuse(row: RefusedRow) -> None:
-            if (row.offset, row.index) not in one.refused:
-                one.refused.add((row.offset, row.index))
-                self._refuse(one, row, outbox)
+            if (row.offset, row.index) not in under_way.refused:
+                under_way.refused.add((row.offset, row.index))
+                self._refuse(under_way, row, outbox)
 
-        again = functools.partial(store, write, one.table, one.insert, refuse)
+        again = functools.partial(store, write, under_way.table, under_way.insert, refuse)
         try:
-            self._patiently(again, begun=functools.partial(again, begun=one.written.result))
+            self._patiently(again, begun=functools.partial(again, begun=under_way.written.result))
         finally:
-            self._sum_up(one, outbox)
-        RECORD_ROWS.labels(one.table).inc(len(one.insert) - len(one.refused))
+            self._sum_up(under_way, outbox)
+        RECORD_ROWS.labels(under_way.table).inc(len(under_way.insert) - len(under_way.refused))
 
-    def _refuse(self, one: UnderWay, row: RefusedRow, outbox: Outbox) -> None:
+    def _refuse(self, under_way: UnderWay, row: RefusedRow, outbox: Outbox) -> None:
         """A Reject of a row; the hundredth of a message has one of its own, all behind it have one together.
 
         That one is told once the message is over, before rows of the next are stored.
         """
-        record = next(record for record in one.records if record.offset() == row.offset)
+        record = next(record for record in under_way.records if record.offset() == row.offset)
         if record.topic() == self._prefix + REJECTS.name:
             log.error("a reject cannot be stored", **place_of(record), why=row.reason)
             return
-        rejects = one.by_message.get(row.offset)
+        rejects = under_way.by_message.get(row.offset)
         if rejects is None:
             elements, now_ms = elements_of(record, self._limits.events_max), int(self._clock() * 1000)
             rejects = ElementRejects(record, self._prefix, elements, role="record", now_ms=now_ms)
-            one.by_message[row.offset] = rejects
+            under_way.by_message[row.offset] = rejects
         self._send(rejects.refuse(row.index, MalformedError(f"ClickHouse: {row.reason}", "")), outbox)
         self._tell(outbox)
 
-    def _sum_up(self, one: UnderWay, outbox: Outbox, until: int | None = None) -> None:
+    def _sum_up(self, under_way: UnderWay, outbox: Outbox, until: int | None = None) -> None:
         """Tell of the rows without a Reject of their own of the messages before offset ``until``, which are over."""
-        for offset in [offset for offset in one.by_message if until is None or offset < until]:
-            for reject in one.by_message.pop(offset).others():
+        for offset in [offset for offset in under_way.by_message if until is None or offset < until]:
+            for reject in under_way.by_message.pop(offset).others():
                 self._send(reject, outbox)
         self._tell(outbox)
 
@@ -320,10 +322,10 @@ class Recorder:
             wait_seconds, attempt = min(BACK_OFF_SECONDS_MAX, wait_seconds * 2), call
 
 
-def some_of(kind: type[W], data: bytes) -> list[W]:
+def some_of(value_type: type[W], data: bytes) -> list[W]:
     """The values of a message, none of an empty array where values come in arrays; raises MalformedError."""
-    values = decode_one_or_many(kind, data)
-    if not values and kind is not Verdict:
+    values = decode_one_or_many(value_type, data)
+    if not values and value_type is not Verdict:
         raise MalformedError("an empty array; expected an object")
     return values
 

@@ -19,19 +19,19 @@ from schemas.topics import Topic
 from streams.clients import common_client_config
 from streams.committed import committed
 from streams.outbox import Outbox, Sending
-from streams.records import Record
+from streams.records import Partition, Record
 from streams.settings import KafkaSettings
 from streams.steps import STEP_SECONDS_MAX, Steps
 from streams.unreadable import UNREADABLE, UnreadableBatch, end_of_batch
 
 __all__ = [
+    "AssignedPartition",
     "BatchSettings",
     "Batches",
     "GroupBatches",
     "HandBack",
     "Handler",
     "OutboxT_contra",
-    "Place",
 ]
 
 log = structlog.get_logger(__name__)
@@ -63,11 +63,14 @@ class BatchSettings:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Place:
-    """A partition of a topic (short name), and what the group had committed there (None: nothing yet)."""
+class AssignedPartition:
+    """A partition that this consumer was given: its topic, without prefix, and the offset at which the group stands.
+
+    ``committed`` is None where the group has committed nothing there yet.
+    """
 
     topic: str
-    partition: int
+    number: int
     committed: int | None
 
 
@@ -115,7 +118,7 @@ class Batches:
         group: str,
         topics: Iterable[Topic],
         batch: BatchSettings | None = None,
-        on_assign: Callable[[list[Place]], dict[tuple[str, int], int]] | None = None,
+        on_assign: Callable[[list[AssignedPartition]], dict[Partition, int]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
@@ -126,13 +129,13 @@ class Batches:
         self._on_assign = on_assign
         self._consumer = Consumer(consumer_config(settings, group, self._batch))
         self._steps = Steps(self._batch.events_max, self._batch.bytes_max)
-        self._unreadable: dict[tuple[str, int], UnreadableBatch] = {}
+        self._unreadable: dict[Partition, UnreadableBatch] = {}
         """Where partitions stand still; each is passed over in a batch of its own, once all before it is in hand."""
         self._full = False
         """Whether the batch taken last was full: more may wait."""
         self._closing = False
-        self._owned: set[tuple[str, int]] = set()
-        self._starts: dict[tuple[str, int], int] = {}
+        self._owned: set[Partition] = set()
+        self._starts: dict[Partition, int] = {}
         self.generation = 0
         """Grows whenever partitions are taken away: what was in hand before may belong to somebody else now."""
 
@@ -149,14 +152,14 @@ class Batches:
             return
         self._owned, self._starts = {(p.topic, p.partition) for p in partitions}, {}
         stands = {(p.topic, p.partition): p.offset for p in committed(consumer, partitions)}
-        starts: dict[tuple[str, int], int] = {}
+        starts: dict[Partition, int] = {}
         if self._on_assign is not None:
-            places = [
-                Place(topic.removeprefix(self._prefix), partition, offset if offset >= 0 else None)
+            given = [
+                AssignedPartition(topic.removeprefix(self._prefix), partition, offset if offset >= 0 else None)
                 for (topic, partition), offset in stands.items()
             ]
             try:
-                starts = self._on_assign(places)
+                starts = self._on_assign(given)
             except HandBack:
                 self._owned = set()
                 consumer.assign([])
@@ -164,10 +167,10 @@ class Batches:
         for partition in partitions:
             # Never left to the client: where it asks itself and the coordinator has moved, the partition stays unread
             # (librdkafka's issue 5586).
-            place = (partition.topic.removeprefix(self._prefix), partition.partition)
-            start = starts.get(place, stands[partition.topic, partition.partition])
+            short = (partition.topic.removeprefix(self._prefix), partition.partition)
+            start = starts.get(short, stands[partition.topic, partition.partition])
             partition.offset = start if start > 0 else OFFSET_BEGINNING
-            if place in starts:
+            if short in starts:
                 self._starts[partition.topic, partition.partition] = partition.offset
         consumer.assign(partitions)
         # What was taken away while it was paused (``wait_paused``) comes back paused, and would stay unread.
@@ -193,31 +196,31 @@ class Batches:
         step, wait_seconds = self._steps.begin(), self._batch.wait_seconds
         while True:
             is_first = gather_seconds is not None and not taken
-            found = self._consume(1 if is_first else step, min(wait_seconds, STEP_SECONDS_MAX))
-            if gather_seconds is not None and is_first and found:
+            messages = self._consume(1 if is_first else step, min(wait_seconds, STEP_SECONDS_MAX))
+            if gather_seconds is not None and is_first and messages:
                 end = self._clock() + gather_seconds
-            taken += found
+            taken += messages
             if generation != self.generation:
                 self._begin_anew({(message.topic(), message.partition()) for message in taken})
                 return []
             if self._unreadable:
                 return taken
-            step, wait_seconds = self._steps.next(found), end - self._clock()
+            step, wait_seconds = self._steps.next(messages), end - self._clock()
             if step == 0 or wait_seconds < WAIT_SECONDS_MIN:
                 self._full = step == 0
                 return taken
 
     def _consume(self, count: int, wait_seconds: float) -> list[Record]:
-        found: list[Record] = []
+        messages: list[Record] = []
         for message in self._consumer.consume(count, wait_seconds):
             error = message.error()
             if error is None:
-                found.append(cast(Record, message))
+                messages.append(cast(Record, message))
             elif error.code() in UNREADABLE:
                 self._stands_still(message, error)
             elif error.code() != KafkaError._PARTITION_EOF:
                 log.warning("consume", error=error.str())
-        return found
+        return messages
 
     def _stands_still(self, message: Message, error: KafkaError) -> None:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
@@ -229,20 +232,22 @@ class Batches:
 
     def _pass_over(self) -> list[Record]:
         """Go on behind what cannot be unpacked, which is told of like any other message."""
-        found, self._unreadable = self._unreadable, {}
-        for place, batch in found.items():
-            self._seek(place, batch.end)
-        return list(found.values())
+        unreadable, self._unreadable = self._unreadable, {}
+        for partition, batch in unreadable.items():
+            self._seek(partition, batch.end)
+        return list(unreadable.values())
 
     @staticmethod
     def _handled(messages: Sequence[Record], left: Sequence[Record]) -> Sequence[Record]:
         """The messages of a batch that were not left."""
-        places = {(message.topic(), message.partition(), message.offset()) for message in left}
-        return [one for one in messages if (one.topic(), one.partition(), one.offset()) not in places]
+        unhandled = {(message.topic(), message.partition(), message.offset()) for message in left}
+        return [
+            message for message in messages if (message.topic(), message.partition(), message.offset()) not in unhandled
+        ]
 
     @staticmethod
     def _next_offsets(messages: Sequence[Record]) -> list[TopicPartition]:
-        ends: dict[tuple[str, int], int] = {}
+        ends: dict[Partition, int] = {}
         for message in messages:
             ends[message.topic(), message.partition()] = message.offset() + 1
         return [TopicPartition(topic, partition, end) for (topic, partition), end in ends.items()]
@@ -250,33 +255,33 @@ class Batches:
     def _rewind(self, messages: Sequence[Record]) -> None:
         """Hand messages out again; what stands still behind them will do so again."""
         self._unreadable = {}
-        firsts: dict[tuple[str, int], int] = {}
+        firsts: dict[Partition, int] = {}
         for message in messages:
             firsts.setdefault((message.topic(), message.partition()), message.offset())
-        for place, first in firsts.items():
-            self._seek(place, first)
+        for partition, first in firsts.items():
+            self._seek(partition, first)
 
-    def _begin_anew(self, read: Set[tuple[str, int]]) -> None:
+    def _begin_anew(self, read: Set[Partition]) -> None:
         """Of partitions that a rebalance left to us, hand out again what was ``read`` of them around it.
 
         From where the assignment asked to begin, else from where the group stands: a message from before the rebalance
         may have been done by somebody else since.
         """
         self._unreadable = {}
-        unknown = [TopicPartition(*place) for place in sorted((read & self._owned) - self._starts.keys())]
-        for found in committed(self._consumer, unknown):
-            self._starts[found.topic, found.partition] = found.offset if found.offset >= 0 else OFFSET_BEGINNING
-        for place in read & self._owned:
-            self._seek(place, self._starts[place])
+        unknown = [TopicPartition(*partition) for partition in sorted((read & self._owned) - self._starts.keys())]
+        for stand in committed(self._consumer, unknown):
+            self._starts[stand.topic, stand.partition] = stand.offset if stand.offset >= 0 else OFFSET_BEGINNING
+        for partition in read & self._owned:
+            self._seek(partition, self._starts[partition])
 
-    def _seek(self, place: tuple[str, int], offset: int) -> None:
-        if place not in self._owned:
+    def _seek(self, partition: Partition, offset: int) -> None:
+        if partition not in self._owned:
             return
         try:
-            self._consumer.seek(TopicPartition(*place, offset))
+            self._consumer.seek(TopicPartition(*partition, offset))
         except KafkaException as error:
             # Assigned anew in this very call and not fetched yet: it begins where it should anyway.
-            log.info("partition not rewound", partition=f"{place[0]}/{place[1]}", error=error.args[0].str())
+            log.info("partition not rewound", partition=f"{partition[0]}/{partition[1]}", error=error.args[0].str())
 
 
 class GroupBatches(Batches):

@@ -10,6 +10,7 @@ from typing import Final
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, Message, TopicPartition
 
 from streams.clients import passing_reader_config
+from streams.records import Partition
 from streams.settings import KafkaSettings
 
 __all__ = ["NOTHING", "UNKNOWN", "first_times"]
@@ -22,29 +23,27 @@ UNKNOWN: Final = -2
 READ_SECONDS_MAX: Final = 5.0
 WAIT_SECONDS: Final = 0.1
 
-Place = tuple[str, int]
-
 
 def first_times(
-    settings: KafkaSettings, asked: Iterable[tuple[Place, int]], *, seconds_max: float = READ_SECONDS_MAX
-) -> dict[tuple[Place, int], int]:
+    settings: KafkaSettings, asked: Iterable[tuple[Partition, int]], *, seconds_max: float = READ_SECONDS_MAX
+) -> dict[tuple[Partition, int], int]:
     """Epoch milliseconds, by the broker's clock, of the first committed message at or behind each offset.
 
     ``asked`` are partitions (full name of the topic, number) with an offset, a partition as often as wanted.
     """
-    found: dict[tuple[Place, int], int] = {}
-    rounds: list[dict[Place, int]] = []
-    for place, offset in sorted(asked):
-        free = next((some for some in rounds if place not in some), None)
-        if free is None:
-            rounds.append(free := {})
-        free[place] = offset
+    times_ms: dict[tuple[Partition, int], int] = {}
+    rounds: list[dict[Partition, int]] = []
+    for partition, offset in sorted(asked):
+        offsets = next((offsets for offsets in rounds if partition not in offsets), None)
+        if offsets is None:
+            rounds.append(offsets := {})
+        offsets[partition] = offset
     deadline = time.monotonic() + seconds_max
     with closing(Consumer(_config(settings))) as consumer:
-        for some in rounds:
-            times = _read(consumer, some, deadline)
-            found |= {(place, offset): times.get(place, UNKNOWN) for place, offset in some.items()}
-    return found
+        for offsets in rounds:
+            times = _read(consumer, offsets, deadline)
+            times_ms |= {(partition, offset): times.get(partition, UNKNOWN) for partition, offset in offsets.items()}
+    return times_ms
 
 
 def _config(settings: KafkaSettings) -> dict[str, object]:
@@ -57,10 +56,10 @@ def _config(settings: KafkaSettings) -> dict[str, object]:
     )
 
 
-def _read(consumer: Consumer, firsts: dict[Place, int], deadline: float) -> dict[Place, int]:
+def _read(consumer: Consumer, firsts: dict[Partition, int], deadline: float) -> dict[Partition, int]:
     """The time of the first message of each partition, as far as they come before the deadline."""
     consumer.assign([TopicPartition(topic, partition, offset) for (topic, partition), offset in firsts.items()])
-    times: dict[Place, int] = {}
+    times: dict[Partition, int] = {}
     while len(times) < len(firsts) and time.monotonic() < deadline:
         for message in consumer.consume(len(firsts), WAIT_SECONDS):
             topic, partition = message.topic(), message.partition()

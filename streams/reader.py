@@ -12,7 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from streams.clients import passing_reader_config
 from streams.errors import KafkaUnreachable
 from streams.hearing import hearing
-from streams.records import Record
+from streams.records import Partition, Record
 from streams.settings import KafkaSettings
 
 __all__ = ["LogReader"]
@@ -33,7 +33,7 @@ class LogReader:
     def __init__(self, settings: KafkaSettings, topics: Mapping[str, Callable[[Record], None]]) -> None:
         bytes_max = settings.message_bytes_max
         self._handlers = {settings.prefix + name: hearing(handler, bytes_max) for name, handler in topics.items()}
-        self._unread: set[tuple[str, int]] = set()
+        self._unread: set[Partition] = set()
         self._consumer = Consumer(passing_reader_config(settings, fetch_wait_max_ms=100))
 
     def catch_up(self, seconds_max: float = 60.0) -> int:

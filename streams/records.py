@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Protocol
 
-__all__ = ["Headers", "Record", "by_partition", "stretches"]
+__all__ = ["Headers", "Partition", "Record", "by_partition", "stretches"]
 
 Headers = list[tuple[str, bytes | None]]
+Partition = tuple[str, int]
+"""A partition: the name of its topic, and its number."""
 
 
 class Record(Protocol):

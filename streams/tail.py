@@ -14,7 +14,7 @@ from streams.clients import common_client_config, passing_reader_config
 from streams.errors import KafkaUnreachable
 from streams.hearing import hearing
 from streams.lag import begins_of, ends_of
-from streams.records import Record
+from streams.records import Partition, Record
 from streams.settings import KafkaSettings
 
 __all__ = ["read_tail"]
@@ -45,11 +45,11 @@ def read_tail(
     consumer = Consumer(passing_reader_config(settings, "tail.", fetch_wait_max_ms=20))
     names = [settings.prefix + topic.name for topic in topics]
     try:
-        places = _places(consumer, names)
+        partitions = _partitions(consumer, names)
         admin = AdminClient(common_client_config(settings))
-        begins, ends = begins_of(admin, places, max(0, since_ms)), ends_of(admin, places)
-        share = messages_max // len(places)
-        starts = {place: max(begin, ends[place] - share) for place, begin in begins.items() if begin >= 0}
+        begins, ends = begins_of(admin, partitions, max(0, since_ms)), ends_of(admin, partitions)
+        share = messages_max // len(partitions)
+        starts = {partition: max(begin, ends[partition] - share) for partition, begin in begins.items() if begin >= 0}
         return _read(consumer, starts, ends, hearing(hear, settings.message_bytes_max), time.monotonic() + seconds_max)
     except KafkaException as error:
         raise KafkaUnreachable(f"cannot read the end of {', '.join(names)}: {error.args[0].str()}") from error
@@ -59,34 +59,34 @@ def read_tail(
 
 def _read(
     consumer: Consumer,
-    starts: Mapping[tuple[str, int], int],
-    ends: Mapping[tuple[str, int], int],
+    starts: Mapping[Partition, int],
+    ends: Mapping[Partition, int],
     hear: Callable[[Record], None],
     deadline: float,
 ) -> int:
-    waiting = {place: ends[place] for place in starts}
-    consumer.assign([TopicPartition(*place, start) for place, start in starts.items()])
+    waiting = {partition: ends[partition] for partition in starts}
+    consumer.assign([TopicPartition(*partition, start) for partition, start in starts.items()])
     read = 0
     while waiting:
         for message in consumer.consume(READ_MESSAGES_MAX, FETCH_SECONDS):
             error, record = message.error(), cast(Record, message)
-            place = (record.topic(), record.partition())
+            partition = (record.topic(), record.partition())
             if error is None:
                 hear(record)
                 read += 1
-            elif error.code() == KafkaError._PARTITION_EOF and record.offset() >= waiting.get(place, 0):
-                waiting.pop(place, None)
+            elif error.code() == KafkaError._PARTITION_EOF and record.offset() >= waiting.get(partition, 0):
+                waiting.pop(partition, None)
         if waiting and time.monotonic() > deadline:
-            left = ", ".join(f"{topic}/{partition}" for topic, partition in waiting)
+            left = ", ".join(f"{topic}/{number}" for topic, number in waiting)
             raise KafkaUnreachable(f"cannot read {left} to the end in time")
     return read
 
 
-def _places(consumer: Consumer, names: Sequence[str]) -> list[tuple[str, int]]:
-    places = []
+def _partitions(consumer: Consumer, names: Sequence[str]) -> list[Partition]:
+    partitions = []
     for name in names:
-        found = consumer.list_topics(name, timeout=REQUEST_SECONDS_MAX).topics[name]
-        if found.error is not None:
-            raise KafkaException(found.error)
-        places += [(name, partition) for partition in found.partitions]
-    return places
+        topic = consumer.list_topics(name, timeout=REQUEST_SECONDS_MAX).topics[name]
+        if topic.error is not None:
+            raise KafkaException(topic.error)
+        partitions += [(name, number) for number in topic.partitions]
+    return partitions

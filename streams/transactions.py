@@ -191,10 +191,10 @@ class TransactionalBatches(Batches):
     def _go_back(self, messages: Sequence[Record]) -> None:
         """Go on where the group stands: whether the last commit went through, only Kafka knows."""
         self._unreadable = {}
-        places = {(message.topic(), message.partition()) for message in messages} & self._owned
-        asked = [TopicPartition(*place) for place in sorted(places)]
-        for found in committed(self._consumer, asked):
-            self._seek((found.topic, found.partition), found.offset if found.offset >= 0 else OFFSET_BEGINNING)
+        partitions = {(message.topic(), message.partition()) for message in messages} & self._owned
+        asked = [TopicPartition(*partition) for partition in sorted(partitions)]
+        for stand in committed(self._consumer, asked):
+            self._seek((stand.topic, stand.partition), stand.offset if stand.offset >= 0 else OFFSET_BEGINNING)
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Offsets are committed as the member that was given the partitions: Kafka refuses them once it is not."""

@@ -15,6 +15,7 @@ from schemas.verdict import Verdict
 from streams.clients import LOGGER, common_client_config
 from streams.errors import WrongClientSetting
 from streams.predictions.checks import MessageLimits
+from streams.records import Partition
 from streams.settings import KafkaSettings, VerdictReaderSettings, checked
 
 __all__ = ["VerdictReader"]
@@ -49,8 +50,8 @@ class VerdictReader:
         self._settings = checked(settings or VerdictReaderSettings())
         self._models = frozenset([models] if isinstance(models, str) else models)
         self._keys = frozenset(model.encode() for model in self._models)
-        self._ends: dict[tuple[str, int], int] = {}
-        self._lost: set[tuple[str, int]] = set()
+        self._ends: dict[Partition, int] = {}
+        self._lost: set[Partition] = set()
         self.unreadable = 0
         """Messages that held no verdicts, or more bytes than ``kafka.message_bytes_max`` once unpacked; they are logged
         and left out."""
@@ -81,7 +82,7 @@ class VerdictReader:
             message = self._consumer.poll(0 if taken else max(0.0, deadline - time.monotonic()))
             if self._lost:
                 # What was taken of a partition before it was lost is not committed: it comes again, here or elsewhere.
-                taken = [one for one in taken if (one.topic(), one.partition()) not in self._lost]
+                taken = [message for message in taken if (message.topic(), message.partition()) not in self._lost]
                 self._lost.clear()
             if message is None:
                 break
@@ -153,16 +154,16 @@ class VerdictReader:
             self.last_error = error.args[0].str()
             LOGGER.warning("what the group committed is unknown, the client asks again: %s", self.last_error)
             return
-        for place in stands:
-            if place.offset < 0 and place.error is None:
-                place.offset = BEGINS[self._settings.begin]
-        if all(place.error is None for place in stands):
+        for stand in stands:
+            if stand.offset < 0 and stand.error is None:
+                stand.offset = BEGINS[self._settings.begin]
+        if all(stand.error is None for stand in stands):
             consumer.assign(stands)
 
     def _revoked(self, _consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        for place in partitions:
-            self._lost.add((place.topic, place.partition))
-            self._ends.pop((place.topic, place.partition), None)
+        for partition in partitions:
+            self._lost.add((partition.topic, partition.partition))
+            self._ends.pop((partition.topic, partition.partition), None)
 
 
 def _client(kafka: KafkaSettings, group: str, settings: VerdictReaderSettings) -> Consumer:

@@ -14,7 +14,7 @@ from schemas.prediction import Prediction, confidence_of, label_text
 from schemas.verdict import Verdict
 from warehouse.feature_maps import CODED, TEXT, ends_of, feature_maps
 
-__all__ = ["Places", "encode_columns", "prediction_columns", "verdict_columns"]
+__all__ = ["Identities", "encode_columns", "prediction_columns", "verdict_columns"]
 
 TIME: Final = pa.timestamp("ms", "UTC")
 
@@ -22,8 +22,8 @@ TEXT_TYPES: Final = frozenset({str})
 
 
 @dataclass(frozen=True, slots=True)
-class Places:
-    """Where rows of one partition came from: Kafka's id of the topic; of each row offset and place in the message."""
+class Identities:
+    """Identities of rows of one partition: Kafka's id of the topic; each row's offset and its index in that message."""
 
     topic_id: str
     partition: int
@@ -31,7 +31,7 @@ class Places:
     indexes: Sequence[int]
 
 
-def prediction_columns(events: Sequence[Prediction], times_ms: Sequence[int], places: Places) -> Any:
+def prediction_columns(events: Sequence[Prediction], times_ms: Sequence[int], identities: Identities) -> Any:
     """The rows of ``predictions`` as a pyarrow.RecordBatch; ``times_ms`` are their times in epoch milliseconds."""
     features = feature_maps([event.features for event in events])
     consents = [event.consent for event in events]
@@ -56,10 +56,10 @@ def prediction_columns(events: Sequence[Prediction], times_ms: Sequence[int], pl
         "content": _texts([event.content or "" for event in events]),
         "producer": _coded([event.producer for event in events]),
     }
-    return _batch(columns, places)
+    return _batch(columns, identities)
 
 
-def verdict_columns(verdicts: Sequence[Verdict], places: Places) -> Any:
+def verdict_columns(verdicts: Sequence[Verdict], identities: Identities) -> Any:
     """The rows of ``verdicts`` as a pyarrow.RecordBatch."""
     reasons = [verdict.reasons for verdict in verdicts]
     columns = {
@@ -81,7 +81,7 @@ def verdict_columns(verdicts: Sequence[Verdict], places: Places) -> Any:
         "correction_id": _texts([verdict.correction_id for verdict in verdicts]),
         "settled_label": _coded([verdict.settled_label or None for verdict in verdicts]),
     }
-    return _batch(columns, places)
+    return _batch(columns, identities)
 
 
 def encode_columns(batch: Any) -> bytes:
@@ -127,12 +127,12 @@ def _times(times_ms: Sequence[int]) -> Any:
     return pa.array(np.array(times_ms, np.int64).view("datetime64[ms]"), TIME)
 
 
-def _batch(columns: dict[str, Any], places: Places) -> Any:
-    rows = len(places.offsets)
+def _batch(columns: dict[str, Any], identities: Identities) -> Any:
+    rows = len(identities.offsets)
     columns["_topic_id"] = pa.DictionaryArray.from_arrays(
-        pa.array(np.zeros(rows, np.int32)), pa.array([places.topic_id], TEXT)
+        pa.array(np.zeros(rows, np.int32)), pa.array([identities.topic_id], TEXT)
     )
-    columns["_partition"] = pa.array(np.full(rows, places.partition, np.uint32))
-    columns["_offset"] = pa.array(np.array(places.offsets, np.uint64))
-    columns["_index"] = pa.array(np.array(places.indexes, np.uint32))
+    columns["_partition"] = pa.array(np.full(rows, identities.partition, np.uint32))
+    columns["_offset"] = pa.array(np.array(identities.offsets, np.uint64))
+    columns["_index"] = pa.array(np.array(identities.indexes, np.uint32))
     return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))

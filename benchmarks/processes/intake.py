@@ -21,7 +21,7 @@ from agents import assembly
 from agents.settings import Settings, WorkerSettings
 from agents.worker import run_worker
 from benchmarks.processes.meter import Meter, say, spec_of
-from streams.batches import Handler, Place
+from streams.batches import AssignedPartition, Handler
 from streams.outbox import Sending
 from streams.records import Record
 from streams.settings import KafkaSettings
@@ -45,7 +45,7 @@ class MeteredBatches(TransactionalBatches):
         handle: Handler[Sending],
         committed: Callable[[], None] = lambda: None,
         undo: Callable[[], None],
-        on_assign: Callable[[list[Place]], dict[tuple[str, int], int]] | None = None,
+        on_assign: Callable[[list[AssignedPartition]], dict[tuple[str, int], int]] | None = None,
         **kwargs: Any,
     ) -> None:
         in_hand: deque[int] = deque()
@@ -66,9 +66,9 @@ class MeteredBatches(TransactionalBatches):
             in_hand.clear()
             undo()
 
-        def assign_counted(places: list[Place]) -> dict[tuple[str, int], int]:
-            found = {} if on_assign is None else on_assign(places)
-            say("assigned", partitions=len(places))
+        def assign_counted(partitions: list[AssignedPartition]) -> dict[tuple[str, int], int]:
+            found = {} if on_assign is None else on_assign(partitions)
+            say("assigned", partitions=len(partitions))
             return found
 
         super().__init__(

@@ -18,7 +18,7 @@ from agents.record import BATCH, Recorder
 from benchmarks.processes.meter import cpu_seconds, say, spec_of
 from schemas.topics import ALL_TOPICS
 from streams.admin import topic_ids
-from streams.batches import GroupBatches, Place
+from streams.batches import AssignedPartition, GroupBatches
 from streams.outbox import Outbox
 from streams.records import Record
 from streams.settings import KafkaSettings
@@ -73,8 +73,8 @@ def record(kafka: KafkaSettings, warehouse: Warehouse, recording: Recording) -> 
         warehouse, kafka.prefix, topic_ids=lambda: topic_ids(kafka, ALL_TOPICS), future_seconds_max=86_400, stop=stop
     )
 
-    def assigned(places: list[Place]) -> dict[tuple[str, int], int]:
-        starts = recorder.assigned(places)
+    def assigned(partitions: list[AssignedPartition]) -> dict[tuple[str, int], int]:
+        starts = recorder.assigned(partitions)
         recording.mark()
         return starts
 

@@ -34,7 +34,7 @@ from schemas.reference import Reference
 from schemas.task import Task
 from schemas.topics import ALERTS, BLOCKS, CORRECTIONS, REFERENCES, REVIEW_ALERTS, REVIEW_OPINIONS, Topic
 from schemas.wire import Wire
-from streams.batches import Place
+from streams.batches import AssignedPartition
 
 BEGIN_MS = 1_700_000_000_000
 
@@ -92,7 +92,7 @@ class House:
             lambda _: SMALL, self.settings.queue, PREFIX, load=self.load, reports=reports,
             clock=lambda: self.now_ms / 1000,
         )  # fmt: skip
-        self.drift.assigned([Place(BLOCKS.name, partition, None) for partition in self.partitions])
+        self.drift.assigned([AssignedPartition(BLOCKS.name, partition, None) for partition in self.partitions])
         opinions = [data for topic, _, data in self.log if topic == REVIEW_OPINIONS.name]
         tasks = {key: data for topic, key, data in self.log if topic == REVIEW_ALERTS.name}
         for data in opinions:

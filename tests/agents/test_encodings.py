@@ -18,7 +18,7 @@ from review.settings import QueueSettings, TriageSettings
 from schemas.reject import Reject
 from schemas.topics import REJECTS, VERDICTS
 from schemas.verdict import Verdict
-from streams.batches import Place
+from streams.batches import AssignedPartition
 from streams.predictions.prediction_reader import PredictionReader
 from warehouse.client import Warehouse
 
@@ -125,7 +125,7 @@ def test_record_stores_what_intake_judges(warehouse: Warehouse) -> None:
         stop=threading.Event(),
         schemas=OddIsJson(),
     )
-    one.assigned([Place("predictions", 0, None)])
+    one.assigned([AssignedPartition("predictions", 0, None)])
     outbox = CollectingOutbox()
     one.handle(mixed(), outbox)  # type: ignore[arg-type]
     assert outbox.sent == []

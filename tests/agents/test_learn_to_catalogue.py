@@ -21,7 +21,7 @@ from schemas.gate_step import GateStep
 from schemas.manifest import CANDIDATE, Manifest
 from schemas.reject import Reject
 from schemas.topics import GATES, MODEL_CHUNKS, MODELS, REJECTS
-from streams.batches import Place
+from streams.batches import AssignedPartition
 from streams.outbox import Outbox
 from streams.settings import KafkaSettings
 
@@ -90,7 +90,7 @@ def learner(key: SigningKey, published: dict[str, Manifest] | None = None, commi
         publish_seconds_min=0.0,
         clock=lambda: 1_700_000_000.0,
     )
-    starts = one.assigned([Place("corrections", 0, committed)])
+    starts = one.assigned([AssignedPartition("corrections", 0, committed)])
     assert starts == {("corrections", 0): 0}
     return one
 

@@ -21,7 +21,7 @@ from schemas.label import Label
 from schemas.reject import Reject
 from schemas.topics import LABELS, PREDICTIONS, REJECTS, VERDICTS
 from schemas.verdict import Verdict
-from streams.batches import HandBack, Place
+from streams.batches import AssignedPartition, HandBack
 from streams.errors import KafkaUnreachable, TopicReplaced
 from streams.rejects import reject_of
 from warehouse.client import Warehouse
@@ -53,8 +53,8 @@ def recorder(
     )
 
 
-def places(*names: str) -> list[Place]:
-    return [Place(name, 0, None) for name in names]
+def places(*names: str) -> list[AssignedPartition]:
+    return [AssignedPartition(name, 0, None) for name in names]
 
 
 def label(number: int, text: str = "1") -> bytes:
@@ -130,11 +130,11 @@ def test_a_restart_goes_on_behind_what_is_stored(warehouse: Warehouse) -> None:
     assert first.assigned(places("labels")) == {}
     hand(first, messages(LABELS.name, [label(n) for n in range(7)]))
     second = recorder(warehouse)
-    starts = second.assigned([Place("labels", 0, 3), Place("labels", 1, 9)])
+    starts = second.assigned([AssignedPartition("labels", 0, 3), AssignedPartition("labels", 1, 9)])
     assert starts == {("labels", 0): 6}
     hand(second, messages(LABELS.name, [label(n) for n in range(6, 10)], begin=6))
     assert ids(warehouse) == [f"e-{n}" for n in range(10)]
-    assert recorder(warehouse).assigned([Place("labels", 0, 50)]) == {("labels", 0): 50}
+    assert recorder(warehouse).assigned([AssignedPartition("labels", 0, 50)]) == {("labels", 0): 50}
 
 
 def test_a_batch_that_comes_again_adds_nothing(warehouse: Warehouse) -> None:

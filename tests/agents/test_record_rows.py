@@ -18,7 +18,7 @@ from schemas.codec import decode_one_or_many
 from schemas.prediction import Prediction
 from schemas.verdict import Verdict
 from schemas.wire import Wire
-from streams.batches import Place
+from streams.batches import AssignedPartition
 from warehouse.client import Warehouse
 from warehouse.rows import Identity
 
@@ -142,7 +142,7 @@ def test_the_same_messages_are_the_same_rows(
         future_seconds_max=10**12,
         stop=threading.Event(),
     )
-    one.assigned([Place(name, 5, None)])
+    one.assigned([AssignedPartition(name, 5, None)])
     outbox = CollectingOutbox()
     one.handle([PlainRecord(data, name, 5, offset) for offset, data in enumerate(messages)], outbox)  # type: ignore[arg-type]
     assert outbox.sent == []

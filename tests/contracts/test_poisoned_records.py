@@ -22,7 +22,7 @@ from learning.signing import SigningKey
 from review.settings import QueueSettings
 from schemas.person import Person
 from schemas.topics import ALL_TOPICS, BLOCKS, CORRECTIONS, PEOPLE, REJECTS, Topic
-from streams.batches import Place
+from streams.batches import AssignedPartition
 from streams.hearing import hearing
 
 
@@ -48,7 +48,7 @@ def test_drift_rejects_what_it_cannot_use(topic: Topic) -> None:
     """Statistics that contradict themselves, or mean nothing, included; every one is a Reject, and the next is read."""
     reports: Any = NoReports()
     drift = Drift(lambda _: DriftSettings(), QueueSettings(), PREFIX, load=lambda: ({}, {}), reports=reports)
-    drift.assigned([Place(topic.name, 0, None)])
+    drift.assigned([AssignedPartition(topic.name, 0, None)])
     outbox = CollectingOutbox()
     drift.handle(records(topic), outbox)
     rejects = outbox.of(REJECTS)
@@ -60,7 +60,7 @@ def test_learn_rejects_what_it_cannot_use(tmp_path: pathlib.Path) -> None:
     """A correction that a model cannot learn is a Reject."""
     key = SigningKey.load_or_create(tmp_path / "signing.pem")
     learn = Learn(lambda _: LearnSettings(), PREFIX, key, load=dict, publish_seconds_min=0.0)
-    learn.assigned([Place(CORRECTIONS.name, 0, None)])
+    learn.assigned([AssignedPartition(CORRECTIONS.name, 0, None)])
     outbox: Any = CollectingOutbox()
     learn.handle(records(CORRECTIONS), outbox)
     assert len(outbox.of(REJECTS)) > 50

@@ -22,7 +22,7 @@ from schemas.wire import Wire
 from streams.predictions.inbox import read_predictions
 from streams.predictions.prediction_reader import PredictionReader
 from warehouse.client import Warehouse
-from warehouse.columns import Places, prediction_columns
+from warehouse.columns import Identities, prediction_columns
 from warehouse.inserts import ColumnInsert
 from warehouse.rows import Identity, Row, encode_rows
 
@@ -113,7 +113,7 @@ def test_clickhouse_takes_every_readable_one(records: list[PlainRecord], warehou
     wanted = rows(records)
     assert len(wanted) > MESSAGES // 10
     read = read_predictions(records, PREFIX, now_ms=0, future_ms_max=DAY_SECONDS * 1000)
-    places = Places("poison", 0, read.offsets, read.indexes)
+    places = Identities("poison", 0, read.offsets, read.indexes)
     warehouse.write("predictions", ColumnInsert(prediction_columns(read.events, read.times_ms, places)))
     found = warehouse.query(
         "SELECT _offset AS o, _index AS i, event_id, model, toUnixTimestamp64Milli(time) AS t FROM predictions"

@@ -14,7 +14,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from schemas.topics import CORRECTIONS, LABELS, PEOPLE, PREDICTIONS, VERDICTS, Topic
 from streams.admin import create_topics
-from streams.batches import BatchSettings, GroupBatches, HandBack, Place, consumer_config
+from streams.batches import AssignedPartition, BatchSettings, GroupBatches, HandBack, consumer_config
 from streams.errors import SlotTaken
 from streams.lag import lags_of_groups
 from streams.outbox import Outbox
@@ -504,9 +504,9 @@ def test_a_role_that_begins_anew_reads_all_after_every_rebalance(kafka_topics: K
     send(kafka_topics, CORRECTIONS, 600)
     reads: list[dict[int, list[int]]] = []
 
-    def begin(places: list[Place]) -> dict[tuple[str, int], int]:
-        reads.append({place.partition: [] for place in places})
-        return {(place.topic, place.partition): 0 for place in places}
+    def begin(partitions: list[AssignedPartition]) -> dict[tuple[str, int], int]:
+        reads.append({partition.number: [] for partition in partitions})
+        return {(partition.topic, partition.number): 0 for partition in partitions}
 
     def handle(records: Sequence[Record], outbox: Outbox) -> None:
         for record in records:
@@ -532,7 +532,7 @@ def test_a_stop_while_assigned_is_no_failure(kafka_topics: KafkaSettings, runnin
     asked = threading.Event()
     stop_seen: list[bool] = []
 
-    def begin(places: list[Place]) -> dict[tuple[str, int], int]:
+    def begin(partitions: list[AssignedPartition]) -> dict[tuple[str, int], int]:
         asked.set()
         stop_seen.append(loop_stop.wait(SECONDS_MAX))
         raise HandBack

@@ -19,7 +19,7 @@ from schemas.task import Evidence, Task
 from schemas.verdict import Verdict
 from schemas.wire import Scalar
 from warehouse.client import Warehouse
-from warehouse.columns import Places, prediction_columns
+from warehouse.columns import Identities, prediction_columns
 from warehouse.inserts import ColumnInsert
 from warehouse.queries import predictions_of
 from warehouse.rows import Identity
@@ -36,7 +36,7 @@ def store(warehouse: Warehouse, *features: dict[str, Scalar], **more: Any) -> No
         for n, one in enumerate(features)
     ]
     batch = prediction_columns(
-        events, [epoch_ms(event.time) for event in events], Places("id", 0, range(len(events)), [0] * len(events))
+        events, [epoch_ms(event.time) for event in events], Identities("id", 0, range(len(events)), [0] * len(events))
     )
     warehouse.write("predictions", ColumnInsert(batch))
 

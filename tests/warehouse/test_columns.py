@@ -14,7 +14,7 @@ from schemas.prediction import Prediction, epoch_ms
 from schemas.verdict import Verdict
 from schemas.wire import Scalar
 from warehouse.client import Warehouse
-from warehouse.columns import Places, encode_columns, prediction_columns, verdict_columns
+from warehouse.columns import Identities, encode_columns, prediction_columns, verdict_columns
 from warehouse.feature_maps import FeatureMaps, feature_maps, joined_features, split_features
 from warehouse.inserts import ColumnInsert
 
@@ -37,7 +37,7 @@ def verdict(**changed: Any) -> Verdict:
 
 
 def batch_of(values: list[Any]) -> Any:
-    places = Places("id", 3, range(len(values)), [0] * len(values))
+    places = Identities("id", 3, range(len(values)), [0] * len(values))
     if isinstance(values[0], Verdict):
         return verdict_columns(values, places)
     return prediction_columns(values, [epoch_ms(value.time) for value in values], places)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from schemas.label import Label
 from schemas.prediction import Prediction
 from warehouse.client import Warehouse
-from warehouse.columns import Places, prediction_columns
+from warehouse.columns import Identities, prediction_columns
 from warehouse.errors import ClickHouseUnreachable, QueryRefused, TablesLacking
 from warehouse.inserts import ColumnInsert, Insert, JsonInsert
 from warehouse.rows import Identity, Row, rows_of
@@ -50,7 +50,7 @@ def column_insert(offsets: Sequence[int], features: Sequence[dict[str, Any]] | N
         Prediction(event_id=f"e{n}", model="m", time=1_000, features=one, prediction="up", confidence=0.5)
         for n, one in enumerate(features or [{"a": n} for n in range(len(offsets))])
     ]
-    places = Places("id", 2, offsets, [index for _, index in identities(offsets)])
+    places = Identities("id", 2, offsets, [index for _, index in identities(offsets)])
     return ColumnInsert(prediction_columns(events, [1_000] * len(events), places))
 
 
