@@ -120,7 +120,7 @@ class Catalogue:
         self._ended.discard(key)
         self._chunks[key] = value
         while sum(map(len, self._chunks.values())) > self._snapshot_bytes_max and len(self._chunks) > 1:
-            self._drop(next((one for one in self._chunks if one in self._ended), next(iter(self._chunks))))
+            self._drop(next((held for held in self._chunks if held in self._ended), next(iter(self._chunks))))
         for manifest in list(self._waiting.values()):
             self._take_if_whole(manifest)
 

@@ -226,15 +226,15 @@ class Drift:
 
     def _hear_people(self, outbox: Sending) -> None:
         """Do what people said, once it can be done: every worker hears it, the one that has the model acts."""
-        said, self._said = [*self._said, *self.people.take()], deque(maxlen=SAID_KEPT_MAX)
-        for one in said:
-            alert = self._alerts.of_task(one.task_id)
-            if alert is None or (one.is_answer and alert.answer):
+        waiting, self._said = [*self._said, *self.people.take()], deque(maxlen=SAID_KEPT_MAX)
+        for said in waiting:
+            alert = self._alerts.of_task(said.task_id)
+            if alert is None or (said.is_answer and alert.answer):
                 continue
-            if self._can_act(alert, one):
-                self._act(alert, one, outbox)
+            if self._can_act(alert, said):
+                self._act(alert, said, outbox)
             else:
-                self._said.append(one)
+                self._said.append(said)
 
     def _can_act(self, alert: Alert, said: Said) -> bool:
         """Whether the model is this worker's, and, where the newest windows shall be normal, they have been read."""

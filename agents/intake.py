@@ -77,8 +77,8 @@ class Intake:
         readings = self._reader.read(runs, now_ms=now_ms, elements_max=room)
         runs = runs[: readings.runs]
         taken_ms = max(run[-1].timestamp()[1] for run in runs)
-        for found in _by_model(readings.parts).values():
-            self._judge_fresh(Part.joined(found), now_ms, taken_ms, outbox)
+        for parts in _by_model(readings.parts).values():
+            self._judge_fresh(Part.joined(parts), now_ms, taken_ms, outbox)
         for reject in readings.rejects:
             outbox.send(REJECTS, reject.source_key, reject)
         INTAKE_REJECTS.inc(sum(reject.elements for reject in readings.rejects))
@@ -109,29 +109,29 @@ class Intake:
 
 
 def _by_model(parts: Sequence[Part]) -> dict[str, list[Part]]:
-    found: dict[str, list[Part]] = {}
+    parts_of: dict[str, list[Part]] = {}
     for part in parts:
-        found.setdefault(part.columns.model, []).append(part)
-    return found
+        parts_of.setdefault(part.columns.model, []).append(part)
+    return parts_of
 
 
 def _together(records: Sequence[Record], waits: Iterable[int]) -> Iterator[Sequence[Sequence[Record]]]:
     """Runs to be judged together, of about ``BYTES_TOGETHER`` at least but for the last; ``waits`` are for the end."""
-    found: list[Sequence[Record]] = []
+    runs: list[Sequence[Record]] = []
     held = 0
     for run, size in _runs(records, waits):
-        found.append(run)
+        runs.append(run)
         held += size
         if held >= BYTES_TOGETHER:
-            yield found
-            found, held = [], 0
-    if found:
-        yield found
+            yield runs
+            runs, held = [], 0
+    if runs:
+        yield runs
 
 
 def _runs(records: Sequence[Record], waits: Iterable[int]) -> Iterator[tuple[Sequence[Record], int]]:
     """The messages partition by partition, in order, as many at once as are read at once, and their bytes."""
-    turn = {partition: number for number, partition in enumerate(waits)}
-    for found in sorted(by_partition(records), key=lambda some: turn.get(some[0].partition(), -1)):
-        for start in range(0, len(found), MESSAGES_AT_ONCE):
-            yield from stretches(found[start : start + MESSAGES_AT_ONCE], BYTES_AT_ONCE)
+    turn_of = {partition: number for number, partition in enumerate(waits)}
+    for messages in sorted(by_partition(records), key=lambda some: turn_of.get(some[0].partition(), -1)):
+        for start in range(0, len(messages), MESSAGES_AT_ONCE):
+            yield from stretches(messages[start : start + MESSAGES_AT_ONCE], BYTES_AT_ONCE)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Judge", "JudgeSettings"]
 
 _decisions: Final = np.array(DECISIONS, object)
-_counters: Final = [INTAKE_VERDICTS.labels(kind) for kind in DECISIONS]
+_counters: Final = [INTAKE_VERDICTS.labels(decision) for decision in DECISIONS]
 
 
 class JudgeSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -240,8 +240,8 @@ class Judge:
         choices.see(events)
         learned = _learned_answers(serving, asked, scores)
         task_ids = self._send_tasks(events, decisions, learned, choices.known, now_ms, outbox)
-        for counter, found in zip(_counters, np.bincount(decisions.codes, minlength=len(DECISIONS)), strict=True):
-            counter.inc(int(found))
+        for counter, count in zip(_counters, np.bincount(decisions.codes, minlength=len(DECISIONS)), strict=True):
+            counter.inc(int(count))
         answers = _decisions[decisions.codes].tolist()
         verdicts = Verdicts(events, decisions, answers, learned, settled, task_ids)
         verdicts.send(

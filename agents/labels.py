@@ -65,8 +65,8 @@ class Labels:
         """One batch, possibly empty; returns the labels that wait, each with all behind it in its partition."""
         now = self._clock()
         asked, rejects = self._read(records)
-        found = self._looked_up(asked)
-        missing = [(record, label) for record, label in asked if (label.model, label.event_id) not in found]
+        stored = self._looked_up(asked)
+        missing = [(record, label) for record, label in asked if (label.model, label.event_id) not in stored]
         waiting_from = self._waiting_from(missing, now)
 
         def waits(record: Record) -> bool:
@@ -79,7 +79,7 @@ class Labels:
             text = f"no prediction {label.event_id!r} of model {label.model!r} is known - at `$.event_id`"
             rejects.append((record, text, "$.event_id"))
         settled = [(record, label) for record, label in asked if not waits(record)]
-        self._join(settled, found, int(now * 1000), outbox)
+        self._join(settled, stored, int(now * 1000), outbox)
         self._reject([reject for reject in rejects if not waits(reject[0])], int(now * 1000), outbox)
         return left
 
@@ -100,14 +100,14 @@ class Labels:
     def _join(
         self,
         settled: Sequence[tuple[Record, Label]],
-        found: Mapping[tuple[str, str], dict[str, Any]],
+        stored: Mapping[tuple[str, str], dict[str, Any]],
         now_ms: int,
         outbox: Sending,
     ) -> None:
         """Corrections of those whose predictions are there; nobody waits for any of them any more."""
         for record, label in settled:
             self._first_looks.pop((record.partition(), record.offset()), None)
-            prediction = found.get((label.model, label.event_id))
+            prediction = stored.get((label.model, label.event_id))
             if prediction is not None:
                 outbox.send(CORRECTIONS, label.model, correction_of(label, prediction, now_ms))
 
@@ -137,24 +137,24 @@ class Labels:
     def _looked_up(self, asked: Sequence[tuple[Record, Label]]) -> dict[tuple[str, str], dict[str, Any]]:
         """Stored predictions by model and event id; raises HandBack while ClickHouse does not answer."""
         try:
-            return self._found([label for _, label in asked])
+            return self._stored([label for _, label in asked])
         except WarehouseError as error:
             log.warning("labels wait for ClickHouse", why=str(error))
             self._pause(LOOK_UP_EVERY_SECONDS)
             raise HandBack from error
 
-    def _found(self, labels: Sequence[Label]) -> dict[tuple[str, str], dict[str, Any]]:
+    def _stored(self, labels: Sequence[Label]) -> dict[tuple[str, str], dict[str, Any]]:
         """Stored predictions by model and event id."""
         wanted: dict[str, set[str]] = {}
         for label in labels:
             wanted.setdefault(label.model, set()).add(label.event_id)
-        found = {}
+        stored = {}
         for model, ids in wanted.items():
             ordered = sorted(ids)
             for part in (ordered[start : start + IDS_MAX] for start in range(0, len(ordered), IDS_MAX)):
                 for row in predictions_of(self._warehouse.query, model, part):
-                    found[model, str(row["event_id"])] = row
-        return found
+                    stored[model, str(row["event_id"])] = row
+        return stored
 
 
 def correction_of(label: Label, row: Mapping[str, Any], now_ms: int) -> Correction:

@@ -55,8 +55,8 @@ class LogRepeats(logging.Filter):
         self._seen.pop(key, None)
         if len(self._seen) >= MESSAGES_MAX:
             del self._seen[next(iter(self._seen))]
-        found = self._seen[key] = Repeats(now)
-        return found
+        repeats = self._seen[key] = Repeats(now)
+        return repeats
 
 
 def _tell(record: logging.LogRecord, left_out: int) -> None:

@@ -20,14 +20,14 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T", bound=Wire)
 
 
-def read(kind: type[T], data: bytes | None) -> T | None:
+def read(value_type: type[T], data: bytes | None) -> T | None:
     """A value of the log; one that cannot be read is logged and left out, a tombstone is None too."""
     if data is None:
         return None
     try:
-        return decode(kind, data)
+        return decode(value_type, data)
     except MalformedError as error:
-        log.error("not readable", kind=kind.__name__, why=error.reason, **heard())
+        log.error("not readable", kind=value_type.__name__, why=error.reason, **heard())
         return None
 
 

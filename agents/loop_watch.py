@@ -148,10 +148,10 @@ class LoopWatch:
             unanswered_variance=counts.accuracy_open_variance,
         )
         least = counts.inclusion_min or 1.0
-        found = AccuracyEstimate(self._accuracy, inclusion_probability_min=least, sums=sums).interval()
-        if found is None:
+        interval = AccuracyEstimate(self._accuracy, inclusion_probability_min=least, sums=sums).interval()
+        if interval is None:
             return None
-        estimate, low, high = found
+        estimate, low, high = interval
         return Interval(estimate=estimate, low=low, high=high, level=1.0 - self._accuracy.alpha)
 
     def _measure_lag(self) -> None:

@@ -53,8 +53,8 @@ def recall(settings: Settings, seen: SeenEvents, partitions: Sequence[AssignedPa
             log.warning("verdict not readable", why=reason_of(error, data), **heard())
             return
         by_model: dict[str, list[str]] = {}
-        for one in judged:
-            by_model.setdefault(one.model, []).append(one.event_id)
+        for verdict in judged:
+            by_model.setdefault(verdict.model, []).append(verdict.event_id)
         for model, event_ids in by_model.items():
             seen.recall(identities(model, event_ids), record.timestamp()[1])
 

@@ -111,10 +111,10 @@ class ReportDesk:
 
     def poll(self) -> list[ReportNews]:
         """What became of the reports that are stored now, or that could not be made."""
-        found = [news for result in self._reporter.poll() for news in self._done(result)]
+        news = [told for result in self._reporter.poll() for told in self._done(result)]
         self._hand_out()
-        found, self._without = found + self._without, []
-        return found
+        news, self._without = news + self._without, []
+        return news
 
     def _all(self) -> Iterator[_Wanted]:
         yield from self._waiting.values()
@@ -140,8 +140,8 @@ class ReportDesk:
 
     def _merge_oldest(self) -> None:
         moments = list(self._waiting)
-        for place, moment in enumerate(moments):
-            later = next((other for other in moments[place + 1 :] if other[0] == moment[0]), None)
+        for number, moment in enumerate(moments):
+            later = next((other for other in moments[number + 1 :] if other[0] == moment[0]), None)
             if later is not None:
                 earlier, wanted = self._waiting.pop(moment), self._waiting[later]
                 own, wanted.alerts = wanted.alerts, earlier.alerts

@@ -90,14 +90,14 @@ def read_seen(path: pathlib.Path, topic_id: str) -> dict[str, Seen]:
     A file that cannot be read is told of: until the next manifest an older one could be taken.
     """
     try:
-        found = msgspec.json.decode(read_kept(path, FILE_BYTES_MAX), type=_File)
+        kept = msgspec.json.decode(read_kept(path, FILE_BYTES_MAX), type=_File)
     except FileNotFoundError:
         return {}
     except (OSError, *UNREADABLE) as error:
         why = error.strerror if isinstance(error, OSError) else str(error)
         log.error("lost which manifests were known: an older one would be taken", file=str(path), why=why)
         return {}
-    return found.seen if found.topic_id == topic_id else {}
+    return kept.seen if kept.topic_id == topic_id else {}
 
 
 def write_seen(path: pathlib.Path, topic_id: str, seen: Mapping[str, Seen]) -> None:

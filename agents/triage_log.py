@@ -69,39 +69,39 @@ class StoredStates:
         except MalformedError as error:
             log.warning("state of triage not readable, it is left out", why=error.reason, **heard())
             return
-        place = (record.slot, record.model)
-        state = self._states.setdefault(place, StoredState())
+        owner = (record.slot, record.model)
+        state = self._states.setdefault(owner, StoredState())
         before = state.bytes_held
         state.take(record)
         self._bytes += state.bytes_held - before
         if record.part == 0:
-            self._states.move_to_end(place)
+            self._states.move_to_end(owner)
         while self._bytes > self._bytes_max and len(self._states) > 1:
             (slot, model), forgotten = self._states.popitem(last=False)
             self._bytes -= forgotten.bytes_held
             log.warning("too many states of triage, the oldest is left out", slot=slot, model=model)
 
     def _end(self, key: bytes) -> None:
-        found = KEY.fullmatch(key.decode("utf-8", "replace"))
-        if found is None:
+        match = KEY.fullmatch(key.decode("utf-8", "replace"))
+        if match is None:
             return
-        place = found["slot"], found["model"]
-        state = self._states.get(place)
+        owner = match["slot"], match["model"]
+        state = self._states.get(owner)
         if state is not None:
-            self._bytes -= state.drop(int(found["part"]))
+            self._bytes -= state.drop(int(match["part"]))
             if not state.parts:
-                del self._states[place]
+                del self._states[owner]
 
     def inherited(
         self, partitions: Collection[int], settings_of: Callable[[str], TriageSettings]
     ) -> dict[str, CarriedState]:
         """The state of each model that the owner of these partitions goes on with, the one used longest ago first."""
-        found = {}
+        states_of = {}
         for model, states in by_model(self._states).items():
             carried = inherited(states, partitions, settings_of(model))
             if carried is not None:
-                found[model] = carried
-        return found
+                states_of[model] = carried
+        return states_of
 
     def claims(
         self, slot: str, partitions: Collection[int], settings_of: Callable[[str], TriageSettings]

@@ -76,14 +76,14 @@ class Verdicts:
         return VERDICT_ROWS.make(len(events), constant=constant, columns=columns)
 
     def _settled(self, name: str) -> list[str]:
-        found = [""] * len(self.events)
+        column = [""] * len(self.events)
         for place, settled in self.settled.items():
-            found[place] = getattr(settled, name)
-        return found
+            column[place] = getattr(settled, name)
+        return column
 
 
 def flags(places: Mapping[int, object], size: int) -> Flags:
     """True at these places, of shape (size,)."""
-    found = np.zeros(size, np.bool_)
-    found[list(places)] = True
-    return found
+    is_set = np.zeros(size, np.bool_)
+    is_set[list(places)] = True
+    return is_set

@@ -84,7 +84,7 @@ class AlertBook:
     ) -> list[Alert]:
         """The revisions that these detections make, the worst first; ``window`` counts closed windows."""
         changed: list[Alert] = []
-        ranked = sorted(detections, key=lambda found: (-SEVERITIES[found.severity], -found.size, found.signal))
+        ranked = sorted(detections, key=lambda finding: (-SEVERITIES[finding.severity], -finding.size, finding.signal))
         for detection in ranked:
             if self.told(detection.signal, at):
                 self._revised_window[detection.signal] = window
@@ -180,7 +180,7 @@ class AlertBook:
         names = sorted(self._left_out)
         named = ", ".join(names[:LEFT_OUT_NAMED_MAX]) + (", …" if len(names) > LEFT_OUT_NAMED_MAX else "")
         note = f"{len(names)} more signals left normal while {len(self._open)} alerts were open: {named}"
-        found = Detection(signal=worst.signal, detector=worst.detector, severity=worst.severity)
-        alert = alert_life.add_evidence(worst, found, at=at, note=note)
+        as_before = Detection(signal=worst.signal, detector=worst.detector, severity=worst.severity)
+        alert = alert_life.add_evidence(worst, as_before, at=at, note=note)
         self._open[worst.signal] = alert
         return [alert]

@@ -67,17 +67,17 @@ class Detection:
         return max(self.evidence.get(name, 0.0) for name in ("shift_sd", "psi", "rise", "other_share"))
 
 
-def alert_id_of(model: str, signal: str, detector: str, place: str) -> str:
+def alert_id_of(model: str, signal: str, detector: str, anchor: str) -> str:
     """The same for the same finding, however often its blocks are read; fit for an address."""
-    text = "\n".join((model, signal, detector, place))
+    text = "\n".join((model, signal, detector, anchor))
     return f"alert-{hashlib.sha256(text.encode()).hexdigest()[:20]}"
 
 
 def fire(detection: Detection, *, model: str, at: int, at_event: int, reference_version: str = "") -> Alert:
     """The first revision. ``at`` is the stream's time in epoch milliseconds, ``at_event`` counts the model's events."""
-    place = detection.anchor or str(at_event)
+    anchor = detection.anchor or str(at_event)
     return Alert(
-        alert_id=alert_id_of(model, detection.signal, detection.detector, place),
+        alert_id=alert_id_of(model, detection.signal, detection.detector, anchor),
         model=model,
         signal=detection.signal,
         detector=detection.detector,

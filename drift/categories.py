@@ -30,23 +30,23 @@ def category_counts(
 
     ``coded`` has the tallies of the columns that are coded; what ``numeric`` counts as a number is not missing.
     """
-    found: list[dict[str, CategoryCounts]] = [{} for _ in runs.starts]
+    by_run: list[dict[str, CategoryCounts]] = [{} for _ in runs.starts]
     names = 0
     for signal, column in columns.items():
         tally = coded[signal] if signal in coded else _tally(column.texts, runs)
         longest = max(map(len, tally.counts))
         names += longest
-        for kept, numbers, counts, absent in zip(found, numeric, tally.counts, tally.absent, strict=True):
+        for kept, numbers, counts, absent in zip(by_run, numeric, tally.counts, tally.absent, strict=True):
             if counts:
                 missing = absent - numbers[signal].count if signal in numbers else absent
                 kept[signal] = CategoryCounts(counts=counts, missing=missing)
         if longest > settings.categories_max:
-            for kept in found:
+            for kept in by_run:
                 if signal in kept:
                     kept[signal] = most_common(kept[signal], settings.categories_max)
     if _names_fit(names, settings):
-        return found
-    return [within_category_bytes(counts, settings) for counts in found]
+        return by_run
+    return [within_category_bytes(counts, settings) for counts in by_run]
 
 
 def _tally(texts: Texts, runs: Runs) -> Tally:
@@ -70,16 +70,16 @@ def most_common(counts: CategoryCounts, categories_max: int) -> CategoryCounts:
     return CategoryCounts(counts=dict(ranked[:categories_max]), missing=counts.missing, other=counts.other + rest)
 
 
-def within_category_bytes(found: dict[str, CategoryCounts], settings: DriftSettings) -> dict[str, CategoryCounts]:
+def within_category_bytes(categorical: dict[str, CategoryCounts], settings: DriftSettings) -> dict[str, CategoryCounts]:
     """All signals, in their order; once ``categories_bytes_max`` is used up, further signals keep no names.
 
     What cannot exceed the limit is not measured.
     """
-    if _names_fit(sum(len(counts.counts) for counts in found.values()), settings):
-        return found
+    if _names_fit(sum(len(counts.counts) for counts in categorical.values()), settings):
+        return categorical
     room = settings.categories_bytes_max
     kept: dict[str, CategoryCounts] = {}
-    for signal, counts in found.items():
+    for signal, counts in categorical.items():
         room -= len(msgspec.json.encode(counts))
         kept[signal] = counts if room >= 0 else most_common(counts, 0)
     return kept

@@ -119,7 +119,7 @@ def columns_of(events: PredictionColumns, settings: DriftSettings, reference: Re
 
 def blurred_in(columns: Columns, events: PredictionColumns, start: int, stop: int) -> tuple[str, ...]:
     """The features of which doubles do not hold the numbers of these events apart, or that have too large ones."""
-    found = []
+    blurred = []
     for signal in columns.inexact:
         doubles = columns.numbers[columns.numeric.index(signal), start:stop]
         doubles = doubles[~np.isnan(doubles)]
@@ -127,8 +127,8 @@ def blurred_in(columns: Columns, events: PredictionColumns, start: int, stop: in
             value for value in events.features[signal.removeprefix(FEATURE)].values[start:stop] if _is_number(value)
         }
         if len(values) > len(np.unique(doubles)) or (np.abs(doubles) >= NUMBER_MAX).any():
-            found.append(signal.removeprefix(FEATURE))
-    return tuple(found)
+            blurred.append(signal.removeprefix(FEATURE))
+    return tuple(blurred)
 
 
 def _is_number(value: Scalar) -> bool:
@@ -139,7 +139,7 @@ def _remainders_of(
     numeric: Mapping[str, Sequence[object] | Floats], matrix: Floats, events: PredictionColumns
 ) -> dict[str, Floats | None]:
     """Of the features with numbers that are not their doubles, what they are above these; None where not whole."""
-    found: dict[str, Floats | None] = {}
+    remainders: dict[str, Floats | None] = {}
     for (signal, values), row in zip(numeric.items(), matrix, strict=True):
         size = float(np.fmax.reduce(np.abs(row), initial=0.0))
         if size < EXACT_MAX or isinstance(values, np.ndarray):
@@ -148,8 +148,8 @@ def _remainders_of(
         rest = _remainders(values, row) if has_whole else None
         is_exact = rest is None or not rest.any()
         if not is_exact or size >= NUMBER_MAX:
-            found[signal] = None if is_exact else rest
-    return found
+            remainders[signal] = None if is_exact else rest
+    return remainders
 
 
 def _remainders(values: Sequence[Any], doubles: Floats) -> Floats:

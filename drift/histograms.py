@@ -74,13 +74,13 @@ def histograms(values: Floats, counts: Ints, binning: Binning, runs: Runs) -> li
 def _reached(values: Floats, edges: Floats, runs: Runs) -> Counts:
     """How many numbers of each run are not below each edge: shape (edges, signals, runs); NaN is below all."""
     narrow = np.uint8 if runs.size_max <= UINT8_MAX else np.int64
-    found: Counts = np.empty((edges.shape[1], len(values), len(runs.starts)), narrow)
+    reached: Counts = np.empty((edges.shape[1], len(values), len(runs.starts)), narrow)
     at_once = max(1, FLAGS_MAX // values.size)
-    for start in range(0, len(found), at_once):
+    for start in range(0, len(reached), at_once):
         flags = values >= edges.T[start : start + at_once, :, None]
-        part = found[start : start + at_once]
+        part = reached[start : start + at_once]
         np.add.reduceat(flags.view(np.uint8), runs.starts, axis=2, dtype=part.dtype, out=part)
-    return found
+    return reached
 
 
 def _between(counts: Ints, reached: Counts) -> Counts:

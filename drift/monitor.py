@@ -289,9 +289,9 @@ class ModelMonitor:
         elif (is_news := is_past(self.reference, step)) or is_within(self.reference, step):
             self._meet(step)
             watches: list[SignalWatch | AbsentWatch] = [*self._watches.values(), *self._absent.values()]
-            found = [watch.observe_step(step) for watch in watches]
+            detections = [watch.observe_step(step) for watch in watches]
             if is_news:
-                yield from self._told(found, step.time)
+                yield from self._told(detections, step.time)
         self._filling.append(step)
         if len(self._filling) >= self._settings.window_steps:
             yield from self._close_window()
@@ -340,24 +340,23 @@ class ModelMonitor:
         if self.reference is None or not is_past(self.reference, steps[-1]):
             return
         at = steps[-1].time
-        found = [
+        detections = [
             watch.observe_window(window, indices[signal])
             for signal, watch in self._watches.items()
             if signal in indices
         ]
         for absent in self._absent.values():
             absent.observe_window(window)
-        yield from self._told(found, at)
+        yield from self._told(detections, at)
         watches: list[SignalWatch | AbsentWatch] = [*self._watches.values(), *self._absent.values()]
         for watch in watches:
             if watch.quiet:
                 for alert in self._book.gone_quiet(watch.signal, at=at, note="back within the reference"):
                     yield AlertChanged(alert)
 
-    def _told(self, found: Iterable[Detection | None], at: int) -> Iterator[Outcome]:
-        detections = [detection for detection in found if detection is not None]
+    def _told(self, detections: Iterable[Detection | None], at: int) -> Iterator[Outcome]:
         for alert in self._book.detected(
-            detections,
+            [detection for detection in detections if detection is not None],
             at=at,
             at_event=self.events_seen,
             window=self.windows_seen,

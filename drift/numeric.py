@@ -52,7 +52,7 @@ def numeric_summaries(
     ``remainders`` has for some signals what their whole numbers are above the doubles in ``values``: it counts in the
     moments, so that changes far below the size of the numbers are seen.
     """
-    found: list[dict[str, NumericSummary]] = [{} for _ in runs.starts]
+    by_run: list[dict[str, NumericSummary]] = [{} for _ in runs.starts]
     binning = Binning.of(signals, reference)
     at_once = max(1, VALUES_MAX // values.shape[1])
     for start in range(0, len(signals), at_once):
@@ -65,9 +65,9 @@ def numeric_summaries(
             values[start:stop],
             binning.of_rows(start, stop),
             runs,
-            found,
+            by_run,
         )
-    return found
+    return by_run
 
 
 def _summarise(
@@ -76,7 +76,7 @@ def _summarise(
     values: Floats,
     binning: Binning,
     runs: Runs,
-    found: list[dict[str, NumericSummary]],
+    by_run: list[dict[str, NumericSummary]],
 ) -> None:
     missing = (runs.sizes - moments.counts).tolist()
     binned = histograms(values, moments.counts, binning, runs)
@@ -84,7 +84,7 @@ def _summarise(
         signals, missing, binned, *(figure.tolist() for figure in moments), strict=True
     ):
         for summaries, empty, bins, seen, centre, offset, m2, low, high, exponent in zip(
-            found, absent, histogram, *figures, strict=True
+            by_run, absent, histogram, *figures, strict=True
         ):
             if seen:
                 summaries[signal] = NumericSummary(

@@ -23,17 +23,17 @@ def psi(reference: Reference, window: Window) -> dict[str, float]:
     categorical signals on the reference's categories and ``other``. Missing values are a bin of their own, so a
     feature that vanishes shows. Where a feature is both, the larger index counts.
     """
-    found: dict[str, float] = {}
+    indices: dict[str, float] = {}
     if 2 * window.events_on(reference.version) >= window.events:
         for signal, normal in reference.numeric.items():
             now = window.histogram(signal, reference.version) or (0,) * len(normal.histogram)
             on = window.events_on(reference.version)
             missing = max(0, on - sum(now) - window.texts(signal))
-            found[signal] = excess((*normal.histogram, normal.missing), (*now, missing))
+            indices[signal] = excess((*normal.histogram, normal.missing), (*now, missing))
     for signal, counts in reference.categorical.items():
         before, now_bins = category_bins(counts, window.categorical.get(signal), window.events, window.numbers(signal))
-        found[signal] = max(found.get(signal, 0.0), excess(before, now_bins))
-    return found
+        indices[signal] = max(indices.get(signal, 0.0), excess(before, now_bins))
+    return indices
 
 
 def category_bins(
@@ -69,8 +69,8 @@ def index_of(normal: Sequence[int], now: Sequence[int]) -> float:
     bins = len(normal)
     total_normal, total_now = sum(normal) + SMOOTHING * bins, sum(now) + SMOOTHING * bins
     shares = [
-        ((one + SMOOTHING) / total_normal, (other + SMOOTHING) / total_now)
-        for one, other in zip(normal, now, strict=True)
+        ((before + SMOOTHING) / total_normal, (after + SMOOTHING) / total_now)
+        for before, after in zip(normal, now, strict=True)
     ]
     return math.fsum((p - q) * math.log(p / q) for p, q in shares)
 
@@ -81,7 +81,7 @@ def noise_of(normal: Sequence[int], now: Sequence[int]) -> float:
     Yurdakul (2018), Statistical properties of the population stability index.
     """
     n, m = sum(normal), sum(now)
-    freedom = sum(1 for one, other in zip(normal, now, strict=True) if one or other) - 1
+    freedom = sum(1 for before, after in zip(normal, now, strict=True) if before or after) - 1
     if n == 0 or m == 0 or freedom <= 0:
         return 0.0
     return (1 / n + 1 / m) * (freedom + 3.0 * math.sqrt(2.0 * freedom))

@@ -149,7 +149,7 @@ def _rising_edges(values: Floats, bins: int) -> list[float]:
         top = -_lowered(-values.max(keepdims=True), gaps[-1:])
         return [*lowered.tolist(), float(np.nextafter(top[0], np.inf))]
     places = np.sort(np.searchsorted(distinct, values, side="right")) - 1
-    ranks = [math.ceil(len(places) * place / bins) for place in range(1, bins)]
+    ranks = [math.ceil(len(places) * edge / bins) for edge in range(1, bins)]
     return sorted(set(lowered[places[ranks]].tolist()))
 
 
@@ -165,8 +165,8 @@ def _numbers(rows: Sequence[SampledRow], signal: str) -> Floats:
 
 
 def _counts(values: Floats, edges: tuple[float, ...]) -> list[int]:
-    place = np.searchsorted(np.array(edges), values, side="right")
-    counts: list[int] = np.bincount(place, minlength=len(edges) + 1).tolist()
+    bins = np.searchsorted(np.array(edges), values, side="right")
+    counts: list[int] = np.bincount(bins, minlength=len(edges) + 1).tolist()
     return counts
 
 

@@ -53,7 +53,7 @@ def report_worker_main() -> None:
         write_message(answers, msgspec.msgpack.encode(render(decoder.decode(inbox.get()))))
 
 
-_TRIAL_ROWS: list[Row] = [{"confidence": 0.5 + place / 100} for place in range(30)]
+_TRIAL_ROWS: list[Row] = [{"confidence": 0.5 + number / 100} for number in range(30)]
 _TRIAL = ReportRequest(
     report_id=READY,
     reference=_TRIAL_ROWS,

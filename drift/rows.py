@@ -91,9 +91,9 @@ def _row(row: SampledRow) -> Row:
 def _typed(rows: Iterable[Row], numeric: Sequence[str], categorical: Sequence[str]) -> list[Row]:
     typed: list[Row] = []
     for row in rows:
-        one: Row = {column: number_of(row.get(column)) for column in numeric}
-        one.update((column, _text(row.get(column))) for column in categorical)
-        typed.append(one)
+        cells: Row = {column: number_of(row.get(column)) for column in numeric}
+        cells.update((column, _text(row.get(column))) for column in categorical)
+        typed.append(cells)
     return typed
 
 

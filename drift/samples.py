@@ -42,10 +42,10 @@ def samples(
     places = _smallest(hashes, runs, rows_max)
     rows = _rows(events, columns, places, hashes[places], settings.text_chars_max)
     ends = np.minimum(runs.sizes, rows_max).cumsum().tolist()
-    found = [tuple(rows[begin:end]) for begin, end in pairwise([0, *ends])]
+    by_run = [tuple(rows[begin:end]) for begin, end in pairwise([0, *ends])]
     if min(rows_max, runs.size_max) * (columns.row_bytes_max + ROW_BYTES_MAX) <= settings.sample_bytes_max:
-        return found
-    return [_within_bytes(run, settings.sample_bytes_max) for run in found]
+        return by_run
+    return [_within_bytes(run, settings.sample_bytes_max) for run in by_run]
 
 
 def _smallest(hashes: Hashes, runs: Runs, rows_max: int) -> Ints:

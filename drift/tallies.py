@@ -68,9 +68,9 @@ def _names_at(columns: Sequence[Coded], places: Ints, codes: Ints) -> Iterator[s
 def _taken_out(table: Ints, none_codes: list[int]) -> Ints:
     """How often each column and run has None; the table then no longer counts it."""
     absent = np.zeros(table.shape[:2], np.int64)
-    having = [place for place, code in enumerate(none_codes) if code >= 0]
+    having = [column for column, code in enumerate(none_codes) if code >= 0]
     if having:
-        codes = [none_codes[place] for place in having]
+        codes = [none_codes[column] for column in having]
         absent[having] = table[having, :, codes]
         table[having, :, codes] = 0
     return absent

@@ -71,19 +71,19 @@ class Window:
     @cached_property
     def categorical(self) -> dict[str, CategoryCounts]:
         """Counts of each categorical signal; ``missing`` as in ``numeric``."""
-        found = {}
+        categorical = {}
         for signal in sorted({signal for block in self.blocks for signal in block.categorical}):
             parts = [block.categorical[signal] for block in self.blocks if signal in block.categorical]
             counts: Counter[str] = Counter()
             for part in parts:
                 counts.update(part.counts)
             numbers = sum(block.numeric[signal].count for block in self.blocks if signal in block.numeric)
-            found[signal] = CategoryCounts(
+            categorical[signal] = CategoryCounts(
                 counts=dict(sorted(counts.items())),
                 missing=max(0, self.events - self._texts[signal] - numbers),
                 other=sum(part.other for part in parts),
             )
-        return found
+        return categorical
 
     @cached_property
     def decisions(self) -> dict[str, int]:

@@ -109,9 +109,9 @@ class Encoder:
                     matrix[index, known.get(value, other)] = 1.0
         return matrix
 
-    def _numbers_of(self, found: Sequence[Scalar], column: int) -> Matrix:
+    def _numbers_of(self, given: Sequence[Scalar], column: int) -> Matrix:
         # A string among numbers counts as missing here, even one that numpy could read as a number.
-        values = np.array([None if isinstance(value, str) else value for value in found], dtype=np.float64)
+        values = np.array([None if isinstance(value, str) else value for value in given], dtype=np.float64)
         values[~np.isfinite(values)] = self._means[column]
         clipped: Matrix = np.clip(values, -VALUE_MAX, VALUE_MAX)
         return clipped

@@ -99,8 +99,8 @@ class LogisticMember:
         rows, intercepts = [], []
         for label in known:
             model = self._model.classifiers[label]
-            found = model.weights
-            rows.append([found.get(key, 0.0) for key in self._keys()])
+            weight_of = model.weights
+            rows.append([weight_of.get(key, 0.0) for key in self._keys()])
             intercepts.append(model.intercept)
         return FrozenLogistic(
             columns=self._columns,

@@ -121,10 +121,10 @@ def frozen_trees(models: list[Any], votes: list[float], columns: int) -> FrozenT
         if node is None or not hasattr(node, "children"):
             leaves.append(None if node is None else frozen_leaf(node))
             return builder.leaf(len(leaves) - 1)
-        place = builder.branch()
+        number = builder.branch()
         left, right = (add(child) for child in node.children)
-        builder.fill(place, node.feature, node.threshold, left, right)
-        return place
+        builder.fill(number, node.feature, node.threshold, left, right)
+        return number
 
     for model in models:
         builder.root(add(model._root))
@@ -190,8 +190,8 @@ class AdaptiveForestMember:
             self._model.learn_one(dict(enumerate(batch.features[0].tolist())), label)
 
     def _votes(self) -> list[float]:
-        found = [metric.get() for metric in self._model._metrics[: len(self._model)]]
-        return [value if value > 0.0 else 1.0 for value in found]
+        accuracies = [metric.get() for metric in self._model._metrics[: len(self._model)]]
+        return [value if value > 0.0 else 1.0 for value in accuracies]
 
     def predict_one(self, batch: Batch) -> Vector:
         """Probabilities of shape (labels + 1,)."""

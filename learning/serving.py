@@ -60,8 +60,8 @@ class ServingModel:
         probabilities: dict[str, float] | None = None,
     ) -> str:
         """The label to which ``predict_proba_one`` gives the highest probability."""
-        found = self.predict_proba_one(features, prediction, confidence, probabilities)
-        return max(found, key=found.__getitem__)
+        probability_of = self.predict_proba_one(features, prediction, confidence, probabilities)
+        return max(probability_of, key=probability_of.__getitem__)
 
     def error_probability(
         self,
@@ -81,14 +81,14 @@ class ServingModel:
         scored = min(len(events), self.scored_events_max)
         if scored:
             columns = {name: column.values[:scored] for name, column in events.features.items()}
-            found = self.stack.answer(columns, productions_of(events, scored))
-            best = found.probabilities.argmax(axis=1)
+            answer = self.stack.answer(columns, productions_of(events, scored))
+            best = answer.probabilities.argmax(axis=1)
             labels = self.stack.labels
             for row, number in enumerate(best.tolist()):
                 if number < len(labels):
                     answers[row] = labels[number]
-            errors[:scored] = self.stack.error_probabilities(found)
-            uncertainty[:scored] = 1.0 - found.probabilities.max(axis=1)
+            errors[:scored] = self.stack.error_probabilities(answer)
+            uncertainty[:scored] = 1.0 - answer.probabilities.max(axis=1)
         return Scores(answers, errors, uncertainty, scored)
 
     def _index(self) -> dict[str, int]:

@@ -136,7 +136,7 @@ def verified(manifest: Manifest, keyring: Keyring, snapshot_bytes_max: int) -> M
 
 
 def unpack(
-    manifest: Manifest, chunks: Mapping[str, bytes], keyring: Keyring, kind: type[T], snapshot_bytes_max: int
+    manifest: Manifest, chunks: Mapping[str, bytes], keyring: Keyring, value_type: type[T], snapshot_bytes_max: int
 ) -> T | None:
     """The value of a snapshot, or None where production is in charge or a candidate is over; raises SnapshotRefused.
 
@@ -147,9 +147,9 @@ def unpack(
         return None
     data = _joined(manifest, chunks)
     value: Any = pickle.loads(_decompressed(manifest.version, data, snapshot_bytes_max))  # noqa: S301 - verified above
-    if not isinstance(value, kind):
+    if not isinstance(value, value_type):
         raise SnapshotRefused(
-            f"snapshot {manifest.version}: holds a {type(value).__name__}, expected a {kind.__name__}"
+            f"snapshot {manifest.version}: holds a {type(value).__name__}, expected a {value_type.__name__}"
         )
     return value
 

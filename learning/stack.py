@@ -196,10 +196,10 @@ class Stack:
 
 def probabilities_of(row: Vector, labels: Mapping[str, int], production: Production) -> dict[str, float]:
     """A row of probabilities by label; the last column, "a label not known", goes to production's answer."""
-    found = {label: float(row[number]) for label, number in labels.items()}
-    if production.prediction in found:
+    probability_of = {label: float(row[number]) for label, number in labels.items()}
+    if production.prediction in probability_of:
         # Every label known could have been the answer: what lies elsewhere is only the smoothing.
-        total = sum(found.values())
-        return {label: value / total for label, value in found.items()}
-    found[production.prediction] = float(row[-1])
-    return found
+        total = sum(probability_of.values())
+        return {label: value / total for label, value in probability_of.items()}
+    probability_of[production.prediction] = float(row[-1])
+    return probability_of

@@ -130,11 +130,11 @@ def _flattened(models: list[ExtraTreeClassifier], columns: int, labels: int) -> 
         threshold.append(table.threshold)
         left.append(np.where(is_leaf, numbers, table.children_left + nodes))
         right.append(table.children_right + nodes)
-        found = np.zeros((int(is_leaf.sum()), labels), dtype=np.float32)
-        found[:, model.classes_] = table.value[is_leaf, 0, :]
-        shares.append(found)
+        own_shares = np.zeros((int(is_leaf.sum()), labels), dtype=np.float32)
+        own_shares[:, model.classes_] = table.value[is_leaf, 0, :]
+        shares.append(own_shares)
         nodes += table.node_count
-        leaves += len(found)
+        leaves += len(own_shares)
     trees = FlatTrees(
         roots=np.array(roots, dtype=np.int32),
         feature=np.concatenate(feature).astype(np.int32),

@@ -44,7 +44,7 @@ def column_of(field: str, events: PredictionColumns) -> Sequence[Scalar]:
         return events.labels
     kind, name = field.split(".", 1)
     if kind == "slice":
-        return [None] * len(events) if events.slices is None else [found.get(name) for found in events.slices]
+        return [None] * len(events) if events.slices is None else [slices.get(name) for slices in events.slices]
     column = events.features.get(name)
     return [None] * len(events) if column is None else column.values
 
@@ -100,8 +100,8 @@ class CompiledRule:
         rule = self._rule
         numbers = None if self._bound is None else numbers_of(rule.field, events)
         if numbers is not None and self._bound is not None:
-            found: Flags = numbers < self._bound if rule.above is None else numbers > self._bound
-            return found
+            hits: Flags = numbers < self._bound if rule.above is None else numbers > self._bound
+            return hits
         column, condition = feature_of(rule.field, events), self._condition
         if column is not None and not rule.missing and column.kinds <= TEXTS:
             condition = self._text_condition
@@ -115,21 +115,21 @@ class CompiledRules:
         self.rules = tuple(rules)
         self._compiled = [CompiledRule(rule) for rule in self.rules]
         self._texts = [rule.text for rule in self.rules]
-        self._escalating = sum(1 << place for place, rule in enumerate(self.rules) if rule.decision == "escalate")
+        self._escalating = sum(1 << bit for bit, rule in enumerate(self.rules) if rule.decision == "escalate")
         self.texts = functools.lru_cache(REASONS_KEPT_MAX)(self._texts_of)
         """The reasons of the matches of one event, in the order in which the rules are declared."""
 
     def matches(self, events: PredictionColumns) -> npt.NDArray[np.uint64]:
         """Which rules each event matches: bit k stands for rule k. Shape (events,)."""
-        found = np.zeros(len(events), np.uint64)
-        for place, rule in enumerate(self._compiled):
-            found |= rule.hits(events).astype(np.uint64) << np.uint64(place)
-        return found
+        matches = np.zeros(len(events), np.uint64)
+        for bit, rule in enumerate(self._compiled):
+            matches |= rule.hits(events).astype(np.uint64) << np.uint64(bit)
+        return matches
 
     def escalating(self, matches: npt.NDArray[np.uint64]) -> Flags:
         """Where at least one matching rule escalates."""
-        found: Flags = (matches & np.uint64(self._escalating)) != 0
-        return found
+        escalating: Flags = (matches & np.uint64(self._escalating)) != 0
+        return escalating
 
     def _texts_of(self, matches: int) -> Reasons:
-        return tuple(text for place, text in enumerate(self._texts) if matches >> place & 1)
+        return tuple(text for bit, text in enumerate(self._texts) if matches >> bit & 1)

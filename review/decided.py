@@ -54,12 +54,12 @@ class DecidedBefore:
 
     def find(self, events: PredictionColumns, now_ms: int) -> dict[int, Settled]:
         """The places of events whose question is answered, with the answer."""
-        found = {}
+        settled_of = {}
         for place in self._candidates(events):
             settled = self._answers.get(question_of(events.row_features(place)))
             if settled is not None and now_ms <= settled.until_ms:
-                found[place] = settled
-        return found
+                settled_of[place] = settled
+        return settled_of
 
     def _count(self, question: Question, step: int) -> None:
         for name, value, _ in question:

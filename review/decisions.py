@@ -47,8 +47,8 @@ class Decisions:
     @property
     def seen(self) -> Flags:
         """Events that reach a person: reviewed, escalated or drawn for the audit sample."""
-        found: Flags = (self.codes != ACCEPT) | self.audit
-        return found
+        seen: Flags = (self.codes != ACCEPT) | self.audit
+        return seen
 
     def lanes(self, places: npt.NDArray[np.int64]) -> list[Lane]:
         """The lanes of the tasks of events that a person sees.

@@ -239,12 +239,12 @@ class Queue:
 
     def counts_by_model(self) -> dict[str, dict[Lane, int]]:
         """Tasks without an answer by model and lane; looks at every task."""
-        found: dict[str, dict[Lane, int]] = {}
+        counts: dict[str, dict[Lane, int]] = {}
         for entry in self._table.entries.values():
             if entry.stage != "answered":
-                lanes = found.setdefault(entry.task.model, {})
+                lanes = counts.setdefault(entry.task.model, {})
                 lanes[entry.task.lane] = lanes.get(entry.task.lane, 0) + 1
-        return found
+        return counts
 
     def counts(self, now_ms: int) -> dict[Lane, LaneCounts]:
         """What waits in every lane."""

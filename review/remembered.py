@@ -14,15 +14,15 @@ class Remembered:
         self._ids_max = ids_max
         self._ids: OrderedDict[str, None] = OrderedDict()
 
-    def __contains__(self, one: object) -> bool:
-        return one in self._ids
+    def __contains__(self, item: object) -> bool:
+        return item in self._ids
 
     def __len__(self) -> int:
         return len(self._ids)
 
-    def add(self, one: str) -> None:
+    def add(self, item: str) -> None:
         """Remember an id, as the newest."""
-        self._ids[one] = None
-        self._ids.move_to_end(one)
+        self._ids[item] = None
+        self._ids.move_to_end(item)
         if len(self._ids) > self._ids_max:
             self._ids.popitem(last=False)

@@ -85,8 +85,8 @@ def is_addressable(task_id: str) -> bool:
 
 def lane_settings(settings: QueueSettings, lane: Lane) -> LaneSettings:
     """The settings of one lane."""
-    found: LaneSettings = getattr(settings, lane)
-    return found
+    chosen: LaneSettings = getattr(settings, lane)
+    return chosen
 
 
 def ended_alert_task(alert: Alert, *, settings: QueueSettings) -> Task:

@@ -148,12 +148,12 @@ def records_of(
     oldest = known - len(scores)
     boundary = max(oldest, known - known % STRETCH_SCORES)
     parts = _stretches_max(snapshot.recent)
-    found = []
+    records = []
     for start in range(max(written, oldest) // STRETCH_SCORES * STRETCH_SCORES, boundary, STRETCH_SCORES):
         first = max(start, oldest)
         stretch = scores[first - oldest : start + STRETCH_SCORES - oldest]
         part = 1 + start // STRETCH_SCORES % parts
-        found.append(TriageState(model=model, slot=slot, part=part, first=first, scores=_bytes(stretch)))
+        records.append(TriageState(model=model, slot=slot, part=part, first=first, scores=_bytes(stretch)))
     head = TriageState(
         model=model,
         slot=slot,
@@ -178,7 +178,7 @@ def records_of(
             if total <= CHOICES_CHARS_MAX
         ),
     )
-    return [*found, head]
+    return [*records, head]
 
 
 def _stretches_max(recent: RecentScores) -> int:
@@ -237,12 +237,12 @@ def claims(states: Sequence[StoredState], slot: str, partitions: Collection[int]
 
 def _owners(states: Sequence[StoredState]) -> dict[int, tuple[int, StoredState]]:
     """The last owner of each partition, with its epoch; of equal ones the newest."""
-    found: dict[int, tuple[int, StoredState]] = {}
+    owners: dict[int, tuple[int, StoredState]] = {}
     for state in states:
         for partition, epoch in state.epochs().items():
-            if partition not in found or epoch >= found[partition][0]:
-                found[partition] = epoch, state
-    return found
+            if partition not in owners or epoch >= owners[partition][0]:
+                owners[partition] = epoch, state
+    return owners
 
 
 def _left(state: StoredState, partition: int, epoch: int, settings: TriageSettings) -> TriageState:
@@ -348,13 +348,13 @@ def _bytes(scores: Scores) -> bytes:
 
 def _floats(data: bytes) -> Scores:
     """The scores of a record; what is none counts as no doubt at all."""
-    found = np.frombuffer(data[: len(data) // 8 * 8], "<f8").astype(np.float64)
-    return np.clip(np.nan_to_num(found, nan=0.0, posinf=1.0, neginf=0.0), 0.0, 1.0)
+    scores = np.frombuffer(data[: len(data) // 8 * 8], "<f8").astype(np.float64)
+    return np.clip(np.nan_to_num(scores, nan=0.0, posinf=1.0, neginf=0.0), 0.0, 1.0)
 
 
 def by_model(states: Mapping[tuple[str, str], StoredState]) -> dict[str, list[StoredState]]:
     """States by model, in the order of ``states``, whose keys are (slot, model); the model of the last one last."""
-    found: dict[str, list[StoredState]] = {}
+    states_of: dict[str, list[StoredState]] = {}
     for (_, model), state in states.items():
-        found[model] = [*found.pop(model, ()), state]
-    return found
+        states_of[model] = [*states_of.pop(model, ()), state]
+    return states_of

@@ -30,12 +30,12 @@ STRATEGY_REASON: Final = {
 
 def least_rounded_to(text: str) -> float:
     """The least number from 0 to 1 that reads as this text, with two digits."""
-    found = max(0.0, float(text) - 0.005)
-    while f"{found:.2f}" == text and found > 0.0:
-        found = math.nextafter(found, -1.0)
-    while f"{found:.2f}" != text:
-        found = math.nextafter(found, 2.0)
-    return found
+    least = max(0.0, float(text) - 0.005)
+    while f"{least:.2f}" == text and least > 0.0:
+        least = math.nextafter(least, -1.0)
+    while f"{least:.2f}" != text:
+        least = math.nextafter(least, 2.0)
+    return least
 
 
 HUNDREDTHS: Final = (*(f"{number / 100:.2f}" for number in range(101)), "-0.00")
@@ -45,8 +45,8 @@ EDGES: Final = np.array([least_rounded_to(text) for text in HUNDREDTHS[:-1]]).vi
 
 def hundredths(scores: Floats) -> list[int]:
     """The place of each score's text in HUNDREDTHS."""
-    found: list[int] = (EDGES.searchsorted(scores.view(np.int64), "right") - 1).tolist()
-    return found
+    places: list[int] = (EDGES.searchsorted(scores.view(np.int64), "right") - 1).tolist()
+    return places
 
 
 class TriageReasons:

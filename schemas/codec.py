@@ -58,7 +58,7 @@ def printable(text: str) -> str:
     """``text`` as one line that any log takes: control characters and lone surrogates as their escapes."""
     if text.isprintable():
         return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def _field_of(reason: str) -> str:
@@ -80,10 +80,10 @@ def reason_of(error: Exception, data: bytes) -> str:
     alone = _lone_surrogate(data) if _is_about_escapes(str(error)) else None
     if alone is not None:
         return f"half of a surrogate pair: {alone.group(1).decode()} (byte {alone.start()}); expected both or neither"
-    found = _BYTE.search(str(error))
-    if found is None:
+    position = _BYTE.search(str(error))
+    if position is None:
         return _with_range(str(error))
-    rest = data[int(found.group(1)) :]
+    rest = data[int(position.group(1)) :]
     if rest.startswith(_NO_NUMBERS):
         return f"{error}: JSON has neither NaN nor infinities; expected a number or null"
     return f"{error}: {rest[:_EXCERPT_BYTES].decode('utf-8', 'replace')!r}"
@@ -102,7 +102,7 @@ def _is_about_escapes(message: str) -> bool:
 
 
 def _lone_surrogate(data: bytes) -> re.Match[bytes] | None:
-    return next((found for found in _SURROGATE.finditer(data) if found.group(1)), None)
+    return next((match for match in _SURROGATE.finditer(data) if match.group(1)), None)
 
 
 def _utf8_problem(data: bytes) -> str:
@@ -120,31 +120,31 @@ def encode(value: Wire | list[T] | tuple[T, ...]) -> bytes:
 
 
 @functools.cache
-def decoder_of(kind: type[T]) -> msgspec.json.Decoder[T]:
+def decoder_of(struct: type[T]) -> msgspec.json.Decoder[T]:
     """The decoder of one Struct type."""
-    return msgspec.json.Decoder(kind)
+    return msgspec.json.Decoder(struct)
 
 
 @functools.cache
-def decoder_of_many(kind: type[T]) -> msgspec.json.Decoder[list[T]]:
+def decoder_of_many(struct: type[T]) -> msgspec.json.Decoder[list[T]]:
     """The decoder of an array of one Struct type."""
-    return msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+    return msgspec.json.Decoder(list[struct])  # type: ignore[valid-type]
 
 
-def decode(kind: type[T], data: bytes) -> T:
+def decode(struct: type[T], data: bytes) -> T:
     """One value out of JSON; raises MalformedError."""
     try:
-        value: T = decoder_of(kind).decode(data)
+        value: T = decoder_of(struct).decode(data)
     except UNREADABLE as error:
         raise MalformedError(reason_of(error, data)) from error
     return value
 
 
-def decode_one_or_many(kind: type[T], data: bytes) -> list[T]:
+def decode_one_or_many(struct: type[T], data: bytes) -> list[T]:
     """The values of a message that holds one JSON object or an array of them; raises MalformedError."""
     try:
         if data[:1] == b"[":
-            return decoder_of_many(kind).decode(data)
-        return [decoder_of(kind).decode(data)]
+            return decoder_of_many(struct).decode(data)
+        return [decoder_of(struct).decode(data)]
     except UNREADABLE as error:
         raise MalformedError(reason_of(error, data)) from error

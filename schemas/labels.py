@@ -30,8 +30,8 @@ def composed_names(values: dict[str, Value]) -> dict[str, Value]:
     """Values by ``composed`` names; as they are where two of them would become one. What is right stays itself."""
     if all(map(str.isascii, values)):
         return values
-    found = {composed(name): value for name, value in values.items()}
-    return values if len(found) < len(values) else found
+    by_name = {composed(name): value for name, value in values.items()}
+    return values if len(by_name) < len(values) else by_name
 
 
 def label_problem(text: str) -> str | None:

@@ -24,7 +24,7 @@ def shape_of(text: str) -> str:
     >>> shape_of("\\u0445") == shape_of("x") == shape_of("\\uff58")
     True
     """
-    seen = "".join(one for one in text if unicodedata.category(one) != "Cf")
+    seen = "".join(char for char in text if unicodedata.category(char) != "Cf")
     return unicodedata.normalize("NFKD", " ".join(unicodedata.normalize("NFKC", seen).translate(LATIN).split()))
 
 
@@ -43,9 +43,9 @@ def told_apart(texts: Iterable[str]) -> dict[str, str]:
 
 def _spelt(text: str) -> str:
     shown = SPACES.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
-    return "".join(one if _looks_itself(one) else one.encode("unicode_escape").decode() for one in shown)
+    return "".join(char if _looks_itself(char) else char.encode("unicode_escape").decode() for char in shown)
 
 
-def _looks_itself(character: str) -> bool:
-    is_plain = unicodedata.normalize("NFKC", character).translate(LATIN) == character
-    return is_plain and unicodedata.category(character) != "Cf"
+def _looks_itself(char: str) -> bool:
+    is_plain = unicodedata.normalize("NFKC", char).translate(LATIN) == char
+    return is_plain and unicodedata.category(char) != "Cf"

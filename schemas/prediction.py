@@ -104,12 +104,12 @@ def problem_of(prediction: Prediction) -> str | None:
 
 def _names_problem(probabilities: Mapping[str, float]) -> str | None:
     """What is wrong with the labels of probabilities, or None."""
-    found: dict[str, str] = {}
+    name_of: dict[str, str] = {}
     for name in probabilities:
         wrong = label_problem(name)
         if wrong is not None:
             return f"{wrong} - at `$.probabilities`"
-        first = found.setdefault(composed(name), name)
+        first = name_of.setdefault(composed(name), name)
         if first is not name:
             return f"{first!a} and {name!a} are the same label in Unicode's NFC - at `$.probabilities`"
     return None

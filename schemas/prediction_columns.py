@@ -196,8 +196,8 @@ def _joined_features(pieces: Sequence[PredictionColumns]) -> dict[str, FeatureCo
 def features_of_rows(rows: Sequence[dict[str, Scalar]]) -> dict[str, FeatureColumn]:
     """Columns of feature dictionaries, whatever names each has; in the order in which names are first met."""
     names = dict.fromkeys(name for row in rows for name in row)
-    found = {}
+    columns = {}
     for name in names:
         values = [row.get(name) for row in rows]
-        found[name] = FeatureColumn(values, frozenset(map(type, values)))
-    return found
+        columns[name] = FeatureColumn(values, frozenset(map(type, values)))
+    return columns

@@ -22,12 +22,12 @@ class WireRows(Generic[W]):
     A row takes its fields by position, without being checked, and leaves those at their default out of its JSON.
     """
 
-    def __init__(self, kind: type[W]) -> None:
-        fields = sorted(msgspec.structs.fields(kind), key=lambda field: not field.required)
-        self._kind = kind.__name__
+    def __init__(self, struct: type[W]) -> None:
+        fields = sorted(msgspec.structs.fields(struct), key=lambda field: not field.required)
+        self._kind = struct.__name__
         self._defaults = [(field.name, _default_of(field)) for field in fields]
         self._struct = msgspec.defstruct(
-            f"{kind.__name__}Row", list(map(_positional, fields)), frozen=True, gc=False, omit_defaults=True
+            f"{struct.__name__}Row", list(map(_positional, fields)), frozen=True, gc=False, omit_defaults=True
         )
 
     def make(
