@@ -233,10 +233,10 @@ def _wait_until_known(settings: KafkaSettings, admin: AdminClient, names: Iterab
 def _topics(settings: KafkaSettings, admin: AdminClient) -> dict[str, TopicMetadata]:
     """The cluster's topics that the user may know of."""
     try:
-        found: dict[str, TopicMetadata] = admin.list_topics(timeout=ANSWER_SECONDS_MAX).topics
+        topics: dict[str, TopicMetadata] = admin.list_topics(timeout=ANSWER_SECONDS_MAX).topics
     except KafkaException as error:
         raise KafkaUnreachable(f"the Kafka at {settings.bootstrap} did not list topics: {_reason(error)}") from None
-    return found
+    return topics
 
 
 def _descriptions(settings: KafkaSettings, topics: Sequence[Topic]) -> dict[str, TopicDescription]:
@@ -244,13 +244,13 @@ def _descriptions(settings: KafkaSettings, topics: Sequence[Topic]) -> dict[str,
     admin = _admin(settings)
     names = [full_name(settings, topic) for topic in topics]
     futures = admin.describe_topics(TopicCollection(names), request_timeout=ANSWER_SECONDS_MAX)
-    found = {}
+    descriptions = {}
     for topic in topics:
         try:
-            found[topic.name] = futures[full_name(settings, topic)].result(ANSWER_SECONDS_MAX + 5)
+            descriptions[topic.name] = futures[full_name(settings, topic)].result(ANSWER_SECONDS_MAX + 5)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.UNKNOWN_TOPIC_OR_PART:
                 raise KafkaUnreachable(
                     f"the Kafka at {settings.bootstrap} did not describe its topics: {_reason(error)}"
                 ) from None
-    return found
+    return descriptions

@@ -38,13 +38,13 @@ class OnceInAWhile(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is said."""
-        kind = re.sub(r"\d+", "", record.getMessage().partition(": ")[0])
+        wording = re.sub(r"\d+", "", record.getMessage().partition(": ")[0])
         now = self._clock()
-        if now - self._said.get(kind, -REPEAT_SECONDS) < REPEAT_SECONDS:
+        if now - self._said.get(wording, -REPEAT_SECONDS) < REPEAT_SECONDS:
             return False
         if len(self._said) >= KINDS_MAX:
             self._said.clear()
-        self._said[kind] = now
+        self._said[wording] = now
         return True
 
 

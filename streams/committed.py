@@ -58,8 +58,8 @@ def ask_committed(consumer: Consumer, partitions: list[TopicPartition], seconds_
         return []
     for attempt in stamina.retry_context(on=_is_passing, attempts=None, timeout=seconds_max, wait_max=1.0):
         with attempt:
-            found = consumer.committed(partitions, ANSWER_SECONDS_MAX)
-            for one in found:
-                if one.error is not None:
-                    raise KafkaException(one.error)
-    return found
+            stands = consumer.committed(partitions, ANSWER_SECONDS_MAX)
+            for stand in stands:
+                if stand.error is not None:
+                    raise KafkaException(stand.error)
+    return stands

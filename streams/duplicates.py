@@ -70,8 +70,8 @@ class SortedHashes:
             return np.zeros(len(events), np.bool_)
         places = np.searchsorted(self.all, events)
         places[places == self._size] = 0
-        found: Flags = self.all[places] == events
-        return found
+        is_held: Flags = self.all[places] == events
+        return is_held
 
 
 class SeenEvents:

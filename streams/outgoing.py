@@ -35,9 +35,9 @@ def plain_value(value: object) -> object:
     """What JSON can hold of a scalar that is not Python's own, such as numpy's."""
     item = getattr(value, "item", None)
     if callable(item):
-        found = item()
-        if isinstance(found, str | int | float | bool):
-            return found
+        scalar = item()
+        if isinstance(scalar, str | int | float | bool):
+            return scalar
     raise TypeError(f"a value of type {type(value).__name__}")
 
 
@@ -108,9 +108,9 @@ def _written(event: Event) -> bytes:
     try:
         return _encoder.encode(event)
     except _UNWRITABLE as error:
-        path, found = _unwritable(event)
+        path, why = _unwritable(event)
         raise MalformedError(
-            f"cannot be written as JSON ({one_line(found or error)}); "
+            f"cannot be written as JSON ({one_line(why or error)}); "
             f"expected texts, numbers, true, false and null - at `${path}`"
         ) from None
 

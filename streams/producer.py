@@ -148,12 +148,12 @@ class PredictionProducer:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         try:
             self.close()
         except NotDelivered:
-            if error is None:
+            if exc is None:
                 raise
 
     def _run(self) -> None:

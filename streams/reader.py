@@ -72,11 +72,11 @@ class LogReader:
         """A topic's partitions; a broker hears of a topic a moment after another one has created it."""
         deadline = time.monotonic() + min(seconds_max, NEW_TOPIC_SECONDS_MAX)
         while True:
-            found = self._consumer.list_topics(topic, timeout=seconds_max).topics[topic]
-            if found.error is None:
-                return list(found.partitions)
-            if found.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
-                raise KafkaException(found.error)
+            metadata = self._consumer.list_topics(topic, timeout=seconds_max).topics[topic]
+            if metadata.error is None:
+                return list(metadata.partitions)
+            if metadata.error.code() != KafkaError.UNKNOWN_TOPIC_OR_PART or time.monotonic() > deadline:
+                raise KafkaException(metadata.error)
             time.sleep(FETCH_SECONDS)
 
     def _step(self) -> int:

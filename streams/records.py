@@ -44,13 +44,13 @@ class Record(Protocol):
 def by_partition(records: Sequence[Record]) -> Iterable[Sequence[Record]]:
     """The messages of each partition of one topic, by partition, each in order."""
     partitions = list(map(type(records[0]).partition, records)) if records else []
-    found: dict[int, list[Record]] = {}
+    records_of: dict[int, list[Record]] = {}
     begin = 0
     for partition, stretch in groupby(partitions):  # the client hands out stretches of one partition
         end = begin + len(list(stretch))
-        found.setdefault(partition, []).extend(records[begin:end])
+        records_of.setdefault(partition, []).extend(records[begin:end])
         begin = end
-    return [found[partition] for partition in sorted(found)]
+    return [records_of[partition] for partition in sorted(records_of)]
 
 
 def stretches(records: Sequence[Record], bytes_max: int) -> Iterator[tuple[Sequence[Record], int]]:
@@ -66,10 +66,10 @@ def _cuts(sizes: Sequence[int], bytes_max: int) -> list[int]:
     """Where each part ends."""
     if sum(sizes) <= bytes_max:
         return [len(sizes)] if sizes else []
-    found, begin, held = [], 0, 0
-    for place, size in enumerate(sizes):
-        if place > begin and held + size > bytes_max:
-            found.append(place)
-            begin, held = place, 0
+    cuts, begin, held = [], 0, 0
+    for number, size in enumerate(sizes):
+        if number > begin and held + size > bytes_max:
+            cuts.append(number)
+            begin, held = number, 0
         held += size
-    return [*found, len(sizes)]
+    return [*cuts, len(sizes)]

@@ -53,7 +53,7 @@ def reject_of(
     Of several ``elements`` the first is ``index``, the last ``index_last``.
     """
     data = (record.value() or b"") if original is None else original
-    found = Reject(
+    reject = Reject(
         original=data,
         reason=reason[:REASON_CHARS_MAX],
         field=field[:NAME_CHARS_MAX],
@@ -67,7 +67,7 @@ def reject_of(
         elements=elements,
         source_index_last=index_last,
     )
-    return found if len(data) <= REJECT_BYTES_MAX else shortened(found, REJECT_BYTES_MAX)
+    return reject if len(data) <= REJECT_BYTES_MAX else shortened(reject, REJECT_BYTES_MAX)
 
 
 def shortened(reject: Reject, bytes_max: int) -> Reject:

@@ -38,13 +38,13 @@ class Steps:
         self._events = self._bytes = 0
         return max(1, self._step())
 
-    def next(self, found: Sequence[Record]) -> int:
-        """The step after one that gave ``found``, in messages; 0 where the batch is full."""
-        if found:
-            found_bytes = sum(map(len, found))
-            self._message_bytes = max(1.0, found_bytes / len(found), self._message_bytes / 2)
-            self._events += len(found)
-            self._bytes += found_bytes
+    def next(self, taken: Sequence[Record]) -> int:
+        """The step after one that gave ``taken``, in messages; 0 where the batch is full."""
+        if taken:
+            taken_bytes = sum(map(len, taken))
+            self._message_bytes = max(1.0, taken_bytes / len(taken), self._message_bytes / 2)
+            self._events += len(taken)
+            self._bytes += taken_bytes
         return self._step()
 
     def _step(self) -> int:

@@ -31,16 +31,16 @@ class TopicWatch:
         """Until ``stop`` is set; raises TopicReplaced."""
         while not stop.wait(self._every_seconds):
             try:
-                found = self._topic_ids()
+                now = self._topic_ids()
             except KafkaUnreachable:
                 continue
-            check_same(self._prefix, self._known, found)
+            check_same(self._prefix, self._known, now)
 
 
-def check_same(prefix: str, known: Mapping[str, str], found: Mapping[str, str]) -> None:
+def check_same(prefix: str, known: Mapping[str, str], now: Mapping[str, str]) -> None:
     """Raise TopicReplaced where a topic has another id than the known one; one that is just gone may come back."""
     for name, topic_id in known.items():
-        if found.get(name, topic_id) != topic_id:
+        if now.get(name, topic_id) != topic_id:
             raise TopicReplaced(
                 f"topic {prefix}{name} was deleted and created anew: this worker ends, and begins with the new one "
                 "when it is started again"

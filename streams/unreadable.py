@@ -102,9 +102,9 @@ def end_of_batch(settings: KafkaSettings, topic: str, partition: int, first: int
     return beyond
 
 
-def _is_beyond(consumer: Consumer, place: TopicPartition, first: int, deadline: float) -> bool:
+def _is_beyond(consumer: Consumer, partition: TopicPartition, first: int, deadline: float) -> bool:
     """Whether an offset lies behind the batch; where nobody answers it is taken to."""
-    consumer.assign([place])
+    consumer.assign([partition])
     while time.monotonic() < deadline:
         for message in consumer.consume(1, WAIT_SECONDS):
             return not _is_of(message, first)

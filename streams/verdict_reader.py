@@ -71,9 +71,9 @@ class VerdictReader:
         deadline = time.monotonic() + seconds_max
         while True:
             taken = self._take(deadline)
-            found = [verdict for message in taken for verdict in self._verdicts(message)]
-            if found or not taken or time.monotonic() >= deadline:
-                return found
+            verdicts = [verdict for message in taken for verdict in self._verdicts(message)]
+            if verdicts or not taken or time.monotonic() >= deadline:
+                return verdicts
 
     def _take(self, deadline: float) -> list[Message]:
         """The messages that are there, after the first has come; none where none does."""
@@ -118,7 +118,7 @@ class VerdictReader:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
 
@@ -134,12 +134,12 @@ class VerdictReader:
         value = message.value() or b""
         try:
             self._limits.check_bytes(len(value))
-            found = decode_one_or_many(Verdict, value)
+            verdicts = decode_one_or_many(Verdict, value)
         except MalformedError as error:
             self.unreadable += 1
             LOGGER.warning("verdict not readable: %s/%d at %d: %s", topic, partition, offset, error.reason)
             return []
-        return [verdict for verdict in found if not self._models or verdict.model in self._models]
+        return [verdict for verdict in verdicts if not self._models or verdict.model in self._models]
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Begin where the group stands, which is asked here: a client that asks itself while the group's coordinator

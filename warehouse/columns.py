@@ -93,12 +93,12 @@ def encode_columns(batch: Any) -> bytes:
     return encoded
 
 
-def _maps(found: Sequence[Mapping[str, Any] | None], array_of: Callable[[Sequence[Any]], Any]) -> Any:
+def _maps(given: Sequence[Mapping[str, Any] | None], array_of: Callable[[Sequence[Any]], Any]) -> Any:
     """Maps of any keys; None is an empty one."""
-    if not any(found):
-        return pa.MapArray.from_arrays(pa.array(np.zeros(len(found) + 1, np.int32)), _coded([]), array_of([]))
-    maps = [one or {} for one in found]
-    values = list(chain.from_iterable([one.values() for one in maps]))
+    if not any(given):
+        return pa.MapArray.from_arrays(pa.array(np.zeros(len(given) + 1, np.int32)), _coded([]), array_of([]))
+    maps = [pairs or {} for pairs in given]
+    values = list(chain.from_iterable([pairs.values() for pairs in maps]))
     keys = _coded(list(chain.from_iterable(maps)))
     return pa.MapArray.from_arrays(pa.array(ends_of(maps), pa.int32()), keys, array_of(values))
 

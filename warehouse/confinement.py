@@ -95,7 +95,7 @@ def readable_paths(search: Sequence[str], prefixes: Iterable[str]) -> list[Path]
     libraries = [Path(prefix, "lib") for prefix in prefixes]
     libraries += [Path(entry) for entry in search if {"site-packages", "dist-packages"} & set(Path(entry).parts)]
     engine = find_spec(ENGINE)
-    libraries += [Path(place) for place in (engine.submodule_search_locations or () if engine else ())]
+    libraries += [Path(folder) for folder in (engine.submodule_search_locations or () if engine else ())]
     paths = [*libraries, *map(Path, LIBRARIES), *map(Path, FACTS)]
     return [path for path in dict.fromkeys(paths) if path.exists()]
 

@@ -89,9 +89,9 @@ def feature_maps(features: Sequence[Mapping[str, Scalar]]) -> FeatureMaps:
     names = list(features[0]) if features else []
     # No name is twice in an event, so this says that all events have these names in this order.
     if names and keys == names * len(features):
-        found = _even(names, [values[place :: len(names)] for place in range(len(names))])
-        if found is not None:
-            return found
+        maps = _even(names, [values[column :: len(names)] for column in range(len(names))])
+        if maps is not None:
+            return maps
     return _uneven(keys, values, ends_of(features))
 
 

@@ -206,9 +206,9 @@ class HttpApp:
         return b"".join(chunks)
 
     def _error_reply(self, text: str, query_id: str) -> Reply:
-        found = _CODE.search(text)
-        code = int(found.group(1)) if found else 1002
-        text = text[found.start() :] if found else f"Code: 1002. DB::Exception: {text} (UNKNOWN_EXCEPTION)"
+        match = _CODE.search(text)
+        code = int(match.group(1)) if match else 1002
+        text = text[match.start() :] if match else f"Code: 1002. DB::Exception: {text} (UNKNOWN_EXCEPTION)"
         if "(version " not in text:
             text = f"{text} (version {self.engine.version} (official build))"
         head = {"X-ClickHouse-Exception-Code": str(code), "X-ClickHouse-Query-Id": query_id}

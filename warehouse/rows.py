@@ -192,13 +192,13 @@ def _manifest(value: Manifest) -> Row:
 
 def _setting(value: Setting) -> Row:
     row = _plain(value, ("changed_at",), without=("values",))
-    found = split_features(value.values)
-    return row | {"numbers": found.numbers, "integers": found.integers, "texts": found.texts}
+    maps = split_features(value.values)
+    return row | {"numbers": maps.numbers, "integers": maps.integers, "texts": maps.texts}
 
 
 def _features(features: Mapping[str, Scalar]) -> Row:
-    found = split_features(features)
-    return {"features": found.numbers, "features_integer": found.integers, "features_text": found.texts}
+    maps = split_features(features)
+    return {"features": maps.numbers, "features_integer": maps.integers, "features_text": maps.texts}
 
 
 def _learned(prediction: str, version: str) -> Row:

@@ -188,17 +188,17 @@ def text_of(literal: str) -> str:
 
 def lacking_of(present: Mapping[str, Set[str]], database: str) -> list[str]:
     """What ``install`` would make where there are these tables, with these columns: TABLE, VIEW or TABLE.COLUMN."""
-    found: list[str] = []
+    lacking: list[str] = []
     for statement in install_statements(database):
         made = MADE.match(statement)
         if made is None:
             continue
         name = made["name"]
         if name not in present:
-            found.append(name)
+            lacking.append(name)
         elif made["kind"] == "TABLE":
-            found += [f"{name}.{column}" for column in columns_of(statement) if column not in present[name]]
-    return found
+            lacking += [f"{name}.{column}" for column in columns_of(statement) if column not in present[name]]
+    return lacking
 
 
 def columns_of(statement: str) -> list[str]:

@@ -75,11 +75,11 @@ ZONE_FROM: Final = {
 def zones_of_arguments(name: str, first: int, arguments: list[dict[str, Any]]) -> Iterator[str]:
     """The texts that stand where a function takes a zone; raises RefusedRequest where one could be made there."""
     for argument in arguments[first:]:
-        kind, value = argument.get("type"), argument.get("value")
-        if kind == "Literal":
+        node_type, value = argument.get("type"), argument.get("value")
+        if node_type == "Literal":
             if isinstance(value, dict) and value.get("field_type") == "String":
                 yield str(value.get("value"))
-        elif kind != "Function" or not _MAKES_DATE.fullmatch(str(argument.get("name"))):
+        elif node_type != "Function" or not _MAKES_DATE.fullmatch(str(argument.get("name"))):
             reason = f"{name}() with a time zone, or what stands in its place, that is no literal"
             raise zone_refused(f"may not use {reason}")
 

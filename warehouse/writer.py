@@ -49,9 +49,9 @@ def pack_inserts(runs: Iterable[Insert], *, rows_max: int, bytes_max: int) -> It
 
 
 def store(
-    insert: InsertCall,
+    write: InsertCall,
     table: str,
-    one: Insert,
+    insert: Insert,
     refuse: Callable[[RefusedRow], None],
     begun: Callable[[], None] | None = None,
 ) -> None:
@@ -64,17 +64,17 @@ def store(
     """
     try:
         if begun is None:
-            insert(table, one)
+            write(table, insert)
         else:
             begun()
     except QueryRefused as error:
         if error.code not in ROW_CODES or UNKNOWN_COLUMN in error.detail:
             raise
-        if len(one) == 1:
-            refuse(RefusedRow(int(one.offsets[0]), int(one.indexes[0]), one_line(error.detail)))
+        if len(insert) == 1:
+            refuse(RefusedRow(int(insert.offsets[0]), int(insert.indexes[0]), one_line(error.detail)))
             return
-        for half in one.halves(one.message_start() or len(one) // 2):
-            store(insert, table, half, refuse)
+        for half in insert.halves(insert.message_start() or len(insert) // 2):
+            store(write, table, half, refuse)
 
 
 def _within(run: Insert, rows_max: int, bytes_max: int) -> Iterator[Insert]:

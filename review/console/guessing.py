@@ -120,7 +120,7 @@ class PasswordTurns:
             self._waiting -= 1
 
     async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._turns.release()
 

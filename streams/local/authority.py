@@ -79,9 +79,9 @@ def set_access(admin: AdminClient, access: Access) -> None:
         known = asked.result(ANSWER_SECONDS_MAX)
         changes: list[Any] = [
             UserScramCredentialDeletion(user, info.mechanism)
-            for user, found in known.items()
+            for user, described in known.items()
             if user not in access.passwords
-            for info in found.scram_credential_infos
+            for info in described.scram_credential_infos
         ]
         how = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
         changes += [

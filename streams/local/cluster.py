@@ -174,22 +174,22 @@ def new_cluster_id(random_bytes: bytes) -> str:
 
 def free_ports(count: int) -> list[int]:
     """``count`` different ports of loopback on which nobody listens now."""
-    sockets = [socket.socket() for _ in range(count)]
+    listeners = [socket.socket() for _ in range(count)]
     try:
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [one.getsockname()[1] for one in sockets]
+        for listener in listeners:
+            listener.bind((HOST, 0))
+        return [listener.getsockname()[1] for listener in listeners]
     finally:
-        for one in sockets:
-            one.close()
+        for listener in listeners:
+            listener.close()
 
 
 def is_free(port: int) -> bool:
     """Whether a server could listen on this port of loopback now."""
-    with socket.socket() as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            one.bind((HOST, port))
+            listener.bind((HOST, port))
         except OSError as error:
             if error.errno in (errno.EADDRINUSE, errno.EACCES):
                 return False

@@ -125,9 +125,9 @@ def lock(on_progress: Progress, path: Path = jar_files.LOCK_FILE) -> None:
     import jgo
 
     on_progress(f"Kafka: resolving {KAFKA_COORDINATES}")
-    found = [(a.groupId, a.artifactId, a.version, a.resolve()) for a in jgo.resolve(KAFKA_COORDINATES)]
+    artifacts = [(a.groupId, a.artifactId, a.version, a.resolve()) for a in jgo.resolve(KAFKA_COORDINATES)]
     group, artifact, version = LOGGING_COORDINATES.split(":")
-    one = maven(jar_files.local_repository()).project(group, artifact).at_version(version).artifact()
-    found.append((group, artifact, version, one.resolve()))
-    jar_files.write_lock([Jar(g, a, v, jar_files.sha256_of(Path(p))) for g, a, v, p in sorted(found)], path)
-    on_progress(f"Kafka: {len(found)} jars written to {path}")
+    logging_jar = maven(jar_files.local_repository()).project(group, artifact).at_version(version).artifact()
+    artifacts.append((group, artifact, version, logging_jar.resolve()))
+    jar_files.write_lock([Jar(g, a, v, jar_files.sha256_of(Path(p))) for g, a, v, p in sorted(artifacts)], path)
+    on_progress(f"Kafka: {len(artifacts)} jars written to {path}")

@@ -58,9 +58,9 @@ class LiveAccuracy:
 
     def look(self, at: int, truth: float) -> None:
         """Remember the interval as it is now, if there is one yet."""
-        found = self._whole.interval()
-        if found is not None:
-            estimate, low, high = found
+        interval = self._whole.interval()
+        if interval is not None:
+            estimate, low, high = interval
             self.points.append(LivePoint(at=at, estimate=estimate, low=low, high=high, truth=truth))
 
     def slices(self) -> list[SliceReport]:

@@ -46,8 +46,8 @@ class MemoryOutbox:
         while self._sent:
             topic, value = self._sent.popleft()
             hear = self._readers[topic]
-            for one in _values(topic, value):
-                hear(one)
+            for each in _values(topic, value):
+                hear(each)
 
 
 def _values(topic: Topic, value: Value) -> list[Any]:

@@ -72,10 +72,10 @@ class Score:
     def stretches(self) -> list[Stretch]:
         """Accuracies of up to ``STRETCHES_MAX`` stretches of equal length; the last may be shorter."""
         length = max(STRETCH_EVENTS_MIN, -(-self.events // STRETCHES_MAX))
-        found = []
+        stretches = []
         for start in range(0, self.events, length):
             run = slice(start, min(self.events, start + length))
-            found.append(
+            stretches.append(
                 Stretch(
                     at=run.stop,
                     model=float(self._model[run].mean()),
@@ -83,4 +83,4 @@ class Score:
                     after_review=float((self._model | self._seen)[run].mean()),
                 )
             )
-        return found
+        return stretches
