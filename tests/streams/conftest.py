@@ -1,0 +1,25 @@
+"""What tests of streams share."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from batch_loops import SECONDS_MAX, Running
+
+
+@pytest.fixture
+def running() -> Iterator[Callable[[Callable[[threading.Event], None]], Running]]:
+    """Starts loops, and ends them whatever happens."""
+    started: list[Running] = []
+
+    def start(body: Callable[[threading.Event], None]) -> Running:
+        started.append(Running(body))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.stop.set()
+    for one in started:
+        one.thread.join(SECONDS_MAX)
