@@ -21,7 +21,7 @@ pytestmark = pytest.mark.servers
 
 
 def test_what_a_handler_of_a_group_leaves_comes_again(kafka_topics: KafkaSettings, running: Any) -> None:
-    """A handler does half of each partition's messages at a time: the others come again, all is done once, in order."""
+    """A handler does half of each partition's messages at a time: the others come again, and all is done once."""
     values = send(kafka_topics, CORRECTIONS, 120)
     done: list[bytes] = []
 
