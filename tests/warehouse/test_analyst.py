@@ -10,6 +10,7 @@ import clickhouse_connect
 import httpx
 import msgspec
 import pytest
+from analyst_statements import NETWORK, SOURCES, USEFUL, WRITES
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from warehouse.analyst_functions import AGGREGATES_ALLOWED, FUNCTIONS_ALLOWED, TEXT_ARGUMENTS
@@ -52,40 +53,6 @@ def test_reads_tables_and_views(analyst: Warehouse) -> None:
     assert analyst.query("SELECT 'file(x) -- url(y)' AS text, 'eval' AS b")[0]["text"] == "file(x) -- url(y)"
 
 
-WRITES = [
-    "INSERT INTO labels (event_id) VALUES ('x')",
-    "INSERT INTO labels SELECT * FROM labels",
-    'INSERT INTO labels FORMAT JSONEachRow {"event_id":"x"}',
-    "DROP TABLE labels",
-    "TRUNCATE TABLE labels",
-    "ALTER TABLE labels DELETE WHERE 1",
-    "OPTIMIZE TABLE labels",
-    "CREATE TABLE z (a Int8) ENGINE = Memory",
-    "CREATE TEMPORARY TABLE z (a Int8)",
-    "CREATE FUNCTION f AS (x) -> x",
-    "KILL QUERY WHERE 1",
-    "SYSTEM RELOAD CONFIG",
-    "BACKUP DATABASE watchloop TO File('/tmp/b')",
-    "GRANT ALL ON *.* TO analyst",
-    "SET readonly = 0",
-    "SET max_result_rows = 0",
-    "USE system",
-    "SELECT 1 SETTINGS readonly = 0",
-    "SELECT 1 SETTINGS max_execution_time = 0",
-    "WITH 1 AS a SELECT a SETTINGS max_result_rows = 0",
-    "EXPLAIN SELECT 1 SETTINGS readonly = 0",
-    "SELECT 1; DROP TABLE labels",
-    "SELECT * FROM (SELECT 1 SETTINGS readonly = 0, max_memory_usage = 0)",
-    "SELECT 1 WHERE 1 IN (SELECT 1 SETTINGS max_memory_usage = 0)",
-    "SELECT * FROM view(SELECT 1 SETTINGS max_memory_usage = 0)",
-    "WITH (SELECT 1 SETTINGS max_memory_usage = 0) AS a SELECT a",
-    "EXPLAIN max_memory_usage = 0 SELECT 1",
-    "EXPLAIN header = 1 SELECT * FROM (SELECT 1 SETTINGS max_memory_usage = 0)",
-    "DESCRIBE labels SETTINGS max_memory_usage = 0",
-    "SELECT * FROM format(CSV, '1') SETTINGS format_schema = 'x'",
-]
-
-
 @pytest.mark.parametrize("sql", WRITES)
 def test_changes_are_refused(sql: str, warehouse: Warehouse, analyst: Warehouse) -> None:
     """No statement changes rows, tables, settings or other people's queries; the next query is bounded as before."""
@@ -97,80 +64,6 @@ def test_changes_are_refused(sql: str, warehouse: Warehouse, analyst: Warehouse)
     assert settings == [{"r": 1, "m": 1_000_000}]
 
 
-SOURCES = [
-    "SELECT file('{path}')",
-    "SELECT `file`('{path}')",
-    "SELECT \"file\" /* x */ ('{path}')",
-    "SELECT FILE('{path}')",
-    "SELECT * APPLY(file) FROM (SELECT '{path}')",
-    "SELECT * APPLY(x -> file(x)) FROM (SELECT '{path}')",
-    "SELECT * FROM (SELECT file('{path}'))",
-    "WITH (SELECT file('{path}')) AS a SELECT a",
-    "SELECT * FROM view(SELECT file('{path}'))",
-    "SELECT * FROM eval('SELECT file(''{path}'')')",
-    "SELECT arrayMap(x -> file(x), ['{path}'])",
-    "SELECT $$ ' $$, file('{path}'), $$ ' $$",
-    "SELECT 'a\\'', file('{path}'), '\\''",
-    "SELECT # '\nfile('{path}') # '",
-    "EXPLAIN SELECT file('{path}')",
-    "SELECT * FROM file('{path}', 'LineAsString')",
-    "SELECT * FROM '{path}'",
-    "SELECT * FROM `{path}`",
-    "SELECT * FROM default.`{path}`",
-    "DESCRIBE TABLE file('{path}', 'LineAsString')",
-    "DESCRIBE (SELECT file('{path}'))",
-    "SELECT * FROM loop(file('{path}', 'LineAsString')) LIMIT 1",
-    "SELECT * FROM executable('cat {path}', 'TSV', 'x String')",
-    "SELECT * FROM sqlite('{path}', 't')",
-    "SELECT * FROM filesystem('{path}')",
-    "SELECT * FROM fileCluster('default', '{path}', 'LineAsString')",
-    "SELECT * FROM merge('system', 'processes')",
-    "SELECT * FROM Python(secret)",
-    "SELECT a$b$c, file('{path}'), a$b$c FROM (SELECT 1 AS `a$b$c`)",
-    "SELECT 1 AS a$b$, file('{path}') AS b$b$",
-    "SELECT {a$b$:String}, file('{path}'), {a$b$:String}",
-    "SELECT {p:Tuple(a$b$ UInt8)}, file('{path}'), {p:Tuple(a$b$ UInt8)}",
-    "SELECT 1 /* /* */ , file('{path}') /* */ */, file('{path}')",
-    "SELECT ‘a’, file(‘{path}’)",
-    "SELECT\u00a0file\u2003('{path}')",
-    "SELECT `fi\\x6ce`('{path}')",
-    "SELECT * REPLACE (file('{path}') AS dummy) FROM system.one",
-    "SELECT * APPLY(x -> (SELECT file('{path}'))) FROM system.one",
-    "SELECT sum(1) OVER (ORDER BY file('{path}'))",
-    "SELECT 1 AS a ORDER BY a WITH FILL INTERPOLATE (a AS file('{path}'))",
-    "SELECT * FROM numbers(length(file('{path}')))",
-    "SELECT * FROM format(LineAsString, file('{path}'))",
-    "SELECT * FROM values('a String', file('{path}'))",
-    "SELECT 1 WHERE 'x' IN (SELECT file('{path}'))",
-    "SHOW COLUMNS FROM labels WHERE field = file('{path}')",
-    "SHOW TABLES WHERE name = file('{path}')",
-    "EXPLAIN AST SELECT file('{path}')",
-    "EXPLAIN TABLE OVERRIDE file('{path}') PARTITION BY a",
-    "SELECT * FROM (EXPLAIN SELECT file('{path}'))",
-    "SELECT formatRow('Template', 1) FORMAT Template",
-    "FROM file('{path}', 'LineAsString')",
-    "(SELECT 1) UNION ALL (SELECT file('{path}'))",
-    "SELECT arrayMap(file, ['{path}'])",
-    "SELECT arrayMap(`FILE`, ['{path}'])",
-    "SELECT b FROM generateRandom('a UInt8, b String ALIAS file(''{path}'')') LIMIT 1",
-    "SELECT b FROM generateRandom(concat('a UInt8, b String ALIAS file('{path}', '')')) LIMIT 1",
-    "SELECT count(b) FROM null('a UInt8, b String DEFAULT file(''{path}'')')",
-    "SELECT b FROM values('a UInt8, b String ALIAS file(''{path}'')', (1))",
-    "SELECT b FROM values('a UInt8, b String MATERIALIZED file(''{path}'')', 1, 2)",
-    "SELECT * FROM format(Values, 'a String', '(file(''{path}''))')",
-    "SELECT * FROM format(JSONEachRow, 'a UInt8, b String ALIAS file(''{path}'')', '{}')",
-    "DESCRIBE values('a UInt8, b String ALIAS file(''{path}'')', (1))",
-    "SELECT formatRow('Template', 1)",
-    "SELECT groupFormat('Template')(1)",
-    "SELECT arrayReduce('groupFormat(''Template'')', [1])",
-    "SELECT initializeAggregation('groupFormat', 1)",
-    "SELECT CAST('x', 'AggregateFunction(quantile(file(''{path}'')), UInt8)')",
-    "SELECT CAST('1', concat('UInt', '8'))",
-    "SELECT JSONExtract('{}', 'a', lower('x'))",
-    "SELECT * APPLY(defaultValueOfTypeName) FROM (SELECT 'UInt8')",
-]
-
-
 @pytest.mark.parametrize("sql", SOURCES)
 def test_files_are_out_of_reach(sql: str, analyst: Warehouse, tmp_path: Path) -> None:
     """No spelling of a query shows a file's content."""
@@ -180,25 +73,6 @@ def test_files_are_out_of_reach(sql: str, analyst: Warehouse, tmp_path: Path) ->
         analyst.raw(sql.replace("{path}", str(secret)))
     assert "sesame" not in str(refusal.value)
     assert refusal.value.code in (46, 48, 60, 62, 81, 164, 344, 497)
-
-
-NETWORK = [
-    "SELECT * FROM url('{url}', 'LineAsString')",
-    "DESCRIBE TABLE url('{url}', 'LineAsString')",
-    "DESCRIBE TABLE url('{url}')",
-    "SELECT * FROM remote('127.0.0.1', 'system.one')",
-    "SELECT * FROM cluster('default', 'system', 'one')",
-    "SELECT * FROM s3('{url}/bucket/key', 'LineAsString')",
-    "DESCRIBE TABLE s3('{url}/bucket/key')",
-    "SELECT * FROM mysql('127.0.0.1:1', 'd', 't', 'u', 'p')",
-    "SELECT * FROM deltaLake('{url}/bucket/key')",
-    "SELECT aiGenerate('hello')",
-    "SELECT hasColumnInTable('127.0.0.1', 'u', 'p', 'd', 't', 'c')",
-    "SELECT * FROM view(SELECT * FROM url('{url}', 'LineAsString'))",
-    "SELECT 1 IN url('{url}', 'LineAsString')",
-    "EXPLAIN TABLE OVERRIDE mysql('127.0.0.1:1', 'd', 't', 'u', 'p') PARTITION BY a",
-    "SELECT dictGet('d', 'a', 1)",
-]
 
 
 @pytest.mark.parametrize("sql", NETWORK)
@@ -278,36 +152,6 @@ def test_another_database_is_out_of_reach(
     assert post(clickhouse, "SELECT * FROM t", database="default").status_code == 403
     own = {"database": warehouse.settings.database, "param_d": warehouse.settings.database}
     assert post(clickhouse, "SELECT event_id FROM {d:Identifier}.labels", **own).text == "e\n"
-
-
-USEFUL = [
-    "SELECT model, countIf(label = 'up') AS n FROM labels GROUP BY model WITH TOTALS ORDER BY n DESC LIMIT 5",
-    "WITH l AS (SELECT * FROM labels) SELECT quantilesTDigestIf(0.5, 0.9)(toFloat64(length(label)), 1) FROM l",
-    "SELECT row_number() OVER (PARTITION BY model ORDER BY time) FROM labels QUALIFY 1",
-    "SELECT * EXCEPT (model) REPLACE (upper(label) AS label) FROM labels",
-    "SELECT COLUMNS('^label$') APPLY(length) APPLY(x -> x + 1) FROM labels",
-    "SELECT l.label, o.label FROM labels AS l LEFT ANY JOIN labels AS o USING (event_id)",
-    "SELECT CASE WHEN label = 'up' THEN 1 ELSE 0 END, label::String, now() - INTERVAL 1 DAY FROM labels",
-    "SELECT arrayMap(x -> x * 2, [1, 2]), map('a', 1)['a'], (1, 'b').2, $$it's$$ FROM labels ARRAY JOIN [1, 2] AS n",
-    "SELECT label FROM labels UNION ALL SELECT label FROM labels INTERSECT SELECT label FROM labels",
-    "SELECT * FROM system.columns WHERE database = currentDatabase() AND name = 'label' FORMAT JSON",
-    "SELECT table_name FROM information_schema.tables WHERE table_schema = currentDatabase()",
-    "FROM labels SELECT DISTINCT label",
-    "SHOW TABLES",
-    "SHOW CREATE TABLE labels",
-    "SHOW COLUMNS FROM labels",
-    "DESCRIBE labels",
-    "DESCRIBE (SELECT 1 AS a)",
-    "EXISTS labels",
-    "EXPLAIN indexes = 1 SELECT * FROM labels WHERE model = 'm'",
-    "EXPLAIN PIPELINE SELECT count() FROM labels",
-    "SELECT * FROM numbers(3)",
-    "SELECT * FROM values('a UInt8, b Nullable(String)', (1, 'x'), (2, NULL))",
-    "SELECT * FROM values((1, 'x'), (2, 'y'))",
-    "SELECT JSONExtract('{\"a\":[1]}', 'a', 'Array(UInt8)'), arrayReduce('quantiles(0.5, 0.9)', [1, 2])",
-    "SELECT CAST(label AS Enum8('up' = 1)), 1::int, DATE '2020-01-01', accurateCastOrNull(1, 'UInt8') FROM labels",
-    "SELECT arrayMap(lower, ['A']), reinterpret('a', 'UInt8'), toDateTime64('2020-01-01', 3, 'UTC')",
-]
 
 
 @pytest.mark.parametrize("sql", USEFUL)

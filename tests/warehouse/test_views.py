@@ -1,210 +1,29 @@
-"""Views and named queries against numbers worked out by hand."""
+"""Views and named queries of alerts, tasks, people, models and reports, against numbers worked out by hand."""
 
 from __future__ import annotations
 
-import math
-import random
 import time
 from typing import Any
 
 import msgspec
 import pytest
-from plain_rows import rows_of
+from stored_rows import DAY0, fill
 
 from schemas.alert import Alert
-from schemas.correction import Correction
 from schemas.gate_step import GateStep
 from schemas.label import Label
 from schemas.manifest import Manifest
 from schemas.opinion import CANNOT_TELL, Opinion
-from schemas.prediction import Prediction
 from schemas.reject import Reject
 from schemas.task import Task
-from schemas.verdict import Verdict
-from schemas.wire import Wire
 from warehouse import queries
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
-from warehouse.loop_queries import DriftState, drift_states, model_counts
-from warehouse.rows import Identity, drift_state_row, report_row
-from warehouse.tables import SCHEMA_VERSION, table_of
+from warehouse.loop_queries import DriftState, drift_states
+from warehouse.rows import drift_state_row, report_row
+from warehouse.tables import SCHEMA_VERSION
 
 pytestmark = pytest.mark.servers
-
-DAY0 = 1_704_067_200_000
-"""2024-01-01T00:00:00Z"""
-
-
-def fill(warehouse: Warehouse, topic: str, *values: Wire) -> None:
-    rows = [row for offset, value in enumerate(values) for row in rows_of(topic, value, Identity(topic, 0, offset))]
-    warehouse.insert(table_of(topic), rows)
-
-
-def prediction(event_id: str, answer: str, confidence: float) -> Prediction:
-    return Prediction(
-        event_id=event_id, model="m", time=DAY0 + 1_000, features={"x": 1.0}, prediction=answer, confidence=confidence
-    )
-
-
-def verdict(event_id: str, decision: str, inclusion: float, **more: Any) -> Verdict:
-    fixed = {"model": "m", "time": DAY0 + 1_000, "uncertainty": 0.5, "decided_at": DAY0 + 1_000}
-    return Verdict(event_id=event_id, decision=decision, inclusion_probability=inclusion, **{**fixed, **more})
-
-
-def correction(event_id: str, label: str, created_at: int, source: str = "review", **more: Any) -> Correction:
-    fixed = {"model": "m", "time": DAY0, "features": {}, "prediction": "up", "confidence": 0.5}
-    named = {"inclusion_probability": 1.0, "correction_id": f"c-{event_id}-{created_at}", **fixed, **more}
-    if source != "label":
-        named["task_id"] = f"t-{event_id}"
-    return Correction(event_id=event_id, label=label, created_at=created_at, source=source, **named)
-
-
-@pytest.fixture
-def loop(warehouse: Warehouse) -> Warehouse:
-    """Five events: two reviewed, one audited, one accepted, one that may not be reviewed; a sixth of another model."""
-    fill(
-        warehouse,
-        "predictions",
-        prediction("a", "up", 0.6),
-        prediction("b", "up", 0.9),
-        prediction("c", "down", 0.8),
-        prediction("d", "down", 0.7),
-        prediction("e", "up", 0.5),
-        Prediction(event_id="a", model="other", time=DAY0, features={}, prediction="x", confidence=1.0),
-    )
-    fill(
-        warehouse,
-        "verdicts",
-        verdict("a", "review", 1.0, task_id="t-a"),
-        verdict("b", "accept", 0.1, audit=True, task_id="t-b", error_probability=0.2),
-        verdict("c", "accept", 0.1, learned_prediction="up", learned_version="v1"),
-        verdict("d", "escalate", 1.0, task_id="t-d"),
-        verdict("e", "accept", 0.0),
-    )
-    fill(
-        warehouse,
-        "corrections",
-        correction("a", "up", 5),
-        correction("a", "down", 9, source="adjudication"),
-        correction("b", "up", 6, inclusion_probability=0.1, audit=True),
-        correction("c", "up", 7, source="label"),
-    )
-    return warehouse
-
-
-def test_review_outcomes(loop: Warehouse) -> None:
-    """The newest human answer counts; late labels do not; unanswered events have NULL."""
-    rows = loop.as_analyst().query("SELECT event_id, label, source, was_right FROM review_outcomes ORDER BY event_id")
-    assert [(row["event_id"], row["label"], row["was_right"]) for row in rows] == [
-        ("a", "down", 0), ("b", "up", 1), ("c", None, None), ("d", None, None), ("e", None, None),
-    ]  # fmt: skip
-    assert rows[0]["source"] == "adjudication"
-
-
-def test_what_is_chosen_is_not_what_is_answered(loop: Warehouse) -> None:
-    """Of five events three were chosen (a, d, b by the audit), two of them are answered; late labels are none."""
-    (found,) = [counts for counts in model_counts(loop.query) if counts.model == "m"]
-    chosen = found.events - found.decisions["accept"] + found.audited
-    assert (found.events, chosen, found.answered) == (5, 3, 2)
-
-
-def test_accuracy_daily_is_the_difference_estimator(loop: Warehouse) -> None:
-    """Four reviewable events, guesses .6 .8 .8 .7, a wrong at pi 1, b right at pi .1: by hand (-.0 +.8+2 +.8 +.7)/4."""
-    (row,) = loop.query("SELECT * FROM accuracy_daily")
-    by_hand = ((0.6 + (0 - 0.6) / 1) + (0.8 + (1 - 0.8) / 0.1) + 0.8 + 0.7) / 4
-    error = math.sqrt((1 - 0.1) * (1 - 0.8) ** 2 / 0.1**2) / 4
-    assert row["right_sum"] / 4 == pytest.approx(by_hand)
-    assert math.sqrt(row["variance_sum"]) / 4 == pytest.approx(error)
-    assert row["weight_max"] == pytest.approx(0.9 / 0.1**2)
-    # d was escalated (pi 1, guess .7) and nobody has answered: all wrong, all right.
-    assert (row["right_sum"] - row["right_sum_low"], row["right_sum_high"] - row["right_sum"]) == pytest.approx(
-        (0.7, 0.3)
-    )
-    assert (row["events"], row["not_reviewable"], row["answered"], row["unanswered"]) == (4, 1, 2, 1)
-    assert (row["audit_answered"], row["audit_unanswered"]) == (1, 0)
-    assert [row[name] for name in ("accuracy", "standard_error", "low", "high")] == [None] * 4
-    assert str(row["day"]) == "2024-01-01"
-
-
-def fill_days(warehouse: Warehouse, days: int, *, events: int, rate: float, unanswered: float = 0.0) -> list[float]:
-    """Days of a model that is right on four in five, of which every ``1/rate``-th event is drawn; each day's truth."""
-    rng, truths = random.Random(f"{events} {rate}"), []
-    predictions, verdicts, corrections = [], [], []
-    for day in range(days):
-        right = 0
-        for n in range(events):
-            name, sure = f"{day}-{n}", rng.betavariate(3.2, 0.8)
-            is_right, is_drawn = rng.random() < sure, rng.random() < rate
-            at, right = DAY0 + 86_400_000 * day + n, right + is_right
-            predictions.append(msgspec.structs.replace(prediction(name, "up", sure), time=at))
-            verdicts.append(
-                verdict(name, "accept", rate, time=at, audit=is_drawn, task_id=f"t-{name}" if is_drawn else "")
-            )
-            if is_drawn and rng.random() >= unanswered * (1 if is_right else 3):
-                corrections.append(correction(name, "up" if is_right else "down", at, inclusion_probability=rate))
-        truths.append(right / events)
-    fill(warehouse, "predictions", *predictions)
-    fill(warehouse, "verdicts", *verdicts)
-    fill(warehouse, "corrections", *corrections)
-    return truths
-
-
-def test_a_day_of_few_draws_says_nothing(warehouse: Warehouse) -> None:
-    """Below 50 answered draws a day has their number and no accuracy; days together may have enough."""
-    truths = fill_days(warehouse, 5, events=280, rate=0.1)
-    days = warehouse.query("SELECT * FROM accuracy_daily ORDER BY day")
-    assert all(10 < row["audit_answered"] < 50 for row in days)
-    assert {row[name] for row in days for name in ("accuracy", "standard_error", "low", "high")} == {None}
-    (whole,) = warehouse.query(PERIOD)
-    assert whole["draws"] == sum(row["audit_answered"] for row in days) > 50
-    assert whole["low"] < sum(truths) / 5 < whole["high"] < whole["low"] + 0.3
-
-
-PERIOD = """
-    WITH if(sum(audit_answered) < 50, NULL, 1.96 * sqrt(sum(variance_sum) + max(weight_max))) AS error
-    SELECT sum(events) AS predictions, sum(audit_answered) AS draws, sum(right_sum) / predictions AS estimate,
-        (sum(right_sum_low) - error) / predictions AS low, (sum(right_sum_high) + error) / predictions AS high
-    FROM accuracy_daily
-"""
-
-
-def test_intervals_of_days_hold(warehouse: Warehouse) -> None:
-    """Of 40 days with some 60 draws each the interval holds the truth on 36 or more (19 in 20 are asked)."""
-    truths = fill_days(warehouse, 40, events=600, rate=0.1)
-    days = warehouse.query("SELECT * FROM accuracy_daily ORDER BY day")
-    said = [(row, truth) for row, truth in zip(days, truths, strict=True) if row["accuracy"] is not None]
-    assert len(said) > 30
-    assert sum(row["low"] <= truth <= row["high"] for row, truth in said) >= 0.9 * len(said)
-
-
-def test_who_does_not_answer_widens_the_interval(warehouse: Warehouse) -> None:
-    """Where the wrong ones are answered less often the estimate is too high, and the interval says that it may be."""
-    truths = fill_days(warehouse, 8, events=1_500, rate=0.1, unanswered=0.1)
-    for row, truth in zip(warehouse.query("SELECT * FROM accuracy_daily ORDER BY day"), truths, strict=True):
-        assert row["audit_unanswered"] > 0
-        assert row["low"] <= truth <= row["high"]
-        assert row["low"] < row["accuracy"] - 1.96 * row["standard_error"] - 0.02
-
-
-def test_accuracies_from_late_labels(loop: Warehouse) -> None:
-    """Labels up for a, b, c: frozen right on a and b, learned on c too; after review a is wrong, people said down."""
-    times = enumerate(("a", "b", "c"))
-    fill(
-        loop,
-        "labels",
-        Label(event_id="a", model="m", label="down", time=DAY0),
-        *(Label(event_id=name, model="m", label="up", time=DAY0 + 1 + n) for n, name in times),
-        Label(event_id="unknown", model="m", label="up", time=DAY0),
-        Label(event_id="a", model="other", label="y", time=DAY0),
-    )
-    found = queries.accuracies(loop.query, "m")
-    assert found.labelled == 3
-    assert (found.frozen, found.learned, found.after_review) == (2 / 3, 3 / 3, 1 / 3)
-    # Nobody judged the event of the other model.
-    assert queries.accuracies(loop.query).labelled == 3
-    assert queries.accuracies(loop.query, "nobody") == queries.Accuracies(
-        labelled=0, frozen=None, learned=None, after_review=None
-    )
 
 
 def alert(alert_id: str, revision: int, state: str, told_at: int, by: str = "", fired_at: int = DAY0) -> Alert:
@@ -374,53 +193,6 @@ def test_predictions_for_late_labels(loop: Warehouse) -> None:
     assert by_id["a"]["time"] == DAY0 + 1_000
     assert by_id["a"]["features"] == {"x": 1.0}
     assert by_id["c"]["learned_prediction"] == "up"
-
-
-def test_what_comes_again_under_an_id_changes_nothing(loop: Warehouse) -> None:
-    """Other answers under ids of judged events, at an earlier, the same and a later time: what was judged counts."""
-
-    def answers() -> tuple[Any, ...]:
-        outcomes = "SELECT event_id, prediction, confidence, was_right FROM review_outcomes ORDER BY event_id"
-        learned = queries.predictions_of(loop.query, "m", ["a", "b", "c", "d", "e"])
-        return (
-            loop.query(outcomes),
-            loop.query("SELECT * FROM accuracy_daily"),
-            queries.accuracies(loop.query, "m"),
-            sorted((row["event_id"], row["prediction"], row["time"], row["consent_learn"]) for row in learned),
-        )
-
-    fill(loop, "labels", *[Label(event_id=name, model="m", label="up", time=DAY0 + 9_000) for name in "abcde"])
-    before = answers()
-    for shift in (-3_600_000, 0, 3_600_000):
-        again = [
-            msgspec.structs.replace(prediction(name, "sideways", 0.1), time=DAY0 + 1_000 + shift, producer="stranger")
-            for name in "abcde"
-        ]
-        rows = [row for at, one in enumerate(again) for row in rows_of("predictions", one, Identity("later", 0, at))]
-        loop.insert("predictions", rows)
-        loop.command("OPTIMIZE TABLE predictions FINAL")
-        assert answers() == before
-
-
-def test_a_retry_that_has_a_second_verdict_is_no_second_event(loop: Warehouse) -> None:
-    """c was not drawn by its first verdict; a draw of a late retry and its answer change neither c nor the others."""
-
-    def said() -> tuple[Any, ...]:
-        outcomes = loop.query("SELECT * FROM review_outcomes ORDER BY event_id")
-        return outcomes, loop.query("SELECT * FROM accuracy_daily")
-
-    before = said()
-    late: dict[str, Any] = {"decided_at": DAY0 + 900_000}
-    again = [
-        verdict("a", "review", 1.0, task_id="t-a", **late),
-        verdict("c", "accept", 0.1, audit=True, task_id="t-c", **late),
-        verdict("b", "accept", 0.1, time=DAY0 + 800_000, **late),
-    ]
-    rows = [row for at, one in enumerate(again) for row in rows_of("verdicts", one, Identity("later", 0, at))]
-    loop.insert("verdicts", rows)
-    answer = correction("c", "up", 20, inclusion_probability=0.1, audit=True)
-    loop.insert("corrections", rows_of("corrections", answer, Identity("later", 0, 0)))
-    assert said() == before
 
 
 def test_how_drift_stands(warehouse: Warehouse) -> None:
