@@ -46,7 +46,7 @@ class AlertAnswers:
         self._opinions: OrderedDict[str, OrderedDict[str, Opinion]] = OrderedDict()
         self._waiting: queue.Queue[Said] = queue.Queue(WAITING_MAX)
 
-    def heard_opinion(self, record: Record) -> None:
+    def hear_opinion(self, record: Record) -> None:
         """An opinion of the log. What is asked for on the page of an alert takes effect at once."""
         opinion = read(Opinion, record.value())
         if opinion is None:
@@ -76,7 +76,7 @@ class AlertAnswers:
         if len(self._opinions) > TASKS_KEPT_MAX:
             self._opinions.popitem(last=False)
 
-    def heard_task(self, record: Record) -> None:
+    def hear_task(self, record: Record) -> None:
         """A task about an alert: a settled one has an answer."""
         task = read(Task, record.value())
         if task is None or task.lane != "alert" or task.state == "open":

@@ -204,7 +204,7 @@ def _add_drift(plan: Plan) -> None:
     batches = _group(settings, "drift", drift.handle, on_assign=drift.assigned)
     people = LogReader(
         settings.kafka,
-        {REVIEW_OPINIONS.name: drift.people.heard_opinion, REVIEW_ALERTS.name: drift.people.heard_task},
+        {REVIEW_OPINIONS.name: drift.people.hear_opinion, REVIEW_ALERTS.name: drift.people.hear_task},
     )
 
     def listen(stop: threading.Event) -> None:

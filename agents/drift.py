@@ -46,7 +46,7 @@ SAID_KEPT_MAX = 10_000
 IDLE_ROUNDS = 25
 """Batches without a record after which all there is of a model's blocks has been read."""
 GONE_KEPT_MAX = 10_000
-"""Models that lost their place whose number of events is remembered: places of alerts are counted from it."""
+"""Models without a place whose count of events is remembered: ``fired_at_event`` of later alerts goes on from it."""
 LIMIT = "worker.models_max"
 NOT_WATCHED = "not watched any more: other models took the places (worker.models_max)"
 """Why the alerts of a model are over that lost its place."""

@@ -63,7 +63,7 @@ class Undo:
     """What undoes one batch: who had a place, in the order of use, and how each stood that was used since.
 
     ``before`` is None where a model was not used in this run, or had no place; ``replaced`` holds what stood in
-    ``_known`` under the names that got something else there, or nothing.
+    ``_known`` under the names that got something else there, or nothing; ``left`` those that lost their place.
     """
 
     order: tuple[str, ...]

@@ -287,16 +287,16 @@ class ModelMonitor:
         if self.reference is None:
             yield from self._gather(step)
         elif (is_news := is_past(self.reference, step)) or is_within(self.reference, step):
-            self._meet(step)
+            self._watch_absent(step)
             watches: list[SignalWatch | AbsentWatch] = [*self._watches.values(), *self._absent.values()]
             detections = [watch.observe_step(step) for watch in watches]
             if is_news:
-                yield from self._told(detections, step.time)
+                yield from self._alerts_of(detections, step.time)
         self._filling.append(step)
         if len(self._filling) >= self._settings.window_steps:
             yield from self._close_window()
 
-    def _meet(self, step: Window) -> None:
+    def _watch_absent(self, step: Window) -> None:
         """Watch what the reference does not have: as many features as may be watched at all.
 
         Where there are more, those with an open alert stay, then those that most events of the step have: a name that
@@ -347,14 +347,14 @@ class ModelMonitor:
         ]
         for absent in self._absent.values():
             absent.observe_window(window)
-        yield from self._told(detections, at)
+        yield from self._alerts_of(detections, at)
         watches: list[SignalWatch | AbsentWatch] = [*self._watches.values(), *self._absent.values()]
         for watch in watches:
             if watch.quiet:
                 for alert in self._book.gone_quiet(watch.signal, at=at, note="back within the reference"):
                     yield AlertChanged(alert)
 
-    def _told(self, detections: Iterable[Detection | None], at: int) -> Iterator[Outcome]:
+    def _alerts_of(self, detections: Iterable[Detection | None], at: int) -> Iterator[Outcome]:
         for alert in self._book.detected(
             [detection for detection in detections if detection is not None],
             at=at,

@@ -54,7 +54,7 @@ class SignalWatch:
         self._psi = PsiDetector(self._psi_threshold, settings.psi_windows)
         self._quiet_windows = 0
         self._suspect_steps = 0
-        self._before = 0.0
+        self._level_before = 0.0
         self._newest: deque[float] = deque(maxlen=settings.adwin_steps_min)
 
     @property
@@ -74,7 +74,7 @@ class SignalWatch:
         scale = max(self._normal.block_sd, self._normal.sd / math.sqrt(now.count))
         if self._adwin.update(_clipped(away, scale, STANDARDISED_MAX)):
             self._suspect_steps = SUSPECT_STEPS
-            self._before = self._adwin.level_before * scale
+            self._level_before = self._adwin.level_before * scale
         if self._suspect_steps == 0:
             return None
         self._suspect_steps -= 1
@@ -85,7 +85,7 @@ class SignalWatch:
         shift_sd = self._shift_sd(level)
         evidence = {
             "reference_mean": self._normal.mean,
-            "mean_before": self._normal.mean + self._before,
+            "mean_before": self._normal.mean + self._level_before,
             "mean_after": self._normal.mean + level,
             "shift_sd": shift_sd,
         }

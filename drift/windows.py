@@ -44,7 +44,7 @@ class WindowBuilder:
     older ones count as late); beyond ``open_blocks_max`` waiting blocks the oldest are released early
     (``forced_blocks``). Where more than ``lateness_events`` events in a row are late, time itself has jumped
     back (a clock was put right, a recording is played again): what waits from before the jump is released, and the
-    builder starts over with the events of that row, which are late no more (``time_resets``; of their blocks the
+    builder starts over with the events of that run, which are late no more (``time_resets``; of their blocks the
     ``open_blocks_max`` newest).
     """
 
@@ -64,18 +64,18 @@ class WindowBuilder:
         self.late_events = 0
         self.forced_blocks = 0
         self.time_resets = 0
-        self._late_row: OrderedDict[str, Block] = OrderedDict()
-        self._late_row_events = 0
+        self._late_run: OrderedDict[str, Block] = OrderedDict()
+        self._late_run_events = 0
 
     def add(self, block: Block) -> list[Window]:
         """Windows that this block closes, oldest first."""
-        if block.block_id in self._ids or block.block_id in self._late_row:
+        if block.block_id in self._ids or block.block_id in self._late_run:
             return []
         self._arrived_events += block.events
         self._advance(block)
         windows: list[Window] = []
         if block.time_max >= self._released_time:
-            self._forget_late_row()
+            self._forget_late_run()
             self._wait(block)
         elif not self._leave_out(block):
             windows = self._start_over()
@@ -101,27 +101,27 @@ class WindowBuilder:
         """Count a late block; False where there are so many in a row that time has jumped back."""
         self.late_blocks += 1
         self.late_events += block.events
-        self._late_row[block.block_id] = block
-        self._late_row_events += block.events
-        if len(self._late_row) > self._settings.open_blocks_max:
-            self._late_row.popitem(last=False)
-        return self._late_row_events <= self._settings.lateness_events
+        self._late_run[block.block_id] = block
+        self._late_run_events += block.events
+        if len(self._late_run) > self._settings.open_blocks_max:
+            self._late_run.popitem(last=False)
+        return self._late_run_events <= self._settings.lateness_events
 
     def _start_over(self) -> list[Window]:
         """Windows of what waits from before the jump back; the blocks since then wait now."""
         self.time_resets += 1
         windows = self._drain()
         self._released_time = -1
-        for block in self._late_row.values():
+        for block in self._late_run.values():
             self.late_blocks -= 1
             self.late_events -= block.events
             self._wait(block)
-        self._forget_late_row()
+        self._forget_late_run()
         return windows
 
-    def _forget_late_row(self) -> None:
-        self._late_row.clear()
-        self._late_row_events = 0
+    def _forget_late_run(self) -> None:
+        self._late_run.clear()
+        self._late_run_events = 0
 
     def _drain(self) -> list[Window]:
         waiting, self._waiting = self._waiting, []

@@ -24,15 +24,22 @@ SETTLING_STEPS: Final = 60
 
 
 class AccuracySums(msgspec.Struct, frozen=True, kw_only=True):
-    """All that an estimate remembers; encodes as JSON for a restart."""
+    """All that an estimate remembers, by the symbols of ``AccuracyEstimate``; encodes as JSON."""
 
     events: int = 0
+    """Reviewable events."""
     audit_hits: int = 0
+    """Events that were drawn with a chance below 1, and answered."""
     unanswered: int = 0
+    """Drawn events that nobody has answered (yet)."""
     withheld: int = 0
+    """Events without consent to review; they are not among ``events``."""
     total: float = 0.0
+    """Σ g + q(O − g)/π."""
     variance: float = 0.0
+    """Σ q(1 − π)(O − g)²/π²."""
     squares: float = 0.0
+    """Σ q((O − g)/π)² over the draws with a chance below 1."""
     lost: float = 0.0
     """What the total loses if all drawn events that nobody has answered were wrong."""
     gained: float = 0.0

@@ -26,7 +26,8 @@ from schemas.prediction_columns import PredictionColumns
 __all__ = ["Triage"]
 
 FORCED_MEMORY: Final = 0.1
-"""Weight of the newest run of events in the moving shares of forced spending and of events open to the threshold."""
+"""Weight of the newest run of events in two moving shares: of looks in which the threshold has no say (forced), and of
+events that it decides about (open)."""
 
 EVERY_ONE: Final = itertools.repeat(True)
 

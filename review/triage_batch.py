@@ -20,6 +20,7 @@ __all__ = ["TriageBatch"]
 
 ALWAYS: Final = np.inf
 NEVER: Final = -np.inf
+"""Stakes above and below every threshold."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,8 +33,9 @@ class TriageBatch:
     out of it; ``sure`` are those that reach a person by whatever way, ``certain`` those that count whatever the
     threshold is: sure or asked.
 
-    ``stakes`` are what to compare with the threshold: the score where the event is open, infinite where it is certain
-    or does not count at all. ``audit_stakes`` are the scores of open events that a review takes out of the sample.
+    ``stakes`` are what to compare with the threshold: the score where the event is open, ALWAYS where it is certain,
+    NEVER where no review is due whatever the threshold is. ``audit_stakes`` are the scores of open events that a review
+    takes out of the sample.
     """
 
     scores: Floats

@@ -249,18 +249,18 @@ def _left(state: StoredState, partition: int, epoch: int, settings: TriageSettin
     """What a partition brings its next owner: its share of the purse, and of the scores enough for no new warm-up."""
     head = state.head
     assert head is not None
-    count, place = len(head.partitions), sorted(head.partitions).index(partition)
+    count, number = len(head.partitions), sorted(head.partitions).index(partition)
     scores = state.scores()[-settings.recent_scores_max :]
     enough = max(1, min(settings.warmup_events, settings.recent_scores_max))
-    apart = count if len(scores) < enough else min(count, len(scores) // enough)
-    apart = max(apart, -(-len(scores) // LEFT_SCORES_MAX))
-    scores = scores[place % apart :: apart]
+    step = count if len(scores) < enough else min(count, len(scores) // enough)
+    step = max(step, -(-len(scores) // LEFT_SCORES_MAX))
+    scores = scores[number % step :: step]
     return msgspec.structs.replace(
         head,
         slot=f"/{partition}",
         first=0,
         scores=_bytes(scores),
-        known=head.known if apart == 1 else len(scores),
+        known=head.known if step == 1 else len(scores),
         partitions=(partition,),
         epochs=(epoch,),
         events=0,

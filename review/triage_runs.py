@@ -44,7 +44,10 @@ class TriageRuns:
         self._bars: list[Bar] = []
 
     def add(self, start: int, places: Places, refused: list[int], bar: Bar) -> None:
-        """One run: where it starts, such places counted from there, those that the purse refused, what was asked."""
+        """One run: the place of its first event, ``places`` of such events counted from there, and the bar for them.
+
+        ``refused`` are places in the batch at which the purse held no review.
+        """
         self._starts.append(start)
         self._places.append(places)
         self._bars.append(bar)

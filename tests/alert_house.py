@@ -93,9 +93,9 @@ class House:
         for data in opinions:
             self.drift.people.recall_opinion(PlainRecord(data, name=REVIEW_OPINIONS.name))
         for data in tasks.values():
-            self.drift.people.heard_task(PlainRecord(data, name=REVIEW_ALERTS.name))
+            self.drift.people.hear_task(PlainRecord(data, name=REVIEW_ALERTS.name))
         for data in opinions:
-            self.drift.people.heard_opinion(PlainRecord(data, name=REVIEW_OPINIONS.name))
+            self.drift.people.hear_opinion(PlainRecord(data, name=REVIEW_OPINIONS.name))
         self.drift.handle([], self)
         again = [(topic, data) for topic, _, data in self.log if topic in (BLOCKS.name, CORRECTIONS.name)]
         self.drift.handle([PlainRecord(data, name=topic) for topic, data in again], self)
@@ -122,10 +122,10 @@ class House:
             self.state.listeners()[topic.name](data)
         elif topic == REVIEW_ALERTS:
             self.state.hear_task(data)
-            self.drift.people.heard_task(record)
+            self.drift.people.hear_task(record)
         elif topic == REVIEW_OPINIONS:
             self.state.hear_opinion(data)
-            self.drift.people.heard_opinion(record)
+            self.drift.people.hear_opinion(record)
             self.drift.handle([], self)
 
     def send(self, topic: Topic, key: str | bytes, value: Any) -> None:

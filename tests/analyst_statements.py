@@ -127,7 +127,7 @@ NETWORK = [
     "EXPLAIN TABLE OVERRIDE mysql('127.0.0.1:1', 'd', 't', 'u', 'p') PARTITION BY a",
     "SELECT dictGet('d', 'a', 1)",
 ]
-"""Ways to make the server ask another one: {url} is a server that counts who asks."""
+"""Ways to make the server ask another one: {url} is an address that answers."""
 
 USEFUL = [
     "SELECT model, countIf(label = 'up') AS n FROM labels GROUP BY model WITH TOTALS ORDER BY n DESC LIMIT 5",

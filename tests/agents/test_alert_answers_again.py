@@ -66,7 +66,7 @@ async def test_only_the_worker_that_has_the_model_acts(house: House) -> None:
     blocks, house.log = house.log, [entry for entry in house.log if entry[0] != BLOCKS.name]
     house.start_drift()
     other, house.drift = house.drift, owner
-    other.people.heard_opinion(PlainRecord(encode(asked(house, alert_id)), name=REVIEW_OPINIONS.name))
+    other.people.hear_opinion(PlainRecord(encode(asked(house, alert_id)), name=REVIEW_OPINIONS.name))
     other.handle([], house)
     assert house.alert(alert_id).state == "firing"
     other.handle([PlainRecord(data, name=topic) for topic, _, data in blocks if topic == BLOCKS.name], house)

@@ -31,6 +31,6 @@ def test_memories_are_bounded() -> None:
         said = Opinion(
             opinion_id=f"o-{number}", task_id=task, model="m", person=f"p-{number}", answer="confirmed", time=number
         )
-        answers.heard_opinion(PlainRecord(encode(said)))
+        answers.hear_opinion(PlainRecord(encode(said)))
     assert len(answers._opinions) == TASKS_KEPT_MAX
     assert len(answers._opinions["t-crowd"]) == PEOPLE_KEPT_MAX

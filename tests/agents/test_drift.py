@@ -25,7 +25,7 @@ def test_what_cannot_be_read_is_left_out(data: bytes | None) -> None:
     reports: Any = NoReports()
     drift = Drift(lambda _model: DriftSettings(), QueueSettings(), PREFIX, load=lambda: ({}, {}), reports=reports)
     outbox = CollectingOutbox()
-    drift.people.heard_opinion(PlainRecord(data, name="review.opinions"))
-    drift.people.heard_task(PlainRecord(data, name="review.alerts"))
+    drift.people.hear_opinion(PlainRecord(data, name="review.opinions"))
+    drift.people.hear_task(PlainRecord(data, name="review.alerts"))
     drift.handle([], outbox)
     assert not outbox.sent
