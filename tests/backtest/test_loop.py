@@ -146,10 +146,15 @@ def test_a_budget_of_everything_catches_every_error(short: Replayable) -> None:
     assert found["review_rate"] == 1.0
 
 
+@pytest.fixture(scope="module")
+def usual(source: Replayable) -> dict[str, Any]:
+    """What comes of the stream with the settings as they are."""
+    return outcome(source, BacktestSettings())
+
+
 @pytest.mark.parametrize("size", [7, 200])
-def test_the_size_of_a_batch_moves_little(source: Replayable, size: int) -> None:
+def test_the_size_of_a_batch_moves_little(source: Replayable, usual: dict[str, Any], size: int) -> None:
     """What is learned, and the candidate that triage asks, wait for at most one batch: reviews are nearly the same."""
-    usual = outcome(source, BacktestSettings(live_points_max=2))
     other = outcome(source, BacktestSettings(batch_events=size, live_points_max=2))
     assert usual["gate"]["promoted"] == []
     assert other["reviewed"] == pytest.approx(usual["reviewed"], rel=0.03)
@@ -159,9 +164,10 @@ def test_the_size_of_a_batch_moves_little(source: Replayable, size: int) -> None
     assert usual["accuracy_model"] == other["accuracy_model"]
 
 
-def test_what_the_least_confident_would_have_caught_is_counted_with_hindsight(source: Replayable) -> None:
+def test_what_the_least_confident_would_have_caught_is_counted_with_hindsight(
+    source: Replayable, usual: dict[str, Any]
+) -> None:
     """As many reviews, all spent on the lowest confidences."""
-    found = outcome(source, BacktestSettings())
-    order = np.argsort(np.asarray(source.confidences), kind="stable")[: found["reviewed"]]
+    order = np.argsort(np.asarray(source.confidences), kind="stable")[: usual["reviewed"]]
     truths = source.truths
-    assert found["errors_caught_by_confidence"] == sum(source.answers[n] != truths[n] for n in order.tolist())
+    assert usual["errors_caught_by_confidence"] == sum(source.answers[n] != truths[n] for n in order.tolist())
