@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from warehouse.errors import WarehouseError
+from warehouse.first_verdicts import FirstVerdicts
 
 __all__ = [
     "IDS_MAX",
@@ -100,7 +101,7 @@ def run_summary(ask: Ask, model: str = "") -> RunSummary:
     answered = _count(ask, "(SELECT * FROM tasks_now WHERE state = 'settled')", model)
     return RunSummary(
         events=_count(ask, "predictions", model),
-        verdicts=_count_by(ask, "decision", "verdicts", model),
+        verdicts=_decisions(ask, model),
         rejects=int(ask("SELECT sum(elements) AS rows FROM rejects", {})[0]["rows"]),
         alerts=recent_alerts(ask, model, limit=1_000)[::-1],
         tasks_answered=answered,
@@ -219,6 +220,14 @@ def predictions_of(ask: Ask, model: str, event_ids: Sequence[str]) -> list[dict[
         {"model": model, "ids": _bounded(event_ids)},
     )
     return [_renamed(row, time_ms="time") for row in rows]
+
+
+def _decisions(ask: Ask, model: str) -> dict[str, int]:
+    """How many events were decided how, by their first verdicts."""
+    rows = [row for row in FirstVerdicts().of_models(ask) if model in ("", row["model"])]
+    names = {"accept": "accepted", "escalate": "escalated", "review": "reviewed"}
+    counts = {name: sum(int(row[column]) for row in rows) for name, column in names.items()}
+    return {name: count for name, count in counts.items() if count}
 
 
 def _count(ask: Ask, table: str, model: str) -> int:

@@ -20,6 +20,7 @@ from schemas.wire import Wire
 from streams.settings import KafkaSettings
 from warehouse.client import Warehouse
 from warehouse.loop_queries import model_counts
+from warehouse.queries import run_summary
 from warehouse.rows import Identity
 from warehouse.tables import ACCURACY, AUDIT_ANSWERED_MIN, table_of
 
@@ -152,6 +153,7 @@ def test_a_late_retry_is_no_second_event_on_the_page(measured: tuple[Warehouse, 
     warehouse, _ = measured
     _, verdicts, _, _ = events()
     before = model_counts(warehouse.query)
+    decided = run_summary(warehouse.query).verdicts
     drawn: dict[str, Any] = {"decision": "accept", "audit": True, "inclusion_probability": 0.1}
     again: list[Wire] = [
         msgspec.structs.replace(
@@ -177,5 +179,7 @@ def test_a_late_retry_is_no_second_event_on_the_page(measured: tuple[Warehouse, 
     for name in counts.__struct_fields__:
         right = told.get(name, getattr(known, name))
         assert getattr(counts, name) == (pytest.approx(right) if isinstance(right, float) else right), name
+    assert run_summary(warehouse.query).verdicts == decided
+    assert sum(decided.values()) == known.events
     warehouse.command("OPTIMIZE TABLE verdicts FINAL")
     assert model_counts(warehouse.query)[0].events == known.events
