@@ -174,4 +174,4 @@ class LoopWatch:
 def role_state(role: str, lag: Lag, state: LagState) -> RoleState:
     """What the console says of a role."""
     seconds = None if lag.seconds is None else round(lag.seconds, 3)
-    return RoleState(role=role, lag_events=lag.messages, lag_seconds=seconds, note=state.note)
+    return RoleState(role=role, lag_messages=lag.messages, lag_seconds=seconds, note=state.note)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence, Set
 from typing import Protocol, TypeVar, cast
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.topics import Topic
 from streams.clients import common_client_config
@@ -21,6 +21,7 @@ from streams.committed import committed
 from streams.outbox import Outbox, Sending
 from streams.records import Partition, Record
 from streams.settings import KafkaSettings
+from streams.starts import start_of
 from streams.steps import STEP_SECONDS_MAX, Steps
 from streams.unreadable import UNREADABLE, UnreadableBatch, end_of_batch
 
@@ -168,8 +169,7 @@ class Batches:
             # Never left to the client: where it asks itself and the coordinator has moved, the partition stays unread
             # (librdkafka's issue 5586).
             short = (partition.topic.removeprefix(self._prefix), partition.partition)
-            start = starts.get(short, stands[partition.topic, partition.partition])
-            partition.offset = start if start > 0 else OFFSET_BEGINNING
+            partition.offset = start_of(starts.get(short, stands[partition.topic, partition.partition]))
             if short in starts:
                 self._starts[partition.topic, partition.partition] = partition.offset
         consumer.assign(partitions)
@@ -270,7 +270,7 @@ class Batches:
         self._unreadable = {}
         unknown = [TopicPartition(*partition) for partition in sorted((read & self._owned) - self._starts.keys())]
         for stand in committed(self._consumer, unknown):
-            self._starts[stand.topic, stand.partition] = stand.offset if stand.offset >= 0 else OFFSET_BEGINNING
+            self._starts[stand.topic, stand.partition] = start_of(stand.offset)
         for partition in read & self._owned:
             self._seek(partition, self._starts[partition])
 

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 import structlog
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.batches import Batches, Handler
 from streams.commit import STEP_SECONDS_MAX, Commit, CommitHung, Committer, until_done
@@ -16,6 +16,7 @@ from streams.errors import SlotTaken
 from streams.outbox import HeldOutbox, Sending, producer_config
 from streams.records import Record, stretches
 from streams.settings import KafkaSettings
+from streams.starts import start_of
 
 __all__ = ["TransactionalBatches"]
 
@@ -194,7 +195,7 @@ class TransactionalBatches(Batches):
         partitions = {(message.topic(), message.partition()) for message in messages} & self._owned
         asked = [TopicPartition(*partition) for partition in sorted(partitions)]
         for stand in committed(self._consumer, asked):
-            self._seek((stand.topic, stand.partition), stand.offset if stand.offset >= 0 else OFFSET_BEGINNING)
+            self._seek((stand.topic, stand.partition), start_of(stand.offset))
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Offsets are committed as the member that was given the partitions: Kafka refuses them once it is not."""

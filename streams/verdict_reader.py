@@ -17,6 +17,7 @@ from streams.errors import WrongClientSetting
 from streams.predictions.checks import MessageLimits
 from streams.records import Partition
 from streams.settings import KafkaSettings, VerdictReaderSettings, checked
+from streams.starts import start_of
 
 __all__ = ["VerdictReader"]
 
@@ -155,8 +156,8 @@ class VerdictReader:
             LOGGER.warning("what the group committed is unknown, the client asks again: %s", self.last_error)
             return
         for stand in stands:
-            if stand.offset < 0 and stand.error is None:
-                stand.offset = BEGINS[self._settings.begin]
+            if stand.error is None:
+                stand.offset = start_of(stand.offset, BEGINS[self._settings.begin])
         if all(stand.error is None for stand in stands):
             consumer.assign(stands)
 

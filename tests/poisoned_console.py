@@ -107,7 +107,7 @@ class PoisonedWatch(StillWatch):
             )
             for text in TEXTS
         },
-        roles=tuple(RoleState(role=text, lag_events=10**30, note=text) for text in TEXTS),
+        roles=tuple(RoleState(role=text, lag_messages=10**30, note=text) for text in TEXTS),
         rejects=dict.fromkeys(TEXTS, -1),
         warnings=TEXTS,
     )  # fmt: skip

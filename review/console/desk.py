@@ -168,7 +168,7 @@ class RoleState(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     role: str
-    lag_events: int | None = None
+    lag_messages: int | None = None
     lag_seconds: float | None = None
     note: str = ""
 

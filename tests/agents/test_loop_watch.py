@@ -48,7 +48,7 @@ def test_lag_while_clickhouse_is_away(kafka_topics: KafkaSettings) -> None:
     try:
         wait_for("lag of record", lambda: shows('watchloop_lag_messages{role="record"} 7.0'))
         wait_for("a warning", lambda: any("Counts are old" in warning for warning in watch.figures.warnings))
-        assert {role.role: role.lag_events for role in watch.figures.roles}["record"] == 7
+        assert {role.role: role.lag_messages for role in watch.figures.roles}["record"] == 7
         wait_for("a late warning", lambda: any("record is behind: 7 messages" in one for one in watch.figures.warnings))
         (record,) = (role for role in watch.figures.roles if role.role == "record")
         assert record.note == "falling behind"

@@ -106,7 +106,7 @@ def look(endpoints: Endpoints, folder: pathlib.Path, *, acknowledge: str = "") -
         model.corrections if model else 0,
         dict(model.open_tasks) if model else {},
         {alert.alert_id: alert.state for alert in alerts},
-        sum(role.lag_events or 0 for role in state.roles),
+        sum(role.lag_messages or 0 for role in state.roles),
     )
 
 
