@@ -166,11 +166,24 @@ class Recorder:
         for some in _runs_of(records):
             run = self._read(name, partition, some, outbox)
             if run is not None and int(run.offsets[0]) <= last[0]:
-                identities = zip(map(int, run.offsets), map(int, run.indexes), strict=True)
-                stored = sum(identity <= last for identity in identities)
-                run = run.part(stored, len(run)) if stored < len(run) else None
+                run = self._unstored(name, partition, run, last)
             if run is not None:
                 yield run
+
+    def _unstored(self, name: str, partition: int, run: Insert, last: tuple[int, int]) -> Insert | None:
+        """The rows that are not stored, where ``last`` is; None where all are.
+
+        Rows of its message before it that lack were refused. Nobody knows whether the one Reject of many was told when
+        the worker ended, so they are given to ClickHouse once more, and told of.
+        """
+        offset, index = last
+        identities = list(zip(map(int, run.offsets), map(int, run.indexes), strict=True))
+        stored = {index}
+        if any(one < last and one[0] == offset for one in identities):
+            stored = self._patiently(
+                lambda: self._warehouse.stored_indexes(table_of(name), self._ids[name], partition, offset)
+            )
+        return run.chosen([one > last or (one[0] == offset and one[1] not in stored) for one in identities])
 
     def _read(self, name: str, partition: int, records: Sequence[Record], outbox: Outbox) -> Insert | None:
         """The rows of messages; what cannot be read is rejected, once: predictions by INTAKE, labels by LEARN."""
@@ -228,7 +241,7 @@ class Recorder:
                 yield record, values
 
     def _label(self, record: Record) -> list[Any]:
-        return [label_of(record, self._limits)]
+        return [label_of(record, self._limits, self._future_ms_max)]
 
     def _settle(self, outbox: Outbox) -> None:
         """Wait for the insert under way, and try again where it failed."""

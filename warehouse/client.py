@@ -137,6 +137,16 @@ class Warehouse:
         offset, index = rows[0]["last"]
         return int(offset), int(index)
 
+    def stored_indexes(self, table: str, topic_id: str, partition: int, offset: int) -> set[int]:
+        """The indexes of the rows stored of one message."""
+        rows = self._of_ours(
+            self.query,
+            f"SELECT DISTINCT _index FROM `{table}` "  # noqa: S608 - a table of ours
+            "WHERE _topic_id = {topic_id:String} AND _partition = {partition:UInt32} AND _offset = {offset:UInt64}",
+            {"topic_id": topic_id, "partition": partition, "offset": offset},
+        )
+        return {int(row["_index"]) for row in rows}
+
     def close(self) -> None:
         """Close the connection; the next statement opens another."""
         with self._lock:

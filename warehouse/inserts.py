@@ -69,6 +69,12 @@ class Insert(ABC):
         offsets, indexes = self.offsets, self.indexes
         return f"{topic_id}/{partition}/{offsets[0]}.{indexes[0]}-{offsets[-1]}.{indexes[-1]}"
 
+    def chosen(self, places: Sequence[bool]) -> Insert | None:
+        """The rows whose place is true; None where none is."""
+        edges = np.flatnonzero(np.diff(np.array([False, *places, False], np.int8)))
+        parts = [self.part(int(begin), int(end)) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
+        return parts[0].joined(parts[1:]) if parts else None
+
     def message_start(self) -> int | None:
         """The row nearest to the middle with which a message begins, the first row aside; None in a single message."""
         starts = np.flatnonzero(np.diff(np.asarray(self.offsets))) + 1

@@ -154,6 +154,51 @@ def test_a_message_that_was_stored_in_part_is_stored_whole(warehouse: Warehouse)
     assert len(ids(warehouse, "verdicts")) == 7
 
 
+@pytest.mark.parametrize("inserts_max", range(9, 30, 3))
+def test_what_is_refused_is_told_whenever_the_worker_is_killed(
+    warehouse: Warehouse, inserts_max: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows beyond those told one by one wait for one Reject: killed before it, at any insert, the next worker tells."""
+    monkeypatch.setattr("streams.rejects.REJECTS_APART_MAX", 3)
+    warehouse.command("ALTER TABLE verdicts ADD CONSTRAINT ours CHECK task_id != 'x'")
+    array = [verdict(n, task_id="x" * (n < 6 or n == 8)) for n in range(11)]
+    sent = messages(VERDICTS.name, [msgspec.json.encode(part) for part in (array, verdict(11))])
+    write, outbox = warehouse.write, CollectingOutbox()
+    told_before_the_end, inserts_left = list[Reject](), [inserts_max]
+
+    def killing(table: str, insert: Insert) -> None:
+        inserts_left[0] -= 1
+        if inserts_left[0] == 0:
+            told_before_the_end.extend(value for value in outbox.of(REJECTS) if isinstance(value, Reject))
+        if inserts_left[0] <= 0:
+            raise ClickHouseUnreachable("the worker is dead")
+        write(table, insert)
+
+    first = recorder(warehouse)
+    first.assigned(partitions("verdicts"))
+    first.pause = lambda seconds: False
+    warehouse.write = killing  # type: ignore[method-assign]
+    try:
+        first.handle(sent, outbox)  # type: ignore[arg-type]
+    except HandBack:
+        pass
+    else:
+        told_before_the_end.extend(value for value in outbox.of(REJECTS) if isinstance(value, Reject))
+    warehouse.write = write  # type: ignore[method-assign]
+
+    second = recorder(warehouse)
+    second.assigned(partitions("verdicts"))
+    after = [value for value in hand(second, sent).of(REJECTS) if isinstance(value, Reject)]
+    refused = {one["event_id"] for reject in (*told_before_the_end, *after) for one in elements(reject)}
+    assert refused == {f"e-{n}" for n in (*range(6), 8)}
+    assert sorted(ids(warehouse, "verdicts")) == sorted(f"e-{n}" for n in (6, 7, 9, 10, 11))
+
+
+def elements(reject: Reject) -> list[dict[str, Any]]:
+    found = json.loads(reject.original)
+    return found if isinstance(found, list) else [found]
+
+
 def test_a_prediction_that_intake_refused_is_a_row_that_its_reject_names(warehouse: Warehouse) -> None:
     """A model too many: the prediction is kept, has no verdict, and the reason is found by its identity."""
     one = recorder(warehouse)
