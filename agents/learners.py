@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from typing import Final
 
 import structlog
 
@@ -24,13 +25,21 @@ __all__ = ["Learners"]
 log = structlog.get_logger(__name__)
 
 NOT_LEARNED = "over: other models took the places (worker.models_max)"
+FORGOTTEN: Final = "what was learned of a model is forgotten: others came"
+LIMIT: Final = "worker.models_max"
+SILENT_SECONDS: Final = 86_400
+"""A model without a correction for so long is silent: what is in charge of it stays, although nobody learns of it."""
+IN_CHARGE_PER_PLACE_MAX: Final = 2
+"""Learned versions in charge, those of silent models among them, for each place: every INTAKE holds all of them. Beyond
+it that of the model goes that lost its place longest ago."""
 
 
 class Learners:
     """One learner a model, and what is in charge of each.
 
-    Where a new model takes another's place (``places``), production is in charge of the other again, which begins anew
-    when corrections of it come.
+    Where a new model takes another's place (``places``), what was learned of the other is forgotten. Of one that still
+    has corrections production is in charge again: nobody would see what is in charge fail. Of one that has fallen
+    silent (``SILENT_SECONDS``) what is in charge stays. When corrections come again, whoever learns them takes it over.
 
     A refresh is published ``publish_seconds_min`` after the last version at the earliest, the newest one then; what
     puts another kind of model in charge is published at once.
@@ -46,6 +55,7 @@ class Learners:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._places = places or ModelPlaces()
+        self._in_charge_max = IN_CHARGE_PER_PLACE_MAX * self._places.models_max
         self._settings_of = settings_of
         self._publisher = publisher
         self._publish_seconds_min = publish_seconds_min
@@ -53,14 +63,21 @@ class Learners:
         self._learners: dict[str, Learner] = {}
         self._pending: dict[str, Change] = {}
         self._published_at: dict[str, float] = {}
+        self._used_at: dict[str, int] = {}
+        self._silent: dict[str, None] = {}
+        """Who lost its place and has a version in charge, the first to do so first."""
+        self._aligned: set[str] = set()
+        """Whose learner knows what is in charge."""
 
     def clear(self) -> None:
         """Forget what was learned: the log is read again from its beginning."""
-        self._learners, self._pending = {}, {}
+        self._learners, self._pending, self._used_at, self._silent, self._aligned = {}, {}, {}, {}, set()
 
     def learn(self, correction: Correction, outbox: Flushing | None) -> None:
         """Learn one correction; without an outbox what follows from it was told before."""
-        learner = self._learner(correction.model, outbox)
+        learner = self._learner(correction.model, correction.created_at, outbox)
+        if outbox is not None:
+            self._align(learner)
         events = learner.learn(correction)
         if outbox is None:
             return
@@ -73,32 +90,64 @@ class Learners:
             else:
                 self._publish(correction.model, event, outbox)
 
-    def _learner(self, model: str, outbox: Flushing | None) -> Learner:
-        """The model's own, which is the last one used now."""
+    def _align(self, learner: Learner) -> None:
+        """With the first new correction a learner takes over what is in charge, if it has not put that there itself."""
+        if learner.model in self._aligned:
+            return
+        self._aligned.add(learner.model)
+        standing = self._publisher.standing_of(learner.model)
+        if standing is not None and learner.take_over(standing):
+            in_charge = standing.version if standing.is_learned else PRODUCTION
+            log.info("learning goes on under what is in charge", model=learner.model, in_charge=in_charge)
+
+    def _learner(self, model: str, at: int, outbox: Flushing | None) -> Learner:
+        """The model's own, which is the last one used now, at epoch milliseconds."""
         learner = self._learners.pop(model, None)
         if learner is None:
             leaver = self._places.leaver(model, self._learners, lambda name: self._learners[name].serving is not None)
             if leaver is not None:
-                self._leave(self._learners.pop(leaver), outbox)
+                self._leave(self._learners.pop(leaver), at, outbox)
             learner = Learner(model, self._settings_of(model))
+        self._silent.pop(model, None)
         self._learners[model] = learner
+        self._used_at[model] = at
         return learner
 
-    def _leave(self, learner: Learner, outbox: Flushing | None) -> None:
-        """Forget what was learned of a model; nothing that nobody looks after any more stays in charge."""
+    def _leave(self, learner: Learner, at: int, outbox: Flushing | None) -> None:
+        """Forget what was learned of a model, at epoch milliseconds."""
         model = learner.model
+        silent_ms = at - self._used_at.pop(model)
         self._pending.pop(model, None)
+        self._aligned.discard(model)
         with contextlib.suppress(KeyError):
             CORRECTIONS_LEARNED.remove(model)
         for reason in learner.left_out:
             with contextlib.suppress(KeyError):
                 CORRECTIONS_LEFT_OUT.remove(model, reason)
-        if outbox is not None:
-            self._publisher.end_candidate(model, outbox)
-            self._publisher.end_serving(model, NOT_LEARNED, outbox)
-            log.warning(
-                "corrections are not learned any more: other models came", model=model, limit="worker.models_max"
-            )
+        for key in (manifest_key(model, STACK), manifest_key(model, CANDIDATE)):
+            self._published_at.pop(key, None)
+        self._let_go(model, outbox, is_silent=silent_ms >= SILENT_SECONDS * 1000)
+
+    def _let_go(self, model: str, outbox: Flushing | None, *, is_silent: bool) -> None:
+        """What becomes of what is in charge of a model that has lost its place."""
+        standing = self._publisher.standing_of(model)
+        is_learned = standing is not None and standing.is_learned
+        if is_learned and is_silent:
+            self._silent[model] = None
+        if outbox is None:
+            return
+        self._publisher.end_candidate(model, outbox)
+        if is_learned and is_silent:
+            log.warning(f"{FORGOTTEN}, its version stays in charge", model=model, limit=LIMIT)
+            while self._silent and self._publisher.learned_in_charge() > self._in_charge_max:
+                self._withdraw(next(iter(self._silent)), outbox)
+        elif is_learned:
+            self._withdraw(model, outbox)
+
+    def _withdraw(self, model: str, outbox: Flushing) -> None:
+        self._silent.pop(model, None)
+        self._publisher.end_serving(model, NOT_LEARNED, outbox)
+        log.warning(f"{FORGOTTEN}, production is in charge of it", model=model, limit=LIMIT)
 
     def publish_due(self, outbox: Flushing) -> None:
         """Publish the refreshes and candidates whose time has come."""
@@ -109,7 +158,8 @@ class Learners:
             if self._is_due(manifest_key(model, STACK)):
                 self._publish(model, change, outbox)
         for learner in self._learners.values():
-            if learner.serving is None and self._candidate_is_due(learner):
+            is_known = learner.model in self._aligned  # else, after a restart, it is still being learned again
+            if is_known and learner.serving is None and self._candidate_is_due(learner):
                 self._publish_candidate(learner, outbox)
 
     def _is_due(self, key: str) -> bool:

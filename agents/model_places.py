@@ -36,7 +36,8 @@ class ModelPlaces:
     """
 
     def __init__(self, models_max: int = MODELS_MAX, configured: Collection[str] = frozenset()) -> None:
-        self._models_max = models_max
+        self.models_max = models_max
+        """Places of models that are not configured."""
         self._configured = frozenset(configured)
 
     def leaver(self, model: str, present: Iterable[str], is_settled: Callable[[str], bool]) -> str | None:
@@ -44,10 +45,10 @@ class ModelPlaces:
         if model in self._configured:
             return None
         others = [other for other in present if other not in self._configured]
-        if len(others) < self._models_max:
+        if len(others) < self.models_max:
             return None
         new = [other for other in others if not is_settled(other)]
-        return new[0] if len(new) >= max(1, self._models_max // NEW_SHARE) else next(filter(is_settled, others))
+        return new[0] if len(new) >= max(1, self.models_max // NEW_SHARE) else next(filter(is_settled, others))
 
     def of(self, models_max: int) -> ModelPlaces:
         """So many places, for the same settings."""

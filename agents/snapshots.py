@@ -13,6 +13,7 @@ from learning.serving import ServingModel
 from learning.settings import LearnSettings
 from learning.signing import SigningKey
 from learning.snapshot import Lineage, SnapshotRefused, chunk_keys, pack
+from learning.standing import Standing
 from schemas.manifest import CANDIDATE, PRODUCTION, STACK, Manifest, manifest_key
 from schemas.topics import MODEL_CHUNKS, MODELS
 from streams.outbox import Sending
@@ -43,6 +44,12 @@ class Publisher(Protocol):
 
     def candidate_corrections(self, model: str) -> int:
         """How many corrections the candidate has learned; 0 where there is none."""
+
+    def standing_of(self, model: str) -> Standing | None:
+        """What was put in charge last; None where nothing ever was."""
+
+    def learned_in_charge(self) -> int:
+        """Of how many models a learned version is in charge."""
 
 
 class Snapshots:
@@ -102,6 +109,7 @@ class Snapshots:
             recipe=PRODUCTION if recipe == STACK else recipe,
             created_at=int(self._clock() * 1000),
             parent=newest.parent,
+            lineage=newest.lineage,
             corrections=newest.corrections,
             reason=reason,
         )
@@ -112,6 +120,17 @@ class Snapshots:
         """How many corrections the newest candidate has learned, by its manifest; 0 where there is none."""
         candidate = self.published.get(manifest_key(model, CANDIDATE))
         return 0 if candidate is None or candidate.is_without_model else candidate.corrections
+
+    def standing_of(self, model: str) -> Standing | None:
+        """As its manifest says."""
+        newest = self.published.get(manifest_key(model, STACK))
+        if newest is None:
+            return None
+        return Standing(newest.version, newest.lineage, is_learned=not newest.is_without_model)
+
+    def learned_in_charge(self) -> int:
+        """As the manifests say, those of other workers' models included."""
+        return sum(one.recipe == STACK for one in self.published.values())
 
     def _next_sequence(self, key: str) -> int:
         before = self.published.get(key)

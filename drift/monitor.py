@@ -86,6 +86,8 @@ class ModelMonitor:
         self.events_seen = events_before
         self.windows_seen = 0
         self._judged_until = self._corrected_until = 0
+        self._read_until = 0
+        """The latest time judged, which does not go back where the model's times do."""
         self._accepted_at: list[int] = []
         self._last_offsets: dict[int, int] = {}
         self.features_unwatched = 0
@@ -234,12 +236,16 @@ class ModelMonitor:
         Those that are told of what has not been read again after a restart stay as they are.
         """
         at = max(self._judged_until, self._corrected_until)
-        ended = [alert for alert in self._book.open if alert.fired_at <= at]
+        ended = [alert for alert in self._book.open if self._has_met(alert)]
         return [self.resolve(alert.alert_id, by=ON_ITS_OWN, at=max(at, alert.changed_at), note=note) for alert in ended]
 
     def has_read(self, alert: Alert) -> bool:
         """Whether the blocks have been read, again after a restart, as far as this alert is about them."""
-        return alert.signal == ERROR or self._judged_until >= alert.fired_at
+        return alert.signal == ERROR or self._has_met(alert)
+
+    def _has_met(self, alert: Alert) -> bool:
+        """Whether what this alert tells of was read, by its signal's clock: corrections have another than blocks."""
+        return alert.fired_at <= (self._corrected_until if alert.signal == ERROR else self._read_until)
 
     @property
     def moment(self) -> tuple[str, int, str]:
@@ -282,6 +288,7 @@ class ModelMonitor:
     def _step(self, step: Window) -> Iterator[Outcome]:
         self.events_seen += step.events
         self._judged_until = step.time
+        self._read_until = max(self._read_until, step.time)
         for block in step.blocks:
             self._last_offsets[block.partition] = max(self._last_offsets.get(block.partition, 0), block.last_offset)
         if self.reference is None:

@@ -11,9 +11,9 @@ from learning.refresh import Comparison
 from learning.serving import ServingModel
 from learning.settings import LearnSettings
 from learning.stack import Stack
+from learning.standing import Elsewhere, Standing
 from schemas.correction import Correction
 from schemas.gate_step import GateDecision, GateStep
-from schemas.wire import Scalar
 
 __all__ = ["PRODUCTION", "Change", "Event", "Learner"]
 
@@ -54,12 +54,14 @@ class Learner:
 
     Versions are MODEL-1, MODEL-2, … in the order of changes, a return to production included. The same corrections in
     the same order give the same steps, versions and models. Pickle a learner to go on after a restart where it was.
+    One that begins anew under a version that is in charge already takes it over (``take_over``): the guard looks at
+    what that version answered when predictions came.
     """
 
     def __init__(self, model: str, settings: LearnSettings) -> None:
         self.model = model
         self.settings = settings
-        self.serving: ServingModel | None = None
+        self.serving: ServingModel | Elsewhere | None = None
         self.version = PRODUCTION
         self.corrections = 0
         self.repeats_ignored = 0
@@ -90,6 +92,22 @@ class Learner:
         """A frozen copy of what has been learned, not in charge: for triage, which may ask where it expects errors."""
         version = f"{self.model}-{self._changes + 1}"
         return ServingModel(self.model, version, self._stack.freeze(), self.settings.scored_events_max)
+
+    def take_over(self, standing: Standing) -> bool:
+        """Go on under what is in charge; False where that is what this learner has put there.
+
+        It may be ahead by refreshes that were not published. Otherwise the log no longer has the corrections that led
+        to what is in charge, or other models had the place: what is learned stays, the evidence begins anew.
+        """
+        is_ahead = standing.is_learned and self.serving is not None and standing.version in self._lineage
+        is_same = standing.version == self.version and standing.is_learned == (self.serving is not None)
+        if is_ahead or is_same:
+            return False
+        self.serving = Elsewhere(standing.version) if standing.is_learned else None
+        self.version, self._lineage = standing.version, standing.lineage[-LINEAGE_MAX:]
+        self._changes = max(self._changes, standing.changes)
+        self._begin_gate()
+        return True
 
     def learn(self, correction: Correction) -> list[Event]:
         """Score, learn, decide.
@@ -135,20 +153,25 @@ class Learner:
     def _study(self, correction: Correction) -> tuple[bool, bool]:
         """Let the stack answer, then learn; says whether challenger and champion were right before."""
         production = production_of(correction)
-        served = self._answer_served(correction.features, production)
+        served = self._answer_served(correction, production)
         learned_right = self._learned(correction, production) == correction.label
         self.corrections += 1
         production_right = correction.prediction == correction.label
         if self.serving is None:
             return learned_right, production_right
+        if served is None:
+            return production_right, production_right  # no evidence: what serves was not asked
         served_right = served == correction.label
         self._comparison.update(learned_right, served_right, correction.inclusion_probability)
         return production_right, served_right
 
-    def _answer_served(self, features: dict[str, Scalar], production: Production) -> str:
+    def _answer_served(self, correction: Correction, production: Production) -> str | None:
+        """None where it is not known."""
         if self.serving is None:
             return production.prediction
-        return self.serving.answer(features, *production)
+        if isinstance(self.serving, Elsewhere):
+            return self.serving.answer_logged(correction)
+        return self.serving.answer(correction.features, *production)
 
     def _learned(self, correction: Correction, production: Production) -> str:
         """Let the stack learn; returns what it answered before."""
@@ -187,20 +210,23 @@ class Learner:
     def _change(self, decision: GateDecision, reason: str, time: int) -> list[Event]:
         step = self._step(decision, reason, time)
         parent = self.version
-        serving = self.candidate()
+        serving = None if decision == "rolled_back" else self.candidate()
         self._changes += 1
         self.version = f"{self.model}-{self._changes}"
         self._lineage = (*self._lineage, parent)[-LINEAGE_MAX:]
-        if decision == "rolled_back":
-            self.serving = None
+        self.serving = serving
+        if decision == "refreshed":
+            self._comparison = Comparison(self.settings)
         else:
-            self.serving = serving
-        if decision != "refreshed":
-            self._gate = Evidence(self.settings)
-            self._gates += 1
-        self._comparison = Comparison(self.settings)
-        change = Change(decision, self.version, parent, self._lineage, self.corrections, reason, time, self.serving)
+            self._begin_gate()
+        change = Change(decision, self.version, parent, self._lineage, self.corrections, reason, time, serving)
         return [step, change]
+
+    def _begin_gate(self) -> None:
+        """All that was found out was about another pair of models."""
+        self._gate = Evidence(self.settings)
+        self._gates += 1
+        self._comparison = Comparison(self.settings)
 
     def _step(self, decision: GateDecision, reason: str, time: int) -> GateStep:
         self._steps += 1

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from plain_record import CollectingOutbox
+from structlog.testing import capture_logs
 from triage_workers import TRIAGE, Log, Worker, predictions
 
 from agents.learners import Learners
 from agents.model_places import ModelPlaces
 from learning.settings import LearnSettings
+from learning.standing import Elsewhere, Standing
 from schemas.correction import Correction
 from schemas.topics import TRIAGE_STATE
 
@@ -164,30 +166,107 @@ class Published:
 
     def __init__(self) -> None:
         self.ended: list[str] = []
+        self.standing: dict[str, Standing] = {}
 
     def publish(self, *_: object) -> None: ...
 
     def end_candidate(self, model: str, _outbox: object) -> None:
         self.ended.append(model)
 
-    def end_serving(self, model: str, _reason: str, _outbox: object) -> None:
-        self.ended.append(model)
+    def end_serving(self, model: str, reason: str, _outbox: object) -> None:
+        self.ended.append(f"{model} {reason[:4]}")
+        self.standing[model] = self.standing[model]._replace(is_learned=False)
 
     def candidate_corrections(self, _model: str) -> int:
         return 0
 
+    def standing_of(self, model: str) -> Standing | None:
+        return self.standing.get(model)
+
+    def learned_in_charge(self) -> int:
+        return sum(one.is_learned for one in self.standing.values())
+
+
+def correction(model: str, day: float, **changes: Any) -> Correction:
+    fields: dict[str, Any] = {
+        "correction_id": f"c-{model}-{day}", "event_id": f"e-{model}-{day}", "model": model, "label": "x",
+        "source": "review", "time": 0, "created_at": int(day * 86_400_000), "features": {"x": 1.0}, "prediction": "x",
+        "confidence": 0.9, "inclusion_probability": 1.0, "learn": True,
+    }  # fmt: skip
+    return Correction(**(fields | changes))
+
+
+def learners_of(published: Published, places: ModelPlaces) -> Learners:
+    made: Any = published
+    return Learners(lambda _: LearnSettings(), made, publish_seconds_min=0.0, places=places)
+
 
 def test_learn_keeps_as_many_models_as_there_are_places() -> None:
     """The one whose corrections came longest ago goes, what it had published ends, and it may come again."""
-    published, outbox = Published(), CollectingOutbox()
-    made: Any = published
-    learners = Learners(lambda _: LearnSettings(), made, publish_seconds_min=0.0, places=ModelPlaces(3, {"ours"}))
-    for number, model in enumerate(("ours", "a", "b", "c", "a", "d", "b")):
-        correction = Correction(
-            correction_id=f"c{number}", event_id=f"e{number}", model=model, label="x", source="review", time=number,
-            created_at=number, features={"x": 1.0}, prediction="x", confidence=0.9, inclusion_probability=1.0,
-            audit_probability=0.0, learn=True,
-        )  # fmt: skip
-        learners.learn(correction, outbox)
+    published = Published()
+    learners = learners_of(published, ModelPlaces(3, {"ours"}))
+    for model in ("ours", "a", "b", "c", "a", "d", "b"):
+        learners.learn(correction(model, 0.5), CollectingOutbox())
     assert list(learners._learners) == ["ours", "a", "d", "b"]
-    assert published.ended == ["b", "b", "c", "c"]
+    assert published.ended == ["b", "c"]
+
+
+def test_a_silent_model_keeps_what_is_in_charge_of_it() -> None:
+    """A week without a correction while 600 others are busy: others take its place, and its version goes on serving."""
+    published = Published()
+    published.standing["quiet"] = Standing("quiet-7", ("production", "quiet-6"), is_learned=True)
+    learners = learners_of(published, ModelPlaces(200))
+    learners.learn(correction("quiet", 0), CollectingOutbox())
+    with capture_logs() as logs:
+        for number in range(600):
+            busy = f"busy-{number}"
+            published.standing[busy] = Standing(f"{busy}-1", ("production",), is_learned=True)
+            learners.learn(correction(busy, 7 + number / 10_000), CollectingOutbox())
+    assert "quiet" not in learners._learners
+    assert "quiet over" not in published.ended
+    assert [line["event"] for line in logs if line.get("model") == "quiet"] == [
+        "what was learned of a model is forgotten: others came, its version stays in charge"
+    ]
+    learners.learn(correction("quiet", 8), CollectingOutbox())
+    again = learners._learners["quiet"]
+    assert (again.version, isinstance(again.serving, Elsewhere)) == ("quiet-7", True)
+
+
+def test_learned_versions_of_silent_models_are_bounded() -> None:
+    """Two for each place: then the one that lost its place first gives way, with a word."""
+    published, outbox = Published(), CollectingOutbox()
+    learners = learners_of(published, ModelPlaces(3))
+    for number in range(20):
+        name = f"m{number:02}"
+        published.standing[name] = Standing(f"{name}-1", ("production",), is_learned=True)
+        with capture_logs() as logs:
+            learners.learn(correction(name, number), outbox)
+        assert published.learned_in_charge() <= 7
+    assert [name for name, one in published.standing.items() if one.is_learned] == [f"m{n:02}" for n in range(14, 20)]
+    assert [line["model"] for line in logs if line["event"].endswith("production is in charge of it")] == ["m13"]
+
+
+def test_a_crowded_model_that_still_has_corrections_is_withdrawn() -> None:
+    """Nobody would see its version fail: production is in charge until it has been learned again."""
+    published = Published()
+    published.standing["a"] = Standing("a-3", ("production",), is_learned=True)
+    learners = learners_of(published, ModelPlaces(1))
+    for model in ("a", "b"):
+        learners.learn(correction(model, 1), CollectingOutbox())
+    assert not published.standing["a"].is_learned
+    learners.learn(correction("a", 1.1), CollectingOutbox())
+    again = learners._learners["a"]
+    assert (again.version, again.serving) == ("a-3", None)
+
+
+def test_what_was_told_before_a_restart_is_not_told_again_but_taken_over() -> None:
+    """Read again without a word; with the first new correction the learner guards what the log says is in charge."""
+    published = Published()
+    published.standing["m"] = Standing("m-57", ("production", "m-56"), is_learned=True)
+    learners = learners_of(published, ModelPlaces(2))
+    for number in range(60):
+        learners.learn(correction(("m", "a", "b")[number % 3], number / 1000), None)
+    assert published.ended == []
+    learners.publish_due(CollectingOutbox())
+    learners.learn(correction("m", 1), CollectingOutbox())
+    assert learners._learners["m"].version == "m-57"

@@ -14,6 +14,7 @@ from drift.settings import DriftSettings
 from schemas import codec
 from schemas.alert import Alert
 from schemas.block import Block
+from schemas.correction import Correction
 from schemas.prediction import Prediction
 from schemas.reference import Reference
 
@@ -225,3 +226,40 @@ def test_counting_goes_on_after_what_is_no_longer_kept(stream: Any, live: Any, b
     again = ModelMonitor("m", SETTINGS, reference=before.reference, events_before=4000)
     (alert,) = firing(observe(again, later) + again.flush())
     assert 6000 < alert.fired_at_event <= 7000
+
+
+def settled(number: int, at: int) -> Correction:
+    return Correction(
+        correction_id=f"c{number}", model="m", event_id=f"e{number}", time=at, created_at=at, label="a", source="label",
+        features={}, prediction="a", confidence=0.9, inclusion_probability=1.0,
+    )  # fmt: skip
+
+
+def test_who_loses_its_place_leaves_no_alert_that_was_read(stream: Any, live: Any) -> None:
+    """After a restart its alert is over once the blocks that it tells of were read again, and stays as it is before:
+    corrections, which are read beside them and are newer, do not stand for them."""
+    before, blocks, outcomes = live(stream(9000, shift=2.0, change_at=6000))
+    (alert,) = firing(outcomes)
+    for read, ended in ((blocks[:3], []), (blocks, [alert.alert_id])):
+        again = ModelMonitor("m", SETTINGS, reference=before.reference)
+        again.restore(alerts(outcomes))
+        again.observe_correction(settled(1, alert.fired_at + 10**9))
+        observe(again, read)
+        assert again.has_read(alert) == bool(ended)
+        assert [left.alert.alert_id for left in again.leave("others came")] == ended
+
+
+def test_times_that_go_back_leave_no_alert_behind(stream: Any, live: Any) -> None:
+    """A clock that ran ahead and was put right: what was told ahead has been read, although the times are older now."""
+    events = stream(30_000, shift=2.0, change_at=6000)
+    put_right = [
+        msgspec.structs.replace(event, time=event.time - (3_600_000 * 20 if place >= 12_000 else 0))
+        for place, event in enumerate(events)
+    ]
+    monitor, _, outcomes = live(put_right)
+    fired = firing(outcomes)
+    assert fired
+    assert monitor.steps.time_resets
+    assert all(map(monitor.has_read, fired))
+    opened = {alert.alert_id for alert in monitor.open_alerts}
+    assert {left.alert.alert_id for left in monitor.leave("others came")} == opened != set()

@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from learning.learner import PRODUCTION, Change, Event, Learner
+from learning.serving import ServingModel
 from learning.settings import LearnSettings
+from learning.standing import Standing
 from schemas.correction import Correction
 from schemas.gate_step import GateStep
 
@@ -135,3 +137,70 @@ def test_restored_checkpoint_goes_on_where_it_was(corrections, settings, cut: in
     for correction in made[:20]:
         asked = (correction.features, correction.prediction, correction.confidence)
         assert after.serving.predict_proba_one(*asked) == straight.serving.predict_proba_one(*asked)
+
+
+def standing(**changes: object) -> Standing:
+    return Standing("m-57", ("production", "m-56"), is_learned=True)._replace(**changes)
+
+
+def logged_by(made: list[Correction], version: str) -> list[Correction]:
+    return [msgspec.structs.replace(correction, learned_version=version) for correction in made]
+
+
+def test_what_is_in_charge_is_taken_over_and_guarded(corrections, settings) -> None:
+    """A learner that begins anew looks at what the version in charge answered, and puts production back if it fails."""
+    learner = Learner("m", settings)
+    assert learner.take_over(standing())
+    events = learned(learner, logged_by(corrections(300, flip_at=10**9), "m-57"))
+    found = decisions(events)
+    assert ("rolled_back", found[-1][1]) in found
+    step = next(event for event in events if isinstance(event, GateStep) and event.decision != "continue")
+    assert (step.champion, step.gate[:5]) == ("m-57", "guard")
+    assert [version for _, version in found] == [f"m-{58 + place}" for place in range(len(found))]
+    first = next(event for event in events if isinstance(event, Change))
+    assert first.lineage == ("production", "m-56", "m-57")
+
+
+def test_what_was_learned_since_replaces_a_version_taken_over(corrections, settings) -> None:
+    """Where the version in charge is right it stays until what is learned anew is as good; then that is at hand."""
+    learner = Learner("m", settings)
+    learner.take_over(standing())
+    found = decisions(learned(learner, logged_by(corrections(450), "m-57")))
+    assert {decision for decision, _ in found} == {"refreshed"}
+    assert isinstance(learner.serving, ServingModel)
+
+
+def test_answers_of_other_versions_say_nothing_of_the_one_taken_over(corrections, settings) -> None:
+    """A version that was not asked about an event is compared with nobody there."""
+    learner = Learner("m", settings)
+    learner.take_over(standing())
+    learned(learner, logged_by(corrections(100), "m-3"))
+    assert not learner._comparison.due
+
+
+@pytest.mark.parametrize(
+    ("now", "is_taken"),
+    [
+        (standing(version="own"), False),
+        (standing(version="before"), False),
+        (standing(version="own", is_learned=False), True),
+        (standing(version="before", is_learned=False), True),
+        (standing(), True),
+    ],
+)
+def test_what_the_learner_put_there_itself_is_no_news(corrections, settings, now: Standing, is_taken: bool) -> None:
+    """The same version, or one before refreshes that were not published; a withdrawal is news always."""
+    learner = Learner("m", settings)
+    learned(learner, corrections(200))
+    assert isinstance(learner.serving, ServingModel)
+    names = {"own": learner.version, "before": learner._lineage[-1]}
+    assert learner.take_over(now._replace(version=names.get(now.version, now.version))) == is_taken
+    assert (learner.serving is None) == (not now.is_learned)
+
+
+def test_a_withdrawn_version_keeps_its_number(corrections, settings) -> None:
+    """A learner that begins anew where production was put back counts on: no two models have one name."""
+    learner = Learner("m", settings)
+    learner.take_over(standing(is_learned=False))
+    assert (learner.version, learner.serving) == ("m-57", None)
+    assert decisions(learned(learner, corrections(200)))[0] == ("promoted", "m-58")

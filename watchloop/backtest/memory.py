@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from learning.serving import ServingModel
 from learning.snapshot import Lineage
+from learning.standing import Standing
 from schemas.alert import Alert
 from schemas.codec import decode_one_or_many
 from schemas.manifest import CANDIDATE, STACK, manifest_key
@@ -66,6 +67,7 @@ class InCharge:
         self._on_change = on_change
         self._models: dict[str, ServingModel] = {}
         self._corrections: dict[str, int] = {}
+        self._standing: dict[str, Standing] = {}
 
     def publish(self, value: ServingModel | None, lineage: Lineage, outbox: object) -> None:  # noqa: ARG002
         """Something else is in charge, or is the candidate; None where production is in charge."""
@@ -74,6 +76,7 @@ class InCharge:
         if value is not None:
             self._models[key] = value
         self._corrections[key] = lineage.corrections
+        self._standing[key] = Standing(lineage.version, lineage.lineage, is_learned=value is not None)
         self._on_change(lineage)
 
     def end_candidate(self, model: str, outbox: object) -> None:  # noqa: ARG002
@@ -84,7 +87,17 @@ class InCharge:
 
     def end_serving(self, model: str, reason: str, outbox: object) -> None:  # noqa: ARG002
         """Production is in charge again."""
-        self._models.pop(manifest_key(model, STACK), None)
+        key = manifest_key(model, STACK)
+        if self._models.pop(key, None) is not None:
+            self._standing[key] = self._standing[key]._replace(is_learned=False)
+
+    def standing_of(self, model: str) -> Standing | None:
+        """What was put in charge last; None where nothing ever was."""
+        return self._standing.get(manifest_key(model, STACK))
+
+    def learned_in_charge(self) -> int:
+        """Of how many models a learned version is in charge."""
+        return sum(one.is_learned for key, one in self._standing.items() if not key.endswith(f"/{CANDIDATE}"))
 
     def candidate_corrections(self, model: str) -> int:
         """How many corrections the candidate has learned; 0 where there is none."""
