@@ -27,6 +27,8 @@ T = TypeVar("T", bound=Wire)
 _encoder = msgspec.json.Encoder()
 _PATH = re.compile(r"(?:at|in) `\$([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
+_TRUNCATED = "Input data was truncated"
+_BEHIND = re.compile("trailing characters")
 _BYTE = re.compile(r"malformed: .* \(byte (\d+)\)$")
 _EXCERPT_BYTES = 20
 _RANGES = (
@@ -81,12 +83,22 @@ def reason_of(error: Exception, data: bytes) -> str:
     if alone is not None:
         return f"half of a surrogate pair: {alone.group(1).decode()} (byte {alone.start()}); expected both or neither"
     position = _BYTE.search(str(error))
-    if position is None:
+    at = len(data) if str(error) == _TRUNCATED else int(position.group(1)) if position else -1
+    if at < 0:
         return _with_range(str(error))
-    rest = data[int(position.group(1)) :]
+    if _BEHIND.search(str(error)):
+        return f"more behind the JSON (byte {at - 1}): {_excerpt(data[at - 1 :])}; expected one object, or one array"
+    if at >= len(data):
+        return f"truncated: it ends after {len(data)} bytes, before the JSON does; expected all of it"
+    rest = data[at:]
     if rest.startswith(_NO_NUMBERS):
         return f"{error}: JSON has neither NaN nor infinities; expected a number or null"
-    return f"{error}: {rest[:_EXCERPT_BYTES].decode('utf-8', 'replace')!r}"
+    hint = "; JSON has double quotes" if rest.startswith(b"'") else ""
+    return f"{error}: {_excerpt(rest)}{hint}"
+
+
+def _excerpt(data: bytes) -> str:
+    return repr(data[:_EXCERPT_BYTES].decode("utf-8", "replace"))
 
 
 def _with_range(message: str) -> str:
@@ -110,7 +122,7 @@ def _utf8_problem(data: bytes) -> str:
     try:
         data.decode()
     except UnicodeDecodeError as error:
-        return f"not UTF-8: 0x{data[error.start]:02x} (byte {error.start})"
+        return f"not UTF-8: 0x{data[error.start]:02x} (byte {error.start}); expected UTF-8"
     return ""
 
 

@@ -118,7 +118,10 @@ def _names_problem(probabilities: Mapping[str, float]) -> str | None:
 def probabilities_problem(label: str, probabilities: Mapping[str, float]) -> str | None:
     """What is wrong with probabilities of which ``label`` was predicted, or None."""
     if label not in probabilities:
-        return f"no entry for the predicted label {label!r} - at `$.probabilities`"
+        shown = ", ".join(f"{name[:40]!r}" for name in list(probabilities)[:6]) + (
+            ", …" if len(probabilities) > 6 else ""
+        )
+        return f"no entry for the predicted label {label!r}; expected it among {shown} - at `$.probabilities`"
     total = sum(probabilities.values())
     if not sums_to_one(total):
         return f"sum to {total:.4g}, expected {SUM_WORDS} - at `$.probabilities`"

@@ -108,11 +108,12 @@ def _drift_state(
 def reject_counts(ask: Ask) -> dict[str, int]:
     """Rejects by kind, the most frequent first, each under its newest reason.
 
-    Reasons are of a kind that differ in long numbers alone, in which they vary from event to event.
+    Reasons are of a kind that differ in what came, or in long numbers alone: these vary from event to event.
     """
     rows = ask(
         """
-        SELECT role, replaceRegexpAll(substring(reason, 1, 120), '[0-9]{3,}', '…') AS kind,
+        WITH replaceRegexpOne(reason, '^got .*?; expected ', 'expected ') AS wanted
+        SELECT role, replaceRegexpAll(substring(wanted, 1, 120), '[0-9]{3,}', '…') AS kind,
             argMax(reason, (time, _stored_at, _offset, _index)) AS newest, sum(elements) AS rows
         FROM rejects GROUP BY role, kind ORDER BY rows DESC, role, kind LIMIT {most:UInt32}
         """,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections import Counter
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
@@ -13,7 +13,11 @@ from pyarrow import types
 from schemas.codec import MalformedError
 from streams.predictions.arrow_sizes import sizes_of
 from streams.predictions.arrow_texts import resolved, resolved_bytes, resolved_bytes_max
+from streams.predictions.arrow_types import COLUMNS, NESTED, Type, expect_column
+from streams.predictions.beginnings import beginning_of
 from streams.predictions.checks import MessageLimits
+from streams.predictions.expectations import expected_at
+from streams.predictions.explanations import listed_names
 
 __all__ = ["ARROW_BATCHES_MAX", "ARROW_BYTES_MAX", "ARROW_CELLS_MAX", "some_rows", "table_again", "table_of"]
 
@@ -32,61 +36,12 @@ SCHEMAS_MAX: Final = 64
 SCHEMA_BYTES_MAX: Final = 128 * 1024
 
 MARK_BYTES: Final = 8
+STREAM_BEGINS: Final = b"\xff\xff\xff\xff"
+REASON_CHARS_MAX: Final = 500
+_READ_LESS: Final = re.compile(r"Expected to (?:be able to )?read \d+ .*(?:but only read|got) \d+")
 PADDING: Final = b"\0"
 
 REQUIRED: Final = ("event_id", "model", "time", "features", "prediction")
-
-Type = Any
-"""pyarrow publishes no types: a pyarrow.DataType."""
-
-TYPE_CHARS_MAX: Final = 200
-"""Characters of a type that a reason quotes."""
-
-
-def _is_text(kind: Type) -> bool:
-    return bool(types.is_string(kind) or types.is_large_string(kind))
-
-
-def _is_number(kind: Type) -> bool:
-    return bool(types.is_integer(kind) or types.is_float64(kind) or types.is_null(kind))
-
-
-def _is_time(kind: Type) -> bool:
-    return bool(types.is_integer(kind) or (types.is_timestamp(kind) and kind.tz is not None))
-
-
-def _is_label(kind: Type) -> bool:
-    return _is_text(kind) or bool(types.is_integer(kind) or types.is_boolean(kind))
-
-
-def _is_scalar(kind: Type) -> bool:
-    return _is_text(kind) or _is_number(kind) or bool(types.is_boolean(kind))
-
-
-def _is_consent(kind: Type) -> bool:
-    return bool(types.is_boolean(kind) or types.is_null(kind))
-
-
-Test = Callable[[Type], bool]
-TEXT: Final = "text"
-_columns: Final[dict[str, tuple[Test, str]]] = {
-    "event_id": (_is_text, TEXT),
-    "model": (_is_text, TEXT),
-    "time": (_is_time, "integers (epoch milliseconds) or timestamps with a time zone"),
-    "prediction": (_is_label, "text, integers or booleans"),
-    "model_version": (_is_text, TEXT),
-    "confidence": (_is_number, "numbers"),
-    "risk": (_is_number, "numbers"),
-    "subject": (_is_text, TEXT),
-    "content": (_is_text, TEXT),
-    "producer": (_is_text, TEXT),
-}
-_nested: Final[dict[str, tuple[Test, str]]] = {
-    "features": (_is_scalar, "numbers, text or booleans"),
-    "probabilities": (_is_number, "numbers"),
-    "slices": (lambda kind: _is_text(kind) or bool(types.is_null(kind)), TEXT),
-    "consent": (_is_consent, "booleans"),
-}
 
 
 class Plan(NamedTuple):
@@ -125,7 +80,7 @@ def table_of(data: bytes, rows_max: int) -> Any:
     except (pa.ArrowException, OSError, EOFError, ValueError) as error:
         if isinstance(error, MalformedError):
             raise
-        raise MalformedError(f"no Arrow IPC stream: {' '.join(str(error).split())[:500]}") from error
+        raise MalformedError(f"no Arrow IPC stream: {_stream_problem(data, error)}") from error
 
 
 table_again: Final = functools.lru_cache(maxsize=1)(table_of)
@@ -138,6 +93,17 @@ def some_rows(table: Any, indexes: Sequence[int]) -> bytes:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table.slice(indexes[0], 1) if len(indexes) == 1 else table.take(indexes))
     return bytes(sink.getvalue().to_pybytes())
+
+
+def _stream_problem(data: bytes, error: Exception) -> str:
+    """Why bytes are no stream: they are something else, they are not all there, or what pyarrow says."""
+    if data[:4] != STREAM_BEGINS:
+        what, right = beginning_of(data)
+        if data[:1] in (b"{", b"["):
+            what, right = "is JSON", "it without this header, or a stream"
+        return f"the message {what}; expected {right or 'what pyarrow.ipc.new_stream writes'}"
+    said = " ".join(str(error).split())[:REASON_CHARS_MAX]
+    return f"truncated after {len(data)} bytes; expected all of it ({said})" if _READ_LESS.search(said) else said
 
 
 def _read(data: bytes) -> Any:
@@ -164,20 +130,18 @@ def _plan_of(message: bytes) -> Plan:
     for field in schema:
         if field.name in fields:
             raise MalformedError(f"two columns `{field.name}` - at `$.{field.name}`")
-        if field.name in _columns or field.name in _nested:
+        if field.name in COLUMNS or field.name in NESTED:
             plain = _plain(field.type)
             if not types.is_null(plain) or field.name in REQUIRED:
                 fields[field.name] = plain
+    there = listed_names(schema.names)
     for name in REQUIRED:
         if name not in fields:
-            raise MalformedError(f"no column `{name}`", f"$.{name}")
+            raise MalformedError(f"no column `{name}`; expected {expected_at(name)}; {there}", f"$.{name}")
     if "confidence" not in fields and "probabilities" not in fields:
-        raise MalformedError("no column `confidence` and none `probabilities`", "$.confidence")
+        raise MalformedError(f"no column `confidence` and none `probabilities`; expected one; {there}", "$.confidence")
     for name, kind in fields.items():
-        if name in _columns:
-            _expect(f"$.{name}", kind, *_columns[name])
-        else:
-            _expect_nested(name, kind)
+        expect_column(name, kind)
     return Plan(
         list(fields),
         pa.schema(fields.items()),
@@ -203,34 +167,6 @@ def _plain(kind: Type) -> Type:
     if types.is_map(kind):
         return pa.map_(_plain(kind.key_type), _plain(kind.item_type))
     return kind
-
-
-def _expect(path: str, kind: Type, test: Test, expected: str) -> None:
-    if not test(kind):
-        raise MalformedError(f"a column of {_quoted(kind)}; expected {expected} - at `{path}`", path)
-
-
-def _expect_nested(name: str, kind: Type) -> None:
-    test, expected = _nested[name]
-    if types.is_map(kind) and name != "consent":
-        if not _is_text(kind.key_type):
-            raise MalformedError(f"keys of {_quoted(kind.key_type)}; expected text - at `$.{name}`")
-        _expect(f"$.{name}[...]", kind.item_type, test, expected)
-        return
-    if not types.is_struct(kind):
-        what = "a struct" if name == "consent" else "a struct or a map"
-        raise MalformedError(f"a column of {_quoted(kind)}; expected {what} - at `$.{name}`")
-    names = [field.name for field in kind]
-    if len(set(names)) < len(names):
-        twice = next(name for name, count in Counter(names).items() if count > 1)
-        raise MalformedError(f"two fields `{twice[:200]}` - at `$.{name}`", f"$.{name}")
-    for field in kind:
-        if name != "consent" or field.name in ("review", "learn"):
-            _expect(f"$.{name}.{field.name}", field.type, test, expected)
-
-
-def _quoted(kind: Type) -> str:
-    return str(kind)[:TYPE_CHARS_MAX]
 
 
 def _check_size(rows: int, unpacked_bytes: int, plan: Plan, rows_max: int) -> None:

@@ -159,7 +159,8 @@ class CarefulReader:
             event = decoded_prediction(item if needed is None else with_defaults(item, needed), producer)
             problem = unwieldy_problem(event) or problem_in_meaning(event, latest_ms)
         except MalformedError as error:
-            raise _within(envelope, explained(error, item, whole=whole)) from error
+            told = explained(error, item, whole=whole, schema_id=envelope.schema_id)
+            raise _within(envelope, told) from error
         if problem is not None:
             wrong = MalformedError(problem)
             blame = wrong if needed is None else blamed(wrong, needed)

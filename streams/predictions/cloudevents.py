@@ -14,6 +14,7 @@ import msgspec
 
 from schemas.codec import UNREADABLE, MalformedError, reason_of
 from schemas.prediction import Prediction
+from streams.predictions.expectations import expected_at
 
 __all__ = [
     "ENVELOPE_PATH",
@@ -30,6 +31,7 @@ __all__ = [
 ENVELOPE_PATH: Final = "$.data"
 """Where the prediction lies in an envelope."""
 
+TEXT_BYTES_SHOWN: Final = 40
 ATTRIBUTES: Final = {"event_id": "id", "time": "time", "producer": "source"}
 """Fields of Prediction, and the attributes that give them."""
 
@@ -133,8 +135,9 @@ def problem_of_defaults(defaults: Defaults) -> MalformedError | None:
         try:
             msgspec.convert(default.text.decode(), _types[name])
         except (msgspec.ValidationError, UnicodeDecodeError) as error:
-            what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-            return MalformedError(f"{what} - {_where(default.origin)}", default.origin)
+            shown = repr(default.text[:TEXT_BYTES_SHOWN].decode("utf-8", "replace"))
+            what = "not UTF-8" if isinstance(error, UnicodeDecodeError) else f"got {shown}"
+            return MalformedError(f"{what}; expected {expected_at(name)} - {_where(default.origin)}", default.origin)
     return None
 
 

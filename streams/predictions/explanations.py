@@ -1,106 +1,181 @@
-"""What is wrong with a prediction or label, where its decoder says little: in words for whoever sent it."""
+"""What is wrong with a prediction or label, for whoever sent it: the field, what came, and what would be right."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from schemas.codec import UNREADABLE, MalformedError
-from schemas.probability import ABOVE_TAKEN, LEAST, MOST, GivenProbability
+from schemas.probability import GivenProbability
 from schemas.wire import NAME_CHARS_MAX, Name, Scalar
+from streams.predictions.beginnings import beginning_of
 from streams.predictions.checks import unit_of_time
+from streams.predictions.expectations import expected_at, hint_of
 
-__all__ = ["explained"]
+__all__ = ["came", "explained", "listed_names"]
 
-START_BYTES_SHOWN: Final = 20
-GZIP_BEGINS: Final = b"\x1f\x8b"
-DECODER_SCALAR: Final = "`bool | int | float | str | null`"
-SCALAR: Final = "a number, text, true, false or null"
-TIME: Final = "RFC 3339 with an offset, such as 2026-10-01T08:00:00Z, or whole epoch milliseconds"
+SHOWN_CHARS_MAX: Final = 40
+NAMES_SHOWN_MAX: Final = 8
+MISSING: Final = "Object missing required field"
+CLOUD_EVENT: Final = "a CloudEvent as a whole needs the header content-type: application/cloudevents+json"
+OUT_OF_RANGE: Final = "out of range"
+DOUBLE: Final = "a number that a double holds, up to 1.8e308"
 NAMED_KINDS: Final[dict[str, Any]] = {
     "features": Scalar,
     "probabilities": GivenProbability | None,
     "slices": Name | None,
 }
-RATIOS: Final = ("$.confidence", "$.risk")
-BOUNDS: Final = (
-    (f"<= {MOST}", f"<= 1.0 ({ABOVE_TAKEN})"),
-    (f">= {LEAST}", f">= 0.0 (a rounding down to {LEAST:g} is taken as 0)"),
-)
-"""What the decoder says of a bound, and what would be right: nobody is told to send a rounding."""
+"""The fields that hold values by name: of these the decoder does not say which is wrong."""
+
+_fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-class _Named(msgspec.Struct):
-    """The fields that hold values by name, the values unread."""
+def explained(
+    error: MalformedError, item: bytes, *, whole: bool = True, many: bool = True, schema_id: int | None = None
+) -> MalformedError:
+    """The same error in words that say more.
 
-    features: dict[str, msgspec.Raw] = {}
-    probabilities: dict[str, msgspec.Raw] | None = None
-    slices: dict[str, msgspec.Raw] | None = {}
-
-
-class _Timed(msgspec.Struct):
-    """The time, whatever it is."""
-
-    time: Any = None
-
-
-_named: Final = msgspec.json.Decoder(_Named)
-_timed: Final = msgspec.json.Decoder(_Timed)
-
-
-def explained(error: MalformedError, item: bytes, *, whole: bool = True) -> MalformedError:
-    """The same error, or one that says more: ``item`` is the JSON of one event, the ``whole`` of a message or not."""
+    ``item`` is the JSON of one event: the ``whole`` of a message or an element of an array, where ``many`` may come in
+    one. ``schema_id`` is that of a registry's prefix before it.
+    """
     if item[:1] != b"{":
-        return _no_object(item, whole=whole)
-    if error.field == "$.time" and " - at" in error.reason:
-        wrong = error.reason.partition(" - at")[0]
-        return MalformedError(f"{wrong}{_unit_hint(item)}; expected {TIME} - at `$.time`")
-    if error.field in RATIOS:
-        return MalformedError(_with_bounds(error.reason), error.field)
-    for field, kind in NAMED_KINDS.items():
-        if error.field == f"$.{field}[...]":
-            return _wrong_value(item, field, kind) or error
-    return error
+        return _no_object(item, whole=whole, many=many, schema_id=schema_id)
+    path = error.field.removeprefix("$.")
+    if error.field in ("", "$"):
+        return error
+    if error.reason.startswith(MISSING):
+        return _missing(error, item, path)
+    if path.endswith("[...]"):
+        path = _wrong_name(item, path.removesuffix("[...]")) or path
+    if path.partition(".")[0] in NAMED_KINDS and "`key`" in error.reason:
+        return _wrong_key(error, item, path)
+    right = expected_at(path) if " - at `" in error.reason else None
+    if OUT_OF_RANGE in error.reason:
+        right = DOUBLE
+    value = _at(item, path)
+    if right is None or value is None:
+        return error
+    got = f"got {came(value)}{_unit(path, value)}"
+    return MalformedError(f"{got}; expected {right}{_hint(path, value)} - at `$.{path}`", f"$.{path}")
 
 
-def _with_bounds(reason: str) -> str:
-    for decoder, told in BOUNDS:
-        reason = reason.replace(decoder, told)
-    return reason
+def came(value: bytes) -> str:
+    """JSON as it came, its beginning of what is long, with how much there is of it.
 
-
-def _unit_hint(item: bytes) -> str:
-    """What a number that is no time looks like."""
+    >>> came(b"62"), came(b'["stay"]')
+    ('62', '["stay"]')
+    """
+    text = value.decode("utf-8", "replace").strip()
+    if len(text) <= SHOWN_CHARS_MAX:
+        return text
+    kinds = {"{": "entries", "[": "elements", '"': "characters"}
+    kind = kinds.get(text[0], "digits")
     try:
-        time = _timed.decode(item).time
+        found = msgspec.json.decode(value)
+        count = len(found) if isinstance(found, str | list | dict) else len(text)
     except UNREADABLE:
-        return ""
-    unit = unit_of_time(time) if isinstance(time, int | float) else None
-    return f": {time} looks like {unit}" if unit else ""
+        return f"{text[:SHOWN_CHARS_MAX]}…"
+    return f"{text[:SHOWN_CHARS_MAX]}… ({count} {kind})"
 
 
-def _no_object(item: bytes, *, whole: bool) -> MalformedError:
-    if item[:2] == GZIP_BEGINS:
-        return MalformedError("compressed with gzip; expected plain JSON (Kafka's compression.type compresses as well)")
-    what = f"begins with {item[:START_BYTES_SHOWN].decode('utf-8', 'replace')!r}" if item else "is empty"
-    if whole:
-        return MalformedError(f"neither a JSON object nor an array of them: the message {what}")
-    return MalformedError(f"no JSON object: this element of the array {what}")
-
-
-def _wrong_value(item: bytes, field: str, kind: Any) -> MalformedError | None:
-    """The first value of that field that is wrong, by its name; None where there is none, or the rest is no JSON."""
+def _at(item: bytes, path: str) -> bytes | None:
+    """The JSON at a path of at most two names; None where there is none."""
+    field, _, name = path.partition(".")
     try:
-        values = getattr(_named.decode(item), field) or {}
+        found = _fields.decode(item).get(field)
+        if found is not None and name:
+            found = _fields.decode(found).get(name)
     except UNREADABLE:
         return None
-    for name, value in values.items():
+    return None if found is None else bytes(found)
+
+
+def _plain(value: bytes) -> Any:
+    try:
+        return msgspec.json.decode(value)
+    except UNREADABLE:
+        return None
+
+
+def _unit(path: str, value: bytes) -> str:
+    """What a number that is no time looks like."""
+    time = _plain(value) if path == "time" else None
+    unit = unit_of_time(time) if isinstance(time, int | float) else None
+    return f", which looks like {unit}" if unit else ""
+
+
+def _hint(path: str, value: bytes) -> str:
+    hint = hint_of(path, _plain(value))
+    return f": {hint}" if hint else ""
+
+
+def _missing(error: MalformedError, item: bytes, path: str) -> MalformedError:
+    """A field that is not there, and those that are."""
+    try:
+        names = [name for name in _fields.decode(item) if name]
+    except UNREADABLE:
+        names = []
+    right = expected_at(path)
+    if right is None:
+        return error
+    hint = f": {CLOUD_EVENT}" if "specversion" in names else ""
+    return MalformedError(f"{MISSING} `{path}`; expected {right}; {listed_names(names)}{hint}", error.field)
+
+
+def listed_names(names: Sequence[str]) -> str:
+    """Some names that there are, where one is missing.
+
+    >>> listed_names(["model", "time"]), listed_names([])
+    ('there are `model`, `time`', 'there is none')
+    """
+    shown = ", ".join(f"`{name[:SHOWN_CHARS_MAX]}`" for name in names[:NAMES_SHOWN_MAX])
+    more = f" and {len(names) - NAMES_SHOWN_MAX} more" if len(names) > NAMES_SHOWN_MAX else ""
+    return f"there are {shown}{more}" if names else "there is none"
+
+
+def _no_object(item: bytes, *, whole: bool, many: bool, schema_id: int | None) -> MalformedError:
+    what, right = beginning_of(item)
+    if schema_id is not None:
+        what = f"{what} behind the prefix of schema {schema_id}"
+    expected = f"; expected {right}" if right else ""
+    if not whole:
+        return MalformedError(f"no JSON object: this element of the array {what}{expected}")
+    if many:
+        return MalformedError(f"neither a JSON object nor an array of them: the message {what}{expected}")
+    if item[:1] == b"[":
+        what, expected = "is an array", "; expected one object a message"
+    return MalformedError(f"no JSON object: the message {what}{expected}")
+
+
+def _wrong_name(item: bytes, field: str) -> str | None:
+    """The path of the first value of a field that is wrong; None where there is none, or the rest is no JSON."""
+    kind = NAMED_KINDS.get(field)
+    values = _at(item, field)
+    try:
+        named = {} if values is None or kind is None else _fields.decode(values)
+    except UNREADABLE:
+        return None
+    for name, value in named.items():
         try:
             msgspec.json.decode(value, type=kind)
-        except UNREADABLE as error:
-            path = f"$.{field}.{name[:NAME_CHARS_MAX]}"
-            told = str(error).partition(" - at")[0].replace(DECODER_SCALAR, SCALAR)
-            reason = _with_bounds(told).replace(" | null`", "`")
-            return MalformedError(f"{reason} - at `{path}`", path)
+        except UNREADABLE:
+            return f"{field}.{name[:NAME_CHARS_MAX]}"
     return None
+
+
+def _wrong_key(error: MalformedError, item: bytes, field: str) -> MalformedError:
+    """A name that is empty or too long."""
+    values = _at(item, field)
+    try:
+        names = [] if values is None else list(_fields.decode(values))
+    except UNREADABLE:
+        return error
+    wrong = next((name for name in names if not 0 < len(name) <= NAME_CHARS_MAX), None)
+    if wrong is None:
+        return error
+    shown = f"{wrong[:SHOWN_CHARS_MAX]!r}"
+    return MalformedError(
+        f"got the name {shown} of {len(wrong)} characters; expected 1 to {NAME_CHARS_MAX} - at `$.{field}`", error.field
+    )

@@ -162,8 +162,8 @@ def test_helper_example(address, tmp_path):
     """It sends, is refused the wrong event, counts, and reads verdicts; nothing of it is rejected."""
     said = run_python(HELPER, address, tmp_path)
     assert (
-        "prediction 'call-4720': Expected `float` <= 1.0 (a rounding up to 1.02 is taken as 1) - at `$.confidence`"
-        in said
+        "prediction 'call-4720': got 1.2; expected a number from 0 to 1 (a rounding up to 1.02 is taken as 1,"
+        " one down to -0.0001 as 0), or null - at `$.confidence`" in said
     )
     assert "Counts(delivered=10, failed=0, dropped=0, buffered=0)" in said
     assert has_verdict(said, r"call-47\d\d")
@@ -189,7 +189,8 @@ def test_rejects_example(address, tmp_path):
     outbox.flush()
     said = run_python(REJECTS_READ, address, tmp_path)
     assert said.splitlines() == [
-        "predictions $.time Object missing required field `time`",
+        "predictions $.time Object missing required field `time`; expected RFC 3339 with an offset, such as"
+        " 2026-10-01T08:00:00Z, or whole epoch milliseconds; there are `event_id`, `model`",
         'b\'{"event_id": "wrong", "model": "churn"}\'',
     ]
 

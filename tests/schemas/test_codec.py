@@ -21,7 +21,7 @@ def refusal_of(data: bytes) -> MalformedError:
         (b'{"confidence": NaN}', "JSON has neither NaN nor infinities; expected a number or null"),
         (b'{"risk":-Infinity}', "JSON has neither NaN nor infinities; expected a number or null"),
         (b'{"risk": 0.1 "x": 2}', "expected ',' or '}' (byte 13): '\"x\": 2}'"),
-        (b'{"model": "m", "event_id": "e\xff"}', "not UTF-8: 0xff (byte 29)"),
+        (b'{"model": "m", "event_id": "e\xff"}', "not UTF-8: 0xff (byte 29); expected UTF-8"),
         (b'{"a":' * 100_000, "nested too deeply"),
     ],
 )

@@ -129,10 +129,10 @@ def test_what_is_no_object_says_so(data: bytes | None) -> None:
         ({"time": 1_700_000_000.5}, "$.time", "or whole epoch milliseconds - at `$.time`"),
         ({"time": 1_795_615_821}, "$.time", "look like seconds; expected when the model was asked"),
         ({"time": 4_000_000_000_000}, "$.time", "h beyond what is taken now; expected when the model was asked"),
-        ({"features": {"age": 1, "sum": [1]}}, "$.features.sum", "Expected a number, text, true, false or null"),
-        ({"features": {"a`b": {}}}, "$.features.a`b", "got `object`"),
-        ({"probabilities": {"a": 1.5}}, "$.probabilities.a", "Expected `float` <= 1.0"),
-        ({"slices": {"region": 5}}, "$.slices.region", "Expected `str`, got `int`"),
+        ({"features": {"age": 1, "sum": [1]}}, "$.features.sum", "expected a number, text, true, false or null"),
+        ({"features": {"a`b": {}}}, "$.features.a`b", "got {}"),
+        ({"probabilities": {"a": 1.5}}, "$.probabilities.a", "got 1.5; expected a number from 0 to 1"),
+        ({"slices": {"region": 5}}, "$.slices.region", "got 5; expected a text"),
     ],
 )
 def test_a_reason_says_where_and_what_would_be_right(changes: dict[str, Any], field: str, told: str) -> None:
@@ -154,9 +154,9 @@ def test_what_was_compressed_with_gzip_says_so() -> None:
         (0, "looks like a time that was not set"),
         ("1970-01-01T00:00:00Z", "looks like a time that was not set"),
         (1_790_000_000, "look like seconds"),
-        (1_790_000_000.25, "1790000000.25 looks like seconds"),
-        (1_790_000_000_000_000, "1790000000000000 looks like microseconds"),
-        (1_790_000_000_000_000_000, "1790000000000000000 looks like nanoseconds"),
+        (1_790_000_000.25, "1790000000.25, which looks like seconds"),
+        (1_790_000_000_000_000, "1790000000000000, which looks like microseconds"),
+        (1_790_000_000_000_000_000, "1790000000000000000, which looks like nanoseconds"),
         (200_000_000_000_000, "and looks like microseconds"),
     ],
 )
