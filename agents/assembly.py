@@ -301,8 +301,10 @@ def _add_learn(plan: Plan) -> None:
             plan.warehouse(),
             settings.kafka.prefix,
             pause=lambda seconds: batches.wait_paused(stop, seconds),
+            declared=lambda model: settings.model(model).labels,
             limits=_limits(settings),
             wait_seconds=settings.worker.label_wait_seconds,
+            future_seconds_max=settings.worker.future_seconds_max,
         )
         batches = _group(settings, "labels", labels.handle)
         batches.run(stop)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from schemas.labels import label_problem
 from schemas.prediction_columns import PredictionColumns
 
 __all__ = ["LABELS_SEEN_MAX", "Choices"]
@@ -17,7 +18,8 @@ class Choices:
 
     def __init__(self, declared: tuple[str, ...], seen: Sequence[str] = ()) -> None:
         self._declared = declared
-        self._seen = set(() if declared else seen[:LABELS_SEEN_MAX])
+        known = [] if declared else [label for label in seen if label_problem(label) is None]
+        self._seen = set(known[:LABELS_SEEN_MAX])
 
     def see(self, events: PredictionColumns) -> None:
         """Learn labels from what the model answers, unless they are declared."""

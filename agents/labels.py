@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
 
+from agents.label_spellings import LabelSpellings
+from agents.metrics import LABELS_REJECTED
 from agents.settings import LABEL_WAIT_SECONDS_DEFAULT
 from schemas.codec import MalformedError
 from schemas.correction import Correction, id_of_label
@@ -21,6 +23,7 @@ from streams.outbox import Sending
 from streams.predictions.checks import MessageLimits
 from streams.records import Record
 from streams.rejects import reject_of
+from streams.settings import FUTURE_SECONDS_MAX_DEFAULT
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from warehouse.feature_maps import joined_features
@@ -39,8 +42,9 @@ class Labels:
     """Joins labels with predictions in ClickHouse. ``handle`` is called by one thread.
 
     A label whose prediction is not stored yet waits, and all behind it in its partition with it, for at most
-    ``wait_seconds`` after its first look, whatever waited before it; then it becomes a Reject. Labels that are only
-    for scoring pass by.
+    ``wait_seconds`` after its first look, whatever waited before it; then it becomes a Reject, as does one that is
+    written otherwise than the model writes its labels (``declared`` names those of the settings). Labels that are only
+    for scoring are looked at for that alone.
     """
 
     def __init__(
@@ -49,23 +53,28 @@ class Labels:
         prefix: str,
         *,
         pause: Callable[[float], bool],
+        declared: Callable[[str], Collection[str]] = lambda _model: (),
         limits: MessageLimits | None = None,
         wait_seconds: float = LABEL_WAIT_SECONDS_DEFAULT,
+        future_seconds_max: int = FUTURE_SECONDS_MAX_DEFAULT,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._warehouse = warehouse
         self._prefix = prefix
         self._pause = pause
+        self._spellings = LabelSpellings(warehouse.query, declared)
         self._limits = limits or MessageLimits()
         self._wait_seconds = wait_seconds
+        self._future_ms_max = future_seconds_max * 1000
         self._clock = clock
         self._first_looks: OrderedDict[tuple[int, int], float] = OrderedDict()
 
     def handle(self, records: Sequence[Record], outbox: Sending) -> Sequence[Record]:
         """One batch, possibly empty; returns the labels that wait, each with all behind it in its partition."""
         now = self._clock()
-        asked, rejects = self._read(records)
-        stored = self._looked_up(asked)
+        labels, rejects = self._read(records)
+        asked = [(record, label) for record, label in labels if label.purpose == "learn"]
+        stored, misspelt = self._looked_up(labels)
         missing = [(record, label) for record, label in asked if (label.model, label.event_id) not in stored]
         waiting_from = self._waiting_from(missing, now)
 
@@ -78,24 +87,26 @@ class Labels:
         for record, label in missing:
             text = f"no prediction {label.event_id!r} of model {label.model!r} is known - at `$.event_id`"
             rejects.append((record, text, "$.event_id"))
+        rejects += [(record, problem, "$.label") for record, problem in misspelt]
+        wrong = {(record.partition(), record.offset()) for record, _, _ in rejects}
         settled = [(record, label) for record, label in asked if not waits(record)]
-        self._join(settled, stored, int(now * 1000), outbox)
+        for record, _ in settled:
+            self._first_looks.pop((record.partition(), record.offset()), None)  # nobody waits for it any more
+        right = [(record, label) for record, label in settled if (record.partition(), record.offset()) not in wrong]
+        self._join(right, stored, int(now * 1000), outbox)
         self._reject([reject for reject in rejects if not waits(reject[0])], int(now * 1000), outbox)
         return left
 
     def _read(self, records: Sequence[Record]) -> tuple[list[tuple[Record, Label]], list[tuple[Record, str, str]]]:
-        """Labels to learn from, and messages that are no labels with the reason and the field."""
-        asked: list[tuple[Record, Label]] = []
+        """Labels, and messages that are none with the reason and the field."""
+        labels: list[tuple[Record, Label]] = []
         rejects: list[tuple[Record, str, str]] = []
         for record in records:
             try:
-                label = label_of(record, self._limits)
+                labels.append((record, label_of(record, self._limits, self._future_ms_max)))
             except MalformedError as error:
                 rejects.append((record, error.reason, error.field))
-                continue
-            if label.purpose == "learn":
-                asked.append((record, label))
-        return asked, rejects
+        return labels, rejects
 
     def _join(
         self,
@@ -104,9 +115,8 @@ class Labels:
         now_ms: int,
         outbox: Sending,
     ) -> None:
-        """Corrections of those whose predictions are there; nobody waits for any of them any more."""
-        for record, label in settled:
-            self._first_looks.pop((record.partition(), record.offset()), None)
+        """Corrections of those whose predictions are there."""
+        for _, label in settled:
             prediction = stored.get((label.model, label.event_id))
             if prediction is not None:
                 outbox.send(CORRECTIONS, label.model, correction_of(label, prediction, now_ms))
@@ -115,6 +125,7 @@ class Labels:
         for record, reason, field in rejects:
             reject = reject_of(record, self._prefix, role="labels", reason=reason, field=field, now_ms=now_ms)
             outbox.send(REJECTS, reject.source_key, reject)
+            LABELS_REJECTED.inc()
 
     def _waiting_from(self, missing: Sequence[tuple[Record, Label]], now: float) -> dict[int, int]:
         """The first offset of each partition whose label waits on; every one of ``missing`` has been looked for now."""
@@ -134,10 +145,25 @@ class Labels:
                 looks[key] = now
         return looks.get(key, now)
 
-    def _looked_up(self, asked: Sequence[tuple[Record, Label]]) -> dict[tuple[str, str], dict[str, Any]]:
-        """Stored predictions by model and event id; raises HandBack while ClickHouse does not answer."""
+    def _looked_up(
+        self, labels: Sequence[tuple[Record, Label]]
+    ) -> tuple[dict[tuple[str, str], dict[str, Any]], list[tuple[Record, str]]]:
+        """Stored predictions of labels by model and event id, and the labels that are written wrong, with the reason.
+
+        One to learn from is looked at once its prediction is there, which may be the first that is written so. Raises
+        HandBack while ClickHouse does not answer.
+        """
         try:
-            return self._stored([label for _, label in asked])
+            stored = self._stored([label for _, label in labels])
+            ready = [
+                (record, label)
+                for record, label in labels
+                if label.purpose == "score" or (label.model, label.event_id) in stored
+            ]
+            problems = self._spellings.problems_of([label for _, label in ready], stored)
+            return stored, [
+                (record, problem) for (record, _), problem in zip(ready, problems, strict=True) if problem is not None
+            ]
         except WarehouseError as error:
             log.warning("labels wait for ClickHouse", why=str(error))
             self._pause(LOOK_UP_EVERY_SECONDS)

@@ -22,6 +22,7 @@ __all__ = [
     "INTAKE_EVENTS",
     "INTAKE_REJECTS",
     "INTAKE_VERDICTS",
+    "LABELS_REJECTED",
     "LAG_MESSAGES",
     "LAG_SECONDS",
     "LATE_BLOCKS",
@@ -40,6 +41,7 @@ INTAKE_DUPLICATES = Counter(
     "watchloop_intake_duplicates_total", "Predictions judged before, a producer's retries: they get no second verdict."
 )
 INTAKE_REJECTS = Counter("watchloop_intake_rejects_total", "Messages, or elements of them, that could not be read.")
+LABELS_REJECTED = Counter("watchloop_labels_rejected_total", "Late labels that could not be used.")
 INTAKE_VERDICTS = Counter("watchloop_intake_verdicts_total", "Verdicts by decision.", ["decision"])
 BATCH_SECONDS = Histogram("watchloop_batch_seconds", "Time to handle one batch.", ["role"])
 OPEN_TASKS = Gauge("watchloop_open_tasks", "Tasks that wait for people.", ["lane"], multiprocess_mode="livesum")

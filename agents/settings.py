@@ -15,7 +15,7 @@ from schemas.labels import composed, label_problem
 from schemas.setting_checks import require_distinct
 from schemas.wire import Id
 from streams.predictions.checks import MESSAGE_EVENTS_MAX_DEFAULT
-from streams.settings import EmbeddedKafkaSettings, KafkaSettings
+from streams.settings import FUTURE_SECONDS_MAX_DEFAULT, EmbeddedKafkaSettings, KafkaSettings
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
 
 __all__ = [
@@ -86,13 +86,14 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     the place of the model used longest ago: of those that are new (triage has not warmed up, there is no reference,
     nothing learned is in charge), or of the others once fewer than a fifth of the places are for new ones; after a
     restart too. Who lost its place begins anew when it comes again: its triage warms up, its alerts are resolved, its
-    reference stays."""
+    reference stays. A learned model stays in charge of one that has had no correction for a day, twice as many as there
+    are places at most; of one that has, production is in charge again."""
     dedupe_span_seconds: Annotated[int, Meta(ge=0, le=86_400 * 7)] = 600
     """A prediction whose event_id was judged so recently gets no second verdict: a producer's retry; 0 for never."""
     dedupe_events_max: Annotated[int, Meta(ge=1_000, le=100_000_000)] = 1_000_000
     """Events remembered for that, 8 bytes each; at a rate that fills it sooner, the older half is forgotten."""
-    future_seconds_max: Annotated[int, Meta(ge=0, le=86_400 * 365)] = 86_400
-    """How far a prediction's time may lie ahead of the clock; beyond it the prediction is rejected."""
+    future_seconds_max: Annotated[int, Meta(ge=0, le=86_400 * 365)] = FUTURE_SECONDS_MAX_DEFAULT
+    """How far the time of a prediction or label may lie ahead of when Kafka took it; beyond it it is rejected."""
     lag_seconds_warning: Annotated[float, Meta(ge=1, le=86_400)] = LAG_SECONDS_WARNING_DEFAULT
     """A role whose oldest waiting message is older falls behind: the console and ``watchloop check`` say so."""
     lag_messages_warning: Annotated[int, Meta(ge=1)] = LAG_MESSAGES_WARNING_DEFAULT

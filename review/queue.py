@@ -15,6 +15,7 @@ from review.settings import AgreementSettings, QueueSettings
 from review.shelves import LANES, Entry
 from review.task_life import lane_settings
 from review.task_table import TaskTable, lease_of
+from schemas.labels import label_problem
 from schemas.opinion import CANNOT_TELL, WITHDRAWN, Opinion
 from schemas.person import Role
 from schemas.task import Lane, Task
@@ -137,7 +138,7 @@ class Queue:
         if entry.holder != person and (entry.holder or entry.last_holder != person):
             return Reply(status="lease_lost", sentence="You do not hold this task any more; take it again to answer.")
         if not is_offered(opinion.answer, entry.task):
-            right = ", ".join(entry.task.choices[:10]) or "a text that is not empty"
+            right = ", ".join(entry.task.choices[:10]) or "a label"
             return Reply(status="not_a_choice", sentence=f"{opinion.answer!r} is not offered here; expected {right}.")
         return None
 
@@ -281,10 +282,13 @@ class Queue:
 
 
 def is_offered(answer: str, task: Task) -> bool:
-    """Whether a task can be answered so: with any text where it names no choices, and always with CANNOT_TELL."""
-    if answer in ("", WITHDRAWN):
-        return False
-    return not task.choices or answer in task.choices or answer == CANNOT_TELL
+    """Whether a task can be answered so: with any label where it names no choices, and always with CANNOT_TELL.
+
+    What is no label is never an answer, whatever a task out of the log offers.
+    """
+    if answer == CANNOT_TELL:
+        return True
+    return label_problem(answer) is None and (not task.choices or answer in task.choices)
 
 
 def view_of(entry: Entry) -> TaskView:

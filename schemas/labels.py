@@ -1,4 +1,7 @@
-"""What a label may be, and the one form in which it is compared: letters composed (Unicode's NFC), no blanks around."""
+"""What a label may be, and the one form in which it is compared: letters composed (Unicode's NFC), no blanks around.
+
+Whatever names a label, by whichever way it comes, goes by ``label_problem``.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,16 @@ from collections.abc import Iterable
 from typing import Final, TypeVar
 
 from schemas.opinion import CANNOT_TELL, WITHDRAWN
+from schemas.visible import is_visible
 from schemas.wire import NAME_CHARS_MAX
 
 __all__ = ["RESERVED", "are_settled", "composed", "composed_names", "label_problem"]
 
 RESERVED: Final = frozenset((CANNOT_TELL, WITHDRAWN))
 """Answers of people that say something else than a label."""
+
+CONTROLS: Final = frozenset(("Cc", "Zl", "Zp", "Cs"))
+"""Unicode's categories of what is no part of a word: control characters, ends of lines, halves of surrogate pairs."""
 
 Value = TypeVar("Value")
 
@@ -40,13 +47,22 @@ def label_problem(text: str) -> str | None:
     >>> label_problem("x "), label_problem("x")
     ("'x ' has blanks around it; expected a label without", None)
     """
+    if not text:
+        return "'' is an empty text; expected the label, at least one character"
     if text.strip() != text:
         return f"{text!r} has blanks around it; expected a label without"
     if text in RESERVED:
         return f"{text!r} is what people answer who give no label; expected another name"
     if len(text) > NAME_CHARS_MAX or (len(text) * 3 > NAME_CHARS_MAX and len(composed(text)) > NAME_CHARS_MAX):
         return f"{len(composed(text))} characters in Unicode's NFC; a label has at most {NAME_CHARS_MAX}"
-    return None
+    return None if text.isprintable() else _unprintable_problem(text)
+
+
+def _unprintable_problem(text: str) -> str | None:
+    odd = next((one for one in text if unicodedata.category(one) in CONTROLS), None)
+    if odd is not None:
+        return f"{text!r} holds the control character U+{ord(odd):04X}; expected a label without"
+    return None if any(map(is_visible, text)) else f"{text!a} has no character that is seen; expected a label"
 
 
 def are_settled(labels: Iterable[str]) -> bool:

@@ -21,25 +21,27 @@ __all__ = ["label_in", "label_of"]
 _given: Final = msgspec.json.Decoder(given.GivenLabel)
 
 
-def label_of(record: Record, limits: MessageLimits) -> Label:
-    """The label that a message holds; raises MalformedError."""
+def label_of(record: Record, limits: MessageLimits, future_ms_max: int) -> Label:
+    """The label that a message holds; raises MalformedError.
+
+    ``future_ms_max`` bounds how far its time may lie ahead of the time at which Kafka took the message.
+    """
     if isinstance(record, UnreadableBatch):
         raise MalformedError(record.problem)
     limits.check_bytes(len(record))
-    return label_in(record.value() or b"")
+    return label_in(record.value() or b"", record.timestamp()[1] + future_ms_max)
 
 
-def label_in(data: bytes) -> Label:
-    """A label out of JSON; raises MalformedError."""
+def label_in(data: bytes, latest_ms: int) -> Label:
+    """A label out of JSON, whose time may lie no later than ``latest_ms``; raises MalformedError."""
     try:
         label = given.label_of(_given.decode(data))
     except UNREADABLE as error:
-        wrong = MalformedError(reason_of(error, data))
-        raise (explained(wrong, data) if data[:1] == b"{" else wrong) from error
+        raise explained(MalformedError(reason_of(error, data)), data, many=False) from error
     wrong_label = label_problem(label_text(label.label))
     if wrong_label is not None:
         raise MalformedError(f"{wrong_label} - at `$.label`")
-    problem = time_problem(epoch_ms(label.time))
+    problem = time_problem(epoch_ms(label.time), latest_ms)
     if problem is not None:
         expected = "expected when the truth was known, RFC 3339 or epoch milliseconds"
         raise MalformedError(f"{problem}; {expected} - at `$.time`")

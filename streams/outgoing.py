@@ -65,11 +65,11 @@ def prediction_json(prediction: Prediction, *, now_ms: int, future_seconds_max: 
     return data
 
 
-def label_json(label: Label) -> bytes:
-    """A label as JSON; raises WrongEvent where LEARN would reject it."""
+def label_json(label: Label, *, now_ms: int, future_seconds_max: int) -> bytes:
+    """A label as JSON; raises WrongEvent where LEARN would reject it whatever the prediction is."""
     try:
         data = _written(label)
-        label_in(data)
+        label_in(data, now_ms + future_seconds_max * 1000)
     except MalformedError as error:
         raise WrongEvent(f"label {label.event_id!r:.{ID_CHARS_SHOWN}}", error.reason, error.field) from None
     return data

@@ -117,7 +117,7 @@ class PredictionProducer:
         """Check one label and buffer it, under its ``event_id``; otherwise as ``send``."""
         if not isinstance(label, Label):
             raise TypeError(f"expected a schemas.label.Label, got {type(label).__name__}")
-        data = label_json(label)
+        data = label_json(label, now_ms=int(self._clock() * 1000), future_seconds_max=self._settings.future_seconds_max)
         return self._put(LABELS, (label.event_id,), data)
 
     def flush(self, seconds_max: float = 10.0) -> int:

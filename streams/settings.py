@@ -11,6 +11,7 @@ from msgspec import Meta
 from schemas.setting_checks import problem_of_address, problem_of_url, require_order
 
 __all__ = [
+    "FUTURE_SECONDS_MAX_DEFAULT",
     "MESSAGE_BYTES_MAX_DEFAULT",
     "MESSAGE_OVERHEAD_BYTES",
     "EmbeddedKafkaSettings",
@@ -46,6 +47,7 @@ CLIENT_INSTEAD: Final = {
 
 MIB: Final = 1024 * 1024
 MESSAGE_BYTES_MAX_DEFAULT: Final = 4 * MIB
+FUTURE_SECONDS_MAX_DEFAULT: Final = 86_400
 MESSAGE_OVERHEAD_BYTES: Final = 64 * 1024
 """Room for a message's key, headers and batch framing: topics and brokers accept this much more than clients send."""
 
@@ -150,8 +152,8 @@ class ProducerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     array_kbytes_max: Annotated[int, Meta(ge=1, le=65_536)] = 256
     """KiB of one message of ``send_many``; a larger event travels alone."""
 
-    future_seconds_max: Annotated[int, Meta(ge=0, le=86_400 * 365)] = 86_400
-    """How far a prediction's time may lie ahead of the clock; what ``worker.future_seconds_max`` is for INTAKE."""
+    future_seconds_max: Annotated[int, Meta(ge=0, le=86_400 * 365)] = FUTURE_SECONDS_MAX_DEFAULT
+    """How far the time of a prediction or label may lie ahead of the clock; as ``worker.future_seconds_max``."""
 
 
 class VerdictReaderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -21,6 +21,7 @@ __all__ = [
     "VersionLine",
     "accuracies",
     "archived_tasks",
+    "labels_said",
     "predictions_of",
     "recent_alerts",
     "report_html",
@@ -32,6 +33,9 @@ Ask = Callable[[str, Mapping[str, Any]], list[dict[str, Any]]]
 
 IDS_MAX: Final = 5_000
 """Ids in one question; more are the caller's to divide."""
+
+SAID_ROWS_MAX: Final = 5_000
+"""Predictions of a model, the newest by their time, of which its labels are gathered."""
 
 MODEL: Final = "({model:String} = '' OR model = {model:String})"
 
@@ -120,11 +124,7 @@ def accuracies(ask: Ask, model: str = "") -> Accuracies:
             countIf(o.prediction = l.label) AS frozen,
             countIf(ifNull(o.learned_prediction, o.prediction) = l.label) AS learned,
             countIf(ifNull(o.answer, o.prediction) = l.label) AS after_review
-        FROM
-        (
-            SELECT model, event_id, argMax(label, (time, _offset, _index)) AS label
-            FROM labels WHERE MODEL GROUP BY model, event_id
-        ) AS l
+        FROM (SELECT model, event_id, label FROM labels_now WHERE MODEL) AS l
         INNER ANY JOIN
         (
             SELECT model, event_id, prediction, learned_prediction, label AS answer FROM review_outcomes WHERE MODEL
@@ -220,6 +220,22 @@ def predictions_of(ask: Ask, model: str, event_ids: Sequence[str]) -> list[dict[
         {"model": model, "ids": _bounded(event_ids)},
     )
     return [_renamed(row, time_ms="time") for row in rows]
+
+
+def labels_said(ask: Ask, model: str) -> set[str]:
+    """The labels that a model's newest predictions had as their answer or among their probabilities."""
+    (row,) = ask(
+        """
+        SELECT groupUniqArray(prediction) AS said, groupUniqArrayArray({most:UInt32})(mapKeys(probabilities)) AS named
+        FROM
+        (
+            SELECT prediction, probabilities FROM predictions WHERE model = {model:String}
+            ORDER BY model DESC, time DESC LIMIT {most:UInt32}
+        )
+        """,
+        {"model": model, "most": SAID_ROWS_MAX},
+    )
+    return {*row["said"], *row["named"]}
 
 
 def _decisions(ask: Ask, model: str) -> dict[str, int]:

@@ -12,7 +12,7 @@ from warehouse.errors import UnsupportedTopic
 
 __all__ = ["SCHEMA_VERSION", "TABLE_OF_TOPIC", "install", "install_statements", "lacking_of", "table_of"]
 
-SCHEMA_VERSION: Final = 7
+SCHEMA_VERSION: Final = 8
 """Goes up by one whenever a file of ``sql/`` changes what there is; words alone change nothing."""
 
 TABLE_OF_TOPIC: Final = {
@@ -60,6 +60,7 @@ IDENTITY: Final = """_topic_id LowCardinality(String)
         COMMENT 'when the row was stored: the clock, UTC' CODEC(Delta, ZSTD)"""
 
 SAME_ROWS: Final = {
+    "labels_now": "labels",
     "tasks_now": "tasks",
     "alerts_now": "alerts",
     "people_now": "people",

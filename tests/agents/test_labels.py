@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 from plain_record import PREFIX, CollectingOutbox, PlainRecord
@@ -23,7 +24,7 @@ from warehouse.rows import Identity
 pytestmark = pytest.mark.servers
 
 
-def store_predictions(warehouse: Warehouse, *numbers: int) -> None:
+def store_predictions(warehouse: Warehouse, *numbers: int, **changes: Any) -> None:
     """Predictions as RECORD stores them."""
     values = [
         decode(
@@ -39,6 +40,7 @@ def store_predictions(warehouse: Warehouse, *numbers: int) -> None:
                     "confidence": 0.75,
                     "consent": {"review": True, "learn": n != 3},
                 }
+                | changes
             ).encode(),
         )
         for n in numbers
@@ -46,8 +48,8 @@ def store_predictions(warehouse: Warehouse, *numbers: int) -> None:
     warehouse.insert("predictions", rows_of("predictions", values, Identity("id", 0, numbers[0])))
 
 
-def label(number: int, purpose: str = "learn", model: str = "m") -> bytes:
-    return encode(Label(event_id=f"e-{number}", model=model, label="down", time=1, purpose=purpose))  # type: ignore[arg-type]
+def label(number: int, purpose: str = "learn", model: str = "m", text: str | int | bool = "down") -> bytes:
+    return encode(Label(event_id=f"e-{number}", model=model, label=text, time=1, purpose=purpose))  # type: ignore[arg-type]
 
 
 def records(*values: bytes) -> list[PlainRecord]:
@@ -63,12 +65,18 @@ class Clock:
         return self.now
 
 
-def joiner(warehouse: Warehouse, clock: Clock, paused: list[float]) -> Labels:
+def joiner(warehouse: Warehouse, clock: Clock, paused: list[float], declared: tuple[str, ...] = ()) -> Labels:
     def pause(seconds: float) -> bool:
         paused.append(seconds)
         return True
 
-    return Labels(warehouse, PREFIX, pause=pause, clock=clock)
+    return Labels(warehouse, PREFIX, pause=pause, clock=clock, declared=lambda _model: declared)
+
+
+def told(outbox: CollectingOutbox) -> list[tuple[int, str, str]]:
+    """Offset, field and reason of each Reject."""
+    rejects = [value for value in outbox.of(REJECTS) if isinstance(value, Reject)]
+    return [(reject.source_offset, reject.field, reject.reason) for reject in rejects]
 
 
 def test_a_label_becomes_a_correction(warehouse: Warehouse) -> None:
@@ -170,3 +178,88 @@ def test_rubbish_is_rejected(warehouse: Warehouse) -> None:
         b"rubbish",
         b'{"event_id":"e"}',
     ]
+
+
+@pytest.mark.parametrize("purpose", ["learn", "score"])
+@pytest.mark.parametrize(
+    ("said", "text", "meant"),
+    [
+        (("true", "false"), "True", "true"),
+        ((True, False), "FALSE", "false"),
+        ((1, 0), True, "1"),
+        (("0",), "True", "1"),
+        ((1, 2, 3), "3.0", "3"),
+        ((1, 2), "3.0", "3"),
+        (("stays", "leaves"), "Leaves", "leaves"),
+    ],
+)
+def test_a_label_that_is_written_otherwise_is_told(
+    warehouse: Warehouse, said: tuple[Any, ...], text: Any, meant: str, purpose: str
+) -> None:
+    """It would count as an error whatever the model said: a Reject with both spellings, and no correction."""
+    for number, one in enumerate(said, 1):
+        store_predictions(warehouse, number, prediction=one)
+    outbox = CollectingOutbox()
+    right = json.loads(json.dumps(said[0]))
+    batch = records(label(1, purpose, text=text), label(1, "learn", text=right))
+    joiner(warehouse, Clock(), []).handle(batch, outbox)  # type: ignore[arg-type]
+    ((offset, field, reason),) = told(outbox)
+    assert (offset, field) == (0, "$.label")
+    written = "true" if text is True else text
+    assert reason.startswith(f"got {written!r}; expected {meant!r}, as model 'm' writes it, or")
+    assert len(outbox.of(CORRECTIONS)) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (("true", "false"), "maybe"),
+        (("1",), "0"),
+        (("a", "A"), "b"),
+        (("yes", "no", "never"), "1"),
+        (("007", "008"), "7"),
+        (("true", "True"), "True"),
+        ((), "anything"),
+    ],
+)
+def test_a_label_of_its_own_is_taken(warehouse: Warehouse, said: tuple[Any, ...], text: str) -> None:
+    """What the model has not said yet in any spelling may be right all the same; so may what it says in two."""
+    for number, one in enumerate(said, 1):
+        store_predictions(warehouse, number, prediction=one)
+    outbox = CollectingOutbox()
+    joiner(warehouse, Clock(), []).handle(records(label(1, "score", text=text)), outbox)  # type: ignore[arg-type]
+    assert told(outbox) == []
+
+
+def test_labels_are_known_from_probabilities_and_settings(warehouse: Warehouse) -> None:
+    """A label that the model gave a probability is one; where its settings name two that differ by case, case tells."""
+    store_predictions(warehouse, 1, prediction="a", confidence=None, probabilities={"a": 0.5, "b": 0.5})
+    for declared, refused in (((), ["got 'A'; ", "got 'B'; "]), (("A", "a"), [])):
+        outbox = CollectingOutbox()
+        batch = records(*(label(1, "score", text=text) for text in ("A", "B", "b")))
+        joiner(warehouse, Clock(), [], declared).handle(batch, outbox)  # type: ignore[arg-type]
+        assert [reason[:9] for _, _, reason in told(outbox)] == refused
+
+
+def test_the_first_prediction_in_a_new_spelling_is_waited_for(warehouse: Warehouse) -> None:
+    """A model whose spelling has changed: its own prediction says so, once it is stored."""
+    store_predictions(warehouse, 1, prediction="True")
+    clock, outbox = Clock(), CollectingOutbox()
+    one = joiner(warehouse, clock, [])
+    with pytest.raises(HandBack):
+        one.handle(records(label(2, text="true")), outbox)  # type: ignore[arg-type]
+    store_predictions(warehouse, 2, prediction="true")
+    one.handle(records(label(2, text="true")), outbox)  # type: ignore[arg-type]
+    assert (told(outbox), len(outbox.of(CORRECTIONS))) == ([], 1)
+
+
+def test_a_label_from_the_future_is_rejected(warehouse: Warehouse) -> None:
+    """A day ahead of when Kafka took it, as a prediction would be: it would be the newest label for ever."""
+    store_predictions(warehouse, 1)
+    outbox = CollectingOutbox()
+    taken_at = PlainRecord(b"").time_ms
+    ahead = [Label(event_id="e-1", model="m", label="down", time=taken_at + 86_400_000 + late) for late in (1, 0)]
+    joiner(warehouse, Clock(), []).handle(records(*map(encode, ahead)), outbox)  # type: ignore[arg-type]
+    ((offset, field, reason),) = told(outbox)
+    assert (offset, field, "too far in the future" in reason) == (0, "$.time", True)
+    assert len(outbox.of(CORRECTIONS)) == 1

@@ -50,7 +50,7 @@ def some(rng: random.Random, of_one: Any, most: int = 8) -> dict[str, Any]:
 
 def any_prediction(rng: random.Random) -> dict[str, Any]:
     """A prediction with everything that JSON, Python and ClickHouse might read differently."""
-    label = rng.choice(["UP", "", "ü", 3, -7, 10**30, True, False])
+    label = rng.choice(["UP", "0", "ü", 3, -7, 10**30, True, False])
     text = str(label).lower() if isinstance(label, bool) else str(label)
     features = some(rng, lambda rng: rng.choice([number(rng), number(rng), rng.choice(TEXTS), None]))
     value: dict[str, Any] = {

@@ -32,7 +32,9 @@ ROLES = {"truth", "said", "sure", "when", "x"}
 words = st.text(max_size=4) | st.sampled_from(["true", "1", "1.0", "007", "NaN", " ", "y" * 200, "\x00", "\u2028"])
 values = (st.integers(-(2**63), 2**63 - 1), st.floats(), st.booleans(), words, st.decimals(-(10**6), 10**6, places=2))
 columns_of_values = st.one_of(*(st.lists(st.none() | one, min_size=ROWS, max_size=ROWS) for one in values))
-few_labels = st.sampled_from([[1, 0], ["a", "b"], [True, False], [1.0, 0.0], ["y" * 200, "1"], ["y" * 201, "b"]])
+few_labels = st.sampled_from(
+    [[1, 0], ["a", "b"], [True, False], [1.0, 0.0], ["y" * 200, "1"], ["y" * 201, "b"], ["\x00", "b"]]
+)
 BEGIN_MS = NOW_MS - 10**10
 
 
@@ -97,13 +99,35 @@ def test_what_is_accepted_is_accepted_by_intake(tmp_path: pathlib.Path, columns:
         ({"f" * 201: [1, 2]}, {}, "has 201 characters; that of a feature has at most 200"),
         ({f"f{n}": [1, 2] for n in range(FEATURES_MAX)}, {}, f"{FEATURES_MAX + 1} columns would be features"),
         ({f"f{n}": [1, 2] for n in range(10_000)}, {}, "10001 columns would be features"),
-        ({"truth": ["a", "b" * 201], "said": ["a", "a"]}, {}, "row 1: column 'truth' (--label) holds a text of 201"),
+        ({"truth": ["a", "b" * 201], "said": ["a", "a"]}, {}, "row 1: column 'truth' (--label): 201 characters"),
+        (
+            {"truth": ["a", "b\x00"], "said": ["a", "a"]},
+            {},
+            "row 1: column 'truth' (--label): 'b\\x00' holds the control",
+        ),
+        (
+            {"truth": ["a", "b"], "said": ["a", "b\n1"]},
+            {},
+            "row 1: column 'said' would be rejected: 'b\\n1' holds the",
+        ),
         ({"truth": ["a", "b"], "said": ["a", "b" * 201]}, {}, "row 1: column 'said' would be rejected"),
         ({f"s{n}": ["a", "b"] for n in range(51)}, {"slices": tuple(f"s{n}" for n in range(51))}, "would be rejected"),
         ({"s": ["a", "b" * 201]}, {"slices": ("s",)}, "row 1: column 's' would be rejected"),
         ({"when": [NOW_MS, NOW_MS + DAY_MS + 1]}, {"time": "when"}, "row 1: column 'when' would be rejected"),
     ],
-    ids=["bytes", "name", "features", "columns", "label", "prediction", "slices", "slice", "future"],
+    ids=[
+        "bytes",
+        "name",
+        "features",
+        "columns",
+        "label",
+        "odd label",
+        "odd prediction",
+        "prediction",
+        "slices",
+        "slice",
+        "future",
+    ],
 )
 def test_what_intake_would_reject_is_refused(
     refused: Refused, columns: dict[str, Any], options: dict[str, Any], says: str

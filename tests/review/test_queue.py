@@ -201,7 +201,7 @@ def test_when_nobody_can_tell_it_is_recorded(queue: Queue, task: Any, opinion: A
 
 
 def test_answers_must_be_offered(queue: Queue, task: Any, opinion: Any) -> None:
-    """An answer that is no choice is refused with what would be right; without choices any text will do."""
+    """An answer that is no choice is refused with what would be right; without choices any label will do."""
     queue.put(task(1), 0)
     queue.next_for("ann", REVIEWER, 0)
     reply = queue.opinion(opinion("t-1", "ann", "c"), 0)
@@ -211,6 +211,16 @@ def test_answers_must_be_offered(queue: Queue, task: Any, opinion: Any) -> None:
     queue.lease("t-2", "bob", REVIEWER, 0)
     assert queue.opinion(opinion("t-2", "bob", ""), 0).status == "not_a_choice"
     assert queue.opinion(opinion("t-2", "bob", "anything"), 0).ok
+
+
+@pytest.mark.parametrize("text", ["", " 1", "1 ", "\u0000", "a\u0000b", "a\nb", "\x1b[31m1", "\u2028", "\u200b"])
+def test_what_is_no_label_is_no_answer(queue: Queue, task: Any, opinion: Any, text: str) -> None:
+    """Whether a task names no choices or, out of an older log, offers just this: neither heard nor read again."""
+    for number, choices in enumerate(((), ("a", text))):
+        queue.put(task(number, choices=choices), 0)
+        queue.lease(f"t-{number}", "ann", REVIEWER, 0)
+        assert queue.opinion(opinion(f"t-{number}", "ann", text), 0).status == "not_a_choice"
+        assert not queue.replay(opinion(f"t-{number}", "ann", text))
 
 
 def test_skipped_tasks_go_to_others(task: Any) -> None:

@@ -141,8 +141,9 @@ def test_a_rounding_is_taken_alike_everywhere(field: str, value: float) -> None:
         if taken(value) is None:
             reject = only_reject(message)
             assert reject.field.endswith(f".{field}" if field != "probabilities" else ".probabilities.stay"), way
-            assert reject.reason.startswith("Expected `float` " + ("<= 1.0" if value > 1 else ">= 0.0")), way
-            assert ("up to 1.02 is taken as 1" if value > 1 else "down to -0.0001 is taken as 0") in reject.reason, way
+            assert reject.reason.startswith(f"got {value}; expected a number from 0 to 1 (a rounding up to 1.02 is"), (
+                way
+            )
         else:
             event = only_event(message)
             given_value = event.probabilities["stay"] if event.probabilities else getattr(event, field)
@@ -170,8 +171,8 @@ def label(**changes: Any) -> bytes:
 
 def test_nulls_of_a_label() -> None:
     """Null means absent in a label as well."""
-    wanted = label_of(PlainRecord(label()), MessageLimits())
-    assert label_of(PlainRecord(label(purpose=None, source=None)), MessageLimits()) == wanted
+    wanted = label_of(PlainRecord(label()), MessageLimits(), DAY_MS)
+    assert label_of(PlainRecord(label(purpose=None, source=None)), MessageLimits(), DAY_MS) == wanted
 
 
 @pytest.mark.parametrize(
@@ -179,18 +180,30 @@ def test_nulls_of_a_label() -> None:
     [
         ({"time": 0}, "looks like a time that was not set; expected when the truth was known"),
         ({"time": 1_700_000_000}, "look like seconds; expected when the truth was known"),
-        ({"time": NOW_MS * 1_000}, f"{NOW_MS * 1_000} looks like microseconds; expected RFC 3339"),
+        ({"time": NOW_MS * 1_000}, f"{NOW_MS * 1_000}, which looks like microseconds; expected RFC 3339"),
+        ({"time": NOW_MS + DAY_MS + 3_600_000}, "lies too far in the future, 1.0 h beyond what is taken now"),
+        ({"time": NOW_MS * 1.5}, "expected RFC 3339"),
         ({"label": None}, "`$.label`"),
     ],
 )
 def test_a_wrong_label_says_why(changes: dict[str, Any], says: str) -> None:
     """A label's time is looked at as a prediction's is; the helper that sends labels says the same."""
     with pytest.raises(ValueError, match="at `") as caught:
-        label_of(PlainRecord(label(**changes)), MessageLimits())
+        label_of(PlainRecord(label(**changes)), MessageLimits(), DAY_MS)
     assert says in str(caught.value)
-    if "label" not in changes:
-        with pytest.raises(ValueError, match=r"looks? like"):
-            label_json(Label(event_id="e-1", model="churn", label="go", time=changes["time"]))
+    if isinstance(changes.get("time"), int):
+        late = Label(event_id="e-1", model="churn", label="go", time=changes["time"])
+        with pytest.raises(ValueError, match=r"looks? like|future"):
+            label_json(late, now_ms=NOW_MS, future_seconds_max=DAY_MS // 1000)
+
+
+def test_how_far_ahead_a_label_may_lie() -> None:
+    """As far as a prediction may, counted from when Kafka took the message and whatever the reader's own clock says."""
+    ahead = label(time=NOW_MS + DAY_MS)
+    assert label_of(PlainRecord(ahead), MessageLimits(), DAY_MS).time == NOW_MS + DAY_MS
+    for slack, taken_at in ((DAY_MS - 1, NOW_MS), (DAY_MS, NOW_MS - 1)):
+        with pytest.raises(ValueError, match=r"too far in the future, 0\.0 h beyond .* - at `\$\.time`"):
+            label_of(PlainRecord(ahead, time_ms=taken_at), MessageLimits(), slack)
 
 
 CAFE, CAFE_APART = "caf\u00e9", "cafe\u0301"
@@ -205,13 +218,20 @@ def test_a_label_has_one_form_however_its_letters_are_put_together(name: str) ->
         assert (event.prediction, event.probabilities) == (CAFE, {CAFE: 0.75, "tea": 0.25}), way
     for way, message in messages(prediction(prediction=name)).items():
         assert only_event(message).prediction == CAFE, way
-    assert label_of(PlainRecord(label(label=name)), MessageLimits()).label == CAFE
+    assert label_of(PlainRecord(label(label=name)), MessageLimits(), DAY_MS).label == CAFE
 
 
 WRONG_LABELS = {
     "x ": "has blanks around it",
     "\u00a0x": "has blanks around it",
     " ": "has blanks around it",
+    " 1": "has blanks around it",
+    "": "is an empty text",
+    "\u0000": "holds the control character U+0000",
+    "a\nb": "holds the control character U+000A",
+    "\x1b[31mgo": "holds the control character U+001B",
+    "a\u2028b": "holds the control character U+2028",
+    "\u200b": "has no character that is seen",
     "__cannot_tell__": "is what people answer who give no label",
     "__withdrawn__": "is what people answer who give no label",
     "\u0958" * 150: "300 characters in Unicode's NFC; a label has at most 200",
@@ -228,10 +248,10 @@ def test_what_is_no_label_is_refused_wherever_it_stands(name: str) -> None:
             reject = only_reject(message)
             assert says in reject.reason, way
             assert reject.field.endswith(f".{field}"), way
-        with pytest.raises(ValueError, match=r"blanks|people|NFC"):
+        with pytest.raises(ValueError, match=r"blanks|people|NFC|empty|control|seen"):
             prediction_json(Prediction(**prediction(**changes)), now_ms=NOW_MS, future_seconds_max=60, bytes_max=10_000)
     with pytest.raises(ValueError, match=r"at `\$\.label`") as caught:
-        label_of(PlainRecord(label(label=name)), MessageLimits())
+        label_of(PlainRecord(label(label=name)), MessageLimits(), DAY_MS)
     assert says in str(caught.value)
 
 

@@ -194,12 +194,15 @@ def test_what_is_sent_is_never_rejected(event: Prediction) -> None:
         ({"label": 0.5}, "$.label"),
         ({"purpose": "train"}, "$.purpose"),
         ({"label": np.arange(2)}, "$.label"),
+        ({"label": ""}, "$.label"),
+        ({"time": NOW_MS + 61_000}, "$.time"),
     ],
 )
 def test_a_wrong_label_is_refused(changes: dict[str, Any], field: str) -> None:
     """As a prediction is."""
+    made = Label(**({"event_id": "e-1", "model": "churn", "label": "go", "time": NOW_MS} | changes))
     with pytest.raises(WrongEvent, match=r"^label '(e-1)?': ") as caught:
-        label_json(Label(**({"event_id": "e-1", "model": "churn", "label": "go", "time": NOW_MS} | changes)))
+        label_json(made, now_ms=NOW_MS, future_seconds_max=60)
     assert caught.value.field == field
 
 

@@ -177,5 +177,5 @@ def test_it_becomes_a_reject() -> None:
     assert reject.reason.startswith("the message at offset 17 cannot be unpacked")
     assert "Decompression failed" in reject.reason
     with pytest.raises(ValueError, match="messages 3 to 8 cannot be unpacked"):
-        label_of(UnreadableBatch(PREFIX + "labels", 0, 3, 9, "why"), MessageLimits())
+        label_of(UnreadableBatch(PREFIX + "labels", 0, 3, 9, "why"), MessageLimits(), 0)
     assert json.dumps(record.problem)

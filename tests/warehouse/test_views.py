@@ -10,6 +10,7 @@ import pytest
 from stored_rows import DAY0, fill
 
 from schemas.alert import Alert
+from schemas.codec import encode
 from schemas.gate_step import GateStep
 from schemas.label import Label
 from schemas.manifest import Manifest
@@ -168,11 +169,11 @@ def test_model_history_and_rejects(warehouse: Warehouse) -> None:
     fill(
         warehouse,
         "rejects",
-        *(Reject(original=b"{", reason="truncated", **bad) for _ in range(2)),
+        *(Reject(original=b"{", reason=f"got {n}; expected a text; or not", **bad) for n in ("1", "'a; b'")),
         Reject(original=b"[]", reason="empty", **bad),
     )
     rows = warehouse.query("SELECT reason, rejects, example FROM reject_reasons")
-    assert [tuple(row.values()) for row in rows] == [("truncated", 2, "{"), ("empty", 1, "[]")]
+    assert [tuple(row.values()) for row in rows] == [("expected a text; or not", 2, "{"), ("empty", 1, "[]")]
 
 
 def test_summary(loop: Warehouse) -> None:
@@ -235,3 +236,25 @@ def test_install_may_be_repeated(warehouse: Warehouse) -> None:
     warehouse.install()
     assert warehouse.query("SELECT count() AS n FROM labels") == [{"n": 1}]
     assert [row["version"] for row in warehouse.query("SELECT version FROM schema_versions")] == [SCHEMA_VERSION]
+
+
+def test_labels_that_were_refused_for_their_spelling_are_none(warehouse: Warehouse) -> None:
+    """The newest of an event counts, and one that LEARN refused is no label, at whatever place it came."""
+    labels = [
+        Label(event_id=event, model="m", label=text, time=DAY0 + late)
+        for event, text, late in (("a", "up", 0), ("a", "down", 1), ("b", "up", 0), ("b", "UP", 1), ("c", "UP", 0))
+    ]
+    fill(warehouse, "labels", *labels)
+    fill(
+        warehouse,
+        "rejects",
+        *(
+            Reject(
+                original=encode(labels[place]), reason="spelling", field="$.label", role=role,
+                source_topic="labels", source_partition=0, source_offset=place, time=DAY0,
+            )
+            for place, role in ((3, "labels"), (4, "labels"), (2, "intake"))
+        ),
+    )  # fmt: skip
+    rows = warehouse.as_analyst().query("SELECT event_id, label FROM labels_now ORDER BY event_id")
+    assert [(row["event_id"], row["label"]) for row in rows] == [("a", "down"), ("b", "up")]

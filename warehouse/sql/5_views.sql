@@ -29,6 +29,18 @@ WHERE recipe != 'candidate'
 ORDER BY model, created_at DESC, _stored_at DESC, _offset DESC
 LIMIT 1 BY model;
 
+-- The newest label of each event, without those that were rejected because the model writes its labels otherwise (True where
+-- it says true): to compare them with its predictions would count every one as an error.
+CREATE OR REPLACE VIEW $database.labels_now AS
+SELECT * FROM $database.labels
+WHERE (_partition, _offset, event_id) NOT IN
+(
+    SELECT source_partition, source_offset, JSONExtractString(original, 'event_id') FROM $database.rejects
+    WHERE source_topic = 'labels' AND role = 'labels' AND field = '$$.label'
+)
+ORDER BY model, event_id, time DESC, _offset DESC, _index DESC
+LIMIT 1 BY model, event_id;
+
 -- The newest answer that people gave to an event, if any.
 CREATE OR REPLACE VIEW $database.answers AS
 SELECT * FROM $database.corrections
@@ -259,16 +271,17 @@ LEFT JOIN
 ) AS g ON g.model = m.model AND g.challenger = m.version
 ORDER BY model, created_at;
 
+-- What was wrong with which field; what came (got 62) is left out of the reason, and shows in the example.
 CREATE OR REPLACE VIEW $database.reject_reasons AS
 SELECT
-    source_topic,
-    role,
-    field,
-    reason,
-    sum(elements) AS rejects,
-    min(time) AS first_at,
-    max(time) AS last_at,
-    substring(any(original), 1, 200) AS example
-FROM $database.rejects
+    r.source_topic AS source_topic,
+    r.role AS role,
+    r.field AS field,
+    replaceRegexpOne(r.reason, '^got .*?; expected ', 'expected ') AS reason,
+    sum(r.elements) AS rejects,
+    min(r.time) AS first_at,
+    max(r.time) AS last_at,
+    substring(any(r.original), 1, 200) AS example
+FROM $database.rejects AS r
 GROUP BY source_topic, role, field, reason
 ORDER BY rejects DESC;

@@ -1,5 +1,8 @@
 -- What the views of 5_views.sql hold. Columns of views that only choose rows of a table have the words of that table.
 
+ALTER TABLE $database.labels_now
+    MODIFY COMMENT 'One row an event that has a label: its newest, without those that were rejected because the model writes its labels otherwise.';
+
 ALTER TABLE $database.tasks_now
     MODIFY COMMENT 'One row a task, in its present state: tasks with their highest revision.';
 
@@ -152,7 +155,7 @@ ALTER TABLE $database.reject_reasons
     COMMENT COLUMN source_topic 'the topic it came by',
     COMMENT COLUMN role 'the role that could not use it',
     COMMENT COLUMN field 'the JSON path, or the header, that was wrong; empty where the bytes were no JSON at all',
-    COMMENT COLUMN reason 'what was wrong, and what would be right',
+    COMMENT COLUMN reason 'what was wrong, and what would be right; without what came, which the example shows',
     COMMENT COLUMN rejects 'how many elements were refused so',
     COMMENT COLUMN first_at 'when the first was: the clock, UTC',
     COMMENT COLUMN last_at 'when the last was: the clock, UTC',

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import decimal
 from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from schemas.look_alikes import shape_of, told_apart
+from schemas.spellings import RULES, cased, valued
 from watchloop.errors import WrongTable
 from watchloop.recorded.words import listed, quoted
 
 __all__ = ["Match", "matched"]
 
 SHOWN_MAX: Final = 6
-NUMBER_CHARS_MAX: Final = 40
-EVERY_DIGIT: Final = decimal.Context(prec=NUMBER_CHARS_MAX)
-TRUE_WORDS: Final = frozenset({"true", "t", "yes", "y", "1"})
-FALSE_WORDS: Final = frozenset({"false", "f", "no", "n", "0"})
 
 
 class Match(NamedTuple):
@@ -24,41 +20,6 @@ class Match(NamedTuple):
 
     rewritten: dict[str, str]
     note: str
-
-
-def _trimmed(text: str) -> str:
-    return text.strip()
-
-
-def _valued(text: str) -> str:
-    """Numbers by their value: 1.0 and +1 are 1; a number that is not written as one (007) stays a text."""
-    short = text.strip()
-    digits = short[short[:1] in ("+", "-") :].lower()
-    plain = len(short) <= NUMBER_CHARS_MAX and digits.replace(".", "", 1).replace("e", "", 1).isalnum()
-    if not plain or (digits[:1] == "0" and digits[1:2].isdigit()) or not digits[:1].isdigit():
-        return short
-    try:
-        value = decimal.Decimal(short).normalize(EVERY_DIGIT)
-    except decimal.InvalidOperation:
-        return short
-    return format(value, "f") if abs(value.adjusted()) <= NUMBER_CHARS_MAX else short
-
-
-def _cased(text: str) -> str:
-    return _valued(text).casefold()
-
-
-def _truth(text: str) -> str:
-    word = _cased(text)
-    return "true" if word in TRUE_WORDS else "false" if word in FALSE_WORDS else word
-
-
-RULES: Final[tuple[tuple[Callable[[str], str], str], ...]] = (
-    (_trimmed, "without the blanks around them"),
-    (_valued, "by the value of numbers"),
-    (_cased, "without regard to upper and lower case"),
-    (_truth, "as truth values (true, t, yes, y, 1; false, f, no, n, 0)"),
-)
 
 
 def matched(truths: Collection[str], answers: Collection[str]) -> Match:
@@ -144,9 +105,9 @@ def _grouped(rule: Callable[[str], str], texts: Collection[str]) -> dict[str, li
 
 
 def _unpadded(text: str) -> str:
-    """What a text may mean at most: as ``_cased``, as it looks, and without leading zeros."""
-    short = shape_of(_cased(text))
-    return _valued(short.lstrip("0") or "0") if short.isdigit() else short
+    """What a text may mean at most: as ``cased``, as it looks, and without leading zeros."""
+    short = shape_of(cased(text))
+    return valued(short.lstrip("0") or "0") if short.isdigit() else short
 
 
 def _told(rewritten: dict[str, str], words: str) -> str:

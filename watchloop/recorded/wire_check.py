@@ -6,12 +6,10 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
 
-import msgspec
-
-from schemas.codec import encode
+from schemas.codec import encode, printable
+from schemas.labels import label_problem
 from schemas.reject import Reject
 from schemas.topics import PREDICTIONS
-from schemas.wire import NAME_CHARS_MAX, Name
 from streams.predictions.inbox import read_predictions
 from watchloop.errors import WrongTable
 from watchloop.recorded.words import quoted
@@ -101,11 +99,11 @@ def _column_of(source: Replayable, field: str) -> str:
 
 def _check_truths(source: Replayable) -> None:
     """True labels travel too: as labels, and in corrections."""
-    try:
-        msgspec.convert(list(set(source.truths)), list[Name])
-    except msgspec.ValidationError as error:
-        row, label = next((row, one) for row, one in enumerate(source.truths) if len(one) > NAME_CHARS_MAX)
-        raise WrongTable(
-            f"row {source.table.row_number(source.first + row)}: column {quoted(source.table.columns.label)} (--label)"
-            f" holds a text of {len(label)} characters; a label has at most {NAME_CHARS_MAX}"
-        ) from error
+    wrong = {label: problem for label in set(source.truths) if (problem := label_problem(label)) is not None}
+    if not wrong:
+        return
+    row, label = next((row, one) for row, one in enumerate(source.truths) if one in wrong)
+    raise WrongTable(
+        f"row {source.table.row_number(source.first + row)}: column {quoted(source.table.columns.label)} (--label):"
+        f" {printable(wrong[label])}"
+    )

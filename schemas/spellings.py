@@ -1,0 +1,119 @@
+"""Labels that mean the same and are written otherwise: by which rules, and what a model's label should have been."""
+
+from __future__ import annotations
+
+import decimal
+import re
+from collections.abc import Callable, Iterable
+from typing import Final
+
+__all__ = ["RULES", "KnownLabels", "cased", "valued"]
+
+NUMBER_CHARS_MAX: Final = 40
+EVERY_DIGIT: Final = decimal.Context(prec=NUMBER_CHARS_MAX)
+TRUTHS: Final = (("true", "false"), ("t", "f"), ("yes", "no"), ("y", "n"), ("1", "0"), ("1.0", "0.0"))
+"""The ways in which the two truth values are written."""
+TRUE_WORDS: Final = frozenset(true for true, _ in TRUTHS)
+FALSE_WORDS: Final = frozenset(false for _, false in TRUTHS)
+CASES: Final[tuple[Callable[[str], str], ...]] = (str.lower, str.upper, str.title)
+_NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.([0-9]+))?")
+
+Rule = Callable[[str], str]
+
+
+def trimmed(text: str) -> str:
+    """Without blanks around."""
+    return text.strip()
+
+
+def valued(text: str) -> str:
+    """Numbers by their value: 1.0 and +1 are 1; a number that is not written as one (007) stays a text."""
+    short = text.strip()
+    digits = short[short[:1] in ("+", "-") :].lower()
+    plain = len(short) <= NUMBER_CHARS_MAX and digits.replace(".", "", 1).replace("e", "", 1).isalnum()
+    if not plain or (digits[:1] == "0" and digits[1:2].isdigit()) or not digits[:1].isdigit():
+        return short
+    try:
+        value = decimal.Decimal(short).normalize(EVERY_DIGIT)
+    except decimal.InvalidOperation:
+        return short
+    return format(value, "f") if abs(value.adjusted()) <= NUMBER_CHARS_MAX else short
+
+
+def cased(text: str) -> str:
+    """The same whatever the case."""
+    return valued(text).casefold()
+
+
+def truth(text: str) -> str:
+    """Truth values as ``true`` and ``false``."""
+    word = cased(text)
+    return "true" if word in TRUE_WORDS else "false" if word in FALSE_WORDS else word
+
+
+RULES: Final[tuple[tuple[Rule, str], ...]] = (
+    (trimmed, "without the blanks around them"),
+    (valued, "by the value of numbers"),
+    (cased, "without regard to upper and lower case"),
+    (truth, "as truth values (true, t, yes, y, 1; false, f, no, n, 0)"),
+)
+"""What is the same under each, in words; each makes the same of more than the one before."""
+
+
+class KnownLabels:
+    """The labels of a model as far as they are known, and which of them a label means that is written otherwise.
+
+    A rule counts that tells all of the model's labels apart: that of truth values where all of them are some. Of a
+    model that has said one truth value alone, the other is known by how that one is written, and of numbers with the
+    same count of decimals every other.
+
+    >>> numbers, truths = KnownLabels({"1", "2"}), KnownLabels({"false"})
+    >>> truths.meant_by("FALSE"), truths.meant_by("Yes"), numbers.meant_by("2.0"), numbers.meant_by("3.0")
+    ('false', 'true', '2', '3')
+    >>> truths.meant_by("true"), numbers.meant_by("3"), KnownLabels({"007"}).meant_by("7")
+    (None, None, None)
+    """
+
+    def __init__(self, labels: Iterable[str]) -> None:
+        said = frozenset(labels)
+        are_truths = all(truth(label) in ("true", "false") for label in said)
+        self._labels = said | {opposite(label) for label in said} if are_truths else said
+        rules = [rule for rule, _ in RULES if rule is not truth or are_truths]
+        self._by_rule = [(rule, {rule(label): label for label in self._labels}) for rule in rules]
+        places = {decimals_of(label) for label in said}
+        self._decimals = places.pop() if len(places) == 1 else None
+
+    def meant_by(self, label: str) -> str | None:
+        """The label that is written otherwise and means the same as this one, which is none; None where none is."""
+        if label in self._labels:
+            return None
+        for rule, labels in self._by_rule:
+            if len(labels) == len(self._labels) and rule(label) in labels:
+                return labels[rule(label)]
+        if self._decimals is None or decimals_of(valued(label)) is None:
+            return None
+        written = format(decimal.Decimal(label), f".{self._decimals}f")
+        return written if written != label and valued(written) == valued(label) else None
+
+
+def opposite(label: str) -> str:
+    """The other truth value, written in the same way; the label itself where it is written in none of ``TRUTHS``.
+
+    >>> [opposite(label) for label in ("True", "NO", "0.0", "yEs")]
+    ['False', 'YES', '1.0', 'yEs']
+    """
+    for case in CASES:
+        for true, false in TRUTHS:
+            if label in (case(true), case(false)):
+                return case(false) if label == case(true) else case(true)
+    return label
+
+
+def decimals_of(label: str) -> int | None:
+    """Digits behind the point of a number; None of what is not plainly one.
+
+    >>> [decimals_of(label) for label in ("12", "-0.50", "007", "1e3")]
+    [0, 2, None, None]
+    """
+    number = _NUMBER.fullmatch(label)
+    return None if number is None else len(number.group(1) or "")
