@@ -50,7 +50,7 @@ def console_url(tmp_path_factory):
             [sys.executable, str(CONSOLE_TESTS / "serve.py"), str(port)],
             stdout=log,
             stderr=log,
-            env={**os.environ, "PYTHONPATH": str(root)},
+            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(root), str(root / "tests")))},
         )
     url = f"http://127.0.0.1:{port}"
     try:

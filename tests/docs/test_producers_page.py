@@ -130,8 +130,9 @@ def run(command: list[str], folder: pathlib.Path, **more: str) -> str:
         timeout=SECONDS_MAX,
         check=False,
     )
-    # A newer Java warns of what libraries do; that is not the example's.
-    complaints = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith("WARNING: ")]
+    # A newer Java warns of what libraries do, and tells which options it is given; that is not the example's.
+    notes = ("WARNING: ", "NOTE: Picked up ")
+    complaints = [line for line in done.stderr.splitlines() if line.strip() and not line.startswith(notes)]
     assert (done.returncode, complaints) == (0, []), done.stdout + done.stderr
     return done.stdout
 
