@@ -43,11 +43,9 @@ class AlertChanged:
 
 @dataclass(frozen=True, slots=True)
 class WindowClosed:
-    """A window of about ``step_events`` × ``window_steps`` events; ``psi`` is each signal's index beyond noise."""
+    """A window of about ``step_events`` × ``window_steps`` events."""
 
     window: Window
-    events_seen: int
-    psi: dict[str, float]
 
 
 Outcome = NewReference | AlertChanged | WindowClosed
@@ -94,16 +92,6 @@ class ModelMonitor:
         self.unwatched: tuple[str, ...] = ()
         if reference is not None:
             self._take_reference(reference)
-
-    @property
-    def open_alerts(self) -> tuple[Alert, ...]:
-        """The alerts that are not resolved, oldest first: firing or acknowledged."""
-        return self._book.open
-
-    @property
-    def windows(self) -> tuple[Window, ...]:
-        """The newest windows, oldest first."""
-        return tuple(_joined(steps) for steps in self._newest)
 
     def restore(self, alerts: Iterable[Alert]) -> None:
         """What the alerts topic says, before any block is read again."""
@@ -343,7 +331,7 @@ class ModelMonitor:
         self.windows_seen += 1
         window = _joined(steps)
         indices = {} if self.reference is None else psi(self.reference, window)
-        yield WindowClosed(window, self.events_seen, indices)
+        yield WindowClosed(window)
         if self.reference is None or not is_past(self.reference, steps[-1]):
             return
         at = steps[-1].time

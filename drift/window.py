@@ -11,7 +11,7 @@ from functools import cached_property
 from drift.moments import merged
 from schemas.block import Block, CategoryCounts, NumericSummary, SampledRow
 
-__all__ = ["Window", "merge", "merge_all"]
+__all__ = ["Window", "merge_all"]
 
 
 @dataclass(frozen=True)
@@ -35,20 +35,10 @@ class Window:
         return sum(block.events for block in self.blocks)
 
     @cached_property
-    def time_min(self) -> int:
-        """Earliest event, epoch milliseconds; 0 for no blocks."""
-        return min((block.time_min for block in self.blocks), default=0)
-
-    @cached_property
-    def time_max(self) -> int:
-        """Latest event, epoch milliseconds; 0 for no blocks."""
-        return max((block.time_max for block in self.blocks), default=0)
-
-    @cached_property
     def time(self) -> int:
         """When it was, epoch milliseconds: the lower median of the blocks' bounds; 0 for no blocks.
 
-        One event with a wrong clock moves ``time_min`` or ``time_max``, but hardly this.
+        One event with a wrong clock moves the least or the greatest of the bounds, but hardly this.
         """
         bounds = sorted(time for block in self.blocks for time in (block.time_min, block.time_max))
         return bounds[(len(bounds) - 1) // 2] if bounds else 0
@@ -86,14 +76,6 @@ class Window:
         return categorical
 
     @cached_property
-    def decisions(self) -> dict[str, int]:
-        """How many verdicts of each kind the events were given, by its name."""
-        total: Counter[str] = Counter()
-        for block in self.blocks:
-            total.update(block.decisions)
-        return dict(sorted(total.items()))
-
-    @cached_property
     def _texts(self) -> dict[str, int]:
         total: Counter[str] = Counter()
         for block in self.blocks:
@@ -129,12 +111,7 @@ class Window:
         return tuple(heapq.nsmallest(rows_max, rows, key=lambda row: (row.hash, row.event_id)))
 
 
-def merge(one: Window, other: Window) -> Window:
-    """All blocks of both: associative, commutative and idempotent."""
-    return merge_all((*one.blocks, *other.blocks))
-
-
 def merge_all(blocks: Iterable[Block]) -> Window:
-    """The window of these blocks; the same ``block_id`` counts once."""
+    """The window of these blocks, in any order and grouping; the same ``block_id`` counts once."""
     distinct = {block.block_id: block for block in blocks}
     return Window(tuple(distinct[block_id] for block_id in sorted(distinct)))

@@ -63,17 +63,6 @@ class ServingModel:
         probability_of = self.predict_proba_one(features, prediction, confidence, probabilities)
         return max(probability_of, key=probability_of.__getitem__)
 
-    def error_probability(
-        self,
-        features: dict[str, Scalar],
-        prediction: str,
-        confidence: float,
-        probabilities: dict[str, float] | None = None,
-    ) -> float:
-        """The chance that the producer's answer is wrong."""
-        answer = self.stack.answer(one_row(features), [Production(prediction, confidence, probabilities)])
-        return float(self.stack.error_probabilities(answer)[0])
-
     def many(self, events: PredictionColumns) -> Scores:
         """Score a batch at once, the first ``scored_events_max`` events of it."""
         answers = list(events.labels)

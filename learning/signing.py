@@ -111,11 +111,6 @@ class Keyring:
             keys[key_id_of(raw)] = raw
         return cls(keys)
 
-    @classmethod
-    def of(cls, *keys: SigningKey) -> Keyring:
-        """The public halves of some keys."""
-        return cls({key.key_id: key.public_bytes for key in keys})
-
     def knows(self, key_id: str) -> bool:
         """Whether there is such a key."""
         return key_id in self._keys

@@ -126,11 +126,6 @@ class Stack:
         weights: Vector = odds / odds.sum() * (1.0 - share) + share / len(odds)
         return weights
 
-    def predict_proba_one(self, features: Mapping[str, Scalar], production: Production) -> dict[str, float]:
-        """Probability of each known label; what lies elsewhere goes to production's own answer."""
-        batch = self._batch(features, production)
-        return probabilities_of(mixed(self._parts(batch), self.weights)[0], self._labels, production)
-
     def learn_one(
         self, features: Mapping[str, Scalar], production: Production, label: str, weight: float
     ) -> dict[str, float]:

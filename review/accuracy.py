@@ -135,22 +135,6 @@ class AccuracyEstimate:
         low, high = mean - radius - self._lost / self.events, mean + radius + self._gained / self.events
         return clipped(mean), clipped(low), clipped(high)
 
-    def sums(self) -> AccuracySums:
-        """All that is remembered, for a restart."""
-        return AccuracySums(
-            events=self.events,
-            audit_hits=self.audit_hits,
-            unanswered=self.unanswered,
-            withheld=self.withheld,
-            total=self._total,
-            variance=self._variance,
-            squares=self._squares,
-            lost=self._lost,
-            gained=self._gained,
-            unanswered_squares=self._open_squares,
-            unanswered_variance=self._open_variance,
-        )
-
     def _wait(self, guess: float, inclusion_probability: float, sign: float) -> None:
         """A drawn event begins to wait for its answer (1.0), or has it (-1.0)."""
         if self.unanswered == 0:  # nothing of what was added and taken away again may stay

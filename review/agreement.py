@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -65,7 +65,6 @@ def settle(opinions: Iterable[Opinion], *, opinions_needed: int, adjudication_ro
 class PersonRecord(msgspec.Struct, frozen=True, kw_only=True):
     """How often a person's votes were compared with an answer that others had a part in, and how often they agreed."""
 
-    person: str
     compared: int = 0
     agreed: int = 0
 
@@ -83,7 +82,7 @@ class TrackRecord:
 
     def reliability(self, person: str) -> float:
         """The probability that this person's vote is right."""
-        record = self._records.get(person) or PersonRecord(person=person)
+        record = self._records.get(person) or PersonRecord()
         prior = self._settings.prior_answers
         return (record.agreed + prior * self._settings.prior_reliability) / (record.compared + prior)
 
@@ -93,10 +92,8 @@ class TrackRecord:
         if record is None:
             if len(self._records) >= self._settings.people_max:
                 return
-            record = PersonRecord(person=person)
-        self._records[person] = PersonRecord(
-            person=person, compared=record.compared + 1, agreed=record.agreed + int(agreed)
-        )
+            record = PersonRecord()
+        self._records[person] = PersonRecord(compared=record.compared + 1, agreed=record.agreed + int(agreed))
 
     def learn_settled(self, opinions: Iterable[Opinion], answer: str) -> None:
         """Compare everyone who voted with the settled answer, where at least two did."""
@@ -128,11 +125,6 @@ class TrackRecord:
         top = max(*logs.values(), silent)
         total = sum(math.exp(value - top) for value in logs.values()) + (size - len(named)) * math.exp(silent - top)
         return math.exp(logs[answer] - top) / total
-
-    @property
-    def people(self) -> Mapping[str, PersonRecord]:
-        """What is known of each person, by id; the first ``people_max`` who were compared."""
-        return self._records
 
 
 def correction_id_of(task_id: str) -> str:

@@ -59,11 +59,6 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
     lease: Lease | None = None
     opinion: Opinion | None = None
 
-    @property
-    def ok(self) -> bool:
-        """Whether what was asked for holds now."""
-        return self.status in ("done", "known")
-
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
     """A task that opinions settled: ``task`` is its new revision; no correction for alerts or where nobody could tell.

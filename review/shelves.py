@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Container, Iterable, Iterator
 from heapq import merge
-from itertools import chain, islice
+from itertools import islice
 
 from review.agreement import Outcome
 from review.outcomes import LaneCounts
@@ -125,10 +125,6 @@ class Shelves:
         if len(chosen) == 1:
             return [key[3] for key in islice(chosen[0].after(offset), limit)]
         return [key[3] for key in islice(merge(*chosen), offset, offset + limit)]
-
-    def ids(self) -> Iterator[str]:
-        """All task ids, lane by lane."""
-        return (key[3] for key in chain.from_iterable(self._listed.values()))
 
     def counts(self, now_ms: int) -> dict[Lane, LaneCounts]:
         """What waits in every lane, as of ``now_ms``."""

@@ -69,11 +69,6 @@ class ScoreThreshold:
         self.value = start
         self.tie_probability = 0.0
 
-    def add(self, scores: Scores) -> None:
-        """Remember scores; the oldest are forgotten first."""
-        self.announce(scores)
-        self.admit(len(scores))
-
     def announce(self, scores: Scores, aims: int = 1) -> None:
         """Lay out scores that ``admit`` will take one after the other; what was announced and not admitted is lost.
 

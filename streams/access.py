@@ -50,7 +50,6 @@ __all__ = [
     "grants_of",
     "scram_client",
     "signed_in",
-    "table_of_grants",
     "topics_of",
 ]
 
@@ -215,14 +214,3 @@ def signed_in(kafka: KafkaSettings, bootstrap: str, passwords: Mapping[str, str]
     """The settings with the address where users sign in, and the user of each role and command."""
     users = {user: scram_client(user, passwords[user]) for user in get_args(KafkaUser) if user in passwords}
     return msgspec.structs.replace(kafka, bootstrap=bootstrap, users=users)
-
-
-def table_of_grants() -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
-    """Topic to the users that may write it and those that may read it, in the order of the table."""
-    return {
-        topic.name: (
-            tuple(user for user, rights in RIGHTS.items() if topic in rights.writes),
-            tuple(user for user, rights in RIGHTS.items() if topic in rights.reads),
-        )
-        for topic in ALL_TOPICS
-    }

@@ -129,11 +129,6 @@ class DataFolder:
         """Where the workers' logs go."""
         return self.path / "log"
 
-    @property
-    def keys(self) -> pathlib.Path:
-        """Where the signing key and the public keys lie."""
-        return self.path / "keys"
-
     def secrets(self) -> Secrets:
         """The secrets of this folder; those that are missing are made."""
         file = self.path / "secrets.json"

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 
 import msgspec
+from grants import table_of_grants
 
 from drift import alert_life
 from review import task_life
 from schemas.topics import ALL_TOPICS
-from streams.access import table_of_grants
 from watchloop.settings_page import TABLE_HEAD, docstrings, row
 
 DAY = 86_400

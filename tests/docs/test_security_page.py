@@ -6,8 +6,10 @@ import pathlib
 import re
 import sys
 
+from grants import table_of_grants
+
 from agents.groups import GROUPS
-from streams.access import RIGHTS, USERS, table_of_grants, topics_of
+from streams.access import RIGHTS, USERS, topics_of
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 

@@ -146,7 +146,7 @@ def test_reading_again_over_a_jump_back_tells_nothing_new(stream: Any, partition
     replayed = again(run, run.blocks)
     assert replayed.outcomes
     assert (replayed.alerts, replayed.references) == ([], [])
-    assert [one.alert_id for one in replayed.monitor.open_alerts] == [one.alert_id for one in run.monitor.open_alerts]
+    assert [one.alert_id for one in replayed.monitor._book.open] == [one.alert_id for one in run.monitor._book.open]
 
 
 @pytest.mark.parametrize("first", [0, 8000])
@@ -176,7 +176,7 @@ def test_an_alert_ahead_of_time_hides_no_later_one(stream: Any, by: str) -> None
     ]
     run = Run().read(clocks[:9000] if by else clocks[:26_000])
     if by:
-        (alert,) = run.monitor.open_alerts
+        (alert,) = run.monitor._book.open
         run.outcomes.append(run.monitor.resolve(alert.alert_id, by=by, at=clocks[25_000].time))
         run.read(clocks[9000:26_000])
     assert [(alert.state, alert.judged_until > clocks[-1].time) for alert in run.alerts] == [

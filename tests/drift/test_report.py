@@ -23,7 +23,7 @@ from drift.reporter import Reporter
 from drift.rows import ReportRequest
 from drift.settings import CategoricalTest, DriftSettings, NumericTest
 
-READY_SECONDS_MAX = 120.0
+READY_SECONDS_MAX = 180.0
 
 
 def request(report_id: str, shift: float = 0.0, rows: int = 200, **more: Any) -> ReportRequest:

@@ -7,9 +7,10 @@ from itertools import permutations
 
 import msgspec
 import pytest
+from learned_one import keyring_of
 
 from learning.newest import NewestManifests, OlderManifest
-from learning.signing import Keyring, SigningKey
+from learning.signing import SigningKey
 from learning.snapshot import Lineage, SnapshotRefused, pack, unpack, verified
 from schemas.manifest import CANDIDATE, PRODUCTION, Manifest
 
@@ -24,7 +25,7 @@ def key(tmp_path: pathlib.Path) -> SigningKey:
 
 @pytest.fixture
 def newest(key: SigningKey) -> NewestManifests:
-    return NewestManifests(lambda: Keyring.of(key), topic_id=TOPIC)
+    return NewestManifests(lambda: keyring_of(key), topic_id=TOPIC)
 
 
 def signed(key: SigningKey, sequence: int, *, recipe: str = "stack", model: str = "m", topic: str = TOPIC) -> Manifest:
@@ -39,7 +40,7 @@ def test_any_order_ends_with_the_newest(key: SigningKey) -> None:
     """However three manifests come, and come again, the last sequence is what is taken in the end."""
     manifests = [signed(key, sequence) for sequence in (1, 2, 3)]
     for order in permutations([*manifests, *manifests[:2]]):
-        one = NewestManifests(lambda: Keyring.of(key), topic_id=TOPIC)
+        one = NewestManifests(lambda: keyring_of(key), topic_id=TOPIC)
         for manifest in order:
             try:
                 one.take("m", manifest)
@@ -90,7 +91,7 @@ def test_after_a_restart(key: SigningKey, newest: NewestManifests) -> None:
     old, new = signed(key, 1), signed(key, 2)
     newest.take("m", old)
     newest.take("m", new)
-    again = NewestManifests(lambda: Keyring.of(key), topic_id=TOPIC, seen=newest.seen)
+    again = NewestManifests(lambda: keyring_of(key), topic_id=TOPIC, seen=newest.seen)
     assert again.lacking() == ["m"]
     with pytest.raises(OlderManifest):
         again.take("m", old)
@@ -104,14 +105,14 @@ def test_withdrawals_are_signed(key: SigningKey, newest: NewestManifests) -> Non
     newest.take("m", signed(key, 1))
     over = signed(key, 2, recipe=PRODUCTION)
     assert newest.take("m", over)
-    assert unpack(over, {}, Keyring.of(key), dict, LIMIT) is None
+    assert unpack(over, {}, keyring_of(key), dict, LIMIT) is None
     with pytest.raises(OlderManifest):
         newest.take("m", signed(key, 1))
     newest.take("m/candidate", signed(key, 1, recipe=CANDIDATE))
     lineage = Lineage(model="m", version="m-1", recipe=CANDIDATE, created_at=5, sequence=2, topic_id=TOPIC)
     gone = pack(None, lineage, key, LIMIT).manifest
     assert newest.take("m/candidate", gone)
-    assert unpack(gone, {}, Keyring.of(key), dict, LIMIT) is None
+    assert unpack(gone, {}, keyring_of(key), dict, LIMIT) is None
 
 
 def test_another_numpy_is_refused(key: SigningKey) -> None:
@@ -124,7 +125,7 @@ def test_another_numpy_is_refused(key: SigningKey) -> None:
         raw = msgspec.json.encode(changed, order="deterministic")
         return msgspec.structs.replace(changed, signature=key.sign(raw))
 
-    assert verified(made_with(f"{major}.{minor}.99"), Keyring.of(key), LIMIT)
+    assert verified(made_with(f"{major}.{minor}.99"), keyring_of(key), LIMIT)
     for other in (f"{major}.{int(minor) + 1}.0", f"{int(major) - 1}.{minor}.0", ""):
         with pytest.raises(SnapshotRefused, match="made with NumPy"):
-            verified(made_with(other), Keyring.of(key), LIMIT)
+            verified(made_with(other), keyring_of(key), LIMIT)

@@ -9,6 +9,7 @@ import zlib
 
 import msgspec
 import pytest
+from learned_one import keyring_of
 
 from learning.learner import Learner
 from learning.serving import ServingModel
@@ -59,14 +60,14 @@ def test_round_trip_in_many_chunks(key: SigningKey) -> None:
     assert snapshot.manifest.chunks == len(snapshot.chunks) == 4
     assert chunk_key("m", "m-1", 3) in snapshot.chunks
     assert max(map(len, snapshot.chunks.values())) <= CHUNK_BYTES_MAX
-    assert unpack(snapshot.manifest, snapshot.chunks, Keyring.of(key), dict, LIMIT) == value
+    assert unpack(snapshot.manifest, snapshot.chunks, keyring_of(key), dict, LIMIT) == value
 
 
 def test_manifest_survives_the_wire(key: SigningKey) -> None:
     """The signature still fits after the manifest has travelled as JSON."""
     snapshot = pack({"a": 1}, LINEAGE, key, LIMIT)
     manifest = msgspec.json.decode(msgspec.json.encode(snapshot.manifest), type=type(snapshot.manifest))
-    assert unpack(manifest, snapshot.chunks, Keyring.of(key), dict, LIMIT) == {"a": 1}
+    assert unpack(manifest, snapshot.chunks, keyring_of(key), dict, LIMIT) == {"a": 1}
 
 
 def test_production_needs_no_chunks(key: SigningKey) -> None:
@@ -74,32 +75,32 @@ def test_production_needs_no_chunks(key: SigningKey) -> None:
     lineage = Lineage(model="m", version="m-2", recipe=PRODUCTION, created_at=5)
     snapshot = pack(None, lineage, key, LIMIT)
     assert snapshot.chunks == {}
-    assert unpack(snapshot.manifest, {}, Keyring.of(key), dict, LIMIT) is None
+    assert unpack(snapshot.manifest, {}, keyring_of(key), dict, LIMIT) is None
 
 
 def test_unknown_key_and_wrong_signature_are_refused_before_unpickling(key: SigningKey, tmp_path) -> None:
     """Nothing of a snapshot runs unless a known key signed exactly this manifest."""
     other = SigningKey.load_or_create(tmp_path / "other.pem")
     trap = pack(Trap(), LINEAGE, other, LIMIT)
-    assert "not in the keyring" in refused(trap, Keyring.of(key))
+    assert "not in the keyring" in refused(trap, keyring_of(key))
     forged = altered(trap, key_id=key.key_id)
-    assert "the signature does not fit" in refused(forged, Keyring.of(key))
+    assert "the signature does not fit" in refused(forged, keyring_of(key))
     changed = altered(pack({}, LINEAGE, key, LIMIT), version="m-7")
-    assert "the signature does not fit" in refused(changed, Keyring.of(key))
+    assert "the signature does not fit" in refused(changed, keyring_of(key))
 
 
 @pytest.mark.parametrize(("field", "name"), [("python", "Python"), ("river", "River")])
 def test_other_versions_are_refused(key: SigningKey, field: str, name: str) -> None:
     """A pickle of another Python or River is not touched."""
     snapshot = altered(pack(Trap(), LINEAGE, key, LIMIT), key, **{field: "1.0"})
-    assert f"made with {name} 1.0" in refused(snapshot, Keyring.of(key))
+    assert f"made with {name} 1.0" in refused(snapshot, keyring_of(key))
 
 
 def test_damaged_chunks_are_refused(key: SigningKey) -> None:
     """Missing, changed, longer or shorter bytes are named."""
     snapshot = pack(Trap(), LINEAGE, key, LIMIT)
     (name, data), *_ = snapshot.chunks.items()
-    ring = Keyring.of(key)
+    ring = keyring_of(key)
     assert f"chunk {name} is missing" in refused(Snapshot(snapshot.manifest, {}), ring)
     assert "do not fit the manifest's sha256" in refused(
         Snapshot(snapshot.manifest, {name: data[:-1] + bytes([data[-1] ^ 1])}), ring
@@ -114,14 +115,14 @@ def test_sizes_are_bounded(key: SigningKey) -> None:
         pack({"zeros": bytes(10_000)}, LINEAGE, key, 2_000)
     snapshot = pack({"zeros": bytes(100_000)}, LINEAGE, key, LIMIT)
     assert len(zlib.compress(pickle.dumps(bytes(100_000)))) < 2_000
-    assert "longer than 2000 bytes" in refused(snapshot, Keyring.of(key), 2_000)
-    assert "are allowed" in refused(altered(snapshot, key, size_bytes=LIMIT + 1), Keyring.of(key))
-    assert "chunks do not fit" in refused(altered(snapshot, key, chunks=9), Keyring.of(key))
+    assert "longer than 2000 bytes" in refused(snapshot, keyring_of(key), 2_000)
+    assert "are allowed" in refused(altered(snapshot, key, size_bytes=LIMIT + 1), keyring_of(key))
+    assert "chunks do not fit" in refused(altered(snapshot, key, chunks=9), keyring_of(key))
 
 
 def test_wrong_kind_is_refused(key: SigningKey) -> None:
     """A checkpoint is not a serving model."""
-    assert "holds a list, expected a dict" in refused(pack([1], LINEAGE, key, LIMIT), Keyring.of(key))
+    assert "holds a list, expected a dict" in refused(pack([1], LINEAGE, key, LIMIT), keyring_of(key))
 
 
 def test_serving_model_and_checkpoint_travel(key: SigningKey, corrections, settings) -> None:
@@ -130,7 +131,7 @@ def test_serving_model_and_checkpoint_travel(key: SigningKey, corrections, setti
     for correction in corrections(120):
         learner.learn(correction)
     assert learner.serving is not None
-    ring = Keyring.of(key)
+    ring = keyring_of(key)
     sent = pack(learner.serving, LINEAGE, key, LIMIT)
     serving = unpack(sent.manifest, sent.chunks, ring, ServingModel, LIMIT)
     assert serving is not None

@@ -78,7 +78,7 @@ def test_agreeing_with_oneself_teaches_nothing(opinion: Any) -> None:
     """A lone vote is not compared; two votes are, each with the settled answer."""
     track = TrackRecord(AgreementSettings())
     track.learn_settled([opinion("t-1", "ann", "a"), opinion("t-1", "bob", CANNOT_TELL)], "a")
-    assert not track.people
+    assert not track._records
     track.learn_settled([opinion("t-1", "ann", "a"), opinion("t-1", "bob", "b"), opinion("t-1", "eve", "a")], "a")
     assert track.reliability("bob") < 0.9 < track.reliability("ann")
 
@@ -89,8 +89,8 @@ def test_the_track_record_is_bounded() -> None:
     track.compare("ann", agreed=True)
     track.compare("bob", agreed=False)
     track.compare("ann", agreed=True)
-    assert list(track.people) == ["ann"]
-    assert track.people["ann"].compared == 2
+    assert list(track._records) == ["ann"]
+    assert track._records["ann"].compared == 2
     assert track.reliability("bob") == pytest.approx(0.9)
 
 

@@ -25,7 +25,7 @@ def two_needed(**fields: Any) -> Queue:
 def answer(queue: Queue, opinion: Any, person: str, said: str = "a", now_ms: int = 0, roles: Any = REVIEWER) -> str:
     lease = queue.next_for(person, roles, now_ms)
     assert lease is not None
-    assert queue.opinion(opinion(lease.task.task_id, person, said, now_ms), now_ms).ok
+    assert queue.opinion(opinion(lease.task.task_id, person, said, now_ms), now_ms).status == "done"
     return lease.task.task_id
 
 
@@ -59,7 +59,7 @@ def test_lanes_are_for_roles(queue: Queue, task: Any) -> None:
     assert queue.next_for("ann", REVIEWER, 0).task.lane == "audit"  # type: ignore[union-attr]
     assert queue.next_for("bob", ON_CALL, 0, lanes=("escalate",)).task.lane == "escalate"  # type: ignore[union-attr]
     assert queue.lease("t-1", "ann", REVIEWER, 0).status == "other_role"
-    assert queue.lease("t-1", "eve", ON_CALL, 0).ok
+    assert queue.lease("t-1", "eve", ON_CALL, 0).status == "done"
 
 
 def test_who_holds_a_task_gets_it_again(queue: Queue, task: Any) -> None:
@@ -91,10 +91,10 @@ def test_a_late_answer_counts_unless_somebody_took_the_task(queue: Queue, task: 
     queue.next_for("bob", REVIEWER, 600_001)
     refused = queue.opinion(opinion("t-1", "ann"), 600_002)
     assert refused.status == "lease_lost"
-    assert queue.skip("t-1", "bob").ok
+    assert queue.skip("t-1", "bob").status == "done"
     queue.next_for("ann", REVIEWER, 600_003)
     queue.tick(1_300_000)
-    assert queue.opinion(opinion("t-1", "ann"), 1_300_001).ok
+    assert queue.opinion(opinion("t-1", "ann"), 1_300_001).status == "done"
     assert queue.opinion(opinion("t-2", "eve"), 1_300_001).status == "lease_lost"
 
 
@@ -122,7 +122,7 @@ def test_the_next_answer_makes_the_last_one_final(queue: Queue, task: Any, opini
     second = answer(queue, opinion, "ann", now_ms=1_000)
     assert queue.withdraw(first, "ann", 1_001).status == "too_late"
     assert [event.task.task_id for event in queue.tick(1_001) if isinstance(event, Settled)] == [first]
-    assert queue.withdraw(second, "ann", 1_002).ok
+    assert queue.withdraw(second, "ann", 1_002).status == "done"
 
 
 def test_withdrawing_gives_the_task_back(queue: Queue, task: Any, opinion: Any) -> None:
@@ -133,14 +133,14 @@ def test_withdrawing_gives_the_task_back(queue: Queue, task: Any, opinion: Any) 
     following = queue.next_for("ann", REVIEWER, 1)
     assert following is not None
     reply = queue.withdraw(first, "ann", 2)
-    assert reply.ok
+    assert reply.status == "done"
     assert reply.opinion is not None
     assert reply.opinion.answer == WITHDRAWN
     assert reply.lease is not None
     assert reply.lease.task.task_id == first
     assert queue.view(following.task.task_id).stage == "open"  # type: ignore[union-attr]
     assert queue.tick(10_000) == []
-    assert queue.opinion(opinion(first, "ann", "b", 2), 3).ok
+    assert queue.opinion(opinion(first, "ann", "b", 2), 3).status == "done"
     (settled,) = queue.tick(10_000)
     assert isinstance(settled, Settled)
     assert settled.task.answer == "b"
@@ -210,7 +210,7 @@ def test_answers_must_be_offered(queue: Queue, task: Any, opinion: Any) -> None:
     queue.put(task(2, choices=(), priority=0.1), 0)
     queue.lease("t-2", "bob", REVIEWER, 0)
     assert queue.opinion(opinion("t-2", "bob", ""), 0).status == "not_a_choice"
-    assert queue.opinion(opinion("t-2", "bob", "anything"), 0).ok
+    assert queue.opinion(opinion("t-2", "bob", "anything"), 0).status == "done"
 
 
 @pytest.mark.parametrize("text", ["", " 1", "1 ", "\u0000", "a\u0000b", "a\nb", "\x1b[31m1", "\u2028", "\u200b"])
@@ -232,7 +232,7 @@ def test_skipped_tasks_go_to_others(task: Any) -> None:
         lease = queue.next_for("ann", REVIEWER, 0)
         assert lease is not None
         assert lease.task.task_id == expected
-        assert queue.skip(expected, "ann").ok
+        assert queue.skip(expected, "ann").status == "done"
     assert queue.next_for("ann", REVIEWER, 0).task.task_id == "t-0"  # type: ignore[union-attr]
     assert queue.next_for("bob", REVIEWER, 0).task.task_id == "t-1"  # type: ignore[union-attr]
 

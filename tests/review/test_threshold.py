@@ -3,6 +3,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,12 +17,18 @@ def wanted(threshold: ScoreThreshold, scores: np.ndarray) -> float:
     return float((scores > threshold.value).sum()) + threshold.tie_probability * equal
 
 
+def remember(threshold: ScoreThreshold, scores: npt.NDArray[np.float64]) -> None:
+    """As triage does it: announced together, admitted together."""
+    threshold.announce(scores)
+    threshold.admit(len(scores))
+
+
 @settings(max_examples=50, deadline=None)
 @given(scores=st.lists(st.sampled_from([0.0, 0.1, 0.4, 0.4001, 1.0]), min_size=1, max_size=60), share=st.floats(0, 1))
 def test_exactly_the_share_is_wanted(scores: list[float], share: float) -> None:
     """Above the threshold, and by lot at it, the remembered scores give the share that was aimed at."""
     threshold = ScoreThreshold(100, start=0.4)
-    threshold.add(np.array(scores))
+    remember(threshold, np.array(scores))
     threshold.aim(share)
     assert wanted(threshold, np.array(scores)) == pytest.approx(share * len(scores))
 
@@ -34,12 +41,12 @@ def test_the_newest_scores_are_remembered(sizes: list[int]) -> None:
     for size in sizes:
         scores = np.arange(len(seen), len(seen) + size) / 1_000
         seen = np.concatenate([seen, scores])
-        threshold.add(scores)
+        remember(threshold, scores)
     assert threshold.recent.newest.tolist() == seen[-10:].tolist()
     again = ScoreThreshold(10, start=0.4)
     again.recent = threshold.recent
     for one in (threshold, again):
-        one.add(np.array([2.0, 3.0]))
+        remember(one, np.array([2.0, 3.0]))
     assert again.known == threshold.known
     assert again.recent.newest.tolist() == threshold.recent.newest.tolist()
 
@@ -49,7 +56,7 @@ def test_nothing_and_everything() -> None:
     threshold = ScoreThreshold(10, start=0.4)
     threshold.aim(0.5)
     assert threshold.value == math.inf
-    threshold.add(np.array([0.5]))
+    remember(threshold, np.array([0.5]))
     threshold.aim(-0.1)
     assert threshold.value == math.inf
     threshold.aim(1.0)
@@ -80,13 +87,13 @@ def test_what_is_asked_of_scores(
 def test_a_moment_kept_does_not_change() -> None:
     """What was remembered stays, whatever comes later, also after going back to an earlier moment."""
     threshold = ScoreThreshold(10, start=0.4)
-    threshold.add(np.array([0.1, 0.2]))
+    remember(threshold, np.array([0.1, 0.2]))
     early = threshold.recent
-    threshold.add(np.array([0.3]))
+    remember(threshold, np.array([0.3]))
     late = threshold.recent
     threshold.recent = early
     for number in range(50):
-        threshold.add(np.full(3, number / 50))
+        remember(threshold, np.full(3, number / 50))
     assert early.newest.tolist() == [0.1, 0.2]
     assert late.newest.tolist() == [0.1, 0.2, 0.3]
 

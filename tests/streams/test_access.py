@@ -21,9 +21,10 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # it exports w
     ScramMechanism,
     UserScramCredentialUpsertion,
 )
+from grants import table_of_grants
 
 from schemas.topics import ALL_TOPICS, PEOPLE, PREDICTIONS
-from streams.access import ANONYMOUS, RIGHTS, USERS, grants_of, scram_client, signed_in, table_of_grants, topics_of
+from streams.access import ANONYMOUS, RIGHTS, USERS, grants_of, scram_client, signed_in, topics_of
 from streams.admin import check_reachable, create_topics, topic_ids
 from streams.clients import common_client_config
 from streams.embedded import EmbeddedKafka

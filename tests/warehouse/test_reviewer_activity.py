@@ -48,7 +48,7 @@ class Day:
         replies = [self.queue.opinion(opinion, self.now_ms)]
         if taken_back:
             replies.append(self.queue.withdraw(task_id, person, self.now_ms + 1_000))
-        assert all(reply.ok for reply in replies), replies
+        assert all(reply.status == "done" for reply in replies), replies
         self.told["review.opinions"] += [reply.opinion for reply in replies if reply.opinion is not None]
 
     def act(self, task_id: str, person: str, act: str) -> None:
