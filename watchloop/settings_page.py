@@ -144,7 +144,7 @@ def bounds(info: types.Type) -> str:
     if isinstance(info, types.IntType | types.FloatType):
         kind = "integer" if isinstance(info, types.IntType) else "number"
         limits = {"≥": info.ge, ">": info.gt, "≤": info.le, "<": info.lt}
-        return ", ".join([kind, *(f"{sign} {limit:,}" for sign, limit in limits.items() if limit is not None)])
+        return ", ".join([kind, *(f"{sign} {_limit(limit)}" for sign, limit in limits.items() if limit is not None)])
     if isinstance(info, types.StrType):
         return f"text like `{info.pattern}`" if info.pattern else "text"
     if isinstance(info, types.VarTupleType):
@@ -157,6 +157,11 @@ def bounds(info: types.Type) -> str:
     if isinstance(info, types.DictType):
         return f"table of {bounds(info.value_type)}"
     raise TypeError(f"no words for the bounds of {info!r}")
+
+
+def _limit(limit: float) -> str:
+    """A whole number without a point: of two types that are equal, ``typing`` hands out the one that was made first."""
+    return f"{int(limit) if limit == int(limit) else limit:,}"
 
 
 def main() -> None:
