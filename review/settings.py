@@ -140,7 +140,7 @@ class AgreementSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
 
 class AccuracySettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Live accuracy from reviewed events."""
+    """Live accuracy from reviewed events, as on the Loop page; the view ``accuracy_so_far`` keeps the defaults."""
 
     alpha: Annotated[float, Meta(gt=0, lt=1)] = 0.05
     """One minus the coverage of the intervals."""
