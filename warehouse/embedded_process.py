@@ -140,8 +140,6 @@ class EmbeddedClickHouse:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
 
     def __enter__(self) -> EmbeddedClickHouse:
         self.start()

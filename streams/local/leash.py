@@ -1,9 +1,12 @@
 """A leash for child processes: none outlives its parent, not even when the parent is killed -9.
 
-``python streams/local/leash.py --parent PID -- CMD…`` asks the kernel for SIGTERM when the parent ends (Linux,
-``PR_SET_PDEATHSIG`` of prctl(2)) and then becomes CMD: no process stays between. Where the kernel offers none of
-this (macOS), and with ``--pipe``, it stays: it starts CMD and watches its own standard input, whose other end the
-parent holds; at the end of that pipe CMD gets SIGTERM and, after a grace, SIGKILL.
+The parent holds one end of a pipe, whose other end is the leash's standard input. When the parent ends, CMD gets
+SIGTERM and, after a grace, SIGKILL, whatever it is doing: a server that hangs, or was stopped, does not stay.
+
+``python streams/local/leash.py --parent PID -- CMD…`` asks the kernel for that SIGTERM (Linux, ``PR_SET_PDEATHSIG`` of
+prctl(2)), leaves a guard behind, which waits for the end of the pipe and sees to the SIGKILL, and then becomes CMD: no
+process stays between. Where the kernel offers none of this (macOS), and with ``--pipe``, it stays: it starts CMD and
+sends both signals itself.
 
 Only the standard library is imported: the leash runs before every server and must cost nothing.
 """
@@ -16,15 +19,18 @@ import signal
 import subprocess
 import sys
 import threading
+import time
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import IO, Final
+from typing import IO, Final, NoReturn
 
 __all__ = ["main", "spawn", "stop"]
 
 PR_SET_PDEATHSIG: Final = 1
-GRACE_SECONDS: Final = 15.0
+GRACE_SECONDS: Final = 10.0
+"""Between the two signals. The servers close their files within it, and come up again where they could not."""
 USAGE: Final = "usage: leash.py --parent PID [--pipe] [--grace SECONDS] -- COMMAND [ARGUMENT…]"
 Stream = int | IO[bytes] | None
 
@@ -37,11 +43,13 @@ def spawn(
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
     pipe: bool | None = None,
+    grace_seconds: float = GRACE_SECONDS,
 ) -> subprocess.Popen[bytes]:
     """Start ``cmd`` on a leash, in a session of its own (Ctrl-C in the terminal reaches only the parent).
 
     Call it from the main thread: the kernel's signal fires when the starting *thread* ends. ``pipe`` None takes the
-    kernel's way on Linux and the pipe elsewhere. The child's standard input is empty.
+    kernel's way on Linux and the pipe alone elsewhere. The child's standard input is empty. Keep what is returned for
+    as long as the child is to run: the leash hangs on it.
 
     Raises ``RuntimeError`` outside the main thread, ``FileNotFoundError`` where ``cmd[0]`` is a path to nothing.
     """
@@ -53,15 +61,25 @@ def spawn(
         raise FileNotFoundError(f"no program at {cmd[0]}")
     by_pipe = not sys.platform.startswith("linux") if pipe is None else pipe
     leash = [sys.executable, "-I", "-S", str(Path(__file__).resolve()), "--parent", str(os.getpid())]
-    return subprocess.Popen(  # noqa: S603 - the command is the caller's own, never a shell's
-        [*leash, *(["--pipe"] if by_pipe else []), "--", *cmd],
-        stdin=subprocess.PIPE if by_pipe else subprocess.DEVNULL,
-        stdout=stdout,
-        stderr=stderr,
-        env=None if env is None else dict(env),
-        cwd=cwd,
-        start_new_session=True,
-    )
+    options = ["--grace", str(grace_seconds), *(["--pipe"] if by_pipe else [])]
+    held, holding = os.pipe()
+    try:
+        process = subprocess.Popen(  # noqa: S603 - the command is the caller's own, never a shell's
+            [*leash, *options, "--", *cmd],
+            stdin=held,
+            stdout=stdout,
+            stderr=stderr,
+            env=None if env is None else dict(env),
+            cwd=cwd,
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(holding)
+        raise
+    finally:
+        os.close(held)
+    weakref.finalize(process, os.close, holding)
+    return process
 
 
 def stop(process: subprocess.Popen[bytes], seconds_max: float) -> int:
@@ -74,8 +92,6 @@ def stop(process: subprocess.Popen[bytes], seconds_max: float) -> int:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         code = process.wait()
-    if process.stdin is not None:
-        process.stdin.close()
     return code
 
 
@@ -97,7 +113,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if "--pipe" in options or not sys.platform.startswith("linux"):
             return _hold(cmd, grace)
-        return _become(cmd, parent)
+        return _become(cmd, parent, grace)
     except OSError as error:
         return _complain(f"leash: cannot start {cmd[0]}: {error.strerror}")
 
@@ -107,16 +123,60 @@ def _complain(text: str) -> int:
     return 2
 
 
-def _become(cmd: list[str], parent: int) -> int:  # noqa: RET503 - execvp does not return
+def _become(cmd: list[str], parent: int, grace_seconds: float) -> int:  # noqa: RET503 - execvp does not return
     """Replace this process by ``cmd``, bound to its parent; returns only if the parent has already ended."""
+    _end_with_parent(signal.SIGTERM)
+    if os.getppid() != parent:
+        return _complain("leash: the parent has ended")
+    this = os.getpid()
+    if os.fork() == 0:
+        _guard(this, grace_seconds)
+    _empty(0)
+    os.execvp(cmd[0], cmd)  # noqa: S606 - becoming the command is the purpose
+
+
+def _end_with_parent(number: signal.Signals) -> None:
+    """Ask the kernel to send this process a signal when its parent ends."""
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
+    if libc.prctl(PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl refuses the parent death signal")
-    if os.getppid() != parent:
-        return _complain("leash: the parent has ended")
-    os.execvp(cmd[0], cmd)  # noqa: S606 - becoming the command is the purpose
+
+
+def _guard(child: int, grace_seconds: float) -> NoReturn:
+    """Wait for the end of standard input, then see to it that the child ends; the guard ends with the child."""
+    try:
+        _end_with_parent(signal.SIGKILL)
+        _empty(1, 2)
+        _wait_for_end()
+        time.sleep(grace_seconds)
+        if os.getppid() == child:
+            _kill(child, leader=child)
+    finally:
+        os._exit(0)
+
+
+def _kill(child: int, *, leader: int) -> None:
+    """End a process, and with it what it has started, if its group is that of the leash."""
+    if os.getpgid(child) == leader:
+        os.killpg(leader, signal.SIGKILL)
+    else:
+        os.kill(child, signal.SIGKILL)
+
+
+def _wait_for_end() -> None:
+    """Until whoever holds the other end of standard input is gone."""
+    while os.read(0, 4096):
+        continue
+
+
+def _empty(*files: int) -> None:
+    """Let open files be /dev/null."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for file in files:
+        os.dup2(nothing, file)
+    os.close(nothing)
 
 
 def _hold(cmd: list[str], grace_seconds: float) -> int:
@@ -144,13 +204,12 @@ def _hold(cmd: list[str], grace_seconds: float) -> int:
 
 def _watch(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
     """Wait for the end of standard input, then end the child."""
-    while os.read(0, 4096):
-        continue
+    _wait_for_end()
     child.terminate()
     try:
         child.wait(grace_seconds)
     except subprocess.TimeoutExpired:
-        child.kill()
+        _kill(child.pid, leader=os.getpid())
 
 
 if __name__ == "__main__":

@@ -152,6 +152,17 @@ def test_no_java_is_left_when_the_starter_is_killed(tmp_path: Path) -> None:
 
 @pytest.mark.faults
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_java_that_hangs_is_not_left_either(tmp_path: Path) -> None:
+    """A broker that does not run, and so does not hear that it is to end, is gone within seconds of its starter."""
+    with started_elsewhere(tmp_path, nodes=1) as (_bootstrap, pids):
+        os.kill(pids[0], signal.SIGSTOP)
+    assert wait_until_ended(pids, ENDED_SECONDS_MAX)
+    with EmbeddedKafka(tmp_path, access=EVERYBODY) as kafka:
+        assert check_reachable(KafkaSettings(bootstrap=kafka.bootstrap)) == 1
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_three_nodes_survive_the_loss_of_one(tmp_path: Path) -> None:
     """With one node of three dead, what was acknowledged is read and more is written.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -41,13 +43,49 @@ STUBBORN = POLITE.replace("sys.exit(0)", "pass").replace("time.sleep(60)", "[tim
 PARENT = """
 import sys, time
 from streams.local.leash import spawn
-spawn(sys.argv[2:], pipe=sys.argv[1] == "pipe")
+child = spawn(sys.argv[3:], pipe=sys.argv[1] == "pipe", grace_seconds=float(sys.argv[2]))
 time.sleep(60)
 """
 
 
+WITH_CHILD = (
+    """
+import pathlib, subprocess, sys
+other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+(pathlib.Path(sys.argv[1]) / "new").write_text(str(other.pid))
+(pathlib.Path(sys.argv[1]) / "new").rename(pathlib.Path(sys.argv[1]) / "below")
+"""
+    + STUBBORN
+)
+
+
 def child(text: str, folder: Path) -> list[str]:
     return [sys.executable, "-c", text, str(folder)]
+
+
+def parent_of(command: list[str], pipe: bool, *, grace_seconds: float) -> subprocess.Popen[bytes]:
+    way = "pipe" if pipe else "kernel"
+    return subprocess.Popen([sys.executable, "-c", PARENT, way, str(grace_seconds), *command], cwd=ROOT)
+
+
+def session(leader: int) -> list[int]:
+    """The processes of a session that run."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            state, _parent, _group, of = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(of) == leader and state != "Z":
+                found.append(int(stat.parent.name))
+    return found
+
+
+def until(done: Callable[[], bool], seconds_max: float = 10.0) -> bool:
+    deadline = time.monotonic() + seconds_max
+    while not done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
 
 
 def wait_for(path: Path, seconds_max: float = 10.0) -> str:
@@ -77,12 +115,44 @@ def ended(pid: int, seconds_max: float = 10.0) -> bool:
 @BOTH_WAYS
 def test_child_is_asked_to_end_when_its_parent_is_killed(tmp_path: Path, pipe: bool) -> None:
     """A kill -9 of the parent reaches the child as SIGTERM, and nothing of either is left."""
-    command = [sys.executable, "-c", PARENT, "pipe" if pipe else "kernel", *child(POLITE, tmp_path)]
-    with subprocess.Popen(command, cwd=ROOT) as parent:
+    with parent_of(child(POLITE, tmp_path), pipe, grace_seconds=60) as parent:
         pid = int(wait_for(tmp_path / "pid"))
         parent.kill()
     assert ended(pid)
     assert (tmp_path / "asked").exists()
+
+
+@pytest.mark.faults
+@BOTH_WAYS
+def test_child_that_does_not_listen_ends_with_its_parent(tmp_path: Path, pipe: bool) -> None:
+    """A child that ignores SIGTERM is killed once the grace is over, after a kill -9 of its parent."""
+    with parent_of(child(STUBBORN, tmp_path), pipe, grace_seconds=0.3) as parent:
+        pid = int(wait_for(tmp_path / "pid"))
+        parent.kill()
+    assert ended(pid)
+    assert (tmp_path / "asked").exists()
+
+
+@pytest.mark.faults
+@BOTH_WAYS
+def test_child_that_was_stopped_ends_with_its_parent(tmp_path: Path, pipe: bool) -> None:
+    """A child that does not run at all, and so hears no SIGTERM, is killed with what it has started."""
+    with parent_of(child(WITH_CHILD, tmp_path), pipe, grace_seconds=0.3) as parent:
+        below = int(wait_for(tmp_path / "below"))
+        pid = int(wait_for(tmp_path / "pid"))
+        os.kill(pid, signal.SIGSTOP)
+        parent.kill()
+    assert ended(pid)
+    assert ended(below)
+
+
+@BOTH_WAYS
+def test_nothing_is_left_of_the_leash(tmp_path: Path, pipe: bool) -> None:
+    """Once the child has ended, and was waited for, no process of its session is there."""
+    process = spawn(child(POLITE, tmp_path), pipe=pipe)
+    wait_for(tmp_path / "pid")
+    assert stop(process, 10) == 0
+    assert until(lambda: not session(process.pid))
 
 
 @BOTH_WAYS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import shutil
 import signal
@@ -9,7 +11,8 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,7 @@ from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
 
 pytestmark = pytest.mark.servers
 
+ROOT = Path(embedded_process.__file__).resolve().parents[1]
 PASSWORDS = {"watchloop": "w", "analyst": "a"}
 TABLE = "CREATE TABLE t (a UInt32, s String, t DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY a"
 
@@ -227,6 +231,59 @@ def test_rows_and_port_survive_a_stop_and_a_kill(folder: Path) -> None:
     process.wait()
     with server(folder) as again:
         assert connect_to(again).query("SELECT a FROM t ORDER BY a").result_rows == [(1,), (2,)]
+
+
+STARTER = """
+import json, pathlib, sys, time
+from streams.local.leash import spawn
+from warehouse.embedded_process import EmbeddedClickHouse
+from warehouse.settings import EmbeddedClickHouseSettings
+passwords = {"watchloop": "w", "analyst": "a"}
+running = EmbeddedClickHouse(
+    pathlib.Path(sys.argv[1]), EmbeddedClickHouseSettings(), passwords=passwords, spawn=spawn
+)
+running.start()
+print(json.dumps([running.url, running.process.pid]), flush=True)
+time.sleep(120)
+"""
+GONE_SECONDS_MAX = 30.0
+
+
+def stop_it(pid: int, _url: str, _folder: Path) -> None:
+    """It does not run at all, and hears nothing."""
+    os.kill(pid, signal.SIGSTOP)
+
+
+def delete_its_folder(_pid: int, url: str, folder: Path) -> None:
+    """Nothing that it does on its way out can succeed; it has begun to fail before."""
+    shutil.rmtree(folder)
+    with contextlib.suppress(httpx.HTTPError):
+        httpx.post(url, content=b"CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a", auth=("watchloop", "w"))
+
+
+def keep_it_busy(_pid: int, url: str, _folder: Path) -> None:
+    """It is in a query that nobody can stop."""
+    with contextlib.suppress(httpx.TimeoutException):
+        long = b"SELECT length(base58Encode(repeat('x', 9000000)))"
+        httpx.post(url, content=long, auth=("watchloop", "w"), timeout=1.0)
+
+
+@pytest.mark.faults
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("trouble", [stop_it, delete_its_folder, keep_it_busy])
+def test_no_server_outlives_its_starter(folder: Path, trouble: Callable[[int, str, Path], None]) -> None:
+    """Whatever it is doing, it is gone within seconds of a kill -9 of who started it."""
+    command = [sys.executable, "-c", STARTER, str(folder)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE) as starter:
+        assert starter.stdout is not None
+        url, pid = json.loads(starter.stdout.readline())
+        trouble(pid, url, folder)
+        starter.kill()
+    deadline = time.monotonic() + GONE_SECONDS_MAX
+    stat = Path(f"/proc/{pid}/stat")
+    while stat.exists() and ") Z" not in stat.read_text():
+        assert time.monotonic() < deadline, "it is there still"
+        time.sleep(0.05)
 
 
 def test_a_second_owner_is_refused(folder: Path) -> None:
