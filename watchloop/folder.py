@@ -16,7 +16,15 @@ import msgspec
 from schemas.codec import UNREADABLE
 from streams.access import USERS
 from watchloop.errors import FolderTaken, NoAccess
-from watchloop.private_files import check_folder, check_tree, open_private, private_umask, read_private, write_private
+from watchloop.private_files import (
+    check_folder,
+    check_tree,
+    open_private,
+    owned_by_others,
+    private_umask,
+    read_private,
+    write_private,
+)
 
 __all__ = ["ClickHouseEndpoint", "DataFolder", "Endpoints", "Secrets"]
 
@@ -70,6 +78,14 @@ class DataFolder:
         """Make the folder where there is none; it is its owner's alone, and all in it too. Raises NoAccess."""
         check_folder(self.path)
         check_tree(self.path, skipped=SERVERS_OWN, secret=SECRET, public=PUBLIC)
+
+    def notes(self) -> list[str]:
+        """What its owner should know of whom the folder rests on: a line for each account that is trusted with it."""
+        return [
+            f"note: {above} belongs to another account (user id {above.stat().st_uid}), which can put another folder in"
+            f" the place of {self.path}; it is trusted as root is"
+            for above in owned_by_others(self.path)
+        ]
 
     @contextlib.contextmanager
     def own(self) -> Iterator[None]:

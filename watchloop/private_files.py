@@ -2,14 +2,17 @@
 
 A data folder holds passwords, keys and everything that producers sent. What protects it is one rule: the folder is its
 owner's alone, so that nobody else can read in it or put anything, a link for one, under a name that is opened later.
+Nor can anybody put another folder in its place, which takes the right to write into one of those above it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import grp
 import os
 import pathlib
+import pwd
 import stat
 from collections.abc import Iterator
 from typing import IO, Final
@@ -17,7 +20,15 @@ from typing import IO, Final
 from schemas.kept_files import read_kept
 from watchloop.errors import NoAccess
 
-__all__ = ["check_folder", "check_tree", "open_private", "private_umask", "read_private", "write_private"]
+__all__ = [
+    "check_folder",
+    "check_tree",
+    "open_private",
+    "owned_by_others",
+    "private_umask",
+    "read_private",
+    "write_private",
+]
 
 OTHERS: Final = 0o077
 OTHERS_WRITE: Final = 0o022
@@ -30,7 +41,13 @@ READ_BYTES_MAX: Final = 1024 * 1024
 @contextlib.contextmanager
 def private_umask() -> Iterator[None]:
     """Whatever is made meanwhile, by this process and by those that it starts, is its owner's alone."""
-    before = os.umask(OTHERS)
+    with _umask(OTHERS):
+        yield
+
+
+@contextlib.contextmanager
+def _umask(mask: int) -> Iterator[None]:
+    before = os.umask(mask)
     try:
         yield
     finally:
@@ -41,10 +58,13 @@ def check_folder(path: pathlib.Path) -> None:
     """Make a folder of one's own, or hold the one that is there to it; raises NoAccess.
 
     An empty folder of one's own, as ``mkdir`` makes it, is closed to others; one with something in it is refused,
-    because they may have read it or put something there.
+    because they may have read it or put something there. So is one that others could rename.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        with _umask(OTHERS_WRITE):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        for above in _above(path):
+            _refuse_renaming(path, above)
         with contextlib.suppress(FileExistsError):
             path.mkdir(FOLDER_MODE)
         state = path.stat()
@@ -60,6 +80,39 @@ def check_folder(path: pathlib.Path) -> None:
         raise NoAccess(
             f"{path}: cannot be written ({error.strerror}); name a folder that can with --data or worker.data"
         ) from error
+
+
+def owned_by_others(path: pathlib.Path) -> list[pathlib.Path]:
+    """The folders above one that neither root nor this account owns, but somebody who may put others in its place."""
+    return [above for above in _above(path) if above.stat().st_uid not in (os.geteuid(), ROOT)]
+
+
+def _above(path: pathlib.Path) -> list[pathlib.Path]:
+    """The folders above one, by its name and by where links in that lead."""
+    return list(dict.fromkeys([*path.absolute().parents, *path.resolve().parents]))
+
+
+def _refuse_renaming(path: pathlib.Path, above: pathlib.Path) -> None:
+    """In a folder with the sticky bit only its owner, and who owns what is in it, may rename that."""
+    state = above.stat()
+    by_group = state.st_mode & stat.S_IWGRP and not _is_private_group(state.st_gid)
+    if state.st_mode & stat.S_ISVTX or not (by_group or state.st_mode & stat.S_IWOTH):
+        return
+    raise NoAccess(
+        f"{above}: others may write in it (mode {_mode(state)}), and so put another folder in the place of {path};"
+        f" run chmod +t {above}, or name a folder elsewhere: --data"
+    )
+
+
+def _is_private_group(group: int) -> bool:
+    """Whether a group is root's, or the one that some systems make for each account, with nobody else in it."""
+    if group == ROOT:
+        return True
+    try:
+        name, found = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(group)
+    except KeyError:
+        return False
+    return found.gr_name == name and set(found.gr_mem) <= {name}
 
 
 def check_tree(path: pathlib.Path, *, skipped: frozenset[str], secret: frozenset[str], public: frozenset[str]) -> None:

@@ -154,6 +154,60 @@ def test_somebody_elses(folder: DataFolder, monkeypatch: pytest.MonkeyPatch) -> 
     assert f"user id {os.getuid()}" in refused(folder)
 
 
+def above(tmp_path: pathlib.Path, mode: int) -> pathlib.Path:
+    """A folder of a mode, two above that of a data folder."""
+    team = tmp_path / "team"
+    (team / "ada").mkdir(parents=True)
+    team.chmod(mode)
+    return team
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o757, 0o775, 0o2775])
+def test_a_folder_that_others_could_rename(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, mode: int) -> None:
+    """Whoever may write above it could put another in its place: nothing is made, and the line says what helps."""
+    monkeypatch.setattr(private_files, "_is_private_group", lambda _group: False)
+    team = above(tmp_path, mode)
+    folder = DataFolder(team / "ada" / "data")
+    line = refused(folder)
+    assert line.startswith(f"{team}: others may write in it (mode {mode:04o})")
+    assert f"chmod +t {team}" in line
+    assert not folder.path.exists()
+    team.chmod(mode | stat.S_ISVTX)
+    with folder.own():
+        assert folder.notes() == []
+
+
+def test_a_link_to_where_others_could_rename(tmp_path: pathlib.Path) -> None:
+    """What counts is where the folder lies as well as by which name it is found."""
+    team = above(tmp_path, 0o777)
+    (tmp_path / "link").symlink_to(team / "ada")
+    assert refused(DataFolder(tmp_path / "link" / "data")).startswith(f"{team}: others may write in it")
+    (team / "back").symlink_to(tmp_path)
+    assert refused(DataFolder(team / "back" / "data")).startswith(f"{team}: others may write in it")
+
+
+def test_the_private_group_of_an_account(tmp_path: pathlib.Path) -> None:
+    """A folder that the account's own group may write is nobody else's: many systems make all folders so."""
+    with DataFolder(above(tmp_path, 0o775) / "ada" / "data").own():
+        assert private_files._is_private_group(os.getgid())
+    assert not private_files._is_private_group(2**31 - 7)
+
+
+def test_folders_above_are_made_for_nobody_else(tmp_path: pathlib.Path) -> None:
+    """Also under a umask that lets everybody write: what was made would be refused at once."""
+    with private_files._umask(0), DataFolder(tmp_path / "new" / "er" / "data").own():
+        assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o755
+
+
+def test_who_owns_a_folder_above_is_named(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That account can move the data folder away, and is trusted: ``up`` says which it is."""
+    folder = DataFolder(tmp_path / "data")
+    assert folder.notes() == []
+    monkeypatch.setattr(private_files.os, "geteuid", lambda: 12345)
+    monkeypatch.setattr(private_files, "ROOT", 54321)
+    assert f"{tmp_path} belongs to another account (user id {os.getuid()})" in folder.notes()[0]
+
+
 COMMANDS = (
     ("query", "SELECT 1"), ("topics", "list"), ("topics", "create"), ("warehouse", "install"), ("users", "list"),
     ("users", "add", "ada", "--role", "admin"), ("alerts", "list"), ("models", "list"), ("check",),
