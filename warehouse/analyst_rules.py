@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -9,7 +10,13 @@ from typing import Final
 
 from warehouse.analyst_grants import FORMATS_DENIED
 from warehouse.http_protocol import Query, RefusedRequest
-from warehouse.readonly_guard import Checked, Reader, check_analyst, check_names, check_settings
+from warehouse.readonly_guard import (
+    Checked,
+    Reader,
+    check_analyst,
+    check_names,
+    check_settings,
+)
 from warehouse.statement_tree import FunctionRow, Grants, denied, functions_allowed, names_refused, zones_taken
 
 __all__ = ["AnalystRules"]
@@ -31,6 +38,8 @@ REMEMBERED_MAX: Final = 256
 """Statements whose check is remembered; the oldest goes first."""
 REMEMBERED_LENGTH_MAX: Final = 16 * 1024
 """Characters of a statement that is remembered."""
+OWN_SCOPE: Final = re.compile(r"(?:\.? )?: In scope SELECT formatQuerySingleLine\('.*'\)(?=\. \()", re.DOTALL)
+"""What the engine says of the statement that it was asked to look at another; whoever wrote that did not write this."""
 NO_TREE: Final = "does not support JSON serialization"
 ESCAPES: Final = str.maketrans(
     {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"}
@@ -141,7 +150,10 @@ class AnalystRules:
 
     def _reader(self, ask: Ask) -> Reader:
         def formatted(sql: str) -> str:
-            line = ask(FORMAT_QUERY, {"q": sql.translate(ESCAPES)}).decode("utf-8", "replace").strip()
+            try:
+                line = ask(FORMAT_QUERY, {"q": sql.translate(ESCAPES)}).decode("utf-8", "replace").strip()
+            except Exception as error:
+                raise RuntimeError(OWN_SCOPE.sub("", str(error))) from error
             if not line:
                 raise RuntimeError("Code: 49. DB::Exception: The engine did not format the query. (LOGICAL_ERROR)")
             return line

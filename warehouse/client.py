@@ -24,7 +24,6 @@ from warehouse.errors import (
 from warehouse.inserts import Insert
 from warehouse.rows import Row, encode_rows
 from warehouse.settings import ClickHouseSettings
-from warehouse.sql_text import read_statement
 from warehouse.tables import Column, install, lacking_of
 
 __all__ = ["Warehouse"]
@@ -115,8 +114,10 @@ class Warehouse:
     def raw(self, sql: str, fmt: str = "", params: Mapping[str, Any] | None = None) -> bytes:
         """The answer as ClickHouse formats it; ``fmt`` (say ``CSVWithNames``) unless the statement says FORMAT."""
         client = self._shared()
-        wanted = fmt if fmt and not read_statement(sql.encode()).format else None
-        call = functools.partial(client.raw_query, sql.rstrip().rstrip(";"), parameters=dict(params or {}), fmt=wanted)
+        # Not the client's ``fmt``: that is put behind the text, and errors would speak of what nobody wrote.
+        head = {"X-ClickHouse-Format": fmt} if fmt else {}
+        text = sql.rstrip().rstrip(";")
+        call = functools.partial(client.raw_query, text, parameters=dict(params or {}), transport_settings=head)
         return bytes(self._guarded(call))
 
     def command(self, sql: str) -> None:

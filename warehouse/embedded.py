@@ -36,8 +36,9 @@ from warehouse.http_app import ANALYST, WRITER, Answer, HttpApp
 from warehouse.http_protocol import Query, RefusedRequest
 from warehouse.http_server import serve
 from warehouse.overruns import Overruns
+from warehouse.readonly_guard import not_reading
 from warehouse.settings import EmbeddedClickHouseSettings
-from warehouse.sql_text import StatementKind
+from warehouse.sql_text import StatementKind, first_word
 
 __all__ = ["ChdbEngine", "EmbeddedClickHouse", "main"]
 
@@ -123,9 +124,7 @@ class ChdbEngine:
 
     def _run_analyst(self, handle: Any, query: Query) -> Answer:
         if query.statement.kind is not StatementKind.READ:
-            raise RefusedRequest(
-                164, "READONLY", "analyst: Cannot execute query in readonly mode. Only reading is allowed."
-            )
+            raise not_reading(first_word(query.sql.encode()))
         with self._overruns.running():
             return self._run_checked(handle, query)
 

@@ -14,7 +14,7 @@ from email.parser import BytesHeaderParser
 from typing import Final
 from urllib.parse import parse_qsl
 
-from warehouse.sql_text import Insert, Statement, StatementKind, read_statement
+from warehouse.sql_text import Insert, Statement, StatementKind, first_word, read_statement
 
 __all__ = ["Query", "RefusedRequest", "Request", "content_type_of", "read_credentials", "read_query", "status_of_code"]
 
@@ -162,19 +162,25 @@ def read_query(request: Request, *, query_bytes_max: int, tokens_max: int, field
     text = named.get("query", "").encode()
     if body:
         text = text + b"\n" + body if text else body
-    if not text.strip():
-        raise RefusedRequest(62, "SYNTAX_ERROR", "Empty query.")
+    if not first_word(text):
+        reason = "Empty query: there is no statement in it; expected one, such as SELECT 1."
+        raise RefusedRequest(62, "SYNTAX_ERROR", reason)
     statement = read_statement(text, query_bytes_max, tokens_max)
     sql = _statement_text(text, statement, query_bytes_max)
     if statement.too_many_tokens:
         raise RefusedRequest(62, "SYNTAX_ERROR", f"The query has more parts than query_tokens_max ({tokens_max}).")
     if statement.several:
-        raise RefusedRequest(62, "SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed).")
+        raise RefusedRequest(
+            62, "SYNTAX_ERROR", "Syntax error (Multi-statements are not allowed): send them one by one."
+        )
     if statement.client_file:
         reason = "INTO OUTFILE and FROM INFILE are for the command-line client; send or receive the data over HTTP."
         raise RefusedRequest(48, "NOT_IMPLEMENTED", reason)
     if request.method == "GET" and statement.kind is not StatementKind.READ:
-        reason = "Cannot execute query in readonly mode. For queries over HTTP, method GET implies readonly; use POST."
+        reason = (
+            "Cannot execute query in readonly mode: method GET is for statements that read, such as SELECT, and this "
+            f"one begins with {first_word(text)}; send it with POST if it is meant to write."
+        )
         raise RefusedRequest(164, "READONLY", reason)
     fallback = named.get("default_format") or request.headers.get("x-clickhouse-format") or ""
     statement = _with_insert_format(statement, fallback)

@@ -10,6 +10,7 @@ and not in the other. The second wall, which does not read, is ``confinement``.
 
 from __future__ import annotations
 
+import difflib
 import itertools
 import re
 from collections.abc import Callable, Mapping
@@ -20,12 +21,29 @@ import msgspec
 
 from warehouse.analyst_grants import PARAMETER_TYPES_ALLOWED, SETTINGS_ALLOWED
 from warehouse.http_protocol import RefusedRequest
-from warehouse.sql_text import Token, tokens
+from warehouse.sql_text import WORD_SHOWN_MAX, Token, tokens
 from warehouse.statement_tree import Grants, check_table, check_tree, denied, settings_refused
 
-__all__ = ["Checked", "Reader", "check_analyst", "check_names", "check_settings", "check_text", "with_identifiers"]
+__all__ = [
+    "Checked",
+    "Reader",
+    "check_analyst",
+    "check_names",
+    "check_settings",
+    "check_text",
+    "not_reading",
+    "with_identifiers",
+]
 
 FIRST_WORDS: Final = frozenset({"SELECT", "WITH", "SHOW", "DESCRIBE", "EXISTS", "EXPLAIN", "("})
+CHANGING_WORDS: Final = frozenset(
+    {
+        "ALTER", "ATTACH", "BACKUP", "BEGIN", "CHECK", "COMMIT", "COPY", "CREATE", "DELETE", "DETACH", "DROP",
+        "EXCHANGE", "EXECUTE", "GRANT", "INSERT", "KILL", "MOVE", "OPTIMIZE", "PARALLEL", "RENAME", "REPLACE",
+        "RESTORE", "REVOKE", "ROLLBACK", "SET", "START", "SYSTEM", "TRUNCATE", "UNDROP", "UPDATE", "USE", "WATCH",
+    }
+)  # fmt: skip
+"""Words with which the engine's other statements begin."""
 DESCRIBE: Final = "DESCRIBE TABLE "
 DESCRIBED: Final = "SELECT * FROM "
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -106,11 +124,9 @@ def check_text(formatted: str, tokens_max: int) -> None:
         raise RefusedRequest(
             62, "SYNTAX_ERROR", f"analyst: The query has more parts than query_tokens_max ({tokens_max})."
         )
-    words = [token.text.upper() for token in pieces[:2]]
-    if not words or words[0] not in FIRST_WORDS:
-        raise RefusedRequest(
-            164, "READONLY", "analyst: Cannot execute query in readonly mode. Only reading is allowed."
-        )
+    word = pieces[0].text[:WORD_SHOWN_MAX].upper() if pieces else ""
+    if word not in FIRST_WORDS:
+        raise not_reading(word)
     for index, token in enumerate(pieces):
         if token.kind in ("word", "other", "number") and ("$" in token.text or not token.text.isascii()):
             raise denied("$ outside quotes" if "$" in token.text else f"{token.text!r} outside quotes")
@@ -196,6 +212,17 @@ def _check_simple(formatted: str, grants: Grants) -> Checked | None:
 def _shape(text: str) -> str:
     """A statement without brackets and blanks: the engine does not keep brackets that change nothing."""
     return _SHAPE.sub("", text)
+
+
+def not_reading(word: str) -> RefusedRequest:
+    """The refusal of a statement that begins with another word than those that read do, or with no statement's."""
+    allowed = "Allowed are SELECT, WITH, SHOW, DESCRIBE, EXISTS and EXPLAIN."
+    if word in CHANGING_WORDS:
+        reason = f"analyst: Cannot execute query in readonly mode: this user only reads, and {word} does not. {allowed}"
+        return RefusedRequest(164, "READONLY", reason)
+    close = difflib.get_close_matches(word, FIRST_WORDS, n=1)
+    meant = f"; did you mean {close[0]}?" if close else "."
+    return RefusedRequest(62, "SYNTAX_ERROR", f"Syntax error: no statement begins with {word}{meant} {allowed}")
 
 
 def _unreadable() -> RefusedRequest:

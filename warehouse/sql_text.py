@@ -16,7 +16,16 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Final
 
-__all__ = ["Insert", "Statement", "StatementKind", "Token", "read_statement", "tokens"]
+__all__ = [
+    "WORD_SHOWN_MAX",
+    "Insert",
+    "Statement",
+    "StatementKind",
+    "Token",
+    "first_word",
+    "read_statement",
+    "tokens",
+]
 
 # Possessive throughout: a piece is taken whole or not at all, and nothing is tried twice.
 _TOKEN: Final = re.compile(
@@ -34,6 +43,7 @@ _TOKEN: Final = re.compile(
 )
 _COMMENT_EDGE: Final = re.compile(rb"/\*|\*/")
 _HEREDOC_EDGE: Final = re.compile(rb"(?=(\$[A-Za-z0-9_]*+\$))")
+WORD_SHOWN_MAX: Final = 40
 _DOLLAR_WORD: Final = re.compile(rb"[A-Za-z0-9_$]++")
 
 
@@ -108,6 +118,16 @@ def tokens(text: bytes) -> Iterator[Token]:
             if piece in (b"(", b"[", b"{"):
                 depth += 1
         start = end
+
+
+def first_word(text: bytes) -> str:
+    """What a statement begins with, in capitals; an empty text where there is no statement but blanks and comments.
+
+    >>> first_word(b"-- all of it\\n drop TABLE t"), first_word(b" /* nothing */ ")
+    ('DROP', '')
+    """
+    first = next(tokens(text), None)
+    return "" if first is None else first.text[:WORD_SHOWN_MAX].upper()
 
 
 class _Heredocs:

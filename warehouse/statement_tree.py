@@ -6,6 +6,7 @@ other keys values or nodes. Every node is looked at, wherever it hangs; a node t
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
@@ -44,6 +45,13 @@ __all__ = [
 ]
 
 Node = dict[str, Any]
+ALLOWED: Final = (
+    "This user reads the tables of its database and those of system that describe them, with functions that look at "
+    "nothing but their arguments."
+)
+CLOSE: Final = 0.8
+"""How much alike a name and one that was meant are, of 1."""
+COMPARED_CHARS_MAX: Final = 60
 SHOWN_REFUSED: Final = ("clusters", "cluster", "merges", "caches", "where_expression")
 """What SHOW lists beside tables and settings, and conditions, of which the engine makes a statement of its own."""
 
@@ -140,12 +148,15 @@ def check_table(database: str, table: str, grants: Grants) -> None:
 
 def denied(what: str) -> RefusedRequest:
     """The refusal of something that is named."""
-    return RefusedRequest(497, "ACCESS_DENIED", f"analyst: Not enough privileges: may not use {what}.")
+    end = "" if what.endswith("?") else "."
+    reason = f"analyst: Not enough privileges: may not use {what}{end} {ALLOWED}"
+    return RefusedRequest(497, "ACCESS_DENIED", reason)
 
 
 def settings_refused() -> RefusedRequest:
     """The refusal of a setting."""
-    return RefusedRequest(164, "READONLY", "analyst: Cannot modify settings in readonly mode.")
+    reason = "analyst: Cannot modify settings in readonly mode: the bounds of this user are fixed. Leave SETTINGS out."
+    return RefusedRequest(164, "READONLY", reason)
 
 
 def _children(node: Node) -> Iterator[tuple[str, Node]]:
@@ -261,7 +272,9 @@ def _text(node: Node) -> str | None:
 def _check_function_name(name: str, grants: Grants) -> None:
     if name.lower() in grants.functions or _with_combinators(name.lower(), grants):
         return
-    raise denied(f"{name}()")
+    near = grants.functions if len(name) <= COMPARED_CHARS_MAX else ()
+    close = difflib.get_close_matches(name.lower(), near, n=1, cutoff=CLOSE)
+    raise denied(f"{name}()" + (f"; did you mean {close[0]}()?" if close else ""))
 
 
 def _with_combinators(name: str, grants: Grants) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pathlib
 import urllib.error
 import urllib.request
+from collections.abc import Set
 
 import msgspec
 
@@ -18,7 +19,7 @@ from streams.lag import lags_of_groups
 from streams.predictions.registry import check_registry
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
-from watchloop.folder import DataFolder
+from watchloop.folder import DataFolder, Endpoints
 
 __all__ = ["Finding", "run_checks"]
 
@@ -31,27 +32,40 @@ class Finding(msgspec.Struct, frozen=True):
     says: str
 
 
-def run_checks(settings: Settings, data: pathlib.Path) -> list[Finding]:
-    """All findings, in the order in which data flows."""
+def run_checks(settings: Settings, data: pathlib.Path, at_rest: Set[str] = frozenset()) -> list[Finding]:
+    """All findings, in the order in which data flows.
+
+    ``at_rest`` has the servers, kafka and clickhouse, that do not run because the program does not.
+    """
     settings = msgspec.structs.replace(settings, kafka=settings.kafka.as_user("admin"))
-    found = [_kafka(settings)]
+    endpoints = DataFolder(data).endpoints()
+    found = [_stopped("kafka", data) if "kafka" in at_rest else _kafka(settings, endpoints)]
     if found[0].ok:
         found += [_topics(settings), *_lags(settings)]
     if settings.kafka.registry_url:
         found.append(_registry(settings))
-    found.append(_clickhouse(settings))
-    endpoints = DataFolder(data).endpoints()
-    url = endpoints.console if endpoints else f"http://{settings.console.host}:{settings.console.port}"
-    found.append(_console(url))
+    found.append(_stopped("clickhouse", data) if "clickhouse" in at_rest else _clickhouse(settings))
+    if at_rest:
+        found.append(_stopped("console", data))
+    else:
+        host, port = settings.console.host, settings.console.port
+        found.append(_console(endpoints.console if endpoints else f"http://{host}:{port}"))
     return found
 
 
-def _kafka(settings: Settings) -> Finding:
+def _stopped(what: str, data: pathlib.Path) -> Finding:
+    return Finding(what, ok=False, says=f"is stopped: it runs with watchloop up --data {data}")
+
+
+def _kafka(settings: Settings, endpoints: Endpoints | None) -> Finding:
     try:
         brokers = check_reachable(settings.kafka, 5.0)
     except StreamsError as error:
         return Finding("kafka", ok=False, says=str(error))
-    return Finding("kafka", ok=True, says=f"{brokers} broker(s) at {settings.kafka.bootstrap}")
+    users = settings.kafka.bootstrap
+    if endpoints is None or endpoints.kafka == users:
+        return Finding("kafka", ok=True, says=f"{brokers} broker(s) at {users}")
+    return Finding("kafka", ok=True, says=f"{brokers} broker(s) at {endpoints.kafka}; users sign in at {users}")
 
 
 def _topics(settings: Settings) -> Finding:

@@ -15,11 +15,14 @@ import typer
 
 from agents.settings import Settings
 from warehouse.client import Warehouse
-from warehouse.sql_text import read_statement
-from watchloop.cli_shared import Config, Data, said, settings_of_running
+from warehouse.errors import QueryRefused
+from warehouse.sql_text import first_word, read_statement
+from watchloop.cli_shared import Config, Data, at_rest, said, settings_of_running
+from watchloop.disk import told_of_disk
 from watchloop.errors import NoAccess, WatchloopError
 from watchloop.folder import DataFolder
-from watchloop.screen import print_answer, print_error, print_json, print_line, printing_console, table_of
+from watchloop.refusals import explained
+from watchloop.screen import print_answer, print_error, print_json, print_line, print_table, printing_console
 
 __all__ = ["add_to", "analyst"]
 
@@ -44,6 +47,7 @@ BINARY = re.compile(
 )
 """Formats of ClickHouse's that are bytes, not lines."""
 TABLE_ROWS_MAX = 1_000
+STATEMENT_EXPECTED = 'expected one, such as "SELECT decision, count() FROM verdicts GROUP BY decision"'
 
 FORMULA = re.compile(rb'(?:\A|(?<=[,\n]))"(?=[=+\-@\t\r\n]|\xef\xbc[\x9d\x8b\x8d\xa0])')
 """The quote before a text that spreadsheets take for a formula (OWASP, CSV Injection), full-width signs too.
@@ -68,8 +72,10 @@ def query(
         typer.Option(
             "--format",
             "-f",
+            metavar="FORMAT",
             case_sensitive=False,
-            help="How to print the answer; ClickHouse has more, with FORMAT in the statement.",
+            help="How to print the answer: table, json, csv or parquet; ClickHouse has more, with FORMAT in the"
+            " statement.",
         ),
     ] = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
@@ -83,7 +89,7 @@ def query(
 ) -> None:
     """Ask ClickHouse as the user analyst, who only reads."""
     chosen = Format.JSON if as_json else format_
-    text = sys.stdin.read() if sql == "-" else sql
+    text = statement_of(sql)
     if spreadsheet_safe and chosen is not Format.CSV:
         raise WatchloopError("--spreadsheet-safe is for --format csv; other formats keep a text apart from a formula")
     named = read_statement(text.encode()).format
@@ -92,8 +98,7 @@ def query(
     wanted = f"FORMAT {named}" if named else f"--format {chosen}"
     if BINARY.fullmatch(named or chosen) and out is None and sys.stdout.isatty():
         raise WatchloopError(f"{wanted} is not for a terminal: name a file with --out, or use a pipe")
-    with analyst(config, data) as warehouse:
-        answer = warehouse.raw(text, CLICKHOUSE_FORMATS[chosen])
+    answer = _answer_to(text, CLICKHOUSE_FORMATS[chosen], config, data)
     if chosen is Format.CSV and (not named or named.upper().startswith("CSV")):
         if not named:
             answer = _with_empty_cells(answer)
@@ -109,6 +114,29 @@ def query(
         print_json(answer.decode("utf-8", "replace"))
     else:
         print_answer(answer)
+
+
+def _answer_to(sql: str, fmt: str, config: pathlib.Path | None, data: pathlib.Path) -> bytes:
+    with analyst(config, data) as warehouse:
+        try:
+            return warehouse.raw(sql, fmt)
+        except QueryRefused as error:
+            if type(error) is not QueryRefused:  # of the server, not of the statement
+                raise
+            raise WatchloopError(explained(error)) from error
+
+
+def statement_of(sql: str) -> str:
+    """The statement that was given, or that standard input holds; raises WatchloopError where it is none."""
+    try:
+        text = sys.stdin.read() if sql == "-" else sql
+        is_empty = not first_word(text.encode())
+    except UnicodeError as error:
+        raise WatchloopError("the statement is not valid UTF-8") from error
+    if is_empty:
+        where = "standard input" if sql == "-" else "the command line"
+        raise WatchloopError(f"there is no statement on {where}; {STATEMENT_EXPECTED}")
+    return text
 
 
 def _warned(answer: bytes) -> bytes:
@@ -134,16 +162,11 @@ def _without_formulas(answer: bytes) -> bytes:
 def analyst(config: pathlib.Path | None, data: pathlib.Path) -> Iterator[Warehouse]:
     """The ClickHouse of the running program or of the settings; else the folder's embedded one, started for this."""
     settings = settings_of_running(config, data)
-    folder = DataFolder(data)
-    if folder.endpoints() is None and (data / "clickhouse").is_dir() and _is_default(settings):
-        with _stopped(settings, folder) as found:
+    if "clickhouse" in at_rest(config, data):
+        with _stopped(settings, DataFolder(data)) as found:
             yield found.as_analyst()
         return
     yield Warehouse(settings.clickhouse).as_analyst()
-
-
-def _is_default(settings: Settings) -> bool:
-    return settings.clickhouse.url == Settings().clickhouse.url
 
 
 @contextlib.contextmanager
@@ -152,7 +175,7 @@ def _stopped(settings: Settings, folder: DataFolder) -> Iterator[Warehouse]:
     from warehouse.embedded_process import EmbeddedClickHouse
     from warehouse.settings import ClickHouseSettings
 
-    with folder.own():
+    with told_of_disk(folder.path), folder.own():
         users = folder.secrets().clickhouse_users
         server = EmbeddedClickHouse(
             folder.path / "clickhouse",
@@ -187,7 +210,7 @@ def _print_table(answer: bytes) -> None:
         print_answer(answer)
         return
     cells = [["" if value is None else _text(value) for value in row] for row in rows[:TABLE_ROWS_MAX]]
-    printing_console().print(table_of(names, cells))
+    print_table(printing_console(), names, cells)
     if len(rows) > TABLE_ROWS_MAX:
         print_line(f"the first {TABLE_ROWS_MAX} of {len(rows)} rows; --format csv has them all")
 

@@ -6,7 +6,7 @@ import contextvars
 import functools
 import pathlib
 from collections.abc import Callable
-from typing import Annotated, ParamSpec, TypeVar
+from typing import Annotated, Final, Literal, ParamSpec, TypeVar
 
 import msgspec
 import typer
@@ -18,17 +18,30 @@ from streams.access import signed_in
 from streams.errors import KafkaUnreachable, StreamsError
 from streams.settings import checked
 from warehouse.errors import ClickHouseUnreachable, WarehouseError
-from watchloop.errors import WatchloopError, WrongSetting
+from watchloop.errors import NothingRuns, WatchloopError, WrongSetting
 from watchloop.folder import DataFolder
 from watchloop.screen import print_error
-from watchloop.settings import load_settings
+from watchloop.settings import is_set, load_settings
 
-__all__ = ["Config", "Data", "nothing_runs", "overridden", "said", "settings_of", "settings_of_running"]
+__all__ = [
+    "Config",
+    "Data",
+    "Server",
+    "at_rest",
+    "nothing_runs",
+    "overridden",
+    "said",
+    "settings_of",
+    "settings_of_running",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 EXIT_WRONG = 2
+Server = Literal["kafka", "clickhouse"]
+ADDRESSES: Final[dict[Server, str]] = {"kafka": "kafka.bootstrap", "clickhouse": "clickhouse.url"}
+"""The embedded servers, by the names of their folders, and the settings that name others."""
 
 Config = Annotated[pathlib.Path | None, typer.Option("--config", help="A watchloop.toml; the one here by default.")]
 Data = Annotated[pathlib.Path, typer.Option("--data", help="Folder of the embedded servers and keys.")]
@@ -62,7 +75,12 @@ def nothing_runs() -> str:
     folder = _looked_in.get()
     if folder is None:
         return ""
-    why = "no endpoints.json there" if folder.is_dir() else "there is no such folder"
+    if not folder.is_dir():
+        why = "there is no such folder"
+    elif DataFolder(folder).is_owned():
+        why = "one is about to start or to stop there"
+    else:
+        why = "no endpoints.json there"
     return (
         f"no watchloop runs on {str(folder)!r} ({why}): start watchloop up --data {folder}, name the folder of"
         " the one that runs with --data, or set the addresses of your own servers"
@@ -91,12 +109,29 @@ def _with(settings: Settings, section: str, option: str, **changes: str) -> Sett
     return msgspec.structs.replace(settings, **{section: changed})
 
 
-def settings_of_running(config: pathlib.Path | None, data: pathlib.Path) -> Settings:
-    """The settings, with the addresses of what runs in a data folder if anything does."""
+def at_rest(config: pathlib.Path | None, data: pathlib.Path) -> frozenset[Server]:
+    """The embedded servers of a data folder on which no program runs, where the settings name no others instead.
+
+    They have no address before the program is started again, and the default address is nobody's.
+    """
+    if DataFolder(data).endpoints() is not None:
+        return frozenset()
+    return frozenset(
+        server for server, address in ADDRESSES.items() if (data / server).is_dir() and not is_set(address, config)
+    )
+
+
+def settings_of_running(config: pathlib.Path | None, data: pathlib.Path, *needed: Server) -> Settings:
+    """The settings, with the addresses of what runs in a data folder if anything does.
+
+    Raises NothingRuns where one of the servers that are needed is an embedded one that does not run.
+    """
     settings = load_settings(config)
     endpoints = DataFolder(data).endpoints()
     if endpoints is None:
         _looked_in.set(data)
+        if at_rest(config, data).intersection(needed):
+            raise NothingRuns(nothing_runs())
         return settings
     users = endpoints.clickhouse.users
     clickhouse = msgspec.structs.replace(

@@ -7,6 +7,8 @@ __all__ = [
     "FolderTaken",
     "KeepsEnding",
     "NoAccess",
+    "NoRoomLeft",
+    "NothingRuns",
     "PortTaken",
     "WatchloopError",
     "WrongSetting",
@@ -28,6 +30,14 @@ class FolderTaken(WatchloopError):  # noqa: N818
 
 class NoAccess(WatchloopError):  # noqa: N818
     """A folder or a file cannot be read or written."""
+
+
+class NoRoomLeft(WatchloopError):  # noqa: N818
+    """The disk of the data folder is full."""
+
+
+class NothingRuns(WatchloopError):  # noqa: N818
+    """A command needs a server that runs only while the program does, and it does not."""
 
 
 class PortTaken(WatchloopError):  # noqa: N818

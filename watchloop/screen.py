@@ -6,12 +6,14 @@ Commands hand in plain values; what styles them is said here. Answers for progra
 from __future__ import annotations
 
 import datetime as dt
+import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 from schemas.visible import is_visible, visible
+from watchloop.table_layout import column_widths, lines_of, record_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,9 +27,9 @@ __all__ = [
     "print_error",
     "print_json",
     "print_line",
+    "print_table",
     "printing_console",
     "say",
-    "table_of",
 ]
 
 PIPE_COLUMNS: Final = 20_000
@@ -51,26 +53,56 @@ def line_of(text: object, style: str = "") -> Text:
 
 
 def say(out: Console, text: object, style: str = "") -> None:
-    """One line for a person."""
-    out.print(line_of(text, style), highlight=False, soft_wrap=True)
+    """A line for a person; on a terminal that is narrower, several, with no word broken."""
+    for line in lines_of(visible(str(text)), out.width):
+        out.print(line_of(line, style), highlight=False, soft_wrap=True)
 
 
-def table_of(names: Iterable[object], rows: Iterable[Sequence[object]], *, title: str = "", caption: str = "") -> Table:
-    """A table of plain texts; without ``names`` it has no header."""
+def print_table(
+    out: Console, names: Iterable[object], rows: Iterable[Sequence[object]], *, title: str = "", caption: str = ""
+) -> None:
+    """A table of plain texts; without ``names`` it has no header.
+
+    Where there is no room for one in which no word is broken, its rows come one below the other.
+    """
+    heads = [visible(str(name)) for name in names]
+    cells = [[visible(str(value)) for value in row] for row in rows]
+    if title:
+        say(out, title, "italic")
+    columns = list(zip(*([heads] if heads else []), *cells, strict=True))
+    widths = column_widths(columns, out.width)
+    if widths is not None:
+        out.print(_table(heads, cells, widths))
+    elif not heads:
+        _print_records(out, [record_lines([row[0] for row in cells], [row[1] for row in cells], out.width)])
+    else:
+        _print_records(out, [record_lines(heads, row, out.width) for row in cells])
+    if caption:
+        say(out, caption, "dim italic")
+
+
+def _table(heads: Sequence[str], cells: Sequence[Sequence[str]], widths: Sequence[int]) -> Table:
     from rich.table import Table
+    from rich.text import Text
 
-    heads = [line_of(name) for name in names]
-    table = Table(
-        show_header=bool(heads),
-        title=line_of(title) if title else None,
-        caption=line_of(caption) if caption else None,
-        title_justify="left",
-    )
-    for head in heads:
-        table.add_column(head)
-    for row in rows:
-        table.add_row(*(line_of(value) for value in row))
+    def cell(text: str, width: int) -> Text:
+        return Text("\n".join(lines_of(text, width)))
+
+    table = Table(show_header=bool(heads))
+    for head, width in zip(heads or [""] * len(widths), widths, strict=True):
+        table.add_column(cell(head, width), width=width, no_wrap=True, overflow="ignore")
+    for row in cells:
+        table.add_row(*map(cell, row, widths))
     return table
+
+
+def _print_records(out: Console, records: Sequence[Sequence[str]]) -> None:
+    """Rows as lists, with a line between each and the next."""
+    for number, lines in enumerate(records):
+        if number:
+            out.print(line_of("─" * out.width, "dim"), soft_wrap=True)
+        for line in lines:
+            out.print(line_of(line), highlight=False, soft_wrap=True)
 
 
 def date_of(epoch_ms: int) -> str:
@@ -89,13 +121,28 @@ def date_of(epoch_ms: int) -> str:
 
 
 def print_line(text: object) -> None:
-    """One line on standard output."""
-    sys.stdout.write(visible(str(text)) + "\n")
+    """One line on standard output; a terminal that is narrower gets several, with no word broken."""
+    _write(sys.stdout, text)
 
 
 def print_error(text: object) -> None:
-    """One line on standard error."""
-    sys.stderr.write(visible(str(text)) + "\n")
+    """One line on standard error; a terminal that is narrower gets several, with no word broken."""
+    _write(sys.stderr, text)
+
+
+def _write(file: TextIO, text: object) -> None:
+    line = visible(str(text))
+    file.writelines(part + "\n" for part in (lines_of(line, _columns(file)) if file.isatty() else [line]))
+
+
+def _columns(terminal: TextIO) -> int:
+    said = os.environ.get("COLUMNS", "")
+    if said.isdigit() and int(said) > 0:
+        return int(said)
+    try:
+        return os.get_terminal_size(terminal.fileno()).columns or PIPE_COLUMNS
+    except OSError:
+        return PIPE_COLUMNS
 
 
 def print_json(text: str) -> None:

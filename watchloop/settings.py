@@ -17,7 +17,7 @@ from msgspec import inspect as types
 from agents.settings import DERIVED, ModelSettings, Settings
 from watchloop.errors import WrongSetting
 
-__all__ = ["FILE_DEFAULT", "inline_value", "load_settings"]
+__all__ = ["FILE_DEFAULT", "inline_value", "is_set", "load_settings"]
 
 FILE_DEFAULT = pathlib.Path("watchloop.toml")
 PREFIX = "WATCHLOOP_"
@@ -33,11 +33,7 @@ def load_settings(path: pathlib.Path | None = None, environment: Mapping[str, st
     ``WATCHLOOP_KAFKA_BOOTSTRAP`` sets ``bootstrap`` of ``[kafka]``; a double underscore goes one table deeper:
     ``WATCHLOOP_DEFAULT_TRIAGE__BUDGET``, ``WATCHLOOP_MODELS_fraud__triage__budget``. Raises WrongSetting.
     """
-    environment = os.environ if environment is None else environment
-    if path is None and "WATCHLOOP_CONFIG" in environment:
-        path = pathlib.Path(environment["WATCHLOOP_CONFIG"])
-    tree, source = _read(path)
-    places = _merge_environment(tree, environment)
+    tree, source, places = _tree(path, os.environ if environment is None else environment)
     for name, origin in DERIVED.items():
         section, key = name.split(".")
         if isinstance(tree.get(section), dict) and key in tree[section]:
@@ -51,6 +47,21 @@ def load_settings(path: pathlib.Path | None = None, environment: Mapping[str, st
         return msgspec.convert(tree, Settings, strict=False)
     except msgspec.ValidationError as error:
         raise WrongSetting(_explain(_named(str(error), tree), source, places)) from error
+
+
+def is_set(name: str, path: pathlib.Path | None = None, environment: Mapping[str, str] | None = None) -> bool:
+    """Whether a file or the environment says what a setting is, ``kafka.bootstrap`` for one. Raises WrongSetting."""
+    tree, _source, _places = _tree(path, os.environ if environment is None else environment)
+    section, key = name.split(".")
+    return key in tree.get(section, {})
+
+
+def _tree(path: pathlib.Path | None, environment: Mapping[str, str]) -> tuple[dict[str, Any], str, dict[str, str]]:
+    """What is set, which file said it, and which variable did instead."""
+    if path is None and "WATCHLOOP_CONFIG" in environment:
+        path = pathlib.Path(environment["WATCHLOOP_CONFIG"])
+    tree, source = _read(path)
+    return tree, source, _merge_environment(tree, environment)
 
 
 def _read(path: pathlib.Path | None) -> tuple[dict[str, Any], str]:

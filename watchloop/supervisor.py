@@ -54,11 +54,20 @@ class Kept:
 
 
 class Supervisor:
-    """Call it from the main thread: processes are bound to the thread that starts them."""
+    """Call it from the main thread: processes are bound to the thread that starts them.
 
-    def __init__(self, say: Callable[[str], None], clock: Callable[[], float] = time.monotonic) -> None:
+    ``news`` is asked each time for what else a person should know, an empty text for nothing.
+    """
+
+    def __init__(
+        self,
+        say: Callable[[str], None],
+        clock: Callable[[], float] = time.monotonic,
+        news: Callable[[], str] = lambda: "",
+    ) -> None:
         self._say = say
         self._clock = clock
+        self._news = news
         self._kept: list[Kept] = []
 
     def watch(self, processes: Iterable[Watched]) -> None:
@@ -67,6 +76,8 @@ class Supervisor:
 
     def check(self) -> None:
         """Start again what has ended. Raises KeepsEnding when that does not help."""
+        if news := self._news():
+            self._say(news)
         for kept in self._kept:
             if kept.watched.log is not None:
                 set_aside(kept.watched.log)

@@ -21,6 +21,7 @@ from agents.settings import Settings
 from review.console.passwords import verify
 from streams.admin import create_topics
 from streams.settings import KafkaSettings
+from watchloop.disk import DiskWatch, told_of_disk
 from watchloop.errors import ConsoleRefused, PortTaken
 from watchloop.folder import ClickHouseEndpoint, DataFolder, Endpoints
 from watchloop.people import person_of, read_people, write_people
@@ -82,18 +83,22 @@ def up(settings: Settings, options: UpOptions, out: Console) -> Iterator[Running
     port = free_port(settings.console.host, port)
     progress: Callable[[str], None] = lambda line: say(out, line, "dim")  # noqa: E731
     with (
+        told_of_disk(folder.path),
         folder.own(),
         servers(
             settings, folder, own_kafka=options.own_kafka, own_clickhouse=options.own_clickhouse, say=progress
         ) as started,
     ):
+        for note in folder.notes():
+            say(out, note, "yellow")
         found = started.settings
         create_topics(found.kafka.as_user("admin"))
         environment = _environment(found, folder, port, options)
         workers = Workers(
             WORKERS, lambda spec: environment | _users(found.kafka, spec), folder.log, found.worker.stop_seconds_max
         )
-        supervisor = Supervisor(lambda line: say(out, line, "yellow"))
+        disk = DiskWatch(folder.path, 0 if options.own_clickhouse else settings.embedded_clickhouse.disk_free_bytes_min)
+        supervisor = Supervisor(lambda line: say(out, line, "yellow"), news=disk.news)
         supervisor.watch(started.watched)
         try:
             supervisor.watch(workers.start())

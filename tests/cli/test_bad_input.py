@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pathlib
 import socket
@@ -283,6 +284,51 @@ def test_a_folder_on_which_nothing_runs(tmp_path: pathlib.Path, arguments: tuple
     assert f"no watchloop runs on '{folder}' (there is no such folder): start watchloop up --data {folder}" in said
     folder.mkdir()
     assert f"no watchloop runs on '{folder}' (no endpoints.json there)" in one_line(*arguments, data=folder, **NOWHERE)
+
+
+def at_rest(folder: pathlib.Path) -> pathlib.Path:
+    """A data folder as a program leaves it when it stops."""
+    folder.mkdir(0o700)
+    for server in ("kafka", "clickhouse"):
+        (folder / server).mkdir(0o700)
+    return folder
+
+
+NEEDS_KAFKA = (
+    ("topics", "list"), ("topics", "create"), ("users", "list"), ("users", "add", "ada", "--role", "reviewer"),
+    ("users", "passwd", "ada"), ("users", "sign-out", "ada"), ("users", "disable", "ada"),
+    ("replay", "calls.csv", "--model", "m", "--prediction", "answer", "--confidence", "p"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("arguments", [*NEEDS_KAFKA, ("warehouse", "install")])
+def test_after_a_stop(tmp_path: pathlib.Path, arguments: tuple[str, ...]) -> None:
+    """The servers of a program that has stopped have no address: the default one, somebody else's, is not tried."""
+    said = one_line(*arguments, data=at_rest(tmp_path / "pilot"))
+    assert f"no watchloop runs on '{tmp_path / 'pilot'}' (no endpoints.json there): start watchloop up" in said
+    assert "localhost" not in said
+
+
+@pytest.mark.parametrize("arguments", NEEDS_KAFKA[:-1])
+def test_after_a_stop_with_servers_of_ones_own(tmp_path: pathlib.Path, arguments: tuple[str, ...]) -> None:
+    """An address that the settings name is tried, whatever else the data folder holds."""
+    assert "127.0.0.1:1" in one_line(*arguments, data=at_rest(tmp_path / "pilot"), **NOWHERE)
+
+
+def test_check_after_a_stop(tmp_path: pathlib.Path) -> None:
+    """Each server is told as stopped, with what starts it; no address is made up."""
+    folder = at_rest(tmp_path / "pilot")
+    answer = CliRunner().invoke(app, ["check", "--json", "--data", str(folder)], env={})
+    assert answer.exit_code == 1
+    found = {one["what"]: one["says"] for one in json.loads(answer.stdout)}
+    assert found == dict.fromkeys(
+        ("kafka", "clickhouse", "console"), f"is stopped: it runs with watchloop up --data {folder}"
+    )
+    assert "localhost" not in answer.output
+    assert f"no watchloop runs on '{folder}'" in answer.stderr
+    with DataFolder(folder).own():
+        starting = CliRunner().invoke(app, ["check", "--data", str(folder)])
+    assert "one is about to start or to stop there" in starting.stderr
 
 
 @pytest.fixture

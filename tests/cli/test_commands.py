@@ -166,6 +166,37 @@ class TestQuery:
         assert answer.exit_code == 2
         assert len(answer.stderr.splitlines()) == 1, answer.stderr
 
+    @pytest.mark.parametrize(
+        ("sql", "says"),
+        [
+            ("", "there is no statement on the command line; expected one, such as"),
+            ("/* nothing */", "there is no statement on the command line"),
+            ("SELEC 1", "query: Syntax error: no statement begins with SELEC; did you mean SELECT?"),
+            ("DROP TABLE labels", "this user only reads, and DROP does not. Allowed are SELECT"),
+            ("SELECT nothing FROM labels", "`nothing`"),
+            ("SELECT nothing FROM labels", "; DESCRIBE TABLE shows the columns of a table"),
+            ("SELECT 1 FROM label", "; SHOW TABLES lists the tables and views"),
+            ("SELECT 1 +", "Syntax error: failed at position 11 (end of query)"),
+            ("SELECT {x:String}", "write the value in its place"),
+            ("SELECT number FROM numbers(2000000)", "; ask for less at once, by LIMIT"),
+            ("SELECT coun() FROM labels", "did you mean count()?"),
+        ],
+    )
+    def test_refusals_say_what_would_be_right(self, servers: None, sql: str, says: str) -> None:
+        """What is wrong, where, and what would be right; no number, version or format that nobody wrote."""
+        answer = run("query", sql)
+        assert answer.exit_code == 2
+        assert says in answer.stderr
+        for noise in ("DB::Exception", "Code:", "version", "JSONCompact", "http://"):
+            assert noise not in answer.stderr
+
+    def test_a_statement_that_is_no_text(self, servers: None, tmp_path: pathlib.Path) -> None:
+        """Bytes that are not UTF-8 are told as such, from the command line and from a file."""
+        assert "is not valid UTF-8" in run("query", "SELECT '\udcff'").stderr
+        answer = CliRunner().invoke(app, ["query", "-"], input=b"SELECT '\xff'")
+        assert (answer.exit_code, "is not valid UTF-8" in answer.stderr) == (2, True), answer.output
+        assert "no statement on standard input" in run("query", "-", text="\n").stderr
+
     def test_a_file_that_cannot_be_written(self, servers: None) -> None:
         """--out into nowhere names the file."""
         answer = run("query", self.SQL, "-f", "csv", "--out", "no/such/folder.csv")
@@ -275,6 +306,7 @@ def test_check_names_what_is_down(servers: None, monkeypatch: pytest.MonkeyPatch
     assert answer.exit_code == 1
     assert {what for what, one in found.items() if not one["ok"]} == {"console"}
     assert found["kafka"]["says"].startswith("1 broker")
+    assert found["kafka"]["says"].endswith(os.environ["WATCHLOOP_KAFKA_BOOTSTRAP"])
     assert "console" in run("check").stdout
 
 

@@ -227,10 +227,74 @@ def test_limits_of_time_and_memory(analyst: Warehouse) -> None:
     with pytest.raises(QueryRefused) as refusal:
         analyst.query("SELECT length(groupArray(number)) FROM numbers(1000000000)")
     assert refusal.value.code == 241
-    with pytest.raises(QueryRefused) as refusal:
-        analyst.query("SELECT printf('%1000000000d', 1)")
-    assert refusal.value.code == 497
+    for sql in (
+        "SELECT printf('%1000000000d', 1)",
+        "SELECT length(URLHierarchy(concat('http://a', repeat('/a', 200000))))",
+        "SELECT length(URLPathHierarchy(concat('http://a', repeat('/a', 200000))))",
+    ):
+        with pytest.raises(QueryRefused) as refusal:
+            analyst.query(sql)
+        assert refusal.value.code == 497
     assert analyst.query("SELECT getSetting('max_execution_time') AS s")[0]["s"] == 30
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT estimateCompressionRatio('ZSTD(22)')(1)",
+        "SELECT hierarchicalKMeans(100000)([1.0])",
+        "SELECT aggThrow(1.0)(1)",
+        "SELECT sequenceNextNode('forward', 'head')(now(), 'a', 1, 1)",
+        "SELECT timeSeriesRateToGrid(0, 4000000000, 1, 60)(now(), 1.0)",
+        "SELECT arrayReduce('hierarchicalKMeans(100000)', [[1.0]])",
+    ],
+)
+def test_functions_that_are_more_than_their_arguments(sql: str, analyst: Warehouse) -> None:
+    """A codec, an end of minutes, a failure on purpose, what the engine itself calls an experiment: none is allowed."""
+    with pytest.raises(QueryRefused) as refusal:
+        analyst.query(sql)
+    assert refusal.value.code == 497
+
+
+WRONG = [
+    ("SELEC 1", 62, "no statement begins with SELEC; did you mean SELECT? Allowed are SELECT, WITH"),
+    ("hello", 62, "no statement begins with HELLO"),
+    ('{"a": 1}', 62, "no statement begins with {"),
+    ("-- a comment\nDROP TABLE labels", 164, "this user only reads, and DROP does not. Allowed are SELECT"),
+    ("INSERT INTO labels (model) VALUES ('x')", 164, "and INSERT does not"),
+    ("SELECT 1 SETTINGS max_threads = 1", 164, "Leave SETTINGS out"),
+    ("SELECT 1; SELECT 2", 62, "send them one by one"),
+    ("SELECT coun(1) FROM labels", 497, "may not use coun(); did you mean count()?"),
+    ("SELECT file('/etc/passwd')", 497, "may not use file(). This user reads the tables of its database"),
+    ("SELECT 'a", 62, "failed at position 8 ('a)"),
+    ("SELECT (1", 62, "is never closed"),
+    ("SELECT * FROM nope", 60, "'nope'"),
+]
+
+
+@pytest.mark.parametrize(("sql", "code", "says"), WRONG)
+def test_refusals_say_what_is_wrong_and_what_would_be_right(
+    sql: str, code: int, says: str, clickhouse: ClickHouseSettings
+) -> None:
+    """A statement that is none is no write; what is said is about the statement that was sent, not about our own."""
+    answer = post(clickhouse, sql)
+    assert answer.headers["x-clickhouse-exception-code"] == str(code), answer.text
+    assert says in answer.text
+    assert "formatQuery" not in answer.text
+
+
+@pytest.mark.parametrize("sql", ["", "  ", "-- nothing", "/* nothing */ "])
+def test_an_empty_statement_is_told_as_such(sql: str, clickhouse: ClickHouseSettings) -> None:
+    """Blanks and comments are no statement."""
+    assert "Empty query: there is no statement in it; expected one, such as SELECT 1" in post(clickhouse, sql).text
+
+
+def test_a_statement_that_is_sent_with_get(clickhouse: ClickHouseSettings) -> None:
+    """What GET refuses is told with its first word: it may be meant to write, or be misspelled."""
+    auth = (clickhouse.analyst_user, clickhouse.analyst_password)
+    answer = httpx.get(clickhouse.url, params={"query": "SELEC 1"}, auth=httpx.BasicAuth(*auth))
+    assert "begins with SELEC" in answer.text
+    assert "POST" in answer.text
 
 
 def test_wrong_password(clickhouse: ClickHouseSettings) -> None:

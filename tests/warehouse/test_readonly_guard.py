@@ -70,8 +70,10 @@ def test_parameters_have_known_names_and_types() -> None:
 
 def test_first_words_and_settings() -> None:
     """Only statements that read pass, and none that has SETTINGS anywhere."""
-    for text in ("INSERT INTO t VALUES (1)", "DROP TABLE t", "SET a = 1", "KILL QUERY WHERE 1", ""):
+    for text in ("INSERT INTO t VALUES (1)", "DROP TABLE t", "SET a = 1", "KILL QUERY WHERE 1"):
         assert code_of(check_text, text) == 164
+    for text in ("", "SELEC 1", "x"):
+        assert code_of(check_text, text) == 62
     for text in (
         "SELECT 1 SETTINGS a = 1",
         "SELECT * FROM (SELECT 1 SETTINGS a = 1)",
