@@ -21,6 +21,7 @@ __all__ = [
     "VersionLine",
     "accuracies",
     "archived_tasks",
+    "is_answered",
     "labels_said",
     "predictions_of",
     "recent_alerts",
@@ -113,6 +114,23 @@ def run_summary(ask: Ask, model: str = "") -> RunSummary:
         versions=versions(ask, model),
         accuracies=accuracies(ask, model),
     )
+
+
+def is_answered(ask: Ask, model: str) -> bool:
+    """Whether the tasks of all verdicts are stored, none is open, and each settled one has its correction.
+
+    Tables are filled each at its own pace: a task that is not stored yet is not one that is answered.
+    """
+    row = ask(
+        """
+        SELECT count() AS tasks, countIf(state = 'open') AS open, countIf(state = 'settled') AS settled,
+            (SELECT uniqExact(task_id) FROM verdicts WHERE model = {model:String} AND task_id != '') AS wanted,
+            (SELECT uniqExact(correction_id) FROM corrections WHERE model = {model:String}) AS corrected
+        FROM tasks_now WHERE lane != 'alert' AND model = {model:String}
+        """,
+        {"model": model},
+    )[0]
+    return bool(row["tasks"] >= row["wanted"] and not row["open"] and row["corrected"] >= row["settled"])
 
 
 def accuracies(ask: Ask, model: str = "") -> Accuracies:

@@ -29,6 +29,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # its panels break words, and take what stands in brackets for markup
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -15,9 +15,10 @@ import typer
 from schemas.person import Person, Role
 from streams.settings import KafkaSettings
 from watchloop.cli_query import analyst
-from watchloop.cli_shared import Config, Data, nothing_runs, said, settings_of_running
+from watchloop.cli_shared import Config, Data, at_rest, nothing_runs, said, settings_of_running
 from watchloop.errors import WatchloopError
-from watchloop.screen import date_of, print_error, print_json, print_line, printing_console, table_of
+from watchloop.screen import date_of, print_error, print_json, print_line, print_table, printing_console
+from watchloop.usage import Nouns
 
 __all__ = ["add_to"]
 
@@ -32,19 +33,25 @@ Password = Annotated[
 ]
 ROLES: tuple[Role, ...] = get_args(Role)
 
-topics = typer.Typer(help="The Kafka topics of watchloop.", no_args_is_help=True)
-warehouse = typer.Typer(help="The ClickHouse tables and views of watchloop.", no_args_is_help=True)
-alerts = typer.Typer(help="Alerts.", no_args_is_help=True)
-models = typer.Typer(help="Models and what is in charge.", no_args_is_help=True)
-users = typer.Typer(help="Who may sign in.", no_args_is_help=True)
+
+def noun(text: str) -> typer.Typer:
+    """Commands about one thing."""
+    return typer.Typer(help=text, cls=Nouns, no_args_is_help=True, rich_markup_mode=None)
+
+
+topics = noun("The Kafka topics of watchloop.")
+warehouse = noun("The ClickHouse tables and views of watchloop.")
+alerts = noun("Alerts.")
+models = noun("Models and what is in charge.")
+users = noun("Who may sign in.")
 
 
 def add_to(app: typer.Typer) -> None:
     """Add the nouns with their verbs, and ``check``, to the program's commands."""
-    for name, noun in (
+    for name, commands in (
         ("topics", topics), ("warehouse", warehouse), ("alerts", alerts), ("models", models), ("users", users),
     ):  # fmt: skip
-        app.add_typer(noun, name=name)
+        app.add_typer(commands, name=name)
     app.command(epilog="Example: watchloop check --json")(check)
 
 
@@ -75,7 +82,7 @@ def install(data: Data = HERE, config: Config = None) -> None:
     """Create the database, its tables and views where they lack."""
     from warehouse.client import Warehouse
 
-    Warehouse(settings_of_running(config, data).clickhouse).install()
+    Warehouse(settings_of_running(config, data, "clickhouse").clickhouse).install()
     print_line("tables and views are there")
 
 
@@ -201,7 +208,7 @@ def check(as_json: Json = False, data: Data = HERE, config: Config = None) -> No
     """Is everything reachable, configured, keeping up? Exit code 1 if not."""
     from watchloop.check import run_checks
 
-    found = run_checks(settings_of_running(config, data), data)
+    found = run_checks(settings_of_running(config, data), data, at_rest(config, data))
     print_rows([msgspec.to_builtins(one) for one in found], as_json=as_json)
     if not all(one.ok for one in found):
         if hint := nothing_runs():
@@ -229,11 +236,11 @@ def chosen_password(password: str | None) -> str:
 def kafka_of(config: pathlib.Path | None, data: pathlib.Path) -> KafkaSettings:
     """The Kafka of the running program or of the settings, for who administers it.
 
-    Raises KafkaUnreachable soon where none answers.
+    Raises NothingRuns, and KafkaUnreachable soon where none answers.
     """
     from streams.admin import check_reachable
 
-    kafka = settings_of_running(config, data).kafka.as_user("admin")
+    kafka = settings_of_running(config, data, "kafka").kafka.as_user("admin")
     check_reachable(kafka, ANSWER_SECONDS_MAX)
     return kafka
 
@@ -249,7 +256,7 @@ def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool, times: Mapping[
         print_line("none")
     else:
         heads = [f"{name} ({times[name]})" if name in times else name for name in rows[0]]
-        printing_console().print(table_of(heads, [[_cell(*item, times) for item in row.items()] for row in rows]))
+        print_table(printing_console(), heads, [[_cell(*item, times) for item in row.items()] for row in rows])
 
 
 def _cell(name: str, value: object, times: Mapping[str, str]) -> str:

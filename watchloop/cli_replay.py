@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import time as clock
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,9 +26,14 @@ from watchloop.cli_table import (
     tell,
 )
 from watchloop.errors import WatchloopError
-from watchloop.screen import print_line
+from watchloop.screen import print_error, print_line, printing_console
+
+if TYPE_CHECKING:
+    from watchloop.replay import Replay
 
 __all__ = ["add_to"]
+
+STEP_SECONDS = 0.25
 
 EXAMPLE = (
     "Example: watchloop replay calls.parquet --model churn-rehearsal --label outcome --prediction said --confidence p"
@@ -68,7 +74,7 @@ def replay(
 
     if labels and label is None:
         raise WatchloopError("--labels needs --label: which column has the true labels?")
-    settings = overridden(settings_of(config) if kafka else settings_of_running(config, data), kafka=kafka)
+    settings = overridden(settings_of(config) if kafka else settings_of_running(config, data, "kafka"), kafka=kafka)
     columns = columns_of(
         label=label,
         time=time,
@@ -86,10 +92,44 @@ def replay(
     check_reachable(kafka_settings, cli_nouns.ANSWER_SECONDS_MAX)
     tell(source, is_sent=True)
     sender = Replay(kafka_settings, source, events_per_second=rate)
-    sender.run()
+    watch(sender, len(source))
     if sender.failure is not None:
         raise sender.failure
     if labels:
         send_labels(kafka_settings, source)
     also = ", and their true labels for scoring" if labels else ""
     print_line(f"{sender.sent} predictions of {model} sent{also}; their ids are {source.event_id(0)} and so on")
+
+
+def watch(sender: Replay, events: int) -> None:
+    """Run a replay to its end and say on stderr how far it is; Ctrl-C ends it, and what was sent stays sent."""
+    from watchloop.live_bar import LiveBar
+
+    begin = clock.monotonic()
+    with LiveBar(printing_console(stderr=True), "replay", events) as bar:
+        sender.start()
+        try:
+            while not sender.done.wait(STEP_SECONDS):
+                bar.show(sender.sent, pace(sender.sent, events, clock.monotonic() - begin))
+            bar.show(sender.sent, pace(sender.sent, events, clock.monotonic() - begin))
+        except KeyboardInterrupt:
+            sender.stop()
+            print_error(
+                f"watchloop: stopped: {sender.sent} of {events} predictions are sent; the same command sends the same"
+                " events again, as retries"
+            )
+            raise
+
+
+def pace(sent: int, events: int, seconds: float) -> str:
+    """How fast events are sent, and how long the rest will take.
+
+    >>> pace(1_000, 12_000, 10.0), pace(0, 12_000, 0.1), pace(12_000, 12_000, 120.0)
+    ('100 a second, about 2 min left', 'beginning', '100 a second')
+    """
+    if not sent or seconds <= 0:
+        return "beginning"
+    rate = sent / seconds
+    left = (events - sent) / rate
+    shown = f"{left:.0f} s" if left < 100 else f"{left / 60:.0f} min"
+    return f"{rate:.0f} a second" + (f", about {shown} left" if sent < events else "")

@@ -45,7 +45,10 @@ Time = Annotated[
 ]
 TimeUnit = Annotated[
     Literal["s", "ms", "us", "ns", "min", "h", "d"] | None,
-    typer.Option(help="What the numbers of the time count since 1970.  [told from their size]"),
+    typer.Option(
+        metavar="UNIT",
+        help="What the numbers of the time count since 1970: s, ms, us, ns, min, h or d.  [told from their size]",
+    ),
 ]
 NoTime = Annotated[bool, typer.Option("--no-time", help="No column is the time.")]
 Features = Annotated[

@@ -16,12 +16,15 @@ import httpx
 import msgspec
 from rich.console import Console
 
+from agents.groups import GROUPS
 from agents.settings import Settings
 from review.console.desk import LoopState
 from schemas.topics import LABELS, PREDICTIONS, Topic
+from streams.errors import StreamsError
+from streams.lag import lags_of_groups
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
-from warehouse.queries import run_summary
+from warehouse.queries import is_answered, run_summary
 from watchloop.background import Background
 from watchloop.console_client import ConsoleClient
 from watchloop.errors import ConsoleRefused
@@ -199,26 +202,37 @@ class Session:
         return False
 
     def _come_to_rest(self, progress: DemoProgress, replay: Replay, reviewers: SimulatedReviewers) -> None:
-        """Wait, for so long at most, until every verdict, answer (if somebody answers) and label is stored."""
+        """Wait, for so long at most, until every verdict, label and answer (if somebody answers) is stored."""
         size = len(self._source)
+        send_labels(self._kafka, self._source, self._sent(LABELS))
         steps: list[tuple[str, Callable[[], bool]]] = [
             ("verdicts", lambda: self._stored("verdicts") >= size),
-            ("answers", lambda: self._demo.reviewers == 0 or self._is_answered()),
+            ("labels", lambda: self._stored("labels") >= size),
+            ("answers", self._is_at_rest),
         ]
-        send_labels(self._kafka, self._source, self._sent(LABELS))
-        steps.append(("labels", lambda: self._stored("labels") >= size))
         for what, done in steps:
             progress.say(f"waiting for the last {what}")
             if not self._until(done, progress, replay, reviewers, DRAIN_SECONDS_MAX) and not self._stop.is_set():
                 say(self._out, f"not all {what} arrived within {DRAIN_SECONDS_MAX:g} s", "yellow")
 
+    def _is_at_rest(self) -> bool:
+        """Whether all is answered, if somebody answers, and no role has anything to read that could change that."""
+        return self._is_answered() and self._nothing_waits() and self._is_answered()
+
     def _is_answered(self) -> bool:
-        rows = self._query(
-            "SELECT countIf(state = 'open') AS o, countIf(state = 'settled') AS s, "
-            "(SELECT uniqExact(correction_id) FROM corrections WHERE model = {m:String}) AS c "
-            "FROM tasks_now WHERE lane != 'alert' AND model = {m:String}"
-        )
-        return bool(rows) and rows[0]["o"] == 0 and rows[0]["c"] >= rows[0]["s"]
+        if self._demo.reviewers == 0:
+            return True
+        try:
+            return is_answered(self._warehouse.query, self._demo.name)
+        except WarehouseError:
+            return False
+
+    def _nothing_waits(self) -> bool:
+        try:
+            lags = lags_of_groups(self._running.settings.kafka.as_user("admin"), GROUPS)
+        except StreamsError:
+            return False
+        return not any(lag.messages for lag in lags.values())
 
     def _sent(self, topic: Topic) -> set[str]:
         """Event ids that an earlier run has sent: those of the log, and of the archive beyond its retention."""

@@ -8,7 +8,7 @@ from rich.console import Console
 
 from warehouse.queries import RunSummary
 from watchloop.frozen import Replayable
-from watchloop.screen import table_of
+from watchloop.screen import print_table
 
 __all__ = ["no_change", "print_summary"]
 
@@ -33,14 +33,14 @@ def print_summary(out: Console, model: str, summary: RunSummary, source: Replaya
         ("accuracy after review", share(found.after_review)),
         ("repeating the last label", share(no_change(source.truths))),
     ]
-    out.print(table_of((), rows, title=f"{model}: what the loop did (from ClickHouse)"))
+    print_table(out, (), rows, title=f"{model}: what the loop did (from ClickHouse)")
     if summary.alerts:
         alerts = [
             (alert.fired_at_event, alert.signal, alert.detector, alert.severity, alert.state)
             for alert in summary.alerts[:ALERTS_SHOWN_MAX]
         ]
         heads = ("fired at event", "signal", "detector", "severity", "state")
-        out.print(table_of(heads, alerts, title=f"{len(summary.alerts)} alerts"))
+        print_table(out, heads, alerts, title=f"{len(summary.alerts)} alerts")
 
 
 def share(value: float | None) -> str:

@@ -11,9 +11,10 @@ import typer
 import typer.core
 
 from warehouse.errors import one_line
+from watchloop.help_pages import with_whole_words
 from watchloop.screen import print_error
 
-__all__ = ["OneLineGroup"]
+__all__ = ["Nouns", "OneLineGroup"]
 
 _UsageError: Final[type[Exception]] = typer.BadParameter.__mro__[1]
 _HELP: Final = "NoArgsIsHelpError"
@@ -21,7 +22,21 @@ _VALIDATOR: Final = "Value error, "
 """What the library that checks values puts before its reasons."""
 
 
-class OneLineGroup(typer.core.TyperGroup):
+with_whole_words()
+
+
+class Nouns(typer.core.TyperGroup):
+    """Commands of one noun, each listed with all of the first paragraph of its help."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """The list in the help of the group."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        rows = [(name, (command.help or "").split("\n\n")[0]) for name, command in found if command is not None]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
+
+
+class OneLineGroup(Nouns):
     """The program's commands, whose complaints about a wrong command line are one line each."""
 
     def main(

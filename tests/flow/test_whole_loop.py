@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import pathlib
+import re
 import stat
 from collections.abc import Iterator
 from typing import Any
@@ -37,6 +38,8 @@ class Seen:
     live: dict[str, Any]
     refused: dict[str, str]
     live_query: list[dict[str, Any]]
+    checked: dict[str, str]
+    kafka: str
     code: int
     output: str
     log: str
@@ -97,6 +100,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
         live, refused = eventually("predictions and verdicts in ClickHouse", look, 60, program.log)
         asked = run_command("query", "SELECT count() AS n FROM verdicts", "--json", "--data", str(folder))
         live_query = [json.loads(line) for line in asked.stdout.splitlines()]
+        checked = run_command("check", "--json", "--data", str(folder))
         others = open_to_others(folder)
         code = program.wait(RUN_SECONDS_MAX)
         yield Seen(
@@ -107,6 +111,8 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             live,
             refused,
             live_query,
+            {one["what"]: one["says"] for one in json.loads(checked.stdout)},
+            endpoints.kafka,
             code,
             program.output(),
             program.log(),
@@ -176,6 +182,12 @@ def test_an_analyst_looks_on_while_it_runs(seen: Seen) -> None:
     assert seen.live_query[0]["n"] > 0
 
 
+def test_check_and_up_name_the_same_address_of_kafka(seen: Seen) -> None:
+    """What was printed is what ``watchloop check`` names first, and what endpoints.json had."""
+    assert seen.checked["kafka"].startswith(f"1 broker(s) at {seen.kafka}; users sign in at 127.0.0.1:")
+    assert re.search(rf"^kafka +{seen.kafka}$", seen.output, re.MULTILINE)
+
+
 def test_query_answers_after_the_end(seen: Seen) -> None:
     """``watchloop query`` starts the archive for itself, answers, and leaves nothing running."""
     answer = run_command("query", "SELECT count() AS n FROM predictions", "--json", "--data", str(seen.folder))
@@ -225,6 +237,19 @@ def test_every_task_is_answered_and_learned_from(ask: Any) -> None:
     )[0]
     assert counts["wanted"] > 0
     assert len(set(counts.values())) == 1, counts
+
+
+def test_the_summary_is_printed_once_all_is_in(seen: Seen, ask: Any) -> None:
+    """What the summary says of tasks and corrections is what the archive has at the end."""
+    stored = ask(
+        "SELECT (SELECT count() FROM tasks_now WHERE state = 'settled') AS tasks,"
+        " (SELECT count() FROM corrections) AS corrections"
+    )[0]
+    said = {name: re.search(rf"{name} +│ (\d+)", seen.output) for name in ("tasks answered", "corrections")}
+    assert {name: int(found[1]) for name, found in said.items() if found} == {
+        "tasks answered": stored["tasks"],
+        "corrections": stored["corrections"],
+    }
 
 
 def test_corrections_are_the_truth(ask: Any) -> None:

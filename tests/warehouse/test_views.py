@@ -117,6 +117,25 @@ def opinion(opinion_id: str, task_id: str, person: str, answer: str, seconds: fl
     )  # fmt: skip
 
 
+def test_all_is_answered_once_every_task_is_stored_and_settled(warehouse: Warehouse) -> None:
+    """A task that is not stored yet is not answered, nor is one whose correction is not; alerts' tasks do not count."""
+
+    def answered() -> bool:
+        return queries.is_answered(warehouse.query, "m")
+
+    fill(warehouse, "verdicts", verdict("a", "review", 1.0, task_id="t-a"), verdict("b", "accept", 0.1))
+    fill(warehouse, "review.alerts", task("alert", 0, "open", lane="alert"))
+    seen = [answered()]
+    for topic, value in (
+        ("review.events", task("t-a", 0, "open")),
+        ("review.events", task("t-a", 1, "settled", "up")),
+        ("corrections", correction("a", "up", 5)),
+    ):
+        fill(warehouse, topic, value)
+        seen.append(answered())
+    assert seen == [False, False, False, True]
+
+
 def test_tasks_and_reviewers(warehouse: Warehouse) -> None:
     """The present state of tasks; who agreed with what was settled; which tasks are archived."""
     fill(

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING
 
 from review.settings import TriageSettings
 from watchloop.backtest.report import BacktestReport
-from watchloop.screen import printing_console, say, table_of
+from watchloop.screen import print_table, printing_console, say
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
 
 __all__ = ["figures", "percent", "print_report", "verdict"]
 
@@ -79,14 +78,12 @@ def figures(report: BacktestReport) -> list[tuple[str, str]]:
 def print_report(report: BacktestReport, model: str, triage: TriageSettings, out: Console | None = None) -> None:
     """Figures, alerts, slices, and the verdict."""
     console = out or printing_console()
-    console.print(table_of((), figures(report), title=f"{model}: what the loop would have done"))
+    print_table(console, (), figures(report), title=f"{model}: what the loop would have done")
     if report.alerts:
         alerts: list[tuple[object, ...]] = [
             (found.at, found.signal, found.detector, found.severity) for found in report.alerts
         ]
-        console.print(
-            _first(("after event", "signal", "detector", "severity"), alerts, ALERTS_SHOWN_MAX, title="alerts")
-        )
+        _print_first(console, ("after event", "signal", "detector", "severity"), alerts, ALERTS_SHOWN_MAX, "alerts")
     if report.slices:
         slices: list[tuple[object, ...]] = [
             (
@@ -98,14 +95,13 @@ def print_report(report: BacktestReport, model: str, triage: TriageSettings, out
             )
             for found in report.slices
         ]
-        console.print(
-            _first(("slice", "events", "estimate", "interval", "truth"), slices, SLICES_SHOWN_MAX, title="slices")
-        )
+        _print_first(console, ("slice", "events", "estimate", "interval", "truth"), slices, SLICES_SHOWN_MAX, "slices")
     say(console, verdict(report, triage))
 
 
-def _first(heads: Sequence[str], rows: Sequence[Sequence[object]], shown_max: int, *, title: str) -> Table:
+def _print_first(
+    out: Console, heads: Sequence[str], rows: Sequence[Sequence[object]], shown_max: int, title: str
+) -> None:
     """The first rows, and how many there are beyond them."""
     more = len(rows) - shown_max
-    caption = f"{more} more are in the JSON" if more > 0 else ""
-    return table_of(heads, rows[:shown_max], title=title, caption=caption)
+    print_table(out, heads, rows[:shown_max], title=title, caption=f"{more} more are in the JSON" if more > 0 else "")

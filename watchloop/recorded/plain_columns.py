@@ -77,7 +77,7 @@ def _tell_of_numbers(column: Column, name: str, notes: list[str]) -> None:
         shown = listed(map(quoted, rest.slice(0, 3).to_pylist()))
         notes.append(
             f"column {quoted(name)} is taken as texts: {count} of {len(short)} values are numbers,"
-            f" and others are {shown}; empty cells are missing numbers"
+            f" and others are {shown}; leave a cell empty where its number is missing"
         )
     else:
         _tell_of_spelling(short, name, notes)
