@@ -42,7 +42,10 @@ from watchloop.up import ADMIN, Running, UpOptions, print_addresses, stoppable, 
 __all__ = ["DEMOS", "DemoOptions", "run_demo"]
 
 STEP_SECONDS = 0.25
-DRAIN_SECONDS_MAX = 60.0
+STALL_SECONDS_MAX = 60.0
+"""Nothing of what is waited for has moved for so long: it does not come."""
+DRAIN_SECONDS_MAX = 900.0
+"""How long each thing is waited for on a slow machine, where something comes all the time."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ class Session:
         self._kafka = running.settings.kafka.as_user("replay")
         self._warehouse = Warehouse(running.settings.clickhouse)
         self._state: LoopState | None = None
+        self._counted: dict[str, int] = {}
 
     def run(self) -> None:
         """Replay to the end, wait until the loop has come to rest, print the sum; a stop ends it early, without one."""
@@ -144,7 +148,8 @@ class Session:
         watcher.start()
         reviewers = self._reviewers()
         with DemoProgress(self._out, len(self._source)) as progress:
-            self._until(replay.done.is_set, progress, replay, reviewers)
+            while not self._stop.is_set() and not self._until(replay.done.is_set, progress, replay, reviewers):
+                continue
             if replay.failure is not None:
                 raise replay.failure
             if not self._stop.is_set():
@@ -185,24 +190,24 @@ class Session:
         return reviewers
 
     def _until(
-        self,
-        done: Callable[[], bool],
-        progress: DemoProgress,
-        replay: Replay,
-        reviewers: SimulatedReviewers,
-        seconds_max: float = float("inf"),
+        self, done: Callable[[], bool], progress: DemoProgress, replay: Replay, reviewers: SimulatedReviewers
     ) -> bool:
-        """Wait until something is done; False where it was not, in time."""
-        deadline = time.monotonic() + seconds_max
-        while not self._stop.is_set() and time.monotonic() < deadline:
+        """Wait until something is done; False where nothing moves any more, or it takes too long."""
+        begin = moved = time.monotonic()
+        seen: object = None
+        while not self._stop.is_set():
             progress.show(replay.sent, self._state, reviewers.answered)
             if done():
                 return True
+            now, found = time.monotonic(), (replay.sent, reviewers.answered, dict(self._counted))
+            moved, seen = (now, found) if found != seen else (moved, seen)
+            if now - moved > STALL_SECONDS_MAX or now - begin > DRAIN_SECONDS_MAX:
+                return False
             self._stop.wait(STEP_SECONDS)
         return False
 
     def _come_to_rest(self, progress: DemoProgress, replay: Replay, reviewers: SimulatedReviewers) -> None:
-        """Wait, for so long at most, until every verdict, label and answer (if somebody answers) is stored."""
+        """Wait until every verdict, label and answer (if somebody answers) is stored."""
         size = len(self._source)
         send_labels(self._kafka, self._source, self._sent(LABELS))
         steps: list[tuple[str, Callable[[], bool]]] = [
@@ -212,8 +217,8 @@ class Session:
         ]
         for what, done in steps:
             progress.say(f"waiting for the last {what}")
-            if not self._until(done, progress, replay, reviewers, DRAIN_SECONDS_MAX) and not self._stop.is_set():
-                say(self._out, f"not all {what} arrived within {DRAIN_SECONDS_MAX:g} s", "yellow")
+            if not self._until(done, progress, replay, reviewers) and not self._stop.is_set():
+                say(self._out, f"not all {what} have come; the figures below are without the others", "yellow")
 
     def _is_at_rest(self) -> bool:
         """Whether all is answered, if somebody answers, and no role has anything to read that could change that."""
@@ -222,6 +227,7 @@ class Session:
     def _is_answered(self) -> bool:
         if self._demo.reviewers == 0:
             return True
+        self._stored("corrections")
         try:
             return is_answered(self._warehouse.query, self._demo.name)
         except WarehouseError:
@@ -241,7 +247,8 @@ class Session:
 
     def _stored(self, table: str) -> int:
         rows = self._query(f"SELECT count() AS rows FROM {table} WHERE model = {{m:String}}")  # noqa: S608
-        return int(rows[0]["rows"]) if rows else 0
+        self._counted[table] = int(rows[0]["rows"]) if rows else 0
+        return self._counted[table]
 
     def _query(self, sql: str) -> list[dict[str, Any]]:
         try:

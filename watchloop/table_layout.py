@@ -36,9 +36,14 @@ def column_widths(cells: Sequence[Sequence[str]], room: int) -> list[int] | None
     left = room - BORDER_CELLS * len(cells) - 1 - sum(least)
     if left < 0:
         return None
-    wanted = [full - word for full, word in zip(most, least, strict=True)]
-    share = min(1.0, left / sum(wanted)) if any(wanted) else 0.0
-    return [word + int(more * share) for word, more in zip(least, wanted, strict=True)]
+    widths = list(least)
+    # Who wants little gets all of it: a short column costs nothing, and the longest texts are those that are broken.
+    by_want = sorted(range(len(cells)), key=lambda place: most[place] - least[place])
+    for done, place in enumerate(by_want):
+        more = min(most[place] - least[place], left // (len(cells) - done))
+        widths[place] += more
+        left -= more
+    return widths
 
 
 def record_lines(names: Sequence[str], row: Sequence[str], room: int) -> list[str]:
