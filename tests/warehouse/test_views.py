@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from stored_rows import DAY0, fill
+from stored_rows import DAY0, correction, fill, verdict
 
 from schemas.alert import Alert
 from schemas.codec import encode
