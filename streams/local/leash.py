@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -26,13 +27,31 @@ from pathlib import Path
 from types import FrameType
 from typing import IO, Final, NoReturn
 
-__all__ = ["main", "spawn", "stop"]
+__all__ = ["Leashed", "main", "spawn", "stop"]
 
 PR_SET_PDEATHSIG: Final = 1
 GRACE_SECONDS: Final = 10.0
 """Between the two signals. The servers close their files within it, and come up again where they could not."""
+GUARD_SECONDS_MAX: Final = 2.0
+"""A guard is killed by the kernel when its child ends, and then needs a processor for an instant."""
 USAGE: Final = "usage: leash.py --parent PID [--pipe] [--grace SECONDS] -- COMMAND [ARGUMENT…]"
 Stream = int | IO[bytes] | None
+
+
+class Leashed(subprocess.Popen[bytes]):
+    """A child on a leash. Who waits for its end waits for that of its guard too, which comes a moment later."""
+
+    holding: int = -1
+    """The end of the pipe that the parent holds; the other end is the guard's."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """As ``Popen.wait``; ``timeout`` is for the child itself."""
+        code = super().wait(timeout)
+        if self.holding >= 0:
+            other_end = select.poll()
+            other_end.register(self.holding, 0)  # that nobody reads any more is always told
+            other_end.poll(GUARD_SECONDS_MAX * 1000)
+        return code
 
 
 def spawn(
@@ -44,7 +63,7 @@ def spawn(
     cwd: Path | None = None,
     pipe: bool | None = None,
     grace_seconds: float = GRACE_SECONDS,
-) -> subprocess.Popen[bytes]:
+) -> Leashed:
     """Start ``cmd`` on a leash, in a session of its own (Ctrl-C in the terminal reaches only the parent).
 
     Call it from the main thread: the kernel's signal fires when the starting *thread* ends. ``pipe`` None takes the
@@ -64,7 +83,7 @@ def spawn(
     options = ["--grace", str(grace_seconds), *(["--pipe"] if by_pipe else [])]
     held, holding = os.pipe()
     try:
-        process = subprocess.Popen(  # noqa: S603 - the command is the caller's own, never a shell's
+        process = Leashed(
             [*leash, *options, "--", *cmd],
             stdin=held,
             stdout=stdout,
@@ -78,6 +97,7 @@ def spawn(
         raise
     finally:
         os.close(held)
+    process.holding = holding
     weakref.finalize(process, os.close, holding)
     return process
 

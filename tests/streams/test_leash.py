@@ -9,7 +9,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -79,15 +78,6 @@ def session(leader: int) -> list[int]:
     return found
 
 
-def until(done: Callable[[], bool], seconds_max: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds_max
-    while not done():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def wait_for(path: Path, seconds_max: float = 10.0) -> str:
     deadline = time.monotonic() + seconds_max
     while not path.exists():
@@ -151,8 +141,9 @@ def test_nothing_is_left_of_the_leash(tmp_path: Path, pipe: bool) -> None:
     """Once the child has ended, and was waited for, no process of its session is there."""
     process = spawn(child(POLITE, tmp_path), pipe=pipe)
     wait_for(tmp_path / "pid")
+    assert session(process.pid)
     assert stop(process, 10) == 0
-    assert until(lambda: not session(process.pid))
+    assert session(process.pid) == []
 
 
 @BOTH_WAYS
