@@ -32,8 +32,10 @@ __all__ = ["Leashed", "main", "spawn", "stop"]
 PR_SET_PDEATHSIG: Final = 1
 GRACE_SECONDS: Final = 10.0
 """Between the two signals. The servers close their files within it, and come up again where they could not."""
+LOOK_SECONDS: Final = 0.5
+"""Where the kernel does not tell a guard that its child has ended, it looks."""
 GUARD_SECONDS_MAX: Final = 2.0
-"""A guard is killed by the kernel when its child ends, and then needs a processor for an instant."""
+"""How long who waits for a child waits for its guard beyond that."""
 USAGE: Final = "usage: leash.py --parent PID [--pipe] [--grace SECONDS] -- COMMAND [ARGUMENT…]"
 Stream = int | IO[bytes] | None
 
@@ -145,7 +147,11 @@ def _complain(text: str) -> int:
 
 def _become(cmd: list[str], parent: int, grace_seconds: float) -> int:  # noqa: RET503 - execvp does not return
     """Replace this process by ``cmd``, bound to its parent; returns only if the parent has already ended."""
-    _end_with_parent(signal.SIGTERM)
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "prctl refuses the parent death signal")
     if os.getppid() != parent:
         return _complain("leash: the parent has ended")
     this = os.getpid()
@@ -155,26 +161,34 @@ def _become(cmd: list[str], parent: int, grace_seconds: float) -> int:  # noqa: 
     os.execvp(cmd[0], cmd)  # noqa: S606 - becoming the command is the purpose
 
 
-def _end_with_parent(number: signal.Signals) -> None:
-    """Ask the kernel to send this process a signal when its parent ends."""
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.prctl(PR_SET_PDEATHSIG, number, 0, 0, 0) != 0:
-        raise OSError(ctypes.get_errno(), "prctl refuses the parent death signal")
-
-
 def _guard(child: int, grace_seconds: float) -> NoReturn:
-    """Wait for the end of standard input, then see to it that the child ends; the guard ends with the child."""
+    """Wait for the end of standard input, then see to it that the child ends; the guard ends with the child.
+
+    It looks itself whether the child is there. The kernel's signal would not do: a child that confined itself to send
+    no signals sends none when it ends either.
+    """
     try:
-        _end_with_parent(signal.SIGKILL)
         _empty(1, 2)
-        _wait_for_end()
-        time.sleep(grace_seconds)
+        ends = _ends_of(child)
+        while os.getppid() == child:
+            ready, _, _ = select.select([0, *ends], [], [], LOOK_SECONDS)
+            if 0 in ready and not os.read(0, 4096):
+                break
+        deadline = time.monotonic() + grace_seconds
+        while os.getppid() == child and (left := deadline - time.monotonic()) > 0:
+            select.select(ends, [], [], min(LOOK_SECONDS, left))
         if os.getppid() == child:
             _kill(child, leader=child)
     finally:
         os._exit(0)
+
+
+def _ends_of(process: int) -> list[int]:
+    """What can be read once a process has ended; nothing where the kernel cannot tell."""
+    try:
+        return [os.pidfd_open(process)]
+    except (AttributeError, OSError):
+        return []
 
 
 def _kill(child: int, *, leader: int) -> None:

@@ -68,12 +68,12 @@ def parent_of(command: list[str], pipe: bool, *, grace_seconds: float) -> subpro
 
 
 def session(leader: int) -> list[int]:
-    """The processes of a session that run."""
+    """The processes of a session that run; one that is ending has no command any more."""
     found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
-            state, _parent, _group, of = stat.read_text().rpartition(")")[2].split()[:4]
-            if int(of) == leader and state != "Z":
+            _state, _parent, _group, of = stat.read_text().rpartition(")")[2].split()[:4]
+            if int(of) == leader and stat.with_name("cmdline").read_bytes():
                 found.append(int(stat.parent.name))
     return found
 
@@ -134,6 +134,25 @@ def test_child_that_was_stopped_ends_with_its_parent(tmp_path: Path, pipe: bool)
         parent.kill()
     assert ended(pid)
     assert ended(below)
+
+
+CONFINED = """
+import os, pathlib, sys, time
+from warehouse.confinement import confine
+folder = pathlib.Path(sys.argv[1])
+confine(folder)
+(folder / "pid").write_text(str(os.getpid()))
+time.sleep(60)
+"""
+
+
+def test_nothing_is_left_of_a_child_that_may_send_no_signals(tmp_path: Path) -> None:
+    """The guard of a process that confined itself ends with it, although nothing of that can tell it so."""
+    process = spawn(child(CONFINED, tmp_path), cwd=ROOT)
+    wait_for(tmp_path / "pid")
+    assert session(process.pid)
+    stop(process, 10)
+    assert session(process.pid) == []
 
 
 @BOTH_WAYS
