@@ -48,8 +48,9 @@ class Queue:
         At ``open_tasks_max`` the open review tasks with the lowest priority expire, the new one included; where there
         is none, other lanes may grow up to ``protected_tasks_max``, and then the status is ``full``: leave the task in
         the log and come again. ``replayed``: the task comes out of the log at a restart, so nothing makes room for it.
+        Of its choices those are left out that are no label.
         """
-        return self._table.put(task, now_ms, replayed=replayed)
+        return self._table.put(offering_labels(task), now_ms, replayed=replayed)
 
     def is_over(self, task_id: str) -> bool:
         """Whether a task was settled or has expired, as far as that is remembered."""
@@ -281,11 +282,14 @@ class Queue:
         return entry
 
 
-def is_offered(answer: str, task: Task) -> bool:
-    """Whether a task can be answered so: with any label where it names no choices, and always with CANNOT_TELL.
+def offering_labels(task: Task) -> Task:
+    """The same task, which offers nothing that is no label, whatever the log says; what is right stays itself."""
+    choices = tuple(choice for choice in task.choices if label_problem(choice) is None)
+    return task if len(choices) == len(task.choices) else msgspec.structs.replace(task, choices=choices)
 
-    What is no label is never an answer, whatever a task out of the log offers.
-    """
+
+def is_offered(answer: str, task: Task) -> bool:
+    """Whether a task can be answered so: with any label where it names no choices, and always with CANNOT_TELL."""
     if answer == CANNOT_TELL:
         return True
     return label_problem(answer) is None and (not task.choices or answer in task.choices)
