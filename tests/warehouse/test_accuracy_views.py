@@ -122,12 +122,14 @@ def test_days_add_up_to_the_estimate_of_all(measured: tuple[Warehouse, AccuracyE
     (whole,) = warehouse.query("SELECT * FROM accuracy_so_far")
     (days,) = warehouse.query(
         "SELECT sum(right_sum) / sum(events) AS accuracy, sum(right_sum_low) AS low, sum(right_sum_high) AS high,"
-        " sum(variance_sum) AS variance, 1.96 * sqrt(variance + max(weight_max)) / sum(events) AS radius"
+        " sum(variance_sum) AS variance, sum(variance_sum_high) AS variance_high,"
+        " 1.96 * sqrt(variance_high + 3.84 * max(weight_max)) / sum(events) AS radius"
         " FROM accuracy_daily"
     )
     assert days["accuracy"] == pytest.approx(whole["accuracy"])
     assert (days["low"], days["high"]) == pytest.approx((whole["right_sum_low"], whole["right_sum_high"]))
     assert days["variance"] == pytest.approx(whole["variance_sum"])
+    assert days["variance_high"] == pytest.approx(whole["variance_sum"] + whole["open_variance_sum"])
     assert days["radius"] < whole["high"] - whole["right_sum_high"] / whole["events"]
     sql = "SELECT name, comment FROM system.tables WHERE database = {name:String}"
     words = {row["name"]: row["comment"] for row in warehouse.query(sql, {"name": warehouse.settings.database})}

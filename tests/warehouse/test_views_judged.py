@@ -89,7 +89,7 @@ def test_a_day_of_few_draws_says_nothing(warehouse: Warehouse) -> None:
 
 
 PERIOD = """
-    WITH if(sum(audit_answered) < 50, NULL, 1.96 * sqrt(sum(variance_sum) + max(weight_max))) AS error
+    WITH if(sum(audit_answered) < 50, NULL, 1.96 * sqrt(sum(variance_sum_high) + 3.84 * max(weight_max))) AS error
     SELECT sum(events) AS predictions, sum(audit_answered) AS draws, sum(right_sum) / predictions AS estimate,
         (sum(right_sum_low) - error) / predictions AS low, (sum(right_sum_high) + error) / predictions AS high
     FROM accuracy_daily
@@ -112,6 +112,47 @@ def test_who_does_not_answer_widens_the_interval(warehouse: Warehouse) -> None:
         assert row["audit_unanswered"] > 0
         assert row["low"] <= truth <= row["high"]
         assert row["low"] < row["accuracy"] - 1.96 * row["standard_error"] - 0.02
+
+
+def test_an_interval_holds_where_errors_are_never_answered(warehouse: Warehouse) -> None:
+    """A model surer than it should be, whose errors nobody answers: the truth of 19 days in 20 is within."""
+    days, events, rate = 20, 3_000, 0.05
+    rng, truths = random.Random(11), []
+    predictions, verdicts, corrections = [], [], []
+    for day in range(days):
+        right = 0
+        for n in range(events):
+            name, is_right, is_drawn = f"{day}-{n}", rng.random() < 0.8, rng.random() < rate
+            at, right = DAY0 + 86_400_000 * day + n, right + is_right
+            predictions.append(msgspec.structs.replace(prediction(name, "up", 0.95), time=at))
+            task = f"t-{name}" if is_drawn else ""
+            verdicts.append(verdict(name, "accept", rate, time=at, audit=is_drawn, task_id=task))
+            if is_drawn and is_right:
+                corrections.append(correction(name, "up", at, inclusion_probability=rate))
+        truths.append(right / events)
+    fill(warehouse, "predictions", *predictions)
+    fill(warehouse, "verdicts", *verdicts)
+    fill(warehouse, "corrections", *corrections)
+    rows = warehouse.query("SELECT * FROM accuracy_daily ORDER BY day")
+    held = [row["low"] <= truth <= row["high"] for row, truth in zip(rows, truths, strict=True)]
+    assert sum(held) >= 0.9 * days, held
+    # What was answered alone would say much less of the error.
+    assert all(row["variance_sum_high"] > 10 * row["variance_sum"] for row in rows)
+
+
+def test_where_few_errors_are_drawn_the_interval_is_no_narrower_than_they_allow(warehouse: Warehouse) -> None:
+    """Without an error among 60 draws of a sure model, up to four in sixty may be wrong: what a score interval says."""
+    predictions = [prediction(str(n), "up", 1.0) for n in range(600)]
+    verdicts = [
+        verdict(str(n), "accept", 0.1, audit=n % 10 == 0, task_id=f"t-{n}" if n % 10 == 0 else "") for n in range(600)
+    ]
+    corrections = [correction(str(n), "up", DAY0, inclusion_probability=0.1) for n in range(0, 600, 10)]
+    fill(warehouse, "predictions", *predictions)
+    fill(warehouse, "verdicts", *verdicts)
+    fill(warehouse, "corrections", *corrections)
+    (row,) = warehouse.query("SELECT * FROM accuracy_daily")
+    assert row["accuracy"] == 1.0
+    assert row["low"] == pytest.approx(1 - 1.96**2 * math.sqrt(0.9) / 60, abs=0.001)
 
 
 def test_accuracies_from_late_labels(loop: Warehouse) -> None:

@@ -118,9 +118,10 @@ FROM $database.review_outcomes;
 -- chapter 6); variance_sum has q (1 - pi) (O - g)^2 / pi^2. The sums of days add up to those of longer spans; accuracy is
 -- right_sum / events. An answered draw is one with pi below 1: below 50 of them accuracy, standard_error, low and high are
 -- NULL. What was drawn and is not answered (open, expired, "cannot tell") is counted as the guess says in accuracy, as all
--- wrong in low (right_sum_low) and as all right in high. low and high are 1.96 standard errors beyond, for one look at a
--- span chosen beforehand; the error has one more draw in it that went as badly as can be (weight_max), because few errors,
--- or none, among the draws would say that there are none. Events that may not be reviewed (pi = 0) are no part of it.
+-- wrong in low (right_sum_low) and as all right in high, and brings the most it can to the error (variance_sum_high). low
+-- and high are 1.96 standard errors beyond, for one look at a span chosen beforehand; the error has 1.96^2 more draws in it
+-- that went as badly as can be (weight_max each), as a score interval has (Wilson, 1927), because few errors, or none, among
+-- the draws would say that there are none. Events that may not be reviewed (pi = 0) are no part of it.
 CREATE OR REPLACE VIEW $database.accuracy_daily AS
 SELECT
     model,
@@ -135,9 +136,10 @@ SELECT
     right_sum - sum(t.lost) AS right_sum_low,
     right_sum + sum(t.gained) AS right_sum_high,
     sum(t.variance_term) AS variance_sum,
+    variance_sum + sum(t.open_variance_term) AS variance_sum_high,
     maxIf((1 - pi) / pow(pi, 2), is_answered) AS weight_max,
     if(audit_answered >= $audit_answered_min, least(1, greatest(0, right_sum / events)), NULL) AS accuracy,
-    if(audit_answered >= $audit_answered_min, sqrt(variance_sum + weight_max) / events, NULL) AS standard_error,
+    if(accuracy IS NULL, NULL, sqrt(variance_sum_high + 3.84 * weight_max) / events) AS standard_error,
     if(accuracy IS NULL, NULL, greatest(0, right_sum_low / events - 1.96 * standard_error)) AS low,
     if(accuracy IS NULL, NULL, least(1, right_sum_high / events + 1.96 * standard_error)) AS high,
     if(events = 0, NULL, sumIf(guess, pi > 0) / events) AS mean_guess

@@ -74,9 +74,10 @@ ALTER TABLE $database.accuracy_daily
     COMMENT COLUMN right_sum_low 'the same if the model was wrong on all that is not answered',
     COMMENT COLUMN right_sum_high 'the same if it was right on all of that',
     COMMENT COLUMN variance_sum 'estimated variance of right_sum; sums of days add up too',
+    COMMENT COLUMN variance_sum_high 'the same with the most that the answers that are missing can add to it',
     COMMENT COLUMN weight_max 'what one more draw adds to it that goes as badly as can be; take the maximum over days',
     COMMENT COLUMN accuracy 'estimated share of the events on which the model was right; NULL below $audit_answered_min answered draws',
-    COMMENT COLUMN standard_error 'of accuracy; NULL likewise',
+    COMMENT COLUMN standard_error 'of accuracy, on the safe side: sqrt(variance_sum_high + 1.96^2 weight_max) / events; NULL likewise',
     COMMENT COLUMN low 'lower end of the 95 % interval: 1.96 standard errors, with all that is not answered wrong; NULL likewise',
     COMMENT COLUMN high 'upper end of it, with all that is not answered right; NULL likewise',
     COMMENT COLUMN mean_guess 'mean of the guesses made before anyone looked; NULL without events';
