@@ -3,47 +3,99 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from drift.window import Window
 from schemas.block import CategoryCounts
-from schemas.reference import Reference
+from schemas.reference import NumericReference, Reference
 
-__all__ = ["category_bins", "excess", "index_of", "noise_of", "psi"]
+__all__ = [
+    "Stability",
+    "category_bins",
+    "excess",
+    "index_of",
+    "noise_of",
+    "presence_counts",
+    "presence_index",
+    "presence_key",
+    "psi",
+    "reach",
+]
 
 SMOOTHING = 0.5
 NEWCOMERS = 5
 """Categories that the reference does not name and that are looked at one by one."""
 
 
-def psi(reference: Reference, window: Window) -> dict[str, float]:
-    """The index of each of the reference's signals, less what sampling alone would show; 0 where nothing is beyond it.
+class Stability(NamedTuple):
+    """Two indices of one signal, each beyond what sampling alone would show; 0 where nothing is."""
 
-    Numeric signals are compared on the reference's edges, where at least half of the window's events lie on them;
-    categorical signals on the reference's categories and ``other``. Missing values are a bin of their own, so a
-    feature that vanishes shows. Where a feature is both, the larger index counts.
+    values: float
+    """Of the values among the events that have one."""
+    presence: float
+    """Of having a number, a text or nothing, so that a feature that vanishes shows."""
+
+
+def psi(reference: Reference, window: Window) -> dict[str, Stability]:
+    """The indices of each of the reference's signals.
+
+    Numbers are compared on the reference's edges, where at least half of the window's events lie on them; texts on the
+    reference's categories and ``other``. Where a feature has both, the larger index counts. Missing events are counted
+    apart from values: in a window that lacks them, the index of its values would be one of nothing but smoothing.
     """
-    indices: dict[str, float] = {}
-    if 2 * window.events_on(reference.version) >= window.events:
+    values: dict[str, float] = {}
+    version = reference.version
+    if 2 * window.events_on(version) >= window.events:
         for signal, normal in reference.numeric.items():
-            now = window.histogram(signal, reference.version) or (0,) * len(normal.histogram)
-            on = window.events_on(reference.version)
-            missing = max(0, on - sum(now) - window.texts(signal))
-            indices[signal] = excess((*normal.histogram, normal.missing), (*now, missing))
+            values[signal] = excess(normal.histogram, window.histogram(signal, version) or (0,) * len(normal.histogram))
     for signal, counts in reference.categorical.items():
-        before, now_bins = category_bins(counts, window.categorical.get(signal), window.events, window.numbers(signal))
-        indices[signal] = max(indices.get(signal, 0.0), excess(before, now_bins))
-    return indices
+        index = excess(*category_bins(counts, window.categorical.get(signal)))
+        values[signal] = max(values.get(signal, 0.0), index)
+    presence = {
+        signal: presence_counts(signal, reference.numeric, reference.categorical, reference.events) for signal in values
+    }
+    return {signal: Stability(values[signal], presence_index(presence[signal], signal, window)) for signal in values}
 
 
-def category_bins(
-    normal: CategoryCounts, now: CategoryCounts | None, events: int, numbers: int = 0
-) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The counts of both, bin by bin: the reference's categories, NEWCOMERS others, the rest together, and missing.
+def presence_counts(
+    signal: str, numeric: Mapping[str, NumericReference], categorical: Mapping[str, CategoryCounts], events: int
+) -> tuple[int, int, int]:
+    """How many of a reference's ``events`` had a number, a text and nothing."""
+    if signal in numeric:
+        numbers, missing = numeric[signal].count, numeric[signal].missing
+        return numbers, max(0, events - numbers - missing), missing
+    known = categorical[signal]
+    texts = known.other + sum(known.counts.values())
+    return max(0, events - texts - known.missing), texts, known.missing
+
+
+def presence_index(normal: tuple[int, int, int], signal: str, window: Window) -> float:
+    """The index of having a number, a text or nothing, ``normal`` being how many of the reference's events had."""
+    numbers, texts = window.numbers(signal), window.texts(signal)
+    return excess(normal, (numbers, texts, max(0, window.events - numbers - texts)))
+
+
+def presence_key(signal: str) -> str:
+    """The name in a reference's ``psi_normal`` for a signal's index of presence."""
+    return f"presence.{signal}"
+
+
+def reach(normal: Sequence[int], events: int) -> float:
+    """The index of a complete change: all ``events`` of a window where the reference had fewest.
+
+    >>> round(reach((500, 500, 500, 500, 0), 500), 1)
+    13.6
+    """
+    rarest = min(range(len(normal)), key=normal.__getitem__)
+    return excess(normal, [events if place == rarest else 0 for place in range(len(normal))])
+
+
+def category_bins(normal: CategoryCounts, now: CategoryCounts | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The counts of both, bin by bin: the reference's categories, NEWCOMERS others, and the rest together.
 
     The others are those that are most frequent now, so that a long tail that shrinks to a few categories shows: each
-    was at most as frequent in the reference as the rarest that has a name there, and 0 where all have one. ``events``
-    and ``numbers`` are those of the window: what is not a text and not a number is missing.
+    was at most as frequent in the reference as the rarest that has a name there, and 0 where all have one.
     """
     counts = {} if now is None else now.counts
     named = [counts.get(category, 0) for category in normal.counts]
@@ -53,14 +105,13 @@ def category_bins(
     rest = texts - sum(named) - sum(newcomers)
     rarest = min(normal.counts.values(), default=1)
     before = [min(rarest, normal.other // NEWCOMERS) if seen else 0 for seen in newcomers]
-    return (
-        (*normal.counts.values(), *before, normal.other - sum(before), normal.missing),
-        (*named, *newcomers, rest, max(0, events - texts - numbers)),
-    )
+    return (*normal.counts.values(), *before, normal.other - sum(before)), (*named, *newcomers, rest)
 
 
 def excess(normal: Sequence[int], now: Sequence[int]) -> float:
-    """The index beyond what two samples of this size show by chance, at least 0."""
+    """The index beyond what two samples of this size show by chance, at least 0; 0 where one of them is empty."""
+    if not any(normal) or not any(now):
+        return 0.0
     return max(0.0, index_of(normal, now) - noise_of(normal, now))
 
 

@@ -13,7 +13,7 @@ from drift.categories import most_common, within_category_bytes
 from drift.columns import FEATURE, Floats, number_of
 from drift.departure import present_share
 from drift.moments import deviation, deviation_of, distance
-from drift.psi import category_bins, excess
+from drift.psi import category_bins, excess, presence_counts, presence_index, presence_key
 from drift.rounding import are_alike, rounding_of
 from drift.settings import DriftSettings
 from drift.window import Window, merge_all
@@ -76,7 +76,7 @@ def build_reference(
         events=whole.events,
         numeric=numeric,
         categorical=categorical,
-        psi_normal=_psi_normal(steps, numeric, categorical, settings.window_steps),
+        psi_normal=_psi_normal(steps, numeric, categorical, whole.events, settings.window_steps),
         last_offsets=dict(sorted((last_offsets or {}).items())),
     )
     return _with_sample(reference, whole, settings)
@@ -191,17 +191,26 @@ def _psi_normal(
     steps: Sequence[Window],
     numeric: dict[str, NumericReference],
     categorical: dict[str, CategoryCounts],
+    events: int,
     window_steps: int,
 ) -> dict[str, float]:
-    """The largest index of a window of the reference, taken from its rows."""
-    largest: dict[str, float] = {}
+    """The largest indices of a window of the reference, those of numbers taken from its rows."""
+    presence = {signal: presence_counts(signal, numeric, categorical, events) for signal in (*numeric, *categorical)}
+    largest = dict.fromkeys(presence, 0.0)
     for begin in range(0, len(steps) - window_steps + 1, window_steps):
         window = merge_all(chain.from_iterable(step.blocks for step in steps[begin : begin + window_steps]))
         rows = [row for block in window.blocks for row in block.sample]
-        for signal, known in numeric.items():
-            now = _counts(_numbers(rows, signal), known.edges)
-            largest[signal] = max(largest.get(signal, 0.0), excess(known.histogram, now))
-        for signal, counts in categorical.items():
-            before, bins = category_bins(counts, window.categorical.get(signal), window.events)
-            largest[signal] = max(largest.get(signal, 0.0), excess(before[:-1], bins[:-1]))
-    return largest
+        found = [
+            *(
+                (signal, excess(known.histogram, _counts(_numbers(rows, signal), known.edges)))
+                for signal, known in numeric.items()
+            ),
+            *(
+                (signal, excess(*category_bins(counts, window.categorical.get(signal))))
+                for signal, counts in categorical.items()
+            ),
+            *((presence_key(signal), presence_index(counts, signal, window)) for signal, counts in presence.items()),
+        ]
+        for name, index in found:
+            largest[name] = max(largest.get(name, 0.0), index)
+    return {name: index for name, index in largest.items() if index or name in presence}

@@ -10,6 +10,7 @@ from drift.alert_life import Detection
 from drift.departure import DepartureDetector, is_constant, other_share, present_share
 from drift.detectors import AdwinDetector, PsiDetector
 from drift.moments import distance
+from drift.psi import Stability, category_bins, presence_counts, presence_key, reach
 from drift.settings import DriftSettings
 from drift.window import Window
 from schemas.alert import Severity
@@ -25,6 +26,15 @@ SUSPECT_STEPS: Final = 10
 """Steps after ADWIN's cut in which the level may still turn out to be far from the reference."""
 
 SHIFT_SD_MAX: Final = 1000.0
+
+PSI_LEAST: Final = 1e-9
+"""The least index that counts as a change, where settings ask for none: no change at all is none."""
+
+REACH_SHARE: Final = 0.9
+"""Of the index of a complete change, the most that a threshold may ask where the reference itself came nowhere near."""
+
+NORMAL_FACTOR_MIN: Final = 1.25
+"""How many times the largest index within the reference a threshold is at least."""
 
 
 class SignalWatch:
@@ -46,12 +56,10 @@ class SignalWatch:
         self._settings = settings
         self._version = reference.version
         self._normal = reference.numeric.get(signal)
-        self._psi_threshold = max(
-            settings.psi_warning, settings.psi_normal_factor * reference.psi_normal.get(signal, 0.0)
-        )
+        self._psi_thresholds = _psi_thresholds(signal, reference, settings)
         self._adwin = AdwinDetector(settings.adwin_delta, settings.adwin_steps_min)
         self._departure = departure_detector(settings)
-        self._psi = PsiDetector(self._psi_threshold, settings.psi_windows)
+        self._psi = PsiDetector(1.0, settings.psi_windows)
         self._quiet_windows = 0
         self._suspect_steps = 0
         self._level_before = 0.0
@@ -91,15 +99,19 @@ class SignalWatch:
         }
         return Detection(self.signal, self._adwin.name, self._severity(shift_sd, "shift_sd_critical"), evidence)
 
-    def observe_window(self, window: Window, index: float) -> Detection | None:
-        """What the window's distribution shows, ``index`` being its population stability index beyond noise."""
+    def observe_window(self, window: Window, indices: Stability) -> Detection | None:
+        """What the window's distribution shows, ``indices`` being its population stability indices beyond noise."""
+        _, index, threshold = max(
+            (index / threshold, index, threshold)
+            for index, threshold in zip(indices, self._psi_thresholds, strict=True)
+        )
         now = window.numeric.get(self.signal)
-        back = index < self._psi_threshold and not self._moved(window, now)
+        back = index < threshold and not self._moved(window, now)
         self._quiet_windows = self._quiet_windows + 1 if back else 0
-        if not self._psi.update(index):
+        if not self._psi.update(index / threshold):
             return None
         self._quiet_windows = 0
-        evidence = {"psi": index, "psi_threshold": self._psi_threshold}
+        evidence = {"psi": index, "psi_threshold": threshold}
         if self._normal is not None and now is not None and now.count:
             evidence |= self._constant_evidence(self._normal, window, now)
             if not is_constant(self._normal):
@@ -183,6 +195,31 @@ class AbsentWatch:
 def departure_detector(settings: DriftSettings) -> DepartureDetector:
     """A detector that fires after ``adwin_steps_min`` steps at ``departure_share_warning``."""
     return DepartureDetector(settings.departure_share_warning, settings.adwin_steps_min)
+
+
+def _psi_thresholds(signal: str, reference: Reference, settings: DriftSettings) -> Stability:
+    """The index of values and that of presence which count as a change of the signal."""
+    events = settings.window_steps * settings.step_events
+    presence = presence_counts(signal, reference.numeric, reference.categorical, reference.events)
+    bins = []
+    if signal in reference.numeric:
+        bins.append(reference.numeric[signal].histogram)
+    if signal in reference.categorical:
+        bins.append(category_bins(reference.categorical[signal], None)[0])
+    complete = max(reach(normal, round(events * sum(normal) / reference.events)) for normal in bins)
+    return Stability(
+        _psi_threshold(reference.psi_normal.get(signal, 0.0), complete, settings),
+        _psi_threshold(reference.psi_normal.get(presence_key(signal), 0.0), reach(presence, events), settings),
+    )
+
+
+def _psi_threshold(normal: float, complete: float, settings: DriftSettings) -> float:
+    """Some times the largest index of the reference's own windows; that may be more than any change can show.
+
+    Then about that of a complete change is enough, unless the reference itself came near.
+    """
+    enough = max(NORMAL_FACTOR_MIN * normal, REACH_SHARE * complete)
+    return max(settings.psi_warning, PSI_LEAST, min(settings.psi_normal_factor * normal, enough))
 
 
 def _clipped(away: float, scale: float, size_max: float) -> float:

@@ -35,7 +35,8 @@ class Reference(Wire, frozen=True, kw_only=True):
     """What normal looks like for one model, versioned; ``sample`` rows feed the Evidently report.
 
     ``psi_normal`` holds, for each signal, the largest population stability index between a window of the reference and
-    the whole of it: what ordinary ups and downs look like. ``time_min``, ``time_max`` and the ``created_at`` of a
+    the whole of it: what ordinary ups and downs look like; under ``presence.SIGNAL``, where there are such, that of
+    having a number, a text or nothing. ``time_min``, ``time_max`` and the ``created_at`` of a
     model's first reference are times of the stream; the ``created_at`` of one that a person adopted is the clock's.
     ``told_at`` is the clock's for both: when the reference began to count.
     ``last_offsets`` is how far each partition of predictions had been read when it was made: what lies beyond is

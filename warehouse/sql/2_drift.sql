@@ -113,7 +113,7 @@ CREATE TABLE IF NOT EXISTS $database.reference_windows
     signal_sds Map(LowCardinality(String), Nullable(Float64))
         COMMENT 'numeric signal to its standard deviation, in the feature''s unit; a signal that is not here gives NULL',
     psi_normal Map(LowCardinality(String), Nullable(Float64))
-        COMMENT 'signal to the largest population stability index within it: what ordinary ups and downs look like',
+        COMMENT 'signal to the largest population stability index within it: what ordinary ups and downs look like; presence.SIGNAL to that of having a number, a text or nothing, where it is above 0',
     numeric_json String
         COMMENT 'numeric signals whole: quantiles, edges, histogram' CODEC(ZSTD),
     categorical_json String
