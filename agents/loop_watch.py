@@ -141,6 +141,8 @@ class LoopWatch:
         sums = AccuracySums(
             events=counts.reviewable,
             audit_hits=counts.audit_hits,
+            answered=counts.answered_reviewable,
+            right=counts.answered_right,
             total=counts.accuracy_total,
             variance=counts.accuracy_variance,
             lost=counts.accuracy_lost,

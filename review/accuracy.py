@@ -20,6 +20,10 @@ RESIDUAL_VARIANCE: Final = 0.2
 """Mean squared distance of right/wrong from its guess that the asymptotic interval is tuned for; a model that is right
 four times in five, with a guess that knows little, has about this. It moves the width, never the coverage."""
 
+KNOWN_SHARE_MIN: Final = 0.95
+"""Share of the events that were answered from which their accuracy is said whatever was drawn: what the others may turn
+out to be moves it by the rest at most."""
+
 SETTLING_STEPS: Final = 60
 
 
@@ -30,6 +34,10 @@ class AccuracySums(msgspec.Struct, frozen=True, kw_only=True):
     """Reviewable events."""
     audit_hits: int = 0
     """Events that were drawn with a chance below 1, and answered."""
+    answered: int = 0
+    """Events that were answered, whatever their chance was."""
+    right: int = 0
+    """Those of them on which the model was right."""
     unanswered: int = 0
     """Drawn events that nobody has answered (yet)."""
     withheld: int = 0
@@ -63,6 +71,10 @@ class AccuracyEstimate:
     - ``exact``: the empirical-Bernstein confidence sequence of Howard, Ramdas, McAuliffe & Sekhon (2021), as a mixture
       over constant bets (a predictable plug-in bet is not valid for a running mean that drifts); about 1.5 times wider.
 
+    Neither is left wider than what is known without any chance: the accuracy if the model was wrong, or right, on all
+    that was not answered. Where nearly all was (``KNOWN_SHARE_MIN``), that is the interval before there are enough
+    random draws; where all was, it is the accuracy itself.
+
     A drawn event whose answer is not there (yet) counts in the estimate as its guess says. In the interval it may turn
     out either way, whatever kept people from answering: all are wrong for the low end, and right for the high one.
     """
@@ -83,6 +95,7 @@ class AccuracyEstimate:
         self._least = inclusion_probability_min
         kept = sums or AccuracySums()
         self.events, self.audit_hits = kept.events, kept.audit_hits
+        self.answered, self.right = kept.answered, kept.right
         self.unanswered, self.withheld = kept.unanswered, kept.withheld
         self._total, self._variance, self._squares = kept.total, kept.variance, kept.squares
         self._lost, self._gained = kept.lost, kept.gained
@@ -118,6 +131,8 @@ class AccuracyEstimate:
             raise ValueError("no drawn event waits for its answer; call update with reviewed=True first")
         self.unanswered -= 1
         self._wait(guess, inclusion_probability, -1.0)
+        self.answered += 1
+        self.right += correct
         residual = float(correct) - guess
         self._total += residual / inclusion_probability
         if inclusion_probability < 1.0:
@@ -127,13 +142,21 @@ class AccuracyEstimate:
             self._squares += scaled
 
     def interval(self, method: Literal["asymptotic", "exact"] = "asymptotic") -> tuple[float, float, float] | None:
-        """Estimate, low and high, within [0, 1]; None before ``audit_hits_min`` reviewed random draws."""
-        if self.audit_hits < self._settings.audit_hits_min:
+        """Estimate, low and high, within [0, 1]; None before ``audit_hits_min`` reviewed random draws.
+
+        Without these too where ``KNOWN_SHARE_MIN`` of the events were answered.
+        """
+        has_draws = self.audit_hits >= self._settings.audit_hits_min
+        if self.events == 0 or not (has_draws or self.answered >= KNOWN_SHARE_MIN * self.events):
             return None
-        radius = self._asymptotic_radius() if method == "asymptotic" else self._exact_radius()
+        least, most = self.right / self.events, (self.right + self.events - self.answered) / self.events
         mean = self._total / self.events
-        low, high = mean - radius - self._lost / self.events, mean + radius + self._gained / self.events
-        return clipped(mean), clipped(low), clipped(high)
+        low, high = least, most
+        if has_draws:
+            radius = self._asymptotic_radius() if method == "asymptotic" else self._exact_radius()
+            low = within(least, mean - radius - self._lost / self.events, most)
+            high = within(least, mean + radius + self._gained / self.events, most)
+        return within(least, mean, most), low, high
 
     def _wait(self, guess: float, inclusion_probability: float, sign: float) -> None:
         """A drawn event begins to wait for its answer (1.0), or has it (-1.0)."""
@@ -211,6 +234,6 @@ class SliceAccuracy:
         return estimate
 
 
-def clipped(share: float) -> float:
-    """A share within [0, 1]."""
-    return min(1.0, max(0.0, share))
+def within(least: float, share: float, most: float) -> float:
+    """``share``, or the bound that it is beyond."""
+    return min(most, max(least, share))

@@ -24,7 +24,8 @@ class ModelCounts(msgspec.Struct, frozen=True, kw_only=True):
     again under another time does it count again: to find that out, every id would have to be remembered.
     With g the guess of P(right) made at triage, O whether it was right and π the inclusion probability:
     ``accuracy_total`` is Σ g + Σ (O − g)/π over reviewable and answered events, ``accuracy_variance`` is
-    Σ (1 − π)(O − g)²/π² over answered ones, ``audit_hits`` counts the answered ones with π < 1. Of what was drawn and
+    Σ (1 − π)(O − g)²/π² over answered ones, ``audit_hits`` counts the answered ones with π < 1,
+    ``answered_reviewable`` all of them, ``answered_right`` those on which the model was right. Of what was drawn and
     is not answered ``accuracy_lost`` is Σ g/π and ``accuracy_gained`` Σ (1 − g)/π: what would be taken from the total
     if the model was wrong on all of it, and added if it was right; ``accuracy_open_variance`` is what their answers add
     to the variance at most. ``answered`` counts the events chosen for review that somebody has answered.
@@ -39,6 +40,8 @@ class ModelCounts(msgspec.Struct, frozen=True, kw_only=True):
     corrections: int = 0
     answered: int = 0
     audit_hits: int = 0
+    answered_reviewable: int = 0
+    answered_right: int = 0
     accuracy_total: float = 0.0
     accuracy_variance: float = 0.0
     accuracy_lost: float = 0.0
@@ -132,7 +135,8 @@ def _answered(ask: Ask) -> list[dict[str, Any]]:
     first = FIRST.replace("CONDITION", "(model, event_id) IN (SELECT model, event_id FROM answers)")
     return ask(
         f"""
-        SELECT a.model AS model, countIf(v.pi < 1) AS audit_hits,
+        SELECT a.model AS model, countIf(v.pi < 1) AS audit_hits, count() AS rows,
+            countIf(a.label = a.prediction) AS found_right,
             sum(((a.label = a.prediction) - v.g) / v.pi) AS weighted,
             sum(v.g / v.pi) AS answered_right, sum((1 - v.g) / v.pi) AS answered_wrong,
             sum((1 - v.pi) * pow(((a.label = a.prediction) - v.g) / v.pi, 2)) AS variance,
@@ -161,6 +165,8 @@ def _counts(row: Mapping[str, Any], sums: Mapping[str, Any], *, corrections: int
         corrections=corrections,
         answered=answered,
         audit_hits=int(sums.get("audit_hits", 0)),
+        answered_reviewable=int(sums.get("rows", 0)),
+        answered_right=int(sums.get("found_right", 0)),
         accuracy_total=float(row["total"]) + float(sums.get("weighted", 0.0)),
         accuracy_variance=float(sums.get("variance", 0.0)),
         accuracy_lost=max(0.0, float(row["drawn_right"]) - float(sums.get("answered_right", 0.0))),

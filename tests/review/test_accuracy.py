@@ -79,11 +79,42 @@ def test_no_interval_before_enough_audit_hits() -> None:
         estimate.update(0.5, 1.0, reviewed=True, correct=True)
     for _ in range(49):
         estimate.update(0.5, LEAST, reviewed=True, correct=True)
+        estimate.update(0.5, LEAST, reviewed=False)
     assert estimate.interval() is None
     estimate.update(0.5, LEAST, reviewed=True, correct=True)
     given = estimate.interval()
     assert given is not None
     assert 0.0 <= given[1] <= given[0] <= given[2] <= 1.0
+
+
+@pytest.mark.parametrize("method", ["asymptotic", "exact"])
+@pytest.mark.parametrize("chance", [1.0, 0.9])
+def test_where_all_was_answered_the_accuracy_is_known(method: Any, chance: float) -> None:
+    """It is the share of right answers, with no room around it, from the first event on, however they were drawn."""
+    estimate = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=LEAST)
+    assert estimate.interval(method) is None
+    right = 0
+    for place in range(200):
+        right += place % 4 != 0
+        estimate.update(0.1, chance, reviewed=True, correct=place % 4 != 0)
+        assert estimate.interval(method) == pytest.approx((right / (place + 1),) * 3)
+
+
+@pytest.mark.parametrize("method", ["asymptotic", "exact"])
+def test_where_nearly_all_was_answered_the_interval_has_room_for_the_rest(method: Any) -> None:
+    """What was not answered, drawn or not, may turn out either way; beyond five in a hundred draws are needed."""
+    estimate = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=LEAST)
+    for place in range(96):
+        estimate.update(0.9, 1.0, reviewed=True, correct=place % 4 != 0)
+    estimate.update(0.9, 1.0, reviewed=True)
+    for _ in range(3):
+        estimate.update(0.9, LEAST, reviewed=False)
+    given = estimate.interval(method)
+    assert given is not None
+    assert given == pytest.approx((0.72 + 4 * 0.009, 0.72, 0.76))
+    for _ in range(3):
+        estimate.update(0.9, LEAST, reviewed=False)
+    assert estimate.interval(method) is None
 
 
 def test_reviewing_everything_leaves_no_doubt_about_the_estimate() -> None:
@@ -136,6 +167,8 @@ def sums_of(estimate: AccuracyEstimate) -> AccuracySums:
     return AccuracySums(
         events=estimate.events,
         audit_hits=estimate.audit_hits,
+        answered=estimate.answered,
+        right=estimate.right,
         unanswered=estimate.unanswered,
         withheld=estimate.withheld,
         total=estimate._total,
