@@ -71,9 +71,9 @@ class AccuracyEstimate:
     - ``exact``: the empirical-Bernstein confidence sequence of Howard, Ramdas, McAuliffe & Sekhon (2021), as a mixture
       over constant bets (a predictable plug-in bet is not valid for a running mean that drifts); about 1.5 times wider.
 
-    Neither is left wider than what is known without any chance: the accuracy if the model was wrong, or right, on all
-    that was not answered. Where nearly all was (``KNOWN_SHARE_MIN``), that is the interval before there are enough
-    random draws; where all was, it is the accuracy itself.
+    Where nearly all events were answered (``KNOWN_SHARE_MIN``), neither is wider than what is known without any chance:
+    the accuracy if the model was wrong, or right, on the rest. That is the interval before there are enough random
+    draws; where all was answered, it is the accuracy itself.
 
     A drawn event whose answer is not there (yet) counts in the estimate as its guess says. In the interval it may turn
     out either way, whatever kept people from answering: all are wrong for the low end, and right for the high one.
@@ -147,9 +147,12 @@ class AccuracyEstimate:
         Without these too where ``KNOWN_SHARE_MIN`` of the events were answered.
         """
         has_draws = self.audit_hits >= self._settings.audit_hits_min
-        if self.events == 0 or not (has_draws or self.answered >= KNOWN_SHARE_MIN * self.events):
+        is_known = self.answered >= KNOWN_SHARE_MIN * self.events
+        if self.events == 0 or not (has_draws or is_known):
             return None
-        least, most = self.right / self.events, (self.right + self.events - self.answered) / self.events
+        least, most = 0.0, 1.0
+        if is_known:
+            least, most = self.right / self.events, (self.right + self.events - self.answered) / self.events
         mean = self._total / self.events
         low, high = least, most
         if has_draws:
