@@ -15,7 +15,7 @@ from schemas.prediction import LABELS_MAX, Prediction
 from schemas.probability import LEAST, MOST, PROBABILITY_WORDS, SUM_WORDS, sums_to_one
 from schemas.probability_columns import probabilities_of
 from watchloop.errors import WrongTable
-from watchloop.recorded.label_texts import label_texts, without_blanks
+from watchloop.recorded.label_texts import labels_read
 from watchloop.recorded.plain_columns import without_dictionary
 from watchloop.recorded.spellings import matched
 from watchloop.recorded.texts import is_number, is_text, numbers_of
@@ -93,6 +93,12 @@ class Replayable:
             )
             for place, features in enumerate(rows)
         ]
+
+    @property
+    def slice_count(self) -> int:
+        """How many slices the replayed rows are in."""
+        rows = slice(self.first, self.first + len(self))
+        return sum(len(set(values[rows]) - {None}) for values in self.table.slice_values.values())
 
     def _slices(self, start: int, stop: int) -> list[dict[str, str]]:
         """The slices of each row; an empty cell is in none."""
@@ -217,7 +223,7 @@ def _written_as(labels: tuple[str, ...], answers: Iterable[str]) -> tuple[str, .
 
 
 def _answers(table: RecordedTable, name: str, notes: list[str]) -> list[str]:
-    found = without_blanks(label_texts(table.given.column(name), name, "--prediction"), name, "--prediction", notes)
+    found = labels_read(table.given.column(name), name, "--prediction", notes)
     empty = next((row for row, answer in enumerate(found) if answer is None), None)
     if empty is not None:
         raise WrongTable(

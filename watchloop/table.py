@@ -18,7 +18,7 @@ from schemas.wire import NAME_CHARS_MAX, Id, Scalar
 from watchloop.errors import WrongTable
 from watchloop.recorded.columns import Columns, CountedTimes, names_of, resolved
 from watchloop.recorded.files import is_untyped, read_file
-from watchloop.recorded.label_texts import label_texts, without_blanks
+from watchloop.recorded.label_texts import labels_read, slice_texts
 from watchloop.recorded.plain_columns import is_time_type, plain_features
 from watchloop.recorded.times import times_of
 from watchloop.recorded.words import listed, quoted
@@ -97,7 +97,7 @@ def _loaded(path: pathlib.Path, columns: Columns) -> RecordedTable:
     if not names:
         raise WrongTable(f"no column is left as a feature; drop fewer of {listed(rows.column_names)}")
     labels = [] if columns.label is None else _labels(rows, columns.label, notes)
-    slices = {name: label_texts(rows.column(name), name, "--slices") for name in columns.slices}
+    slices = {name: slice_texts(rows.column(name), name, notes) for name in columns.slices}
     given = rows.select(_given_names(columns))
     features, times_ms = features.select(names), times.times_ms
     if times.order is not None:
@@ -186,7 +186,7 @@ def _counts_rows(column: Any) -> bool:
 
 
 def _labels(rows: Any, name: str, notes: list[str]) -> list[str]:
-    found = without_blanks(label_texts(rows.column(name), name, "--label"), name, "--label", notes)
+    found = labels_read(rows.column(name), name, "--label", notes)
     empty = next((row for row, label in enumerate(found) if label is None), None)
     if empty is not None:
         count = sum(label is None for label in found)

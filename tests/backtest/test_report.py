@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import pathlib
@@ -8,9 +9,15 @@ from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
 
+import msgspec
 import pyarrow as pa
 import pytest
+from rich.console import Console
 from typer.testing import Result
+
+from review.settings import TriageSettings
+from watchloop.backtest.report import BacktestReport
+from watchloop.backtest.terminal import print_report
 
 OPTIONS = ("--label", "label", "--drop", "date,nswprice", "--train-first", "0.2", "--budget", "0.1")
 
@@ -18,7 +25,7 @@ DOCUMENTED = {
     "events", "errors", "reviewed", "review_rate", "errors_caught", "accuracy_model", "accuracy_after_review",
     "accuracy_learned", "gate", "alerts", "live_accuracy", "slices", "seconds",
 }  # fmt: skip
-BESIDE = {"accuracy_no_change", "errors_caught_by_confidence", "stretches"}
+BESIDE = {"accuracy_no_change", "errors_caught_by_confidence", "stretches", "slices_left_out"}
 
 Run = Callable[..., Result]
 
@@ -55,6 +62,25 @@ def test_places_count_replayed_events_and_truth_is_the_accuracy_so_far(report: d
     assert report["live_accuracy"][-1]["truth"] == pytest.approx(report["accuracy_model"])
     assert all(0 < alert["at"] <= report["events"] for alert in report["alerts"])
     assert all(point["low"] <= point["estimate"] <= point["high"] for point in report["live_accuracy"])
+
+
+def test_slices_without_an_estimate_are_said(run: Run, elec2_file: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    """How many there are stands in the JSON, in the terminal and on the page; without any nothing is said."""
+    config, page, out = tmp_path / "watchloop.toml", tmp_path / "page.html", tmp_path / "report.json"
+    config.write_text("[accuracy]\nslices_max = 3\n")
+    run(elec2_file, *OPTIONS, "--slices", "day", "--config", config, "--html", page, "--out", out)
+    found = msgspec.json.decode(out.read_bytes(), type=BacktestReport)
+    assert (len(found.slices), found.slices_left_out) == (3, 4)
+    says = "4 more slices have no estimate: the first 3 have one (accuracy.slices_max)"
+    assert says in page.read_text()
+    assert says in in_terminal(found)
+    assert "no estimate" not in in_terminal(msgspec.structs.replace(found, slices_left_out=0))
+
+
+def in_terminal(report: BacktestReport) -> str:
+    shown = io.StringIO()
+    print_report(report, "m", TriageSettings(), Console(file=shown, width=200))
+    return shown.getvalue()
 
 
 def test_slices_cover_every_event_once(report: dict[str, Any]) -> None:

@@ -212,6 +212,14 @@ def test_an_empty_label_is_no_label(refused: Refused, label: list[Any], row: int
     assert f"in {count} of 4 rows" in message
 
 
+def test_slices_have_no_blanks_around_as_labels_have_none(read: Read) -> None:
+    """ "EU " and "EU" are one slice, which a note tells."""
+    found = read({"region": pa.array(["EU ", "EU", "\tEU"])}, slices=("region",))
+    assert {event.slices["region"] for event in found.predictions(0, 3)} == {"EU"}
+    assert found.slice_count == 1
+    assert any("column 'region' (--slices) is read without the blanks" in note for note in found.notes)
+
+
 def test_slices_are_texts_or_absent(read: Read, refused: Refused) -> None:
     """1.0 is the slice 1, a null is in none, true is ``true``; one that is too long is refused as INTAKE would."""
     columns = {

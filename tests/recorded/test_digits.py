@@ -56,6 +56,24 @@ def stored(found: Any) -> list[Any]:
     return values
 
 
+@pytest.mark.parametrize(("kind", "size"), [(pa.float64(), 2**53), (pa.float32(), 2**24), (pa.float16(), 2**11)])
+@pytest.mark.parametrize("option", ["truth", "said", "region"])
+def test_labels_as_floats_that_hold_no_neighbour_apart_are_refused(
+    read: Read, refused: Callable[..., str], kind: Any, size: int, option: str
+) -> None:
+    """Two whole numbers may have become one label: so large ones are to be whole numbers, which all are read."""
+    slices = {"slices": ("region",)} if option == "region" else {}
+    floats = pa.array([float(size), -float(size), float("nan"), None]).drop_null().cast(kind)
+    message = refused({option: floats, "x": pa.array([1, 2, 3])}, **slices)
+    assert f"column '{option}'" in message
+    assert f"holds {size} as a number with a point" in message
+    below = pa.array([float(size - 1), 0.0, 1.0]).cast(kind)
+    whole = pa.array([2**53, 2**53 + 1, 0])
+    for values in (below, whole):
+        found = read({"truth": values, "said": values, option: values}, **slices)
+        assert len(set(found.truths)) == 3
+
+
 LARGEST = TOO_LARGE - 1
 WHOLE = {
     "int64": pa.array([2**53 + 1, -(2**63), 2**63 - 1]),

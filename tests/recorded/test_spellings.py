@@ -82,6 +82,7 @@ def test_a_prediction_that_is_no_label_is_told() -> None:
     assert found.rewritten == {}
     assert "'d'" in found.note
     assert "'c'" in found.note
+    assert "warning: predictions that are no true label" in found.note
 
 
 @pytest.mark.parametrize(
@@ -96,7 +97,7 @@ def test_what_may_mean_the_same_is_warned_of(truths: set[str], answers: set[str]
     """Some spellings are common, and no rule says which of the rest are: both sets are shown, and what it may cost."""
     found = matched(truths, answers)
     assert found.rewritten == {}
-    warning = found.note.partition("warning: ")[2]
+    warning = found.note.rpartition("warning: ")[2]
     assert all(text in warning for text in shown)
     assert "the accuracy is too low" in warning
 
@@ -105,7 +106,7 @@ def test_a_model_that_is_always_wrong_is_told() -> None:
     """One label on each side may be no spelling at all."""
     found = matched({"0"}, {"1"})
     assert found.rewritten == {}
-    assert "no true label" in found.note
+    assert found.note.startswith("warning: predictions that are no true label")
 
 
 @given(st.sets(st.text(max_size=6), min_size=1, max_size=6), st.sets(st.text(max_size=6), min_size=1, max_size=6))

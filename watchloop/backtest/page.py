@@ -9,7 +9,7 @@ import jinja2
 from review.settings import TriageSettings
 from watchloop.backtest.chart import accuracy_chart, stretches_chart
 from watchloop.backtest.report import BacktestReport
-from watchloop.backtest.terminal import figures, percent, verdict
+from watchloop.backtest.terminal import figures, left_out, percent, verdict
 
 __all__ = ["page_of"]
 
@@ -27,6 +27,7 @@ def page_of(report: BacktestReport, model: str, triage: TriageSettings) -> str:
         triage=triage,
         verdict=verdict(report, triage),
         figures=figures(report),
+        left_out=left_out(report) if report.slices_left_out else "",
         live_chart=accuracy_chart(report),
         stretches_chart=stretches_chart(report),
     )

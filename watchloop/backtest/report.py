@@ -70,9 +70,11 @@ class BacktestReport(msgspec.Struct, frozen=True, kw_only=True):
 
     ``errors`` are wrong answers of the production model, ``errors_caught`` those of them that people saw;
     ``errors_caught_by_confidence`` is how many as many reviews would have caught if, with hindsight, they had gone to
-    the least confident answers. ``accuracy_learned`` is prequential (Dawid 1984): each event is answered, before its
-    label may be used, by whichever model the gate has put in charge. ``accuracy_after_review`` takes what people saw
-    for settled, and production's answer elsewhere. ``accuracy_no_change`` is that of repeating the label before.
+    the least confident answers, at random among those that are equally confident. ``accuracy_learned`` is prequential
+    (Dawid 1984): each event is answered, before its label may be used, by whichever model the gate has put in charge.
+    ``accuracy_after_review`` takes what people saw for settled, and production's answer elsewhere.
+    ``accuracy_no_change`` is that of repeating the label before. ``slices_left_out`` is how many slices have no
+    estimate, because ``accuracy.slices_max`` others came before them.
     """
 
     events: int
@@ -91,3 +93,4 @@ class BacktestReport(msgspec.Struct, frozen=True, kw_only=True):
     accuracy_no_change: float | None
     errors_caught_by_confidence: int
     stretches: list[Stretch]
+    slices_left_out: int

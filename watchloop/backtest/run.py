@@ -70,7 +70,7 @@ def _replayed(
 
 def report_of(loop: Loop, source: Replayable, *, seconds: float) -> BacktestReport:
     """The figures of a loop that has ended."""
-    score = loop.score
+    score, slices = loop.score, loop.live.slices()
     return BacktestReport(
         events=score.events,
         errors=score.errors,
@@ -83,9 +83,10 @@ def report_of(loop: Loop, source: Replayable, *, seconds: float) -> BacktestRepo
         gate=loop.gate,
         alerts=loop.alerts,
         live_accuracy=loop.live.points,
-        slices=loop.live.slices(),
+        slices=slices,
         seconds=seconds,
         accuracy_no_change=no_change(source.truths),
         errors_caught_by_confidence=score.caught_by_confidence(source.confidences),
         stretches=score.stretches(),
+        slices_left_out=source.slice_count - len(slices),
     )

@@ -65,9 +65,19 @@ class Score:
         return float((self._model | self._seen)[: self.events].mean())
 
     def caught_by_confidence(self, confidences: Sequence[float]) -> int:
-        """Wrong answers among the least confident ones, as many as people saw, chosen with hindsight."""
-        least = np.argsort(np.asarray(confidences), kind="stable")[: self.reviewed]
-        return int(np.count_nonzero(~self._model[least]))
+        """Wrong answers among the least confident ones, as many as people saw, chosen with hindsight.
+
+        Of answers as confident as the last of them it is the expectation of a random choice, rounded: the order of the
+        rows decides nothing.
+        """
+        reviewed = self.reviewed
+        if reviewed == 0:
+            return 0
+        given = np.asarray(confidences)
+        last = np.partition(given, reviewed - 1)[reviewed - 1]
+        wrong, is_below, is_tied = ~self._model[: len(given)], given < last, given == last
+        share = (reviewed - int(np.count_nonzero(is_below))) / int(np.count_nonzero(is_tied))
+        return round(int(np.count_nonzero(wrong & is_below)) + share * int(np.count_nonzero(wrong & is_tied)))
 
     def stretches(self) -> list[Stretch]:
         """Accuracies of up to ``STRETCHES_MAX`` stretches of equal length; the last may be shorter."""

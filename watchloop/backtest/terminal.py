@@ -12,7 +12,7 @@ from watchloop.screen import print_table, printing_console, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["figures", "percent", "print_report", "verdict"]
+__all__ = ["figures", "left_out", "percent", "print_report", "verdict"]
 
 ALERTS_SHOWN_MAX = 20
 SLICES_SHOWN_MAX = 20
@@ -75,6 +75,15 @@ def figures(report: BacktestReport) -> list[tuple[str, str]]:
     ]
 
 
+def left_out(report: BacktestReport) -> str:
+    """Says that there are slices without an estimate."""
+    many = report.slices_left_out
+    return (
+        f"{many} more slice{'s have' if many > 1 else ' has'} no estimate: the first {len(report.slices)} have one"
+        " (accuracy.slices_max)"
+    )
+
+
 def print_report(report: BacktestReport, model: str, triage: TriageSettings, out: Console | None = None) -> None:
     """Figures, alerts, slices, and the verdict."""
     console = out or printing_console()
@@ -96,6 +105,8 @@ def print_report(report: BacktestReport, model: str, triage: TriageSettings, out
             for found in report.slices
         ]
         _print_first(console, ("slice", "events", "estimate", "interval", "truth"), slices, SLICES_SHOWN_MAX, "slices")
+    if report.slices_left_out:
+        say(console, left_out(report))
     say(console, verdict(report, triage))
 
 

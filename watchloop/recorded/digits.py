@@ -11,7 +11,15 @@ import pyarrow.compute as pc
 
 from watchloop.recorded.words import quoted
 
-__all__ = ["LARGE", "WHOLE_DIGITS_MAX", "decimal_numbers", "first_lost_whole", "tell_of_lost", "whole_numbers"]
+__all__ = [
+    "LARGE",
+    "WHOLE_DIGITS_MAX",
+    "decimal_numbers",
+    "first_coarse",
+    "first_lost_whole",
+    "tell_of_lost",
+    "whole_numbers",
+]
 
 WHOLE_DIGITS_MAX: Final = 76
 """Digits of a whole number that is carried as a number: those of Arrow's and ClickHouse's largest decimals."""
@@ -20,6 +28,8 @@ LARGE: Final = pa.decimal256(WHOLE_DIGITS_MAX, 0)
 """The type of whole numbers of which one has more than 64 bits."""
 
 LONG_WHOLE: Final = r"^-?[0-9]{16,}$"
+WHOLE_BITS: Final = {16: 11, 32: 24, 64: 53}
+"""Bits of a float to those of the whole numbers that it holds apart."""
 DOUBLE_DIGITS_MAX: Final = 308
 """Digits of a whole number that no double is too small for."""
 
@@ -72,6 +82,21 @@ def first_lost_whole(texts: Column) -> str | None:
     long = texts.filter(pc.fill_null(pc.match_substring_regex(texts, LONG_WHOLE), False))
     short = (text for text in long.to_pylist() if len(text) <= DOUBLE_DIGITS_MAX)
     return next((text for text in short if int(text) != int(float(text))), None)
+
+
+def first_coarse(column: Column) -> float | None:
+    """The first number of a column of floats that is so large that whole numbers beside it are the same float.
+
+    >>> [first_coarse(pa.chunked_array([[1.5, size]])) for size in (2.0**53 - 1, -(2.0**53))]
+    [None, -9007199254740992.0]
+    """
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not pa.types.is_floating(kind):
+        return None
+    values = (column.cast(kind) if kind is not column.type else column).cast(pa.float64())
+    large = pc.and_(pc.greater_equal(pc.abs(values), float(2 ** WHOLE_BITS[kind.bit_width])), pc.is_finite(values))
+    found: list[float] = values.filter(pc.fill_null(large, False)).slice(0, 1).to_pylist()
+    return found[0] if found else None
 
 
 def _narrow(column: Column) -> Column:

@@ -12,12 +12,12 @@ from pyarrow import types
 from schemas.labels import RESERVED, composed, label_problem
 from schemas.prediction import label_text
 from watchloop.errors import WrongTable
-from watchloop.recorded.digits import WHOLE_DIGITS_MAX
+from watchloop.recorded.digits import WHOLE_DIGITS_MAX, first_coarse
 from watchloop.recorded.plain_columns import is_time_type, time_texts, without_dictionary
 from watchloop.recorded.texts import NULL_WORDS, is_text, numbers_of
 from watchloop.recorded.words import listed, quoted
 
-__all__ = ["label_of", "label_texts", "without_blanks"]
+__all__ = ["label_of", "label_texts", "labels_read", "slice_texts"]
 
 SHOWN_MAX: Final = 6
 
@@ -64,15 +64,36 @@ def label_texts(column: Any, name: str, option: str) -> list[str | None]:
     return [None if code is None else words[code] for code in codes.indices.to_pylist()]
 
 
-def without_blanks(labels: list[str | None], name: str, option: str, notes: list[str]) -> list[str | None]:
-    """Labels as the wire takes them, without blanks around; ``notes`` tells of those that had some.
+def labels_read(column: Any, name: str, option: str, notes: list[str]) -> list[str | None]:
+    """A column of labels as the wire takes them, without blanks around; ``notes`` tells of those that had some.
 
-    Raises WrongTable where one is a name of people's answers.
+    Raises WrongTable for a column that holds no labels, or a name of people's answers, or doubles that do not tell
+    large whole numbers apart.
     """
-    names = {label: label.strip() for label in set(labels) if label is not None}
-    wrong = next((label for label in sorted(names.values()) if label in RESERVED), None)
+    found = _texts_of(column, name, option, notes)
+    wrong = next((label for label in sorted(RESERVED) if label in found), None)
     if wrong is not None:
         raise WrongTable(f"column {quoted(name)} ({option}): {label_problem(wrong)}")
+    return found
+
+
+def slice_texts(column: Any, name: str, notes: list[str]) -> list[str | None]:
+    """A column of slices, read as labels are."""
+    return _texts_of(column, name, "--slices", notes)
+
+
+def _texts_of(column: Any, name: str, option: str, notes: list[str]) -> list[str | None]:
+    coarse = first_coarse(column)
+    if coarse is not None:
+        raise WrongTable(
+            f"column {quoted(name)} ({option}) holds {coarse:.0f} as a number with a point, which has no room for all"
+            " the digits of whole numbers of that size: two of them may have become one; write whole numbers, or texts"
+        )
+    return _without_blanks(label_texts(column, name, option), name, option, notes)
+
+
+def _without_blanks(labels: list[str | None], name: str, option: str, notes: list[str]) -> list[str | None]:
+    names = {label: label.strip() for label in set(labels) if label is not None}
     padded = sorted(label for label, short in names.items() if label != short)
     if not padded:
         return labels

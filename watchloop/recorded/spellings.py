@@ -116,7 +116,7 @@ def _told(rewritten: dict[str, str], words: str) -> str:
 
 
 def _left_over(said: str, true: str) -> str:
-    return f"predictions that are no true label: {said}; true labels that were never predicted: {true}"
+    return f"warning: predictions that are no true label: {said}; true labels that were never predicted: {true}"
 
 
 def _by(rule: Callable[[str], str], truths: Collection[str], answers: Collection[str]) -> dict[str, str]:
