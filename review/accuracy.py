@@ -20,7 +20,7 @@ RESIDUAL_VARIANCE: Final = 0.2
 """Mean squared distance of right/wrong from its guess that the asymptotic interval is tuned for; a model that is right
 four times in five, with a guess that knows little, has about this. It moves the width, never the coverage."""
 
-KNOWN_SHARE_MIN: Final = 0.95
+KNOWN_SHARE_MIN: Final = 0.9
 """Share of the events that were answered from which their accuracy is said whatever was drawn: what the others may turn
 out to be moves it by the rest at most."""
 

@@ -164,7 +164,7 @@ def test_blanks_around_labels_are_left_out_and_told(read: Read) -> None:
     """Even where both sides have them: the wire takes none."""
     found = read({"truth": ["a ", "b"], "said": ["a ", "\u00a0b"]})
     assert found.answers == found.truths == ["a", "b"]
-    assert "column 'truth' (--label) is read without the blanks around labels: 'a '" in "\n".join(found.notes)
+    assert "column 'truth' (--label) is read without the blanks around: 'a '" in "\n".join(found.notes)
     assert "column 'said' (--prediction) is read without the blanks" in "\n".join(found.notes)
 
 

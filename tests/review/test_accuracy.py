@@ -102,7 +102,7 @@ def test_where_all_was_answered_the_accuracy_is_known(method: Any, chance: float
 
 @pytest.mark.parametrize("method", ["asymptotic", "exact"])
 def test_where_nearly_all_was_answered_the_interval_has_room_for_the_rest(method: Any) -> None:
-    """What was not answered, drawn or not, may turn out either way; beyond five in a hundred draws are needed."""
+    """What was not answered, drawn or not, may turn out either way; beyond a tenth draws are needed."""
     estimate = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=LEAST)
     for place in range(96):
         estimate.update(0.9, 1.0, reviewed=True, correct=place % 4 != 0)
@@ -112,7 +112,7 @@ def test_where_nearly_all_was_answered_the_interval_has_room_for_the_rest(method
     given = estimate.interval(method)
     assert given is not None
     assert given == pytest.approx((0.72 + 4 * 0.009, 0.72, 0.76))
-    for _ in range(3):
+    for _ in range(7):
         estimate.update(0.9, LEAST, reviewed=False)
     assert estimate.interval(method) is None
 

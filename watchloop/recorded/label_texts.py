@@ -98,7 +98,7 @@ def _without_blanks(labels: list[str | None], name: str, option: str, notes: lis
     if not padded:
         return labels
     notes.append(
-        f"column {quoted(name)} ({option}) is read without the blanks around labels:"
+        f"column {quoted(name)} ({option}) is read without the blanks around:"
         f" {listed(map(quoted, padded), most=SHOWN_MAX)}"
     )
     return [None if label is None else names[label] for label in labels]
