@@ -13,9 +13,9 @@ from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError
-from faust.contrib.asgi import serve_asgi
 from faust.exceptions import FaustError
 
+from agents.console_server import serve_console
 from agents.desk import LiveDesk
 from agents.desk_state import DeskState
 from agents.log_values import handler_of
@@ -183,15 +183,7 @@ def add_desk(plan: Plan) -> None:
         tell_sign_out=sender.tell_sign_out,
     )
     console.on_startup.append(relay.attach)  # before it answers: a session that ends elsewhere ends here
-    serve_asgi(
-        plan.app,
-        console,
-        host=settings.console.host,
-        port=settings.console.port,
-        access_log=False,
-        lifespan="on",
-        proxy_headers=False,  # the console's own setting says whose to believe
-    )
+    serve_console(plan.app, console, settings.console)
 
 
 def _catch_up(state: DeskState, settings: Settings, relay: Relay) -> LogReader:

@@ -26,10 +26,11 @@ from typing import IO, Any, Final, NoReturn
 
 import msgspec
 
+from schemas.held_ports import BACKLOG, listen_on_held_port
 from warehouse.analyst_rules import AnalystRules
 from warehouse.confinement import confine
 from warehouse.credentials import Credentials, environment_kept, read_passwords
-from warehouse.embedded_process import PASSWORDS_VARIABLE, EmbeddedClickHouse
+from warehouse.embedded_process import HELD, HOST, PASSWORDS_VARIABLE, EmbeddedClickHouse
 from warehouse.engine_settings import analyst_base, write_config, writer_base
 from warehouse.errors import one_line
 from warehouse.http_app import ANALYST, WRITER, Answer, HttpApp
@@ -276,6 +277,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m warehouse.embedded", description=__doc__)
     parser.add_argument("--folder", type=Path, required=True, help="where the database lies; one process owns it")
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1")
+    parser.add_argument(HELD, action="store_true", dest="held", help="the process that starts this one holds the port")
     parser.add_argument("--database", default="watchloop", help="the users' default database (created)")
     parser.add_argument("--passwords-file", type=Path, help=f"JSON, user to password; else ${PASSWORDS_VARIABLE}")
     parser.add_argument("--settings", default="{}", help="EmbeddedClickHouseSettings as JSON")
@@ -287,7 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not options.environment_cleared:
             _clear_environment(options.passwords_file)
         credentials = _read_credentials(options.passwords_file)
-        listening = _listen(options.port)
+        listening = _listen(options.port, held=options.held)
         engine = _open(options.folder, settings, options.database)
     except (CannotStartError, msgspec.DecodeError) as error:
         sys.stderr.write(f"embedded ClickHouse: {one_line(str(error))}\n")
@@ -333,15 +335,11 @@ def _read_credentials(path: Path | None) -> Credentials:
         raise CannotStartError(f"no passwords in {where}: {error}") from error
 
 
-def _listen(port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+def _listen(port: int, *, held: bool) -> socket.socket:
     try:
-        listening.bind(("127.0.0.1", port))
-        listening.listen(128)
+        return listen_on_held_port(HOST, port) if held else socket.create_server((HOST, port), backlog=BACKLOG)
     except OSError as error:
-        raise CannotStartError(f"port {port} on 127.0.0.1 is in use; choose another ({error.strerror})") from error
-    return listening
+        raise CannotStartError(f"port {port} on {HOST} is in use; choose another ({error.strerror})") from error
 
 
 def _open(folder: Path, settings: EmbeddedClickHouseSettings, database: str) -> ChdbEngine:

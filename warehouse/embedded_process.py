@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
@@ -17,12 +18,16 @@ from typing import IO, Final, Protocol
 
 import msgspec
 
+from schemas.held_ports import hold_port
 from warehouse.errors import EmbeddedDidNotStart, one_line
 from warehouse.settings import EmbeddedClickHouseSettings
 
-__all__ = ["PASSWORDS_VARIABLE", "EmbeddedClickHouse", "Spawn", "popen"]
+__all__ = ["HELD", "HOST", "PASSWORDS_VARIABLE", "EmbeddedClickHouse", "Spawn", "popen"]
 
 PASSWORDS_VARIABLE: Final = "WATCHLOOP_CLICKHOUSE_PASSWORDS"
+HOST: Final = "127.0.0.1"
+HELD: Final = "--port-held"
+"""Of the server's command line: who starts it holds the port for it."""
 PING_EVERY_SECONDS: Final = 0.05
 LOG_BYTES_MAX: Final = 4 * 1024 * 1024
 LAST_BYTES_READ: Final = 4096
@@ -75,13 +80,14 @@ class EmbeddedClickHouse:
         self.port = port
         self.database = database
         self.process: subprocess.Popen[bytes] | None = None
+        self._held: socket.socket | None = None
         self._spawn = spawn
         self._on_progress = on_progress
 
     @property
     def url(self) -> str:
         """The address of its HTTP interface."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{HOST}:{self.port}"
 
     @property
     def log_path(self) -> Path:
@@ -102,7 +108,8 @@ class EmbeddedClickHouse:
         """The first half of ``start``, and the whole of another start: the server runs, and need not answer yet."""
         try:
             self.folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
-            self.port = self._choose_port()
+            if self._held is None:
+                self._held = self._hold_port()
             log = self._open_log()
         except OSError as error:
             reason = f"cannot write to {self.folder}: {error.strerror}; choose a folder you may write to"
@@ -131,6 +138,7 @@ class EmbeddedClickHouse:
     def stop(self) -> None:
         """Close the database and end the server; a second call does nothing."""
         process, self.process = self.process, None
+        self._let_port_go()
         if process is None:
             return
         if process.poll() is None:
@@ -154,22 +162,35 @@ class EmbeddedClickHouse:
         settings = msgspec.json.encode(self.settings).decode()
         return [
             sys.executable, "-P", "-m", "warehouse.embedded", "--folder", str(self.folder), "--port", str(self.port),
-            "--database", self.database, "--settings", settings,
+            HELD, "--database", self.database, "--settings", settings,
         ]  # fmt: skip
 
-    def _choose_port(self) -> int:
+    def _hold_port(self) -> socket.socket:
+        """The port asked for, that of the last start, or any free one: held until ``stop``, over several starts."""
         remembered = self.folder / "port"
-        port = self.port
-        if port == 0:
-            last = _read_port(remembered)
-            port = last if last and _is_free(last) else _free_port()
+        held = None
+        if self.port == 0 and (last := _read_port(remembered)):
+            with contextlib.suppress(OSError):
+                held = hold_port(HOST, last)
+        if held is None:
+            try:
+                held = hold_port(HOST, self.port)
+            except OSError as error:
+                reason = f"port {self.port} on {HOST} is in use; choose another ({error.strerror})"
+                raise EmbeddedDidNotStart(f"embedded ClickHouse: {reason}") from error
+        self.port = int(held.getsockname()[1])
         # Whole or not at all: a full disk leaves the file of before.
         written = remembered.with_name("port.new")
         written.unlink(missing_ok=True)
         with open(written, "w", opener=_private) as file:
-            file.write(str(port))
+            file.write(str(self.port))
         written.replace(remembered)
-        return port
+        return held
+
+    def _let_port_go(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
 
     def _open_log(self) -> IO[bytes]:
         if self.log_path.exists() and self.log_path.stat().st_size > LOG_BYTES_MAX:
@@ -182,6 +203,7 @@ class EmbeddedClickHouse:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 self.process = None
+                self._let_port_go()
                 raise EmbeddedDidNotStart(self.last_words())
             if _answers(self.port):
                 return
@@ -210,7 +232,7 @@ def _private(path: str, flags: int) -> int:
 
 
 def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    connection = http.client.HTTPConnection(HOST, port, timeout=2)
     try:
         connection.request("GET", "/ping")
         return connection.getresponse().status == 200
@@ -218,16 +240,3 @@ def _answers(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        return probe.connect_ex(("127.0.0.1", port)) != 0
-
-
-def _free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -19,6 +19,7 @@ from rich.console import Console
 
 from agents.settings import Settings
 from review.console.passwords import verify
+from schemas.held_ports import hold_port
 from streams.admin import create_topics
 from streams.settings import KafkaSettings
 from watchloop.disk import DiskWatch, told_of_disk
@@ -80,15 +81,16 @@ def up(settings: Settings, options: UpOptions, out: Console) -> Iterator[Running
     """Servers answering and workers started, the console still on its way; stopped in order at the end."""
     folder = DataFolder(options.data)
     port = settings.console.port if options.port is None else options.port
-    port = free_port(settings.console.host, port)
     progress: Callable[[str], None] = lambda line: say(out, line, "dim")  # noqa: E731
     with (
+        held_port(settings.console.host, port) as held,
         told_of_disk(folder.path),
         folder.own(),
         servers(
             settings, folder, own_kafka=options.own_kafka, own_clickhouse=options.own_clickhouse, say=progress
         ) as started,
     ):
+        port = int(held.getsockname()[1])
         for note in folder.notes():
             say(out, note, "yellow")
         found = started.settings
@@ -148,17 +150,14 @@ def stoppable() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def free_port(host: str, port: int) -> int:
-    """The port, if it is free; a free one for 0. Raises PortTaken."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise PortTaken(
-                f"{host}:{port}: cannot listen there ({error.strerror}); choose another with --port, 0 for any"
-            ) from error
-        return int(probe.getsockname()[1])
+def held_port(host: str, port: int) -> socket.socket:
+    """The console's port, a free one for 0, held for the worker that listens there. Raises PortTaken."""
+    try:
+        return hold_port(host, port)
+    except OSError as error:
+        raise PortTaken(
+            f"{host}:{port}: cannot listen there ({error.strerror}); choose another with --port, 0 for any"
+        ) from error
 
 
 def _environment(settings: Settings, folder: DataFolder, port: int, options: UpOptions) -> dict[str, str]:

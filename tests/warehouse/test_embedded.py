@@ -437,6 +437,6 @@ def test_a_port_that_cannot_be_read_is_no_port(text: bytes, tmp_path: Path) -> N
     (tmp_path / "port").write_bytes(text)
     assert embedded_process._read_port(tmp_path / "port") == (8123 if text.strip() == b"8123" else 0)
     server = EmbeddedClickHouse(tmp_path, EmbeddedClickHouseSettings(), passwords=PASSWORDS)
-    chosen = server._choose_port()
-    assert (tmp_path / "port").read_text() == str(chosen)
+    with server._hold_port():
+        assert (tmp_path / "port").read_text() == str(server.port)
     assert [entry.name for entry in tmp_path.iterdir()] == ["port"]

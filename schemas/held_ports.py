@@ -1,0 +1,59 @@
+"""Ports that a program holds for its servers: no other account can listen there while a server starts, or has ended.
+
+Who listens on a known port is sent passwords. The program binds the port before anybody is told of it, listens on it
+never, and holds it for as long as it runs; its servers, of the same account, bind it beside that. For this both set
+``SO_REUSEPORT``, which lets in sockets of the same account alone (socket(7)). Who holds the port does not set
+``SO_REUSEADDR``, by which everybody could bind beside a socket that does not listen; who listens does, so that what is
+left of its connections keeps nobody from holding the port again.
+"""
+
+from __future__ import annotations
+
+import socket
+
+__all__ = ["BACKLOG", "hold_port", "listen_on_held_port"]
+
+BACKLOG = 128
+
+
+def hold_port(host: str, port: int) -> socket.socket:
+    """The port, or any free one for 0, held until the socket is closed. Whoever connects meanwhile is refused.
+
+    Raises ``OSError`` where somebody else, of this account too, has it.
+    """
+    port = _free_port(host, port)
+    held = _bound(host, port, socket.SO_REUSEPORT)
+    held.set_inheritable(False)
+    return held
+
+
+def listen_on_held_port(host: str, port: int) -> socket.socket:
+    """A listening socket on a port that another process of this account holds.
+
+    Raises ``OSError`` where it cannot be had.
+    """
+    listening = _bound(host, port, socket.SO_REUSEADDR, socket.SO_REUSEPORT)
+    listening.listen(BACKLOG)
+    return listening
+
+
+def _free_port(host: str, port: int) -> int:
+    """The port, where nobody has it, or any free one for 0. Raises ``OSError`` where somebody has."""
+    with socket.socket() as probe:
+        # What connections of before have left is no reason to refuse it; who listens there is.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))
+        probe.listen()
+        return int(probe.getsockname()[1])
+
+
+def _bound(host: str, port: int, *options: int) -> socket.socket:
+    made = socket.socket()
+    try:
+        for option in options:
+            made.setsockopt(socket.SOL_SOCKET, option, 1)
+        made.bind((host, port))
+    except BaseException:
+        made.close()
+        raise
+    return made
