@@ -44,7 +44,12 @@ AUDIT_ANSWERED_MIN: Final = 50
 seldom. The number is fixed, so that a view says the same wherever it is made; the Loop page, whose intervals are of
 another kind and hold at every look, has ``accuracy.audit_hits_min``."""
 
-ACCURACY: Final = {"accuracy_alpha": 0.05, "accuracy_tuned_hits": 300, "accuracy_residual_variance": 0.2}
+ACCURACY: Final = {
+    "accuracy_alpha": 0.05,
+    "accuracy_tuned_hits": 300,
+    "accuracy_residual_variance": 0.2,
+    "accuracy_known_share": 0.9,
+}
 """What the interval of the view ``accuracy_so_far`` is made with: the defaults of ``[accuracy]``, so that it is the one
 of the Loop page wherever these are not changed. Fixed for the same reason."""
 

@@ -10,7 +10,7 @@ import pytest
 from plain_rows import rows_of
 
 from agents.loop_watch import LoopWatch
-from review.accuracy import RESIDUAL_VARIANCE, AccuracyEstimate
+from review.accuracy import KNOWN_SHARE_MIN, RESIDUAL_VARIANCE, AccuracyEstimate
 from review.console.desk import Interval
 from review.settings import AccuracySettings
 from schemas.correction import Correction
@@ -108,10 +108,46 @@ def test_page_and_analyst_see_the_same_interval(measured: tuple[Warehouse, Accur
     assert (shown.estimate, shown.low, shown.high) == pytest.approx(by_event, rel=1e-9)
 
 
+@pytest.mark.parametrize("unanswered", [0, 7])
+def test_where_nearly_all_is_answered_the_accuracy_is_known(warehouse: Warehouse, unanswered: int) -> None:
+    """Without a draw page and view say the share of right answers, and what the few others may turn out to be."""
+    predictions, verdicts, answers, total = [], [], [], 100
+    for n in range(total):
+        name = str(n)
+        predictions.append(
+            Prediction(event_id=name, model="m", time=DAY0 + n, features={}, prediction="up", confidence=0.5)
+        )
+        verdicts.append(
+            Verdict(
+                event_id=name, model="m", time=DAY0 + n, decision="review", uncertainty=0.5, inclusion_probability=1.0,
+                task_id=f"t-{n}", decided_at=DAY0 + n,
+            )
+        )  # fmt: skip
+        if n >= unanswered:
+            answers.append(
+                Correction(
+                    correction_id=f"c-{n}", model="m", event_id=name, time=DAY0 + n, created_at=DAY0, task_id=f"t-{n}",
+                    label="up" if n % 4 else "down", source="review", features={}, prediction="up", confidence=0.5,
+                    inclusion_probability=1.0,
+                )
+            )  # fmt: skip
+    fill(warehouse, "predictions", predictions)
+    fill(warehouse, "verdicts", verdicts)
+    fill(warehouse, "corrections", answers)
+    right = sum(n % 4 > 0 for n in range(unanswered, total))
+    shown = on_the_page(warehouse)
+    (row,) = warehouse.query("SELECT * FROM accuracy_so_far")
+    assert (row["low"], row["high"]) == pytest.approx((right / total, (right + unanswered) / total))
+    assert row["low"] <= row["accuracy"] <= row["high"]
+    assert (shown.estimate, shown.low, shown.high) == pytest.approx((row["accuracy"], row["low"], row["high"]))
+    (day,) = warehouse.query("SELECT * FROM accuracy_daily")
+    assert day["accuracy"] is None, "which speaks of draws alone"
+
+
 def test_the_view_has_the_settings_as_they_are_delivered() -> None:
     """The numbers that the view is made with are the defaults of the settings that the page follows."""
     settings = AccuracySettings()
-    delivered = (settings.alpha, settings.tuned_audit_hits, RESIDUAL_VARIANCE)
+    delivered = (settings.alpha, settings.tuned_audit_hits, RESIDUAL_VARIANCE, KNOWN_SHARE_MIN)
     assert tuple(ACCURACY.values()) == delivered
     assert AccuracySettings().audit_hits_min == AUDIT_ANSWERED_MIN
 

@@ -157,7 +157,15 @@ WITH
         / ($accuracy_tuned_hits * $accuracy_residual_variance / pow(pi_min, 2)) AS rho_squared,
     (variance_sum + open_variance_sum) * rho_squared + 1 AS spread,
     sqrt(spread / rho_squared * log(spread / pow($accuracy_alpha, 2))) / events AS radius,
-    audit_answered >= $audit_answered_min AS is_said
+    audit_answered >= $audit_answered_min AS has_draws,
+    -- where nearly all was answered little is left to chance
+    events > 0 AND answered >= $accuracy_known_share * events AS is_known,
+    countIf(t.is_answered AND t.was_right) AS right_answered,
+    if(is_known, right_answered / events, 0) AS least_possible,
+    if(is_known, (right_answered + events - answered) / events, 1) AS most_possible,
+    if(has_draws, right_sum_low / events - radius, least_possible) AS reached_low,
+    if(has_draws, right_sum_high / events + radius, most_possible) AS reached_high,
+    has_draws OR is_known AS is_said
 SELECT
     model,
     countIf(pi > 0) AS events,
@@ -172,9 +180,9 @@ SELECT
     sum(t.variance_term) AS variance_sum,
     sum(t.open_variance_term) AS open_variance_sum,
     minIf(pi, pi > 0) AS pi_min,
-    if(is_said, least(1, greatest(0, right_sum / events)), NULL) AS accuracy,
-    if(is_said, least(1, greatest(0, right_sum_low / events - radius)), NULL) AS low,
-    if(is_said, least(1, greatest(0, right_sum_high / events + radius)), NULL) AS high
+    if(is_said, least(most_possible, greatest(least_possible, right_sum / events)), NULL) AS accuracy,
+    if(is_said, least(most_possible, greatest(least_possible, reached_low)), NULL) AS low,
+    if(is_said, least(most_possible, greatest(least_possible, reached_high)), NULL) AS high
 FROM $database.accuracy_terms AS t
 GROUP BY model
 ORDER BY model;

@@ -97,7 +97,7 @@ ALTER TABLE $database.accuracy_so_far
     COMMENT COLUMN variance_sum 'estimated variance of right_sum',
     COMMENT COLUMN open_variance_sum 'what the answers that are missing add to it at most',
     COMMENT COLUMN pi_min 'the least inclusion probability of an event that may be reviewed: the interval is made narrowest for it',
-    COMMENT COLUMN accuracy 'estimated share of the events on which the model was right; NULL below $audit_answered_min answered draws',
+    COMMENT COLUMN accuracy 'estimated share of the events on which the model was right; NULL below $audit_answered_min answered draws, unless nine tenths of the events were answered',
     COMMENT COLUMN low 'lower end of the 95 % confidence sequence, with all that is not answered wrong; NULL likewise',
     COMMENT COLUMN high 'upper end of it, with all that is not answered right; NULL likewise';
 
