@@ -85,7 +85,7 @@ class Labels:
         if left and (not self._pause(LOOK_UP_EVERY_SECONDS) or len(left) == len(records)):
             raise HandBack
         for record, label in missing:
-            text = f"no prediction {label.event_id!r} of model {label.model!r} is known - at `$.event_id`"
+            text = unknown_prediction(label, self._wait_seconds)
             rejects.append((record, text, "$.event_id"))
         rejects += [(record, problem, "$.label") for record, problem in misspelt]
         wrong = {(record.partition(), record.offset()) for record, _, _ in rejects}
@@ -181,6 +181,15 @@ class Labels:
                 for row in predictions_of(self._warehouse.query, model, part):
                     stored[model, str(row["event_id"])] = row
         return stored
+
+
+def unknown_prediction(label: Label, wait_seconds: float) -> str:
+    """Why a label cannot be used that no stored prediction belongs to, and what to do."""
+    return (
+        f"got {label.event_id!r}; expected the event_id of a prediction of model {label.model!r}, of which none of this"
+        f" id was stored within {wait_seconds:g} s: check `event_id` and `model`, and send the label again once the"
+        " prediction has been sent and was not rejected - at `$.event_id`"
+    )
 
 
 def correction_of(label: Label, row: Mapping[str, Any], now_ms: int) -> Correction:

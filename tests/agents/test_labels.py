@@ -126,7 +126,8 @@ def test_a_label_without_prediction_ends_as_a_reject(warehouse: Warehouse) -> No
     assert one.handle(left, outbox) == []  # type: ignore[arg-type]
     rejects = [value for value in outbox.of(REJECTS) if isinstance(value, Reject)]
     assert [reject.source_offset for reject in rejects] == [1, 2]
-    assert "'e-77'" in rejects[0].reason
+    assert rejects[0].reason.startswith("got 'e-77'; expected the event_id of a prediction of model ")
+    assert "send the label again" in rejects[0].reason
     assert all(reject.role == "labels" and reject.field == "$.event_id" for reject in rejects)
     assert len(outbox.of(CORRECTIONS)) == 1
 

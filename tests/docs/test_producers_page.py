@@ -69,6 +69,13 @@ def test_settings_are_those_of_the_helper(kind):
     assert settings_table(kind) in TEXT
 
 
+@pytest.mark.servers
+def test_what_people_decide_can_be_asked_for(warehouse):
+    """The query for a held-back answer runs as `analyst`, and knows no row of a task that is not stored."""
+    (query,) = (body for language, body in BLOCK.findall(TEXT) if language == "sql")
+    assert warehouse.as_analyst().query(query, {"task_id": "t-1"}) == []
+
+
 def test_curl_message_is_a_prediction():
     """What the REST proxy would put into Kafka decodes, under the key that it should have."""
     (body,) = re.findall(r"-d '(\{\"records\".*?)'", shell("curl"), re.DOTALL)

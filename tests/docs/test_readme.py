@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import datetime as dt
 import json
 import pathlib
 import re
@@ -28,6 +29,7 @@ TEXT = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ")
 IMAGE_BYTES_MAX = 200_000
 
 
@@ -85,8 +87,16 @@ def test_shown_verdict_and_label_are_what_travels():
     assert json.loads(next(iter(encoded_verdicts(rows, 1)))) == [json.loads(text)]
     left_out = set(fields) - set(json.loads(text))
     assert left_out == {name for name in left_out if f"`{name}`" in TEXT}
-    (label,) = re.findall(r"echo '(\{.*\})'", TEXT)
-    decode(Label, label.encode())
+    (label,) = re.findall(r'echo "(\{.*\})"', TEXT)
+    decode(Label, label.replace("\\", "").replace("$(date +%s)000", "1795424517230").encode())
+
+
+def test_no_example_is_from_the_future():
+    """What a reader sends as it is shown bears no fixed time that is still to come: it would be rejected."""
+    times = [text for page in PAGES for _, body in BLOCK.findall(page.read_text()) for text in TIME.findall(body)]
+    now = dt.datetime.now(dt.UTC)
+    assert times
+    assert [text for text in times if dt.datetime.fromisoformat(text) > now] == []
 
 
 @pytest.mark.servers

@@ -71,9 +71,9 @@ def test_an_older_database_gets_the_words(warehouse: Warehouse) -> None:
     assert row["comment"].startswith("One row a late label")
 
 
-def fill(warehouse: Warehouse) -> None:
-    """A little of all that the queries of the page ask for."""
-    ids = [f"e{n}" for n in range(120)]
+def fill(warehouse: Warehouse, events: int = 120) -> None:
+    """A little of all that the queries of the page ask for; every other event is drawn and answered."""
+    ids = [f"e{n}" for n in range(events)]
     drawn = ids[::2]
     at: dict[str, Any] = {"model": "elec2", "time": DAY0}
     values: dict[str, list[Wire]] = {
@@ -134,3 +134,16 @@ def test_queries_answer(warehouse: Warehouse) -> None:
         ("UP", 59, 118),
         ("DOWN", 1, 2),
     ]
+
+
+@pytest.mark.parametrize(("events", "draws", "speaks"), [(98, 49, False), (100, 50, True)])
+def test_below_fifty_draws_accuracy_is_not_said(warehouse: Warehouse, events: int, draws: int, speaks: bool) -> None:
+    """Every query of the page that gives an interval says NULL below fifty answered draws, and the number of draws."""
+    fill(warehouse, events)
+    analyst = warehouse.as_analyst()
+    asked = [query for query in QUERIES if "accuracy" in query and "low" in query]
+    assert len(asked) == 3
+    for query in asked:
+        (row,) = analyst.query(query)
+        assert draws in (row.get("draws"), row.get("audit_answered"))
+        assert [row[name] is not None for name in ("accuracy", "low", "high")] == [speaks] * 3, query

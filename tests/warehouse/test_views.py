@@ -258,10 +258,17 @@ def test_install_may_be_repeated(warehouse: Warehouse) -> None:
 
 
 def test_labels_that_were_refused_for_their_spelling_are_none(warehouse: Warehouse) -> None:
-    """The newest of an event counts, and one that LEARN refused is no label, at whatever place it came."""
+    """The newest of an event counts; one refused for its spelling is none, one refused for lack of a prediction is."""
     labels = [
         Label(event_id=event, model="m", label=text, time=DAY0 + late)
-        for event, text, late in (("a", "up", 0), ("a", "down", 1), ("b", "up", 0), ("b", "UP", 1), ("c", "UP", 0))
+        for event, text, late in (
+            ("a", "up", 0),
+            ("a", "down", 1),
+            ("b", "up", 0),
+            ("b", "UP", 1),
+            ("c", "UP", 0),
+            ("d", "up", 0),
+        )
     ]
     fill(warehouse, "labels", *labels)
     fill(
@@ -269,11 +276,14 @@ def test_labels_that_were_refused_for_their_spelling_are_none(warehouse: Warehou
         "rejects",
         *(
             Reject(
-                original=encode(labels[place]), reason="spelling", field="$.label", role=role,
+                original=encode(labels[place]), reason="why", field=field, role=role,
                 source_topic="labels", source_partition=0, source_offset=place, time=DAY0,
             )
-            for place, role in ((3, "labels"), (4, "labels"), (2, "intake"))
+            for place, role, field in (
+                (3, "labels", "$.label"), (4, "labels", "$.label"), (2, "intake", "$.label"),
+                (5, "labels", "$.event_id"),
+            )
         ),
     )  # fmt: skip
     rows = warehouse.as_analyst().query("SELECT event_id, label FROM labels_now ORDER BY event_id")
-    assert [(row["event_id"], row["label"]) for row in rows] == [("a", "down"), ("b", "up")]
+    assert [(row["event_id"], row["label"]) for row in rows] == [("a", "down"), ("b", "up"), ("d", "up")]

@@ -30,7 +30,8 @@ ORDER BY model, created_at DESC, _stored_at DESC, _offset DESC
 LIMIT 1 BY model;
 
 -- The newest label of each event, without those that were rejected because the model writes its labels otherwise (True where
--- it says true): to compare them with its predictions would count every one as an error.
+-- it says true): to compare them with its predictions would count every one as an error. What was rejected for lack of its
+-- prediction stays: it is no error where the prediction comes later.
 CREATE OR REPLACE VIEW $database.labels_now AS
 SELECT * FROM $database.labels
 WHERE (_partition, _offset, event_id) NOT IN

@@ -1,7 +1,7 @@
 -- What the views of 5_views.sql hold. Columns of views that only choose rows of a table have the words of that table.
 
 ALTER TABLE $database.labels_now
-    MODIFY COMMENT 'One row an event that has a label: its newest, without those that were rejected because the model writes its labels otherwise.';
+    MODIFY COMMENT 'One row an event that has a label: its newest, without those that were rejected because the model writes its labels otherwise. One that was rejected because its prediction is unknown is here, as it is in labels.';
 
 ALTER TABLE $database.tasks_now
     MODIFY COMMENT 'One row a task, in its present state: tasks with their highest revision.';
