@@ -72,6 +72,10 @@ class LiveDesk:
         reply = self._state.queue.lease(task_id, person.person_id, person.roles, self._state.now_ms())
         return self._shown(task_id, person, reply.sentence)
 
+    async def missing(self, task_id: str) -> ActionResult:
+        """Why a task is not here."""
+        return action_result(self._state.queue.gone(task_id))
+
     async def answer(
         self, task_id: str, person: Person, answer: str, seconds_spent: float, comment: str
     ) -> ActionResult:

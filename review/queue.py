@@ -79,7 +79,7 @@ class Queue:
         """A lease on this very task; what the person then holds beyond the limit goes back to the queue."""
         entry = self._table.entries.get(task_id)
         if entry is None:
-            return self._gone(task_id)
+            return self.gone(task_id)
         self._lapse_if_over(entry, now_ms)
         if entry.holder == person:
             return Reply(status="known", sentence="You hold this task already.", lease=lease_of(entry))
@@ -113,7 +113,7 @@ class Queue:
         """
         entry = self._table.entries.get(opinion.task_id)
         if entry is None:
-            return self._gone(opinion.task_id)
+            return self.gone(opinion.task_id)
         refusal = self._refusal_of(entry, opinion)
         if refusal is not None:
             return refusal
@@ -217,7 +217,7 @@ class Queue:
         )
         self._track.learn_settled(opinions, outcome.answer)
         self._table.step(entry, "settle")
-        self._table.close(task.task_id)
+        self._table.close(task.task_id, "settled")
         settled = msgspec.structs.replace(
             task,
             state="settled",
@@ -266,17 +266,19 @@ class Queue:
             self._table.lapse(entry)
         return is_over
 
-    def _gone(self, task_id: str) -> Reply:
-        """The reply about a task that is not here."""
-        if self._table.is_closed(task_id):
-            return Reply(status="settled", sentence="This task is settled already, or has expired.")
-        return Reply(status="unknown_task", sentence=f"There is no task {task_id} in the queue.")
+    def gone(self, task_id: str) -> Reply:
+        """The reply about a task that is not here: what became of it, as far as remembered, and where to look."""
+        if (state := self._table.closed_as(task_id)) is not None:
+            became = "is settled" if state == "settled" else "has expired"
+            return Reply(status="settled", sentence=f"Task {task_id} {became}: ClickHouse has it, in tasks_now.")
+        line = f"There is no open task {task_id}; settled and expired ones are in ClickHouse, in tasks_now."
+        return Reply(status="unknown_task", sentence=line)
 
     def _held(self, task_id: str, person: str) -> Entry | Reply:
         """The task, if this person holds it; else what to tell them."""
         entry = self._table.entries.get(task_id)
         if entry is None:
-            return self._gone(task_id)
+            return self.gone(task_id)
         if entry.holder != person:
             return Reply(status="lease_lost", sentence="You do not hold this task any more.")
         return entry

@@ -8,11 +8,11 @@ __all__ = ["Remembered"]
 
 
 class Remembered:
-    """A set of at most ``ids_max`` ids; past that the oldest is forgotten."""
+    """At most ``ids_max`` ids, each with a word about it; past that the oldest is forgotten."""
 
     def __init__(self, ids_max: int) -> None:
         self._ids_max = ids_max
-        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._ids: OrderedDict[str, str] = OrderedDict()
 
     def __contains__(self, item: object) -> bool:
         return item in self._ids
@@ -20,9 +20,13 @@ class Remembered:
     def __len__(self) -> int:
         return len(self._ids)
 
-    def add(self, item: str) -> None:
+    def get(self, item: str) -> str | None:
+        """The word about an id; None for one that is not remembered."""
+        return self._ids.get(item)
+
+    def add(self, item: str, word: str = "") -> None:
         """Remember an id, as the newest."""
-        self._ids[item] = None
+        self._ids[item] = word
         self._ids.move_to_end(item)
         if len(self._ids) > self._ids_max:
             self._ids.popitem(last=False)

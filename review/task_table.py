@@ -13,7 +13,7 @@ from review.settings import QueueSettings
 from review.shelves import Entry, Shelves
 from review.task_life import Step, after, lane_settings
 from schemas.opinion import WITHDRAWN, Opinion
-from schemas.task import Lane, Task
+from schemas.task import Lane, Task, TaskState
 
 __all__ = ["TaskTable", "lease_of"]
 
@@ -40,8 +40,7 @@ class TaskTable:
         if task_id in self._closed:
             return Put(status="closed")
         if task.state != "open":
-            self.remove(task_id)
-            self._closed.add(task_id)
+            self.close(task_id, task.state)
             return Put(status="closed")
         entry = self.entries.get(task_id)
         if entry is None:
@@ -74,7 +73,7 @@ class TaskTable:
             lowest_id = self.shelves.lowest_review()
             lowest = None if lowest_id is None else self.entries[lowest_id]
             if task.lane == "review" and (lowest is None or entry.key > lowest.key):
-                self._closed.add(task.task_id)
+                self._closed.add(task.task_id, "expired")
                 expired.append(Expired(task=ended(task, now_ms), reason="queue_full"))
                 return Put(status="closed", expired=tuple(expired))
             if lowest is None:
@@ -95,20 +94,24 @@ class TaskTable:
         self._free(entry)
         self.answered.pop(task_id, None)
 
-    def close(self, task_id: str) -> None:
+    def close(self, task_id: str, state: TaskState) -> None:
         """Drop a task for good: the same id is not taken in again."""
         self.remove(task_id)
-        self._closed.add(task_id)
+        self._closed.add(task_id, state)
 
     def is_closed(self, task_id: str) -> bool:
         """Whether a task of this id was closed, as far as that is remembered."""
         return task_id in self._closed
 
+    def closed_as(self, task_id: str) -> str | None:
+        """``settled`` or ``expired`` of a task that was closed, as far as that is remembered."""
+        return self._closed.get(task_id)
+
     def expire(self, entry: Entry, now_ms: int, *, is_full: bool = False) -> Expired:
         """End an open task without an answer."""
         if after(entry.stage, "expire") is None:
             raise ValueError(f"task {entry.task.task_id} is {entry.stage}, only an open task can expire")
-        self.close(entry.task.task_id)
+        self.close(entry.task.task_id, "expired")
         return Expired(task=ended(entry.task, now_ms), reason="queue_full" if is_full else "due")
 
     def step(self, entry: Entry, step: Step, opinion: Opinion | None = None) -> None:

@@ -24,7 +24,7 @@ from review.console.payloads import (
     SignInBody,
     view_of,
 )
-from review.console.replies import check_comment, done_or_raise
+from review.console.replies import check_comment, done_or_raise, task_or_raise
 from review.console.session import ConsoleRequest, end_session, needs, sign_in, signed_in
 from schemas.alert import Alert, AlertState
 from schemas.task import Lane
@@ -48,7 +48,8 @@ def refusals(**lines: str) -> dict[int, ResponseSpec]:
 
 SIGN_IN_FIRST = "Nobody is signed in."
 MALFORMED = "The request is not as described; the line says which field is wrong."
-NO_SUCH_TASK = "There is no such task."
+NO_SUCH_TASK = "There is no open task of this id; settled and expired ones are in ClickHouse, in `tasks_now`."
+OVER = "The task is settled or has expired, as far as the desk remembers; ClickHouse has it, in `tasks_now`."
 WHOSE_TIMES = (
     "`raised_at` and `told_at` are the clock's: when it began to fire, and when this state was told. `fired_at` and"
     " `judged_until` are times of the stream, as is `changed_at` where no person made the change; of the signal"
@@ -56,7 +57,7 @@ WHOSE_TIMES = (
 )
 HIDDEN = (
     "Of a task of the audit lane what the model says is null, and its reasons are empty, until this person has answered"
-    " (`model_hidden`); once it was seen the answer stands."
+    " (`model_hidden`). Who answered may ask for it while the task is not settled; once it was seen the answer stands."
 )
 CONFLICT = "The lease has run out, or the task is settled already."
 
@@ -165,14 +166,11 @@ async def next_task(request: ConsoleRequest) -> Response[LeasedTask | None]:
     description=f"Leases it where that can be had; else `leased_until` is 0 and `note` says why. {HIDDEN}",
     operation_id="getTask",
     tags=["tasks"],
-    responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST, s404=NO_SUCH_TASK),
+    responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST, s404=NO_SUCH_TASK, s410=OVER),
 )
 async def get_task(request: ConsoleRequest, task_id: str) -> LeasedTask:
     """One task as this person may see it."""
-    leased = await console_of(request).desk.task(task_id, request.user)
-    if leased is None:
-        raise NotFoundException(f"task {task_id}: there is no such task")
-    return leased
+    return await task_or_raise(console_of(request).desk, task_id, request.user)
 
 
 @post(

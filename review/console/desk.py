@@ -95,8 +95,8 @@ class LeasedTask(msgspec.Struct, frozen=True, kw_only=True):
     ``leased_until`` (epoch milliseconds) is 0 where this person does not hold it and can only look; ``note`` then says
     why. ``mine`` is this person's own opinion if there is one. ``earlier`` holds the others' opinions, which only those
     who adjudicate may see; for everybody else it is empty. ``alert`` is set for tasks about an alert.
-    ``model_hidden``: this is an audit task, and what the model says of it is shown once this person has answered. An
-    answer given stands from then on.
+    ``model_hidden``: this is an audit task, and what the model says of it is shown to who has answered and asks
+    again before it is settled. An answer given stands from then on.
     """
 
     task: SeenTask
@@ -209,7 +209,10 @@ class Desk(Protocol):
         """The task to do next, leased to this person; one they already hold comes first. None: nothing waits."""
 
     async def task(self, task_id: str, person: Person) -> LeasedTask | None:
-        """One task, leased to this person if that can be had; None if there is no such task."""
+        """One task, leased to this person if that can be had; None where it is not open: ``missing`` says why."""
+
+    async def missing(self, task_id: str) -> ActionResult:
+        """Why a task is not here: ``conflict`` for one that is settled or has expired, ``unknown`` for any other."""
 
     async def answer(
         self, task_id: str, person: Person, answer: str, seconds_spent: float, comment: str

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from litestar import get, post
-from litestar.exceptions import NotFoundException
 from litestar.params import Parameter
 from litestar.response import Response
 
@@ -15,7 +14,7 @@ from review.console.api import OFFSET_MAX
 from review.console.context import console_of
 from review.console.desk import ActionResult, LaneCounts, LeasedTask
 from review.console.forms import by_htmx, field, html, seconds_since
-from review.console.replies import check_comment
+from review.console.replies import check_comment, task_or_raise
 from review.console.session import ConsoleRequest, needs
 from review.console.task_view import view_of_task
 from review.console.templating import page, seen
@@ -69,11 +68,8 @@ def waiting_for(request: ConsoleRequest, lanes: dict[Lane, LaneCounts]) -> int:
 
 @get("/tasks/{task_id:str}", include_in_schema=False, guards=REVIEWER)
 async def get_task_page(request: ConsoleRequest, task_id: str) -> Response[str]:
-    """One task, leased to this person if that can be had; 404 where there is none of this id."""
-    leased = await console_of(request).desk.task(task_id, request.user)
-    if leased is None:
-        raise NotFoundException(f"task {task_id}: there is no such task")
-    return work(request, leased)
+    """One task, leased to this person if that can be had; 410 where it is over, 404 where there is none of this id."""
+    return work(request, await task_or_raise(console_of(request).desk, task_id, request.user))
 
 
 @post("/tasks/{task_id:str}/answer", include_in_schema=False, guards=REVIEWER)

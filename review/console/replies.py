@@ -7,10 +7,11 @@ import http
 from litestar.exceptions import HTTPException
 
 from review.console.context import Console
-from review.console.desk import ActionResult, Outcome
+from review.console.desk import ActionResult, Desk, LeasedTask, Outcome
 from review.console.payloads import Done
+from schemas.person import Person
 
-__all__ = ["STATUS_OF", "check_comment", "done_or_raise"]
+__all__ = ["STATUS_OF", "check_comment", "done_or_raise", "task_or_raise"]
 
 STATUS_OF: dict[Outcome, http.HTTPStatus] = {
     "accepted": http.HTTPStatus.OK,
@@ -28,6 +29,17 @@ def done_or_raise(result: ActionResult) -> Done:
     if result.outcome != "accepted":
         raise HTTPException(result.message, status_code=STATUS_OF[result.outcome])
     return Done(message=result.message, undo_until=result.undo_until)
+
+
+async def task_or_raise(desk: Desk, task_id: str, person: Person) -> LeasedTask:
+    """One task as this person may see it; raises HTTPException: 410 where it is over, 404 for no known id."""
+    leased = await desk.task(task_id, person)
+    if leased is not None:
+        return leased
+    missing = await desk.missing(task_id)
+    is_over = missing.outcome == "conflict"
+    status = http.HTTPStatus.GONE if is_over else http.HTTPStatus.NOT_FOUND
+    raise HTTPException(missing.message.removesuffix("."), status_code=status)
 
 
 def check_comment(console: Console, comment: str) -> str:

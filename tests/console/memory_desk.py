@@ -71,6 +71,9 @@ class MemoryDesk:
         reply = self.queue.lease(task_id, person.person_id, person.roles, self.clock())
         return self.shown(task_id, person, reply.sentence)
 
+    async def missing(self, task_id) -> ActionResult:
+        return action_result(self.queue.gone(task_id))
+
     def shown(self, task_id, person, note):
         view = self.queue.view(task_id)
         if view is None:

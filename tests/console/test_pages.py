@@ -87,14 +87,14 @@ def test_choices_that_look_the_same_are_told_apart(visit, desk, clock):
 
 @pytest.mark.parametrize("lane", ["review", "audit"])
 def test_the_audit_is_not_led_to_the_models_answer(visit, desk, clock, lane):
-    """Its answers measure the model's accuracy: nothing is chosen, and what the model says is shown afterwards only."""
+    """Its answers measure the model's accuracy: nothing is chosen, and the page promises no look afterwards."""
     maria = visit("maria")
     probabilities = {"UP": 0.617, "DOWN": 0.383}
     task_id = put(desk, clock, lane=lane, probabilities=probabilities, confidence=0.617)
     queue, page = maria.get("/queue").text, maria.get(f"/tasks/{task_id}").text
     work = maria.get("/work").text
     for text in (page, work):
-        assert ("What the model says is shown once you have answered" in text) == (lane == "audit")
+        assert ("What the model says is not shown" in text) == (lane == "audit")
         assert ("The model says" in text) == (lane == "review")
         assert ('<span class="badge">model</span>' in text) == (lane == "review")
     for text in (queue, page, work):

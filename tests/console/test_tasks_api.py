@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from console_fixtures import sample_desk
 
@@ -200,3 +201,22 @@ def test_malformed_answer_is_told_by_field(visit, body, line):
     assert answer.status_code == 400
     assert line in answer.json()["detail"]
     assert take(maria)["task"]["task_id"] == task_id
+
+
+@pytest.mark.parametrize("state", ["settled", "expired"])
+def test_a_task_that_is_over_says_so(visit, desk, clock, state):
+    """To programs and on the page, with where to look it up; an id that nobody knows is another thing."""
+    maria = visit("maria")
+    task_id = take(maria)["task"]["task_id"]
+    over = msgspec.structs.replace(desk.queue.view(task_id).task, state=state, revision=9)
+    desk.queue.put(over, clock())
+    became = "is settled" if state == "settled" else "has expired"
+    line = f"Task {task_id} {became}: ClickHouse has it, in tasks_now"
+    told, shown = maria.get(f"/api/tasks/{task_id}"), maria.get(f"/tasks/{task_id}")
+    assert (told.status_code, told.json()["detail"]) == (410, line)
+    assert (shown.status_code, f"<p>{line}.</p>" in shown.text) == (410, True)
+    refused = say(maria, task_id)
+    assert (refused.status_code, refused.json()["detail"]) == (409, f"{line}.")
+    unknown = maria.get("/api/tasks/nobody-knows")
+    assert unknown.status_code == 404
+    assert "settled and expired ones are in ClickHouse" in unknown.json()["detail"]
