@@ -159,7 +159,9 @@ class LiveDesk:
             at=self._state.now_ms(),
             models=tuple(self._model_state(model, open_tasks.get(model, {})) for model in models),
             roles=figures.roles,
-            rejects=figures.rejects,
+            rejects=figures.rejects.shown,
+            reject_kinds_more=figures.rejects.kinds_more,
+            rejects_more=figures.rejects.more,
             warnings=(*figures.warnings, *more),
             recent_opinions=tuple(self._state.opinions),
         )

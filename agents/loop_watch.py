@@ -25,7 +25,7 @@ from streams.settings import KafkaSettings
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from warehouse.first_verdicts import FirstVerdicts
-from warehouse.loop_queries import DriftState, ModelCounts, drift_states, model_counts, reject_counts
+from warehouse.loop_queries import DriftState, ModelCounts, RejectCounts, drift_states, model_counts, reject_counts
 from warehouse.queries import report_html
 
 __all__ = ["LoopFigures", "LoopWatch", "ModelFigures"]
@@ -56,7 +56,7 @@ class LoopFigures:
 
     models: dict[str, ModelFigures] = dataclasses.field(default_factory=dict)
     roles: tuple[RoleState, ...] = ()
-    rejects: dict[str, int] = dataclasses.field(default_factory=dict)
+    rejects: RejectCounts = dataclasses.field(default_factory=RejectCounts)
     drift: dict[str, DriftState] = dataclasses.field(default_factory=dict)
     warnings: tuple[str, ...] = ()
 

@@ -13,6 +13,7 @@ from schemas.alert import Alert
 from schemas.block import CategoryCounts
 from schemas.reference import NumericReference, Reference
 from schemas.task import Evidence, Task
+from warehouse.loop_queries import RejectCounts
 
 FAR = 253_402_300_799_999
 SECONDS_MAX = 20.0
@@ -108,6 +109,6 @@ class PoisonedWatch(StillWatch):
             for text in TEXTS
         },
         roles=tuple(RoleState(role=text, lag_messages=10**30, note=text) for text in TEXTS),
-        rejects=dict.fromkeys(TEXTS, -1),
+        rejects=RejectCounts(dict.fromkeys(TEXTS, -1), -1, 10**30),
         warnings=TEXTS,
     )  # fmt: skip

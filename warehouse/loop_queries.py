@@ -9,12 +9,20 @@ import msgspec
 
 from warehouse.first_verdicts import FIRST, FirstVerdicts
 
-__all__ = ["DriftState", "ModelCounts", "drift_states", "model_counts", "reject_counts"]
+__all__ = ["DriftState", "ModelCounts", "RejectCounts", "drift_states", "model_counts", "reject_counts"]
 
 Ask = Callable[[str, Mapping[str, Any]], list[dict[str, Any]]]
 
 REASONS_SHOWN_MAX = 20
 REASON_CHARS_SHOWN_MAX = 400
+
+
+class RejectCounts(msgspec.Struct, frozen=True):
+    """Rejects by kind, ``REASONS_SHOWN_MAX`` of them; how many kinds there are beyond these, and rejects of those."""
+
+    shown: dict[str, int] = {}
+    kinds_more: int = 0
+    more: int = 0
 
 
 class ModelCounts(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,7 +116,7 @@ def _drift_state(
     )
 
 
-def reject_counts(ask: Ask) -> dict[str, int]:
+def reject_counts(ask: Ask) -> RejectCounts:
     """Rejects by kind, the most frequent first, each under its newest reason.
 
     Reasons are of a kind that differ in what came, or in long numbers alone: these vary from event to event.
@@ -117,7 +125,8 @@ def reject_counts(ask: Ask) -> dict[str, int]:
         """
         WITH replaceRegexpOne(reason, '^got .*?; expected ', 'expected ') AS wanted
         SELECT role, replaceRegexpAll(substring(wanted, 1, 120), '[0-9]{3,}', '…') AS kind,
-            argMax(reason, (time, _stored_at, _offset, _index)) AS newest, sum(elements) AS rows
+            argMax(reason, (time, _stored_at, _offset, _index)) AS newest, sum(elements) AS rows,
+            count() OVER () AS all_kinds, sum(rows) OVER () AS all_rows
         FROM rejects GROUP BY role, kind ORDER BY rows DESC, role, kind LIMIT {most:UInt32}
         """,
         {"most": REASONS_SHOWN_MAX},
@@ -128,7 +137,10 @@ def reject_counts(ask: Ask) -> dict[str, int]:
         cut = reason if len(reason) <= REASON_CHARS_SHOWN_MAX else f"{reason[:REASON_CHARS_SHOWN_MAX]} …"
         why = f"{row['role']}: {cut}"
         found[why] = found.get(why, 0) + int(row["rows"])
-    return found
+    if not rows:
+        return RejectCounts()
+    kinds, elements = int(rows[0]["all_kinds"]), int(rows[0]["all_rows"])
+    return RejectCounts(found, kinds - len(rows), elements - sum(found.values()))
 
 
 def _answered(ask: Ask) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ ALERTS_SHOWN_MAX = 20
 def print_summary(out: Console, model: str, summary: RunSummary, source: Replayable) -> None:
     """Counts, alerts, and three accuracies over the same events."""
     found = summary.accuracies
+    was_promoted = any(version.recipe != "production" for version in summary.versions)
     rows = [
         ("events", summary.events),
         ("verdicts", ", ".join(f"{count} {name}" for name, count in summary.verdicts.items())),
@@ -29,7 +30,7 @@ def print_summary(out: Console, model: str, summary: RunSummary, source: Replaya
             f"{len(summary.versions)}" + (f", last {summary.versions[-1].version}" if summary.versions else ""),
         ),
         ("accuracy of the frozen model", share(found.frozen)),
-        ("accuracy of the learned model", share(found.learned)),
+        ("accuracy of the learned model", share(found.learned) if was_promoted else "none was promoted"),
         ("accuracy after review", share(found.after_review)),
         ("repeating the last label", share(no_change(source.truths))),
     ]

@@ -176,15 +176,18 @@ class RoleState(msgspec.Struct, frozen=True, kw_only=True):
 class LoopState(msgspec.Struct, frozen=True, kw_only=True):
     """The whole loop at ``at`` (epoch milliseconds).
 
-    ``rejects`` counts what could not be read by kind, under the newest reason of each. ``warnings`` are sentences about
-    what needs a person's attention. ``recent_opinions`` are the newest on tasks that are over, newest first, at most as
-    many as the desk keeps: nobody sees what colleagues said of an open task.
+    ``rejects`` counts what could not be read by kind, the most frequent kinds first, under the newest reason of each;
+    ``reject_kinds_more`` further kinds, with ``rejects_more`` rejects together, are not among them. ``warnings`` are
+    sentences about what needs a person's attention. ``recent_opinions`` are the newest on tasks that are over,
+    newest first, at most as many as the desk keeps: nobody sees what colleagues said of an open task.
     """
 
     at: int
     models: tuple[ModelState, ...] = ()
     roles: tuple[RoleState, ...] = ()
     rejects: dict[str, int] = {}
+    reject_kinds_more: int = 0
+    rejects_more: int = 0
     warnings: tuple[str, ...] = ()
     recent_opinions: tuple[Opinion, ...] = ()
 

@@ -85,7 +85,7 @@ def test_into_a_pipe_tables_are_as_wide_as_they_are() -> None:
 def summary() -> RunSummary:
     alert = AlertLine(
         alert_id="a", model="m", signal="features.customer_lifetime_value", detector="population stability",
-        severity="high", state="acknowledged", raised_at=1, told_at=1, fired_at=1, fired_at_event=33_699, changed_at=1,
+        severity="high", state="acknowledged", raised_at=1, told_at=1, fired_at=1, fired_at_event=33_699,
         changed_by="ada", report_id="", report_problem="", note="",
     )  # fmt: skip
     return RunSummary(
@@ -109,6 +109,7 @@ def test_the_summary_of_a_demo(width: int) -> None:
         return out.file.getvalue()  # type: ignore[attr-defined,no-any-return]
 
     assert words(printed(width)) == words(printed(200))
+    assert "none was promoted" in printed(200)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

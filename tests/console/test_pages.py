@@ -229,6 +229,15 @@ def test_loop_page_names_what_drift_does_not_see(visit, desk):
         assert text in page
 
 
+@pytest.mark.parametrize(("kinds", "words"), [(0, ""), (1, "1 further kind;"), (1_234, "1,234 further kinds;")])
+def test_loop_page_says_how_many_rejects_it_does_not_show(visit, desk, kinds, words):
+    """Kinds of rejects that have no line of their own are counted in one more."""
+    desk.state = msgspec.structs.replace(desk.state, reject_kinds_more=kinds, rejects_more=56_789 if kinds else 0)
+    page = visit("maria").get("/loop").text
+    assert ("further kind" in page, "56,789" in page) == (kinds > 0, kinds > 0)
+    assert words in page
+
+
 def test_loop_page_before_the_first_event(visit, desk):
     """An empty start is explained, not broken."""
     desk.state = None
