@@ -62,9 +62,9 @@ class LiveDesk:
         views = self._state.queue.page(offset, limit, lane=lane)
         return tuple(task_summary(view, self._state.people.get(view.holder)) for view in views)
 
-    async def next_task(self, person: Person) -> LeasedTask | None:
+    async def next_task(self, person: Person, model: str | None = None) -> LeasedTask | None:
         """The task this person should do next."""
-        lease = self._state.queue.next_for(person.person_id, person.roles, self._state.now_ms())
+        lease = self._state.queue.next_for(person.person_id, person.roles, self._state.now_ms(), model=model)
         return None if lease is None else self._shown(lease.task.task_id, person)
 
     async def task(self, task_id: str, person: Person) -> LeasedTask | None:

@@ -57,21 +57,31 @@ class Queue:
         return self._table.is_closed(task_id)
 
     def next_for(
-        self, person: str, roles: Collection[Role], now_ms: int, *, lanes: Collection[Lane] | None = None
+        self,
+        person: str,
+        roles: Collection[Role],
+        now_ms: int,
+        *,
+        lanes: Collection[Lane] | None = None,
+        model: str | None = None,
     ) -> Lease | None:
         """A lease on the task this person should do next: by priority, then due time, then age; None: nothing waits.
 
-        Who holds ``leases_per_person_max`` already gets the one held longest again, until it runs out.
+        ``lanes`` and ``model`` leave out all others. Who holds ``leases_per_person_max`` already gets the one held
+        longest again, whatever it is of, until it runs out.
         """
         for entry in self._table.held_by(person):
             self._lapse_if_over(entry, now_ms)
         held = self._table.held_by(person)
         if len(held) >= self.settings.leases_per_person_max:
             return lease_of(held[0])
+        skipped = self._skips.get(person, ())
         task_id = self._table.shelves.first(
             person,
             lambda lane, adjudication: (lanes is None or lane in lanes) and self._may(roles, lane, adjudication),
-            self._skips.get(person, ()),
+            lambda task_id: (
+                task_id not in skipped and (model is None or self._table.entries[task_id].task.model == model)
+            ),
         )
         return None if task_id is None else self._table.grant(self._table.entries[task_id], person, now_ms)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 from itertools import islice
 
@@ -96,13 +96,13 @@ class Shelves:
             if not keys:
                 del self._waiting[entry.shelf]
 
-    def first(self, person: str, allowed: Callable[[Lane, bool], bool], skipped: Container[str]) -> str | None:
-        """The task that comes first of those this person may be asked about; None where there is none."""
+    def first(self, person: str, allowed: Callable[[Lane, bool], bool], wanted: Callable[[str], bool]) -> str | None:
+        """The task that comes first of the wanted ones this person may be asked about; None where there is none."""
         best: Key | None = None
         for (lane, adjudication, answered), keys in self._waiting.items():
             if person in answered or not allowed(lane, adjudication):
                 continue
-            key = next((key for key in keys if key[3] not in skipped), None)
+            key = next((key for key in keys if wanted(key[3])), None)
             if key is not None and (best is None or key < best):
                 best = key
         return best[3] if best is not None else None

@@ -52,9 +52,9 @@ class ConsoleClient:
         session = self._check(await self._http.get("/api/session"))
         self._http.headers[CSRF_HEADER] = session.json()["csrf_token"]
 
-    async def next_task(self) -> LeasedTask | None:
-        """The next task, or None."""
-        answer = self._check(await self._http.get("/api/tasks/next"))
+    async def next_task(self, model: str) -> LeasedTask | None:
+        """The next task of a model, or None."""
+        answer = self._check(await self._http.get("/api/tasks/next", params={"model": model}))
         return None if answer.status_code == httpx.codes.NO_CONTENT else _decode(LeasedTask, answer)
 
     async def answer(self, task_id: str, answer: str, *, seconds_spent: float = 0.0) -> bool:

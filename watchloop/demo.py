@@ -185,7 +185,7 @@ class Session:
         )
         source = self._source
         truths = {source.event_id(place): truth for place, truth in enumerate(source.truths)}
-        reviewers = SimulatedReviewers(self._running.endpoints.console, passwords, truths)
+        reviewers = SimulatedReviewers(self._running.endpoints.console, passwords, self._demo.name, truths)
         reviewers.start()
         return reviewers
 

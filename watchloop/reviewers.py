@@ -23,14 +23,15 @@ def reviewer_names(count: int) -> list[str]:
 
 
 class SimulatedReviewers:
-    """Each is like a person with a browser: takes the next task, looks up the truth, answers.
+    """Each is like a person with a browser: takes the next task of one model, looks up the truth, answers.
 
-    ``truths`` maps event ids to labels; a task about anything else is skipped, so that a person gets it. ``answered``
-    counts answers taken.
+    ``truths`` maps event ids to labels; a task about anything else is skipped, so that a person gets it. Tasks of other
+    models are never taken. ``answered`` counts answers taken.
     """
 
-    def __init__(self, url: str, passwords: Mapping[str, str], truths: Mapping[str, str]) -> None:
+    def __init__(self, url: str, passwords: Mapping[str, str], model: str, truths: Mapping[str, str]) -> None:
         self._url = url
+        self._model = model
         self._passwords = passwords
         self._truths = truths
         self._stop = threading.Event()
@@ -63,7 +64,7 @@ class SimulatedReviewers:
 
     async def _work(self, console: ConsoleClient) -> None:
         while not self._stop.is_set():
-            leased = await console.next_task()
+            leased = await console.next_task(self._model)
             if leased is None:
                 await asyncio.sleep(IDLE_SECONDS)
                 continue

@@ -36,6 +36,9 @@ OFFSET_MAX = 1_000_000
 Offset = Annotated[int, Parameter(ge=0, le=OFFSET_MAX, description="Rows to leave out.")]
 
 
+OfModel = Annotated[str | None, Parameter(max_length=200, description="Only tasks of this model.")]
+
+
 def refusals(**lines: str) -> dict[int, ResponseSpec]:
     """What an operation may answer instead: ``s409="…"`` documents the status 409."""
     return {
@@ -144,18 +147,19 @@ async def list_tasks(request: ConsoleRequest, lane: Lane | None = None, offset: 
     guards=[needs("reviewer")],
     summary="Take the next task",
     description=(
-        f"Leases it to the person signed in; asked again, it is the same task until it is answered or skipped. {HIDDEN}"
+        f"Leases it to the person signed in; asked again, it is the same task until it is answered or skipped."
+        f" With `model`, tasks of other models are left out. {HIDDEN}"
     ),
     operation_id="takeNextTask",
     tags=["tasks"],
     responses={
         204: ResponseSpec(None, description="Nothing waits for this person."),
-        **refusals(s401=SIGN_IN_FIRST, s403="The person is no reviewer."),
+        **refusals(s400=MALFORMED, s401=SIGN_IN_FIRST, s403="The person is no reviewer."),
     },
 )
-async def next_task(request: ConsoleRequest) -> Response[LeasedTask | None]:
+async def next_task(request: ConsoleRequest, model: OfModel = None) -> Response[LeasedTask | None]:
     """The task to do next, or 204."""
-    leased = await console_of(request).desk.next_task(request.user)
+    leased = await console_of(request).desk.next_task(request.user, model)
     return Response(leased, status_code=204 if leased is None else 200)
 
 

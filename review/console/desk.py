@@ -208,8 +208,11 @@ class Desk(Protocol):
     async def page(self, lane: Lane | None, offset: int, limit: int) -> tuple[TaskSummary, ...]:
         """Open tasks of one lane, or of all, in the order in which they are handed out."""
 
-    async def next_task(self, person: Person) -> LeasedTask | None:
-        """The task to do next, leased to this person; one they already hold comes first. None: nothing waits."""
+    async def next_task(self, person: Person, model: str | None = None) -> LeasedTask | None:
+        """The task to do next, of a model or of all, leased to this person; one they already hold comes first.
+
+        None: nothing waits.
+        """
 
     async def task(self, task_id: str, person: Person) -> LeasedTask | None:
         """One task, leased to this person if that can be had; None where it is not open: ``missing`` says why."""

@@ -61,9 +61,9 @@ class MemoryDesk:
         views = self.queue.page(offset, limit, lane=lane)
         return tuple(task_summary(view, self.people.get(view.holder)) for view in views)
 
-    async def next_task(self, person) -> LeasedTask | None:
+    async def next_task(self, person, model=None) -> LeasedTask | None:
         self.tick()
-        lease = self.queue.next_for(person.person_id, person.roles, self.clock())
+        lease = self.queue.next_for(person.person_id, person.roles, self.clock(), model=model)
         return None if lease is None else self.shown(lease.task.task_id, person, "")
 
     async def task(self, task_id, person) -> LeasedTask | None:

@@ -220,3 +220,11 @@ def test_a_task_that_is_over_says_so(visit, desk, clock, state):
     unknown = maria.get("/api/tasks/nobody-knows")
     assert unknown.status_code == 404
     assert "settled and expired ones are in ClickHouse" in unknown.json()["detail"]
+
+
+def test_next_task_of_one_model(visit):
+    """A program that can decide about one model is handed nothing of another."""
+    maria = visit("maria")
+    assert maria.get("/api/tasks/next?model=nobody's").status_code == 204
+    model = maria.get("/api/tasks").json()[0]["model"]
+    assert maria.get(f"/api/tasks/next?model={model}").json()["task"]["model"] == model

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from review.outcomes import Expired, LeaseEnded, Settled
@@ -27,6 +28,17 @@ def answer(queue: Queue, opinion: Any, person: str, said: str = "a", now_ms: int
     assert lease is not None
     assert queue.opinion(opinion(lease.task.task_id, person, said, now_ms), now_ms).status == "done"
     return lease.task.task_id
+
+
+def test_tasks_of_one_model_alone(queue: Queue, task: Any) -> None:
+    """Who asks for a model's tasks is handed no other's, however urgent, and those wait untouched."""
+    queue.put(msgspec.structs.replace(task(1, priority=0.9), model="other"), 0)
+    queue.put(task(2, priority=0.1), 0)
+    mine = task(2).model
+    assert queue.next_for("sim", REVIEWER, 0, model=mine).task.task_id == "t-2"  # type: ignore[union-attr]
+    assert queue.skip("t-2", "sim").status == "done"
+    assert queue.next_for("sim", REVIEWER, 0, model=mine) is None
+    assert queue.next_for("ann", REVIEWER, 0).task.task_id == "t-1"  # type: ignore[union-attr]
 
 
 def test_order_is_priority_then_due_then_age(queue: Queue, task: Any) -> None:
