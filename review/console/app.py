@@ -26,6 +26,7 @@ from review.console.headers import security_headers
 from review.console.hosts import HostCheck
 from review.console.pages import page_handlers
 from review.console.problems import on_deep_nesting, on_failure, on_http_error, on_unreachable
+from review.console.request import CheckedRequest
 from review.console.schema_page import SchemaPage
 from review.console.service import get_health, get_metrics
 from review.console.session import ConsoleRequest, PersonMiddleware, session_config
@@ -82,6 +83,7 @@ def create_app(
             Exception: on_failure,
         },
         openapi_config=openapi_config(),
+        request_class=CheckedRequest,
         request_max_body_size=settings.body_bytes_max,
         on_startup=[warm_passwords],
         logging_config=None,

@@ -26,6 +26,13 @@ BODIES = (
     b"answer=%ff%00&comment=%80&shown_at=" + b"9" * 400, b"answer=%E2%82%AC&shown_at=\xb2", b"&" * 10_000, b"=&=&==",
     b"next=/%E2%82%AC&person=%ff&password=%ff", b"next=/%0d%0aSet-Cookie:x=y", b"_csrf_token=%E2%82%AC" + b"x" * 130,
     b"--x\r\nContent-Disposition: form-data\r\n\r\n\r\n--x--", b"--x\r\n\r\n", b"x" * 70_000,
+    b'{"person": "\xff", "password": "x"}', b'{"\xff": 1}', b'{"comment": "\xed\xa0\x80"}', b'{"answer": "\xc3',
+    *(
+        b'--x\r\nContent-Disposition: form-data; name="' + name + b'"\r\nContent-Type: text/plain; charset=' + charset
+        + b"\r\n\r\n\xff\xd8\r\n--x--\r\n"
+        for name in (b"person", b"next", b"_csrf_token", b"\xff")
+        for charset in (b"nonsense", b"utf-8", b"utf-16", b"base64", b"idna", b"undefined", b"punycode", b"x\x00y", b"")
+    ),
 )  # fmt: skip
 PARTS = (
     b"",

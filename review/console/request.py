@@ -1,0 +1,39 @@
+"""A request of the console, whose body may be any bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from litestar.connection import Request
+from litestar.datastructures import FormMultiDict, State
+from litestar.exceptions import ClientException
+
+__all__ = ["CheckedRequest"]
+
+
+class CheckedRequest(Request[Any, Any, State]):
+    """What somebody asks; a body that is no text, or in no encoding that there is, is answered 400.
+
+    The framework turns what its parsers say of a body into such an answer, but not what the decoding of texts says.
+    """
+
+    async def json(self) -> Any:
+        """The body as JSON, None where it is empty. Raises ClientException."""
+        with readable("JSON in UTF-8"):
+            return await super().json()
+
+    async def form(self) -> FormMultiDict:
+        """The fields of the form, none where the body is no form. Raises ClientException."""
+        with readable("a form in UTF-8, or in an encoding that its parts name"):
+            return await super().form()
+
+
+@contextmanager
+def readable(expected: str) -> Iterator[None]:
+    """Errors of Python's decoders as one line: bytes that are no text, an encoding that is none or has a bad name."""
+    try:
+        yield
+    except (ValueError, LookupError) as error:
+        raise ClientException(f"the request's body cannot be read as text; expected {expected}") from error
