@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -25,9 +26,9 @@ from streams.records import Record
 from streams.rejects import reject_of
 from streams.settings import FUTURE_SECONDS_MAX_DEFAULT
 from warehouse.client import Warehouse
-from warehouse.errors import WarehouseError
+from warehouse.errors import QuestionTooLarge, WarehouseError
 from warehouse.feature_maps import joined_features
-from warehouse.queries import IDS_MAX, predictions_of
+from warehouse.queries import asked_in_parts, predictions_of
 
 __all__ = ["Labels"]
 
@@ -36,6 +37,14 @@ log = structlog.get_logger(__name__)
 LOOK_UP_EVERY_SECONDS = 1.0
 FIRST_LOOKS_MAX = 20_000
 """Waiting labels whose first look is remembered; the time of one beyond begins when there is room for it."""
+RECORDS_MAX = 20_000
+"""Labels looked up together; more of a batch are handed out again."""
+HELD_BYTES_MAX = 256 * 1024 * 1024
+"""Predictions held at once; where those of a batch are more, its end is handed out again, and only then looked up."""
+
+
+class HeldTooMuch(Exception):  # noqa: N818 - no failure: fewer labels are looked at
+    """The predictions of these labels are more than are held at once."""
 
 
 class Labels:
@@ -44,7 +53,8 @@ class Labels:
     A label whose prediction is not stored yet waits, and all behind it in its partition with it, for at most
     ``wait_seconds`` after its first look, whatever waited before it; then it becomes a Reject, as does one that is
     written otherwise than the model writes its labels (``declared`` names those of the settings). Labels that are only
-    for scoring are looked at for that alone.
+    for scoring are looked at for that alone. How large a prediction is producers decide: one that ClickHouse cannot
+    give even alone is waited for likewise, for its memory may be short for a while, and its label rejected then.
     """
 
     def __init__(
@@ -68,9 +78,25 @@ class Labels:
         self._future_ms_max = future_seconds_max * 1000
         self._clock = clock
         self._first_looks: OrderedDict[tuple[int, int], float] = OrderedDict()
+        self._records_max = RECORDS_MAX
+        self._refused: dict[tuple[str, str], str] = {}
+        """By model and event id, of the batch in hand: predictions that are too large even alone, with ClickHouse's
+        reason."""
 
     def handle(self, records: Sequence[Record], outbox: Sending) -> Sequence[Record]:
         """One batch, possibly empty; returns the labels that wait, each with all behind it in its partition."""
+        while True:
+            some = records[: self._records_max]
+            try:
+                left = self._handle(some, outbox)
+            except HeldTooMuch:
+                self._records_max = max(1, len(some) // 2)
+            else:
+                self._records_max = min(RECORDS_MAX, 2 * self._records_max)
+                return [*left, *records[len(some) :]]
+
+    def _handle(self, records: Sequence[Record], outbox: Sending) -> Sequence[Record]:
+        """Some of a batch; raises HeldTooMuch before anything is sent."""
         now = self._clock()
         labels, rejects = self._read(records)
         asked = [(record, label) for record, label in labels if label.purpose == "learn"]
@@ -85,8 +111,7 @@ class Labels:
         if left and (not self._pause(LOOK_UP_EVERY_SECONDS) or len(left) == len(records)):
             raise HandBack
         for record, label in missing:
-            text = unknown_prediction(label, self._wait_seconds)
-            rejects.append((record, text, "$.event_id"))
+            rejects.append((record, self._why_missing(label), "$.event_id"))
         rejects += [(record, problem, "$.label") for record, problem in misspelt]
         wrong = {(record.partition(), record.offset()) for record, _, _ in rejects}
         settled = [(record, label) for record, label in asked if not waits(record)]
@@ -120,6 +145,15 @@ class Labels:
             prediction = stored.get((label.model, label.event_id))
             if prediction is not None:
                 outbox.send(CORRECTIONS, label.model, correction_of(label, prediction, now_ms))
+
+    def _why_missing(self, label: Label) -> str:
+        named = f"prediction {label.event_id!r} of model {label.model!r}"
+        why = self._refused.get((label.model, label.event_id))
+        if why is None:
+            return unknown_prediction(label, self._wait_seconds)
+        return (
+            f"{named} is too large to be read from ClickHouse; expected one within its memory - at `$.event_id`: {why}"
+        )
 
     def _reject(self, rejects: Sequence[tuple[Record, str, str]], now_ms: int, outbox: Sending) -> None:
         for record, reason, field in rejects:
@@ -170,16 +204,23 @@ class Labels:
             raise HandBack from error
 
     def _stored(self, labels: Sequence[Label]) -> dict[tuple[str, str], dict[str, Any]]:
-        """Stored predictions by model and event id."""
-        wanted: dict[str, set[str]] = {}
+        """Stored predictions by model and event id. Raises HeldTooMuch."""
+        wanted: dict[str, dict[str, None]] = {}
         for label in labels:
-            wanted.setdefault(label.model, set()).add(label.event_id)
-        stored = {}
+            wanted.setdefault(label.model, {})[label.event_id] = None
+        stored: dict[tuple[str, str], dict[str, Any]] = {}
+        self._refused = {}
+        held_bytes = 0
         for model, ids in wanted.items():
-            ordered = sorted(ids)
-            for part in (ordered[start : start + IDS_MAX] for start in range(0, len(ordered), IDS_MAX)):
-                for row in predictions_of(self._warehouse.query, model, part):
-                    stored[model, str(row["event_id"])] = row
+            ask = functools.partial(predictions_of, self._warehouse.query, model)
+            for part, answer in asked_in_parts(ask, sorted(ids)):
+                if isinstance(answer, QuestionTooLarge):
+                    self._refused[model, part[0]] = answer.detail
+                    continue
+                stored.update(((model, str(row["event_id"])), row) for row in answer)
+                held_bytes += sum(row["held_bytes"] for row in answer)
+                if held_bytes > HELD_BYTES_MAX and len(labels) > 1:
+                    raise HeldTooMuch
         return stored
 
 

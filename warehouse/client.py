@@ -17,6 +17,7 @@ from warehouse.errors import (
     ClickHouseUnreachable,
     NoRoom,
     QueryRefused,
+    QuestionTooLarge,
     TablesLacking,
     WarehouseError,
     one_line,
@@ -33,6 +34,8 @@ P = ParamSpec("P")
 
 AUTHENTICATION_CODES = frozenset({192, 193, 194, 516})
 NO_ROOM_CODES = frozenset({243})
+TOO_LARGE_CODES = frozenset({158, 173, 241, 307, 396})
+"""Too many rows, no memory to allocate, memory limit, too many bytes, too large an answer."""
 LACKING_CODES = frozenset({16, 60, 81})
 """No such column, table, database."""
 
@@ -225,7 +228,8 @@ class Warehouse:
         if code in NO_ROOM_CODES:
             text = f"{where} has no room for more rows: delete old ones, or give it more disk ({detail})"
             return NoRoom(text, code=code, detail=detail)
-        return QueryRefused(f"{where}: {detail}", code=code, detail=detail)
+        kind = QuestionTooLarge if code in TOO_LARGE_CODES else QueryRefused
+        return kind(f"{where}: {detail}", code=code, detail=detail)
 
 
 def _cause_of(text: str) -> str:

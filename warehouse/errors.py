@@ -7,6 +7,7 @@
     ├── QueryRefused              ClickHouse answered with an error; ``code`` is ClickHouse's
     │   ├── AuthenticationRefused wrong user or password
     │   ├── NoRoom                the disk, or the quota on it, is full
+    │   ├── QuestionTooLarge      it needs more memory, or its answer is larger, than ClickHouse allows: ask for less
     │   └── TablesLacking         a table or a column of the program is not there
     ├── EmbeddedDidNotStart       the embedded server ended before it answered
     └── UnsupportedTopic          no table for a topic's values
@@ -25,6 +26,7 @@ __all__ = [
     "EmbeddedDidNotStart",
     "NoRoom",
     "QueryRefused",
+    "QuestionTooLarge",
     "TablesLacking",
     "UnsupportedTopic",
     "WarehouseError",
@@ -69,6 +71,13 @@ class AuthenticationRefused(QueryRefused):
 
 class NoRoom(QueryRefused):
     """The disk, or the quota on it, is full: inserts are refused until there is room."""
+
+
+class QuestionTooLarge(QueryRefused):
+    """What was asked needs more memory, or has a larger answer, than ClickHouse allows.
+
+    It comes again however often the same is asked: ask for less at once.
+    """
 
 
 class TablesLacking(QueryRefused):

@@ -15,7 +15,7 @@ import typer
 
 from agents.settings import Settings
 from warehouse.client import Warehouse
-from warehouse.errors import QueryRefused
+from warehouse.errors import QueryRefused, QuestionTooLarge
 from warehouse.sql_text import first_word, read_statement
 from watchloop.cli_shared import Config, Data, at_rest, said, settings_of_running
 from watchloop.disk import told_of_disk
@@ -121,7 +121,7 @@ def _answer_to(sql: str, fmt: str, config: pathlib.Path | None, data: pathlib.Pa
         try:
             return warehouse.raw(sql, fmt)
         except QueryRefused as error:
-            if type(error) is not QueryRefused:  # of the server, not of the statement
+            if type(error) not in (QueryRefused, QuestionTooLarge):  # of the server, not of the statement
                 raise
             raise WatchloopError(explained(error)) from error
 
