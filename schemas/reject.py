@@ -19,7 +19,7 @@ class Reject(Wire, frozen=True, kw_only=True):
     is the message, or an array (an Arrow stream) of just these elements.
 
     Where ``original`` is only the beginning, ``original_length`` and ``original_sha256`` (hexadecimal) are those of the
-    whole.
+    whole; of a topic that holds secrets (accounts, the ends of sessions) there is no beginning either.
     """
 
     original: bytes

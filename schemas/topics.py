@@ -57,7 +57,9 @@ class Topic:
     """A topic: its name without the prefix, its key, what its values are, and how long they are kept.
 
     ``retain_seconds`` None means forever. A compact topic keeps the newest value of every key. ``single_partition``
-    topics have one writer or one owner, or are small; the others have as many partitions as the settings say.
+    topics have one writer or one owner, or are small; the others have as many partitions as the settings say. What
+    values of a ``secret`` topic hold (hashes of passwords and tokens, sessions, personal values) is told nobody who may
+    not read it: a Reject of them bears no bytes.
     """
 
     name: str
@@ -66,6 +68,7 @@ class Topic:
     retain_seconds: int | None = None
     compact: bool = False
     single_partition: bool = False
+    secret: bool = False
 
 
 PREDICTIONS: Final = Topic("predictions", "event_id", Prediction, retain_seconds=7 * DAY)
@@ -84,10 +87,10 @@ MODELS: Final = Topic("models", "model", Manifest, compact=True, single_partitio
 MODEL_CHUNKS: Final = Topic("model.chunks", "model/version/n", None, compact=True, single_partition=True)
 GATES: Final = Topic("gates", "model", GateStep, single_partition=True)
 REFERENCES: Final = Topic("references", "model", Reference, compact=True, single_partition=True)
-PEOPLE: Final = Topic("people", "person_id", Person, compact=True, single_partition=True)
-SIGN_OUTS: Final = Topic("sign.outs", "person_id", SignOut, retain_seconds=31 * DAY, single_partition=True)
-SETTINGS: Final = Topic("settings", "setting_id", Setting, compact=True, single_partition=True)
-AUDIT: Final = Topic("audit", "who", AuditEntry, single_partition=True)
+PEOPLE: Final = Topic("people", "person_id", Person, compact=True, single_partition=True, secret=True)
+SIGN_OUTS: Final = Topic("sign.outs", "person_id", SignOut, retain_seconds=31 * DAY, single_partition=True, secret=True)
+SETTINGS: Final = Topic("settings", "setting_id", Setting, compact=True, single_partition=True, secret=True)
+AUDIT: Final = Topic("audit", "who", AuditEntry, single_partition=True, secret=True)
 
 ALL_TOPICS: Final = (
     PREDICTIONS,

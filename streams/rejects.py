@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.codec import MalformedError
 from schemas.reject import Reject
+from schemas.topics import ALL_TOPICS
 from schemas.wire import NAME_CHARS_MAX
 from streams.records import Record
 
@@ -20,6 +21,9 @@ REJECT_BYTES_MAX: Final = 2 * 1024 * 1024
 
 REJECTS_APART_MAX: Final = 100
 """Refused elements of one message that get a Reject each; one more Reject sums up the rest."""
+
+SECRET: Final = frozenset(topic.name for topic in ALL_TOPICS if topic.secret)
+"""Topics of whose values a Reject tells nothing: whoever may not read them may read rejects."""
 
 KEY_BYTES_MAX: Final = 1_024
 REASON_CHARS_MAX: Final = 2_000
@@ -50,15 +54,17 @@ def reject_of(
 ) -> Reject:
     """A Reject of a message, or of one element (``original``, ``index``) of it; of a long key its beginning is kept.
 
-    Of several ``elements`` the first is ``index``, the last ``index_last``.
+    Of several ``elements`` the first is ``index``, the last ``index_last``. Of a topic that holds secrets it keeps the
+    length and the hash alone, and the field: reasons quote what was read.
     """
+    topic = record.topic().removeprefix(prefix)
     data = (record.value() or b"") if original is None else original
     reject = Reject(
         original=data,
         reason=reason[:REASON_CHARS_MAX],
         field=field[:NAME_CHARS_MAX],
         role=role,
-        source_topic=record.topic().removeprefix(prefix),
+        source_topic=topic,
         source_partition=record.partition(),
         source_offset=record.offset(),
         source_index=index,
@@ -67,7 +73,23 @@ def reject_of(
         elements=elements,
         source_index_last=index_last,
     )
+    if topic in SECRET:
+        return without_bytes(reject)
     return reject if len(data) <= REJECT_BYTES_MAX else shortened(reject, REJECT_BYTES_MAX)
+
+
+def without_bytes(reject: Reject) -> Reject:
+    """The same Reject with nothing of what its original holds, but its length and its hash."""
+    return msgspec.structs.replace(
+        reject,
+        original=b"",
+        reason=(
+            f"refused{f' at `{reject.field}`' if reject.field else ''}; expected what schemas/json describes for"
+            f" {reject.source_topic!r} (no bytes of it are kept here: that topic holds secrets)"
+        ),
+        original_length=len(reject.original),
+        original_sha256=hashlib.sha256(reject.original).hexdigest(),
+    )
 
 
 def shortened(reject: Reject, bytes_max: int) -> Reject:

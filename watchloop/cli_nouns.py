@@ -13,6 +13,7 @@ import msgspec
 import typer
 
 from schemas.person import Person, Role
+from schemas.person_names import person_problem
 from streams.settings import KafkaSettings
 from watchloop.cli_query import analyst
 from watchloop.cli_shared import Config, Data, at_rest, nothing_runs, said, settings_of_running
@@ -150,6 +151,9 @@ def add_user(
     unknown = [one for one in role if one not in ROLES]
     if unknown:
         raise WatchloopError(f"there is no role {unknown[0]!r}; there are {', '.join(ROLES)}")
+    problem = person_problem(person, name)
+    if problem is not None:
+        raise WatchloopError(problem)
     kafka = kafka_of(config, data)
     known = read_people(kafka).get(person)
     chosen = chosen_password(password)

@@ -9,7 +9,9 @@ import msgspec
 
 from agents.log_values import hear_person
 from review.console.passwords import hash_password
+from schemas.codec import decode, encode
 from schemas.person import Person, Role
+from schemas.person_names import person_problem
 from schemas.sign_out import SignOut
 from schemas.topics import PEOPLE, SIGN_OUTS
 from streams.outbox import Outbox
@@ -23,7 +25,14 @@ __all__ = ["kept_out", "person_of", "read_people", "sign_out", "with_password", 
 def person_of(
     person_id: str, password: str, roles: Sequence[Role], *, name: str = "", simulated: bool = False, version: int = 0
 ) -> Person:
-    """An account with this password; ValueError where the password is too short, too long, or easy to guess."""
+    """An account with this password.
+
+    ValueError where the password is too short, too long, or easy to guess, and where nobody could sign in by the id or
+    read the name.
+    """
+    problem = person_problem(person_id, name)
+    if problem is not None:
+        raise ValueError(problem)
     return Person(
         person_id=person_id,
         name=name,
@@ -52,7 +61,8 @@ def kept_out(person: Person) -> Person:
 
 
 def write_people(kafka: KafkaSettings, people: Iterable[Person]) -> None:
-    """Put accounts into the log."""
+    """Put accounts into the log, all or none: MalformedError, a ValueError, where one could not be read from it."""
+    people = [decode(Person, encode(person)) for person in people]
     outbox = Outbox(kafka)
     for person in people:
         outbox.send(PEOPLE, person.person_id, person)

@@ -385,6 +385,18 @@ def test_roles_that_do_not_exist(tmp_path: pathlib.Path) -> None:
     assert "reviewer" in said
 
 
+@pytest.mark.parametrize("odd", ["", "x" * 300, " ada ", "a\nb\x1b[31m", "\udcff\udcfe", "a\u202eb"], ids=ascii)
+def test_people_nobody_could_sign_in_as(tmp_path: pathlib.Path, odd: str) -> None:
+    """An account's name is looked at before anything else is: no server is asked, nothing is written."""
+    for arguments in (("users", "add", odd), ("users", "add", "ada", "--name", odd or " ")):
+        said = one_line(*arguments, "--role", "reviewer", data=tmp_path / "data", **NOWHERE)
+        assert "expected" in said
+        assert "127.0.0.1:1" not in said
+    for verb in ("passwd", "sign-out", "disable"):
+        said = one_line("users", verb, odd, data=tmp_path / "data", **NOWHERE)
+        assert "127.0.0.1:1" in said
+
+
 def test_the_environment_of_these_tests_is_clean() -> None:
     """No setting of whoever runs the tests reaches the program."""
     assert not [name for name in environment() if name.startswith("WATCHLOOP_")]
