@@ -162,7 +162,7 @@ def read_query(request: Request, *, query_bytes_max: int, tokens_max: int, field
     text = named.get("query", "").encode()
     if body:
         text = text + b"\n" + body if text else body
-    if not first_word(text):
+    if len(text) <= query_bytes_max and not first_word(text):
         reason = "Empty query: there is no statement in it; expected one, such as SELECT 1."
         raise RefusedRequest(62, "SYNTAX_ERROR", reason)
     statement = read_statement(text, query_bytes_max, tokens_max)
@@ -179,7 +179,7 @@ def read_query(request: Request, *, query_bytes_max: int, tokens_max: int, field
     if request.method == "GET" and statement.kind is not StatementKind.READ:
         reason = (
             "Cannot execute query in readonly mode: method GET is for statements that read, such as SELECT, and this "
-            f"one begins with {first_word(text)}; send it with POST if it is meant to write."
+            f"one begins with {first_word(text[:query_bytes_max])}; send it with POST if it is meant to write."
         )
         raise RefusedRequest(164, "READONLY", reason)
     fallback = named.get("default_format") or request.headers.get("x-clickhouse-format") or ""
