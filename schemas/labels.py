@@ -55,10 +55,10 @@ def label_problem(text: str) -> str | None:
         return f"{text!r} is what people answer who give no label; expected another name"
     if len(text) > NAME_CHARS_MAX or (len(text) * 3 > NAME_CHARS_MAX and len(composed(text)) > NAME_CHARS_MAX):
         return f"{len(composed(text))} characters in Unicode's NFC; a label has at most {NAME_CHARS_MAX}"
-    return None if text.isprintable() else _unprintable_problem(text)
+    return None if text.isascii() and text.isprintable() else _unseen_problem(text)
 
 
-def _unprintable_problem(text: str) -> str | None:
+def _unseen_problem(text: str) -> str | None:
     odd = next((one for one in text if unicodedata.category(one) in CONTROLS), None)
     if odd is not None:
         return f"{text!r} holds the control character U+{ord(odd):04X}; expected a label without"

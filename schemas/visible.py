@@ -8,8 +8,9 @@ from typing import Final
 
 __all__ = ["is_visible", "visible"]
 
-FILLERS: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]")
-"""Letters and marks that draw nothing although they count as printable (Unicode, Default_Ignorable_Code_Point)."""
+FILLERS: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]")
+"""Letters and marks that draw nothing although they count as printable (Unicode, Default_Ignorable_Code_Point), and the
+empty pattern of Braille."""
 
 
 def visible(text: str, keep: str = "") -> str:

@@ -225,7 +225,9 @@ def test_answers_must_be_offered(queue: Queue, task: Any, opinion: Any) -> None:
     assert queue.opinion(opinion("t-2", "bob", "anything"), 0).status == "done"
 
 
-@pytest.mark.parametrize("text", ["", " 1", "1 ", "\u0000", "a\u0000b", "a\nb", "\x1b[31m1", "\u2028", "\u200b"])
+@pytest.mark.parametrize(
+    "text", ["", " 1", "1 ", "\u0000", "a\u0000b", "a\nb", "\x1b[31m1", "\u2028", "\u200b", "\u3164", "\u2800"]
+)
 def test_what_is_no_label_is_no_answer(queue: Queue, task: Any, opinion: Any, text: str) -> None:
     """Whether a task names no choices or, out of an older log, offers just this: neither heard nor read again."""
     for number, choices in enumerate(((), ("a", text))):
