@@ -194,7 +194,7 @@ class EmbeddedKafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     log_file_bytes_max: Annotated[int, Meta(ge=64 * 1024, le=1024 * MIB)] = 2 * MIB
     """Size at which a node's own log begins a new file; two old ones are kept."""
 
-    start_seconds_max: Annotated[float, Meta(gt=0, le=3600)] = 60.0
+    start_seconds_max: Annotated[float, Meta(gt=0, le=3600)] = 180.0
     """How long a start may take before it counts as failed."""
 
     stop_seconds_max: Annotated[float, Meta(gt=0, le=3600)] = 20.0

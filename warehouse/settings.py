@@ -109,7 +109,7 @@ class EmbeddedClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forb
     """Memory of one query of ``analyst``; then it fails with code 241."""
     analyst_time_zones_max: Annotated[int, Meta(ge=1, le=1_000)] = 64
     """Time zones that statements of ``analyst`` name while the server runs; one more fails with code 241. 5 MB each."""
-    start_seconds_max: Annotated[int, Meta(ge=1)] = 60
+    start_seconds_max: Annotated[int, Meta(ge=1)] = 180
     """Longest wait for the server to answer /ping after its start."""
     stop_seconds_max: Annotated[int, Meta(ge=1)] = 30
     """Longest wait for a clean stop; then the server is killed, and rows are still whole."""

@@ -25,7 +25,7 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
     """Port to listen on; 0 takes a free one."""
 
-    start_seconds_max: Annotated[float, Meta(gt=0, le=3_600)] = 60.0
+    start_seconds_max: Annotated[float, Meta(gt=0, le=3_600)] = 180.0
     """Longest wait of ``watchloop up`` for the console to answer after the start of its worker."""
 
     hosts: Annotated[tuple[Annotated[str, Meta(pattern=HOST_PATTERN)], ...], Meta(max_length=50)] = ()
