@@ -51,7 +51,7 @@ def up(
     kafka: Kafka = None,
     clickhouse: ClickHouse = None,
     reviewers: Annotated[int, typer.Option(min=0, max=50, help="Simulated reviewers of the demo; 0 for none.")] = 3,
-    seconds: Annotated[float, typer.Option(min=0, help="How long the demo's replay takes; 0 for no pause.")] = 75.0,
+    seconds: Annotated[float, typer.Option(min=0, help="How long the demo's replay takes; 0 for no pause.")] = 100.0,
     events: Annotated[int, typer.Option(min=0, help="Replay only so many events; 0 for all.")] = 0,
     exit_: Annotated[bool, typer.Option("--exit", help="End after the demo's summary.")] = False,
     config: Config = None,

@@ -80,7 +80,7 @@ class DemoOptions:
 
     name: str
     reviewers: int = 3
-    seconds: float = 75.0
+    seconds: float = 100.0
     events: int = 0
     exit: bool = False
 
