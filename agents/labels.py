@@ -205,9 +205,9 @@ class Labels:
 
     def _stored(self, labels: Sequence[Label]) -> dict[tuple[str, str], dict[str, Any]]:
         """Stored predictions by model and event id. Raises HeldTooMuch."""
-        wanted: dict[str, dict[str, None]] = {}
+        wanted: dict[str, set[str]] = {}
         for label in labels:
-            wanted.setdefault(label.model, {})[label.event_id] = None
+            wanted.setdefault(label.model, set()).add(label.event_id)
         stored: dict[tuple[str, str], dict[str, Any]] = {}
         self._refused = {}
         held_bytes = 0

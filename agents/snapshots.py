@@ -122,7 +122,7 @@ class Snapshots:
         return 0 if candidate is None or candidate.is_without_model else candidate.corrections
 
     def standing_of(self, model: str) -> Standing | None:
-        """As its manifest says."""
+        """What is in charge of a model, or was last, by its newest manifest; None where nothing was published."""
         newest = self.published.get(manifest_key(model, STACK))
         if newest is None:
             return None

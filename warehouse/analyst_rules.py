@@ -10,13 +10,7 @@ from typing import Final
 
 from warehouse.analyst_grants import FORMATS_DENIED
 from warehouse.http_protocol import Query, RefusedRequest
-from warehouse.readonly_guard import (
-    Checked,
-    Reader,
-    check_analyst,
-    check_names,
-    check_settings,
-)
+from warehouse.readonly_guard import Checked, Reader, check_analyst, check_names, check_settings
 from warehouse.statement_tree import FunctionRow, Grants, denied, functions_allowed, names_refused, zones_taken
 
 __all__ = ["AnalystRules"]

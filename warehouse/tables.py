@@ -182,8 +182,11 @@ def with_words_of_table(statement: str, tables: Mapping[str, str]) -> str:
     if not head.startswith("ALTER TABLE ") or view not in SAME_ROWS:
         return statement
     columns = filter(None, map(COLUMN.match, column_definitions(tables[SAME_ROWS[view]])))
-    said = [f"    COMMENT COLUMN IF EXISTS {column['name']} {column['words']}," for column in columns]
-    others = [line for line in said if f"COMMENT COLUMN {line.split()[4]} " not in own]
+    others = [
+        f"    COMMENT COLUMN IF EXISTS {column['name']} {column['words']},"
+        for column in columns
+        if f"COMMENT COLUMN {column['name']} " not in own
+    ]
     return "\n".join((head, *others, own))
 
 

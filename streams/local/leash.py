@@ -199,12 +199,6 @@ def _kill(child: int, *, leader: int) -> None:
         os.kill(child, signal.SIGKILL)
 
 
-def _wait_for_end() -> None:
-    """Until whoever holds the other end of standard input is gone."""
-    while os.read(0, 4096):
-        continue
-
-
 def _empty(*files: int) -> None:
     """Let open files be /dev/null."""
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -238,7 +232,8 @@ def _hold(cmd: list[str], grace_seconds: float) -> int:
 
 def _watch(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
     """Wait for the end of standard input, then end the child."""
-    _wait_for_end()
+    while os.read(0, 4096):
+        continue
     child.terminate()
     try:
         child.wait(grace_seconds)

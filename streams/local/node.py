@@ -32,6 +32,8 @@ __all__ = [
 
 HOST: Final = "127.0.0.1"
 LOG_CONFIG_FILE: Final = "log4j2.properties"
+TOOL_OPTIONS: Final = ("-XX:TieredStopAtLevel=1",)
+"""For a program that runs for a second: what Java's second compiler costs (a third of it) never comes back."""
 YEAR_MINUTES: Final = 365 * 24 * 60
 REQUEST_OVERHEAD_BYTES: Final = 1024 * 1024
 """What a request may have beside one message of the largest size."""
@@ -187,10 +189,6 @@ def log4j2_properties(settings: EmbeddedKafkaSettings) -> str:
         "rootLogger.appenderRef.file.ref=file",
     ]
     return "\n".join(lines) + "\n"
-
-
-TOOL_OPTIONS: Final = ("-XX:TieredStopAtLevel=1",)
-"""For a program that runs for a second: what Java's second compiler costs (a third of it) never comes back."""
 
 
 def java_options(node: int, settings: EmbeddedKafkaSettings) -> list[str]:

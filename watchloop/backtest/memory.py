@@ -66,8 +66,7 @@ class InCharge:
     def __init__(self, on_change: Callable[[Lineage], None]) -> None:
         self._on_change = on_change
         self._models: dict[str, ServingModel] = {}
-        self._corrections: dict[str, int] = {}
-        self._standing: dict[str, Standing] = {}
+        self._lineages: dict[str, Lineage] = {}
 
     def publish(self, value: ServingModel | None, lineage: Lineage, outbox: object) -> None:  # noqa: ARG002
         """Something else is in charge, or is the candidate; None where production is in charge."""
@@ -75,33 +74,33 @@ class InCharge:
         self._models.pop(key, None)
         if value is not None:
             self._models[key] = value
-        self._corrections[key] = lineage.corrections
-        self._standing[key] = Standing(lineage.version, lineage.lineage, is_learned=value is not None)
+        self._lineages[key] = lineage
         self._on_change(lineage)
 
     def end_candidate(self, model: str, outbox: object) -> None:  # noqa: ARG002
         """There is no candidate any more."""
         key = manifest_key(model, CANDIDATE)
         self._models.pop(key, None)
-        self._corrections.pop(key, None)
+        self._lineages.pop(key, None)
 
     def end_serving(self, model: str, reason: str, outbox: object) -> None:  # noqa: ARG002
         """Production is in charge again."""
-        key = manifest_key(model, STACK)
-        if self._models.pop(key, None) is not None:
-            self._standing[key] = self._standing[key]._replace(is_learned=False)
+        self._models.pop(manifest_key(model, STACK), None)
 
     def standing_of(self, model: str) -> Standing | None:
         """What was put in charge last; None where nothing ever was."""
-        return self._standing.get(manifest_key(model, STACK))
+        key = manifest_key(model, STACK)
+        last = self._lineages.get(key)
+        return None if last is None else Standing(last.version, last.lineage, is_learned=key in self._models)
 
     def learned_in_charge(self) -> int:
         """Of how many models a learned version is in charge."""
-        return sum(one.is_learned for key, one in self._standing.items() if not key.endswith(f"/{CANDIDATE}"))
+        return sum(not key.endswith(f"/{CANDIDATE}") for key in self._models)
 
     def candidate_corrections(self, model: str) -> int:
         """How many corrections the candidate has learned; 0 where there is none."""
-        return self._corrections.get(manifest_key(model, CANDIDATE), 0)
+        candidate = self._lineages.get(manifest_key(model, CANDIDATE))
+        return 0 if candidate is None else candidate.corrections
 
     def serving_of(self, model: str) -> ServingModel | None:
         """The learned model in charge; None where production is."""
