@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import pty
 import signal
 import subprocess
 import sys
@@ -59,6 +60,31 @@ def run_command(
         cwd=cwd,
         check=False,
     )
+
+
+def on_a_terminal(*arguments: str, columns: int, **more: str) -> tuple[int, str]:
+    """The exit code of ``watchloop ARGUMENTS`` on a terminal of so many columns, and all that it writes there.
+
+    Colours are switched off, so that what is left came from data.
+    """
+    here, there = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "watchloop", *arguments],
+        stdin=subprocess.DEVNULL, stdout=there, stderr=there,
+        env=environment(PYTHONPATH=str(ROOT), TERM="dumb", NO_COLOR="1", COLUMNS=str(columns), **more),
+    )  # fmt: skip
+    os.close(there)
+    seen = b""
+    while True:
+        try:
+            more_bytes = os.read(here, 65_536)
+        except OSError:  # the other end is closed
+            break
+        if not more_bytes:
+            break
+        seen += more_bytes
+    os.close(here)
+    return process.wait(60), seen.decode()
 
 
 def processes_of(folder: pathlib.Path) -> dict[int, str]:

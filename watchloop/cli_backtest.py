@@ -28,7 +28,7 @@ from watchloop.cli_table import (
     tell,
 )
 from watchloop.errors import NoAccess, WatchloopError
-from watchloop.screen import print_json, print_line
+from watchloop.screen import print_json, print_line, printing_console
 
 __all__ = ["add_to"]
 
@@ -125,12 +125,15 @@ def _run(
     as_json: bool,
 ) -> None:
     from watchloop.backtest.page import page_of
-    from watchloop.backtest.progress import BacktestProgress
+    from watchloop.backtest.progress import backtest_line
     from watchloop.backtest.run import run_backtest
     from watchloop.backtest.terminal import print_report, verdict
+    from watchloop.live_bar import LiveBar
 
-    with BacktestProgress(len(source)) as bar:
-        report = run_backtest(source, settings, options, progress=bar.show)
+    with LiveBar(printing_console(stderr=True), "backtest", len(source), transient=True) as bar:
+        report = run_backtest(
+            source, settings, options, progress=lambda loop: bar.show(loop.score.events, backtest_line(loop))
+        )
     triage = settings.model(source.model).triage
     text = msgspec.json.format(msgspec.json.encode(report), indent=2)
     if out is not None:

@@ -29,8 +29,9 @@ from watchloop.background import Background
 from watchloop.console_client import ConsoleClient
 from watchloop.errors import ConsoleRefused
 from watchloop.frozen import Replayable, train_first
+from watchloop.live_bar import LiveBar
 from watchloop.people import person_of, read_people, write_people
-from watchloop.progress import DemoProgress
+from watchloop.progress import demo_line
 from watchloop.replay import Replay, ids_sent, send_labels
 from watchloop.reviewers import SimulatedReviewers, reviewer_names
 from watchloop.screen import say
@@ -147,13 +148,13 @@ class Session:
         watcher = threading.Thread(target=self._watch_state, name="state", daemon=True)
         watcher.start()
         reviewers = self._reviewers()
-        with DemoProgress(self._out, len(self._source)) as progress:
-            while not self._stop.is_set() and not self._until(replay.done.is_set, progress, replay, reviewers):
+        with LiveBar(self._out, "replay", len(self._source)) as bar:
+            while not self._stop.is_set() and not self._until(replay.done.is_set, bar, replay, reviewers):
                 continue
             if replay.failure is not None:
                 raise replay.failure
             if not self._stop.is_set():
-                self._come_to_rest(progress, replay, reviewers)
+                self._come_to_rest(bar, replay, reviewers)
         if self._stop.is_set():
             replay.stop()
             reviewers.stop()
@@ -189,14 +190,12 @@ class Session:
         reviewers.start()
         return reviewers
 
-    def _until(
-        self, done: Callable[[], bool], progress: DemoProgress, replay: Replay, reviewers: SimulatedReviewers
-    ) -> bool:
+    def _until(self, done: Callable[[], bool], bar: LiveBar, replay: Replay, reviewers: SimulatedReviewers) -> bool:
         """Wait until something is done; False where nothing moves any more, or it takes too long."""
         begin = moved = time.monotonic()
         seen: object = None
         while not self._stop.is_set():
-            progress.show(replay.sent, self._state, reviewers.answered)
+            bar.show(replay.sent, demo_line(self._state, reviewers.answered))
             if done():
                 return True
             now, found = time.monotonic(), (replay.sent, reviewers.answered, dict(self._counted))
@@ -206,7 +205,7 @@ class Session:
             self._stop.wait(STEP_SECONDS)
         return False
 
-    def _come_to_rest(self, progress: DemoProgress, replay: Replay, reviewers: SimulatedReviewers) -> None:
+    def _come_to_rest(self, bar: LiveBar, replay: Replay, reviewers: SimulatedReviewers) -> None:
         """Wait until every verdict, label and answer (if somebody answers) is stored."""
         size = len(self._source)
         send_labels(self._kafka, self._source, self._sent(LABELS))
@@ -216,8 +215,8 @@ class Session:
             ("answers", self._is_at_rest),
         ]
         for what, done in steps:
-            progress.say(f"waiting for the last {what}")
-            if not self._until(done, progress, replay, reviewers) and not self._stop.is_set():
+            say(self._out, f"waiting for the last {what}", "dim")
+            if not self._until(done, bar, replay, reviewers) and not self._stop.is_set():
                 say(self._out, f"not all {what} have come; the figures below are without the others", "yellow")
 
     def _is_at_rest(self) -> bool:

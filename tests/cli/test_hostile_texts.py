@@ -9,9 +9,6 @@ import json
 import logging
 import os
 import pathlib
-import pty
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -21,7 +18,7 @@ import pytest
 import structlog
 import typer
 from click.testing import Result
-from program import environment
+from program import on_a_terminal
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -38,8 +35,9 @@ from warehouse.rows import Identity, rows_of
 from warehouse.settings import ClickHouseSettings
 from watchloop import screen
 from watchloop.cli import app
+from watchloop.live_bar import LiveBar
 from watchloop.people import write_people
-from watchloop.progress import DemoProgress
+from watchloop.progress import demo_line
 
 ROOT = pathlib.Path(screen.__file__).parents[1]
 EVIL = (
@@ -261,7 +259,7 @@ def test_csv_without_formulas_has_no_note(servers: None) -> None:
 @pytest.mark.parametrize("fmt", ["table", "csv", "json"])
 def test_on_a_terminal(servers: None, fmt: str) -> None:
     """Where standard output is a terminal even CSV and JSON move, colour and hide nothing; Parquet is refused."""
-    code, seen = on_a_terminal("query", f"SELECT {quoted(EVIL)} AS v", "--format", fmt)
+    code, seen = on_a_wide_terminal("query", f"SELECT {quoted(EVIL)} AS v", "--format", fmt)
     assert code == 0, seen
     assert SEEN in seen.replace("\\/", "/")
     assert hidden_in(seen.replace("\r\n", "\n")) == set()
@@ -277,45 +275,27 @@ def test_bytes_are_not_for_a_terminal(servers: None) -> None:
         ("SELECT 1 FORMAT RowBinaryWithNamesAndTypes", "csv"),
         ("SELECT 1 FORMAT ArrowStream", "table"),
     ):
-        code, seen = on_a_terminal("query", sql, "--format", fmt)
+        code, seen = on_a_wide_terminal("query", sql, "--format", fmt)
         assert code == 2, sql
         assert "--out" in seen
-    code, seen = on_a_terminal("query", "SELECT 1 FORMAT XML")
+    code, seen = on_a_wide_terminal("query", "SELECT 1 FORMAT XML")
     assert (code, "<rows>1</rows>" in seen) == (0, True)
 
 
-def on_a_terminal(*arguments: str) -> tuple[int, str]:
-    """A command whose streams are a terminal; colours are switched off, so that what is left came from data."""
-    here, there = pty.openpty()
+def on_a_wide_terminal(*arguments: str) -> tuple[int, str]:
+    """A command of these tests' servers on a terminal, its exit code and what it writes."""
     mine = {name: value for name, value in os.environ.items() if name.startswith("WATCHLOOP_")}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "watchloop", *arguments],
-        stdin=subprocess.DEVNULL, stdout=there, stderr=there,
-        env=environment(PYTHONPATH=str(ROOT), TERM="dumb", NO_COLOR="1", COLUMNS="400", **mine),
-    )  # fmt: skip
-    os.close(there)
-    seen = b""
-    while True:
-        try:
-            more = os.read(here, 65_536)
-        except OSError:  # the other end is closed
-            break
-        if not more:
-            break
-        seen += more
-    os.close(here)
-    return process.wait(60), seen.decode()
+    return on_a_terminal(*arguments, columns=400, **mine)
 
 
 def test_progress_lines() -> None:
     """What a bar says of the loop is plain text."""
     out = Console(file=io.StringIO(), width=400)
-    with DemoProgress(out, 10) as progress:
-        progress.say(EVIL)
-        progress.show(1, LoopState(at=0, models=[]), 0)
+    with LiveBar(out, "replay", 10) as bar:
+        bar.show(1, demo_line(LoopState(at=0, models=[]), 0))
     terminal = Console(file=io.StringIO(), width=400, force_terminal=True, no_color=True, _environ={})
-    screen.say(terminal, EVIL, "dim")
     for console in (out, terminal):
+        screen.say(console, EVIL, "dim")
         said = console.file.getvalue()  # type: ignore[attr-defined]
         assert SEEN in said
         assert "\x1b]" not in said

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 import pathlib
-import pty
 import re
-import subprocess
-import sys
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from program import environment
+from program import on_a_terminal
 from rich.console import Console
 from typer.testing import CliRunner
 
@@ -163,34 +159,11 @@ def test_help(command: tuple[str, ...], width: int, monkeypatch: pytest.MonkeyPa
     assert seen(width) <= seen(400)
 
 
-def on_a_terminal(width: int, *arguments: str) -> str:
-    """What ``watchloop ARGUMENTS`` writes on a terminal of this width, answers and errors."""
-    here, there = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "watchloop", *arguments],
-        stdin=subprocess.DEVNULL, stdout=there, stderr=there,
-        env=environment(PYTHONPATH=str(ROOT), TERM="dumb", NO_COLOR="1", COLUMNS=str(width)),
-    )  # fmt: skip
-    os.close(there)
-    seen = b""
-    while True:
-        try:
-            more = os.read(here, 65_536)
-        except OSError:  # the other end is closed
-            break
-        if not more:
-            break
-        seen += more
-    os.close(here)
-    process.wait(60)
-    return seen.decode()
-
-
 def test_errors_on_a_terminal(tmp_path: pathlib.Path) -> None:
     """A long line of an error is broken between words on a terminal; a path is left whole."""
     folder = tmp_path / ("a-folder-with-a-name-that-is-longer-than-any-terminal-of-these" * 2)
-    said = on_a_terminal(60, "users", "list", "--data", str(folder), "--config", "no-such-file.toml")
+    _, said = on_a_terminal("users", "list", "--data", str(folder), "--config", "no-such-file.toml", columns=60)
     assert "no-such-file.toml:" in words(said)
-    said = on_a_terminal(60, "query", "", "--data", str(folder))
+    _, said = on_a_terminal("query", "", "--data", str(folder), columns=60)
     assert {"statement", "expected", "verdicts"} <= words(said)
     assert all(len(line) <= 60 for line in said.replace("\r", "").split("\n"))
