@@ -29,7 +29,7 @@ class Figure:
 
     @property
     def wanted(self) -> str:
-        """The bound in words."""
+        """The bound in words, as a table shows it: at least 0.5."""
         return f"at {'least' if self.at_least else 'most'} {self.bound:g}"
 
     @property

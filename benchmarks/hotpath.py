@@ -57,7 +57,7 @@ EVENTS_STEP = 2_000
 
 
 def main() -> None:
-    """Print the tables."""
+    """Measure the parts that the command line names, and print a table of each and of the figures to reach."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)} (without any: all but `learned`)")
     parser.add_argument("--quick", action="store_true", help="all of it small: to see that it works")

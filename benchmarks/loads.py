@@ -42,7 +42,7 @@ class Load:
 
     @property
     def events_per_message(self) -> int:
-        """One, or many."""
+        """Events in each message: one, or ``EVENTS_PER_MESSAGE`` in an array or an Arrow stream."""
         return 1 if self.encoding == "single" else EVENTS_PER_MESSAGE
 
     @property

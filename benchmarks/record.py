@@ -255,7 +255,7 @@ def peak_of(results: Sequence[Result]) -> str:
 
 
 def main() -> None:
-    """Print the tables."""
+    """Measure what the command line asks for, and print a table of each load."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=800_000, help="rows of each load, more than a few batches")
     parser.add_argument("--runs", type=int, default=5, help="runs of each peer; the median counts")

@@ -36,7 +36,7 @@ SNAPSHOT_BYTES_MAX = 1 << 30
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Sizes:
-    """How much is measured."""
+    """How much is measured: events, runs, events a second, and seconds."""
 
     events: int = 300_000
     """Single events of a load; where many events share a message, two and four times as many."""

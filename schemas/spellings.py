@@ -22,7 +22,7 @@ Rule = Callable[[str], str]
 
 
 def trimmed(text: str) -> str:
-    """Without blanks around."""
+    """The text without blanks around it: the first of ``RULES``, by which least is the same."""
     return text.strip()
 
 

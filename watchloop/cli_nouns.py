@@ -36,7 +36,7 @@ ROLES: tuple[Role, ...] = get_args(Role)
 
 
 def noun(text: str) -> typer.Typer:
-    """Commands about one thing."""
+    """A group of commands about one thing, whose help is plain text."""
     return typer.Typer(help=text, cls=Nouns, no_args_is_help=True, rich_markup_mode=None)
 
 

@@ -28,7 +28,7 @@ def loads(events: int) -> dict[str, Load]:
 
 
 def run(stage: Stage, _figures: list[Figure]) -> Iterator[str]:
-    """One table."""
+    """A table of rate, CPU and memory as features and models become more; adds no figure to reach."""
     rows, problems = [], []
     for name, load in loads(stage.sizes.growth_events).items():
         results = alternating(stage, load, {FLOOR: stage.plain, INTAKE: stage.judged}, stage.sizes.growth_runs)

@@ -24,7 +24,7 @@ NEVER = 1 << 60
 
 
 def run(stage: Stage, figures: list[Figure]) -> Iterator[str]:
-    """One table."""
+    """A table of the time from a prediction to its verdict, at a steady rate; adds its figures to reach."""
     sizes, load = stage.sizes, Load(events=NEVER)
     found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in (*FLOORS, INTAKE)}
     for number in range(sizes.latency_runs):

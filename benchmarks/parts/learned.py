@@ -17,7 +17,7 @@ MEMBERS_LINEAR = ("production", "recalibrated", "logistic")
 
 
 def run(stage: Stage, _figures: list[Figure]) -> Iterator[str]:
-    """One table."""
+    """A table of what a learned model in charge costs, by its members; adds no figure to reach."""
     load, past = stage.sizes.load(), stock_of().past[:CORRECTIONS]
     models: dict[str, ServingModel | None] = {
         INTAKE: None,

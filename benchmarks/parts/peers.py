@@ -26,7 +26,7 @@ NOT_INSTALLED = (
 
 
 def run(stage: Stage, figures: list[Figure]) -> Iterator[str]:
-    """One table."""
+    """A table of INTAKE beside other stream libraries on the same events; adds its figures to reach."""
     load = stage.sizes.load()
 
     def faust(kafka: KafkaSettings, load: Load) -> dict[str, Any]:

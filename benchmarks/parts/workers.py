@@ -16,7 +16,7 @@ COST_MAX = 1.15
 
 
 def run(stage: Stage, figures: list[Figure]) -> Iterator[str]:
-    """One table."""
+    """A table of one worker beside two on the same events; adds its figures to reach."""
     load = stage.sizes.load()
     found: dict[int, list[list[dict[str, Any]]]] = {1: [], 2: []}
     for number in range(stage.sizes.runs):

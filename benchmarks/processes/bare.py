@@ -33,14 +33,14 @@ class Loop:
         self._source, self._target = kafka.prefix + PREDICTIONS.name, kafka.prefix + VERDICTS.name
 
     def start(self) -> None:
-        """Join the group."""
+        """Join the group, and say on standard output once partitions are assigned."""
         self.producer.init_transactions(SECONDS_MAX)
         self.consumer.subscribe(
             [self._source], on_assign=lambda _consumer, partitions: say("assigned", partitions=len(partitions))
         )
 
     def take(self) -> list[Any]:
-        """The next messages."""
+        """The messages of the next batch, perhaps none; errors of the client are left out."""
         return [
             message
             for message in self.consumer.consume(self._batch.events_max, self._batch.wait_seconds)
@@ -48,7 +48,7 @@ class Loop:
         ]
 
     def forward(self, messages: list[Any], member: object) -> None:
-        """One transaction."""
+        """Send the messages on in arrays, and commit them with their offsets in one transaction."""
         values = [message.value() for message in messages]
         ends = {message.partition(): message.offset() + 1 for message in messages}
         self.producer.begin_transaction()

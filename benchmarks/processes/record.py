@@ -50,7 +50,7 @@ class Recording:
     marks: list[tuple[float, float, float, int]] = dataclasses.field(default_factory=list)
 
     def mark(self) -> None:
-        """Read the clocks."""
+        """Note the time, the CPU used here and in ClickHouse, and the rows seen so far."""
         self.marks.append((time.perf_counter(), time.process_time(), cpu_seconds(self.clickhouse_pid), self.seen))
 
     def result(self) -> dict[str, float]:
