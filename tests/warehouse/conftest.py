@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from stored_rows import DAY0, correction, fill, prediction, verdict
 
@@ -40,3 +42,9 @@ def loop(warehouse: Warehouse) -> Warehouse:
         correction("c", "up", 7, source="label"),
     )
     return warehouse
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Where an embedded server of the test's own may lie."""
+    return tmp_path / "clickhouse"
