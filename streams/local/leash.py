@@ -14,6 +14,7 @@ Only the standard library is imported: the leash runs before every server and mu
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import select
 import signal
@@ -24,7 +25,6 @@ import time
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import IO, Final, NoReturn
 
 __all__ = ["Leashed", "main", "spawn", "stop"]
@@ -209,36 +209,38 @@ def _empty(*files: int) -> None:
 
 def _hold(cmd: list[str], grace_seconds: float) -> int:
     """Run ``cmd`` as a child until it ends or standard input does."""
-    early: list[int] = []
-    children: list[subprocess.Popen[bytes]] = []
-
-    def forward(number: int, _frame: FrameType | None) -> None:
-        for child in children:
-            child.send_signal(number)
-        if not children:
-            early.append(number)
-
-    # Before the child exists: a signal that came between would otherwise end the leash and leave the child behind.
-    signal.signal(signal.SIGTERM, forward)
-    signal.signal(signal.SIGINT, forward)
+    signals = _signals_as_bytes(signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
     child = subprocess.Popen(cmd, stdin=subprocess.DEVNULL)  # noqa: S603 - see spawn
-    children.append(child)
-    for number in early:
-        child.send_signal(number)
-    threading.Thread(target=_watch, args=(child, grace_seconds), daemon=True).start()
+    sources, deadline = [signals, 0], math.inf
+    while child.poll() is None:
+        left = deadline - time.monotonic()
+        if left <= 0:
+            _kill(child.pid, leader=os.getpid())
+            break
+        ready, _, _ = select.select(sources, [], [], None if left == math.inf else left)
+        if signals in ready:
+            for number in set(os.read(signals, 4096)) - {signal.SIGCHLD}:
+                child.send_signal(number)
+        if 0 in ready and not os.read(0, 4096):
+            sources.remove(0)
+            child.terminate()
+            deadline = time.monotonic() + grace_seconds
     code = child.wait()
     return 128 - code if code < 0 else code
 
 
-def _watch(child: subprocess.Popen[bytes], grace_seconds: float) -> None:
-    """Wait for the end of standard input, then end the child."""
-    while os.read(0, 4096):
-        continue
-    child.terminate()
-    try:
-        child.wait(grace_seconds)
-    except subprocess.TimeoutExpired:
-        _kill(child.pid, leader=os.getpid())
+def _signals_as_bytes(*numbers: int) -> int:
+    """What can be read for every such signal: its number, a byte. Returns the end of a pipe.
+
+    A handler that acts itself would be late for as long as this process waits, where the signal comes just before it
+    begins to (documentation of Python's ``signal.set_wakeup_fd``).
+    """
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+    for number in numbers:
+        signal.signal(number, lambda _number, _frame: None)
+    return reading
 
 
 if __name__ == "__main__":

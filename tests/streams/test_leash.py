@@ -25,19 +25,18 @@ BOTH_WAYS = pytest.mark.parametrize(
     ],
 )
 
-# Notes its own process id, then whether it was asked politely.
+# Notes its own process id, then that it was asked, and leaves. A handler could miss what comes just before it sleeps.
 POLITE = """
-import os, pathlib, signal, sys, time
+import pathlib, os, signal, sys
 folder = pathlib.Path(sys.argv[1])
-def leave(*_):
-    (folder / "asked").touch()
-    sys.exit(0)
-signal.signal(signal.SIGTERM, leave)
+signal.alarm(60)
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
 (folder / "new").write_text(str(os.getpid()))
 (folder / "new").rename(folder / "pid")
-time.sleep(60)
+signal.sigwait([signal.SIGTERM])
+(folder / "asked").touch()
 """
-STUBBORN = POLITE.replace("sys.exit(0)", "pass").replace("time.sleep(60)", "[time.sleep(1) for _ in range(60)]")
+STUBBORN = POLITE + "signal.sigwait([signal.SIGTERM])\n" * 3
 
 PARENT = """
 import sys, time
