@@ -13,6 +13,10 @@ from warehouse.embedded import EmbeddedClickHouse
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
 
 _numbers = itertools.count(1)
+FILLED = "SELECT DISTINCT table FROM system.parts WHERE database = {name:String} AND active"
+STATEMENTS = "SELECT name, create_table_query FROM system.tables WHERE database = {name:String}"
+Unused = tuple[str, dict[str, str]]
+"""A database, and the statements of what is in it."""
 PASSWORDS = {"watchloop": "writer's pässword", "analyst": "analyst:password"}
 
 
@@ -26,10 +30,40 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseS
         )
 
 
+@pytest.fixture(scope="session")
+def unused(clickhouse: ClickHouseSettings) -> list[Unused]:
+    """Databases that tests before have left as they were made, and empty."""
+    return []
+
+
 @pytest.fixture
-def warehouse(clickhouse: ClickHouseSettings) -> Iterator[Warehouse]:
-    """A warehouse with a database of this test's own, tables and views made."""
+def warehouse(clickhouse: ClickHouseSettings, unused: list[Unused]) -> Iterator[Warehouse]:
+    """A warehouse with a database that is this test's alone: tables and views, and no rows.
+
+    To make one takes longer than most tests. What a test has only filled is emptied and serves the next.
+    """
+    database, made = unused.pop() if unused else _made(clickhouse)
+    warehouse = Warehouse(msgspec.structs.replace(clickhouse, database=database))
+    yield warehouse
+    for table in warehouse.query(FILLED, {"name": database}):
+        warehouse.command(f"TRUNCATE TABLE {database}.{table['table']}")
+    if _statements(warehouse) == made:
+        unused.append((database, made))
+    else:
+        warehouse.command(f"DROP DATABASE {database} SYNC")
+    warehouse.close()
+
+
+def _made(clickhouse: ClickHouseSettings) -> Unused:
+    """A new database, and its statements."""
     warehouse = Warehouse(msgspec.structs.replace(clickhouse, database=f"test{next(_numbers)}"))
     warehouse.install()
-    yield warehouse
+    made = _statements(warehouse)
     warehouse.close()
+    return warehouse.settings.database, made
+
+
+def _statements(warehouse: Warehouse) -> dict[str, str]:
+    """Table or view to the statement that would make it as it is."""
+    rows = warehouse.query(STATEMENTS, {"name": warehouse.settings.database})
+    return {row["name"]: row["create_table_query"] for row in rows}
