@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import sys
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 # How fast examples are made says how busy the machine is, not whether the code is right.
@@ -18,3 +20,16 @@ os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 sys.path.insert(0, str(Path(__file__).parent))
 
 pytest_plugins = ["fixtures_kafka", "fixtures_clickhouse", "fault_table"]
+
+WHOLE_PROGRAMS = {"flow", "faults", "browser"}
+"""Folders whose files start servers and programs of their own, and wait for them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spread those files evenly among all others, from the first on: side by side they would wait for each other."""
+    files = [(path, list(tests)) for path, tests in itertools.groupby(items, lambda item: item.path)]
+    waiting = [tests for path, tests in files if path.parent.name in WHOLE_PROGRAMS]
+    others = [tests for path, tests in files if path.parent.name not in WHOLE_PROGRAMS]
+    places = [(number / len(waiting), tests) for number, tests in enumerate(waiting)]
+    places += [((number + 1) / len(others), tests) for number, tests in enumerate(others)]
+    items[:] = [item for _, tests in sorted(places, key=lambda placed: placed[0]) for item in tests]

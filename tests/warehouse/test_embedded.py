@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 from embedded_server import TABLE, connect, connect_to, server
+from program import eventually
 
 from warehouse.embedded_process import popen
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
@@ -225,7 +226,8 @@ def test_an_insert_that_fails_after_it_was_read_is_refused(client: Any) -> None:
     assert client.query("SELECT groupArray(a) FROM t").first_row == ([3, 4],)
 
 
-WIDE = "CREATE TABLE w (a UInt32, s String CODEC(NONE)) ENGINE = MergeTree ORDER BY a"
+WIDE = "CREATE TABLE w (a UInt32, s String CODEC(NONE)) ENGINE = MergeTree ORDER BY a SETTINGS old_parts_lifetime = 1"
+"""What was merged into another part keeps its room for eight minutes otherwise."""
 
 
 def fill(client: Any, rows: int) -> tuple[int, DatabaseError]:
@@ -242,6 +244,13 @@ def fill(client: Any, rows: int) -> tuple[int, DatabaseError]:
         acknowledged += 1_000
 
 
+def drop_rows(client: Any) -> None:
+    """All of them, and wait until their files have gone too."""
+    client.command("TRUNCATE TABLE w")
+    stored = "SELECT sum(bytes_on_disk) FROM system.parts WHERE table = 'w'"
+    eventually("the files to go", lambda: client.query(stored).first_row[0] < 1_000_000, 60)
+
+
 def test_the_disk_quota(folder: Path) -> None:
     """At the quota inserts are refused with code 243 and reads go on; when rows are dropped there is room again."""
     settings = EmbeddedClickHouseSettings(disk_bytes_max=16 * 1024 * 1024)
@@ -254,7 +263,7 @@ def test_the_disk_quota(folder: Path) -> None:
             assert "Code: 243." in str(error)
             assert "disk_bytes_max is 16777216" in str(error)
             assert client.query("SELECT count() FROM w").first_row == (acknowledged,)
-            client.command("TRUNCATE TABLE w")
+            drop_rows(client)
 
 
 def test_a_full_disk(folder: Path) -> None:
@@ -279,5 +288,5 @@ def test_a_full_disk(folder: Path) -> None:
         assert acknowledged >= 10_000
         assert "Code: 243." in str(error)
         assert client.query("SELECT count() FROM w").first_row == (acknowledged,)
-        client.command("TRUNCATE TABLE w")
+        drop_rows(client)
         assert fill(client, 0)[0] >= 1_000
