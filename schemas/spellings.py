@@ -34,10 +34,11 @@ def valued(text: str) -> str:
     if not plain or (digits[:1] == "0" and digits[1:2].isdigit()) or not digits[:1].isdigit():
         return short
     try:
-        value = decimal.Decimal(short).normalize(EVERY_DIGIT)
+        value = decimal.Decimal(short)
     except decimal.InvalidOperation:
         return short
-    return format(value, "f") if abs(value.adjusted()) <= NUMBER_CHARS_MAX else short
+    # Looked at first: an exponent beyond that of the context (1e9999999) cannot be normalized.
+    return format(value.normalize(EVERY_DIGIT), "f") if abs(value.adjusted()) <= NUMBER_CHARS_MAX else short
 
 
 def cased(text: str) -> str:

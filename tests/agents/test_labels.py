@@ -219,6 +219,7 @@ def test_a_label_that_is_written_otherwise_is_told(
         (("a", "A"), "b"),
         (("yes", "no", "never"), "1"),
         (("007", "008"), "7"),
+        ((1, 2), "1e9999999"),
         (("true", "True"), "True"),
         ((), "anything"),
     ],
