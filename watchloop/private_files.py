@@ -36,6 +36,8 @@ FOLDER_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
 ROOT: Final = 0
 READ_BYTES_MAX: Final = 1024 * 1024
+LINKS_MAX: Final = 40
+"""Links on the way to a folder; Linux follows no more either (path_resolution(7))."""
 
 
 @contextlib.contextmanager
@@ -88,8 +90,24 @@ def owned_by_others(path: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _above(path: pathlib.Path) -> list[pathlib.Path]:
-    """The folders above one, by its name and by where links in that lead."""
-    return list(dict.fromkeys([*path.absolute().parents, *path.resolve().parents]))
+    """The folders above one, by its name and by where each link on the way leads: those in which a step is found.
+
+    Raises OSError where the links have no end.
+    """
+    passed: dict[pathlib.Path, None] = {}
+    names, links = [path.absolute()], 0
+    while names:
+        step = names.pop()
+        if step in passed:
+            continue
+        passed[step] = None
+        names.append(step.parent)
+        if step.is_symlink():
+            links += 1
+            if links > LINKS_MAX:
+                raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
+            names.append(step.parent / step.readlink())
+    return list(dict.fromkeys(step.parent for step in passed))
 
 
 def _refuse_renaming(path: pathlib.Path, above: pathlib.Path) -> None:

@@ -186,6 +186,27 @@ def test_a_link_to_where_others_could_rename(tmp_path: pathlib.Path) -> None:
     assert refused(DataFolder(team / "back" / "data")).startswith(f"{team}: others may write in it")
 
 
+def test_a_link_that_others_could_turn(tmp_path: pathlib.Path) -> None:
+    """Of a chain of links each counts: where one in the middle can be replaced, it can lead to another folder."""
+    team = above(tmp_path, 0o777)
+    (tmp_path / "own").mkdir()
+    (team / "middle").symlink_to(tmp_path / "own")
+    (tmp_path / "link").symlink_to("team/middle")
+    assert refused(DataFolder(tmp_path / "link" / "data")).startswith(f"{team}: others may write in it")
+    team.chmod(0o755)
+    with DataFolder(tmp_path / "link" / "data").own():
+        assert (tmp_path / "own" / "data" / "lock").exists()
+
+
+def test_links_without_an_end(tmp_path: pathlib.Path) -> None:
+    """A link that leads to itself, by whatever way, is refused like a folder that cannot be written."""
+    (tmp_path / "link").symlink_to("other/../link")
+    (tmp_path / "other").mkdir()
+    with pytest.raises(OSError, match="symbolic links"):
+        private_files._above(tmp_path / "link" / "data")
+    assert "cannot be written" in refused(DataFolder(tmp_path / "link" / "data"))
+
+
 def test_the_private_group_of_an_account(tmp_path: pathlib.Path) -> None:
     """A folder that the account's own group may write is nobody else's: many systems make all folders so."""
     with DataFolder(above(tmp_path, 0o775) / "ada" / "data").own():
