@@ -23,7 +23,7 @@ REJECTS_APART_MAX: Final = 100
 """Refused elements of one message that get a Reject each; one more Reject sums up the rest."""
 
 SECRET: Final = frozenset(topic.name for topic in ALL_TOPICS if topic.secret)
-"""Topics of whose values a Reject tells nothing: whoever may not read them may read rejects."""
+"""Topics of whose messages a Reject tells nothing: whoever may not read them may read rejects."""
 
 KEY_BYTES_MAX: Final = 1_024
 REASON_CHARS_MAX: Final = 2_000
@@ -55,7 +55,7 @@ def reject_of(
     """A Reject of a message, or of one element (``original``, ``index``) of it; of a long key its beginning is kept.
 
     Of several ``elements`` the first is ``index``, the last ``index_last``. Of a topic that holds secrets it keeps the
-    length and the hash alone, and the field: reasons quote what was read.
+    length and the hash alone, and the field: reasons quote what was read, and keys are names of accounts.
     """
     topic = record.topic().removeprefix(prefix)
     data = (record.value() or b"") if original is None else original
@@ -79,10 +79,11 @@ def reject_of(
 
 
 def without_bytes(reject: Reject) -> Reject:
-    """The same Reject with nothing of what its original holds, but its length and its hash."""
+    """The same Reject with nothing of what its message holds, but the length and the hash of its original."""
     return msgspec.structs.replace(
         reject,
         original=b"",
+        source_key=b"",
         reason=(
             f"refused{f' at `{reject.field}`' if reject.field else ''}; expected what schemas/json describes for"
             f" {reject.source_topic!r} (no bytes of it are kept here: that topic holds secrets)"

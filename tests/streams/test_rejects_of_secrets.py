@@ -62,12 +62,13 @@ def holds_secrets(schema: Any) -> bool:
 @pytest.mark.parametrize("topic", SECRET_TOPICS, ids=lambda topic: topic.name)
 @pytest.mark.parametrize("size", [1, REJECT_BYTES_MAX])
 def test_a_reject_of_a_secret_topic_bears_nothing_of_it(topic: Topic, size: int) -> None:
-    """Neither in its bytes nor in its reason, of a message and of elements; length and hash say which it was."""
+    """Not in its bytes, its reason or its key, of a message and of elements; length and hash say which it was."""
     value = HASH.encode() * (size // len(HASH) + 1)
-    record = PlainRecord(value, name=topic.name)
+    record = PlainRecord(value, name=topic.name, key_bytes=b"ada")
     reason = f"Expected `str` of length <= 200, got {HASH} - at `$.name`"
     reject = reject_of(record, PREFIX, role="record", reason=reason, field="$.name", now_ms=1)
-    assert (reject.original, reject.field, reject.source_topic) == (b"", "$.name", topic.name)
+    assert (reject.original, reject.source_key) == (b"", b"")
+    assert (reject.field, reject.source_topic) == ("$.name", topic.name)
     assert (reject.original_length, reject.original_sha256) == (len(value), hashlib.sha256(value).hexdigest())
     assert b"argon2id" not in encode(reject)
     assert "$.name" in reject.reason
@@ -78,11 +79,12 @@ def test_a_reject_of_a_secret_topic_bears_nothing_of_it(topic: Topic, size: int)
     for one in elements.rejects():
         told.send(PEOPLE, "", one)
     assert len(told.sent) == REJECTS_APART_MAX + 1
-    assert all(isinstance(one, Reject) and one.original == b"" for _, _, one in told.sent)
+    assert all(isinstance(one, Reject) and one.original == one.source_key == b"" for _, _, one in told.sent)
     assert not any(b"argon2id" in encode(one) for _, _, one in told.sent)  # type: ignore[arg-type]
 
 
 def test_a_reject_of_another_topic_keeps_its_bytes() -> None:
     """What producers wrote comes back to them byte for byte."""
     reject = reject_of(PlainRecord(b"{", name="labels"), PREFIX, role="labels", reason="truncated", now_ms=1)
-    assert (reject.original, reject.reason, reject.original_length) == (b"{", "truncated", None)
+    assert (reject.original, reject.source_key) == (b"{", b"key")
+    assert (reject.reason, reject.original_length) == ("truncated", None)
