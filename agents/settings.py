@@ -93,7 +93,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     dedupe_events_max: Annotated[int, Meta(ge=1_000, le=100_000_000)] = 1_000_000
     """Events remembered for that, 8 bytes each; at a rate that fills it sooner, the older half is forgotten."""
     future_seconds_max: Annotated[int, Meta(ge=0, le=86_400 * 365)] = FUTURE_SECONDS_MAX_DEFAULT
-    """How far the time of a prediction or label may lie ahead of when Kafka took it; beyond it it is rejected."""
+    """How far the time of a prediction or label may lie ahead of when Kafka took it; one beyond is rejected."""
     lag_seconds_warning: Annotated[float, Meta(ge=1, le=86_400)] = LAG_SECONDS_WARNING_DEFAULT
     """A role whose oldest waiting message is older falls behind: the console and ``watchloop check`` say so."""
     lag_messages_warning: Annotated[int, Meta(ge=1)] = LAG_MESSAGES_WARNING_DEFAULT

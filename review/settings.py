@@ -119,7 +119,8 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     protected_tasks_max: Annotated[int, Meta(ge=1, le=10_000_000)] = 200_000
     """Open tasks of all lanes when none can expire; beyond it the queue says ``full`` and takes no more."""
     closed_tasks_remembered_max: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
-    """Ids of closed tasks kept so that a repeated message does not open them again; the oldest is forgotten."""
+    """Closed tasks remembered, so that a repeated message does not open them again and the console says what became of
+    them; the oldest is forgotten."""
     page_tasks_max: Annotated[int, Meta(ge=1, le=10_000)] = 500
     """Tasks on one page of a listing; longer pages are cut to it."""
 

@@ -50,8 +50,8 @@ ACCURACY: Final = {
     "accuracy_residual_variance": 0.2,
     "accuracy_known_share": 0.9,
 }
-"""What the interval of the view ``accuracy_so_far`` is made with: the defaults of ``[accuracy]``, so that it is the one
-of the Loop page wherever these are not changed. Fixed for the same reason."""
+"""What the interval of the view ``accuracy_so_far`` is made with: the defaults of ``[accuracy]`` and the constants of
+``review.accuracy``, so that it is the one of the Loop page wherever settings are not changed. Fixed for the same reason."""
 
 IDENTITY: Final = """_topic_id LowCardinality(String)
         COMMENT 'Kafka''s id of the topic that the row came by',

@@ -28,15 +28,14 @@ from review.console.replies import check_comment, done_or_raise, task_or_raise
 from review.console.session import ConsoleRequest, end_session, needs, sign_in, signed_in
 from schemas.alert import Alert, AlertState
 from schemas.task import Lane
+from schemas.wire import NAME_CHARS_MAX
 
 __all__ = ["OFFSET_MAX", "api_router"]
 
 OFFSET_MAX = 1_000_000
 
 Offset = Annotated[int, Parameter(ge=0, le=OFFSET_MAX, description="Rows to leave out.")]
-
-
-OfModel = Annotated[str | None, Parameter(max_length=200, description="Only tasks of this model.")]
+OfModel = Annotated[str | None, Parameter(max_length=NAME_CHARS_MAX, description="Only tasks of this model.")]
 
 
 def refusals(**lines: str) -> dict[int, ResponseSpec]:
@@ -147,8 +146,8 @@ async def list_tasks(request: ConsoleRequest, lane: Lane | None = None, offset: 
     guards=[needs("reviewer")],
     summary="Take the next task",
     description=(
-        f"Leases it to the person signed in; asked again, it is the same task until it is answered or skipped."
-        f" With `model`, tasks of other models are left out. {HIDDEN}"
+        "Leases it to the person signed in; asked again, it is the same task until it is answered or skipped. With"
+        f" `model`, tasks of other models are left out, but for one that this person holds already. {HIDDEN}"
     ),
     operation_id="takeNextTask",
     tags=["tasks"],

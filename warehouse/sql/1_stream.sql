@@ -123,7 +123,7 @@ CREATE TABLE IF NOT EXISTS $database.rejects
     field LowCardinality(String)
         COMMENT 'the JSON path, or the header, that was wrong; empty where the bytes were no JSON at all',
     role LowCardinality(String)
-        COMMENT 'the role that could not use it: intake, drift, learn or record',
+        COMMENT 'who could not use it: intake a prediction, labels a late label; drift, learn or record another message',
     source_topic LowCardinality(String)
         COMMENT 'the topic it came by',
     source_partition Int32

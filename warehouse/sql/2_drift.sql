@@ -157,7 +157,7 @@ CREATE TABLE IF NOT EXISTS $database.drift_states
 ENGINE = MergeTree ORDER BY (model, told_at)
 TTL toDateTime(told_at) + INTERVAL 30 DAY
 SETTINGS $deduplication
-COMMENT 'One row each time, a minute apart at least, that there is news of how drift stands with a model; the newest counts. Kept for 30 days.';
+COMMENT 'One row each time that there is news of how drift stands with a model, five seconds apart at least, or a minute where only events were counted; the newest counts. Kept for 30 days.';
 
 CREATE TABLE IF NOT EXISTS $database.reports
 (

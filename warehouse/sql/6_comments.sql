@@ -154,7 +154,7 @@ ALTER TABLE $database.model_history
 ALTER TABLE $database.reject_reasons
     MODIFY COMMENT 'One row a reason why something could not be used, the most frequent first.',
     COMMENT COLUMN source_topic 'the topic it came by',
-    COMMENT COLUMN role 'the role that could not use it',
+    COMMENT COLUMN role 'who could not use it, as in rejects',
     COMMENT COLUMN field 'the JSON path, or the header, that was wrong; empty where the bytes were no JSON at all',
     COMMENT COLUMN reason 'what was wrong, and what would be right; without what came, which the example shows',
     COMMENT COLUMN rejects 'how many elements were refused so',
