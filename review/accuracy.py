@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from typing import Final, Literal
+from typing import Final
 
 import msgspec
-import numpy as np
 
 from review.settings import AccuracySettings
 
 __all__ = ["AccuracyEstimate", "AccuracySums", "SliceAccuracy"]
 
-BETS: Final = np.geomspace(0.005, 0.9, 24)
-"""The constant bets of the empirical-Bernstein mixture, equally weighted."""
-
 RESIDUAL_VARIANCE: Final = 0.2
-"""Mean squared distance of right/wrong from its guess that the asymptotic interval is tuned for; a model that is right
-four times in five, with a guess that knows little, has about this. It moves the width, never the coverage."""
+"""Mean squared distance of right/wrong from its guess that the interval is tuned for; a model that is right four times
+in five, with a guess that knows little, has about this. It moves the width, never the coverage."""
 
 KNOWN_SHARE_MIN: Final = 0.9
 """Share of the events that were answered from which their accuracy is said whatever was drawn: what the others may turn
 out to be moves it by the rest at most."""
 
-SETTLING_STEPS: Final = 60
-
 
 class AccuracySums(msgspec.Struct, frozen=True, kw_only=True):
-    """All that an estimate remembers, by the symbols of ``AccuracyEstimate``; encodes as JSON."""
+    """What an interval is made of, by the symbols of ``AccuracyEstimate``: sums over events counted elsewhere."""
 
     events: int = 0
     """Reviewable events."""
@@ -38,23 +32,16 @@ class AccuracySums(msgspec.Struct, frozen=True, kw_only=True):
     """Events that were answered, whatever their chance was."""
     right: int = 0
     """Those of them on which the model was right."""
-    unanswered: int = 0
-    """Drawn events that nobody has answered (yet)."""
-    withheld: int = 0
-    """Events without consent to review; they are not among ``events``."""
     total: float = 0.0
     """Σ g + q(O − g)/π."""
     variance: float = 0.0
     """Σ q(1 − π)(O − g)²/π²."""
-    squares: float = 0.0
-    """Σ q((O − g)/π)² over the draws with a chance below 1."""
     lost: float = 0.0
     """What the total loses if all drawn events that nobody has answered were wrong."""
     gained: float = 0.0
     """What it gains if they were all right."""
-    unanswered_squares: float = 0.0
-    """What their answers add to ``squares`` at most; to ``variance``, times 1 − π, in ``unanswered_variance``."""
     unanswered_variance: float = 0.0
+    """What their answers add to ``variance`` at most: Σ (1 − π)(max(g, 1 − g)/π)²."""
 
 
 class AccuracyEstimate:
@@ -64,14 +51,11 @@ class AccuracyEstimate:
     and π the inclusion probability, each reviewable event adds g + q(O − g)/π: the difference estimator (Särndal,
     Swensson & Wretman 1992; "prediction-powered" in Angelopoulos et al. 2023). Only the coin of the audit is random, so
     the target is the realised accuracy of the events so far, whatever drifts (design-based confidence sequences, Ham et
-    al. 2022). The intervals hold at every look, and are given from ``audit_hits_min`` reviewed random draws on:
+    al. 2022). The interval holds at every look, and is given from ``audit_hits_min`` reviewed random draws on: it is
+    the asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024) with
+    V = Σ q(1 − π)(O − g)²/π².
 
-    - ``asymptotic``: the asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024) with
-      V = Σ q(1 − π)(O − g)²/π².
-    - ``exact``: the empirical-Bernstein confidence sequence of Howard, Ramdas, McAuliffe & Sekhon (2021), as a mixture
-      over constant bets (a predictable plug-in bet is not valid for a running mean that drifts); about 1.5 times wider.
-
-    Where nearly all events were answered (``KNOWN_SHARE_MIN``), neither is wider than what is known without any chance:
+    Where nearly all events were answered (``KNOWN_SHARE_MIN``), it is no wider than what is known without any chance:
     the accuracy if the model was wrong, or right, on the rest. That is the interval before there are enough random
     draws; where all was answered, it is the accuracy itself.
 
@@ -86,7 +70,10 @@ class AccuracyEstimate:
         inclusion_probability_min: float,
         sums: AccuracySums | None = None,
     ) -> None:
-        """``inclusion_probability_min``: the least π of any reviewable event, from 0 (exclusive) to 1."""
+        """``inclusion_probability_min``: the least π of any reviewable event, from 0 (exclusive) to 1.
+
+        ``sums`` are those of events that were counted elsewhere, for their interval; none is counted to them here.
+        """
         if not 0.0 < inclusion_probability_min <= 1.0:
             raise ValueError(
                 f"inclusion_probability_min is {inclusion_probability_min:g}; expected a number above 0, at most 1"
@@ -96,10 +83,10 @@ class AccuracyEstimate:
         kept = sums or AccuracySums()
         self.events, self.audit_hits = kept.events, kept.audit_hits
         self.answered, self.right = kept.answered, kept.right
-        self.unanswered, self.withheld = kept.unanswered, kept.withheld
-        self._total, self._variance, self._squares = kept.total, kept.variance, kept.squares
-        self._lost, self._gained = kept.lost, kept.gained
-        self._open_squares, self._open_variance = kept.unanswered_squares, kept.unanswered_variance
+        self.unanswered = 0
+        """Drawn events that nobody has answered (yet)."""
+        self._total, self._variance = kept.total, kept.variance
+        self._lost, self._gained, self._open_variance = kept.lost, kept.gained, kept.unanswered_variance
 
     def update(
         self, guess: float, inclusion_probability: float, *, reviewed: bool, correct: bool | None = None
@@ -107,11 +94,10 @@ class AccuracyEstimate:
         """Count one event: ``guess`` of P(right) made beforehand, its π, whether it was drawn and whether it was right.
 
         ``correct`` None for a drawn event: nobody has answered (yet); ``answer`` makes up for it. An event with π = 0
-        (no consent to review) leaves the estimand and is counted in ``withheld``. ValueError where π is below
-        ``inclusion_probability_min`` or a number is not a probability.
+        (no consent to review) is no part of the estimand. ValueError where π is below ``inclusion_probability_min`` or
+        a number is not a probability.
         """
         if inclusion_probability == 0.0 and not reviewed:
-            self.withheld += 1
             return
         if not 0.0 <= guess <= 1.0:
             raise ValueError(f"guess is {guess:g}; expected a probability from 0 to 1")
@@ -139,9 +125,8 @@ class AccuracyEstimate:
             scaled = (residual / inclusion_probability) ** 2
             self.audit_hits += 1
             self._variance += (1.0 - inclusion_probability) * scaled
-            self._squares += scaled
 
-    def interval(self, method: Literal["asymptotic", "exact"] = "asymptotic") -> tuple[float, float, float] | None:
+    def interval(self) -> tuple[float, float, float] | None:
         """Estimate, low and high, within [0, 1]; None before ``audit_hits_min`` reviewed random draws.
 
         Without these too where ``KNOWN_SHARE_MIN`` of the events were answered.
@@ -156,7 +141,7 @@ class AccuracyEstimate:
         mean = self._total / self.events
         low, high = least, most
         if has_draws:
-            radius = self._asymptotic_radius() if method == "asymptotic" else self._exact_radius()
+            radius = self._radius()
             low = within(least, mean - radius - self._lost / self.events, most)
             high = within(least, mean + radius + self._gained / self.events, most)
         return within(least, mean, most), low, high
@@ -164,35 +149,20 @@ class AccuracyEstimate:
     def _wait(self, guess: float, inclusion_probability: float, sign: float) -> None:
         """A drawn event begins to wait for its answer (1.0), or has it (-1.0)."""
         if self.unanswered == 0:  # nothing of what was added and taken away again may stay
-            self._lost = self._gained = self._open_squares = self._open_variance = 0.0
+            self._lost = self._gained = self._open_variance = 0.0
             return
         self._lost += sign * guess / inclusion_probability
         self._gained += sign * (1.0 - guess) / inclusion_probability
         if inclusion_probability < 1.0:
             scaled = (max(guess, 1.0 - guess) / inclusion_probability) ** 2
-            self._open_squares += sign * scaled
             self._open_variance += sign * (1.0 - inclusion_probability) * scaled
 
-    def _asymptotic_radius(self) -> float:
+    def _radius(self) -> float:
         alpha = self._settings.alpha
         tuned_variance = self._settings.tuned_audit_hits * RESIDUAL_VARIANCE / self._least**2
         rho_squared = (-2.0 * math.log(alpha) + math.log(1.0 - 2.0 * math.log(alpha))) / tuned_variance
         inner = (self._variance + self._open_variance) * rho_squared + 1.0
         return math.sqrt(inner / rho_squared * math.log(inner / alpha**2)) / self.events
-
-    def _exact_radius(self) -> float:
-        """Smallest s with a mixture of at least 2/alpha, by bisection; the mixture grows in s."""
-        scale = 1.0 / self._least
-        penalty = (-np.log1p(-BETS) - BETS) * (self._squares + self._open_squares) / scale**2 + math.log(len(BETS))
-        goal = math.log(2.0 / self._settings.alpha)
-        low, high = 0.0, self.events / scale + 1.0
-        for _ in range(SETTLING_STEPS):
-            middle = (low + high) / 2.0
-            if float(np.logaddexp.reduce(BETS * middle - penalty)) >= goal:
-                high = middle
-            else:
-                low = middle
-        return scale * high / self.events
 
 
 class SliceAccuracy:
