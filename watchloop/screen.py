@@ -137,7 +137,7 @@ def _write(file: TextIO, text: object) -> None:
 
 def _columns(terminal: TextIO) -> int:
     said = os.environ.get("COLUMNS", "")
-    if said.isdigit() and int(said) > 0:
+    if said.isdecimal() and int(said) > 0:
         return int(said)
     try:
         return os.get_terminal_size(terminal.fileno()).columns or PIPE_COLUMNS

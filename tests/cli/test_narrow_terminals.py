@@ -70,12 +70,22 @@ def test_a_table_that_does_not_fit_is_lists(width: int) -> None:
     assert lines.count("─" * width) == 1
 
 
-def test_into_a_pipe_tables_are_as_wide_as_they_are() -> None:
-    """What reads a pipe has a line for each row."""
-    answer = CliRunner().invoke(app, ["users", "add", "--help"], env={"COLUMNS": "80"})
-    assert answer.exit_code == 0
-    out = screen.printing_console()
-    assert out.width == screen.PIPE_COLUMNS
+def test_into_a_pipe_tables_are_as_wide_as_they_are(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What reads a pipe has a line for each row, whatever the terminal that the command was typed at."""
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = [[f"row-{number}", "word " * 60 + "end", "x" * 200] for number in range(3)]
+    print_table(screen.printing_console(), ["what", "says", "id"], rows)
+    lines = [line for line in capsys.readouterr().out.splitlines() if "row-" in line]
+    assert [(line.count("word"), "end" in line, "x" * 200 in line) for line in lines] == [(60, True, True)] * 3
+
+
+@pytest.mark.parametrize("columns", ["", "0", "-5", "²", "wide"])
+def test_a_width_that_is_none_is_asked_of_the_terminal(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """COLUMNS may hold anything; where it is no width and there is no terminal, lines are as wide as they are."""
+    monkeypatch.setenv("COLUMNS", columns)
+    assert screen._columns(io.StringIO()) == screen.PIPE_COLUMNS
 
 
 def summary() -> RunSummary:
@@ -147,7 +157,7 @@ COMMANDS = (
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_help(command: tuple[str, ...], width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The panels of help break lines between words alone."""
+    """Help breaks lines between words alone: each word of a narrow page is one of the widest page."""
 
     def seen(columns: int) -> set[str]:
         monkeypatch.setenv("COLUMNS", str(columns))
