@@ -1,10 +1,10 @@
 """Ports that a program holds for its servers: no other account can listen there while a server starts, or has ended.
 
-Who listens on a known port is sent passwords. The program binds the port before anybody is told of it, listens on it
-never, and holds it for as long as it runs; its servers, of the same account, bind it beside that. For this both set
-``SO_REUSEPORT``, which lets in sockets of the same account alone (socket(7)). Who holds the port does not set
-``SO_REUSEADDR``, by which everybody could bind beside a socket that does not listen; who listens does, so that what is
-left of its connections keeps nobody from holding the port again.
+Whoever listens on a known port is sent passwords. So the program binds the port before anybody is told of it, never
+listens on it, and holds it for as long as it runs; its servers, of the same account, bind it as well. For this both set
+``SO_REUSEPORT``, which lets in sockets of the same account alone (socket(7)). The socket that holds the port does not
+set ``SO_REUSEADDR``, with which any account could bind beside a socket that does not listen; the one that listens does,
+so that what is left of its connections keeps nobody from holding the port again.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def listen_on_held_port(host: str, port: int) -> socket.socket:
 
 
 def _free_port(host: str, port: int) -> int:
-    """The port, where nobody has it, or any free one for 0. Raises ``OSError`` where somebody has."""
+    """The port itself, if nobody has it, or any free one for 0. Raises ``OSError`` where somebody has it."""
     with socket.socket() as probe:
-        # What connections of before have left is no reason to refuse it; who listens there is.
+        # Connections that linger are no reason to refuse the port; somebody who listens there is.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         probe.bind((host, port))
         probe.listen()
@@ -48,12 +48,12 @@ def _free_port(host: str, port: int) -> int:
 
 
 def _bound(host: str, port: int, *options: int) -> socket.socket:
-    made = socket.socket()
+    bound = socket.socket()
     try:
         for option in options:
-            made.setsockopt(socket.SOL_SOCKET, option, 1)
-        made.bind((host, port))
+            bound.setsockopt(socket.SOL_SOCKET, option, 1)
+        bound.bind((host, port))
     except BaseException:
-        made.close()
+        bound.close()
         raise
-    return made
+    return bound

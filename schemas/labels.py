@@ -59,7 +59,7 @@ def label_problem(text: str) -> str | None:
 
 
 def _unseen_problem(text: str) -> str | None:
-    odd = next((one for one in text if unicodedata.category(one) in CONTROLS), None)
+    odd = next((char for char in text if unicodedata.category(char) in CONTROLS), None)
     if odd is not None:
         return f"{text!r} holds the control character U+{ord(odd):04X}; expected a label without"
     return None if any(map(is_visible, text)) else f"{text!a} has no character that is seen; expected a label"

@@ -29,7 +29,7 @@ def _problem(what: str, text: str) -> str | None:
         return f"{what} has {len(text)} characters; expected {NAME_CHARS_MAX} at most"
     if text.strip() != text:
         return f"{what} {text!a} has blanks around it; expected a name without"
-    odd = next((one for one in text if not is_visible(one)), None)
+    odd = next((char for char in text if not is_visible(char)), None)
     if odd is None:
         return None
     return f"{what} {text!a} holds the character U+{ord(odd):04X}, which is not seen; expected a name without"

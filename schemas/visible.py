@@ -25,7 +25,9 @@ def visible(text: str, keep: str = "") -> str:
     """
     if text.isprintable() and FILLERS.search(text) is None:
         return text
-    return "".join(one if one in keep or is_visible(one) else one.encode("unicode_escape").decode() for one in text)
+    return "".join(
+        char if char in keep or is_visible(char) else char.encode("unicode_escape").decode() for char in text
+    )
 
 
 def is_visible(character: str) -> bool:

@@ -33,15 +33,15 @@ PR_SET_PDEATHSIG: Final = 1
 GRACE_SECONDS: Final = 10.0
 """Between the two signals. The servers close their files within it, and come up again where they could not."""
 LOOK_SECONDS: Final = 0.5
-"""Where the kernel does not tell a guard that its child has ended, it looks."""
+"""How often a guard looks whether its child has ended, where the kernel does not tell it."""
 GUARD_SECONDS_MAX: Final = 2.0
-"""How long who waits for a child waits for its guard beyond that."""
+"""How long ``wait`` waits for the guard once the child has ended."""
 USAGE: Final = "usage: leash.py --parent PID [--pipe] [--grace SECONDS] -- COMMAND [ARGUMENT…]"
 Stream = int | IO[bytes] | None
 
 
 class Leashed(subprocess.Popen[bytes]):
-    """A child on a leash. Who waits for its end waits for that of its guard too, which comes a moment later."""
+    """A child on a leash; ``wait`` waits for its guard too, which ends a moment later."""
 
     holding: int = -1
     """The end of the pipe that the parent holds; the other end is the guard's."""

@@ -140,33 +140,35 @@ def _plan_of(message: bytes) -> Plan:
             raise MalformedError(f"no column `{name}`; expected {expected_at(name)}; {there}", f"$.{name}")
     if "confidence" not in fields and "probabilities" not in fields:
         raise MalformedError(f"no column `confidence` and none `probabilities`; expected one; {there}", "$.confidence")
-    for name, kind in fields.items():
-        expect_column(name, kind)
+    for name, arrow_type in fields.items():
+        expect_column(name, arrow_type)
     return Plan(
         list(fields),
         pa.schema(fields.items()),
-        cast=tuple(name for name, kind in fields.items() if schema.field(name).type != kind),
-        columns=sum(max(1, kind.num_fields) if types.is_struct(kind) else 1 for kind in fields.values()),
-        maps=tuple(name for name, kind in fields.items() if types.is_map(kind)),
+        cast=tuple(name for name, arrow_type in fields.items() if schema.field(name).type != arrow_type),
+        columns=sum(
+            max(1, arrow_type.num_fields) if types.is_struct(arrow_type) else 1 for arrow_type in fields.values()
+        ),
+        maps=tuple(name for name, arrow_type in fields.items() if types.is_map(arrow_type)),
     )
 
 
-def _plain(kind: Type) -> Type:
-    if types.is_dictionary(kind):
-        return kind if types.is_nested(kind.value_type) else _plain(kind.value_type)
-    if types.is_string_view(kind):
+def _plain(arrow_type: Type) -> Type:
+    if types.is_dictionary(arrow_type):
+        return arrow_type if types.is_nested(arrow_type.value_type) else _plain(arrow_type.value_type)
+    if types.is_string_view(arrow_type):
         return pa.large_string()
-    if types.is_integer(kind) and not types.is_uint64(kind):
+    if types.is_integer(arrow_type) and not types.is_uint64(arrow_type):
         return pa.int64()
-    if types.is_floating(kind):
+    if types.is_floating(arrow_type):
         return pa.float64()
-    if types.is_timestamp(kind) and kind.tz is not None:
-        return pa.timestamp(kind.unit, "UTC")
-    if types.is_struct(kind):
-        return pa.struct([(field.name, _plain(field.type)) for field in kind])
-    if types.is_map(kind):
-        return pa.map_(_plain(kind.key_type), _plain(kind.item_type))
-    return kind
+    if types.is_timestamp(arrow_type) and arrow_type.tz is not None:
+        return pa.timestamp(arrow_type.unit, "UTC")
+    if types.is_struct(arrow_type):
+        return pa.struct([(field.name, _plain(field.type)) for field in arrow_type])
+    if types.is_map(arrow_type):
+        return pa.map_(_plain(arrow_type.key_type), _plain(arrow_type.item_type))
+    return arrow_type
 
 
 def _check_size(rows: int, unpacked_bytes: int, plan: Plan, rows_max: int) -> None:

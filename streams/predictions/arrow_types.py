@@ -1,4 +1,4 @@
-"""Which Arrow types a prediction's columns may have, and how a column of another one becomes one of them."""
+"""Which Arrow types a prediction's columns may have, and what to do with a column of another one."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ TYPE_CHARS_MAX: Final = 200
 """Characters of a type that a reason quotes."""
 
 
-def _is_text(kind: Type) -> bool:
-    return bool(types.is_string(kind) or types.is_large_string(kind))
+def _is_text(arrow_type: Type) -> bool:
+    return bool(types.is_string(arrow_type) or types.is_large_string(arrow_type))
 
 
-def _is_number(kind: Type) -> bool:
-    return bool(types.is_integer(kind) or types.is_float64(kind) or types.is_null(kind))
+def _is_number(arrow_type: Type) -> bool:
+    return bool(types.is_integer(arrow_type) or types.is_float64(arrow_type) or types.is_null(arrow_type))
 
 
-def _is_time(kind: Type) -> bool:
-    return bool(types.is_integer(kind) or (types.is_timestamp(kind) and kind.tz is not None))
+def _is_time(arrow_type: Type) -> bool:
+    return bool(types.is_integer(arrow_type) or (types.is_timestamp(arrow_type) and arrow_type.tz is not None))
 
 
-def _is_label(kind: Type) -> bool:
-    return _is_text(kind) or bool(types.is_integer(kind) or types.is_boolean(kind))
+def _is_label(arrow_type: Type) -> bool:
+    return _is_text(arrow_type) or bool(types.is_integer(arrow_type) or types.is_boolean(arrow_type))
 
 
-def _is_scalar(kind: Type) -> bool:
-    return _is_text(kind) or _is_number(kind) or bool(types.is_boolean(kind))
+def _is_scalar(arrow_type: Type) -> bool:
+    return _is_text(arrow_type) or _is_number(arrow_type) or bool(types.is_boolean(arrow_type))
 
 
-def _is_consent(kind: Type) -> bool:
-    return bool(types.is_boolean(kind) or types.is_null(kind))
+def _is_consent(arrow_type: Type) -> bool:
+    return bool(types.is_boolean(arrow_type) or types.is_null(arrow_type))
 
 
 Test = Callable[[Type], bool]
@@ -57,11 +57,12 @@ COLUMNS: Final[dict[str, tuple[Test, str]]] = {
     "content": (_is_text, TEXT),
     "producer": (_is_text, TEXT),
 }
-"""Columns of plain values: what their type must be, and that in words. The types are those that ``plain`` leaves."""
+"""Columns of plain values: what their type must be, and that in words. The types are those left once views,
+dictionaries and narrow numbers are read as plain columns (``arrow_stream``)."""
 NESTED: Final[dict[str, tuple[Test, str]]] = {
     "features": (_is_scalar, "numbers, text or booleans"),
     "probabilities": (_is_number, "numbers"),
-    "slices": (lambda kind: _is_text(kind) or bool(types.is_null(kind)), TEXT),
+    "slices": (lambda arrow_type: _is_text(arrow_type) or bool(types.is_null(arrow_type)), TEXT),
     "consent": (_is_consent, "booleans"),
 }
 """Columns of values by name, and what each of these may be."""
@@ -80,48 +81,48 @@ HINTS: Final[tuple[tuple[Test, str], ...]] = (
 """What to do with a column of a type, where its name does not say more."""
 
 
-def expect_column(name: str, kind: Type) -> None:
+def expect_column(name: str, arrow_type: Type) -> None:
     """Raise MalformedError where a column of that name may not be of that type."""
     if name in COLUMNS:
-        _expect(name, f"$.{name}", kind, *COLUMNS[name])
+        _expect(name, f"$.{name}", arrow_type, *COLUMNS[name])
         return
     test, expected = NESTED[name]
-    if types.is_map(kind) and name != "consent":
-        if not _is_text(kind.key_type):
-            raise MalformedError(f"keys of {_quoted(kind.key_type)}; expected text - at `$.{name}`")
-        _expect(name, f"$.{name}[...]", kind.item_type, test, expected)
+    if types.is_map(arrow_type) and name != "consent":
+        if not _is_text(arrow_type.key_type):
+            raise MalformedError(f"keys of {_quoted(arrow_type.key_type)}; expected text - at `$.{name}`")
+        _expect(name, f"$.{name}[...]", arrow_type.item_type, test, expected)
         return
-    if not types.is_struct(kind):
+    if not types.is_struct(arrow_type):
         what = "a struct" if name == "consent" else "a struct or a map"
-        hint = ": its JSON has to be parsed" if _is_text(kind) else ""
-        raise MalformedError(f"a column of {_quoted(kind)}; expected {what}{hint} - at `$.{name}`")
-    names = [field.name for field in kind]
+        hint = ": its JSON has to be parsed" if _is_text(arrow_type) else ""
+        raise MalformedError(f"a column of {_quoted(arrow_type)}; expected {what}{hint} - at `$.{name}`")
+    names = [field.name for field in arrow_type]
     if len(set(names)) < len(names):
         twice = next(name for name, count in Counter(names).items() if count > 1)
         raise MalformedError(f"two fields `{twice[:200]}` - at `$.{name}`", f"$.{name}")
-    for field in kind:
+    for field in arrow_type:
         if name != "consent" or field.name in ("review", "learn"):
             _expect(name, f"$.{name}.{field.name}", field.type, test, expected)
 
 
-def _expect(name: str, path: str, kind: Type, test: Test, expected: str) -> None:
-    if not test(kind):
-        hint = _hint(name, kind, expected)
+def _expect(name: str, path: str, arrow_type: Type, test: Test, expected: str) -> None:
+    if not test(arrow_type):
+        hint = _hint(name, arrow_type, expected)
         told = f": {hint}" if hint else ""
-        raise MalformedError(f"a column of {_quoted(kind)}; expected {expected}{told} - at `{path}`", path)
+        raise MalformedError(f"a column of {_quoted(arrow_type)}; expected {expected}{told} - at `{path}`", path)
 
 
-def _hint(name: str, kind: Type, expected: str) -> str:
+def _hint(name: str, arrow_type: Type, expected: str) -> str:
     if name == "time":
-        return "name its zone, UTC where it has none" if types.is_timestamp(kind) else UTC_CAST
-    if name == "prediction" and (types.is_floating(kind) or types.is_decimal(kind)):
+        return "name its zone, UTC where it has none" if types.is_timestamp(arrow_type) else UTC_CAST
+    if name == "prediction" and (types.is_floating(arrow_type) or types.is_decimal(arrow_type)):
         return "cast it to int64, or to string where labels have decimals"
-    if expected == TEXT and types.is_primitive(kind):
+    if expected == TEXT and types.is_primitive(arrow_type):
         return "cast it to string"
-    if expected == "numbers" and _is_text(kind):
+    if expected == "numbers" and _is_text(arrow_type):
         return "cast it to double"
-    return next((hint for test, hint in HINTS if test(kind)), "")
+    return next((hint for test, hint in HINTS if test(arrow_type)), "")
 
 
-def _quoted(kind: Type) -> str:
-    return str(kind)[:TYPE_CHARS_MAX]
+def _quoted(arrow_type: Type) -> str:
+    return str(arrow_type)[:TYPE_CHARS_MAX]

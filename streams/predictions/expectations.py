@@ -8,7 +8,7 @@ from schemas.prediction import CONTENT_CHARS_MAX, FEATURES_MAX, LABELS_MAX, SLIC
 from schemas.probability import ABOVE_TAKEN, BELOW_TAKEN
 from schemas.wire import NAME_CHARS_MAX
 
-__all__ = ["TIME", "expected_at", "hint_of"]
+__all__ = ["expected_at", "hint_of"]
 
 TIME: Final = "RFC 3339 with an offset, such as 2026-10-01T08:00:00Z, or whole epoch milliseconds"
 _ID: Final = f"a text of 1 to {NAME_CHARS_MAX} characters"
@@ -39,11 +39,11 @@ EXPECTED: Final = {
     "purpose": '"learn", "score" or null',
     "source": _NAME,
 }
-"""By the field's path; a star is any name within."""
+"""What is expected, by the field's path; a star stands for any name in that field."""
 
-NO_SHARE: Final = "a percentage is written as a share, 62 % as 0.62"
-NO_NUMBER: Final = "a number without quotes"
-IN_QUOTES: Final = "a text stands in quotes"
+SHARE_HINT: Final = "a percentage is written as a share, 62 % as 0.62"
+UNQUOTED_HINT: Final = "a number without quotes"
+QUOTED_HINT: Final = "a text stands in quotes"
 RATIOS: Final = ("confidence", "risk", "probabilities.*")
 TEXTS: Final = ("event_id", "model", "model_version", "slices.*", "subject", "producer", "source", "content")
 
@@ -62,9 +62,9 @@ def hint_of(path: str, value: Any) -> str:
     field = path if path in EXPECTED else _starred(path)
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if field in RATIOS:
-        return NO_SHARE if is_number and 2.0 <= value <= 100.0 else NO_NUMBER if isinstance(value, str) else ""
+        return SHARE_HINT if is_number and 2.0 <= value <= 100.0 else UNQUOTED_HINT if isinstance(value, str) else ""
     if field in TEXTS and is_number:
-        return IN_QUOTES
+        return QUOTED_HINT
     if field in ("prediction", "label") and isinstance(value, float):
         return "a label with decimals is written as a text"
     if field in ("prediction", "label") and isinstance(value, dict):
@@ -74,7 +74,7 @@ def hint_of(path: str, value: Any) -> str:
     if field in ("features", "probabilities", "slices", "consent") and isinstance(value, str):
         return "the object itself, not its JSON as a text"
     if field == "time" and isinstance(value, str) and value.strip().isdigit():
-        return NO_NUMBER
+        return UNQUOTED_HINT
     return ""
 
 

@@ -14,7 +14,7 @@ from streams.predictions.beginnings import beginning_of
 from streams.predictions.checks import unit_of_time
 from streams.predictions.expectations import expected_at, hint_of
 
-__all__ = ["came", "explained", "listed_names"]
+__all__ = ["explained", "listed_names"]
 
 SHOWN_CHARS_MAX: Final = 40
 NAMES_SHOWN_MAX: Final = 8
@@ -22,12 +22,12 @@ MISSING: Final = "Object missing required field"
 CLOUD_EVENT: Final = "a CloudEvent as a whole needs the header content-type: application/cloudevents+json"
 OUT_OF_RANGE: Final = "out of range"
 DOUBLE: Final = "a number that a double holds, up to 1.8e308"
-NAMED_KINDS: Final[dict[str, Any]] = {
+NAMED_VALUES: Final[dict[str, Any]] = {
     "features": Scalar,
     "probabilities": GivenProbability | None,
     "slices": Name | None,
 }
-"""The fields that hold values by name: of these the decoder does not say which is wrong."""
+"""The fields that hold values by name, and the type of a value: the decoder does not say which value is wrong."""
 
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -49,7 +49,7 @@ def explained(
         return _missing(error, item, path)
     if path.endswith("[...]"):
         path = _wrong_name(item, path.removesuffix("[...]")) or path
-    if path.partition(".")[0] in NAMED_KINDS and "`key`" in error.reason:
+    if path.partition(".")[0] in NAMED_VALUES and "`key`" in error.reason:
         return _wrong_key(error, item, path)
     right = expected_at(path) if " - at `" in error.reason else None
     if OUT_OF_RANGE in error.reason:
@@ -70,26 +70,25 @@ def came(value: bytes) -> str:
     text = value.decode("utf-8", "replace").strip()
     if len(text) <= SHOWN_CHARS_MAX:
         return text
-    kinds = {"{": "entries", "[": "elements", '"': "characters"}
-    kind = kinds.get(text[0], "digits")
+    unit = {"{": "entries", "[": "elements", '"': "characters"}.get(text[0], "digits")
     try:
-        found = msgspec.json.decode(value)
-        count = len(found) if isinstance(found, str | list | dict) else len(text)
+        decoded = msgspec.json.decode(value)
     except UNREADABLE:
         return f"{text[:SHOWN_CHARS_MAX]}…"
-    return f"{text[:SHOWN_CHARS_MAX]}… ({count} {kind})"
+    count = len(decoded) if isinstance(decoded, str | list | dict) else len(text)
+    return f"{text[:SHOWN_CHARS_MAX]}… ({count} {unit})"
 
 
 def _at(item: bytes, path: str) -> bytes | None:
     """The JSON at a path of at most two names; None where there is none."""
     field, _, name = path.partition(".")
     try:
-        found = _fields.decode(item).get(field)
-        if found is not None and name:
-            found = _fields.decode(found).get(name)
+        value = _fields.decode(item).get(field)
+        if value is not None and name:
+            value = _fields.decode(value).get(name)
     except UNREADABLE:
         return None
-    return None if found is None else bytes(found)
+    return None if value is None else bytes(value)
 
 
 def _plain(value: bytes) -> Any:
@@ -151,15 +150,15 @@ def _no_object(item: bytes, *, whole: bool, many: bool, schema_id: int | None) -
 
 def _wrong_name(item: bytes, field: str) -> str | None:
     """The path of the first value of a field that is wrong; None where there is none, or the rest is no JSON."""
-    kind = NAMED_KINDS.get(field)
+    value_type = NAMED_VALUES.get(field)
     values = _at(item, field)
     try:
-        named = {} if values is None or kind is None else _fields.decode(values)
+        named = {} if values is None or value_type is None else _fields.decode(values)
     except UNREADABLE:
         return None
     for name, value in named.items():
         try:
-            msgspec.json.decode(value, type=kind)
+            msgspec.json.decode(value, type=value_type)
         except UNREADABLE:
             return f"{field}.{name[:NAME_CHARS_MAX]}"
     return None
