@@ -128,7 +128,7 @@ class Drift:
             self._states.tell(self._monitors, int(self._clock() * 1000))
 
     def _monitor_of(self, model: str, outbox: Sending) -> ModelMonitor:
-        """The state of one model, the last one used now; it is made when the model's first block or correction comes.
+        """The state of one model, which from now on is the one used last; made for its first block or correction.
 
         Where another model makes room for it, what follows for that one is told before anything else can fail.
         """

@@ -35,18 +35,18 @@ class LabelSpellings:
         ``predictions`` are those that are stored, by model and event id. Raises WarehouseError.
         """
         known: dict[str, KnownLabels] = {}
-        found: list[str | None] = []
+        problems: list[str | None] = []
         for label in labels:
             text, row = label_text(label.label), predictions.get((label.model, label.event_id))
             declared = self._declared(label.model)
             if text in declared or (row is not None and text in (row["prediction"], *row["probabilities"])):
-                found.append(None)
+                problems.append(None)
                 continue
             if label.model not in known:
                 known[label.model] = KnownLabels({*declared, *labels_said(self._ask, label.model)})
             meant = known[label.model].meant_by(text)
-            found.append(None if meant is None else _problem(label.model, text, meant))
-        return found
+            problems.append(None if meant is None else _problem(label.model, text, meant))
+        return problems
 
 
 def _problem(model: str, text: str, meant: str) -> str:

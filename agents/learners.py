@@ -101,7 +101,7 @@ class Learners:
             log.info("learning goes on under what is in charge", model=learner.model, in_charge=in_charge)
 
     def _learner(self, model: str, at: int, outbox: Flushing | None) -> Learner:
-        """The model's own, which is the last one used now, at epoch milliseconds."""
+        """The model's learner, made where there is none; it was used last ``at`` this time, in epoch milliseconds."""
         learner = self._learners.pop(model, None)
         if learner is None:
             leaver = self._places.leaver(model, self._learners, lambda name: self._learners[name].serving is not None)

@@ -144,8 +144,8 @@ class Recorder:
         """Asked with the messages in hand, which are then of the topics that the assignment knew."""
         try:
             topic_ids = self._topic_ids()
-        except KafkaUnreachable:
-            raise HandBack from None
+        except KafkaUnreachable as error:
+            raise HandBack from error
         check_same(self._prefix, self._ids, topic_ids)
 
     def _last(self, partition: AssignedPartition) -> tuple[int, int] | None:
@@ -171,19 +171,19 @@ class Recorder:
                 yield run
 
     def _unstored(self, name: str, partition: int, run: Insert, last: tuple[int, int]) -> Insert | None:
-        """The rows that are not stored, where ``last`` is; None where all are.
+        """The rows of a run that are not stored, where ``last`` is the newest that is; None where all are.
 
-        Rows of its message before it that lack were refused. Nobody knows whether the one Reject of many was told when
-        the worker ended, so they are given to ClickHouse once more, and told of.
+        Rows of the same message that are missing before it were refused. Nobody knows whether the one Reject of many
+        was told before the worker ended, so they are given to ClickHouse once more, and told of.
         """
         offset, index = last
         identities = list(zip(map(int, run.offsets), map(int, run.indexes), strict=True))
         stored = {index}
-        if any(one < last and one[0] == offset for one in identities):
+        if any(identity < last and identity[0] == offset for identity in identities):
             stored = self._patiently(
                 lambda: self._warehouse.stored_indexes(table_of(name), self._ids[name], partition, offset)
             )
-        return run.chosen([one > last or (one[0] == offset and one[1] not in stored) for one in identities])
+        return run.chosen([row > last or (row[0] == offset and row[1] not in stored) for row in identities])
 
     def _read(self, name: str, partition: int, records: Sequence[Record], outbox: Outbox) -> Insert | None:
         """The rows of messages; what cannot be read is rejected, once: predictions by INTAKE, labels by LEARN."""

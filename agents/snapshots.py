@@ -129,8 +129,8 @@ class Snapshots:
         return Standing(newest.version, newest.lineage, is_learned=not newest.is_without_model)
 
     def learned_in_charge(self) -> int:
-        """As the manifests say, those of other workers' models included."""
-        return sum(one.recipe == STACK for one in self.published.values())
+        """Of how many models a learned version is in charge, by their manifests; those of other workers count too."""
+        return sum(manifest.recipe == STACK for manifest in self.published.values())
 
     def _next_sequence(self, key: str) -> int:
         before = self.published.get(key)

@@ -41,8 +41,8 @@ def psi(reference: Reference, window: Window) -> dict[str, Stability]:
     """The indices of each of the reference's signals.
 
     Numbers are compared on the reference's edges, where at least half of the window's events lie on them; texts on the
-    reference's categories and ``other``. Where a feature has both, the larger index counts. Missing events are counted
-    apart from values: in a window that lacks them, the index of its values would be one of nothing but smoothing.
+    reference's categories and ``other``. Where a feature has both, the larger index counts. Missing values are
+    counted apart: in a window without any value, smoothing alone would make an index of values.
     """
     values: dict[str, float] = {}
     version = reference.version
@@ -88,7 +88,7 @@ def reach(normal: Sequence[int], events: int) -> float:
     13.6
     """
     rarest = min(range(len(normal)), key=normal.__getitem__)
-    return excess(normal, [events if place == rarest else 0 for place in range(len(normal))])
+    return excess(normal, [events if number == rarest else 0 for number in range(len(normal))])
 
 
 def category_bins(normal: CategoryCounts, now: CategoryCounts | None) -> tuple[tuple[int, ...], tuple[int, ...]]:

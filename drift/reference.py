@@ -200,7 +200,7 @@ def _psi_normal(
     for begin in range(0, len(steps) - window_steps + 1, window_steps):
         window = merge_all(chain.from_iterable(step.blocks for step in steps[begin : begin + window_steps]))
         rows = [row for block in window.blocks for row in block.sample]
-        found = [
+        indices = [
             *(
                 (signal, excess(known.histogram, _counts(_numbers(rows, signal), known.edges)))
                 for signal, known in numeric.items()
@@ -211,6 +211,6 @@ def _psi_normal(
             ),
             *((presence_key(signal), presence_index(counts, signal, window)) for signal, counts in presence.items()),
         ]
-        for name, index in found:
+        for name, index in indices:
             largest[name] = max(largest.get(name, 0.0), index)
     return {name: index for name, index in largest.items() if index or name in presence}

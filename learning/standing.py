@@ -1,4 +1,4 @@
-"""What is in charge of a model, as those know it who do not hold it: by its manifest, and by the answers it logged."""
+"""What is in charge of a model, known without its bytes: by its manifest, and by the answers that it logged."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ REMEMBERED_MAX: Final = 256
 REMEMBERED_LENGTH_MAX: Final = 16 * 1024
 """Characters of a statement that is remembered."""
 OWN_SCOPE: Final = re.compile(r"(?:\.? )?: In scope SELECT formatQuerySingleLine\('.*'\)(?=\. \()", re.DOTALL)
-"""What the engine says of the statement that it was asked to look at another; whoever wrote that did not write this."""
+"""What the engine says of the statement that asked it to format another: whoever wrote the other did not write it."""
 NO_TREE: Final = "does not support JSON serialization"
 ESCAPES: Final = str.maketrans(
     {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"}

@@ -78,10 +78,10 @@ class Warehouse:
         """Table to column to type and comment, of what is there."""
         sql = "SELECT table, name, type, comment FROM system.columns WHERE database = {name:String}"
         call = functools.partial(client.query, sql, parameters={"name": self.settings.database})
-        found: dict[str, dict[str, Column]] = {}
+        tables: dict[str, dict[str, Column]] = {}
         for table, name, type_, comment in self._guarded(call).result_rows:
-            found.setdefault(table, {})[name] = (type_, comment)
-        return found
+            tables.setdefault(table, {})[name] = (type_, comment)
+        return tables
 
     def lacking(self) -> list[str]:
         """The tables, views and columns that ``install`` would make, as TABLE or TABLE.COLUMN."""
@@ -228,8 +228,8 @@ class Warehouse:
         if code in NO_ROOM_CODES:
             text = f"{where} has no room for more rows: delete old ones, or give it more disk ({detail})"
             return NoRoom(text, code=code, detail=detail)
-        kind = QuestionTooLarge if code in TOO_LARGE_CODES else QueryRefused
-        return kind(f"{where}: {detail}", code=code, detail=detail)
+        refusal = QuestionTooLarge if code in TOO_LARGE_CODES else QueryRefused
+        return refusal(f"{where}: {detail}", code=code, detail=detail)
 
 
 def _cause_of(text: str) -> str:

@@ -74,19 +74,19 @@ class FirstVerdicts:
         return [{"model": model, **added(by_model[model])} for model in sorted(by_model)]
 
     def _refresh(self, ask: Ask) -> None:
-        found = self._counts(ask)
+        counts = self._counts(ask)
         width = self._widths[0]
-        changed = {number for (model, number), rows in found.items() if self._rows.get((model, number)) != rows}
+        changed = {number for (model, number), rows in counts.items() if self._rows.get((model, number)) != rows}
         in_slice: dict[int, int] = {}
-        for (_, number), rows in found.items():
+        for (_, number), rows in counts.items():
             in_slice[number] = in_slice.get(number, 0) + rows
-        self._sums = {key: sums for key, sums in self._sums.items() if key in found}
+        self._sums = {key: sums for key, sums in self._sums.items() if key in counts}
         for first, last in runs_of(sorted(changed), in_slice):
             asked = {"width": width, "begin": first * width, "end": (last + 1) * width}
             for row in ask(SUMS, asked):
                 key = (str(row.pop("model")), int(row.pop("slice")))
                 self._sums[key] = row
-        self._rows = found
+        self._rows = counts
 
     def _counts(self, ask: Ask) -> dict[Key, int]:
         """How many verdicts each slice has; slices are made wider while there are too many."""

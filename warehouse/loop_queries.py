@@ -131,16 +131,16 @@ def reject_counts(ask: Ask) -> RejectCounts:
         """,
         {"most": REASONS_SHOWN_MAX},
     )
-    found: dict[str, int] = {}
+    shown: dict[str, int] = {}
     for row in rows:
         reason = str(row["newest"])
         cut = reason if len(reason) <= REASON_CHARS_SHOWN_MAX else f"{reason[:REASON_CHARS_SHOWN_MAX]} …"
         why = f"{row['role']}: {cut}"
-        found[why] = found.get(why, 0) + int(row["rows"])
+        shown[why] = shown.get(why, 0) + int(row["rows"])
     if not rows:
         return RejectCounts()
     kinds, elements = int(rows[0]["all_kinds"]), int(rows[0]["all_rows"])
-    return RejectCounts(found, kinds - len(rows), elements - sum(found.values()))
+    return RejectCounts(shown, kinds - len(rows), elements - sum(shown.values()))
 
 
 def _answered(ask: Ask) -> list[dict[str, Any]]:

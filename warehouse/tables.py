@@ -51,7 +51,7 @@ ACCURACY: Final = {
     "accuracy_known_share": 0.9,
 }
 """What the interval of the view ``accuracy_so_far`` is made with: the defaults of ``[accuracy]`` and the constants of
-``review.accuracy``, so that it is the one of the Loop page wherever settings are not changed. Fixed for the same reason."""
+``review.accuracy``, so that it is the one of the Loop page where settings are unchanged. Fixed for the same reason."""
 
 IDENTITY: Final = """_topic_id LowCardinality(String)
         COMMENT 'Kafka''s id of the topic that the row came by',
@@ -124,7 +124,7 @@ def install_statements(database: str, present: Mapping[str, Mapping[str, Column]
         **ACCURACY,
         "deduplication": f"non_replicated_deduplication_window = {DEDUPLICATION_INSERTS}",
     }
-    texts = [VERSIONS, *(one for file in files for one in split_statements(file.read_text()))]
+    texts = [VERSIONS, *(text for file in files for text in split_statements(file.read_text()))]
     texts = [Template(text).substitute(words) for text in texts]
     tables = {table_made(text): text for text in texts if text.startswith("CREATE TABLE")}
     statements = [f"CREATE DATABASE IF NOT EXISTS {database}"]
@@ -150,8 +150,8 @@ def table_made(statement: str) -> str:
 def column_definitions(statement: str) -> list[str]:
     """The columns of a CREATE TABLE of ``sql/``, each as it is defined; continued lines are indented deeper."""
     body = statement.partition("\n(\n")[2].partition("\n)\n")[0]
-    found = [one.strip() for one in re.split(r",\n    (?! )", body)]
-    return [one for one in found if not one.startswith("INDEX ")]
+    definitions = [part.strip() for part in re.split(r",\n    (?! )", body)]
+    return [definition for definition in definitions if not definition.startswith("INDEX ")]
 
 
 def changed_columns(statement: str, present: Mapping[str, Column] | None) -> list[str]:
@@ -160,16 +160,17 @@ def changed_columns(statement: str, present: Mapping[str, Column] | None) -> lis
     What a column holds never changes, as in ``schemas``, so columns are added. One thing may: that a value or an entry
     of a map can lack. And the words that say what it is.
     """
-    defined = {column["name"]: column for one in column_definitions(statement) if (column := COLUMN.match(one))}
+    columns = filter(None, map(COLUMN.match, column_definitions(statement)))
+    defined = {column["name"]: column for column in columns}
     wanted = {name: (column["type"], text_of(column["words"])) for name, column in defined.items()}
     if present is None or all(present.get(name) == column for name, column in wanted.items()):
         return []
     table = statement.partition("\n")[0].removeprefix("CREATE TABLE IF NOT EXISTS ")
-    own = [one for one in column_definitions(statement) if not one.startswith("_")]
+    own = [definition for definition in column_definitions(statement) if not definition.startswith("_")]
     said = [f"COMMENT COLUMN {name} {column['words']}" for name, column in defined.items()]
     changes = [
-        [f"ADD COLUMN IF NOT EXISTS {one}" for one in own],
-        [f"MODIFY COLUMN {one}" for one in own if "Nullable(" in one],
+        [f"ADD COLUMN IF NOT EXISTS {definition}" for definition in own],
+        [f"MODIFY COLUMN {definition}" for definition in own if "Nullable(" in definition],
         [f"MODIFY COMMENT {words}" for words in TABLE_WORDS.findall(statement)] + said,
     ]
     return [f"ALTER TABLE {table} " + ", ".join(some) for some in changes if some]
@@ -212,7 +213,7 @@ def lacking_of(present: Mapping[str, Set[str]], database: str) -> list[str]:
 
 def columns_of(statement: str) -> list[str]:
     """The names of the columns that a CREATE TABLE of ``sql/`` makes."""
-    return [one.split()[0] for one in column_definitions(statement)]
+    return [definition.split()[0] for definition in column_definitions(statement)]
 
 
 def install(

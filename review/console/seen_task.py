@@ -29,12 +29,13 @@ HIDDEN_EVIDENCE: Final = {
     "learned_prediction": None,
     "learned_version": None,
 }
-"""What a model's answer, or how sure it was, can be told from, and what stands there while it is hidden. The reasons
-are among it: a rule may name the answer, and what was drawn and wanted for review as well says how doubtful it is."""
+"""The fields of a task and of its evidence that tell what the model answered, or how sure it was, and what stands there
+while that is hidden. Reasons are among them: a rule may name the answer, and an event that was drawn and would be
+reviewed anyway is a doubtful one."""
 
 
 class SeenEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """The evidence of a task about a prediction. While what the model says is hidden, the fields that are null then."""
+    """The evidence of a task about a prediction, of which some fields are null while what the model says is hidden."""
 
     event_id: str
     time: int
@@ -90,6 +91,6 @@ def seen_task(task: Task, *, blind: bool) -> SeenTask:
     return _seen(SeenTask, task, {"evidence": evidence, **(HIDDEN_TASK if blind else {})})
 
 
-def _seen(kind: type[T], whole: Task | Evidence, instead: dict[str, Any]) -> T:
-    names = kind.__struct_fields__  # type: ignore[attr-defined]
-    return kind(**{name: instead[name] if name in instead else getattr(whole, name) for name in names})
+def _seen(struct: type[T], whole: Task | Evidence, instead: dict[str, Any]) -> T:
+    names = struct.__struct_fields__  # type: ignore[attr-defined]
+    return struct(**{name: instead[name] if name in instead else getattr(whole, name) for name in names})
