@@ -39,18 +39,18 @@ def run_checks(settings: Settings, data: pathlib.Path, at_rest: Set[str] = froze
     """
     settings = msgspec.structs.replace(settings, kafka=settings.kafka.as_user("admin"))
     endpoints = DataFolder(data).endpoints()
-    found = [_stopped("kafka", data) if "kafka" in at_rest else _kafka(settings, endpoints)]
-    if found[0].ok:
-        found += [_topics(settings), *_lags(settings)]
+    findings = [_stopped("kafka", data) if "kafka" in at_rest else _kafka(settings, endpoints)]
+    if findings[0].ok:
+        findings += [_topics(settings), *_lags(settings)]
     if settings.kafka.registry_url:
-        found.append(_registry(settings))
-    found.append(_stopped("clickhouse", data) if "clickhouse" in at_rest else _clickhouse(settings))
+        findings.append(_registry(settings))
+    findings.append(_stopped("clickhouse", data) if "clickhouse" in at_rest else _clickhouse(settings))
     if at_rest:
-        found.append(_stopped("console", data))
+        findings.append(_stopped("console", data))
     else:
         host, port = settings.console.host, settings.console.port
-        found.append(_console(endpoints.console if endpoints else f"http://{host}:{port}"))
-    return found
+        findings.append(_console(endpoints.console if endpoints else f"http://{host}:{port}"))
+    return findings
 
 
 def _stopped(what: str, data: pathlib.Path) -> Finding:

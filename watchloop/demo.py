@@ -44,7 +44,7 @@ __all__ = ["DEMOS", "DemoOptions", "run_demo"]
 
 STEP_SECONDS = 0.25
 STALL_SECONDS_MAX = 60.0
-"""Nothing of what is waited for has moved for so long: it does not come."""
+"""Where nothing of what is waited for has moved for so long, it does not come."""
 DRAIN_SECONDS_MAX = 900.0
 """How long each thing is waited for on a slow machine, where something comes all the time."""
 
@@ -198,8 +198,8 @@ class Session:
             bar.show(replay.sent, demo_line(self._state, reviewers.answered))
             if done():
                 return True
-            now, found = time.monotonic(), (replay.sent, reviewers.answered, dict(self._counted))
-            moved, seen = (now, found) if found != seen else (moved, seen)
+            now, counts = time.monotonic(), (replay.sent, reviewers.answered, dict(self._counted))
+            moved, seen = (now, counts) if counts != seen else (moved, seen)
             if now - moved > STALL_SECONDS_MAX or now - begin > DRAIN_SECONDS_MAX:
                 return False
             self._stop.wait(STEP_SECONDS)

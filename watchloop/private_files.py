@@ -127,10 +127,10 @@ def _is_private_group(group: int) -> bool:
     if group == ROOT:
         return True
     try:
-        name, found = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(group)
+        name, entry = pwd.getpwuid(os.geteuid()).pw_name, grp.getgrgid(group)
     except KeyError:
         return False
-    return found.gr_name == name and set(found.gr_mem) <= {name}
+    return entry.gr_name == name and set(entry.gr_mem) <= {name}
 
 
 def check_tree(path: pathlib.Path, *, skipped: frozenset[str], secret: frozenset[str], public: frozenset[str]) -> None:

@@ -43,5 +43,5 @@ def explained(error: QueryRefused) -> str:
     return one_line(f"query: {text}{f'; {hint}' if hint else ''}")
 
 
-def _shortened(found: re.Match[str]) -> str:
-    return found.group() if found["words"].count(",") < EXPECTED_MAX else ""
+def _shortened(match: re.Match[str]) -> str:
+    return match.group() if match["words"].count(",") < EXPECTED_MAX else ""

@@ -80,10 +80,10 @@ def main() -> None:
         EmbeddedClickHouse(pathlib.Path(folder), EmbeddedClickHouseSettings(), passwords=passwords) as running,
     ):
         settings = ClickHouseSettings(url=running.url, password=passwords["watchloop"])
-        found = Warehouse(settings)
-        found.install()
-        PAGE.write_text(warehouse_page(PAGE.read_text(), found.query, settings.database))
-        found.close()
+        warehouse = Warehouse(settings)
+        warehouse.install()
+        PAGE.write_text(warehouse_page(PAGE.read_text(), warehouse.query, settings.database))
+        warehouse.close()
     print_error(f"{PAGE} written")
 
 

@@ -29,7 +29,7 @@ LARGE: Final = pa.decimal256(WHOLE_DIGITS_MAX, 0)
 
 LONG_WHOLE: Final = r"^-?[0-9]{16,}$"
 WHOLE_BITS: Final = {16: 11, 32: 24, 64: 53}
-"""Bits of a float to those of the whole numbers that it holds apart."""
+"""Bits of a float to the bits of the largest whole numbers that it holds apart."""
 DOUBLE_DIGITS_MAX: Final = 308
 """Digits of a whole number that no double is too small for."""
 
@@ -90,13 +90,14 @@ def first_coarse(column: Column) -> float | None:
     >>> [first_coarse(pa.chunked_array([[1.5, size]])) for size in (2.0**53 - 1, -(2.0**53))]
     [None, -9007199254740992.0]
     """
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if not pa.types.is_floating(kind):
+    value_type = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if not pa.types.is_floating(value_type):
         return None
-    values = (column.cast(kind) if kind is not column.type else column).cast(pa.float64())
-    large = pc.and_(pc.greater_equal(pc.abs(values), float(2 ** WHOLE_BITS[kind.bit_width])), pc.is_finite(values))
-    found: list[float] = values.filter(pc.fill_null(large, False)).slice(0, 1).to_pylist()
-    return found[0] if found else None
+    values = (column.cast(value_type) if value_type is not column.type else column).cast(pa.float64())
+    bound = float(2 ** WHOLE_BITS[value_type.bit_width])
+    large = pc.and_(pc.greater_equal(pc.abs(values), bound), pc.is_finite(values))
+    first: list[float] = values.filter(pc.fill_null(large, False)).slice(0, 1).to_pylist()
+    return first[0] if first else None
 
 
 def _narrow(column: Column) -> Column:

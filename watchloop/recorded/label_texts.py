@@ -70,11 +70,11 @@ def labels_read(column: Any, name: str, option: str, notes: list[str]) -> list[s
     Raises WrongTable for a column that holds no labels, or a name of people's answers, or doubles that do not tell
     large whole numbers apart.
     """
-    found = _texts_of(column, name, option, notes)
-    wrong = next((label for label in sorted(RESERVED) if label in found), None)
+    labels = _texts_of(column, name, option, notes)
+    wrong = next((label for label in sorted(RESERVED) if label in labels), None)
     if wrong is not None:
         raise WrongTable(f"column {quoted(name)} ({option}): {label_problem(wrong)}")
-    return found
+    return labels
 
 
 def slice_texts(column: Any, name: str, notes: list[str]) -> list[str | None]:
