@@ -25,7 +25,7 @@ def serve_console(app: Any, console: Any, settings: ConsoleSettings) -> None:
     """Serve the ASGI application ``console`` for as long as the faust ``app`` runs."""
 
     class ConsoleServer(AsgiService):
-        """What faust's ``serve_asgi`` makes, beside the socket that holds the port where there is one."""
+        """What faust's ``serve_asgi`` makes; it listens beside the socket that holds the port, where there is one."""
 
         asgi_app = console
         faust_app = app

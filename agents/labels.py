@@ -54,7 +54,7 @@ class Labels:
     ``wait_seconds`` after its first look, whatever waited before it; then it becomes a Reject, as does one that is
     written otherwise than the model writes its labels (``declared`` names those of the settings). Labels that are only
     for scoring are looked at for that alone. How large a prediction is producers decide: one that ClickHouse cannot
-    give even alone is waited for likewise, for its memory may be short for a while, and its label rejected then.
+    give even alone is waited for likewise, since its memory may be short only for a while; then its label is rejected.
     """
 
     def __init__(

@@ -82,7 +82,7 @@ def presence_key(signal: str) -> str:
 
 
 def reach(normal: Sequence[int], events: int) -> float:
-    """The index of a complete change: all ``events`` of a window where the reference had fewest.
+    """The index of a complete change: all ``events`` of a window in the bin that had fewest in the reference.
 
     >>> round(reach((500, 500, 500, 500, 0), 500), 1)
     13.6

@@ -1,4 +1,4 @@
-"""Labels that mean the same and are written otherwise: by which rules, and what a model's label should have been."""
+"""Labels that mean the same and are written otherwise: the rules, and which of a model's labels one means."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Rule = Callable[[str], str]
 
 
 def trimmed(text: str) -> str:
-    """The text without blanks around it: the first of ``RULES``, by which least is the same."""
+    """The text without blanks around it: the first of ``RULES``, which makes the fewest texts the same."""
     return text.strip()
 
 
@@ -58,15 +58,15 @@ RULES: Final[tuple[tuple[Rule, str], ...]] = (
     (cased, "without regard to upper and lower case"),
     (truth, "as truth values (true, t, yes, y, 1; false, f, no, n, 0)"),
 )
-"""What is the same under each, in words; each makes the same of more than the one before."""
+"""Rules and what each leaves out, in words; each makes more texts the same than the one before."""
 
 
 class KnownLabels:
     """The labels of a model as far as they are known, and which of them a label means that is written otherwise.
 
-    A rule counts that tells all of the model's labels apart: that of truth values where all of them are some. Of a
-    model that has said one truth value alone, the other is known by how that one is written, and of numbers with the
-    same count of decimals every other.
+    Of ``RULES`` those count that keep all of the model's labels apart, the one of truth values only where all of them
+    are truth values. Where the model has said one truth value alone, the other is known from how that one is written;
+    where all its labels are numbers with equally many decimals, so is every other number.
 
     >>> numbers, truths = KnownLabels({"1", "2"}), KnownLabels({"false"})
     >>> truths.meant_by("FALSE"), truths.meant_by("Yes"), numbers.meant_by("2.0"), numbers.meant_by("3.0")

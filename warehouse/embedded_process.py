@@ -27,7 +27,7 @@ __all__ = ["HELD", "HOST", "PASSWORDS_VARIABLE", "EmbeddedClickHouse", "Spawn", 
 PASSWORDS_VARIABLE: Final = "WATCHLOOP_CLICKHOUSE_PASSWORDS"
 HOST: Final = "127.0.0.1"
 HELD: Final = "--port-held"
-"""Of the server's command line: who starts it holds the port for it."""
+"""Option of the server's command line: whoever starts it holds the port for it."""
 PING_EVERY_SECONDS: Final = 0.05
 LOG_BYTES_MAX: Final = 4 * 1024 * 1024
 LAST_BYTES_READ: Final = 4096

@@ -1,4 +1,4 @@
-"""How much room is left on the disk of the data folder, in words: a full one has many faces, and one cause."""
+"""How much room is left on the disk of the data folder, in words: whatever fails on a full one, that is the cause."""
 
 from __future__ import annotations
 

@@ -49,5 +49,5 @@ class WholeWords(_Formatter):  # type: ignore[misc]  # see above
 
 
 def with_whole_words() -> None:
-    """Let all commands print their help so."""
+    """Make every command print its help with this formatter."""
     _Context.formatter_class = WholeWords

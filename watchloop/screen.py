@@ -63,7 +63,7 @@ def print_table(
 ) -> None:
     """A table of plain texts; without ``names`` it has no header.
 
-    Where there is no room for one in which no word is broken, its rows come one below the other.
+    Where words would have to be broken to fit it into ``out``, each row is a list of names and values.
     """
     heads = [visible(str(name)) for name in names]
     cells = [[visible(str(value)) for value in row] for row in rows]

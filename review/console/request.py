@@ -14,7 +14,7 @@ __all__ = ["CheckedRequest"]
 
 
 class CheckedRequest(Request[Any, Any, State]):
-    """What somebody asks; a body that is no text, or in no encoding that there is, is answered 400.
+    """A request of which a body that is no text, or names an unknown encoding, is answered 400.
 
     The framework turns what its parsers say of a body into such an answer, but not what the decoding of texts says.
     """

@@ -1,4 +1,4 @@
-"""What bytes are that are not what was expected, by how they begin."""
+"""What unexpected bytes are, told by how they begin."""
 
 from __future__ import annotations
 

@@ -37,8 +37,8 @@ def explained(
 ) -> MalformedError:
     """The same error in words that say more.
 
-    ``item`` is the JSON of one event: the ``whole`` of a message or an element of an array, where ``many`` may come in
-    one. ``schema_id`` is that of a registry's prefix before it.
+    ``item`` is the JSON of one event: the ``whole`` message or an element of an array; ``many`` says whether a message
+    may be an array. ``schema_id`` is that of a registry's prefix before it, None where there was none.
     """
     if item[:1] != b"{":
         return _no_object(item, whole=whole, many=many, schema_id=schema_id)
