@@ -112,12 +112,12 @@ ALTER TABLE $database.alert_history
     COMMENT COLUMN fired_at 'when it fired in the stream, by the producer''s times; NULL for the error rate, which has no place in the stream',
     COMMENT COLUMN fired_at_event 'how many events of the model had been seen when it fired',
     COMMENT COLUMN raised_at 'when it began to fire: the clock, UTC; NULL where nobody said',
-    COMMENT COLUMN acknowledged_at 'when it was acknowledged: the clock, UTC; NULL where it was not',
+    COMMENT COLUMN acknowledged_at 'when it was acknowledged: the clock, UTC; NULL where it was not, or nobody said when',
     COMMENT COLUMN acknowledged_by 'who did; NULL where nobody has',
-    COMMENT COLUMN resolved_at 'when it was resolved: the clock, UTC; NULL while it is not',
+    COMMENT COLUMN resolved_at 'when it was resolved: the clock, UTC; NULL while it is not, or where nobody said when',
     COMMENT COLUMN resolved_by 'who did; watchloop where the program did; NULL while it is not',
-    COMMENT COLUMN seconds_to_acknowledge 'seconds of the clock from raised_at; NULL where it was not',
-    COMMENT COLUMN seconds_to_resolve 'seconds of the clock from raised_at; NULL while it is not',
+    COMMENT COLUMN seconds_to_acknowledge 'seconds of the clock from raised_at; NULL where it was not, or a time is unknown',
+    COMMENT COLUMN seconds_to_resolve 'seconds of the clock from raised_at; NULL while it is not, or where a time is unknown',
     COMMENT COLUMN report_id 'the Evidently report, in reports; empty where there is none';
 
 ALTER TABLE $database.reviewer_activity
