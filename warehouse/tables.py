@@ -12,7 +12,7 @@ from warehouse.errors import UnsupportedTopic
 
 __all__ = ["SCHEMA_VERSION", "TABLE_OF_TOPIC", "install", "install_statements", "lacking_of", "table_of"]
 
-SCHEMA_VERSION: Final = 8
+SCHEMA_VERSION: Final = 9
 """Goes up by one whenever a file of ``sql/`` changes what there is; words alone change nothing."""
 
 TABLE_OF_TOPIC: Final = {

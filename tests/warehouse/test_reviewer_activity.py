@@ -37,13 +37,15 @@ class Day:
         self.queue.put(task, self.now_ms)
         self.told["review.alerts" if task.lane == "alert" else "review.events"].append(task)
 
-    def say(self, task_id: str, person: str, answer: str, *, taken_back: bool = False) -> None:
+    def say(
+        self, task_id: str, person: str, answer: str, *, taken_back: bool = False, seconds_spent: float = 3.0
+    ) -> None:
         """An answer, taken back at once or left to stand."""
         self.now_ms += 10_000
         self.queue.lease(task_id, person, ("admin",), self.now_ms)
         opinion = Opinion(
             opinion_id=f"o-{self.now_ms}", task_id=task_id, model="m", person=person, answer=answer, time=self.now_ms,
-            seconds_spent=3.0,
+            seconds_spent=seconds_spent,
         )  # fmt: skip
         replies = [self.queue.opinion(opinion, self.now_ms)]
         if taken_back:
@@ -101,6 +103,19 @@ def test_an_answer_taken_back_is_no_opinion(warehouse: Warehouse) -> None:
     assert counts(found["ana"]) == (1, 1, 0, 0, 1, 0, 0)
     assert counts(found["bob"]) == (0, 1, 0, 0, 0, 0, 0)
     assert (found["ana"]["median_seconds"], found["bob"]["median_seconds"]) == (3.0, None)
+
+
+def test_the_median_of_an_even_number_is_between_the_middle_ones(warehouse: Warehouse) -> None:
+    """Of 1 s and 100 s it is 50.5 s; of three the middle one."""
+    day = Day(QueueSettings())
+    spent = {"ana": (1.0, 100.0), "bob": (1.0, 100.0, 7.0)}
+    for person, times in spent.items():
+        for number, seconds in enumerate(times):
+            day.task(asked(f"t-{person}-{number}"))
+            day.say(f"t-{person}-{number}", person, "up", seconds_spent=seconds)
+    day.store(warehouse)
+    found = activity(warehouse)
+    assert {person: found[person]["median_seconds"] for person in spent} == {"ana": 50.5, "bob": 7.0}
 
 
 def test_what_is_asked_of_an_alert_is_no_opinion(warehouse: Warehouse) -> None:

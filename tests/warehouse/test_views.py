@@ -257,6 +257,18 @@ def test_install_may_be_repeated(warehouse: Warehouse) -> None:
     assert [row["version"] for row in warehouse.query("SELECT version FROM schema_versions")] == [SCHEMA_VERSION]
 
 
+def test_views_of_before_are_replaced(warehouse: Warehouse) -> None:
+    """A database whose views were made by an older version has those of this one after an install, and its version."""
+    warehouse.command("CREATE OR REPLACE VIEW accuracy_terms AS SELECT event_id, model FROM review_outcomes")
+    warehouse.command("TRUNCATE TABLE schema_versions")
+    warehouse.insert("schema_versions", [{"version": SCHEMA_VERSION - 1}])
+    warehouse.install()
+    assert warehouse.query("SELECT weight FROM accuracy_terms") == []
+    assert warehouse.query("SELECT weight_max FROM accuracy_daily") == []
+    versions = warehouse.query("SELECT version FROM schema_versions ORDER BY version")
+    assert [row["version"] for row in versions] == [SCHEMA_VERSION - 1, SCHEMA_VERSION]
+
+
 def test_labels_that_were_refused_for_their_spelling_are_none(warehouse: Warehouse) -> None:
     """The newest of an event counts; one refused for its spelling is none, one refused for lack of a prediction is."""
     labels = [

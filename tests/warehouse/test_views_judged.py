@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import re
 from typing import Any
 
 import msgspec
@@ -16,8 +17,11 @@ from warehouse import queries
 from warehouse.client import Warehouse
 from warehouse.loop_queries import model_counts
 from warehouse.rows import Identity
+from watchloop.warehouse_page import PAGE
 
 pytestmark = pytest.mark.servers
+
+QUERIES = re.findall(r"^```sql\n(.*?)^```$", PAGE.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def test_review_outcomes(loop: Warehouse) -> None:
@@ -153,6 +157,50 @@ def test_where_few_errors_are_drawn_the_interval_is_no_narrower_than_they_allow(
     (row,) = warehouse.query("SELECT * FROM accuracy_daily")
     assert row["accuracy"] == 1.0
     assert row["low"] == pytest.approx(1 - 1.96**2 * math.sqrt(0.9) / 60, abs=0.001)
+
+
+def fill_mixed_days(warehouse: Warehouse, days: int) -> list[float]:
+    """Days on which the model, sure of all, is right where draws are likely and seldom where not; each day's truth."""
+    rng, truths = random.Random(5), []
+    predictions, verdicts, corrections = [], [], []
+    for day in range(days):
+        right = 0
+        for n in range(180):
+            rate, accuracy = (0.5, 0.9) if n < 120 else (0.02, 0.2)
+            name, is_right, is_drawn = f"{day}-{n}", rng.random() < accuracy, rng.random() < rate
+            at, right = DAY0 + 86_400_000 * day + n, right + is_right
+            task = f"t-{name}" if is_drawn else ""
+            predicted = prediction(name, "up", 0.95)
+            predictions.append(msgspec.structs.replace(predicted, time=at, slices={"region": "EU"}))
+            verdicts.append(verdict(name, "accept", rate, time=at, audit=is_drawn, task_id=task))
+            if is_drawn:
+                corrections.append(correction(name, "up" if is_right else "down", at, inclusion_probability=rate))
+        truths.append(right / 180)
+    fill(warehouse, "predictions", *predictions)
+    fill(warehouse, "verdicts", *verdicts)
+    fill(warehouse, "corrections", *corrections)
+    return truths
+
+
+def test_an_interval_holds_where_no_unlikely_event_was_drawn(warehouse: Warehouse) -> None:
+    """Fifty draws of likely events say nothing of unlikely ones: the view and the page's queries leave them open."""
+    truths = fill_mixed_days(warehouse, 40)
+    analyst = warehouse.as_analyst()
+    rows = analyst.query("SELECT * FROM accuracy_daily ORDER BY day")
+    assert [row["weight_max"] for row in rows] == pytest.approx([0.98 / 0.02**2] * 40)
+    said = [(row, truth) for row, truth in zip(rows, truths, strict=True) if row["accuracy"] is not None]
+    assert len(said) > 30
+    assert sum(row["low"] <= truth <= row["high"] for row, truth in said) >= 0.9 * len(said)
+    of_page = [query for query in QUERIES if "AS error" in query]
+    assert len(of_page) == 2
+    for query in of_page:
+        for day in range(3):
+            of_day = "toDate(time)" if "accuracy_terms" in query else "day"
+            span = f"'m' AND {of_day} = toDate('2024-01-01') + {day}"
+            (row,) = analyst.query(query.replace("'elec2'", span))
+            assert (row["accuracy"], row["low"], row["high"]) == tuple(
+                rows[day][name] and pytest.approx(rows[day][name]) for name in ("accuracy", "low", "high")
+            )
 
 
 def test_accuracies_from_late_labels(loop: Warehouse) -> None:

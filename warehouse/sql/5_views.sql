@@ -110,7 +110,8 @@ SELECT
     if(is_unanswered, guess / pi, 0) AS lost,
     if(is_unanswered, (1 - guess) / pi, 0) AS gained,
     if(is_answered, (1 - pi) * pow((ifNull(was_right, 0) - guess) / pi, 2), 0) AS variance_term,
-    if(is_unanswered, (1 - pi) * pow(greatest(guess, 1 - guess) / pi, 2), 0) AS open_variance_term
+    if(is_unanswered, (1 - pi) * pow(greatest(guess, 1 - guess) / pi, 2), 0) AS open_variance_term,
+    if(pi > 0, (1 - pi) / pow(pi, 2), 0) AS weight
 FROM $database.review_outcomes;
 
 -- Accuracy of the production model on all events of a day that may be reviewed, estimated from those that were. Of each
@@ -122,7 +123,9 @@ FROM $database.review_outcomes;
 -- wrong in low (right_sum_low) and as all right in high, and brings the most it can to the error (variance_sum_high). low
 -- and high are 1.96 standard errors beyond, for one look at a span chosen beforehand; the error has 1.96^2 more draws in it
 -- that went as badly as can be (weight_max each), as a score interval has (Wilson, 1927), because few errors, or none, among
--- the draws would say that there are none. Events that may not be reviewed (pi = 0) are no part of it.
+-- the draws would say that there are none. Such a draw is of the least likely event that could be drawn, whether it was or
+-- not: where the draws were of likely events alone, they say nothing of the others. Events that may not be reviewed (pi = 0)
+-- are no part of it.
 CREATE OR REPLACE VIEW $database.accuracy_daily AS
 SELECT
     model,
@@ -138,7 +141,7 @@ SELECT
     right_sum + sum(t.gained) AS right_sum_high,
     sum(t.variance_term) AS variance_sum,
     variance_sum + sum(t.open_variance_term) AS variance_sum_high,
-    maxIf((1 - pi) / pow(pi, 2), is_answered) AS weight_max,
+    max(t.weight) AS weight_max,
     if(audit_answered >= $audit_answered_min, least(1, greatest(0, right_sum / events)), NULL) AS accuracy,
     if(accuracy IS NULL, NULL, sqrt(variance_sum_high + 3.84 * weight_max) / events) AS standard_error,
     if(accuracy IS NULL, NULL, greatest(0, right_sum_low / events - 1.96 * standard_error)) AS low,
@@ -227,7 +230,7 @@ SELECT
     countIf(stands AND is_settled) AS on_settled_tasks,
     countIf(is_compared) AS compared,
     countIf(is_compared AND answer = settled_answer) AS agreed,
-    if(opinions = 0, NULL, quantileExactIf(0.5)(seconds_spent, stands)) AS median_seconds
+    if(opinions = 0, NULL, quantileExactInclusiveIf(0.5)(seconds_spent, stands)) AS median_seconds
 FROM
 (
     SELECT

@@ -58,7 +58,8 @@ ALTER TABLE $database.accuracy_terms
     COMMENT COLUMN lost 'what is taken from the sum if the model was wrong on what is not answered: guess / pi',
     COMMENT COLUMN gained 'what is added to it if the model was right: (1 - guess) / pi',
     COMMENT COLUMN variance_term '(1 - pi) (was_right - guess)^2 / pi^2 where it is answered',
-    COMMENT COLUMN open_variance_term 'what its answer adds to that at most, where it is not';
+    COMMENT COLUMN open_variance_term 'what its answer adds to that at most, where it is not',
+    COMMENT COLUMN weight '(1 - pi) / pi^2, what a draw of it that goes as badly as can be adds to that; 0 where pi is. Take the maximum of all events, drawn or not';
 
 ALTER TABLE $database.accuracy_daily
     MODIFY COMMENT 'One row a model and day: accuracy of the production model on the events of that day, with the interval of ONE look at a span chosen beforehand. Its interval is not the one of the Loop page, which is about all events so far and holds at every look: accuracy_so_far has that.',
@@ -75,7 +76,7 @@ ALTER TABLE $database.accuracy_daily
     COMMENT COLUMN right_sum_high 'the same if it was right on all of that',
     COMMENT COLUMN variance_sum 'estimated variance of right_sum; sums of days add up too',
     COMMENT COLUMN variance_sum_high 'the same with the most that the answers that are missing can add to it',
-    COMMENT COLUMN weight_max 'what one more draw adds to it that goes as badly as can be; take the maximum over days',
+    COMMENT COLUMN weight_max 'what one more draw adds to it that goes as badly as can be: (1 - pi) / pi^2 of the event least likely to be drawn, whether any like it was drawn or not; take the maximum over days',
     COMMENT COLUMN accuracy 'estimated share of the events on which the model was right; NULL below $audit_answered_min answered draws',
     COMMENT COLUMN standard_error 'of accuracy, on the safe side: sqrt(variance_sum_high + 1.96^2 weight_max) / events; NULL likewise',
     COMMENT COLUMN low 'lower end of the 95 % interval: 1.96 standard errors, with all that is not answered wrong; NULL likewise',
