@@ -20,13 +20,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """What opinions amount to.
 
     ``more`` people are still to be asked (none once it is 0), adjudicators where ``adjudication`` says so. A settled
-    ``answer`` may be CANNOT_TELL: everyone who may be asked looked, and nobody could say.
+    ``answer`` may be CANNOT_TELL: everyone who may be asked looked, and nobody could say. ``decided_by`` is the
+    adjudicator whose answer it is.
     """
 
     more: int = 0
     adjudication: bool = False
     answer: str = ""
     source: Literal["review", "adjudication"] = "review"
+    decided_by: str = ""
 
 
 def standing_opinions(opinions: Iterable[Opinion]) -> list[Opinion]:
@@ -56,7 +58,7 @@ def settle(opinions: Iterable[Opinion], *, opinions_needed: int, adjudication_ro
         return Outcome(answer=votes.pop())
     for opinion in adjudicators[:adjudication_rounds_max]:
         if opinion.answer != CANNOT_TELL:
-            return Outcome(answer=opinion.answer, source="adjudication", adjudication=True)
+            return Outcome(answer=opinion.answer, source="adjudication", adjudication=True, decided_by=opinion.person)
     if len(adjudicators) < adjudication_rounds_max:
         return Outcome(more=1, adjudication=True)
     return Outcome(answer=CANNOT_TELL, source="adjudication", adjudication=True)
@@ -73,7 +75,8 @@ class TrackRecord:
     """Reliability of people, smoothed by a Beta prior: (agreed + prior) / (compared + prior answers).
 
     Votes are compared where at least two people voted, or where ground truth arrived; a person's agreement with
-    themselves teaches nothing. At ``people_max`` newcomers keep the prior.
+    themselves teaches nothing, so who decided a dispute is not compared with that decision. At ``people_max`` newcomers
+    keep the prior.
     """
 
     def __init__(self, settings: AgreementSettings) -> None:
@@ -95,13 +98,17 @@ class TrackRecord:
             record = PersonRecord()
         self._records[person] = PersonRecord(compared=record.compared + 1, agreed=record.agreed + int(agreed))
 
-    def learn_settled(self, opinions: Iterable[Opinion], answer: str) -> None:
-        """Compare everyone who voted with the settled answer, where at least two did."""
-        voters = [opinion for opinion in standing_opinions(opinions) if opinion.answer != CANNOT_TELL]
-        if answer == CANNOT_TELL or len(voters) < 2:
+    def learn_settled(self, opinions: Iterable[Opinion], outcome: Outcome) -> None:
+        """Compare everyone who voted, but for who decided, with the settled answer, where at least two did."""
+        voters = [
+            opinion
+            for opinion in standing_opinions(opinions)
+            if opinion.answer != CANNOT_TELL and opinion.person != outcome.decided_by
+        ]
+        if outcome.answer == CANNOT_TELL or len(voters) < 2:
             return
         for opinion in voters:
-            self.compare(opinion.person, agreed=opinion.answer == answer)
+            self.compare(opinion.person, agreed=opinion.answer == outcome.answer)
 
     def reliability_of(self, opinions: Iterable[Opinion], answer: str, labels: int) -> float:
         """The probability that ``answer`` is right, given who voted for what.

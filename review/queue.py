@@ -225,7 +225,7 @@ class Queue:
         correction = correction_of(
             task, outcome.answer, source=outcome.source, reliability=reliability, created_at=newest
         )
-        self._track.learn_settled(opinions, outcome.answer)
+        self._track.learn_settled(opinions, outcome)
         self._table.step(entry, "settle")
         self._table.close(task.task_id, "settled")
         settled = msgspec.structs.replace(

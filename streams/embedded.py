@@ -178,6 +178,7 @@ class EmbeddedKafka:
         self.stop()
 
     def _spawn(self, command: Sequence[str], node: int) -> subprocess.Popen[bytes]:
+        self.cluster.empty_temporary(node)
         with open(self.cluster.console_file(node), "wb", opener=_private) as console:
             return spawn(command, stdout=console, stderr=subprocess.STDOUT, cwd=self.cluster.folder)
 

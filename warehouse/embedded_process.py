@@ -115,7 +115,8 @@ class EmbeddedClickHouse:
             reason = f"cannot write to {self.folder}: {error.strerror}; choose a folder you may write to"
             raise EmbeddedDidNotStart(f"embedded ClickHouse: {reason}") from error
         self._on_progress(f"starting ClickHouse on port {self.port}")
-        environment = {**os.environ, PASSWORDS_VARIABLE: json.dumps(self.passwords)}
+        # Functions without a zone take the server's, which must not depend on who started it.
+        environment = {**os.environ, "TZ": "UTC", PASSWORDS_VARIABLE: json.dumps(self.passwords)}
         with log:
             self.process = self._spawn(self._command(), stdout=log, stderr=log, env=environment)
 

@@ -8,6 +8,7 @@ import datetime as dt
 import errno
 import fcntl
 import os
+import shutil
 import socket
 import time
 from collections.abc import Iterator
@@ -21,7 +22,14 @@ from schemas.kept_files import read_kept
 from streams.errors import KafkaFolderBusy, KafkaFolderMismatch
 from streams.local.identity import write_identity
 from streams.local.java import KAFKA_VERSION
-from streams.local.node import HOST, LOG_CONFIG_FILE, NodePorts, log4j2_properties, server_properties
+from streams.local.node import (
+    HOST,
+    LOG_CONFIG_FILE,
+    NodePorts,
+    log4j2_properties,
+    server_properties,
+    temporary_folder,
+)
 from streams.settings import EmbeddedKafkaSettings
 
 __all__ = ["Cluster", "free_ports", "is_free", "new_cluster_id"]
@@ -67,6 +75,13 @@ class Cluster:
     def console_file(self, node: int) -> Path:
         """What the Java runtime itself says; begun anew at each start."""
         return self.folder / "log" / f"node-{node}.console"
+
+    def empty_temporary(self, node: int) -> None:
+        """Make a node's folder for temporary files anew, without what a killed process has left in it."""
+        folder = self.folder / temporary_folder(node)
+        shutil.rmtree(folder, ignore_errors=True)
+        with _private():
+            folder.mkdir(exist_ok=True)
 
     def unformatted(self) -> list[int]:
         """The nodes without a prepared data folder."""

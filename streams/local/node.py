@@ -28,6 +28,7 @@ __all__ = [
     "log4j2_properties",
     "server_properties",
     "tail",
+    "temporary_folder",
 ]
 
 HOST: Final = "127.0.0.1"
@@ -196,6 +197,11 @@ def log4j2_properties(settings: EmbeddedKafkaSettings) -> str:
     return "\n".join(lines) + "\n"
 
 
+def temporary_folder(node: int) -> str:
+    """What a node's process may leave behind when it is killed."""
+    return f"node-{node}/temporary"
+
+
 def java_options(node: int, settings: EmbeddedKafkaSettings) -> list[str]:
     """Options of the Java runtime for one node."""
     return [
@@ -205,6 +211,8 @@ def java_options(node: int, settings: EmbeddedKafkaSettings) -> list[str]:
         "-XX:+ExitOnOutOfMemoryError",
         "-XX:-UsePerfData",
         "-Djava.awt.headless=true",
+        # Libraries that unpack themselves do so here: the system's folder may forbid to run what is in it.
+        f"-Djava.io.tmpdir={temporary_folder(node)}",
         *KEY_STORE_OPTIONS,
         "--enable-native-access=ALL-UNNAMED",
         "--sun-misc-unsafe-memory-access=allow",

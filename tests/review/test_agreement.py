@@ -19,6 +19,10 @@ def outcome(opinion: Any, answers: list[str], needed: int = 1, rounds: int = 2) 
     return settle(said, opinions_needed=needed, adjudication_rounds_max=rounds)
 
 
+def decided(answer: str, person: str) -> Outcome:
+    return Outcome(answer=answer, source="adjudication", adjudication=True, decided_by=person)
+
+
 @pytest.mark.parametrize(
     ("answers", "needed", "expected"),
     [
@@ -29,10 +33,10 @@ def outcome(opinion: Any, answers: list[str], needed: int = 1, rounds: int = 2) 
         (["a", CANNOT_TELL], 2, Outcome(answer="a")),
         (["a", "b"], 2, Outcome(more=1, adjudication=True)),
         ([CANNOT_TELL], 1, Outcome(more=1, adjudication=True)),
-        (["a", "b", "b"], 2, Outcome(answer="b", source="adjudication", adjudication=True)),
-        (["a", "b", "c"], 2, Outcome(answer="c", source="adjudication", adjudication=True)),
+        (["a", "b", "b"], 2, decided("b", "p2")),
+        (["a", "b", "c"], 2, decided("c", "p2")),
         (["a", "b", CANNOT_TELL], 2, Outcome(more=1, adjudication=True)),
-        (["a", "b", CANNOT_TELL, "a"], 2, Outcome(answer="a", source="adjudication", adjudication=True)),
+        (["a", "b", CANNOT_TELL, "a"], 2, decided("a", "p3")),
         ([CANNOT_TELL] * 3, 1, Outcome(answer=CANNOT_TELL, source="adjudication", adjudication=True)),
     ],
 )
@@ -77,10 +81,26 @@ def test_reliability_starts_at_the_prior_and_follows_the_record() -> None:
 def test_agreeing_with_oneself_teaches_nothing(opinion: Any) -> None:
     """A lone vote is not compared; two votes are, each with the settled answer."""
     track = TrackRecord(AgreementSettings())
-    track.learn_settled([opinion("t-1", "ann", "a"), opinion("t-1", "bob", CANNOT_TELL)], "a")
+    track.learn_settled([opinion("t-1", "ann", "a"), opinion("t-1", "bob", CANNOT_TELL)], Outcome(answer="a"))
     assert not track._records
-    track.learn_settled([opinion("t-1", "ann", "a"), opinion("t-1", "bob", "b"), opinion("t-1", "eve", "a")], "a")
+    both = [opinion("t-1", "ann", "a", 1), opinion("t-1", "bob", "a", 2)]
+    track.learn_settled(both, settle(both, opinions_needed=2, adjudication_rounds_max=1))
+    assert track.reliability("ann") == track.reliability("bob") > 0.9
+
+
+def test_who_decides_a_dispute_is_not_compared_with_the_decision(opinion: Any) -> None:
+    """The reviewers learn from it; an adjudicator who is often wrong does not become the most reliable of all."""
+    track = TrackRecord(AgreementSettings())
+    for number in range(50):
+        ann, bob, eve = (
+            opinion(f"t-{number}", person, answer, time)
+            for time, (person, answer) in enumerate((("ann", "a"), ("bob", "b"), ("eve", "a")))
+        )
+        outcome = settle([ann, bob, eve], opinions_needed=2, adjudication_rounds_max=1)
+        assert (outcome.source, outcome.decided_by) == ("adjudication", "eve")
+        track.learn_settled([ann, bob, eve], outcome)
     assert track.reliability("bob") < 0.9 < track.reliability("ann")
+    assert track.reliability("eve") == pytest.approx(0.9)
 
 
 def test_the_track_record_is_bounded() -> None:

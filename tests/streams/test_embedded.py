@@ -47,7 +47,9 @@ time.sleep(120)
 
 
 def write(bootstrap: str, values: range) -> None:
-    producer = Producer(common_client_config(KafkaSettings(bootstrap=bootstrap)) | {"acks": "all"})
+    producer = Producer(
+        common_client_config(KafkaSettings(bootstrap=bootstrap)) | {"acks": "all", "compression.type": "lz4"}
+    )
     for value in values:
         producer.produce(TOPIC, str(value).encode(), key=str(value).encode())
     assert producer.flush(20) == 0
@@ -124,8 +126,11 @@ def test_records_outlive_stop_kill_and_a_taken_port(tmp_path: Path) -> None:
         assert kafka.bootstrap == first, "the port was free and is used again"
         assert topic_ids(settings, [MODELS]) == ids
         write(first, range(1000, 2000))
+        unpacked = set((folder / "node-1" / "temporary").glob("liblz4*"))
+        assert unpacked, "libraries are unpacked where they may run, and where nobody else may write"
         kill_node(kafka)
         restart_node(kafka)
+        assert not unpacked & set((folder / "node-1" / "temporary").iterdir()), "a killed node leaves nothing for good"
         assert read(first, 2000) == list(range(2000))
     assert not any("preparing the data folder" in line for line in lines), "a folder is prepared once"
 

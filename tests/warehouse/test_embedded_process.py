@@ -50,6 +50,14 @@ def test_rows_and_port_survive_a_stop_and_a_kill(folder: Path) -> None:
         assert connect_to(again).query("SELECT a FROM t ORDER BY a").result_rows == [(1,), (2,)]
 
 
+def test_its_time_zone_is_utc_whoever_starts_it(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Functions that read a text without a zone answer the same for everybody."""
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    with server(folder) as running:
+        asked = "SELECT timezone(), toUnixTimestamp(toDateTime('1996-12-01 00:00:00'))"
+        assert connect_to(running).query(asked).first_row == ("UTC", 849_398_400)
+
+
 STARTER = """
 import json, pathlib, sys, time
 from streams.local.leash import spawn
