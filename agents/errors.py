@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["MetricsRefused"]
+__all__ = ["AddressLost", "MetricsRefused", "WorkerError"]
 
 
-class MetricsRefused(Exception):  # noqa: N818 - reads as what happened
+class WorkerError(Exception):
+    """The root of them."""
+
+
+class AddressLost(WorkerError):  # noqa: N818 - reads as what happened
+    """What was the address of this worker's server may be somebody else's."""
+
+
+class MetricsRefused(WorkerError):  # noqa: N818 - reads as what happened
     """The worker cannot listen where its /metrics are to be."""

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import socket
 import threading
 import time
 
 import structlog
 
-__all__ = ["PARENT_VARIABLE", "end_with_parent"]
+from agents.errors import AddressLost
+from schemas.held_ports import hold_beside
+
+__all__ = ["HELD_VARIABLE", "PARENT_VARIABLE", "end_with_parent", "hold_address"]
 
 log = structlog.get_logger(__name__)
 
 PARENT_VARIABLE = "WATCHLOOP_PARENT"
 """Process id of the program that started this worker and watches it; unset where somebody else does."""
+
+HELD_VARIABLE = "WATCHLOOP_HELD_ADDRESS"
+"""HOST:PORT of the ClickHouse that the parent started, and whose port it holds; unset for one of somebody else."""
 
 LOOK_SECONDS = 0.5
 GRACE_SECONDS = 5.0
@@ -27,6 +35,25 @@ def end_with_parent() -> None:
     parent = os.environ.get(PARENT_VARIABLE, "")
     if parent.isdigit():
         threading.Thread(target=_watch, args=(int(parent),), name="parent", daemon=True).start()
+
+
+def hold_address() -> contextlib.AbstractContextManager[object]:
+    """Hold the port of ClickHouse for as long as this worker may send it a password.
+
+    Once the parent is killed its server is gone, and nobody else may listen there meanwhile. Raises AddressLost where
+    the port is not the parent's any more.
+    """
+    host, _, port = os.environ.get(HELD_VARIABLE, "").rpartition(":")
+    if not port.isdigit():
+        return contextlib.nullcontext()
+    try:
+        held: socket.socket = hold_beside(host, int(port))
+    except OSError as error:
+        raise AddressLost(
+            f"{host}:{port}: the program that started this worker does not hold ClickHouse's port any more "
+            f"({error.strerror}); start it again"
+        ) from error
+    return held
 
 
 def _watch(parent: int) -> None:

@@ -16,6 +16,7 @@ from agents.assembly import ADD
 from agents.errors import MetricsRefused
 from agents.logs import set_up_logs
 from agents.memory import settle_memory
+from agents.orphans import hold_address
 from agents.plan import ROLES, Plan, Role
 from agents.settings import Settings, WorkerSettings
 from schemas.visible import visible
@@ -50,7 +51,15 @@ class Worker(faust.Worker):
 
 
 def run_worker(settings: Settings, roles: Collection[Role], *, slot: str) -> int:
-    """Run until SIGTERM or Ctrl-C; returns the exit code. Raises StreamsError or WarehouseError while starting."""
+    """Run until SIGTERM or Ctrl-C; returns the exit code.
+
+    Raises StreamsError, WarehouseError or WorkerError while starting.
+    """
+    with hold_address():
+        return _run(settings, roles, slot)
+
+
+def _run(settings: Settings, roles: Collection[Role], slot: str) -> int:
     chosen = tuple(role for role in ROLES if role in roles)
     handler = set_up_logs("+".join(chosen))
     _wait_for_servers(settings, chosen)

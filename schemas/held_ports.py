@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import socket
 
-__all__ = ["BACKLOG", "hold_port", "listen_on_held_port"]
+__all__ = ["BACKLOG", "hold_beside", "hold_port", "listen_on_held_port"]
 
 BACKLOG = 128
 
@@ -25,6 +25,14 @@ def hold_port(host: str, port: int) -> socket.socket:
     held = _bound(host, port, socket.SO_REUSEPORT)
     held.set_inheritable(False)
     return held
+
+
+def hold_beside(host: str, port: int) -> socket.socket:
+    """A port that another process of this account holds, held for as long as this process needs it too.
+
+    Raises ``OSError`` where it cannot be had.
+    """
+    return _bound(host, port, socket.SO_REUSEPORT)
 
 
 def listen_on_held_port(host: str, port: int) -> socket.socket:

@@ -137,9 +137,8 @@ class EmbeddedClickHouse:
             return [line.strip() for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
 
     def stop(self) -> None:
-        """Close the database and end the server; a second call does nothing."""
+        """Close the database and end the server; a second call does nothing. Its port is held until it is let go."""
         process, self.process = self.process, None
-        self._let_port_go()
         if process is None:
             return
         if process.poll() is None:
@@ -158,6 +157,7 @@ class EmbeddedClickHouse:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.stop()
+        self.let_port_go()
 
     def _command(self) -> list[str]:
         settings = msgspec.json.encode(self.settings).decode()
@@ -188,7 +188,8 @@ class EmbeddedClickHouse:
         written.replace(remembered)
         return held
 
-    def _let_port_go(self) -> None:
+    def let_port_go(self) -> None:
+        """Others may listen there from now on: call it once nobody sends a password there any more."""
         if self._held is not None:
             self._held.close()
             self._held = None
@@ -204,12 +205,13 @@ class EmbeddedClickHouse:
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
                 self.process = None
-                self._let_port_go()
+                self.let_port_go()
                 raise EmbeddedDidNotStart(self.last_words())
             if _answers(self.port):
                 return
             time.sleep(PING_EVERY_SECONDS)
         self.stop()
+        self.let_port_go()
         limit = f"embedded_clickhouse.start_seconds_max = {self.settings.start_seconds_max} s"
         reason = f"did not answer within {limit}; see {self.log_path}"
         raise EmbeddedDidNotStart(f"embedded ClickHouse: {reason}")

@@ -11,7 +11,7 @@ from typing import Annotated, Final, Literal, ParamSpec, TypeVar
 import msgspec
 import typer
 
-from agents.errors import MetricsRefused
+from agents.errors import WorkerError
 from agents.settings import Settings
 from learning.signing import KeyFileError
 from streams.access import signed_in
@@ -63,7 +63,7 @@ def said(command: Callable[P, R]) -> Callable[P, R]:
             hint = nothing_runs()
             print_error(f"watchloop: {error}; and {hint}" if hint else f"watchloop: {error}")
             raise typer.Exit(EXIT_WRONG) from error
-        except (WatchloopError, StreamsError, WarehouseError, KeyFileError, MetricsRefused) as error:
+        except (WatchloopError, StreamsError, WarehouseError, KeyFileError, WorkerError) as error:
             print_error(f"watchloop: {error}")
             raise typer.Exit(EXIT_WRONG) from error
 

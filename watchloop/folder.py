@@ -103,16 +103,17 @@ class DataFolder:
             lock.truncate()
             lock.write(str(os.getpid()))
             lock.flush()
-            self._remove_endpoints()
+            self.withdraw_endpoints()
             try:
                 with private_umask():
                     yield
             finally:
-                self._remove_endpoints()
+                self.withdraw_endpoints()
         finally:
             lock.close()
 
-    def _remove_endpoints(self) -> None:
+    def withdraw_endpoints(self) -> None:
+        """Whoever asks from now on is told that nothing runs, and sends no password. Raises NoAccess."""
         try:
             self.endpoints_file.unlink(missing_ok=True)
         except OSError as error:

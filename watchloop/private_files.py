@@ -65,6 +65,8 @@ def check_folder(path: pathlib.Path) -> None:
     try:
         with _umask(OTHERS_WRITE):
             path.parent.mkdir(parents=True, exist_ok=True)
+        for step in _steps(path):
+            _refuse_link(path, step)
         for above in _above(path):
             _refuse_renaming(path, above)
         with contextlib.suppress(FileExistsError):
@@ -90,7 +92,12 @@ def owned_by_others(path: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _above(path: pathlib.Path) -> list[pathlib.Path]:
-    """The folders above one, by its name and by where each link on the way leads: those in which a step is found.
+    """The folders above one, by its name and by where each link on the way leads: those in which a step is found."""
+    return list(dict.fromkeys(step.parent for step in _steps(path)))
+
+
+def _steps(path: pathlib.Path) -> list[pathlib.Path]:
+    """Every folder and link that is passed on the way to a path, itself included.
 
     Raises OSError where the links have no end.
     """
@@ -107,7 +114,16 @@ def _above(path: pathlib.Path) -> list[pathlib.Path]:
             if links > LINKS_MAX:
                 raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
             names.append(step.parent / step.readlink())
-    return list(dict.fromkeys(step.parent for step in passed))
+    return list(passed)
+
+
+def _refuse_link(path: pathlib.Path, step: pathlib.Path) -> None:
+    """Who owns a link can let it lead elsewhere, also in a folder with the sticky bit."""
+    if step.is_symlink() and step.lstat().st_uid not in (os.geteuid(), ROOT):
+        raise NoAccess(
+            f"{step}: a link of another account, which could let it lead elsewhere; name the folder without it: "
+            f"--data {path.resolve()}"
+        )
 
 
 def _refuse_renaming(path: pathlib.Path, above: pathlib.Path) -> None:

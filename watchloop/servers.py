@@ -98,22 +98,24 @@ def servers(
 ) -> Iterator[Started]:
     """Servers that answer, embedded ones or others.
 
-    They are stopped at the end, Kafka last. ``own_…`` says that the settings name servers that run already. Both
-    embedded servers start at the same time.
+    They are stopped at the end, Kafka last, and until then nobody else gets ClickHouse's port. ``own_…`` says that the
+    settings name servers that run already. Both embedded servers start at the same time.
     """
     with contextlib.ExitStack() as stack:
-        kafka = None
+        kafka = clickhouse = None
         watched: list[Watched] = []
         if own_kafka:
             check_reachable(settings.kafka.as_user("admin"))
         if own_clickhouse:
             Warehouse(settings.clickhouse).ping()
+        if not own_clickhouse:
+            clickhouse = _clickhouse(settings, data, say)
+            stack.callback(clickhouse.let_port_go)
         if not own_kafka:
             kafka = _kafka(settings, data, say)
             stack.callback(kafka.stop)
             kafka.launch()
-        if not own_clickhouse:
-            clickhouse = _clickhouse(settings, data, say)
+        if clickhouse is not None:
             stack.callback(clickhouse.stop)
             settings = _with_clickhouse(settings, clickhouse)
             watched.append(ClickHouseServer(clickhouse))

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 
 from rich.console import Console
 
+from agents.orphans import HELD_VARIABLE
 from agents.settings import Settings
 from review.console.passwords import verify
 from schemas.held_ports import hold_port
@@ -107,6 +108,7 @@ def up(settings: Settings, options: UpOptions, out: Console) -> Iterator[Running
             admin_password = first_password(found, folder)
             yield Running(found, folder, _endpoints(started, port), supervisor, admin_password)
         finally:
+            folder.withdraw_endpoints()
             progress("stopping")
             workers.stop()
 
@@ -180,6 +182,8 @@ def _environment(settings: Settings, folder: DataFolder, port: int, options: UpO
         # Small arrays: a pool of threads would wait for each other longer than it computes.
         **{name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")},
     }
+    if not options.own_clickhouse:
+        found[HELD_VARIABLE] = clickhouse.url.removeprefix("http://")
     if options.config is not None:
         found["WATCHLOOP_CONFIG"] = str(options.config.absolute())
     return found

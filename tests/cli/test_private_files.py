@@ -198,6 +198,23 @@ def test_a_link_that_others_could_turn(tmp_path: pathlib.Path) -> None:
         assert (tmp_path / "own" / "data" / "lock").exists()
 
 
+def test_a_link_of_another_account(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its owner may turn it, also in a folder with the sticky bit; one's own link may stand there."""
+    (tmp_path / "own").mkdir(0o700)
+    link = tmp_path / "data"
+    link.symlink_to(tmp_path / "own")
+    private_files.check_folder(link)
+    lstat = pathlib.Path.lstat
+
+    def of_another(path: pathlib.Path) -> os.stat_result:
+        state = lstat(path)
+        return os.stat_result((*state[:4], 4711, *state[5:])) if path == link else state
+
+    monkeypatch.setattr(pathlib.Path, "lstat", of_another)
+    with pytest.raises(NoAccess, match=r"data: a link of another account, .*--data .*own$"):
+        private_files.check_folder(link)
+
+
 def test_links_without_an_end(tmp_path: pathlib.Path) -> None:
     """A link that leads to itself, by whatever way, is refused like a folder that cannot be written."""
     (tmp_path / "link").symlink_to("other/../link")

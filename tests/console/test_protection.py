@@ -35,6 +35,17 @@ def test_every_change_needs_the_csrf_token(console, visit):
     assert "reload it and try again" in noor.client.post("/api/tasks/x/skip").json()["detail"]
 
 
+def test_forms_in_parts_are_refused_unread(visit):
+    """A part may name an encoding, of which some take time that grows with the square of what they decode."""
+    slow = b"--b\r\ncontent-disposition: form-data; name=person\r\ncontent-type: text/plain; charset=punycode\r\n\r\n"
+    for who in ("noor", ""):
+        visitor = visit(who)
+        headers = {"content-type": "multipart/form-data; boundary=b"}
+        answer = visitor.client.post("/sign-in", content=slow + b"a" * 60_000 + b"\r\n--b--\r\n", headers=headers)
+        assert answer.status_code == 400
+        assert "application/x-www-form-urlencoded" in answer.text
+
+
 def test_every_route_needs_a_session_but_the_few_that_must_not(console, visit):
     """A new route is closed unless it is named here."""
     stranger = visit()

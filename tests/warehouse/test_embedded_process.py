@@ -18,6 +18,7 @@ import httpx
 import pytest
 from embedded_server import PASSWORDS, TABLE, connect_to, server
 
+from schemas.held_ports import hold_port
 from warehouse import embedded_process
 from warehouse.embedded import EmbeddedClickHouse
 from warehouse.embedded_process import PASSWORDS_VARIABLE
@@ -39,6 +40,9 @@ def test_rows_and_port_survive_a_stop_and_a_kill(folder: Path) -> None:
     assert process is not None
     running.stop()
     assert process.returncode == 0
+    with pytest.raises(OSError, match="in use"):
+        hold_port("127.0.0.1", running.port)
+    running.let_port_go()
     running = server(folder)
     assert running.start() == first_url
     connect_to(running).raw_insert("t", None, b'{"a":2}', fmt="JSONEachRow")
