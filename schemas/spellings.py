@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import Final
 
-__all__ = ["RULES", "KnownLabels", "cased", "valued"]
+__all__ = ["RULES", "KnownLabels", "cased", "truth", "valued"]
 
 NUMBER_CHARS_MAX: Final = 40
 EVERY_DIGIT: Final = decimal.Context(prec=NUMBER_CHARS_MAX)

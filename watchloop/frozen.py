@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -146,7 +145,7 @@ def train_first(table: RecordedTable, *, share: float, model: str, seed: int) ->
         probabilities = learner.predict_proba(data.matrix[first:])
     classes = tuple(str(label) for label in learner.classes_)
     best = probabilities.argmax(axis=1)
-    return Replayable(
+    found = Replayable(
         table=table,
         model=model,
         first=first,
@@ -156,12 +155,13 @@ def train_first(table: RecordedTable, *, share: float, model: str, seed: int) ->
         probabilities=probabilities,
         notes=(*table.notes, *notes),
     )
+    return _spelt_alike(found)
 
 
 def recorded_answers(table: RecordedTable, *, model: str) -> Replayable:
     """The answers that the table itself holds: a prediction and its confidence, or probabilities. Raises WrongTable.
 
-    True labels are written as the answers are, where they mean the same (``spellings.matched``).
+    True labels and answers are written alike where they mean the same (``spellings.matched``).
     """
     columns = table.columns
     notes = list(table.notes)
@@ -175,13 +175,27 @@ def recorded_answers(table: RecordedTable, *, model: str) -> Replayable:
         raise WrongTable(
             "whose predictions? give --prediction with --confidence, or --probabilities, or --train-first 0.2"
         )
+    return _spelt_alike(dataclasses.replace(found, notes=tuple(notes)))
+
+
+def _spelt_alike(found: Replayable) -> Replayable:
+    """The same, with true labels and answers written alike where they mean the same (``spellings.matched``).
+
+    Columns of probabilities are classes that the model tells apart. Raises WrongTable.
+    """
+    table = found.table
     if not table.labels:
-        return dataclasses.replace(found, notes=tuple(notes))
-    match = matched(set(table.labels), {*found.labels, *found.answers})
-    labels = [match.rewritten.get(label, label) for label in table.labels] if match.rewritten else table.labels
-    if match.note:
-        notes.append(match.note)
-    return dataclasses.replace(found, table=dataclasses.replace(table, labels=labels), notes=tuple(notes))
+        return found
+    classes = () if found.probabilities is None else found.labels
+    match = matched(set(table.labels), {*found.labels, *found.answers}, classes=classes)
+    if match.rewritten:
+        labels = [match.rewritten.get(label, label) for label in table.labels]
+        found = dataclasses.replace(found, table=dataclasses.replace(table, labels=labels))
+    if match.answers:
+        answers = [match.answers.get(answer, answer) for answer in found.answers]
+        names = tuple(label for label in found.labels if label not in match.answers)
+        found = dataclasses.replace(found, answers=answers, labels=names)
+    return dataclasses.replace(found, notes=(*found.notes, match.note)) if match.note else found
 
 
 def _with_probabilities(table: RecordedTable, model: str, notes: list[str]) -> Replayable:
@@ -201,7 +215,7 @@ def _with_probabilities(table: RecordedTable, model: str, notes: list[str]) -> R
         answers = [labels[place] for place in best.tolist()]
         return Replayable(table, model, 0, answers, probabilities.max(axis=1).tolist(), labels, probabilities)
     answers = _answers(table, columns.prediction, notes)
-    names = _written_as(labels, answers)
+    names, answers = _written_alike(labels, answers, notes)
     places = {label: place for place, label in enumerate(names)}
     for row, answer in enumerate(answers):
         if answer not in places:
@@ -213,13 +227,17 @@ def _with_probabilities(table: RecordedTable, model: str, notes: list[str]) -> R
     return Replayable(table, model, 0, answers, confidences, names, probabilities)
 
 
-def _written_as(labels: tuple[str, ...], answers: Iterable[str]) -> tuple[str, ...]:
-    """The names of columns of probabilities, written as the answers are where they mean the same."""
+def _written_alike(labels: tuple[str, ...], answers: list[str], notes: list[str]) -> tuple[tuple[str, ...], list[str]]:
+    """Names of columns of probabilities and answers, written alike where they mean the same."""
     try:
-        match = matched(labels, set(answers))
+        match = matched(labels, set(answers), classes=labels)
     except WrongTable:
-        return labels
-    return tuple(match.rewritten.get(label, label) for label in labels)
+        return labels, answers
+    if match.answers:
+        shown = listed(f"{quoted(one)} as {quoted(other)}" for one, other in sorted(match.answers.items()))
+        notes.append(f"predictions are matched with the columns of --probabilities: {shown}")
+    names = tuple(match.rewritten.get(label, label) for label in labels)
+    return names, [match.answers.get(answer, answer) for answer in answers]
 
 
 def _answers(table: RecordedTable, name: str, notes: list[str]) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from watchloop.errors import WrongTable
+from watchloop.frozen import train_first
 from watchloop.recorded.spellings import matched
+from watchloop.table import Columns, RecordedTable
 
 Read = Callable[..., Any]
 Refused = Callable[..., str]
@@ -109,16 +112,143 @@ def test_a_model_that_is_always_wrong_is_told() -> None:
     assert found.note.startswith("warning: predictions that are no true label")
 
 
-@given(st.sets(st.text(max_size=6), min_size=1, max_size=6), st.sets(st.text(max_size=6), min_size=1, max_size=6))
-def test_no_two_labels_become_one(truths: set[str], answers: set[str]) -> None:
-    """Whatever the spellings, as many different true labels remain, and each new one is one of the answers."""
+SPELLINGS = st.sets(st.one_of(st.text(max_size=6), st.text(st.sampled_from("01.+yYnNesEStTrRuU"), max_size=4)))
+
+
+@given(SPELLINGS.filter(bool), SPELLINGS.filter(bool))
+def test_no_two_labels_become_one_unless_the_other_side_has_them_as_one(truths: set[str], answers: set[str]) -> None:
+    """Whatever the spellings: what is made another becomes one of the other side, and what both sides have stays."""
     try:
         found = matched(truths, answers)
     except WrongTable:
-        assert not truths & answers
         return
-    assert len({found.rewritten.get(text, text) for text in truths}) == len(truths)
+    both = truths & answers
+    assert not both & (found.rewritten.keys() | found.answers.keys())
     assert set(found.rewritten.values()) <= answers
+    true = {found.rewritten.get(text, text) for text in truths}
+    said = {found.answers.get(text, text) for text in answers}
+    assert set(found.answers.values()) <= true & said
+    kept = Counter(found.rewritten.get(text, text) for text in truths)
+    assert {text for text, count in kept.items() if count > 1} <= said
+
+
+@pytest.mark.parametrize(
+    ("kept", "second", "rule"),
+    [
+        ({"yes", "no"}, {"Yes": "yes"}, "without regard to upper and lower case"),
+        ({"yes", "no"}, {"TRUE": "yes"}, "as truth values"),
+        ({"yes", "no"}, {"y": "yes", "N": "no"}, "as truth values"),
+        ({"true", "false"}, {"TRUE": "true"}, "without regard to upper and lower case"),
+        ({"1", "0"}, {"1.0": "1"}, "by the value of numbers"),
+        ({"1", "0"}, {"True": "1", "0.00": "0"}, "as truth values"),
+        ({"1", "0"}, {"true": "1", "false": "0"}, "as truth values"),
+        ({"churn", "stay", "other"}, {"Churn": "churn"}, "without regard to upper and lower case"),
+        ({"a", "b"}, {" a": "a"}, "without the blanks around them"),
+    ],
+)
+def test_a_second_spelling_on_one_side_is_the_first(kept: set[str], second: dict[str, str], rule: str) -> None:
+    """Both sides have a label, and one of them writes it in another way in some rows: it is no error, and told."""
+    assert matched({*kept, *second}, kept)[:2] == (second, {})
+    assert matched(kept, {*kept, *second})[:2] == ({}, second)
+    for found in (matched({*kept, *second}, kept), matched(kept, {*kept, *second})):
+        assert rule in found.note
+        assert all(f"'{text}' as '{meant}'" in found.note for text, meant in second.items())
+        assert "warning" not in found.note
+
+
+@pytest.mark.parametrize(
+    ("truths", "answers", "rewritten"),
+    [
+        ({"yes", "no", "Yes"}, {"yes", "no", "No"}, ({"Yes": "yes"}, {"No": "no"})),
+        ({"yes", "no", "Yes", "rarely"}, {"yes", "no", "never"}, ({"Yes": "yes"}, {})),
+        ({"1", "0", "True"}, {"1.0", "0.0"}, ({"1": "1.0", "0": "0.0", "True": "1.0"}, {})),
+        ({"yes", "NO"}, {"yes", "no", "Yes"}, ({"NO": "no"}, {"Yes": "yes"})),
+    ],
+)
+def test_second_spellings_beside_others(
+    truths: set[str], answers: set[str], rewritten: tuple[dict[str, str], dict[str, str]]
+) -> None:
+    """Both sides have one, of different labels; or something else is left over; or all labels are matched too."""
+    assert matched(truths, answers)[:2] == rewritten
+
+
+@pytest.mark.parametrize(
+    ("truths", "answers", "shown"),
+    [
+        ({"1", "0", "01"}, {"1", "0"}, ("'01'", "'1'")),
+        ({"churn", "\u0441hurn", "stay"}, {"churn", "stay"}, ("'\\u0441hurn'", "'churn'")),
+        ({"a", "A", "q"}, {"a", "A", "q", "Q"}, ("'q'", "'Q'")),
+        ({"yes", "no", "maybe", "True"}, {"yes", "no", "maybe"}, ("'True'", "'yes'")),
+        ({"yes", "no", "YES"}, {"yes", "no", "Yes"}, ("'YES'", "'Yes'")),
+    ],
+)
+def test_what_may_be_a_second_spelling_is_warned_of(
+    truths: set[str], answers: set[str], shown: tuple[str, str]
+) -> None:
+    """Leading zeros, letters that look the same, and rules that would make one of two labels: nothing is decided."""
+    for one, other in ((truths, answers), (answers, truths)):
+        found = matched(one, other)
+        assert (found.rewritten, found.answers) == ({}, {})
+        assert found.note.count("the accuracy is too low if they mean the same") == 1
+        assert all(text in found.note for text in shown)
+
+
+@pytest.mark.parametrize(
+    ("truths", "answers"), [({"a", "b", "c"}, {"a", "b"}), ({"Yes", "yes", "no"}, {"Yes", "yes"}), ({"0", "1"}, {"1"})]
+)
+def test_labels_that_one_side_lacks_are_no_spellings(truths: set[str], answers: set[str]) -> None:
+    """A class that is never predicted, or never true; and two classes that differ in case on both sides."""
+    assert matched(truths, answers) == matched(answers, truths) == ({}, {}, "")
+
+
+def test_what_may_mean_two_labels_of_both_sides_is_refused() -> None:
+    """Counted as neither it would be an error."""
+    with pytest.raises(WrongTable, match=r"'YES', .* means several labels of both .* case: \{'Yes', 'yes'\}"):
+        matched({"Yes", "yes", "YES"}, {"Yes", "yes"})
+
+
+@pytest.mark.parametrize("messy", ["truth", "said"])
+def test_a_table_with_a_second_spelling_has_the_errors_of_the_clean_one(read: Read, messy: str) -> None:
+    """Some rows of either column are written otherwise: what is replayed is written in one way."""
+    clean = {"truth": ["yes", "no", "yes", "no", "yes"], "said": ["yes", "yes", "yes", "no", "no"]}
+    found = read({**clean, messy: ["Yes", *clean[messy][1:]]})
+    assert (found.truths, found.answers, found.labels) == (clean["truth"], clean["said"], ("no", "yes"))
+    assert "without regard to upper and lower case: 'Yes' as 'yes'" in found.notes[-1]
+
+
+def test_a_mixed_column_of_json(read: Read) -> None:
+    """Truth values and numbers in one column, beside numbers alone."""
+    rows = [("true", 1), ("0", 0), ("1", 1), ("false", 1)] * 2
+    text = "".join(f'{{"x": 0.5, "truth": {a}, "said": {b}, "sure": 0.9}}\n' for a, b in rows)
+    found = read(text, "t.jsonl")
+    assert found.truths == ["1", "0", "1", "0"] * 2
+    assert found.answers == ["1", "0", "1", "1"] * 2
+
+
+def test_columns_of_probabilities_are_labels_of_their_own(read: Read) -> None:
+    """Two columns are two classes, however they are called; predictions in a second spelling are matched with one."""
+    shares = {"yes": [0.7, 0.2, 0.6], "no": [0.3, 0.8, 0.4]}
+    options = {"confidence": None, "probabilities": ("yes", "no")}
+    found = read({**shares, "said": ["yes", "no", "Yes"], "truth": ["yes", "no", "yes"]}, **options)
+    assert (found.answers, found.labels) == (["yes", "no", "yes"], ("yes", "no"))
+    assert found.confidences == [0.7, 0.8, 0.6]
+    assert "predictions are matched with the columns of --probabilities: 'Yes' as 'yes'" in found.notes
+    two = {"yes": [0.5, 0.2, 0.1], "Yes": [0.2, 0.1, 0.8], "no": [0.3, 0.7, 0.1], "truth": ["yes", "no", "yes"]}
+    found = read(two, confidence=None, prediction=None, probabilities=("yes", "Yes", "no"))
+    assert (found.answers, found.labels) == (["yes", "no", "Yes"], ("yes", "Yes", "no"))
+    assert "the accuracy is too low if they mean the same" in found.notes[-1]
+
+
+def test_a_trained_model_meets_a_second_spelling_later() -> None:
+    """From some day on labels are written otherwise than in the rows that it was trained on."""
+    labels = ["yes", "no"] * 100
+    later = [label.title() if row >= 150 else label for row, label in enumerate(labels)]
+    rows = pa.table({"x": [0.1 * (row % 2) + 0.001 * row for row in range(200)]})
+    for truths in (labels, later):
+        table = RecordedTable("t", Columns(label="truth"), ("x",), rows, truths, list(range(200)), rows.select([]))
+        found = train_first(table, share=0.3, model="m", seed=0)
+        assert found.truths == labels[60:]
+    assert "'No' as 'no'" in found.notes[-1]
 
 
 @pytest.mark.parametrize(
