@@ -74,6 +74,47 @@ def test_labels_as_floats_that_hold_no_neighbour_apart_are_refused(
         assert len(set(found.truths)) == 3
 
 
+LARGE_FLOATS = ["1.152921504606847e+18", "1.0E18", "1e+20", "9007199254740992.0", "-1152921504606846976.00"]
+
+
+@pytest.mark.parametrize("large", LARGE_FLOATS)
+@pytest.mark.parametrize("option", ["truth", "said", "region"])
+@pytest.mark.parametrize("kind", ["csv", "texts", "mixed json"])
+def test_labels_written_as_large_floats_are_refused(
+    read: Read, refused: Callable[..., str], large: str, option: str, kind: str
+) -> None:
+    """A file of texts has them as a program wrote its doubles, where two ids have become one just as well."""
+    slices = {"slices": ("region",)} if option == "region" else {}
+    columns = {"x": ["1", "2", "3"], "truth": ["7", "8", "7"], "said": ["7", "8", "8"], "sure": ["0.9"] * 3}
+    columns |= {"region": ["1", "2", "3"], option: [large, "7", "other" if kind == "mixed json" else "8"]}
+    content: Any = columns
+    if kind == "csv":
+        content = "\n".join(map(",".join, [tuple(columns), *zip(*columns.values(), strict=True)]))
+    elif kind == "mixed json":
+        cells = {name: [one if one != "other" else '"other"' for one in column] for name, column in columns.items()}
+        rows = [", ".join(f'"{name}": {column[row]}' for name, column in cells.items()) for row in range(3)]
+        content = "\n".join(f"{{{row}}}" for row in rows)
+    message = refused(content, {"mixed json": "t.jsonl", "csv": "t.csv"}.get(kind, ""), **slices)
+    assert f"column '{option}'" in message
+    assert "as a number with a point, which has no room for all the digits" in message
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["9007199254740993", "9007199254740992", "7"],
+        ["9007199254740993.00", "9007199254740992.00", "7.00"],
+        ["9007199254740991.0", "1e+15", "0.5"],
+        ["1e99", "12e4", "9e15"],
+        ["v1.0e+99", "1e+400", "1.2.3"],
+    ],
+)
+def test_labels_that_keep_their_digits_or_are_codes_are_taken(read: Read, labels: list[str]) -> None:
+    """Whole numbers, decimals of a database, doubles that are exact, and codes that look like a number."""
+    rows = "\n".join(f"{n},{label},{label},0.9" for n, label in enumerate(labels))
+    assert read(f"x,truth,said,sure\n{rows}\n").truths == labels
+
+
 LARGEST = TOO_LARGE - 1
 WHOLE = {
     "int64": pa.array([2**53 + 1, -(2**63), 2**63 - 1]),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+import pathlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 Read = Callable[..., Any]
@@ -193,3 +195,17 @@ def test_zones_of_some_rows_are_told_with_those_that_have_none(read: Read) -> No
     found = read({"time": times})
     assert "is the time: texts with a zone in 2 of 3 rows; the other 1 are read as UTC" in said(found)
     assert "texts, without a zone read as UTC" in said(read({"time": [time[:19] for time in times]}))
+
+
+def test_times_of_96_bits_are_of_their_year(read: Read, refused: Refused, tmp_path: pathlib.Path) -> None:
+    """Spark and Impala write them without an end that nanoseconds have: in 64 bits, 9999 would become 1816."""
+    days = [dt.datetime(year, 1, 1, tzinfo=UTC) for year in (2600, 9999, 1700, 2027)]
+    columns = {"x": [1, 2, 3, 4], "truth": [1, 0, 1, 0], "said": [1, 0, 1, 1], "sure": [0.9] * 4}
+    columns |= {"until": pa.array(days, pa.timestamp("us")), "time": pa.array(days[:1] * 4, pa.timestamp("us"))}
+    path = tmp_path / "t.parquet"
+    pq.write_table(pa.table(columns), path, use_deprecated_int96_timestamps=True)
+    found = read(path, no_time=True)
+    assert [row["until"][:10] for row in found.table.features(0, 4)] == [day.strftime("%Y-%m-%d") for day in days]
+    assert read(path, no_time=True, label="until", prediction="time").truths[1] == "9999-01-01T00:00:00"
+    assert "column 'time' would be rejected" in refused(path)
+    assert "19880899200000" in refused(path)

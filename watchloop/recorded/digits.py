@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import decimal
+import math
+import re
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ __all__ = [
     "WHOLE_DIGITS_MAX",
     "decimal_numbers",
     "first_coarse",
+    "first_coarse_text",
     "first_lost_whole",
     "tell_of_lost",
     "whole_numbers",
@@ -28,6 +31,9 @@ LARGE: Final = pa.decimal256(WHOLE_DIGITS_MAX, 0)
 """The type of whole numbers of which one has more than 64 bits."""
 
 LONG_WHOLE: Final = r"^-?[0-9]{16,}$"
+WITH_POINT: Final = re.compile(r"[-+]?[0-9]+(?:\.[0-9]*(?:[eE][-+]?[0-9]+)?|[eE]\+[0-9]+)")
+"""A number as programs write floats; 1e99 may be a code."""
+
 WHOLE_BITS: Final = {16: 11, 32: 24, 64: 53}
 """Bits of a float to the bits of the largest whole numbers that it holds apart."""
 DOUBLE_DIGITS_MAX: Final = 308
@@ -98,6 +104,29 @@ def first_coarse(column: Column) -> float | None:
     large = pc.and_(pc.greater_equal(pc.abs(values), bound), pc.is_finite(values))
     first: list[float] = values.filter(pc.fill_null(large, False)).slice(0, 1).to_pylist()
     return first[0] if first else None
+
+
+def first_coarse_text(texts: Iterable[str]) -> str | None:
+    """The first of some texts that a float of 64 bits is written as which is as large as those of ``first_coarse``.
+
+    None where one of that size has digits that such a float would have lost: they are no floats, then.
+
+    >>> first_coarse_text(["7", "1.152921504606847e+18"]), first_coarse_text(["9007199254740992.0"])
+    ('1.152921504606847e+18', '9007199254740992.0')
+    >>> [first_coarse_text([text, "9007199254740992.0"]) for text in ("9007199254740993.0", "12e45")]
+    [None, '9007199254740992.0']
+    """
+    large = [text for text in texts if WITH_POINT.fullmatch(text.strip()) and _is_beyond(float(text))]
+    return next(iter(large), None) if all(map(_is_of_float, large)) else None
+
+
+def _is_beyond(value: float) -> bool:
+    return math.isfinite(value) and abs(value) >= 2.0 ** WHOLE_BITS[64]
+
+
+def _is_of_float(text: str) -> bool:
+    value, exact = float(text), decimal.Decimal(text.strip())
+    return exact in (decimal.Decimal(value), decimal.Decimal(repr(value)))
 
 
 def _narrow(column: Column) -> Column:

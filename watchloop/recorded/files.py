@@ -121,7 +121,8 @@ def _check_beginning(beginning: bytes, expected: str) -> None:
 
 def _read(path: pathlib.Path, table_format: str, compression: str | None, notes: list[str]) -> Any:
     if table_format == "Parquet":
-        with pq.ParquetFile(path) as file:
+        # In nanoseconds, which are usual for times of 96 bits, those beyond 2262 would wrap.
+        with pq.ParquetFile(path, coerce_int96_timestamp_unit="us") as file:
             _check_names(file.schema_arrow.names)
             return _without_index(file.read(), notes)
     if table_format == "Arrow":

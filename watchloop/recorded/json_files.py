@@ -172,5 +172,6 @@ def _texts(name: str, values: list[Any], what: str, notes: list[str]) -> Any:
 
 def _as_text(value: Any) -> str:
     if isinstance(value, float):
-        return str(int(value)) if value.is_integer() else repr(value)
+        is_exact = value.is_integer() and abs(value) < 2**53  # beyond, the digits would look as if they were kept
+        return str(int(value)) if is_exact else repr(value)
     return label_text(value)

@@ -12,7 +12,7 @@ from pyarrow import types
 from schemas.labels import RESERVED, composed, label_problem
 from schemas.prediction import label_text
 from watchloop.errors import WrongTable
-from watchloop.recorded.digits import WHOLE_DIGITS_MAX, first_coarse
+from watchloop.recorded.digits import WHOLE_DIGITS_MAX, first_coarse, first_coarse_text
 from watchloop.recorded.plain_columns import is_time_type, time_texts, without_dictionary
 from watchloop.recorded.texts import NULL_WORDS, is_text, numbers_of
 from watchloop.recorded.words import listed, quoted
@@ -85,11 +85,19 @@ def slice_texts(column: Any, name: str, notes: list[str]) -> list[str | None]:
 def _texts_of(column: Any, name: str, option: str, notes: list[str]) -> list[str | None]:
     coarse = first_coarse(column)
     if coarse is not None:
-        raise WrongTable(
-            f"column {quoted(name)} ({option}) holds {coarse:.0f} as a number with a point, which has no room for all"
-            " the digits of whole numbers of that size: two of them may have become one; write whole numbers, or texts"
-        )
-    return _without_blanks(label_texts(column, name, option), name, option, notes)
+        raise _coarse(f"{coarse:.0f}", name, option)
+    labels = label_texts(column, name, option)
+    text = first_coarse_text(label for label in dict.fromkeys(labels) if label is not None)
+    if text is not None:
+        raise _coarse(quoted(text), name, option)
+    return _without_blanks(labels, name, option, notes)
+
+
+def _coarse(value: str, name: str, option: str) -> WrongTable:
+    return WrongTable(
+        f"column {quoted(name)} ({option}) holds {value} as a number with a point, which has no room for all"
+        " the digits of whole numbers of that size: two of them may have become one; write whole numbers, or texts"
+    )
 
 
 def _without_blanks(labels: list[str | None], name: str, option: str, notes: list[str]) -> list[str | None]:
