@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import msgspec
 
+from schemas.json_hints import excerpt, malformed_reason, odd_word_at_end
 from schemas.wire import Wire
 
 __all__ = [
@@ -30,12 +31,10 @@ _MISSING = re.compile(r"missing required field `([^`]*)`")
 _TRUNCATED = "Input data was truncated"
 _BEHIND = re.compile("trailing characters")
 _BYTE = re.compile(r"malformed: .* \(byte (\d+)\)$")
-_EXCERPT_BYTES = 20
 _RANGES = (
     ("Number out of range", "one that a double holds, up to 1.8e308"),
     ("Integer value out of range", "one of fewer digits"),
 )
-_NO_NUMBERS = (b"NaN", b"Infinity")
 _SURROGATE = re.compile(
     rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\[^u]"
 )
@@ -74,7 +73,7 @@ def _field_of(reason: str) -> str:
 def reason_of(error: Exception, data: bytes) -> str:
     """Why JSON could not be read, in words for whoever wrote it; ``error`` is what its decoder raised."""
     if isinstance(error, RecursionError):
-        return "nested too deeply"
+        return "nested too deeply; expected no more than a few hundred brackets within each other"
     if isinstance(error, UnicodeDecodeError):
         return _utf8_problem(data) or str(error)
     if not data.strip():
@@ -86,19 +85,15 @@ def reason_of(error: Exception, data: bytes) -> str:
     at = len(data) if str(error) == _TRUNCATED else int(position.group(1)) if position else -1
     if at < 0:
         return _with_range(str(error))
+    word = odd_word_at_end(data) if at >= len(data) else None
+    if word is not None:
+        return malformed_reason(f"JSON is malformed: invalid character (byte {word})", data, word)
     if _BEHIND.search(str(error)):
-        return f"more behind the JSON (byte {at - 1}): {_excerpt(data[at - 1 :])}; expected one object, or one array"
+        more = f"more behind the JSON (byte {at - 1}): {excerpt(data[at - 1 :])}"
+        return f"{more}; expected one object, or one array of them with commas between"
     if at >= len(data):
         return f"truncated: it ends after {len(data)} bytes, before the JSON does; expected all of it"
-    rest = data[at:]
-    if rest.startswith(_NO_NUMBERS):
-        return f"{error}: JSON has neither NaN nor infinities; expected a number or null"
-    hint = "; JSON has double quotes" if rest.startswith(b"'") else ""
-    return f"{error}: {_excerpt(rest)}{hint}"
-
-
-def _excerpt(data: bytes) -> str:
-    return repr(data[:_EXCERPT_BYTES].decode("utf-8", "replace"))
+    return malformed_reason(str(error), data, at)
 
 
 def _with_range(message: str) -> str:

@@ -127,7 +127,7 @@ class CarefulReader:
             return
         self.limits.check_elements(element_count(data, self.limits.events_max))
         try:
-            items = raw_items(data)
+            items = raw_items(data, self.limits.events_max)
         except UNREADABLE as error:
             raise _within(envelope, MalformedError(reason_of(error, data))) from error
         defaults = envelope.defaults.of_elements() if envelope.defaults else None
@@ -156,7 +156,7 @@ class CarefulReader:
             if len(item) > self.bytes_max:
                 raise MalformedError(f"{len(item)} bytes; a prediction may have {self.bytes_max}")
             producer = needed.producer.text.decode() if needed is not None and needed.producer is not None else ""
-            event = decoded_prediction(item if needed is None else with_defaults(item, needed), producer)
+            event = _decoded_with(needed, item, producer)
             problem = unwieldy_problem(event) or problem_in_meaning(event, latest_ms)
         except MalformedError as error:
             told = explained(error, item, whole=whole, schema_id=envelope.schema_id)
@@ -192,6 +192,18 @@ class CarefulReader:
 
     def _refused(self, record: Record, elements: Elements) -> ElementRejects:
         return ElementRejects(record, self.prefix, elements, role=ROLE, now_ms=self.now_ms)
+
+
+def _decoded_with(needed: Defaults | None, item: bytes, producer: str) -> Prediction:
+    """An event whose defaults count where it lacks something; raises MalformedError, with places in ``item`` itself."""
+    if needed is None:
+        return decoded_prediction(item, producer)
+    try:
+        return decoded_prediction(with_defaults(item, needed), producer)
+    except MalformedError as error:
+        if error.field:
+            raise
+    return decoded_prediction(item, producer)
 
 
 def _decodes(item: bytes) -> bool:

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from schemas.codec import UNREADABLE, MalformedError, reason_of
+from schemas.json_parts import members_apart
 from schemas.prediction import Prediction
 from streams.predictions.expectations import expected_at
 
@@ -32,6 +33,9 @@ ENVELOPE_PATH: Final = "$.data"
 """Where the prediction lies in an envelope."""
 
 TEXT_BYTES_SHOWN: Final = 40
+MEMBERS_MAX: Final = 1_000
+"""Attributes of an envelope that are told apart where it does not decode as a whole."""
+
 ATTRIBUTES: Final = {"event_id": "id", "time": "time", "producer": "source"}
 """Fields of Prediction, and the attributes that give them."""
 
@@ -85,9 +89,12 @@ def opened(data: bytes) -> tuple[bytes, Defaults]:
         raise MalformedError("no CloudEvent in JSON: the message is empty")
     try:
         envelope = _envelope.decode(data)
+        body = bytes(envelope.data)
     except UNREADABLE as error:
-        raise MalformedError(reason_of(error, data)) from error
-    body = bytes(envelope.data)
+        apart = _array_apart(data)
+        if apart is None:
+            raise MalformedError(reason_of(error, data)) from error
+        envelope, body = apart
     if not body:
         raise MalformedError("a CloudEvent without `data`; expected the prediction as JSON - at `$.data`")
     found = {
@@ -96,6 +103,19 @@ def opened(data: bytes) -> tuple[bytes, Defaults]:
         if (text := getattr(envelope, attribute)) is not None
     }
     return body, Defaults(**found)
+
+
+def _array_apart(data: bytes) -> tuple[_Envelope, bytes] | None:
+    """An envelope and the array in it, of which an element may be no JSON; None where the envelope is none either."""
+    members = members_apart(data, MEMBERS_MAX) or []
+    arrays = [value for name, value in members if name == b"data"]
+    if not arrays or arrays[-1][:1] != b"[":
+        return None
+    rest = [b'"%s":%s' % (name, value) for name, value in members if name != b"data"]
+    try:
+        return _envelope.decode(b"{" + b",".join(rest) + b"}"), arrays[-1]
+    except UNREADABLE:
+        return None
 
 
 def with_defaults(data: bytes, defaults: Defaults) -> bytes:

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import msgspec
 
+from schemas.codec import UNREADABLE
+from schemas.json_parts import elements_apart
 from streams.predictions.envelope import envelope_of
 from streams.records import Record
 from streams.rejects import Elements
@@ -17,9 +19,17 @@ __all__ = ["ArrowElements", "JsonElements", "elements_of", "raw_items"]
 _items: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def raw_items(data: bytes) -> list[bytes]:
-    """The elements of a JSON array; raises what decoders raise."""
-    return list(map(bytes, _items.decode(data)))
+def raw_items(data: bytes, items_max: int) -> list[bytes]:
+    """The elements of a JSON array, also of one in which some are no JSON; raises what decoders raise where they cannot
+    be told apart, or where there are more than ``items_max`` of the latter kind.
+    """
+    try:
+        return list(map(bytes, _items.decode(data)))
+    except UNREADABLE:
+        items = elements_apart(data, items_max)
+        if items is None:
+            raise
+        return items
 
 
 class JsonElements:
@@ -78,7 +88,7 @@ def elements_of(record: Record, rows_max: int) -> Elements:
 
         return ArrowElements(table_again(envelope.body, rows_max))
     if envelope.body[:1] == b"[":
-        return JsonElements(_items_again(envelope.body))
+        return JsonElements(_items_again(envelope.body, rows_max))
     return WholeMessage(record.value() or b"")
 
 

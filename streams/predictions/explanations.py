@@ -140,6 +140,7 @@ def _no_object(item: bytes, *, whole: bool, many: bool, schema_id: int | None) -
         what = f"{what} behind the prefix of schema {schema_id}"
     expected = f"; expected {right}" if right else ""
     if not whole:
+        expected = expected if item else "; expected a JSON object, and a comma only between two"
         return MalformedError(f"no JSON object: this element of the array {what}{expected}")
     if many:
         return MalformedError(f"neither a JSON object nor an array of them: the message {what}{expected}")

@@ -132,6 +132,12 @@ def test_a_column_of_numbers_that_is_taken_as_texts_is_told(read: Read, tmp_path
         ("a.json", '{"x": [1, 2], "truth": [0, 1]}', "one object a line"),
         ("a.json", '{"x": 1}\n{"x": \n', "line 2"),
         ("a.json", "[1, 2]", "row 0: '1' is no JSON object"),
+        (
+            "a.json",
+            '[{"x": 0},\n {"x": NaN}, {"x": 1}]\n',
+            "row 1: 'NaN (byte 18): JSON has neither NaN nor infinities",
+        ),
+        ("a.jsonl", '{"x": 0}\n{"x": NaN}\n', "line 2: 'NaN (byte "),
         ("a.jsonl", '{"x": 0}\n\n{"x": 1, "y": ":", "\\u0078": 2}', "line 3: 'x' stands twice in one object"),
         ("a.json", '[{"x": 0}, {"x" : 1, "x"\n: 1}]', "row 1: 'x' stands twice in one object"),
         ("a.jsonl", '{"x": 1, "n": {"k": 1, "k": 2}}', "line 1: 'k' stands twice in one object"),

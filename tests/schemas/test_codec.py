@@ -7,6 +7,8 @@ import pytest
 from schemas.codec import MalformedError, decode
 from schemas.prediction import Prediction
 
+OUT = "the field left out"
+
 
 def refusal_of(data: bytes) -> MalformedError:
     with pytest.raises(MalformedError) as caught:
@@ -18,11 +20,28 @@ def refusal_of(data: bytes) -> MalformedError:
     ("data", "reason"),
     [
         (b"", "empty; expected JSON"),
-        (b'{"confidence": NaN}', "JSON has neither NaN nor infinities; expected a number or null"),
-        (b'{"risk":-Infinity}', "JSON has neither NaN nor infinities; expected a number or null"),
+        (
+            b'{"confidence": NaN}',
+            "NaN (byte 15): JSON has neither NaN nor infinities; expected a number or null, or " + OUT,
+        ),
+        (
+            b'{"risk":-Infinity}',
+            "-Infinity (byte 8): JSON has neither NaN nor infinities; expected a number or null, or " + OUT,
+        ),
+        (b'{"risk":nan}', "nan (byte 8): JSON has neither NaN nor infinities; expected a number or null, or " + OUT),
+        (b'{"x":[inf, 1]}', "inf (byte 6): JSON has neither NaN nor infinities; expected a number or null, or " + OUT),
+        (
+            b'{"risk":tru}',
+            "'tru}'; expected a number, a text in double quotes, true, false, null, an array or an object",
+        ),
+        (b'{"risk":nu', "truncated: it ends after 10 bytes, before the JSON does; expected all of it"),
+        (b'{"x":"nan\x01"}', "'\\x01\"}'; expected control characters as escapes, such as \\n or \\u0001"),
+        (b'{"x":"\\inf"}', "a backslash itself is written \\\\"),
+        (b'{"x":01}', "'1}'; expected a number as JSON has them, such as 1, -0.5 or 1e9: without a 0 before it"),
+        (b'{"x":"\\ud800"}', "half of a surrogate pair: \\ud800 (byte 6); expected both or neither"),
         (b'{"risk": 0.1 "x": 2}', "expected ',' or '}' (byte 13): '\"x\": 2}'"),
         (b'{"model": "m", "event_id": "e\xff"}', "not UTF-8: 0xff (byte 29); expected UTF-8"),
-        (b'{"a":' * 100_000, "nested too deeply"),
+        (b'{"a":' * 100_000, "nested too deeply; expected no more than a few hundred brackets within each other"),
     ],
 )
 def test_what_is_no_json_says_what_stands_there(data: bytes, reason: str) -> None:

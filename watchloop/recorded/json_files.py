@@ -11,6 +11,7 @@ import msgspec
 import pyarrow as pa
 
 from schemas.codec import UNREADABLE, reason_of
+from schemas.json_parts import elements_apart
 from schemas.prediction import label_text
 from watchloop.errors import WrongTable
 from watchloop.recorded.digits import WHOLE_DIGITS_MAX, tell_of_lost, whole_numbers
@@ -118,16 +119,20 @@ def _envelope(row: dict[str, Any]) -> str:
 
 
 def _where(data: bytes) -> str:
-    """The first line that is no JSON, where there is one a line."""
+    """The first line that is no JSON, where there is one a line; else the first row, where rows can be told apart."""
     if data.lstrip()[:1] == b"[":
-        return ""
-    for number, line in enumerate(data.splitlines()):
-        try:
-            if line.strip():
-                _decoder.decode(line)
-        except UNREADABLE:
-            return f"line {number + 1}: "
-    return ""
+        rows = elements_apart(data.strip(), data.count(b",") + 1) or []
+        return next((f"row {number}: " for number, row in enumerate(rows) if not _decodes(row)), "")
+    lines = enumerate(data.splitlines(), 1)
+    return next((f"line {number}: " for number, line in lines if line.strip() and not _decodes(line)), "")
+
+
+def _decodes(text: bytes) -> bool:
+    try:
+        _decoder.decode(text)
+    except UNREADABLE:
+        return False
+    return True
 
 
 def _column(name: str, values: list[Any], notes: list[str]) -> Any:
