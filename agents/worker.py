@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import pathlib
 import sys
@@ -79,7 +80,8 @@ def _run(settings: Settings, roles: Collection[Role], slot: str) -> int:
     except SystemExit as end:
         failed = next((loop.failure for loop in plan.loops if loop.failure is not None), None)
         if failed is not None:
-            sys.stderr.write(f"{visible(str(failed))}\n")
+            with contextlib.suppress(OSError):  # nobody may read it any more
+                sys.stderr.write(f"{visible(str(failed))}\n")
             return 1
         return end.code if isinstance(end.code, int) else 1
     return 0

@@ -10,6 +10,8 @@ checked against ``kafka-jars.lock``.
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import os
 import secrets
 import subprocess
@@ -31,7 +33,7 @@ from streams.local.identity import client_config
 from streams.local.java import Progress, java, lock, resolve_jars
 from streams.local.leash import spawn, stop
 from streams.local.node import HOST, TOOL_OPTIONS, java_options, last_meaningful_line, tail
-from streams.local.readiness import asking, brokers_answering
+from streams.local.readiness import Waiting, asking, brokers_answering
 from streams.settings import MESSAGE_BYTES_MAX_DEFAULT, EmbeddedKafkaSettings, KafkaSettings
 
 __all__ = ["EmbeddedKafka", "main"]
@@ -46,7 +48,8 @@ class EmbeddedKafka:
     """Apache Kafka in KRaft mode: one node or three, in ``folder``. ``access`` says who may do what there.
 
     A second start goes on where the first ended, after a stop or a kill -9, on the same ports where they are free.
-    All nodes end when the process that started them ends. Start it from the main thread.
+    All nodes end when the process that started them ends. Start it from the main thread. ``waiting`` is asked at least
+    once a second while a start waits; what it raises ends the start, and nothing is left running.
     """
 
     def __init__(
@@ -56,11 +59,13 @@ class EmbeddedKafka:
         *,
         access: Access,
         on_progress: Progress = lambda _line: None,
+        waiting: Waiting | None = None,
         message_bytes_max: int = MESSAGE_BYTES_MAX_DEFAULT,
     ) -> None:
         self.settings = settings or EmbeddedKafkaSettings()
         self.access = access
-        self.cluster = Cluster(folder.resolve(), self.settings, message_bytes_max)
+        self._waiting = waiting or Waiting()
+        self.cluster = Cluster(folder.resolve(), self.settings, message_bytes_max, self._waiting.check)
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
         self._on_progress = on_progress
         self._class_path = ""
@@ -95,7 +100,7 @@ class EmbeddedKafka:
 
     def _prepare(self) -> None:
         """Everything a node needs but its data folder."""
-        paths = resolve_jars(self._on_progress)
+        paths = resolve_jars(self._on_progress, on_wait=self._waiting.check)
         self._class_path = os.pathsep.join(str(path) for path in paths)
         self._class_cache_options = class_cache.reading(class_cache.cache_file(paths, Path(java())))
         self.cluster.prepare()
@@ -194,13 +199,23 @@ class EmbeddedKafka:
                 *("-c", self.cluster.properties_file(node)),
             ]
             running[node] = self._spawn(command, node)
-        for node, process in running.items():
-            try:
-                code = process.wait(self.settings.start_seconds_max)
-            except subprocess.TimeoutExpired:
-                code = stop(process, 0.1)
-            if code != 0:
-                raise self._did_not_start(node, f"could not prepare its data folder (exit code {code})")
+        try:
+            for node, process in running.items():
+                code = self._end_of_format(process)
+                if code != 0:
+                    raise self._did_not_start(node, f"could not prepare its data folder (exit code {code})")
+        finally:
+            for process in running.values():
+                stop(process, 0.1)
+
+    def _end_of_format(self, process: subprocess.Popen[bytes]) -> int:
+        """The exit code, also of one that took too long and was ended."""
+        deadline = time.monotonic() + self.settings.start_seconds_max
+        while time.monotonic() < deadline:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(POLL_SECONDS)
+            self._waiting.check()
+        return stop(process, 0.1)
 
     def _wait_until_ready(self, begin: float) -> None:
         for node in self.processes:
@@ -213,8 +228,8 @@ class EmbeddedKafka:
         for node in self.processes:
             admin = asking(self._as_owner(node))
             if node == min(self.processes):
-                set_access(admin, self.access)
-            while not has_access(admin, self.access):
+                self._waiting.wait_for(functools.partial(set_access, admin, self.access))
+            while not self._waiting.wait_for(functools.partial(has_access, admin, self.access)):
                 self._check_start(node, begin)
                 time.sleep(POLL_SECONDS)
 
@@ -224,6 +239,7 @@ class EmbeddedKafka:
         return KafkaSettings(bootstrap=f"{HOST}:{ports.nodes}", client=client_config(self.cluster.folder))
 
     def _check_start(self, node: int, begin: float) -> None:
+        self._waiting.check()
         self._raise_if_ended()
         if time.monotonic() - begin > self.settings.start_seconds_max:
             raise self._did_not_start(

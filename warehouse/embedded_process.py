@@ -29,6 +29,7 @@ HOST: Final = "127.0.0.1"
 HELD: Final = "--port-held"
 """Option of the server's command line: whoever starts it holds the port for it."""
 PING_EVERY_SECONDS: Final = 0.05
+ANSWER_SECONDS_MAX: Final = 1.0
 LOG_BYTES_MAX: Final = 4 * 1024 * 1024
 LAST_BYTES_READ: Final = 4096
 PORT_MAX: Final = 65_535
@@ -61,6 +62,7 @@ class EmbeddedClickHouse:
 
     ``port`` 0 takes the port of the last start if it is free, else any free one. ``passwords`` maps ``watchloop`` and
     ``analyst`` to theirs. The server's log is ``folder/server.log``, started afresh beyond 4 MiB.
+    ``on_wait`` is called again and again while ``start`` waits for an answer; what it raises ends the wait.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class EmbeddedClickHouse:
         database: str = "watchloop",
         spawn: Spawn = popen,
         on_progress: Callable[[str], None] = lambda _line: None,
+        on_wait: Callable[[], None] = lambda: None,
     ) -> None:
         self.folder = folder
         self.settings = settings
@@ -83,6 +86,7 @@ class EmbeddedClickHouse:
         self._held: socket.socket | None = None
         self._spawn = spawn
         self._on_progress = on_progress
+        self._on_wait = on_wait
 
     @property
     def url(self) -> str:
@@ -209,6 +213,7 @@ class EmbeddedClickHouse:
                 raise EmbeddedDidNotStart(self.last_words())
             if _answers(self.port):
                 return
+            self._on_wait()
             time.sleep(PING_EVERY_SECONDS)
         self.stop()
         self.let_port_go()
@@ -235,7 +240,7 @@ def _private(path: str, flags: int) -> int:
 
 
 def _answers(port: int) -> bool:
-    connection = http.client.HTTPConnection(HOST, port, timeout=2)
+    connection = http.client.HTTPConnection(HOST, port, timeout=ANSWER_SECONDS_MAX)
     try:
         connection.request("GET", "/ping")
         return connection.getresponse().status == 200

@@ -7,7 +7,7 @@ import pathlib
 import re
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TextIO, cast
 
 import stamina
 import structlog
@@ -16,6 +16,7 @@ import typer
 from watchloop import cli_backtest, cli_nouns, cli_query, cli_replay
 from watchloop.cli_shared import Config, Data, overridden, said, settings_of
 from watchloop.folder import DataFolder
+from watchloop.lasting import Lasting
 from watchloop.private_files import private_umask
 from watchloop.screen import printing_console
 from watchloop.usage import OneLineGroup
@@ -63,7 +64,7 @@ def up(
     options = UpOptions(
         data=data, port=port, own_kafka=kafka is not None, own_clickhouse=clickhouse is not None, config=config
     )
-    out = printing_console()
+    out = printing_console(lasting=True)
     if demo is None:
         run_up(settings, options, out)
         return
@@ -118,7 +119,9 @@ def main() -> None:
     """The entry point of ``watchloop``: runs a command and exits, with code 130 after Ctrl-C."""
     logging.raiseExceptions = False
     logging.lastResort = None  # libraries' warnings go nowhere until a worker sets its logs up
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))  # stdout is for answers
+    structlog.configure(
+        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", Lasting(sys.stderr)))
+    )  # stdout is for answers
     stamina.instrumentation.set_on_retry_hooks([])
     run: Callable[[], Any] = app
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import pathlib
@@ -36,9 +37,10 @@ from watchloop.replay import Replay, ids_sent, send_labels
 from watchloop.reviewers import SimulatedReviewers, reviewer_names
 from watchloop.screen import say
 from watchloop.settings import inline_value
+from watchloop.stopping import Stopped, stoppable
 from watchloop.summary import print_summary
 from watchloop.table import Columns, CountedTimes, RecordedTable
-from watchloop.up import ADMIN, Running, UpOptions, print_addresses, stoppable, up
+from watchloop.up import ADMIN, Running, UpOptions, print_addresses, up
 
 __all__ = ["DEMOS", "DemoOptions", "run_demo"]
 
@@ -91,7 +93,7 @@ def run_demo(settings: Settings, options: UpOptions, demo: DemoOptions, out: Con
     chosen = DEMOS[demo.name]
     settings = with_labels(settings, demo.name, chosen.labels)
     source = Background(lambda: _source(demo, chosen))
-    with stoppable() as stop, up(settings, options, out) as running:
+    with contextlib.suppress(Stopped), stoppable() as stop, up(settings, options, out, stop) as running:
         running.supervisor.during(lambda: Session(running, demo, source.result(), out, stop).run(), stop)
 
 

@@ -10,9 +10,10 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final, TextIO
+from typing import IO, TYPE_CHECKING, Final, TextIO, cast
 
 from schemas.visible import is_visible, visible
+from watchloop.lasting import Lasting
 from watchloop.table_layout import column_widths, lines_of, record_lines
 
 if TYPE_CHECKING:
@@ -36,13 +37,18 @@ PIPE_COLUMNS: Final = 20_000
 PERHAPS_HIDDEN: Final = re.compile(r"[^\x20-\x7e\t]")
 
 
-def printing_console(*, stderr: bool = False) -> Console:
-    """Where tables go; a pipe or a file gets them as wide as they are, nothing is cut."""
+def printing_console(*, stderr: bool = False, lasting: bool = False) -> Console:
+    """Where tables go; a pipe or a file gets them as wide as they are, nothing is cut.
+
+    One that is ``lasting``, for a program that runs for long, never fails (``Lasting``); nor does standard error, which
+    bears no answers.
+    """
     from rich.console import Console
 
     file = sys.stderr if stderr else sys.stdout
     width = None if file.isatty() else PIPE_COLUMNS
-    return Console(file=file, width=width, markup=False, highlight=False, emoji=False)
+    where = cast("IO[str]", Lasting(file)) if lasting or stderr else file
+    return Console(file=where, width=width, markup=False, highlight=False, emoji=False)
 
 
 def line_of(text: object, style: str = "") -> Text:
@@ -126,16 +132,19 @@ def print_line(text: object) -> None:
 
 
 def print_error(text: object) -> None:
-    """One line on standard error; a terminal that is narrower gets several, with no word broken."""
-    _write(sys.stderr, text)
+    """One line on standard error; a terminal that is narrower gets several, with no word broken.
+
+    Where nobody takes it the command goes on, and ends with the exit code that it has.
+    """
+    _write(Lasting(sys.stderr), text)
 
 
-def _write(file: TextIO, text: object) -> None:
+def _write(file: TextIO | Lasting, text: object) -> None:
     line = visible(str(text))
     file.writelines(part + "\n" for part in (lines_of(line, _columns(file)) if file.isatty() else [line]))
 
 
-def _columns(terminal: TextIO) -> int:
+def _columns(terminal: TextIO | Lasting) -> int:
     said = os.environ.get("COLUMNS", "")
     if said.isdecimal() and int(said) > 0:
         return int(said)

@@ -17,6 +17,7 @@ from streams.local.leash import spawn
 from warehouse.client import Warehouse
 from watchloop.errors import WatchloopError
 from watchloop.folder import DataFolder
+from watchloop.stopping import Stopping
 from watchloop.supervisor import Watched
 
 if TYPE_CHECKING:
@@ -94,25 +95,26 @@ class Started:
 
 @contextlib.contextmanager
 def servers(
-    settings: Settings, data: DataFolder, *, own_kafka: bool, own_clickhouse: bool, say: Progress
+    settings: Settings, data: DataFolder, *, own_kafka: bool, own_clickhouse: bool, say: Progress, stopping: Stopping
 ) -> Iterator[Started]:
     """Servers that answer, embedded ones or others.
 
     They are stopped at the end, Kafka last, and until then nobody else gets ClickHouse's port. ``own_…`` says that the
-    settings name servers that run already. Both embedded servers start at the same time.
+    settings name servers that run already. Both embedded servers start at the same time. Raises Stopped where the
+    program is to stop meanwhile.
     """
     with contextlib.ExitStack() as stack:
         kafka = clickhouse = None
         watched: list[Watched] = []
         if own_kafka:
-            check_reachable(settings.kafka.as_user("admin"))
+            stopping.wait_for(lambda: check_reachable(settings.kafka.as_user("admin")))
         if own_clickhouse:
-            Warehouse(settings.clickhouse).ping()
+            stopping.wait_for(lambda: Warehouse(settings.clickhouse).ping())
         if not own_clickhouse:
-            clickhouse = _clickhouse(settings, data, say)
+            clickhouse = _clickhouse(settings, data, say, stopping)
             stack.callback(clickhouse.let_port_go)
         if not own_kafka:
-            kafka = _kafka(settings, data, say)
+            kafka = _kafka(settings, data, say, stopping)
             stack.callback(kafka.stop)
             kafka.launch()
         if clickhouse is not None:
@@ -126,7 +128,7 @@ def servers(
         yield Started(settings, watched, settings.kafka.bootstrap if kafka is None else kafka.bootstrap, passwords)
 
 
-def _kafka(settings: Settings, data: DataFolder, say: Progress) -> EmbeddedKafka:
+def _kafka(settings: Settings, data: DataFolder, say: Progress, stopping: Stopping) -> EmbeddedKafka:
     try:
         from streams.embedded import EmbeddedKafka
         from streams.local.authority import Access
@@ -137,6 +139,7 @@ def _kafka(settings: Settings, data: DataFolder, say: Progress) -> EmbeddedKafka
         settings.embedded_kafka,
         access=Access(data.secrets().kafka_users, grants_of(RIGHTS, settings.kafka.prefix)),
         on_progress=say,
+        waiting=stopping,
         message_bytes_max=settings.kafka.message_bytes_max,
     )
 
@@ -150,7 +153,7 @@ def _with_kafka(settings: Settings, kafka: EmbeddedKafka) -> Settings:
     return msgspec.structs.replace(settings, kafka=found)
 
 
-def _clickhouse(settings: Settings, data: DataFolder, say: Progress) -> EmbeddedClickHouse:
+def _clickhouse(settings: Settings, data: DataFolder, say: Progress, stopping: Stopping) -> EmbeddedClickHouse:
     from warehouse.embedded_process import EmbeddedClickHouse
 
     return EmbeddedClickHouse(
@@ -160,6 +163,7 @@ def _clickhouse(settings: Settings, data: DataFolder, say: Progress) -> Embedded
         database=settings.clickhouse.database,
         spawn=spawn,
         on_progress=say,
+        on_wait=stopping.check,
     )
 
 

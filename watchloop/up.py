@@ -7,7 +7,6 @@ import dataclasses
 import os
 import pathlib
 import secrets
-import signal
 import socket
 import threading
 import time
@@ -30,10 +29,11 @@ from watchloop.people import person_of, read_people, write_people
 from watchloop.screen import say
 from watchloop.servers import Started, servers
 from watchloop.settings import inline_value
+from watchloop.stopping import Stopped, Stopping, stoppable
 from watchloop.supervisor import Supervisor
 from watchloop.workers import Workers, WorkerSpec
 
-__all__ = ["ADMIN", "Running", "UpOptions", "first_password", "print_addresses", "run_up", "stoppable", "up"]
+__all__ = ["ADMIN", "Running", "UpOptions", "first_password", "print_addresses", "run_up", "up"]
 
 ADMIN = "admin"
 CONSOLE_STEP_SECONDS = 0.1
@@ -78,24 +78,33 @@ class Running:
 
 
 @contextlib.contextmanager
-def up(settings: Settings, options: UpOptions, out: Console) -> Iterator[Running]:
-    """Servers answering and workers started, the console still on its way; stopped in order at the end."""
+def up(settings: Settings, options: UpOptions, out: Console, stop: threading.Event) -> Iterator[Running]:
+    """Servers answering and workers started, the console still on its way; stopped in order at the end.
+
+    Raises Stopped, once what has started is stopped in order, where ``stop`` is set meanwhile.
+    """
     folder = DataFolder(options.data)
     port = settings.console.port if options.port is None else options.port
     progress: Callable[[str], None] = lambda line: say(out, line, "dim")  # noqa: E731
+    stopping = Stopping(stop, progress)
     with (
         held_port(settings.console.host, port) as held,
         told_of_disk(folder.path),
         folder.own(),
         servers(
-            settings, folder, own_kafka=options.own_kafka, own_clickhouse=options.own_clickhouse, say=progress
+            settings,
+            folder,
+            own_kafka=options.own_kafka,
+            own_clickhouse=options.own_clickhouse,
+            say=progress,
+            stopping=stopping,
         ) as started,
     ):
         port = int(held.getsockname()[1])
         for note in folder.notes():
             say(out, note, "yellow")
         found = started.settings
-        create_topics(found.kafka.as_user("admin"))
+        stopping.wait_for(lambda: create_topics(found.kafka.as_user("admin")))
         environment = _environment(found, folder, port, options)
         workers = Workers(
             WORKERS, lambda spec: environment | _users(found.kafka, spec), folder.log, found.worker.stop_seconds_max
@@ -105,17 +114,17 @@ def up(settings: Settings, options: UpOptions, out: Console) -> Iterator[Running
         supervisor.watch(started.watched)
         try:
             supervisor.watch(workers.start())
-            admin_password = first_password(found, folder)
+            admin_password = stopping.wait_for(lambda: first_password(found, folder))
             yield Running(found, folder, _endpoints(started, port), supervisor, admin_password)
         finally:
             folder.withdraw_endpoints()
-            progress("stopping")
+            stopping.tell()
             workers.stop()
 
 
 def run_up(settings: Settings, options: UpOptions, out: Console) -> None:
-    """Run until Ctrl-C or SIGTERM."""
-    with stoppable() as stop, up(settings, options, out) as running:
+    """Run until Ctrl-C, SIGTERM or the end of the terminal."""
+    with contextlib.suppress(Stopped), stoppable() as stop, up(settings, options, out, stop) as running:
 
         def wait() -> None:
             if running.wait_for_console(stop):
@@ -133,23 +142,6 @@ def print_addresses(running: Running, out: Console) -> None:
     say(out, f"kafka       {endpoints.kafka}")
     say(out, f"clickhouse  {endpoints.clickhouse.url}  user analyst / {analyst}")
     say(out, f"also in {running.folder.endpoints_file}; Ctrl-C stops everything", "dim")
-
-
-@contextlib.contextmanager
-def stoppable() -> Iterator[threading.Event]:
-    """Ctrl-C and SIGTERM set a flag instead of tearing through what is in hand.
-
-    The main thread, which signals interrupt, must not wait for the flag: it could hold the flag's lock.
-    """
-    stop = threading.Event()
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    for number in before:
-        signal.signal(number, lambda _number, _frame: stop.set())
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def held_port(host: str, port: int) -> socket.socket:

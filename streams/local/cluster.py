@@ -11,7 +11,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -52,10 +52,17 @@ class Notes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Cluster:
     """``folder``: ``cluster.json``, ``log/``, and ``node-N/`` with ``server.properties`` and ``data/``."""
 
-    def __init__(self, folder: Path, settings: EmbeddedKafkaSettings, message_bytes_max: int) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        settings: EmbeddedKafkaSettings,
+        message_bytes_max: int,
+        on_wait: Callable[[], None] = lambda: None,
+    ) -> None:
         self.folder = folder
         self.settings = settings
         self.message_bytes_max = message_bytes_max
+        self._on_wait = on_wait
         self.cluster_id = ""
         self.ports: list[NodePorts] = []
 
@@ -158,6 +165,7 @@ class Cluster:
                 raise KafkaFolderBusy(
                     f"another Kafka process uses {self._data(used[0])}: stop it, or use another --data"
                 )
+            self._on_wait()
             time.sleep(POLL_SECONDS)
 
 

@@ -6,8 +6,8 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ KAFKA_COORDINATES: Final = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}"
 LOGGING_COORDINATES: Final = "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5"
 """Kafka's jars log through SLF4J, and Maven does not count the part that writes the log among them."""
 FETCHES_AT_ONCE: Final = 4
+LOOK_SECONDS: Final = 0.25
 FETCH_ATTEMPTS: Final = 3
 Progress = Callable[[str], None]
 
@@ -42,12 +43,14 @@ def java() -> str:
 def resolve_jars(
     on_progress: Progress = lambda _line: None,
     *,
+    on_wait: Callable[[], None] = lambda: None,
     environ: Mapping[str, str] = os.environ,
     lock_file: Path = jar_files.LOCK_FILE,
 ) -> list[Path]:
     """Kafka's class path: every jar of the lock file, fetched where absent, checked in any case (0.1 s).
 
-    Raises ``JarsMissing`` when jars cannot be had, ``JarMismatch`` when one is not the locked one.
+    ``on_wait`` is called while jars are fetched; what it raises ends that. Raises ``JarsMissing`` when jars cannot be
+    had, ``JarMismatch`` when one is not the locked one.
     """
     locked = jar_files.read_lock(lock_file)
     named = environ.get(jar_files.JARS_VARIABLE)
@@ -57,7 +60,7 @@ def resolve_jars(
     absent = [jar for jar in locked if not (repository / jar.repository_path).is_file()]
     if absent:
         try:
-            _fetch(absent, len(locked), repository, on_progress)
+            _fetch(absent, len(locked), repository, on_progress, on_wait)
         except EmbeddedKafkaError:
             raise
         except Exception as error:  # jgo raises what its parts raise: requests, OSError, RuntimeError
@@ -68,7 +71,9 @@ def resolve_jars(
     return [jar_files.check(jar, repository / jar.repository_path) for jar in locked]
 
 
-def _fetch(absent: Sequence[Jar], total: int, repository: Path, on_progress: Progress) -> None:
+def _fetch(
+    absent: Sequence[Jar], total: int, repository: Path, on_progress: Progress, on_wait: Callable[[], None]
+) -> None:
     """Fetch jars into the local repository. Each arrives whole and checked, or not at all."""
     repository.mkdir(parents=True, exist_ok=True)
     done = total - len(absent)
@@ -76,8 +81,8 @@ def _fetch(absent: Sequence[Jar], total: int, repository: Path, on_progress: Pro
     with tempfile.TemporaryDirectory(dir=repository, prefix=".watchloop-") as temporary:
         context = maven(Path(temporary))
         with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
-            # At the first failure the results' generator ends, and with it what waits in the pool.
-            for jar, path in zip(absent, pool.map(lambda jar: _fetch_one(context, jar), absent), strict=True):
+            fetching = [pool.submit(_fetch_one, context, jar) for jar in absent]
+            for jar, path in zip(absent, _results(fetching, on_wait), strict=True):
                 if not jar_files.is_right(jar, path):
                     raise JarMismatch(
                         f"the fetched {jar.file_name} is not the one that {jar_files.LOCK_FILE.name} names (its sha256 "
@@ -88,6 +93,19 @@ def _fetch(absent: Sequence[Jar], total: int, repository: Path, on_progress: Pro
                 path.replace(target)
                 done += 1
                 on_progress(f"Kafka: {done}/{total} jars, {jar.file_name}")
+
+
+def _results(futures: Sequence[Future[Path]], on_wait: Callable[[], None]) -> Iterator[Path]:
+    """The results in turn; at the first failure what has not begun ends, and where nobody takes them any more."""
+    try:
+        for future in futures:
+            while not future.done():
+                wait([future], LOOK_SECONDS)
+                on_wait()
+            yield future.result()
+    finally:
+        for future in futures:
+            future.cancel()
 
 
 def _fetch_one(context: Any, jar: Jar) -> Path:

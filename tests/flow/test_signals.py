@@ -1,0 +1,98 @@
+"""``watchloop up`` and what happens around it: nobody reads it, its terminal closes, it is stopped while it starts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from program import ROOT, Program, environment, eventually, processes_of
+
+from watchloop.folder import DataFolder, Endpoints
+
+pytestmark = [pytest.mark.servers, pytest.mark.faults]
+
+BACK_SECONDS_MAX = 90.0
+STOP_SECONDS_MAX = 60.0
+"""Far less than a start that waits for a Kafka that stands still, 180 s."""
+
+
+@pytest.fixture
+def unread(tmp_path: pathlib.Path) -> Iterator[Program]:
+    """A program that runs; who read its lines is gone."""
+    program = Program(tmp_path / "data")
+    command = [sys.executable, "-m", "watchloop", "up", "--data", str(program.folder), "--port", "0"]
+    program.process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=program.output_file.open("ab"),
+        env=environment(PYTHONPATH=str(ROOT)), cwd=tmp_path, start_new_session=True,
+    )  # fmt: skip
+    try:
+        program.endpoints()
+        assert program.process.stdout is not None
+        program.process.stdout.close()
+        yield program
+    finally:
+        program.end()
+
+
+def worker(program: Program, role: str) -> int:
+    """The process of the worker with this role."""
+    assert program.process is not None
+    found = [pid for pid, command in processes_of(program.folder).items() if f"--role {role}" in command]
+    return found[0] if found else 0
+
+
+def metrics(endpoints: Endpoints) -> str:
+    """What /metrics holds; empty while nobody answers."""
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"{endpoints.console}/metrics", timeout=5) as answer:
+        return str(answer.read(), "utf-8")
+    return ""
+
+
+def test_a_worker_ends_and_then_the_terminal_does(unread: Program) -> None:
+    """Workers are started again although nobody reads that; a closed terminal is an orderly stop."""
+    endpoints = unread.endpoints()
+    for role in ("intake", "desk"):
+        eventually("a worker", lambda role=role: worker(unread, role), BACK_SECONDS_MAX)
+        before = worker(unread, role)
+        os.kill(before, signal.SIGKILL)
+        eventually(
+            "another worker",
+            lambda role=role, before=before: worker(unread, role) not in (0, before),
+            BACK_SECONDS_MAX,
+            unread.log,
+        )
+    eventually("metrics", lambda: "watchloop_open_tasks{" in metrics(endpoints), BACK_SECONDS_MAX, unread.log)
+    assert unread.process is not None
+    assert unread.process.poll() is None
+    unread.process.send_signal(signal.SIGHUP)
+    assert unread.wait(STOP_SECONDS_MAX) == 0
+    assert DataFolder(unread.folder).endpoints() is None
+    assert not processes_of(unread.folder)
+
+
+def java(program: Program) -> int:
+    """The process of the Kafka node; 0 as long as there is none."""
+    found = [pid for pid, command in processes_of(program.folder).items() if "kafka.Kafka" in command]
+    return next((pid for pid in found if pathlib.Path(f"/proc/{pid}/exe").readlink().name == "java"), 0)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_while_kafka_does_not_answer(tmp_path: pathlib.Path, number: signal.Signals) -> None:
+    """A start that waits for a Kafka that stands still ends by a stop as any other: in order, with its code."""
+    program = Program(tmp_path / "data").start()
+    try:
+        os.kill(eventually("Java", lambda: java(program), BACK_SECONDS_MAX, program.log), signal.SIGSTOP)
+        assert program.process is not None
+        program.process.send_signal(number)
+        assert program.wait(STOP_SECONDS_MAX) == 0
+        assert program.output().rstrip().endswith("stopping")
+        assert not processes_of(program.folder)
+    finally:
+        program.end()
