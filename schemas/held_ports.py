@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import socket
 
+from schemas.addresses import resolved
+
 __all__ = ["BACKLOG", "hold_beside", "hold_port", "listen_on_held_port"]
 
 BACKLOG = 128
@@ -19,7 +21,8 @@ BACKLOG = 128
 def hold_port(host: str, port: int) -> socket.socket:
     """The port, or any free one for 0, held until the socket is closed. Whoever connects meanwhile is refused.
 
-    Raises ``OSError`` where somebody else, of this account too, has it.
+    ``host`` is an address of IPv4 or IPv6, or a name. Raises ``OSError`` where somebody else, of this account too, has
+    the port, or the host is none of this machine.
     """
     port = _free_port(host, port)
     held = _bound(host, port, socket.SO_REUSEPORT)
@@ -47,21 +50,31 @@ def listen_on_held_port(host: str, port: int) -> socket.socket:
 
 def _free_port(host: str, port: int) -> int:
     """The port itself, if nobody has it, or any free one for 0. Raises ``OSError`` where somebody has it."""
-    with socket.socket() as probe:
+    family, address = resolved(host, port)
+    with socket.socket(family) as probe:
         # Connections that linger are no reason to refuse the port; somebody who listens there is.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((host, port))
+        _keep_to_own_kind(probe)
+        probe.bind(address)
         probe.listen()
         return int(probe.getsockname()[1])
 
 
 def _bound(host: str, port: int, *options: int) -> socket.socket:
-    bound = socket.socket()
+    family, address = resolved(host, port)
+    bound = socket.socket(family)
     try:
+        _keep_to_own_kind(bound)
         for option in options:
             bound.setsockopt(socket.SOL_SOCKET, option, 1)
-        bound.bind((host, port))
+        bound.bind(address)
     except BaseException:
         bound.close()
         raise
     return bound
+
+
+def _keep_to_own_kind(listener: socket.socket) -> None:
+    """``::`` is every IPv6 address, and no IPv4 address: as asyncio's servers take it."""
+    if listener.family == socket.AF_INET6:
+        listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

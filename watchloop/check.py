@@ -12,6 +12,7 @@ import msgspec
 from agents.groups import GROUPS
 from agents.lag_words import lag_state, lag_text
 from agents.settings import Settings
+from schemas.addresses import http_url
 from schemas.topics import ALL_TOPICS
 from streams.admin import check_reachable, describe
 from streams.errors import StreamsError
@@ -48,8 +49,8 @@ def run_checks(settings: Settings, data: pathlib.Path, at_rest: Set[str] = froze
     if at_rest:
         findings.append(_stopped("console", data))
     else:
-        host, port = settings.console.host, settings.console.port
-        findings.append(_console(endpoints.console if endpoints else f"http://{host}:{port}"))
+        console = settings.console
+        findings.append(_console(endpoints.console if endpoints else http_url(console.host, console.port)))
     return findings
 
 

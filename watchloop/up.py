@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import os
 import pathlib
 import secrets
@@ -19,11 +20,12 @@ from rich.console import Console
 from agents.orphans import HELD_VARIABLE
 from agents.settings import Settings
 from review.console.passwords import verify
+from schemas.addresses import http_url
 from schemas.held_ports import hold_port
 from streams.admin import create_topics
 from streams.settings import KafkaSettings
 from watchloop.disk import DiskWatch, told_of_disk
-from watchloop.errors import ConsoleRefused, PortTaken
+from watchloop.errors import ConsoleRefused, PortTaken, WrongSetting
 from watchloop.folder import ClickHouseEndpoint, DataFolder, Endpoints
 from watchloop.people import person_of, read_people, write_people
 from watchloop.screen import say
@@ -145,12 +147,20 @@ def print_addresses(running: Running, out: Console) -> None:
 
 
 def held_port(host: str, port: int) -> socket.socket:
-    """The console's port, a free one for 0, held for the worker that listens there. Raises PortTaken."""
+    """The console's port, a free one for 0, held for the worker that listens there.
+
+    Raises PortTaken, or WrongSetting where the host is none of this machine.
+    """
     try:
         return hold_port(host, port)
     except OSError as error:
-        raise PortTaken(
-            f"{host}:{port}: cannot listen there ({error.strerror}); choose another with --port, 0 for any"
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise PortTaken(
+                f"{host}:{port}: cannot listen there ({error.strerror}); choose another with --port, 0 for any"
+            ) from error
+        raise WrongSetting(
+            f"console.host = {inline_value(host)} (watchloop.toml, WATCHLOOP_CONSOLE_HOST): cannot listen there "
+            f"({error.strerror}); expected an address of this machine, such as 127.0.0.1 or ::1, or a name of one"
         ) from error
 
 
@@ -211,7 +221,7 @@ def _endpoints(started: Started, port: int) -> Endpoints:
         kafka_users_bootstrap=settings.kafka.bootstrap if started.kafka_passwords else "",
         kafka_users=started.kafka_passwords,
         clickhouse=ClickHouseEndpoint(clickhouse.url, users),
-        console=f"http://{settings.console.host}:{port}",
+        console=http_url(settings.console.host, port),
     )
 
 

@@ -19,8 +19,8 @@ class ConsoleSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """How the console listens, how long people stay signed in, and what a page may hold."""
 
     host: Annotated[str, Meta(min_length=1, max_length=255)] = "127.0.0.1"
-    """Address to listen on; other than loopback, put a proxy with TLS in front and set ``secure_cookies``, ``hosts``
-    and ``trusted_proxies``."""
+    """Address to listen on, of IPv4 or IPv6 (``::1``), or a name of one; other than loopback, put a proxy with TLS in
+    front and set ``secure_cookies``, ``hosts`` and ``trusted_proxies``."""
 
     port: Annotated[int, Meta(ge=0, le=65_535)] = 8080
     """Port to listen on; 0 takes a free one."""

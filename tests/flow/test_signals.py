@@ -18,6 +18,7 @@ from watchloop.folder import DataFolder, Endpoints
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults]
 
+HOST = "::1" if pathlib.Path("/proc/net/if_inet6").exists() else "127.0.0.1"
 BACK_SECONDS_MAX = 90.0
 STOP_SECONDS_MAX = 60.0
 """Far less than a start that waits for a Kafka that stands still, 180 s."""
@@ -25,12 +26,12 @@ STOP_SECONDS_MAX = 60.0
 
 @pytest.fixture
 def unread(tmp_path: pathlib.Path) -> Iterator[Program]:
-    """A program that runs; who read its lines is gone."""
+    """A program that runs, its console on an IPv6 address; who read its lines is gone."""
     program = Program(tmp_path / "data")
     command = [sys.executable, "-m", "watchloop", "up", "--data", str(program.folder), "--port", "0"]
     program.process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=program.output_file.open("ab"),
-        env=environment(PYTHONPATH=str(ROOT)), cwd=tmp_path, start_new_session=True,
+        env=environment(PYTHONPATH=str(ROOT), WATCHLOOP_CONSOLE_HOST=HOST), cwd=tmp_path, start_new_session=True,
     )  # fmt: skip
     try:
         program.endpoints()

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import os
+import pathlib
 import shutil
 import socket
 import subprocess
 
 import pytest
 
+from schemas.addresses import resolved
 from schemas.held_ports import hold_port, listen_on_held_port
+from watchloop.errors import PortTaken, WrongSetting
+from watchloop.up import held_port
 
 HOST = "127.0.0.1"
+HOSTS = [HOST, "localhost", *(["::1"] if pathlib.Path("/proc/net/if_inet6").exists() else [])]
 PYTHON = shutil.which("python3", path="/usr/bin:/bin") or ""
 """One that every account may run."""
 TRY = """
@@ -39,9 +44,9 @@ def taken_by_a_stranger(port: int) -> str:
     return done.stdout.strip()
 
 
-def is_refused(port: int) -> bool:
+def is_refused(port: int, host: str = HOST) -> bool:
     try:
-        socket.create_connection((HOST, port), timeout=5).close()
+        socket.create_connection((host, port), timeout=5).close()
     except ConnectionRefusedError:
         return True
     return False
@@ -65,23 +70,46 @@ def test_no_other_account_listens_there() -> None:
     assert taken_by_a_stranger(port) != "[]", "what nobody holds, anybody may have"
 
 
-def test_who_holds_a_port_does_not_listen() -> None:
+@pytest.mark.parametrize("host", HOSTS)
+def test_who_holds_a_port_does_not_listen(host: str) -> None:
     """Whoever connects before the server is there, or after, is refused at once; another server takes its place."""
-    with hold_port(HOST, 0) as held:
+    with hold_port(host, 0) as held:
         port = held.getsockname()[1]
-        assert is_refused(port)
+        assert is_refused(port, host)
         for _ in range(2):
-            with listen_on_held_port(HOST, port) as listening, socket.create_connection((HOST, port)) as client:
+            with listen_on_held_port(host, port) as listening, socket.create_connection((host, port)) as client:
                 listening.accept()[0].close()
                 assert client.recv(1) == b""
-            assert is_refused(port)
-    with hold_port(HOST, port) as again:
+            assert is_refused(port, host)
+    with hold_port(host, port) as again:
         assert again.getsockname()[1] == port, "what is left of connections is no reason to refuse it"
 
 
-def test_a_port_that_somebody_has_is_not_held() -> None:
+@pytest.mark.parametrize("host", HOSTS)
+def test_a_port_that_somebody_has_is_not_held(host: str) -> None:
     """Another program of the same account that listens, or holds it, keeps it for itself."""
-    with socket.create_server((HOST, 0)) as other, pytest.raises(OSError, match="in use"):
-        hold_port(HOST, other.getsockname()[1])
-    with hold_port(HOST, 0) as held, pytest.raises(OSError, match="in use"):
-        hold_port(HOST, held.getsockname()[1])
+    family, _ = resolved(host, 0)
+    with socket.create_server((host, 0), family=family) as other, pytest.raises(OSError, match="in use"):
+        hold_port(host, other.getsockname()[1])
+    with hold_port(host, 0) as held, pytest.raises(OSError, match="in use"):
+        hold_port(host, held.getsockname()[1])
+
+
+@pytest.mark.parametrize(
+    "host", ["no.such.host.invalid", "[::1]", "a..b", "x" * 300, "nul\0", "192.0.2.1", "2001:db8::1"]
+)
+def test_a_host_that_is_none_of_this_machine_is_refused(host: str) -> None:
+    """Whatever is wrong with it: one kind of error, with words, which the program turns into a line."""
+    with pytest.raises(OSError, match=r"\w+ \w+") as error:
+        hold_port(host, 0)
+    assert error.value.strerror
+    with pytest.raises(WrongSetting, match=r"^console\.host = .*; expected an address of this machine") as told:
+        held_port(host, 0)
+    assert "--port" not in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_a_port_that_is_taken_is_another_matter() -> None:
+    """Another port helps there, and the line says so."""
+    with hold_port(HOST, 0) as held, pytest.raises(PortTaken, match="--port"):
+        held_port(HOST, held.getsockname()[1])
