@@ -212,6 +212,7 @@ def _with_probabilities(table: RecordedTable, model: str, notes: list[str]) -> R
         raise WrongTable(f"row {table.row_number(wrong[0])}: --probabilities are {found}; expected {SHARES_WORDS}")
     if columns.prediction is None:
         best = probabilities.argmax(axis=1)
+        _tell_ties(probabilities, notes)
         answers = [labels[place] for place in best.tolist()]
         return Replayable(table, model, 0, answers, probabilities.max(axis=1).tolist(), labels, probabilities)
     answers = _answers(table, columns.prediction, notes)
@@ -225,6 +226,17 @@ def _with_probabilities(table: RecordedTable, model: str, notes: list[str]) -> R
             )
     confidences = probabilities[np.arange(len(answers)), [places[answer] for answer in answers]].tolist()
     return Replayable(table, model, 0, answers, confidences, names, probabilities)
+
+
+def _tell_ties(probabilities: Floats, notes: list[str]) -> None:
+    """Say so where several columns are the largest, of which the answer is the one that is named first."""
+    largest = probabilities == probabilities.max(axis=1, keepdims=True)
+    ties = int(np.count_nonzero(largest.sum(axis=1) > 1))
+    if ties:
+        notes.append(
+            f"in {ties} of {len(probabilities)} rows several columns of --probabilities are the largest: the answer is"
+            " that of the one named first (--prediction would name a column with the answers)"
+        )
 
 
 def _written_alike(labels: tuple[str, ...], answers: list[str], notes: list[str]) -> tuple[tuple[str, ...], list[str]]:

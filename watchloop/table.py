@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,16 +18,13 @@ from watchloop.errors import WrongTable
 from watchloop.recorded.columns import Columns, CountedTimes, names_of, resolved
 from watchloop.recorded.files import is_untyped, read_file
 from watchloop.recorded.label_texts import labels_read, slice_texts
+from watchloop.recorded.pandas_index import is_written_index, kept_index
 from watchloop.recorded.plain_columns import is_time_type, plain_features
+from watchloop.recorded.row_numbers import numbers_rows
 from watchloop.recorded.times import times_of
 from watchloop.recorded.words import listed, quoted
 
 __all__ = ["Columns", "CountedTimes", "RecordedTable", "names_of"]
-
-COUNTER_ROWS_MIN: Final = 100
-"""With fewer rows, consecutive numbers may be a chance."""
-
-PANDAS_INDEX: Final = re.compile(r"Unnamed: \d+$")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -87,13 +83,13 @@ def _loaded(path: pathlib.Path, columns: Columns) -> RecordedTable:
     rows = read_file(path, notes)
     columns = resolved(columns, rows.column_names)
     times = times_of(rows, columns, notes)
-    if times.made_up:
-        _tell_times(rows, columns, notes)
     columns = dataclasses.replace(columns, time=times.column)
     names = columns.features or _feature_names(rows, columns, untyped=is_untyped(path), notes=notes)
     _check_feature_names(names)
+    if times.column is None:
+        _tell_times(rows, names, notes)
     features = plain_features(rows, names, notes, guess=is_untyped(path))
-    names = names if columns.features else tuple(_without_counters(features, notes))
+    names = names if columns.features else tuple(_without_counters(features, times.times_ms, notes))
     if not names:
         raise WrongTable(f"no column is left as a feature; drop fewer of {listed(rows.column_names)}")
     labels = [] if columns.label is None else _labels(rows, columns.label, notes)
@@ -129,22 +125,21 @@ def _given_names(columns: Columns) -> list[str]:
 def _feature_names(rows: Any, columns: Columns, *, untyped: bool, notes: list[str]) -> tuple[str, ...]:
     """The columns that are nothing else."""
     taken = {columns.label, columns.time, columns.prediction, columns.confidence, *columns.probabilities, *columns.drop}
-    found = []
+    found, kept = [], kept_index(rows)
     for name in rows.column_names:
         if name in taken:
             continue
-        if PANDAS_INDEX.match(name) and (untyped or types.is_integer(rows.schema.field(name).type)):
+        if name in kept or is_written_index(rows, name, untyped=untyped):
             notes.append(f"column {quoted(name)} is the index that pandas wrote, and left out")
         else:
             found.append(name)
     return tuple(found)
 
 
-def _tell_times(rows: Any, columns: Columns, notes: list[str]) -> None:
-    """Columns that hold times and are not the time: somebody may have forgotten to say so."""
-    candidates = columns.features or [name for name in rows.column_names if name not in columns.drop]
-    found = [name for name in candidates if is_time_type(rows.schema.field(name).type)]
-    if found and columns.time is None:
+def _tell_times(rows: Any, names: Sequence[str], notes: list[str]) -> None:
+    """Features that hold times, where none is the time: somebody may have forgotten to say so."""
+    found = [name for name in names if is_time_type(rows.schema.field(name).type)]
+    if found:
         notes.append(f"column {listed(found)} holds times, and is text as a feature; --time would make it the time")
 
 
@@ -170,19 +165,12 @@ def _check_feature_names(names: Sequence[str]) -> None:
         )
 
 
-def _without_counters(features: Any, notes: list[str]) -> list[str]:
-    """The features but for columns that only number the rows: the next number says nothing of the next event."""
-    counters = [name for name in features.column_names if _counts_rows(features.column(name))]
+def _without_counters(features: Any, times_ms: npt.NDArray[np.int64], notes: list[str]) -> list[str]:
+    """The features but for columns that only number the rows."""
+    counters = [name for name in features.column_names if numbers_rows(features.column(name), times_ms)]
     if counters:
         notes.append(f"column {listed(counters)} only numbers the rows, and is left out (--features would name it)")
     return [name for name in features.column_names if name not in counters]
-
-
-def _counts_rows(column: Any) -> bool:
-    if not types.is_integer(column.type) or column.null_count or len(column) < COUNTER_ROWS_MIN:
-        return False
-    numbers = column.to_numpy()
-    return bool((numbers[1:] - numbers[:-1] == 1).all())
 
 
 def _labels(rows: Any, name: str, notes: list[str]) -> list[str]:

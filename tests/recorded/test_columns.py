@@ -181,6 +181,28 @@ def test_infinities_and_counters_are_told(read: Read) -> None:
     assert read({"n": list(range(5, 205))}, features=("n",)).table.feature_names == ("n",)
 
 
+@pytest.mark.parametrize("first", ["oldest", "newest", "any"])
+@pytest.mark.parametrize("step", [1, -1])
+@pytest.mark.parametrize("ties", [1, 3])
+def test_what_numbers_the_rows_does_so_in_whatever_order_the_file_has(
+    read: Read, first: str, step: int, ties: int
+) -> None:
+    """Newest first, oldest first, or shuffled; counted up or down; several rows at one time."""
+    order = np.random.default_rng(3).permutation(200) if first == "any" else np.arange(200)
+    order = order[::-1] if first == "newest" else order
+    times = 1_709_251_200 + 60 * (order // ties)
+    found = read({"time": times, "n": 500 + step * order, "other": order // 2})
+    assert found.table.feature_names == ("x", "other")
+    assert any("column n only numbers the rows" in note for note in found.notes)
+
+
+def test_a_column_that_counts_down_without_times_numbers_the_rows(read: Read) -> None:
+    """Of any whole type; numbers in no order are a feature."""
+    for kind in (pa.int64(), pa.uint64(), pa.int8()):
+        assert read({"n": pa.array(range(110, 0, -1), kind)}).table.feature_names == ("x",)
+    assert read({"n": np.random.default_rng(3).permutation(200)}).table.feature_names == ("x", "n")
+
+
 def test_nested_json_is_refused_and_mixed_columns_are_text(read: Read, refused: Refused) -> None:
     """An object within a row is no feature; 1, "1" and true in one column are texts, which is told."""
     row = '{"x": %s, "truth": %s, "said": "1", "sure": 0.9}\n'
@@ -237,6 +259,20 @@ def test_slices_are_texts_or_absent(read: Read, refused: Refused) -> None:
     ]
     assert "row 1: column 'long'" in refused(columns, slices=("region", "long"))
     assert "both --label and one of --slices" in refused(columns, slices=("truth",))
+
+
+def test_ties_of_probabilities_are_told_once_with_their_count(read: Read) -> None:
+    """Whoever names the columns decides the answer there."""
+    shares = {"a": [0.5, 0.3, 0.4, 0.25], "b": [0.5, 0.7, 0.4, 0.5], "c": [0.0, 0.0, 0.2, 0.25]}
+    truths = {"truth": ["a", "b", "c", "b"]}
+    options = {"confidence": None, "probabilities": ("b", "a", "c")}
+    found = read({**shares, **truths}, prediction=None, **options)
+    assert found.answers == ["b", "b", "b", "b"]
+    assert [note for note in found.notes if "several columns of --probabilities are the largest" in note] == [
+        "in 2 of 4 rows several columns of --probabilities are the largest: the answer is that of the one named first"
+        " (--prediction would name a column with the answers)"
+    ]
+    assert "largest" not in "".join(read({**shares, **truths, "said": ["a", "b", "a", "b"]}, **options).notes)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -209,3 +210,70 @@ def test_times_of_96_bits_are_of_their_year(read: Read, refused: Refused, tmp_pa
     assert read(path, no_time=True, label="until", prediction="time").truths[1] == "9999-01-01T00:00:00"
     assert "column 'time' would be rejected" in refused(path)
     assert "19880899200000" in refused(path)
+
+
+HOURS = [BEGIN + 3600 * n for n in range(50)]
+DAYS = [BEGIN + 86_400 * n for n in range(50)]
+
+
+@pytest.mark.parametrize(
+    ("times", "options", "step"),
+    [
+        (np.asarray(HOURS, np.float32), {}, "128"),
+        (np.asarray([1000 * one for one in HOURS], np.float32), {}, "131"),
+        (np.asarray([one / 86_400 for one in HOURS], np.float32), {"time_unit": "d"}, "169"),
+        (np.asarray([one // 86_400 for one in DAYS], np.float16), {"time_unit": "d"}, "1382400"),
+    ],
+)
+def test_times_in_floats_of_few_bits_are_refused(
+    refused: Refused, times: Any, options: dict[str, Any], step: str
+) -> None:
+    """They are rounded to minutes, so the order of the rows is lost."""
+    says = refused({"time": times}, time="time", **options)
+    assert f"bits, which have steps of {step} seconds here" in says
+    assert "write whole numbers, or floats of 64 bits" in says
+
+
+def test_times_that_were_in_floats_of_few_bits_are_told(read: Read) -> None:
+    """CSV has no bits, and a double may have been less before; days and whole minutes are not taken for such."""
+    rounded = np.asarray(HOURS, np.float32).astype(np.float64)
+    columns = {"x": list(range(50)), "truth": [0, 1] * 25, "said": [0, 1] * 25, "sure": [0.9] * 50}
+    lines = [",".join(map(str, row)) for row in zip(*columns.values(), rounded.tolist(), strict=True)]
+    text = "\n".join([",".join([*columns, "time"]), *lines])
+    for found in (read(text), read({**columns, "time": rounded})):
+        assert "the times of column 'time' are in steps of 128 seconds, as if they had been in floats" in said(found)
+    for times in (np.asarray(DAYS, float), np.asarray(DAYS, np.float32), np.asarray(HOURS, float), np.asarray(DAYS)):
+        assert "steps of" not in said(read({**columns, "time": times}))
+
+
+def test_an_index_of_times_without_a_name_is_the_time(read: Read, tmp_path: pathlib.Path) -> None:
+    """As one that is called time: from Parquet, and from CSV, where pandas gives it no name or makes one up."""
+    times = pd.date_range("2024-03-01", periods=4, freq="h")[::-1]
+    columns = {"x": [4, 3, 2, 1], "truth": [1, 0, 1, 0], "said": [1, 0, 1, 1], "sure": [0.9] * 4}
+    frame = pd.DataFrame(columns, index=times)
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.to_csv(tmp_path / "t.csv")
+    pd.read_csv(tmp_path / "t.csv").to_csv(tmp_path / "again.csv", index=False)
+    for name, column in (("t.parquet", "__index_level_0__"), ("t.csv", ""), ("again.csv", "Unnamed: 0")):
+        for options in ({}, {"time": column}):
+            found = read(tmp_path / name, **options)
+            assert (found.table.columns.time, found.table.feature_names) == (column, ("x",))
+            assert [row["x"] for row in found.table.features(0, 4)] == [1, 2, 3, 4]
+            assert found.table.times_ms[0] == 1000 * BEGIN
+            assert f"column '{column}' is the time" in said(found)
+    frame.assign(time=times[::-1]).to_parquet(tmp_path / "both.parquet")
+    for path, options, time in (
+        (tmp_path / "both.parquet", {}, "time"),
+        (tmp_path / "t.parquet", {"no_time": True}, None),
+    ):
+        found = read(path, **options)
+        assert (found.table.columns.time, found.table.feature_names) == (time, ("x",))
+        assert "'__index_level_0__' is the index that pandas wrote, and left out" in said(found)
+
+
+def test_a_column_of_times_that_is_no_feature_is_not_told_of_as_one(read: Read) -> None:
+    """A date may be the label, or the answer."""
+    day = pa.array([0, 1, 1], pa.date32())
+    notes = said(read({"truth": day, "said": day, "when": day}))
+    assert "column when holds times, and is text as a feature" in notes
+    assert "holds times" not in said(read({"truth": day, "said": day}))

@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 from watchloop.errors import WrongTable
 from watchloop.recorded.csv_files import check_unique, parsed_csv
 from watchloop.recorded.json_files import parsed_json
+from watchloop.recorded.pandas_index import kept_index
+from watchloop.recorded.plain_columns import is_time_type
 from watchloop.recorded.words import REASON_CHARS_MAX, listed, quoted
 
 __all__ = ["COLUMNS_MAX", "is_untyped", "read_file"]
@@ -149,10 +151,8 @@ def _bytes_of(path: pathlib.Path, compression: str | None) -> bytes:
 
 
 def _without_index(rows: Any, notes: list[str]) -> Any:
-    """A nameless index that pandas kept as a column is left out."""
-    pandas = rows.schema.pandas_metadata or {}
-    kept = [name for name in pandas.get("index_columns", []) if isinstance(name, str)]
-    names = [name for name in rows.column_names if name.startswith("__index_level_") and name in kept]
+    """A nameless index that pandas kept as a column is left out, unless it holds times."""
+    names = [name for name in kept_index(rows) if not is_time_type(rows.schema.field(name).type)]
     if names and len(names) < rows.num_columns:
         notes.append(f"column {listed(names)} is the index that pandas kept, and left out")
         return rows.drop_columns(names)

@@ -16,7 +16,10 @@ from pyarrow import types
 from schemas.wire import EPOCH_MS_MAX
 from watchloop.errors import WrongTable
 from watchloop.recorded.calendar_numbers import calendar_form
+from watchloop.recorded.coarse_times import rounded_step_ms
 from watchloop.recorded.columns import Columns, CountedTimes
+from watchloop.recorded.digits import first_coarse
+from watchloop.recorded.pandas_index import is_written_index, kept_index
 from watchloop.recorded.plain_columns import is_time_type, without_dictionary
 from watchloop.recorded.texts import is_text, numbers_of, trimmed
 from watchloop.recorded.words import quoted
@@ -86,6 +89,19 @@ def _by_name(rows: Any, columns: Columns, notes: list[str]) -> str | None:
             if _looks_like_times(rows.column(name), columns.time_unit):
                 return str(name)
             notes.append(f"column {quoted(name)} holds no times and is not taken for one (--time would)")
+    return _by_index(rows, columns)
+
+
+def _by_index(rows: Any, columns: Columns) -> str | None:
+    """The index of pandas that has no name, where it holds dates or times; numbers may be anything there."""
+    nameless = kept_index(rows)
+    for name in rows.column_names:
+        if name.strip() and name not in nameless and not is_written_index(rows, name, untyped=True):
+            continue
+        kind = without_dictionary(rows.column(name)).type
+        says_when = is_time_type(kind) or (is_text(kind) and numbers_of(without_dictionary(rows.column(name))) is None)
+        if name not in _taken(columns) and says_when and _looks_like_times(rows.column(name), None):
+            return str(name)
     return None
 
 
@@ -227,7 +243,26 @@ def _numbers(column: Any, name: str, columns: Columns, notes: list[str]) -> tupl
     if len(wrong):
         row = int(wrong[0])
         raise _none(name, f"holds {_shown(column, row)}, in {unit} no time from 1970 to 9999", row=row)
+    _check_steps(column, values, name, UNITS[unit], notes)
     return _milliseconds(column, values, unit), False
+
+
+def _check_steps(column: Any, values: Floats, name: str, unit_ms: float, notes: list[str]) -> None:
+    """Raise WrongTable where the column's floats have too few bits for its times; tell where others once had."""
+    bits = column.type.bit_width if types.is_floating(column.type) else 64
+    step_ms = rounded_step_ms(values, unit_ms, bits=bits)
+    if step_ms is None:
+        return
+    step = f"steps of {step_ms / 1000:.0f} seconds"
+    if bits < 64:
+        hint = "; write whole numbers, or floats of 64 bits"
+        raise WrongTable(
+            f"column {quoted(name)} (--time) is one of floats of {bits} bits, which have {step} here{hint}"
+        )
+    notes.append(
+        f"warning: the times of column {quoted(name)} are in {step}, as if they had been in floats of 32 bits: what"
+        " happened within a step is in no order"
+    )
 
 
 def _milliseconds(column: Any, values: Floats, unit: str) -> Ints:
@@ -253,6 +288,8 @@ def _is_plausible(values: Floats, unit: str) -> npt.NDArray[np.bool_]:
 
 def _running(column: Any, values: Floats, name: str, counted: CountedTimes | None, notes: list[str]) -> Ints:
     """A number that only counts: it says which row comes first, not when."""
+    if first_coarse(column) is not None:
+        raise _none(name, "holds floats that do not hold whole numbers of that size apart")
     counts = np.floor(values) == values
     is_running = counts.all() and values.min() >= 0 and values.max() < COUNTS_END
     if not is_running or (np.any(np.diff(values) < 0) and len(np.unique(values)) < len(values)):
