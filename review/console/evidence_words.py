@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from review.console.wording import beside, count, number, percent
 from schemas.alert import Alert
@@ -33,15 +33,15 @@ WORDS: dict[str, tuple[str, Callable[[float], str]]] = {
 }
 """Name in the evidence, what it says, and how its number is written; in the order in which they are read."""
 
-MEANS: dict[str, str] = {"mean_before": "mean_after", "mean_after": "mean_before", "reference_mean": "mean_after"}
-"""A mean, and the one that it is read beside: in so many digits that the two differ where they do."""
+MEANS: frozenset[str] = frozenset({"reference_mean", "mean_before", "mean_after"})
+"""They are read beside each other: each in so many digits that it differs from the nearest of the others."""
 
 
 def evidence_lines(alert: Alert) -> list[str]:
     """A line for each number: the known ones first, in the order of ``WORDS``; others keep their name."""
     seen = alert.evidence
     known = [
-        text.format(beside(seen[name], seen.get(MEANS[name])) if name in MEANS else write(seen[name]))
+        text.format(beside(seen[name], _nearest_mean(name, seen)) if name in MEANS else write(seen[name]))
         for name, (text, write) in WORDS.items()
         if name in seen
     ]
@@ -65,3 +65,9 @@ def what_changed(before: Alert | None, now: Alert) -> str:
     if before.evidence != now.evidence:
         news.append("newer evidence")
     return ", ".join(news)
+
+
+def _nearest_mean(name: str, seen: Mapping[str, float]) -> float | None:
+    """The mean closest to that of this name, without being the same; None where there is no other."""
+    others = [seen[other] for other in MEANS & seen.keys() if seen[other] != seen[name]]
+    return min(others, key=lambda other: abs(other - seen[name]), default=None)

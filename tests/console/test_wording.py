@@ -6,8 +6,10 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sample_data import alerts
 
 from review.console import wording
+from review.console.evidence_words import evidence_lines
 from review.console.forms import seconds_since
 from schemas.opinion import CANNOT_TELL, WITHDRAWN
 from schemas.wire import Scalar
@@ -125,3 +127,19 @@ def test_special_answers_have_words():
 def test_seconds_since_is_bounded(shown_at, seconds):
     """A field that anybody can change cannot claim more than a day, or less than nothing."""
     assert seconds_since(shown_at, NOW) == seconds
+
+
+@given(
+    low=st.floats(-1e18, 1e18),
+    step=st.floats(1e-3, 1e6),
+    before=st.floats(-1e18, 1e18),
+)
+def test_means_of_an_alert_are_shown_in_the_order_in_which_they_lie(low, step, before):
+    """However large they are: a mean that rose by a thousandth of itself, or far less, does not look as if it fell."""
+    means = {"reference_mean": low, "mean_before": before, "mean_after": low + step}
+    alert = msgspec.structs.replace(alerts(NOW)[0], evidence=means)
+    shown = [float(line.rpartition(": ")[2]) for line in evidence_lines(alert)]
+    for first, first_shown in zip(means.values(), shown, strict=True):
+        for second, second_shown in zip(means.values(), shown, strict=True):
+            if first < second:
+                assert first_shown < second_shown
