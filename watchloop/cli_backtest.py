@@ -28,7 +28,7 @@ from watchloop.cli_table import (
     tell,
 )
 from watchloop.errors import NoAccess, WatchloopError
-from watchloop.screen import print_json, print_line, printing_console
+from watchloop.screen import print_error, print_json, print_line, printing_console
 
 __all__ = ["add_to"]
 
@@ -51,6 +51,9 @@ def add_to(app: typer.Typer) -> None:
 def backtest(
     file: File,
     label: Annotated[str, typer.Option(metavar="COL", help="Column of the true label.")],
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Whose settings apply, [models.NAME].  [the file's name]")
+    ] = None,
     time: Time = None,
     time_unit: TimeUnit = None,
     no_time: NoTime = False,
@@ -95,7 +98,9 @@ def backtest(
         if path is not None and not path.parent.is_dir():
             raise NoAccess(f"{path}: there is no folder {path.parent}; make it, or name another file")
     changes = {"budget": budget, "audit_rate": audit_rate, "strategy": strategy, "salt": seed or None}
-    settings = with_triage(settings_of(config), file.stem, changes, seed=seed)
+    name = model or file.stem
+    given = settings_of(config)
+    settings = with_triage(given, name, changes, seed=seed)
     columns = columns_of(
         label=label,
         time=time,
@@ -108,10 +113,18 @@ def backtest(
         probabilities=probabilities,
         slices=slices,
     )
-    settings = msgspec.structs.replace(settings, models=settings.models | {MODEL: settings.model(file.stem)})
+    settings = msgspec.structs.replace(settings, models=settings.models | {MODEL: settings.model(name)})
     source = source_of(file, columns, settings, model=MODEL, share=train_first, seed=seed)
     tell(source, is_sent=False)
+    print_error(f"settings: {_section(given, name)}")
     _run(source, settings, options, name=file.stem, out=out, html=html, as_json=as_json)
+
+
+def _section(settings: Settings, name: str) -> str:
+    """Where the settings of a model of that name stand."""
+    if name in settings.models:
+        return f"[models.{name}]"
+    return f"[default], as there is no [models.{name}]; --model NAME takes those of another"
 
 
 def _run(

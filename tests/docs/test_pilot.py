@@ -69,7 +69,15 @@ def test_looking_back_first(here):
     assert "warning" not in answer.stderr
     assert f"{ROWS}" in answer.stdout
     assert (here / "report.html").stat().st_size > 1_000
-    assert load_settings(None).models, "the example's settings are those that were used"
+    assert "churn" in load_settings(None).models, "the example's settings are there to be used"
+    assert "settings: [models.churn]\n" in answer.stderr
+
+
+def test_whose_settings_apply_is_said(here):
+    """Those of the model that the file is called after; a file by another name has the default ones, and is told."""
+    pq.write_table(pq.read_table("calls.parquet").slice(0, 300), "short.parquet")
+    answer = run("backtest", "short.parquet", "--label", "outcome", "--prediction", "said", "--confidence", "p")
+    assert "settings: [default], as there is no [models.short]; --model NAME" in answer.stderr
 
 
 @pytest.mark.servers
