@@ -1,12 +1,13 @@
-"""Sums over the first verdict of each event: a retry that came late has a second one, which counts for nothing."""
+"""Sums over the first verdict of each event: what came again has a second one, which counts for nothing."""
 
 from __future__ import annotations
 
+import bisect
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
-__all__ = ["FIRST", "FirstVerdicts", "runs_of"]
+__all__ = ["FIRST_OF_ANSWERED", "FirstVerdicts", "runs_of"]
 
 Ask = Callable[[str, Mapping[str, Any]], list[dict[str, Any]]]
 Key = tuple[str, int]
@@ -24,14 +25,47 @@ RUN_ROWS_MAX: Final = 500_000
 RUNS_MAX: Final = 20
 """Questions of one refresh, unless ``RUN_ROWS_MAX`` makes more: slices between those that changed are asked for too."""
 
-FIRST: Final = """
-    SELECT model, time, event_id, decided_at, decision, inclusion_probability AS pi, audit AS is_audit,
-        1 - ifNull(error_probability, uncertainty) AS g, task_id AS task, task_id != '' AS asked
-    FROM verdicts WHERE CONDITION
-    ORDER BY model, time, event_id, verdicts.decided_at, _stored_at, _offset, _index
-    LIMIT 1 BY model, time, event_id
+SEARCHED_ROWS_MAX: Final = 10_000_000
+"""How many verdicts before those of a run, in the order of the producers' times, and how many after them are searched
+for the same events under other times. What was sent again with more than these between counts as another event."""
+
+COLUMNS: Final = """model, time, event_id, decided_at, decision, inclusion_probability AS pi, audit AS is_audit,
+        1 - ifNull(error_probability, uncertainty) AS g, task_id AS task, task_id != '' AS asked"""
+ORDER: Final = "decided_at, _stored_at, _offset, _index"
+"""Which verdict of an event is the first, as in the view ``review_outcomes``."""
+FIRST_OF_ANSWERED: Final = f"""
+    SELECT {COLUMNS} FROM verdicts WHERE (model, event_id) IN (SELECT model, event_id FROM answers)
+    ORDER BY model, event_id, verdicts.{ORDER} LIMIT 1 BY model, event_id
+"""  # noqa: S608 - a text of ours
+"""The first verdict of each event that somebody answered."""
+
+RUN: Final = (
+    "time >= fromUnixTimestamp64Milli({begin:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({end:Int64}, 'UTC')"
+)
+SEARCHED: Final = RUN.replace("{begin:", "{search_begin:").replace("{end:", "{search_end:")
+TWICE: Final = f"""
+    SELECT model, event_id, groupUniqArray(time) AS times, argMin(time, ({ORDER})) AS first
+    FROM verdicts
+    WHERE {SEARCHED} AND cityHash64(event_id) IN
+    (
+        SELECT cityHash64(event_id) AS hash FROM verdicts
+        WHERE {SEARCHED} AND hash IN (SELECT cityHash64(event_id) FROM verdicts WHERE {RUN})
+        GROUP BY hash HAVING min(time) != max(time)
+    )
+    GROUP BY model, event_id HAVING length(times) > 1
+"""  # noqa: S608 - a text of ours
+"""The events of a run that were judged under several times, all of them, and under which they were first.
+
+Hashes of ids are what is looked for first: that takes a fraction of the memory and time.
 """
-"""The verdict that counts of each event, out of those that meet the condition."""
+MOVED: Final = f"""
+    SELECT count() AS events, groupUniqArrayArrayIf(
+        arrayMap(at -> intDiv(toUnixTimestamp64Milli(at), {{width:Int64}}), times), {RUN.replace("time ", "first ")}
+    ) AS slices
+    FROM ({TWICE})
+"""  # noqa: S608 - a text of ours
+"""How many events of a run were judged under several times; of those that were first judged in the run, all slices:
+they are what another slice may have taken for its own before."""
 
 COUNTS: Final = """
     SELECT model, intDiv(toUnixTimestamp64Milli(time), {width:Int64}) AS slice, count() AS rows
@@ -47,17 +81,23 @@ SUMS: Final = f"""
         sumIf(g / pi, asked AND pi > 0) AS drawn_right,
         sumIf((1 - g) / pi, asked AND pi > 0) AS drawn_wrong,
         sumIf((1 - pi) * pow(greatest(g, 1 - g) / pi, 2), asked AND pi > 0) AS drawn_variance
-    FROM ({FIRST}) GROUP BY model, slice
-""".replace(  # noqa: S608 - a text of ours
-    "CONDITION",
-    "time >= fromUnixTimestamp64Milli({begin:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({end:Int64}, 'UTC')",
-)
+    FROM
+    (
+        SELECT {COLUMNS} FROM verdicts WHERE {RUN} AND NOT_LATER
+        ORDER BY model, time, event_id, verdicts.{ORDER} LIMIT 1 BY model, time, event_id
+    )
+    GROUP BY model, slice
+"""  # noqa: S608 - a text of ours
+LATER: Final = f"(SELECT model, event_id, arrayJoin(arrayFilter(at -> at != first, times)) FROM ({TWICE}))"  # noqa: S608
+SUMS_OF_ALL: Final = SUMS.replace("NOT_LATER", "1")
+SUMS_OF_FIRST: Final = SUMS.replace("NOT_LATER", f"(model, event_id, time) NOT IN {LATER}")
 
 
 class FirstVerdicts:
     """Remembers the sums of each slice of time, and asks again for those whose number of rows has changed.
 
-    Verdicts are told apart by model, time and id, so that only those of some slices have to be held at once.
+    Only verdicts of some slices, and the ids of those, have to be held at once. An event that was judged under several
+    times counts where it was judged first, so long as ``SEARCHED_ROWS_MAX`` verdicts at most lie between.
     """
 
     def __init__(self) -> None:
@@ -80,13 +120,24 @@ class FirstVerdicts:
         in_slice: dict[int, int] = {}
         for (_, number), rows in counts.items():
             in_slice[number] = in_slice.get(number, 0) + rows
+        search = Search(in_slice)
         self._sums = {key: sums for key, sums in self._sums.items() if key in counts}
+        moved: set[int] = set()
         for first, last in runs_of(sorted(changed), in_slice):
-            asked = {"width": width, "begin": first * width, "end": (last + 1) * width}
-            for row in ask(SUMS, asked):
-                key = (str(row.pop("model")), int(row.pop("slice")))
-                self._sums[key] = row
+            asked = span_of(first, last, width) | search.around(first, last, width)
+            (twice,) = ask(MOVED, {**asked, "width": width})
+            moved.update(twice["slices"])
+            self._ask(ask, SUMS_OF_FIRST if twice["events"] else SUMS_OF_ALL, asked, width)
+        for first, last in runs_of(sorted((moved - changed) & in_slice.keys()), in_slice):
+            self._ask(ask, SUMS_OF_FIRST, span_of(first, last, width) | search.around(first, last, width), width)
         self._rows = counts
+
+    def _ask(self, ask: Ask, sql: str, asked: Mapping[str, int], width: int) -> None:
+        """The sums of the slices of a run; one that has no first verdict (any more) has none."""
+        numbers = range(asked["begin"] // width, asked["end"] // width)
+        self._sums = {key: sums for key, sums in self._sums.items() if key[1] not in numbers}
+        for row in ask(sql, {**asked, "width": width}):
+            self._sums[str(row.pop("model")), int(row.pop("slice"))] = row
 
     def _counts(self, ask: Ask) -> dict[Key, int]:
         """How many verdicts each slice has; slices are made wider while there are too many."""
@@ -97,6 +148,33 @@ class FirstVerdicts:
                 return {(str(row["model"]), int(row["slice"])): int(row["rows"]) for row in rows}
             self._widths.pop(0)
             self._rows, self._sums = {}, {}
+
+
+class Search:
+    """Where to look for the events of a run under other times; ``rows`` are the verdicts of every slice."""
+
+    def __init__(self, rows: Mapping[int, int]) -> None:
+        self._numbers = sorted(rows)
+        self._before = [0, *itertools.accumulate(rows[number] for number in self._numbers)]
+
+    def around(self, first: int, last: int, width: int) -> dict[str, int]:
+        """The times from which and before which, so that ``SEARCHED_ROWS_MAX`` verdicts at most are on each side.
+
+        >>> Search({1: 9_999_999, 2: 1, 3: 5, 8: 7}).around(3, 3, width=10)
+        {'search_begin': 10, 'search_end': 90}
+        >>> Search({1: 9_999_999, 2: 2, 3: 5, 8: 7}).around(3, 3, width=10)
+        {'search_begin': 20, 'search_end': 90}
+        """
+        begin, end = bisect.bisect_left(self._numbers, first), bisect.bisect_right(self._numbers, last)
+        begin = bisect.bisect_left(self._before, self._before[begin] - SEARCHED_ROWS_MAX, hi=begin)
+        end = bisect.bisect_right(self._before, self._before[end] + SEARCHED_ROWS_MAX, lo=end) - 1
+        last = self._numbers[end - 1]
+        return {"search_begin": self._numbers[begin] * width, "search_end": (last + 1) * width}
+
+
+def span_of(first: int, last: int, width: int) -> dict[str, int]:
+    """The times from which and before which the slices of a run are."""
+    return {"begin": first * width, "end": (last + 1) * width}
 
 
 def added(rows: Sequence[Row]) -> Row:

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from warehouse.first_verdicts import FIRST, FirstVerdicts
+from warehouse.first_verdicts import FIRST_OF_ANSWERED, FirstVerdicts
 
 __all__ = ["DriftState", "ModelCounts", "RejectCounts", "drift_states", "model_counts", "reject_counts"]
 
@@ -28,8 +28,8 @@ class RejectCounts(msgspec.Struct, frozen=True):
 class ModelCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of one model, and the sums that its live accuracy is estimated from.
 
-    An event counts once, by its first verdict, though a retry that came late has a second one; only where it was sent
-    again under another time does it count again: to find that out, every id would have to be remembered.
+    An event counts once, by its first verdict and the prediction that this was on, though it came again, under the same
+    time or another; see ``warehouse.first_verdicts`` for how far an event that came again is looked for.
     With g the guess of P(right) made at triage, O whether it was right and π the inclusion probability:
     ``accuracy_total`` is Σ g + Σ (O − g)/π over reviewable and answered events, ``accuracy_variance`` is
     Σ (1 − π)(O − g)²/π² over answered ones, ``audit_hits`` counts the answered ones with π < 1,
@@ -75,6 +75,28 @@ def model_counts(ask: Ask, verdicts: FirstVerdicts | None = None) -> list[ModelC
 
 
 CORRECTIONS = "SELECT model, uniqExact(correction_id) AS rows FROM corrections GROUP BY model"
+ANSWERED_SUMS = f"""
+    SELECT model, countIf(pi < 1) AS audit_hits, count() AS rows, countIf(is_right) AS found_right,
+        sum((is_right - g) / pi) AS weighted,
+        sum(g / pi) AS answered_right, sum((1 - g) / pi) AS answered_wrong,
+        sum((1 - pi) * pow((is_right - g) / pi, 2)) AS variance,
+        sum((1 - pi) * pow(greatest(g, 1 - g) / pi, 2)) AS answered_variance
+    FROM
+    (
+        SELECT v.model AS model, v.pi AS pi, v.g AS g, a.label = p.prediction AS is_right
+        FROM ({FIRST_OF_ANSWERED}) AS v
+        INNER JOIN answers AS a ON a.model = v.model AND a.event_id = v.event_id AND a.task_id = v.task
+        INNER JOIN
+        (
+            SELECT model, event_id, time, prediction
+            FROM predictions WHERE (model, event_id) IN (SELECT model, event_id FROM answers)
+            ORDER BY model, time, event_id, _stored_at, _offset, _index
+            LIMIT 1 BY model, time, event_id
+        ) AS p ON p.model = v.model AND p.event_id = v.event_id AND p.time = v.time
+        WHERE v.asked AND v.pi > 0
+    )
+    GROUP BY model
+"""  # noqa: S608 - a text of ours
 ANSWERED = "SELECT model, count() AS rows FROM answers GROUP BY model"
 
 
@@ -144,25 +166,8 @@ def reject_counts(ask: Ask) -> RejectCounts:
 
 
 def _answered(ask: Ask) -> list[dict[str, Any]]:
-    first = FIRST.replace("CONDITION", "(model, event_id) IN (SELECT model, event_id FROM answers)")
-    return ask(
-        f"""
-        SELECT a.model AS model, countIf(v.pi < 1) AS audit_hits, count() AS rows,
-            countIf(a.label = a.prediction) AS found_right,
-            sum(((a.label = a.prediction) - v.g) / v.pi) AS weighted,
-            sum(v.g / v.pi) AS answered_right, sum((1 - v.g) / v.pi) AS answered_wrong,
-            sum((1 - v.pi) * pow(((a.label = a.prediction) - v.g) / v.pi, 2)) AS variance,
-            sum((1 - v.pi) * pow(greatest(v.g, 1 - v.g) / v.pi, 2)) AS answered_variance
-        FROM answers AS a
-        INNER JOIN
-        (
-            SELECT * FROM ({first}) WHERE asked AND pi > 0
-            ORDER BY model, event_id, decided_at LIMIT 1 BY model, event_id
-        ) AS v ON v.model = a.model AND v.event_id = a.event_id AND v.task = a.task_id
-        GROUP BY model
-        """,  # noqa: S608 - a text of ours
-        {},
-    )
+    """Sums over the events that were answered, each by its first verdict and by what that was on, as in the views."""
+    return ask(ANSWERED_SUMS, {})
 
 
 def _counts(row: Mapping[str, Any], sums: Mapping[str, Any], *, corrections: int, answered: int) -> ModelCounts:

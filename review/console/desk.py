@@ -132,10 +132,11 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
     ``chosen_share`` is the share of its events that were chosen for review and ``answered_share`` the share that
     somebody has answered, beside ``budget``, the share that people may be asked about; None before the first event.
     ``in_charge`` names the learned model that serves, or ``production``.
-    ``events`` and what is counted of them take each event once, by its first verdict; one that was sent again with
-    another time counts again. ``accuracy`` is the production model's accuracy on all events so far, with an interval
-    that holds at every look, None before there are enough audited events: the view ``accuracy_so_far`` says the same,
-    and ``accuracy_daily`` speaks of each day alone, for one look. For drift,
+    ``events`` and what is counted of them take each event once, by its first verdict and the prediction that this was
+    on, though it was sent again, under the same time or another (with more than ten million verdicts between, by the
+    producers' times, it counts again). ``accuracy`` is the production model's accuracy on all events so far, with an
+    interval that holds at every look, None before there are enough audited events: the view ``accuracy_so_far`` says
+    the same, and ``accuracy_daily`` speaks of each day alone, for one look. For drift,
     ``late_blocks`` came after their window had been judged (their ``late_events`` are left out), ``forced_blocks`` were
     judged before all partitions had come as far, ``time_resets`` times the model's time jumped back, and
     ``features_unwatched`` features are not watched; ``unwatched`` names the first of them.

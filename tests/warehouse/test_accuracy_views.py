@@ -223,3 +223,38 @@ def test_a_late_retry_is_no_second_event_on_the_page(measured: tuple[Warehouse, 
     assert sum(decided.values()) == known.events
     warehouse.command("OPTIMIZE TABLE verdicts FINAL")
     assert model_counts(warehouse.query)[0].events == known.events
+
+
+def rows_of_views(warehouse: Warehouse) -> list[dict[str, Any]]:
+    """What analysts read of accuracy, in all and by day."""
+    return [row for view in ("accuracy_so_far", "accuracy_daily") for row in warehouse.query(f"SELECT * FROM {view}")]
+
+
+@pytest.mark.parametrize("shift_ms", [0, 5, DAY_MS, -30 * DAY_MS])
+def test_what_comes_again_is_no_second_event(measured: tuple[Warehouse, AccuracyEstimate], shift_ms: int) -> None:
+    """A table replayed once more under other times, with tasks and answers as before: page and views stay as they are.
+
+    Task ids are made of model and event, so that the second verdict's task is the first's; the second prediction is
+    another, and the answers are given to what that was.
+    """
+    warehouse, _ = measured
+    predictions, verdicts, answers, _ = events()
+    shown, known = on_the_page(warehouse), model_counts(warehouse.query)[0]
+    views = rows_of_views(warehouse)
+
+    def again(values: list[Wire], **more: Any) -> list[Wire]:
+        return [msgspec.structs.replace(one, time=one.time + shift_ms, **more) for one in values]  # type: ignore[attr-defined]
+
+    fill(warehouse, "predictions", again(predictions, prediction="down"), "again")
+    fill(warehouse, "verdicts", again(verdicts, decided_at=DAY0 + 10 * DAY_MS), "again")
+    fill(warehouse, "corrections", again(answers, prediction="down", created_at=DAY0 + 10 * DAY_MS), "again")
+    assert rows_of_views(warehouse) == [
+        {name: pytest.approx(value) if isinstance(value, float) else value for name, value in row.items()}
+        for row in views
+    ]
+    now = on_the_page(warehouse)
+    assert (now.estimate, now.low, now.high) == pytest.approx((shown.estimate, shown.low, shown.high))
+    (counts,) = model_counts(warehouse.query)
+    for name in counts.__struct_fields__:
+        right = getattr(known, name)
+        assert getattr(counts, name) == (pytest.approx(right) if isinstance(right, float) else right), name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,7 +12,7 @@ from plain_rows import rows_of
 import warehouse.first_verdicts as counted
 from schemas.verdict import Verdict
 from warehouse.client import Warehouse
-from warehouse.first_verdicts import COUNTS, HOUR_MS, FirstVerdicts, runs_of
+from warehouse.first_verdicts import HOUR_MS, SUMS_OF_ALL, SUMS_OF_FIRST, FirstVerdicts, runs_of
 from warehouse.rows import Identity
 
 DAY0 = 1_704_067_200_000
@@ -36,7 +37,7 @@ class Asked:
         self.spans: list[tuple[int, int]] = []
 
     def __call__(self, sql: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
-        if sql != COUNTS:
+        if sql in (SUMS_OF_ALL, SUMS_OF_FIRST):
             self.spans.append(((params["begin"] - DAY0) // HOUR_MS, (params["end"] - DAY0) // HOUR_MS))
         return self.warehouse.query(sql, params)
 
@@ -72,6 +73,64 @@ def test_too_many_slices_are_made_wider(warehouse: Warehouse, monkeypatch: pytes
     store(warehouse, "b", *(verdict("e", 0, f"model-{n}") for n in range(9)), verdict("e", 30_000))
     found = events(sums.of_models(warehouse.query))
     assert (len(found), found["m"]) == (10, (41, 0))
+
+
+@pytest.mark.servers
+def test_an_event_counts_where_it_was_judged_first(warehouse: Warehouse) -> None:
+    """Again under a later time, an earlier one, and a first verdict that is stored last: one event, by its first."""
+    sums = FirstVerdicts()
+    store(warehouse, "a", *(verdict(f"e{n}", 5, decided_at=DAY0 + 10) for n in range(4)), verdict("e0", 5, "other"))
+    assert events(sums.of_models(warehouse.query)) == {"m": (4, 0), "other": (1, 0)}
+    later: dict[str, Any] = {"decided_at": DAY0 + 20, "audit": True, "task_id": "t"}
+    store(warehouse, "b", verdict("e0", 30, **later), verdict("e1", 2, **later), verdict("new", 30))
+    assert events(sums.of_models(warehouse.query)) == {"m": (5, 0), "other": (1, 0)}
+    first: dict[str, Any] = {"decided_at": DAY0, "audit": True, "task_id": "t"}
+    store(warehouse, "c", verdict("e2", 40, **first))
+    asked = Asked(warehouse)
+    assert events(sums.of_models(asked)) == {"m": (5, 1), "other": (1, 0)}
+    assert asked.spans == [(40, 41), (5, 6)], "the hour that it was taken from is asked for again"
+
+
+@pytest.mark.servers
+def test_in_whatever_order_verdicts_are_stored_each_event_counts_once(warehouse: Warehouse) -> None:
+    """Forty events at random times, in random order, round by round: what is remembered is what a new count finds."""
+    rng, sums = random.Random(3), FirstVerdicts()
+    firsts: dict[tuple[str, str], Verdict] = {}
+    decided = rng.sample(range(10_000), 180)
+    for turn in range(6):
+        stored = [
+            verdict(
+                f"e{rng.randrange(40)}", rng.choice((0, 1, 2, 9, 400)), rng.choice(("m", "other")),
+                decided_at=DAY0 + decided.pop(), audit=rng.random() < 0.5,
+            )
+            for _ in range(30)
+        ]  # fmt: skip
+        store(warehouse, f"turn-{turn}", *stored)
+        for one in stored:
+            known = firsts.get((one.model, one.event_id))
+            if known is None or one.decided_at < known.decided_at:
+                firsts[one.model, one.event_id] = one
+        expected = {
+            model: (
+                sum(name == model for name, _ in firsts),
+                sum(one.audit for (name, _), one in firsts.items() if name == model),
+            )
+            for model in ("m", "other")
+        }
+        found = sums.of_models(warehouse.query)
+        assert events(found) == expected
+        assert found == FirstVerdicts().of_models(warehouse.query)
+
+
+@pytest.mark.servers
+def test_an_event_is_looked_for_among_so_many_verdicts(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where more lie between than the limit an event counts again; where as many do it does not."""
+    store(warehouse, "a", verdict("far", 0), verdict("near", 1), *(verdict(f"e{n}", n) for n in range(1, 5)))
+    store(warehouse, "b", *(verdict(name, 9, decided_at=DAY0 + 1) for name in ("far", "near")))
+    monkeypatch.setattr(counted, "SEARCHED_ROWS_MAX", 5)
+    assert events(FirstVerdicts().of_models(warehouse.query)) == {"m": (7, 0)}
+    monkeypatch.setattr(counted, "SEARCHED_ROWS_MAX", 6)
+    assert events(FirstVerdicts().of_models(warehouse.query)) == {"m": (6, 0)}
 
 
 def test_runs_are_few_and_bounded() -> None:
