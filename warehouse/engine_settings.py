@@ -41,6 +41,7 @@ def analyst_base(settings: EmbeddedClickHouseSettings) -> dict[str, str]:
         "max_result_bytes": str(settings.analyst_result_bytes_max),
         "result_overflow_mode": "throw",
         "max_parser_backtracks": str(PARSER_BACKTRACKS_MAX),
+        "output_format_json_quote_denormals": "1",  # else JSON has null for inf and nan, and looks like NULL
         "readonly": "1",
     }
 

@@ -46,13 +46,21 @@ BINARY = re.compile(
     r"parquet|arrow(?:stream)?|orc|avro|native|rowbinary\w*|msgpack|bsoneachrow|npy|png|buffers|rawblob", re.IGNORECASE
 )
 """Formats of ClickHouse's that are bytes, not lines."""
+NAN, NAN_SIGNED = "nan", "-nan"
+"""The same: JSON alone bears the sign."""
+
 TABLE_ROWS_MAX = 1_000
 STATEMENT_EXPECTED = 'expected one, such as "SELECT decision, count() FROM verdicts GROUP BY decision"'
 
-FORMULA = re.compile(rb'(?:\A|(?<=[,\n]))"(?=[=+\-@\t\r\n]|\xef\xbc[\x9d\x8b\x8d\xa0])')
-"""The quote before a text that spreadsheets take for a formula (OWASP, CSV Injection), full-width signs too.
+TEXT_CELL = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
+"""ClickHouse quotes texts and never numbers, and doubles a quote within one."""
 
-ClickHouse quotes texts and never numbers, and doubles a quote within one, so nothing else looks like it.
+FORMULA = re.compile(
+    rb'(?<=\A")(?=[=+\-@\t\r\n]|\xef\xbc[\x9d\x8b\x8d\xa0])'
+    rb'|(?<=[;\t\r\n])(?="*+(?:[=+\-@]|\xef\xbc[\x9d\x8b\x8d\xa0]))'
+)
+"""Where in a quoted cell spreadsheets begin a formula (OWASP, CSV Injection), full-width signs too: at its beginning,
+and behind what some programs split a line at, quotes or not.
 """
 
 NULL_CELL = re.compile(rb'"(?:[^"]|"")*"|(?<=,)\\N(?=[,\r\n]|\Z)|(?:\A|(?<=\n))\\N(?=,)')
@@ -141,10 +149,10 @@ def statement_of(sql: str) -> str:
 
 def _warned(answer: bytes) -> bytes:
     """The answer as it is: for programs the data must stay the data. Who opens it in a spreadsheet is told."""
-    if FORMULA.search(answer):
+    if any(FORMULA.search(cell[0]) for cell in TEXT_CELL.finditer(answer)):
         print_error(
-            "watchloop: note: some texts begin with =, +, -, @, a tab or a line end: a spreadsheet runs them as"
-            " formulas; --spreadsheet-safe puts ' before them"
+            "watchloop: note: some texts begin with =, +, -, @, a tab or a line end, or have one of these signs behind"
+            " a semicolon, tab or line end: a spreadsheet runs them as formulas; --spreadsheet-safe puts ' before them"
         )
     return answer
 
@@ -155,7 +163,7 @@ def _with_empty_cells(answer: bytes) -> bytes:
 
 
 def _without_formulas(answer: bytes) -> bytes:
-    return FORMULA.sub(b"\"'", answer)
+    return TEXT_CELL.sub(lambda cell: FORMULA.sub(b"'", cell[0]), answer)
 
 
 @contextlib.contextmanager
@@ -205,11 +213,18 @@ def _print_table(answer: bytes) -> None:
     """JSONCompact as a table; another format, which the statement names, is printed as it is."""
     try:
         found = json.loads(answer.decode("utf-8", "backslashreplace"), parse_float=Digits, parse_int=Digits)
-        names, rows = [column["name"] for column in found["meta"]], found["data"]
+        columns, rows = found["meta"], found["data"]
+        names, floats = [column["name"] for column in columns], ["Float" in column["type"] for column in columns]
     except (ValueError, KeyError, TypeError):
         print_answer(answer)
         return
-    cells = [["" if value is None else _text(value) for value in row] for row in rows[:TABLE_ROWS_MAX]]
+    cells = [
+        [
+            "" if value is None else NAN if is_float and value == NAN_SIGNED else _text(value)
+            for value, is_float in pairs
+        ]
+        for pairs in (zip(row, floats, strict=True) for row in rows[:TABLE_ROWS_MAX])
+    ]
     print_table(printing_console(), names, cells)
     if len(rows) > TABLE_ROWS_MAX:
         print_line(f"the first {TABLE_ROWS_MAX} of {len(rows)} rows; --format csv has them all")

@@ -147,6 +147,20 @@ class TestQuery:
         assert run("query", sql, "-f", "csv").stdout.splitlines()[1] == r',"x,\N,",,,"","\N",'
         assert run("query", "SELECT NULL AS a", "-f", "csv").stdout.splitlines() == ['"a"', r"\N"]
 
+    def test_infinity_is_not_null(self, servers: None, tmp_path: pathlib.Path) -> None:
+        """What is no finite number is seen in every format, and NULL stays apart from it."""
+        numbers = "1 / 0 AS up, -1 / 0 AS down, 0 / 0 AS none, [1 / 0] AS many, toFloat32(1 / 0) AS small"
+        sql = f"SELECT {numbers}, nullIf(1, 1) AS nothing, '-nan' AS text"
+        found = json.loads(run("query", sql, "--json").stdout)
+        assert found.pop("none").lstrip("-") == "nan"
+        assert found == {"up": "inf", "down": "-inf", "many": ["inf"], "small": "inf", "nothing": None, "text": "-nan"}
+        assert run("query", sql, "-f", "csv").stdout.splitlines()[1] == 'inf,-inf,nan,"[inf]",inf,,"-nan"'
+        table = run("query", sql).stdout
+        assert [table.count(word) for word in ("-inf", "inf", "-nan", "nan")] == [1, 4, 1, 2]
+        run("query", sql, "-f", "parquet", "--out", "odd.parquet")
+        (row,) = pyarrow.parquet.read_table(tmp_path / "odd.parquet").to_pylist()
+        assert [str(row[name]) for name in ("up", "down", "none", "nothing")] == ["inf", "-inf", "nan", "None"]
+
     def test_parquet_into_a_file(self, servers: None, tmp_path: pathlib.Path) -> None:
         """Parquet goes into the file of --out."""
         answer = run("query", self.SQL, "-f", "parquet", "--out", "labels.parquet")

@@ -250,9 +250,43 @@ def test_formulas_in_csv(servers: None, text: str) -> None:
 
 
 @pytest.mark.servers
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("x;=cmd|' /C calc'!A0;y", "x;'=cmd|' /C calc'!A0;y"),
+        ("x\t+1", "x\t'+1"),
+        ("x\n-y\n@z", "x\n'-y\n'@z"),
+        ("x\r=y", "x\r'=y"),
+        ('x;"=y"', 'x;\'"=y"'),
+        ('"a";""@b', '"a";\'""@b'),
+        ("x;;=y", "x;;'=y"),
+        ("=x;=y", "'=x;'=y"),
+        ("x;＋y", "x;'＋y"),
+    ],
+)
+def test_formulas_behind_what_splits_a_line(servers: None, text: str, safe: str) -> None:
+    """Programs that split at semicolons or tabs, or read a line at a time, begin a cell within a text."""
+    sql = f"SELECT -1 AS n, {quoted(text)} AS v, -2 AS m, ['a;', 'b'] AS l UNION ALL SELECT -1, {quoted(text)}, -2, []"
+    answer = run("query", sql, "--format", "csv")
+    for row in csv.DictReader(io.StringIO(answer.stdout, newline="")):
+        assert (row["n"], row["v"], row["m"]) == ("-1", text, "-2")
+    assert "--spreadsheet-safe" in answer.stderr
+    made = run("query", sql, "--format", "csv", "--spreadsheet-safe")
+    assert made.stderr == ""
+    for row in csv.DictReader(io.StringIO(made.stdout, newline="")):
+        assert (row["n"], row["v"], row["m"]) == ("-1", safe, "-2")
+        assert row["l"] in ("['a;','b']", "[]")
+
+
+@pytest.mark.servers
 def test_csv_without_formulas_has_no_note(servers: None) -> None:
     """Numbers below zero, lists, and signs within a text are no formulas."""
-    answer = run("query", "SELECT -1 AS n, 'a=b' AS t, [1] AS l, toDate('2020-01-01') AS d, 'x,\"=y' AS q", "-f", "csv")
+    answer = run(
+        "query",
+        "SELECT -1 AS n, 'a=b' AS t, [1] AS l, toDate('2020-01-01') AS d, 'x,\"=y' AS q, 'a;b\n1' AS s",
+        "-f",
+        "csv",
+    )
     assert answer.stderr == ""
 
 

@@ -74,7 +74,7 @@ def test_prometheus_reads_the_rules_and_every_role():
 def test_the_analyst_of_ones_own_server_has_the_embedded_ones_limits():
     """Same numbers, final settings, and no grant but to read the program's database."""
     root = ET.parse(ROOT / "deploy" / "clickhouse-analyst.xml").getroot()
-    profile = {setting.tag: setting.text for setting in root.find("profiles/analyst")}
+    profile = {setting.tag: setting.text for setting in root.iterfind("profiles/analyst/*")}
     embedded = EmbeddedClickHouseSettings()
     base = analyst_base(embedded)
     assert {name: profile.get(name) for name in base} == base
