@@ -42,9 +42,12 @@ class LabelSpellings:
             if text in declared or (row is not None and text in (row["prediction"], *row["probabilities"])):
                 problems.append(None)
                 continue
-            if label.model not in known:
-                known[label.model] = KnownLabels({*declared, *labels_said(self._ask, label.model)})
-            meant = known[label.model].meant_by(text)
+            # The declared ones first: what a model said once in another spelling must not make two labels of one.
+            meant = KnownLabels(declared).meant_by(text) if declared else None
+            if meant is None:
+                if label.model not in known:
+                    known[label.model] = KnownLabels({*declared, *labels_said(self._ask, label.model)})
+                meant = known[label.model].meant_by(text)
             problems.append(None if meant is None else _problem(label.model, text, meant))
         return problems
 

@@ -243,6 +243,17 @@ def test_labels_are_known_from_probabilities_and_settings(warehouse: Warehouse) 
         assert [reason[:9] for _, _, reason in told(outbox)] == refused
 
 
+def test_one_odd_prediction_does_not_end_the_check_of_declared_labels(warehouse: Warehouse) -> None:
+    """What a model said once in a second spelling makes no label of its own of that, where its settings name them."""
+    for number, said in enumerate(("leaves", "stays", "Leaves"), 1):
+        store_predictions(warehouse, number, prediction=said)
+    outbox = CollectingOutbox()
+    batch = records(label(1, "score", text="Leaves"), label(3, "score", text="Leaves"))
+    joiner(warehouse, Clock(), [], ("leaves", "stays")).handle(batch, outbox)  # type: ignore[arg-type]
+    ((offset, field, reason),) = told(outbox)
+    assert (offset, field, reason[:33]) == (0, "$.label", "got 'Leaves'; expected 'leaves', ")
+
+
 def test_the_first_prediction_in_a_new_spelling_is_waited_for(warehouse: Warehouse) -> None:
     """A model whose spelling has changed: its own prediction says so, once it is stored."""
     store_predictions(warehouse, 1, prediction="True")
