@@ -16,7 +16,7 @@ from schemas.probability_columns import probabilities_of
 from watchloop.errors import WrongTable
 from watchloop.recorded.label_texts import labels_read
 from watchloop.recorded.plain_columns import without_dictionary
-from watchloop.recorded.spellings import matched
+from watchloop.recorded.spellings import matched, warning_of_twins
 from watchloop.recorded.texts import is_number, is_text, numbers_of
 from watchloop.recorded.training import training_matrix
 from watchloop.recorded.words import listed, quoted
@@ -138,7 +138,8 @@ def train_first(table: RecordedTable, *, share: float, model: str, seed: int) ->
             f"the features ({listed(table.feature_names)}) say nothing in the first {first} rows: each is empty or the"
             " same in all of them; train on a larger share, or on other columns"
         )
-    notes = () if not data.left_out else (f"trained without {listed(data.left_out)}: empty or constant in those rows",)
+    left_out = f"trained without {listed(data.left_out)}: empty or constant in those rows" if data.left_out else ""
+    notes = [note for note in (left_out, warning_of_twins(set(labels[:first]))) if note]
     learner = HistGradientBoostingClassifier(random_state=seed, categorical_features=data.categorical)
     with threadpool_limits(1 if len(table) <= ONE_THREAD_ROWS_MAX else None):
         learner.fit(data.matrix[:first], labels[:first])

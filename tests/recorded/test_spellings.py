@@ -252,6 +252,19 @@ def test_a_trained_model_meets_a_second_spelling_later() -> None:
 
 
 @pytest.mark.parametrize(
+    ("second", "twins"), [("Yes", "{'Yes', 'yes'}"), ("yes", ""), ("y\u0435s", "{'yes', 'y\\u0435s'}")]
+)
+def test_a_trained_model_is_told_of_two_spellings_that_it_learns_from(second: str, twins: str) -> None:
+    """Within the rows to train on each is a class, and the answers are divided between them."""
+    truths = [second if row % 6 == 0 else "yes" if row % 2 == 0 else "no" for row in range(200)]
+    rows = pa.table({"x": [0.1 * (row % 2) + 0.001 * row for row in range(200)]})
+    table = RecordedTable("t", Columns(label="truth"), ("x",), rows, truths, list(range(200)), rows.select([]))
+    notes = "".join(train_first(table, share=0.5, model="m", seed=0).notes)
+    assert ("labels to learn from may mean the same" in notes) == bool(twins)
+    assert twins in notes
+
+
+@pytest.mark.parametrize(
     "truth",
     [
         pa.array([True, False, True, False]),

@@ -10,7 +10,7 @@ from schemas.spellings import RULES, KnownLabels, cased, truth, valued
 from watchloop.errors import WrongTable
 from watchloop.recorded.words import listed, quoted
 
-__all__ = ["Match", "matched"]
+__all__ = ["Match", "matched", "warning_of_twins"]
 
 SHOWN_MAX: Final = 6
 TRUTHS_AS: Final = "true labels are matched with predictions"
@@ -168,6 +168,22 @@ def _warnings(truths: set[str], answers: set[str]) -> list[str]:
             " counted as different, so the accuracy is too low if they mean the same; write both in the same way"
         )
     return notes
+
+
+def warning_of_twins(labels: Collection[str]) -> str:
+    """A line where some of the labels to learn from may mean the same, and be one class; empty where none do.
+
+    >>> warning_of_twins({"yes", "no", "Yes"}).partition(":")[2].partition(":")[0]
+    " labels to learn from may mean the same, {'Yes', 'yes'}"
+    """
+    twins = [text for group in _grouped(_at_most, labels).values() if len(group) > 1 for text in group]
+    if not twins:
+        return ""
+    shown = _shown(twins, told_apart(labels))
+    return (
+        f"warning: labels to learn from may mean the same, {shown}: each is a class of its own; if they do, write them"
+        " in one way"
+    )
 
 
 def _pairs(rule: Callable[[str], str], truths: Collection[str], answers: Collection[str]) -> Iterator[tuple[str, str]]:

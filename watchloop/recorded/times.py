@@ -256,9 +256,7 @@ def _check_steps(column: Any, values: Floats, name: str, unit_ms: float, notes: 
     step = f"steps of {step_ms / 1000:.0f} seconds"
     if bits < 64:
         hint = "; write whole numbers, or floats of 64 bits"
-        raise WrongTable(
-            f"column {quoted(name)} (--time) is one of floats of {bits} bits, which have {step} here{hint}"
-        )
+        raise WrongTable(f"column {quoted(name)} (--time) holds floats of {bits} bits, which have {step} here{hint}")
     notes.append(
         f"warning: the times of column {quoted(name)} are in {step}, as if they had been in floats of 32 bits: what"
         " happened within a step is in no order"
