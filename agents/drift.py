@@ -197,7 +197,7 @@ class Drift:
         outbox.send(ALERTS, alert.alert_id, alert)
         self._tell_task(known, alert, outbox)
         if known is None:
-            ALERTS_FIRED.labels(alert.model, alert.severity).inc()
+            ALERTS_FIRED.inc(alert.model, alert.severity)
             log.info("alert fired", model=alert.model, signal=alert.signal, at_event=alert.fired_at_event)
             self._ask_report(alert)
 

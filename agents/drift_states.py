@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -51,6 +50,7 @@ class DriftStates:
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
         self._told: dict[str, Told] = {}
+        self._shown: set[str] = set()
         self._next_ms = 0
 
     def tell(self, monitors: dict[str, ModelMonitor], now_ms: int) -> None:
@@ -58,7 +58,10 @@ class DriftStates:
         if now_ms < self._next_ms <= now_ms + RETRY_SECONDS * 1000:  # a clock that was put back is not waited for
             return
         self._next_ms = now_ms + int(TELL_SECONDS * 1000)
+        for model in self._shown.difference(monitors):  # another worker's since partitions were dealt out anew
+            self.forget(model)
         self._told = {model: told for model, told in self._told.items() if model in monitors}
+        self._shown = set(monitors)
         news: dict[str, Told] = {}
         for model, monitor in monitors.items():
             show(model, monitor)
@@ -98,10 +101,9 @@ class DriftStates:
         self._told |= news
 
     def forget(self, model: str) -> None:
-        """Its metrics end: there would be more with each new name."""
+        """Its metrics end."""
         for metric in (LATE_BLOCKS, LATE_EVENTS, FORCED_BLOCKS, FEATURES_UNWATCHED):
-            with contextlib.suppress(KeyError):
-                metric.remove(model)
+            metric.forget(model)
 
 
 def _is_news(before: Told | None, now: Told) -> bool:
@@ -126,7 +128,7 @@ def figures_of(monitor: ModelMonitor) -> Figures:
 
 def show(model: str, monitor: ModelMonitor) -> None:
     """Set the gauges of /metrics that stand for a model to what its monitor counts."""
-    LATE_BLOCKS.labels(model).set(monitor.steps.late_blocks)
-    LATE_EVENTS.labels(model).set(monitor.steps.late_events)
-    FORCED_BLOCKS.labels(model).set(monitor.steps.forced_blocks)
-    FEATURES_UNWATCHED.labels(model).set(monitor.features_unwatched)
+    LATE_BLOCKS.set(monitor.steps.late_blocks, model)
+    LATE_EVENTS.set(monitor.steps.late_events, model)
+    FORCED_BLOCKS.set(monitor.steps.forced_blocks, model)
+    FEATURES_UNWATCHED.set(monitor.features_unwatched, model)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from typing import Final
@@ -72,6 +71,7 @@ class Learners:
     def clear(self) -> None:
         """Forget what was learned: the log is read again from its beginning."""
         self._learners, self._pending, self._used_at, self._silent, self._aligned = {}, {}, {}, {}, set()
+        CORRECTIONS_LEFT_OUT.clear()
 
     def learn(self, correction: Correction, outbox: Flushing | None) -> None:
         """Learn one correction; without an outbox what follows from it was told before."""
@@ -81,7 +81,7 @@ class Learners:
         events = learner.learn(correction)
         if outbox is None:
             return
-        CORRECTIONS_LEARNED.labels(correction.model).inc()
+        CORRECTIONS_LEARNED.inc(correction.model)
         for event in events:
             if isinstance(event, GateStep):
                 outbox.send(GATES, event.model, event)
@@ -119,11 +119,8 @@ class Learners:
         silent_ms = at - self._used_at.pop(model)
         self._pending.pop(model, None)
         self._aligned.discard(model)
-        with contextlib.suppress(KeyError):
-            CORRECTIONS_LEARNED.remove(model)
-        for reason in learner.left_out:
-            with contextlib.suppress(KeyError):
-                CORRECTIONS_LEFT_OUT.remove(model, reason)
+        CORRECTIONS_LEARNED.forget(model)
+        CORRECTIONS_LEFT_OUT.forget(model)
         for key in (manifest_key(model, STACK), manifest_key(model, CANDIDATE)):
             self._published_at.pop(key, None)
         self._let_go(model, outbox, is_silent=silent_ms >= SILENT_SECONDS * 1000)
@@ -153,7 +150,7 @@ class Learners:
         """Publish the refreshes and candidates whose time has come."""
         for model, learner in self._learners.items():
             for reason, count in learner.left_out.items():
-                CORRECTIONS_LEFT_OUT.labels(model, reason).set(count)
+                CORRECTIONS_LEFT_OUT.set(count, model, reason)
         for model, change in list(self._pending.items()):
             if self._is_due(manifest_key(model, STACK)):
                 self._publish(model, change, outbox)

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.multiprocess import MultiProcessCollector
 
+from agents.metric_files import FOLDER_VARIABLE, PROCESS_VARIABLE
+from agents.model_metrics import ModelCounter, ModelGauge
+from agents.model_places import ModelPlaces
 from streams.batches import Handler, OutboxT_contra
 from streams.records import Record
 
@@ -28,13 +31,19 @@ __all__ = [
     "LATE_BLOCKS",
     "LATE_EVENTS",
     "MANIFESTS_REFUSED",
+    "OF_MODELS",
     "OPEN_TASKS",
     "OVERDUE_TASKS",
     "RECORD_FAILURES",
     "RECORD_ROWS",
+    "bound_models",
     "exposition",
     "timed",
 ]
+
+if FOLDER_VARIABLE in os.environ and PROCESS_VARIABLE in os.environ:
+    # Before the first metric, as prometheus_client says for ids of one's own.
+    values.ValueClass = values.MultiProcessValue(lambda: os.environ[PROCESS_VARIABLE])  # type: ignore[no-untyped-call]
 
 INTAKE_EVENTS = Counter("watchloop_intake_events_total", "Predictions that were given a verdict.")
 INTAKE_DUPLICATES = Counter(
@@ -55,34 +64,25 @@ LAG_SECONDS = Gauge(
     ["role"],
     multiprocess_mode="livemax",
 )
-ALERTS_FIRED = Counter("watchloop_alerts_fired_total", "Alerts that began to fire.", ["model", "severity"])
-LATE_BLOCKS = Gauge(
+ALERTS_FIRED = ModelCounter("watchloop_alerts_fired_total", "Alerts that began to fire.", "severity")
+LATE_BLOCKS = ModelGauge(
     "watchloop_late_blocks",
     "Blocks that came after their window had been judged and were left out, since the blocks were read anew.",
-    ["model"],
-    multiprocess_mode="livemax",
 )
-LATE_EVENTS = Gauge(
-    "watchloop_late_events", "Events in late blocks, which drift does not see.", ["model"], multiprocess_mode="livemax"
-)
-FORCED_BLOCKS = Gauge(
+LATE_EVENTS = ModelGauge("watchloop_late_events", "Events in late blocks, which drift does not see.")
+FORCED_BLOCKS = ModelGauge(
     "watchloop_forced_blocks",
     "Blocks judged before all partitions had come as far, because too many waited (drift.open_blocks_max).",
-    ["model"],
-    multiprocess_mode="livemax",
 )
-FEATURES_UNWATCHED = Gauge(
+FEATURES_UNWATCHED = ModelGauge(
     "watchloop_features_unwatched",
     "Features that are not watched for drift, or by their mean alone (drift.features_watched_max).",
-    ["model"],
-    multiprocess_mode="livemax",
 )
-CORRECTIONS_LEARNED = Counter("watchloop_corrections_learned_total", "Corrections learned from.", ["model"])
-CORRECTIONS_LEFT_OUT = Gauge(
+CORRECTIONS_LEARNED = ModelCounter("watchloop_corrections_learned_total", "Corrections learned from.")
+CORRECTIONS_LEFT_OUT = ModelGauge(
     "watchloop_corrections_left_out",
     "Corrections that taught nothing, since the log was read from its beginning.",
-    ["model", "reason"],
-    multiprocess_mode="livesum",
+    "reason",
 )
 MANIFESTS_REFUSED = Counter(
     "watchloop_manifests_refused_total",
@@ -91,6 +91,24 @@ MANIFESTS_REFUSED = Counter(
 )
 RECORD_ROWS = Counter("watchloop_record_rows_total", "Rows stored in ClickHouse.", ["table"])
 RECORD_FAILURES = Counter("watchloop_record_failures_total", "Inserts that failed and were tried again.")
+
+OF_MODELS = (
+    ALERTS_FIRED,
+    LATE_BLOCKS,
+    LATE_EVENTS,
+    FORCED_BLOCKS,
+    FEATURES_UNWATCHED,
+    CORRECTIONS_LEARNED,
+    CORRECTIONS_LEFT_OUT,
+)
+for _one in OF_MODELS:
+    REGISTRY.register(_one)
+
+
+def bound_models(places: ModelPlaces) -> None:
+    """Of how many models there are numbers; said once, before the first."""
+    for metric in OF_MODELS:
+        metric.hold(places)
 
 
 def timed(role: str, handle: Handler[OutboxT_contra]) -> Handler[OutboxT_contra]:
@@ -107,9 +125,14 @@ def timed(role: str, handle: Handler[OutboxT_contra]) -> Handler[OutboxT_contra]
 
 
 def exposition() -> bytes:
-    """The metrics as text: of this process, or of all processes that share ``PROMETHEUS_MULTIPROC_DIR``."""
-    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+    """The metrics as text: of this process, or of all processes that share ``PROMETHEUS_MULTIPROC_DIR``.
+
+    Numbers of single models are those of this process either way.
+    """
+    if FOLDER_VARIABLE not in os.environ:
         return generate_latest()
     registry = CollectorRegistry()
     MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    for metric in OF_MODELS:
+        registry.register(metric)
     return generate_latest(registry)

@@ -87,7 +87,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     nothing learned is in charge), or of the others once fewer than a fifth of the places are for new ones; after a
     restart too. Who lost its place begins anew when it comes again: its triage warms up, its alerts are resolved, its
     reference stays. A learned model stays in charge of one that has had no correction for a day, twice as many as there
-    are places at most; of one that has, production is in charge again."""
+    are places at most; of one that has, production is in charge again. ``/metrics`` has numbers of so many models."""
     dedupe_span_seconds: Annotated[int, Meta(ge=0, le=86_400 * 7)] = 600
     """A prediction whose event_id was judged so recently gets no second verdict: a producer's retry; 0 for never."""
     dedupe_events_max: Annotated[int, Meta(ge=1_000, le=100_000_000)] = 1_000_000

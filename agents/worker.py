@@ -17,6 +17,8 @@ from agents.assembly import ADD
 from agents.errors import MetricsRefused
 from agents.logs import set_up_logs
 from agents.memory import settle_memory
+from agents.metrics import bound_models
+from agents.model_places import ModelPlaces
 from agents.orphans import hold_address
 from agents.plan import ROLES, Plan, Role
 from agents.settings import Settings, WorkerSettings
@@ -64,6 +66,7 @@ def _run(settings: Settings, roles: Collection[Role], slot: str) -> int:
     chosen = tuple(role for role in ROLES if role in roles)
     handler = set_up_logs("+".join(chosen))
     _wait_for_servers(settings, chosen)
+    bound_models(ModelPlaces(settings.worker.models_max, settings.models))
     app = create_app(settings.kafka, roles=chosen, data=pathlib.Path(settings.worker.data) / "faust")
     plan = Plan(settings, app, slot)
     for role in chosen:

@@ -22,7 +22,14 @@ __all__ = ["FILE_DEFAULT", "inline_value", "is_set", "load_settings"]
 FILE_DEFAULT = pathlib.Path("watchloop.toml")
 PREFIX = "WATCHLOOP_"
 NOT_SETTINGS = frozenset(
-    {"WATCHLOOP_KAFKA_JARS", "WATCHLOOP_CONFIG", "WATCHLOOP_SLOT", "WATCHLOOP_PARENT", "WATCHLOOP_HELD_ADDRESS"}
+    {
+        "WATCHLOOP_KAFKA_JARS",
+        "WATCHLOOP_CONFIG",
+        "WATCHLOOP_SLOT",
+        "WATCHLOOP_PARENT",
+        "WATCHLOOP_HELD_ADDRESS",
+        "WATCHLOOP_METRICS_PROCESS",
+    }
 )
 _PATH = re.compile(r"^(?P<what>.*) - at (`key` in )?`\$\.?(?P<path>[^`]*)`$", re.DOTALL)
 _CHOICE = re.compile(r"^Invalid enum value (?P<given>.*)$", re.DOTALL)

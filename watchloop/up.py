@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 
 from rich.console import Console
 
+from agents.metric_files import FOLDER_VARIABLE, empty_metrics
 from agents.orphans import HELD_VARIABLE
 from agents.settings import Settings
 from review.console.passwords import verify
@@ -168,9 +169,7 @@ def _environment(settings: Settings, folder: DataFolder, port: int, options: UpO
     """What workers must know beyond the configuration file."""
     clickhouse = settings.clickhouse
     metrics = folder.path / "metrics"
-    metrics.mkdir(exist_ok=True)
-    for old in metrics.glob("*.db"):
-        old.unlink()
+    empty_metrics(metrics)
     found = {
         "WATCHLOOP_KAFKA_BOOTSTRAP": settings.kafka.bootstrap,
         "WATCHLOOP_KAFKA_REPLICATION_FACTOR": str(settings.kafka.replication_factor),
@@ -180,7 +179,7 @@ def _environment(settings: Settings, folder: DataFolder, port: int, options: UpO
         "WATCHLOOP_CONSOLE_PORT": str(port),
         "WATCHLOOP_CONSOLE_SECRET": settings.console.secret or folder.secrets().console_secret,
         "WATCHLOOP_WORKER_DATA": str(folder.path),
-        "PROMETHEUS_MULTIPROC_DIR": str(metrics),
+        FOLDER_VARIABLE: str(metrics),
         # Small arrays: a pool of threads would wait for each other longer than it computes.
         **{name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")},
     }

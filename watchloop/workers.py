@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 
+from agents.metric_files import PROCESS_VARIABLE, forget_gauges
 from agents.orphans import PARENT_VARIABLE
 from streams.local.leash import spawn, stop
 
@@ -45,7 +46,8 @@ class Worker:
         return None if self._process is None else self._process.poll()
 
     def start(self) -> None:
-        """Start it, from the main thread."""
+        """Start it, for the first time or again, from the main thread."""
+        forget_gauges(self._environment)
         with self.log.open("ab") as out:
             self._process = spawn(self._command, stdout=out, stderr=out, env=self._environment)
 
@@ -78,7 +80,8 @@ class Workers:
         folder.mkdir(parents=True, exist_ok=True)
         common = {**os.environ, PARENT_VARIABLE: str(os.getpid())}
         self._workers = [
-            Worker(spec, {**common, **environment_of(spec)}, folder / f"{spec.name}.log") for spec in specs
+            Worker(spec, {**common, PROCESS_VARIABLE: spec.name, **environment_of(spec)}, folder / f"{spec.name}.log")
+            for spec in specs
         ]
         self._stop_seconds_max = stop_seconds_max
 

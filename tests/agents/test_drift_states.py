@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -221,3 +222,18 @@ def test_an_empty_block_is_nothing() -> None:
     for number in range(500):
         house.read(msgspec.structs.replace(empty, block_id=f"b{number}", time_max=empty.time_max + number))
     assert len(house.drift._monitors["states"].steps._filling) == 0
+
+
+def test_models_that_lost_their_place_are_not_shown() -> None:
+    """Names that come once leave nothing on /metrics, nor do models that are another worker's now."""
+    house = House(places=ModelPlaces(5, {"ours"}))
+    for number in range(30):
+        house.read(block(0, model=f"once {number}"), block(number, model="ours"))
+        house.later()
+    shown = set(re.findall(r'watchloop_late_blocks\{model="([^"]*)"', exposition().decode()))
+    assert "ours" in shown
+    assert len([name for name in shown if name.startswith("once")]) == 5
+    house.drift.assigned([])
+    house.later()
+    shown = set(re.findall(r'watchloop_late_blocks\{model="([^"]*)"', exposition().decode()))
+    assert not [name for name in shown if name.startswith("once")]

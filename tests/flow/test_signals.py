@@ -70,6 +70,8 @@ def test_a_worker_ends_and_then_the_terminal_does(unread: Program) -> None:
             unread.log,
         )
     eventually("metrics", lambda: "watchloop_open_tasks{" in metrics(endpoints), BACK_SECONDS_MAX, unread.log)
+    files = [file.stem.rpartition("_")[2] for file in (unread.folder / "metrics").iterdir()]
+    assert set(files) == {"intake", "loop"}, "files by process ids grow with every restart"
     assert unread.process is not None
     assert unread.process.poll() is None
     unread.process.send_signal(signal.SIGHUP)
