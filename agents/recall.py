@@ -9,7 +9,8 @@ import msgspec
 import structlog
 
 from agents.settings import Settings
-from schemas.codec import UNREADABLE, reason_of
+from schemas.codec import UNREADABLE, MalformedError, reason_of
+from schemas.json_elements import each_decoded
 from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
 from streams.batches import AssignedPartition
 from streams.duplicates import SeenEvents, identities
@@ -47,11 +48,9 @@ def recall(settings: Settings, seen: SeenEvents, partitions: Sequence[AssignedPa
 
     def hear(record: Record) -> None:
         data = record.value() or b""
-        try:
-            judged = _many.decode(data) if data[:1] == b"[" else [_one.decode(data)]
-        except UNREADABLE as error:
-            log.warning("verdict not readable", why=reason_of(error, data), **heard())
-            return
+        judged, wrong = _judged_in(data, settings.worker.message_events_max)
+        if wrong:
+            log.warning("verdict not readable", why=wrong, **heard())
         by_model: dict[str, list[str]] = {}
         for verdict in judged:
             by_model.setdefault(verdict.model, []).append(verdict.event_id)
@@ -63,3 +62,19 @@ def recall(settings: Settings, seen: SeenEvents, partitions: Sequence[AssignedPa
         messages = read_tail(settings.kafka, topics, since_ms=since_ms, messages_max=RECALLED_MESSAGES_MAX, hear=hear)
         log.info("judged events recalled", events=len(seen), messages=messages, seconds=time.monotonic() - began)
     return {}
+
+
+def _judged_in(data: bytes, elements_max: int) -> tuple[list[Judged], str]:
+    """The verdicts of a message, and what is wrong with the first that cannot be read, empty where all can."""
+    is_array = data[:1] == b"["
+    try:
+        return _many.decode(data) if is_array else [_one.decode(data)], ""
+    except UNREADABLE as error:
+        if not is_array:
+            return [], reason_of(error, data)
+    try:
+        found = [one for _, one in each_decoded(data, _one.decode, elements_max)]
+    except MalformedError as error:
+        return [], error.reason
+    wrong = next((one.reason for one in found if isinstance(one, MalformedError)), "")
+    return [one for one in found if isinstance(one, Judged)], wrong

@@ -16,7 +16,8 @@ import structlog
 
 from agents.groups import RECORDED
 from agents.metrics import RECORD_FAILURES, RECORD_ROWS
-from schemas.codec import MalformedError, decode_one_or_many
+from schemas.codec import MalformedError, decode_one_or_many, decoder_of
+from schemas.json_elements import each_decoded
 from schemas.label import Label
 from schemas.reject import Reject
 from schemas.topics import PREDICTIONS, REJECTS
@@ -29,7 +30,7 @@ from streams.label_reader import label_of
 from streams.outbox import Outbox
 from streams.predictions.careful import SchemaCheck
 from streams.predictions.checks import PREDICTION_BYTES_MAX, MessageLimits
-from streams.predictions.elements import elements_of
+from streams.predictions.elements import JsonElements, elements_of
 from streams.predictions.inbox import read_predictions
 from streams.records import Partition, Record, stretches
 from streams.rejects import ElementRejects, reject_of
@@ -215,14 +216,43 @@ class Recorder:
         verdicts: list[Verdict] = []
         offsets: list[int] = []
         indexes: list[int] = []
-        for record, values in self._values(Verdict, records, outbox):
+        for record in records:
+            places, values = self._verdicts_of(record, outbox)
             verdicts += values
             offsets += [record.offset()] * len(values)
-            indexes += range(len(values))
+            indexes += places
         if not verdicts:
             return None
         identities = Identities(self._ids[name], partition, offsets, indexes)
         return ColumnInsert(verdict_columns(verdicts, identities))
+
+    def _verdicts_of(self, record: Record, outbox: Outbox) -> tuple[Sequence[int], list[Verdict]]:
+        """The verdicts of a message and their places in it; a wrong element of an array is rejected alone."""
+        data = record.value() or b""
+        try:
+            values = some_of(Verdict, data)
+            return range(len(values)), values
+        except MalformedError as error:
+            if data[:1] != b"[":
+                self._reject(record, error.reason, error.field, outbox)
+                return (), []
+        try:
+            found = list(each_decoded(data, decoder_of(Verdict).decode, self._limits.events_max))
+        except MalformedError as error:
+            self._reject(record, error.reason, error.field, outbox)
+            return (), []
+        now_ms = int(self._clock() * 1000)
+        elements = JsonElements([item for item, _ in found])
+        rejects = ElementRejects(record, self._prefix, elements, role="record", now_ms=now_ms)
+        readable = {}
+        for index, (_, one) in enumerate(found):
+            if isinstance(one, MalformedError):
+                rejects.refuse(index, one)
+            else:
+                readable[index] = one
+        for reject in rejects.rejects():
+            self._send(reject, outbox)
+        return tuple(readable), list(readable.values())
 
     def _values(
         self, value_type: type[W], records: Sequence[Record], outbox: Outbox

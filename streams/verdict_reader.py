@@ -9,7 +9,7 @@ from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, Message, TopicPartition
 
-from schemas.codec import MalformedError, decode_one_or_many
+from schemas.codec import MalformedError, decode_one_or_many, decoder_of
 from schemas.topics import VERDICTS
 from schemas.verdict import Verdict
 from streams.clients import LOGGER, common_client_config
@@ -54,8 +54,8 @@ class VerdictReader:
         self._ends: dict[Partition, int] = {}
         self._lost: set[Partition] = set()
         self.unreadable = 0
-        """Messages that held no verdicts, or more bytes than ``kafka.message_bytes_max`` once unpacked; they are logged
-        and left out."""
+        """Messages and elements of arrays that were no verdicts, and messages of more bytes than
+        ``kafka.message_bytes_max`` once unpacked; they are logged and left out."""
         self.last_error = ""
         """What Kafka said last instead of a message, such as that the topic does not exist."""
         self._limits = MessageLimits(checked(kafka).message_bytes_max)
@@ -135,12 +135,26 @@ class VerdictReader:
         value = message.value() or b""
         try:
             self._limits.check_bytes(len(value))
-            verdicts = decode_one_or_many(Verdict, value)
+            verdicts, wrong = self._readable(value)
         except MalformedError as error:
-            self.unreadable += 1
-            LOGGER.warning("verdict not readable: %s/%d at %d: %s", topic, partition, offset, error.reason)
-            return []
+            verdicts, wrong = [], [error]
+        if wrong:
+            self.unreadable += len(wrong)
+            LOGGER.warning("verdict not readable: %s/%d at %d: %s", topic, partition, offset, wrong[0].reason)
         return [verdict for verdict in verdicts if not self._models or verdict.model in self._models]
+
+    def _readable(self, value: bytes) -> tuple[list[Verdict], list[MalformedError]]:
+        """The verdicts of a message, and what is wrong with its other elements; raises MalformedError."""
+        try:
+            return decode_one_or_many(Verdict, value), []
+        except MalformedError:
+            if value[:1] != b"[":
+                raise
+        from schemas.json_elements import each_decoded  # its start is not paid for by who needs none of it
+
+        found = [one for _, one in each_decoded(value, decoder_of(Verdict).decode, self._limits.events_max)]
+        wrong = [one for one in found if isinstance(one, MalformedError)]
+        return [one for one in found if not isinstance(one, MalformedError)], wrong
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Begin where the group stands, which is asked here: a client that asks itself while the group's coordinator

@@ -6,6 +6,7 @@ import dataclasses
 from typing import Final, Protocol
 
 from schemas.codec import UNREADABLE, MalformedError, reason_of
+from schemas.json_elements import raw_items
 from schemas.prediction import Prediction, epoch_ms
 from schemas.reject import Reject
 from streams.predictions.checks import (
@@ -19,7 +20,7 @@ from streams.predictions.checks import (
 from streams.predictions.cloudevents import Defaults, blamed, needed_of, problem_of_defaults, with_defaults
 from streams.predictions.decoding import decoded_prediction, prediction_in, predictions_in
 from streams.predictions.element_count import element_count
-from streams.predictions.elements import ArrowElements, JsonElements, raw_items
+from streams.predictions.elements import ArrowElements, JsonElements
 from streams.predictions.envelope import Envelope, envelope_of
 from streams.predictions.explanations import explained
 from streams.records import Record

@@ -6,30 +6,12 @@ import functools
 from collections.abc import Sequence
 from typing import Any, Final
 
-import msgspec
-
-from schemas.codec import UNREADABLE
-from schemas.json_parts import elements_apart
+from schemas.json_elements import raw_items
 from streams.predictions.envelope import envelope_of
 from streams.records import Record
 from streams.rejects import Elements
 
-__all__ = ["ArrowElements", "JsonElements", "elements_of", "raw_items"]
-
-_items: Final = msgspec.json.Decoder(list[msgspec.Raw])
-
-
-def raw_items(data: bytes, items_max: int) -> list[bytes]:
-    """The elements of a JSON array, also of one in which some are no JSON; raises what decoders raise where they cannot
-    be told apart, or where there are more than ``items_max`` of the latter kind.
-    """
-    try:
-        return list(map(bytes, _items.decode(data)))
-    except UNREADABLE:
-        items = elements_apart(data, items_max)
-        if items is None:
-            raise
-        return items
+__all__ = ["ArrowElements", "JsonElements", "elements_of"]
 
 
 class JsonElements:

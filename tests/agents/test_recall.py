@@ -13,6 +13,7 @@ import pytest
 
 from agents.assembly import ADD
 from agents.plan import Plan
+from agents.recall import recall
 from agents.settings import ModelSettings, Settings, WorkerSettings
 from review.settings import TriageSettings
 from schemas.codec import decode_one_or_many
@@ -20,6 +21,8 @@ from schemas.correction import Correction
 from schemas.prediction import Prediction
 from schemas.topics import CORRECTIONS, PREDICTIONS, VERDICTS, VERDICTS_ACCEPTED
 from schemas.verdict import Verdict
+from streams.batches import AssignedPartition
+from streams.duplicates import SeenEvents
 from streams.outbox import Outbox
 from streams.reader import LogReader
 from streams.settings import KafkaSettings
@@ -158,3 +161,16 @@ def test_corrections_of_the_log_answer_questions_again(settings: Settings, worke
     assert (found["e-7"].correction_id, found["e-7"].settled_label) == ("c-1", "b")
     assert found["e-7"].reasons == ("decided before",)
     assert found["e-8"].correction_id == ""
+
+
+def test_an_odd_verdict_of_an_array_hides_no_other(settings: Settings) -> None:
+    """What somebody else put between verdicts costs the memory of no other event."""
+    parts = [msgspec.json.encode({"model": "m", "event_id": f"e-{n}"}) for n in range(3)]
+    outbox = Outbox(settings.kafka)
+    outbox.send(VERDICTS, "m", b"[" + b",".join([parts[0], b'{"model":NaN}', parts[1], b'{"model":7}']) + b"]")
+    outbox.send(VERDICTS, "m", b'[{"model":"m]')
+    outbox.send(VERDICTS, "m", parts[2])
+    outbox.flush()
+    seen = SeenEvents(settings.worker.dedupe_span_seconds, 1_000)
+    recall(settings, seen, [AssignedPartition(PREDICTIONS.name, 0, None)])
+    assert len(seen) == 3

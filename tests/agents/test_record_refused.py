@@ -50,6 +50,22 @@ def test_what_cannot_be_read_becomes_a_reject(warehouse: Warehouse) -> None:
     assert ids(warehouse, "verdicts") == ["e-0", "e-3"]
 
 
+def test_a_wrong_verdict_of_an_array_is_rejected_alone(warehouse: Warehouse) -> None:
+    """What is no verdict, or no JSON, costs those beside it nothing, and they keep their places."""
+    one = recorder(warehouse)
+    one.assigned(partitions("verdicts"))
+    odd = [b'{"event_id":"x"}', b'{"event_id":NaN}', b'{"event_id":"\\q"}']
+    parts = [msgspec.json.encode(verdict(0)), odd[0], odd[1], msgspec.json.encode(verdict(3)), odd[2]]
+    sent = [b"[" + b",".join(parts) + b"]", b'[{"event_id":"x]']
+    rejects = [value for value in hand(one, messages(VERDICTS.name, sent)).of(REJECTS) if isinstance(value, Reject)]
+    assert [(r.original, r.source_offset, r.source_index) for r in rejects] == [
+        *zip(odd, (0, 0, 0), (1, 2, 4), strict=True),
+        (sent[1], 1, 0),
+    ]
+    assert ids(warehouse, "verdicts") == ["e-0", "e-3"]
+    assert [row["_index"] for row in warehouse.query("SELECT _index FROM verdicts ORDER BY _index")] == [0, 3]
+
+
 def test_a_wrong_label_is_rejected_by_who_learns_from_it(warehouse: Warehouse) -> None:
     """A label that LEARN rejects, an array of them too, is neither told of a second time nor stored."""
     one = recorder(warehouse)

@@ -12,6 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import json_parts
+from schemas.codec import MalformedError
+from schemas.json_elements import each_decoded
 from schemas.json_parts import elements_apart, members_apart
 
 JSON = st.recursive(
@@ -104,3 +106,15 @@ def test_memory_is_of_the_order_of_the_bytes(data: bytes) -> None:
         assert tracemalloc.get_traced_memory()[1] < 6 * len(data)
     finally:
         tracemalloc.stop()
+
+
+def test_each_element_is_decoded_alone() -> None:
+    """Right ones are there, wrong ones say why, and of what is no array nothing is."""
+    data = b'[1, NaN, "x", 2]'
+    found = list(each_decoded(data, msgspec.json.Decoder(int).decode, 10))
+    assert [item for item, _ in found] == [b"1", b"NaN", b'"x"', b"2"]
+    assert [one.reason[:22] if isinstance(one, MalformedError) else one for _, one in found] == [
+        1, "NaN (byte 0): JSON has", "Expected `int`, got `s", 2,
+    ]  # fmt: skip
+    with pytest.raises(MalformedError, match="truncated"):
+        list(each_decoded(b'[1, "', msgspec.json.Decoder(int).decode, 10))

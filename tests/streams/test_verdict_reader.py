@@ -187,6 +187,19 @@ def test_what_is_no_verdict_is_counted_and_passed_over(kafka_topics: KafkaSettin
         assert reader.unreadable == 0
 
 
+def test_an_odd_verdict_of_an_array_costs_no_other(kafka_topics: KafkaSettings) -> None:
+    """What is wrong with one element is counted, and those beside it are read."""
+    one, two = encode(verdict(1)), encode(verdict(2))
+    outbox = Outbox(kafka_topics)
+    outbox.send(VERDICTS, "churn", b"[" + one + b',{"event_id":NaN},{"event_id":7},' + two + b"]")
+    outbox.send(VERDICTS, "churn", b'[{"event_id":"x]')
+    outbox.send(VERDICTS, "churn", verdict(3))
+    outbox.flush()
+    with VerdictReader(kafka_topics, group="service") as reader:
+        assert read(reader, 3) == ids([1, 2, 3])
+        assert reader.unreadable == 3
+
+
 def test_a_new_group_may_begin_behind_what_is_there(kafka_topics: KafkaSettings) -> None:
     """A service that has no use for old verdicts begins with those decided from now on."""
     publish(kafka_topics, range(3))
