@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import tempfile
-import time
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -80,8 +81,8 @@ def _fetch(
     on_progress(f"Kafka: fetching {len(absent)} of {total} jars into {repository}")
     with tempfile.TemporaryDirectory(dir=repository, prefix=".watchloop-") as temporary:
         context = maven(Path(temporary))
-        with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool:
-            fetching = [pool.submit(_fetch_one, context, jar) for jar in absent]
+        with ThreadPoolExecutor(FETCHES_AT_ONCE) as pool, _set_at_the_end() as over:
+            fetching = [pool.submit(_fetch_one, context, jar, over) for jar in absent]
             for jar, path in zip(absent, _results(fetching, on_wait), strict=True):
                 if not jar_files.is_right(jar, path):
                     raise JarMismatch(
@@ -93,6 +94,16 @@ def _fetch(
                 path.replace(target)
                 done += 1
                 on_progress(f"Kafka: {done}/{total} jars, {jar.file_name}")
+
+
+@contextlib.contextmanager
+def _set_at_the_end() -> Iterator[threading.Event]:
+    """A flag for those who work meanwhile."""
+    over = threading.Event()
+    try:
+        yield over
+    finally:
+        over.set()
 
 
 def _results(futures: Sequence[Future[Path]], on_wait: Callable[[], None]) -> Iterator[Path]:
@@ -108,8 +119,8 @@ def _results(futures: Sequence[Future[Path]], on_wait: Callable[[], None]) -> It
             future.cancel()
 
 
-def _fetch_one(context: Any, jar: Jar) -> Path:
-    """One jar into the context's folder; a failed transfer is tried again."""
+def _fetch_one(context: Any, jar: Jar, over: threading.Event) -> Path:
+    """One jar into the context's folder; a failed transfer is tried again, unless all is over."""
     artifact = context.project(jar.group, jar.artifact).at_version(jar.version).artifact()
     target: Path = context.repo_cache / jar.repository_path
     for attempt in range(1, FETCH_ATTEMPTS + 1):
@@ -117,9 +128,8 @@ def _fetch_one(context: Any, jar: Jar) -> Path:
         try:
             return Path(artifact.resolve())
         except OSError:  # requests' errors are OSErrors
-            if attempt == FETCH_ATTEMPTS:
+            if attempt == FETCH_ATTEMPTS or over.wait(attempt):
                 raise
-            time.sleep(attempt)
     raise AssertionError("unreachable")
 
 

@@ -7,6 +7,7 @@ import functools
 import http.server
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -170,3 +171,25 @@ def test_jars_that_cannot_be_had_are_one_line(tmp_path: Path) -> None:
     assert lines[0].startswith("Kafka: fetching")
     assert jars.JARS_VARIABLE in lines[1]
     assert "--kafka" in lines[1]
+
+
+class Told(BaseException):
+    """Somebody does not wait any longer."""
+
+
+def test_who_waits_for_jars_may_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a repository that takes calls and does not answer: the fetch ends as told, and leaves nothing."""
+    calls = iter([None, None, Told])
+
+    def on_wait() -> None:
+        if (told := next(calls)) is not None:
+            raise told
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = tmp_path / "jgo.conf"
+        config.write_text(f"[repositories]\ncentral = http://127.0.0.1:{silent.getsockname()[1]}\n")
+        monkeypatch.setenv("JGO_CONFIG_FILE", str(config))
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        with pytest.raises(Told):
+            resolve_jars(on_wait=on_wait, environ={"M2_REPO": str(tmp_path / "repository")})
+    assert not list((tmp_path / "repository").iterdir())
