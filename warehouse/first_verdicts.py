@@ -21,7 +21,8 @@ SLICES_MAX: Final = 20_000
 model there is one at least."""
 ALL: Final = 2**62
 RUN_ROWS_MAX: Final = 500_000
-"""Verdicts that are sorted at once, or those of one slice where they are more."""
+"""Verdicts that are sorted at once, or those of one slice where they are more; events under several times are told in
+parts of so many verdicts, by the hashes of their ids."""
 RUNS_MAX: Final = 20
 """Questions of one refresh, unless ``RUN_ROWS_MAX`` makes more: slices between those that changed are asked for too."""
 
@@ -43,29 +44,27 @@ RUN: Final = (
     "time >= fromUnixTimestamp64Milli({begin:Int64}, 'UTC') AND time < fromUnixTimestamp64Milli({end:Int64}, 'UTC')"
 )
 SEARCHED: Final = RUN.replace("{begin:", "{search_begin:").replace("{end:", "{search_end:")
+IN_PART: Final = f"{RUN} AND cityHash64(event_id) % {{parts:UInt32}} = {{part:UInt32}}"
 TWICE: Final = f"""
-    SELECT model, event_id, groupUniqArray(time) AS times, argMin(time, ({ORDER})) AS first
-    FROM verdicts
-    WHERE {SEARCHED} AND cityHash64(event_id) IN
-    (
-        SELECT cityHash64(event_id) AS hash FROM verdicts
-        WHERE {SEARCHED} AND hash IN (SELECT cityHash64(event_id) FROM verdicts WHERE {RUN})
-        GROUP BY hash HAVING min(time) != max(time)
-    )
-    GROUP BY model, event_id HAVING length(times) > 1
+    SELECT cityHash64(event_id) AS hash FROM verdicts
+    WHERE {SEARCHED} AND hash IN (SELECT cityHash64(event_id) FROM verdicts WHERE {IN_PART})
+    GROUP BY hash HAVING min(time) != max(time)
 """  # noqa: S608 - a text of ours
-"""The events of a run that were judged under several times, all of them, and under which they were first.
-
-Hashes of ids are what is looked for first: that takes a fraction of the memory and time.
-"""
+"""The events of a part of a run that were judged under several times, by the hashes of their ids (and perhaps one of
+another model with that id or hash, which is no harm): that takes a fraction of the memory and time of the ids."""
+FIRST_OF_TWICE: Final = f"""
+    SELECT model, event_id, time FROM verdicts WHERE {SEARCHED} AND cityHash64(event_id) IN ({TWICE})
+    ORDER BY model, event_id, {ORDER} LIMIT 1 BY model, event_id
+"""  # noqa: S608 - a text of ours
+COUNT_TWICE: Final = f"SELECT count() AS events FROM ({TWICE})"  # noqa: S608 - a text of ours
 MOVED: Final = f"""
-    SELECT count() AS events, groupUniqArrayArrayIf(
-        arrayMap(at -> intDiv(toUnixTimestamp64Milli(at), {{width:Int64}}), times), {RUN.replace("time ", "first ")}
-    ) AS slices
-    FROM ({TWICE})
+    SELECT groupUniqArray(intDiv(toUnixTimestamp64Milli(time), {{width:Int64}})) AS slices
+    FROM verdicts
+    WHERE {SEARCHED} AND cityHash64(event_id) IN ({TWICE})
+        AND (model, event_id) IN (SELECT model, event_id FROM ({FIRST_OF_TWICE}) WHERE {RUN})
 """  # noqa: S608 - a text of ours
-"""How many events of a run were judged under several times; of those that were first judged in the run, all slices:
-they are what another slice may have taken for its own before."""
+"""All slices of the events that were judged under several times, first in the run: what another slice may have taken
+for its own before."""
 
 COUNTS: Final = """
     SELECT model, intDiv(toUnixTimestamp64Milli(time), {width:Int64}) AS slice, count() AS rows
@@ -83,14 +82,15 @@ SUMS: Final = f"""
         sumIf((1 - pi) * pow(greatest(g, 1 - g) / pi, 2), asked AND pi > 0) AS drawn_variance
     FROM
     (
-        SELECT {COLUMNS} FROM verdicts WHERE {RUN} AND NOT_LATER
+        SELECT {COLUMNS} FROM verdicts WHERE {IN_PART} AND IS_FIRST
         ORDER BY model, time, event_id, verdicts.{ORDER} LIMIT 1 BY model, time, event_id
     )
     GROUP BY model, slice
 """  # noqa: S608 - a text of ours
-LATER: Final = f"(SELECT model, event_id, arrayJoin(arrayFilter(at -> at != first, times)) FROM ({TWICE}))"  # noqa: S608
-SUMS_OF_ALL: Final = SUMS.replace("NOT_LATER", "1")
-SUMS_OF_FIRST: Final = SUMS.replace("NOT_LATER", f"(model, event_id, time) NOT IN {LATER}")
+SUMS_OF_ALL: Final = SUMS.replace("IS_FIRST", "1")
+SUMS_OF_FIRST: Final = SUMS.replace(
+    "IS_FIRST", f"(cityHash64(event_id) NOT IN ({TWICE}) OR (model, event_id, time) IN ({FIRST_OF_TWICE}))"
+)
 
 
 class FirstVerdicts:
@@ -124,20 +124,30 @@ class FirstVerdicts:
         self._sums = {key: sums for key, sums in self._sums.items() if key in counts}
         moved: set[int] = set()
         for first, last in runs_of(sorted(changed), in_slice):
-            asked = span_of(first, last, width) | search.around(first, last, width)
-            (twice,) = ask(MOVED, {**asked, "width": width})
-            moved.update(twice["slices"])
-            self._ask(ask, SUMS_OF_FIRST if twice["events"] else SUMS_OF_ALL, asked, width)
+            asked = {"width": width, **span_of(first, last, width), **search.around(first, last, width)}
+            moved |= self._ask_run(ask, asked, search.parts(first, last))
         for first, last in runs_of(sorted((moved - changed) & in_slice.keys()), in_slice):
-            self._ask(ask, SUMS_OF_FIRST, span_of(first, last, width) | search.around(first, last, width), width)
+            asked = {"width": width, **span_of(first, last, width), **search.around(first, last, width)}
+            self._keep(asked, in_parts(ask, SUMS_OF_FIRST, asked, search.parts(first, last)))
         self._rows = counts
 
-    def _ask(self, ask: Ask, sql: str, asked: Mapping[str, int], width: int) -> None:
-        """The sums of the slices of a run; one that has no first verdict (any more) has none."""
-        numbers = range(asked["begin"] // width, asked["end"] // width)
+    def _ask_run(self, ask: Ask, asked: Mapping[str, int], parts: int) -> set[int]:
+        """Keep the sums of a run; the slices, of it and others, that have events which were first judged in it."""
+        if not any(row["events"] for row in in_parts(ask, COUNT_TWICE, asked, parts)):
+            self._keep(asked, in_parts(ask, SUMS_OF_ALL, asked, 1))
+            return set()
+        moved = itertools.chain.from_iterable(row["slices"] for row in in_parts(ask, MOVED, asked, parts))
+        self._keep(asked, in_parts(ask, SUMS_OF_FIRST, asked, parts))
+        return set(moved)
+
+    def _keep(self, asked: Mapping[str, int], rows: Sequence[Row]) -> None:
+        """Put sums of the parts of a run in the place of what was known of its slices."""
+        found: dict[Key, list[Row]] = {}
+        for row in rows:
+            found.setdefault((str(row.pop("model")), int(row.pop("slice"))), []).append(row)
+        numbers = range(asked["begin"] // asked["width"], asked["end"] // asked["width"])
         self._sums = {key: sums for key, sums in self._sums.items() if key[1] not in numbers}
-        for row in ask(sql, {**asked, "width": width}):
-            self._sums[str(row.pop("model")), int(row.pop("slice"))] = row
+        self._sums.update((key, added(parts)) for key, parts in found.items())
 
     def _counts(self, ask: Ask) -> dict[Key, int]:
         """How many verdicts each slice has; slices are made wider while there are too many."""
@@ -170,6 +180,20 @@ class Search:
         end = bisect.bisect_right(self._before, self._before[end] + SEARCHED_ROWS_MAX, lo=end) - 1
         last = self._numbers[end - 1]
         return {"search_begin": self._numbers[begin] * width, "search_end": (last + 1) * width}
+
+    def parts(self, first: int, last: int) -> int:
+        """How many parts of ``RUN_ROWS_MAX`` verdicts a run has.
+
+        >>> Search({1: 2, 2: 500_000, 4: 1_500_001}).parts(2, 2), Search({4: 1_500_001}).parts(4, 4)
+        (1, 4)
+        """
+        begin, end = bisect.bisect_left(self._numbers, first), bisect.bisect_right(self._numbers, last)
+        return -(-(self._before[end] - self._before[begin]) // RUN_ROWS_MAX)
+
+
+def in_parts(ask: Ask, sql: str, asked: Mapping[str, int], parts: int) -> list[Row]:
+    """The answers of all parts of a run."""
+    return [row for part in range(parts) for row in ask(sql, {**asked, "parts": parts, "part": part})]
 
 
 def span_of(first: int, last: int, width: int) -> dict[str, int]:

@@ -92,12 +92,17 @@ def test_an_event_counts_where_it_was_judged_first(warehouse: Warehouse) -> None
 
 
 @pytest.mark.servers
-def test_in_whatever_order_verdicts_are_stored_each_event_counts_once(warehouse: Warehouse) -> None:
-    """Forty events at random times, in random order, round by round: what is remembered is what a new count finds."""
+@pytest.mark.parametrize("rows_max", [500_000, 20])
+def test_in_whatever_order_verdicts_are_stored_each_event_counts_once(
+    warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch, rows_max: int
+) -> None:
+    """Forty events at random times, in random order, round by round, in one part and in several: what is remembered is
+    what a new count finds."""
+    monkeypatch.setattr(counted, "RUN_ROWS_MAX", rows_max)
     rng, sums = random.Random(3), FirstVerdicts()
     firsts: dict[tuple[str, str], Verdict] = {}
     decided = rng.sample(range(10_000), 180)
-    for turn in range(6):
+    for turn in range(4):
         stored = [
             verdict(
                 f"e{rng.randrange(40)}", rng.choice((0, 1, 2, 9, 400)), rng.choice(("m", "other")),
