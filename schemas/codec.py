@@ -35,10 +35,10 @@ _RANGES = (
     ("Number out of range", "one that a double holds, up to 1.8e308"),
     ("Integer value out of range", "one of fewer digits"),
 )
-_SURROGATE = re.compile(
-    rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\[^u]"
-)
-"""A pair of surrogates; one alone, which is the group; any other escape."""
+_HALF = rb"\\u[dD][89a-fA-F][0-9a-fA-F]{2}"
+_PAIR = rb"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_LONE_SURROGATE = re.compile(rb"(?:[^\\]++|\\[^u]|" + _PAIR + rb"|(?!" + _HALF + rb")\\u)*+(" + _HALF + rb")")
+"""Bytes without escapes, escapes of other kinds and pairs of surrogates; then half of a pair, which is the group."""
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What msgspec raises for bytes that are not the JSON it wants; the last where they nest too deeply."""
 
@@ -78,9 +78,9 @@ def reason_of(error: Exception, data: bytes) -> str:
         return _utf8_problem(data) or str(error)
     if not data.strip():
         return "empty; expected JSON"
-    alone = _lone_surrogate(data) if _is_about_escapes(str(error)) else None
+    alone = _LONE_SURROGATE.match(data) if _is_about_escapes(str(error)) else None
     if alone is not None:
-        return f"half of a surrogate pair: {alone.group(1).decode()} (byte {alone.start()}); expected both or neither"
+        return f"half of a surrogate pair: {alone.group(1).decode()} (byte {alone.start(1)}); expected both or neither"
     position = _BYTE.search(str(error))
     at = len(data) if str(error) == _TRUNCATED else int(position.group(1)) if position else -1
     if at < 0:
@@ -106,10 +106,6 @@ def _with_range(message: str) -> str:
 def _is_about_escapes(message: str) -> bool:
     """The decoder calls half of a pair truncated where the text ends too soon for the other half."""
     return "truncated" in message or "surrogate" in message
-
-
-def _lone_surrogate(data: bytes) -> re.Match[bytes] | None:
-    return next((match for match in _SURROGATE.finditer(data) if match.group(1)), None)
 
 
 def _utf8_problem(data: bytes) -> str:

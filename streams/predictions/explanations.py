@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -29,7 +30,22 @@ NAMED_VALUES: Final[dict[str, Any]] = {
 }
 """The fields that hold values by name, and the type of a value: the decoder does not say which value is wrong."""
 
+MEMBERS_MAX: Final = 2_000
+"""Members of an object that are told apart where it does not decode: twice as many as there may be features."""
+
+KINDS: Final = {
+    "array": "an array",
+    "bool": "true or false",
+    "float": "a number",
+    "int": "a number",
+    "null": "null",
+    "object": "an object",
+    "str": "a text",
+}
+"""What came, by the decoder's word for it."""
+
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_KIND: Final = re.compile(r"got `(\w+)`")
 
 
 def explained(
@@ -55,8 +71,12 @@ def explained(
     if OUT_OF_RANGE in error.reason:
         right = DOUBLE
     value = _at(item, path)
-    if right is None or value is None:
+    if right is None:
         return error
+    if value is None:
+        kind = _KIND.search(error.reason)
+        what = KINDS.get(kind.group(1)) if kind else None
+        return MalformedError(f"got {what}; expected {right} - at `$.{path}`", f"$.{path}") if what else error
     got = f"got {came(value)}{_unit(path, value)}"
     return MalformedError(f"{got}; expected {right}{_hint(path, value)} - at `$.{path}`", f"$.{path}")
 
@@ -83,12 +103,23 @@ def _at(item: bytes, path: str) -> bytes | None:
     """The JSON at a path of at most two names; None where there is none."""
     field, _, name = path.partition(".")
     try:
-        value = _fields.decode(item).get(field)
-        if value is not None and name:
-            value = _fields.decode(value).get(name)
+        value = _named(item).get(field)
+        return _named(value).get(name) if value is not None and name else value
     except UNREADABLE:
         return None
-    return None if value is None else bytes(value)
+
+
+def _named(data: bytes) -> dict[str, bytes]:
+    """The values of a JSON object by name, of one in which some are no JSON too; raises what decoders raise."""
+    try:
+        return {name: bytes(value) for name, value in _fields.decode(data).items()}
+    except UNREADABLE:
+        from schemas.json_parts import members_apart  # its start is not paid for by who needs none of it
+
+        members = members_apart(data.strip(), MEMBERS_MAX)
+        if members is None:
+            raise
+        return {str(_plain(b'"%s"' % name)): value for name, value in members}
 
 
 def _plain(value: bytes) -> Any:
@@ -113,7 +144,7 @@ def _hint(path: str, value: bytes) -> str:
 def _missing(error: MalformedError, item: bytes, path: str) -> MalformedError:
     """A field that is not there, and those that are."""
     try:
-        names = [name for name in _fields.decode(item) if name]
+        names = [name for name in _named(item) if name]
     except UNREADABLE:
         names = []
     right = expected_at(path)
@@ -154,7 +185,7 @@ def _wrong_name(item: bytes, field: str) -> str | None:
     value_type = NAMED_VALUES.get(field)
     values = _at(item, field)
     try:
-        named = {} if values is None or value_type is None else _fields.decode(values)
+        named = {} if values is None or value_type is None else _named(values)
     except UNREADABLE:
         return None
     for name, value in named.items():
@@ -169,7 +200,7 @@ def _wrong_key(error: MalformedError, item: bytes, field: str) -> MalformedError
     """A name that is empty or too long."""
     values = _at(item, field)
     try:
-        names = [] if values is None else list(_fields.decode(values))
+        names = [] if values is None else list(_named(values))
     except UNREADABLE:
         return error
     wrong = next((name for name in names if not 0 < len(name) <= NAME_CHARS_MAX), None)

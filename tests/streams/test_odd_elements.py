@@ -47,6 +47,13 @@ ODD: dict[str, tuple[bytes, str]] = {
     "half of a pair": (prediction(features={"age": "\ud800"}), "half of a surrogate pair: \\ud800 (byte 82); expected"),
     "half of a pair in an unknown field": (plus(b'"more":"\\udc00"'), "expected both or neither"),
     "nesting": (plus(b'"more":' + b"[" * 1_100 + b"]" * 1_100), "nested too deeply; expected no more than"),
+    "a deep feature": (
+        prediction().replace(b"41.5", b"[" * 1_100 + b"]" * 1_100),
+        "got " + "[" * 40 + "…; expected a number, text, true, false or null - at `$.features.age`",
+    ),
+    "a wrong field before an odd one": (
+        prediction(confidence=62)[:-1] + b',"more":NaN}', "got 62; expected a number from 0 to 1",
+    ),
     "nested objects": (plus(b'"more":' + b'{"a":' * 1_100 + b"1" + b"}" * 1_100), "nested too deeply; expected"),
     "escape": (plus(b'"content":"\\q"'), "'\\\\q\"}'; expected one of \\\" \\\\ \\/ \\b"),
     "escape in an unknown field": (plus(b'"more":"\\q"'), "'\\\\q\"}'; expected one of"),
@@ -92,10 +99,24 @@ def test_an_odd_element_is_refused_alone(name: str, way: str) -> None:
     ids, indexes, (reject,) = read(record)
     assert (ids, indexes) == (["e-1", "e-3"], [0, 2])
     assert (reject.source_index, reject.elements, reject.original) == (1, 1, odd)
-    assert says in reject.reason
-    ((alone),) = read(PlainRecord(odd))[2]
-    assert (alone.reason, alone.field) == (reject.reason, reject.field)
+    (alone,) = read(PlainRecord(odd))[2]
+    assert says in alone.reason
+    assert (alone.reason, alone.field) == (reject.reason.replace("$.data", "$"), reject.field.replace("$.data", "$"))
     assert elements_of(record, 10_000).one(2) == prediction(3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"event_id": 7}, "got a number; expected a text of 1 to 200 characters - at `$.event_id`"),
+        ({"features": []}, "got an array; expected an object of at most 1000 names"),
+        ({"consent": True}, "got true or false; expected an object such as"),
+    ],
+)
+def test_a_wrong_field_of_what_is_cut_off_is_said_in_the_same_words(changes: dict[str, Any], says: str) -> None:
+    """Where the field's value cannot be shown, because the rest is no JSON, the reason says of what kind it was."""
+    _, _, (reject,) = read(PlainRecord(prediction(**changes)[:-1] + b',"more":[1'))
+    assert says in reject.reason
 
 
 @pytest.mark.parametrize("name", ODD)
