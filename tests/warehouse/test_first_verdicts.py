@@ -12,7 +12,8 @@ from plain_rows import rows_of
 import warehouse.first_verdicts as counted
 from schemas.verdict import Verdict
 from warehouse.client import Warehouse
-from warehouse.first_verdicts import HOUR_MS, SUMS_OF_ALL, SUMS_OF_FIRST, FirstVerdicts, runs_of
+from warehouse.errors import WarehouseError
+from warehouse.first_verdicts import COUNT_TWICE, HOUR_MS, MOVED, SUMS_OF_ALL, SUMS_OF_FIRST, FirstVerdicts, runs_of
 from warehouse.rows import Identity
 
 DAY0 = 1_704_067_200_000
@@ -125,6 +126,26 @@ def test_in_whatever_order_verdicts_are_stored_each_event_counts_once(
         found = sums.of_models(warehouse.query)
         assert events(found) == expected
         assert found == FirstVerdicts().of_models(warehouse.query)
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("failing", [COUNT_TWICE, MOVED, SUMS_OF_FIRST])
+def test_a_question_that_fails_loses_nothing(warehouse: Warehouse, failing: str) -> None:
+    """Whatever question ClickHouse does not answer, the next refresh finds what a new count does."""
+    store(warehouse, "a", *(verdict(f"e{n}", n, decided_at=DAY0 + 10) for n in range(9)))
+    sums = FirstVerdicts()
+    sums.of_models(warehouse.query)
+    store(warehouse, "b", verdict("e3", 30), verdict("e1", 0, decided_at=DAY0 + 20))
+
+    def ask(sql: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if sql == failing:
+            raise WarehouseError("no answer")
+        return warehouse.query(sql, params)
+
+    with pytest.raises(WarehouseError, match="no answer"):
+        sums.of_models(ask)
+    assert sums.of_models(warehouse.query) == FirstVerdicts().of_models(warehouse.query)
+    assert events(sums.of_models(warehouse.query)) == {"m": (9, 0)}
 
 
 @pytest.mark.servers
