@@ -282,7 +282,7 @@ class ModelMonitor:
         if self.reference is None:
             yield from self._gather(step)
         elif (is_news := is_past(self.reference, step)) or is_within(self.reference, step):
-            self._watch_absent(step)
+            self._watch_absent(step, self.reference.events)
             watches: list[SignalWatch | AbsentWatch] = [*self._watches.values(), *self._absent.values()]
             detections = [watch.observe_step(step) for watch in watches]
             if is_news:
@@ -291,8 +291,8 @@ class ModelMonitor:
         if len(self._filling) >= self._settings.window_steps:
             yield from self._close_window()
 
-    def _watch_absent(self, step: Window) -> None:
-        """Watch what the reference does not have: as many features as may be watched at all.
+    def _watch_absent(self, step: Window, events: int) -> None:
+        """Watch what the reference of so many events does not have: as many features as may be watched at all.
 
         Where there are more, those with an open alert stay, then those that most events of the step have: a name that
         a few events bring takes no other's place, and keeps none.
@@ -306,7 +306,9 @@ class ModelMonitor:
             return signal not in alerted, -present_share(step, signal), signal in new, signal
 
         watched = sorted((*self._absent, *new), key=rank)[: self._settings.features_watched_max]
-        self._absent = {signal: self._absent.get(signal) or AbsentWatch(signal, self._settings) for signal in watched}
+        self._absent = {
+            signal: self._absent.get(signal) or AbsentWatch(signal, events, self._settings) for signal in watched
+        }
 
     def _gather(self, step: Window) -> Iterator[Outcome]:
         self._first_steps.append(step)

@@ -11,6 +11,7 @@ from schemas.block import CategoryCounts
 from schemas.reference import NumericReference, Reference
 
 __all__ = [
+    "NORMAL_VALUES_MIN",
     "Stability",
     "category_bins",
     "excess",
@@ -24,6 +25,12 @@ __all__ = [
 ]
 
 SMOOTHING = 0.5
+NORMAL_VALUES_MIN = 10
+"""Values of a signal in a reference from which these say what is normal: how they vary, or that they do not."""
+
+TAIL = 12.0
+"""What the quantile of χ² that is exceeded once in some 10,000 windows lies above its mean and three deviations."""
+
 NEWCOMERS = 5
 """Categories that the reference does not name and that are looked at one by one."""
 
@@ -85,7 +92,7 @@ def reach(normal: Sequence[int], events: int) -> float:
     """The index of a complete change: all ``events`` of a window in the bin that had fewest in the reference.
 
     >>> round(reach((500, 500, 500, 500, 0), 500), 1)
-    13.6
+    13.7
     """
     rarest = min(range(len(normal)), key=normal.__getitem__)
     return excess(normal, [events if number == rarest else 0 for number in range(len(normal))])
@@ -109,10 +116,16 @@ def category_bins(normal: CategoryCounts, now: CategoryCounts | None) -> tuple[t
 
 
 def excess(normal: Sequence[int], now: Sequence[int]) -> float:
-    """The index beyond what two samples of this size show by chance, at least 0; 0 where one of them is empty."""
-    if not any(normal) or not any(now):
+    """The index beyond what two samples of this size show by chance, at least 0.
+
+    0 where ``normal`` has too few values or ``now`` none, where all of both is in one bin, so that only smoothing makes
+    them differ, and below what is still chance, once in some 10,000 windows: of few values that is a large index.
+    """
+    filled = sum(1 for before, after in zip(normal, now, strict=True) if before or after)
+    if sum(normal) < NORMAL_VALUES_MIN or not any(now) or filled == 1:
         return 0.0
-    return max(0.0, index_of(normal, now) - noise_of(normal, now))
+    beyond = index_of(normal, now) - noise_of(normal, now)
+    return beyond if beyond > TAIL * _share_of_one(normal, now) else 0.0
 
 
 def index_of(normal: Sequence[int], now: Sequence[int]) -> float:
@@ -135,4 +148,9 @@ def noise_of(normal: Sequence[int], now: Sequence[int]) -> float:
     freedom = sum(1 for before, after in zip(normal, now, strict=True) if before or after) - 1
     if n == 0 or m == 0 or freedom <= 0:
         return 0.0
-    return (1 / n + 1 / m) * (freedom + 3.0 * math.sqrt(2.0 * freedom))
+    return _share_of_one(normal, now) * (freedom + 3.0 * math.sqrt(2.0 * freedom))
+
+
+def _share_of_one(normal: Sequence[int], now: Sequence[int]) -> float:
+    """What the index of two samples of this size is, about, in units of χ²: 1/n + 1/m."""
+    return 1 / sum(normal) + 1 / sum(now)

@@ -10,7 +10,7 @@ from drift.alert_life import Detection
 from drift.departure import DepartureDetector, is_constant, other_share, present_share
 from drift.detectors import AdwinDetector, PsiDetector
 from drift.moments import distance
-from drift.psi import Stability, category_bins, presence_counts, presence_key, reach
+from drift.psi import NORMAL_VALUES_MIN, Stability, category_bins, presence_counts, presence_key, reach
 from drift.settings import DriftSettings
 from drift.window import Window
 from schemas.alert import Severity
@@ -24,6 +24,9 @@ STANDARDISED_MAX: Final = 10.0
 
 SUSPECT_STEPS: Final = 10
 """Steps after ADWIN's cut in which the level may still turn out to be far from the reference."""
+
+LEVEL_VALUES_MIN: Final = 100
+"""Numbers in the newest steps that a level is the mean of: with fewer, one outlier would be a level."""
 
 SHIFT_SD_MAX: Final = 1000.0
 
@@ -43,27 +46,32 @@ class SignalWatch:
     A step's mean is standardised as (mean − reference mean) / max(block_sd, sd/√n): block_sd is the deviation of step
     means in the reference's real order, so ordinary autocorrelation counts as normal. ADWIN finds that the level has
     changed; it is an alert if, then or within the next ten steps, the newest ``adwin_steps_min`` steps are also far
-    from the reference (``shift_sd_warning``, ``shift_block_sd_min``), so a return to normal is none. After a change
-    ADWIN takes the new level as its own normal and reports the next change from there, while "back to normal" always
-    means back within the reference.
+    from the reference (``shift_sd_warning``, ``shift_block_sd_min``), so a return to normal is none. Of a signal that
+    few events have it is as many steps as ``LEVEL_VALUES_MIN`` numbers take. After a change ADWIN takes the new level
+    as its own normal and reports the next change from there, while "back to normal" always means back within the
+    reference.
 
     Nothing here has a unit: distances and deviations only meet as ratios. A signal that had one value in all of the
-    reference has no deviation to measure by; there the share of other values counts (DepartureDetector).
+    reference has no deviation to measure by; there the share of other values counts (DepartureDetector). Of one that
+    had fewer than ``NORMAL_VALUES_MIN`` numbers neither is known, nor how they are distributed: there only counts how
+    many events have a number, a text or nothing.
     """
 
     def __init__(self, signal: str, reference: Reference, settings: DriftSettings) -> None:
         self.signal = signal
         self._settings = settings
         self._version = reference.version
-        self._normal = reference.numeric.get(signal)
+        normal = reference.numeric.get(signal)
+        self._normal = normal if normal is not None and normal.count >= NORMAL_VALUES_MIN else None
         self._psi_thresholds = _psi_thresholds(signal, reference, settings)
         self._adwin = AdwinDetector(settings.adwin_delta, settings.adwin_steps_min)
-        self._departure = departure_detector(settings)
+        self._departure = departure_detector(settings, 0 if self._normal is None else self._normal.count)
         self._psi = PsiDetector(1.0, settings.psi_windows)
         self._quiet_windows = 0
         self._suspect_steps = 0
         self._level_before = 0.0
-        self._newest: deque[float] = deque(maxlen=settings.adwin_steps_min)
+        self._newest: deque[tuple[float, int]] = deque()
+        """Distances of the means of the newest steps, and how many numbers each is of."""
 
     @property
     def quiet(self) -> bool:
@@ -71,23 +79,24 @@ class SignalWatch:
         return self._quiet_windows >= self._settings.quiet_windows_to_resolve
 
     def observe_step(self, step: Window) -> Detection | None:
-        """What the step's mean shows; nothing for signals without numbers, or where the step has none."""
+        """What the step's mean shows; nothing for signals that had few numbers or none, or where the step has none."""
         now = step.numeric.get(self.signal)
         if self._normal is None or now is None or now.count == 0:
             return None
         if is_constant(self._normal):
             return self._observe_departure(self._normal, step, now)
         away = distance(now, self._normal)
-        self._newest.append(away)
+        self._remember(away, now.count)
         scale = max(self._normal.block_sd, self._normal.sd / math.sqrt(now.count))
         if self._adwin.update(_clipped(away, scale, STANDARDISED_MAX)):
-            self._suspect_steps = SUSPECT_STEPS
+            self._suspect_steps = max(SUSPECT_STEPS, math.ceil(LEVEL_VALUES_MIN / now.count))
             self._level_before = self._adwin.level_before * scale
         if self._suspect_steps == 0:
             return None
         self._suspect_steps -= 1
-        level = sum(self._newest) / len(self._newest)
-        if not self._far(level):
+        values = sum(count for _, count in self._newest)
+        level = sum(mean * count for mean, count in self._newest) / values
+        if values < LEVEL_VALUES_MIN or not self._far(level):
             return None
         self._quiet_windows = self._suspect_steps = 0
         shift_sd = self._shift_sd(level)
@@ -122,9 +131,16 @@ class SignalWatch:
                 }
         return Detection(self.signal, self._psi.name, self._severity(index, "psi_critical"), evidence)
 
+    def _remember(self, away: float, count: int) -> None:
+        """Keep the newest ``adwin_steps_min`` steps, and as many before them as a level needs."""
+        self._newest.append((away, count))
+        spare = sum(seen for _, seen in self._newest) - LEVEL_VALUES_MIN
+        while len(self._newest) > self._settings.adwin_steps_min and self._newest[0][1] <= spare:
+            spare -= self._newest.popleft()[1]
+
     def _observe_departure(self, normal: NumericReference, step: Window, now: NumericSummary) -> Detection | None:
         share = other_share(step, self.signal, normal, self._version)
-        if not self._departure.update(share):
+        if not self._departure.update(share, now.count):
             return None
         self._quiet_windows = 0
         evidence = self._constant_evidence(normal, step, now)
@@ -164,12 +180,12 @@ class SignalWatch:
 
 
 class AbsentWatch:
-    """A feature that was missing in all of the reference: what counts is the share of events that have it now."""
+    """A feature that no event of the reference had: what counts is the share of events that have it now."""
 
-    def __init__(self, signal: str, settings: DriftSettings) -> None:
+    def __init__(self, signal: str, events: int, settings: DriftSettings) -> None:
         self.signal = signal
         self._settings = settings
-        self._departure = departure_detector(settings)
+        self._departure = departure_detector(settings, events)
         self._quiet_windows = 0
 
     @property
@@ -180,7 +196,7 @@ class AbsentWatch:
     def observe_step(self, step: Window) -> Detection | None:
         """The feature has come: enough events of a few steps in a row have it; told once, until it is gone again."""
         share = present_share(step, self.signal)
-        if not self._departure.update(share):
+        if not self._departure.update(share, step.events):
             return None
         self._quiet_windows = 0
         severity: Severity = "critical" if share >= self._settings.departure_share_critical else "warning"
@@ -192,9 +208,9 @@ class AbsentWatch:
         self._quiet_windows = self._quiet_windows + 1 if is_back else 0
 
 
-def departure_detector(settings: DriftSettings) -> DepartureDetector:
+def departure_detector(settings: DriftSettings, normal_values: int) -> DepartureDetector:
     """A detector that fires after ``adwin_steps_min`` steps at ``departure_share_warning``."""
-    return DepartureDetector(settings.departure_share_warning, settings.adwin_steps_min)
+    return DepartureDetector(settings.departure_share_warning, settings.adwin_steps_min, normal_values)
 
 
 def _psi_thresholds(signal: str, reference: Reference, settings: DriftSettings) -> Stability:
