@@ -337,11 +337,7 @@ class ModelMonitor:
         if self.reference is None or not is_past(self.reference, steps[-1]):
             return
         at = steps[-1].time
-        detections = [
-            watch.observe_window(window, indices[signal])
-            for signal, watch in self._watches.items()
-            if signal in indices
-        ]
+        detections = [watch.observe_window(window, indices[signal]) for signal, watch in self._watches.items()]
         for absent in self._absent.values():
             absent.observe_window(window)
         yield from self._alerts_of(detections, at)

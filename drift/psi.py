@@ -38,8 +38,8 @@ NEWCOMERS = 5
 class Stability(NamedTuple):
     """Two indices of one signal, each beyond what sampling alone would show; 0 where nothing is."""
 
-    values: float
-    """Of the values among the events that have one."""
+    values: float | None
+    """Of the values among the events that have one; None of numbers that do not lie on the reference's edges."""
     presence: float
     """Of having a number, a text or nothing, so that a feature that vanishes shows."""
 
@@ -49,20 +49,29 @@ def psi(reference: Reference, window: Window) -> dict[str, Stability]:
 
     Numbers are compared on the reference's edges, where at least half of the window's events lie on them; texts on the
     reference's categories and ``other``. Where a feature has both, the larger index counts. Missing values are
-    counted apart: in a window without any value, smoothing alone would make an index of values.
+    counted apart: in a window without any value, smoothing alone would make an index of values. That there are numbers,
+    texts or nothing is compared wherever the numbers lie: blocks that were made before the reference was known tell it.
     """
-    values: dict[str, float] = {}
-    version = reference.version
-    if 2 * window.events_on(version) >= window.events:
-        for signal, normal in reference.numeric.items():
-            values[signal] = excess(normal.histogram, window.histogram(signal, version) or (0,) * len(normal.histogram))
-    for signal, counts in reference.categorical.items():
-        index = excess(*category_bins(counts, window.categorical.get(signal)))
-        values[signal] = max(values.get(signal, 0.0), index)
-    presence = {
-        signal: presence_counts(signal, reference.numeric, reference.categorical, reference.events) for signal in values
-    }
-    return {signal: Stability(values[signal], presence_index(presence[signal], signal, window)) for signal in values}
+    is_on_edges = 2 * window.events_on(reference.version) >= window.events
+    found = {}
+    for signal in dict.fromkeys((*reference.numeric, *reference.categorical)):
+        normal = presence_counts(signal, reference.numeric, reference.categorical, reference.events)
+        values = _values_index(signal, reference, window, is_on_edges=is_on_edges)
+        found[signal] = Stability(values, presence_index(normal, signal, window))
+    return found
+
+
+def _values_index(signal: str, reference: Reference, window: Window, *, is_on_edges: bool) -> float | None:
+    """The index of a signal's values; None where it has numbers alone, and these cannot be compared."""
+    indices = []
+    normal = reference.numeric.get(signal)
+    if normal is not None and (is_on_edges or window.numbers(signal) == 0):
+        bins = window.histogram(signal, reference.version) or (0,) * len(normal.histogram)
+        indices.append(excess(normal.histogram, bins))
+    counts = reference.categorical.get(signal)
+    if counts is not None:
+        indices.append(excess(*category_bins(counts, window.categorical.get(signal))))
+    return max(indices, default=None)
 
 
 def presence_counts(

@@ -109,14 +109,21 @@ class SignalWatch:
         return Detection(self.signal, self._adwin.name, self._severity(shift_sd, "shift_sd_critical"), evidence)
 
     def observe_window(self, window: Window, indices: Stability) -> Detection | None:
-        """What the window's distribution shows, ``indices`` being its population stability indices beyond noise."""
+        """What the window's distribution shows, ``indices`` being its population stability indices beyond noise.
+
+        Where that of its values is not known, the window is no evidence that they are as in the reference.
+        """
         _, index, threshold = max(
             (index / threshold, index, threshold)
             for index, threshold in zip(indices, self._psi_thresholds, strict=True)
+            if index is not None
         )
         now = window.numeric.get(self.signal)
         back = index < threshold and not self._moved(window, now)
-        self._quiet_windows = self._quiet_windows + 1 if back else 0
+        is_unknown = indices.values is None and index < threshold
+        self._quiet_windows = 0 if not back else self._quiet_windows + (not is_unknown)
+        if is_unknown:
+            return None
         if not self._psi.update(index / threshold):
             return None
         self._quiet_windows = 0
@@ -213,7 +220,7 @@ def departure_detector(settings: DriftSettings, normal_values: int) -> Departure
     return DepartureDetector(settings.departure_share_warning, settings.adwin_steps_min, normal_values)
 
 
-def _psi_thresholds(signal: str, reference: Reference, settings: DriftSettings) -> Stability:
+def _psi_thresholds(signal: str, reference: Reference, settings: DriftSettings) -> tuple[float, float]:
     """The index of values and that of presence which count as a change of the signal."""
     events = settings.window_steps * settings.step_events
     presence = presence_counts(signal, reference.numeric, reference.categorical, reference.events)
@@ -223,7 +230,7 @@ def _psi_thresholds(signal: str, reference: Reference, settings: DriftSettings) 
     if signal in reference.categorical:
         bins.append(category_bins(reference.categorical[signal], None)[0])
     complete = max(reach(normal, round(events * sum(normal) / reference.events)) for normal in bins)
-    return Stability(
+    return (
         _psi_threshold(reference.psi_normal.get(signal, 0.0), complete, settings),
         _psi_threshold(reference.psi_normal.get(presence_key(signal), 0.0), reach(presence, events), settings),
     )
