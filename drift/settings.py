@@ -85,7 +85,8 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The same distance in standard deviations of the reference's own step means, needed as well."""
     departure_share_warning: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.05
     """Share of other values, in each of ``adwin_steps_min`` steps, that is worth an alert where a signal had a single
-    value, or none, in all of the reference."""
+    value, or none, in all of the reference. Where these are few values, it takes as many steps as rule out chance, but
+    for one in a million."""
     departure_share_critical: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.5
     """The same share from which the alert is critical."""
     psi_warning: Annotated[float, Meta(ge=0.0)] = 0.25
