@@ -101,7 +101,7 @@ class DriftStates:
         self._told |= news
 
     def forget(self, model: str) -> None:
-        """Its metrics end."""
+        """Show no numbers of a model any more, because this process does not watch it now."""
         for metric in (LATE_BLOCKS, LATE_EVENTS, FORCED_BLOCKS, FEATURES_UNWATCHED):
             metric.forget(model)
 

@@ -6,7 +6,7 @@ __all__ = ["AddressLost", "MetricsRefused", "WorkerError"]
 
 
 class WorkerError(Exception):
-    """The root of them."""
+    """Why a worker cannot run as it is set up; its text is the one line that is shown."""
 
 
 class AddressLost(WorkerError):  # noqa: N818 - reads as what happened

@@ -58,7 +58,7 @@ class ModelMetric(Collector):
             self._of_model.clear()
 
     def collect(self) -> Iterator[Family]:
-        """What is shown."""
+        """One family with a sample for each model and its other labels, as ``prometheus_client`` asks for it."""
         shown = self.family(self._name, self._documentation, labels=self._labelnames)
         with self._lock:
             for model, values in self._of_model.items():
@@ -74,23 +74,23 @@ class ModelMetric(Collector):
 
 
 class ModelCounter(ModelMetric):
-    """What only grows."""
+    """A count for each model, from 0 at the worker's start, or when the model comes again."""
 
     family = CounterMetricFamily
 
     def inc(self, model: str, *more: str) -> None:
-        """One more."""
+        """Count one more of a model, under these values of the labels ``more``."""
         with self._lock:
             numbers = self._numbers(model)
             numbers[more] = numbers.get(more, 0.0) + 1.0
 
 
 class ModelGauge(ModelMetric):
-    """What stands at a value."""
+    """A value for each model, the one that was set last."""
 
     family = GaugeMetricFamily
 
     def set(self, value: float, model: str, *more: str) -> None:
-        """How it stands now."""
+        """Set a model's value, in the metric's unit, under these values of the labels ``more``."""
         with self._lock:
             self._numbers(model)[more] = value

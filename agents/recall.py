@@ -10,7 +10,7 @@ import structlog
 
 from agents.settings import Settings
 from schemas.codec import UNREADABLE, MalformedError, reason_of
-from schemas.json_elements import each_decoded
+from schemas.json_elements import decoded_apart
 from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
 from streams.batches import AssignedPartition
 from streams.duplicates import SeenEvents, identities
@@ -73,8 +73,7 @@ def _judged_in(data: bytes, elements_max: int) -> tuple[list[Judged], str]:
         if not is_array:
             return [], reason_of(error, data)
     try:
-        found = [one for _, one in each_decoded(data, _one.decode, elements_max)]
+        apart = decoded_apart(data, _one.decode, elements_max)
     except MalformedError as error:
         return [], error.reason
-    wrong = next((one.reason for one in found if isinstance(one, MalformedError)), "")
-    return [one for one in found if isinstance(one, Judged)], wrong
+    return list(apart.readable.values()), next((error.reason for error in apart.wrong.values()), "")

@@ -17,7 +17,7 @@ import structlog
 from agents.groups import RECORDED
 from agents.metrics import RECORD_FAILURES, RECORD_ROWS
 from schemas.codec import MalformedError, decode_one_or_many, decoder_of
-from schemas.json_elements import each_decoded
+from schemas.json_elements import decoded_apart
 from schemas.label import Label
 from schemas.reject import Reject
 from schemas.topics import PREDICTIONS, REJECTS
@@ -237,22 +237,17 @@ class Recorder:
                 self._reject(record, error.reason, error.field, outbox)
                 return (), []
         try:
-            found = list(each_decoded(data, decoder_of(Verdict).decode, self._limits.events_max))
+            apart = decoded_apart(data, decoder_of(Verdict).decode, self._limits.events_max)
         except MalformedError as error:
             self._reject(record, error.reason, error.field, outbox)
             return (), []
         now_ms = int(self._clock() * 1000)
-        elements = JsonElements([item for item, _ in found])
-        rejects = ElementRejects(record, self._prefix, elements, role="record", now_ms=now_ms)
-        readable = {}
-        for index, (_, one) in enumerate(found):
-            if isinstance(one, MalformedError):
-                rejects.refuse(index, one)
-            else:
-                readable[index] = one
+        rejects = ElementRejects(record, self._prefix, JsonElements(apart.items), role="record", now_ms=now_ms)
+        for index, wrong in apart.wrong.items():
+            rejects.refuse(index, wrong)
         for reject in rejects.rejects():
             self._send(reject, outbox)
-        return tuple(readable), list(readable.values())
+        return tuple(apart.readable), list(apart.readable.values())
 
     def _values(
         self, value_type: type[W], records: Sequence[Record], outbox: Outbox

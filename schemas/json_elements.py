@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import Final, TypeVar
+import dataclasses
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
 
 import msgspec
 
 from schemas.codec import UNREADABLE, MalformedError, reason_of
 from schemas.json_parts import elements_apart
 
-__all__ = ["each_decoded", "raw_items"]
+__all__ = ["Apart", "decoded_apart", "raw_items"]
 
 T = TypeVar("T")
 
@@ -30,19 +31,27 @@ def raw_items(data: bytes, items_max: int) -> list[bytes]:
         return items
 
 
-def each_decoded(
-    data: bytes, decode: Callable[[bytes], T], items_max: int
-) -> Iterator[tuple[bytes, T | MalformedError]]:
-    """Of each element its bytes, and what ``decode`` makes of them or what is wrong with it.
+@dataclasses.dataclass(frozen=True, slots=True)
+class Apart(Generic[T]):
+    """The elements of an array by their places in it, from 0: ``items`` has the bytes of all."""
 
-    Raises MalformedError, before it gives any, where elements cannot be told apart; ``decode`` raises what decoders do.
+    items: list[bytes]
+    readable: dict[int, T]
+    wrong: dict[int, MalformedError]
+
+
+def decoded_apart(data: bytes, decode: Callable[[bytes], T], items_max: int) -> Apart[T]:
+    """Each element alone: what ``decode`` makes of it, or what is wrong with it.
+
+    Raises MalformedError where elements cannot be told apart; ``decode`` raises what decoders do.
     """
     try:
-        items = raw_items(data, items_max)
+        apart: Apart[T] = Apart(raw_items(data, items_max), {}, {})
     except UNREADABLE as error:
         raise MalformedError(reason_of(error, data)) from error
-    for item in items:
+    for index, item in enumerate(apart.items):
         try:
-            yield item, decode(item)
+            apart.readable[index] = decode(item)
         except UNREADABLE as error:
-            yield item, MalformedError(reason_of(error, item))
+            apart.wrong[index] = MalformedError(reason_of(error, item))
+    return apart

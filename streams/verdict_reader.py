@@ -150,11 +150,10 @@ class VerdictReader:
         except MalformedError:
             if value[:1] != b"[":
                 raise
-        from schemas.json_elements import each_decoded  # its start is not paid for by who needs none of it
+        from schemas.json_elements import decoded_apart  # its start is not paid for by who needs none of it
 
-        found = [one for _, one in each_decoded(value, decoder_of(Verdict).decode, self._limits.events_max)]
-        wrong = [one for one in found if isinstance(one, MalformedError)]
-        return [one for one in found if not isinstance(one, MalformedError)], wrong
+        apart = decoded_apart(value, decoder_of(Verdict).decode, self._limits.events_max)
+        return list(apart.readable.values()), list(apart.wrong.values())
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Begin where the group stands, which is asked here: a client that asks itself while the group's coordinator

@@ -31,7 +31,7 @@ class Lasting(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # io.TextIOBase has an attribute here
-        """That of the file."""
+        """The name of the file's encoding, ``utf-8`` where it has none."""
         return self._file.encoding or "utf-8"
 
     def isatty(self) -> bool:
@@ -58,7 +58,7 @@ class Lasting(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Nothing waits here."""
+        """Do nothing: what was written has gone to the system already, or was left out."""
 
     def _put(self, descriptor: int, data: bytes) -> None:
         """Raises ``OSError`` where nobody takes it any more."""

@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from watched_events import watched_events
 
-from drift.blocks import build_blocks
 from drift.departure import CHANCE_MAX, DepartureDetector, chance_of_others
-from drift.monitor import AlertChanged, ModelMonitor
 from drift.psi import NORMAL_VALUES_MIN, excess
 from drift.settings import DriftSettings
 from schemas.alert import Alert
 from schemas.prediction import Prediction
-from schemas.prediction_columns import PredictionColumns
 
 EVENTS = 12_000
 CHANGE = 6_000
@@ -42,27 +40,15 @@ VALUES: dict[str, Values] = {
 
 def fired(columns: dict[str, list[Any]], settings: DriftSettings) -> list[Alert]:
     """The alerts over features, None where an event does not have one, measured as they are live."""
-    monitor = ModelMonitor("m", settings)
-    found: list[Alert] = []
-    events = len(next(iter(columns.values())))
-    for first in range(0, events, READ_AT_ONCE):
-        places = range(first, min(first + READ_AT_ONCE, events))
-        part = [
-            Prediction(
-                event_id=f"e{place}", model="m", time=1_700_000_000_000 + place * 1000, prediction="a", confidence=0.9,
-                features={name: values[place] for name, values in columns.items() if values[place] is not None},
-            )
-            for place in places
-        ]  # fmt: skip
-        blocks = build_blocks(
-            PredictionColumns.of(part), partitions=[0] * len(part), offsets=places,
-            decisions=np.zeros(len(part), np.int8), decision_names=("accept",), reference=monitor.reference,
-            settings=settings,
-        )  # fmt: skip
-        outcomes = [outcome for block in blocks for outcome in monitor.observe(block)]
-        found += [outcome.alert for outcome in outcomes if isinstance(outcome, AlertChanged)]
-    found += [outcome.alert for outcome in monitor.flush() if isinstance(outcome, AlertChanged)]
-    return [alert for alert in found if alert.revision == 0]
+    events = [
+        Prediction(
+            event_id=f"e{place}", model="m", time=1_700_000_000_000 + place * 1000, prediction="a", confidence=0.9,
+            features={name: values[place] for name, values in columns.items() if values[place] is not None},
+        )
+        for place in range(len(next(iter(columns.values()))))
+    ]  # fmt: skip
+    transitions, _ = watched_events(events, settings, read_at_once=READ_AT_ONCE)
+    return [alert for alert in transitions if alert.revision == 0]
 
 
 def now_and_then(rng: Rng, values: Sequence[Any], share: float) -> list[Any]:

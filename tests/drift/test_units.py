@@ -11,17 +11,16 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from watched_events import watched_events
 
-from drift.blocks import build_blocks
 from drift.moments import distance, merged
-from drift.monitor import AlertChanged, ModelMonitor
+from drift.monitor import ModelMonitor
 from drift.numeric import numeric_summaries
 from drift.runs import Runs
 from drift.settings import DriftSettings
 from schemas.alert import Alert
 from schemas.block import NumericSummary
 from schemas.prediction import Prediction
-from schemas.prediction_columns import PredictionColumns
 
 Floats = npt.NDArray[np.float64]
 Map = Callable[[Floats], Floats]
@@ -74,8 +73,6 @@ def watched(
     columns: dict[str, Any], number: Callable[[Any], float] = float, settings: DriftSettings = SETTINGS
 ) -> tuple[list[Alert], ModelMonitor]:
     """Every transition of every alert over some columns, NaN where there is nothing, and who watched them."""
-    monitor = ModelMonitor("m", settings)
-    found: list[Alert] = []
     events = [
         Prediction(
             event_id=f"e{place}", model="m", time=1_700_000_000_000 + place * 1000, prediction="a", confidence=0.9,
@@ -85,17 +82,7 @@ def watched(
         )
         for place in range(EVENTS)
     ]  # fmt: skip
-    for first in range(0, EVENTS, 200):
-        part = events[first : first + 200]
-        blocks = build_blocks(
-            PredictionColumns.of(part), partitions=[0] * len(part), offsets=range(first, first + len(part)),
-            decisions=np.zeros(len(part), np.int8), decision_names=("accept",), reference=monitor.reference,
-            settings=settings,
-        )  # fmt: skip
-        outcomes = [outcome for block in blocks for outcome in monitor.observe(block)]
-        found += [outcome.alert for outcome in outcomes if isinstance(outcome, AlertChanged)]
-    found += [outcome.alert for outcome in monitor.flush() if isinstance(outcome, AlertChanged)]
-    return found, monitor
+    return watched_events(events, settings, read_at_once=200)
 
 
 UNITLESS = ("shift_sd", "psi", "psi_threshold", "other_share", "missing_before")

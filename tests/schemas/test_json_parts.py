@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from schemas import json_parts
 from schemas.codec import MalformedError
-from schemas.json_elements import each_decoded
+from schemas.json_elements import decoded_apart
 from schemas.json_parts import elements_apart, members_apart
 
 JSON = st.recursive(
@@ -111,10 +111,11 @@ def test_memory_is_of_the_order_of_the_bytes(data: bytes) -> None:
 def test_each_element_is_decoded_alone() -> None:
     """Right ones are there, wrong ones say why, and of what is no array nothing is."""
     data = b'[1, NaN, "x", 2]'
-    found = list(each_decoded(data, msgspec.json.Decoder(int).decode, 10))
-    assert [item for item, _ in found] == [b"1", b"NaN", b'"x"', b"2"]
-    assert [one.reason[:22] if isinstance(one, MalformedError) else one for _, one in found] == [
-        1, "NaN (byte 0): JSON has", "Expected `int`, got `s", 2,
-    ]  # fmt: skip
+    apart = decoded_apart(data, msgspec.json.Decoder(int).decode, 10)
+    assert apart.items == [b"1", b"NaN", b'"x"', b"2"]
+    assert apart.readable == {0: 1, 3: 2}
+    assert {index: error.reason[:22] for index, error in apart.wrong.items()} == {
+        1: "NaN (byte 0): JSON has", 2: "Expected `int`, got `s",
+    }  # fmt: skip
     with pytest.raises(MalformedError, match="truncated"):
-        list(each_decoded(b'[1, "', msgspec.json.Decoder(int).decode, 10))
+        decoded_apart(b'[1, "', msgspec.json.Decoder(int).decode, 10)
