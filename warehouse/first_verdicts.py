@@ -124,10 +124,10 @@ class FirstVerdicts:
         self._sums = {key: sums for key, sums in self._sums.items() if key in counts}
         moved: set[int] = set()
         for first, last in runs_of(sorted(changed), in_slice):
-            asked = {"width": width, **span_of(first, last, width), **search.around(first, last, width)}
+            asked = search.of_run(first, last, width)
             moved |= self._ask_run(ask, asked, search.parts(first, last))
         for first, last in runs_of(sorted((moved - changed) & in_slice.keys()), in_slice):
-            asked = {"width": width, **span_of(first, last, width), **search.around(first, last, width)}
+            asked = search.of_run(first, last, width)
             self._keep(asked, in_parts(ask, SUMS_OF_FIRST, asked, search.parts(first, last)))
         self._rows = counts
 
@@ -167,6 +167,11 @@ class Search:
         self._numbers = sorted(rows)
         self._before = [0, *itertools.accumulate(rows[number] for number in self._numbers)]
 
+    def of_run(self, first: int, last: int, width: int) -> dict[str, int]:
+        """The parameters of a run's questions: its times, in epoch milliseconds, and those that are searched."""
+        span = {"begin": first * width, "end": (last + 1) * width}
+        return {"width": width, **span, **self.around(first, last, width)}
+
     def around(self, first: int, last: int, width: int) -> dict[str, int]:
         """The times from which and before which, so that ``SEARCHED_ROWS_MAX`` verdicts at most are on each side.
 
@@ -194,11 +199,6 @@ class Search:
 def in_parts(ask: Ask, sql: str, asked: Mapping[str, int], parts: int) -> list[Row]:
     """The answers of all parts of a run."""
     return [row for part in range(parts) for row in ask(sql, {**asked, "parts": parts, "part": part})]
-
-
-def span_of(first: int, last: int, width: int) -> dict[str, int]:
-    """The times from which and before which the slices of a run are."""
-    return {"begin": first * width, "end": (last + 1) * width}
 
 
 def added(rows: Sequence[Row]) -> Row:
