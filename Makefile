@@ -26,11 +26,11 @@ check: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-.venv/ready: pyproject.toml streams/local/kafka-jars.lock
+.venv/ready: pyproject.toml embedded/kafka/kafka-jars.lock
 	@test -n "$(PYTHON)" || { echo "watchloop needs Python 3.11, 3.12 or 3.13 on the PATH" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable '.[local,dev]'
-	$(BIN)/python -m streams.embedded jars
+	$(BIN)/python -m embedded.kafka.server jars
 	touch $@
 
 .venv-peers/ready: benchmarks/peers.txt

@@ -7,13 +7,13 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from console.settings import ConsoleSettings
 from drift.settings import DriftSettings
 from learning.settings import LearnSettings
-from review.console.settings import ConsoleSettings
 from review.settings import AccuracySettings, AgreementSettings, QueueSettings, TriageSettings
-from schemas.labels import composed, label_problem
 from schemas.setting_checks import require_distinct
-from schemas.wire import Id
+from schemas.texts.labels import composed, label_problem
+from schemas.wire.base import Id
 from streams.predictions.checks import MESSAGE_EVENTS_MAX_DEFAULT
 from streams.settings import FUTURE_SECONDS_MAX_DEFAULT, EmbeddedKafkaSettings, KafkaSettings
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings

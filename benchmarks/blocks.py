@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from warehouse.inserts import ColumnInsert, Insert
+from warehouse.store.inserts import ColumnInsert, Insert
 
 __all__ = ["Block", "arrow_blocks", "json_blocks"]
 

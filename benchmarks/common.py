@@ -10,18 +10,18 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from drift.blocks import build_blocks
-from drift.reference import build_reference
+from drift.blocks.blocks import build_blocks
 from drift.settings import DriftSettings
-from drift.window import Window
+from drift.windows.reference import build_reference
+from drift.windows.window import Window
 from learning.learner import Learner
 from learning.serving import ServingModel
 from learning.settings import LearnSettings
-from schemas.correction import Correction
-from schemas.prediction import Prediction
-from schemas.prediction_columns import PredictionColumns
-from schemas.reference import Reference
-from schemas.wire import Scalar
+from schemas.columns.prediction_columns import PredictionColumns
+from schemas.wire.base import Scalar
+from schemas.wire.correction import Correction
+from schemas.wire.prediction import Prediction
+from schemas.wire.reference import Reference
 
 __all__ = ["FEATURES", "MODEL", "bytes_of", "machine", "predictions_of", "reference_of", "serving_of", "table"]
 

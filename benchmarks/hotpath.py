@@ -18,14 +18,14 @@ from pathlib import Path
 
 import structlog
 
-from agents.memory import settle_memory
+from agents.worker.memory import settle_memory
 from benchmarks.common import bytes_of, machine
 from benchmarks.figures import Figure, summary
 from benchmarks.loads import Load, stock_of
 from benchmarks.parts import growth, latency, learned, memory, peers, signed_in, throughput, workers
 from benchmarks.processes.child import ROOT, FailedError
 from benchmarks.stage import Sizes, Stage
-from streams.embedded import EmbeddedKafka
+from embedded.kafka.server import EmbeddedKafka
 from streams.settings import EmbeddedKafkaSettings
 
 PARTS: dict[str, Callable[[Stage, list[Figure]], Iterator[str]]] = {

@@ -15,7 +15,7 @@ from benchmarks.common import FEATURES, predictions_of, reference_of
 from drift.settings import DriftSettings
 from schemas.codec import encode
 from schemas.topics import PREDICTIONS, REFERENCES
-from streams.outbox import produce_patiently, producer_config
+from streams.produce.outbox import produce_patiently, producer_config
 from streams.settings import KafkaSettings
 
 __all__ = ["EVENTS_PER_MESSAGE", "Load", "Stock", "fill", "publish_references", "stock_of"]

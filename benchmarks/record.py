@@ -25,24 +25,24 @@ import msgspec
 import structlog
 from confluent_kafka import Producer
 
-from agents.memory import settle_memory
+from agents.worker.memory import settle_memory
 from benchmarks.blocks import Block, arrow_blocks, json_blocks
 from benchmarks.common import machine, predictions_of, table
 from benchmarks.processes.child import Child
 from benchmarks.processes.record import Backlog, Recording, record
-from schemas.prediction import Prediction
+from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.kafka.server import EmbeddedKafka
 from schemas.topics import PREDICTIONS, VERDICTS, Topic
-from schemas.verdict import Verdict
-from schemas.wire import Wire
-from streams.admin import create_topics
-from streams.embedded import EmbeddedKafka
-from streams.local.authority import EVERYBODY
-from streams.outbox import producer_config
+from schemas.wire.base import Wire
+from schemas.wire.prediction import Prediction
+from schemas.wire.verdict import Verdict
+from streams.admin.authority import EVERYBODY
+from streams.admin.topics import create_topics
+from streams.produce.outbox import producer_config
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings
 from warehouse.client import INSERT_SETTINGS, Warehouse
-from warehouse.embedded import EmbeddedClickHouse
-from warehouse.inserts import Insert
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
+from warehouse.store.inserts import Insert
 
 PARTITIONS = 4
 VERDICTS_PER_MESSAGE = 200

@@ -18,13 +18,13 @@ from benchmarks.loads import Load, fill, publish_references
 from benchmarks.processes.child import Child
 from benchmarks.processes.meter import cpu_seconds
 from learning.serving import ServingModel
-from learning.signing import SigningKey
-from learning.snapshot import Lineage, pack
-from schemas.manifest import STACK, manifest_key
+from learning.snapshots.signing import SigningKey
+from learning.snapshots.snapshot import Lineage, pack
 from schemas.topics import ALL_TOPICS, MODEL_CHUNKS, MODELS
-from streams.admin import create_topics, topic_ids
+from schemas.wire.manifest import STACK, manifest_key
+from streams.admin.topics import create_topics, topic_ids
 from streams.clients import common_client_config
-from streams.outbox import Outbox
+from streams.produce.outbox import Outbox
 from streams.settings import KafkaSettings
 
 __all__ = ["Sizes", "Stage"]

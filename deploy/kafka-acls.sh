@@ -1,6 +1,6 @@
 #!/bin/sh
 # The rights of each role of watchloop, and of producers, on a Kafka of your own: what the embedded one goes by.
-# Written by `python -m streams.access_script` from the table in streams/access.py; docs/SECURITY.md explains it.
+# Written by `python -m streams.admin.access_script` from streams/admin/access.py; docs/SECURITY.md explains it.
 #
 #   BOOTSTRAP=broker:9092 COMMAND_CONFIG=admin.properties sh deploy/kafka-acls.sh
 #

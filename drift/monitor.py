@@ -7,22 +7,22 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 
-from drift.alert_book import AlertBook
-from drift.alert_life import ON_ITS_OWN, Detection
-from drift.departure import present_share
-from drift.error_signal import ERROR, ErrorSignal
-from drift.psi import psi
-from drift.reference import build_reference, next_version
-from drift.reference_place import is_past, is_within
-from drift.rows import ReportRequest, report_request
+from drift.alerts.alert_book import AlertBook
+from drift.alerts.alert_life import ON_ITS_OWN, Detection
+from drift.detect.error_signal import ERROR, ErrorSignal
+from drift.detect.signal_watch import AbsentWatch, SignalWatch
+from drift.report.rows import ReportRequest, report_request
 from drift.settings import DriftSettings
-from drift.signal_watch import AbsentWatch, SignalWatch
-from drift.window import Window, merge_all
-from drift.windows import WindowBuilder
-from schemas.alert import CONFIRMED, EXPECTED_CHANGE, FALSE_ALARM, Alert
-from schemas.block import Block
-from schemas.correction import Correction
-from schemas.reference import Reference
+from drift.windows.departure import present_share
+from drift.windows.psi import psi
+from drift.windows.reference import build_reference, next_version
+from drift.windows.reference_place import is_past, is_within
+from drift.windows.window import Window, merge_all
+from drift.windows.windows import WindowBuilder
+from schemas.wire.alert import CONFIRMED, EXPECTED_CHANGE, FALSE_ALARM, Alert
+from schemas.wire.block import Block
+from schemas.wire.correction import Correction
+from schemas.wire.reference import Reference
 
 __all__ = ["AlertChanged", "ModelMonitor", "NewReference", "Outcome", "WindowClosed"]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 from learning.evidence import Evidence
-from learning.production import Production, production_of
+from learning.members.production import Production, production_of
 from learning.recall import Newest, Recall
 from learning.refresh import Comparison
 from learning.serving import ServingModel
 from learning.settings import LearnSettings
+from learning.snapshots.standing import Elsewhere, Standing
 from learning.stack import Stack
-from learning.standing import Elsewhere, Standing
-from schemas.correction import Correction
-from schemas.gate_step import GateDecision, GateStep
+from schemas.wire.correction import Correction
+from schemas.wire.gate_step import GateDecision, GateStep
 
 __all__ = ["PRODUCTION", "Change", "Event", "Learner"]
 

@@ -7,11 +7,11 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from learning.features import one_row
-from learning.production import Production, productions_of
+from learning.members.features import one_row
+from learning.members.production import Production, productions_of
 from learning.stack import FrozenStack, probabilities_of
-from schemas.prediction_columns import PredictionColumns
-from schemas.wire import Scalar
+from schemas.columns.prediction_columns import PredictionColumns
+from schemas.wire.base import Scalar
 
 __all__ = ["Scores", "ServingModel"]
 

@@ -21,7 +21,7 @@ MemberName = Literal[
     "window_forest_middle",
     "window_forest_long",
 ]
-"""What a member of the stack may be; learning.recipes makes each."""
+"""What a member of the stack may be; learning.members.recipes makes each."""
 
 Share = Annotated[float, Meta(gt=0.0, lt=1.0)]
 

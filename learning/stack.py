@@ -9,15 +9,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from learning.batch import Batch, production_matrix
-from learning.features import Encoder, FeatureValues, Matrix, one_row
-from learning.members import FrozenMember, Member
-from learning.online_logistic import OnlineLogistic, logit
-from learning.production import Production
-from learning.recent import RecentLabels
-from learning.recipes import member_of
+from learning.members.batch import Batch, production_matrix
+from learning.members.features import Encoder, FeatureValues, Matrix, one_row
+from learning.members.member import FrozenMember, Member
+from learning.members.online_logistic import OnlineLogistic, logit
+from learning.members.production import Production
+from learning.members.recent import RecentLabels
+from learning.members.recipes import member_of
 from learning.settings import LearnSettings
-from schemas.wire import Scalar
+from schemas.wire.base import Scalar
 
 __all__ = ["Answer", "FrozenStack", "Stack", "probabilities_of"]
 

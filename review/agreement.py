@@ -9,9 +9,9 @@ from typing import Literal
 import msgspec
 
 from review.settings import AgreementSettings
-from schemas.correction import Correction
-from schemas.opinion import CANNOT_TELL, WITHDRAWN, Opinion
-from schemas.task import Task
+from schemas.wire.correction import Correction
+from schemas.wire.opinion import CANNOT_TELL, WITHDRAWN, Opinion
+from schemas.wire.task import Task
 
 __all__ = ["Outcome", "PersonRecord", "TrackRecord", "correction_id_of", "correction_of", "settle", "standing_opinions"]
 

@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from review.rules import RULES_MAX, Rule
-from schemas.person import Role
+from review.triage.rules import RULES_MAX, Rule
 from schemas.setting_checks import require_distinct, require_order
+from schemas.wire.person import Role
 
 __all__ = ["AccuracySettings", "AgreementSettings", "LaneSettings", "QueueSettings", "TriageSettings"]
 

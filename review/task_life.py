@@ -10,8 +10,8 @@ from typing import Final, Literal
 import msgspec
 
 from review.settings import LaneSettings, QueueSettings
-from schemas.alert import CONFIRMED, EXPECTED_CHANGE, FALSE_ALARM, Alert
-from schemas.task import Lane, Task
+from schemas.wire.alert import CONFIRMED, EXPECTED_CHANGE, FALSE_ALARM, Alert
+from schemas.wire.task import Lane, Task
 
 __all__ = [
     "ALERT_CHOICES",

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 import msgspec
 
-from schemas.json_hints import excerpt, malformed_reason, odd_word_at_end
-from schemas.wire import Wire
+from schemas.json_text.hints import excerpt, malformed_reason, odd_word_at_end
+from schemas.wire.base import Wire
 
 __all__ = [
     "UNREADABLE",

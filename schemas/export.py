@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 
-from schemas.given import GivenLabel, GivenPrediction
-from schemas.label import Label
-from schemas.prediction import Prediction
 from schemas.topics import ALL_TOPICS
+from schemas.wire.given import GivenLabel, GivenPrediction
+from schemas.wire.label import Label
+from schemas.wire.prediction import Prediction
 
 __all__ = ["json_schemas", "main"]
 

@@ -5,24 +5,24 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from schemas.alert import Alert
-from schemas.audit_entry import AuditEntry
-from schemas.block import Block
-from schemas.correction import Correction
-from schemas.gate_step import GateStep
-from schemas.label import Label
-from schemas.manifest import Manifest
-from schemas.opinion import Opinion
-from schemas.person import Person
-from schemas.prediction import Prediction
-from schemas.reference import Reference
-from schemas.reject import Reject
-from schemas.setting import Setting
-from schemas.sign_out import SignOut
-from schemas.task import Task
-from schemas.triage_state import TriageState
-from schemas.verdict import Verdict
-from schemas.wire import Wire
+from schemas.wire.alert import Alert
+from schemas.wire.audit_entry import AuditEntry
+from schemas.wire.base import Wire
+from schemas.wire.block import Block
+from schemas.wire.correction import Correction
+from schemas.wire.gate_step import GateStep
+from schemas.wire.label import Label
+from schemas.wire.manifest import Manifest
+from schemas.wire.opinion import Opinion
+from schemas.wire.person import Person
+from schemas.wire.prediction import Prediction
+from schemas.wire.reference import Reference
+from schemas.wire.reject import Reject
+from schemas.wire.setting import Setting
+from schemas.wire.sign_out import SignOut
+from schemas.wire.task import Task
+from schemas.wire.triage_state import TriageState
+from schemas.wire.verdict import Verdict
 
 __all__ = [
     "ALL_TOPICS",

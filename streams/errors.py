@@ -116,7 +116,7 @@ class JarsMissing(EmbeddedKafkaError):  # noqa: N818
 
 
 class JarMismatch(EmbeddedKafkaError):  # noqa: N818
-    """A jar differs from the one that ``streams/local/kafka-jars.lock`` names."""
+    """A jar differs from the one that ``embedded/kafka/kafka-jars.lock`` names."""
 
 
 class KafkaFolderBusy(EmbeddedKafkaError):  # noqa: N818

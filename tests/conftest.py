@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import sys
-from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,9 +15,8 @@ settings.load_profile("untimed")
 # A broker of a test lives for seconds: what Java's second compiler costs (a third of a start) never comes back.
 os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
-sys.path.insert(0, str(Path(__file__).parent))
 
-pytest_plugins = ["fixtures_kafka", "fixtures_clickhouse", "fault_table"]
+pytest_plugins = ["tests.support.fixtures_kafka", "tests.support.fixtures_clickhouse", "tests.support.fault_table"]
 
 WHOLE_PROGRAMS = {"flow", "faults", "browser"}
 """Folders whose files start servers and programs of their own, and wait for them."""

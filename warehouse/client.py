@@ -22,10 +22,10 @@ from warehouse.errors import (
     WarehouseError,
     one_line,
 )
-from warehouse.inserts import Insert
-from warehouse.rows import Row, encode_rows
 from warehouse.settings import ClickHouseSettings
-from warehouse.tables import Column, install, lacking_of
+from warehouse.store.inserts import Insert
+from warehouse.store.rows import Row, encode_rows
+from warehouse.store.tables import Column, install, lacking_of
 
 __all__ = ["Warehouse"]
 

@@ -1,5 +1,5 @@
 """``python -m watchloop``."""
 
-from watchloop.cli import main
+from watchloop.cli.main import main
 
 main()

@@ -9,8 +9,8 @@ import httpx
 import msgspec
 import stamina
 
-from review.console.desk import LeasedTask, LoopState
-from schemas.alert import Alert
+from console.desk import LeasedTask, LoopState
+from schemas.wire.alert import Alert
 from watchloop.errors import ConsoleRefused
 
 __all__ = ["ConsoleClient"]

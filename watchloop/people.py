@@ -7,16 +7,16 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from agents.log_values import hear_person
-from review.console.passwords import hash_password
+from agents.shared.log_values import hear_person
+from console.sessions.passwords import hash_password
 from schemas.codec import decode, encode
-from schemas.person import Person, Role
-from schemas.person_names import person_problem
-from schemas.sign_out import SignOut
+from schemas.texts.person_names import person_problem
 from schemas.topics import PEOPLE, SIGN_OUTS
-from streams.outbox import Outbox
-from streams.reader import LogReader
-from streams.records import Record
+from schemas.wire.person import Person, Role
+from schemas.wire.sign_out import SignOut
+from streams.consume.reader import LogReader
+from streams.consume.records import Record
+from streams.produce.outbox import Outbox
 from streams.settings import KafkaSettings
 
 __all__ = ["kept_out", "person_of", "read_people", "sign_out", "with_password", "write_people"]

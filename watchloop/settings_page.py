@@ -15,7 +15,7 @@ import msgspec
 from msgspec import inspect as types
 
 from agents.settings import DERIVED, Settings
-from watchloop.screen import print_error
+from watchloop.terminal.screen import print_error
 
 __all__ = ["PAGE", "main", "settings_page"]
 

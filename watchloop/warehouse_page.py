@@ -10,11 +10,11 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
+from embedded.clickhouse.server import EmbeddedClickHouse
 from warehouse.client import Warehouse
-from warehouse.embedded import EmbeddedClickHouse
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
-from warehouse.tables import SAME_ROWS
-from watchloop.screen import print_error
+from warehouse.store.tables import SAME_ROWS
+from watchloop.terminal.screen import print_error
 
 __all__ = ["PAGE", "main", "warehouse_page"]
 

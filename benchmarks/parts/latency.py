@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from agents.assembly import INTAKE_GATHER_SECONDS, INTAKE_WAIT_SECONDS
 from agents.settings import WorkerSettings
+from agents.worker.assembly import INTAKE_GATHER_SECONDS, INTAKE_WAIT_SECONDS
 from benchmarks.common import MODEL, table
 from benchmarks.figures import Figure
 from benchmarks.loads import Load

@@ -9,8 +9,8 @@ from typing import Final
 from benchmarks.common import table
 from benchmarks.figures import Peer, Results, check_judged, median_of
 from benchmarks.stage import Stage
-from streams.access import Grant, signed_in
-from streams.local.authority import EVERYBODY, Access
+from streams.admin.access import Grant, signed_in
+from streams.admin.authority import EVERYBODY, Access
 from streams.settings import KafkaSettings
 
 __all__ = ["ACCESS", "as_intake", "run"]

@@ -12,11 +12,11 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from agents.memory import settle_memory
+from agents.worker.memory import settle_memory
 from benchmarks.processes.meter import say, spec_of
 from schemas.topics import PREDICTIONS, VERDICTS
-from streams.batches import BatchSettings, consumer_config
-from streams.outbox import producer_config
+from streams.consume.batches import BatchSettings, consumer_config
+from streams.produce.outbox import producer_config
 from streams.settings import KafkaSettings
 
 VALUES_PER_MESSAGE = 200

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from streams.local.leash import spawn, stop
+from embedded.leash import spawn, stop
 
 __all__ = ["Child", "FailedError"]
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import faust
 
-from agents.memory import settle_memory
+from agents.worker.memory import settle_memory
 from benchmarks.processes.meter import Meter, say, spec_of
 from schemas.codec import decoder_of
-from schemas.prediction import Prediction
 from schemas.topics import PREDICTIONS
+from schemas.wire.prediction import Prediction
 
 EVENTS_PER_MARK = 100
 

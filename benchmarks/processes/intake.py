@@ -17,15 +17,15 @@ from typing import Any
 
 from prometheus_client import REGISTRY
 
-from agents import assembly
 from agents.settings import Settings, WorkerSettings
-from agents.worker import run_worker
+from agents.worker import assembly
+from agents.worker.worker import run_worker
 from benchmarks.processes.meter import Meter, say, spec_of
-from streams.batches import AssignedPartition, Handler
-from streams.outbox import Sending
-from streams.records import Record
+from streams.consume.batches import AssignedPartition, Handler
+from streams.consume.records import Record
+from streams.consume.transactions import TransactionalBatches
+from streams.produce.outbox import Sending
 from streams.settings import KafkaSettings
-from streams.transactions import TransactionalBatches
 
 LOOK_SECONDS = 0.02
 IDLE_SECONDS = 1.0

@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 from confluent_kafka import Producer
 
-from agents.memory import settle_memory
+from agents.worker.memory import settle_memory
 from benchmarks.common import predictions_of
 from benchmarks.processes.meter import say, spec_of
 from schemas.topics import PREDICTIONS
-from streams.outbox import producer_config
+from streams.produce.outbox import producer_config
 from streams.settings import KafkaSettings
 
 EVENTS_MADE = 20_000

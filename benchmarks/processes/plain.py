@@ -10,12 +10,12 @@ from typing import Any
 import pyarrow as pa
 from confluent_kafka import Consumer
 
-from agents.memory import settle_memory
+from agents.worker.memory import settle_memory
 from benchmarks.processes.meter import Meter, say, spec_of
 from schemas.codec import decoder_of, decoder_of_many
-from schemas.prediction import Prediction
 from schemas.topics import PREDICTIONS
-from streams.batches import BatchSettings, consumer_config
+from schemas.wire.prediction import Prediction
+from streams.consume.batches import BatchSettings, consumer_config
 from streams.settings import KafkaSettings
 
 EVENTS_PER_BATCH = 10_000

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from agents.memory import settle_memory
+from agents.worker.memory import settle_memory
 from benchmarks.processes.meter import say, spec_of
 from schemas.topics import VERDICTS
-from streams.batches import BatchSettings, consumer_config
+from streams.consume.batches import BatchSettings, consumer_config
 from streams.settings import KafkaSettings
 
 SENT_AT_US = re.compile(rb'"event_id":"(\d{16})-')

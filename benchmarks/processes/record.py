@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.memory import settle_memory
-from agents.record import BATCH, Recorder
+from agents.record.record import BATCH, Recorder
+from agents.worker.memory import settle_memory
 from benchmarks.processes.meter import cpu_seconds, say, spec_of
 from schemas.topics import ALL_TOPICS
-from streams.admin import topic_ids
-from streams.batches import AssignedPartition, GroupBatches
-from streams.outbox import Outbox
-from streams.records import Record
+from streams.admin.topics import topic_ids
+from streams.consume.batches import AssignedPartition, GroupBatches
+from streams.consume.records import Record
+from streams.produce.outbox import Outbox
 from streams.settings import KafkaSettings
 from warehouse.client import Warehouse
 from warehouse.settings import ClickHouseSettings

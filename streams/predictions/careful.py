@@ -6,9 +6,11 @@ import dataclasses
 from typing import Final, Protocol
 
 from schemas.codec import UNREADABLE, MalformedError, reason_of
-from schemas.json_elements import raw_items
-from schemas.prediction import Prediction, epoch_ms
-from schemas.reject import Reject
+from schemas.json_text.elements import raw_items
+from schemas.wire.prediction import Prediction, epoch_ms
+from schemas.wire.reject import Reject
+from streams.consume.records import Record
+from streams.consume.unreadable import UnreadableBatch
 from streams.predictions.checks import (
     MessageLimits,
     TooManyElementsError,
@@ -18,14 +20,12 @@ from streams.predictions.checks import (
     usual_times,
 )
 from streams.predictions.cloudevents import Defaults, blamed, needed_of, problem_of_defaults, with_defaults
-from streams.predictions.decoding import decoded_prediction, prediction_in, predictions_in
-from streams.predictions.element_count import element_count
-from streams.predictions.elements import ArrowElements, JsonElements
 from streams.predictions.envelope import Envelope, envelope_of
 from streams.predictions.explanations import explained
-from streams.records import Record
-from streams.rejects import ElementRejects, Elements, reject_of
-from streams.unreadable import UnreadableBatch
+from streams.predictions.json.decoding import decoded_prediction, prediction_in, predictions_in
+from streams.predictions.json.element_count import element_count
+from streams.predictions.json.elements import ArrowElements, JsonElements
+from streams.produce.rejects import ElementRejects, Elements, reject_of
 
 __all__ = ["Arrivals", "CarefulReader", "SchemaCheck"]
 
@@ -90,8 +90,8 @@ class CarefulReader:
             self._refuse(record, error)
 
     def _read_arrow(self, record: Record, envelope: Envelope, latest_ms: int) -> None:
-        from streams.predictions.arrow_rows import events_of
-        from streams.predictions.arrow_stream import table_of
+        from streams.predictions.arrow.rows import events_of
+        from streams.predictions.arrow.stream import table_of
 
         table = table_of(envelope.body, self.limits.events_max)
         refused = self._refused(record, ArrowElements(table))

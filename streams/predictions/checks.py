@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from schemas.codec import MalformedError
-from schemas.labels import are_settled
-from schemas.prediction import Prediction, epoch_ms, label_text, problem_of
+from schemas.texts.labels import are_settled
+from schemas.wire.prediction import Prediction, epoch_ms, label_text, problem_of
 from streams.settings import MESSAGE_BYTES_MAX_DEFAULT
 
 __all__ = [

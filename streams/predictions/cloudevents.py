@@ -13,8 +13,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from schemas.codec import UNREADABLE, MalformedError, reason_of
-from schemas.json_parts import members_apart
-from schemas.prediction import Prediction
+from schemas.json_text.parts import members_apart
+from schemas.wire.prediction import Prediction
 from streams.predictions.expectations import expected_at
 
 __all__ = [

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from schemas.labels import are_settled
-from schemas.prediction import probabilities_problem
+from schemas.texts.labels import are_settled
+from schemas.wire.prediction import probabilities_problem
 
 __all__ = ["known_confidence"]
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from schemas.prediction import CONTENT_CHARS_MAX, FEATURES_MAX, LABELS_MAX, SLICES_MAX
 from schemas.probability import ABOVE_TAKEN, BELOW_TAKEN
-from schemas.wire import NAME_CHARS_MAX
+from schemas.wire.base import NAME_CHARS_MAX
+from schemas.wire.prediction import CONTENT_CHARS_MAX, FEATURES_MAX, LABELS_MAX, SLICES_MAX
 
 __all__ = ["expected_at", "hint_of"]
 

@@ -10,7 +10,7 @@ import msgspec
 
 from schemas.codec import UNREADABLE, MalformedError
 from schemas.probability import GivenProbability
-from schemas.wire import NAME_CHARS_MAX, Name, Scalar
+from schemas.wire.base import NAME_CHARS_MAX, Name, Scalar
 from streams.predictions.beginnings import beginning_of
 from streams.predictions.checks import unit_of_time
 from streams.predictions.expectations import expected_at, hint_of
@@ -114,7 +114,7 @@ def _named(data: bytes) -> dict[str, bytes]:
     try:
         return {name: bytes(value) for name, value in _fields.decode(data).items()}
     except UNREADABLE:
-        from schemas.json_parts import members_apart  # its start is not paid for by who needs none of it
+        from schemas.json_text.parts import members_apart  # its start is not paid for by who needs none of it
 
         members = members_apart(data.strip(), MEMBERS_MAX)
         if members is None:

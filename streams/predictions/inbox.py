@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from typing import Final
 
 from schemas.codec import UNREADABLE
+from streams.consume.records import Record
 from streams.predictions.careful import Arrivals, CarefulReader, SchemaCheck
 from streams.predictions.checks import PREDICTION_BYTES_MAX, MessageLimits, may_hold_many_digits, usual_times
-from streams.predictions.decoding import predictions_of
 from streams.predictions.envelope import usual_bodies
-from streams.records import Record
+from streams.predictions.json.decoding import predictions_of
 
 __all__ = ["Arrivals", "read_predictions"]
 

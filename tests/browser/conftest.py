@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import httpx
 import pytest
 
-CONSOLE_TESTS = Path(__file__).parents[1] / "console"
-sys.path[:0] = [str(CONSOLE_TESTS), str(Path(__file__).parent)]
+from tests.support.paths import ROOT
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -44,13 +41,12 @@ def console_url(tmp_path_factory):
     """The address of a console over sample data, in a process of its own; the tests of a module share its queue."""
     log_path = tmp_path_factory.mktemp("console") / "console.log"
     port = free_port()
-    root = CONSOLE_TESTS.parents[1]
     with log_path.open("wb") as log:
         served = subprocess.Popen(
-            [sys.executable, str(CONSOLE_TESTS / "serve.py"), str(port)],
+            [sys.executable, "-m", "tests.support.console.serve", str(port)],
             stdout=log,
             stderr=log,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join((str(root), str(root / "tests")))},
+            cwd=ROOT,
         )
     url = f"http://127.0.0.1:{port}"
     try:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from browser_steps import sign_in
-from console_fixtures import SECRET, sample_desk
 from playwright.sync_api import expect
 
-from review.console.app import create_app
-from review.console.settings import ConsoleSettings
+from console.app import create_app
+from console.settings import ConsoleSettings
+from tests.support.browser_steps import sign_in
+from tests.support.console.console_fixtures import SECRET, sample_desk
 
 pytestmark = pytest.mark.browser
 

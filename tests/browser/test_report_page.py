@@ -1,19 +1,13 @@
 """The page of a report, with names and values that would end the script that holds them."""
 
-import sys
-from pathlib import Path
-
 import msgspec
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "drift"))
 
 
 def test_the_page_shows_odd_names_and_runs_none_of_them(page, tmp_path):
     """All columns are drawn, the title is not changed by a name, and what is shown otherwise is told at the top."""
-    from test_report import made, odd_request
-
-    from drift.reporter import Reporter
+    from drift.report.reporter import Reporter
     from drift.settings import DriftSettings
+    from tests.drift.report.test_report import made, odd_request
 
     reporter = Reporter(DriftSettings())
     reporter.start()

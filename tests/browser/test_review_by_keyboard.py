@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from browser_steps import sign_in
 from playwright.sync_api import expect
+
+from tests.support.browser_steps import sign_in
 
 pytestmark = pytest.mark.browser
 

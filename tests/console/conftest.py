@@ -2,9 +2,4 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from console_fixtures import clock, console, desk, make_console, visit  # noqa: F401
+from tests.support.console.console_fixtures import clock, console, desk, make_console, visit  # noqa: F401

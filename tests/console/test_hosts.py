@@ -6,7 +6,7 @@ import pytest
 from litestar.exceptions import WebSocketDisconnect
 from litestar.testing import TestClient
 
-from review.console.hosts import host_name
+from console.hosts import host_name
 
 OURS = [
     "localhost",

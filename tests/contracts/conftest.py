@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import pytest
-from live_console import LiveConsole
-from poisoned_console import FAR, TEXTS, PoisonedWatch, names, poisoned_alerts, poisoned_references, poisoned_tasks
 
 from agents.settings import Settings
 from review.settings import LaneSettings, QueueSettings
 from schemas.codec import encode
-from schemas.manifest import Manifest
-from schemas.opinion import Opinion
-from schemas.person import Person
-from schemas.sign_out import SignOut
+from schemas.wire.manifest import Manifest
+from schemas.wire.opinion import Opinion
+from schemas.wire.person import Person
+from schemas.wire.sign_out import SignOut
+from tests.support.live_console import LiveConsole
+from tests.support.poisoned_console import (
+    FAR,
+    TEXTS,
+    PoisonedWatch,
+    names,
+    poisoned_alerts,
+    poisoned_references,
+    poisoned_tasks,
+)
 
 
 @pytest.fixture(scope="module")

@@ -6,13 +6,13 @@ import re
 
 import msgspec
 import pytest
-from live_console import BEGIN_MS, LiveConsole, routes
 
 from agents.settings import Settings
-from review.console.seen_task import HIDDEN_EVIDENCE, HIDDEN_TASK, SeenEvidence, SeenTask
+from console.pages.seen_task import HIDDEN_EVIDENCE, HIDDEN_TASK, SeenEvidence, SeenTask
 from review.settings import AgreementSettings, LaneSettings, QueueSettings
 from schemas.codec import encode
-from schemas.task import Evidence, Task
+from schemas.wire.task import Evidence, Task
+from tests.support.live_console import BEGIN_MS, LiveConsole, routes
 
 TOKEN = re.compile(r"[0-9a-f]{64,}")
 TWO_OPINIONS = Settings(queue=QueueSettings(audit=LaneSettings(opinions_needed=2)), agreement=AgreementSettings())

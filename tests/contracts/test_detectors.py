@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from drift.departure import DepartureDetector
-from drift.detectors import AdwinDetector, PsiDetector
+from drift.detect.detectors import AdwinDetector, PsiDetector
+from drift.windows.departure import DepartureDetector
 
 Floats = npt.NDArray[np.float64]
 Detector = AdwinDetector | DepartureDetector | PsiDetector

@@ -8,14 +8,14 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from learning.batch import Batch, production_matrix
-from learning.features import Encoder
-from learning.members import Member
-from learning.production import Production
-from learning.recent import RecentLabels
-from learning.recipes import RECIPES, member_of
+from learning.members.batch import Batch, production_matrix
+from learning.members.features import Encoder
+from learning.members.member import Member
+from learning.members.production import Production
+from learning.members.recent import RecentLabels
+from learning.members.recipes import RECIPES, member_of
 from learning.settings import LearnSettings, MemberName
-from schemas.prediction_columns import features_of_rows
+from schemas.columns.prediction_columns import features_of_rows
 
 SETTINGS = LearnSettings(window_corrections_max=200, refresh_corrections=10)
 LABELS = {"a": 0, "b": 1, "c": 2}

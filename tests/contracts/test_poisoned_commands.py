@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 from confluent_kafka import Producer
-from poison import poison
 
 from schemas.topics import LABELS, PEOPLE, PREDICTIONS
 from streams.clients import common_client_config
 from streams.settings import KafkaSettings
+from tests.support.poison import poison
 from watchloop.people import person_of, read_people, write_people
-from watchloop.replay import ids_sent
+from watchloop.recorded.replay import ids_sent
 
 pytestmark = pytest.mark.servers
 

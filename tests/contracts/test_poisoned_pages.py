@@ -7,8 +7,9 @@ import time
 from urllib.parse import quote
 
 import pytest
-from live_console import LiveConsole, routes
-from poisoned_console import SECONDS_MAX, TEXTS, poisoned_alerts, poisoned_tasks
+
+from tests.support.live_console import LiveConsole, routes
+from tests.support.poisoned_console import SECONDS_MAX, TEXTS, poisoned_alerts, poisoned_tasks
 
 
 def check_page(text: str) -> None:

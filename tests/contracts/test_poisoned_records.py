@@ -8,22 +8,22 @@ from typing import Any
 
 import pytest
 import structlog
-from live_console import LiveConsole
-from plain_record import PREFIX, CollectingOutbox, PlainRecord
-from poison import poison
-from program import ROOT
 
-from agents.drift import Drift
-from agents.learn import Learn
-from agents.log_values import handler_of, hear_person
+from agents.drift.drift import Drift
+from agents.learn.learn import Learn
+from agents.shared.log_values import handler_of, hear_person
 from drift.settings import DriftSettings
 from learning.settings import LearnSettings
-from learning.signing import SigningKey
+from learning.snapshots.signing import SigningKey
 from review.settings import QueueSettings
-from schemas.person import Person
 from schemas.topics import ALL_TOPICS, BLOCKS, CORRECTIONS, PEOPLE, REJECTS, Topic
-from streams.batches import AssignedPartition
-from streams.hearing import hearing
+from schemas.wire.person import Person
+from streams.consume.batches import AssignedPartition
+from streams.consume.hearing import hearing
+from tests.support.live_console import LiveConsole
+from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
+from tests.support.poison import poison
+from tests.support.program import ROOT
 
 
 class NoReports:
@@ -98,13 +98,13 @@ def test_accounts_are_what_their_topic_says_under_their_own_key() -> None:
 
 
 READERS = {
-    "agents/assembly.py": 6,
-    "agents/catalogue.py": 1,
-    "agents/desk_role.py": 4,
-    "agents/recall.py": 1,
-    "agents/triage_log.py": 1,
+    "agents/worker/assembly.py": 6,
+    "agents/intake/catalogue.py": 1,
+    "agents/desk/desk_role.py": 4,
+    "agents/intake/recall.py": 1,
+    "agents/intake/triage_log.py": 1,
     "watchloop/people.py": 1,
-    "watchloop/replay.py": 1,
+    "watchloop/recorded/replay.py": 1,
 }
 """Where the log is read, and in how many places."""
 READING = {"LogReader", "read_tail", "GroupBatches", "TransactionalBatches", "agent", "Consumer"}

@@ -11,8 +11,9 @@ from urllib.parse import unquote
 
 import pytest
 from litestar import Litestar
-from live_console import LiveConsole, routes
-from poisoned_console import SECONDS_MAX
+
+from tests.support.live_console import LiveConsole, routes
+from tests.support.poisoned_console import SECONDS_MAX
 
 HEADERS = (
     b"", b"\x80\xff", b"\xe2\x82\xac", b"x" * 60_000, b"[", b"true", b"a=b; a=c; =; ;;;=", b"\"'<>", b"-1", b"9" * 400,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import itertools
 
 import msgspec
-from live_console import BEGIN_MS, LiveConsole, routes
 
 from agents.settings import Settings
 from review.settings import LaneSettings, QueueSettings
 from schemas.codec import encode
-from schemas.opinion import Opinion
-from schemas.task import Evidence, Task
+from schemas.wire.opinion import Opinion
+from schemas.wire.task import Evidence, Task
+from tests.support.live_console import BEGIN_MS, LiveConsole, routes
 
 COMMENT = "the meter of feeder seven was swapped"
 TWO_OPINIONS = Settings(queue=QueueSettings(review=LaneSettings(opinions_needed=2)))

@@ -5,21 +5,17 @@ from __future__ import annotations
 import pathlib
 import re
 import shlex
-import sys
 from xml.etree import ElementTree as ET
 
 import pytest
 import yaml
 
-from agents.plan import ROLES
-from watchloop.cli import app
+from agents.shared.plan import ROLES
+from tests.support.docs.command_line import UsageError, parse
+from tests.support.paths import ROOT
+from watchloop.cli.main import app
 from watchloop.settings import load_settings
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-
-from command_line import UsageError, parse
-
-ROOT = pathlib.Path(__file__).parents[2]
 GIVEN = re.compile(r"\$\{(?P<name>[A-Z_]+)(?::\?[^}]*)?\}")
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import pathlib
 import re
 import tomllib
 
-ROOT = pathlib.Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 RECORDS = sorted((ROOT / "docs" / "decisions").glob("*.md"))
-ROOMS = ("schemas", "streams", "drift", "review", "learning", "warehouse", "agents", "watchloop")
+ROOMS = ("schemas", "streams", "embedded", "drift", "review", "learning", "console", "warehouse", "agents", "watchloop")
 MODULE_OF = {
     "argon2-cffi": "argon2",
     "faust-streaming": "faust",

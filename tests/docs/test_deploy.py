@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import pathlib
 import re
 from xml.etree import ElementTree as ET
 
 import yaml
 from prometheus_client import REGISTRY
 
-from agents import metrics
 from agents.settings import Settings
-from warehouse.engine_settings import analyst_base
+from agents.shared import metrics
+from embedded.clickhouse.engine_settings import analyst_base
+from tests.support.paths import ROOT
 from warehouse.settings import EmbeddedClickHouseSettings
 from watchloop.settings import load_settings
 
-ROOT = pathlib.Path(__file__).parents[2]
 NOT_DEFAULT = {"models", "queue"}
 
 
@@ -43,7 +42,7 @@ def exposed_names():
 
 
 def test_rules_use_metrics_that_exist():
-    """Each watchloop_… name of the rules is one that agents/metrics.py defines, each label one that it has."""
+    """Each watchloop_… name of the rules is one that agents/shared/metrics.py defines, each label one that it has."""
     rules = yaml.safe_load((ROOT / "deploy" / "alert-rules.yml").read_text())["groups"][0]["rules"]
     used = {name for rule in rules for name in re.findall(r"watchloop_\w+", rule["expr"])}
     assert used

@@ -9,26 +9,26 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from program import environment, eventually
-from schema_registry import SchemaRegistry, serving
 
+from embedded.kafka.server import EmbeddedKafka
 from schemas.codec import decode_one_or_many
-from schemas.prediction import Prediction
 from schemas.topics import PREDICTIONS, REJECTS, VERDICTS, Topic
-from schemas.verdict import Verdict
-from streams.admin import create_topics
-from streams.embedded import EmbeddedKafka
-from streams.local.authority import EVERYBODY
-from streams.outbox import Outbox
-from streams.predictions.arrow_stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX
+from schemas.wire.prediction import Prediction
+from schemas.wire.verdict import Verdict
+from streams.admin.authority import EVERYBODY
+from streams.admin.topics import create_topics
+from streams.consume.reader import LogReader
+from streams.predictions.arrow.stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX
 from streams.predictions.checks import MESSAGE_EVENTS_MAX_DEFAULT
 from streams.predictions.registry import BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN
-from streams.reader import LogReader
+from streams.produce.outbox import Outbox
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings
+from tests.support.paths import ROOT
+from tests.support.program import environment, eventually
+from tests.support.schema_registry import SchemaRegistry, serving
 
 pytestmark = pytest.mark.servers
 
-ROOT = pathlib.Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "encodings.md").read_text()
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 KAFKA, REGISTRY = "127.0.0.1:9092", "http://127.0.0.1:8081"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 import re
 import shlex
 import shutil
@@ -15,12 +14,12 @@ import pytest
 from typer.testing import CliRunner
 
 from schemas.topics import LABELS, PREDICTIONS
+from streams.consume.reader import LogReader
 from streams.predictions.prediction_reader import PredictionReader
-from streams.reader import LogReader
-from watchloop.cli import app
+from tests.support.paths import ROOT
+from watchloop.cli.main import app
 from watchloop.settings import load_settings
 
-ROOT = pathlib.Path(__file__).parents[2]
 PILOT = (ROOT / "README.md").read_text().partition("## A pilot in a day")[2].partition("\n## ")[0]
 ROWS = 12_000
 DAY_MS = 86_400_000

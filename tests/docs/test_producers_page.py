@@ -12,27 +12,24 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from program import environment, eventually
 
+from embedded.kafka.java import resolve_jars
+from embedded.kafka.server import EmbeddedKafka
 from schemas.codec import decode
-from schemas.label import Label
-from schemas.prediction import Prediction, problem_of
-from schemas.reject import Reject
 from schemas.topics import LABELS, PREDICTIONS, REJECTS, VERDICTS, Topic
-from schemas.verdict import Verdict
-from streams.admin import create_topics
-from streams.embedded import EmbeddedKafka
-from streams.local.authority import EVERYBODY
-from streams.local.java import resolve_jars
-from streams.outbox import Outbox
-from streams.reader import LogReader
+from schemas.wire.label import Label
+from schemas.wire.prediction import Prediction, problem_of
+from schemas.wire.reject import Reject
+from schemas.wire.verdict import Verdict
+from streams.admin.authority import EVERYBODY
+from streams.admin.topics import create_topics
+from streams.consume.reader import LogReader
+from streams.produce.outbox import Outbox
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings, ProducerSettings, VerdictReaderSettings
+from tests.support.docs.generated import fields, settings_table
+from tests.support.paths import ROOT
+from tests.support.program import environment, eventually
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-
-from generated import fields, settings_table
-
-ROOT = pathlib.Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "producers.md").read_text()
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ADDRESS = "127.0.0.1:9092"

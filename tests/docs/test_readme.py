@@ -5,26 +5,21 @@ from __future__ import annotations
 import ast
 import datetime as dt
 import json
-import pathlib
 import re
 import shlex
-import sys
 
 import msgspec
 import pytest
 
 from schemas.codec import decode
-from schemas.label import Label
-from schemas.prediction import Prediction, problem_of
-from schemas.verdict import Verdict
-from schemas.verdict_rows import VERDICT_ROWS, encoded_verdicts
-from watchloop.cli import app
+from schemas.columns.verdict_rows import VERDICT_ROWS, encoded_verdicts
+from schemas.wire.label import Label
+from schemas.wire.prediction import Prediction, problem_of
+from schemas.wire.verdict import Verdict
+from tests.support.docs.command_line import parse
+from tests.support.paths import ROOT
+from watchloop.cli.main import app
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-
-from command_line import parse
-
-ROOT = pathlib.Path(__file__).parents[2]
 TEXT = (ROOT / "README.md").read_text()
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

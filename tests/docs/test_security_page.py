@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import pathlib
 import re
-import sys
 
-from grants import table_of_grants
+from agents.shared.groups import GROUPS
+from streams.admin.access import RIGHTS, USERS, topics_of
+from tests.support.docs.generated import FLOW, access_table
+from tests.support.grants import table_of_grants
+from tests.support.paths import ROOT
 
-from agents.groups import GROUPS
-from streams.access import RIGHTS, USERS, topics_of
-
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
-
-from generated import FLOW, access_table
-
-ROOT = pathlib.Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "SECURITY.md").read_text()
 PERSONS = {"producers": "ANONYMOUS", "`watchloop users`": "admin"}
 

@@ -6,18 +6,18 @@ import re
 from typing import Any
 
 import pytest
-from plain_rows import rows_of
 
-from schemas.alert import Alert
-from schemas.correction import Correction
-from schemas.opinion import Opinion
-from schemas.prediction import Prediction
-from schemas.task import Task
-from schemas.verdict import Verdict
-from schemas.wire import Wire
+from schemas.wire.alert import Alert
+from schemas.wire.base import Wire
+from schemas.wire.correction import Correction
+from schemas.wire.opinion import Opinion
+from schemas.wire.prediction import Prediction
+from schemas.wire.task import Task
+from schemas.wire.verdict import Verdict
+from tests.support.plain_rows import rows_of
 from warehouse.client import Warehouse
-from warehouse.rows import Identity
-from warehouse.tables import SAME_ROWS, TABLE_OF_TOPIC, table_of
+from warehouse.store.rows import Identity
+from warehouse.store.tables import SAME_ROWS, TABLE_OF_TOPIC, table_of
 from watchloop.warehouse_page import PAGE, warehouse_page
 
 pytestmark = pytest.mark.servers

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pathlib
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,8 @@ import zipfile
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 OFFLINE = ("No matching distribution found for setuptools", "Temporary failure in name resolution", "Connection")
 NOT_PACKAGED = {".pyc", ".pyo"}
 
@@ -46,7 +46,7 @@ def test_wheel_holds_everything_of_every_package(wheel_names):
     for name in sent_to_builder():
         files = (ROOT / name).rglob("*") if (ROOT / name).is_dir() else []
         wanted |= {str(file.relative_to(ROOT)) for file in files if file.is_file() and file.suffix not in NOT_PACKAGED}
-    assert {"watchloop/data/elec2.parquet", "streams/local/kafka-jars.lock", "warehouse/sql/1_stream.sql"} <= wanted
+    assert {"watchloop/data/elec2.parquet", "embedded/kafka/kafka-jars.lock", "warehouse/sql/1_stream.sql"} <= wanted
     assert sorted(wanted - wheel_names) == []
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from drift.blocks import build_blocks
+from drift.blocks.blocks import build_blocks
 from drift.settings import DriftSettings
-from schemas.block import Block
-from schemas.prediction import Prediction
-from schemas.prediction_columns import PredictionColumns
-from schemas.reference import Reference
+from schemas.columns.prediction_columns import PredictionColumns
+from schemas.wire.block import Block
+from schemas.wire.prediction import Prediction
+from schemas.wire.reference import Reference
 
 Stream = Callable[..., list[Prediction]]
 Blocks = Callable[..., list[Block]]

@@ -9,17 +9,17 @@ import msgspec
 import numpy as np
 import pytest
 
-from drift.blocks import build_blocks
+from drift.blocks.blocks import build_blocks
 from drift.monitor import AlertChanged, ModelMonitor, NewReference, Outcome
-from drift.reference_place import is_past
 from drift.settings import DriftSettings
-from drift.window import merge_all
+from drift.windows.reference_place import is_past
+from drift.windows.window import merge_all
 from schemas import codec
-from schemas.alert import Alert
-from schemas.block import Block
-from schemas.prediction import Prediction
-from schemas.prediction_columns import PredictionColumns
-from schemas.reference import Reference
+from schemas.columns.prediction_columns import PredictionColumns
+from schemas.wire.alert import Alert
+from schemas.wire.block import Block
+from schemas.wire.prediction import Prediction
+from schemas.wire.reference import Reference
 
 SETTINGS = DriftSettings()
 HOUR_MS = 3_600_000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,14 +11,15 @@ import pytest
 from drift.monitor import AlertChanged, ModelMonitor, NewReference, Outcome, WindowClosed
 from drift.settings import DriftSettings
 from schemas import codec
-from schemas.alert import Alert
-from schemas.block import Block
-from schemas.correction import Correction
-from schemas.prediction import Prediction
-from schemas.reference import Reference
+from schemas.wire.alert import Alert
+from schemas.wire.block import Block
+from schemas.wire.correction import Correction
+from schemas.wire.prediction import Prediction
+from schemas.wire.reference import Reference
+from tests.support.paths import SHARED
 
 SETTINGS = DriftSettings()
-DATA = Path(__file__).parents[3] / "shared" / "data"
+DATA = SHARED / "data"
 
 
 def alerts(outcomes: list[Outcome]) -> list[Alert]:

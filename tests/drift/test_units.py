@@ -11,16 +11,16 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from watched_events import watched_events
 
-from drift.moments import distance, merged
+from drift.blocks.moments import distance, merged
+from drift.blocks.numeric import numeric_summaries
+from drift.blocks.runs import Runs
 from drift.monitor import ModelMonitor
-from drift.numeric import numeric_summaries
-from drift.runs import Runs
 from drift.settings import DriftSettings
-from schemas.alert import Alert
-from schemas.block import NumericSummary
-from schemas.prediction import Prediction
+from schemas.wire.alert import Alert
+from schemas.wire.block import NumericSummary
+from schemas.wire.prediction import Prediction
+from tests.support.watched_events import watched_events
 
 Floats = npt.NDArray[np.float64]
 Map = Callable[[Floats], Floats]

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from drift.blocks import UNWATCHED_NAMED_MAX
+from drift.blocks.blocks import UNWATCHED_NAMED_MAX
 from drift.monitor import ModelMonitor
-from drift.reference import build_reference
 from drift.settings import DriftSettings
-from drift.window import merge_all
-from schemas.prediction import Prediction
+from drift.windows.reference import build_reference
+from drift.windows.window import merge_all
+from schemas.wire.prediction import Prediction
 
 SMALL = DriftSettings(features_watched_max=10, reference_events=200, lateness_events=0)
 

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from fault_story import LONG_FORM, SHORT_FORM, Story
-from program import eventually_gone, processes_of
+from tests.support.faults.fault_story import LONG_FORM, SHORT_FORM, Story
+from tests.support.program import eventually_gone, processes_of
 
 
 @pytest.fixture(scope="module", params=[SHORT_FORM, LONG_FORM])

@@ -10,11 +10,11 @@ import time
 from collections.abc import Callable
 
 import pytest
-from fault_servers import SESSION_SECONDS
-from fault_story import LONG_FORM, Story
-from fault_stream import MALFORMED_KINDS
-from kafka_nodes import kill_node, restart_node
 
+from tests.support.faults.fault_servers import SESSION_SECONDS
+from tests.support.faults.fault_story import LONG_FORM, Story
+from tests.support.faults.fault_stream import MALFORMED_KINDS
+from tests.support.kafka_nodes import kill_node, restart_node
 from warehouse.client import Warehouse
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults]

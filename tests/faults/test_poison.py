@@ -5,26 +5,26 @@ from __future__ import annotations
 import random
 
 import pytest
-from fault_poison import poison
-from fault_story import SEED
-from plain_record import PREFIX, CollectingOutbox, PlainRecord
-from plain_rows import prediction_row, rows_of
 
-from agents.intake import Intake
-from agents.judge import Judge, JudgeSettings
+from agents.intake.intake import Intake
+from agents.intake.judge import Judge, JudgeSettings
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
 from schemas.codec import decode_one_or_many, encode
-from schemas.reject import Reject
 from schemas.topics import ALL_TOPICS, BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS
-from schemas.verdict import Verdict
-from schemas.wire import Wire
+from schemas.wire.base import Wire
+from schemas.wire.reject import Reject
+from schemas.wire.verdict import Verdict
 from streams.predictions.inbox import read_predictions
 from streams.predictions.prediction_reader import PredictionReader
+from tests.support.faults.fault_poison import poison
+from tests.support.faults.fault_story import SEED
+from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
+from tests.support.plain_rows import prediction_row, rows_of
 from warehouse.client import Warehouse
-from warehouse.columns import Identities, prediction_columns
-from warehouse.inserts import ColumnInsert
-from warehouse.rows import Identity, Row, encode_rows
+from warehouse.store.columns import Identities, prediction_columns
+from warehouse.store.inserts import ColumnInsert
+from warehouse.store.rows import Identity, Row, encode_rows
 
 NOW_MS = 1_700_000_000_000
 DAY_SECONDS = 86_400

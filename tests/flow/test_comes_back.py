@@ -12,18 +12,18 @@ from collections.abc import Iterator
 import httpx
 import msgspec
 import pytest
-from program import Program, eventually, processes_of
 
-from review.console.desk import LoopState
-from schemas.alert import Alert
-from schemas.label import Label
-from schemas.prediction import Prediction
+from console.desk import LoopState
 from schemas.topics import LABELS, PREDICTIONS
-from streams.outbox import Outbox
+from schemas.wire.alert import Alert
+from schemas.wire.label import Label
+from schemas.wire.prediction import Prediction
+from streams.produce.outbox import Outbox
 from streams.settings import KafkaSettings
+from tests.support.program import Program, eventually, processes_of
 from watchloop.console_client import ConsoleClient
 from watchloop.errors import ConsoleRefused
-from watchloop.folder import Endpoints, Secrets
+from watchloop.processes.folder import Endpoints, Secrets
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults]
 

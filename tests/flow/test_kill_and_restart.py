@@ -13,18 +13,18 @@ from typing import Any
 
 import msgspec
 import pytest
-from program import Program, eventually, kafka_as, processes_of
 
-from review.console.desk import LoopState
+from console.desk import LoopState
 from schemas.codec import decode_one_or_many
 from schemas.topics import MODELS, PREDICTIONS, VERDICTS
-from schemas.verdict import Verdict
-from streams.reader import LogReader
-from streams.records import Record
+from schemas.wire.verdict import Verdict
+from streams.consume.reader import LogReader
+from streams.consume.records import Record
+from tests.support.program import Program, eventually, kafka_as, processes_of
 from warehouse.client import Warehouse
 from warehouse.settings import ClickHouseSettings
 from watchloop.console_client import ConsoleClient
-from watchloop.folder import Endpoints, Secrets
+from watchloop.processes.folder import Endpoints, Secrets
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults]
 
@@ -97,7 +97,7 @@ def open_tasks(state: LoopState) -> int:
 PROCESSES = {
     "worker intake": "--role intake",
     "Kafka node 1": "watchloop.node=node-1",
-    "ClickHouse": "warehouse.embedded",
+    "ClickHouse": "embedded.clickhouse.server",
     "worker loop": "--role drift",
 }
 """What the program calls each of its processes, and what is in its command line."""

@@ -11,18 +11,18 @@ from collections.abc import Iterator
 import httpx
 import pytest
 from confluent_kafka import KafkaError, Message, Producer
-from desk_worker import Worker
-from live_console import LiveConsole, routes
-from poison import GOLDEN, hostile
-from program import eventually, run_command
 
 from schemas.topics import ALL_TOPICS, PREDICTIONS, REJECTS, VERDICTS, VERDICTS_ACCEPTED
-from streams.access import RECORDED
-from streams.admin import topic_ids
+from streams.admin.access import RECORDED
+from streams.admin.topics import topic_ids
 from streams.clients import common_client_config
 from streams.settings import KafkaSettings
+from tests.support.desk_worker import Worker
+from tests.support.live_console import LiveConsole, routes
+from tests.support.poison import GOLDEN, hostile
+from tests.support.program import eventually, run_command
 from warehouse.client import Warehouse
-from warehouse.tables import table_of
+from warehouse.store.tables import table_of
 from watchloop.people import person_of, write_people
 
 PASSWORD = "four rainy words together"

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-from desk_worker import Worker
-from program import eventually
 
 from streams.settings import KafkaSettings
+from tests.support.desk_worker import Worker
+from tests.support.program import eventually
 from watchloop.people import person_of, sign_out, write_people
 
 PASSWORD = "four rainy words together"

@@ -12,9 +12,9 @@ import urllib.request
 from collections.abc import Iterator
 
 import pytest
-from program import ROOT, Program, environment, eventually, processes_of
 
-from watchloop.folder import DataFolder, Endpoints
+from tests.support.program import ROOT, Program, environment, eventually, processes_of
+from watchloop.processes.folder import DataFolder, Endpoints
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults]
 
@@ -88,7 +88,9 @@ def server(program: Program, what: str) -> int:
     )
 
 
-@pytest.mark.parametrize(("number", "what"), [(signal.SIGINT, "kafka.Kafka"), (signal.SIGTERM, "warehouse.embedded")])
+@pytest.mark.parametrize(
+    ("number", "what"), [(signal.SIGINT, "kafka.Kafka"), (signal.SIGTERM, "embedded.clickhouse.server")]
+)
 def test_stopped_while_a_server_does_not_answer(tmp_path: pathlib.Path, number: signal.Signals, what: str) -> None:
     """A start that waits for a server that stands still ends by a stop as any other: in order, with its code."""
     program = Program(tmp_path / "data").start()

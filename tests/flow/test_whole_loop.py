@@ -13,12 +13,12 @@ from typing import Any
 import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
-from program import Program, eventually, processes_of, run_command
 
-from streams.access import USERS
-from watchloop.cli_query import analyst
-from watchloop.demo import DEMOS
-from watchloop.table import RecordedTable
+from streams.admin.access import USERS
+from tests.support.program import Program, eventually, processes_of, run_command
+from watchloop.cli.query import analyst
+from watchloop.demo.demo import DEMOS
+from watchloop.recorded.table import RecordedTable
 
 pytestmark = pytest.mark.servers
 

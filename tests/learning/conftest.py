@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from learning.settings import LearnSettings
-from schemas.correction import Correction
+from schemas.wire.correction import Correction
 
 MakeCorrections = Callable[..., list[Correction]]
 

@@ -11,7 +11,7 @@ import pytest
 from learning.gate import Gate
 from learning.learner import Learner
 from learning.settings import LearnSettings
-from schemas.correction import Correction
+from schemas.wire.correction import Correction
 
 AUDIT_RATE, RAISED = 0.05, 0.15
 SETTINGS = LearnSettings(inclusion_probability_min=RAISED, members=("production",), restart_corrections=50)

@@ -6,14 +6,14 @@ import pickle
 
 import msgspec
 import pytest
-from learned_one import error_probability
 
 from learning.learner import PRODUCTION, Change, Event, Learner
 from learning.serving import ServingModel
 from learning.settings import LearnSettings
-from learning.standing import Standing
-from schemas.correction import Correction
-from schemas.gate_step import GateStep
+from learning.snapshots.standing import Standing
+from schemas.wire.correction import Correction
+from schemas.wire.gate_step import GateStep
+from tests.support.learned_one import error_probability
 
 
 def decisions(events: list[Event]) -> list[tuple[str, str]]:

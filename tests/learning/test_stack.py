@@ -5,17 +5,17 @@ from __future__ import annotations
 import msgspec
 import numpy as np
 import pytest
-from learned_one import error_probability, probabilities_of_one
 from river import forest, tree
 
-from learning.batch import Batch
 from learning.learner import Learner
-from learning.production import Production, production_of
-from learning.river_trees import AdaptiveForestMember, AdaptiveTreeMember
+from learning.members.batch import Batch
+from learning.members.production import Production, production_of
+from learning.members.river_trees import AdaptiveForestMember, AdaptiveTreeMember
 from learning.settings import LearnSettings
 from learning.stack import Stack
-from schemas.prediction import Prediction
-from schemas.prediction_columns import PredictionColumns
+from schemas.columns.prediction_columns import PredictionColumns
+from schemas.wire.prediction import Prediction
+from tests.support.learned_one import error_probability, probabilities_of_one
 
 
 def test_weights_follow_the_better_member(corrections) -> None:

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from schemas.opinion import Opinion
-from schemas.prediction import Prediction
-from schemas.task import Evidence, Task
+from schemas.wire.opinion import Opinion
+from schemas.wire.prediction import Prediction
+from schemas.wire.task import Evidence, Task
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ import pytest
 
 from review.accuracy import AccuracyEstimate, AccuracySums, SliceAccuracy
 from review.settings import AccuracySettings, TriageSettings
-from review.triage import Triage
-from schemas.prediction_columns import PredictionColumns
+from review.triage.triage import Triage
+from schemas.columns.prediction_columns import PredictionColumns
 
 LEAST = 0.02
 

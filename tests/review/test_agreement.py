@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from review.agreement import Outcome, TrackRecord, correction_id_of, correction_of, settle, standing_opinions
 from review.settings import AgreementSettings
-from schemas.opinion import CANNOT_TELL, WITHDRAWN
+from schemas.wire.opinion import CANNOT_TELL, WITHDRAWN
 
 ANSWERS = ["a", "b", "c", CANNOT_TELL, WITHDRAWN]
 

@@ -3,14 +3,14 @@ from __future__ import annotations
 from typing import Any, get_args
 
 import pytest
-from plain_tasks import new_task_for
 
 from review.settings import QueueSettings
 from review.task_life import TRANSITIONS, Stage, Step, after, alert_task, task_id_of
-from schemas.alert import Alert
 from schemas.codec import decode, encode
-from schemas.prediction import Consent
-from schemas.task import Task
+from schemas.wire.alert import Alert
+from schemas.wire.prediction import Consent
+from schemas.wire.task import Task
+from tests.support.plain_tasks import new_task_for
 
 
 def test_the_table_is_whole() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from schemas.codec import MalformedError, decode
-from schemas.prediction import Prediction
+from schemas.wire.prediction import Prediction
 
 OUT = "the field left out"
 

@@ -1,7 +1,6 @@
 """What was ever published must decode forever."""
 
 import json
-import pathlib
 
 import msgspec
 import pytest
@@ -9,8 +8,8 @@ import pytest
 from schemas.codec import decode, encode
 from schemas.export import FOLDER, json_schemas
 from schemas.topics import ALL_TOPICS
+from tests.support.paths import GOLDEN
 
-GOLDEN = pathlib.Path(__file__).parents[2] / "schemas" / "golden"
 VALUES = {topic.name: topic.value for topic in ALL_TOPICS if topic.value is not None}
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.columns.probability_columns import probabilities_of
 from schemas.probability import sums_to_one
-from schemas.probability_columns import probabilities_of
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from batch_loops import SECONDS_MAX, Running
+
+from tests.support.batch_loops import SECONDS_MAX, Running
 
 
 @pytest.fixture

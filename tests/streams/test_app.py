@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Producer
 
 from schemas.topics import REVIEW_EVENTS
-from streams.admin import full_name
+from streams.admin.topics import full_name
 from streams.app import create_app, raw_topic
 from streams.clients import common_client_config
 from streams.settings import KafkaSettings

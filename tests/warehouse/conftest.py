@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from stored_rows import DAY0, correction, fill, prediction, verdict
 
-from schemas.prediction import Prediction
+from schemas.wire.prediction import Prediction
+from tests.support.stored_rows import DAY0, correction, fill, prediction, verdict
 from warehouse.client import Warehouse
 
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from review.agreement import correction_of, settle
 from review.settings import QueueSettings
 from review.task_life import lane_settings
-from schemas.correction import Correction, id_of_label
-from schemas.opinion import Opinion
-from schemas.prediction import Prediction, confidence_of, epoch_ms, label_text
-from schemas.task import Task
+from schemas.wire.correction import Correction, id_of_label
+from schemas.wire.opinion import Opinion
+from schemas.wire.prediction import Prediction, confidence_of, epoch_ms, label_text
+from schemas.wire.task import Task
 from watchloop.backtest.settings import BacktestSettings
 
 __all__ = ["Answers"]

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from agents.drift import Drift
-from agents.judge import Judge, JudgeSettings
-from agents.learners import Learners
+from agents.drift.drift import Drift
+from agents.intake.judge import Judge, JudgeSettings
+from agents.learn.learners import Learners
 from agents.settings import Settings
-from learning.snapshot import Lineage
-from schemas.alert import Alert
-from schemas.block import Block
-from schemas.correction import Correction
-from schemas.gate_step import GateStep
-from schemas.manifest import CANDIDATE, PRODUCTION
-from schemas.prediction import Prediction, confidence_of, epoch_ms, label_text
-from schemas.prediction_columns import PredictionColumns
-from schemas.reference import Reference
-from schemas.task import Task
+from learning.snapshots.snapshot import Lineage
+from schemas.columns.prediction_columns import PredictionColumns
 from schemas.topics import ALERTS, BLOCKS, CORRECTIONS, GATES, REFERENCES, REVIEW_EVENTS, VERDICTS
-from schemas.verdict import Verdict
+from schemas.wire.alert import Alert
+from schemas.wire.block import Block
+from schemas.wire.correction import Correction
+from schemas.wire.gate_step import GateStep
+from schemas.wire.manifest import CANDIDATE, PRODUCTION
+from schemas.wire.prediction import Prediction, confidence_of, epoch_ms, label_text
+from schemas.wire.reference import Reference
+from schemas.wire.task import Task
+from schemas.wire.verdict import Verdict
 from streams.predictions.prediction_reader import Part
 from watchloop.backtest.answers import Answers
 from watchloop.backtest.live import LiveAccuracy

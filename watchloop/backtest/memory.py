@@ -7,16 +7,16 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from learning.serving import ServingModel
-from learning.snapshot import Lineage
-from learning.standing import Standing
-from schemas.alert import Alert
+from learning.snapshots.snapshot import Lineage
+from learning.snapshots.standing import Standing
 from schemas.codec import decode_one_or_many
-from schemas.manifest import CANDIDATE, STACK, manifest_key
 from schemas.topics import Topic
-from streams.outbox import Value
+from schemas.wire.alert import Alert
+from schemas.wire.manifest import CANDIDATE, STACK, manifest_key
+from streams.produce.outbox import Value
 
 if TYPE_CHECKING:
-    from agents.reports import Make, Moment, ReportNews
+    from agents.drift.reports import Make, Moment, ReportNews
 
 __all__ = ["InCharge", "MemoryOutbox", "NoReports"]
 

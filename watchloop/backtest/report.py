@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.alert import Severity
+from schemas.wire.alert import Severity
 
 __all__ = ["AlertFired", "BacktestReport", "GateChange", "GateHistory", "LivePoint", "SliceReport", "Stretch"]
 

@@ -13,8 +13,8 @@ from agents.settings import Settings
 from watchloop.backtest.loop import Loop
 from watchloop.backtest.report import BacktestReport
 from watchloop.backtest.settings import BacktestSettings
-from watchloop.frozen import Replayable
-from watchloop.summary import no_change
+from watchloop.recorded.frozen import Replayable
+from watchloop.recorded.summary import no_change
 
 __all__ = ["run_backtest"]
 

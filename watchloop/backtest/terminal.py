@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from review.settings import TriageSettings
 from watchloop.backtest.report import BacktestReport
-from watchloop.screen import print_table, printing_console, say
+from watchloop.terminal.screen import print_table, printing_console, say
 
 if TYPE_CHECKING:
     from rich.console import Console

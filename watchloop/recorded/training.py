@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from watchloop.recorded.texts import is_text
+from watchloop.recorded.cells.texts import is_text
 
 __all__ = ["FeatureNumbers", "TrainingData", "numbers_of_feature", "training_matrix"]
 

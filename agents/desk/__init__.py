@@ -1,0 +1,1 @@
+"""DESK: tasks and opinions, the queue, and the console."""

@@ -1,0 +1,1 @@
+"""DRIFT: blocks and corrections in; references, alerts, tasks and reports out."""

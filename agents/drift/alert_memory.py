@@ -1,0 +1,62 @@
+"""The alerts that DRIFT knows of, within a limit."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from review.task_life import task_id_of
+from schemas.wire.alert import Alert
+
+__all__ = ["RESOLVED_KEPT_MAX", "AlertMemory"]
+
+RESOLVED_KEPT_MAX = 5_000
+"""Resolved alerts that are remembered, so that blocks read again do not tell of them again; beyond it the one that
+changed longest ago is forgotten. Open alerts are bounded by ``drift.alerts_open_max`` for each model."""
+
+
+class AlertMemory:
+    """The newest revision of each alert; all open ones, and the ``resolved_max`` that were resolved last."""
+
+    def __init__(self, resolved_max: int = RESOLVED_KEPT_MAX) -> None:
+        self._resolved_max = resolved_max
+        self._open: dict[str, Alert] = {}
+        self._resolved: OrderedDict[str, Alert] = OrderedDict()
+        self._open_tasks: dict[str, str] = {}
+
+    def __len__(self) -> int:
+        return len(self._open) + len(self._resolved)
+
+    def __iter__(self) -> Iterator[Alert]:
+        yield from self._open.values()
+        yield from self._resolved.values()
+
+    def keep(self, alert: Alert) -> None:
+        """Take a revision; one that is older than what is known changes nothing."""
+        known = self.get(alert.alert_id)
+        if known is not None and known.revision > alert.revision:
+            return
+        task_id = task_id_of(alert.model, alert.alert_id)
+        if alert.state != "resolved":
+            self._open[alert.alert_id] = alert
+            self._open_tasks[task_id] = alert.alert_id
+            return
+        self._open.pop(alert.alert_id, None)
+        self._open_tasks.pop(task_id, None)
+        self._resolved[alert.alert_id] = alert
+        self._resolved.move_to_end(alert.alert_id)
+        if len(self._resolved) > self._resolved_max:
+            self._resolved.popitem(last=False)
+
+    def get(self, alert_id: str) -> Alert | None:
+        """The newest revision of an alert, as far as it is remembered."""
+        return self._open.get(alert_id) or self._resolved.get(alert_id)
+
+    def of_task(self, task_id: str) -> Alert | None:
+        """The open alert that a task is about."""
+        alert_id = self._open_tasks.get(task_id)
+        return None if alert_id is None else self._open[alert_id]
+
+    def of_model(self, model: str) -> list[Alert]:
+        """All that is remembered of a model."""
+        return [alert for alert in self if alert.model == model]

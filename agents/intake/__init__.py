@@ -1,0 +1,1 @@
+"""INTAKE: predictions in; verdicts, tasks, blocks and Rejects out."""

@@ -1,0 +1,79 @@
+"""verdicts → INTAKE's memory: which events were judged lately, when partitions are assigned."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+import msgspec
+import structlog
+
+from agents.settings import Settings
+from schemas.codec import UNREADABLE, MalformedError, reason_of
+from schemas.json_text.elements import decoded_apart
+from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
+from streams.consume.batches import AssignedPartition
+from streams.consume.duplicates import SeenEvents, identities
+from streams.consume.hearing import heard
+from streams.consume.records import Partition, Record
+from streams.consume.tail import read_tail
+
+__all__ = ["recall"]
+
+log = structlog.get_logger(__name__)
+
+RECALLED_MESSAGES_MAX = 200_000
+"""Messages of verdicts read again when partitions are assigned, the newest; at a high rate each holds many."""
+
+
+class Judged(msgspec.Struct, gc=False):
+    """What is needed of a verdict."""
+
+    model: str
+    event_id: str
+
+
+_one = msgspec.json.Decoder(Judged)
+_many = msgspec.json.Decoder(list[Judged])
+
+
+def recall(settings: Settings, seen: SeenEvents, partitions: Sequence[AssignedPartition]) -> dict[Partition, int]:
+    """Fill ``seen`` anew from the verdicts of the last span; partitions begin where the group had committed.
+
+    An event's verdict may have come from another worker, so those of all workers are read. Raises KafkaUnreachable.
+    """
+    seen.clear()
+    began = time.monotonic()
+    since_ms = int(time.time() * 1000) - settings.worker.dedupe_span_seconds * 1000
+
+    def hear(record: Record) -> None:
+        data = record.value() or b""
+        judged, wrong = _judged_in(data, settings.worker.message_events_max)
+        if wrong:
+            log.warning("verdict not readable", why=wrong, **heard())
+        by_model: dict[str, list[str]] = {}
+        for verdict in judged:
+            by_model.setdefault(verdict.model, []).append(verdict.event_id)
+        for model, event_ids in by_model.items():
+            seen.recall(identities(model, event_ids), record.timestamp()[1])
+
+    if partitions:
+        topics = [VERDICTS, VERDICTS_ACCEPTED]
+        messages = read_tail(settings.kafka, topics, since_ms=since_ms, messages_max=RECALLED_MESSAGES_MAX, hear=hear)
+        log.info("judged events recalled", events=len(seen), messages=messages, seconds=time.monotonic() - began)
+    return {}
+
+
+def _judged_in(data: bytes, elements_max: int) -> tuple[list[Judged], str]:
+    """The verdicts of a message, and what is wrong with the first that cannot be read, empty where all can."""
+    is_array = data[:1] == b"["
+    try:
+        return _many.decode(data) if is_array else [_one.decode(data)], ""
+    except UNREADABLE as error:
+        if not is_array:
+            return [], reason_of(error, data)
+    try:
+        apart = decoded_apart(data, _one.decode, elements_max)
+    except MalformedError as error:
+        return [], error.reason
+    return list(apart.readable.values()), next((error.reason for error in apart.wrong.values()), "")

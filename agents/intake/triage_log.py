@@ -1,0 +1,125 @@
+"""triage.state: what triage knows, written with the verdicts and read when partitions are assigned."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection
+from typing import Final
+
+import structlog
+
+from review.settings import TriageSettings
+from review.triage.carry import CarriedState, Claims, StoredState, by_model, claims, inherited, parts_of
+from review.triage.snapshot import TriageSnapshot
+from schemas.codec import MalformedError, decode
+from schemas.topics import TRIAGE_STATE
+from schemas.wire.triage_state import TriageState
+from streams.consume.hearing import heard
+from streams.consume.records import Record
+from streams.consume.tail import read_tail
+from streams.settings import KafkaSettings
+
+__all__ = ["StoredStates", "keys_of", "read_states", "state_key"]
+
+log = structlog.get_logger(__name__)
+
+STATES_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Scores held while the log is read; beyond it the state that was told longest ago is forgotten."""
+KEY: Final = re.compile(r"(?P<slot>/?[^/]+)/(?P<part>[0-9]{1,9})/(?P<model>.+)", re.DOTALL | re.ASCII)
+"""As ``state_key`` makes it."""
+MESSAGES_MAX: Final = 2_000_000
+"""Messages read, the newest; a compacted log holds far fewer."""
+
+
+def state_key(state: TriageState) -> str:
+    """The key of a record: the newest of each is kept. A worker's slot has no slash in it.
+
+    What was left of a partition needs one key, whoever left it: who writes it has read, since the partitions were
+    assigned, that no newer owner had committed before.
+    """
+    return f"{state.slot}/{state.part}/{state.model}"
+
+
+def keys_of(snapshot: TriageSnapshot, *, model: str, slot: str, left: Collection[int]) -> list[str]:
+    """The keys of all that a worker's records say of a model, and of what was left it with partitions (``left``)."""
+    own = [f"{slot}/{part}/{model}" for part in parts_of(snapshot)]
+    return own + [f"/{partition}/0/{model}" for partition in left]
+
+
+class StoredStates:
+    """What the log says, by worker and model, the one with the newest head last."""
+
+    def __init__(self, bytes_max: int = STATES_BYTES_MAX) -> None:
+        self._bytes_max = bytes_max
+        self._states: OrderedDict[tuple[str, str], StoredState] = OrderedDict()
+        self._bytes = 0
+
+    def hear(self, data: bytes | None, key: bytes | None = None) -> None:
+        """The next record; one that cannot be read is left out, and triage goes on without it.
+
+        A tombstone ends what its key has said: its worker knows the model no more.
+        """
+        if data is None:
+            self._end(key or b"")
+            return
+        try:
+            record = decode(TriageState, data)
+        except MalformedError as error:
+            log.warning("state of triage not readable, it is left out", why=error.reason, **heard())
+            return
+        owner = (record.slot, record.model)
+        state = self._states.setdefault(owner, StoredState())
+        before = state.bytes_held
+        state.take(record)
+        self._bytes += state.bytes_held - before
+        if record.part == 0:
+            self._states.move_to_end(owner)
+        while self._bytes > self._bytes_max and len(self._states) > 1:
+            (slot, model), forgotten = self._states.popitem(last=False)
+            self._bytes -= forgotten.bytes_held
+            log.warning("too many states of triage, the oldest is left out", slot=slot, model=model)
+
+    def _end(self, key: bytes) -> None:
+        match = KEY.fullmatch(key.decode("utf-8", "replace"))
+        if match is None:
+            return
+        owner = match["slot"], match["model"]
+        state = self._states.get(owner)
+        if state is not None:
+            self._bytes -= state.drop(int(match["part"]))
+            if not state.parts:
+                del self._states[owner]
+
+    def inherited(
+        self, partitions: Collection[int], settings_of: Callable[[str], TriageSettings]
+    ) -> dict[str, CarriedState]:
+        """The state of each model that the owner of these partitions goes on with, the one used longest ago first."""
+        states_of = {}
+        for model, states in by_model(self._states).items():
+            carried = inherited(states, partitions, settings_of(model))
+            if carried is not None:
+                states_of[model] = carried
+        return states_of
+
+    def claims(
+        self, slot: str, partitions: Collection[int], settings_of: Callable[[str], TriageSettings]
+    ) -> dict[str, Claims]:
+        """How the worker becomes the owner of these partitions, for each model that the log knows."""
+        return {
+            model: claims(states, slot, partitions, settings_of(model))
+            for model, states in by_model(self._states).items()
+        }
+
+
+def read_states(kafka: KafkaSettings) -> StoredStates:
+    """All that was committed to the log by now. Raises KafkaUnreachable."""
+    began, states = time.monotonic(), StoredStates()
+
+    def hear(record: Record) -> None:
+        states.hear(record.value(), record.key())
+
+    messages = read_tail(kafka, [TRIAGE_STATE], since_ms=0, messages_max=MESSAGES_MAX, hear=hear)
+    log.info("states of triage read", messages=messages, seconds=time.monotonic() - began)
+    return states

@@ -1,0 +1,1 @@
+"""LEARN: labels and corrections in; gate steps and signed snapshots out."""

@@ -1,0 +1,1 @@
+"""RECORD: topics into ClickHouse, each row once."""

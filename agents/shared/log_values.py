@@ -1,0 +1,54 @@
+"""Values of the log that are heard one by one: what cannot be read is logged and left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import structlog
+
+from schemas.codec import MalformedError, decode, printable
+from schemas.wire.base import Wire
+from schemas.wire.person import Person
+from streams.consume.hearing import heard
+from streams.consume.records import Record
+
+__all__ = ["handler_of", "hear_person", "read"]
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T", bound=Wire)
+
+
+def read(value_type: type[T], data: bytes | None) -> T | None:
+    """A value of the log; one that cannot be read is logged and left out, a tombstone is None too."""
+    if data is None:
+        return None
+    try:
+        return decode(value_type, data)
+    except MalformedError as error:
+        log.error("not readable", kind=value_type.__name__, why=error.reason, **heard())
+        return None
+
+
+def handler_of(hear: Callable[[bytes | None], None]) -> Callable[[Record], None]:
+    """A listener for whole records."""
+    return lambda record: hear(record.value())
+
+
+def hear_person(people: dict[str, Person], data: bytes | None, key: bytes | None) -> None:
+    """Take an account of the log into ``people``; its tombstone takes it out.
+
+    A record under another key than the account's id is no account: compaction would keep both. ``key`` None is unknown.
+    """
+    name = None if key is None else key.decode("utf-8", "replace")
+    if data is None:
+        people.pop(name or "", None)
+        return
+    person = read(Person, data)
+    if person is None:
+        return
+    if name is not None and name != person.person_id:
+        log.error("account left out", person=printable(person.person_id), why="its key is not its id", **heard())
+        return
+    people[person.person_id] = person

@@ -1,0 +1,1 @@
+"""One worker process: its roles assembled, its logs, its memory."""

@@ -1,0 +1,1 @@
+"""The HTTP API: what people do on the pages, for programs."""

@@ -1,0 +1,151 @@
+"""The console: a Litestar application over a desk."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from litestar import Litestar
+from litestar.config.csrf import CSRFConfig
+from litestar.datastructures import State
+from litestar.exceptions import HTTPException, NotFoundException
+from litestar.middleware import DefineMiddleware
+from litestar.openapi.config import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.static_files import create_static_files_router
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from console.api.routes import api_router
+from console.api.schema_page import SchemaPage
+from console.context import Console, TellSignOut, keep_in_memory
+from console.desk import Desk
+from console.headers import security_headers
+from console.hosts import HostCheck
+from console.pages.routes import page_handlers
+from console.pages.templating import FOLDER
+from console.problems import on_deep_nesting, on_failure, on_http_error, on_unreachable
+from console.request import CheckedRequest
+from console.service import get_health, get_metrics
+from console.sessions import passwords
+from console.sessions.cookies import send_device_cookie
+from console.sessions.session import ConsoleRequest, PersonMiddleware, session_config
+from console.sessions.signed_out import SignedOut
+from console.settings import ConsoleSettings
+
+__all__ = ["create_app"]
+
+DESCRIPTION = (
+    "What reviewers and people on call do, for programs. Begin with GET /api/session, keep its cookies, and send its "
+    "csrf_token in the header x-csrftoken of every request that changes something. "
+    "Errors are problem details (RFC 9457)."
+)
+
+
+def wall_clock() -> int:
+    """The time in epoch milliseconds, by the machine's clock."""
+    return time.time_ns() // 1_000_000
+
+
+def create_app(
+    desk: Desk,
+    *,
+    settings: ConsoleSettings,
+    metrics: Callable[[], bytes] | None,
+    clock: Callable[[], int] = wall_clock,
+    signed_out: SignedOut | None = None,
+    tell_sign_out: TellSignOut = keep_in_memory,
+) -> Litestar:
+    """The console over this desk.
+
+    ``metrics`` returns Prometheus text for /metrics, which is 404 without it. ``clock`` returns epoch milliseconds.
+    ``signed_out`` knows which sessions have ended, ``tell_sign_out`` makes the end of one last over a restart.
+    """
+    console = Console(
+        desk=desk,
+        settings=settings,
+        metrics=metrics,
+        clock=clock,
+        signed_out=SignedOut(settings.session_seconds_max) if signed_out is None else signed_out,
+        tell_sign_out=tell_sign_out,
+    )
+    app = Litestar(
+        route_handlers=[api_router(), *page_handlers(), get_health, get_metrics, static_router()],
+        state=State({"console": console}),
+        middleware=[session_config(console).middleware, DefineMiddleware(PersonMiddleware, exclude=["^/static/"])],
+        csrf_config=csrf_config(console),
+        before_send=[security_headers(settings), send_device_cookie],
+        exception_handlers={
+            HTTPException: on_http_error,
+            ConnectionError: on_unreachable,
+            RecursionError: on_deep_nesting,
+            Exception: on_failure,
+        },
+        openapi_config=openapi_config(),
+        request_class=CheckedRequest,
+        request_max_body_size=settings.body_bytes_max,
+        on_startup=[warm_passwords],
+        logging_config=None,
+        debug=False,
+    )
+    # Before anything looks at a request: a Host header of another site, or one that cannot be read, goes no further.
+    app.asgi_handler = HostCheck(app.asgi_handler, settings)
+    if settings.trusted_proxies:
+        app.asgi_handler = ProxyHeadersMiddleware(app.asgi_handler, list(settings.trusted_proxies))  # type: ignore[arg-type, assignment]
+    return app
+
+
+def csrf_config(console: Console) -> CSRFConfig:
+    """Every unsafe method needs the token of the cookie, in a header or in the form."""
+    return CSRFConfig(
+        secret=console.key("csrf").hex(),
+        cookie_name=console.cookie_name("csrf"),
+        cookie_secure=console.settings.secure_cookies,
+        cookie_httponly=True,
+        cookie_samesite="strict",
+        exclude=["^/static/"],
+    )
+
+
+def openapi_config() -> OpenAPIConfig:
+    """OpenAPI 3.1: /schema for people, /schema/openapi.json for programs."""
+    return OpenAPIConfig(
+        title="watchloop",
+        version="1",
+        description=DESCRIPTION,
+        path="/schema",
+        render_plugins=[SchemaPage(path="/"), JsonRenderPlugin()],
+        use_handler_docstrings=True,
+    )
+
+
+def static_router() -> Any:
+    """The console's own files; their addresses carry a mark of their content, so browsers may keep them."""
+    folder = FOLDER / "static"
+    names = frozenset(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+
+    def refuse_others(request: ConsoleRequest) -> None:
+        """No text from outside reaches the file system, which fails in its own ways on what cannot be a name."""
+        if str(request.path_params["file_path"]).lstrip("/") not in names:
+            raise NotFoundException
+
+    return create_static_files_router(
+        path="/static",
+        directories=[folder],
+        before_request=refuse_others,
+        include_in_schema=False,
+        after_request=keep_for_long,
+        name="static",
+    )
+
+
+def keep_for_long(response: Any) -> Any:
+    """Browsers need not ask again."""
+    response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+    return response
+
+
+async def warm_passwords() -> None:
+    """Makes the hash that unknown people are checked against, so that the first of them takes no longer either."""
+    await asyncio.to_thread(passwords.hash_of_nobody)

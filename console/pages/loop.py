@@ -1,0 +1,19 @@
+"""Page: the state of the loop."""
+
+from __future__ import annotations
+
+from litestar import get
+from litestar.response import Response
+
+from console.context import console_of
+from console.pages.forms import html
+from console.pages.templating import page
+from console.sessions.session import ConsoleRequest, signed_in
+
+__all__ = ["get_loop"]
+
+
+@get("/loop", include_in_schema=False, guards=[signed_in])
+async def get_loop(request: ConsoleRequest) -> Response[str]:
+    """Every figure with its meaning; the page asks for itself again and puts the new figures in place."""
+    return html(page(request, "loop.html", loop=await console_of(request).desk.loop_state()))

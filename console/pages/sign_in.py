@@ -1,0 +1,59 @@
+"""Pages: signing in and out."""
+
+from __future__ import annotations
+
+from litestar import get, post
+from litestar.exceptions import TooManyRequestsException
+from litestar.response import Response
+
+from console.pages.forms import field, html, redirect
+from console.pages.templating import page
+from console.sessions.session import ConsoleRequest, end_session, sign_in
+
+__all__ = ["get_root", "get_sign_in", "post_sign_in", "post_sign_out", "safe_next"]
+
+HOME = "/queue"
+
+
+def safe_next(address: str) -> str:
+    """Where to go after signing in: a place on this console and nowhere else."""
+    local = address.startswith("/") and not address.startswith(("//", "/sign-")) and "\\" not in address
+    return address if local and address.isprintable() else HOME
+
+
+@get("/", include_in_schema=False)
+async def get_root() -> Response[str]:
+    """The queue is the first page."""
+    return redirect(HOME)
+
+
+@get("/sign-in", include_in_schema=False)
+async def get_sign_in(request: ConsoleRequest) -> Response[str]:
+    """The form of person and password; who is signed in already goes where they wanted to."""
+    target = safe_next(request.query_params.get("next", HOME))
+    if request.user is not None:
+        return redirect(target)
+    return html(page(request, "sign_in.html", target=target, line="", person=""))
+
+
+@post("/sign-in", include_in_schema=False)
+async def post_sign_in(request: ConsoleRequest) -> Response[str]:
+    """Sign in and go where one wanted to; otherwise the form again, with one line that says why."""
+    person_id = (await field(request, "person")).strip()[:200]
+    target = safe_next(await field(request, "next"))
+    try:
+        person = await sign_in(request, person_id, await field(request, "password"))
+    except TooManyRequestsException as error:
+        form = page(request, "sign_in.html", target=target, line=error.detail, person=person_id)
+        return html(form, 429, dict(error.headers or {}))
+    if person is None:
+        line = "person or password is wrong"
+        return html(page(request, "sign_in.html", target=target, line=line, person=person_id), 401)
+    return redirect(target)
+
+
+@post("/sign-out", include_in_schema=False)
+async def post_sign_out(request: ConsoleRequest) -> Response[str]:
+    """End the session; with the field ``everywhere``, all sessions of this person."""
+    await end_session(request, everywhere=bool(await field(request, "everywhere")))
+    return redirect("/sign-in")

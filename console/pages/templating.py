@@ -1,0 +1,66 @@
+"""Templates: Jinja, escaped everywhere, an unknown name is an error."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import pathlib
+from typing import Any, Final
+
+import jinja2
+from litestar.template.base import csrf_token
+
+from console.pages import wording
+from console.sessions.session import ConsoleRequest
+from schemas.texts.visible import visible
+
+__all__ = ["FOLDER", "page", "seen"]
+
+FOLDER = pathlib.Path(__file__).parents[1]
+KEPT: Final = "\n\r\t\u200c\u200d\u200e\u200f"
+"""Characters that are not seen and stay: line ends, and the joiners and marks that scripts and emoji need."""
+
+
+@functools.cache
+def environment() -> jinja2.Environment:
+    """The templates, with the words that they use."""
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=seen,
+    )
+    made.filters.update(wording.FILTERS)
+    made.globals["static"] = static_address
+    return made
+
+
+def seen(value: Any) -> Any:
+    """A text of the data as a page shows it: nothing hides in it, turns its direction, or cannot be sent at all."""
+    return visible(value, keep=KEPT) if type(value) is str else value
+
+
+@functools.cache
+def static_address(name: str) -> str:
+    """The address of an own file, with a mark that changes with its content, so that browsers may keep it."""
+    mark = hashlib.sha256((FOLDER / "static" / name).read_bytes()).hexdigest()[:12]
+    return f"/static/{name}?v={mark}"
+
+
+def page(request: ConsoleRequest, template: str, /, **values: Any) -> str:
+    """A page as text. ``me`` is the person signed in, ``now`` the time in epoch milliseconds."""
+    state = request.app.state
+    return (
+        environment()
+        .get_template(template)
+        .render(
+            me=request.scope.get("user"),
+            now=state.console.clock(),
+            settings=state.console.settings,
+            csrf=csrf_token({"request": request}),
+            path=request.url.path,
+            **values,
+        )
+    )

@@ -1,0 +1,1 @@
+"""Who is asking: passwords, sessions, and guards against guessing."""

@@ -1,0 +1,1 @@
+"""Alerts: their life, and the book of those that are open."""

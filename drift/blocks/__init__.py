@@ -1,0 +1,1 @@
+"""A batch measured: blocks of statistics, and the arithmetic that makes them."""

@@ -1,0 +1,223 @@
+"""The signals of a batch: its numbers and texts as columns, within their limits."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drift.blocks.texts import TextColumn, Texts
+from drift.settings import DriftSettings
+from schemas.columns.prediction_columns import FeatureColumn, PredictionColumns
+from schemas.wire.base import Scalar
+from schemas.wire.reference import Reference
+
+__all__ = [
+    "ESCAPED_BYTES_MAX",
+    "FEATURE",
+    "INT_MAX",
+    "NUMBER_MAX",
+    "Columns",
+    "Floats",
+    "blurred_in",
+    "columns_of",
+    "number_of",
+]
+
+FEATURE = "feature."
+SIGNAL_CHARS_MAX = 200
+"""Of a signal's name, ``feature.`` included; a feature with a longer one is not watched."""
+
+NUMBER_MAX = 1e100
+"""Numbers are clipped to this size, so that sums of squares stay finite."""
+
+EXACT_MAX = 2.0**53
+"""Up to here a double holds every whole number; the double itself may also be the next one, rounded."""
+
+INT_MAX = 2**63 - 1
+"""Larger integers are floats in a sample: readers of its JSON may have no more than 64 bits."""
+
+ESCAPED_BYTES_MAX = 6
+"""Bytes of one character in JSON, at most."""
+NUMBER_BYTES_MAX = 32
+
+Floats = npt.NDArray[np.float64]
+_NUMBERS = frozenset((float, int, bool))
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The signals of n events: ``numbers`` (a row each of ``numeric``, NaN where there is no number) and ``text``.
+
+    A feature that comes as number and as text is in both; None in a text column means missing or a number. ``names``
+    are the watched features, ``unwatched`` the others; ``are_plain`` says that there are no others, and that no value
+    needs cutting. ``row_bytes_max`` bounds one event's watched features as JSON. ``remainders`` has, of signals with
+    whole numbers that doubles do not hold, what these are above ``numbers``; ``inexact`` are these signals and those
+    of which numbers were clipped.
+    """
+
+    numeric: tuple[str, ...]
+    numbers: Floats
+    text: dict[str, TextColumn]
+    names: tuple[str, ...]
+    unwatched: tuple[str, ...]
+    are_plain: bool
+    row_bytes_max: int
+    remainders: dict[str, Floats]
+    inexact: tuple[str, ...]
+
+
+def number_of(value: object) -> float | None:
+    """A feature value as a clipped number, or None where it is missing or text; booleans are 0 and 1."""
+    if value is None or isinstance(value, str):
+        return None
+    if not isinstance(value, int | float):
+        return None
+    return float(max(-NUMBER_MAX, min(NUMBER_MAX, value)))
+
+
+def columns_of(events: PredictionColumns, settings: DriftSettings, reference: Reference | None = None) -> Columns:
+    """The signals of a batch; features beyond ``features_watched_max``, and with very long names, are not watched.
+
+    Those of the reference are watched, and where they leave room, of the others those that most events have, the first
+    by name of as many: whatever the order of the features, and whatever names a few events bring.
+    """
+    numeric: dict[str, Sequence[object] | Floats] = {"confidence": events.confidence}
+    text = {"prediction": TextColumn.of(events.labels)}
+    names = _watched(events.features, settings.features_watched_max, reference)
+    unwatched = tuple(sorted(set(events.features).difference(names))) if len(names) < len(events.features) else ()
+    are_plain = not unwatched
+    row_bytes_max = 0
+    for name in names:
+        numbers, texts = _split(events.features[name])
+        row_bytes_max += ESCAPED_BYTES_MAX * len(name) + NUMBER_BYTES_MAX
+        if numbers is not None:
+            numeric[FEATURE + name] = numbers
+        if texts is not None:
+            column = TextColumn.of(texts)
+            text[FEATURE + name] = cut = column.cut(settings.text_chars_max)
+            are_plain = are_plain and cut is column and column.texts is texts
+            row_bytes_max += ESCAPED_BYTES_MAX * cut.chars_max
+    matrix, largest = _matrix(numeric.values(), len(events))
+    rests = _remainders_of(numeric, matrix, events) if largest >= EXACT_MAX else {}
+    return Columns(
+        numeric=tuple(numeric),
+        numbers=matrix,
+        text=text,
+        names=names,
+        unwatched=unwatched,
+        are_plain=are_plain and largest < INT_MAX,
+        row_bytes_max=row_bytes_max,
+        remainders={signal: rest for signal, rest in rests.items() if rest is not None},
+        inexact=tuple(rests),
+    )
+
+
+def blurred_in(columns: Columns, events: PredictionColumns, start: int, stop: int) -> tuple[str, ...]:
+    """The features of which doubles do not hold the numbers of these events apart, or that have too large ones."""
+    blurred = []
+    for signal in columns.inexact:
+        doubles = columns.numbers[columns.numeric.index(signal), start:stop]
+        doubles = doubles[~np.isnan(doubles)]
+        values = {
+            value for value in events.features[signal.removeprefix(FEATURE)].values[start:stop] if _is_number(value)
+        }
+        if len(values) > len(np.unique(doubles)) or (np.abs(doubles) >= NUMBER_MAX).any():
+            blurred.append(signal.removeprefix(FEATURE))
+    return tuple(blurred)
+
+
+def _is_number(value: Scalar) -> bool:
+    return value is not None and not isinstance(value, str)
+
+
+def _remainders_of(
+    numeric: Mapping[str, Sequence[object] | Floats], matrix: Floats, events: PredictionColumns
+) -> dict[str, Floats | None]:
+    """Of the features with numbers that are not their doubles, what they are above these; None where not whole."""
+    remainders: dict[str, Floats | None] = {}
+    for (signal, values), row in zip(numeric.items(), matrix, strict=True):
+        size = float(np.fmax.reduce(np.abs(row), initial=0.0))
+        if size < EXACT_MAX or isinstance(values, np.ndarray):
+            continue
+        has_whole = int in events.features[signal.removeprefix(FEATURE)].kinds
+        rest = _remainders(values, row) if has_whole else None
+        is_exact = rest is None or not rest.any()
+        if not is_exact or size >= NUMBER_MAX:
+            remainders[signal] = None if is_exact else rest
+    return remainders
+
+
+def _remainders(values: Sequence[Any], doubles: Floats) -> Floats:
+    """Whole numbers less their doubles; 0 for what is none, and for what was clipped."""
+    return np.array(
+        [
+            float(value - int(double)) if type(value) is int and abs(double) < NUMBER_MAX else 0.0
+            for value, double in zip(values, doubles.tolist(), strict=True)
+        ]
+    )
+
+
+def _matrix(columns: Collection[Sequence[object] | Floats], events: int) -> tuple[Floats, float]:
+    """A row for each column, its numbers clipped, and the largest size that there was."""
+    matrix = np.empty((len(columns), events))
+    for row, values in zip(matrix, columns, strict=True):
+        _fill(row, values)
+    largest = max(
+        float(np.fmax.reduce(matrix, axis=None, initial=0.0)), -float(np.fmin.reduce(matrix, axis=None, initial=0.0))
+    )
+    if largest > NUMBER_MAX:
+        np.clip(matrix, -NUMBER_MAX, NUMBER_MAX, out=matrix)
+    return matrix, largest
+
+
+def _watched(features: Mapping[str, FeatureColumn], names_max: int, reference: Reference | None) -> tuple[str, ...]:
+    chars_max = SIGNAL_CHARS_MAX - len(FEATURE)
+    short = sorted(name for name in features if len(name) <= chars_max)
+    if len(short) <= names_max:
+        return tuple(short)
+    signals = {*reference.numeric, *reference.categorical} if reference is not None else set[str]()
+    known = [name for name in short if FEATURE + name in signals]
+    room = max(0, names_max - sum(signal.startswith(FEATURE) for signal in signals))
+    others = [name for name in short if FEATURE + name not in signals]
+    others.sort(key=lambda name: -sum(value is not None for value in features[name].values))
+    return tuple(sorted((*known[:names_max], *others[:room])))
+
+
+def _split(column: FeatureColumn) -> tuple[Sequence[object] | None, Texts | None]:
+    """A feature's numbers and texts, each None where it has none."""
+    kinds, values = column.kinds, column.values
+    if str not in kinds:
+        return (values if kinds & _NUMBERS else None), None
+    if kinds == {str}:
+        return None, values  # type: ignore[return-value]  # kinds says so
+    texts = [value if isinstance(value, str) else None for value in values]
+    return ([None if isinstance(value, str) else value for value in values] if kinds & _NUMBERS else None), texts
+
+
+def _fill(row: Floats, values: Any) -> None:
+    """Put numbers into a row."""
+    row[:] = values if isinstance(values, np.ndarray) else _doubles(values)
+
+
+def _doubles(values: Sequence[Any]) -> Floats:
+    """Numbers as an array, at a quarter of what numpy takes for it; None becomes NaN."""
+    try:
+        return _packed(values)
+    except struct.error:  # there is None
+        return _doubles_of_some(values)
+
+
+def _doubles_of_some(values: Sequence[Any]) -> Floats:
+    try:
+        return _packed([np.nan if value is None else value for value in values])
+    except struct.error:  # there is an integer beyond a double
+        return np.array(list(map(number_of, values)), np.float64)
+
+
+def _packed(values: Sequence[Any]) -> Floats:
+    return np.frombuffer(struct.pack(f"{len(values)}d", *values))

@@ -1,0 +1,1 @@
+"""Change detectors, and what each signal has of them."""

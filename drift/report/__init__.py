@@ -1,0 +1,1 @@
+"""Evidently reports, made in a process of their own."""

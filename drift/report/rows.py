@@ -1,0 +1,120 @@
+"""Rows for an Evidently report: the reference's sample beside the newest windows'."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from drift.blocks.columns import FEATURE, number_of
+from drift.settings import DriftSettings
+from drift.windows.window import Window
+from schemas.texts.labels import composed
+from schemas.wire.base import Scalar
+from schemas.wire.block import SampledRow
+from schemas.wire.reference import Reference
+
+__all__ = ["ReportRequest", "Row", "current_rows", "reference_rows", "report_request"]
+
+Row = dict[str, Scalar]
+
+
+class ReportRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """What to compare: rows keyed by signal name, which columns are numbers and which categories, and the tests."""
+
+    report_id: str
+    reference: list[Row]
+    current: list[Row]
+    numeric: list[str]
+    categorical: list[str]
+    numeric_test: str
+    categorical_test: str
+    notes: list[str] = []
+    """A line about what the report goes without."""
+
+
+def reference_rows(reference: Reference, rows_max: int) -> list[Row]:
+    """The reference's sample as rows."""
+    return [_row(row) for row in reference.sample[:rows_max]]
+
+
+def current_rows(windows: Sequence[Window], rows_max: int) -> list[Row]:
+    """The newest windows' samples as rows: the newest window whole, then older ones as far as there is room."""
+    rows: list[Row] = []
+    for window in reversed(windows):
+        rows += [_row(row) for row in window.sample(rows_max - len(rows))]
+        if len(rows) >= rows_max:
+            break
+    return rows
+
+
+def report_request(
+    report_id: str,
+    reference: Reference,
+    windows: Sequence[Window],
+    settings: DriftSettings,
+    signals: Iterable[str] = (),
+) -> ReportRequest:
+    """A request on prediction, confidence, the features among ``signals`` and the first others by name.
+
+    A feature is numeric if the reference has it as a number; values of the other kind are left empty. A column that is
+    empty on either side is left out, and so are those beyond ``report_columns_max``; the notes say so.
+    """
+    before = reference_rows(reference, settings.report_rows_max)
+    now = current_rows(windows, settings.report_rows_max)
+    features = sorted({signal for signal in (*reference.numeric, *reference.categorical) if signal.startswith(FEATURE)})
+    asked = [signal for signal in signals if signal.startswith(FEATURE)]
+    every = list(dict.fromkeys(("prediction", "confidence", *asked, *features)))
+    columns = every[: settings.report_columns_max]
+    numeric = [column for column in columns if column in reference.numeric]
+    categorical = [column for column in columns if column not in reference.numeric]
+    before, now = _typed(before, numeric, categorical), _typed(now, numeric, categorical)
+    empty = {column: _empty_where(column, before, now) for column in columns}
+    filled = {column for column in columns if not empty[column]}
+    return ReportRequest(
+        report_id=report_id,
+        reference=before,
+        current=now,
+        numeric=[column for column in numeric if column in filled],
+        categorical=[column for column in categorical if column in filled],
+        numeric_test=settings.report_numeric_test,
+        categorical_test=settings.report_categorical_test,
+        notes=_notes(empty, every, settings.report_columns_max),
+    )
+
+
+def _row(row: SampledRow) -> Row:
+    features = {FEATURE + name: value for name, value in row.features.items()}
+    return {"prediction": row.prediction, "confidence": row.confidence, **features}
+
+
+def _typed(rows: Iterable[Row], numeric: Sequence[str], categorical: Sequence[str]) -> list[Row]:
+    typed: list[Row] = []
+    for row in rows:
+        cells: Row = {column: number_of(row.get(column)) for column in numeric}
+        cells.update((column, _text(row.get(column))) for column in categorical)
+        typed.append(cells)
+    return typed
+
+
+def _text(value: Scalar) -> str | None:
+    return composed(value) if isinstance(value, str) else None
+
+
+def _empty_where(column: str, before: Sequence[Row], now: Sequence[Row]) -> str:
+    """On which side a column has no value; empty where it has some on both."""
+    sides = [
+        side for side, rows in (("the reference", before), ("the newest windows", now)) if not _filled(rows, column)
+    ]
+    return " and in ".join(sides)
+
+
+def _notes(empty: dict[str, str], columns: Sequence[str], columns_max: int) -> list[str]:
+    notes = [f"left out: {column} (no value in the rows kept of {where})" for column, where in empty.items() if where]
+    if len(columns) > columns_max:
+        notes.append(f"left out: {len(columns) - columns_max} more columns (report_columns_max = {columns_max})")
+    return notes
+
+
+def _filled(rows: Iterable[Row], column: str) -> bool:
+    return any(row[column] is not None for row in rows)

@@ -1,0 +1,216 @@
+"""The reference: what counts as normal, made of windows in their real order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from itertools import chain
+
+import msgspec
+import numpy as np
+
+from drift.blocks.categories import most_common, within_category_bytes
+from drift.blocks.columns import FEATURE, Floats, number_of
+from drift.blocks.moments import deviation, deviation_of, distance
+from drift.settings import DriftSettings
+from drift.windows.departure import present_share
+from drift.windows.psi import category_bins, excess, presence_counts, presence_index, presence_key
+from drift.windows.rounding import are_alike, rounding_of
+from drift.windows.window import Window, merge_all
+from schemas.wire.block import CategoryCounts, NumericSummary, SampledRow
+from schemas.wire.reference import NumericReference, Reference
+
+__all__ = ["build_reference", "next_version", "row_number"]
+
+QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+EDGE_SHARE = 15 / 128
+"""Of the gap between two values, what lies above the edge between them: an odd share, for numbers on a grid are not
+on it."""
+
+
+def next_version(version: str) -> str:
+    """The name after this one: ``r1`` after none, ``r2`` after ``r1``."""
+    digits = version.removeprefix("r")
+    return f"r{int(digits) + 1}" if digits.isdigit() else "r1"
+
+
+def build_reference(
+    steps: Sequence[Window],
+    *,
+    version: str,
+    created_at: int,
+    reason: str,
+    settings: DriftSettings,
+    last_offsets: Mapping[int, int] | None = None,
+) -> Reference:
+    """The reference of these steps (windows of about ``step_events`` events, in the order in which they were judged).
+
+    Means and deviations are exact. Edges, quantiles and histograms come from the sampled rows, which are all rows as
+    long as the blocks were made without a reference, and are scaled to the events otherwise. ``created_at`` is epoch
+    milliseconds, ``time_min`` and ``time_max`` the earliest and latest ``time`` of a step, ``last_offsets`` how far
+    each partition has been read. Raises ValueError without events.
+    """
+    whole = merge_all(chain.from_iterable(step.blocks for step in steps))
+    if whole.events == 0:
+        raise ValueError("a reference needs at least one block with events")
+    rows = [row for block in whole.blocks for row in block.sample]
+    watched = _watched(whole, settings.features_watched_max)
+    numeric = {
+        signal: _numeric(signal, summary, rows, steps, settings.histogram_bins)
+        for signal, summary in whole.numeric.items()
+        if signal in watched
+    }
+    named = {
+        signal: most_common(counts, settings.categories_max)
+        for signal, counts in whole.categorical.items()
+        if signal in watched
+    }
+    categorical = within_category_bytes(named, settings)
+    reference = Reference(
+        model=whole.blocks[0].model,
+        version=version,
+        created_at=created_at,
+        reason=reason,
+        time_min=min(step.time for step in steps),
+        time_max=max(step.time for step in steps),
+        events=whole.events,
+        numeric=numeric,
+        categorical=categorical,
+        psi_normal=_psi_normal(steps, numeric, categorical, whole.events, settings.window_steps),
+        last_offsets=dict(sorted((last_offsets or {}).items())),
+    )
+    return _with_sample(reference, whole, settings)
+
+
+def row_number(row: SampledRow, signal: str) -> float | None:
+    """The number that a sampled row has for a signal, or None."""
+    if signal == "confidence":
+        return row.confidence
+    return number_of(row.features.get(signal.removeprefix(FEATURE)))
+
+
+def _watched(whole: Window, features_max: int) -> set[str]:
+    """All signals; of features as many as may be watched, those that most events had, then the first by name."""
+    signals = {*whole.numeric, *whole.categorical}
+    features = sorted(signal for signal in signals if signal.startswith(FEATURE))
+    features.sort(key=lambda signal: -present_share(whole, signal))
+    return signals.difference(features[features_max:])
+
+
+def _numeric(
+    signal: str, summary: NumericSummary, rows: Sequence[SampledRow], steps: Sequence[Window], bins: int
+) -> NumericReference:
+    sampled = _numbers(rows, signal)
+    values = sampled if len(sampled) else np.array([summary.mean])
+    edges = _edges(values, bins)
+    histogram = _scaled(_counts(sampled, edges), summary.count)
+    means = [distance(step.numeric[signal], summary) for step in steps if signal in step.numeric]
+    low, q05, q25, q50, q75, q95, high = (float(q) for q in np.quantile(values, QUANTILES))
+    return NumericReference(
+        count=summary.count,
+        missing=summary.missing,
+        mean=summary.mean,
+        sd=deviation(summary),
+        block_sd=deviation_of(means),
+        minimum=summary.minimum,
+        maximum=summary.maximum,
+        edges=edges,
+        histogram=histogram,
+        quantiles=(low, q05, q25, q50, q75, q95, high),
+        centre=summary.centre,
+        mean_offset=summary.mean_offset,
+    )
+
+
+def _edges(values: Floats, bins: int) -> tuple[float, ...]:
+    """Edges that cut ``values`` into bins of about equal frequency, whatever their unit.
+
+    Each edge lies a little below one of the values, by a share of the gap to the next one, so that a value is on the
+    same side of it in every unit, and in 32 bits as in 64. A bin holds its lower edge; where the second of two
+    different values is below the first, it holds its upper edge instead: negating a signal turns its bins around and
+    moves no value into another.
+    """
+    low, high = float(values.min()), float(values.max())
+    if are_alike(np.array([low]), np.array([high])).all():
+        return low - rounding_of(low), float(np.nextafter(high + rounding_of(high), np.inf))
+    others = values[values != values[0]]
+    if others[0] < values[0]:
+        return tuple(float(np.nextafter(-edge, np.inf)) for edge in reversed(_rising_edges(-values, bins)))
+    return tuple(_rising_edges(values, bins))
+
+
+def _rising_edges(values: Floats, bins: int) -> list[float]:
+    """Edges that belong to the bin above; few distinct values get a bin each, and one outside on either side."""
+    distinct = np.unique(values)
+    distinct = distinct[np.array([True, *~are_alike(distinct[:-1], distinct[1:])])]
+    gaps = np.diff(distinct)
+    lowered = _lowered(distinct, np.array([gaps[0], *gaps]))
+    if len(distinct) <= bins:
+        top = -_lowered(-values.max(keepdims=True), gaps[-1:])
+        return [*lowered.tolist(), float(np.nextafter(top[0], np.inf))]
+    places = np.sort(np.searchsorted(distinct, values, side="right")) - 1
+    ranks = [math.ceil(len(places) * edge / bins) for edge in range(1, bins)]
+    return sorted(set(lowered[places[ranks]].tolist()))
+
+
+def _lowered(values: Floats, gaps: Floats) -> Floats:
+    """A share of the gap below each value, rounded up: where doubles are too coarse for it, that is the value."""
+    room = EDGE_SHARE * gaps
+    edges = values - room
+    return np.where(values - edges > room, np.nextafter(edges, np.inf), edges)
+
+
+def _numbers(rows: Sequence[SampledRow], signal: str) -> Floats:
+    return np.array([number for row in rows if (number := row_number(row, signal)) is not None], np.float64)
+
+
+def _counts(values: Floats, edges: tuple[float, ...]) -> list[int]:
+    bins = np.searchsorted(np.array(edges), values, side="right")
+    counts: list[int] = np.bincount(bins, minlength=len(edges) + 1).tolist()
+    return counts
+
+
+def _scaled(counts: Sequence[int], total: int) -> tuple[int, ...]:
+    seen = sum(counts)
+    return tuple(counts) if seen in (0, total) else tuple(round(count * total / seen) for count in counts)
+
+
+def _with_sample(reference: Reference, whole: Window, settings: DriftSettings) -> Reference:
+    """The sample takes what room the rest leaves."""
+    kept: list[SampledRow] = []
+    room = settings.reference_bytes_max - len(msgspec.json.encode(reference))
+    for row in whole.sample(settings.reference_sample_rows_max):
+        room -= len(msgspec.json.encode(row)) + 1
+        if room < 0:
+            break
+        kept.append(row)
+    return msgspec.structs.replace(reference, sample=tuple(kept))
+
+
+def _psi_normal(
+    steps: Sequence[Window],
+    numeric: dict[str, NumericReference],
+    categorical: dict[str, CategoryCounts],
+    events: int,
+    window_steps: int,
+) -> dict[str, float]:
+    """The largest indices of a window of the reference, those of numbers taken from its rows."""
+    presence = {signal: presence_counts(signal, numeric, categorical, events) for signal in (*numeric, *categorical)}
+    largest = dict.fromkeys(presence, 0.0)
+    for begin in range(0, len(steps) - window_steps + 1, window_steps):
+        window = merge_all(chain.from_iterable(step.blocks for step in steps[begin : begin + window_steps]))
+        rows = [row for block in window.blocks for row in block.sample]
+        indices = [
+            *(
+                (signal, excess(known.histogram, _counts(_numbers(rows, signal), known.edges)))
+                for signal, known in numeric.items()
+            ),
+            *(
+                (signal, excess(*category_bins(counts, window.categorical.get(signal))))
+                for signal, counts in categorical.items()
+            ),
+            *((presence_key(signal), presence_index(counts, signal, window)) for signal, counts in presence.items()),
+        ]
+        for name, index in indices:
+            largest[name] = max(largest.get(name, 0.0), index)
+    return {name: index for name, index in largest.items() if index or name in presence}

@@ -1,0 +1,1 @@
+"""The servers of ``watchloop up``, as child processes; nothing but ``watchloop`` knows of them."""

@@ -1,0 +1,1 @@
+"""The embedded ClickHouse: chDB in a process of its own, behind walls."""

@@ -1,0 +1,1 @@
+"""The embedded Kafka: its jars, its Java, its nodes."""

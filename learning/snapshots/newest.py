@@ -1,0 +1,79 @@
+"""Which manifest of a model is the newest: signed by LEARN, for this log, and never older than one known before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+
+from learning.snapshots.signing import Keyring
+from learning.snapshots.snapshot import SnapshotRefused, authentic
+from schemas.wire.manifest import Manifest, manifest_key
+
+__all__ = ["NewestManifests", "OlderManifest", "Seen"]
+
+KEYS_MAX: Final = 10_000
+"""Keys that are followed, two a model; a manifest of one more is refused."""
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """The newest manifest known of a key: its sequence and its signature."""
+
+    sequence: int
+    signature: bytes
+
+
+class OlderManifest(SnapshotRefused):
+    """A manifest that was the newest once."""
+
+
+class NewestManifests:
+    """Takes manifests in any order and keeps the newest of each key of ``models``.
+
+    Versions only go up: of each key a manifest is taken if LEARN signed it, for the topic with Kafka's id ``topic_id``
+    (unique across clusters and re-creations; empty: any), and its sequence is above that of every one known before.
+    ``seen`` is what an earlier run knew: without it somebody who writes to the topic could replay an old manifest once
+    compaction has dropped the new one. A tombstone ends nothing: withdrawals are manifests too, of production in charge
+    or of a candidate without chunks.
+    """
+
+    def __init__(
+        self, keyring: Callable[[], Keyring], *, topic_id: str = "", seen: Mapping[str, Seen] | None = None
+    ) -> None:
+        self._keyring = keyring
+        self._topic_id = topic_id
+        self._seen = dict(seen or {})
+        self.manifests: dict[str, Manifest] = {}
+
+    @property
+    def seen(self) -> Mapping[str, Seen]:
+        """The newest known of each key, taken in this run or not."""
+        return self._seen
+
+    def take(self, key: str, manifest: Manifest) -> bool:
+        """Take a manifest that stood under ``key``; False where it was taken before. Raises SnapshotRefused."""
+        authentic(manifest, self._keyring())
+        name = manifest.version
+        if manifest_key(manifest.model, manifest.recipe) != key:
+            raise SnapshotRefused(f"snapshot {name}: stands under the key {key!r}, and is of model {manifest.model!r}")
+        if self._topic_id and manifest.topic_id != self._topic_id:
+            raise SnapshotRefused(
+                f"snapshot {name}: signed for the topic with id {manifest.topic_id!r}, this one is {self._topic_id!r}"
+            )
+        known = self._seen.get(key)
+        if known is None and len(self._seen) >= KEYS_MAX:
+            raise SnapshotRefused(f"snapshot {name}: {KEYS_MAX} keys are followed already")
+        if known is not None and known != (found := Seen(manifest.sequence, manifest.signature)):
+            if found.sequence < known.sequence:
+                raise OlderManifest(f"snapshot {name}: sequence {found.sequence}, {known.sequence} is known already")
+            if found.sequence == known.sequence:
+                raise SnapshotRefused(f"snapshot {name}: another manifest has its sequence {found.sequence}")
+        is_news = key not in self.manifests or self.manifests[key].signature != manifest.signature
+        self._seen[key] = Seen(manifest.sequence, manifest.signature)
+        self.manifests[key] = manifest
+        return is_news
+
+    def lacking(self) -> list[str]:
+        """Keys of which an earlier run knew a manifest and this one has heard none that is as new."""
+        return sorted(self._seen.keys() - self.manifests.keys())

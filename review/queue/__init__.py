@@ -1,0 +1,1 @@
+"""Who gets which task next, and what becomes of the answers."""

@@ -1,0 +1,143 @@
+"""Where tasks wait: sorted shelves, so that the next task of a person is found without looking through all."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator
+from heapq import merge
+from itertools import islice
+
+from review.agreement import Outcome
+from review.queue.outcomes import LaneCounts
+from review.queue.sorted_keys import Key, SortedKeys
+from review.task_life import Stage
+from schemas.wire.opinion import WITHDRAWN, Opinion
+from schemas.wire.task import Lane, Task
+
+__all__ = ["LANES", "Entry", "Shelf", "Shelves"]
+
+LANES: tuple[Lane, ...] = ("alert", "escalate", "audit", "review")
+
+
+@dataclasses.dataclass(slots=True)
+class Entry:
+    """One task in the queue and what the queue knows of it."""
+
+    task: Task
+    stage: Stage = "open"
+    opinions: dict[str, Opinion] = dataclasses.field(default_factory=dict)
+    outcome: Outcome = dataclasses.field(default_factory=lambda: Outcome(more=1))
+    holder: str = ""
+    leased_at_ms: int = 0
+    until_ms: int = 0
+    last_holder: str = ""
+    final_at_ms: int = 0
+
+    @property
+    def key(self) -> Key:
+        """Its place in the order: priority, then due time, then age."""
+        return (-self.task.priority, self.task.due_at, self.task.created_at, self.task.task_id)
+
+    @property
+    def due_key(self) -> Key:
+        """Its place in the order of due times."""
+        return (float(self.task.due_at), 0, 0, self.task.task_id)
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Those whose opinion stands, by id: who took theirs back may be asked again."""
+        return tuple(sorted(person for person, said in self.opinions.items() if said.answer != WITHDRAWN))
+
+    @property
+    def shelf(self) -> Shelf:
+        """Where it waits while it is open."""
+        return (self.task.lane, self.outcome.adjudication, self.people)
+
+
+Shelf = tuple[Lane, bool, tuple[str, ...]]
+"""Lane, whether an adjudicator is needed, and the people who have answered: nobody is asked twice. As many shelves as
+there are different sets of people who have answered a task that needs more answers."""
+
+
+class Shelves:
+    """All tasks that are not settled, by lane, by due time, and by who may still be asked."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[Shelf, SortedKeys] = {}
+        self._listed: dict[Lane, SortedKeys] = {lane: SortedKeys() for lane in LANES}
+        self._due: dict[Lane, SortedKeys] = {lane: SortedKeys() for lane in LANES}
+        self._stages: dict[tuple[Lane, Stage], int] = {}
+
+    def add(self, entry: Entry) -> None:
+        """List a task; it waits if it is open."""
+        self._listed[entry.task.lane].add(entry.key)
+        self._due[entry.task.lane].add(entry.due_key)
+        self.settle_in(entry)
+
+    def remove(self, entry: Entry) -> None:
+        """Take a task off every list."""
+        self._listed[entry.task.lane].remove(entry.key)
+        self._due[entry.task.lane].remove(entry.due_key)
+        self.take_out(entry)
+
+    def settle_in(self, entry: Entry) -> None:
+        """Count a task under its stage, and let it wait on its shelf if it is open."""
+        counted = (entry.task.lane, entry.stage)
+        self._stages[counted] = self._stages.get(counted, 0) + 1
+        if entry.stage == "open":
+            self._waiting.setdefault(entry.shelf, SortedKeys()).add(entry.key)
+
+    def take_out(self, entry: Entry) -> None:
+        """Undo ``settle_in``, before the stage, the opinions or the outcome of the task change."""
+        self._stages[entry.task.lane, entry.stage] -= 1
+        if entry.stage == "open":
+            keys = self._waiting[entry.shelf]
+            keys.remove(entry.key)
+            if not keys:
+                del self._waiting[entry.shelf]
+
+    def first(self, person: str, allowed: Callable[[Lane, bool], bool], wanted: Callable[[str], bool]) -> str | None:
+        """The task that comes first of the wanted ones this person may be asked about; None where there is none."""
+        best: Key | None = None
+        for (lane, adjudication, answered), keys in self._waiting.items():
+            if person in answered or not allowed(lane, adjudication):
+                continue
+            key = next((key for key in keys if wanted(key[3])), None)
+            if key is not None and (best is None or key < best):
+                best = key
+        return best[3] if best is not None else None
+
+    def lowest_review(self) -> str | None:
+        """The open review task with the lowest priority that nobody has answered; None where there is none."""
+        keys = self._waiting.get(("review", False, ()))
+        return next(reversed(keys))[3] if keys else None
+
+    def past_due(self, lane: Lane, now_ms: int) -> Iterator[str]:
+        """Tasks of a lane whose due time has passed, earliest first."""
+        for key in self._due[lane]:
+            if key[0] > now_ms:
+                return
+            yield key[3]
+
+    def page(self, lanes: Iterable[Lane], offset: int, limit: int) -> list[str]:
+        """Task ids in order, from ``offset`` on, at most ``limit``."""
+        chosen = [self._listed[lane] for lane in lanes]
+        if len(chosen) == 1:
+            return [key[3] for key in islice(chosen[0].after(offset), limit)]
+        return [key[3] for key in islice(merge(*chosen), offset, offset + limit)]
+
+    def counts(self, now_ms: int) -> dict[Lane, LaneCounts]:
+        """What waits in every lane, as of ``now_ms``."""
+        return {lane: self._lane_counts(lane, now_ms) for lane in LANES}
+
+    def _lane_counts(self, lane: Lane, now_ms: int) -> LaneCounts:
+        due = self._due[lane]
+        earliest = next(iter(due), None)
+        return LaneCounts(
+            lane=lane,
+            open=self._stages.get((lane, "open"), 0),
+            leased=self._stages.get((lane, "leased"), 0),
+            answered=self._stages.get((lane, "answered"), 0),
+            overdue=due.count_below((float(now_ms), 0, 0, "")),
+            due_next_ms=None if earliest is None else int(earliest[0]),
+        )

@@ -1,0 +1,130 @@
+"""New tasks of a batch: one for every event that a person will see, made from columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import repeat
+from operator import itemgetter
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from review.settings import QueueSettings
+from review.task_life import choices_of, due_at, priority_of, task_id_of
+from review.triage.decisions import Decisions
+from schemas.columns.prediction_columns import PredictionColumns
+from schemas.columns.wire_rows import WireRows
+from schemas.wire.task import Evidence, Task
+
+__all__ = ["LearnedAnswers", "NewTasks", "new_tasks"]
+
+_tasks: Final = WireRows(Task)
+_evidence: Final = WireRows(Evidence)
+
+
+class LearnedAnswers(NamedTuple):
+    """The answers of the learned model in charge, one an event, and its version; None where none is in charge.
+
+    Those of the challenger likewise, None where there is none; while a learned model is in charge it is production.
+    """
+
+    version: str
+    answers: Sequence[str] | None
+    challenger_version: str = ""
+    challenger_answers: Sequence[str] | None = None
+
+
+class NewTasks(NamedTuple):
+    """Tasks of a batch: the places of their events, their ids, and the rows that encode as Tasks."""
+
+    places: list[int]
+    ids: list[str]
+    rows: list[Any]
+
+
+def new_tasks(
+    events: PredictionColumns,
+    decisions: Decisions,
+    *,
+    created_at: int,
+    settings: QueueSettings,
+    choices: Sequence[str],
+    learned: LearnedAnswers,
+) -> NewTasks:
+    """The task of each event that is seen, in their order.
+
+    ``created_at`` is in epoch milliseconds; ``choices`` are the labels that the model is known to give.
+    """
+    seen = np.flatnonzero(decisions.seen)
+    places = seen.tolist()
+    if not places:
+        return NewTasks([], [], [])
+    taken = _taker(places)
+    lanes = decisions.lanes(seen)
+    due = {lane: due_at(created_at, settings, lane) for lane in set(lanes)}
+    scores = decisions.scores[seen].tolist()
+    ids = list(map(task_id_of, repeat(events.model), taken(events.event_ids)))
+    columns = {
+        "task_id": ids,
+        "lane": lanes,
+        "due_at": [due[lane] for lane in lanes],
+        "priority": list(map(priority_of, lanes, scores)),
+        "reasons": taken(decisions.reasons),
+        "choices": _choices(events, places, tuple(choices), learned.answers),
+        "audit_probability": decisions.audit_probability[seen].tolist(),
+        "inclusion_probability": decisions.inclusion_probability[seen].tolist(),
+        "uncertainty": decisions.uncertainty[seen].tolist(),
+        "evidence": list(_evidence_rows(events, seen, places, learned)),
+    }
+    if learned.challenger_answers is not None:
+        columns["challenger_prediction"] = taken(learned.challenger_answers)
+    constant = {
+        "model": events.model,
+        "created_at": created_at,
+        "changed_at": created_at,
+        "challenger_version": learned.challenger_version,
+    }
+    return NewTasks(places, ids, list(_tasks.make(len(places), constant=constant, columns=columns)))
+
+
+def _evidence_rows(
+    events: PredictionColumns, seen: npt.NDArray[np.int64], places: list[int], learned: LearnedAnswers
+) -> Iterator[Any]:
+    taken = _taker(places)
+    columns: dict[str, Any] = {
+        "event_id": taken(events.event_ids),
+        "time": events.times_ms[seen].tolist(),
+        "model_version": taken(events.model_versions),
+        "features": events.encodable_features(places),
+        "prediction": taken(events.labels),
+        "confidence": events.confidence[seen].tolist(),
+        "learn": events.learnable[seen].tolist(),
+    }
+    for name in ("probabilities", "slices", "content"):
+        given = getattr(events, "contents" if name == "content" else name)
+        if given is not None:
+            columns[name] = taken(given)
+    if learned.answers is not None:
+        columns["learned_prediction"] = taken(learned.answers)
+    return _evidence.make(len(places), constant={"learned_version": learned.version}, columns=columns)
+
+
+def _choices(
+    events: PredictionColumns, places: list[int], known: tuple[str, ...], learned: Sequence[str] | None
+) -> list[tuple[str, ...]]:
+    if events.probabilities is None and learned is None:
+        usual = frozenset(known)
+        labels = _taker(places)(events.labels)
+        return [known if label in usual else choices_of(label, None, known, "") for label in labels]
+    probabilities = events.probabilities or (None,) * len(events)
+    answers = learned or ("",) * len(events)
+    return [choices_of(events.labels[place], probabilities[place], known, answers[place]) for place in places]
+
+
+def _taker(places: list[int]) -> Any:
+    """What takes the entries at these places out of a column."""
+    if len(places) == 1:
+        place = places[0]
+        return lambda column: (column[place],)
+    return itemgetter(*places)

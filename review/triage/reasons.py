@@ -1,0 +1,84 @@
+"""Reasons: why a person must see a prediction, or need not, in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from review.settings import TriageSettings
+from review.triage.batch import TriageBatch
+from review.triage.compiled_rules import CompiledRules
+from review.triage.decisions import Floats, Reasons
+from review.triage.runs import Outcome, Places
+
+__all__ = ["TriageReasons"]
+
+ACCEPTED: Final[Reasons] = ("score below the review threshold",)
+AUDITED: Final[Reasons] = ("audit sample: drawn at random to measure live accuracy",)
+OVER_BUDGET: Final[Reasons] = ("worth a look, but the review budget is spent",)
+DECIDED: Final[Reasons] = ("decided before",)
+WITHHELD: Final[Reasons] = ("the producer gave no consent to review",)
+STRATEGY_REASON: Final = {
+    "catch": "probably wrong",
+    "learn": "the model is unsure",
+    "mix": "probably wrong, or the model is unsure",
+}
+
+
+def least_rounded_to(text: str) -> float:
+    """The least number from 0 to 1 that reads as this text, with two digits."""
+    least = max(0.0, float(text) - 0.005)
+    while f"{least:.2f}" == text and least > 0.0:
+        least = math.nextafter(least, -1.0)
+    while f"{least:.2f}" != text:
+        least = math.nextafter(least, 2.0)
+    return least
+
+
+HUNDREDTHS: Final = (*(f"{number / 100:.2f}" for number in range(101)), "-0.00")
+# As integers, floats from 0 up keep their order, and -0.0 comes first: it takes the last text.
+EDGES: Final = np.array([least_rounded_to(text) for text in HUNDREDTHS[:-1]]).view(np.int64)
+
+
+def hundredths(scores: Floats) -> list[int]:
+    """The place of each score's text in HUNDREDTHS."""
+    places: list[int] = (EDGES.searchsorted(scores.view(np.int64), "right") - 1).tolist()
+    return places
+
+
+class TriageReasons:
+    """Writes the reasons: texts are made once and shared by all events that they fit."""
+
+    def __init__(self, settings: TriageSettings, rules: CompiledRules) -> None:
+        self._rules = rules
+        self._risk = f"risk at least {settings.escalate_risk_min:g}"
+        self._by_score = [(f"{STRATEGY_REASON[settings.strategy]} (score {text})",) for text in HUNDREDTHS]
+
+    def write(self, batch: TriageBatch, outcome: Outcome) -> list[Reasons]:
+        """One entry an event of the batch."""
+        reasons = [ACCEPTED] * len(batch)
+        for places, shared in (
+            (outcome.over_budget, OVER_BUDGET),
+            (batch.decided.nonzero()[0], DECIDED),
+            (outcome.withheld, WITHHELD),
+            (outcome.audited, AUDITED),
+        ):
+            for place in places.tolist():
+                reasons[place] = shared
+        ruled = batch.asked[outcome.reviewed]
+        by_score, texts_by_score = outcome.reviewed[~ruled], self._by_score
+        for place, number in zip(by_score.tolist(), hundredths(batch.scores[by_score]), strict=True):
+            reasons[place] = texts_by_score[number]
+        for places in (outcome.reviewed[ruled], outcome.escalated):
+            for place, texts in zip(places.tolist(), self._of_rules(batch, places), strict=True):
+                reasons[place] = texts
+        return reasons
+
+    def _of_rules(self, batch: TriageBatch, places: Places) -> Iterator[Reasons]:
+        """The reasons of events that rules, or their risk, brought to a person."""
+        for matches, is_risky in zip(batch.matches[places].tolist(), batch.risky[places].tolist(), strict=True):
+            texts = self._rules.texts(matches)
+            yield (self._risk, *texts) if is_risky else texts

@@ -1,0 +1,200 @@
+"""Triage: which predictions a person must see, decided before anyone looks."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import zlib
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from review.settings import TriageSettings
+from review.triage.batch import TriageBatch
+from review.triage.budget import ReviewBudget
+from review.triage.carry import CarriedState
+from review.triage.compiled_rules import CompiledRules
+from review.triage.decisions import ESCALATE, REVIEW, Decisions, Flags, Floats
+from review.triage.reasons import TriageReasons
+from review.triage.runs import Outcome, TriageRuns
+from review.triage.snapshot import TriageSnapshot
+from review.triage.threshold import ScoreThreshold
+from schemas.columns.prediction_columns import PredictionColumns
+
+__all__ = ["Triage"]
+
+FORCED_MEMORY: Final = 0.1
+"""Weight of the newest run of events in two moving shares: of looks in which the threshold has no say (forced), and of
+events that it decides about (open)."""
+
+EVERY_ONE: Final = itertools.repeat(True)
+
+
+class Triage:
+    """Decides for one model, in the order in which events come; no clock, no randomness of its own.
+
+    Every event adds ``budget`` of a review to a purse. Escalations (declared rules, ``risk``) and the audit sample
+    always reach a person and may overdraw it, which squeezes reviews; reviews are granted only while the purse holds
+    one: first to rules that ask for review, then to scores above the threshold, a quantile of recent scores aimed at
+    what the budget leaves. The inclusion probability is 1 for those while the purse holds a review (a known share of
+    ties at the threshold), and the audit rate otherwise: it depends on the past and on the event's own data only.
+
+    The threshold moves after every ``threshold_events`` events, counted over the life of this object, so any batching
+    of the same events gives the same decisions. Memory: that of a ScoreThreshold of ``recent_scores_max``.
+
+    ``carried`` is what it goes on from: after a restart exactly where it was.
+    """
+
+    def __init__(self, settings: TriageSettings, *, model: str, carried: CarriedState | None = None) -> None:
+        self.settings = settings
+        self.policy_version = hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:12]
+        """Names the settings that decided."""
+        self._salt = settings.salt ^ zlib.crc32(model.encode())
+        self._rules = CompiledRules(settings.rules)
+        self._reasons = TriageReasons(settings, self._rules)
+        self._budget = ReviewBudget(settings.budget, settings.carry_reviews_max, settings.debt_reviews_max)
+        self._threshold = ScoreThreshold(settings.recent_scores_max, settings.warmup_score_min)
+        self._events = 0
+        self._forced_share, self._open_share = settings.audit_rate, 1.0
+        self._run_forced = self._run_open = 0
+        if carried is not None:
+            self.rewind(carried.snapshot)
+            if not carried.is_whole and self._threshold.known >= settings.warmup_events:
+                self._aim()
+
+    def decide(
+        self,
+        events: PredictionColumns,
+        *,
+        error_probability: Floats | None = None,
+        learned_uncertainty: Floats | None = None,
+        disagreement: Flags | None = None,
+        decided: Flags | None = None,
+    ) -> Decisions:
+        """Decide about a batch; all arrays have shape (events,).
+
+        ``error_probability`` is the loop's estimate that the prediction is wrong, ``learned_uncertainty`` that of the
+        learned model about its own answer; where absent or NaN the producer's own uncertainty stands in.
+        ``disagreement`` marks events about which challenger and champion disagree: their audit rate is raised.
+        ``decided`` marks those whose question people have answered already: accepted, unless a rule escalates them or
+        the audit sample draws them. ValueError where a shape is wrong.
+        """
+        for name, given in (
+            ("error_probability", error_probability),
+            ("learned_uncertainty", learned_uncertainty),
+            ("disagreement", disagreement),
+            ("decided", decided),
+        ):
+            if given is not None and given.shape != (len(events),):
+                raise ValueError(f"{name} has shape {given.shape}; expected ({len(events)},), one entry an event")
+        batch = TriageBatch.of(
+            self.settings,
+            self._rules,
+            self._salt,
+            events,
+            error_probability,
+            learned_uncertainty,
+            disagreement,
+            decided,
+        )
+        outcome = self._decide_runs(batch).outcome(batch)
+        return self._decisions(batch, outcome, error_probability)
+
+    def _decide_runs(self, batch: TriageBatch) -> TriageRuns:
+        """Run by run, since the threshold that moves at the end of one decides about the next."""
+        every, runs, start = self.settings.threshold_events, TriageRuns(), 0
+        self._threshold.announce(batch.scores[batch.is_open], aims=len(batch) // every)
+        while start < len(batch):
+            stop = min(len(batch), start + every - self._events % every)
+            self._decide_run(batch, slice(start, stop), runs)
+            self._events += stop - start
+            if self._events % every == 0:
+                self._move_threshold()
+            start = stop
+        return runs
+
+    def _decide_run(self, batch: TriageBatch, run: slice, runs: TriageRuns) -> None:
+        """Spend on the events between two moves of the threshold; only what has a stake in it is looked at."""
+        threshold = self._threshold
+        stakes = batch.stakes[run]
+        bar = threshold.bar(batch.scores[run], batch.audit_rate_min)
+        places = (stakes >= bar.wanted_from).nonzero()[0]
+        sure = batch.sure[run][places].tolist()
+        wanted: Iterable[bool] = EVERY_ONE
+        if bar.wanted_from != bar.sure_from:
+            by_lot = batch.draws[run][places] < bar.tie_probability
+            wanted = (by_lot | (stakes[places] >= bar.sure_from)).tolist()
+        refused = self._budget.spend(len(stakes), places.tolist(), sure, wanted)
+        if refused:
+            refused = [run.start + place for place in refused]
+        runs.add(run.start, places, refused, bar)
+        self._run_forced += batch.forced(run, refused, bar.sure_from)
+        opened = int(np.count_nonzero(batch.is_open[run]))
+        self._run_open += opened
+        threshold.admit(opened)
+
+    def _move_threshold(self) -> None:
+        """Aim the threshold at what the budget leaves for scores, carried reviews included."""
+        settings, run = self.settings, self.settings.threshold_events
+        self._forced_share += FORCED_MEMORY * (self._run_forced / run - self._forced_share)
+        self._open_share += FORCED_MEMORY * (self._run_open / run - self._open_share)
+        self._run_forced = self._run_open = 0
+        if self._threshold.known >= settings.warmup_events:
+            self._aim()
+
+    def _aim(self) -> None:
+        settings = self.settings
+        left = settings.budget - self._forced_share + self._budget.reviews / settings.carry_spread_events
+        self._threshold.aim(left / max(self._open_share, 1e-6))
+
+    def _decisions(self, batch: TriageBatch, outcome: Outcome, error_probability: Floats | None) -> Decisions:
+        """The columns: everything is accepted but what the outcome names."""
+        codes, audit = np.zeros(len(batch), np.int8), np.zeros(len(batch), np.bool_)
+        codes[outcome.escalated] = ESCALATE
+        codes[outcome.reviewed] = REVIEW
+        audit[outcome.audited] = True
+        inclusion = batch.audit_rate.copy()
+        inclusion[outcome.withheld] = 0.0
+        inclusion[outcome.escalated] = 1.0
+        inclusion[outcome.granted] = outcome.chance
+        return Decisions(
+            codes=codes,
+            inclusion_probability=inclusion,
+            uncertainty=batch.uncertainty,
+            error_probability=error_probability,
+            scores=batch.scores,
+            audit=audit,
+            audit_probability=np.where(batch.drawn, batch.audit_rate, 0.0),
+            reasons=self._reasons.write(batch, outcome),
+        )
+
+    @property
+    def scores_known(self) -> int:
+        """Scores that the threshold has been shown; from ``warmup_events`` on it follows them."""
+        return self._threshold.known
+
+    def snapshot(self) -> TriageSnapshot:
+        """Everything that past events decided, to undo a batch that was not committed; costs nothing."""
+        return TriageSnapshot(
+            events=self._events,
+            purse=self._budget.purse,
+            forgiven=self._budget.forgiven,
+            threshold=self._threshold.value,
+            tie_probability=self._threshold.tie_probability,
+            recent=self._threshold.recent,
+            forced_share=self._forced_share,
+            open_share=self._open_share,
+            run_forced=self._run_forced,
+            run_open=self._run_open,
+        )
+
+    def rewind(self, snapshot: TriageSnapshot) -> None:
+        """Go back to a snapshot of a Triage with the same settings; it, and others, can be gone back to again."""
+        self._threshold.recent = snapshot.recent
+        self._threshold.value, self._threshold.tie_probability = snapshot.threshold, snapshot.tie_probability
+        self._budget.purse, self._budget.forgiven = snapshot.purse, snapshot.forgiven
+        self._events = snapshot.events
+        self._forced_share, self._open_share = snapshot.forced_share, snapshot.open_share
+        self._run_forced, self._run_open = snapshot.run_forced, snapshot.run_open

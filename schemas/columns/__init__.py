@@ -1,0 +1,1 @@
+"""Predictions and verdicts as columns: what a batch is worked on as."""

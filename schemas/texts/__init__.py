@@ -1,0 +1,1 @@
+"""Texts from outside: labels, names, look-alikes, and what is safe to show."""

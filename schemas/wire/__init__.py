@@ -1,0 +1,1 @@
+"""What travels on topics: one Struct a file."""

@@ -1,0 +1,1 @@
+"""What a producer imports: send predictions and labels, read verdicts."""

@@ -1,0 +1,345 @@
+"""Batches of a consumer group, handled one at a time in the thread that asks for them.
+
+``GroupBatches`` commits offsets once the handler has returned, so that a crash hands the batch out again: for roles
+that are idempotent by id. ``streams.consume.transactions`` has the other kind.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence, Set
+from typing import Protocol, TypeVar, cast
+
+import structlog
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from schemas.topics import Topic
+from streams.clients import common_client_config
+from streams.consume.committed import committed
+from streams.consume.records import Partition, Record
+from streams.consume.starts import start_of
+from streams.consume.steps import STEP_SECONDS_MAX, Steps
+from streams.consume.unreadable import UNREADABLE, UnreadableBatch, end_of_batch
+from streams.produce.outbox import Outbox, Sending
+from streams.settings import KafkaSettings
+
+__all__ = [
+    "AssignedPartition",
+    "BatchSettings",
+    "Batches",
+    "GroupBatches",
+    "HandBack",
+    "Handler",
+    "OutboxT_contra",
+]
+
+log = structlog.get_logger(__name__)
+
+OutboxT_contra = TypeVar("OutboxT_contra", bound=Sending, contravariant=True)
+HEARTBEAT_MS_MAX = 500
+"""A rebalance waits for every member's next heartbeat."""
+WAIT_SECONDS_MIN = 0.001
+"""The client counts in milliseconds: for less it does not wait at all."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class BatchSettings:
+    """How much is taken at once: at most ``events_max`` messages and about ``bytes_max`` bytes of them, waiting at most
+    ``wait_seconds`` for so many; with ``gather_seconds``, so long for the first, and that for others to come along.
+    What is beyond stays in Kafka until the next time.
+
+    Bytes are those of the messages' values. One message is taken however large it is, and where messages suddenly are
+    larger a batch may have more than ``bytes_max``: ``streams.consume.steps`` says how much. ``transaction_bytes_max``
+    bounds the messages of one transaction: what is taken beyond it goes into the next.
+    """
+
+    events_max: int = 10_000
+    bytes_max: int = 16 * 1024 * 1024
+    wait_seconds: float = 0.05
+    gather_seconds: float | None = None
+    transaction_bytes_max: int = 16 * 1024 * 1024
+    fetch_kbytes_max: int = 65_536
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class AssignedPartition:
+    """A partition that this consumer was given: its topic, without prefix, and the offset at which the group stands.
+
+    ``committed`` is None where the group has committed nothing there yet.
+    """
+
+    topic: str
+    number: int
+    committed: int | None
+
+
+class HandBack(Exception):  # noqa: N818 - not a failure: the handler asks for the batch to be handed out again
+    """Raised by a handler that cannot finish a batch now, or must not any more; where partitions are assigned, by who
+    is to stop before it knows where to begin.
+    """
+
+
+class Handler(Protocol[OutboxT_contra]):
+    """What a role does with a batch; it has left the consumer's hands when this returns."""
+
+    def __call__(self, records: Sequence[Record], outbox: OutboxT_contra) -> Sequence[Record] | None:
+        """Handle one batch. What it returns it did not handle, and with a message all behind it in its partition: these
+        are handed out again. Never all of a batch.
+        """
+
+
+def consumer_config(settings: KafkaSettings, group: str, batch: BatchSettings) -> dict[str, object]:
+    """What every group consumer of watchloop has in common."""
+    return {
+        **common_client_config(settings),
+        "group.id": settings.prefix + group,
+        "enable.auto.commit": False,
+        "enable.auto.offset.store": False,
+        "auto.offset.reset": "earliest",
+        "isolation.level": "read_committed",
+        "fetch.queue.backoff.ms": 5,
+        "fetch.wait.max.ms": 10,
+        "queued.max.messages.kbytes": batch.fetch_kbytes_max,
+        "heartbeat.interval.ms": min(HEARTBEAT_MS_MAX, settings.session_seconds * 1000 // 3),
+        "session.timeout.ms": settings.session_seconds * 1000,
+        "max.poll.interval.ms": 600_000,
+        "partition.assignment.strategy": "range",
+    }
+
+
+class Batches:
+    """The consuming half that both kinds share."""
+
+    def __init__(
+        self,
+        settings: KafkaSettings,
+        *,
+        group: str,
+        topics: Iterable[Topic],
+        batch: BatchSettings | None = None,
+        on_assign: Callable[[list[AssignedPartition]], dict[Partition, int]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._clock = clock
+        self._batch = batch or BatchSettings()
+        self._kafka = settings
+        self._prefix = settings.prefix
+        self._topics = [settings.prefix + topic.name for topic in topics]
+        self._on_assign = on_assign
+        self._consumer = Consumer(consumer_config(settings, group, self._batch))
+        self._steps = Steps(self._batch.events_max, self._batch.bytes_max)
+        self._unreadable: dict[Partition, UnreadableBatch] = {}
+        """Where partitions stand still; each is passed over in a batch of its own, once all before it is in hand."""
+        self._full = False
+        """Whether the batch taken last was full: more may wait."""
+        self._closing = False
+        self._owned: set[Partition] = set()
+        self._starts: dict[Partition, int] = {}
+        self.generation = 0
+        """Grows whenever partitions are taken away: what was in hand before may belong to somebody else now."""
+
+    def _subscribe(self) -> None:
+        self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
+
+    def _close(self) -> None:
+        """Leave the group; partitions that are assigned in this very moment are nobody's to ask about any more."""
+        self._closing = True
+        self._consumer.close()
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._closing:
+            return
+        self._owned, self._starts = {(p.topic, p.partition) for p in partitions}, {}
+        stands = {(p.topic, p.partition): p.offset for p in committed(consumer, partitions)}
+        starts: dict[Partition, int] = {}
+        if self._on_assign is not None:
+            given = [
+                AssignedPartition(topic.removeprefix(self._prefix), partition, offset if offset >= 0 else None)
+                for (topic, partition), offset in stands.items()
+            ]
+            try:
+                starts = self._on_assign(given)
+            except HandBack:
+                self._owned = set()
+                consumer.assign([])
+                return
+        for partition in partitions:
+            # Never left to the client: where it asks itself and the coordinator has moved, the partition stays unread
+            # (librdkafka's issue 5586).
+            short = (partition.topic.removeprefix(self._prefix), partition.partition)
+            partition.offset = start_of(starts.get(short, stands[partition.topic, partition.partition]))
+            if short in starts:
+                self._starts[partition.topic, partition.partition] = partition.offset
+        consumer.assign(partitions)
+        # What was taken away while it was paused (``wait_paused``) comes back paused, and would stay unread.
+        consumer.resume(partitions)
+        log.info("partitions assigned", partitions=[f"{p.topic}/{p.partition}" for p in partitions])
+
+    def _revoked(self, _consumer: Consumer, _partitions: list[TopicPartition]) -> None:
+        self._owned = set()
+        self._unreadable = {}
+        self.generation += 1
+
+    def _take(self) -> list[Record]:
+        """The next messages, until the batch is full or its time is over; errors are logged and left out.
+
+        A rebalance runs inside ``consume``, and what that call returns can hold messages from before it: all that is
+        in hand is left to whoever owns the partition now.
+        """
+        if self._unreadable:
+            return self._pass_over()
+        taken: list[Record] = []
+        generation, gather_seconds = self.generation, self._batch.gather_seconds
+        end = self._clock() + self._batch.wait_seconds
+        step, wait_seconds = self._steps.begin(), self._batch.wait_seconds
+        while True:
+            is_first = gather_seconds is not None and not taken
+            messages = self._consume(1 if is_first else step, min(wait_seconds, STEP_SECONDS_MAX))
+            if gather_seconds is not None and is_first and messages:
+                end = self._clock() + gather_seconds
+            taken += messages
+            if generation != self.generation:
+                self._begin_anew({(message.topic(), message.partition()) for message in taken})
+                return []
+            if self._unreadable:
+                return taken
+            step, wait_seconds = self._steps.next(messages), end - self._clock()
+            if step == 0 or wait_seconds < WAIT_SECONDS_MIN:
+                self._full = step == 0
+                return taken
+
+    def _consume(self, count: int, wait_seconds: float) -> list[Record]:
+        messages: list[Record] = []
+        for message in self._consumer.consume(count, wait_seconds):
+            error = message.error()
+            if error is None:
+                messages.append(cast(Record, message))
+            elif error.code() in UNREADABLE:
+                self._stands_still(message, error)
+            elif error.code() != KafkaError._PARTITION_EOF:
+                log.warning("consume", error=error.str())
+        return messages
+
+    def _stands_still(self, message: Message, error: KafkaError) -> None:
+        topic, partition, offset = message.topic(), message.partition(), message.offset()
+        if topic is None or partition is None or offset is None or offset < 0 or (topic, partition) in self._unreadable:
+            return
+        log.error("a batch cannot be unpacked and is passed over", topic=topic, partition=partition, offset=offset)
+        end = end_of_batch(self._kafka, topic, partition, offset)
+        self._unreadable[topic, partition] = UnreadableBatch(topic, partition, offset, end, error.str())
+
+    def _pass_over(self) -> list[Record]:
+        """Go on behind what cannot be unpacked, which is told of like any other message."""
+        unreadable, self._unreadable = self._unreadable, {}
+        for partition, batch in unreadable.items():
+            self._seek(partition, batch.end)
+        return list(unreadable.values())
+
+    @staticmethod
+    def _handled(messages: Sequence[Record], left: Sequence[Record]) -> Sequence[Record]:
+        """The messages of a batch that were not left."""
+        unhandled = {(message.topic(), message.partition(), message.offset()) for message in left}
+        return [
+            message for message in messages if (message.topic(), message.partition(), message.offset()) not in unhandled
+        ]
+
+    @staticmethod
+    def _next_offsets(messages: Sequence[Record]) -> list[TopicPartition]:
+        ends: dict[Partition, int] = {}
+        for message in messages:
+            ends[message.topic(), message.partition()] = message.offset() + 1
+        return [TopicPartition(topic, partition, end) for (topic, partition), end in ends.items()]
+
+    def _rewind(self, messages: Sequence[Record]) -> None:
+        """Hand messages out again; what stands still behind them will do so again."""
+        self._unreadable = {}
+        firsts: dict[Partition, int] = {}
+        for message in messages:
+            firsts.setdefault((message.topic(), message.partition()), message.offset())
+        for partition, first in firsts.items():
+            self._seek(partition, first)
+
+    def _begin_anew(self, read: Set[Partition]) -> None:
+        """Of partitions that a rebalance left to us, hand out again what was ``read`` of them around it.
+
+        From where the assignment asked to begin, else from where the group stands: a message from before the rebalance
+        may have been done by somebody else since.
+        """
+        self._unreadable = {}
+        unknown = [TopicPartition(*partition) for partition in sorted((read & self._owned) - self._starts.keys())]
+        for stand in committed(self._consumer, unknown):
+            self._starts[stand.topic, stand.partition] = start_of(stand.offset)
+        for partition in read & self._owned:
+            self._seek(partition, self._starts[partition])
+
+    def _seek(self, partition: Partition, offset: int) -> None:
+        if partition not in self._owned:
+            return
+        try:
+            self._consumer.seek(TopicPartition(*partition, offset))
+        except KafkaException as error:
+            # Assigned anew in this very call and not fetched yet: it begins where it should anyway.
+            log.info("partition not rewound", partition=f"{partition[0]}/{partition[1]}", error=error.args[0].str())
+
+
+class GroupBatches(Batches):
+    """Consume and handle, then flush the outbox and commit: at least once, for roles that are idempotent by id."""
+
+    def __init__(self, settings: KafkaSettings, *, group: str, handle: Handler[Outbox], **kwargs: object) -> None:
+        super().__init__(settings, group=group, **kwargs)  # type: ignore[arg-type]
+        self._handle = handle
+        self._outbox = Outbox(settings)
+
+    def run(self, stop: threading.Event) -> None:
+        """Until ``stop`` is set; an idle round calls the handler with no records, so that it can keep time."""
+        self._subscribe()
+        try:
+            while not stop.is_set():
+                messages = self._take()
+                generation = self.generation
+                try:
+                    left = self._handle(messages, self._outbox)
+                except HandBack:
+                    # After a rebalance whoever owns the partition now begins where its assignment said.
+                    if generation == self.generation:
+                        self._rewind(messages)
+                    continue
+                self._outbox.flush()
+                if messages:
+                    self._commit(self._handled(messages, left) if left else messages)
+                if left and generation == self.generation:
+                    self._rewind(left)
+        finally:
+            self._close()
+
+    def wait_paused(self, stop: threading.Event, seconds: float) -> bool:
+        """Stay a member of the group without taking more, for a handler that waits for something else.
+
+        False where the batch in hand is not this worker's any more, or the worker is to stop.
+        """
+        generation = self.generation
+        self._consumer.pause(self._consumer.assignment())
+        try:
+            stopping = stop.wait(seconds)
+            self._look()
+        finally:
+            self._consumer.resume(self._consumer.assignment())
+        return not stopping and generation == self.generation
+
+    def _look(self) -> None:
+        """Let a rebalance happen; a message of a partition that came with it is not ours to take yet."""
+        message = self._consumer.poll(0)
+        if message is not None and message.error() is None:
+            record = cast(Record, message)
+            self._consumer.seek(TopicPartition(record.topic(), record.partition(), record.offset()))
+
+    def _commit(self, messages: Sequence[Record]) -> None:
+        try:
+            self._consumer.commit(offsets=self._next_offsets(messages), asynchronous=False)
+        except KafkaException as error:
+            log.warning(
+                "offsets not committed; after a restart or a rebalance the batch is handed out again",
+                error=error.args[0].str(),
+            )

@@ -1,1 +1,0 @@
-"""What the embedded Kafka is made of: jars, nodes, and that nothing outlives the program."""

@@ -1,0 +1,110 @@
+"""Rows of Arrow tables as events: together where nothing is wrong, else one by one, each with what is wrong with it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+from pyarrow import types
+
+from schemas.codec import MalformedError, encode
+from schemas.wire.base import NAME_CHARS_MAX
+from schemas.wire.given import GivenPrediction, prediction_of
+from schemas.wire.prediction import Consent, Prediction
+from streams.predictions.arrow.cells import dicts_of, lists_of, time_ms_of
+from streams.predictions.arrow.columns import OddError, cells_of, models_of
+from streams.predictions.checks import problem_in_meaning
+from streams.predictions.cloudevents import Defaults, problem_of_defaults
+from streams.predictions.explanations import explained
+
+__all__ = ["events_of", "usual_producer"]
+
+NESTED: Final = {"features": (), "probabilities": (), "slices": (), "consent": Consent.__struct_fields__}
+
+Found = Prediction | MalformedError
+
+
+def events_of(table: Any, defaults: Defaults | None, latest_ms: int, bytes_max: int) -> Sequence[Found]:
+    """Each row, in order, as an event without a problem or as what is wrong with it.
+
+    ``table`` is of the types of ``arrow_stream.table_of``, ``defaults`` is what headers say of every row.
+    """
+    try:
+        producer = usual_producer(defaults)
+        found: list[Found | None] = [None] * table.num_rows
+        for rows in models_of(table):
+            cells = cells_of(rows, latest_ms=latest_ms, producer=producer, bytes_max=bytes_max)
+            for place, event in zip(rows.places.tolist(), cells.events(), strict=True):
+                found[place] = event
+    except OddError:
+        return [_event_of(row, defaults, latest_ms, bytes_max) for row in _rows(table)]
+    return found  # type: ignore[return-value]  # every row is of one model
+
+
+def usual_producer(defaults: Defaults | None) -> str:
+    """The producer of rows that name none; raises OddError where it may be wrong."""
+    if defaults is None or defaults.producer is None:
+        return ""
+    if problem_of_defaults(Defaults(producer=defaults.producer)) is not None:
+        raise OddError
+    return defaults.producer.text.decode()
+
+
+def _rows(table: Any) -> Iterator[dict[str, Any]]:
+    """Rows as what their JSON would hold; what is null or NaN is left out."""
+    names = table.column_names
+    columns: list[Sequence[Any]] = []
+    for name in names:
+        column = table.column(name).combine_chunks()
+        if name in NESTED:
+            columns.append(dicts_of(column, NESTED[name]))
+        elif name == "time":
+            columns.append(_times(column))
+        else:
+            columns.append(lists_of(column))
+    for cells in zip(*columns, strict=True):
+        yield {name: cell for name, cell in zip(names, cells, strict=True) if cell is not None}
+
+
+def _times(column: Any) -> list[int | None]:
+    kind = column.type
+    counts = column.cast("int64") if types.is_timestamp(kind) else column
+    return [None if count is None else time_ms_of(count, kind) for count in counts.to_pylist()]
+
+
+def _event_of(row: dict[str, Any], defaults: Defaults | None, latest_ms: int, bytes_max: int) -> Found:
+    try:
+        return _checked(row, defaults, latest_ms, bytes_max)
+    except MalformedError as error:
+        return error
+
+
+def _checked(row: dict[str, Any], defaults: Defaults | None, latest_ms: int, bytes_max: int) -> Prediction:
+    """One row as an event without a problem; raises MalformedError."""
+    if "producer" not in row and defaults is not None and defaults.producer is not None:
+        wrong_default = problem_of_defaults(Defaults(producer=defaults.producer))
+        if wrong_default is not None:
+            raise wrong_default
+        row["producer"] = defaults.producer.text.decode()
+    if not row.get("probabilities", True):
+        del row["probabilities"]  # a struct of nothing but nulls
+    try:
+        event = prediction_of(msgspec.convert(row, GivenPrediction))
+    except msgspec.ValidationError as error:
+        raise explained(MalformedError(str(error)), msgspec.json.encode(row)) from error
+    problem = _endless(event) or problem_in_meaning(event, latest_ms)
+    if problem is not None:
+        raise MalformedError(problem)
+    size = len(encode(event))
+    if size > bytes_max:
+        raise MalformedError(f"{size} bytes as JSON; a prediction may have {bytes_max}")
+    return event
+
+
+def _endless(event: Prediction) -> str | None:
+    for name, value in event.features.items():
+        if isinstance(value, float) and math.isinf(value):
+            return f"{value}; expected a finite number - at `$.features.{name[:NAME_CHARS_MAX]}`"
+    return None

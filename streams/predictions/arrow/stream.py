@@ -1,0 +1,196 @@
+"""Arrow IPC streams of predictions, opened with care: a plain table within bounds, or the reason why not."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+import pyarrow as pa
+from pyarrow import types
+
+from schemas.codec import MalformedError
+from streams.predictions.arrow.sizes import sizes_of
+from streams.predictions.arrow.texts import resolved, resolved_bytes, resolved_bytes_max
+from streams.predictions.arrow.types import COLUMNS, NESTED, Type, expect_column
+from streams.predictions.beginnings import beginning_of
+from streams.predictions.checks import MessageLimits
+from streams.predictions.expectations import expected_at
+from streams.predictions.explanations import listed_names
+
+__all__ = ["ARROW_BATCHES_MAX", "ARROW_BYTES_MAX", "ARROW_CELLS_MAX", "some_rows", "table_again", "table_of"]
+
+ARROW_BATCHES_MAX: Final = 1_000
+"""Record batches and dictionaries of one message; one with more is rejected as a whole."""
+
+ARROW_CELLS_MAX: Final = 1_000_000
+"""Rows of one message times its columns, each feature one of them; one with more is rejected as a whole."""
+
+ARROW_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Bytes of one message once unpacked: compressed buffers, and the texts of dictionaries in every row that has them."""
+
+SCHEMAS_MAX: Final = 64
+"""Schemas whose check is remembered, where they are of at most ``SCHEMA_BYTES_MAX``."""
+
+SCHEMA_BYTES_MAX: Final = 128 * 1024
+
+MARK_BYTES: Final = 8
+STREAM_BEGINS: Final = b"\xff\xff\xff\xff"
+REASON_CHARS_MAX: Final = 500
+_READ_LESS: Final = re.compile(r"Expected to (?:be able to )?read \d+ .*(?:but only read|got) \d+")
+PADDING: Final = b"\0"
+
+REQUIRED: Final = ("event_id", "model", "time", "features", "prediction")
+
+
+class Plan(NamedTuple):
+    """What is done with streams of one schema: which columns are taken, of which plain types."""
+
+    names: list[str]
+    schema: Any
+    cast: tuple[str, ...]
+    """Columns that are of another type until they are cast."""
+    columns: int
+    """Columns, and features in structs."""
+    maps: tuple[str, ...]
+
+
+def table_of(data: bytes, rows_max: int) -> Any:
+    """The rows of a stream, at most ``rows_max``, as a pyarrow.Table of one chunk; raises MalformedError.
+
+    Only columns that are Prediction's are left, each of a plain type: text is ``string`` or ``large_string``, numbers
+    are ``int64``, ``uint64`` or ``double``, times integers or timestamps in UTC; dictionaries are resolved.
+    """
+    try:
+        rows, unpacked_bytes = sizes_of(data, ARROW_BATCHES_MAX)
+        schema = _schema_message(data)
+        plan = _plan_of(schema) if len(schema) <= SCHEMA_BYTES_MAX else _plan_of.__wrapped__(schema)
+        _check_size(rows, unpacked_bytes, plan, rows_max)
+        table = _read(data)
+        table.validate(full=True)
+        table = table.select(plan.names)
+        for name in plan.maps:
+            _check_items(table.column(name))
+        columns = dict(zip(plan.names, table.columns, strict=True))
+        _check_resolved([chunk for name in plan.cast for chunk in columns[name].chunks])
+        for name in plan.cast:
+            columns[name] = resolved(columns[name], plan.schema.field(name).type)
+        return pa.table(columns, plan.schema).combine_chunks()
+    except (pa.ArrowException, OSError, EOFError, ValueError) as error:
+        if isinstance(error, MalformedError):
+            raise
+        raise MalformedError(f"no Arrow IPC stream: {_stream_problem(data, error)}") from error
+
+
+table_again: Final = functools.lru_cache(maxsize=1)(table_of)
+"""The same for a message whose rows are asked for one after the other: the newest table is kept."""
+
+
+def some_rows(table: Any, indexes: Sequence[int]) -> bytes:
+    """An Arrow IPC stream of some rows of what ``table_of`` gave."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.slice(indexes[0], 1) if len(indexes) == 1 else table.take(indexes))
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def _stream_problem(data: bytes, error: Exception) -> str:
+    """Why bytes are no stream: they are something else, they are not all there, or what pyarrow says."""
+    if data[:4] != STREAM_BEGINS:
+        what, right = beginning_of(data)
+        if data[:1] in (b"{", b"["):
+            what, right = "is JSON", "it without this header, or a stream"
+        return f"the message {what}; expected {right or 'what pyarrow.ipc.new_stream writes'}"
+    said = " ".join(str(error).split())[:REASON_CHARS_MAX]
+    return f"truncated after {len(data)} bytes; expected all of it ({said})" if _READ_LESS.search(said) else said
+
+
+def _read(data: bytes) -> Any:
+    """All of a stream; raises MalformedError where something stands behind its end: rows there would never be read."""
+    source = pa.BufferReader(data)
+    with pa.ipc.open_stream(source) as reader:
+        table = reader.read_all()
+    behind = data[source.tell() :]
+    if behind.strip(PADDING):
+        raise MalformedError(f"{len(behind)} bytes behind the end of the Arrow stream; expected one stream a message")
+    return table
+
+
+def _schema_message(data: bytes) -> bytes:
+    """The beginning of a stream: a mark of four bytes, a length of four, and so many that describe the schema."""
+    return data[: MARK_BYTES + int.from_bytes(data[MARK_BYTES // 2 : MARK_BYTES], "little")]
+
+
+@functools.lru_cache(SCHEMAS_MAX)
+def _plan_of(message: bytes) -> Plan:
+    """What to do with streams that begin so; raises MalformedError, or what pyarrow raises."""
+    schema = pa.ipc.read_schema(pa.py_buffer(message))
+    fields = {}
+    for field in schema:
+        if field.name in fields:
+            raise MalformedError(f"two columns `{field.name}` - at `$.{field.name}`")
+        if field.name in COLUMNS or field.name in NESTED:
+            plain = _plain(field.type)
+            if not types.is_null(plain) or field.name in REQUIRED:
+                fields[field.name] = plain
+    there = listed_names(schema.names)
+    for name in REQUIRED:
+        if name not in fields:
+            raise MalformedError(f"no column `{name}`; expected {expected_at(name)}; {there}", f"$.{name}")
+    if "confidence" not in fields and "probabilities" not in fields:
+        raise MalformedError(f"no column `confidence` and none `probabilities`; expected one; {there}", "$.confidence")
+    for name, arrow_type in fields.items():
+        expect_column(name, arrow_type)
+    return Plan(
+        list(fields),
+        pa.schema(fields.items()),
+        cast=tuple(name for name, arrow_type in fields.items() if schema.field(name).type != arrow_type),
+        columns=sum(
+            max(1, arrow_type.num_fields) if types.is_struct(arrow_type) else 1 for arrow_type in fields.values()
+        ),
+        maps=tuple(name for name, arrow_type in fields.items() if types.is_map(arrow_type)),
+    )
+
+
+def _plain(arrow_type: Type) -> Type:
+    if types.is_dictionary(arrow_type):
+        return arrow_type if types.is_nested(arrow_type.value_type) else _plain(arrow_type.value_type)
+    if types.is_string_view(arrow_type):
+        return pa.large_string()
+    if types.is_integer(arrow_type) and not types.is_uint64(arrow_type):
+        return pa.int64()
+    if types.is_floating(arrow_type):
+        return pa.float64()
+    if types.is_timestamp(arrow_type) and arrow_type.tz is not None:
+        return pa.timestamp(arrow_type.unit, "UTC")
+    if types.is_struct(arrow_type):
+        return pa.struct([(field.name, _plain(field.type)) for field in arrow_type])
+    if types.is_map(arrow_type):
+        return pa.map_(_plain(arrow_type.key_type), _plain(arrow_type.item_type))
+    return arrow_type
+
+
+def _check_size(rows: int, unpacked_bytes: int, plan: Plan, rows_max: int) -> None:
+    MessageLimits(events_max=rows_max).check_elements(rows, "rows; an Arrow message")
+    if rows * plan.columns > ARROW_CELLS_MAX:
+        raise MalformedError(
+            f"{rows} rows of {plan.columns} columns and features; an Arrow message may have {ARROW_CELLS_MAX} cells"
+        )
+    _check_bytes(unpacked_bytes)
+
+
+def _check_bytes(found: int) -> None:
+    if found > ARROW_BYTES_MAX:
+        raise MalformedError(f"{found} bytes once unpacked; an Arrow message may have {ARROW_BYTES_MAX}")
+
+
+def _check_items(column: Any) -> None:
+    items = sum(len(chunk.items) for chunk in column.chunks)
+    if items > ARROW_CELLS_MAX:
+        raise MalformedError(f"{items} entries of maps; an Arrow message may have {ARROW_CELLS_MAX} cells")
+
+
+def _check_resolved(chunks: Sequence[Any]) -> None:
+    if sum(map(resolved_bytes_max, chunks)) > ARROW_BYTES_MAX:
+        _check_bytes(sum(map(resolved_bytes, chunks)))

@@ -1,0 +1,139 @@
+"""Columns out of shaped events: each event's fields in one call, each column in another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from schemas.columns.prediction_columns import FeatureColumn, PredictionColumns
+from schemas.columns.probability_columns import probabilities_of
+from schemas.texts.labels import are_settled
+from schemas.wire.base import Scalar
+from schemas.wire.given import GIVEN_CONSENT, consent_of, known_probabilities, known_texts
+from schemas.wire.prediction import epoch_ms, label_text
+from streams.predictions.checks import TIMES_USUAL_BEGIN
+from streams.predictions.confidences import known_confidence
+from streams.predictions.json.shapes import ABSENT, SHAPED_FIELDS, Shape
+
+__all__ = ["are_usual", "columns_of"]
+
+Ints = npt.NDArray[np.int64]
+Column = tuple[Any, ...]
+
+_astuple: Final = msgspec.structs.astuple
+_time_of: Final = attrgetter("time")
+_prediction_of: Final = attrgetter("prediction")
+_confidence_of: Final = attrgetter("confidence")
+_probabilities_of: Final = attrgetter("probabilities")
+
+
+def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> PredictionColumns | None:
+    """Columns of shaped events of one model; None where one of them may be wrong in meaning.
+
+    ``latest_ms`` is the time, in epoch milliseconds, that no event's may lie behind.
+    """
+    column = dict(zip(SHAPED_FIELDS, zip(*map(_astuple, events), strict=True), strict=True))
+    times_ms = _times(column["time"])
+    if times_ms.min() < TIMES_USUAL_BEGIN or times_ms.max() > latest_ms:
+        return None
+    labels = _labels(column["prediction"])
+    given = column["probabilities"]
+    probabilities = list(map(known_probabilities, given)) if _has_any(given) else None
+    if probabilities is not None and not _has_any(probabilities):
+        probabilities = None
+    confidence = known_confidence(_ratios(column["confidence"]), labels, probabilities)
+    if confidence is None:
+        return None
+    features = column["features"]  # what is asked for later keeps these alive, not the events
+    return PredictionColumns(
+        model=shape.model,
+        event_ids=column["event_id"],
+        times_ms=times_ms,
+        model_versions=_texts(column["model_version"]),
+        labels=labels,
+        confidence=confidence,
+        probabilities=probabilities,
+        risk=_ratios(column["risk"]) if _has_any(column["risk"]) else np.full(len(events), np.nan),
+        reviewable=_consents(column["consent"], "review"),
+        learnable=_consents(column["consent"], "learn"),
+        slices=_slices(column["slices"]),
+        contents=column["content"] if _has_any(column["content"]) else None,
+        features=_feature_columns(shape, features),
+        row_features=_row_features_of(shape, features),
+        encodable_features=lambda places: list(map(features.__getitem__, places)),
+    )
+
+
+def are_usual(events: Sequence[Any], latest_ms: int) -> bool:
+    """Whether shaped events need no closer look: a time in milliseconds that is right, a label, and a confidence."""
+    times = list(map(_time_of, events))
+    if set(map(type, times)) != {int} or min(times) < TIMES_USUAL_BEGIN or max(times) > latest_ms:
+        return False
+    if not are_settled(map(label_text, set(map(_prediction_of, events)))):
+        return False
+    return None not in map(_confidence_of, events) and not any(map(_probabilities_of, events))
+
+
+def _has_any(column: Sequence[Any]) -> bool:
+    return column.count(None) != len(column)
+
+
+def _texts(column: Column) -> Column:
+    """Null is a text that is not there."""
+    return column if None not in column else tuple([value or "" for value in column])
+
+
+def _ratios(column: Column) -> npt.NDArray[np.float64]:
+    """What the decoder let through lies in [0, 1], or is a rounding beside it."""
+    found = probabilities_of(np.array(column, np.float64))
+    assert found is not None, "bounded by the decoder"
+    return found
+
+
+def _slices(column: Column) -> Sequence[dict[str, str]] | None:
+    if not any(column):
+        return None
+    found = list(map(known_texts, column))
+    return found if any(found) else None
+
+
+def _consents(column: Column, name: str) -> npt.NDArray[np.bool_]:
+    if column.count(GIVEN_CONSENT) == len(column):
+        return np.ones(len(column), np.bool_)
+    return np.array([getattr(consent_of(consent), name) for consent in column], np.bool_)
+
+
+def _labels(column: Column) -> tuple[str, ...]:
+    return column if set(map(type, column)) == {str} else tuple(map(label_text, column))
+
+
+def _times(column: Column) -> Ints:
+    try:
+        return np.array(column, np.int64)
+    except TypeError:  # a datetime among them
+        return np.array(list(map(epoch_ms, column)), np.int64)
+
+
+def _feature_columns(shape: Shape, features: Column) -> dict[str, FeatureColumn]:
+    found: dict[str, FeatureColumn] = {}
+    if not shape.kinds:
+        return found
+    for (name, kinds), values in zip(shape.kinds.items(), zip(*map(_astuple, features), strict=True), strict=True):
+        present = [None if value is msgspec.UNSET else value for value in values] if ABSENT in kinds else values
+        found[name] = FeatureColumn(present, shape.value_kinds[name])
+    return found
+
+
+def _row_features_of(shape: Shape, features: Column) -> Callable[[int], dict[str, Scalar]]:
+    names, sparse = shape.names, shape.is_sparse
+
+    def row_features(place: int) -> dict[str, Scalar]:
+        found = dict(zip(names, _astuple(features[place]), strict=True))
+        return {name: value for name, value in found.items() if value is not msgspec.UNSET} if sparse else found
+
+    return row_features

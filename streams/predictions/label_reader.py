@@ -1,0 +1,48 @@
+"""How labels are read: one a message, by LEARN and RECORD alike."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from schemas.codec import UNREADABLE, MalformedError, reason_of
+from schemas.texts.labels import label_problem
+from schemas.wire import given
+from schemas.wire.label import Label
+from schemas.wire.prediction import epoch_ms, label_text
+from streams.consume.records import Record
+from streams.consume.unreadable import UnreadableBatch
+from streams.predictions.checks import MessageLimits, time_problem
+from streams.predictions.explanations import explained
+
+__all__ = ["label_in", "label_of"]
+
+_given: Final = msgspec.json.Decoder(given.GivenLabel)
+
+
+def label_of(record: Record, limits: MessageLimits, future_ms_max: int) -> Label:
+    """The label that a message holds; raises MalformedError.
+
+    ``future_ms_max`` bounds how far its time may lie ahead of the time at which Kafka took the message.
+    """
+    if isinstance(record, UnreadableBatch):
+        raise MalformedError(record.problem)
+    limits.check_bytes(len(record))
+    return label_in(record.value() or b"", record.timestamp()[1] + future_ms_max)
+
+
+def label_in(data: bytes, latest_ms: int) -> Label:
+    """A label out of JSON, whose time may lie no later than ``latest_ms``; raises MalformedError."""
+    try:
+        label = given.label_of(_given.decode(data))
+    except UNREADABLE as error:
+        raise explained(MalformedError(reason_of(error, data)), data, many=False) from error
+    wrong_label = label_problem(label_text(label.label))
+    if wrong_label is not None:
+        raise MalformedError(f"{wrong_label} - at `$.label`")
+    problem = time_problem(epoch_ms(label.time), latest_ms)
+    if problem is not None:
+        expected = "expected when the truth was known, RFC 3339 or epoch milliseconds"
+        raise MalformedError(f"{problem}; {expected} - at `$.time`")
+    return label

@@ -1,0 +1,1 @@
+"""Writing topics: the outbox of a role, its transaction, and Rejects."""

@@ -1,0 +1,82 @@
+"""The loop as seen from outside: the lag of roles is measured whatever ClickHouse does."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from agents.desk.loop_watch import LoopWatch
+from agents.shared.metrics import LAG_MESSAGES, exposition
+from review.settings import AccuracySettings
+from schemas.topics import LABELS
+from streams.consume.batches import GroupBatches
+from streams.produce.outbox import Outbox
+from streams.settings import KafkaSettings
+from warehouse.client import Warehouse
+from warehouse.settings import ClickHouseSettings
+
+pytestmark = pytest.mark.servers
+
+SECONDS_MAX = 60.0
+
+
+def wait_for(what: str, found: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + SECONDS_MAX
+    while not found():
+        assert time.monotonic() < deadline, f"{what}: not within {SECONDS_MAX:g} s"
+        time.sleep(0.05)
+
+
+def shows(line: str) -> bool:
+    return line in exposition().decode().splitlines()
+
+
+def test_lag_while_clickhouse_is_away(kafka_topics: KafkaSettings) -> None:
+    """RECORD never began and ClickHouse answers nobody: its lag is what waits; when it has read, there is none."""
+    nowhere = ClickHouseSettings(url="http://127.0.0.1:1", connect_seconds_max=1)
+    watch = LoopWatch(kafka_topics, lambda: Warehouse(nowhere), AccuracySettings(), 1.0)
+    outbox, stop = Outbox(kafka_topics), threading.Event()
+    for number in range(7):
+        outbox.send(LABELS, str(number), b"{}")
+    outbox.flush()
+    loops = [threading.Thread(target=loop, args=(stop,)) for loop in (watch.run, watch.run_lag)]
+    for loop in loops:
+        loop.start()
+    try:
+        wait_for("lag of record", lambda: shows('watchloop_lag_messages{role="record"} 7.0'))
+        wait_for("a warning", lambda: any("Counts are old" in warning for warning in watch.figures.warnings))
+        assert {role.role: role.lag_messages for role in watch.figures.roles}["record"] == 7
+        wait_for("a late warning", lambda: any("record is behind: 7 messages" in one for one in watch.figures.warnings))
+        (record,) = (role for role in watch.figures.roles if role.role == "record")
+        assert record.note == "falling behind"
+        assert (record.lag_seconds or 0.0) > 1.0
+
+        done = threading.Event()
+        batches = GroupBatches(
+            kafka_topics, group="record", topics=[LABELS], handle=lambda records, _: done.set() if records else None
+        )
+        reading = threading.Thread(target=batches.run, args=(stop,))
+        loops.append(reading)
+        reading.start()
+        wait_for("no lag", lambda: shows('watchloop_lag_messages{role="record"} 0.0'))
+        wait_for("no age", lambda: shows('watchloop_lag_seconds{role="record"} 0.0'))
+        assert done.is_set()
+    finally:
+        stop.set()
+        for loop in loops:
+            loop.join(SECONDS_MAX)
+
+
+def test_lag_that_is_unknown_is_no_lag_of_before() -> None:
+    """While no broker answers, no figure of before stands for now."""
+    away = KafkaSettings(bootstrap="127.0.0.1:1", client={"socket.timeout.ms": "1000"})
+    watch = LoopWatch(away, lambda: Warehouse(ClickHouseSettings()), AccuracySettings())
+    LAG_MESSAGES.labels("intake").set(0)
+    watch._measure_lag()
+    assert shows('watchloop_lag_messages{role="intake"} NaN')
+    assert shows('watchloop_lag_seconds{role="intake"} NaN')
+    assert watch.figures.roles == ()
+    assert any("Lag is unknown" in warning for warning in watch.figures.warnings)

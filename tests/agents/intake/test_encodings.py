@@ -1,0 +1,141 @@
+"""One stream in every encoding: INTAKE judges, and RECORD stores, exactly the same events."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from agents.intake.intake import Intake
+from agents.intake.judge import Judge, JudgeSettings
+from agents.record.record import RECORDED, Recorder
+from drift.settings import DriftSettings
+from review.settings import QueueSettings, TriageSettings
+from schemas.topics import REJECTS, VERDICTS
+from schemas.wire.reject import Reject
+from schemas.wire.verdict import Verdict
+from streams.consume.batches import AssignedPartition
+from streams.predictions.prediction_reader import PredictionReader
+from tests.support.arrow_rows import ARROW_HEADERS, Style, arrow_of
+from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
+from warehouse.client import Warehouse
+
+NOW_MS = 1_700_000_000_000
+TIME = "2023-11-14T22:13:20Z"
+DAY_SECONDS = 86_400
+Headers = list[tuple[str, bytes | None]]
+
+
+class OddIsJson:
+    """A registry whose schemas with even ids are of another kind."""
+
+    def problem_of(self, schema_id: int) -> str | None:
+        return None if schema_id % 2 else f"schema {schema_id} is AVRO; expected JSON Schema"
+
+
+def prediction(number: int, model: str = "churn", **changes: Any) -> dict[str, Any]:
+    whole = {
+        "event_id": f"e-{number}",
+        "model": model,
+        "time": NOW_MS + number,
+        "features": {"age": 20.5 + number, "plan": "gold"},
+        "prediction": "stay",
+        "probabilities": {"stay": 0.75, "go": 0.25},
+    }
+    return {name: value for name, value in (whole | changes).items() if value is not ...}
+
+
+def mixed() -> list[PlainRecord]:
+    """Messages of every kind, a wrong one of each among them; the good events are 0 to 14 but 2."""
+
+    def as_json(value: Any) -> bytes:
+        return json.dumps(value).encode()
+
+    binary: Headers = [("ce_id", b"e-9"), ("ce_source", b"/service"), ("ce_time", TIME.encode())]
+    structured: Headers = [("content-type", b"application/cloudevents+json")]
+    left_out = prediction(9, event_id=..., time=...)
+    found: list[tuple[bytes, Headers | None]] = [
+        (as_json(prediction(0)), None),
+        (arrow_of([prediction(1), prediction(2, event_id=""), prediction(3)]), ARROW_HEADERS),
+        (as_json([prediction(4), 3, prediction(5)]), [("traceparent", b"00")]),
+        (b"no stream", ARROW_HEADERS),
+        (b"\0\0\0\0\1" + as_json(prediction(6)), None),
+        (b"\0\0\0\0\2" + as_json(prediction(99)), None),
+        (arrow_of([prediction(7), prediction(8, "fraud")], Style(as_maps=True, compression="zstd")), ARROW_HEADERS),
+        (as_json(left_out), binary),
+        (as_json(left_out), [("ce_id", b"e-98"), ("ce_time", b"never")]),
+        (as_json({"id": "e-10", "time": TIME, "data": left_out}), structured),
+        (b"rubbish", None),
+        (arrow_of([prediction(n, "fraud") for n in range(11, 15)]), ARROW_HEADERS),
+    ]
+    return [
+        PlainRecord(value, number=number, header_list=headers, time_ms=NOW_MS + 1_000)
+        for number, (value, headers) in enumerate(found)
+    ]
+
+
+GOOD = {f"e-{number}" for number in range(15) if number != 2}
+WRONG = {(1, 1), (2, 1), (3, 0), (5, 0), (8, 0), (10, 0)}
+"""Offset and index of what is rejected."""
+
+
+def intake() -> Intake:
+    judge = Judge(
+        JudgeSettings(
+            triage=lambda model: TriageSettings(),
+            labels=lambda model: (),
+            drift=DriftSettings(),
+            queue=QueueSettings(),
+        ),
+        reference_of=lambda model: None,
+        serving_of=lambda model: None,
+    )
+    reader = PredictionReader(PREFIX, future_ms_max=DAY_SECONDS * 1000, schemas=OddIsJson())
+    return Intake(reader, judge, elements_max=100_000, clock=lambda: NOW_MS / 1000)
+
+
+def rejects_of(outbox: CollectingOutbox) -> list[Reject]:
+    return [value for value in outbox.of(REJECTS) if isinstance(value, Reject)]
+
+
+def test_intake_judges_every_encoding() -> None:
+    """One verdict for every good event, a Reject for every wrong one, whether shapes are known already or not."""
+    one = intake()
+    for _ in range(2):
+        outbox = CollectingOutbox()
+        one.handle(mixed(), outbox)
+        verdicts = [value for value in outbox.of(VERDICTS) if isinstance(value, Verdict)]
+        assert sorted(verdict.event_id for verdict in verdicts) == sorted(GOOD)
+        assert {verdict.event_id: verdict.uncertainty for verdict in verdicts} == dict.fromkeys(GOOD, 0.25)
+        assert {(one.source_offset, one.source_index) for one in rejects_of(outbox)} == WRONG
+        assert len(rejects_of(outbox)) == len(WRONG)
+
+
+@pytest.mark.servers
+def test_record_stores_what_intake_judges(warehouse: Warehouse) -> None:
+    """A row for every event that has a verdict, with the place it came from and what its headers say, and no other."""
+    ids = {topic.name: f"id-of-{topic.name}" for topic in RECORDED}
+    one = Recorder(
+        warehouse,
+        PREFIX,
+        topic_ids=lambda: ids,
+        future_seconds_max=DAY_SECONDS,
+        stop=threading.Event(),
+        schemas=OddIsJson(),
+    )
+    one.assigned([AssignedPartition("predictions", 0, None)])
+    outbox = CollectingOutbox()
+    one.handle(mixed(), outbox)  # type: ignore[arg-type]
+    assert outbox.sent == []
+    rows = warehouse.query(
+        "SELECT event_id, model, producer, (_offset, _index) AS place, features, probabilities FROM predictions"
+    )
+    assert {row["event_id"] for row in rows} == GOOD
+    assert len(rows) == len(GOOD)
+    by_id = {row["event_id"]: row for row in rows}
+    assert [tuple(by_id[f"e-{n}"]["place"]) for n in (1, 3, 8, 14)] == [(1, 0), (1, 2), (6, 1), (11, 3)]
+    assert (by_id["e-9"]["producer"], by_id["e-8"]["model"]) == ("/service", "fraud")
+    assert [by_id[f"e-{n}"]["features"]["age"] for n in (0, 1, 3, 6, 8)] == [20.5, 21.5, 23.5, 26.5, 28.5]
+    assert by_id["e-7"]["probabilities"] == {"stay": 0.75, "go": 0.25}

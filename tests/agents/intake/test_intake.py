@@ -1,0 +1,308 @@
+"""INTAKE on records in memory: one verdict for every prediction, and everything that follows from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import Any, Literal
+
+import msgspec
+import pytest
+
+from agents.intake.intake import Intake
+from agents.intake.judge import Judge, JudgeSettings
+from agents.shared.metrics import INTAKE_DUPLICATES
+from agents.shared.model_places import ModelPlaces
+from drift.settings import DriftSettings
+from review.settings import QueueSettings, TriageSettings
+from review.triage.decided import DecidedBefore
+from schemas.codec import decode_one_or_many
+from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS, VERDICTS_ACCEPTED
+from schemas.wire.block import Block
+from schemas.wire.correction import Correction
+from schemas.wire.reject import Reject
+from schemas.wire.task import Task
+from schemas.wire.verdict import Verdict
+from streams.consume.duplicates import SeenEvents
+from streams.predictions.prediction_reader import PredictionReader
+from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
+
+NOW_MS = 1_700_000_000_000
+TRIAGE = TriageSettings(budget=0.2, audit_rate=0.05)
+
+
+def prediction(number: int, model: str = "churn", **changes: Any) -> dict[str, Any]:
+    return {
+        "event_id": f"{model}-{number}",
+        "model": model,
+        "model_version": "3",
+        "time": NOW_MS + number,
+        "features": {"age": number % 70, "plan": "gold" if number % 3 else "free"},
+        "prediction": "stay" if number % 2 else "go",
+        "confidence": 0.5 + (number * 37 % 100) / 200,
+    } | changes
+
+
+def records(values: list[Any], begin: int = 0, partitions: int = 2) -> list[PlainRecord]:
+    """One message each, spread over partitions, with the offsets of each in order."""
+    counts = dict.fromkeys(range(partitions), begin)
+    found = []
+    for number, value in enumerate(values):
+        data = value if isinstance(value, bytes) else json.dumps(value).encode()
+        place = number % partitions
+        found.append(PlainRecord(data, place=place, number=counts[place], key_bytes=b"k", time_ms=NOW_MS + 10**6))
+        counts[place] += 1
+    return found
+
+
+def intake(
+    *,
+    models_max: int = 10,
+    configured: Collection[str] = (),
+    labels: tuple[str, ...] = (),
+    verdicts: Literal["all", "exceptions"] = "all",
+    decided: DecidedBefore | None = None,
+) -> Intake:
+    judge = Judge(
+        JudgeSettings(
+            triage=lambda model: TRIAGE,
+            labels=lambda model: labels,
+            drift=DriftSettings(),
+            queue=QueueSettings(),
+            verdicts=lambda model: verdicts,
+        ),
+        reference_of=lambda model: None,
+        serving_of=lambda model: None,
+        decided_of=lambda model: decided,
+        places=ModelPlaces(models_max, configured),
+    )
+    return Intake(
+        PredictionReader(PREFIX, future_ms_max=60_000, models_max=models_max),
+        judge,
+        elements_max=100_000,
+        seen=SeenEvents(60, 100_000),
+        clock=lambda: NOW_MS / 1000,
+    )
+
+
+def run(values: list[Any], **options: Any) -> CollectingOutbox:
+    outbox = CollectingOutbox()
+    intake(**options).handle(records(values), outbox)
+    return outbox
+
+
+def verdicts_of(outbox: CollectingOutbox) -> list[Verdict]:
+    return [value for value in outbox.of(VERDICTS) if isinstance(value, Verdict)]
+
+
+def tasks_of(outbox: CollectingOutbox) -> list[Task]:
+    return [value for value in outbox.of(REVIEW_EVENTS) if isinstance(value, Task)]
+
+
+def blocks_of(outbox: CollectingOutbox) -> list[Block]:
+    return [value for value in outbox.of(BLOCKS) if isinstance(value, Block)]
+
+
+def test_every_prediction_gets_one_verdict() -> None:
+    """A batch of messages, single and in arrays: as many verdicts as predictions, each about its own."""
+    values = [prediction(n) for n in range(500)]
+    arrays: list[Any] = [values[start : start + 50] for start in range(300, 500, 50)]
+    verdicts = verdicts_of(run([*values[:300], *arrays]))
+    assert sorted(v.event_id for v in verdicts) == sorted(str(value["event_id"]) for value in values)
+    times = {str(value["event_id"]): value["time"] for value in values}
+    assert {v.event_id: v.time for v in verdicts} == times
+    assert {v.decided_at for v in verdicts} == {NOW_MS}
+    assert all(v.model_version == "3" and v.policy_version and v.reasons for v in verdicts)
+
+
+def test_inclusion_probabilities_are_never_zero_where_review_is_allowed() -> None:
+    """Consent to review means a known chance above zero; no consent means zero, no task, and no review."""
+    values = [prediction(n, consent={"review": n % 5 != 0, "learn": True}) for n in range(1_000)]
+    outbox = run(values)
+    for verdict in verdicts_of(outbox):
+        allowed = int(verdict.event_id.rpartition("-")[2]) % 5 != 0
+        assert (verdict.inclusion_probability > 0) == allowed
+        if not allowed:
+            assert verdict.task_id == ""
+    assert not any(
+        int(task.evidence.event_id.rpartition("-")[2]) % 5 == 0 for task in tasks_of(outbox) if task.evidence
+    )
+
+
+def test_tasks_are_of_seen_events_and_in_their_verdicts() -> None:
+    """A verdict names its task exactly where a person will see the event, and the task carries what learning needs."""
+    values = {str(v["event_id"]): v for v in (prediction(n) for n in range(2_000))}
+    outbox = run(list(values.values()))
+    verdicts = {verdict.event_id: verdict for verdict in verdicts_of(outbox)}
+    tasks = tasks_of(outbox)
+    assert len({task.task_id for task in tasks}) == len(tasks) > 0
+    for task in tasks:
+        assert task.evidence is not None
+        verdict = verdicts[task.evidence.event_id]
+        assert verdict.task_id == task.task_id
+        assert task.inclusion_probability == verdict.inclusion_probability
+        assert task.evidence.features == values[verdict.event_id]["features"]
+        drawn = task.audit_probability > 0.0
+        assert task.audit_probability in (0.0, TRIAGE.audit_rate)
+        assert drawn or not verdict.audit
+        assert task.lane == ("audit" if drawn else verdict.decision)
+    seen = {verdict.event_id for verdict in verdicts.values() if verdict.task_id}
+    assert seen == {task.evidence.event_id for task in tasks if task.evidence}
+    assert seen == {v.event_id for v in verdicts.values() if v.decision != "accept" or v.audit}
+
+
+def test_the_budget_holds() -> None:
+    """Over some thousand events people see no more than the budget allows, and audits happen."""
+    verdicts = verdicts_of(run([prediction(n) for n in range(4_000)]))
+    seen = [v for v in verdicts if v.decision != "accept" or v.audit]
+    assert 0.05 < len(seen) / len(verdicts) <= 0.22
+    assert any(v.audit for v in verdicts)
+
+
+def test_blocks_cover_every_event() -> None:
+    """Blocks of a batch add up to its events, model by model."""
+    values = [prediction(n, model) for n in range(700) for model in ("churn", "fraud")]
+    sums: dict[str, int] = {}
+    for block in blocks_of(run(values)):
+        sums[block.model] = sums.get(block.model, 0) + block.events
+    assert sums == {"churn": 700, "fraud": 700}
+
+
+def test_models_do_not_mix() -> None:
+    """Several models in one array message: keys and verdicts keep them apart."""
+    outbox = run([[prediction(n, model) for n in range(100) for model in ("a", "b", "c")]])
+    for name, key, value in outbox.sent:
+        if name == VERDICTS.name:
+            assert isinstance(value, bytes)
+            assert {verdict.model.encode() for verdict in decode_one_or_many(Verdict, value)} == {key}
+    assert len(verdicts_of(outbox)) == 300
+
+
+def test_rejects_do_not_stop_the_rest() -> None:
+    """What cannot be read becomes a Reject with its bytes; everything else gets its verdict."""
+    bad = [b"rubbish", b"", json.dumps(prediction(1, time="x")).encode()]
+    outbox = run([prediction(0), *bad, prediction(2)])
+    rejects = [value for value in outbox.of(REJECTS) if isinstance(value, Reject)]
+    assert len(verdicts_of(outbox)) == 2
+    assert sorted(reject.original for reject in rejects) == sorted(bad)
+
+
+def test_what_is_sent_can_be_read() -> None:
+    """Every value on every topic decodes again, whatever the features were."""
+    odd = {"text": "ä\u0000\u2028😀", "big": 10**30, "none": None, "flag": True, "tiny": 1e-300, "large": 1e300}
+    outbox = run([prediction(n, features=odd, prediction=n % 3) for n in range(300)])
+    for topic in (VERDICTS, REVIEW_EVENTS, BLOCKS):
+        assert outbox.of(topic)
+        for one in outbox.of(topic):
+            assert isinstance(one, msgspec.Struct)
+            assert msgspec.json.decode(msgspec.json.encode(one), type=type(one)) == one
+
+
+def test_choices_are_what_was_declared_or_seen() -> None:
+    """A reviewer is offered the declared labels in their order, else those that were seen."""
+    values = [prediction(n, confidence=0.5) for n in range(400)]
+    assert {task.choices for task in tasks_of(run(values, labels=("stay", "go", "unknown")))} == {
+        ("stay", "go", "unknown")
+    }
+    assert all(set(task.choices) <= {"stay", "go"} for task in tasks_of(run(values)))
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_undo_forgets_the_batch(known: bool) -> None:
+    """After an aborted transaction the same batch is decided as if it came for the first time."""
+    first, batch = [prediction(n) for n in range(600)], [prediction(n) for n in range(600, 900)]
+    once, twice = intake(), intake()
+    expected, aborted, again = CollectingOutbox(), CollectingOutbox(), CollectingOutbox()
+    if known:
+        for one in (once, twice):
+            one.handle(records(first), CollectingOutbox())
+            one.committed()
+    once.handle(records(batch, begin=300), expected)
+    twice.handle(records(batch, begin=300), aborted)
+    twice.undo()
+    twice.handle(records(batch, begin=300), again)
+    assert as_sent(again) == as_sent(expected)
+
+
+def as_sent(outbox: CollectingOutbox) -> Any:
+    """What travels: features may be encoded from what only encodes like them."""
+    return msgspec.json.decode(msgspec.json.encode(outbox.sent))
+
+
+def test_a_restart_decides_audits_alike() -> None:
+    """Sampling is by hash: another worker draws the same audit sample from the same events."""
+    values = [prediction(n) for n in range(2_000)]
+    one, other = verdicts_of(run(values)), verdicts_of(run(values))
+    assert [v.audit for v in one] == [v.audit for v in other]
+
+
+def test_a_retry_gets_no_second_verdict() -> None:
+    """A producer's second copy, in the same message or a later batch, is counted and judged once."""
+    one = intake()
+    first, second = CollectingOutbox(), CollectingOutbox()
+    values = [prediction(n) for n in range(100)]
+    before = INTAKE_DUPLICATES._value.get()
+    one.handle(records([*values, values[3]]), first)
+    one.committed()
+    one.handle(records([[prediction(7), prediction(100), prediction(100)]], begin=60), second)
+    assert [verdict.event_id for verdict in verdicts_of(second)] == ["churn-100"]
+    assert len({verdict.event_id for verdict in verdicts_of(first)}) == len(verdicts_of(first)) == 100
+    assert sum(block.events for block in first.of(BLOCKS) if isinstance(block, Block)) == 100
+    assert INTAKE_DUPLICATES._value.get() - before == 3
+
+
+def test_an_aborted_batch_is_no_first_copy() -> None:
+    """What was undone comes again and is judged: it has had no verdict yet."""
+    one, again = intake(), CollectingOutbox()
+    batch = records([prediction(n) for n in range(50)])
+    one.handle(batch, CollectingOutbox())
+    one.undo()
+    one.handle(batch, again)
+    assert len(verdicts_of(again)) == 50
+
+
+def test_a_producer_may_want_exceptions_only() -> None:
+    """What is not plainly accepted goes to the producer's topic, all else to the warehouse's: together they are all."""
+    values = [prediction(n) for n in range(600)]
+    everything = verdicts_of(run(values))
+    apart = run(values, verdicts="exceptions")
+    told = verdicts_of(apart)
+    rest = [value for value in apart.of(VERDICTS_ACCEPTED) if isinstance(value, Verdict)]
+    assert told
+    assert all(verdict.decision != "accept" or verdict.audit for verdict in told)
+    assert all(verdict.decision == "accept" and not verdict.audit for verdict in rest)
+    by_id = {verdict.event_id: verdict for verdict in [*told, *rest]}
+    assert len(by_id) == len(told) + len(rest) == 600
+    assert by_id == {verdict.event_id: verdict for verdict in everything}
+
+
+def test_a_settled_answer_answers_the_same_question() -> None:
+    """The verdict accepts, says that it was decided before, by which correction and how; only the audit asks again."""
+    decided = DecidedBefore(3_600, 100)
+    question = prediction(1)["features"]
+    decided.hear(
+        Correction(
+            correction_id="c-1",
+            model="churn",
+            event_id="earlier",
+            time=NOW_MS,
+            created_at=NOW_MS,
+            label="go",
+            source="adjudication",
+            features=question,
+            prediction="stay",
+            confidence=0.5,
+            inclusion_probability=1.0,
+        )
+    )
+    values = [prediction(n, features=question, confidence=0.5) for n in range(300)]
+    found = verdicts_of(run([*values, prediction(300, features=question | {"age": 2})], decided=decided))
+    same = [verdict for verdict in found if verdict.event_id != "churn-300"]
+    (other,) = (verdict for verdict in found if verdict.event_id == "churn-300")
+    assert {(v.correction_id, v.settled_label, v.decision) for v in same} == {("c-1", "go", "accept")}
+    assert {v.reasons for v in same if not v.audit} == {("decided before",)}
+    assert {v.inclusion_probability for v in same} == {TRIAGE.audit_rate}
+    assert 0 < sum(v.audit for v in same) < 60
+    assert other.correction_id == ""
+    exceptions = verdicts_of(run(values, decided=decided, verdicts="exceptions"))
+    assert len(exceptions) == 300

@@ -1,0 +1,202 @@
+"""Nobody's messages hold up the verdicts of others: a batch has so many elements, and who brought them waits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+import time
+import tracemalloc
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+
+from agents.intake.intake import Intake
+from agents.intake.judge import Judge, JudgeSettings
+from agents.shared.metrics import INTAKE_REJECTS
+from drift.settings import DriftSettings
+from review.settings import QueueSettings, TriageSettings
+from schemas.codec import decode, decode_one_or_many
+from schemas.topics import PREDICTIONS, REJECTS, VERDICTS
+from schemas.wire.reject import Reject
+from schemas.wire.verdict import Verdict
+from streams.consume.batches import BatchSettings
+from streams.consume.reader import LogReader
+from streams.consume.records import Record
+from streams.consume.transactions import TransactionalBatches
+from streams.predictions.prediction_reader import PredictionReader
+from streams.produce.outbox import producer_config
+from streams.settings import KafkaSettings
+from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
+
+NOW_MS = 1_700_000_000_000
+ELEMENTS_MAX = 20_000
+MIB = 1024 * 1024
+
+
+def prediction(number: int, model: str = "churn") -> dict[str, Any]:
+    return {
+        "event_id": f"e-{number}",
+        "model": model,
+        "time": NOW_MS + number,
+        "features": {"age": number % 70},
+        "prediction": "stay",
+        "confidence": 0.75,
+    }
+
+
+def record(value: Any, partition: int, offset: int) -> PlainRecord:
+    data = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return PlainRecord(data, place=partition, number=offset, time_ms=NOW_MS + 10**6)
+
+
+def intake() -> Intake:
+    judge = Judge(
+        JudgeSettings(
+            triage=lambda _: TriageSettings(), labels=lambda _: (), drift=DriftSettings(), queue=QueueSettings()
+        ),
+        reference_of=lambda _: None,
+        serving_of=lambda _: None,
+    )
+    reader = PredictionReader(PREFIX, future_ms_max=60_000)
+    return Intake(reader, judge, elements_max=ELEMENTS_MAX)
+
+
+def handled(one: Intake, records: Sequence[Record]) -> tuple[Sequence[Record], list[str], list[Reject]]:
+    """What is left of a batch, the ids that got a verdict, and the Rejects."""
+    outbox = CollectingOutbox()
+    left = one.handle(records, outbox)
+    one.committed()
+    verdicts = [verdict.event_id for verdict in outbox.of(VERDICTS) if isinstance(verdict, Verdict)]
+    return left, verdicts, [value for value in outbox.of(REJECTS) if isinstance(value, Reject)]
+
+
+BOMB = b"[" + b",".join([b"{}"] * 10_000) + b"]"
+
+
+def test_ordinary_events_keep_coming_beside_poison() -> None:
+    """Two partitions full of arrays of ``{}``, two of ordinary events: once both used up a batch, these go first."""
+    one, offsets = intake(), dict.fromkeys(range(4), 0)
+    waiting: dict[int, list[PlainRecord]] = {place: [record(BOMB, place, n) for n in range(50)] for place in (0, 1)}
+    told: list[str] = []
+    late: list[Record] = []
+    refused = 0
+    for number in range(8):
+        for place in (2, 3):
+            for _ in range(10):
+                late.append(record(prediction(offsets[place] + place * 1000), place, offsets[place]))
+                offsets[place] += 1
+        left, verdicts, rejects = handled(one, [*waiting[0], *waiting[1], *late])
+        told += verdicts
+        refused += sum(reject.elements for reject in rejects)
+        waiting = {place: [one for one in waiting[place] if one in left] for place in (0, 1)}
+        late = [one for one in left if one.partition() > 1]
+        assert not late or number < 2, "both partitions have had their turn"
+    assert len(told) == len(set(told)) == 160
+    assert refused == (100 - len(waiting[0]) - len(waiting[1])) * 10_000
+    assert all(len(some) < 50 for some in waiting.values()), "both get on"
+
+
+def test_all_is_answered_in_order_in_the_end() -> None:
+    """However often a batch is cut, each message is read once, each partition in order."""
+    one = intake()
+    records: Sequence[Record] = [
+        record(BOMB if place == 0 or n % 7 == 3 else prediction(n * 10 + place), place, n)
+        for n in range(30)
+        for place in range(3)
+    ]
+    wanted = sum(1 for r in records if r.value() != BOMB)
+    told: list[str] = []
+    seen: list[tuple[int, int]] = []
+    rounds = 0
+    while records:
+        left, verdicts, rejects = handled(one, records)
+        assert len(left) < len(records)
+        told += verdicts
+        seen += [(reject.source_partition, reject.source_offset) for reject in rejects]
+        records, rounds = left, rounds + 1
+    assert rounds > 1
+    assert len(told) == len(set(told)) == wanted
+    for place in range(3):
+        offsets = [offset for partition, offset in seen if partition == place]
+        assert offsets == sorted(offsets)
+
+
+def test_ordinary_batches_are_not_cut() -> None:
+    """A batch within the bound is handled whole, and leaves nothing."""
+    left, verdicts, _ = handled(intake(), [record([prediction(n)], n % 3, n // 3) for n in range(3_000)])
+    assert left == []
+    assert len(verdicts) == 3_000
+
+
+def test_a_million_elements_beside_ordinary_events() -> None:
+    """The message of a million ``{}``: one Reject, no memory to speak of, and a verdict for everything around it."""
+    million = b"[" + b",".join([b"{}"] * 1_000_000) + b"]"
+    ordinary = [record(prediction(n), n % 2, 1 + n // 2) for n in range(400)]
+    one = intake()
+    handled(one, [record(prediction(1_000), 0, 0)])
+    before = INTAKE_REJECTS._value.get()
+    tracemalloc.start()
+    left, verdicts, rejects = handled(one, [record(million, 0, 0), *ordinary])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert left == []
+    assert len(verdicts) == 400
+    assert [(reject.elements, reject.source_index_last) for reject in rejects] == [(1_000_000, 999_999)]
+    assert INTAKE_REJECTS._value.get() - before == 1_000_000
+    assert peak < 64 * MIB
+
+
+@pytest.mark.servers
+def test_through_kafka_a_million_elements_hold_nobody_up(kafka_topics: KafkaSettings) -> None:
+    """Compressed on the wire as any producer does it: the events around it get their verdicts, once, it one Reject."""
+    million = b"[" + b",".join([b"{}"] * 1_000_000) + b"]"
+    producer = Producer({**producer_config(kafka_topics), "compression.type": "lz4"})
+    topic = kafka_topics.prefix + PREDICTIONS.name
+    now_ms = int(time.time() * 1000)
+    for number in range(200):
+        if number == 60:
+            producer.produce(topic, million, b"k", partition=0)
+        event = prediction(number) | {"time": now_ms}
+        producer.produce(topic, json.dumps(event).encode(), b"k", partition=number % 2)
+    assert producer.flush(60) == 0
+    one = intake()
+    one = Intake(one._reader, one._judge, elements_max=100_000)
+    batches = TransactionalBatches(
+        kafka_topics,
+        group="intake",
+        slot="0",
+        undo=one.undo,
+        committed=one.committed,
+        topics=[PREDICTIONS],
+        handle=one.handle,
+        batch=BatchSettings(events_max=50, wait_seconds=0.1),
+    )
+    verdicts: list[str] = []
+    rejects: list[Reject] = []
+    reader = LogReader(
+        kafka_topics,
+        {
+            VERDICTS.name: lambda found: verdicts.extend(
+                verdict.event_id for verdict in decode_one_or_many(Verdict, found.value() or b"")
+            ),
+            REJECTS.name: lambda found: rejects.append(decode(Reject, found.value() or b"")),
+        },
+    )
+    reader.catch_up()
+    stop = threading.Event()
+    threads = [threading.Thread(target=run, args=(stop,)) for run in (batches.run, reader.run)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 60
+    while (len(verdicts) < 200 or not rejects) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    stop.set()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(verdicts) == sorted(f"e-{number}" for number in range(200))
+    assert [(reject.elements, reject.source_index_last) for reject in rejects] == [(1_000_000, 999_999)]
+    digest = hashlib.sha256(million).hexdigest()
+    assert (rejects[0].original_length, rejects[0].original_sha256) == (len(million), digest)

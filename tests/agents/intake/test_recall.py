@@ -1,0 +1,176 @@
+"""What INTAKE remembers of its verdicts: a retry is known after a restart, and by whoever gets the partition."""
+
+from __future__ import annotations
+
+import collections
+import pathlib
+import threading
+import time
+from collections.abc import Iterator, Sequence
+
+import msgspec
+import pytest
+
+from agents.intake.recall import recall
+from agents.settings import ModelSettings, Settings, WorkerSettings
+from agents.shared.plan import Plan
+from agents.worker.assembly import ADD
+from review.settings import TriageSettings
+from schemas.codec import decode_one_or_many
+from schemas.topics import CORRECTIONS, PREDICTIONS, VERDICTS, VERDICTS_ACCEPTED
+from schemas.wire.correction import Correction
+from schemas.wire.prediction import Prediction
+from schemas.wire.verdict import Verdict
+from streams.consume.batches import AssignedPartition
+from streams.consume.duplicates import SeenEvents
+from streams.consume.reader import LogReader
+from streams.produce.outbox import Outbox
+from streams.settings import KafkaSettings
+
+pytestmark = pytest.mark.servers
+
+SECONDS_MAX = 40.0
+
+
+class Worker:
+    """INTAKE as the program assembles it, in threads of this process."""
+
+    def __init__(self, settings: Settings, slot: str = "0") -> None:
+        plan = Plan(settings, None, slot)
+        ADD["intake"](plan)
+        self._loops = plan.loops
+        self._threads = [threading.Thread(target=loop.body, args=(loop.halt,), daemon=True) for loop in plan.loops]
+        for thread in self._threads:
+            thread.start()
+
+    def end(self) -> None:
+        for loop in self._loops:
+            loop.halt.set()
+        for thread in self._threads:
+            thread.join(SECONDS_MAX)
+            assert not thread.is_alive()
+
+
+@pytest.fixture
+def workers() -> Iterator[list[Worker]]:
+    """Workers to be ended at the end of the test."""
+    started: list[Worker] = []
+    yield started
+    for worker in started:
+        worker.end()
+
+
+@pytest.fixture
+def settings(kafka_topics: KafkaSettings, tmp_path: pathlib.Path) -> Settings:
+    return Settings(kafka=kafka_topics, worker=WorkerSettings(data=str(tmp_path)))
+
+
+def event(number: int, **more: object) -> Prediction:
+    fields = {"features": {"x": float(number)}, "confidence": 0.95, **more}
+    return Prediction(event_id=f"e-{number}", model="m", time=1_700_000_000_000, prediction="a", **fields)  # type: ignore[arg-type]
+
+
+def send(kafka: KafkaSettings, events: Sequence[Prediction]) -> None:
+    outbox = Outbox(kafka)
+    for one in events:
+        outbox.send(PREDICTIONS, one.event_id, one)
+    outbox.flush()
+
+
+def verdicts(kafka: KafkaSettings) -> list[Verdict]:
+    """All committed verdicts."""
+    found: list[Verdict] = []
+    hear = lambda record: found.extend(decode_one_or_many(Verdict, record.value() or b""))  # noqa: E731
+    reader = LogReader(kafka, {VERDICTS.name: hear, VERDICTS_ACCEPTED.name: hear})
+    reader.catch_up(SECONDS_MAX)
+    reader.close()
+    return found
+
+
+def until(kafka: KafkaSettings, wanted: set[str]) -> collections.Counter[str]:
+    """How often each event was judged, once all these are."""
+    deadline = time.monotonic() + SECONDS_MAX
+    while True:
+        counted = collections.Counter(verdict.event_id for verdict in verdicts(kafka))
+        if wanted <= set(counted):
+            return counted
+        assert time.monotonic() < deadline, f"not judged: {sorted(wanted - set(counted))[:5]}"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("verdicts_told", ["all", "exceptions"])
+def test_a_retry_is_known_after_a_restart(settings: Settings, workers: list[Worker], verdicts_told: str) -> None:
+    """A new worker reads the verdicts of the last span first, those that only the warehouse got among them."""
+    settings = msgspec.structs.replace(settings, default=ModelSettings(verdicts=verdicts_told))  # type: ignore[arg-type]
+    send(settings.kafka, [event(n) for n in range(200)])
+    workers.append(Worker(settings))
+    until(settings.kafka, {f"e-{n}" for n in range(200)})
+    workers.pop().end()
+    send(settings.kafka, [event(n) for n in range(100, 300)])
+    workers.append(Worker(settings))
+    counted = until(settings.kafka, {f"e-{n}" for n in range(300)})
+    assert set(counted.values()) == {1}
+
+
+def test_without_a_span_every_copy_is_judged(settings: Settings, workers: list[Worker]) -> None:
+    """``dedupe_span_seconds = 0`` switches it off."""
+    worker = msgspec.structs.replace(settings.worker, dedupe_span_seconds=0)
+    settings = msgspec.structs.replace(settings, worker=worker)
+    send(settings.kafka, [event(1), event(1), event(2)])
+    workers.append(Worker(settings))
+    assert until(settings.kafka, {"e-1", "e-2"}) == {"e-1": 2, "e-2": 1}
+
+
+def test_a_partition_that_changes_hands_takes_its_memory_along(settings: Settings, workers: list[Worker]) -> None:
+    """Two workers join one after the other; whoever judges a retry knows what the other one judged."""
+    workers.append(Worker(settings, "0"))
+    for begin in (0, 100, 200):
+        send(settings.kafka, [event(n) for n in range(begin, begin + 100)])
+        until(settings.kafka, {f"e-{n}" for n in range(begin + 100)})
+        if begin == 0:
+            workers.append(Worker(settings, "1"))
+    send(settings.kafka, [event(n) for n in range(301)])
+    counted = until(settings.kafka, {f"e-{n}" for n in range(301)})
+    assert set(counted.values()) == {1}
+
+
+def test_corrections_of_the_log_answer_questions_again(settings: Settings, workers: list[Worker]) -> None:
+    """With ``decided_before_seconds`` set, INTAKE hears settled answers and gives them to the same question."""
+    triage = TriageSettings(decided_before_seconds=3_600, audit_rate=0.001)
+    settings = msgspec.structs.replace(settings, default=ModelSettings(triage=triage))
+    outbox = Outbox(settings.kafka)
+    settled = Correction(
+        correction_id="c-1",
+        model="m",
+        event_id="e-earlier",
+        time=0,
+        created_at=int(time.time() * 1000),
+        label="b",
+        source="review",
+        features={"x": 7.0},
+        prediction="a",
+        confidence=0.9,
+        inclusion_probability=1.0,
+    )
+    outbox.send(CORRECTIONS, "m", settled)
+    outbox.flush()
+    send(settings.kafka, [event(7, confidence=0.5), event(8)])
+    workers.append(Worker(settings))
+    until(settings.kafka, {"e-7", "e-8"})
+    found = {verdict.event_id: verdict for verdict in verdicts(settings.kafka)}
+    assert (found["e-7"].correction_id, found["e-7"].settled_label) == ("c-1", "b")
+    assert found["e-7"].reasons == ("decided before",)
+    assert found["e-8"].correction_id == ""
+
+
+def test_an_odd_verdict_of_an_array_hides_no_other(settings: Settings) -> None:
+    """What somebody else put between verdicts costs the memory of no other event."""
+    parts = [msgspec.json.encode({"model": "m", "event_id": f"e-{n}"}) for n in range(3)]
+    outbox = Outbox(settings.kafka)
+    outbox.send(VERDICTS, "m", b"[" + b",".join([parts[0], b'{"model":NaN}', parts[1], b'{"model":7}']) + b"]")
+    outbox.send(VERDICTS, "m", b'[{"model":"m]')
+    outbox.send(VERDICTS, "m", parts[2])
+    outbox.flush()
+    seen = SeenEvents(settings.worker.dedupe_span_seconds, 1_000)
+    recall(settings, seen, [AssignedPartition(PREDICTIONS.name, 0, None)])
+    assert len(seen) == 3

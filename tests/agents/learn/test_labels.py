@@ -1,0 +1,278 @@
+"""Late labels joined with stored predictions, on a real ClickHouse."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from agents.learn.labels import Labels
+from agents.settings import LABEL_WAIT_SECONDS_DEFAULT
+from schemas.codec import decode, encode
+from schemas.topics import CORRECTIONS, REJECTS
+from schemas.wire.correction import Correction
+from schemas.wire.label import Label
+from schemas.wire.prediction import Prediction
+from schemas.wire.reject import Reject
+from streams.consume.batches import HandBack
+from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
+from tests.support.plain_rows import rows_of
+from warehouse.client import Warehouse
+from warehouse.store.rows import Identity
+
+pytestmark = pytest.mark.servers
+
+
+def store_predictions(warehouse: Warehouse, *numbers: int, **changes: Any) -> None:
+    """Predictions as RECORD stores them."""
+    values = [
+        decode(
+            Prediction,
+            json.dumps(
+                {
+                    "event_id": f"e-{n}",
+                    "model": "m",
+                    "model_version": "2",
+                    "time": 1_700_000_000_000 + n,
+                    "features": {"x": n / 2, "plan": "gold"},
+                    "prediction": "up",
+                    "confidence": 0.75,
+                    "consent": {"review": True, "learn": n != 3},
+                }
+                | changes
+            ).encode(),
+        )
+        for n in numbers
+    ]
+    warehouse.insert("predictions", rows_of("predictions", values, Identity("id", 0, numbers[0])))
+
+
+def label(number: int, purpose: str = "learn", model: str = "m", text: str | int | bool = "down") -> bytes:
+    return encode(Label(event_id=f"e-{number}", model=model, label=text, time=1, purpose=purpose))  # type: ignore[arg-type]
+
+
+def records(*values: bytes) -> list[PlainRecord]:
+    return [PlainRecord(value, name="labels", number=n) for n, value in enumerate(values)]
+
+
+class Clock:
+    """Moved by the test."""
+
+    now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def joiner(warehouse: Warehouse, clock: Clock, paused: list[float], declared: tuple[str, ...] = ()) -> Labels:
+    def pause(seconds: float) -> bool:
+        paused.append(seconds)
+        return True
+
+    return Labels(warehouse, PREFIX, pause=pause, clock=clock, declared=lambda _model: declared)
+
+
+def told(outbox: CollectingOutbox) -> list[tuple[int, str, str]]:
+    """Offset, field and reason of each Reject."""
+    rejects = [value for value in outbox.of(REJECTS) if isinstance(value, Reject)]
+    return [(reject.source_offset, reject.field, reject.reason) for reject in rejects]
+
+
+def test_a_label_becomes_a_correction(warehouse: Warehouse) -> None:
+    """The correction carries what the prediction was, and its consent to learning."""
+    store_predictions(warehouse, 1, 3)
+    outbox = CollectingOutbox()
+    joiner(warehouse, Clock(), []).handle(records(label(1), label(3)), outbox)  # type: ignore[arg-type]
+    one, three = (value for value in outbox.of(CORRECTIONS) if isinstance(value, Correction))
+    assert (one.event_id, one.label, one.prediction, one.source) == ("e-1", "down", "up", "label")
+    assert (one.time, one.model_version, one.confidence) == (1_700_000_000_001, "2", 0.75)
+    assert one.features == {"x": 0.5, "plan": "gold"}
+    assert (one.inclusion_probability, one.learn, three.learn) == (1.0, True, False)
+    assert one.correction_id != three.correction_id
+
+
+def test_labels_for_scoring_pass_by(warehouse: Warehouse) -> None:
+    """What is only for scoring is never learned from, known or not."""
+    store_predictions(warehouse, 1)
+    outbox = CollectingOutbox()
+    joiner(warehouse, Clock(), []).handle(records(label(1, "score"), label(9, "score")), outbox)  # type: ignore[arg-type]
+    assert outbox.sent == []
+
+
+def test_a_label_waits_for_its_prediction(warehouse: Warehouse) -> None:
+    """A label that comes before RECORD has stored its prediction is handed back, and joined when it is there."""
+    clock, paused, outbox = Clock(), [], CollectingOutbox()  # type: ignore[var-annotated]
+    one = joiner(warehouse, clock, paused)
+    with pytest.raises(HandBack):
+        one.handle(records(label(1)), outbox)  # type: ignore[arg-type]
+    assert paused
+    store_predictions(warehouse, 1)
+    clock.now += 2
+    one.handle(records(label(1)), outbox)  # type: ignore[arg-type]
+    assert len(outbox.of(CORRECTIONS)) == 1
+    assert not outbox.of(REJECTS)
+
+
+def test_a_label_without_prediction_ends_as_a_reject(warehouse: Warehouse) -> None:
+    """After its time the label is rejected with its id; those beside it are joined all the same."""
+    store_predictions(warehouse, 1)
+    clock, outbox = Clock(), CollectingOutbox()
+    one = joiner(warehouse, clock, [])
+    batch = records(label(1), label(77), label(1, model="other"))
+    left = one.handle(batch, outbox)  # type: ignore[arg-type]
+    assert (left, len(outbox.of(CORRECTIONS))) == (batch[1:], 1)
+    clock.now += LABEL_WAIT_SECONDS_DEFAULT + 1
+    assert one.handle(left, outbox) == []  # type: ignore[arg-type]
+    rejects = [value for value in outbox.of(REJECTS) if isinstance(value, Reject)]
+    assert [reject.source_offset for reject in rejects] == [1, 2]
+    assert rejects[0].reason.startswith("got 'e-77'; expected the event_id of a prediction of model ")
+    assert "send the label again" in rejects[0].reason
+    assert all(reject.role == "labels" and reject.field == "$.event_id" for reject in rejects)
+    assert len(outbox.of(CORRECTIONS)) == 1
+
+
+def test_a_label_has_its_own_time_to_wait(warehouse: Warehouse) -> None:
+    """Behind one that waits in vain, a label whose prediction is stored later than itself is joined, not rejected."""
+    clock, outbox = Clock(), CollectingOutbox()
+    one = joiner(warehouse, clock, [])
+    vain, late = records(label(77), label(1))
+    with pytest.raises(HandBack):
+        one.handle([vain], outbox)  # type: ignore[arg-type]
+    clock.now += LABEL_WAIT_SECONDS_DEFAULT - 1
+    with pytest.raises(HandBack):
+        one.handle([vain, late], outbox)  # type: ignore[arg-type]
+    clock.now += 2
+    assert one.handle([vain, late], outbox) == [late]  # type: ignore[arg-type]
+    store_predictions(warehouse, 1)
+    assert one.handle([late], outbox) == []  # type: ignore[arg-type]
+    assert [value.source_offset for value in outbox.of(REJECTS) if isinstance(value, Reject)] == [0]
+    assert len(outbox.of(CORRECTIONS)) == 1
+
+
+def test_labels_of_other_partitions_do_not_wait(warehouse: Warehouse) -> None:
+    """One that waits holds up those behind it in its partition, and nobody else; rubbish before it is told at once."""
+    store_predictions(warehouse, 1)
+    outbox = CollectingOutbox()
+    elsewhere = PlainRecord(label(1), name="labels", place=1, number=5)
+    rubbish, waiting, behind = records(b"rubbish", label(77), b"more rubbish")
+    left = joiner(warehouse, Clock(), []).handle([rubbish, waiting, elsewhere, behind], outbox)  # type: ignore[arg-type]
+    assert left == [waiting, behind]
+    assert [value.source_offset for value in outbox.of(REJECTS) if isinstance(value, Reject)] == [0]
+    assert len(outbox.of(CORRECTIONS)) == 1
+
+
+def test_a_worker_that_is_not_to_go_on_tells_nothing(warehouse: Warehouse) -> None:
+    """Where the partitions are another's after the wait, what was read is handed back as it was."""
+    outbox = CollectingOutbox()
+    one = Labels(warehouse, PREFIX, pause=lambda _: False, clock=Clock())
+    with pytest.raises(HandBack):
+        one.handle(records(b"rubbish", label(77)), outbox)  # type: ignore[arg-type]
+    assert outbox.sent == []
+
+
+def test_rubbish_is_rejected(warehouse: Warehouse) -> None:
+    """What is no label is told with its bytes."""
+    outbox = CollectingOutbox()
+    joiner(warehouse, Clock(), []).handle(records(b"rubbish", b'{"event_id":"e"}'), outbox)  # type: ignore[arg-type]
+    assert [value.original for value in outbox.of(REJECTS) if isinstance(value, Reject)] == [
+        b"rubbish",
+        b'{"event_id":"e"}',
+    ]
+
+
+@pytest.mark.parametrize("purpose", ["learn", "score"])
+@pytest.mark.parametrize(
+    ("said", "text", "meant"),
+    [
+        (("true", "false"), "True", "true"),
+        ((True, False), "FALSE", "false"),
+        ((1, 0), True, "1"),
+        (("0",), "True", "1"),
+        ((1, 2, 3), "3.0", "3"),
+        ((1, 2), "3.0", "3"),
+        (("stays", "leaves"), "Leaves", "leaves"),
+    ],
+)
+def test_a_label_that_is_written_otherwise_is_told(
+    warehouse: Warehouse, said: tuple[Any, ...], text: Any, meant: str, purpose: str
+) -> None:
+    """It would count as an error whatever the model said: a Reject with both spellings, and no correction."""
+    for number, one in enumerate(said, 1):
+        store_predictions(warehouse, number, prediction=one)
+    outbox = CollectingOutbox()
+    right = json.loads(json.dumps(said[0]))
+    batch = records(label(1, purpose, text=text), label(1, "learn", text=right))
+    joiner(warehouse, Clock(), []).handle(batch, outbox)  # type: ignore[arg-type]
+    ((offset, field, reason),) = told(outbox)
+    assert (offset, field) == (0, "$.label")
+    written = "true" if text is True else text
+    assert reason.startswith(f"got {written!r}; expected {meant!r}, as model 'm' writes it, or")
+    assert len(outbox.of(CORRECTIONS)) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        (("true", "false"), "maybe"),
+        (("1",), "0"),
+        (("a", "A"), "b"),
+        (("yes", "no", "never"), "1"),
+        (("007", "008"), "7"),
+        ((1, 2), "1e9999999"),
+        (("true", "True"), "True"),
+        ((), "anything"),
+    ],
+)
+def test_a_label_of_its_own_is_taken(warehouse: Warehouse, said: tuple[Any, ...], text: str) -> None:
+    """What the model has not said yet in any spelling may be right all the same; so may what it says in two."""
+    for number, one in enumerate(said, 1):
+        store_predictions(warehouse, number, prediction=one)
+    outbox = CollectingOutbox()
+    joiner(warehouse, Clock(), []).handle(records(label(1, "score", text=text)), outbox)  # type: ignore[arg-type]
+    assert told(outbox) == []
+
+
+def test_labels_are_known_from_probabilities_and_settings(warehouse: Warehouse) -> None:
+    """A label that the model gave a probability is one; where its settings name two that differ by case, case tells."""
+    store_predictions(warehouse, 1, prediction="a", confidence=None, probabilities={"a": 0.5, "b": 0.5})
+    for declared, refused in (((), ["got 'A'; ", "got 'B'; "]), (("A", "a"), [])):
+        outbox = CollectingOutbox()
+        batch = records(*(label(1, "score", text=text) for text in ("A", "B", "b")))
+        joiner(warehouse, Clock(), [], declared).handle(batch, outbox)  # type: ignore[arg-type]
+        assert [reason[:9] for _, _, reason in told(outbox)] == refused
+
+
+def test_one_odd_prediction_does_not_end_the_check_of_declared_labels(warehouse: Warehouse) -> None:
+    """What a model said once in a second spelling makes no label of its own of that, where its settings name them."""
+    for number, said in enumerate(("leaves", "stays", "Leaves"), 1):
+        store_predictions(warehouse, number, prediction=said)
+    outbox = CollectingOutbox()
+    batch = records(label(1, "score", text="Leaves"), label(3, "score", text="Leaves"))
+    joiner(warehouse, Clock(), [], ("leaves", "stays")).handle(batch, outbox)  # type: ignore[arg-type]
+    ((offset, field, reason),) = told(outbox)
+    assert (offset, field, reason[:33]) == (0, "$.label", "got 'Leaves'; expected 'leaves', ")
+
+
+def test_the_first_prediction_in_a_new_spelling_is_waited_for(warehouse: Warehouse) -> None:
+    """A model whose spelling has changed: its own prediction says so, once it is stored."""
+    store_predictions(warehouse, 1, prediction="True")
+    clock, outbox = Clock(), CollectingOutbox()
+    one = joiner(warehouse, clock, [])
+    with pytest.raises(HandBack):
+        one.handle(records(label(2, text="true")), outbox)  # type: ignore[arg-type]
+    store_predictions(warehouse, 2, prediction="true")
+    one.handle(records(label(2, text="true")), outbox)  # type: ignore[arg-type]
+    assert (told(outbox), len(outbox.of(CORRECTIONS))) == ([], 1)
+
+
+def test_a_label_from_the_future_is_rejected(warehouse: Warehouse) -> None:
+    """A day ahead of when Kafka took it, as a prediction would be: it would be the newest label for ever."""
+    store_predictions(warehouse, 1)
+    outbox = CollectingOutbox()
+    taken_at = PlainRecord(b"").time_ms
+    ahead = [Label(event_id="e-1", model="m", label="down", time=taken_at + 86_400_000 + late) for late in (1, 0)]
+    joiner(warehouse, Clock(), []).handle(records(*map(encode, ahead)), outbox)  # type: ignore[arg-type]
+    ((offset, field, reason),) = told(outbox)
+    assert (offset, field, "too far in the future" in reason) == (0, "$.time", True)
+    assert len(outbox.of(CORRECTIONS)) == 1

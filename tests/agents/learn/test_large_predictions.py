@@ -1,0 +1,209 @@
+"""How large a prediction is producers decide: labels of large ones hold up nobody's."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from agents.learn import labels as labels_file
+from agents.learn.labels import Labels
+from embedded.clickhouse.server import EmbeddedClickHouse
+from schemas.codec import decode, encode
+from schemas.topics import CORRECTIONS, REJECTS
+from schemas.wire.correction import Correction
+from schemas.wire.label import Label
+from schemas.wire.prediction import Prediction
+from schemas.wire.reject import Reject
+from streams.consume.batches import HandBack
+from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
+from tests.support.plain_rows import rows_of
+from warehouse.client import Warehouse
+from warehouse.errors import QuestionTooLarge, WarehouseError
+from warehouse.query.queries import IDS_MAX, SAID_ROWS_MAX, asked_in_parts, labels_said
+from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
+from warehouse.store.rows import Identity
+
+MIB = 1024 * 1024
+TEXT_BYTES = 950_000
+LARGE = 400
+ROW: dict[str, Any] = {
+    "model_version": "", "time": 1, "time_ms": 1, "features": {}, "features_integer": {}, "features_text": {},
+    "prediction": "a", "confidence": 0.9, "probabilities": {}, "slices": {}, "consent_learn": True,
+    "learned_prediction": "", "learned_version": "",
+}  # fmt: skip
+
+
+class Clock:
+    """Moved by the test."""
+
+    now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Narrow:
+    """Answers questions about ``most`` ids at most, none about ``never``; each prediction has ``size`` bytes."""
+
+    def __init__(self, most: int, never: Sequence[str] = (), size: int = 1) -> None:
+        self.most, self.never, self.size = most, frozenset(never), size
+        self.largest, self.asked = 0, 0
+
+    def query(self, sql: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+        if "ids" not in params:
+            return [{"said": ["a", "b"], "named": []}]
+        ids, self.asked = params["ids"], self.asked + 1
+        if len(ids) > self.most or self.never.intersection(ids):
+            raise QuestionTooLarge("too large", code=241, detail="memory limit exceeded")
+        self.largest = max(self.largest, len(ids))
+        return [{**ROW, "event_id": name, "held_bytes": self.size} for name in ids]
+
+
+def records(*names: str, model: str = "m") -> list[PlainRecord]:
+    values = [encode(Label(event_id=name, model=model, label="b", time=1)) for name in names]
+    return [PlainRecord(value, name="labels", number=number) for number, value in enumerate(values)]
+
+
+def joined(outbox: CollectingOutbox) -> list[str]:
+    return [value.event_id for value in outbox.of(CORRECTIONS) if isinstance(value, Correction)]
+
+
+def joiner(warehouse: Any, clock: Clock) -> Labels:
+    return Labels(warehouse, PREFIX, pause=lambda _seconds: True, clock=clock, wait_seconds=30)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3, 700, IDS_MAX])
+def test_a_question_is_halved_until_it_is_answered(most: int) -> None:
+    """Every id is asked for once, in order, in no more questions than twice what one would need who knew the limit."""
+    ids = [f"e-{n:05}" for n in range(6_000)]
+    narrow = Narrow(most)
+    parts = list(asked_in_parts(lambda some: narrow.query("", {"ids": some}), ids))
+    assert [name for part, _ in parts for name in part] == ids
+    assert all(isinstance(answer, list) and [row["event_id"] for row in answer] == list(part) for part, answer in parts)
+    assert narrow.asked <= 4 * (len(ids) // most + 1) + 13
+
+
+def test_labels_of_large_predictions_are_joined_all_the_same() -> None:
+    """Where ClickHouse answers for three at once, three are asked for at once, and nobody waits."""
+    names = [f"e-{n}" for n in range(50)]
+    narrow, outbox = Narrow(3), CollectingOutbox()
+    assert joiner(narrow, Clock()).handle(records(*names), outbox) == []  # type: ignore[arg-type]
+    assert (sorted(joined(outbox)), narrow.largest) == (sorted(names), 3)
+    assert outbox.of(REJECTS) == []
+
+
+def test_a_label_whose_prediction_cannot_be_read_alone_is_rejected_with_the_reason() -> None:
+    """ClickHouse may be short of memory for a while, so it is waited for; others are joined, and those behind it."""
+    narrow, outbox, clock = Narrow(10, never=["e-2"]), CollectingOutbox(), Clock()
+    one = joiner(narrow, clock)
+    left = one.handle(records("e-0", "e-1", "e-2", "e-3"), outbox)  # type: ignore[arg-type]
+    assert (joined(outbox), [record.offset() for record in left]) == (["e-0", "e-1"], [2, 3])
+    with pytest.raises(HandBack):
+        one.handle(left, outbox)
+    clock.now += 31
+    assert one.handle(left, outbox) == []
+    (reject,) = (value for value in outbox.of(REJECTS) if isinstance(value, Reject))
+    assert (joined(outbox)[-1], reject.source_offset, reject.field) == ("e-3", 2, "$.event_id")
+    assert "'e-2'" in reject.reason
+    assert "memory limit exceeded" in reject.reason
+
+
+def test_no_more_predictions_are_held_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a batch whose predictions are more, the beginning is joined and the end handed out again; all end joined."""
+    monkeypatch.setattr(labels_file, "HELD_BYTES_MAX", 10 * MIB)
+    names = [f"e-{n}" for n in range(60)]
+    narrow, outbox = Narrow(4, size=MIB), CollectingOutbox()
+    one, left, rounds = joiner(narrow, Clock()), records(*names), 0
+    while left:
+        before = len(joined(outbox))
+        left = one.handle(left, outbox)  # type: ignore[assignment, arg-type]
+        rounds += 1
+        assert 0 < len(joined(outbox)) - before <= 10
+    assert joined(outbox) == names
+    assert rounds <= 15
+
+
+def test_labels_said_are_those_of_as_many_predictions_as_can_be_asked_for() -> None:
+    """A thousand long labels in each of five thousand predictions are too many: the newest of them tell."""
+    asked: list[int] = []
+
+    def ask(_sql: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
+        asked.append(params["most"])
+        if params["most"] > 100:
+            raise QuestionTooLarge("too large")
+        return [{"said": ["a"], "named": ["b"]}]
+
+    assert labels_said(ask, "m") == {"a", "b"}
+    assert asked[0] == SAID_ROWS_MAX
+    assert asked[-1] <= 100
+
+
+@pytest.fixture(scope="module")
+def small_clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
+    """A ClickHouse with little memory, that holds more bytes of predictions than that."""
+    folder: Path = tmp_path_factory.mktemp("small")
+    settings = EmbeddedClickHouseSettings(
+        memory_bytes_max=300 * MIB, caches_bytes_max=8 * MIB, analyst_memory_bytes_max=64 * MIB
+    )
+    passwords = {"watchloop": "writer-of-tests", "analyst": "analyst-of-tests"}
+    with EmbeddedClickHouse(folder, settings, passwords=passwords) as running:
+        warehouse = Warehouse(ClickHouseSettings(url=running.url, password=passwords["watchloop"]))
+        warehouse.install()
+        warehouse.command("SYSTEM STOP MERGES")  # they would take the memory that is asked for here
+        for start in range(0, LARGE, 4):
+            values = [prediction(n) for n in range(start, start + 4)]
+            warehouse.insert("predictions", rows_of("predictions", values, Identity("id", 0, start)))
+        yield warehouse
+        warehouse.close()
+
+
+def prediction(number: int) -> Prediction:
+    given = {"event_id": f"fat{number}", "model": "fat", "time": 1_700_000_000_000 + number, "prediction": "a"}
+    text = "a" * TEXT_BYTES + str(number)
+    return decode(Prediction, json.dumps({**given, "features": {"t": text}, "confidence": 0.9}).encode())
+
+
+@pytest.mark.servers
+def test_clickhouse_refuses_what_is_too_large_as_such(small_clickhouse: Warehouse) -> None:
+    """More memory, rows or bytes than allowed are one kind of error: it comes again however often it is asked."""
+    for question in (
+        "SELECT groupArray(features_text) FROM predictions",
+        "SELECT features_text FROM predictions SETTINGS max_result_bytes = 1000000, result_overflow_mode = 'throw'",
+        "SELECT * FROM numbers(1000) SETTINGS max_result_rows = 10, result_overflow_mode = 'throw'",
+        "SELECT max(time) FROM predictions SETTINGS max_rows_to_read = 10",
+    ):
+        with pytest.raises(QuestionTooLarge):
+            small_clickhouse.query(question)
+    with pytest.raises(WarehouseError) as other:
+        small_clickhouse.query("SELECT nothing")
+    assert not isinstance(other.value, QuestionTooLarge)
+
+
+@pytest.mark.servers
+def test_labels_of_more_bytes_than_clickhouse_has_are_joined(small_clickhouse: Warehouse) -> None:
+    """Four hundred predictions of almost a megabyte each, asked for at once, in a ClickHouse with 300 MiB."""
+    names = [f"fat{n}" for n in range(LARGE)]
+    outbox, one = CollectingOutbox(), joiner(small_clickhouse, Clock())
+    left = records(*names, model="fat")
+    for _ in range(20):
+        if not left:
+            break
+        left = one.handle(left, outbox)  # type: ignore[assignment, arg-type]
+    assert (sorted(joined(outbox)), outbox.of(REJECTS)) == (sorted(names), [])
+
+
+@pytest.mark.servers
+def test_the_longest_ids_of_one_question_fit(warehouse: Warehouse) -> None:
+    """Ids of two hundred characters of four bytes each, as many as one question may have."""
+    ids = [("\U0001f600" * 194) + f"{n:06}" for n in range(IDS_MAX)]
+    outbox, clock = CollectingOutbox(), Clock()
+    one = joiner(warehouse, clock)
+    with pytest.raises(HandBack):
+        one.handle(records(*ids), outbox)  # type: ignore[arg-type]
+    clock.now += 31
+    assert one.handle(records(*ids), outbox) == []  # type: ignore[arg-type]
+    assert len(outbox.of(REJECTS)) == IDS_MAX

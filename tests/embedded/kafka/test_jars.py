@@ -1,0 +1,195 @@
+"""Kafka's jars: the locked ones or none."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import http.server
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from embedded.kafka import jars
+from embedded.kafka.jars import Jar
+from embedded.kafka.java import KAFKA_COORDINATES, resolve_jars
+from streams.errors import JarMismatch, JarsMissing
+from tests.support.paths import ROOT
+
+NAMES = st.from_regex(r"[a-z][a-z0-9_.-]{0,20}", fullmatch=True)
+
+
+@pytest.fixture(scope="module")
+def locked() -> list[Path]:
+    """The real jars, fetched if need be."""
+    return resolve_jars()
+
+
+@pytest.fixture
+def folder(tmp_path: Path, locked: list[Path]) -> Path:
+    """All jars in one flat folder."""
+    flat = tmp_path / "jars"
+    flat.mkdir()
+    for path in locked:
+        (flat / path.name).symlink_to(path)
+    return flat
+
+
+def test_lock_file_names_kafka_and_what_it_needs() -> None:
+    """The lock file of the project holds the release that the code names, each jar once."""
+    locked = jars.read_lock()
+    names = [f"{jar.group}:{jar.artifact}:{jar.version}" for jar in locked]
+    assert KAFKA_COORDINATES in names
+    assert len(set(names)) == len(names) > 40
+
+
+@given(st.lists(st.builds(Jar, NAMES, NAMES, NAMES, st.text("0123456789abcdef", min_size=64, max_size=64))))
+@settings(max_examples=30)
+def test_lock_file_round_trip(tmp_path_factory: pytest.TempPathFactory, some: list[Jar]) -> None:
+    """What is written is read back."""
+    path = tmp_path_factory.mktemp("lock") / "jars.lock"
+    jars.write_lock(some, path)
+    assert jars.read_lock(path) == some
+
+
+def test_wrong_line_of_the_lock_file_is_named(tmp_path: Path) -> None:
+    """A damaged lock file says which line and what a line should be."""
+    path = tmp_path / "jars.lock"
+    path.write_text("# fine\na:b:1 short\n")
+    with pytest.raises(JarMismatch, match=r"line 2 is not `group:artifact:version sha256`: a:b:1 short"):
+        jars.read_lock(path)
+
+
+def test_named_folder_is_used(folder: Path) -> None:
+    """WATCHLOOP_KAFKA_JARS takes the place of the local repository."""
+    paths = resolve_jars(environ={jars.JARS_VARIABLE: str(folder)})
+    assert {path.parent for path in paths} == {folder}
+
+
+def test_wrong_jar_is_refused(folder: Path) -> None:
+    """One changed byte in one jar and nothing starts; the line names the file and the cure."""
+    victim = folder / jars.read_lock()[5].file_name
+    content = bytearray(victim.read_bytes())
+    content[100] ^= 1
+    victim.unlink()
+    victim.write_bytes(content)
+    with pytest.raises(JarMismatch, match="delete it") as caught:
+        resolve_jars(environ={jars.JARS_VARIABLE: str(folder)})
+    assert str(victim) in str(caught.value)
+
+
+def test_absent_jar_in_the_named_folder(folder: Path) -> None:
+    """A folder that lacks a jar is named, with the first absent jar and both ways out."""
+    victim = folder / jars.read_lock()[7].file_name
+    victim.unlink()
+    with pytest.raises(JarsMissing, match=f"1 of Kafka's .*{victim.name}.*{jars.JARS_VARIABLE}.*--kafka"):
+        resolve_jars(environ={jars.JARS_VARIABLE: str(folder)})
+
+
+def test_named_folder_must_exist(tmp_path: Path) -> None:
+    """A folder that is none is named."""
+    with pytest.raises(JarsMissing, match=r"absent, which is not a folder.*--kafka"):
+        resolve_jars(environ={jars.JARS_VARIABLE: str(tmp_path / "absent")})
+
+
+@pytest.fixture
+def served(tmp_path: Path, locked: list[Path]) -> Path:
+    """All jars laid out as a Maven repository keeps them."""
+    root = tmp_path / "served"
+    for jar, path in zip(jars.read_lock(), locked, strict=True):
+        (root / jar.repository_path).parent.mkdir(parents=True, exist_ok=True)
+        (root / jar.repository_path).symlink_to(path)
+    return root
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files and says nothing."""
+
+    def log_message(self, *_arguments: object) -> None:
+        """Nothing."""
+
+
+@contextlib.contextmanager
+def mirror_of(folder: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
+    """The environment under which ``folder``, served over HTTP, is the only Maven repository."""
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        config = tmp_path / "jgo.conf"
+        config.write_text(f"[repositories]\ncentral = http://127.0.0.1:{server.server_port}\n")
+        yield {"JGO_CONFIG_FILE": str(config), "no_proxy": "127.0.0.1"}
+        server.shutdown()
+
+
+def fetch(tmp_path: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """``python -m embedded.kafka.server jars`` with an empty local repository."""
+    env = {key: value for key, value in os.environ.items() if key != jars.JARS_VARIABLE}
+    env |= {"M2_REPO": str(tmp_path / "repository"), "XDG_CACHE_HOME": str(tmp_path / "cache"), **environ}
+    command = [sys.executable, "-m", "embedded.kafka.server", "jars"]
+    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_jars_are_fetched_with_progress(tmp_path: Path, locked: list[Path], served: Path) -> None:
+    """Into an empty repository come all jars, a line for each, and a class cache; a second call does nothing."""
+    with mirror_of(served, tmp_path) as environ:
+        first = fetch(tmp_path, environ)
+    assert first.returncode == 0, first.stderr
+    assert f"{len(locked)}/{len(locked)} jars" in first.stderr
+    assert [path.suffix for path in (tmp_path / "cache" / "watchloop").iterdir()] == [".aot"]
+    second = fetch(tmp_path, {})
+    assert second.returncode == 0
+    assert second.stderr.startswith(f"Kafka: {len(locked)} jars ready")
+
+
+def test_wrong_jar_from_the_network_never_arrives(tmp_path: Path, locked: list[Path], served: Path) -> None:
+    """A jar that a repository altered is refused before it lies where jars are looked for."""
+    wrong = jars.read_lock()[0]
+    (served / wrong.repository_path).unlink()
+    shutil.copy(locked[1], served / wrong.repository_path)
+    with mirror_of(served, tmp_path) as environ:
+        result = fetch(tmp_path, environ)
+    assert result.returncode == 2
+    assert f"{wrong.file_name} is not the one that {jars.LOCK_FILE.name} names" in result.stderr.splitlines()[-1]
+    assert not list((tmp_path / "repository").rglob("*.jar"))
+
+
+def test_jars_that_cannot_be_had_are_one_line(tmp_path: Path) -> None:
+    """Without a network the last line names the two ways out; there is no traceback, and the code is 2."""
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"}
+    result = fetch(tmp_path, {**nowhere, "JGO_CONFIG_FILE": str(tmp_path / "absent.conf")})
+    lines = result.stderr.splitlines()
+    assert result.returncode == 2
+    assert len(lines) == 2, result.stderr
+    assert lines[0].startswith("Kafka: fetching")
+    assert jars.JARS_VARIABLE in lines[1]
+    assert "--kafka" in lines[1]
+
+
+class Told(BaseException):
+    """Somebody does not wait any longer."""
+
+
+def test_who_waits_for_jars_may_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From a repository that takes calls and does not answer: the fetch ends as told, and leaves nothing."""
+    calls = iter([None, None, Told])
+
+    def on_wait() -> None:
+        if (told := next(calls)) is not None:
+            raise told
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        config = tmp_path / "jgo.conf"
+        config.write_text(f"[repositories]\ncentral = http://127.0.0.1:{silent.getsockname()[1]}\n")
+        monkeypatch.setenv("JGO_CONFIG_FILE", str(config))
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        with pytest.raises(Told):
+            resolve_jars(on_wait=on_wait, environ={"M2_REPO": str(tmp_path / "repository")})
+    assert not list((tmp_path / "repository").iterdir())

@@ -1,0 +1,249 @@
+"""Verdicts as producers read them: what is committed, once it was handled never again, otherwise again."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+import pytest
+from confluent_kafka import Producer
+
+from schemas.codec import encode
+from schemas.topics import VERDICTS
+from schemas.wire.verdict import Verdict
+from streams.client.verdict_reader import VerdictReader
+from streams.errors import WrongClientSetting
+from streams.produce.outbox import Outbox, producer_config
+from streams.settings import KafkaSettings, VerdictReaderSettings
+
+pytestmark = pytest.mark.servers
+
+SECONDS_MAX = 40.0
+
+
+def verdict(number: int, model: str = "churn") -> Verdict:
+    return Verdict(
+        event_id=f"{model}-{number}",
+        model=model,
+        time=1,
+        decision="accept",
+        uncertainty=0.1,
+        inclusion_probability=0.02,
+        decided_at=2,
+    )
+
+
+def publish(kafka: KafkaSettings, numbers: Iterable[int], model: str = "churn") -> None:
+    """Verdicts of one message, as an array."""
+    outbox = Outbox(kafka)
+    outbox.send(VERDICTS, model, [verdict(number, model) for number in numbers])
+    outbox.flush()
+
+
+def read(reader: VerdictReader, count: int) -> list[str]:
+    """Event ids until so many came."""
+    found: list[str] = []
+    deadline = time.monotonic() + SECONDS_MAX
+    while len(found) < count:
+        found += [one.event_id for one in reader.read(0.2)]
+        assert time.monotonic() < deadline, f"{len(found)} of {count} verdicts, {reader.last_error}"
+    return found
+
+
+def ids(numbers: Iterable[int], model: str = "churn") -> list[str]:
+    return [f"{model}-{number}" for number in numbers]
+
+
+def test_objects_and_arrays_are_read_alike(kafka_topics: KafkaSettings) -> None:
+    """A message is one verdict or many; what a later version adds to them is left out."""
+    outbox = Outbox(kafka_topics)
+    outbox.send(VERDICTS, "churn", verdict(0))
+    outbox.send(VERDICTS, "churn", [verdict(1), verdict(2)])
+    newer = msgspec.json.encode(msgspec.to_builtins(verdict(3)) | {"a_new_field": {"of": ["any", "kind"]}})
+    outbox.send(VERDICTS, "churn", newer)
+    outbox.flush()
+    with VerdictReader(kafka_topics, group="service") as reader:
+        found: list[Verdict] = []
+        while len(found) < 4:
+            found += reader.read(SECONDS_MAX)
+    assert found == [verdict(number) for number in range(4)]
+    assert reader.unreadable == 0
+
+
+def test_a_restart_goes_on_behind_the_last_commit(kafka_topics: KafkaSettings) -> None:
+    """What was read but not committed comes again, what was committed does not."""
+    publish(kafka_topics, range(3))
+    with VerdictReader(kafka_topics, group="service") as reader:
+        assert read(reader, 3) == ids(range(3))
+        assert reader.commit()
+        publish(kafka_topics, range(3, 5))
+        assert read(reader, 2) == ids(range(3, 5))
+    with VerdictReader(kafka_topics, group="service") as reader:
+        assert read(reader, 2) == ids(range(3, 5))
+        assert reader.commit()
+        assert reader.commit(), "nothing to commit is no failure"
+    publish(kafka_topics, [5])
+    with VerdictReader(kafka_topics, group="service") as reader:
+        assert read(reader, 1) == ids([5])
+    with VerdictReader(kafka_topics, group="another") as reader:
+        assert read(reader, 6) == ids(range(6)), "each group reads for itself"
+
+
+def test_a_reader_hands_its_models_over_and_loses_nothing(kafka_topics: KafkaSettings) -> None:
+    """A second reader of the group takes a share: what the first did not commit comes again, to one of the two."""
+    models = [f"m{number}" for number in range(8)]
+    for model in models:
+        publish(kafka_topics, range(2), model)
+    everything = {event_id for model in models for event_id in ids(range(2), model)}
+    with VerdictReader(kafka_topics, group="service") as first:
+        assert set(read(first, 16)) == everything
+        with VerdictReader(kafka_topics, group="service") as second:
+            shares: tuple[set[str], set[str]] = (set(), set())
+            deadline = time.monotonic() + SECONDS_MAX
+            while not (all(shares) and shares[0] | shares[1] == everything):
+                for reader, share in zip((first, second), shares, strict=True):
+                    share |= {one.event_id for one in reader.read(0.2)}
+                assert time.monotonic() < deadline, shares
+            assert first.commit()
+            assert second.commit()
+    publish(kafka_topics, range(2, 3), "m0")
+    with VerdictReader(kafka_topics, group="service") as reader:
+        assert read(reader, 1) == ids([2], "m0")
+
+
+def test_aborted_verdicts_are_not_seen(kafka_topics: KafkaSettings) -> None:
+    """INTAKE may fail within a transaction and decide anew: only what it committed counts."""
+    producer = Producer(producer_config(kafka_topics) | {"transactional.id": kafka_topics.prefix + "intake/0"})
+    producer.init_transactions(SECONDS_MAX)
+    topic = kafka_topics.prefix + VERDICTS.name
+    for number, commits in enumerate([False, True, False, True]):
+        producer.begin_transaction()
+        producer.produce(topic, encode([verdict(number)]), "churn")
+        producer.flush(SECONDS_MAX)
+        if commits:
+            producer.commit_transaction(SECONDS_MAX)
+        else:
+            producer.abort_transaction(SECONDS_MAX)
+    with VerdictReader(kafka_topics, group="service") as reader:
+        assert read(reader, 2) == ids([1, 3])
+
+
+@pytest.mark.parametrize("models", ["churn", ["churn", "fraud"], ()])
+def test_only_the_asked_models(kafka_topics: KafkaSettings, models: Any) -> None:
+    """One, several, or all; others are passed over and committed with them."""
+    for model in ("churn", "fraud", "spam", "churn"):
+        publish(kafka_topics, [0], model)
+    asked = {"churn": ["churn"] * 2, (): ["churn"] * 2 + ["fraud", "spam"]}.get(
+        models if isinstance(models, str) else tuple(models), ["churn"] * 2 + ["fraud"]
+    )
+    with VerdictReader(kafka_topics, group="service", models=models) as reader:
+        assert sorted(read(reader, len(asked))) == sorted(f"{model}-0" for model in asked)
+        assert reader.read(0.5) == []
+
+
+def test_a_read_waits_while_only_others_come(kafka_topics: KafkaSettings) -> None:
+    """Verdicts of models that are not asked for do not end the wait; the time does, and it says nothing then."""
+    publish(kafka_topics, [0], "spam")
+    with VerdictReader(kafka_topics, group="service", models="churn") as reader:
+        assert reader.read(5.0) == []
+        later = threading.Timer(0.5, publish, (kafka_topics, [1, 2], "spam"))
+        last = threading.Timer(1.0, publish, (kafka_topics, [3], "churn"))
+        later.start()
+        last.start()
+        assert [one.model for one in reader.read(SECONDS_MAX)] == ["churn"]
+
+
+def test_a_read_is_bounded(kafka_topics: KafkaSettings) -> None:
+    """So many messages at once and no more, each whole; the rest is handed out by the next reads."""
+    outbox = Outbox(kafka_topics)
+    for number in range(0, 60, 3):
+        outbox.send(VERDICTS, "churn", [verdict(number + place) for place in range(3)])
+    outbox.flush()
+    settings = VerdictReaderSettings(read_messages_max=1)
+    with VerdictReader(kafka_topics, group="service", settings=settings) as reader:
+        found: list[list[Verdict]] = []
+        while len(found) < 20:
+            found.append(reader.read(SECONDS_MAX))
+    assert [len(one) for one in found] == [3] * 20
+    assert [one.event_id for some in found for one in some] == ids(range(60))
+
+
+def test_what_is_no_verdict_is_counted_and_passed_over(kafka_topics: KafkaSettings) -> None:
+    """Somebody else's message on the topic stops nothing, and does not come again."""
+    outbox = Outbox(kafka_topics)
+    for value in (b"no json", b'{"event_id": 7}', None, verdict(1)):
+        outbox.send(VERDICTS, "churn", value)
+    outbox.flush()
+    with VerdictReader(kafka_topics, group="service") as reader:
+        assert read(reader, 1) == ids([1])
+        assert reader.unreadable == 3
+        assert reader.commit()
+    publish(kafka_topics, [2])
+    with VerdictReader(kafka_topics, group="service") as reader:
+        assert read(reader, 1) == ids([2])
+        assert reader.unreadable == 0
+
+
+def test_an_odd_verdict_of_an_array_costs_no_other(kafka_topics: KafkaSettings) -> None:
+    """What is wrong with one element is counted, and those beside it are read."""
+    one, two = encode(verdict(1)), encode(verdict(2))
+    outbox = Outbox(kafka_topics)
+    outbox.send(VERDICTS, "churn", b"[" + one + b',{"event_id":NaN},{"event_id":7},' + two + b"]")
+    outbox.send(VERDICTS, "churn", b'[{"event_id":"x]')
+    outbox.send(VERDICTS, "churn", verdict(3))
+    outbox.flush()
+    with VerdictReader(kafka_topics, group="service") as reader:
+        assert read(reader, 3) == ids([1, 2, 3])
+        assert reader.unreadable == 3
+
+
+def test_a_new_group_may_begin_behind_what_is_there(kafka_topics: KafkaSettings) -> None:
+    """A service that has no use for old verdicts begins with those decided from now on."""
+    publish(kafka_topics, range(3))
+    with VerdictReader(kafka_topics, group="service", settings=VerdictReaderSettings(begin="latest")) as reader:
+        number, found = 3, []
+        deadline = time.monotonic() + SECONDS_MAX
+        while not found:
+            publish(kafka_topics, [number])
+            found = [one.event_id for one in reader.read(0.2)]
+            number += 1
+            assert time.monotonic() < deadline
+        assert set(found) <= set(ids(range(3, number)))
+
+
+def test_a_topic_that_is_not_there_is_said(kafka_prefix: KafkaSettings) -> None:
+    """A wrong prefix gives no verdicts; why, stands in ``last_error``."""
+    with VerdictReader(kafka_prefix, group="service") as reader:
+        deadline = time.monotonic() + SECONDS_MAX
+        while not reader.last_error:
+            assert reader.read(0.2) == []
+            assert time.monotonic() < deadline
+        assert "nknown topic" in reader.last_error
+
+
+def test_a_wrong_setting_is_one_line() -> None:
+    """Ours are named with their bounds, librdkafka's with what it says of them."""
+    with pytest.raises(ValueError, match=r"^VerdictReaderSettings: .*`\$\.read_messages_max`$"):
+        VerdictReader(KafkaSettings(), group="g", settings=VerdictReaderSettings(read_messages_max=0))
+    with pytest.raises(WrongClientSetting, match=r"no\.such\.setting"):
+        VerdictReader(KafkaSettings(client={"no.such.setting": "1"}), group="g")
+    with pytest.raises(ValueError, match=r"^group is empty"):
+        VerdictReader(KafkaSettings(), group="")
+
+
+def test_a_message_beyond_the_limit_is_left_out(kafka_topics: KafkaSettings) -> None:
+    """A small message that unpacks to more than ``kafka.message_bytes_max`` is counted, logged and not decoded."""
+    publish(kafka_topics, range(1))
+    small = msgspec.structs.replace(kafka_topics, message_bytes_max=64 * 1024)
+    producer = Producer({**producer_config(kafka_topics), "compression.type": "gzip"})
+    large = encode([verdict(number) for number in range(1_000)])
+    assert len(large) > small.message_bytes_max
+    producer.produce(kafka_topics.prefix + VERDICTS.name, large, b"churn")
+    assert producer.flush(30) == 0
+    publish(kafka_topics, range(1, 2))
+    with VerdictReader(small, group="small") as reader:
+        assert read(reader, 2) == ids(range(2))
+        assert reader.unreadable == 1

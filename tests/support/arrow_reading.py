@@ -1,0 +1,63 @@
+"""Arrow messages read by both readers, which must say the same."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from schemas.wire.reject import Reject
+from streams.predictions.inbox import Arrivals, read_predictions
+from streams.predictions.prediction_reader import PredictionReader, Readings
+from tests.support.arrow_rows import ARROW_HEADERS
+from tests.support.plain_record import PREFIX, PlainRecord
+
+NOW_MS = 1_700_000_000_000
+DAY_MS = 86_400_000
+Headers = list[tuple[str, bytes | None]]
+
+
+def prediction(number: int = 0, model: str = "churn", **changes: Any) -> dict[str, Any]:
+    whole = {
+        "event_id": f"e-{number}",
+        "model": model,
+        "time": NOW_MS + number,
+        "features": {"age": 41.5, "plan": "gold"},
+        "prediction": "stay",
+        "confidence": 0.875,
+    }
+    return {name: value for name, value in (whole | changes).items() if value is not ...}
+
+
+def record(data: bytes | None, number: int = 7, headers: Headers | None = None) -> PlainRecord:
+    return PlainRecord(data, place=3, number=number, header_list=ARROW_HEADERS if headers is None else headers)
+
+
+def reader(**options: Any) -> PredictionReader:
+    return PredictionReader(PREFIX, future_ms_max=DAY_MS, **options)
+
+
+def read(records: Sequence[PlainRecord], **options: Any) -> Readings:
+    return reader(**options).read([records], now_ms=NOW_MS)
+
+
+def carefully(records: Sequence[PlainRecord], **options: Any) -> Arrivals:
+    return read_predictions(records, PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS, **options)
+
+
+def ids(readings: Readings) -> list[str]:
+    """The ids of all events in order of arrival."""
+    found = [
+        placed
+        for part in readings.parts
+        for placed in zip(part.offsets.tolist(), part.indexes.tolist(), part.columns.event_ids, strict=True)
+    ]
+    return [event_id for _, _, event_id in sorted(found)]
+
+
+def only_reject(data: bytes, **options: Any) -> Reject:
+    """The one Reject of a message that holds nothing else; both readers must say the same."""
+    found = read([record(data)], **options)
+    assert found.parts == []
+    assert found.rejects == carefully([record(data)], **options).rejects
+    (reject,) = found.rejects
+    return reject

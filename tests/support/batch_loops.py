@@ -1,0 +1,133 @@
+"""Batches of a real Kafka in threads of a test: what is sent, what is committed, and what goes wrong on the way."""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from confluent_kafka import KafkaError, KafkaException
+
+from schemas.topics import CORRECTIONS, PREDICTIONS, VERDICTS, Topic
+from streams.consume.batches import BatchSettings, GroupBatches
+from streams.consume.reader import LogReader
+from streams.consume.records import Record
+from streams.consume.transactions import TransactionalBatches
+from streams.produce.outbox import Outbox
+from streams.settings import KafkaSettings
+
+SECONDS_MAX = 40.0
+LOST_MS = 2_000
+SMALL = BatchSettings(events_max=50, wait_seconds=0.1)
+
+
+class Running:
+    """A loop in a thread, stopped at the end of the test; what it raised is kept."""
+
+    def __init__(self, body: Callable[[threading.Event], None]) -> None:
+        self.stop = threading.Event()
+        self.failure: BaseException | None = None
+        self._body = body
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._body(self.stop)
+        except BaseException as error:  # noqa: BLE001  # what it raised is what the test looks at
+            self.failure = error
+
+    def end(self) -> None:
+        self.stop.set()
+        self.thread.join(SECONDS_MAX)
+        assert not self.thread.is_alive()
+
+
+def wait_for(what: str, found: Callable[[], Any], *loops: Running) -> None:
+    """Until it is so; fails with what a loop raised."""
+    deadline = time.monotonic() + SECONDS_MAX
+    while not found():
+        for one in loops:
+            assert one.failure is None, repr(one.failure)
+        assert time.monotonic() < deadline, f"{what}: not within {SECONDS_MAX:g} s"
+        time.sleep(0.05)
+
+
+def send(kafka: KafkaSettings, topic: Topic, count: int, begin: int = 0) -> list[bytes]:
+    """Numbered messages, spread over the partitions."""
+    outbox = Outbox(kafka)
+    values = [f"{number}".encode() for number in range(begin, begin + count)]
+    for value in values:
+        outbox.send(topic, value, value)
+    outbox.flush()
+    return values
+
+
+def committed(kafka: KafkaSettings, topic: Topic) -> collections.Counter[bytes]:
+    """What a reader of committed messages sees of a topic."""
+    seen: collections.Counter[bytes] = collections.Counter()
+    reader = LogReader(kafka, {topic.name: lambda record: seen.update([record.value() or b""])})
+    reader.catch_up(SECONDS_MAX)
+    reader.close()
+    return seen
+
+
+def echo(records: Sequence[Record], outbox: Outbox) -> None:
+    """Each prediction becomes a verdict."""
+    for record in records:
+        outbox.send(VERDICTS, record.key() or b"", record.value())
+
+
+class Wrapped:
+    """A client of which some methods are others."""
+
+    def __init__(self, client: Any, **methods: Any) -> None:
+        self._client = client
+        self.__dict__.update(methods)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+
+def transactional(
+    kafka: KafkaSettings, handle: Any = echo, *, slot: str = "0", undo: Any = None, **more: Any
+) -> TransactionalBatches:
+    return TransactionalBatches(
+        kafka,
+        group="intake",
+        slot=slot,
+        undo=undo or (lambda: None),
+        topics=[PREDICTIONS],
+        handle=handle,
+        **{"batch": SMALL, **more},
+    )
+
+
+def before_second(batches: TransactionalBatches, happens: Callable[[], object]) -> None:
+    """Something happens in the second transaction, once its outputs have reached the broker and before its offsets."""
+    producer = batches._producer
+    attempts = itertools.count(1)
+
+    def send_offsets(*arguments: Any) -> None:
+        if next(attempts) == 2:
+            producer.flush(SECONDS_MAX)
+            happens()
+        producer.send_offsets_to_transaction(*arguments)
+
+    batches._producer = Wrapped(producer, send_offsets_to_transaction=send_offsets)  # type: ignore[assignment]
+
+
+def fail_second(batches: TransactionalBatches, error: KafkaError) -> None:
+    """The second transaction fails after its outputs have reached the broker."""
+
+    def fail() -> None:
+        raise KafkaException(error)
+
+    before_second(batches, fail)
+
+
+def grouped(kafka: KafkaSettings, handle: Any, **more: Any) -> GroupBatches:
+    return GroupBatches(kafka, group="learn", topics=[CORRECTIONS], handle=handle, batch=SMALL, **more)

@@ -1,0 +1,202 @@
+"""What is in the topics and in ClickHouse afterwards, held against what was sent."""
+
+from __future__ import annotations
+
+import base64
+import collections
+import dataclasses
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartition
+
+from schemas.codec import decode, decode_one_or_many
+from schemas.topics import BLOCKS, PREDICTIONS, REJECTS, REVIEW_EVENTS, VERDICTS
+from schemas.wire.block import Block
+from schemas.wire.reject import Reject
+from schemas.wire.task import Task
+from schemas.wire.verdict import Verdict
+from streams.clients import common_client_config
+from streams.consume.reader import LogReader
+from streams.consume.records import Record
+from streams.settings import KafkaSettings
+from tests.support.faults.fault_feed import Ledger
+from warehouse.client import Warehouse
+
+__all__ = ["Archive", "Log", "messages_of"]
+
+Place = tuple[int, int, int]
+READ_SECONDS_MAX: Final = 120.0
+SHOWN_MAX: Final = 3
+TABLES: Final = ("predictions", "verdicts", "rejects", "tasks", "blocks")
+
+
+@dataclasses.dataclass
+class Log:
+    """What a reader of committed messages finds in the topics that INTAKE writes."""
+
+    verdicts: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    asked: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    """Task ids that verdicts name."""
+    tasks: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    rejects: collections.Counter[Place] = dataclasses.field(default_factory=collections.Counter)
+    originals: dict[Place, bytes] = dataclasses.field(default_factory=dict)
+    strangers: list[Reject] = dataclasses.field(default_factory=list)
+    """Rejects of anything but a prediction, or of anybody but INTAKE."""
+    events_in_blocks: int = 0
+
+    @classmethod
+    def read(cls, kafka: KafkaSettings) -> Log:
+        """All there is, from the beginning."""
+        log = cls()
+        reader = log.reader(kafka)
+        reader.catch_up(READ_SECONDS_MAX)
+        reader.close()
+        return log
+
+    def reader(self, kafka: KafkaSettings) -> LogReader:
+        """A reader that fills this log."""
+        return LogReader(
+            kafka,
+            {
+                VERDICTS.name: self._hear_verdicts,
+                REVIEW_EVENTS.name: self._hear_task,
+                REJECTS.name: self._hear_reject,
+                BLOCKS.name: self._hear_blocks,
+            },
+        )
+
+    def problems(self, sent: Ledger) -> list[str]:
+        """What should not be, a line each."""
+        return [
+            *unlike("verdict", self.verdicts, once(sent.events)),
+            *unlike("reject", self.rejects, once(sent.rejects)),
+            *(f"reject {place}: other bytes" for place in differing(self.originals, sent.rejects)),
+            *(f"a reject of {one.source_topic} by {one.role}: {one.reason}" for one in self.strangers[:SHOWN_MAX]),
+            *unlike("task named by a verdict", self.asked, once(self.tasks)),
+            *unlike("task", self.tasks, once(self.asked)),
+            *([] if self.events_in_blocks == len(sent.events) else [f"blocks hold {self.events_in_blocks} events"]),
+        ]
+
+    def _hear_verdicts(self, record: Record) -> None:
+        for verdict in decode_one_or_many(Verdict, record.value() or b""):
+            self.verdicts[verdict.event_id] += 1
+            if verdict.task_id:
+                self.asked[verdict.task_id] += 1
+
+    def _hear_task(self, record: Record) -> None:
+        self.tasks[decode(Task, record.value() or b"").task_id] += 1
+
+    def _hear_reject(self, record: Record) -> None:
+        reject = decode(Reject, record.value() or b"")
+        if (reject.source_topic, reject.role) != (PREDICTIONS.name, "intake"):
+            self.strangers.append(reject)
+            return
+        place = (reject.source_partition, reject.source_offset, reject.source_index)
+        self.rejects[place] += 1
+        self.originals[place] = reject.original
+
+    def _hear_blocks(self, record: Record) -> None:
+        self.events_in_blocks += sum(block.events for block in decode_one_or_many(Block, record.value() or b""))
+
+
+@dataclasses.dataclass
+class Archive:
+    """What ClickHouse holds."""
+
+    predictions: collections.Counter[str]
+    verdicts: collections.Counter[str]
+    tasks: collections.Counter[str]
+    rejects: collections.Counter[Place]
+    originals: dict[Place, bytes]
+    events_in_blocks: int
+    doubled: int
+    """Identities that more than one row bears."""
+
+    @classmethod
+    def read(cls, warehouse: Warehouse) -> Archive:
+        """All there is."""
+        sql = "SELECT source_partition AS p, source_offset AS o, source_index AS i, original_base64 AS b FROM rejects"
+        rejects = [((row["p"], row["o"], row["i"]), base64.b64decode(row["b"])) for row in warehouse.query(sql)]
+        doubled = warehouse.query(
+            "SELECT count() AS n FROM (SELECT name, t, p, o, i FROM ("
+            + " UNION ALL ".join(
+                f"SELECT '{table}' AS name, _topic_id AS t, _partition AS p, _offset AS o, _index AS i FROM {table}"
+                for table in TABLES
+            )
+            + ") GROUP BY name, t, p, o, i HAVING count() > 1)"
+        )
+        return cls(
+            column(warehouse, "SELECT event_id FROM predictions"),
+            column(warehouse, "SELECT event_id FROM verdicts"),
+            column(warehouse, "SELECT task_id FROM tasks"),
+            collections.Counter(place for place, _ in rejects),
+            dict(rejects),
+            warehouse.query("SELECT sum(events) AS n FROM blocks")[0]["n"],
+            doubled[0]["n"],
+        )
+
+    def problems(self, sent: Ledger, log: Log) -> list[str]:
+        """What should not be, a line each."""
+        return [
+            *unlike("prediction in ClickHouse", self.predictions, sent.events),
+            *unlike("verdict in ClickHouse", self.verdicts, once(sent.events)),
+            *unlike("task in ClickHouse", self.tasks, log.tasks),
+            *unlike("reject in ClickHouse", self.rejects, once(sent.rejects)),
+            *(f"reject {place} in ClickHouse: other bytes" for place in differing(self.originals, sent.rejects)),
+            *([] if self.doubled == 0 else [f"{self.doubled} identities in ClickHouse more than once"]),
+            *([] if self.events_in_blocks == log.events_in_blocks else [f"{self.events_in_blocks} events in blocks"]),
+        ]
+
+
+def column(warehouse: Warehouse, sql: str) -> collections.Counter[str]:
+    """One column of plain text, counted."""
+    return collections.Counter(warehouse.raw(sql, "TabSeparated").decode().split())
+
+
+def once(wanted: Iterable[Any]) -> dict[Any, int]:
+    """Each of them one time."""
+    return dict.fromkeys(wanted, 1)
+
+
+def unlike(what: str, found: Mapping[Any, int], wanted: Mapping[Any, int]) -> list[str]:
+    """What is found less or more often than it should be; a line each for what, with some of them."""
+    fewer = [one for one, count in wanted.items() if found.get(one, 0) < count]
+    more = [one for one, count in found.items() if one in wanted and count > wanted[one]]
+    strange = [one for one in found if one not in wanted]
+    return [
+        f"{what}: {len(ones)} {how}, such as {sorted(ones)[:SHOWN_MAX]}"
+        for how, ones in (("missing", fewer), ("too many", more), ("of nothing that was sent", strange))
+        if ones
+    ]
+
+
+def differing(found: Mapping[Place, bytes], wanted: Mapping[Place, bytes]) -> list[Place]:
+    """Where both are, and are not the same."""
+    return [place for place, data in found.items() if place in wanted and wanted[place] != data][:SHOWN_MAX]
+
+
+def messages_of(kafka: KafkaSettings, topic: str, isolation: str) -> int:
+    """How many messages a reader of that isolation level finds in a topic."""
+    consumer = Consumer(
+        {
+            **common_client_config(kafka),
+            "group.id": "counts",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": isolation,
+        }
+    )
+    name = kafka.prefix + topic
+    unread = set(consumer.list_topics(name, timeout=READ_SECONDS_MAX).topics[name].partitions)
+    consumer.assign([TopicPartition(name, partition, OFFSET_BEGINNING) for partition in unread])
+    count = 0
+    while unread:
+        for message in consumer.consume(2_000, 0.2):
+            error = message.error()
+            if error is None:
+                count += 1
+            elif error.code() == KafkaError._PARTITION_EOF:
+                unread.discard(message.partition())  # type: ignore[arg-type]
+    consumer.close()
+    return count

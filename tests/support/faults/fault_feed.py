@@ -1,0 +1,113 @@
+"""Sends a stream of messages, and keeps what of it the brokers took, and where."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import functools
+import threading
+import time
+from collections.abc import Iterable
+from typing import Final
+
+from confluent_kafka import KafkaError, Producer
+from confluent_kafka import Message as Delivered
+
+from schemas.topics import PREDICTIONS
+from streams.produce.outbox import producer_config
+from streams.settings import KafkaSettings
+from tests.support.faults.fault_stream import Message
+
+__all__ = ["Feed", "Ledger"]
+
+FLUSH_SECONDS_MAX: Final = 90.0
+FULL_QUEUE_SECONDS: Final = 0.05
+POLL_EVERY: Final = 100
+
+
+@dataclasses.dataclass
+class Ledger:
+    """What the brokers took, and what must therefore be found.
+
+    ``events`` counts how often each event was sent; ``rejects`` maps partition, offset and place within an array to the
+    bytes that were sent.
+    """
+
+    messages: int = 0
+    malformed: int = 0
+    events: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    rejects: dict[tuple[int, int, int], bytes] = dataclasses.field(default_factory=dict)
+    kinds: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    lost: list[str] = dataclasses.field(default_factory=list)
+
+    def took(self, message: Message, partition: int, offset: int) -> None:
+        """A broker has it."""
+        self.messages += 1
+        self.events.update(message.event_ids)
+        for index, original in message.rejects:
+            self.rejects[partition, offset, index] = original
+        if message.kind:
+            self.malformed += 1
+            self.kinds[message.kind] += 1
+
+
+class Feed:
+    """A producer of predictions, as its user would write it: idempotent, acknowledged by all."""
+
+    def __init__(self, kafka: KafkaSettings, ledger: Ledger) -> None:
+        self.ledger = ledger
+        self._topic = kafka.prefix + PREDICTIONS.name
+        self._producer = Producer(producer_config(kafka))
+        self._thread: threading.Thread | None = None
+        self._failure: BaseException | None = None
+
+    def send(self, messages: Iterable[Message], per_second: float = 0.0) -> None:
+        """Send all of them and wait for their acknowledgement; ``per_second`` 0 is as fast as can be."""
+        begin = time.monotonic()
+        for number, message in enumerate(messages):
+            if per_second and (ahead := number / per_second - (time.monotonic() - begin)) > 0:
+                time.sleep(ahead)
+            self._produce(message)
+            if number % POLL_EVERY == 0:
+                self._producer.poll(0)
+        left = self._producer.flush(FLUSH_SECONDS_MAX)
+        assert left == 0, f"{left} messages not acknowledged within {FLUSH_SECONDS_MAX:g} s"
+        assert not self.ledger.lost, self.ledger.lost[:3]
+
+    def begin(self, messages: Iterable[Message], per_second: float) -> None:
+        """Send in a thread of its own; ``finish`` waits for its end."""
+        self._thread = threading.Thread(target=self._run, args=(messages, per_second), name="feed", daemon=True)
+        self._thread.start()
+
+    def finish(self, seconds_max: float) -> None:
+        """Wait until everything is sent, and raise what went wrong."""
+        assert self._thread is not None
+        self._thread.join(seconds_max)
+        assert not self._thread.is_alive(), f"still sending after {seconds_max:g} s"
+        if self._failure is not None:
+            raise self._failure
+
+    def _run(self, messages: Iterable[Message], per_second: float) -> None:
+        try:
+            self.send(messages, per_second)
+        except BaseException as error:  # noqa: BLE001  # raised in ``finish``
+            self._failure = error
+
+    def _produce(self, message: Message) -> None:
+        report = functools.partial(self._delivered, message)
+        while True:
+            try:
+                self._producer.produce(self._topic, message.value, message.key, on_delivery=report)
+            except BufferError:
+                self._producer.poll(FULL_QUEUE_SECONDS)
+            else:
+                return
+
+    def _delivered(self, message: Message, error: KafkaError | None, found: Delivered) -> None:
+        if error is not None:
+            self.ledger.lost.append(error.str())
+            return
+        partition, offset = found.partition(), found.offset()
+        assert partition is not None
+        assert offset is not None
+        self.ledger.took(message, partition, offset)

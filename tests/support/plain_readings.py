@@ -1,0 +1,38 @@
+"""What the two readers of predictions say, as plain values that must be equal."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from schemas.columns.prediction_columns import PredictionColumns
+from schemas.wire.prediction import Prediction
+from streams.predictions.inbox import Arrivals
+from streams.predictions.prediction_reader import Part, Readings
+from tests.support.plain_columns import plain
+
+Placed = tuple[dict[str, Any], list[tuple[int, int, int]]]
+"""Columns, and each event's partition, offset and index."""
+
+
+def plain_parts(readings: Readings) -> dict[str, Placed]:
+    """Each model's columns of all parts, in order of arrival, and where each event came from."""
+    by_model: dict[str, list[Part]] = {}
+    for part in readings.parts:
+        by_model.setdefault(part.columns.model, []).append(part)
+    found = {}
+    for model, parts in by_model.items():
+        columns, *where = Part.joined(parts)
+        found[model] = plain(columns), list(zip(*(one.tolist() for one in where), strict=True))
+    return found
+
+
+def plain_arrivals(arrivals: Arrivals) -> dict[str, Placed]:
+    """The same of the events of the careful reader, which are read one by one."""
+    by_model: dict[str, list[tuple[Prediction, tuple[int, int, int]]]] = {}
+    where = zip(arrivals.partitions, arrivals.offsets, arrivals.indexes, strict=True)
+    for event, place in zip(arrivals.events, where, strict=True):
+        by_model.setdefault(event.model, []).append((event, place))
+    return {
+        model: (plain(PredictionColumns.of([event for event, _ in placed])), [place for _, place in placed])
+        for model, placed in by_model.items()
+    }

@@ -1,0 +1,74 @@
+"""A Kafka record without Kafka, and an outbox that keeps what it is given."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from schemas.codec import decode_one_or_many
+from schemas.topics import Topic
+from schemas.wire.base import Wire
+
+PREFIX = "watchloop."
+
+
+@dataclasses.dataclass
+class PlainRecord:
+    """What ``streams.consume.records.Record`` asks for."""
+
+    data: bytes | None
+    name: str = "predictions"
+    place: int = 0
+    number: int = 0
+    key_bytes: bytes | None = b"key"
+    time_ms: int = 1_700_000_000_000
+    header_list: list[tuple[str, bytes | None]] | None = None
+
+    def __len__(self) -> int:
+        return len(self.data or b"")
+
+    def value(self) -> bytes | None:
+        return self.data
+
+    def key(self) -> bytes | None:
+        return self.key_bytes
+
+    def topic(self) -> str:
+        return PREFIX + self.name
+
+    def partition(self) -> int:
+        return self.place
+
+    def offset(self) -> int:
+        return self.number
+
+    def headers(self) -> list[tuple[str, bytes | None]] | None:
+        return self.header_list
+
+    def timestamp(self) -> tuple[int, int]:
+        return 2, self.time_ms
+
+
+class CollectingOutbox:
+    """Keeps what it is given, by topic."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, str | bytes, Wire | list[Wire] | bytes | None]] = []
+
+    def send(self, topic: Topic, key: str | bytes, value: Wire | list[Wire] | bytes | None) -> None:
+        self.sent.append((topic.name, key, value))
+
+    def poll(self) -> None:
+        """Nothing is under way."""
+
+    def flush(self, seconds_max: float = 30.0) -> None:
+        """Nothing waits."""
+
+    def of(self, topic: Topic) -> list[Wire]:
+        """The values of one topic, arrays taken apart."""
+        found: list[Wire] = []
+        for name, _, value in self.sent:
+            if name == topic.name and isinstance(value, bytes) and topic.value is not None:
+                found += decode_one_or_many(topic.value, value)
+            elif name == topic.name and value is not None:
+                found += value if isinstance(value, list) else [value]
+        return found

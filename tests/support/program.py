@@ -1,0 +1,189 @@
+"""The program as a person starts it: a process of its own, watched from outside."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import pty
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from streams.admin.access import scram_client
+from streams.settings import KafkaSettings
+from tests.support.paths import ROOT
+from watchloop.processes.folder import DataFolder, Endpoints
+
+T = TypeVar("T")
+
+START_SECONDS_MAX = 100.0
+LOG_CHARS = 3_000
+
+
+def environment(**more: str) -> dict[str, str]:
+    """This process's environment without any setting of watchloop."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("WATCHLOOP_")}
+    return {**kept, **more}
+
+
+def eventually(what: str, found: Callable[[], T], seconds_max: float, log: Callable[[], str] = lambda: "") -> T:
+    """The first true value of ``found``; fails with the log's last lines when none comes in time."""
+    deadline = time.monotonic() + seconds_max
+    while True:
+        value = found()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"{what}: not within {seconds_max:g} s\n{log()}"
+        time.sleep(0.1)
+
+
+def kafka_as(endpoints: Endpoints, user: str) -> KafkaSettings:
+    """The Kafka of a running program, for one of its users."""
+    return KafkaSettings(
+        bootstrap=endpoints.kafka_users_bootstrap, client=scram_client(user, endpoints.kafka_users[user])
+    )
+
+
+def run_command(
+    *arguments: str, seconds_max: float = 60.0, cwd: pathlib.Path | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """``watchloop ARGUMENTS`` to its end."""
+    return subprocess.run(
+        [sys.executable, "-m", "watchloop", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=seconds_max,
+        env=environment(PYTHONPATH=str(ROOT), **more),
+        cwd=cwd,
+        check=False,
+    )
+
+
+def on_a_terminal(*arguments: str, columns: int, **more: str) -> tuple[int, str]:
+    """The exit code of ``watchloop ARGUMENTS`` on a terminal of so many columns, and all that it writes there.
+
+    Colours are switched off, so that what is left came from data.
+    """
+    here, there = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "watchloop", *arguments],
+        stdin=subprocess.DEVNULL, stdout=there, stderr=there,
+        env=environment(PYTHONPATH=str(ROOT), TERM="dumb", NO_COLOR="1", COLUMNS=str(columns), **more),
+    )  # fmt: skip
+    os.close(there)
+    seen = b""
+    while True:
+        try:
+            more_bytes = os.read(here, 65_536)
+        except OSError:  # the other end is closed
+            break
+        if not more_bytes:
+            break
+        seen += more_bytes
+    os.close(here)
+    return process.wait(60), seen.decode()
+
+
+def processes_of(folder: pathlib.Path) -> dict[int, str]:
+    """Process id to command line of everything that has to do with a data folder, this process excepted."""
+    name = str(folder).encode()
+    found = {}
+    for entry in pathlib.Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            command, variables = (entry / "cmdline").read_bytes(), (entry / "environ").read_bytes()
+            here = str((entry / "cwd").readlink()).encode()  # Kafka runs in its folder and names it nowhere else
+        except OSError:
+            continue  # it has ended, or is not ours
+        if name in command or name in variables or name in here:
+            found[int(entry.name)] = command.replace(b"\0", b" ").decode(errors="replace")
+    return found
+
+
+class Program:
+    """One ``watchloop up`` on a data folder."""
+
+    def __init__(self, folder: pathlib.Path, *arguments: str) -> None:
+        self.folder = folder
+        self.arguments = arguments
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Program:
+        self.folder.parent.mkdir(parents=True, exist_ok=True)
+        with self.output_file.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "watchloop", "up", "--data", str(self.folder), "--port", "0", *self.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=environment(PYTHONPATH=str(ROOT)),
+                cwd=self.folder.parent,
+                start_new_session=True,
+                umask=0o022,  # what most accounts have, and what would let everybody read
+            )
+        return self
+
+    @property
+    def output_file(self) -> pathlib.Path:
+        return self.folder.parent / f"{self.folder.name}.out"
+
+    def output(self) -> str:
+        """What it said so far."""
+        return self.output_file.read_text(errors="replace")
+
+    def log(self) -> str:
+        """The last of what it and its workers said."""
+        files = [self.output_file, *sorted((self.folder / "log").glob("*.log"))]
+        return "\n".join(f"--- {file.name}\n{file.read_text(errors='replace')[-LOG_CHARS:]}" for file in files)
+
+    def endpoints(self) -> Endpoints:
+        """Waits until it is up."""
+
+        def found() -> Endpoints | None:
+            assert self.process is not None
+            assert self.process.poll() is None, f"ended with {self.process.poll()}\n{self.log()}"
+            return DataFolder(self.folder).endpoints()
+
+        return eventually("endpoints.json", found, START_SECONDS_MAX, self.log)
+
+    def wait(self, seconds_max: float) -> int:
+        """Its exit code."""
+        assert self.process is not None
+        try:
+            return self.process.wait(seconds_max)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {seconds_max:g} s\n{self.log()}") from None
+
+    def kill(self) -> None:
+        """Kill -9 of this process alone: its children have to notice by themselves."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def end(self) -> None:
+        """Stop it whatever its state, and leave nothing."""
+        if self.process is not None and self.process.poll() is None:
+            self.process.terminate()
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+        eventually_gone(self.folder)
+
+
+def eventually_gone(folder: pathlib.Path, seconds_max: float = 40.0) -> None:
+    """Wait until no process of a folder is left; kill the rest, by their ids, after that."""
+    deadline = time.monotonic() + seconds_max
+    while (left := processes_of(folder)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for pid in left:
+        os.kill(pid, signal.SIGKILL)
+
+
+def names(found: Sequence[object]) -> str:
+    """For an assertion's message."""
+    return ", ".join(map(str, found))

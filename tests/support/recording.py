@@ -1,0 +1,54 @@
+"""A recorder on a ClickHouse of the tests: what it is handed, and what is stored then."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+
+from agents.record.record import Recorder
+from agents.shared.groups import RECORDED
+from schemas.codec import encode
+from schemas.wire.label import Label
+from streams.consume.batches import AssignedPartition
+from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
+from warehouse.client import Warehouse
+
+IDS = {topic.name: f"id-of-{topic.name}" for topic in RECORDED}
+PASSWORDS = {"watchloop": "writer", "analyst": "reader"}
+
+
+def recorder(
+    warehouse: Warehouse,
+    stop: threading.Event | None = None,
+    topic_ids: Callable[[], dict[str, str]] = lambda: IDS,
+) -> Recorder:
+    return Recorder(
+        warehouse,
+        PREFIX,
+        topic_ids=topic_ids,
+        future_seconds_max=10**9,
+        stop=stop or threading.Event(),
+        clock=lambda: 1_700_000_000.0,
+    )
+
+
+def partitions(*names: str) -> list[AssignedPartition]:
+    return [AssignedPartition(name, 0, None) for name in names]
+
+
+def label(number: int, text: str = "1") -> bytes:
+    return encode(Label(event_id=f"e-{number}", model="m", label=text, time=1_700_000_000_000))
+
+
+def messages(name: str, values: Sequence[bytes | None], begin: int = 0) -> list[PlainRecord]:
+    return [PlainRecord(value, name=name, number=begin + number) for number, value in enumerate(values)]
+
+
+def hand(one: Recorder, records: Sequence[PlainRecord]) -> CollectingOutbox:
+    outbox = CollectingOutbox()
+    one.handle(records, outbox)  # type: ignore[arg-type]
+    return outbox
+
+
+def ids(warehouse: Warehouse, table: str = "labels") -> list[str]:
+    return [row["event_id"] for row in warehouse.query(f"SELECT event_id FROM {table} ORDER BY _offset, _index")]

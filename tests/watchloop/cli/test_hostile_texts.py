@@ -1,0 +1,367 @@
+"""Texts from data are never markup and bear no control characters, in whatever command shows them."""
+
+from __future__ import annotations
+
+import ast
+import csv
+import io
+import json
+import logging
+import os
+import pathlib
+import re
+from collections.abc import Callable, Iterator
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import structlog
+import typer
+from click.testing import Result
+from rich.console import Console
+from typer.testing import CliRunner
+
+from agents.worker.logs import seen_as_written
+from schemas.texts.visible import is_visible
+from schemas.wire.alert import Alert
+from schemas.wire.manifest import Manifest
+from schemas.wire.person import Person
+from streams.admin.topics import create_topics
+from streams.settings import KafkaSettings
+from tests.support.paths import ROOT
+from tests.support.program import on_a_terminal
+from warehouse.client import Warehouse
+from warehouse.settings import ClickHouseSettings
+from warehouse.store.rows import Identity, rows_of
+from watchloop.cli.main import app
+from watchloop.people import write_people
+from watchloop.terminal.live_bar import LiveBar
+
+EVIL = (
+    "[/x][bold]\x1b[31m\x1b]8;;http://evil\x07\x1b]52;c;ZXZpbA==\x07\x9b2J\r\x00\x08\u202e\u2066\u200b\ufeff\u3164\u2028"
+    "[link=http://evil]:bomb:\x7f"
+)
+"""Markup of rich, colours, a link, the clipboard, an erased screen, a line begun anew, directions, nothing to see."""
+EVIL_NAME = "[/x]\x1b[31m\u202e\u200b"
+SEEN = "[/x]"
+"""What of it must be there to be read."""
+MOVES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
+"""How a bar is drawn again: the cursor moved, a line erased, dim letters."""
+
+
+@pytest.fixture(autouse=True)
+def clean(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty folder, and no setting of whoever runs the tests."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.startswith("WATCHLOOP_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr("watchloop.cli.nouns.ANSWER_SECONDS_MAX", 1.0)
+
+
+@pytest.fixture(scope="module")
+def archive(clickhouse: ClickHouseSettings) -> Iterator[Warehouse]:
+    """An alert and a model whose every text is hostile."""
+    warehouse = Warehouse(msgspec.structs.replace(clickhouse, database="hostile"))
+    warehouse.install()
+    alert = Alert(
+        alert_id=EVIL, model=EVIL, signal=EVIL, detector=EVIL, severity="high", state="firing", revision=0, fired_at=1,
+        fired_at_event=1, changed_at=1_795_424_517_230, changed_by=EVIL, note=EVIL, report_id=EVIL,
+        raised_at=1_795_424_517_230, told_at=1_795_424_517_230,
+    )  # fmt: skip
+    manifest = Manifest(model=EVIL, version=EVIL, recipe="stack", created_at=1_795_424_517_230, reason=EVIL)
+    warehouse.insert("alerts", rows_of("alerts", alert, Identity("id", 0, 0)), token="alert")
+    warehouse.insert("models", rows_of("models", manifest, Identity("id", 0, 0)), token="model")
+    yield warehouse
+    warehouse.close()
+
+
+@pytest.fixture(scope="module")
+def broker(kafka: KafkaSettings) -> KafkaSettings:
+    """A Kafka with an account whose name is hostile."""
+    settings = msgspec.structs.replace(kafka, prefix="hostile.", partitions=1)
+    create_topics(settings)
+    write_people(
+        settings, [Person(person_id=EVIL_NAME, name=EVIL, roles=("reviewer",), password_hash="x", changed_at=1)]
+    )
+    return settings
+
+
+def run(*arguments: str, text: str | None = None) -> Result:
+    answer = CliRunner().invoke(app, list(arguments), input=text)
+    if answer.exception is not None and not isinstance(answer.exception, SystemExit):
+        raise answer.exception
+    return answer
+
+
+def quoted(text: str) -> str:
+    """A text for ClickHouse, by its bytes."""
+    return f"char({', '.join(map(str, text.encode()))})"
+
+
+def bad_settings() -> pathlib.Path:
+    """A configuration whose names are hostile."""
+    path = pathlib.Path("hostile.toml")
+    path.write_text(f"[kafka]\n{json.dumps(EVIL_NAME)} = 1\n")
+    return path
+
+
+def table() -> pathlib.Path:
+    """A recorded table whose names and values are hostile."""
+    path = pathlib.Path("calls.parquet")
+    said = [EVIL_NAME, "b"] * 60
+    truth = [EVIL_NAME, EVIL_NAME, "b"] * 40
+    columns = {EVIL_NAME: said, "said": said, "truth": truth, "sure": [0.6, 0.7] * 60, "x": list(range(120))}
+    pq.write_table(pa.table(columns), path)
+    return path
+
+
+ANSWERS = ("--prediction", "said", "--confidence", "sure")
+
+WALK: dict[tuple[str, ...], Callable[[], list[Result]]] = {
+    ("up",): lambda: [run("up", "--config", str(bad_settings())), run("up", "--data", f"{EVIL_NAME}/no/such")],
+    ("worker",): lambda: [run("worker", "--role", "intake", "--config", str(bad_settings()))],
+    ("backtest",): lambda: [
+        run("backtest", str(table()), "--label", "truth", *ANSWERS, "--slices", EVIL_NAME, "--drop", EVIL_NAME),
+        run("backtest", str(table()), "--label", "truth", *ANSWERS, "--slices", EVIL_NAME, "--json"),
+        run("backtest", str(table()), "--label", "nothing", *ANSWERS),
+        run("backtest", f"{EVIL_NAME}.csv", "--label", "nothing", *ANSWERS),
+    ],
+    ("replay",): lambda: [
+        run("replay", str(table()), "--model", EVIL_NAME, "--drop", "nothing", *ANSWERS),
+        run("replay", str(table()), "--model", EVIL_NAME, "--rate", "0", *ANSWERS),
+    ],
+    ("query",): lambda: [
+        run("query", f"SELECT {quoted(EVIL)} AS `{SEEN}[bold]`, [{quoted(EVIL)}], map({quoted(EVIL)}, 1)"),
+        run("query", f"SELECT {quoted(EVIL)} AS `{SEEN}[bold]`", "--json"),
+        run("query", f"SELECT {quoted(EVIL)} AS `{SEEN}\\x1b[31m`"),
+        run("query", f"SELECT throwIf(1, {quoted(EVIL_NAME)})"),
+        run("query", f"SELECT `{EVIL_NAME}`"),
+        run("query", f"SELECT {EVIL}"),
+    ],
+    ("check",): lambda: [run("check"), run("check", "--json")],
+    ("topics", "create"): lambda: [run("topics", "create", "--config", str(bad_settings())), run("topics", "create")],
+    ("topics", "list"): lambda: [run("topics", "list", "--config", str(bad_settings())), run("topics", "list")],
+    ("warehouse", "install"): lambda: [run("warehouse", "install", "--config", str(bad_settings()))],
+    ("alerts", "list"): lambda: [run("alerts", "list"), run("alerts", "list", "--json")],
+    ("models", "list"): lambda: [run("models", "list"), run("models", "list", "--json")],
+    ("users", "add"): lambda: [
+        run("users", "add", EVIL_NAME, "--role", "reviewer", "--name", EVIL),
+        run("users", "add", EVIL_NAME, "--role", EVIL_NAME),
+    ],
+    ("users", "list"): lambda: [run("users", "list"), run("users", "list", "--json")],
+    ("users", "passwd"): lambda: [
+        run("users", "passwd", EVIL_NAME),
+        run("users", "passwd", EVIL_NAME, "--password", EVIL),
+        run("users", "passwd", EVIL_NAME + "x"),
+    ],
+    ("users", "sign-out"): lambda: [run("users", "sign-out", EVIL_NAME), run("users", "sign-out", EVIL_NAME + "x")],
+    ("users", "disable"): lambda: [run("users", "disable", EVIL_NAME), run("users", "disable", EVIL_NAME + "x")],
+}
+"""Of each command, runs that bring hostile texts to everything it says: answers, names, and errors."""
+
+
+def commands_of(command: object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every command that there is."""
+    children = getattr(command, "commands", None)
+    if children is None:
+        yield path
+        return
+    for name, child in children.items():
+        yield from commands_of(child, (*path, name))
+
+
+def hidden_in(text: str) -> set[str]:
+    """Characters that are not seen as themselves, line ends aside."""
+    return {one for one in text if one != "\n" and not is_visible(one)}
+
+
+def test_every_command_is_walked() -> None:
+    """A new command is brought hostile texts here, or this fails."""
+    assert set(WALK) == set(commands_of(typer.main.get_command(app)))
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("command", WALK, ids=" ".join)
+def test_what_a_command_says(command: tuple[str, ...], servers: None) -> None:
+    """Nothing hidden on either stream, brackets are brackets, and an error is one line."""
+    for answer in WALK[command]():
+        assert hidden_in(answer.stdout) == set(), answer.stdout
+        assert hidden_in(answer.stderr) == set(), answer.stderr
+        assert "Traceback" not in answer.output
+        assert "💣" not in answer.output
+        if answer.exit_code == 2 and "Usage" not in answer.stderr:
+            assert len(answer.stderr.splitlines()) == 1, answer.stderr
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(
+    "command", [("alerts", "list"), ("models", "list"), ("users", "list"), ("query",)], ids=" ".join
+)
+def test_what_was_hidden_can_be_read(command: tuple[str, ...], servers: None) -> None:
+    """The texts are there, written out, and in JSON they are the very texts."""
+    table, as_json = WALK[command]()[:2]
+    assert table.exit_code == as_json.exit_code == 0, table.output + as_json.output
+    assert SEEN in table.stdout
+    assert "\\x1b[31m" in table.stdout
+    assert "\\u202e" in table.stdout
+    assert EVIL in _values(json.loads(as_json.stdout))
+
+
+def _values(found: object) -> Iterator[object]:
+    if isinstance(found, dict):
+        for value in found.values():
+            yield from _values(value)
+    elif isinstance(found, list):
+        for value in found:
+            yield from _values(value)
+    else:
+        yield found
+
+
+@pytest.mark.servers
+def test_brackets_in_an_answer(servers: None) -> None:
+    """What looks like rich's markup is the answer itself."""
+    assert SEEN in run("query", "SELECT '[/x]'").stdout
+    assert "[link=http://evil]y[/link]" in run("query", "SELECT '[link=http://evil]y[/link]' AS `[bold]`").stdout
+
+
+@pytest.mark.servers
+def test_dates_for_people_milliseconds_for_programs(servers: None) -> None:
+    """Tables say when in ISO 8601 with its zone; JSON keeps epoch milliseconds."""
+    for noun, column in (("alerts", "raised_at"), ("models", "created_at")):
+        assert "2026-11-23T09:01:57.230Z" in run(noun, "list").stdout
+        assert json.loads(run(noun, "list", "--json").stdout)[0][column] == 1_795_424_517_230
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("text", ["=HYPERLINK(1)", "+1", "-x", "@x", "\tx", "\rx", '=a"b,""=c', "＝x"])
+def test_formulas_in_csv(servers: None, text: str) -> None:
+    """CSV hands data on as they are, and says that a spreadsheet would run them; asked to, it puts ' before them."""
+    sql = f"SELECT {quoted(text)} AS v, -1 AS n, 'a,\"=b' AS plain"
+    answer = run("query", sql, "--format", "csv")
+    assert list(csv.DictReader(io.StringIO(answer.stdout, newline=""))) == [{"v": text, "n": "-1", "plain": 'a,"=b'}]
+    assert "--spreadsheet-safe" in answer.stderr
+    safe = run("query", sql, "--format", "csv", "--spreadsheet-safe")
+    assert next(csv.DictReader(io.StringIO(safe.stdout, newline=""))) == {"v": f"'{text}", "n": "-1", "plain": 'a,"=b'}
+    assert safe.stderr == ""
+    assert json.loads(run("query", sql, "--json").stdout)["v"] == text
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize(
+    ("text", "safe"),
+    [
+        ("x;=cmd|' /C calc'!A0;y", "x;'=cmd|' /C calc'!A0;y"),
+        ("x\t+1", "x\t'+1"),
+        ("x\n-y\n@z", "x\n'-y\n'@z"),
+        ("x\r=y", "x\r'=y"),
+        ('x;"=y"', 'x;\'"=y"'),
+        ('"a";""@b', '"a";\'""@b'),
+        ("x;;=y", "x;;'=y"),
+        ("=x;=y", "'=x;'=y"),
+        ("x;＋y", "x;'＋y"),
+    ],
+)
+def test_formulas_behind_what_splits_a_line(servers: None, text: str, safe: str) -> None:
+    """Programs that split at semicolons or tabs, or read a line at a time, begin a cell within a text."""
+    sql = f"SELECT -1 AS n, {quoted(text)} AS v, -2 AS m, ['a;', 'b'] AS l UNION ALL SELECT -1, {quoted(text)}, -2, []"
+    answer = run("query", sql, "--format", "csv")
+    for row in csv.DictReader(io.StringIO(answer.stdout, newline="")):
+        assert (row["n"], row["v"], row["m"]) == ("-1", text, "-2")
+    assert "--spreadsheet-safe" in answer.stderr
+    made = run("query", sql, "--format", "csv", "--spreadsheet-safe")
+    assert made.stderr == ""
+    for row in csv.DictReader(io.StringIO(made.stdout, newline="")):
+        assert (row["n"], row["v"], row["m"]) == ("-1", safe, "-2")
+        assert row["l"] in ("['a;','b']", "[]")
+
+
+@pytest.mark.servers
+def test_csv_without_formulas_has_no_note(servers: None) -> None:
+    """Numbers below zero, lists, and signs within a text are no formulas."""
+    answer = run(
+        "query",
+        "SELECT -1 AS n, 'a=b' AS t, [1] AS l, toDate('2020-01-01') AS d, 'x,\"=y' AS q, 'a;b\n1' AS s",
+        "-f",
+        "csv",
+    )
+    assert answer.stderr == ""
+
+
+@pytest.mark.servers
+@pytest.mark.parametrize("fmt", ["table", "csv", "json"])
+def test_on_a_terminal(servers: None, fmt: str) -> None:
+    """Where standard output is a terminal even CSV and JSON move, colour and hide nothing; Parquet is refused."""
+    code, seen = on_a_wide_terminal("query", f"SELECT {quoted(EVIL)} AS v", "--format", fmt)
+    assert code == 0, seen
+    assert SEEN in seen.replace("\\/", "/")
+    assert hidden_in(seen.replace("\r\n", "\n")) == set()
+
+
+@pytest.mark.servers
+def test_bytes_are_not_for_a_terminal(servers: None) -> None:
+    """Formats that are bytes, asked for in either way, are of use to nobody there; lines are."""
+    for sql, fmt in (
+        ("SELECT 1", "PARQUET"),
+        ("SELECT 1 FORMAT parquet", "table"),
+        ("SELECT 1 FORMAT Native", "json"),
+        ("SELECT 1 FORMAT RowBinaryWithNamesAndTypes", "csv"),
+        ("SELECT 1 FORMAT ArrowStream", "table"),
+    ):
+        code, seen = on_a_wide_terminal("query", sql, "--format", fmt)
+        assert code == 2, sql
+        assert "--out" in seen
+    code, seen = on_a_wide_terminal("query", "SELECT 1 FORMAT XML")
+    assert (code, "<rows>1</rows>" in seen) == (0, True)
+
+
+def on_a_wide_terminal(*arguments: str) -> tuple[int, str]:
+    """A command of these tests' servers on a terminal, its exit code and what it writes."""
+    mine = {name: value for name, value in os.environ.items() if name.startswith("WATCHLOOP_")}
+    return on_a_terminal(*arguments, columns=400, **mine)
+
+
+def test_progress_lines() -> None:
+    """What a bar says of the loop is plain text, drawn on a terminal or said in a line elsewhere."""
+    now = [0.0]
+    plain = Console(file=io.StringIO(), width=400)
+    terminal = Console(file=io.StringIO(), width=400, force_terminal=True, no_color=True, _environ={})
+    for console in (plain, terminal):
+        with LiveBar(console, "replay", 10, clock=lambda: now[0]) as bar:
+            now[0] += 60.0
+            bar.show(1, EVIL)
+        said = console.file.getvalue()  # type: ignore[attr-defined]
+        assert SEEN in said
+        assert "\x1b]" not in said
+        assert "💣" not in said
+        assert hidden_in(MOVES.sub("", said).replace("\r", "")) == set()
+
+
+def test_logs_on_a_terminal() -> None:
+    """A line of the log is one line, whatever data it tells of."""
+    event = {"event": EVIL, EVIL: EVIL, "number": 3, "list": [EVIL], "exception": f"Traceback\n{EVIL}", "level": "info"}
+    found = seen_as_written(logging.getLogger(), "info", event)
+    line = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)(
+        logging.getLogger(), "info", found
+    )
+    assert hidden_in(str(line)) == set()
+    assert "number" in str(line)
+
+
+def test_one_file_writes_on_the_terminal() -> None:
+    """Whatever the front door says goes through watchloop/terminal/screen.py, where this rule is."""
+    others = [path for path in sorted((ROOT / "watchloop").rglob("*.py")) if path.name != "screen.py"]
+    wrong = [
+        f"{path.name}:{node.lineno}: {ast.unparse(node)[:80]}"
+        for path in others
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and _writes(ast.unparse(node.func))
+    ]
+    assert wrong == []
+
+
+def _writes(function: str) -> bool:
+    return function in {"print", "typer.echo", "typer.secho", "click.echo", "Console", "Table"} or function.endswith(
+        (".stdout.write", ".stderr.write", ".stdout.buffer.write", ".add_row")
+    )

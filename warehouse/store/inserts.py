@@ -1,0 +1,192 @@
+"""What one INSERT holds: rows of one partition, ordered by offset and index, as JSON lines or as Arrow columns."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import pyarrow as pa
+
+from warehouse.store.columns import encode_columns
+from warehouse.store.rows import Row, encode_rows
+
+__all__ = ["ColumnInsert", "Insert", "JsonInsert"]
+
+
+class Insert(ABC):
+    """Rows of one partition that ClickHouse is given at once; there is at least one."""
+
+    format: ClassVar[str]
+    """ClickHouse's name of what ``block`` holds."""
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    @property
+    @abstractmethod
+    def size_bytes(self) -> int:
+        """The size of the block, its framing not counted."""
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...] | None:
+        """The columns that the block fills, or None where it names them itself."""
+
+    @property
+    @abstractmethod
+    def source(self) -> tuple[str, int]:
+        """Kafka's id of the topic, and the partition."""
+
+    @property
+    @abstractmethod
+    def offsets(self) -> Sequence[int]:
+        """The offset of each row's message."""
+
+    @property
+    @abstractmethod
+    def indexes(self) -> Sequence[int]:
+        """The place of each row in its message."""
+
+    @abstractmethod
+    def block(self) -> bytes:
+        """The rows as ClickHouse reads them."""
+
+    @abstractmethod
+    def part(self, start: int, stop: int) -> Insert:
+        """The rows from ``start`` to before ``stop``."""
+
+    @abstractmethod
+    def joined(self, others: Sequence[Any]) -> Insert:
+        """The rows of this one and of ``others``, which are of the same kind and follow it."""
+
+    @property
+    def token(self) -> str:
+        """The deduplication token: ``topic_id/partition/first-last``, each end as offset.index."""
+        topic_id, partition = self.source
+        offsets, indexes = self.offsets, self.indexes
+        return f"{topic_id}/{partition}/{offsets[0]}.{indexes[0]}-{offsets[-1]}.{indexes[-1]}"
+
+    def chosen(self, places: Sequence[bool]) -> Insert | None:
+        """The rows whose place is true; None where none is."""
+        edges = np.flatnonzero(np.diff(np.array([False, *places, False], np.int8)))
+        parts = [self.part(int(begin), int(end)) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
+        return parts[0].joined(parts[1:]) if parts else None
+
+    def message_start(self) -> int | None:
+        """The row nearest to the middle with which a message begins, the first row aside; None in a single message."""
+        starts = np.flatnonzero(np.diff(np.asarray(self.offsets))) + 1
+        return int(starts[np.abs(starts - len(self) // 2).argmin()]) if len(starts) else None
+
+    def halves(self, at: int) -> tuple[Insert, Insert]:
+        """The rows before ``at``, and the others."""
+        return self.part(0, at), self.part(at, len(self))
+
+
+@dataclass(frozen=True, slots=True)
+class JsonInsert(Insert):
+    """Rows as JSONEachRow, each already encoded."""
+
+    rows: tuple[Row, ...]
+    lines: tuple[bytes, ...]
+    format: ClassVar[str] = "JSONEachRow"
+
+    @classmethod
+    def of(cls, rows: Sequence[Row]) -> JsonInsert:
+        """An insert of these rows, at least one, each encoded as a line of JSON."""
+        return cls(tuple(rows), tuple(encode_rows((row,)) for row in rows))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the block."""
+        return sum(map(len, self.lines))
+
+    @property
+    def columns(self) -> None:
+        """Each line names its own."""
+        return
+
+    @property
+    def source(self) -> tuple[str, int]:
+        """Kafka's id of the topic, and the partition."""
+        return self.rows[0]["_topic_id"], self.rows[0]["_partition"]
+
+    @property
+    def offsets(self) -> Sequence[int]:
+        """The offset of each row's message."""
+        return [row["_offset"] for row in self.rows]
+
+    @property
+    def indexes(self) -> Sequence[int]:
+        """The place of each row in its message."""
+        return [row["_index"] for row in self.rows]
+
+    def block(self) -> bytes:
+        """One JSON object a line."""
+        return b"".join(self.lines)
+
+    def part(self, start: int, stop: int) -> JsonInsert:
+        """The rows from ``start`` to before ``stop``."""
+        return JsonInsert(self.rows[start:stop], self.lines[start:stop])
+
+    def joined(self, others: Sequence[JsonInsert]) -> JsonInsert:
+        """One insert of the rows of all, in this order."""
+        both = (self, *others)
+        return JsonInsert(
+            tuple(row for one in both for row in one.rows), tuple(line for one in both for line in one.lines)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnInsert(Insert):
+    """Rows as a pyarrow.RecordBatch that has the columns of their identity."""
+
+    batch: Any
+    format: ClassVar[str] = "ArrowStream"
+
+    def __len__(self) -> int:
+        rows: int = self.batch.num_rows
+        return rows
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the columns."""
+        size: int = self.batch.nbytes
+        return size
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Named in the statement: ClickHouse would leave out in silence what the table lacks."""
+        return tuple(self.batch.schema.names)
+
+    @property
+    def source(self) -> tuple[str, int]:
+        """Kafka's id of the topic, and the partition."""
+        return self.batch.column("_topic_id")[0].as_py(), self.batch.column("_partition")[0].as_py()
+
+    @property
+    def offsets(self) -> Any:
+        """The offset of each row's message."""
+        return self.batch.column("_offset").to_numpy()
+
+    @property
+    def indexes(self) -> Any:
+        """The place of each row in its message."""
+        return self.batch.column("_index").to_numpy()
+
+    def block(self) -> bytes:
+        """An Arrow IPC stream of one batch."""
+        return encode_columns(self.batch)
+
+    def part(self, start: int, stop: int) -> ColumnInsert:
+        """The rows from ``start`` to before ``stop``; nothing is copied."""
+        return ColumnInsert(self.batch.slice(start, stop - start))
+
+    def joined(self, others: Sequence[ColumnInsert]) -> ColumnInsert:
+        """One insert of the rows of all, in this order; the columns are copied."""
+        return ColumnInsert(pa.concat_batches([self.batch, *(one.batch for one in others)])) if others else self

@@ -1,0 +1,147 @@
+"""What all commands share: options, settings, and errors as one line."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import pathlib
+from collections.abc import Callable
+from typing import Annotated, Final, Literal, ParamSpec, TypeVar
+
+import msgspec
+import typer
+
+from agents.settings import Settings
+from agents.shared.errors import WorkerError
+from learning.snapshots.signing import KeyFileError
+from streams.admin.access import signed_in
+from streams.errors import KafkaUnreachable, StreamsError
+from streams.settings import checked
+from warehouse.errors import ClickHouseUnreachable, WarehouseError
+from watchloop.errors import NothingRuns, WatchloopError, WrongSetting
+from watchloop.processes.folder import DataFolder
+from watchloop.settings import is_set, load_settings
+from watchloop.terminal.screen import print_error
+
+__all__ = [
+    "Config",
+    "Data",
+    "Server",
+    "at_rest",
+    "nothing_runs",
+    "overridden",
+    "said",
+    "settings_of",
+    "settings_of_running",
+]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+EXIT_WRONG = 2
+Server = Literal["kafka", "clickhouse"]
+ADDRESSES: Final[dict[Server, str]] = {"kafka": "kafka.bootstrap", "clickhouse": "clickhouse.url"}
+"""The embedded servers, by the names of their folders, and the settings that name others."""
+
+Config = Annotated[pathlib.Path | None, typer.Option("--config", help="A watchloop.toml; the one here by default.")]
+Data = Annotated[pathlib.Path, typer.Option("--data", help="Folder of the embedded servers and keys.")]
+
+
+_looked_in: contextvars.ContextVar[pathlib.Path | None] = contextvars.ContextVar("looked_in", default=None)
+"""The data folder in which this command looked for a running program, and there was none."""
+
+
+def said(command: Callable[P, R]) -> Callable[P, R]:
+    """A command whose expected errors are one line on stderr and exit code 2."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        _looked_in.set(None)
+        try:
+            return command(*args, **kwargs)
+        except (KafkaUnreachable, ClickHouseUnreachable) as error:
+            hint = nothing_runs()
+            print_error(f"watchloop: {error}; and {hint}" if hint else f"watchloop: {error}")
+            raise typer.Exit(EXIT_WRONG) from error
+        except (WatchloopError, StreamsError, WarehouseError, KeyFileError, WorkerError) as error:
+            print_error(f"watchloop: {error}")
+            raise typer.Exit(EXIT_WRONG) from error
+
+    return run
+
+
+def nothing_runs() -> str:
+    """What to add where a server of the settings does not answer, and the data folder has no running program."""
+    folder = _looked_in.get()
+    if folder is None:
+        return ""
+    if not folder.is_dir():
+        why = "there is no such folder"
+    elif DataFolder(folder).is_owned():
+        why = "one is about to start or to stop there"
+    else:
+        why = "no endpoints.json there"
+    return (
+        f"no watchloop runs on {str(folder)!r} ({why}): start watchloop up --data {folder}, name the folder of"
+        " the one that runs with --data, or set the addresses of your own servers"
+    )
+
+
+def settings_of(config: pathlib.Path | None) -> Settings:
+    """The settings of a file and the environment."""
+    return load_settings(config)
+
+
+def overridden(settings: Settings, *, kafka: str | None = None, clickhouse: str | None = None) -> Settings:
+    """The settings with addresses of the command line."""
+    if kafka is not None:
+        settings = _with(settings, "kafka", "--kafka", bootstrap=kafka)
+    if clickhouse is not None:
+        settings = _with(settings, "clickhouse", "--clickhouse", url=clickhouse)
+    return settings
+
+
+def _with(settings: Settings, section: str, option: str, **changes: str) -> Settings:
+    try:
+        changed = checked(msgspec.structs.replace(getattr(settings, section), **changes))
+    except ValueError as error:
+        raise WrongSetting(f"{option}: {error}") from error
+    return msgspec.structs.replace(settings, **{section: changed})
+
+
+def at_rest(config: pathlib.Path | None, data: pathlib.Path) -> frozenset[Server]:
+    """The embedded servers of a data folder on which no program runs, where the settings name no others instead.
+
+    They have no address before the program is started again, and the default address is nobody's.
+    """
+    if DataFolder(data).endpoints() is not None:
+        return frozenset()
+    return frozenset(
+        server for server, address in ADDRESSES.items() if (data / server).is_dir() and not is_set(address, config)
+    )
+
+
+def settings_of_running(config: pathlib.Path | None, data: pathlib.Path, *needed: Server) -> Settings:
+    """The settings, with the addresses of what runs in a data folder if anything does.
+
+    Raises NothingRuns where one of the servers that are needed is an embedded one that does not run.
+    """
+    settings = load_settings(config)
+    endpoints = DataFolder(data).endpoints()
+    if endpoints is None:
+        _looked_in.set(data)
+        if at_rest(config, data).intersection(needed):
+            raise NothingRuns(nothing_runs())
+        return settings
+    users = endpoints.clickhouse.users
+    clickhouse = msgspec.structs.replace(
+        settings.clickhouse,
+        url=endpoints.clickhouse.url,
+        password=users.get(settings.clickhouse.user, settings.clickhouse.password),
+        analyst_password=users.get(settings.clickhouse.analyst_user, settings.clickhouse.analyst_password),
+    )
+    if endpoints.kafka_users_bootstrap:
+        kafka = signed_in(settings.kafka, endpoints.kafka_users_bootstrap, endpoints.kafka_users)
+    else:
+        kafka = msgspec.structs.replace(settings.kafka, bootstrap=endpoints.kafka)
+    return msgspec.structs.replace(settings, kafka=kafka, clickhouse=clickhouse)

@@ -1,0 +1,152 @@
+"""Options about a recorded table, the same for every command that reads one."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import pathlib
+import time
+from typing import TYPE_CHECKING, Annotated, Final, Literal
+
+import typer
+
+from agents.settings import Settings
+from streams.predictions.checks import prediction_bytes_max
+from watchloop.errors import WatchloopError, WrongTable
+from watchloop.recorded.files.columns import Columns, split
+from watchloop.terminal.screen import print_error
+
+if TYPE_CHECKING:
+    from watchloop.recorded.frozen import Replayable
+
+__all__ = [
+    "Confidence",
+    "Drop",
+    "Features",
+    "File",
+    "NoTime",
+    "Prediction",
+    "Probabilities",
+    "Slices",
+    "Time",
+    "TimeUnit",
+    "TrainFirst",
+    "columns_of",
+    "source_of",
+    "tell",
+]
+
+DIGEST_CHARS: Final = 8
+"""Of the digest in an event's id: enough to tell the tables of one model apart."""
+
+File = Annotated[pathlib.Path, typer.Argument(help="A table: .parquet, .csv, .jsonl or .arrow.")]
+Time = Annotated[
+    str | None, typer.Option(metavar="COL", help="Column of the time.  [one called time or timestamp that holds times]")
+]
+TimeUnit = Annotated[
+    Literal["s", "ms", "us", "ns", "min", "h", "d"] | None,
+    typer.Option(
+        metavar="UNIT",
+        help="What the numbers of the time count since 1970: s, ms, us, ns, min, h or d.  [told from their size]",
+    ),
+]
+NoTime = Annotated[bool, typer.Option("--no-time", help="No column is the time.")]
+Features = Annotated[
+    str | None,
+    typer.Option(metavar="A,B", help='Columns that are features, with commas; "A,B" in quotes is one name.'),
+]
+Drop = Annotated[str | None, typer.Option(metavar="A,B", help="Columns that are not.")]
+Prediction = Annotated[str | None, typer.Option(metavar="COL", help="Column of the model's answer.")]
+Confidence = Annotated[str | None, typer.Option(metavar="COL", help="Column of its confidence.")]
+Probabilities = Annotated[
+    str | None, typer.Option(metavar="A,B", help="Columns of its probabilities, named as the labels.")
+]
+TrainFirst = Annotated[
+    float | None, typer.Option(metavar="SHARE", help="Train a model on the first share, freeze it, replay the rest.")
+]
+Slices = Annotated[str | None, typer.Option(metavar="A,B", help="Columns that name subgroups.")]
+
+
+def columns_of(
+    *,
+    label: str | None,
+    time: str | None,
+    time_unit: str | None,
+    no_time: bool,
+    features: str | None,
+    drop: str | None,
+    prediction: str | None,
+    confidence: str | None,
+    probabilities: str | None,
+    slices: str | None,
+) -> Columns:
+    """What the options say of the columns."""
+    return Columns(
+        label=label,
+        time=time,
+        time_unit=time_unit,
+        no_time=no_time,
+        features=None if features is None else split(features),
+        drop=split(drop),
+        prediction=prediction,
+        confidence=confidence,
+        probabilities=split(probabilities),
+        slices=split(slices),
+    )
+
+
+def source_of(
+    file: pathlib.Path,
+    columns: Columns,
+    settings: Settings,
+    *,
+    model: str,
+    share: float | None,
+    seed: int,
+    is_sent: bool = False,
+) -> Replayable:
+    """The rows of a file with recorded predictions, or those of a model trained on the first ``share``.
+
+    Where they are sent, a row is the same event when the same command sends it again, and another one where the table
+    or what is taken of it is another. Raises WrongTable where INTAKE would reject a row.
+    """
+    from watchloop.recorded.checks.wire_check import check_rows
+    from watchloop.recorded.frozen import recorded_answers, train_first
+    from watchloop.recorded.table import RecordedTable
+
+    if share is not None and not 0.0 < share < 1.0:
+        raise WatchloopError(f"--train-first is {share:g}; expected a share between 0 and 1, like 0.2")
+    table = RecordedTable.load(file, columns)
+    if share is not None and not table.labels:
+        raise WatchloopError("--train-first needs --label: without true labels there is nothing to train on")
+    try:
+        if share is None:
+            source = recorded_answers(table, model=model)
+        else:
+            source = train_first(table, share=share, model=model, seed=seed)
+        if is_sent:
+            source = dataclasses.replace(source, digest=_digest(file, repr((columns, share))))
+        check_rows(
+            source,
+            now_ms=time.time_ns() // 1_000_000,
+            future_ms_max=settings.worker.future_seconds_max * 1000,
+            bytes_max=prediction_bytes_max(settings.kafka.message_bytes_max),
+        )
+    except WrongTable as error:
+        raise WrongTable(f"{file}: {error}") from error
+    return source
+
+
+def _digest(file: pathlib.Path, asked: str) -> str:
+    with file.open("rb") as content:
+        whole = hashlib.file_digest(content, "sha256")
+    whole.update(asked.encode())
+    return whole.hexdigest()[:DIGEST_CHARS]
+
+
+def tell(source: Replayable, *, is_sent: bool) -> None:
+    """Say on stderr what the columns are taken for, and what was read otherwise than one might expect."""
+    from watchloop.recorded.checks.roles import told
+
+    for line in told(source, is_sent=is_sent):
+        print_error(line)

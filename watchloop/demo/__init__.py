@@ -1,0 +1,1 @@
+"""``watchloop up --demo``: a real stream through the whole loop, with simulated reviewers."""

@@ -1,0 +1,273 @@
+"""``watchloop up --demo elec2``: the real Elec2 stream through the whole loop, with simulated reviewers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import os
+import pathlib
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import msgspec
+from rich.console import Console
+
+from agents.settings import Settings
+from agents.shared.groups import GROUPS
+from console.desk import LoopState
+from schemas.topics import LABELS, PREDICTIONS, Topic
+from streams.admin.lag import lags_of_groups
+from streams.errors import StreamsError
+from warehouse.client import Warehouse
+from warehouse.errors import WarehouseError
+from warehouse.query.queries import is_answered, run_summary
+from watchloop.console_client import ConsoleClient
+from watchloop.demo.progress import demo_line
+from watchloop.demo.reviewers import SimulatedReviewers, reviewer_names
+from watchloop.errors import ConsoleRefused
+from watchloop.people import person_of, read_people, write_people
+from watchloop.processes.background import Background
+from watchloop.processes.stopping import Stopped, stoppable
+from watchloop.processes.up import ADMIN, Running, UpOptions, print_addresses, up
+from watchloop.recorded.frozen import Replayable, train_first
+from watchloop.recorded.replay import Replay, ids_sent, send_labels
+from watchloop.recorded.summary import print_summary
+from watchloop.recorded.table import Columns, CountedTimes, RecordedTable
+from watchloop.settings import inline_value
+from watchloop.terminal.live_bar import LiveBar
+from watchloop.terminal.screen import say
+
+__all__ = ["DEMOS", "DemoOptions", "run_demo"]
+
+STEP_SECONDS = 0.25
+STALL_SECONDS_MAX = 60.0
+"""Where nothing of what is waited for has moved for so long, it does not come."""
+DRAIN_SECONDS_MAX = 900.0
+"""How long each thing is waited for on a slow machine, where something comes all the time."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Demo:
+    """A recorded stream that comes with the program."""
+
+    file: pathlib.Path
+    columns: Columns
+    train_first: float
+    labels: tuple[str, ...]
+
+
+DEMOS = {
+    "elec2": Demo(
+        file=pathlib.Path(__file__).parents[1] / "data" / "elec2.parquet",
+        # The file counts half-hours, the first of them that of 1996-05-07 00:00 on.
+        columns=Columns(
+            label="label",
+            time="t",
+            drop=("date", "nswprice"),
+            counted_times=CountedTimes(first_ms=831_427_200_000, step_ms=1_800_000),
+        ),
+        train_first=0.2,
+        labels=("DOWN", "UP"),
+    )
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """What the command line said. ``seconds`` is how long the replay takes."""
+
+    name: str
+    reviewers: int = 3
+    seconds: float = 100.0
+    events: int = 0
+    exit: bool = False
+
+
+def run_demo(settings: Settings, options: UpOptions, demo: DemoOptions, out: Console) -> None:
+    """Run it; with ``exit`` until the summary, else until Ctrl-C."""
+    chosen = DEMOS[demo.name]
+    settings = with_labels(settings, demo.name, chosen.labels)
+    source = Background(lambda: _source(demo, chosen))
+    with contextlib.suppress(Stopped), stoppable() as stop, up(settings, options, out, stop) as running:
+        running.supervisor.during(lambda: Session(running, demo, source.result(), out, stop).run(), stop)
+
+
+def with_labels(settings: Settings, model: str, labels: tuple[str, ...]) -> Settings:
+    """The settings with a model's labels declared, for this process and, by the environment, for its workers."""
+    watched = settings.model(model)
+    named = msgspec.structs.replace(watched, labels=watched.labels or labels)
+    for field, value in msgspec.to_builtins(named).items():
+        # All of them: a model with a table of its own takes nothing from [default].
+        os.environ[f"WATCHLOOP_MODELS_{model}__{field}"] = value if isinstance(value, str) else inline_value(value)
+    return msgspec.structs.replace(settings, models={**settings.models, model: named})
+
+
+def _source(demo: DemoOptions, chosen: Demo) -> Replayable:
+    table = RecordedTable.load(chosen.file, chosen.columns)
+    source = train_first(table, share=chosen.train_first, model=demo.name, seed=0)
+    if demo.events and demo.events < len(source):
+        source = dataclasses.replace(source, answers=source.answers[: demo.events])
+    return source
+
+
+class Session:
+    """One replay: sends, shows progress, waits until the loop has come to rest, sums up."""
+
+    def __init__(
+        self, running: Running, demo: DemoOptions, source: Replayable, out: Console, stop: threading.Event
+    ) -> None:
+        self._running = running
+        self._demo = demo
+        self._source = source
+        self._out = out
+        self._stop = stop
+        self._kafka = running.settings.kafka.as_user("replay")
+        self._warehouse = Warehouse(running.settings.clickhouse)
+        self._state: LoopState | None = None
+        self._counted: dict[str, int] = {}
+
+    def run(self) -> None:
+        """Replay to the end, wait until the loop has come to rest, print the sum; a stop ends it early, without one."""
+        already = self._sent(PREDICTIONS)
+        if already:
+            say(
+                self._out,
+                f"{len(already)} predictions of an earlier run are here already; the replay goes on with the rest.",
+            )
+        rate = len(self._source) / self._demo.seconds if self._demo.seconds else 0.0
+        replay = Replay(self._kafka, self._source, events_per_second=rate, already=already)
+        # Verdicts need no console: the stream flows while it starts.
+        replay.start()
+        if not self._running.wait_for_console(self._stop):
+            replay.stop()
+            return
+        print_addresses(self._running, self._out)
+        watcher = threading.Thread(target=self._watch_state, name="state", daemon=True)
+        watcher.start()
+        reviewers = self._reviewers()
+        with LiveBar(self._out, "replay", len(self._source)) as bar:
+            while not self._stop.is_set() and not self._until(replay.done.is_set, bar, replay, reviewers):
+                continue
+            if replay.failure is not None:
+                raise replay.failure
+            if not self._stop.is_set():
+                self._come_to_rest(bar, replay, reviewers)
+        if self._stop.is_set():
+            replay.stop()
+            reviewers.stop()
+            return
+        print_summary(self._out, self._demo.name, run_summary(self._warehouse.query, self._demo.name), self._source)
+        if not self._demo.exit:
+            say(self._out, "the console stays up; Ctrl-C stops everything", "dim")
+            self._stop.wait()
+        reviewers.stop()
+
+    def _reviewers(self) -> SimulatedReviewers:
+        names = reviewer_names(self._demo.reviewers)
+        passwords = {name: secrets.token_urlsafe(12) for name in names}
+        kafka = self._running.settings.kafka.as_user("admin")
+        known = read_people(kafka) if names else {}
+        write_people(
+            kafka,
+            [
+                person_of(
+                    name,
+                    password,
+                    ("reviewer",),
+                    name="Simulated reviewer",
+                    simulated=True,
+                    version=known[name].version + 1 if name in known else 0,
+                )
+                for name, password in passwords.items()
+            ],
+        )
+        source = self._source
+        truths = {source.event_id(place): truth for place, truth in enumerate(source.truths)}
+        reviewers = SimulatedReviewers(self._running.endpoints.console, passwords, self._demo.name, truths)
+        reviewers.start()
+        return reviewers
+
+    def _until(self, done: Callable[[], bool], bar: LiveBar, replay: Replay, reviewers: SimulatedReviewers) -> bool:
+        """Wait until something is done; False where nothing moves any more, or it takes too long."""
+        begin = moved = time.monotonic()
+        seen: object = None
+        while not self._stop.is_set():
+            bar.show(replay.sent, demo_line(self._state, reviewers.answered))
+            if done():
+                return True
+            now, counts = time.monotonic(), (replay.sent, reviewers.answered, dict(self._counted))
+            moved, seen = (now, counts) if counts != seen else (moved, seen)
+            if now - moved > STALL_SECONDS_MAX or now - begin > DRAIN_SECONDS_MAX:
+                return False
+            self._stop.wait(STEP_SECONDS)
+        return False
+
+    def _come_to_rest(self, bar: LiveBar, replay: Replay, reviewers: SimulatedReviewers) -> None:
+        """Wait until every verdict, label and answer (if somebody answers) is stored."""
+        size = len(self._source)
+        send_labels(self._kafka, self._source, self._sent(LABELS))
+        steps: list[tuple[str, Callable[[], bool]]] = [
+            ("verdicts", lambda: self._stored("verdicts") >= size),
+            ("labels", lambda: self._stored("labels") >= size),
+            ("answers", self._is_at_rest),
+        ]
+        for what, done in steps:
+            say(self._out, f"waiting for the last {what}", "dim")
+            if not self._until(done, bar, replay, reviewers) and not self._stop.is_set():
+                say(self._out, f"not all {what} have come; the figures below are without the others", "yellow")
+
+    def _is_at_rest(self) -> bool:
+        """Whether all is answered, if somebody answers, and no role has anything to read that could change that."""
+        return self._is_answered() and self._nothing_waits() and self._is_answered()
+
+    def _is_answered(self) -> bool:
+        if self._demo.reviewers == 0:
+            return True
+        self._stored("corrections")
+        try:
+            return is_answered(self._warehouse.query, self._demo.name)
+        except WarehouseError:
+            return False
+
+    def _nothing_waits(self) -> bool:
+        try:
+            lags = lags_of_groups(self._running.settings.kafka.as_user("admin"), GROUPS)
+        except StreamsError:
+            return False
+        return not any(lag.messages for lag in lags.values())
+
+    def _sent(self, topic: Topic) -> set[str]:
+        """Event ids that an earlier run has sent: those of the log, and of the archive beyond its retention."""
+        rows = self._query(f"SELECT event_id FROM {topic.name} WHERE model = {{m:String}}")  # noqa: S608
+        return {str(row["event_id"]) for row in rows} | ids_sent(self._kafka, topic, self._demo.name)
+
+    def _stored(self, table: str) -> int:
+        rows = self._query(f"SELECT count() AS rows FROM {table} WHERE model = {{m:String}}")  # noqa: S608
+        self._counted[table] = int(rows[0]["rows"]) if rows else 0
+        return self._counted[table]
+
+    def _query(self, sql: str) -> list[dict[str, Any]]:
+        try:
+            return self._warehouse.query(sql, {"m": self._demo.name})
+        except WarehouseError:  # who waits asks again; what was sent is looked up in Kafka too
+            return []
+
+    def _watch_state(self) -> None:
+        asyncio.run(self._ask_state())
+
+    async def _ask_state(self) -> None:
+        console = ConsoleClient(self._running.endpoints.console, ADMIN, self._running.admin_password)
+        signed_in = False
+        while not self._stop.wait(1.0):
+            try:
+                if not signed_in:
+                    await console.sign_in()
+                    signed_in = True
+                self._state = await console.state()
+            except (ConsoleRefused, httpx.HTTPError):  # it is starting again, or the session ended
+                signed_in = False

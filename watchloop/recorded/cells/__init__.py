@@ -1,0 +1,1 @@
+"""Cells of recorded tables: numbers, texts, labels and times."""

@@ -1,0 +1,1 @@
+"""What must be right before a row is replayed, and what is told."""

@@ -1,0 +1,1 @@
+"""Files of recorded tables as raw columns."""

@@ -1,0 +1,56 @@
+"""What a replay did, from ClickHouse, as a person reads it."""
+
+from __future__ import annotations
+
+import itertools
+
+from rich.console import Console
+
+from warehouse.query.queries import RunSummary
+from watchloop.recorded.frozen import Replayable
+from watchloop.terminal.screen import print_table
+
+__all__ = ["no_change", "print_summary"]
+
+ALERTS_SHOWN_MAX = 20
+
+
+def print_summary(out: Console, model: str, summary: RunSummary, source: Replayable) -> None:
+    """Counts, alerts, and three accuracies over the same events."""
+    found = summary.accuracies
+    was_promoted = any(version.recipe != "production" for version in summary.versions)
+    rows = [
+        ("events", summary.events),
+        ("verdicts", ", ".join(f"{count} {name}" for name, count in summary.verdicts.items())),
+        ("rejects", summary.rejects),
+        ("tasks answered", summary.tasks_answered),
+        ("corrections", ", ".join(f"{count} by {name}" for name, count in summary.corrections.items()) or "0"),
+        (
+            "model versions",
+            f"{len(summary.versions)}" + (f", last {summary.versions[-1].version}" if summary.versions else ""),
+        ),
+        ("accuracy of the frozen model", share(found.frozen)),
+        ("accuracy of the learned model", share(found.learned) if was_promoted else "none was promoted"),
+        ("accuracy after review", share(found.after_review)),
+        ("repeating the last label", share(no_change(source.truths))),
+    ]
+    print_table(out, (), rows, title=f"{model}: what the loop did (from ClickHouse)")
+    if summary.alerts:
+        alerts = [
+            (alert.fired_at_event, alert.signal, alert.detector, alert.severity, alert.state)
+            for alert in summary.alerts[:ALERTS_SHOWN_MAX]
+        ]
+        heads = ("fired at event", "signal", "detector", "severity", "state")
+        print_table(out, heads, alerts, title=f"{len(summary.alerts)} alerts")
+
+
+def share(value: float | None) -> str:
+    """A share with three decimals."""
+    return "unknown" if value is None else f"{value:.3f}"
+
+
+def no_change(labels: list[str]) -> float | None:
+    """Accuracy of saying what the last label was: the baseline of an autocorrelated stream."""
+    if len(labels) < 2:
+        return None
+    return sum(a == b for a, b in itertools.pairwise(labels)) / (len(labels) - 1)
