@@ -145,8 +145,14 @@ def unpack(
     verified(manifest, keyring, snapshot_bytes_max)
     if manifest.is_without_model:
         return None
-    data = _joined(manifest, chunks)
-    value: Any = pickle.loads(_decompressed(manifest.version, data, snapshot_bytes_max))  # noqa: S301 - verified above
+    raw = _decompressed(manifest.version, _joined(manifest, chunks), snapshot_bytes_max)
+    try:
+        value: Any = pickle.loads(raw)  # noqa: S301 - verified above
+    except (ImportError, AttributeError) as error:  # the names of its classes are those of another version
+        raise SnapshotRefused(
+            f"snapshot {manifest.version}: made by another version of watchloop ({error}); "
+            "production is in charge until LEARN has learned again"
+        ) from error
     if not isinstance(value, value_type):
         raise SnapshotRefused(
             f"snapshot {manifest.version}: holds a {type(value).__name__}, expected a {value_type.__name__}"

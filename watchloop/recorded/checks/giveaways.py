@@ -71,7 +71,7 @@ def giveaways(
     >>> truths = [draw.choice("ab") for _ in range(400)]
     >>> rows = pa.table({"id": list(range(400)), "code": [ord(truth) for truth in truths]})
     >>> giveaways(rows, truths)
-    [Giveaway(name='code', accuracy=1.0, guessing=0.51)]
+    [Giveaway(name='code', accuracy=1.0, guessing=0.525)]
     """
     halves = _halves_of(truths)
     if halves is None:
