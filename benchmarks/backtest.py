@@ -16,8 +16,9 @@ from watchloop.backtest.report import BacktestReport
 from watchloop.backtest.run import run_backtest
 from watchloop.backtest.settings import BacktestSettings
 from watchloop.cli.backtest import with_triage
-from watchloop.recorded.frozen import Replayable, train_first
-from watchloop.recorded.table import Columns, RecordedTable
+from watchloop.recorded.columns import Columns
+from watchloop.recorded.replayable import Replayable, train_first
+from watchloop.recorded.table import RecordedTable
 
 ELEC2 = pathlib.Path(__file__).resolve().parent.parent / "watchloop" / "data" / "elec2.parquet"
 SEEDS = (0, 1, 2)

@@ -21,7 +21,7 @@ from schemas.wire.prediction import Prediction
 from streams.produce.outbox import Outbox
 from streams.settings import KafkaSettings
 from tests.support.program import Program, eventually, processes_of
-from watchloop.console_client import ConsoleClient
+from watchloop.demo.console_client import ConsoleClient
 from watchloop.errors import ConsoleRefused
 from watchloop.processes.folder import Endpoints, Secrets
 

@@ -23,7 +23,7 @@ from streams.consume.records import Record
 from tests.support.program import Program, eventually, kafka_as, processes_of
 from warehouse.client import Warehouse
 from warehouse.settings import ClickHouseSettings
-from watchloop.console_client import ConsoleClient
+from watchloop.demo.console_client import ConsoleClient
 from watchloop.processes.folder import Endpoints, Secrets
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults]

@@ -7,13 +7,13 @@ import pathlib
 import jinja2
 
 from review.settings import TriageSettings
-from watchloop.backtest.chart import accuracy_chart, stretches_chart
+from watchloop.backtest.charts import accuracy_chart, stretches_chart
 from watchloop.backtest.report import BacktestReport
 from watchloop.backtest.terminal import figures, left_out, percent, verdict
 
 __all__ = ["page_of"]
 
-TEMPLATE = pathlib.Path(__file__).parent.parent / "data" / "backtest.html"
+TEMPLATE = pathlib.Path(__file__).parents[1] / "data" / "backtest.html"
 
 
 def page_of(report: BacktestReport, model: str, triage: TriageSettings) -> str:

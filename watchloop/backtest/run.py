@@ -13,8 +13,8 @@ from agents.settings import Settings
 from watchloop.backtest.loop import Loop
 from watchloop.backtest.report import BacktestReport
 from watchloop.backtest.settings import BacktestSettings
-from watchloop.recorded.frozen import Replayable
-from watchloop.recorded.summary import no_change
+from watchloop.demo.summary import no_change
+from watchloop.recorded.replayable import Replayable
 
 __all__ = ["run_backtest"]
 

@@ -13,11 +13,11 @@ import typer
 from agents.settings import Settings
 from streams.predictions.checks import prediction_bytes_max
 from watchloop.errors import WatchloopError, WrongTable
-from watchloop.recorded.files.columns import Columns, split
+from watchloop.recorded.columns import Columns, split
 from watchloop.terminal.screen import print_error
 
 if TYPE_CHECKING:
-    from watchloop.recorded.frozen import Replayable
+    from watchloop.recorded.replayable import Replayable
 
 __all__ = [
     "Confidence",
@@ -111,7 +111,7 @@ def source_of(
     or what is taken of it is another. Raises WrongTable where INTAKE would reject a row.
     """
     from watchloop.recorded.checks.wire_check import check_rows
-    from watchloop.recorded.frozen import recorded_answers, train_first
+    from watchloop.recorded.replayable import recorded_answers, train_first
     from watchloop.recorded.table import RecordedTable
 
     if share is not None and not 0.0 < share < 1.0:

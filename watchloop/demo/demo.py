@@ -26,18 +26,19 @@ from streams.errors import StreamsError
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from warehouse.query.queries import is_answered, run_summary
-from watchloop.console_client import ConsoleClient
+from watchloop.demo.console_client import ConsoleClient
 from watchloop.demo.progress import demo_line
 from watchloop.demo.reviewers import SimulatedReviewers, reviewer_names
+from watchloop.demo.summary import print_summary
 from watchloop.errors import ConsoleRefused
 from watchloop.people import person_of, read_people, write_people
 from watchloop.processes.background import Background
 from watchloop.processes.stopping import Stopped, stoppable
 from watchloop.processes.up import ADMIN, Running, UpOptions, print_addresses, up
-from watchloop.recorded.frozen import Replayable, train_first
+from watchloop.recorded.columns import Columns, CountedTimes
 from watchloop.recorded.replay import Replay, ids_sent, send_labels
-from watchloop.recorded.summary import print_summary
-from watchloop.recorded.table import Columns, CountedTimes, RecordedTable
+from watchloop.recorded.replayable import Replayable, train_first
+from watchloop.recorded.table import RecordedTable
 from watchloop.settings import inline_value
 from watchloop.terminal.live_bar import LiveBar
 from watchloop.terminal.screen import say

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from watchloop.console_client import ConsoleClient
+from watchloop.demo.console_client import ConsoleClient
 from watchloop.errors import ConsoleRefused
 
 __all__ = ["SimulatedReviewers", "reviewer_names"]

@@ -16,7 +16,7 @@ from streams.consume.reader import LogReader
 from streams.consume.records import Record
 from streams.produce.outbox import Outbox
 from streams.settings import KafkaSettings
-from watchloop.recorded.frozen import Replayable
+from watchloop.recorded.replayable import Replayable
 
 __all__ = ["Replay", "ids_sent", "send_labels"]
 

@@ -19,12 +19,12 @@ from watchloop.recorded.cells.label_texts import labels_read, slice_texts
 from watchloop.recorded.cells.plain_columns import is_time_type, plain_features
 from watchloop.recorded.cells.times import times_of
 from watchloop.recorded.checks.row_numbers import numbers_rows
-from watchloop.recorded.files.columns import Columns, CountedTimes, names_of, resolved
-from watchloop.recorded.files.files import is_untyped, read_file
+from watchloop.recorded.columns import Columns, names_of, resolved
 from watchloop.recorded.files.pandas_index import is_written_index, kept_index
+from watchloop.recorded.files.table_file import is_untyped, read_file
 from watchloop.recorded.words import listed, quoted
 
-__all__ = ["Columns", "CountedTimes", "RecordedTable", "names_of"]
+__all__ = ["RecordedTable"]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from typer.testing import CliRunner, Result
 
 from tests.support.paths import ELEC2
 from watchloop.cli.main import app
-from watchloop.recorded.frozen import Replayable, train_first
-from watchloop.recorded.table import Columns, RecordedTable
+from watchloop.recorded.columns import Columns
+from watchloop.recorded.replayable import Replayable, train_first
+from watchloop.recorded.table import RecordedTable
 
 OPTIONS = ("--label", "label", "--drop", "date,nswprice", "--train-first", "0.2", "--budget", "0.1")
 

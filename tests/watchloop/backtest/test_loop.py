@@ -15,7 +15,7 @@ from watchloop.backtest.loop import Loop
 from watchloop.backtest.run import run_backtest
 from watchloop.backtest.settings import BacktestSettings
 from watchloop.cli.backtest import with_triage
-from watchloop.recorded.frozen import Replayable
+from watchloop.recorded.replayable import Replayable
 
 
 def settings_for(source: Replayable, **triage: Any) -> Settings:

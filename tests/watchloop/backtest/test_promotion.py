@@ -17,8 +17,9 @@ from watchloop.backtest.loop import Loop
 from watchloop.backtest.run import run_backtest
 from watchloop.backtest.settings import BacktestSettings
 from watchloop.cli.backtest import with_triage
-from watchloop.recorded.frozen import Replayable, recorded_answers
-from watchloop.recorded.table import Columns, RecordedTable
+from watchloop.recorded.columns import Columns
+from watchloop.recorded.replayable import Replayable, recorded_answers
+from watchloop.recorded.table import RecordedTable
 
 
 @pytest.fixture(scope="module")

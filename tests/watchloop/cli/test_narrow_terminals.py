@@ -103,7 +103,7 @@ def summary() -> RunSummary:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_summary_of_a_demo(width: int) -> None:
     """Each of its words is whole at every width, as it is where there is room for all."""
-    from watchloop.recorded.summary import print_summary
+    from watchloop.demo.summary import print_summary
 
     class Source:
         truths = ("a", "b")

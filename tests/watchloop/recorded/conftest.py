@@ -11,8 +11,9 @@ import pytest
 
 from watchloop.errors import WrongTable
 from watchloop.recorded.checks.wire_check import check_rows
-from watchloop.recorded.frozen import Replayable, recorded_answers
-from watchloop.recorded.table import Columns, RecordedTable
+from watchloop.recorded.columns import Columns
+from watchloop.recorded.replayable import Replayable, recorded_answers
+from watchloop.recorded.table import RecordedTable
 
 NOW_MS = 1_795_000_000_000
 FUTURE_MS_MAX = 86_400_000

@@ -9,8 +9,9 @@ import pytest
 
 from tests.support.paths import SHARED
 from watchloop.recorded.checks.roles import told
-from watchloop.recorded.frozen import train_first
-from watchloop.recorded.table import Columns, RecordedTable
+from watchloop.recorded.columns import Columns
+from watchloop.recorded.replayable import train_first
+from watchloop.recorded.table import RecordedTable
 
 CASES = SHARED / "cases"
 

@@ -15,8 +15,9 @@ import pandas as pd
 import pytest
 
 from watchloop.recorded.checks.roles import told
-from watchloop.recorded.frozen import train_first
-from watchloop.recorded.table import Columns, RecordedTable
+from watchloop.recorded.columns import Columns
+from watchloop.recorded.replayable import train_first
+from watchloop.recorded.table import RecordedTable
 
 ROWS = 800
 WRONG = 160

@@ -13,8 +13,9 @@ import pyarrow.feather
 import pytest
 
 from watchloop.errors import WrongTable
-from watchloop.recorded.frozen import Replayable, train_first
-from watchloop.recorded.table import Columns, RecordedTable
+from watchloop.recorded.columns import Columns
+from watchloop.recorded.replayable import Replayable, train_first
+from watchloop.recorded.table import RecordedTable
 from watchloop.recorded.training import CATEGORIES_MAX, numbers_of_feature
 
 SIZE = 300

@@ -20,7 +20,7 @@ from watchloop.recorded.cells.coarse_times import rounded_step_ms
 from watchloop.recorded.cells.digits import first_coarse
 from watchloop.recorded.cells.plain_columns import is_time_type, without_dictionary
 from watchloop.recorded.cells.texts import is_text, numbers_of, trimmed
-from watchloop.recorded.files.columns import Columns, CountedTimes
+from watchloop.recorded.columns import Columns, CountedTimes
 from watchloop.recorded.files.pandas_index import is_written_index, kept_index
 from watchloop.recorded.words import quoted
 

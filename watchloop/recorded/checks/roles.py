@@ -6,7 +6,7 @@ from typing import Final
 
 from watchloop.recorded.checks.giveaways import giveaways, warnings_of
 from watchloop.recorded.checks.likely_labels import likely_labels
-from watchloop.recorded.frozen import Replayable
+from watchloop.recorded.replayable import Replayable
 from watchloop.recorded.words import listed
 
 __all__ = ["told"]

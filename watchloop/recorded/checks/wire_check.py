@@ -15,7 +15,7 @@ from watchloop.errors import WrongTable
 from watchloop.recorded.words import quoted
 
 if TYPE_CHECKING:
-    from watchloop.recorded.frozen import Replayable
+    from watchloop.recorded.replayable import Replayable
 
 __all__ = ["check_rows"]
 

@@ -14,8 +14,9 @@ from tests.support.paths import ROOT
 from watchloop.recorded.cells.plain_columns import plain_features
 from watchloop.recorded.checks.giveaways import giveaways, warnings_of
 from watchloop.recorded.checks.roles import told
-from watchloop.recorded.frozen import recorded_answers, train_first
-from watchloop.recorded.table import Columns, RecordedTable
+from watchloop.recorded.columns import Columns
+from watchloop.recorded.replayable import recorded_answers, train_first
+from watchloop.recorded.table import RecordedTable
 
 DATA = ROOT.parent / "shared" / "data"
 SIZE = 4_000

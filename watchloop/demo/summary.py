@@ -7,7 +7,7 @@ import itertools
 from rich.console import Console
 
 from warehouse.query.queries import RunSummary
-from watchloop.recorded.frozen import Replayable
+from watchloop.recorded.replayable import Replayable
 from watchloop.terminal.screen import print_table
 
 __all__ = ["no_change", "print_summary"]

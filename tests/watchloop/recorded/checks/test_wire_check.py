@@ -18,8 +18,9 @@ from streams.predictions.prediction_reader import PredictionReader
 from tests.support.plain_record import PREFIX, PlainRecord
 from watchloop.errors import WrongTable
 from watchloop.recorded.checks.wire_check import check_rows
-from watchloop.recorded.frozen import Replayable, recorded_answers
-from watchloop.recorded.table import Columns, RecordedTable
+from watchloop.recorded.columns import Columns
+from watchloop.recorded.replayable import Replayable, recorded_answers
+from watchloop.recorded.table import RecordedTable
 
 Read = Callable[..., Any]
 Refused = Callable[..., str]

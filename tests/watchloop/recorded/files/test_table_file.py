@@ -14,7 +14,7 @@ import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
-from watchloop.recorded.files.columns import split
+from watchloop.recorded.columns import split
 
 ROWS = "x,plan,truth,said,sure\n0.5,gold,1,1,0.9\n0.25,basic,0,1,0.6\n"
 

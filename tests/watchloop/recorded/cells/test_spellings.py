@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from watchloop.errors import WrongTable
 from watchloop.recorded.cells.spellings import matched
-from watchloop.recorded.frozen import train_first
-from watchloop.recorded.table import Columns, RecordedTable
+from watchloop.recorded.columns import Columns
+from watchloop.recorded.replayable import train_first
+from watchloop.recorded.table import RecordedTable
 
 Read = Callable[..., Any]
 Refused = Callable[..., str]
