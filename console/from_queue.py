@@ -7,9 +7,9 @@ from typing import Final
 from console.desk import ActionResult, LaneCounts, LeasedTask, Outcome, QueueCounts, TaskSummary
 from console.pages.ranges import Ranges
 from console.pages.seen_task import is_blind, seen_task
-from review.queue.outcomes import LaneCounts as QueuedCounts
-from review.queue.outcomes import Reply, ReplyStatus, TaskView
 from review.queue.queue import Queue
+from review.queue.replies import LaneCounts as QueuedCounts
+from review.queue.replies import Reply, ReplyStatus, TaskView
 from review.settings import QueueSettings
 from review.task_life import lane_settings
 from schemas.wire.alert import Alert

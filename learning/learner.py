@@ -7,7 +7,7 @@ import dataclasses
 from learning.evidence import Evidence
 from learning.members.production import Production, production_of
 from learning.recall import Newest, Recall
-from learning.refresh import Comparison
+from learning.refresh_screen import RefreshScreen
 from learning.serving import ServingModel
 from learning.settings import LearnSettings
 from learning.snapshots.standing import Elsewhere, Standing
@@ -69,7 +69,7 @@ class Learner:
         self._stack = Stack(settings)
         self._gate = Evidence(settings)
         self._gates = 1
-        self._comparison = Comparison(settings)
+        self._refresh_screen = RefreshScreen(settings)
         self._correction_ids = Recall(settings.corrections_remembered_max)
         self._event_ids = Recall(settings.corrections_remembered_max)
         self._answered_ids = Recall(settings.corrections_remembered_max)
@@ -162,7 +162,7 @@ class Learner:
         if served is None:
             return production_right, production_right  # no evidence: what serves was not asked
         served_right = served == correction.label
-        self._comparison.update(learned_right, served_right, correction.inclusion_probability)
+        self._refresh_screen.update(learned_right, served_right, correction.inclusion_probability)
         return production_right, served_right
 
     def _answer_served(self, correction: Correction, production: Production) -> str | None:
@@ -189,12 +189,12 @@ class Learner:
         time = correction.created_at
         if self._gate.passed:
             return self._change("rolled_back", self._gate_text(), time)
-        if self._comparison.due:
-            if self._comparison.worse:
-                step = self._step("refused", self._comparison.text, time)
-                self._comparison.postpone()
+        if self._refresh_screen.due:
+            if self._refresh_screen.worse:
+                step = self._step("refused", self._refresh_screen.text, time)
+                self._refresh_screen.postpone()
                 return [step]
-            return self._change("refreshed", self._comparison.text, time)
+            return self._change("refreshed", self._refresh_screen.text, time)
         return self._report(correction)
 
     def _report(self, correction: Correction) -> list[Event]:
@@ -216,7 +216,7 @@ class Learner:
         self._lineage = (*self._lineage, parent)[-LINEAGE_MAX:]
         self.serving = serving
         if decision == "refreshed":
-            self._comparison = Comparison(self.settings)
+            self._refresh_screen = RefreshScreen(self.settings)
         else:
             self._begin_gate()
         change = Change(decision, self.version, parent, self._lineage, self.corrections, reason, time, serving)
@@ -226,7 +226,7 @@ class Learner:
         """All that was found out was about another pair of models."""
         self._gate = Evidence(self.settings)
         self._gates += 1
-        self._comparison = Comparison(self.settings)
+        self._refresh_screen = RefreshScreen(self.settings)
 
     def _step(self, decision: GateDecision, reason: str, time: int) -> GateStep:
         self._steps += 1

@@ -20,7 +20,7 @@ from console.desk import (
 )
 from console.from_queue import action_result, leased_task, queue_counts, task_summary
 from console.pages.ranges import ranges_of
-from review.queue.outcomes import Reply
+from review.queue.replies import Reply
 from review.task_life import task_id_of
 from schemas.texts.labels import composed
 from schemas.topics import REVIEW_OPINIONS, Topic

@@ -25,7 +25,7 @@ from agents.shared.metrics import OPEN_TASKS, OVERDUE_TASKS, exposition
 from agents.shared.plan import Plan
 from agents.shared.seen_models import SeenModels
 from console.app import create_app
-from review.queue.outcomes import Expired, Settled
+from review.queue.replies import Expired, Settled
 from schemas.codec import encode
 from schemas.topics import CORRECTIONS, MODELS, REVIEW_ALERTS, REVIEW_EVENTS, REVIEW_OPINIONS, SIGN_OUTS, Topic
 from schemas.wire.base import Wire

@@ -12,8 +12,8 @@ import structlog
 from agents.settings import Settings
 from agents.shared.log_values import handler_of, hear_person, read
 from console.sessions.signed_out import SignedOut
-from review.queue.outcomes import Expired, QueueEvent, Settled
 from review.queue.queue import Queue
+from review.queue.replies import Expired, QueueEvent, Settled
 from review.task_life import is_addressable
 from schemas.codec import printable
 from schemas.wire.alert import Alert

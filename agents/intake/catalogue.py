@@ -11,7 +11,7 @@ import structlog
 from agents.shared.model_places import RESULTS_MAX, ModelPlaces
 from agents.shared.seen_models import SeenModels
 from learning.snapshots.snapshot import SnapshotRefused, chunk_keys, unpack, verified
-from review.triage.decided import DecidedBefore
+from review.triage.decided_before import DecidedBefore
 from schemas.codec import MalformedError, decode
 from schemas.topics import CORRECTIONS, MODEL_CHUNKS, MODELS, REFERENCES
 from schemas.wire.correction import Correction

@@ -19,12 +19,11 @@ from agents.shared.model_places import ModelPlaces
 from drift.blocks.blocks import build_blocks
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
-from review.triage.carry import CarriedState, Claims, records_of, scored_by
-from review.triage.decided import DecidedBefore, Settled
+from review.triage.carry import Claims, records_of, scored_by
+from review.triage.decided_before import DecidedBefore, EarlierAnswer
 from review.triage.decisions import DECISIONS, Decisions, Flags
 from review.triage.new_tasks import LearnedAnswers, new_tasks
-from review.triage.snapshot import TriageSnapshot
-from review.triage.triage import Triage
+from review.triage.triage import CarriedState, Triage, TriageSnapshot
 from schemas.codec import encode
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.topics import BLOCKS, REVIEW_EVENTS, TRIAGE_STATE
@@ -229,21 +228,21 @@ class Judge:
         serving = self._serving_of(events.model)
         asked = serving or self._candidate_of(events.model)
         scores = None if asked is None else asked.many(events)
-        settled = self._settled_of(events, now_ms)
+        earlier_answers = self._earlier_answers(events, now_ms)
         decisions = triage.decide(
             events,
             error_probability=None if scores is None else scores.error_probability,
             learned_uncertainty=None if scores is None else scores.uncertainty,
             disagreement=None if scores is None else disagreement(scores.answers, events.labels),
-            decided=flags(settled, len(events)) if settled else None,
+            decided=flags(earlier_answers, len(events)) if earlier_answers else None,
         )
         choices.see(events)
         learned = _learned_answers(serving, asked, scores)
         task_ids = self._send_tasks(events, decisions, learned, choices.known, now_ms, outbox)
         for counter, count in zip(_counters, np.bincount(decisions.codes, minlength=len(DECISIONS)), strict=True):
             counter.inc(int(count))
-        answers = _decisions[decisions.codes].tolist()
-        verdicts = Verdicts(events, decisions, answers, learned, settled, task_ids)
+        decision_names = _decisions[decisions.codes].tolist()
+        verdicts = Verdicts(events, decisions, decision_names, learned, earlier_answers, task_ids)
         verdicts.send(
             triage.policy_version, now_ms, outbox, exceptions_only=self._settings.verdicts(events.model) == "exceptions"
         )
@@ -258,7 +257,7 @@ class Judge:
         ):
             outbox.send(BLOCKS, events.model, block)
 
-    def _settled_of(self, events: PredictionColumns, now_ms: int) -> dict[int, Settled]:
+    def _earlier_answers(self, events: PredictionColumns, now_ms: int) -> dict[int, EarlierAnswer]:
         decided = self._decided_of(events.model)
         return {} if decided is None else decided.find(events, now_ms)
 
@@ -314,8 +313,8 @@ class Judge:
             learned=learned,
         )
         task_ids = [""] * len(events)
-        for place, task_id, row in zip(tasks.places, tasks.ids, tasks.rows, strict=True):
-            task_ids[place] = task_id
+        for index, task_id, row in zip(tasks.indexes, tasks.ids, tasks.rows, strict=True):
+            task_ids[index] = task_id
             outbox.send(REVIEW_EVENTS, task_id, encode(row))
         return task_ids
 

@@ -11,8 +11,8 @@ from typing import Final
 import structlog
 
 from review.settings import TriageSettings
-from review.triage.carry import CarriedState, Claims, StoredState, by_model, claims, inherited, parts_of
-from review.triage.snapshot import TriageSnapshot
+from review.triage.carry import Claims, StoredState, by_model, claims, inherited, parts_of
+from review.triage.triage import CarriedState, TriageSnapshot
 from schemas.codec import MalformedError, decode
 from schemas.topics import TRIAGE_STATE
 from schemas.wire.triage_state import TriageState

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from review.triage.decided import Settled
+from review.triage.decided_before import EarlierAnswer
 from review.triage.decisions import Decisions, Flags
 from review.triage.new_tasks import LearnedAnswers
 from schemas.columns.prediction_columns import PredictionColumns
@@ -24,31 +24,39 @@ VERDICTS_PER_MESSAGE_MAX = 200
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Verdicts:
-    """The verdicts of a batch, column by column; ``decisions`` are theirs in words, ``settled`` those by place."""
+    """The verdicts of a batch, column by column.
+
+    ``decision_names`` holds a word of DECISIONS for each event; ``earlier_answers`` maps the index of an event to the
+    settled answer that answers it again; ``task_ids`` is empty for events without a task.
+    """
 
     events: PredictionColumns
-    triage: Decisions
-    decisions: Sequence[str]
+    decisions: Decisions
+    decision_names: Sequence[str]
     learned: LearnedAnswers
-    settled: Mapping[int, Settled]
+    earlier_answers: Mapping[int, EarlierAnswer]
     task_ids: Sequence[str]
 
     def send(self, policy_version: str, now_ms: int, outbox: Sending, *, exceptions_only: bool) -> None:
-        """Send them as arrays, in order; where only exceptions are wanted, the rest goes to ``VERDICTS_ACCEPTED``."""
+        """Send the verdicts as arrays, in order; with ``exceptions_only`` plain acceptances go to VERDICTS_ACCEPTED."""
         key = self.events.model.encode()
         for topic, rows in self._shares(self._rows(policy_version, now_ms), exceptions_only=exceptions_only):
             for data in encoded_verdicts(rows, VERDICTS_PER_MESSAGE_MAX):
                 outbox.send(topic, key, data)
 
     def _shares(self, rows: Iterator[Any], *, exceptions_only: bool) -> list[tuple[Topic, Iterator[Any]]]:
-        """What goes to which topic."""
+        """The rows that each topic gets."""
         if not exceptions_only:
             return [(VERDICTS, rows)]
-        made, told = list(rows), self.triage.seen | flags(self.settled, len(self.events))
-        return [(VERDICTS, compress(made, told.tolist())), (VERDICTS_ACCEPTED, compress(made, (~told).tolist()))]
+        made = list(rows)
+        exceptions = self.decisions.seen | flags(self.earlier_answers, len(self.events))
+        return [
+            (VERDICTS, compress(made, exceptions.tolist())),
+            (VERDICTS_ACCEPTED, compress(made, (~exceptions).tolist())),
+        ]
 
     def _rows(self, policy_version: str, now_ms: int) -> Iterator[Any]:
-        events, triage = self.events, self.triage
+        events, decisions = self.events, self.decisions
         constant: dict[str, object] = {
             "model": events.model,
             "policy_version": policy_version,
@@ -59,31 +67,32 @@ class Verdicts:
             "event_id": events.event_ids,
             "model_version": events.model_versions,
             "time": events.times_ms.tolist(),
-            "decision": self.decisions,
-            "reasons": triage.reasons,
-            "uncertainty": triage.uncertainty.tolist(),
-            "inclusion_probability": triage.inclusion_probability.tolist(),
-            "audit": triage.audit.tolist(),
+            "decision": self.decision_names,
+            "reasons": decisions.reasons,
+            "uncertainty": decisions.uncertainty.tolist(),
+            "inclusion_probability": decisions.inclusion_probability.tolist(),
+            "audit": decisions.audit.tolist(),
             "task_id": self.task_ids,
         }
-        if triage.error_probability is not None:
-            columns["error_probability"] = triage.error_probability.tolist()
+        if decisions.error_probability is not None:
+            columns["error_probability"] = decisions.error_probability.tolist()
         if self.learned.answers is not None:
             columns["learned_prediction"] = self.learned.answers
-        if self.settled:
-            columns["correction_id"] = self._settled("correction_id")
-            columns["settled_label"] = self._settled("label")
+        if self.earlier_answers:
+            columns["correction_id"] = self._of_earlier_answers("correction_id")
+            columns["settled_label"] = self._of_earlier_answers("label")
         return VERDICT_ROWS.make(len(events), constant=constant, columns=columns)
 
-    def _settled(self, name: str) -> list[str]:
+    def _of_earlier_answers(self, name: str) -> list[str]:
+        """One field of the earlier answers as a column, empty where there is none."""
         column = [""] * len(self.events)
-        for place, settled in self.settled.items():
-            column[place] = getattr(settled, name)
+        for index, answer in self.earlier_answers.items():
+            column[index] = getattr(answer, name)
         return column
 
 
-def flags(places: Mapping[int, object], size: int) -> Flags:
-    """True at these places, of shape (size,)."""
+def flags(indexes: Mapping[int, object], size: int) -> Flags:
+    """True at these indexes, of shape (size,)."""
     is_set = np.zeros(size, np.bool_)
-    is_set[list(places)] = True
+    is_set[list(indexes)] = True
     return is_set

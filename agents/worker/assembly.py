@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from agents.intake.judge import Judge
     from agents.shared.model_places import ModelPlaces
     from review.settings import TriageSettings
-    from review.triage.decided import DecidedBefore
+    from review.triage.decided_before import DecidedBefore
     from schemas.wire.manifest import Manifest
     from schemas.wire.reference import Reference
     from streams.predictions.prediction_reader import PredictionReader
@@ -162,7 +162,7 @@ def _places(settings: Settings) -> ModelPlaces:
 
 def _decided(settings: Settings) -> Callable[[str], DecidedBefore | None] | None:
     """What makes the memory of a model's settled answers; None where no model uses them again."""
-    from review.triage.decided import DecidedBefore
+    from review.triage.decided_before import DecidedBefore
 
     if not any(model.triage.decided_before_seconds for model in (settings.default, *settings.models.values())):
         return None

@@ -9,8 +9,8 @@ from collections.abc import Collection
 import msgspec
 
 from review.agreement import TrackRecord, correction_id_of, correction_of, standing_opinions
-from review.queue.outcomes import LaneCounts, Lease, LeaseEnded, Put, QueueEvent, Reply, Settled, TaskView
 from review.queue.remembered import Remembered
+from review.queue.replies import LaneCounts, Lease, LeaseEnded, Put, QueueEvent, Reply, Settled, TaskView
 from review.queue.shelves import LANES, Entry
 from review.queue.task_table import TaskTable, lease_of
 from review.settings import AgreementSettings, QueueSettings

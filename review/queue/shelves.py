@@ -8,7 +8,7 @@ from heapq import merge
 from itertools import islice
 
 from review.agreement import Outcome
-from review.queue.outcomes import LaneCounts
+from review.queue.replies import LaneCounts
 from review.queue.sorted_keys import Key, SortedKeys
 from review.task_life import Stage
 from schemas.wire.opinion import WITHDRAWN, Opinion

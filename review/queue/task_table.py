@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import msgspec
 
 from review.agreement import Outcome, settle
-from review.queue.outcomes import Expired, Lease, Put
 from review.queue.remembered import Remembered
+from review.queue.replies import Expired, Lease, Put
 from review.queue.shelves import Entry, Shelves
 from review.settings import QueueSettings
 from review.task_life import Step, after, lane_settings

@@ -12,11 +12,10 @@ import numpy.typing as npt
 from review.settings import TriageSettings
 from review.triage.compiled_rules import CompiledRules
 from review.triage.decisions import Flags, Floats
-from review.triage.uncertainty import prediction_uncertainty
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.hashing import draws_of
 
-__all__ = ["TriageBatch"]
+__all__ = ["TriageBatch", "prediction_uncertainty"]
 
 ALWAYS: Final = np.inf
 NEVER: Final = -np.inf
@@ -117,16 +116,26 @@ class TriageBatch:
     def forced(self, run: slice, refused: Sequence[int], sure_from: float) -> int:
         """How many looks of a run the threshold has no say in: escalations, the audit sample, reviews asked for.
 
-        ``refused`` are the places at which the purse held no review; scores from ``sure_from`` were wanted for sure.
+        ``refused`` are the indexes at which the purse held no review; scores from ``sure_from`` were wanted for sure.
         """
         certain = int(np.count_nonzero(self.certain[run]))
         reviewed_instead = int(np.count_nonzero(self.audit_stakes[run] >= sure_from))
-        for place in refused:
-            if self.audit_stakes[place] >= sure_from:
+        for index in refused:
+            if self.audit_stakes[index] >= sure_from:
                 reviewed_instead -= 1
-            elif self.asked[place] and not self.sure[place]:
+            elif self.asked[index] and not self.sure[index]:
                 certain -= 1
         return certain - reviewed_instead
+
+
+def prediction_uncertainty(events: PredictionColumns) -> Floats:
+    """1 - the model's own probability of its answer ("least confidence", Lewis & Gale 1994); shape (events,).
+
+    It reads as the probability of being wrong, so it mixes with error probabilities on one scale, and it means the same
+    whether a producer sends ``confidence`` or ``probabilities``. With two labels it orders events as margin and entropy
+    do.
+    """
+    return np.clip(1.0 - events.confidence, 0.0, 1.0)
 
 
 def filled(given: Floats | None, fallback: Floats) -> Floats:

@@ -32,21 +32,21 @@ class ReviewBudget:
         """What the purse holds, in reviews; negative when overdrawn."""
         return self.purse / ONE_REVIEW
 
-    def spend(self, events: int, places: Sequence[int], sure: Iterable[bool], wanted: Iterable[bool]) -> list[int]:
-        """Lets ``events`` events pass and says at which of ``places`` the purse held no review.
+    def spend(self, events: int, indexes: Sequence[int], sure: Iterable[bool], wanted: Iterable[bool]) -> list[int]:
+        """Lets ``events`` events pass and says at which of ``indexes`` the purse held no review.
 
-        ``places`` are ascending positions of the events that may cost something. Those that are ``sure`` always cost a
+        ``indexes`` are ascending positions of the events that may cost something. Those that are ``sure`` always cost a
         review; of the others ``wanted`` says whether they cost one when the purse holds one.
         """
         purse, income, carry_max = self.purse, self._income, self._carry_max
         last, refused = -1, []
-        for place, is_sure, is_wanted in zip(places, sure, wanted, strict=False):
-            purse += income * (place - last)
-            last = place
+        for index, is_sure, is_wanted in zip(indexes, sure, wanted, strict=False):
+            purse += income * (index - last)
+            last = index
             if purse > carry_max:
                 purse = carry_max
             if purse < ONE_REVIEW:
-                refused.append(place)
+                refused.append(index)
                 if not is_sure:
                     continue
             elif not (is_wanted or is_sure):

@@ -14,12 +14,11 @@ import numpy.typing as npt
 
 from review.settings import TriageSettings
 from review.triage.budget import ONE_REVIEW
-from review.triage.snapshot import TriageSnapshot
 from review.triage.threshold import RecentScores
+from review.triage.triage import CarriedState, TriageSnapshot
 from schemas.wire.triage_state import TriageState
 
 __all__ = [
-    "CarriedState",
     "Claims",
     "StoredState",
     "by_model",
@@ -58,20 +57,11 @@ def scored_by(settings: TriageSettings) -> str:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class CarriedState:
-    """A state to begin with. ``is_whole``: it is exactly what its worker knew, of exactly these partitions."""
-
-    snapshot: TriageSnapshot
-    choices: tuple[str, ...]
-    is_whole: bool
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
 class Claims:
     """How a worker becomes the owner of partitions, for one model.
 
     ``epochs`` are those of its next heads, by partition. ``left`` are records of the partitions that its last head
-    names and that it owns no more: they go with the first head that takes the place of the last. ``is_new``: some
+    names and that it owns no more: they go with the first head that replaces it. ``is_new``: some
     partition is not yet the worker's own by its last head, or that names others. ``taken`` are its partitions of which
     somebody had left a record.
     """

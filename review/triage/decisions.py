@@ -50,14 +50,14 @@ class Decisions:
         seen: Flags = (self.codes != ACCEPT) | self.audit
         return seen
 
-    def lanes(self, places: npt.NDArray[np.int64]) -> list[Lane]:
+    def lanes(self, indexes: npt.NDArray[np.int64]) -> list[Lane]:
         """The lanes of the tasks of events that a person sees.
 
         What the audit sample drew waits in a lane that does not expire, though it is wanted for review as well: an
         estimate from draws of which some are never answered is biased.
         """
-        drawn = (self.audit_probability[places] > 0.0).tolist()
-        codes = self.codes[places].tolist()
+        drawn = (self.audit_probability[indexes] > 0.0).tolist()
+        codes = self.codes[indexes].tolist()
         return [
             "audit" if code == REVIEW and is_drawn else LANE_OF_CODE[code]
             for code, is_drawn in zip(codes, drawn, strict=True)

@@ -36,9 +36,9 @@ class LearnedAnswers(NamedTuple):
 
 
 class NewTasks(NamedTuple):
-    """Tasks of a batch: the places of their events, their ids, and the rows that encode as Tasks."""
+    """Tasks of a batch: the indexes of their events, their ids, and the rows that encode as Tasks."""
 
-    places: list[int]
+    indexes: list[int]
     ids: list[str]
     rows: list[Any]
 
@@ -57,10 +57,10 @@ def new_tasks(
     ``created_at`` is in epoch milliseconds; ``choices`` are the labels that the model is known to give.
     """
     seen = np.flatnonzero(decisions.seen)
-    places = seen.tolist()
-    if not places:
+    indexes = seen.tolist()
+    if not indexes:
         return NewTasks([], [], [])
-    taken = _taker(places)
+    taken = _taker(indexes)
     lanes = decisions.lanes(seen)
     due = {lane: due_at(created_at, settings, lane) for lane in set(lanes)}
     scores = decisions.scores[seen].tolist()
@@ -71,11 +71,11 @@ def new_tasks(
         "due_at": [due[lane] for lane in lanes],
         "priority": list(map(priority_of, lanes, scores)),
         "reasons": taken(decisions.reasons),
-        "choices": _choices(events, places, tuple(choices), learned.answers),
+        "choices": _choices(events, indexes, tuple(choices), learned.answers),
         "audit_probability": decisions.audit_probability[seen].tolist(),
         "inclusion_probability": decisions.inclusion_probability[seen].tolist(),
         "uncertainty": decisions.uncertainty[seen].tolist(),
-        "evidence": list(_evidence_rows(events, seen, places, learned)),
+        "evidence": list(_evidence_rows(events, seen, indexes, learned)),
     }
     if learned.challenger_answers is not None:
         columns["challenger_prediction"] = taken(learned.challenger_answers)
@@ -85,18 +85,18 @@ def new_tasks(
         "changed_at": created_at,
         "challenger_version": learned.challenger_version,
     }
-    return NewTasks(places, ids, list(_tasks.make(len(places), constant=constant, columns=columns)))
+    return NewTasks(indexes, ids, list(_tasks.make(len(indexes), constant=constant, columns=columns)))
 
 
 def _evidence_rows(
-    events: PredictionColumns, seen: npt.NDArray[np.int64], places: list[int], learned: LearnedAnswers
+    events: PredictionColumns, seen: npt.NDArray[np.int64], indexes: list[int], learned: LearnedAnswers
 ) -> Iterator[Any]:
-    taken = _taker(places)
+    taken = _taker(indexes)
     columns: dict[str, Any] = {
         "event_id": taken(events.event_ids),
         "time": events.times_ms[seen].tolist(),
         "model_version": taken(events.model_versions),
-        "features": events.encodable_features(places),
+        "features": events.encodable_features(indexes),
         "prediction": taken(events.labels),
         "confidence": events.confidence[seen].tolist(),
         "learn": events.learnable[seen].tolist(),
@@ -107,24 +107,24 @@ def _evidence_rows(
             columns[name] = taken(given)
     if learned.answers is not None:
         columns["learned_prediction"] = taken(learned.answers)
-    return _evidence.make(len(places), constant={"learned_version": learned.version}, columns=columns)
+    return _evidence.make(len(indexes), constant={"learned_version": learned.version}, columns=columns)
 
 
 def _choices(
-    events: PredictionColumns, places: list[int], known: tuple[str, ...], learned: Sequence[str] | None
+    events: PredictionColumns, indexes: list[int], known: tuple[str, ...], learned: Sequence[str] | None
 ) -> list[tuple[str, ...]]:
     if events.probabilities is None and learned is None:
         usual = frozenset(known)
-        labels = _taker(places)(events.labels)
+        labels = _taker(indexes)(events.labels)
         return [known if label in usual else choices_of(label, None, known, "") for label in labels]
     probabilities = events.probabilities or (None,) * len(events)
     answers = learned or ("",) * len(events)
-    return [choices_of(events.labels[place], probabilities[place], known, answers[place]) for place in places]
+    return [choices_of(events.labels[index], probabilities[index], known, answers[index]) for index in indexes]
 
 
-def _taker(places: list[int]) -> Any:
-    """What takes the entries at these places out of a column."""
-    if len(places) == 1:
-        place = places[0]
-        return lambda column: (column[place],)
-    return itemgetter(*places)
+def _taker(indexes: list[int]) -> Any:
+    """What takes the entries at these indexes out of a column."""
+    if len(indexes) == 1:
+        index = indexes[0]
+        return lambda column: (column[index],)
+    return itemgetter(*indexes)

@@ -12,7 +12,7 @@ from review.settings import TriageSettings
 from review.triage.batch import TriageBatch
 from review.triage.compiled_rules import CompiledRules
 from review.triage.decisions import Floats, Reasons
-from review.triage.runs import Outcome, Places
+from review.triage.runs import BatchOutcome, Indexes
 
 __all__ = ["TriageReasons"]
 
@@ -44,9 +44,9 @@ EDGES: Final = np.array([least_rounded_to(text) for text in HUNDREDTHS[:-1]]).vi
 
 
 def hundredths(scores: Floats) -> list[int]:
-    """The place of each score's text in HUNDREDTHS."""
-    places: list[int] = (EDGES.searchsorted(scores.view(np.int64), "right") - 1).tolist()
-    return places
+    """The index of each score's text in HUNDREDTHS."""
+    indexes: list[int] = (EDGES.searchsorted(scores.view(np.int64), "right") - 1).tolist()
+    return indexes
 
 
 class TriageReasons:
@@ -57,28 +57,28 @@ class TriageReasons:
         self._risk = f"risk at least {settings.escalate_risk_min:g}"
         self._by_score = [(f"{STRATEGY_REASON[settings.strategy]} (score {text})",) for text in HUNDREDTHS]
 
-    def write(self, batch: TriageBatch, outcome: Outcome) -> list[Reasons]:
+    def write(self, batch: TriageBatch, outcome: BatchOutcome) -> list[Reasons]:
         """One entry an event of the batch."""
         reasons = [ACCEPTED] * len(batch)
-        for places, shared in (
+        for indexes, shared in (
             (outcome.over_budget, OVER_BUDGET),
             (batch.decided.nonzero()[0], DECIDED),
             (outcome.withheld, WITHHELD),
             (outcome.audited, AUDITED),
         ):
-            for place in places.tolist():
-                reasons[place] = shared
+            for index in indexes.tolist():
+                reasons[index] = shared
         ruled = batch.asked[outcome.reviewed]
         by_score, texts_by_score = outcome.reviewed[~ruled], self._by_score
-        for place, number in zip(by_score.tolist(), hundredths(batch.scores[by_score]), strict=True):
-            reasons[place] = texts_by_score[number]
-        for places in (outcome.reviewed[ruled], outcome.escalated):
-            for place, texts in zip(places.tolist(), self._of_rules(batch, places), strict=True):
-                reasons[place] = texts
+        for index, number in zip(by_score.tolist(), hundredths(batch.scores[by_score]), strict=True):
+            reasons[index] = texts_by_score[number]
+        for indexes in (outcome.reviewed[ruled], outcome.escalated):
+            for index, texts in zip(indexes.tolist(), self._of_rules(batch, indexes), strict=True):
+                reasons[index] = texts
         return reasons
 
-    def _of_rules(self, batch: TriageBatch, places: Places) -> Iterator[Reasons]:
+    def _of_rules(self, batch: TriageBatch, indexes: Indexes) -> Iterator[Reasons]:
         """The reasons of events that rules, or their risk, brought to a person."""
-        for matches, is_risky in zip(batch.matches[places].tolist(), batch.risky[places].tolist(), strict=True):
+        for matches, is_risky in zip(batch.matches[indexes].tolist(), batch.risky[indexes].tolist(), strict=True):
             texts = self._rules.texts(matches)
             yield (self._risk, *texts) if is_risky else texts

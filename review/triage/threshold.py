@@ -8,8 +8,6 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from review.triage.high_scores import HighScores
-
 __all__ = ["Bar", "RecentScores", "ScoreThreshold"]
 
 AIMS_WORTH_PREPARING: Final = 4
@@ -145,14 +143,27 @@ class ScoreThreshold:
         self._high = None
 
 
+class HighScores:
+    """Those of ``scores`` that are above ``floor``, in their order; ``first`` is where the first score stands."""
+
+    def __init__(self, scores: Scores, first: int, floor: float) -> None:
+        indexes = (scores > floor).nonzero()[0]
+        self._scores = scores[indexes]
+        self._indexes = indexes + first
+
+    def between(self, start: int, stop: int) -> Scores:
+        """The high scores that stand from ``start`` on, before ``stop``."""
+        return self._scores[self._indexes.searchsorted(start) : self._indexes.searchsorted(stop)]
+
+
 def ranked(ordered: Scores, above_max: int) -> tuple[float, int, int]:
     """The largest score that at most ``above_max`` others exceed, how many do, and how many equal it, itself included.
 
     ``ordered`` are the scores, ascending.
     """
-    place = len(ordered) - 1 - above_max
-    value = float(ordered[place])
-    if value not in (ordered[place - 1], ordered[min(place + 1, len(ordered) - 1)]):
+    index = len(ordered) - 1 - above_max
+    value = float(ordered[index])
+    if value not in (ordered[index - 1], ordered[min(index + 1, len(ordered) - 1)]):
         return value, above_max, 1
     first, after = int(ordered.searchsorted(value)), int(ordered.searchsorted(value, "right"))
     return value, len(ordered) - after, after - first

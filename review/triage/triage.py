@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 import zlib
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,22 +15,50 @@ import numpy as np
 from review.settings import TriageSettings
 from review.triage.batch import TriageBatch
 from review.triage.budget import ReviewBudget
-from review.triage.carry import CarriedState
 from review.triage.compiled_rules import CompiledRules
 from review.triage.decisions import ESCALATE, REVIEW, Decisions, Flags, Floats
 from review.triage.reasons import TriageReasons
-from review.triage.runs import Outcome, TriageRuns
-from review.triage.snapshot import TriageSnapshot
-from review.triage.threshold import ScoreThreshold
+from review.triage.runs import BatchOutcome, TriageRuns
+from review.triage.threshold import RecentScores, ScoreThreshold
 from schemas.columns.prediction_columns import PredictionColumns
 
-__all__ = ["Triage"]
+__all__ = ["CarriedState", "Triage", "TriageSnapshot"]
 
 FORCED_MEMORY: Final = 0.1
 """Weight of the newest run of events in two moving shares: of looks in which the threshold has no say (forced), and of
 events that it decides about (open)."""
 
 EVERY_ONE: Final = itertools.repeat(True)
+
+
+class TriageSnapshot(NamedTuple):
+    """One moment of a Triage, taken at no cost, since it shares the recent scores.
+
+    ``purse`` is in millionths of a review, negative when escalations have overdrawn it; ``forgiven`` are looks of a
+    person beyond ``debt_reviews_max`` that no later saving pays for. ``threshold`` is the score from which reviews are
+    wanted, infinite when none, or all, are. ``forced_share`` and ``open_share`` are moving shares of the events, and
+    ``run_forced`` and ``run_open`` the same counted since the threshold last moved.
+    """
+
+    events: int
+    purse: int
+    forgiven: int
+    threshold: float
+    tie_probability: float
+    recent: RecentScores
+    forced_share: float
+    open_share: float
+    run_forced: int
+    run_open: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class CarriedState:
+    """A state to begin with. ``is_whole``: it is exactly what its worker knew, of exactly these partitions."""
+
+    snapshot: TriageSnapshot
+    choices: tuple[str, ...]
+    is_whole: bool
 
 
 class Triage:
@@ -120,16 +149,16 @@ class Triage:
         threshold = self._threshold
         stakes = batch.stakes[run]
         bar = threshold.bar(batch.scores[run], batch.audit_rate_min)
-        places = (stakes >= bar.wanted_from).nonzero()[0]
-        sure = batch.sure[run][places].tolist()
+        indexes = (stakes >= bar.wanted_from).nonzero()[0]
+        sure = batch.sure[run][indexes].tolist()
         wanted: Iterable[bool] = EVERY_ONE
         if bar.wanted_from != bar.sure_from:
-            by_lot = batch.draws[run][places] < bar.tie_probability
-            wanted = (by_lot | (stakes[places] >= bar.sure_from)).tolist()
-        refused = self._budget.spend(len(stakes), places.tolist(), sure, wanted)
+            by_lot = batch.draws[run][indexes] < bar.tie_probability
+            wanted = (by_lot | (stakes[indexes] >= bar.sure_from)).tolist()
+        refused = self._budget.spend(len(stakes), indexes.tolist(), sure, wanted)
         if refused:
-            refused = [run.start + place for place in refused]
-        runs.add(run.start, places, refused, bar)
+            refused = [run.start + index for index in refused]
+        runs.add(run.start, indexes, refused, bar)
         self._run_forced += batch.forced(run, refused, bar.sure_from)
         opened = int(np.count_nonzero(batch.is_open[run]))
         self._run_open += opened
@@ -149,7 +178,7 @@ class Triage:
         left = settings.budget - self._forced_share + self._budget.reviews / settings.carry_spread_events
         self._threshold.aim(left / max(self._open_share, 1e-6))
 
-    def _decisions(self, batch: TriageBatch, outcome: Outcome, error_probability: Floats | None) -> Decisions:
+    def _decisions(self, batch: TriageBatch, outcome: BatchOutcome, error_probability: Floats | None) -> Decisions:
         """The columns: everything is accepted but what the outcome names."""
         codes, audit = np.zeros(len(batch), np.int8), np.zeros(len(batch), np.bool_)
         codes[outcome.escalated] = ESCALATE

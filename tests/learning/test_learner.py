@@ -85,7 +85,7 @@ def test_refresh_that_seems_worse_is_refused(corrections, settings) -> None:
         used += 1
     assert learner.serving is not None
     for _ in range(settings.refresh_corrections - 1):
-        learner._comparison.update(False, True, 1.0)
+        learner._refresh_screen.update(False, True, 1.0)
     events = learner.learn(made[used])
     assert [event.decision for event in events] == ["refused"]
     assert "accuracy of what was learned since" in events[0].reason
@@ -176,7 +176,7 @@ def test_answers_of_other_versions_say_nothing_of_the_one_taken_over(corrections
     learner = Learner("m", settings)
     learner.take_over(standing())
     learned(learner, logged_by(corrections(100), "m-3"))
-    assert not learner._comparison.due
+    assert not learner._refresh_screen.due
 
 
 @pytest.mark.parametrize(

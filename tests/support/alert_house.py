@@ -15,7 +15,7 @@ from agents.drift.drift import Drift
 from agents.settings import Settings
 from drift.blocks.blocks import build_blocks
 from drift.settings import DriftSettings
-from review.queue.outcomes import Settled
+from review.queue.replies import Settled
 from review.settings import QueueSettings
 from review.task_life import task_id_of
 from schemas.codec import encode

@@ -11,7 +11,7 @@ from agents.intake.triage_log import StoredStates, state_key
 from agents.shared.model_places import ModelPlaces
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
-from review.triage.carry import CarriedState
+from review.triage.triage import CarriedState
 from schemas.codec import encode
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.topics import TRIAGE_STATE, VERDICTS

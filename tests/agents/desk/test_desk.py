@@ -10,7 +10,7 @@ import pytest
 from agents.desk.desk import LiveDesk
 from agents.desk.desk_state import HISTORY_KEPT_MAX, DeskState
 from agents.settings import Settings
-from review.queue.outcomes import Settled
+from review.queue.replies import Settled
 from schemas.codec import encode
 from schemas.topics import REVIEW_OPINIONS, Topic
 from schemas.wire.alert import Alert

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from agents.drift.drift import IDLE_ROUNDS
-from review.queue.outcomes import Settled
+from review.queue.replies import Settled
 from schemas.codec import encode
 from schemas.topics import ALERTS, BLOCKS, CORRECTIONS, REFERENCES, REVIEW_ALERTS, REVIEW_OPINIONS
 from schemas.wire.alert import Alert

@@ -15,7 +15,7 @@ from agents.shared.metrics import INTAKE_DUPLICATES
 from agents.shared.model_places import ModelPlaces
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
-from review.triage.decided import DecidedBefore
+from review.triage.decided_before import DecidedBefore
 from schemas.codec import decode_one_or_many
 from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS, VERDICTS_ACCEPTED
 from schemas.wire.block import Block

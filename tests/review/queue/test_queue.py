@@ -5,8 +5,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from review.queue.outcomes import Expired, LeaseEnded, Settled
 from review.queue.queue import Queue
+from review.queue.replies import Expired, LeaseEnded, Settled
 from review.settings import LaneSettings, QueueSettings
 from schemas.wire.opinion import CANNOT_TELL, WITHDRAWN
 

@@ -7,8 +7,8 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from review.queue.outcomes import Settled
 from review.queue.queue import Queue
+from review.queue.replies import Settled
 from review.settings import LaneSettings, QueueSettings
 from schemas.wire.opinion import CANNOT_TELL, WITHDRAWN, Opinion
 

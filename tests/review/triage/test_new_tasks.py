@@ -53,25 +53,25 @@ def with_probabilities(event: Prediction) -> Prediction:
 
 def one_by_one(events: list[Prediction], decisions: Decisions, learned: LearnedAnswers) -> dict[int, Task]:
     """What ``new_task_for`` makes of each event that is seen."""
-    places = np.flatnonzero(decisions.seen)
+    indexes = np.flatnonzero(decisions.seen)
     return {
-        place: new_task_for(
-            events[place],
+        index: new_task_for(
+            events[index],
             lane=lane,
             created_at=7,
             settings=SETTINGS,
-            score=float(decisions.scores[place]),
-            uncertainty=float(decisions.uncertainty[place]),
-            inclusion_probability=float(decisions.inclusion_probability[place]),
-            reasons=decisions.reasons[place],
+            score=float(decisions.scores[index]),
+            uncertainty=float(decisions.uncertainty[index]),
+            inclusion_probability=float(decisions.inclusion_probability[index]),
+            reasons=decisions.reasons[index],
             choices=KNOWN,
-            learned_prediction="" if learned.answers is None else learned.answers[place],
+            learned_prediction="" if learned.answers is None else learned.answers[index],
             learned_version=learned.version,
-            audit_probability=float(decisions.audit_probability[place]),
-            challenger_prediction="" if learned.challenger_answers is None else learned.challenger_answers[place],
+            audit_probability=float(decisions.audit_probability[index]),
+            challenger_prediction="" if learned.challenger_answers is None else learned.challenger_answers[index],
             challenger_version=learned.challenger_version,
         )
-        for place, lane in zip(places.tolist(), decisions.lanes(places), strict=True)
+        for index, lane in zip(indexes.tolist(), decisions.lanes(indexes), strict=True)
     }
 
 
@@ -88,7 +88,7 @@ def test_a_batch_has_the_tasks_of_its_events(events: list[Prediction], version: 
     learned = LearnedAnswers(version, answers) if version else LearnedAnswers("", None, "v2", answers)
     made = new_tasks(columns, decisions, created_at=7, settings=SETTINGS, choices=KNOWN, learned=learned)
     expected = one_by_one(events, decisions, learned)
-    assert made.places == list(expected)
+    assert made.indexes == list(expected)
     assert made.ids == [task.task_id for task in expected.values()]
     assert [decode(Task, msgspec.json.encode(row)) for row in made.rows] == list(expected.values())
 

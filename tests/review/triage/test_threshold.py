@@ -119,6 +119,6 @@ def test_the_threshold_is_the_quantile_however_scores_move(
             seen = np.concatenate([seen, scores[start : start + 50]])[-500:]
             share = shares[batch % len(shares)]
             threshold.aim(share)
-            place = len(seen) - 1 - int(share * len(seen))
-            assert threshold.value == np.sort(seen)[place]
+            index = len(seen) - 1 - int(share * len(seen))
+            assert threshold.value == np.sort(seen)[index]
             assert wanted(threshold, seen) == pytest.approx(share * len(seen))

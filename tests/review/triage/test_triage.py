@@ -298,10 +298,10 @@ def test_live_accuracy_is_unbiased_where_disagreements_are_drawn_more(prediction
         found = decide(Triage(chosen, model="m"), events, disagreement=differs)
         estimate = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=chosen.audit_rate)
         chances, seen = found.inclusion_probability.tolist(), found.seen.tolist()
-        for place in range(size):
-            estimate.update(0.75, chances[place], reviewed=seen[place])
-            if seen[place]:
-                estimate.answer(0.75, chances[place], correct=bool(right[place]))
+        for index in range(size):
+            estimate.update(0.75, chances[index], reviewed=seen[index])
+            if seen[index]:
+                estimate.answer(0.75, chances[index], correct=bool(right[index]))
         interval = estimate.interval()
         assert interval is not None
         errors.append(interval[0] - right.mean())

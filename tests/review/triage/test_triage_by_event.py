@@ -67,7 +67,7 @@ class ByEvent:
         event, score, rate = asked.event, self.score_of(asked), self.rate_of(asked)
         draw = float(uniform_draws([event.event_id], self.salt)[0])
         matches = int(self.rules.matches(PredictionColumns.of([event]))[0])
-        matching = [rule for place, rule in enumerate(self.chosen.rules) if matches >> place & 1]
+        matching = [rule for index, rule in enumerate(self.chosen.rules) if matches >> index & 1]
         risky = event.risk is not None and event.risk >= self.chosen.escalate_risk_min
         self.purse = min(self.chosen.carry_reviews_max * MILLION, self.purse + round(self.chosen.budget * MILLION))
         texts = tuple(rule.text for rule in matching)

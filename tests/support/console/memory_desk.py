@@ -7,8 +7,8 @@ import msgspec
 from console.desk import ActionResult, AlertView, LeasedTask, LoopState, QueueCounts, TaskSummary
 from console.from_queue import action_result, leased_task, queue_counts, task_summary
 from console.pages.ranges import ranges_of
-from review.queue.outcomes import Settled
 from review.queue.queue import Queue
+from review.queue.replies import Settled
 from review.settings import QueueSettings
 from schemas.wire.opinion import Opinion
 

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from review.settings import TriageSettings
-from review.triage.decided import DecidedBefore
+from review.triage.decided_before import DecidedBefore
 from review.triage.decisions import ACCEPT, ESCALATE
 from review.triage.rules import Rule
 from review.triage.triage import Triage
@@ -38,7 +38,7 @@ def correction(number: int, features: dict[str, Any], **more: Any) -> Correction
 
 def found(decided: DecidedBefore, events: list[Any], now_ms: int = 0) -> dict[int, str]:
     settled = decided.find(PredictionColumns.of(events), now_ms)
-    return {place: one.correction_id for place, one in settled.items()}
+    return {index: one.correction_id for index, one in settled.items()}
 
 
 @pytest.mark.parametrize(
@@ -111,11 +111,11 @@ def test_it_finds_what_a_plain_search_finds(prediction: Any, answered: list[Any]
         if len(kept) > 5:
             kept.pop(next(iter(kept)))
     expected = {}
-    for place, features in enumerate(asked):
+    for index, features in enumerate(asked):
         key = tuple(sorted((n, str(type(v) is bool), repr(float(v)) if not isinstance(v, str) else v)
                            for n, v in features.items() if v is not None))  # fmt: skip
         if key in kept:
-            expected[place] = f"c-{kept[key]}"
+            expected[index] = f"c-{kept[key]}"
     if asked:
         assert found(decided, [prediction(n, features=one) for n, one in enumerate(asked)]) == expected
 
@@ -128,7 +128,7 @@ def test_decided_events_are_accepted_at_the_audit_rate(prediction: Any) -> None:
     assert (made.codes[decided] == ACCEPT).all()
     assert np.allclose(made.inclusion_probability[decided], 0.02)
     assert 0.01 < made.audit[decided].mean() < 0.03
-    assert {made.reasons[place] for place in np.flatnonzero(decided & ~made.audit)} == {("decided before",)}
+    assert {made.reasons[index] for index in np.flatnonzero(decided & ~made.audit)} == {("decided before",)}
     assert made.seen[~decided].mean() > 0.1
 
 

@@ -10,12 +10,12 @@ from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.base import Scalar
 from schemas.wire.correction import Correction
 
-__all__ = ["DecidedBefore", "Settled"]
+__all__ = ["DecidedBefore", "EarlierAnswer"]
 
 Question = frozenset[tuple[str, Scalar, bool]]
 
 
-class Settled(NamedTuple):
+class EarlierAnswer(NamedTuple):
     """An answer of people: the correction that holds it, and the label."""
 
     correction_id: str
@@ -33,7 +33,7 @@ class DecidedBefore:
     def __init__(self, keep_seconds: float, answers_max: int) -> None:
         self._keep_ms = int(keep_seconds * 1000)
         self._answers_max = answers_max
-        self._answers: OrderedDict[Question, Settled] = OrderedDict()
+        self._answers: OrderedDict[Question, EarlierAnswer] = OrderedDict()
         self._values: dict[str, Counter[Scalar]] = {}
 
     def __len__(self) -> int:
@@ -46,19 +46,19 @@ class DecidedBefore:
         question = question_of(correction.features)
         if self._answers.pop(question, None) is None:
             self._count(question, 1)
-        self._answers[question] = Settled(
+        self._answers[question] = EarlierAnswer(
             correction.correction_id, correction.label, correction.created_at + self._keep_ms
         )
         if len(self._answers) > self._answers_max:
             self._count(self._answers.popitem(last=False)[0], -1)
 
-    def find(self, events: PredictionColumns, now_ms: int) -> dict[int, Settled]:
-        """The places of events whose question is answered, with the answer."""
+    def find(self, events: PredictionColumns, now_ms: int) -> dict[int, EarlierAnswer]:
+        """The indexes of events whose question is answered, with the answer."""
         settled_of = {}
-        for place in self._candidates(events):
-            settled = self._answers.get(question_of(events.row_features(place)))
+        for index in self._candidates(events):
+            settled = self._answers.get(question_of(events.row_features(index)))
             if settled is not None and now_ms <= settled.until_ms:
-                settled_of[place] = settled
+                settled_of[index] = settled
         return settled_of
 
     def _count(self, question: Question, step: int) -> None:
@@ -69,7 +69,7 @@ class DecidedBefore:
                 del counts[value]
 
     def _candidates(self, events: PredictionColumns) -> list[int]:
-        """Places whose value of the most telling feature occurs among the answers: few need a look at all features."""
+        """Indexes whose value of the most telling feature occurs among the answers: few need a look at all features."""
         if not self._answers:
             return []
         shared = [name for name in events.features if self._values.get(name)]
@@ -77,7 +77,7 @@ class DecidedBefore:
             return list(range(len(events)))
         name = max(shared, key=lambda name: len(self._values[name]))
         known = self._values[name]
-        return [place for place, value in enumerate(events.features[name].values) if value in known or value is None]
+        return [index for index, value in enumerate(events.features[name].values) if value in known or value is None]
 
 
 def question_of(features: Mapping[str, Scalar]) -> Question:

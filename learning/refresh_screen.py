@@ -6,10 +6,10 @@ import math
 
 from learning.settings import LearnSettings
 
-__all__ = ["Comparison"]
+__all__ = ["RefreshScreen"]
 
 
-class Comparison:
+class RefreshScreen:
     """Accuracy of the learning stack minus that of its serving copy on the corrections since the copy was made.
 
     Both answered before either learned the event. The mean is weighted by 1/π, capped at ``weight_max`` and normalised

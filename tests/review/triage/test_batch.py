@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from review.triage.uncertainty import prediction_uncertainty
+from review.triage.batch import prediction_uncertainty
 from schemas.columns.prediction_columns import PredictionColumns
 
 
