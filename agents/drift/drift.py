@@ -12,6 +12,7 @@ import structlog
 
 from agents.drift.alert_answers import AlertAnswers, Said
 from agents.drift.alert_memory import AlertMemory
+from agents.shared.log_values import unusable
 from agents.shared.metrics import ALERTS_FIRED
 from agents.shared.model_places import RESULTS_MAX, ModelPlaces
 from drift.alerts import alert_life
@@ -28,10 +29,9 @@ from schemas.wire.block import Block
 from schemas.wire.correction import Correction
 from schemas.wire.reference import Reference
 from streams.consume.batches import AssignedPartition
-from streams.consume.hearing import why
 from streams.consume.records import Partition, Record
 from streams.produce.outbox import Sending
-from streams.produce.rejects import reject_of
+from streams.produce.rejects import Rejecter, reject_of
 
 if TYPE_CHECKING:
     from agents.drift.drift_states import States
@@ -115,8 +115,8 @@ class Drift:
             try:
                 outcomes = self._observe(record, outbox)
             except Exception as error:  # noqa: BLE001  # a block that is none must not end the role: it would come again
-                now_ms, field = int(self._clock() * 1000), getattr(error, "field", "")
-                reject = reject_of(record, self._prefix, role="drift", reason=why(error), field=field, now_ms=now_ms)
+                by = Rejecter(self._prefix, "drift", int(self._clock() * 1000))
+                reject = reject_of(record, unusable(error), by)
                 outbox.send(REJECTS, record.key() or b"", reject)
                 continue
             self._tell(outcomes, outbox)

@@ -23,7 +23,7 @@ from streams.consume.records import Record
 from streams.predictions.checks import MessageLimits
 from streams.predictions.label_reader import label_of
 from streams.produce.outbox import Sending
-from streams.produce.rejects import reject_of
+from streams.produce.rejects import Rejecter, reject_of
 from streams.settings import FUTURE_SECONDS_MAX_DEFAULT
 from warehouse.client import Warehouse
 from warehouse.errors import QuestionTooLarge, WarehouseError
@@ -111,9 +111,9 @@ class Labels:
         if left and (not self._pause(LOOK_UP_EVERY_SECONDS) or len(left) == len(records)):
             raise HandBack
         for record, label in missing:
-            rejects.append((record, self._why_missing(label), "$.event_id"))
-        rejects += [(record, problem, "$.label") for record, problem in misspelt]
-        wrong = {(record.partition(), record.offset()) for record, _, _ in rejects}
+            rejects.append((record, MalformedError(self._why_missing(label), "$.event_id")))
+        rejects += [(record, MalformedError(problem, "$.label")) for record, problem in misspelt]
+        wrong = {(record.partition(), record.offset()) for record, _ in rejects}
         settled = [(record, label) for record, label in asked if not waits(record)]
         for record, _ in settled:
             self._first_looks.pop((record.partition(), record.offset()), None)  # nobody waits for it any more
@@ -122,15 +122,17 @@ class Labels:
         self._reject([reject for reject in rejects if not waits(reject[0])], int(now * 1000), outbox)
         return left
 
-    def _read(self, records: Sequence[Record]) -> tuple[list[tuple[Record, Label]], list[tuple[Record, str, str]]]:
-        """Labels, and messages that are none with the reason and the field."""
+    def _read(
+        self, records: Sequence[Record]
+    ) -> tuple[list[tuple[Record, Label]], list[tuple[Record, MalformedError]]]:
+        """The labels, and the messages that hold none, each with what is wrong with it."""
         labels: list[tuple[Record, Label]] = []
-        rejects: list[tuple[Record, str, str]] = []
+        rejects: list[tuple[Record, MalformedError]] = []
         for record in records:
             try:
                 labels.append((record, label_of(record, self._limits, self._future_ms_max)))
             except MalformedError as error:
-                rejects.append((record, error.reason, error.field))
+                rejects.append((record, error))
         return labels, rejects
 
     def _join(
@@ -155,9 +157,10 @@ class Labels:
             f"{named} is too large to be read from ClickHouse; expected one within its memory - at `$.event_id`: {why}"
         )
 
-    def _reject(self, rejects: Sequence[tuple[Record, str, str]], now_ms: int, outbox: Sending) -> None:
-        for record, reason, field in rejects:
-            reject = reject_of(record, self._prefix, role="labels", reason=reason, field=field, now_ms=now_ms)
+    def _reject(self, rejects: Sequence[tuple[Record, MalformedError]], now_ms: int, outbox: Sending) -> None:
+        by = Rejecter(self._prefix, "labels", now_ms)
+        for record, error in rejects:
+            reject = reject_of(record, error, by)
             outbox.send(REJECTS, reject.source_key, reject)
             LABELS_REJECTED.inc()
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from agents.learn.learners import Learners
 from agents.learn.snapshots import Flushing, Snapshots
+from agents.shared.log_values import unusable
 from agents.shared.model_places import ModelPlaces
 from learning.settings import LearnSettings
 from learning.snapshots.signing import SigningKey
@@ -15,10 +16,9 @@ from schemas.topics import REJECTS
 from schemas.wire.correction import Correction
 from schemas.wire.manifest import Manifest
 from streams.consume.batches import AssignedPartition
-from streams.consume.hearing import why
 from streams.consume.records import Partition, Record
 from streams.errors import StreamsError
-from streams.produce.rejects import reject_of
+from streams.produce.rejects import Rejecter, reject_of
 
 __all__ = ["Learn"]
 
@@ -74,9 +74,7 @@ class Learn:
                 raise
             except Exception as error:  # noqa: BLE001  # a correction that is none must not end the role: it comes again
                 if is_new:
-                    now_ms, field = int(self._clock() * 1000), getattr(error, "field", "")
-                    reject = reject_of(
-                        record, self._prefix, role="learn", reason=why(error), field=field, now_ms=now_ms
-                    )
+                    by = Rejecter(self._prefix, "learn", int(self._clock() * 1000))
+                    reject = reject_of(record, unusable(error), by)
                     outbox.send(REJECTS, record.key() or b"", reject)
         self._learners.publish_due(outbox)

@@ -34,7 +34,7 @@ from streams.predictions.inbox import read_predictions
 from streams.predictions.json.elements import JsonElements, elements_of
 from streams.predictions.label_reader import label_of
 from streams.produce.outbox import Outbox
-from streams.produce.rejects import ElementRejects, reject_of
+from streams.produce.rejects import ElementRejects, Rejecter, reject_of
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from warehouse.store.columns import Identities, prediction_columns, verdict_columns
@@ -234,15 +234,14 @@ class Recorder:
             return range(len(values)), values
         except MalformedError as error:
             if data[:1] != b"[":
-                self._reject(record, error.reason, error.field, outbox)
+                self._reject(record, error, outbox)
                 return (), []
         try:
             apart = decoded_apart(data, decoder_of(Verdict).decode, self._limits.events_max)
         except MalformedError as error:
-            self._reject(record, error.reason, error.field, outbox)
+            self._reject(record, error, outbox)
             return (), []
-        now_ms = int(self._clock() * 1000)
-        rejects = ElementRejects(record, self._prefix, JsonElements(apart.items), role="record", now_ms=now_ms)
+        rejects = ElementRejects(record, JsonElements(apart.items), self._rejecter)
         for index, wrong in apart.wrong.items():
             rejects.refuse(index, wrong)
         for reject in rejects.rejects():
@@ -261,7 +260,7 @@ class Recorder:
                 values = some_of(value_type, data or b"") if value_type is not Label else self._label(record)
             except MalformedError as error:
                 if value_type is not Label:
-                    self._reject(record, error.reason, error.field, outbox)
+                    self._reject(record, error, outbox)
             else:
                 yield record, values
 
@@ -301,8 +300,7 @@ class Recorder:
             return
         rejects = under_way.by_message.get(row.offset)
         if rejects is None:
-            elements, now_ms = elements_of(record, self._limits.events_max), int(self._clock() * 1000)
-            rejects = ElementRejects(record, self._prefix, elements, role="record", now_ms=now_ms)
+            rejects = ElementRejects(record, elements_of(record, self._limits.events_max), self._rejecter)
             under_way.by_message[row.offset] = rejects
         self._send(rejects.refuse(row.index, MalformedError(f"ClickHouse: {row.reason}", "")), outbox)
         self._tell(outbox)
@@ -314,13 +312,16 @@ class Recorder:
                 self._send(reject, outbox)
         self._tell(outbox)
 
-    def _reject(self, record: Record, reason: str, field: str, outbox: Outbox) -> None:
-        """Tell of a message that it is not stored."""
-        now_ms = int(self._clock() * 1000)
+    @property
+    def _rejecter(self) -> Rejecter:
+        return Rejecter(self._prefix, "record", int(self._clock() * 1000))
+
+    def _reject(self, record: Record, error: MalformedError, outbox: Outbox) -> None:
+        """Send a Reject of a message that is not stored; of one that is a Reject itself, a line in the log."""
         if record.topic() == self._prefix + REJECTS.name:
-            log.error("a reject cannot be stored", **place_of(record), why=reason)
+            log.error("a reject cannot be stored", **place_of(record), why=error.reason)
             return
-        self._send(reject_of(record, self._prefix, role="record", reason=reason, field=field, now_ms=now_ms), outbox)
+        self._send(reject_of(record, error, self._rejecter), outbox)
 
     def _send(self, reject: Reject | None, outbox: Outbox) -> None:
         if reject is not None:

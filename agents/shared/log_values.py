@@ -10,10 +10,10 @@ import structlog
 from schemas.codec import MalformedError, decode, printable
 from schemas.wire.base import Wire
 from schemas.wire.person import Person
-from streams.consume.hearing import heard
+from streams.consume.hearing import heard, why
 from streams.consume.records import Record
 
-__all__ = ["handler_of", "hear_person", "read"]
+__all__ = ["handler_of", "hear_person", "read", "unusable"]
 
 log = structlog.get_logger(__name__)
 
@@ -29,6 +29,11 @@ def read(value_type: type[T], data: bytes | None) -> T | None:
     except MalformedError as error:
         log.error("not readable", kind=value_type.__name__, why=error.reason, **heard())
         return None
+
+
+def unusable(error: Exception) -> MalformedError:
+    """What a Reject says of a record that could not be used, where reading or using it raised ``error``."""
+    return MalformedError(why(error), getattr(error, "field", ""))
 
 
 def handler_of(hear: Callable[[bytes | None], None]) -> Callable[[Record], None]:

@@ -25,7 +25,7 @@ from streams.predictions.explanations import explained
 from streams.predictions.json.decoding import decoded_prediction, prediction_in, predictions_in
 from streams.predictions.json.element_count import element_count
 from streams.predictions.json.elements import ArrowElements, JsonElements
-from streams.produce.rejects import ElementRejects, Elements, reject_of
+from streams.produce.rejects import ElementRejects, Elements, MessagePart, Rejecter, reject_of
 
 __all__ = ["Arrivals", "CarefulReader", "SchemaCheck"]
 
@@ -178,21 +178,15 @@ class CarefulReader:
 
     def _refuse(self, record: Record, error: MalformedError, elements: int = 1) -> None:
         """The whole of a message."""
-        self.arrivals.rejects.append(
-            reject_of(
-                record,
-                self.prefix,
-                role=ROLE,
-                reason=error.reason,
-                field=error.field,
-                now_ms=self.now_ms,
-                elements=elements,
-                index_last=elements - 1 if elements > 1 else None,
-            )
-        )
+        part = MessagePart(elements=elements, index_last=elements - 1 if elements > 1 else None)
+        self.arrivals.rejects.append(reject_of(record, error, self._rejecter, part))
 
     def _refused(self, record: Record, elements: Elements) -> ElementRejects:
-        return ElementRejects(record, self.prefix, elements, role=ROLE, now_ms=self.now_ms)
+        return ElementRejects(record, elements, self._rejecter)
+
+    @property
+    def _rejecter(self) -> Rejecter:
+        return Rejecter(self.prefix, ROLE, self.now_ms)
 
 
 def _decoded_with(needed: Defaults | None, item: bytes, producer: str) -> Prediction:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Sequence
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -14,7 +15,16 @@ from schemas.wire.base import NAME_CHARS_MAX
 from schemas.wire.reject import Reject
 from streams.consume.records import Record
 
-__all__ = ["REJECTS_APART_MAX", "REJECT_BYTES_MAX", "ElementRejects", "Elements", "reject_of", "shortened"]
+__all__ = [
+    "REJECTS_APART_MAX",
+    "REJECT_BYTES_MAX",
+    "ElementRejects",
+    "Elements",
+    "MessagePart",
+    "Rejecter",
+    "reject_of",
+    "shortened",
+]
 
 REJECT_BYTES_MAX: Final = 2 * 1024 * 1024
 """A larger original keeps its first bytes, and the reason says so: in base64 it must fit into a message again."""
@@ -39,39 +49,52 @@ class Elements(Protocol):
         """Several as one message, in this order."""
 
 
-def reject_of(
-    record: Record,
-    prefix: str,
-    *,
-    role: str,
-    reason: str,
-    field: str = "",
-    now_ms: int,
-    original: bytes | None = None,
-    index: int = 0,
-    elements: int = 1,
-    index_last: int | None = None,
-) -> Reject:
-    """A Reject of a message, or of one element (``original``, ``index``) of it; of a long key its beginning is kept.
+class Rejecter(NamedTuple):
+    """Who makes Rejects, and when: a role, which reads topics under ``prefix``, at epoch milliseconds."""
 
-    Of several ``elements`` the first is ``index``, the last ``index_last``. Of a topic that holds secrets it keeps the
-    length and the hash alone, and the field: reasons quote what was read, and keys are names of accounts.
+    prefix: str
+    role: str
+    now_ms: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class MessagePart:
+    """The elements of a message that one Reject is about.
+
+    ``original`` holds their bytes; None stands for those of the whole message. ``index`` and ``index_last`` count from
+    0; ``index_last`` is None where there is one element.
     """
-    topic = record.topic().removeprefix(prefix)
-    data = (record.value() or b"") if original is None else original
+
+    original: bytes | None = None
+    index: int = 0
+    elements: int = 1
+    index_last: int | None = None
+
+
+WHOLE_MESSAGE: Final = MessagePart()
+
+
+def reject_of(record: Record, error: MalformedError, by: Rejecter, part: MessagePart = WHOLE_MESSAGE) -> Reject:
+    """The Reject of a message, or of a part of it.
+
+    A long original, key, reason or field is cut. The Reject of a topic that holds secrets has the length and the hash
+    of the original, and the field: reasons quote what was read, and keys are names of accounts.
+    """
+    topic = record.topic().removeprefix(by.prefix)
+    data = (record.value() or b"") if part.original is None else part.original
     reject = Reject(
         original=data,
-        reason=reason[:REASON_CHARS_MAX],
-        field=field[:NAME_CHARS_MAX],
-        role=role,
+        reason=error.reason[:REASON_CHARS_MAX],
+        field=error.field[:NAME_CHARS_MAX],
+        role=by.role,
         source_topic=topic,
         source_partition=record.partition(),
         source_offset=record.offset(),
-        source_index=index,
+        source_index=part.index,
         source_key=(record.key() or b"")[:KEY_BYTES_MAX],
-        time=now_ms,
-        elements=elements,
-        source_index_last=index_last,
+        time=by.now_ms,
+        elements=part.elements,
+        source_index_last=part.index_last,
     )
     if topic in SECRET:
         return without_bytes(reject)
@@ -123,9 +146,8 @@ class ElementRejects:
     A message of ten thousand wrong elements would otherwise become ten thousand messages.
     """
 
-    def __init__(self, record: Record, prefix: str, elements: Elements, *, role: str, now_ms: int) -> None:
-        self._record, self._prefix, self._role, self._now_ms = record, prefix, role, now_ms
-        self._elements = elements
+    def __init__(self, record: Record, elements: Elements, by: Rejecter) -> None:
+        self._record, self._elements, self._by = record, elements, by
         self._apart: list[Reject] = []
         self._others: list[int] = []
         self._first: MalformedError | None = None
@@ -138,7 +160,7 @@ class ElementRejects:
     def refuse(self, index: int, error: MalformedError) -> Reject | None:
         """One more element, behind those before, and what is wrong with it; its own Reject if it gets one."""
         if len(self._apart) < REJECTS_APART_MAX:
-            self._apart.append(self._reject([index], error.reason, error.field))
+            self._apart.append(self._reject([index], error))
             return self._apart[-1]
         self._first = self._first or error
         self._others.append(index)
@@ -153,21 +175,13 @@ class ElementRejects:
         if self._first is None:
             return []
         if len(self._others) == 1:
-            return [self._reject(self._others, self._first.reason, self._first.field)]
+            return [self._reject(self._others, self._first)]
         reason = f"{len(self._others)} more elements of this message are refused, the first of them: "
-        return [self._reject(self._others, reason + self._first.reason, self._first.field)]
+        return [self._reject(self._others, MalformedError(reason + self._first.reason, self._first.field))]
 
-    def _reject(self, indexes: Sequence[int], reason: str, field: str) -> Reject:
-        is_one = len(indexes) == 1
-        return reject_of(
-            self._record,
-            self._prefix,
-            role=self._role,
-            reason=reason,
-            field=field,
-            now_ms=self._now_ms,
-            original=self._elements.one(indexes[0]) if is_one else self._elements.many(indexes),
-            index=indexes[0],
-            elements=len(indexes),
-            index_last=None if is_one else indexes[-1],
-        )
+    def _reject(self, indexes: Sequence[int], error: MalformedError) -> Reject:
+        first, last, count = indexes[0], indexes[-1], len(indexes)
+        if count == 1:
+            return reject_of(self._record, error, self._by, MessagePart(self._elements.one(first), first))
+        part = MessagePart(self._elements.many(indexes), first, count, last)
+        return reject_of(self._record, error, self._by, part)

@@ -11,11 +11,11 @@ import msgspec
 import pytest
 
 from agents.record.record import RUN_MESSAGES_MAX
-from schemas.codec import encode
+from schemas.codec import MalformedError, encode
 from schemas.topics import LABELS, PREDICTIONS, REJECTS, VERDICTS
 from schemas.wire.reject import Reject
 from streams.consume.batches import HandBack
-from streams.produce.rejects import reject_of
+from streams.produce.rejects import MessagePart, Rejecter, reject_of
 from tests.support.plain_record import PREFIX, CollectingOutbox
 from tests.support.recording import hand, ids, label, messages, partitions, recorder
 from warehouse.client import Warehouse
@@ -218,7 +218,9 @@ def test_a_prediction_that_intake_refused_is_a_row_that_its_reject_names(warehou
     one = recorder(warehouse)
     one.assigned(partitions("predictions", "verdicts", "rejects"))
     (sent,) = messages("predictions", [msgspec.json.encode([prediction(0), prediction(1, model="other")])], begin=7)
-    refused = reject_of(sent, PREFIX, role="intake", reason="a model too many", now_ms=0, original=b"{}", index=1)
+    refused = reject_of(
+        sent, MalformedError("a model too many"), Rejecter(PREFIX, "intake", now_ms=0), MessagePart(b"{}", index=1)
+    )
     hand(one, [sent, *messages("verdicts", [msgspec.json.encode(verdict(0))])])
     hand(one, messages("rejects", [encode(refused)]))
     rows = warehouse.query(

@@ -14,9 +14,10 @@ from schemas.codec import MalformedError, encode
 from schemas.topics import ALL_TOPICS, PEOPLE, Topic
 from schemas.wire.reject import Reject
 from streams.admin.access import ANONYMOUS, RIGHTS
-from streams.produce.rejects import REJECT_BYTES_MAX, REJECTS_APART_MAX, ElementRejects, reject_of
+from streams.produce.rejects import REJECT_BYTES_MAX, REJECTS_APART_MAX, ElementRejects, Rejecter, reject_of
 from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
 
+RECORD = Rejecter(PREFIX, "record", now_ms=1)
 HASH = "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$aGFzaA"
 SECRET_NAME = re.compile("password|token|secret|session|personal")
 SECRET_TOPICS = [topic for topic in ALL_TOPICS if topic.secret]
@@ -66,13 +67,13 @@ def test_a_reject_of_a_secret_topic_bears_nothing_of_it(topic: Topic, size: int)
     value = HASH.encode() * (size // len(HASH) + 1)
     record = PlainRecord(value, name=topic.name, key_bytes=b"ada")
     reason = f"Expected `str` of length <= 200, got {HASH} - at `$.name`"
-    reject = reject_of(record, PREFIX, role="record", reason=reason, field="$.name", now_ms=1)
+    reject = reject_of(record, MalformedError(reason, "$.name"), RECORD)
     assert (reject.original, reject.source_key) == (b"", b"")
     assert (reject.field, reject.source_topic) == ("$.name", topic.name)
     assert (reject.original_length, reject.original_sha256) == (len(value), hashlib.sha256(value).hexdigest())
     assert b"argon2id" not in encode(reject)
     assert "$.name" in reject.reason
-    elements = ElementRejects(record, PREFIX, Whole(), role="record", now_ms=1)
+    elements = ElementRejects(record, Whole(), RECORD)
     for index in range(REJECTS_APART_MAX + 3):
         elements.refuse(index, MalformedError(f"ClickHouse: {HASH}", ""))
     told = CollectingOutbox()
@@ -85,6 +86,6 @@ def test_a_reject_of_a_secret_topic_bears_nothing_of_it(topic: Topic, size: int)
 
 def test_a_reject_of_another_topic_keeps_its_bytes() -> None:
     """What producers wrote comes back to them byte for byte."""
-    reject = reject_of(PlainRecord(b"{", name="labels"), PREFIX, role="labels", reason="truncated", now_ms=1)
+    reject = reject_of(PlainRecord(b"{", name="labels"), MalformedError("truncated"), RECORD)
     assert (reject.original, reject.source_key) == (b"{", b"key")
     assert (reject.reason, reject.original_length) == ("truncated", None)
