@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from drift.blocks.blocks import build_blocks
+from drift.blocks.block_builder import build_blocks
 from drift.settings import DriftSettings
 from drift.windows.reference import build_reference
 from drift.windows.window import Window

@@ -11,14 +11,12 @@ from drift.alerts.alert_book import AlertBook
 from drift.alerts.alert_life import ON_ITS_OWN, Detection
 from drift.detect.error_signal import ERROR, ErrorSignal
 from drift.detect.signal_watch import AbsentWatch, SignalWatch
-from drift.report.rows import ReportRequest, report_request
+from drift.report.request import ReportRequest, report_request
 from drift.settings import DriftSettings
-from drift.windows.departure import present_share
 from drift.windows.psi import psi
-from drift.windows.reference import build_reference, next_version
-from drift.windows.reference_place import is_past, is_within
+from drift.windows.reference import build_reference, is_past, is_within, next_version
 from drift.windows.window import Window, merge_all
-from drift.windows.windows import WindowBuilder
+from drift.windows.window_builder import WindowBuilder
 from schemas.wire.alert import CONFIRMED, EXPECTED_CHANGE, FALSE_ALARM, Alert
 from schemas.wire.block import Block
 from schemas.wire.correction import Correction
@@ -303,7 +301,7 @@ class ModelMonitor:
         alerted = {alert.signal for alert in self._book.open}
 
         def rank(signal: str) -> tuple[bool, float, bool, str]:
-            return signal not in alerted, -present_share(step, signal), signal in new, signal
+            return signal not in alerted, -step.present_share(signal), signal in new, signal
 
         watched = sorted((*self._absent, *new), key=rank)[: self._settings.features_watched_max]
         self._absent = {

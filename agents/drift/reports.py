@@ -12,7 +12,7 @@ import structlog
 
 from drift.report.pipe import ReportResult
 from drift.report.reporter import Reporter
-from drift.report.rows import ReportRequest
+from drift.report.request import ReportRequest
 from schemas.wire.alert import Alert
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError

@@ -16,7 +16,7 @@ from agents.intake.triage_log import keys_of, state_key
 from agents.intake.verdicts import Verdicts, flags
 from agents.shared.metrics import INTAKE_VERDICTS
 from agents.shared.model_places import ModelPlaces
-from drift.blocks.blocks import build_blocks
+from drift.blocks.block_builder import build_blocks
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
 from review.triage.carry import Claims, records_of, scored_by

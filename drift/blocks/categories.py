@@ -1,22 +1,162 @@
-"""Categories within their limits: the common ones by name, the rest counted together."""
+"""Texts of a batch: coded where few differ, counted by name in each run of events, and kept within limits.
+
+Where few texts of a column differ, each stands for a byte, and counting bytes is arithmetic on arrays.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, islice, pairwise
 from operator import itemgetter
+from typing import Any, NamedTuple
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-from drift.blocks.columns import ESCAPED_BYTES_MAX
-from drift.blocks.runs import Runs
-from drift.blocks.tallies import Tally
-from drift.blocks.texts import TextColumn, Texts
+from drift.blocks.runs import Ints, Runs
 from drift.settings import DriftSettings
+from schemas.texts.labels import composed
 from schemas.wire.block import CategoryCounts, NumericSummary
 
-__all__ = ["category_counts", "most_common", "within_category_bytes"]
+__all__ = [
+    "CODES_MAX",
+    "ESCAPED_BYTES_MAX",
+    "Coded",
+    "Tally",
+    "TextColumn",
+    "Texts",
+    "category_counts",
+    "most_common",
+    "tallies",
+    "within_category_bytes",
+]
+
+CODES_MAX = 64
+"""Texts of a column that differ, at most, for it to be coded: with more, few texts of a run are the same."""
+
+CODES_AT_ONCE_MAX = 1 << 16
+"""Codes counted together: the intermediate arrays of more would not stay in the processor's cache."""
+
+ESCAPED_BYTES_MAX = 6
+"""Bytes of one character in JSON, at most."""
+
+Texts = Sequence[str | None]
+
+
+class Coded(NamedTuple):
+    """A column of n texts: a byte for each, its place in ``names``; None where there is no text."""
+
+    names: Sequence[str | None]
+    codes: bytes
+
+
+class TextColumn(NamedTuple):
+    """n texts, None where one is missing or a number; ``chars_max`` is the length of the longest.
+
+    ``coded`` is None where more than CODES_MAX differ.
+    """
+
+    texts: Texts
+    coded: Coded | None
+    chars_max: int
+
+    @classmethod
+    def of(cls, texts: Texts) -> TextColumn:
+        """The column of these texts, each ``composed``: a category does not change where its bytes alone do."""
+        known = _Codes()
+        try:
+            codes = bytes(map(known.__getitem__, texts))
+        except _TooManyError:
+            if not all(map(str.isascii, filter(None, texts))):
+                texts = [text and composed(text) for text in texts]
+            return cls(texts, None, max(map(len, filter(None, texts)), default=0))
+        if any(text and composed(text) != text for text in known):
+            return cls.of([text and composed(text) for text in texts])
+        return cls(texts, Coded(tuple(known), codes), max(map(len, filter(None, known)), default=0))
+
+    def cut(self, chars_max: int) -> TextColumn:
+        """The column with each text at most ``chars_max`` long; the same object where none is longer."""
+        if self.chars_max <= chars_max:
+            return self
+        return TextColumn.of([None if text is None else text[:chars_max] for text in self.texts])
+
+
+class _TooManyError(Exception):
+    """More than CODES_MAX texts differ."""
+
+
+class _Codes(dict[str | None, int]):
+    """Codes in the order in which texts are first asked for."""
+
+    def __missing__(self, text: str | None) -> int:
+        code = len(self)
+        if code == CODES_MAX:
+            raise _TooManyError
+        self[text] = code
+        return code
+
+
+class Tally(NamedTuple):
+    """A column's counts in each run, by name in the order in which the run has them, and how often it has None."""
+
+    counts: list[dict[str, int]]
+    absent: list[int]
+
+
+def tallies(columns: Sequence[Coded], runs: Runs) -> list[Tally]:
+    """A tally of each column."""
+    at_once = max(1, CODES_AT_ONCE_MAX // len(runs.of_events))
+    return [
+        tally for start in range(0, len(columns), at_once) for tally in _tallies(columns[start : start + at_once], runs)
+    ]
+
+
+def _tallies(columns: Sequence[Coded], runs: Runs) -> Iterator[Tally]:
+    """A cell of the table belongs to a column, a run and a name; each event of each column is in one cell."""
+    width = max(len(column.names) for column in columns)
+    column_cells = len(runs.starts) * width
+    codes = np.frombuffer(b"".join(column.codes for column in columns), np.uint8).reshape(len(columns), -1)
+    cells = runs.of_events * width + codes
+    cells += np.arange(0, len(columns) * column_cells, column_cells)[:, None]
+    cells = cells.ravel()
+    table = np.bincount(cells, minlength=len(columns) * column_cells).reshape(len(columns), -1, width)
+    absent = _taken_out(table, [column.names.index(None) if None in column.names else -1 for column in columns])
+    is_met = table > 0
+    met = _first_met(cells, is_met.ravel())
+    names = _names_at(columns, met // column_cells, met % width)
+    pairs: Iterator[tuple[Any, int]] = zip(names, table.ravel()[met].tolist(), strict=True)
+    for missing, lengths in zip(absent.tolist(), np.add.reduce(is_met, axis=2, dtype=np.int64).tolist(), strict=True):
+        yield Tally([dict(islice(pairs, length)) for length in lengths], missing)
+
+
+def _names_at(columns: Sequence[Coded], places: Ints, codes: Ints) -> Iterator[str | None]:
+    """The name of each code, in the column at each place."""
+    sizes = [len(column.names) for column in columns]
+    begins = np.array([0, *accumulate(sizes[:-1])])
+    names = [name for column in columns for name in column.names]
+    return map(names.__getitem__, (begins[places] + codes).tolist())
+
+
+def _taken_out(table: Ints, none_codes: list[int]) -> Ints:
+    """How often each column and run has None; the table then no longer counts it."""
+    absent = np.zeros(table.shape[:2], np.int64)
+    having = [column for column, code in enumerate(none_codes) if code >= 0]
+    if having:
+        codes = [none_codes[column] for column in having]
+        absent[having] = table[having, :, codes]
+        table[having, :, codes] = 0
+    return absent
+
+
+def _first_met(cells: Ints, is_met: npt.NDArray[np.bool_]) -> Ints:
+    """The cells that are met, in the order in which the events come to them."""
+    first = np.empty(len(is_met), np.int64)
+    first[cells[::-1]] = np.arange(len(cells) - 1, -1, -1)  # of several assignments to one cell the last one stays
+    is_first = np.zeros(len(cells), np.bool_)
+    is_first[first[is_met]] = True
+    return cells[is_first]
 
 
 def category_counts(

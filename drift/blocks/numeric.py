@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+import struct
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from drift.blocks.histograms import Binning, histograms
 from drift.blocks.moments import TINY, TINY_EXPONENT
 from drift.blocks.runs import Ints, Runs
 from schemas.wire.block import NumericSummary
@@ -23,8 +24,18 @@ Floats = npt.NDArray[np.float64]
 Remainders = Mapping[str, Floats]
 NO_REMAINDERS: Final[Remainders] = {}
 
+FLAGS_MAX = 1 << 20
+"""Comparisons held at once, a byte each."""
+UINT8_MAX = 255
+BINNINGS_MAX = 256
+"""Binnings that are remembered: about one a model."""
 
-class Moments(NamedTuple):
+Edges = tuple[float, ...]
+Counts = npt.NDArray[Any]
+"""Counts within a run, as narrow as its size allows."""
+
+
+class RunMoments(NamedTuple):
     """Figures of each signal and run, of shape (signals, runs): how many numbers, and what they are like."""
 
     counts: Ints
@@ -72,7 +83,7 @@ def numeric_summaries(
 
 def _summarise(
     signals: Sequence[str],
-    moments: Moments,
+    moments: RunMoments,
     values: Floats,
     binning: Binning,
     runs: Runs,
@@ -101,7 +112,7 @@ def _summarise(
                 )
 
 
-def _moments(values: Floats, runs: Runs, rests: Mapping[int, Floats]) -> Moments:
+def _moments(values: Floats, runs: Runs, rests: Mapping[int, Floats]) -> RunMoments:
     """Of all signals as if every event had a number, and once more of those where one has none.
 
     ``rests`` are remainders by row.
@@ -116,7 +127,7 @@ def _moments(values: Floats, runs: Runs, rests: Mapping[int, Floats]) -> Moments
     offsets, squares = _about_the_mean(deviations, counts, starts)
     for row, rest in rests.items():
         offsets[row] += rest[starts]
-    moments = Moments(
+    moments = RunMoments(
         counts=counts,
         centres=centres,
         offsets=offsets,
@@ -134,7 +145,7 @@ def _moments(values: Floats, runs: Runs, rests: Mapping[int, Floats]) -> Moments
     return moments
 
 
-def _widen_tiny(moments: Moments, values: Floats, runs: Runs) -> None:
+def _widen_tiny(moments: RunMoments, values: Floats, runs: Runs) -> None:
     """The squares anew where the numbers of a run are so close together that they would vanish."""
     spans = moments.largest - moments.least
     is_tiny = (spans > 0.0) & (spans < TINY)
@@ -149,7 +160,7 @@ def _widen_tiny(moments: Moments, values: Floats, runs: Runs) -> None:
     moments.exponents[rows] = np.where(is_tiny, TINY_EXPONENT, 0)
 
 
-def _moments_with_gaps(values: Floats, runs: Runs, rest: Floats) -> Moments:
+def _moments_with_gaps(values: Floats, runs: Runs, rest: Floats) -> RunMoments:
     """Of the numbers that there are; what a run without any is given means nothing."""
     starts = runs.starts
     valid = ~np.isnan(values)
@@ -161,7 +172,7 @@ def _moments_with_gaps(values: Floats, runs: Runs, rest: Floats) -> Moments:
     rest = rest - first_rest.take(runs.of_events, axis=1)
     deviations = np.where(valid, values - centres.take(runs.of_events, axis=1) + rest, 0.0)
     offsets, squares = _about_the_mean(deviations, counts, starts)
-    return Moments(
+    return RunMoments(
         counts=counts,
         centres=centres,
         offsets=offsets + first_rest,
@@ -182,3 +193,68 @@ def _about_the_mean(deviations: Floats, counts: Ints, starts: Ints) -> tuple[Flo
     squares = np.add.reduceat(np.square(deviations, out=deviations), starts, axis=1)
     squares -= counts * np.square(offsets)
     return offsets, np.maximum(squares, 0.0, out=squares)
+
+
+class Binning(NamedTuple):
+    """How the numbers of s signals are binned.
+
+    ``edges`` has a row for each, infinite beyond its last edge; ``sizes`` are numbers of bins, 0 where none are known.
+    """
+
+    edges: Floats
+    sizes: Sequence[int]
+
+    @classmethod
+    def of(cls, signals: Sequence[str], reference: Reference | None) -> Binning:
+        """On the edges of ``reference``."""
+        known = {} if reference is None else reference.numeric
+        return _binning(tuple(known[signal].edges if signal in known else None for signal in signals))
+
+    def of_rows(self, start: int, stop: int) -> Binning:
+        """That of some of the signals."""
+        return Binning(self.edges[start:stop], self.sizes[start:stop])
+
+
+@functools.lru_cache(BINNINGS_MAX)
+def _binning(edges: tuple[Edges | None, ...]) -> Binning:
+    table = np.full((len(edges), max(len(own or ()) for own in edges)), np.inf)
+    for row, own in zip(table, edges, strict=True):
+        row[: len(own or ())] = own or ()
+    return Binning(table, [0 if own is None else len(own) + 1 for own in edges])
+
+
+def histograms(values: Floats, counts: Ints, binning: Binning, runs: Runs) -> list[list[tuple[int, ...]]]:
+    """For each signal one histogram a run, empty where its edges are not known.
+
+    ``values`` has a row for each signal, NaN where there is no number, ``counts`` is how many numbers each run has, of
+    shape (signals, runs). A value on an edge belongs to the bin above.
+    """
+    none: list[tuple[int, ...]] = [()] * len(runs.starts)
+    if not any(binning.sizes):
+        return [none] * len(values)
+    bins = _between(counts, _reached(values, binning.edges, runs))
+    return [
+        list(struct.iter_unpack(f"{size}{own.dtype.char}", own[:, :size].tobytes())) if size else none
+        for size, own in zip(binning.sizes, bins, strict=True)
+    ]
+
+
+def _reached(values: Floats, edges: Floats, runs: Runs) -> Counts:
+    """How many numbers of each run are not below each edge: shape (edges, signals, runs); NaN is below all."""
+    narrow = np.uint8 if runs.size_max <= UINT8_MAX else np.int64
+    reached: Counts = np.empty((edges.shape[1], len(values), len(runs.starts)), narrow)
+    at_once = max(1, FLAGS_MAX // values.size)
+    for start in range(0, len(reached), at_once):
+        flags = values >= edges.T[start : start + at_once, :, None]
+        part = reached[start : start + at_once]
+        np.add.reduceat(flags.view(np.uint8), runs.starts, axis=2, dtype=part.dtype, out=part)
+    return reached
+
+
+def _between(counts: Ints, reached: Counts) -> Counts:
+    """How many numbers of each run are in each bin: shape (signals, runs, edges + 1)."""
+    bins = np.empty((*counts.shape, len(reached) + 1), reached.dtype)
+    bins[:, :, 0] = counts
+    bins[:, :, 1:] = reached.transpose(1, 2, 0)
+    bins[:, :, :-1] -= reached.transpose(1, 2, 0)
+    return bins

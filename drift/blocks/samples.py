@@ -9,8 +9,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from drift.blocks.columns import INT_MAX, Columns
 from drift.blocks.runs import Ints, Runs
+from drift.blocks.signals import INT_MAX, Signals
 from drift.settings import DriftSettings
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.hashing import mixed
@@ -33,7 +33,7 @@ Hashes = npt.NDArray[np.uint64]
 
 
 def samples(
-    events: PredictionColumns, columns: Columns, runs: Runs, rows_max: int, settings: DriftSettings
+    events: PredictionColumns, columns: Signals, runs: Runs, rows_max: int, settings: DriftSettings
 ) -> list[tuple[SampledRow, ...]]:
     """At most ``rows_max`` rows of each run, smallest hash first, as many as fit in ``sample_bytes_max``."""
     if rows_max == 0:
@@ -64,7 +64,7 @@ def _smallest(hashes: Hashes, runs: Runs, rows_max: int) -> Ints:
 
 
 def _rows(
-    events: PredictionColumns, columns: Columns, places: Ints, hashes: Hashes, chars_max: int
+    events: PredictionColumns, columns: Signals, places: Ints, hashes: Hashes, chars_max: int
 ) -> list[SampledRow]:
     chosen = places.tolist()
     features = (events.encodable_features if columns.are_plain else _wieldy_features(events, columns, chars_max))(
@@ -92,7 +92,7 @@ def _rows(
 
 
 def _wieldy_features(
-    events: PredictionColumns, columns: Columns, chars_max: int
+    events: PredictionColumns, columns: Signals, chars_max: int
 ) -> Callable[[Sequence[int]], Sequence[dict[str, Scalar]]]:
     """What gives the watched features of events, cut to what a sample holds."""
 

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, Final
 
 from river.drift import ADWIN
 
-__all__ = ["AdwinDetector", "PsiDetector"]
+__all__ = ["AdwinDetector", "DepartureDetector", "PsiDetector", "chance_of_others"]
 
 _RIVER_ADWIN: Any = ADWIN
+
+CHANCE_MAX: Final = 1e-6
+"""The chance of a finding at which it is told, at most: of others by chance among the newest values alone."""
+
+WHOLE: Final = 1e-6
+"""Of a value: what a share times a count may be below the whole number that it means."""
 
 
 class AdwinDetector:
@@ -60,3 +67,64 @@ class PsiDetector:
             return False
         self._armed = False
         return True
+
+
+class DepartureDetector:
+    """Fires when the share of other values was at or above its threshold ``steps_min`` steps in a row, once each time.
+
+    The values of these steps, and the ``normal_values`` that were the same in the reference, must be enough: while
+    ``chance_of_others`` is above ``CHANCE_MAX``, it waits for further steps in the row. It is armed again only after a
+    step below half the threshold, so a lasting change is one detection.
+
+    >>> detector = DepartureDetector(share_min=0.05, steps_min=3)
+    >>> [detector.update(share) for share in [0.0, 0.2, 0.0, 0.1, 0.3, 0.4, 1.0]]
+    [False, False, False, False, False, True, False]
+    >>> detector = DepartureDetector(share_min=0.05, steps_min=3, normal_values=20)
+    >>> [detector.update(1.0, values=1) for _ in range(9)].index(True)
+    7
+    """
+
+    name = "departure"
+
+    def __init__(self, share_min: float = 0.05, steps_min: int = 3, normal_values: int = 2_000) -> None:
+        self._share_min = share_min
+        self._steps_min = steps_min
+        self._normal_values = normal_values
+        self._above = self._values = self._others = 0
+        self._armed = True
+
+    def update(self, share: float, values: int = 100) -> bool:
+        """Take the next step's share of others, in [0, 1], among its ``values``; say whether it completes a finding."""
+        if share >= self._share_min:
+            self._above += 1
+            self._values += values
+            self._others += math.floor(min(share, 1.0) * values + WHOLE)
+        else:
+            self._above = self._values = self._others = 0
+        if share < self._share_min / 2:
+            self._armed = True
+        if not self._armed or self._above < self._steps_min:
+            return False
+        if chance_of_others(self._others, self._values, self._normal_values) > CHANCE_MAX:
+            return False
+        self._armed = False
+        return True
+
+
+def chance_of_others(others: int, values: int, normal_values: int) -> float:
+    """The greatest chance, however frequent others are, that all are among the newest ``values`` where nothing changed.
+
+    Of so many others in any order of ``normal_values`` + ``values``, none is among the first ``normal_values`` with the
+    chance C(values, others) / C(normal_values + values, others). After a single value, three others in three show
+    nothing, and after 2,000 they are one chance in 1.3 billion:
+
+    >>> round(chance_of_others(3, 3, 1), 6), round(1 / chance_of_others(3, 3, 2_000) / 1e9, 1)
+    (0.25, 1.3)
+    """
+    if not 0 < others <= values:
+        return 1.0
+
+    def log_ways(total: int) -> float:
+        return math.lgamma(total + 1) - math.lgamma(total - others + 1)
+
+    return math.exp(log_ways(values) - log_ways(normal_values + values))

@@ -8,9 +8,9 @@ from typing import Final
 
 from drift.alerts.alert_life import Detection
 from drift.blocks.moments import distance
-from drift.detect.detectors import AdwinDetector, PsiDetector
+from drift.detect.detectors import AdwinDetector, DepartureDetector, PsiDetector
 from drift.settings import DriftSettings
-from drift.windows.departure import DepartureDetector, is_constant, other_share, present_share
+from drift.windows.constant import is_constant, other_share
 from drift.windows.psi import NORMAL_VALUES_MIN, Stability, category_bins, presence_counts, presence_key, reach
 from drift.windows.window import Window
 from schemas.wire.alert import Severity
@@ -202,7 +202,7 @@ class AbsentWatch:
 
     def observe_step(self, step: Window) -> Detection | None:
         """The feature has come: enough events of a few steps in a row have it; told once, until it is gone again."""
-        share = present_share(step, self.signal)
+        share = step.present_share(self.signal)
         if not self._departure.update(share, step.events):
             return None
         self._quiet_windows = 0
@@ -211,7 +211,7 @@ class AbsentWatch:
 
     def observe_window(self, window: Window) -> None:
         """Whether it has gone again."""
-        is_back = present_share(window, self.signal) < self._settings.departure_share_warning
+        is_back = window.present_share(self.signal) < self._settings.departure_share_warning
         self._quiet_windows = self._quiet_windows + 1 if is_back else 0
 
 

@@ -18,8 +18,7 @@ import msgspec
 
 from drift.report.pipe import READY, ReportResult, read_message, write_message
 from drift.report.reporter import NO_STATISTICS
-from drift.report.rows import ReportRequest, Row
-from drift.report.shown_columns import as_text, unshown
+from drift.report.request import ReportRequest, Row, as_text, unshown
 
 __all__ = ["render", "report_worker_main"]
 

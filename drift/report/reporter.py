@@ -18,7 +18,7 @@ from typing import IO
 import msgspec
 
 from drift.report.pipe import READY, ReportResult, read_message, write_message
-from drift.report.rows import ReportRequest
+from drift.report.request import ReportRequest
 from drift.settings import DriftSettings
 
 __all__ = ["NO_STATISTICS", "Reporter"]

@@ -1,31 +1,34 @@
-"""The reference: what counts as normal, made of windows in their real order."""
+"""The reference: what counts as normal, made of windows in their real order, and where a step lies seen from it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
 from itertools import chain
+from typing import Final
 
 import msgspec
 import numpy as np
 
 from drift.blocks.categories import most_common, within_category_bytes
-from drift.blocks.columns import FEATURE, Floats, number_of
 from drift.blocks.moments import deviation, deviation_of, distance
+from drift.blocks.signals import FEATURE, Floats, number_of
 from drift.settings import DriftSettings
-from drift.windows.departure import present_share
+from drift.windows.constant import are_alike, rounding_of
 from drift.windows.psi import category_bins, excess, presence_counts, presence_index, presence_key
-from drift.windows.rounding import are_alike, rounding_of
 from drift.windows.window import Window, merge_all
 from schemas.wire.block import CategoryCounts, NumericSummary, SampledRow
 from schemas.wire.reference import NumericReference, Reference
 
-__all__ = ["build_reference", "next_version", "row_number"]
+__all__ = ["build_reference", "is_past", "is_within", "next_version", "row_number"]
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 EDGE_SHARE = 15 / 128
 """Of the gap between two values, what lies above the edge between them: an odd share, for numbers on a grid are not
 on it."""
+
+DAY_MS: Final = 86_400_000
+"""So much later than the reference an event is past it wherever it lies: the log has begun anew."""
 
 
 def next_version(version: str) -> str:
@@ -82,6 +85,29 @@ def build_reference(
     return _with_sample(reference, whole, settings)
 
 
+def is_past(reference: Reference, step: Window) -> bool:
+    """Whether most events of the step came after what the reference was made of, so that they are compared with it.
+
+    The log tells, not the clock: a reference of events whose clock ran ahead is past as soon as it has been read. Event
+    time decides where the log cannot: between events of one message, and for a reference that does not say how far the
+    log had been read.
+    """
+    is_later = step.time > reference.time_max
+    if not reference.last_offsets or step.time > reference.time_max + DAY_MS:
+        return is_later
+    events = 0
+    for block in step.blocks:
+        last = reference.last_offsets.get(block.partition, -1)
+        if block.last_offset > last or (is_later and block.last_offset == last):
+            events += block.events
+    return 2 * events > step.events
+
+
+def is_within(reference: Reference, step: Window) -> bool:
+    """Whether the step is of the time of the reference: read again, it tells the detectors what they had seen."""
+    return reference.time_min <= step.time <= reference.time_max
+
+
 def row_number(row: SampledRow, signal: str) -> float | None:
     """The number that a sampled row has for a signal, or None."""
     if signal == "confidence":
@@ -93,7 +119,7 @@ def _watched(whole: Window, features_max: int) -> set[str]:
     """All signals; of features as many as may be watched, those that most events had, then the first by name."""
     signals = {*whole.numeric, *whole.categorical}
     features = sorted(signal for signal in signals if signal.startswith(FEATURE))
-    features.sort(key=lambda signal: -present_share(whole, signal))
+    features.sort(key=lambda signal: -whole.present_share(signal))
     return signals.difference(features[features_max:])
 
 

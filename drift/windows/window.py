@@ -92,6 +92,12 @@ class Window:
         summary = self.numeric.get(signal)
         return 0 if summary is None else summary.count
 
+    def present_share(self, signal: str) -> float:
+        """The share of the events that have a value of the signal, number or text; 0 without events."""
+        if self.events == 0:
+            return 0.0
+        return min(1.0, (self.numbers(signal) + self.texts(signal)) / self.events)
+
     def histogram(self, signal: str, version: str) -> tuple[int, ...]:
         """Counts on the edges of reference ``version``, from the blocks that lie on them; empty where none does."""
         rows = [

@@ -10,8 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from drift.detect.detectors import AdwinDetector, PsiDetector
-from drift.windows.departure import DepartureDetector
+from drift.detect.detectors import AdwinDetector, DepartureDetector, PsiDetector
 
 Floats = npt.NDArray[np.float64]
 Detector = AdwinDetector | DepartureDetector | PsiDetector

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from drift.blocks.blocks import build_blocks
+from drift.blocks.block_builder import build_blocks
 from drift.settings import DriftSettings
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.block import Block

@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from drift.blocks.blocks import build_blocks
+from drift.blocks.block_builder import build_blocks
 from drift.monitor import AlertChanged, ModelMonitor, NewReference, Outcome
 from drift.settings import DriftSettings
-from drift.windows.reference_place import is_past
+from drift.windows.reference import is_past
 from drift.windows.window import merge_all
 from schemas import codec
 from schemas.columns.prediction_columns import PredictionColumns

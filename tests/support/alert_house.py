@@ -13,7 +13,7 @@ from agents.desk.desk_state import DeskState
 from agents.drift.alert_memory import AlertMemory
 from agents.drift.drift import Drift
 from agents.settings import Settings
-from drift.blocks.blocks import build_blocks
+from drift.blocks.block_builder import build_blocks
 from drift.settings import DriftSettings
 from review.queue.replies import Settled
 from review.settings import QueueSettings

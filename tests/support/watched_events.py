@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from drift.blocks.blocks import build_blocks
+from drift.blocks.block_builder import build_blocks
 from drift.monitor import AlertChanged, ModelMonitor
 from drift.settings import DriftSettings
 from schemas.columns.prediction_columns import PredictionColumns

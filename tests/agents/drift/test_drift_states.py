@@ -13,7 +13,7 @@ from agents.drift.drift import Drift
 from agents.drift.drift_states import COUNT_SECONDS, RETRY_SECONDS, TELL_SECONDS, DriftStates
 from agents.shared.metrics import exposition
 from agents.shared.model_places import ModelPlaces
-from drift.blocks.blocks import build_blocks
+from drift.blocks.block_builder import build_blocks
 from drift.settings import DriftSettings
 from review.settings import QueueSettings
 from schemas.codec import encode

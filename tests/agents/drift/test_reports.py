@@ -9,7 +9,7 @@ import pytest
 
 from agents.drift.reports import ALERTS_SHARING_MAX, ReportDesk
 from drift.report.pipe import ReportResult
-from drift.report.rows import ReportRequest
+from drift.report.request import ReportRequest
 from schemas.wire.alert import Alert
 from warehouse.errors import WarehouseError
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drift.blocks.blocks import build_blocks
+from drift.blocks.block_builder import build_blocks
 from drift.blocks.runs import Runs
 from drift.settings import DriftSettings
 from schemas.columns.prediction_columns import FeatureColumn, PredictionColumns

@@ -20,7 +20,7 @@ import pytest
 
 from drift.report.pipe import ReportResult
 from drift.report.reporter import Reporter
-from drift.report.rows import ReportRequest
+from drift.report.request import ReportRequest
 from drift.settings import CategoricalTest, DriftSettings, NumericTest
 
 READY_SECONDS_MAX = 180.0

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from drift.detect.detectors import CHANCE_MAX, DepartureDetector, chance_of_others
 from drift.settings import DriftSettings
-from drift.windows.departure import CHANCE_MAX, DepartureDetector, chance_of_others
 from drift.windows.psi import NORMAL_VALUES_MIN, excess
 from schemas.wire.alert import Alert
 from schemas.wire.prediction import Prediction

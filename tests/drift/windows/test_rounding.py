@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drift.settings import DriftSettings
-from drift.windows.departure import is_constant
+from drift.windows.constant import are_alike, is_constant, rounding_of
 from drift.windows.reference import build_reference
-from drift.windows.rounding import are_alike, rounding_of
 from drift.windows.window import merge_all
 from schemas.wire.reference import NumericReference
 from tests.drift.test_units import BACK, CHANGE, EVENTS, watched

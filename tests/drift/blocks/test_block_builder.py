@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drift.blocks.blocks import block_id_of, build_blocks
+from drift.blocks.block_builder import block_id_of, build_blocks
 from drift.settings import DriftSettings
 from schemas import codec
 from schemas.columns.prediction_columns import PredictionColumns

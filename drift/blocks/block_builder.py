@@ -9,12 +9,11 @@ from itertools import repeat
 import numpy as np
 import numpy.typing as npt
 
-from drift.blocks.categories import category_counts
-from drift.blocks.columns import Columns, blurred_in, columns_of
+from drift.blocks.categories import Coded, category_counts, tallies
 from drift.blocks.numeric import numeric_summaries
 from drift.blocks.runs import Runs
 from drift.blocks.samples import samples
-from drift.blocks.tallies import Coded, tallies
+from drift.blocks.signals import Signals, blurred_in, signals_of
 from drift.settings import DriftSettings
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.base import NAME_CHARS_MAX
@@ -58,7 +57,7 @@ def build_blocks(
         return []
     runs = Runs.of(sources, places, settings.block_events_max)
     version = "" if reference is None else reference.version
-    columns = columns_of(events, settings, reference)
+    columns = signals_of(events, settings, reference)
     return [
         Block(
             block_id=block_id_of(events.model, partition, first, within),
@@ -97,7 +96,7 @@ def build_blocks(
     ]
 
 
-def _left_out(events: PredictionColumns, columns: Columns, runs: Runs) -> Iterable[tuple[str, ...]]:
+def _left_out(events: PredictionColumns, columns: Signals, runs: Runs) -> Iterable[tuple[str, ...]]:
     """The features of each run that are not watched, or by their mean alone."""
     if not columns.inexact:
         return repeat(columns.unwatched, len(runs.starts))
@@ -107,7 +106,7 @@ def _left_out(events: PredictionColumns, columns: Columns, runs: Runs) -> Iterab
 
 def _contents(
     events: PredictionColumns,
-    columns: Columns,
+    columns: Signals,
     runs: Runs,
     decisions: Coded,
     reference: Reference | None,

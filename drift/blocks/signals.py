@@ -10,21 +10,20 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drift.blocks.texts import TextColumn, Texts
+from drift.blocks.categories import ESCAPED_BYTES_MAX, TextColumn, Texts
 from drift.settings import DriftSettings
 from schemas.columns.prediction_columns import FeatureColumn, PredictionColumns
 from schemas.wire.base import Scalar
 from schemas.wire.reference import Reference
 
 __all__ = [
-    "ESCAPED_BYTES_MAX",
     "FEATURE",
     "INT_MAX",
     "NUMBER_MAX",
-    "Columns",
+    "Signals",
     "Floats",
     "blurred_in",
-    "columns_of",
+    "signals_of",
     "number_of",
 ]
 
@@ -41,8 +40,6 @@ EXACT_MAX = 2.0**53
 INT_MAX = 2**63 - 1
 """Larger integers are floats in a sample: readers of its JSON may have no more than 64 bits."""
 
-ESCAPED_BYTES_MAX = 6
-"""Bytes of one character in JSON, at most."""
 NUMBER_BYTES_MAX = 32
 
 Floats = npt.NDArray[np.float64]
@@ -50,7 +47,7 @@ _NUMBERS = frozenset((float, int, bool))
 
 
 @dataclass(frozen=True, slots=True)
-class Columns:
+class Signals:
     """The signals of n events: ``numbers`` (a row each of ``numeric``, NaN where there is no number) and ``text``.
 
     A feature that comes as number and as text is in both; None in a text column means missing or a number. ``names``
@@ -80,7 +77,7 @@ def number_of(value: object) -> float | None:
     return float(max(-NUMBER_MAX, min(NUMBER_MAX, value)))
 
 
-def columns_of(events: PredictionColumns, settings: DriftSettings, reference: Reference | None = None) -> Columns:
+def signals_of(events: PredictionColumns, settings: DriftSettings, reference: Reference | None = None) -> Signals:
     """The signals of a batch; features beyond ``features_watched_max``, and with very long names, are not watched.
 
     Those of the reference are watched, and where they leave room, of the others those that most events have, the first
@@ -104,7 +101,7 @@ def columns_of(events: PredictionColumns, settings: DriftSettings, reference: Re
             row_bytes_max += ESCAPED_BYTES_MAX * cut.chars_max
     matrix, largest = _matrix(numeric.values(), len(events))
     rests = _remainders_of(numeric, matrix, events) if largest >= EXACT_MAX else {}
-    return Columns(
+    return Signals(
         numeric=tuple(numeric),
         numbers=matrix,
         text=text,
@@ -117,7 +114,7 @@ def columns_of(events: PredictionColumns, settings: DriftSettings, reference: Re
     )
 
 
-def blurred_in(columns: Columns, events: PredictionColumns, start: int, stop: int) -> tuple[str, ...]:
+def blurred_in(columns: Signals, events: PredictionColumns, start: int, stop: int) -> tuple[str, ...]:
     """The features of which doubles do not hold the numbers of these events apart, or that have too large ones."""
     blurred = []
     for signal in columns.inexact:

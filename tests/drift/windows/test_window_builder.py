@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from drift.settings import DriftSettings
 from drift.windows.window import Window, merge_all
-from drift.windows.windows import WindowBuilder
+from drift.windows.window_builder import WindowBuilder
 from schemas.wire.block import Block
 from schemas.wire.prediction import Prediction
 
