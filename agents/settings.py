@@ -14,7 +14,7 @@ from review.settings import AccuracySettings, AgreementSettings, QueueSettings, 
 from schemas.setting_checks import require_distinct
 from schemas.texts.labels import composed, label_problem
 from schemas.wire.base import Id
-from streams.predictions.checks import MESSAGE_EVENTS_MAX_DEFAULT
+from streams.message_limits import MESSAGE_EVENTS_MAX_DEFAULT
 from streams.settings import FUTURE_SECONDS_MAX_DEFAULT, EmbeddedKafkaSettings, KafkaSettings
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
 

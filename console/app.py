@@ -12,22 +12,20 @@ from litestar.config.csrf import CSRFConfig
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException, NotFoundException
 from litestar.middleware import DefineMiddleware
-from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.static_files import create_static_files_router
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from console.api.openapi import openapi_config
 from console.api.routes import api_router
-from console.api.schema_page import SchemaPage
 from console.context import Console, TellSignOut, keep_in_memory
-from console.desk import Desk
-from console.headers import security_headers
-from console.hosts import HostCheck
+from console.desk.protocol import Desk
+from console.host_check import HostCheck
+from console.monitoring import get_health, get_metrics
 from console.pages.routes import page_handlers
 from console.pages.templating import FOLDER
 from console.problems import on_deep_nesting, on_failure, on_http_error, on_unreachable
 from console.request import CheckedRequest
-from console.service import get_health, get_metrics
+from console.security_headers import security_headers
 from console.sessions import passwords
 from console.sessions.cookies import send_device_cookie
 from console.sessions.session import ConsoleRequest, PersonMiddleware, session_config
@@ -35,12 +33,6 @@ from console.sessions.signed_out import SignedOut
 from console.settings import ConsoleSettings
 
 __all__ = ["create_app"]
-
-DESCRIPTION = (
-    "What reviewers and people on call do, for programs. Begin with GET /api/session, keep its cookies, and send its "
-    "csrf_token in the header x-csrftoken of every request that changes something. "
-    "Errors are problem details (RFC 9457)."
-)
 
 
 def wall_clock() -> int:
@@ -105,18 +97,6 @@ def csrf_config(console: Console) -> CSRFConfig:
         cookie_httponly=True,
         cookie_samesite="strict",
         exclude=["^/static/"],
-    )
-
-
-def openapi_config() -> OpenAPIConfig:
-    """OpenAPI 3.1: /schema for people, /schema/openapi.json for programs."""
-    return OpenAPIConfig(
-        title="watchloop",
-        version="1",
-        description=DESCRIPTION,
-        path="/schema",
-        render_plugins=[SchemaPage(path="/"), JsonRenderPlugin()],
-        use_handler_docstrings=True,
     )
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from litestar.connection import ASGIConnection
 
-from console.desk import Desk
+from console.desk.protocol import Desk
 from console.sessions.devices import Devices
 from console.sessions.guessing import Guessing, PasswordTurns
 from console.sessions.signed_out import SignedOut

@@ -11,8 +11,8 @@ import faust
 from faust.transport.drivers import aiokafka
 
 from schemas.topics import Topic
-from streams.consume.records import Headers
 from streams.errors import WrongClientSetting
+from streams.records import Headers
 from streams.settings import KafkaSettings, KafkaUser
 
 __all__ = ["AppRecord", "create_app", "raw_topic"]

@@ -14,9 +14,9 @@ from schemas.texts.person_names import person_problem
 from schemas.topics import PEOPLE, SIGN_OUTS
 from schemas.wire.person import Person, Role
 from schemas.wire.sign_out import SignOut
-from streams.consume.reader import LogReader
-from streams.consume.records import Record
+from streams.consume.log_reader import LogReader
 from streams.produce.outbox import Outbox
+from streams.records import Record
 from streams.settings import KafkaSettings
 
 __all__ = ["kept_out", "person_of", "read_people", "sign_out", "with_password", "write_people"]

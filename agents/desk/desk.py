@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 
 from agents.desk.desk_state import DeskState
 from agents.desk.loop_watch import LoopWatch
-from console.desk import (
+from console.desk.feature_ranges import ranges_of
+from console.desk.protocol import (
     ActionResult,
     AlertAction,
     AlertView,
@@ -18,8 +19,7 @@ from console.desk import (
     QueueCounts,
     TaskSummary,
 )
-from console.from_queue import action_result, leased_task, queue_counts, task_summary
-from console.pages.ranges import ranges_of
+from console.desk.queue_answers import action_result, leased_task, queue_counts, task_summary
 from review.queue.replies import Reply
 from review.task_life import task_id_of
 from schemas.texts.labels import composed
@@ -42,7 +42,7 @@ ALERT_CHANGE_SECONDS_MAX = 3.0
 
 
 class LiveDesk:
-    """Implements ``console.desk.Desk`` over the queue and the log."""
+    """Implements ``console.desk.protocol.Desk`` over the queue and the log."""
 
     def __init__(self, state: DeskState, watch: LoopWatch, send: Send) -> None:
         self._state = state

@@ -33,9 +33,9 @@ from schemas.wire.sign_out import SignOut
 from schemas.wire.task import Task
 from streams.admin.topics import topic_ids
 from streams.app import AppRecord, raw_topic
-from streams.consume.hearing import hearing
-from streams.consume.reader import LogReader
-from streams.consume.records import Record
+from streams.consume.log_reader import LogReader
+from streams.consume.record_guard import hearing
+from streams.records import Record
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from warehouse.query.queries import archived_tasks

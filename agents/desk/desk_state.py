@@ -23,8 +23,8 @@ from schemas.wire.person import Person
 from schemas.wire.reference import Reference
 from schemas.wire.sign_out import SignOut
 from schemas.wire.task import Task
-from streams.consume.hearing import heard
-from streams.consume.records import Record
+from streams.consume.record_guard import heard
+from streams.records import Record
 
 __all__ = ["DeskState"]
 

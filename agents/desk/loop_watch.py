@@ -15,7 +15,7 @@ from agents.settings import LAG_MESSAGES_WARNING_DEFAULT, LAG_SECONDS_WARNING_DE
 from agents.shared.groups import GROUPS
 from agents.shared.lag_words import LagState, lag_state, lag_text
 from agents.shared.metrics import LAG_MESSAGES, LAG_SECONDS
-from console.desk import Interval, RoleState
+from console.desk.protocol import Interval, RoleState
 from review.accuracy import AccuracyEstimate, AccuracySums
 from review.settings import AccuracySettings
 from schemas.wire.verdict import Decision

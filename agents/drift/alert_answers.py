@@ -12,7 +12,7 @@ from review.task_life import ALERT_CHOICES
 from schemas.wire.alert import ACKNOWLEDGE, RESOLVE
 from schemas.wire.opinion import CANNOT_TELL, WITHDRAWN, Opinion
 from schemas.wire.task import Task
-from streams.consume.records import Record
+from streams.records import Record
 
 __all__ = ["AlertAnswers", "Said"]
 

@@ -29,9 +29,9 @@ from schemas.wire.block import Block
 from schemas.wire.correction import Correction
 from schemas.wire.reference import Reference
 from streams.consume.batches import AssignedPartition
-from streams.consume.records import Partition, Record
 from streams.produce.outbox import Sending
 from streams.produce.rejects import Rejecter, reject_of
+from streams.records import Partition, Record
 
 if TYPE_CHECKING:
     from agents.drift.drift_states import States

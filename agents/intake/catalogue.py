@@ -17,9 +17,9 @@ from schemas.topics import CORRECTIONS, MODEL_CHUNKS, MODELS, REFERENCES
 from schemas.wire.correction import Correction
 from schemas.wire.manifest import CANDIDATE, Manifest, manifest_key
 from schemas.wire.reference import Reference
-from streams.consume.hearing import heard
-from streams.consume.reader import LogReader
-from streams.consume.records import Record
+from streams.consume.log_reader import LogReader
+from streams.consume.record_guard import heard
+from streams.records import Record
 from streams.settings import KafkaSettings
 
 if TYPE_CHECKING:

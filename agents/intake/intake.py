@@ -11,10 +11,10 @@ import numpy as np
 from agents.intake.judge import Judge
 from agents.shared.metrics import INTAKE_DUPLICATES, INTAKE_EVENTS, INTAKE_REJECTS
 from schemas.topics import REJECTS
-from streams.consume.duplicates import SeenEvents, identities
-from streams.consume.records import Record, by_partition, stretches
+from streams.consume.seen_events import SeenEvents, identities
 from streams.predictions.prediction_reader import BYTES_AT_ONCE, MESSAGES_AT_ONCE, Part, PredictionReader
 from streams.produce.outbox import Sending
+from streams.records import Record, by_partition, stretches
 
 __all__ = ["Intake"]
 

@@ -13,10 +13,10 @@ from schemas.codec import UNREADABLE, MalformedError, reason_of
 from schemas.json_text.elements import decoded_apart
 from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
 from streams.consume.batches import AssignedPartition
-from streams.consume.duplicates import SeenEvents, identities
-from streams.consume.hearing import heard
-from streams.consume.records import Partition, Record
-from streams.consume.tail import read_tail
+from streams.consume.log_tail import read_tail
+from streams.consume.record_guard import heard
+from streams.consume.seen_events import SeenEvents, identities
+from streams.records import Partition, Record
 
 __all__ = ["recall"]
 

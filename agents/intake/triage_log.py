@@ -16,9 +16,9 @@ from review.triage.triage import CarriedState, TriageSnapshot
 from schemas.codec import MalformedError, decode
 from schemas.topics import TRIAGE_STATE
 from schemas.wire.triage_state import TriageState
-from streams.consume.hearing import heard
-from streams.consume.records import Record
-from streams.consume.tail import read_tail
+from streams.consume.log_tail import read_tail
+from streams.consume.record_guard import heard
+from streams.records import Record
 from streams.settings import KafkaSettings
 
 __all__ = ["StoredStates", "keys_of", "read_states", "state_key"]

@@ -19,11 +19,11 @@ from schemas.wire.correction import Correction, id_of_label
 from schemas.wire.label import Label
 from schemas.wire.prediction import label_text
 from streams.consume.batches import HandBack
-from streams.consume.records import Record
-from streams.predictions.checks import MessageLimits
+from streams.message_limits import MessageLimits
 from streams.predictions.label_reader import label_of
 from streams.produce.outbox import Sending
 from streams.produce.rejects import Rejecter, reject_of
+from streams.records import Record
 from streams.settings import FUTURE_SECONDS_MAX_DEFAULT
 from warehouse.client import Warehouse
 from warehouse.errors import QuestionTooLarge, WarehouseError

@@ -16,9 +16,9 @@ from schemas.topics import REJECTS
 from schemas.wire.correction import Correction
 from schemas.wire.manifest import Manifest
 from streams.consume.batches import AssignedPartition
-from streams.consume.records import Partition, Record
 from streams.errors import StreamsError
 from streams.produce.rejects import Rejecter, reject_of
+from streams.records import Partition, Record
 
 __all__ = ["Learn"]
 

@@ -25,16 +25,16 @@ from schemas.wire.reject import Reject
 from schemas.wire.verdict import Verdict
 from streams.admin.topic_watch import check_same
 from streams.consume.batches import AssignedPartition, BatchSettings, HandBack
-from streams.consume.hearing import place_of
-from streams.consume.records import Partition, Record, stretches
+from streams.consume.record_guard import place_of
 from streams.errors import KafkaUnreachable
-from streams.predictions.careful import SchemaCheck
-from streams.predictions.checks import PREDICTION_BYTES_MAX, MessageLimits
-from streams.predictions.inbox import read_predictions
-from streams.predictions.json.elements import JsonElements, elements_of
+from streams.message_limits import PREDICTION_BYTES_MAX, MessageLimits
 from streams.predictions.label_reader import label_of
+from streams.predictions.message_elements import JsonElements, elements_of
+from streams.predictions.message_reader import read_predictions
+from streams.predictions.registry import SchemaCheck
 from streams.produce.outbox import Outbox
 from streams.produce.rejects import ElementRejects, Rejecter, reject_of
+from streams.records import Partition, Record, stretches
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from warehouse.store.columns import Identities, prediction_columns, verdict_columns

@@ -10,8 +10,8 @@ import structlog
 from schemas.codec import MalformedError, decode, printable
 from schemas.wire.base import Wire
 from schemas.wire.person import Person
-from streams.consume.hearing import heard, why
-from streams.consume.records import Record
+from streams.consume.record_guard import heard, why
+from streams.records import Record
 
 __all__ = ["handler_of", "hear_person", "read", "unusable"]
 

@@ -12,7 +12,7 @@ from agents.shared.metric_files import FOLDER_VARIABLE, PROCESS_VARIABLE
 from agents.shared.model_metrics import ModelCounter, ModelGauge
 from agents.shared.model_places import ModelPlaces
 from streams.consume.batches import Handler, OutboxT_contra
-from streams.consume.records import Record
+from streams.records import Record
 
 __all__ = [
     "ALERTS_FIRED",

@@ -17,7 +17,7 @@ from learning.snapshots.snapshot import SnapshotRefused
 from schemas.codec import UNREADABLE
 from schemas.kept_files import read_kept
 from schemas.wire.manifest import Manifest
-from streams.consume.hearing import heard
+from streams.consume.record_guard import heard
 
 __all__ = ["SeenModels", "read_seen", "write_seen"]
 

@@ -14,11 +14,11 @@ from agents.worker.memory import keep_freed_memory
 from schemas.topics import MODELS
 from streams.admin.topics import partition_counts, topic_ids
 from streams.consume.batches import AssignedPartition, BatchSettings, GroupBatches, Handler
-from streams.consume.records import Partition, Record
 from streams.consume.transactions import TransactionalBatches
-from streams.predictions.checks import MessageLimits, prediction_bytes_max
+from streams.message_limits import MessageLimits, prediction_bytes_max
 from streams.predictions.registry import registry_of
 from streams.produce.outbox import Outbox
+from streams.records import Partition, Record
 
 if TYPE_CHECKING:
     from agents.drift.alert_memory import AlertMemory
@@ -62,7 +62,7 @@ def _add_intake(plan: Plan) -> None:
     from agents.intake.recall import recall
     from agents.intake.triage_log import StoredStates, read_states
     from agents.shared.seen_models import SeenModels
-    from streams.consume.duplicates import SeenEvents
+    from streams.consume.seen_events import SeenEvents
 
     keep_freed_memory()
     settings, worker = plan.settings, plan.settings.worker
@@ -181,7 +181,7 @@ def _add_drift(plan: Plan) -> None:
     from agents.drift.reports import ReportDesk
     from drift.report.reporter import Reporter
     from schemas.topics import PREDICTIONS, REVIEW_ALERTS, REVIEW_OPINIONS
-    from streams.consume.reader import LogReader
+    from streams.consume.log_reader import LogReader
 
     settings = plan.settings
     reporter = Reporter(settings.drift)
@@ -233,7 +233,7 @@ def _drift_state(settings: Settings) -> tuple[dict[str, Reference], AlertMemory]
     from schemas.topics import ALERTS, REFERENCES
     from schemas.wire.alert import Alert
     from schemas.wire.reference import Reference
-    from streams.consume.reader import LogReader
+    from streams.consume.log_reader import LogReader
 
     references: dict[str, Reference] = {}
     kept, alerts = ModelPlaces(RESULTS_MAX, settings.models), AlertMemory()
@@ -261,7 +261,7 @@ def _manifests(settings: Settings) -> dict[str, Manifest]:
     from agents.shared.log_values import read
     from agents.shared.seen_models import SeenModels
     from schemas.wire.manifest import Manifest
-    from streams.consume.reader import LogReader
+    from streams.consume.log_reader import LogReader
 
     known = SeenModels.of(settings, "learn", topic_ids(settings.kafka, [MODELS])[MODELS.name])
 

@@ -22,9 +22,9 @@ from agents.worker import assembly
 from agents.worker.worker import run_worker
 from benchmarks.processes.meter import Meter, say, spec_of
 from streams.consume.batches import AssignedPartition, Handler
-from streams.consume.records import Record
 from streams.consume.transactions import TransactionalBatches
 from streams.produce.outbox import Sending
+from streams.records import Record
 from streams.settings import KafkaSettings
 
 LOOK_SECONDS = 0.02

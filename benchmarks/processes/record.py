@@ -19,8 +19,8 @@ from benchmarks.processes.meter import cpu_seconds, say, spec_of
 from schemas.topics import ALL_TOPICS
 from streams.admin.topics import topic_ids
 from streams.consume.batches import AssignedPartition, GroupBatches
-from streams.consume.records import Record
 from streams.produce.outbox import Outbox
+from streams.records import Record
 from streams.settings import KafkaSettings
 from warehouse.client import Warehouse
 from warehouse.settings import ClickHouseSettings

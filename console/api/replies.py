@@ -8,7 +8,7 @@ from litestar.exceptions import HTTPException
 
 from console.api.payloads import Done
 from console.context import Console
-from console.desk import ActionResult, Desk, LeasedTask, Outcome
+from console.desk.protocol import ActionResult, Desk, LeasedTask, Outcome
 from schemas.wire.person import Person
 
 __all__ = ["STATUS_OF", "check_comment", "done_or_raise", "task_or_raise"]

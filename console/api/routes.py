@@ -24,7 +24,7 @@ from console.api.payloads import (
 )
 from console.api.replies import check_comment, done_or_raise, task_or_raise
 from console.context import console_of
-from console.desk import AlertView, LeasedTask, LoopState, QueueCounts, TaskSummary
+from console.desk.protocol import AlertView, LeasedTask, LoopState, QueueCounts, TaskSummary
 from console.sessions.session import ConsoleRequest, end_session, needs, sign_in, signed_in
 from schemas.wire.alert import Alert, AlertState
 from schemas.wire.base import NAME_CHARS_MAX

@@ -1,1 +1,1 @@
-"""Pages, and what they show in words."""
+"""The routes that answer with HTML."""

@@ -13,12 +13,12 @@ from litestar.response import Response
 from console.api.replies import STATUS_OF, check_comment
 from console.api.routes import OFFSET_MAX
 from console.context import console_of
-from console.desk import AlertAction
-from console.headers import REPORT_POLICY
-from console.pages.evidence_words import evidence_lines, what_changed
+from console.desk.protocol import AlertAction
 from console.pages.forms import field, html, redirect
 from console.pages.templating import page
+from console.security_headers import REPORT_POLICY
 from console.sessions.session import ConsoleRequest, needs, signed_in
+from console.views.evidence_words import evidence_lines, what_changed
 from schemas.wire.alert import AlertState
 
 __all__ = ["get_alert_page", "get_alerts", "get_report", "post_acknowledge", "post_resolve"]

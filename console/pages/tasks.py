@@ -13,11 +13,11 @@ from litestar.response import Response
 from console.api.replies import check_comment, task_or_raise
 from console.api.routes import OFFSET_MAX
 from console.context import console_of
-from console.desk import ActionResult, LaneCounts, LeasedTask
+from console.desk.protocol import ActionResult, LaneCounts, LeasedTask
 from console.pages.forms import by_htmx, field, html, seconds_since
-from console.pages.task_view import view_of_task
 from console.pages.templating import page, seen
 from console.sessions.session import ConsoleRequest, needs
+from console.views.task_view import view_of_task
 from schemas.wire.task import Lane
 
 __all__ = ["get_queue", "get_task_page", "get_waiting", "get_work", "post_answer", "post_skip_form", "post_take_back"]

@@ -10,8 +10,8 @@ from typing import Any, Final
 import jinja2
 from litestar.template.base import csrf_token
 
-from console.pages import wording
 from console.sessions.session import ConsoleRequest
+from console.views import wording
 from schemas.texts.visible import visible
 
 __all__ = ["FOLDER", "page", "seen"]

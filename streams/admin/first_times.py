@@ -10,7 +10,7 @@ from typing import Final
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, Message, TopicPartition
 
 from streams.clients import passing_reader_config
-from streams.consume.records import Partition
+from streams.records import Partition
 from streams.settings import KafkaSettings
 
 __all__ = ["NOTHING", "UNKNOWN", "first_times"]

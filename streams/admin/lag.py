@@ -5,26 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import stamina
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from schemas.topics import Topic
 from streams.admin.first_times import NOTHING, UNKNOWN, first_times
 from streams.admin.topics import partition_counts
 from streams.clients import common_client_config
-from streams.consume.committed import ask_committed
-from streams.consume.records import Partition
 from streams.errors import KafkaUnreachable
+from streams.offsets import ask_committed, begins_of, ends_of, newest_ms
+from streams.records import Partition
 from streams.settings import KafkaSettings
 
-__all__ = ["Lag", "begins_of", "ends_of", "lags_of_groups"]
+__all__ = ["Lag", "lags_of_groups"]
 
 REQUEST_SECONDS_MAX: Final = 10.0
-NO_LEADER: Final = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 
 Unread = dict[Partition, tuple[int, int]]
 """The first offset that a group has not read of a partition (full name of its topic), and where that ends."""
@@ -55,7 +52,7 @@ def lags_of_groups(
         return dict.fromkeys(unread, Lag(0, 0.0))
     try:
         times = first_times(settings, asked)
-        now_ms = max(clock() * 1000, _newest_ms(admin, sorted({partition for partition, _ in asked})))
+        now_ms = max(clock() * 1000, newest_ms(admin, sorted({partition for partition, _ in asked})))
     except KafkaException as error:
         raise KafkaUnreachable(f"lag is unknown: {error.args[0].str()}") from error
     return {group: _lag(behind, times, now_ms) for group, behind in unread.items()}
@@ -85,7 +82,7 @@ def _unread(settings: KafkaSettings, admin: AdminClient, groups: Mapping[str, It
     try:
         committed = {group: _committed(settings, group, some) for group, some in read_by.items()}
         every = sorted(partition for of_topic in partitions.values() for partition in of_topic)
-        begins, ends = _offsets(admin, every, OffsetSpec.earliest()), ends_of(admin, every)  # type: ignore[no-untyped-call]
+        begins, ends = begins_of(admin, every), ends_of(admin, every)
     except KafkaException as error:
         raise KafkaUnreachable(f"lag is unknown: {error.args[0].str()}") from error
     return {
@@ -107,38 +104,3 @@ def _committed(settings: KafkaSettings, group: str, partitions: Sequence[Partiti
     with closing(Consumer({**common_client_config(settings), "group.id": settings.prefix + group})) as consumer:
         stands = ask_committed(consumer, [TopicPartition(*partition) for partition in partitions], REQUEST_SECONDS_MAX)
     return {(stand.topic, stand.partition): stand.offset for stand in stands if stand.offset >= 0}
-
-
-def ends_of(admin: AdminClient, partitions: Sequence[Partition]) -> dict[Partition, int]:
-    """The end of each partition, given by the topic's full name, of open transactions too."""
-    return _offsets(admin, partitions, OffsetSpec.latest())  # type: ignore[no-untyped-call]  # types most of itself
-
-
-def begins_of(admin: AdminClient, partitions: Sequence[Partition], since_ms: int) -> dict[Partition, int]:
-    """The first offset of each partition since then, of open transactions too; below zero where nothing came since."""
-    return _offsets(admin, partitions, OffsetSpec.for_timestamp(since_ms))
-
-
-def _is_passing(error: Exception) -> bool:
-    """A partition without a leader, as one just created may be, has one in a moment."""
-    return isinstance(error, KafkaException) and bool(error.args[0].retriable() or error.args[0].code() in NO_LEADER)
-
-
-def _offsets(admin: AdminClient, partitions: Sequence[Partition], asked: Any) -> dict[Partition, int]:
-    return {partition: result.offset for partition, result in _listed(admin, partitions, asked).items()}
-
-
-def _newest_ms(admin: AdminClient, partitions: Sequence[Partition]) -> int:
-    """When the newest message of these partitions came."""
-    newest = _listed(admin, partitions, OffsetSpec.max_timestamp())  # type: ignore[no-untyped-call]
-    return max((result.timestamp for result in newest.values()), default=0)
-
-
-@stamina.retry(on=_is_passing, attempts=None, timeout=REQUEST_SECONDS_MAX)
-def _listed(admin: AdminClient, partitions: Sequence[Partition], asked: Any) -> dict[Partition, Any]:
-    if not partitions:
-        return {}
-    futures: dict[Any, Any] = admin.list_offsets(
-        {TopicPartition(*partition): asked for partition in partitions}, request_timeout=REQUEST_SECONDS_MAX
-    )
-    return {(asked_of.topic, asked_of.partition): future.result() for asked_of, future in futures.items()}

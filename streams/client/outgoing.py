@@ -13,10 +13,10 @@ from schemas.probability import PROBABILITY_WORDS
 from schemas.wire.label import Label
 from schemas.wire.prediction import Prediction
 from streams.errors import WrongEvent, one_line
-from streams.predictions.checks import problem_in_meaning, unwieldy_problem
-from streams.predictions.explanations import explained
-from streams.predictions.json.decoding import decoded_prediction
+from streams.predictions.json.general_decoder import decoded_prediction
 from streams.predictions.label_reader import label_in
+from streams.predictions.prediction_checks import problem_in_meaning, unwieldy_problem
+from streams.predictions.reject_reasons import explained
 
 __all__ = ["Packed", "label_json", "packed", "prediction_json"]
 

@@ -21,7 +21,7 @@ from streams.client.delivery import Counts, DeliveryReport, Ledger
 from streams.client.outgoing import label_json, packed, prediction_json
 from streams.clients import LOGGER
 from streams.errors import BufferFull, NotDelivered, WrongClientSetting, WrongEvent
-from streams.predictions.checks import prediction_bytes_max
+from streams.message_limits import prediction_bytes_max
 from streams.produce.outbox import producer_config
 from streams.settings import KafkaSettings, ProducerSettings, checked
 

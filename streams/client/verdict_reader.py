@@ -13,10 +13,9 @@ from schemas.codec import MalformedError, decode_one_or_many, decoder_of
 from schemas.topics import VERDICTS
 from schemas.wire.verdict import Verdict
 from streams.clients import LOGGER, common_client_config
-from streams.consume.records import Partition
-from streams.consume.starts import start_of
 from streams.errors import WrongClientSetting
-from streams.predictions.checks import MessageLimits
+from streams.message_limits import MessageLimits
+from streams.records import Partition, start_of
 from streams.settings import KafkaSettings, VerdictReaderSettings, checked
 
 __all__ = ["VerdictReader"]

@@ -17,12 +17,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from schemas.topics import Topic
 from streams.clients import common_client_config
-from streams.consume.committed import committed
-from streams.consume.records import Partition, Record
-from streams.consume.starts import start_of
-from streams.consume.steps import STEP_SECONDS_MAX, Steps
-from streams.consume.unreadable import UNREADABLE, UnreadableBatch, end_of_batch
+from streams.consume.fetch_sizes import STEP_SECONDS_MAX, Steps
+from streams.consume.unreadable_batch import UNREADABLE, UnreadableBatch, end_of_batch
+from streams.offsets import committed
 from streams.produce.outbox import Outbox, Sending
+from streams.records import Partition, Record, start_of
 from streams.settings import KafkaSettings
 
 __all__ = [
@@ -50,9 +49,9 @@ class BatchSettings:
     ``wait_seconds`` for so many; with ``gather_seconds``, so long for the first, and that for others to come along.
     What is beyond stays in Kafka until the next time.
 
-    Bytes are those of the messages' values. One message is taken however large it is, and where messages suddenly are
-    larger a batch may have more than ``bytes_max``: ``streams.consume.steps`` says how much. ``transaction_bytes_max``
-    bounds the messages of one transaction: what is taken beyond it goes into the next.
+    Bytes are those of the messages' values. One message is taken however large it is, and a batch may exceed
+    ``bytes_max`` where messages suddenly become larger: ``streams.consume.fetch_sizes`` says by how much.
+    ``transaction_bytes_max`` bounds the messages of one transaction; the rest of the batch goes into the next one.
     """
 
     events_max: int = 10_000

@@ -10,12 +10,11 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from streams.consume.batches import Batches, Handler
-from streams.consume.committed import committed
-from streams.consume.records import Record, stretches
-from streams.consume.starts import start_of
 from streams.errors import SlotTaken
+from streams.offsets import committed
 from streams.produce.commit import STEP_SECONDS_MAX, Commit, CommitHung, Committer, until_done
 from streams.produce.outbox import HeldOutbox, Sending, producer_config
+from streams.records import Record, start_of, stretches
 from streams.settings import KafkaSettings
 
 __all__ = ["TransactionalBatches"]

@@ -15,7 +15,7 @@ import msgspec
 from schemas.codec import UNREADABLE, MalformedError, reason_of
 from schemas.json_text.parts import members_apart
 from schemas.wire.prediction import Prediction
-from streams.predictions.expectations import expected_at
+from streams.predictions.expected_fields import expected_at
 
 __all__ = [
     "ENVELOPE_PATH",

@@ -7,10 +7,10 @@ from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from schemas.codec import UNREADABLE, MalformedError
-from streams.consume.records import Headers, Record
-from streams.predictions.checks import MessageLimits
+from streams.message_limits import MessageLimits
 from streams.predictions.cloudevents import ENVELOPE_PATH, Default, Defaults, opened, with_defaults, with_fields
-from streams.predictions.json.element_count import element_count
+from streams.predictions.json.array_limit import element_count
+from streams.records import Headers, Record
 
 __all__ = ["ARROW_STREAM", "Bodies", "Envelope", "envelope_of", "is_arrow", "usual_bodies"]
 

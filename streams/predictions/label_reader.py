@@ -11,10 +11,11 @@ from schemas.texts.labels import label_problem
 from schemas.wire import given
 from schemas.wire.label import Label
 from schemas.wire.prediction import epoch_ms, label_text
-from streams.consume.records import Record
-from streams.consume.unreadable import UnreadableBatch
-from streams.predictions.checks import MessageLimits, time_problem
-from streams.predictions.explanations import explained
+from streams.consume.unreadable_batch import UnreadableBatch
+from streams.message_limits import MessageLimits
+from streams.predictions.prediction_checks import time_problem
+from streams.predictions.reject_reasons import explained
+from streams.records import Record
 
 __all__ = ["label_in", "label_of"]
 

@@ -13,14 +13,15 @@ import numpy.typing as npt
 from schemas.codec import UNREADABLE
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.reject import Reject
-from streams.consume.records import Record
-from streams.predictions.careful import SchemaCheck
-from streams.predictions.checks import PREDICTION_BYTES_MAX, MessageLimits, may_hold_many_digits
+from streams.message_limits import PREDICTION_BYTES_MAX, MessageLimits
 from streams.predictions.envelope import is_arrow, usual_bodies
-from streams.predictions.inbox import Arrivals, read_predictions
 from streams.predictions.json.gathered_events import GatheredEvents
 from streams.predictions.json.shaped_columns import are_usual, columns_of
 from streams.predictions.json.shapes import Shape, Shapes
+from streams.predictions.message_reader import Arrivals, read_predictions
+from streams.predictions.prediction_checks import may_hold_many_digits
+from streams.predictions.registry import SchemaCheck
+from streams.records import Record
 
 __all__ = ["BYTES_AT_ONCE", "MESSAGES_AT_ONCE", "Part", "PredictionReader", "Readings"]
 
@@ -135,7 +136,9 @@ class PredictionReader:
         places = [place for place, found in enumerate(headers) if is_arrow(found)] if any(headers) else []
         if not places:
             return [], records
-        from streams.predictions.arrow.messages import read_arrow  # its start is not paid for by who needs none of it
+        from streams.predictions.arrow.arrow_reader import (
+            read_arrow,  # its start is not paid for by who needs none of it
+        )
 
         parts, odd = read_arrow(
             [records[place] for place in places], self._future_ms_max, self._bytes_max, self._limits

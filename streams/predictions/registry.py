@@ -10,14 +10,14 @@ import dataclasses
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import structlog
 
 from streams.errors import RegistryUnreachable, one_line
 from streams.settings import KafkaSettings
 
-__all__ = ["Registry", "check_registry", "registry_of"]
+__all__ = ["Registry", "SchemaCheck", "check_registry", "registry_of"]
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +40,13 @@ registry answers. Beyond it an id is not known yet, as while the registry does n
 
 UNKNOWN_SCHEMA: Final = 40403
 """The registry's error code for an id that it does not know."""
+
+
+class SchemaCheck(Protocol):
+    """What is known of the schemas of a registry."""
+
+    def problem_of(self, schema_id: int) -> str | None:
+        """Why messages of that schema cannot be predictions as JSON; None where nothing speaks against it."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

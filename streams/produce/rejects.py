@@ -13,7 +13,7 @@ from schemas.codec import MalformedError
 from schemas.topics import ALL_TOPICS
 from schemas.wire.base import NAME_CHARS_MAX
 from schemas.wire.reject import Reject
-from streams.consume.records import Record
+from streams.records import Record
 
 __all__ = [
     "REJECTS_APART_MAX",

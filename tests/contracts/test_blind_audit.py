@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from agents.settings import Settings
-from console.pages.seen_task import HIDDEN_EVIDENCE, HIDDEN_TASK, SeenEvidence, SeenTask
+from console.desk.seen_task import HIDDEN_EVIDENCE, HIDDEN_TASK, SeenEvidence, SeenTask
 from review.settings import AgreementSettings, LaneSettings, QueueSettings
 from schemas.codec import encode
 from schemas.wire.task import Evidence, Task

@@ -19,7 +19,7 @@ from review.settings import QueueSettings
 from schemas.topics import ALL_TOPICS, BLOCKS, CORRECTIONS, PEOPLE, REJECTS, Topic
 from schemas.wire.person import Person
 from streams.consume.batches import AssignedPartition
-from streams.consume.hearing import hearing
+from streams.consume.record_guard import hearing
 from tests.support.live_console import LiveConsole
 from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
 from tests.support.poison import poison

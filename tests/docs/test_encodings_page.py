@@ -17,9 +17,9 @@ from schemas.wire.prediction import Prediction
 from schemas.wire.verdict import Verdict
 from streams.admin.authority import EVERYBODY
 from streams.admin.topics import create_topics
-from streams.consume.reader import LogReader
+from streams.consume.log_reader import LogReader
+from streams.message_limits import MESSAGE_EVENTS_MAX_DEFAULT
 from streams.predictions.arrow.stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX
-from streams.predictions.checks import MESSAGE_EVENTS_MAX_DEFAULT
 from streams.predictions.registry import BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN
 from streams.produce.outbox import Outbox
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings

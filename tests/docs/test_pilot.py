@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from schemas.topics import LABELS, PREDICTIONS
-from streams.consume.reader import LogReader
+from streams.consume.log_reader import LogReader
 from streams.predictions.prediction_reader import PredictionReader
 from tests.support.paths import ROOT
 from watchloop.cli.main import app

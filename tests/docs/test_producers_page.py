@@ -23,7 +23,7 @@ from schemas.wire.reject import Reject
 from schemas.wire.verdict import Verdict
 from streams.admin.authority import EVERYBODY
 from streams.admin.topics import create_topics
-from streams.consume.reader import LogReader
+from streams.consume.log_reader import LogReader
 from streams.produce.outbox import Outbox
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings, ProducerSettings, VerdictReaderSettings
 from tests.support.docs.generated import fields, settings_table

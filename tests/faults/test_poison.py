@@ -15,7 +15,7 @@ from schemas.topics import ALL_TOPICS, BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS
 from schemas.wire.base import Wire
 from schemas.wire.reject import Reject
 from schemas.wire.verdict import Verdict
-from streams.predictions.inbox import read_predictions
+from streams.predictions.message_reader import read_predictions
 from streams.predictions.prediction_reader import PredictionReader
 from tests.support.faults.fault_poison import poison
 from tests.support.faults.fault_story import SEED

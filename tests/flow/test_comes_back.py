@@ -13,7 +13,7 @@ import httpx
 import msgspec
 import pytest
 
-from console.desk import LoopState
+from console.desk.protocol import LoopState
 from schemas.topics import LABELS, PREDICTIONS
 from schemas.wire.alert import Alert
 from schemas.wire.label import Label

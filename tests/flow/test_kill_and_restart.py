@@ -14,12 +14,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from console.desk import LoopState
+from console.desk.protocol import LoopState
 from schemas.codec import decode_one_or_many
 from schemas.topics import MODELS, PREDICTIONS, VERDICTS
 from schemas.wire.verdict import Verdict
-from streams.consume.reader import LogReader
-from streams.consume.records import Record
+from streams.consume.log_reader import LogReader
+from streams.records import Record
 from tests.support.program import Program, eventually, kafka_as, processes_of
 from warehouse.client import Warehouse
 from warehouse.settings import ClickHouseSettings

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from schemas.wire.reject import Reject
-from streams.predictions.inbox import Arrivals, read_predictions
+from streams.predictions.message_reader import Arrivals, read_predictions
 from streams.predictions.prediction_reader import PredictionReader, Readings
 from tests.support.arrow_rows import ARROW_HEADERS
 from tests.support.plain_record import PREFIX, PlainRecord

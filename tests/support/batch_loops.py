@@ -13,10 +13,10 @@ from confluent_kafka import KafkaError, KafkaException
 
 from schemas.topics import CORRECTIONS, PREDICTIONS, VERDICTS, Topic
 from streams.consume.batches import BatchSettings, GroupBatches
-from streams.consume.reader import LogReader
-from streams.consume.records import Record
+from streams.consume.log_reader import LogReader
 from streams.consume.transactions import TransactionalBatches
 from streams.produce.outbox import Outbox
+from streams.records import Record
 from streams.settings import KafkaSettings
 
 SECONDS_MAX = 40.0

@@ -6,7 +6,7 @@ from typing import Any
 
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.prediction import Prediction
-from streams.predictions.inbox import Arrivals
+from streams.predictions.message_reader import Arrivals
 from streams.predictions.prediction_reader import Part, Readings
 from tests.support.plain_columns import plain
 

@@ -13,7 +13,7 @@ PREFIX = "watchloop."
 
 @dataclasses.dataclass
 class PlainRecord:
-    """What ``streams.consume.records.Record`` asks for."""
+    """What ``streams.records.Record`` asks for."""
 
     data: bytes | None
     name: str = "predictions"

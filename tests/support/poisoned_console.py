@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from agents.desk.loop_watch import LoopFigures, ModelFigures
-from console.desk import Interval, RoleState
+from console.desk.protocol import Interval, RoleState
 from schemas.wire.alert import Alert
 from schemas.wire.block import CategoryCounts
 from schemas.wire.reference import NumericReference, Reference

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from agents.settings import Settings
-from streams.predictions.checks import prediction_bytes_max
+from streams.message_limits import prediction_bytes_max
 from watchloop.errors import WatchloopError, WrongTable
 from watchloop.recorded.columns import Columns, split
 from watchloop.terminal.screen import print_error

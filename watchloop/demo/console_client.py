@@ -9,7 +9,7 @@ import httpx
 import msgspec
 import stamina
 
-from console.desk import LeasedTask, LoopState
+from console.desk.protocol import LeasedTask, LoopState
 from schemas.wire.alert import Alert
 from watchloop.errors import ConsoleRefused
 

@@ -19,7 +19,7 @@ from rich.console import Console
 
 from agents.settings import Settings
 from agents.shared.groups import GROUPS
-from console.desk import LoopState
+from console.desk.protocol import LoopState
 from schemas.topics import LABELS, PREDICTIONS, Topic
 from streams.admin.lag import lags_of_groups
 from streams.errors import StreamsError

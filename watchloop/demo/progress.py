@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.desk import LoopState
+from console.desk.protocol import LoopState
 
 __all__ = ["demo_line"]
 

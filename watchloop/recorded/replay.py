@@ -12,9 +12,9 @@ import msgspec
 from schemas.codec import UNREADABLE
 from schemas.topics import LABELS, PREDICTIONS, Topic
 from schemas.wire.label import Label
-from streams.consume.reader import LogReader
-from streams.consume.records import Record
+from streams.consume.log_reader import LogReader
 from streams.produce.outbox import Outbox
+from streams.records import Record
 from streams.settings import KafkaSettings
 from watchloop.recorded.replayable import Replayable
 

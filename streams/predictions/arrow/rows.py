@@ -13,11 +13,11 @@ from schemas.codec import MalformedError, encode
 from schemas.wire.base import NAME_CHARS_MAX
 from schemas.wire.given import GivenPrediction, prediction_of
 from schemas.wire.prediction import Consent, Prediction
-from streams.predictions.arrow.cells import dicts_of, lists_of, time_ms_of
 from streams.predictions.arrow.columns import OddError, cells_of, models_of
-from streams.predictions.checks import problem_in_meaning
+from streams.predictions.arrow.python_values import dicts_of, lists_of, time_ms_of
 from streams.predictions.cloudevents import Defaults, problem_of_defaults
-from streams.predictions.explanations import explained
+from streams.predictions.prediction_checks import problem_in_meaning
+from streams.predictions.reject_reasons import explained
 
 __all__ = ["events_of", "usual_producer"]
 

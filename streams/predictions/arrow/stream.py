@@ -11,13 +11,12 @@ import pyarrow as pa
 from pyarrow import types
 
 from schemas.codec import MalformedError
+from streams.message_limits import MessageLimits
+from streams.predictions.arrow.resolved_texts import resolved, resolved_bytes, resolved_bytes_max
 from streams.predictions.arrow.sizes import sizes_of
-from streams.predictions.arrow.texts import resolved, resolved_bytes, resolved_bytes_max
 from streams.predictions.arrow.types import COLUMNS, NESTED, Type, expect_column
-from streams.predictions.beginnings import beginning_of
-from streams.predictions.checks import MessageLimits
-from streams.predictions.expectations import expected_at
-from streams.predictions.explanations import listed_names
+from streams.predictions.expected_fields import expected_at
+from streams.predictions.reject_reasons import beginning_of, listed_names
 
 __all__ = ["ARROW_BATCHES_MAX", "ARROW_BYTES_MAX", "ARROW_CELLS_MAX", "some_rows", "table_again", "table_of"]
 

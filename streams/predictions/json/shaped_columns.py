@@ -16,9 +16,9 @@ from schemas.texts.labels import are_settled
 from schemas.wire.base import Scalar
 from schemas.wire.given import GIVEN_CONSENT, consent_of, known_probabilities, known_texts
 from schemas.wire.prediction import epoch_ms, label_text
-from streams.predictions.checks import TIMES_USUAL_BEGIN
 from streams.predictions.confidences import known_confidence
 from streams.predictions.json.shapes import ABSENT, SHAPED_FIELDS, Shape
+from streams.predictions.prediction_checks import TIMES_USUAL_BEGIN
 
 __all__ = ["are_usual", "columns_of"]
 

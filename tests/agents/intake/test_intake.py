@@ -23,7 +23,7 @@ from schemas.wire.correction import Correction
 from schemas.wire.reject import Reject
 from schemas.wire.task import Task
 from schemas.wire.verdict import Verdict
-from streams.consume.duplicates import SeenEvents
+from streams.consume.seen_events import SeenEvents
 from streams.predictions.prediction_reader import PredictionReader
 from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
 

@@ -23,11 +23,11 @@ from schemas.topics import PREDICTIONS, REJECTS, VERDICTS
 from schemas.wire.reject import Reject
 from schemas.wire.verdict import Verdict
 from streams.consume.batches import BatchSettings
-from streams.consume.reader import LogReader
-from streams.consume.records import Record
+from streams.consume.log_reader import LogReader
 from streams.consume.transactions import TransactionalBatches
 from streams.predictions.prediction_reader import PredictionReader
 from streams.produce.outbox import producer_config
+from streams.records import Record
 from streams.settings import KafkaSettings
 from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
 

@@ -22,8 +22,8 @@ from schemas.wire.correction import Correction
 from schemas.wire.prediction import Prediction
 from schemas.wire.verdict import Verdict
 from streams.consume.batches import AssignedPartition
-from streams.consume.duplicates import SeenEvents
-from streams.consume.reader import LogReader
+from streams.consume.log_reader import LogReader
+from streams.consume.seen_events import SeenEvents
 from streams.produce.outbox import Outbox
 from streams.settings import KafkaSettings
 

@@ -17,9 +17,9 @@ from schemas.codec import decode_one_or_many
 from schemas.topics import PREDICTIONS, TRIAGE_STATE, VERDICTS
 from schemas.wire.verdict import Verdict
 from streams.admin.topics import create_topics
-from streams.consume.reader import LogReader
-from streams.consume.records import Record
+from streams.consume.log_reader import LogReader
 from streams.produce.outbox import Outbox
+from streams.records import Record
 from streams.settings import KafkaSettings
 from tests.support.program import ROOT, environment, eventually
 from tests.support.triage_workers import Log, Worker, predictions

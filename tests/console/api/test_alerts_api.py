@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from console.pages.wording import clock_time
+from console.views.wording import clock_time
 
 
 def test_on_call_acknowledges_and_resolves(visit, desk):

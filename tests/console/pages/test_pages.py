@@ -256,7 +256,7 @@ def test_page_that_is_not_there_says_so(visit):
 
 def test_the_history_of_an_alert_says_what_each_revision_brought():
     """Two lines that both say "firing" must say what is new about the second."""
-    from console.pages.evidence_words import what_changed
+    from console.views.evidence_words import what_changed
     from schemas.wire.alert import Alert
 
     first = Alert(

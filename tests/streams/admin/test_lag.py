@@ -19,10 +19,11 @@ from embedded.kafka.server import EmbeddedKafka
 from schemas.topics import CORRECTIONS, LABELS, PEOPLE, REVIEW_OPINIONS, Topic
 from streams.admin.authority import EVERYBODY
 from streams.admin.first_times import first_times
-from streams.admin.lag import Lag, ends_of, lags_of_groups
+from streams.admin.lag import Lag, lags_of_groups
 from streams.admin.topics import create_topics
 from streams.clients import common_client_config
 from streams.errors import KafkaUnreachable
+from streams.offsets import ends_of
 from streams.produce.outbox import Outbox, producer_config
 from streams.settings import KafkaSettings
 from tests.support.kafka_nodes import kill_node, restart_node

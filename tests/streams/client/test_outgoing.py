@@ -22,8 +22,8 @@ from schemas.wire.label import Label
 from schemas.wire.prediction import Consent, Prediction
 from streams.client.outgoing import label_json, packed, prediction_json
 from streams.errors import StreamsError, WrongEvent
-from streams.predictions.checks import PREDICTION_BYTES_MAX, prediction_bytes_max
-from streams.predictions.inbox import Arrivals, read_predictions
+from streams.message_limits import PREDICTION_BYTES_MAX, prediction_bytes_max
+from streams.predictions.message_reader import Arrivals, read_predictions
 from streams.settings import ProducerSettings, VerdictReaderSettings, checked
 from tests.support.paths import ROOT
 from tests.support.plain_record import PREFIX, PlainRecord

@@ -24,9 +24,9 @@ from streams.admin.authority import EVERYBODY
 from streams.admin.topics import create_topics
 from streams.client.delivery import Counts, DeliveryReport
 from streams.client.producer import PredictionProducer
-from streams.consume.reader import LogReader
-from streams.consume.records import Record
+from streams.consume.log_reader import LogReader
 from streams.errors import BufferFull, NotDelivered, WrongClientSetting, WrongEvent
+from streams.records import Record
 from streams.settings import EmbeddedKafkaSettings, KafkaSettings, ProducerSettings
 from tests.support.kafka_nodes import kill_node, restart_node
 

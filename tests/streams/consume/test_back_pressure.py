@@ -17,10 +17,10 @@ from schemas.topics import PREDICTIONS, VERDICTS
 from streams.admin.authority import EVERYBODY
 from streams.admin.topics import create_topics
 from streams.consume.batches import BatchSettings
-from streams.consume.reader import LogReader
-from streams.consume.records import Record
+from streams.consume.log_reader import LogReader
 from streams.consume.transactions import TransactionalBatches
 from streams.produce.outbox import Outbox, Sending
+from streams.records import Record
 from streams.settings import KafkaSettings
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults]

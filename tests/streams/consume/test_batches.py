@@ -14,9 +14,9 @@ from confluent_kafka import KafkaError
 from schemas.topics import PREDICTIONS, VERDICTS
 from streams.admin.lag import lags_of_groups
 from streams.consume.batches import BatchSettings, consumer_config
-from streams.consume.records import Record
 from streams.errors import SlotTaken
 from streams.produce.outbox import Outbox
+from streams.records import Record
 from streams.settings import KafkaSettings
 from tests.support.batch_loops import (
     LOST_MS,

@@ -10,9 +10,9 @@ import pytest
 
 from schemas.topics import CORRECTIONS, PREDICTIONS
 from streams.consume.batches import BatchSettings, GroupBatches
-from streams.consume.records import Record
 from streams.consume.transactions import TransactionalBatches
 from streams.produce.outbox import Outbox, Sending
+from streams.records import Record
 from streams.settings import KafkaSettings
 
 pytestmark = pytest.mark.servers

@@ -12,8 +12,8 @@ import pytest
 
 from schemas.topics import CORRECTIONS
 from streams.consume.batches import AssignedPartition, HandBack
-from streams.consume.records import Record
 from streams.produce.outbox import Outbox
+from streams.records import Record
 from streams.settings import KafkaSettings
 from tests.support.batch_loops import SECONDS_MAX, grouped, send, wait_for
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from streams.consume.batches import BatchSettings
-from streams.consume.records import Record
 from streams.consume.transactions import TransactionalBatches
+from streams.records import Record
 from streams.settings import KafkaSettings
 
 EVENTS_MAX = 3

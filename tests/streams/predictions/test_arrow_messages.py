@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from schemas.columns.prediction_columns import PredictionColumns
 from streams.predictions.arrow import stream as arrow_stream
-from streams.predictions.json.elements import elements_of
+from streams.predictions.message_elements import elements_of
 from streams.predictions.prediction_reader import Readings
 from tests.support.arrow_reading import (
     DAY_MS,
@@ -319,7 +319,7 @@ def test_times_of_any_unit() -> None:
 def test_intake_starts_without_pyarrow() -> None:
     """Who gets no Arrow does not pay for it: its import waits for the first such message."""
     code = (
-        "import sys; import streams.predictions.prediction_reader, streams.predictions.inbox; "
+        "import sys; import streams.predictions.prediction_reader, streams.predictions.message_reader; "
         "sys.exit('pyarrow' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

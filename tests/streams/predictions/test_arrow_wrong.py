@@ -8,8 +8,8 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from streams.message_limits import MESSAGE_EVENTS_MAX_DEFAULT
 from streams.predictions.arrow.stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX
-from streams.predictions.checks import MESSAGE_EVENTS_MAX_DEFAULT
 from tests.support.arrow_reading import NOW_MS, carefully, ids, only_reject, prediction, read, record
 from tests.support.arrow_rows import ARROW_HEADERS, Style, arrow_of, stream_of, table_of
 from tests.support.plain_record import PlainRecord

@@ -9,11 +9,11 @@ import pytest
 
 from schemas.wire.prediction import Prediction
 from schemas.wire.reject import Reject
-from streams.predictions.checks import MessageLimits
+from streams.message_limits import MessageLimits
 from streams.predictions.envelope import usual_bodies
-from streams.predictions.inbox import read_predictions
-from streams.predictions.json.elements import elements_of
 from streams.predictions.json.gathered_events import GatheredEvents
+from streams.predictions.message_elements import elements_of
+from streams.predictions.message_reader import read_predictions
 from streams.predictions.prediction_reader import PredictionReader
 from tests.support.plain_readings import plain_arrivals, plain_parts
 from tests.support.plain_record import PREFIX, PlainRecord

@@ -15,9 +15,9 @@ from schemas.wire.label import Label
 from schemas.wire.prediction import Prediction
 from schemas.wire.reject import Reject
 from streams.client.outgoing import label_json, prediction_json
-from streams.predictions.checks import MessageLimits
-from streams.predictions.inbox import Arrivals, read_predictions
+from streams.message_limits import MessageLimits
 from streams.predictions.label_reader import label_of
+from streams.predictions.message_reader import Arrivals, read_predictions
 from streams.predictions.prediction_reader import PredictionReader, Readings
 from tests.support.arrow_rows import ARROW_HEADERS, arrow_of
 from tests.support.plain_readings import plain_arrivals, plain_parts

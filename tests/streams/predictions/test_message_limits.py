@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.wire.reject import Reject
+from streams.message_limits import MESSAGE_EVENTS_MAX_DEFAULT, MessageLimits
 from streams.predictions.arrow.stream import ARROW_BATCHES_MAX
-from streams.predictions.checks import MESSAGE_EVENTS_MAX_DEFAULT, MessageLimits
-from streams.predictions.inbox import read_predictions
-from streams.predictions.json.element_count import element_count
+from streams.predictions.json.array_limit import element_count
+from streams.predictions.message_reader import read_predictions
 from streams.predictions.prediction_reader import PredictionReader, Readings
 from streams.produce.rejects import REJECT_BYTES_MAX, REJECTS_APART_MAX
 from streams.settings import MESSAGE_BYTES_MAX_DEFAULT
@@ -225,7 +225,7 @@ def test_any_bytes_are_counted(data: bytes) -> None:
 
 def test_marks_beyond_one_look_are_counted_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """A long array is looked at in pieces; texts and nesting go on from one to the next."""
-    monkeypatch.setattr("streams.predictions.json.element_count.MARKS_AT_ONCE", 3)
+    monkeypatch.setattr("streams.predictions.json.array_limit.MARKS_AT_ONCE", 3)
     values = [{"a": ["]", '"', {"b,": 1}]}, "x,y", [[], [1, 2]], None]
     assert element_count(json.dumps(values).encode()) == len(values)
 

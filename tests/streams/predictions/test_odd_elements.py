@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from streams.predictions.checks import MessageLimits
-from streams.predictions.inbox import read_predictions
-from streams.predictions.json.elements import elements_of
+from streams.message_limits import MessageLimits
+from streams.predictions.message_elements import elements_of
+from streams.predictions.message_reader import read_predictions
 from streams.predictions.prediction_reader import PredictionReader, Readings
 from streams.produce.rejects import REJECTS_APART_MAX
 from tests.support.plain_record import PREFIX, PlainRecord

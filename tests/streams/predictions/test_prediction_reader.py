@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.prediction import Prediction
-from streams.predictions.inbox import read_predictions
 from streams.predictions.json.gathered_events import GatheredEvents
 from streams.predictions.json.shaped_columns import columns_of
 from streams.predictions.json.shapes import SHAPE_CHANGES_MAX, SHAPED_FEATURES_MAX, Shape
+from streams.predictions.message_reader import read_predictions
 from streams.predictions.prediction_reader import Part, PredictionReader, Readings
 from tests.support.plain_columns import plain
 from tests.support.plain_record import PREFIX, PlainRecord

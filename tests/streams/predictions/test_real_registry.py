@@ -29,11 +29,11 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from embedded.kafka.jars import local_repository
 from embedded.kafka.java import java, maven
 from schemas.topics import PREDICTIONS
-from streams.consume.records import Record
-from streams.predictions.inbox import read_predictions
 from streams.predictions.json.gathered_events import GatheredEvents
+from streams.predictions.message_reader import read_predictions
 from streams.predictions.prediction_reader import PredictionReader
 from streams.predictions.registry import check_registry, registry_of
+from streams.records import Record
 from streams.settings import KafkaSettings
 from tests.support.program import eventually
 from tests.support.schema_registry import AVRO_SCHEMA, JSON_SCHEMA

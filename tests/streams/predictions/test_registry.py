@@ -14,8 +14,8 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 
 from schemas.wire.reject import Reject
 from streams.errors import RegistryUnreachable
-from streams.predictions.inbox import read_predictions
 from streams.predictions.json.gathered_events import GatheredEvents
+from streams.predictions.message_reader import read_predictions
 from streams.predictions.prediction_reader import PredictionReader, Readings
 from streams.predictions.registry import (
     ASKED_MAX,

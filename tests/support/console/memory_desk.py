@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from console.desk import ActionResult, AlertView, LeasedTask, LoopState, QueueCounts, TaskSummary
-from console.from_queue import action_result, leased_task, queue_counts, task_summary
-from console.pages.ranges import ranges_of
+from console.desk.feature_ranges import ranges_of
+from console.desk.protocol import ActionResult, AlertView, LeasedTask, LoopState, QueueCounts, TaskSummary
+from console.desk.queue_answers import action_result, leased_task, queue_counts, task_summary
 from review.queue.queue import Queue
 from review.queue.replies import Settled
 from review.settings import QueueSettings

@@ -7,7 +7,7 @@ import math
 
 import argon2
 
-from console.desk import Interval, LoopState, ModelState, RoleState
+from console.desk.protocol import Interval, LoopState, ModelState, RoleState
 from review.settings import QueueSettings
 from review.task_life import alert_task
 from schemas.wire.alert import Alert

@@ -17,8 +17,8 @@ from schemas.wire.reject import Reject
 from schemas.wire.task import Task
 from schemas.wire.verdict import Verdict
 from streams.clients import common_client_config
-from streams.consume.reader import LogReader
-from streams.consume.records import Record
+from streams.consume.log_reader import LogReader
+from streams.records import Record
 from streams.settings import KafkaSettings
 from tests.support.faults.fault_feed import Ledger
 from warehouse.client import Warehouse

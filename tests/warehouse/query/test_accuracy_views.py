@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from agents.desk.loop_watch import LoopWatch
-from console.desk import Interval
+from console.desk.protocol import Interval
 from review.accuracy import KNOWN_SHARE_MIN, RESIDUAL_VARIANCE, AccuracyEstimate
 from review.settings import AccuracySettings
 from schemas.wire.base import Wire

@@ -10,7 +10,7 @@ from schemas.codec import encode, printable
 from schemas.texts.labels import label_problem
 from schemas.topics import PREDICTIONS
 from schemas.wire.reject import Reject
-from streams.predictions.inbox import read_predictions
+from streams.predictions.message_reader import read_predictions
 from watchloop.errors import WrongTable
 from watchloop.recorded.words import quoted
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.codec import encode
-from streams.predictions.inbox import read_predictions
+from streams.predictions.message_reader import read_predictions
 from tests.support.plain_record import PREFIX, PlainRecord
 from warehouse.store.feature_maps import EXACT_MAX, TOO_LARGE, feature_maps, split_features
 

@@ -1,0 +1,1 @@
+"""What the console asks of a desk, and what the desk answers."""

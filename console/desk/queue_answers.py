@@ -1,0 +1,102 @@
+"""The queue's answers as the desk gives them: for whoever implements the desk on top of review.queue.queue."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from console.desk.feature_ranges import Ranges
+from console.desk.protocol import ActionResult, LaneCounts, LeasedTask, Outcome, QueueCounts, TaskSummary
+from console.desk.seen_task import is_blind, seen_task
+from review.queue.queue import Queue
+from review.queue.replies import LaneCounts as QueuedCounts
+from review.queue.replies import Reply, ReplyStatus, TaskView
+from review.settings import QueueSettings
+from review.task_life import lane_settings
+from schemas.wire.alert import Alert
+from schemas.wire.opinion import WITHDRAWN
+from schemas.wire.person import Person
+from schemas.wire.task import Lane
+
+__all__ = ["action_result", "leased_task", "queue_counts", "task_summary"]
+
+OUTCOME_OF: Final[dict[ReplyStatus, Outcome]] = {
+    "done": "accepted",
+    "known": "accepted",
+    "unknown_task": "unknown",
+    "settled": "conflict",
+    "lease_lost": "lease_lost",
+    "held_by_another": "lease_lost",
+    "other_role": "not_allowed",
+    "already_answered": "conflict",
+    "not_a_choice": "not_offered",
+    "too_late": "too_late",
+}
+
+
+def action_result(reply: Reply, *, undo_until: int = 0) -> ActionResult:
+    """What the queue said of a request; ``undo_until`` (epoch milliseconds) is kept where it was accepted."""
+    outcome = OUTCOME_OF[reply.status]
+    undo = undo_until if outcome == "accepted" else 0
+    return ActionResult(outcome=outcome, message=reply.sentence, undo_until=undo)
+
+
+def queue_counts(counts: dict[Lane, QueuedCounts], settings: QueueSettings) -> QueueCounts:
+    """The counts of every lane; answered tasks that only wait for their time to be taken back are left out."""
+    lanes = {
+        lane: LaneCounts(
+            roles=lane_settings(settings, lane).roles,
+            open=of_lane.open + of_lane.leased,
+            leased=of_lane.leased,
+            overdue=of_lane.overdue,
+            oldest_due_at=of_lane.due_next_ms or 0,
+        )
+        for lane, of_lane in counts.items()
+    }
+    return QueueCounts(lanes=lanes)
+
+
+def task_summary(view: TaskView, holder: Person | None) -> TaskSummary:
+    """One row of the queue; ``holder`` is the account of ``view.holder``, if it is known."""
+    task = seen_task(view.task, blind=is_blind(view.task.lane))
+    evidence = task.evidence
+    return TaskSummary(
+        task_id=task.task_id,
+        lane=task.lane,
+        model=task.model,
+        priority=task.priority,
+        created_at=task.created_at,
+        due_at=task.due_at,
+        reasons=task.reasons,
+        prediction=(evidence.prediction if evidence else None) or "",
+        confidence=evidence.confidence if evidence else None,
+        alert_id=task.alert_id,
+        opinions=len(view.opinions),
+        leased_by=view.holder,
+        leased_simulated=holder is not None and holder.simulated,
+    )
+
+
+def leased_task(
+    queue: Queue, view: TaskView, person: Person, *, note: str, ranges: Ranges, alert: Alert | None
+) -> LeasedTask:
+    """A task as this person may see it, so that nobody is influenced.
+
+    They see others' opinions only where they adjudicate, and what the model says of an audit task once they have
+    answered; then their answer stands.
+    """
+    standing = [opinion for opinion in view.opinions if opinion.answer != WITHDRAWN]
+    mine = next((opinion for opinion in standing if opinion.person == person.person_id), None)
+    blind = is_blind(view.task.lane, view.task.state, mine)
+    if is_blind(view.task.lane, view.task.state) and not blind:
+        queue.stand(view.task.task_id, person.person_id)
+    holds = view.holder == person.person_id
+    return LeasedTask(
+        task=seen_task(view.task, blind=blind),
+        model_hidden=blind,
+        leased_until=view.until_ms if holds else 0,
+        note="" if holds else note,
+        mine=mine,
+        earlier=tuple(o for o in standing if o.person != person.person_id) if holds and view.adjudication else (),
+        ranges=ranges,
+        alert=alert,
+    )

@@ -1,0 +1,78 @@
+"""Elements of array messages, each one's bytes as they arrived."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from typing import Any, Final
+
+from schemas.json_text.elements import raw_items
+from streams.predictions.envelope import envelope_of
+from streams.produce.rejects import Elements
+from streams.records import Record
+
+__all__ = ["ArrowElements", "JsonElements", "elements_of"]
+
+
+class JsonElements:
+    """The elements of a JSON array, each in the very bytes that it had there."""
+
+    def __init__(self, items: Sequence[bytes]) -> None:
+        self._items = items
+
+    def one(self, index: int) -> bytes:
+        """The bytes of the element at ``index``, counted from 0."""
+        return self._items[index]
+
+    def many(self, indexes: Sequence[int]) -> bytes:
+        """These elements as one JSON array."""
+        return b"[" + b",".join([self._items[index] for index in indexes]) + b"]"
+
+
+class WholeMessage:
+    """A message that holds a single prediction: the only element there is, of index 0."""
+
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+
+    def one(self, index: int) -> bytes:
+        """The message as it arrived, a schema registry's prefix included."""
+        assert index == 0, "a single prediction"
+        return self._value
+
+    def many(self, indexes: Sequence[int]) -> bytes:
+        """The same message: no other element can be asked for."""
+        return self.one(indexes[0])
+
+
+class ArrowElements:
+    """Of an Arrow stream: its rows, each as a stream of its own; ``table`` is a pyarrow.Table."""
+
+    def __init__(self, table: Any) -> None:
+        self._table = table
+
+    def one(self, index: int) -> bytes:
+        """A stream of one row."""
+        return self.many([index])
+
+    def many(self, indexes: Sequence[int]) -> bytes:
+        """A stream of several rows."""
+        from streams.predictions.arrow.stream import some_rows
+
+        return some_rows(self._table, indexes)
+
+
+def elements_of(record: Record, rows_max: int) -> Elements:
+    """The elements of a message that was read, as they arrived."""
+    envelope = envelope_of(record)
+    if envelope.is_arrow:
+        from streams.predictions.arrow.stream import table_again
+
+        return ArrowElements(table_again(envelope.body, rows_max))
+    if envelope.body[:1] == b"[":
+        return JsonElements(_items_again(envelope.body, rows_max))
+    return WholeMessage(record.value() or b"")
+
+
+_items_again: Final = functools.lru_cache(maxsize=1)(raw_items)
+"""For a message whose elements are asked for one after the other: those of the newest are kept."""
