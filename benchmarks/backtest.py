@@ -17,8 +17,9 @@ from watchloop.backtest.run import run_backtest
 from watchloop.backtest.settings import BacktestSettings
 from watchloop.cli.backtest import with_triage
 from watchloop.recorded.columns import Columns
-from watchloop.recorded.replayable import Replayable, train_first
+from watchloop.recorded.replayable import Replayable
 from watchloop.recorded.table import RecordedTable
+from watchloop.recorded.training import train_first
 
 ELEC2 = pathlib.Path(__file__).resolve().parent.parent / "watchloop" / "data" / "elec2.parquet"
 SEEDS = (0, 1, 2)

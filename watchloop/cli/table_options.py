@@ -111,8 +111,9 @@ def source_of(
     or what is taken of it is another. Raises WrongTable where INTAKE would reject a row.
     """
     from watchloop.recorded.checks.wire_check import check_rows
-    from watchloop.recorded.replayable import recorded_answers, train_first
+    from watchloop.recorded.replayable import recorded_answers
     from watchloop.recorded.table import RecordedTable
+    from watchloop.recorded.training import train_first
 
     if share is not None and not 0.0 < share < 1.0:
         raise WatchloopError(f"--train-first is {share:g}; expected a share between 0 and 1, like 0.2")
@@ -146,7 +147,7 @@ def _digest(file: pathlib.Path, asked: str) -> str:
 
 def tell(source: Replayable, *, is_sent: bool) -> None:
     """Say on stderr what the columns are taken for, and what was read otherwise than one might expect."""
-    from watchloop.recorded.checks.roles import told
+    from watchloop.recorded.checks.roles import role_lines
 
-    for line in told(source, is_sent=is_sent):
+    for line in role_lines(source, is_sent=is_sent):
         print_error(line)

@@ -37,8 +37,9 @@ from watchloop.processes.stopping import Stopped, stoppable
 from watchloop.processes.up import ADMIN, Running, UpOptions, print_addresses, up
 from watchloop.recorded.columns import Columns, CountedTimes
 from watchloop.recorded.replay import Replay, ids_sent, send_labels
-from watchloop.recorded.replayable import Replayable, train_first
+from watchloop.recorded.replayable import Replayable
 from watchloop.recorded.table import RecordedTable
+from watchloop.recorded.training import train_first
 from watchloop.settings import inline_value
 from watchloop.terminal.live_bar import LiveBar
 from watchloop.terminal.screen import say

@@ -1,4 +1,4 @@
-"""Which columns of a table are what, as the command line names them."""
+"""The roles of a table's columns, as the command line gives them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAME = re.compile(r'\s*"((?:[^"]|"")*)"\s*(?:,|$)|([^,]*)(?:,|$)')
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CountedTimes:
-    """What a time column that only counts stands for: 0 is ``first_ms``, and one more is ``step_ms`` later."""
+    """The times that a running number stands for: 0 is ``first_ms`` (epoch), and each step adds ``step_ms``."""
 
     first_ms: int
     step_ms: int
@@ -24,11 +24,12 @@ class CountedTimes:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Columns:
-    """Which columns of a table are what. ``features`` None takes all that are nothing else and not in ``drop``;
-    a column of ``slices`` may be a feature too.
+    """The roles of a table's columns, by their names.
 
-    Without ``time``, a column is taken for the time by its name and its values, unless ``no_time``. ``time_unit``, one
-    of ``times.UNITS``, says what its numbers count since 1970; ``counted_times`` what a running number stands for.
+    ``features`` None takes every column that has no other role and is not in ``drop``; a column of ``slices`` may be a
+    feature too. Without ``time``, a column is taken for the time by its name and its values, unless ``no_time`` is set.
+    ``time_unit``, one of ``time_numbers.UNITS``, is the unit of numbers that count from 1970; ``counted_times`` are
+    the times that a running number stands for.
     """
 
     label: str | None = None
@@ -45,27 +46,27 @@ class Columns:
 
 
 def split(names: str | None) -> tuple[str, ...]:
-    """Names between commas; a name with a comma, or an empty one, stands in double quotes. Blanks stay.
+    """The names in a list with commas; double quotes enclose a name with a comma, or an empty one. Blanks are kept.
 
     >>> split('a, b,"c,d",""')
     ('a', ' b', 'c,d', '')
     """
-    found: list[str] = []
+    split_names: list[str] = []
     at = 0
     while names and at < len(names):
         match = _NAME.match(names, at)
         assert match is not None, "the second alternative matches anything"
         quoted_name, plain = match.groups()
         if quoted_name is not None:
-            found.append(quoted_name.replace('""', '"'))
+            split_names.append(quoted_name.replace('""', '"'))
         elif plain.strip():
-            found.append(plain)
+            split_names.append(plain)
         at = match.end()
-    return tuple(found)
+    return tuple(split_names)
 
 
 def names_of(columns: Columns) -> dict[str, tuple[str, ...]]:
-    """Option to the columns it names."""
+    """The columns that each option names, by the option: ``--label`` and so on."""
     return {
         "--label": () if columns.label is None else (columns.label,),
         "--time": () if columns.time is None else (columns.time,),
@@ -79,7 +80,7 @@ def names_of(columns: Columns) -> dict[str, tuple[str, ...]]:
 
 
 def resolved(columns: Columns, there: Sequence[str]) -> Columns:
-    """The same with the names as the table has them. Raises WrongTable where one is missing or two roles collide."""
+    """The roles with the names as the table spells them. Raises WrongTable where one is missing, or roles collide."""
     known = set(there)
     names = {option: _resolved(option, given, known, there) for option, given in names_of(columns).items()}
     if columns.features is not None and not names["--features"]:
@@ -107,25 +108,25 @@ def _single(names: tuple[str, ...]) -> str | None:
 
 
 def _resolved(option: str, given: tuple[str, ...], known: set[str], there: Sequence[str]) -> tuple[str, ...]:
-    """Each name as it is, else whatever blanks are around it; all of them together may be one name with commas."""
-    found = []
+    """The table's spelling of each name, which may differ in blanks around it; or of one name that has commas in it."""
+    spelt: list[str] = []
     for name in given:
-        trimmed = [one for one in there if one.strip() == name.strip()]
+        trimmed = [column for column in there if column.strip() == name.strip()]
         if name in known:
-            found.append(name)
+            spelt.append(name)
         elif len(trimmed) == 1:
-            found += trimmed
+            spelt += trimmed
         elif (whole := ",".join(given)) in known:
             return (whole,)
         else:
-            alike = [one for one in there if one.strip().casefold() == name.strip().casefold()]
+            alike = [column for column in there if column.strip().casefold() == name.strip().casefold()]
             hint = f"; did you mean {quoted(alike[0])}?" if alike else ""
             raise WrongTable(f"has no column {quoted(name)} ({option}); its columns are {listed(there)}{hint}")
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(spelt))
 
 
 def _check_apart(names: dict[str, tuple[str, ...]]) -> None:
-    """The true label is nothing else: a model must not see it; and what is dropped is not the time."""
+    """Raise WrongTable where the model would see the true label in another role, or where the time is dropped."""
     for option in ("--features", "--prediction", "--confidence", "--probabilities", "--slices", "--time"):
         both = set(names["--label"]) & set(names[option])
         if both:

@@ -1,4 +1,4 @@
-"""Replay: recorded rows as live predictions, at a chosen rate."""
+"""Replay: sends recorded rows as live predictions, at a chosen rate."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ CHUNK_ROWS_MAX = 2_000
 
 
 class Replay:
-    """Sends a replayable's predictions, one message each, ``events_per_second`` of them (0: as fast as Kafka takes).
+    """Sends the predictions of ``source``, one in a message, ``events_per_second`` (0: as fast as Kafka takes them).
 
-    Where the table has no times, each is sent with the present one. Events whose ids are in ``already`` were sent by
-    an earlier run and are left out. ``sent`` counts them too.
+    Where the table has no times, a prediction has the time at which it is sent. Events whose ids are in ``already``
+    were sent by an earlier run and are not sent again; ``sent`` counts them too.
     """
 
     def __init__(
@@ -51,20 +51,20 @@ class Replay:
         self.failure: Exception | None = None
 
     def start(self) -> None:
-        """Begin to replay, in a thread of its own; ``done`` is set at its end."""
+        """Start the replay in a thread of its own, which sets ``done`` at its end."""
         self._thread.start()
 
     def stop(self) -> None:
-        """End early, and wait until what is in hand has been sent."""
+        """End the replay early; returns when the predictions already taken have been sent."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
 
     def run(self) -> None:
-        """Replay until the end, or until stopped; what goes wrong is kept in ``failure``."""
+        """Replay to the end, or until ``stop`` is called; an exception is kept in ``failure``."""
         try:
             self._run()
-        except Exception as error:  # noqa: BLE001  # handed on to whoever waits for the replay
+        except Exception as error:  # noqa: BLE001  # the waiting thread raises it
             self.failure = error
         finally:
             self.done.set()
@@ -95,28 +95,28 @@ class _About(msgspec.Struct):
 
 
 def ids_sent(kafka: KafkaSettings, topic: Topic, model: str) -> set[str]:
-    """The event ids of one model that a topic of single predictions or labels holds already."""
-    found: set[str] = set()
+    """The event ids of one model in a topic of predictions or labels, which must have one in each message."""
+    event_ids: set[str] = set()
     decoder = msgspec.json.Decoder(_About)
 
     def hear(record: Record) -> None:
-        with contextlib.suppress(*UNREADABLE):  # somebody else's message, which INTAKE rejects
+        with contextlib.suppress(*UNREADABLE):  # a message of another producer, which INTAKE rejects
             about = decoder.decode(record.value() or b"")
             if about.model == model:
-                found.add(about.event_id)
+                event_ids.add(about.event_id)
 
     reader = LogReader(kafka, {topic.name: hear})
     reader.catch_up()
     reader.close()
-    return found
+    return event_ids
 
 
 def send_labels(kafka: KafkaSettings, source: Replayable, already: Collection[str] = frozenset()) -> None:
-    """The true labels of all replayed rows but ``already``, for scoring only: the loop never learns from them."""
+    """Send the true labels of all rows whose ids are not in ``already``, for scoring only: nothing learns from them."""
     outbox = Outbox(kafka)
     now_ms = time.time_ns() // 1_000_000
-    for place, truth in enumerate(source.truths):
-        event_id = source.event_id(place)
+    for row, truth in enumerate(source.truths):
+        event_id = source.event_id(row)
         if event_id in already:
             continue
         label = Label(event_id=event_id, model=source.model, label=truth, time=now_ms, purpose="score", source="replay")

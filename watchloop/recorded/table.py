@@ -15,12 +15,11 @@ from pyarrow import types
 from schemas.wire.base import NAME_CHARS_MAX, Id, Scalar
 from schemas.wire.prediction import FEATURES_MAX
 from watchloop.errors import WrongTable
+from watchloop.recorded.cells.index_columns import is_written_index, kept_index, numbers_rows
 from watchloop.recorded.cells.label_texts import labels_read, slice_texts
 from watchloop.recorded.cells.plain_columns import is_time_type, plain_features
 from watchloop.recorded.cells.times import times_of
-from watchloop.recorded.checks.row_numbers import numbers_rows
 from watchloop.recorded.columns import Columns, names_of, resolved
-from watchloop.recorded.files.pandas_index import is_written_index, kept_index
 from watchloop.recorded.files.table_file import is_untyped, read_file
 from watchloop.recorded.words import listed, quoted
 
@@ -31,10 +30,10 @@ __all__ = ["RecordedTable"]
 class RecordedTable:
     """Rows in order of time. ``labels`` and ``times_ms`` have one entry a row; ``labels`` is empty without a column.
 
-    ``rows`` are the features, plain (see ``plain_features``), and ``given`` the columns of the model's answers as the
-    file has them. ``slice_values`` has the texts of each slice, None where a cell is empty. ``row_numbers`` are the
-    rows' places in the file, None where their order is the file's. ``notes`` tell, a line each, what was read otherwise
-    than one might expect.
+    ``rows`` has the features, made plain by ``plain_features``; ``given`` has the columns of the model's answers as the
+    file has them. ``slice_values`` has the texts of each slice, None where a cell is empty. ``row_numbers`` has the
+    number of each row in the file, and is None where the rows stand in the file's order. ``notes`` has one line for
+    each thing that was read in a way the user may not expect.
     """
 
     name: str
@@ -52,18 +51,18 @@ class RecordedTable:
     def __len__(self) -> int:
         return len(self.times_ms)
 
-    def row_number(self, place: int) -> int:
-        """The row of the file, counted from 0, that stands at ``place``."""
-        return place if self.row_numbers is None else int(self.row_numbers[place])
+    def row_number(self, row: int) -> int:
+        """The number in the file, counted from 0, of row ``row`` in order of time."""
+        return row if self.row_numbers is None else int(self.row_numbers[row])
 
     def features(self, start: int, stop: int) -> list[dict[str, Scalar]]:
         """The features of rows ``start`` to ``stop``; NaN and infinities are None."""
-        found: list[dict[str, Any]] = self.rows.slice(start, stop - start).to_pylist()
+        rows: list[dict[str, Any]] = self.rows.slice(start, stop - start).to_pylist()
         for name in self._large_names:
-            for row in found:
+            for row in rows:
                 if row[name] is not None:
                     row[name] = int(row[name])  # pyarrow gives a Decimal
-        return found
+        return rows
 
     @property
     def _large_names(self) -> list[str]:
@@ -71,7 +70,7 @@ class RecordedTable:
 
     @classmethod
     def load(cls, path: pathlib.Path, columns: Columns) -> RecordedTable:
-        """Read and check a table. Raises WrongTable with what is there instead."""
+        """Read and check a table. Raises WrongTable, whose text names the file, what is wrong and what was expected."""
         try:
             return _loaded(path, columns)
         except WrongTable as error:
@@ -87,7 +86,7 @@ def _loaded(path: pathlib.Path, columns: Columns) -> RecordedTable:
     names = columns.features or _feature_names(rows, columns, untyped=is_untyped(path), notes=notes)
     _check_feature_names(names)
     if times.column is None:
-        _tell_times(rows, names, notes)
+        _note_times(rows, names, notes)
     features = plain_features(rows, names, notes, guess=is_untyped(path))
     names = names if columns.features else tuple(_without_counters(features, times.times_ms, notes))
     if not names:
@@ -116,35 +115,35 @@ def _loaded(path: pathlib.Path, columns: Columns) -> RecordedTable:
 
 
 def _given_names(columns: Columns) -> list[str]:
-    """The columns of the model's answers, each once."""
+    """The columns of the model's answers, without repetitions."""
     roles = names_of(columns)
     wanted = ("--prediction", "--confidence", "--probabilities")
     return list(dict.fromkeys(name for option in wanted for name in roles[option]))
 
 
 def _feature_names(rows: Any, columns: Columns, *, untyped: bool, notes: list[str]) -> tuple[str, ...]:
-    """The columns that are nothing else."""
+    """The columns that have no other role."""
     taken = {columns.label, columns.time, columns.prediction, columns.confidence, *columns.probabilities, *columns.drop}
-    found, kept = [], kept_index(rows)
+    features, kept = [], kept_index(rows)
     for name in rows.column_names:
         if name in taken:
             continue
         if name in kept or is_written_index(rows, name, untyped=untyped):
             notes.append(f"column {quoted(name)} is the index that pandas wrote, and left out")
         else:
-            found.append(name)
-    return tuple(found)
+            features.append(name)
+    return tuple(features)
 
 
-def _tell_times(rows: Any, names: Sequence[str], notes: list[str]) -> None:
-    """Features that hold times, where none is the time: somebody may have forgotten to say so."""
-    found = [name for name in names if is_time_type(rows.schema.field(name).type)]
-    if found:
-        notes.append(f"column {listed(found)} holds times, and is text as a feature; --time would make it the time")
+def _note_times(rows: Any, names: Sequence[str], notes: list[str]) -> None:
+    """Note the features that hold times where no column is the time: --time may have been forgotten."""
+    times = [name for name in names if is_time_type(rows.schema.field(name).type)]
+    if times:
+        notes.append(f"column {listed(times)} holds times, and is text as a feature; --time would make it the time")
 
 
 def _check_feature_names(names: Sequence[str]) -> None:
-    """Names and their number as a prediction may have them. Raises WrongTable."""
+    """Raise WrongTable where a prediction could not have features of these names, or so many."""
     if any(not name.strip() for name in names):
         raise WrongTable(
             "a column has no name (the index that pandas writes, perhaps: index=False leaves it out);"
@@ -166,7 +165,7 @@ def _check_feature_names(names: Sequence[str]) -> None:
 
 
 def _without_counters(features: Any, times_ms: npt.NDArray[np.int64], notes: list[str]) -> list[str]:
-    """The features but for columns that only number the rows."""
+    """The names of the features, without columns that only number the rows."""
     counters = [name for name in features.column_names if numbers_rows(features.column(name), times_ms)]
     if counters:
         notes.append(f"column {listed(counters)} only numbers the rows, and is left out (--features would name it)")
@@ -174,12 +173,12 @@ def _without_counters(features: Any, times_ms: npt.NDArray[np.int64], notes: lis
 
 
 def _labels(rows: Any, name: str, notes: list[str]) -> list[str]:
-    found = labels_read(rows.column(name), name, "--label", notes)
-    empty = next((row for row, label in enumerate(found) if label is None), None)
+    labels = labels_read(rows.column(name), name, "--label", notes)
+    empty = next((row for row, label in enumerate(labels) if label is None), None)
     if empty is not None:
-        count = sum(label is None for label in found)
+        count = sum(label is None for label in labels)
         raise WrongTable(
-            f"row {empty}: column {quoted(name)} (--label) is empty, as it is in {count} of {len(found)} rows;"
+            f"row {empty}: column {quoted(name)} (--label) is empty, as it is in {count} of {len(labels)} rows;"
             " every row needs its true label"
         )
-    return found  # type: ignore[return-value]  # no None is among them
+    return labels  # type: ignore[return-value]  # no None is among them

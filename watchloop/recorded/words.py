@@ -1,4 +1,4 @@
-"""How messages quote names and values of a table: printable, short, and never more than a few."""
+"""Names and values of a table in messages: printable, short, and only the first few of many."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LISTED_MAX = 12
 
 
 def quoted(value: Any, most: int = VALUE_CHARS_MAX) -> str:
-    """A value as a message shows it, by its first characters.
+    """A value as a message shows it: its first ``most`` characters, a text in quotes.
 
     >>> quoted("a\\x1b[31mb"), quoted(3.5), len(quoted("x" * 1_000))
     ("'a\\\\x1b[31mb'", '3.5', 63)
@@ -28,7 +28,7 @@ def quoted(value: Any, most: int = VALUE_CHARS_MAX) -> str:
 
 
 def listed(names: Iterable[str], *, most: int = LISTED_MAX) -> str:
-    """Names between commas, the first few of many; one that is empty, or begins or ends with a blank, in quotes.
+    """The first ``most`` names, with commas; a name that is empty, or that begins or ends with a blank, has quotes.
 
     >>> listed(["a", " b", ""]), listed(map(str, range(20)), most=3)
     ("a, ' b', ''", '0, 1, 2 and 17 more')

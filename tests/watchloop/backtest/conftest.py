@@ -14,8 +14,9 @@ from typer.testing import CliRunner, Result
 from tests.support.paths import ELEC2
 from watchloop.cli.main import app
 from watchloop.recorded.columns import Columns
-from watchloop.recorded.replayable import Replayable, train_first
+from watchloop.recorded.replayable import Replayable
 from watchloop.recorded.table import RecordedTable
+from watchloop.recorded.training import train_first
 
 OPTIONS = ("--label", "label", "--drop", "date,nswprice", "--train-first", "0.2", "--budget", "0.1")
 

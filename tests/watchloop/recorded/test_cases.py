@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from tests.support.paths import SHARED
-from watchloop.recorded.checks.roles import told
+from watchloop.recorded.checks.roles import role_lines
 from watchloop.recorded.columns import Columns
-from watchloop.recorded.replayable import train_first
 from watchloop.recorded.table import RecordedTable
+from watchloop.recorded.training import train_first
 
 CASES = SHARED / "cases"
 
@@ -50,7 +50,7 @@ def test_the_model_is_right_on_four_of_five(read: Read, file: str, columns: dict
     found = read(CASES / file, **columns)
     assert len(found) == 800
     assert sum(a != b for a, b in zip(found.answers, found.truths, strict=True)) == 160
-    assert tells in "\n".join(told(found, is_sent=False))
+    assert tells in "\n".join(role_lines(found, is_sent=False))
 
 
 @pytest.mark.parametrize(

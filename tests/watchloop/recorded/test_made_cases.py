@@ -14,10 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from watchloop.recorded.checks.roles import told
+from watchloop.recorded.checks.roles import role_lines
 from watchloop.recorded.columns import Columns
-from watchloop.recorded.replayable import train_first
 from watchloop.recorded.table import RecordedTable
+from watchloop.recorded.training import train_first
 
 ROWS = 800
 WRONG = 160
@@ -90,7 +90,7 @@ def test_the_model_is_right_on_four_of_five(read: Read, case: str) -> None:
     found = read(content, name, **columns)
     assert len(found) == ROWS
     assert sum(a != b for a, b in zip(found.answers, found.truths, strict=True)) == WRONG
-    assert tells in "\n".join(told(found, is_sent=False))
+    assert tells in "\n".join(role_lines(found, is_sent=False))
 
 
 WRONG_ONES: dict[str, tuple[Any, str, dict[str, Any], str]] = {

@@ -14,9 +14,9 @@ import pytest
 
 from watchloop.errors import WrongTable
 from watchloop.recorded.columns import Columns
-from watchloop.recorded.replayable import Replayable, train_first
+from watchloop.recorded.replayable import Replayable
 from watchloop.recorded.table import RecordedTable
-from watchloop.recorded.training import CATEGORIES_MAX, numbers_of_feature
+from watchloop.recorded.training import CATEGORIES_MAX, numbers_of_feature, train_first
 
 SIZE = 300
 DRAW = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Cells of labels, predictions and slices as text: a text stays as it is written, a number loses what says nothing."""
+"""Labels, predictions and slices as text: texts stay as they are written, 1.0 and 1.00 become 1."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ __all__ = ["label_of", "label_texts", "labels_read", "slice_texts"]
 SHOWN_MAX: Final = 6
 
 EVERY_DIGIT: Final = decimal.Context(prec=WHOLE_DIGITS_MAX)
-"""The usual context rounds to 28 digits, which would make one label of two."""
+"""The default context rounds to 28 digits, which could turn two labels into one."""
 
 
 def label_of(value: Any) -> str | None:
-    """A cell as a label: 1, 1.0 and Decimal("1.00") are the label 1, letters ``composed``; None where it says nothing.
+    """A cell as a label: 1, 1.0 and Decimal("1.00") are the label 1, letters are ``composed``; None for an empty cell.
 
     >>> [label_of(value) for value in (1.0, True, "007", 0.5, float("nan"), " ", decimal.Decimal("1.50"))]
     ['1', 'true', '007', '0.5', None, None, '1.5']
@@ -43,32 +43,35 @@ def label_of(value: Any) -> str | None:
 
 
 def label_texts(column: Any, name: str, option: str) -> list[str | None]:
-    """A column as labels; None where a cell is empty. Raises WrongTable for a column that holds no labels.
+    """A column as labels; None where a cell is empty. Raises WrongTable for a column that cannot hold labels.
 
-    Among texts that are all numbers, words such as NaN are empty; among other texts they are texts.
+    A word such as NaN is an empty cell where all other texts are numbers, and a label elsewhere.
+
+    >>> [label_texts(pa.chunked_array([cells]), "y", "--label") for cells in (["1", "NaN"], ["a", "NaN"], [1.0, 0.5])]
+    [['1', None], ['a', 'NaN'], ['1', '0.5']]
     """
-    found = without_dictionary(column)
-    kind = found.type
-    if not _may_be_labels(kind):
+    cells = without_dictionary(column)
+    column_type = cells.type
+    if not _may_be_labels(column_type):
         raise WrongTable(
-            f"column {quoted(name)} ({option}) holds {str(kind)[:60]}; expected texts, numbers or truth values"
+            f"column {quoted(name)} ({option}) holds {str(column_type)[:60]}; expected texts, numbers or truth values"
         )
-    if is_time_type(kind):
-        found = time_texts(found)  # Python knows no years beyond 9999
-    codes = found.combine_chunks().dictionary_encode()
+    if is_time_type(column_type):
+        cells = time_texts(cells)  # Python knows no years beyond 9999
+    codes = cells.combine_chunks().dictionary_encode()
     if isinstance(codes, pa.ChunkedArray):
         codes = codes.combine_chunks()
     words = [label_of(value) for value in codes.dictionary.to_pylist()]
-    if is_text(kind) and any(_is_null_word(word) for word in words) and numbers_of(found) is not None:
+    if is_text(column_type) and any(_is_null_word(word) for word in words) and numbers_of(cells) is not None:
         words = [None if _is_null_word(word) else word for word in words]
     return [None if code is None else words[code] for code in codes.indices.to_pylist()]
 
 
 def labels_read(column: Any, name: str, option: str, notes: list[str]) -> list[str | None]:
-    """A column of labels as the wire takes them, without blanks around; ``notes`` tells of those that had some.
+    """A column of labels as messages may have them, without blanks at both ends; ``notes`` lists those that had some.
 
-    Raises WrongTable for a column that holds no labels, or a name of people's answers, or doubles that do not tell
-    large whole numbers apart.
+    Raises WrongTable for a column that cannot hold labels, that holds a name reserved for people's answers, or that
+    holds floats too large to keep whole numbers apart.
     """
     labels = _texts_of(column, name, option, notes)
     wrong = next((label for label in sorted(RESERVED) if label in labels), None)
@@ -78,7 +81,7 @@ def labels_read(column: Any, name: str, option: str, notes: list[str]) -> list[s
 
 
 def slice_texts(column: Any, name: str, notes: list[str]) -> list[str | None]:
-    """A column of slices, read as labels are."""
+    """A column of slices, read like labels, with None where a cell is empty. Raises WrongTable."""
     return _texts_of(column, name, "--slices", notes)
 
 
@@ -116,13 +119,13 @@ def _is_null_word(word: str | None) -> bool:
     return word is not None and word.strip().lower() in NULL_WORDS
 
 
-def _may_be_labels(kind: Any) -> bool:
+def _may_be_labels(column_type: Any) -> bool:
     return bool(
-        is_text(kind)
-        or types.is_boolean(kind)
-        or types.is_integer(kind)
-        or types.is_floating(kind)
-        or types.is_decimal(kind)
-        or types.is_null(kind)
-        or is_time_type(kind)
+        is_text(column_type)
+        or types.is_boolean(column_type)
+        or types.is_integer(column_type)
+        or types.is_floating(column_type)
+        or types.is_decimal(column_type)
+        or types.is_null(column_type)
+        or is_time_type(column_type)
     )

@@ -1,4 +1,4 @@
-"""True labels and predictions that mean the same and are written otherwise: matched by rule, and told; or refused."""
+"""True labels and predictions that mean the same but are spelt differently: matched by rules and noted, or refused."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ TRUTH_LETTERS: Final = ("t", "f", "y", "n")
 
 
 class Match(NamedTuple):
-    """How labels are written that the other side writes otherwise, and a line that tells of it.
+    """New spellings of true labels (``rewritten``) and predictions (``answers``), by the old ones, and a note on them.
 
-    ``rewritten`` are true labels by their new spelling, ``answers`` predictions; both are empty where all agree.
+    Both are empty where both sides spell alike.
     """
 
     rewritten: dict[str, str]
@@ -30,19 +30,21 @@ class Match(NamedTuple):
 
 
 def matched(truths: Collection[str], answers: Collection[str], *, classes: Collection[str] = ()) -> Match:
-    """Match the true labels with what the model may say. Raises WrongTable where they have nothing in common.
+    """Match the spellings of true labels with those of the model's answers. Raises WrongTable where none can match.
 
-    One label on each side may be a model that is always wrong, which is told.
+    1. Rules are tried in this order: without blanks at both ends; by the value of numbers; without case; as truth
+       values. The first rule counts under which every text of one side equals a text of the other side, and no two
+       texts of one side become equal.
+    2. If no rule does that but both sides share some labels, the first three rules match single pairs: a label and a
+       prediction, neither of which the other side has, if no other text means the same.
+    3. A text that one side alone has may then mean, by ``KnownLabels``, a label that both sides have. It is a second
+       spelling of that label and takes the shared one, unless both sides have a second spelling of it. WrongTable is
+       raised where it could mean several shared labels.
 
-    The first of these rules counts by which every text of one side is one of the other, and no two texts of one side
-    become the same: without blanks around; by the value of numbers; whatever the case; as truth values. Where no rule
-    does that and some labels are common, a label and a prediction that are left over are matched by the first three
-    rules if nothing else on either side means the same. What is then left over on one side and means, as
-    ``KnownLabels`` has it, a label that both sides have is a second spelling of that one, and takes the first; but not
-    where both sides write that one twice. WrongTable is raised where it may mean two of them. Where only leading zeros
-    differ, or letters that look the same, or where nothing decides, a warning names both sides.
+    What differs only by leading zeros or by look-alike letters, and what no rule matches, is named in a warning. One
+    label on each side without a match is not refused: the model may always be wrong.
 
-    ``classes`` are spellings that the model tells apart for sure: none of them is made another.
+    ``classes`` are spellings that the model itself keeps apart; none of them is changed.
 
     >>> matched({"true", "false"}, {"1", "0"}).rewritten == {"true": "1", "false": "0"}
     True
@@ -54,21 +56,21 @@ def matched(truths: Collection[str], answers: Collection[str], *, classes: Colle
     rewritten, notes = _of_sides(truths, answers)
     true = {rewritten.get(text, text) for text in truths}
     seconds = _second_spellings(true, set(answers), frozenset(classes))
-    notes += [*_told_seconds(seconds.truths, TRUTHS_AS), *_told_seconds(seconds.answers, ANSWERS_AS)]
+    notes += [*_notes_on_seconds(seconds.truths, TRUTHS_AS), *_notes_on_seconds(seconds.answers, ANSWERS_AS)]
     rewritten |= {text: seconds.truths[new] for text in truths if (new := rewritten.get(text, text)) in seconds.truths}
     notes += _warnings({seconds.truths.get(text, text) for text in true}, set(answers) - seconds.answers.keys())
     return Match(rewritten, seconds.answers, "; ".join(notes))
 
 
 def _of_sides(truths: Collection[str], answers: Collection[str]) -> tuple[dict[str, str], list[str]]:
-    """True labels that are left over by a prediction that is, and what tells of it."""
+    """New spellings of true labels that the predictions do not have, and the notes on them."""
     only_truths, only_answers = set(truths) - set(answers), set(answers) - set(truths)
     if not only_truths or not only_answers:
         return {}, []
     for rule, words in RULES:
         rewritten = _by(rule, truths, answers)
         if rewritten:
-            return rewritten, [_told(rewritten, words, TRUTHS_AS)]
+            return rewritten, [_note_on(rewritten, words, TRUTHS_AS)]
     if len(only_answers) == len(set(answers)) and (len(only_truths) > 1 or len(only_answers) > 1):
         names = told_apart({*only_answers, *only_truths})
         raise WrongTable(
@@ -79,7 +81,7 @@ def _of_sides(truths: Collection[str], answers: Collection[str]) -> tuple[dict[s
 
 
 def _of_rest(truths: Collection[str], answers: Collection[str]) -> tuple[dict[str, str], list[str]]:
-    """Pairs of what is left over where some labels are common."""
+    """The same where both sides share some labels: single pairs of the others."""
     notes: list[str] = []
     rewritten: dict[str, str] = {}
     for rule, words in RULES[:-1]:
@@ -89,13 +91,13 @@ def _of_rest(truths: Collection[str], answers: Collection[str]) -> tuple[dict[st
             if truth not in rewritten and answer not in rewritten.values()
         }
         if pairs:
-            notes.append(_told(pairs, words, TRUTHS_AS))
+            notes.append(_note_on(pairs, words, TRUTHS_AS))
             rewritten |= pairs
     return rewritten, notes
 
 
 class _Seconds(NamedTuple):
-    """Second spellings of labels that both sides have, to the first ones."""
+    """Second spellings of labels that both sides have, to the shared spelling."""
 
     truths: dict[str, str]
     answers: dict[str, str]
@@ -104,27 +106,27 @@ class _Seconds(NamedTuple):
 def _second_spellings(truths: set[str], answers: set[str], classes: frozenset[str]) -> _Seconds:
     common = truths & answers
     known = KnownLabels(common)
-    found = [
+    seconds = [
         {text: meant for text in only if (meant := known.meant_by(text)) in common}
         for only in (
             truths - common,
             answers - common - classes,
         )
     ]
-    for text in sorted((truths | answers) - common - classes - found[0].keys() - found[1].keys()):
+    for text in sorted((truths | answers) - common - classes - seconds[0].keys() - seconds[1].keys()):
         _check_single_meaning(text, common)
-    said = KnownLabels(answers - found[1].keys())  # the live rules ask what the model says
-    twice = set(found[0].values()) & set(found[1].values())
+    answered = KnownLabels(answers - seconds[1].keys())  # live labels are matched with what the model answers
+    twice = set(seconds[0].values()) & set(seconds[1].values())
     return _Seconds(
         *(
-            {text: meant for text, meant in side.items() if meant not in twice and said.meant_by(text) == meant}
-            for side in found
+            {text: meant for text, meant in side.items() if meant not in twice and answered.meant_by(text) == meant}
+            for side in seconds
         )
     )
 
 
 def _check_single_meaning(text: str, common: set[str]) -> None:
-    """Raise WrongTable where a text means several labels of both sides: counted as neither, it would be an error."""
+    """Raise WrongTable where a text could mean several shared labels: unmatched, it would count as an error."""
     are_truths = all(truth(label) in ("true", "false") for label in common)
     for rule, words in RULES if are_truths else RULES[:-1]:
         meant = sorted(label for label in common if rule(label) == rule(text))
@@ -138,17 +140,17 @@ def _check_single_meaning(text: str, common: set[str]) -> None:
             return
 
 
-def _told_seconds(seconds: Mapping[str, str], sides: str) -> list[str]:
-    """A line for each rule by which some are second spellings."""
+def _notes_on_seconds(seconds: Mapping[str, str], sides: str) -> list[str]:
+    """A note for each rule that found second spellings."""
     by_words: dict[str, dict[str, str]] = {}
     for text, meant in seconds.items():
         words = next(words for rule, words in RULES if rule(text) == rule(meant))
         by_words.setdefault(words, {})[text] = meant
-    return [_told(by_words[words], words, sides) for _, words in RULES if words in by_words]
+    return [_note_on(by_words[words], words, sides) for _, words in RULES if words in by_words]
 
 
 def _warnings(truths: set[str], answers: set[str]) -> list[str]:
-    """What is left over on both sides, and what of either may mean the same as one of the other."""
+    """Warnings of labels that one side alone has, and of those that may mean the same as one of the other side."""
     only_truths, only_answers = truths - answers, answers - truths
     by_truth, by_answer = _grouped(_at_most, truths), _grouped(_at_most, answers)
     alike = {_at_most(text) for text in only_truths} & by_answer.keys()
@@ -171,7 +173,7 @@ def _warnings(truths: set[str], answers: set[str]) -> list[str]:
 
 
 def warning_of_twins(labels: Collection[str]) -> str:
-    """A line where some of the labels to learn from may mean the same, and be one class; empty where none do.
+    """A warning where several labels to learn from may mean the same; empty where none may.
 
     >>> warning_of_twins({"yes", "no", "Yes"}).partition(":")[2].partition(":")[0]
     " labels to learn from may mean the same, {'Yes', 'yes'}"
@@ -187,7 +189,7 @@ def warning_of_twins(labels: Collection[str]) -> str:
 
 
 def _pairs(rule: Callable[[str], str], truths: Collection[str], answers: Collection[str]) -> Iterator[tuple[str, str]]:
-    """Labels and predictions that are left over and mean the same, where nothing else on either side does."""
+    """Pairs of a label and a prediction that only their side has and that mean the same, where no third text does."""
     by_truth, by_answer = _grouped(rule, truths), _grouped(rule, answers)
     for key in sorted(by_truth.keys() & by_answer.keys()):
         truth, answer = by_truth[key], by_answer[key]
@@ -203,21 +205,23 @@ def _grouped(rule: Callable[[str], str], texts: Collection[str]) -> dict[str, li
 
 
 def _at_most(text: str) -> str:
-    """What a text may mean at most: as ``truth`` (but of letters, which are codes too), as it looks, and without
-    leading zeros."""
+    """The loosest meaning of a text: look-alike letters, case, leading zeros and spellings of truth values are equal.
+
+    The letters t, f, y and n keep their own meaning, as they are also used as codes.
+    """
     short = shape_of(cased(text))
     if short.isdigit():
         short = valued(short.lstrip("0") or "0")
     return short if short in TRUTH_LETTERS else truth(short)
 
 
-def _told(rewritten: Mapping[str, str], words: str, sides: str) -> str:
+def _note_on(rewritten: Mapping[str, str], words: str, sides: str) -> str:
     shown = listed((f"{quoted(a)} as {quoted(b)}" for a, b in sorted(rewritten.items())), most=SHOWN_MAX)
     return f"{sides} {words}: {shown}"
 
 
 def _by(rule: Callable[[str], str], truths: Collection[str], answers: Collection[str]) -> dict[str, str]:
-    """True labels to their spelling among the answers; nothing where the rule does not match all of one side."""
+    """True labels to their spelling among the answers; empty where the rule does not match all texts of one side."""
     by_truth, by_answer = {rule(text): text for text in truths}, {rule(text): text for text in answers}
     if len(by_truth) < len(set(truths)) or len(by_answer) < len(set(answers)):
         return {}
@@ -228,5 +232,5 @@ def _by(rule: Callable[[str], str], truths: Collection[str], answers: Collection
 
 
 def _shown(texts: Collection[str], names: Mapping[str, str]) -> str:
-    """Some texts by their names, which tell apart those that look the same."""
+    """The first few texts by their ``names``, which differ where the texts look the same."""
     return "{" + listed((quoted(names[text]) for text in sorted(texts)), most=SHOWN_MAX) + "}"

@@ -1,4 +1,4 @@
-"""Columns of text that stand for numbers or truth values, and those that do not: a text stays a text."""
+"""Columns of text: whether all values are numbers or truth values, and the column as such."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 LOOK_FIRST: Final = 1_000
-"""Values that are looked at first: most columns of text show there that they are."""
+"""So many values are checked before the others: most columns of words are recognised by them."""
 
 NULL_WORDS: Final = ("", "na", "n/a", "#n/a", "nan", "-nan", "null", "none", "<na>", "nat")
 WHOLE: Final = r"^-?(?:0|[1-9][0-9]*)$"
@@ -32,7 +32,7 @@ NUMBER_ELSEWHERE: Final = (
     r"^[-+\x{2212}(]?\s*[$€£¥]?\s*[-+\x{2212}]?(?:\p{Nd}{1,3}(?:[.,'’\s\x{a0}\x{202f}]\p{Nd}{3})+(?:[.,]\p{Nd}*)?|\p{Nd}*[.,]?\p{Nd}+)"
     r"\s*[%€$£¥)]?$"
 )
-"""Numbers as people write them: with signs, decimal commas, separated thousands, units of money, or other digits."""
+"""Numbers as people write them: with decimal commas, separated thousands, currency signs, or other digits."""
 
 FLAG_WORDS: Final = (frozenset({"true", "t", "yes", "y", "1", "on"}), frozenset({"false", "f", "no", "n", "0", "off"}))
 FLAGS: Final = ({"true", "false"}, {"True", "False"}, {"TRUE", "FALSE"})
@@ -41,9 +41,9 @@ Column = Any
 """pyarrow publishes no types: a pyarrow.ChunkedArray."""
 
 
-def is_text(kind: Any) -> bool:
-    """Whether a type is one of text."""
-    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+def is_text(column_type: Any) -> bool:
+    """Whether a pyarrow type is string, large_string or string_view."""
+    return bool(types.is_string(column_type) or types.is_large_string(column_type) or types.is_string_view(column_type))
 
 
 def is_number(text: str) -> bool:
@@ -56,45 +56,52 @@ def is_number(text: str) -> bool:
 
 
 def trimmed(column: Column) -> Column:
-    """A column of text without blanks around, null where nothing is left."""
+    """A column of text without blanks at both ends, null where nothing is left."""
     short = pc.utf8_trim_whitespace(column)
     return pc.if_else(pc.equal(short, ""), pa.scalar(None, short.type), short)
 
 
 def numbers_of(column: Column) -> Column | None:
-    """A column of text as numbers, or None where one of its values is no number in its usual spelling.
+    """A column of text as numbers; None where a value is no number in its usual spelling, or all are null.
 
-    ``007``, ``+1`` and ``1_000`` are texts, and so are whole numbers that 64 bits do not hold. Among numbers, words
-    such as NaN and null are nulls. A column of nulls alone has no numbers.
+    ``007``, ``+1`` and ``1_000`` are texts, and so are whole numbers that 64 bits do not hold. Words such as NaN and
+    null are nulls.
+
+    >>> numbers_of(pa.chunked_array([["1", "NaN", " 2.5"]])).to_pylist(), numbers_of(pa.chunked_array([["1", "007"]]))
+    ([1.0, None, 2.5], None)
     """
-    found = _without_null_words(column)
-    if found.null_count == len(found) or not _all_match(found.slice(0, LOOK_FIRST), (NUMBER, ENDLESS)):
+    texts = _without_null_words(column)
+    if texts.null_count == len(texts) or not _all_match(texts.slice(0, LOOK_FIRST), (NUMBER, ENDLESS)):
         return None
-    if not _all_match(found, (NUMBER, ENDLESS)):
+    if not _all_match(texts, (NUMBER, ENDLESS)):
         return None
-    if _all_match(found, (WHOLE,)):
-        for kind in (pa.int64(), pa.uint64()):
+    if _all_match(texts, (WHOLE,)):
+        for number_type in (pa.int64(), pa.uint64()):
             try:
-                return found.cast(kind)
+                return texts.cast(number_type)
             except pa.ArrowInvalid:
                 continue
         return None
     try:
-        return found.cast(pa.float64())
+        return texts.cast(pa.float64())
     except pa.ArrowInvalid:
         return None
 
 
 def flags_of(column: Column) -> Column | None:
-    """A column of true and false, in one of the spellings of JSON, Python or SQL; else None."""
-    found = _without_null_words(column)
-    if not _are_flags(found.slice(0, LOOK_FIRST)) or found.null_count == len(found) or not _are_flags(found):
+    """A column of text as truth values; None where not all are true and false in the spelling of JSON, Python or SQL.
+
+    >>> flags_of(pa.chunked_array([["True", "False", ""]])).to_pylist(), flags_of(pa.chunked_array([["yes", "no"]]))
+    ([True, False, None], None)
+    """
+    texts = _without_null_words(column)
+    if not _are_flags(texts.slice(0, LOOK_FIRST)) or texts.null_count == len(texts) or not _are_flags(texts):
         return None
-    return pc.equal(pc.ascii_lower(found), "true")
+    return pc.equal(pc.ascii_lower(texts), "true")
 
 
 def has_mixed_flags(column: Column) -> bool:
-    """Whether a column of text holds truth values alone, and one of them in more than one word."""
+    """Whether a column of text holds only truth values, and writes one of them in more than one way."""
     words = {word.lower() for word in pc.unique(_without_null_words(column)).to_pylist() if word is not None}
     return len(words) > 2 and words <= FLAG_WORDS[0] | FLAG_WORDS[1]
 
@@ -111,8 +118,8 @@ def _without_null_words(column: Column) -> Column:
 
 
 def _all_match(column: Column, patterns: tuple[str, ...]) -> bool:
-    found = None
+    matches = None
     for pattern in patterns:
-        matches = pc.match_substring_regex(column, pattern, ignore_case=pattern == ENDLESS)
-        found = matches if found is None else pc.or_(found, matches)
-    return bool(pc.all(found, skip_nulls=True, min_count=0).as_py())
+        of_pattern = pc.match_substring_regex(column, pattern, ignore_case=pattern == ENDLESS)
+        matches = of_pattern if matches is None else pc.or_(matches, of_pattern)
+    return bool(pc.all(matches, skip_nulls=True, min_count=0).as_py())

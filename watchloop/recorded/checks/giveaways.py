@@ -1,4 +1,4 @@
-"""Features that give the true label away: what alone tells it in the later half, learned from the earlier one."""
+"""Features that give the true label away: a rule of one feature predicts it almost without errors."""
 
 from __future__ import annotations
 
@@ -17,19 +17,20 @@ from watchloop.recorded.words import quoted
 __all__ = ["Giveaway", "giveaways", "warnings_of"]
 
 HALF_ROWS_MAX: Final = 20_000
-"""Rows of each half that are looked at, evenly spread."""
+"""At most so many rows of each half are read, evenly spread."""
 
 HALF_ROWS_MIN: Final = 50
 OTHERS_MIN: Final = 10
-"""Rows of each half whose label is not its most frequent one: with fewer, a chance is enough to tell them all."""
+"""Rows of each half whose label is not the most frequent one: fewer can be predicted by chance."""
 
 INTERVAL_ROWS: Final = 5
 REDUCTION_MIN: Final = 0.95
-"""A feature gives the answer away if, of the errors of guessing the most frequent label, it leaves out such a share,"""
+"""A feature gives the label away if it avoids this share of the errors of guessing the most frequent label."""
 
 REDUCTION_RARE_MIN: Final = 0.7
 ACCURACY_RARE_MIN: Final = 0.99
-"""or this share of them with such an accuracy: of a rare label, a copy with a few errors keeps more of its errors."""
+"""It also does if it avoids the smaller share and has this accuracy: guessing makes few errors on a rare label, so that
+a few errors in a copy of it are a large share of them."""
 
 SHOWN_MAX: Final = 5
 
@@ -38,7 +39,7 @@ Floats = npt.NDArray[np.float64]
 
 
 class Giveaway(NamedTuple):
-    """A feature that tells the true label: how often its best rule is right in the later half, and guessing is."""
+    """A feature that gives the label away; accuracies of its best rule and of guessing, in the later half of rows."""
 
     name: str
     accuracy: float
@@ -46,7 +47,7 @@ class Giveaway(NamedTuple):
 
 
 class _Halves(NamedTuple):
-    """The labels of the earlier and of the later half, as numbers, and the rows that are in them."""
+    """The labels of the earlier and the later half, as numbers, and the numbers of their rows."""
 
     early: Ints
     late: Ints
@@ -59,12 +60,12 @@ class _Halves(NamedTuple):
 def giveaways(
     features: Any, truths: Sequence[str], *, answers: Sequence[str] | None = None, times_ms: Sequence[int] | None = None
 ) -> list[Giveaway]:
-    """The plain features (``plain_features``) each of which alone tells the true labels of rows in order of time.
+    """The plain features (``plain_features``) that give the true labels away, the most accurate one first.
 
-    A rule of one feature (its values as a table, or intervals of five rows) is learned from the earlier half of the
-    rows and judged in the later one, so that an id tells nothing. What tells the model's own ``answers`` better than
-    the truth is the model's twin. ``times_ms`` are those of the rows: a date is also looked at by how long after them
-    it is.
+    Rows are in order of time. A rule of one feature (a label for each of its values, or for each interval of five rows)
+    is learned from the earlier half of the rows and judged in the later half, so that an id predicts nothing. A feature
+    that predicts the model's own ``answers`` better than the truth comes from the model and is left out. With the
+    rows' ``times_ms`` a feature that is a date is also judged by its distance from them.
 
     >>> import random
     >>> draw = random.Random(1)
@@ -81,24 +82,24 @@ def giveaways(
     spread = features.take(rows)
     times = None if times_ms is None else np.asarray(times_ms, np.float64)[halves.rows]
     guessing = float(np.bincount(halves.late).max() / len(halves.late))
-    found = []
+    leaks = []
     for name in spread.column_names:
         cells = list(_cells_of(spread.column(name), times))
         accuracy = _best(cells, halves, guessing)
         if _is_giveaway(accuracy, guessing) and not (own is not None and _best(cells, own, 0.0) > accuracy):
-            found.append(Giveaway(name, round(accuracy, 4), round(guessing, 4)))
-    return sorted(found, key=lambda one: -one.accuracy)
+            leaks.append(Giveaway(name, round(accuracy, 4), round(guessing, 4)))
+    return sorted(leaks, key=lambda leak: -leak.accuracy)
 
 
-def warnings_of(found: Sequence[Giveaway]) -> list[str]:
-    """A line for each of the first few."""
+def warnings_of(leaks: Sequence[Giveaway]) -> list[str]:
+    """A line for each of the first few, and one that counts the others."""
     lines = [
-        f"warning: feature {quoted(one.name)} gives the true label away: alone it tells {100 * one.accuracy:.1f} % of"
-        f" the later half (guessing: {100 * one.guessing:.1f} %); if it is known only after the event, leave it out"
+        f"warning: feature {quoted(leak.name)} gives the true label away: alone it tells {100 * leak.accuracy:.1f} % of"
+        f" the later half (guessing: {100 * leak.guessing:.1f} %); if it is known only after the event, leave it out"
         " with --drop"
-        for one in found[:SHOWN_MAX]
+        for leak in leaks[:SHOWN_MAX]
     ]
-    more = len(found) - SHOWN_MAX
+    more = len(leaks) - SHOWN_MAX
     if more > 0:
         lines.append(f"warning: {more} more feature{'s give' if more > 1 else ' gives'} the true label away")
     return lines
@@ -110,7 +111,7 @@ def _is_giveaway(accuracy: float, guessing: float) -> bool:
 
 
 def _halves_of(labels: Sequence[str], *, rows: Ints | None = None) -> _Halves | None:
-    """Both halves, or None where one has too little to tell; ``rows`` says which are taken, whatever they hold."""
+    """Both halves, or None where one has too few different labels; given ``rows`` are taken without that check."""
     size = len(labels)
     known, codes = np.unique(np.asarray(labels, dtype=object).astype(str), return_inverse=True)
     if len(known) > LABELS_MAX:
@@ -130,14 +131,14 @@ def _halves_of(labels: Sequence[str], *, rows: Ints | None = None) -> _Halves | 
 
 
 def _cells_of(column: Any, times_ms: Floats | None) -> Iterator[tuple[Floats, bool]]:
-    """A feature as numbers, NaN where it is missing, and whether they are codes of values: one way after the other."""
+    """Each way to read a feature as numbers (NaN where it is missing), and whether these are codes of its values."""
     if types.is_null(column.type):
         return
     encoded = column.combine_chunks().dictionary_encode()
     codes = encoded.combine_chunks() if isinstance(encoded, pa.ChunkedArray) else encoded
     yield np.nan_to_num(codes.indices.to_numpy(zero_copy_only=False).astype(np.float64), nan=-1.0), True
     numbers, meaning = numbers_of_feature(column)
-    if meaning == "many codes":  # too many texts to come again: what may tell is whether there is one
+    if meaning == "many codes":  # each text is rare: only whether there is one can predict
         yield np.isnan(numbers).astype(np.float64), True
     elif meaning != "few codes":
         yield numbers, False
@@ -146,7 +147,7 @@ def _cells_of(column: Any, times_ms: Floats | None) -> Iterator[tuple[Floats, bo
 
 
 def _best(cells: Sequence[tuple[Floats, bool]], halves: _Halves, least: float) -> float:
-    """The accuracy of the best rule in the later half."""
+    """The accuracy of the best rule in the later half, at least ``least``."""
     size = len(halves.early)
     best = least
     for numbers, is_code in cells:
@@ -157,28 +158,28 @@ def _best(cells: Sequence[tuple[Floats, bool]], halves: _Halves, least: float) -
 
 
 def _by_table(early: Floats, late: Floats, labels: Ints) -> Ints:
-    """Each value's most frequent label; that of all for a value that is new."""
-    values, places = np.unique(early, return_inverse=True)
+    """The most frequent label of each value; for a new value, the most frequent label of all."""
+    values, codes = np.unique(early, return_inverse=True)
     classes = int(labels.max()) + 1
-    pairs, counts = np.unique(places * classes + labels, return_counts=True)
+    pairs, counts = np.unique(codes * classes + labels, return_counts=True)
     order = np.lexsort((counts, pairs // classes))
     last = np.flatnonzero(np.diff(pairs[order] // classes, append=len(values)))
     most = pairs[order][last] % classes
     at = np.clip(np.searchsorted(values, late), 0, len(values) - 1)
-    found: Ints = np.where(values[at] == late, most[at], np.bincount(labels).argmax())
-    return found
+    answers: Ints = np.where(values[at] == late, most[at], np.bincount(labels).argmax())
+    return answers
 
 
 def _by_intervals(early: Floats, late: Floats, labels: Ints) -> Ints:
-    """The most frequent label of each of many intervals that hold equally many of the early rows."""
+    """The most frequent label of each interval; every interval holds about as many of the early rows."""
     known = early[~np.isnan(early)]
     if not len(known):
         return np.full(len(late), np.bincount(labels).argmax())
     edges = np.unique(np.quantile(known, np.linspace(0.0, 1.0, max(2, len(known) // INTERVAL_ROWS) + 1)))
-    inner = edges[1:]  # an interval begins behind the end of the one before: what many rows share ends one
+    inner = edges[1:]  # an interval includes its end: a value that many rows share ends one
     return _by_table(_interval_of(early, inner), _interval_of(late, inner), labels)
 
 
 def _interval_of(numbers: Floats, edges: Floats) -> Floats:
-    """The number of each one's interval, the last for all beyond; -1 where it is missing."""
+    """The index of each number's interval; -1 where the number is missing."""
     return np.where(np.isnan(numbers), -1.0, np.searchsorted(edges[:-1], numbers))

@@ -1,4 +1,4 @@
-"""What INTAKE would say of a table's rows, before any is sent: the reader of live predictions reads them all."""
+"""Checks a table's rows with the reader of live predictions, before any row is sent."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _WHERE: Final = re.compile(r" - at `\$.*$", re.DOTALL)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Message:
-    """A prediction as Kafka would hand it out."""
+    """A prediction as a message of Kafka, as ``read_predictions`` needs it."""
 
     data: bytes
-    place: int
+    index: int
     now_ms: int
 
     def __len__(self) -> int:
@@ -48,7 +48,7 @@ class _Message:
         return 0
 
     def offset(self) -> int:
-        return self.place
+        return self.index
 
     def headers(self) -> list[tuple[str, bytes | None]] | None:
         return None
@@ -60,13 +60,13 @@ class _Message:
 def check_rows(source: Replayable, *, now_ms: int, future_ms_max: int, bytes_max: int) -> None:
     """Raise WrongTable with the first row that INTAKE would reject, and why.
 
-    ``now_ms`` is when the rows would be sent, ``future_ms_max`` how far ahead of it a time may lie, and ``bytes_max``
-    how long a prediction may be as JSON.
+    ``now_ms`` (epoch) is the time of sending; no row may have a time more than ``future_ms_max`` after it.
+    ``bytes_max`` limits the length of a prediction as JSON.
     """
     for start in range(0, len(source), ROWS_AT_ONCE):
         stop = min(len(source), start + ROWS_AT_ONCE)
         events = source.predictions(start, stop)
-        records = [_Message(encode(event), place, now_ms) for place, event in enumerate(events, start)]
+        records = [_Message(encode(event), index, now_ms) for index, event in enumerate(events, start)]
         read = read_predictions(records, "", now_ms=now_ms, future_ms_max=future_ms_max, bytes_max=bytes_max)
         if read.rejects:
             raise _wrong_row(source, min(read.rejects, key=lambda reject: reject.source_offset))
@@ -80,7 +80,7 @@ def _wrong_row(source: Replayable, reject: Reject) -> WrongTable:
 
 
 def _column_of(source: Replayable, field: str) -> str:
-    """The column behind a field of a prediction."""
+    """The column that a field of a prediction was read from, as the beginning of a message."""
     columns = source.table.columns
     root, _, name = field.removeprefix("$.").partition(".")
     roles = {
@@ -98,11 +98,11 @@ def _column_of(source: Replayable, field: str) -> str:
 
 
 def _check_truths(source: Replayable) -> None:
-    """True labels travel too: as labels, and in corrections."""
+    """Raise WrongTable where a true label could not be sent: labels travel too, alone and in corrections."""
     wrong = {label: problem for label in set(source.truths) if (problem := label_problem(label)) is not None}
     if not wrong:
         return
-    row, label = next((row, one) for row, one in enumerate(source.truths) if one in wrong)
+    row, label = next((row, truth) for row, truth in enumerate(source.truths) if truth in wrong)
     raise WrongTable(
         f"row {source.table.row_number(source.first + row)}: column {quoted(source.table.columns.label)} (--label):"
         f" {printable(wrong[label])}"

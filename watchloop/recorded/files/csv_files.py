@@ -1,4 +1,4 @@
-"""CSV as text: every cell as it is written, so that nothing is guessed before it is known what a column is."""
+"""CSV files: every cell is read as text, so that a column gets its type only after it has its role."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["check_unique", "parsed_csv"]
 SEPARATORS: Final = {",": "a comma", ";": "a semicolon", "\t": "a tab", "|": "a bar"}
 BLOCK_BYTES_MIN: Final = 1024 * 1024
 BLOCK_BYTES_MAX: Final = 64 * 1024 * 1024
-"""A cell is within one block, so this bounds a cell too."""
+"""A cell lies within one block, so this also limits the length of a cell."""
 
 CHECK_BYTES: Final = 4 * 1024 * 1024
 UTF32: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
@@ -28,7 +28,7 @@ UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def parsed_csv(data: bytes, separator: str) -> Any:
-    """A pyarrow.Table of text, null where a cell is empty or ``\\N`` (NULL of databases) and not in quotes.
+    """A pyarrow.Table of text; an unquoted cell that is empty or ``\\N`` (NULL of databases) is null.
 
     Raises WrongTable.
     """
@@ -63,7 +63,7 @@ def _parse(data: bytes, separator: str, convert: Any, *, threads: bool, wrong: l
 
 
 def _explained(data: bytes, separator: str, convert: Any, names: list[str], error: Exception) -> WrongTable:
-    """The first row that does not fit, by its number; asked for again, because threads do not count."""
+    """The error with the number of the first wrong row. Parses again, without threads, as these count no rows."""
     wrong: list[Any] = []
     with contextlib.suppress(pa.ArrowInvalid):
         _parse(data, separator, convert, threads=False, wrong=wrong)
@@ -71,8 +71,8 @@ def _explained(data: bytes, separator: str, convert: Any, names: list[str], erro
         return WrongTable(f"not readable as CSV: {quoted(str(error).splitlines()[0])}")
     row = wrong[0]
     at = "" if row.number is None else f"row {row.number - 2}: "
-    few = row.actual_columns < row.expected_columns
-    hint = "a quote left open, or a line cut off" if few else f"a text with {SEPARATORS[separator]} not in quotes"
+    has_few = row.actual_columns < row.expected_columns
+    hint = "a quote left open, or a line cut off" if has_few else f"a text with {SEPARATORS[separator]} not in quotes"
     cells = f"{row.actual_columns} cells where the header has {row.expected_columns}"
     if len(names) == 1:
         first = f"the first line is {quoted(names[0])}: take away what stands above the names of the columns"
@@ -112,16 +112,16 @@ def _header(data: bytes, separator: str) -> list[str]:
 
 
 def check_unique(names: list[str]) -> None:
-    """Raise WrongTable where a name stands for two columns."""
-    twice = [name for name, count in Counter(names).items() if count > 1]
-    if twice:
-        raise WrongTable(f"more than one column is called {listed(map(quoted, twice))}; give each a name of its own")
+    """Raise WrongTable where several columns have the same name."""
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise WrongTable(f"more than one column is called {listed(map(quoted, repeated))}; give each a name of its own")
 
 
 def _check_separator(names: list[str], separator: str) -> None:
     if any(separator in name and "\n" in name for name in names):
         raise WrongTable(f"a quote is left open in the header: {quoted(separator.join(names))}")
-    within = Counter(one for name in names for one in name if one in SEPARATORS and one != separator)
+    within = Counter(char for name in names for char in name if char in SEPARATORS and char != separator)
     other, count = within.most_common(1)[0] if within else ("", 0)
     if count > len(names) - 1:
         example = quoted(separator.join(names))

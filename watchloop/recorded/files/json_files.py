@@ -1,4 +1,4 @@
-"""JSON lines, or one array of objects, as a table."""
+"""JSON files, with an object on each line or one array of objects."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schemas.codec import UNREADABLE, reason_of
 from schemas.json_text.parts import elements_apart
 from schemas.wire.prediction import label_text
 from watchloop.errors import WrongTable
-from watchloop.recorded.cells.digits import WHOLE_DIGITS_MAX, tell_of_lost, whole_numbers
+from watchloop.recorded.cells.digits import WHOLE_DIGITS_MAX, note_lost_digits, whole_numbers
 from watchloop.recorded.words import REASON_CHARS_MAX, quoted
 
 __all__ = ["parsed_json"]
@@ -29,13 +29,13 @@ JSON_TYPES: Final = {
 }
 
 ASSIGNED: Final = re.compile(rb'"\s*:')
-"""What stands behind every name; within a text it takes an escaped quote, or a text that begins with a colon."""
+"""The end of every name in an object. Within a text it is rare: it takes a colon behind an escaped quote."""
 
 _decoder: Final = msgspec.json.Decoder()
 
 
 def parsed_json(data: bytes, notes: list[str]) -> Any:
-    """A pyarrow.Table with a column for every name, null where a row lacks it. Raises WrongTable.
+    """A pyarrow.Table with a column for every name, null in rows without that name. Raises WrongTable.
 
     A column that mixes texts, numbers and truth values becomes text, and ``notes`` says so.
     """
@@ -47,31 +47,31 @@ def parsed_json(data: bytes, notes: list[str]) -> Any:
 def _rows(data: bytes) -> list[dict[str, Any]]:
     try:
         start = data.lstrip()[:1]
-        found = _decoder.decode(data) if start == b"[" else _decoder.decode_lines(data)
+        rows = _decoder.decode(data) if start == b"[" else _decoder.decode_lines(data)
     except UNREADABLE as error:
         raise WrongTable(
             f"not readable as JSON: {_where(data)}{quoted(reason_of(error, data), REASON_CHARS_MAX)}"
         ) from error
-    if len(found) == 1 and isinstance(found[0], dict) and found[0] and _is_columnar(found[0]):
-        what = _envelope(found[0]) or "is one JSON object of columns"
+    if len(rows) == 1 and isinstance(rows[0], dict) and rows[0] and _is_columnar(rows[0]):
+        what = _envelope(rows[0]) or "is one JSON object of columns"
         raise WrongTable(f"{what}; expected one object a line for each row, or an array of them")
-    for number, row in enumerate(found):
+    for number, row in enumerate(rows):
         if not isinstance(row, dict):
             raise WrongTable(f"row {number}: {quoted(str(row))} is no JSON object; expected one object a row")
-    if sum(1 for _ in ASSIGNED.finditer(data)) != _names_in(found):
+    if sum(1 for _ in ASSIGNED.finditer(data)) != _names_in(rows):
         _check_names_once(data)
-    return found
+    return rows
 
 
 def _names_in(value: Any) -> int:
-    """How many names the objects within have; a name that stood twice is there once."""
+    """The number of names in all objects of a decoded value; a repeated name counts once, as decoding keeps one."""
     if isinstance(value, dict):
-        return len(value) + sum(_names_in(one) for one in value.values() if isinstance(one, dict | list))
-    return sum(_names_in(one) for one in value if isinstance(one, dict | list))
+        return len(value) + sum(_names_in(inner) for inner in value.values() if isinstance(inner, dict | list))
+    return sum(_names_in(inner) for inner in value if isinstance(inner, dict | list))
 
 
 def _check_names_once(data: bytes) -> None:
-    """Raise WrongTable where a name stands twice in an object: which value counts, nobody can tell."""
+    """Raise WrongTable where an object repeats a name: it would not be clear which value counts."""
     for where, text in _texts_of_rows(data):
         try:
             json.loads(text, object_pairs_hook=_once, parse_int=str, parse_float=str)
@@ -84,7 +84,7 @@ def _check_names_once(data: bytes) -> None:
 
 
 def _texts_of_rows(data: bytes) -> Iterator[tuple[str, bytes]]:
-    """The JSON of each row, and where it stands."""
+    """The JSON text of each row, with its line or row number for messages."""
     if data.lstrip()[:1] == b"[":
         for number, raw in enumerate(msgspec.json.decode(data, type=list[msgspec.Raw])):
             yield f"row {number}", bytes(raw)
@@ -101,11 +101,11 @@ class _TwiceError(Exception):
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    row = dict(pairs)
+    if len(row) < len(pairs):
         names = [name for name, _ in pairs]
-        raise _TwiceError(next(name for name in found if names.count(name) > 1))
-    return found
+        raise _TwiceError(next(name for name in row if names.count(name) > 1))
+    return row
 
 
 def _is_columnar(row: dict[str, Any]) -> bool:
@@ -113,13 +113,13 @@ def _is_columnar(row: dict[str, Any]) -> bool:
 
 
 def _envelope(row: dict[str, Any]) -> str:
-    """What to say where the rows stand within an object."""
+    """The beginning of the message where the rows seem to stand within one object."""
     within = [name for name, value in row.items() if isinstance(value, list) and value and isinstance(value[0], dict)]
     return f"is one JSON object, with the rows perhaps in {quoted(within[0])}" if within else ""
 
 
 def _where(data: bytes) -> str:
-    """The first line that is no JSON, where there is one a line; else the first row, where rows can be told apart."""
+    """The number of the first line that is no JSON, or, in an array, of the first row; empty where it is unknown."""
     if data.lstrip()[:1] == b"[":
         rows = elements_apart(data.strip(), data.count(b",") + 1) or []
         return next((f"row {number}: " for number, row in enumerate(rows) if not _decodes(row)), "")
@@ -136,19 +136,19 @@ def _decodes(text: bytes) -> bool:
 
 
 def _column(name: str, values: list[Any], notes: list[str]) -> Any:
-    kinds = {type(value) for value in values} - {type(None)}
-    if kinds == {int, float}:
+    value_types = {type(value) for value in values} - {type(None)}
+    if value_types == {int, float}:
         return _doubles(name, values, notes)
-    if kinds == {int}:
-        found = whole_numbers(values)
+    if value_types == {int}:
+        numbers = whole_numbers(values)
         return (
             _texts(name, values, f"has a whole number of more than {WHOLE_DIGITS_MAX} digits", notes)
-            if found is None
-            else found
+            if numbers is None
+            else numbers
         )
-    if len(kinds) > 1:
-        if kinds & {list, dict}:
-            held = ", ".join(sorted({JSON_TYPES[kind] for kind in kinds}))
+    if len(value_types) > 1:
+        if value_types & {list, dict}:
+            held = ", ".join(sorted({JSON_TYPES[value_type] for value_type in value_types}))
             raise WrongTable(f"column {quoted(name)} holds {held}; expected values of one type")
         return _texts(name, values, "mixes texts, numbers and truth values", notes)
     try:
@@ -158,16 +158,16 @@ def _column(name: str, values: list[Any], notes: list[str]) -> Any:
 
 
 def _doubles(name: str, values: list[Any], notes: list[str]) -> Any:
-    """Numbers of which some are whole."""
+    """Whole numbers and floats as doubles; as texts where a whole number is beyond the range of doubles."""
     try:
-        found = [None if value is None else float(value) for value in values]
+        doubles = [None if value is None else float(value) for value in values]
     except OverflowError:
         return _texts(name, values, "has a whole number that no double holds", notes)
-    pairs = zip(values, found, strict=True)
+    pairs = zip(values, doubles, strict=True)
     lost = next((value for value, kept in pairs if type(value) is int and value != int(kept or 0.0)), None)
     if lost is not None:
-        tell_of_lost(name, lost, notes)
-    return pa.array(found, pa.float64())
+        note_lost_digits(name, lost, notes)
+    return pa.array(doubles, pa.float64())
 
 
 def _texts(name: str, values: list[Any], what: str, notes: list[str]) -> Any:
@@ -177,6 +177,6 @@ def _texts(name: str, values: list[Any], what: str, notes: list[str]) -> Any:
 
 def _as_text(value: Any) -> str:
     if isinstance(value, float):
-        is_exact = value.is_integer() and abs(value) < 2**53  # beyond, the digits would look as if they were kept
+        is_exact = value.is_integer() and abs(value) < 2**53  # a larger one would show digits that it does not have
         return str(int(value)) if is_exact else repr(value)
     return label_text(value)

@@ -1,4 +1,4 @@
-"""A file as a table of raw columns: Parquet, CSV, JSON or Arrow, by its name and checked against its beginning."""
+"""A file as a table of raw columns: Parquet, CSV, JSON or Arrow by its name, which is checked by its first bytes."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from watchloop.errors import WrongTable
+from watchloop.recorded.cells.index_columns import kept_index
 from watchloop.recorded.cells.plain_columns import is_time_type
 from watchloop.recorded.files.csv_files import check_unique, parsed_csv
 from watchloop.recorded.files.json_files import parsed_json
-from watchloop.recorded.files.pandas_index import kept_index
 from watchloop.recorded.words import REASON_CHARS_MAX, listed, quoted
 
 __all__ = ["COLUMNS_MAX", "is_untyped", "read_file"]
 
 COLUMNS_MAX: Final = 20_000
-"""More columns are refused: a prediction has at most 1,000 features anyway."""
+"""More columns are refused; a prediction has at most 1,000 features."""
 
 FORMATS: Final = {
     ".parquet": "Parquet",
@@ -55,14 +55,14 @@ BEGINNING_BYTES: Final = 16
 
 
 def is_untyped(path: pathlib.Path) -> bool:
-    """Whether a file of that name holds nothing but text, so that numbers are to be told from it."""
+    """Whether a file of that name is CSV, which has no types, so that numbers must be recognised in its texts."""
     return _suffix_of(path)[0] in (".csv", ".tsv")
 
 
 def read_file(path: pathlib.Path, notes: list[str]) -> Any:
-    """A pyarrow.Table with at least one row and columns that all have a different name. Raises WrongTable.
+    """A pyarrow.Table with at least one row and unique column names. Raises WrongTable.
 
-    ``notes`` gets a line for what is read otherwise than one might expect.
+    ``notes`` gets a line for each thing that was read in a way the user may not expect.
     """
     if path.is_dir():
         raise WrongTable("is a folder; expected a file")
@@ -89,35 +89,37 @@ def read_file(path: pathlib.Path, notes: list[str]) -> Any:
 
 def _format_of(path: pathlib.Path) -> tuple[str, str | None]:
     suffix, compression = _suffix_of(path)
-    found = FORMATS.get(suffix)
-    if found is None or (compression and found not in ("CSV", "JSON")):
+    table_format = FORMATS.get(suffix)
+    if table_format is None or (compression and table_format not in ("CSV", "JSON")):
         known = ", ".join(FORMATS)
         raise WrongTable(f"unknown kind of file; expected one of {known} (CSV and JSON also with .gz, .zst or .bz2)")
-    return found, compression
+    return table_format, compression
 
 
 def _suffix_of(path: pathlib.Path) -> tuple[str, str | None]:
-    """The suffix that says what is in a file, the last before that of a compression, and the compression."""
+    """The suffix that gives the format, and the compression that a further suffix gives."""
     compression = COMPRESSED.get(path.suffix.lower())
     return (path.with_suffix("") if compression else path).suffix.lower(), compression
 
 
 def _check_beginning(beginning: bytes, expected: str) -> None:
-    """What a file begins with betrays what it is, whatever it is called."""
-    found = next((what for mark, what in BEGINNINGS if beginning.startswith(mark)), None)
-    if found is None and expected in ("CSV", "JSON"):
+    """Raise WrongTable where the first bytes of a file show that it is something else than its name says."""
+    actual = next((what for mark, what in BEGINNINGS if beginning.startswith(mark)), None)
+    if actual is None and expected in ("CSV", "JSON"):
         text = beginning.removeprefix(b"\xef\xbb\xbf").lstrip()
-        found = next((what for mark, what in TEXT_BEGINNINGS.items() if text.startswith(mark)), None)
-    if found == expected or (found is None and expected in ("CSV", "JSON")):
+        actual = next((what for mark, what in TEXT_BEGINNINGS.items() if text.startswith(mark)), None)
+    if actual == expected or (actual is None and expected in ("CSV", "JSON")):
         if expected == "CSV" and b"\0" in beginning and not beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
             is_wide = not beginning.strip(b"\0")[1:2].strip(b"\0")
             hint = ", or UTF-16 without its mark; expected UTF-8 (iconv -f UTF-16LE -t UTF-8 may make it so)"
             raise WrongTable(f"not readable as CSV: it is binary{hint if is_wide else ''}")
         return
-    what = found or "something else"
-    hint = "" if found is None else "; name it as what it is" if found in FORMATS.values() else "; write it as Parquet"
-    if found in COMPRESSED.values():
-        hint = f"; name it with {next(end for end, name in COMPRESSED.items() if name == found)} at the end"
+    what = actual or "something else"
+    hint = (
+        "" if actual is None else "; name it as what it is" if actual in FORMATS.values() else "; write it as Parquet"
+    )
+    if actual in COMPRESSED.values():
+        hint = f"; name it with {next(end for end, name in COMPRESSED.items() if name == actual)} at the end"
     raise WrongTable(f"not readable as {expected}: it begins like {what}{hint}")
 
 
@@ -151,7 +153,7 @@ def _bytes_of(path: pathlib.Path, compression: str | None) -> bytes:
 
 
 def _without_index(rows: Any, notes: list[str]) -> Any:
-    """A nameless index that pandas kept as a column is left out, unless it holds times."""
+    """The table without an unnamed index that pandas kept as a column, unless it holds times."""
     names = [name for name in kept_index(rows) if not is_time_type(rows.schema.field(name).type)]
     if names and len(names) < rows.num_columns:
         notes.append(f"column {listed(names)} is the index that pandas kept, and left out")

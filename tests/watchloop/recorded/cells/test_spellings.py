@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from watchloop.errors import WrongTable
 from watchloop.recorded.cells.spellings import matched
 from watchloop.recorded.columns import Columns
-from watchloop.recorded.replayable import train_first
 from watchloop.recorded.table import RecordedTable
+from watchloop.recorded.training import train_first
 
 Read = Callable[..., Any]
 Refused = Callable[..., str]

@@ -13,10 +13,11 @@ import pytest
 from tests.support.paths import ROOT
 from watchloop.recorded.cells.plain_columns import plain_features
 from watchloop.recorded.checks.giveaways import giveaways, warnings_of
-from watchloop.recorded.checks.roles import told
+from watchloop.recorded.checks.roles import role_lines
 from watchloop.recorded.columns import Columns
-from watchloop.recorded.replayable import recorded_answers, train_first
+from watchloop.recorded.replayable import recorded_answers
 from watchloop.recorded.table import RecordedTable
+from watchloop.recorded.training import train_first
 
 DATA = ROOT.parent / "shared" / "data"
 SIZE = 4_000
@@ -159,15 +160,15 @@ def test_both_commands_warn(tmp_path: pathlib.Path) -> None:
     pa.parquet.write_table(pa.table({**columns, "said": flipped(LABEL, 0.2)}), path)
     options = {"label": "truth", "prediction": "said", "confidence": "sure"}
     recorded = recorded_answers(RecordedTable.load(path, Columns(**options)), model="m")
-    assert any("'code' gives the true label away" in line for line in told(recorded, is_sent=True))
+    assert any("'code' gives the true label away" in line for line in role_lines(recorded, is_sent=True))
     trained = RecordedTable.load(path, Columns(label="truth", drop=("said", "sure")))
-    lines = told(train_first(trained, share=0.2, model="m", seed=0), is_sent=False)
+    lines = role_lines(train_first(trained, share=0.2, model="m", seed=0), is_sent=False)
     assert any("'code' gives the true label away" in line for line in lines)
     without = recorded_answers(RecordedTable.load(path, Columns(**options, drop=("code",))), model="m")
-    assert not any("warning" in line for line in told(without, is_sent=True))
+    assert not any("warning" in line for line in role_lines(without, is_sent=True))
     pa.parquet.write_table(pa.table({**columns, "said": LABEL}), path)
     never = recorded_answers(RecordedTable.load(path, Columns(**options, features=("x",))), model="m")
-    assert any("right in every row" in line for line in told(never, is_sent=True))
+    assert any("right in every row" in line for line in role_lines(never, is_sent=True))
 
 
 @pytest.mark.parametrize(

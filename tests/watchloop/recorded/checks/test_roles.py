@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from watchloop.recorded.checks.roles import told
+from watchloop.recorded.checks.roles import role_lines
 
 Read = Callable[..., Any]
 
@@ -20,7 +20,7 @@ TRUTH = SAID ^ (DRAW.random(SIZE) < 0.15)
 
 def lines(read: Read, column: Any, said: Any, **options: Any) -> str:
     columns = {"truth": column, "said": said, "code": DRAW.integers(0, 2, SIZE), "n": DRAW.integers(0, 9, SIZE)}
-    return "\n".join(told(read(columns, **{"label": None, **options}), is_sent=True))
+    return "\n".join(role_lines(read(columns, **{"label": None, **options}), is_sent=True))
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_what_is_no_label_is_left_alone(read: Read, column: Any) -> None:
 
 def test_many_features_are_shown_before_they_are_sent(read: Read) -> None:
     """The line of roles names up to forty features, and how many more there are."""
-    few = "\n".join(told(read({f"f{n}": [1, 2] for n in range(30)}, label=None), is_sent=True))
+    few = "\n".join(role_lines(read({f"f{n}": [1, 2] for n in range(30)}, label=None), is_sent=True))
     assert "f29" in few
-    many = told(read({f"f{n}" * 10: [1, 2] for n in range(400)}, label=None), is_sent=True)
+    many = role_lines(read({f"f{n}" * 10: [1, 2] for n in range(400)}, label=None), is_sent=True)
     assert "and 362 more" in many[0]
     assert max(map(len, many)) < 4_000
