@@ -18,7 +18,7 @@ from pathlib import Path
 
 import structlog
 
-from agents.worker.memory import settle_memory
+from agents.shared.memory import settle_memory
 from benchmarks.common import bytes_of, machine
 from benchmarks.figures import Figure, summary
 from benchmarks.loads import Load, stock_of

@@ -25,7 +25,7 @@ import msgspec
 import structlog
 from confluent_kafka import Producer
 
-from agents.worker.memory import settle_memory
+from agents.shared.memory import settle_memory
 from benchmarks.blocks import Block, arrow_blocks, json_blocks
 from benchmarks.common import machine, predictions_of, table
 from benchmarks.processes.child import Child

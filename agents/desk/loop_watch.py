@@ -12,8 +12,7 @@ from typing import cast
 import structlog
 
 from agents.settings import LAG_MESSAGES_WARNING_DEFAULT, LAG_SECONDS_WARNING_DEFAULT
-from agents.shared.groups import GROUPS
-from agents.shared.lag_words import LagState, lag_state, lag_text
+from agents.shared.groups import GROUPS, LagState, lag_state, lag_text
 from agents.shared.metrics import LAG_MESSAGES, LAG_SECONDS
 from console.desk.protocol import Interval, RoleState
 from review.accuracy import AccuracyEstimate, AccuracySums

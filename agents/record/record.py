@@ -14,7 +14,6 @@ from typing import Any, TypeVar
 
 import structlog
 
-from agents.shared.groups import RECORDED
 from agents.shared.metrics import RECORD_FAILURES, RECORD_ROWS
 from schemas.codec import MalformedError, decode_one_or_many, decoder_of
 from schemas.json_text.elements import decoded_apart
@@ -23,6 +22,7 @@ from schemas.wire.base import Wire
 from schemas.wire.label import Label
 from schemas.wire.reject import Reject
 from schemas.wire.verdict import Verdict
+from streams.admin.access import RECORDED
 from streams.admin.topic_watch import check_same
 from streams.consume.batches import AssignedPartition, BatchSettings, HandBack
 from streams.consume.record_guard import place_of

@@ -1,4 +1,4 @@
-"""One worker process: a faust worker with the services and agents of its roles."""
+"""One worker process: a faust worker with the loops, agents and timers of its roles."""
 
 from __future__ import annotations
 
@@ -15,12 +15,11 @@ import structlog
 
 from agents.settings import Settings, WorkerSettings
 from agents.shared.errors import MetricsRefused
+from agents.shared.memory import settle_memory
 from agents.shared.metrics import bound_models
 from agents.shared.model_places import ModelPlaces
 from agents.shared.plan import ROLES, Listen, Plan, Role
-from agents.worker.assembly import ADD
 from agents.worker.logs import set_up_logs
-from agents.worker.memory import settle_memory
 from schemas.texts.visible import visible
 from streams.admin.access import topics_of
 from streams.admin.topic_watch import TopicWatch
@@ -39,7 +38,7 @@ START_SECONDS_MAX = 60.0
 
 
 class Worker(faust.Worker):
-    """A faust worker whose logs are ours, and which draws nothing."""
+    """A faust worker that logs through our handler and draws no spinner."""
 
     def __init__(self, *args: Any, log_handler: logging.Handler, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -47,7 +46,7 @@ class Worker(faust.Worker):
         self._log_handler = log_handler
 
     def on_setup_root_logger(self, logger: logging.Logger, level: int) -> None:  # noqa: ARG002  # faust's signature
-        """Put our handler back after faust has set up its own."""
+        """Replace the handler that faust has just set up by ours."""
         logger.handlers[:] = [self._log_handler]
         logger.setLevel(logging.INFO)
 
@@ -55,7 +54,7 @@ class Worker(faust.Worker):
 def run_worker(settings: Settings, roles: Collection[Role], *, slot: str, console_socket: Listen | None = None) -> int:
     """Run until SIGTERM or Ctrl-C; returns the exit code.
 
-    ``console_socket`` makes the socket that the console listens on, where whoever started this worker holds its port.
+    ``console_socket`` makes the console's socket where the program that started this worker holds the console's port.
     Raises StreamsError, WarehouseError or WorkerError while starting.
     """
     chosen = tuple(role for role in ROLES if role in roles)
@@ -67,7 +66,7 @@ def run_worker(settings: Settings, roles: Collection[Role], *, slot: str, consol
     for role in chosen:
         own = plan.of(role)
         own.add_loop(f"topics of {role}", _topic_watch(own.settings.kafka, role).run)
-        ADD[role](own)
+        add_role(role, own)
     if settings.worker.metrics_port and "desk" not in chosen:
         serve_metrics(settings.worker)
     worker = Worker(app, *plan.loops, log_handler=handler, loglevel="WARN", quiet=True, redirect_stdouts=False)
@@ -78,15 +77,31 @@ def run_worker(settings: Settings, roles: Collection[Role], *, slot: str, consol
     except SystemExit as end:
         failed = next((loop.failure for loop in plan.loops if loop.failure is not None), None)
         if failed is not None:
-            with contextlib.suppress(OSError):  # nobody may read it any more
+            with contextlib.suppress(OSError):  # stderr may be closed
                 sys.stderr.write(f"{visible(str(failed))}\n")
             return 1
         return end.code if isinstance(end.code, int) else 1
     return 0
 
 
+def add_role(role: Role, plan: Plan) -> None:
+    """Add the parts of a role to the plan. Imports what this role needs, which takes seconds for some, and no other."""
+    match role:
+        case "intake":
+            from agents.intake.role import add
+        case "drift":
+            from agents.drift.role import add
+        case "desk":
+            from agents.desk.role import add
+        case "learn":
+            from agents.learn.role import add
+        case "record":
+            from agents.record.role import add
+    add(plan)
+
+
 def serve_metrics(worker: WorkerSettings) -> None:
-    """Answer /metrics in a thread. Raises MetricsRefused where the address is taken, or is none of this machine."""
+    """Answer /metrics in a thread. Raises MetricsRefused where the address is taken or is not of this machine."""
     from prometheus_client import start_http_server
 
     try:
@@ -99,7 +114,11 @@ def serve_metrics(worker: WorkerSettings) -> None:
 
 
 def _wait_for_servers(settings: Settings, roles: Sequence[Role]) -> None:
-    """Kafka and, for those who need it, ClickHouse; both may still be starting."""
+    """Wait for Kafka, and for RECORD for ClickHouse, which may still be starting; then create what they lack.
+
+    RECORD installs ClickHouse's tables; each role creates its topics. Raises KafkaUnreachable or ClickHouseUnreachable
+    after ``START_SECONDS_MAX``.
+    """
     for attempt in stamina.retry_context(
         on=(KafkaUnreachable, ClickHouseUnreachable), attempts=None, timeout=START_SECONDS_MAX, wait_max=0.5
     ):

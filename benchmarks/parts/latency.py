@@ -6,8 +6,8 @@ import statistics
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from agents.intake.role import GATHER_SECONDS, WAIT_SECONDS
 from agents.settings import WorkerSettings
-from agents.worker.assembly import INTAKE_GATHER_SECONDS, INTAKE_WAIT_SECONDS
 from benchmarks.common import MODEL, table
 from benchmarks.figures import Figure
 from benchmarks.loads import Load
@@ -72,7 +72,7 @@ def start(stage: Stage, kafka: KafkaSettings, load: Load, name: str) -> Child:
         key=MODEL,
         overlapped=name == OVERLAPPED,
         events_max=events_max,
-        wait_seconds=INTAKE_GATHER_SECONDS if name == SHORT else INTAKE_WAIT_SECONDS,
+        wait_seconds=GATHER_SECONDS if name == SHORT else WAIT_SECONDS,
     )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from confluent_kafka import Consumer, Producer, TopicPartition
 
-from agents.worker.memory import settle_memory
+from agents.shared.memory import settle_memory
 from benchmarks.processes.meter import say, spec_of
 from schemas.topics import PREDICTIONS, VERDICTS
 from streams.consume.batches import BatchSettings, consumer_config

@@ -8,7 +8,7 @@ from typing import Any
 
 import faust
 
-from agents.worker.memory import settle_memory
+from agents.shared.memory import settle_memory
 from benchmarks.processes.meter import Meter, say, spec_of
 from schemas.codec import decoder_of
 from schemas.topics import PREDICTIONS

@@ -17,8 +17,8 @@ from typing import Any
 
 from prometheus_client import REGISTRY
 
+from agents.intake import role
 from agents.settings import Settings, WorkerSettings
-from agents.worker import assembly
 from agents.worker.worker import run_worker
 from benchmarks.processes.meter import Meter, say, spec_of
 from streams.consume.batches import AssignedPartition, Handler
@@ -110,7 +110,7 @@ def main(spec: dict[str, Any]) -> int:
     """Run the worker until everything expected is judged and committed, or whoever started it ends it."""
     meter = MeteredBatches.meter = Meter(spec["expected"], spec["warm_up"])
     MeteredBatches.events_per_message = spec["events_per_message"]
-    assembly.TransactionalBatches = MeteredBatches  # type: ignore[attr-defined,assignment]
+    role.TransactionalBatches = MeteredBatches  # type: ignore[attr-defined,assignment]
     settings = Settings(kafka=KafkaSettings(**spec["kafka"]), worker=WorkerSettings(data=spec["data"]))
     threading.Thread(target=watch, args=(spec["steps"], meter), daemon=True).start()
     return run_worker(settings, ("intake",), slot=spec["slot"])

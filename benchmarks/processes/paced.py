@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from confluent_kafka import Producer
 
-from agents.worker.memory import settle_memory
+from agents.shared.memory import settle_memory
 from benchmarks.common import predictions_of
 from benchmarks.processes.meter import say, spec_of
 from schemas.topics import PREDICTIONS

@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 from confluent_kafka import Consumer
 
-from agents.worker.memory import settle_memory
+from agents.shared.memory import settle_memory
 from benchmarks.processes.meter import Meter, say, spec_of
 from schemas.codec import decoder_of, decoder_of_many
 from schemas.topics import PREDICTIONS

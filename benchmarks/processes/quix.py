@@ -48,7 +48,7 @@ def main(spec: dict[str, Any]) -> None:
     events = app.dataframe(source)
     events = events.filter(is_wanted)
     events.to_topic(target)
-    # What agents.worker.memory does for INTAKE.
+    # What agents.shared.memory does for INTAKE.
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 10, 10)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from confluent_kafka import OFFSET_BEGINNING, Consumer, TopicPartition
 
-from agents.worker.memory import settle_memory
+from agents.shared.memory import settle_memory
 from benchmarks.processes.meter import say, spec_of
 from schemas.topics import VERDICTS
 from streams.consume.batches import BatchSettings, consumer_config

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from agents.record.record import BATCH, Recorder
-from agents.worker.memory import settle_memory
+from agents.shared.memory import settle_memory
 from benchmarks.processes.meter import cpu_seconds, say, spec_of
 from schemas.topics import ALL_TOPICS
 from streams.admin.topics import topic_ids

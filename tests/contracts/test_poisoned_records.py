@@ -98,9 +98,12 @@ def test_accounts_are_what_their_topic_says_under_their_own_key() -> None:
 
 
 READERS = {
-    "agents/worker/assembly.py": 6,
+    "agents/shared/plan.py": 1,
+    "agents/intake/role.py": 1,
     "agents/intake/catalogue.py": 1,
-    "agents/desk/desk_role.py": 4,
+    "agents/drift/role.py": 3,
+    "agents/desk/role.py": 4,
+    "agents/learn/role.py": 1,
     "agents/intake/recall.py": 1,
     "agents/intake/triage_log.py": 1,
     "watchloop/people.py": 1,

@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from agents.desk.desk import LiveDesk
 from agents.desk.desk_state import DeskState
+from agents.desk.live_desk import LiveDesk
 from agents.drift.alert_memory import AlertMemory
 from agents.drift.drift import Drift
 from agents.settings import Settings

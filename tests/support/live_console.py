@@ -13,8 +13,8 @@ import msgspec
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from agents.desk.desk import LiveDesk
 from agents.desk.desk_state import DeskState
+from agents.desk.live_desk import LiveDesk
 from agents.desk.loop_watch import LoopFigures
 from agents.settings import Settings
 from console.app import create_app

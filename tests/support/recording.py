@@ -6,9 +6,9 @@ import threading
 from collections.abc import Callable, Sequence
 
 from agents.record.record import Recorder
-from agents.shared.groups import RECORDED
 from schemas.codec import encode
 from schemas.wire.label import Label
+from streams.admin.access import RECORDED
 from streams.consume.batches import AssignedPartition
 from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
 from warehouse.client import Warehouse

@@ -10,8 +10,7 @@ from collections.abc import Set
 import msgspec
 
 from agents.settings import Settings
-from agents.shared.groups import GROUPS
-from agents.shared.lag_words import lag_state, lag_text
+from agents.shared.groups import GROUPS, lag_state, lag_text
 from embedded.addresses import http_url
 from schemas.topics import ALL_TOPICS
 from streams.admin.lag import lags_of_groups

@@ -10,12 +10,13 @@ import pytest
 
 from agents.intake.intake import Intake
 from agents.intake.judge import Judge, JudgeSettings
-from agents.record.record import RECORDED, Recorder
+from agents.record.record import Recorder
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
 from schemas.topics import REJECTS, VERDICTS
 from schemas.wire.reject import Reject
 from schemas.wire.verdict import Verdict
+from streams.admin.access import RECORDED
 from streams.consume.batches import AssignedPartition
 from streams.predictions.prediction_reader import PredictionReader
 from tests.support.arrow_rows import ARROW_HEADERS, Style, arrow_of

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 
 from agents.intake.recall import recall
+from agents.intake.role import add
 from agents.settings import ModelSettings, Settings, WorkerSettings
 from agents.shared.plan import Plan
-from agents.worker.assembly import ADD
 from review.settings import TriageSettings
 from schemas.codec import decode_one_or_many
 from schemas.topics import CORRECTIONS, PREDICTIONS, VERDICTS, VERDICTS_ACCEPTED
@@ -37,7 +37,7 @@ class Worker:
 
     def __init__(self, settings: Settings, slot: str = "0") -> None:
         plan = Plan(settings, None, slot)
-        ADD["intake"](plan)
+        add(plan)
         self._loops = plan.loops
         self._threads = [threading.Thread(target=loop.body, args=(loop.halt,), daemon=True) for loop in plan.loops]
         for thread in self._threads:

@@ -12,11 +12,11 @@ import msgspec
 import pytest
 from structlog.testing import capture_logs
 
-from agents.shared.groups import RECORDED
 from embedded.clickhouse.server import EmbeddedClickHouse
 from schemas.codec import encode
 from schemas.topics import LABELS, PREDICTIONS, VERDICTS
 from schemas.wire.verdict import Verdict
+from streams.admin.access import RECORDED
 from streams.consume.batches import AssignedPartition, HandBack
 from streams.errors import KafkaUnreachable, TopicReplaced
 from tests.support.paths import GOLDEN

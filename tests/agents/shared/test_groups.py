@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from agents.shared.lag_words import KEEPING_UP_SECONDS, lag_state, lag_text
+from agents.shared.groups import KEEPING_UP_SECONDS, lag_state, lag_text
 from streams.admin.lag import Lag
 
 WARNING, MESSAGES = 120.0, 50_000

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.desk.desk import LiveDesk
 from agents.desk.desk_state import HISTORY_KEPT_MAX, DeskState
+from agents.desk.live_desk import LiveDesk
 from agents.settings import Settings
 from review.queue.replies import Settled
 from schemas.codec import encode
@@ -193,7 +193,7 @@ async def test_an_alert_is_acknowledged_by_asking_drift(
     desk: LiveDesk, state: DeskState, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The console asks by an opinion about the alert's task; what is over cannot be acknowledged."""
-    monkeypatch.setattr("agents.desk.desk.ALERT_CHANGE_SECONDS_MAX", 0.1)
+    monkeypatch.setattr("agents.desk.live_desk.ALERT_CHANGE_SECONDS_MAX", 0.1)
     state.hear_alert(encode(alert()))
     bob = person("bob", roles=("on-call",))
     assert (await desk.alert_action("nothing", bob, "acknowledge", "")).outcome == "unknown"

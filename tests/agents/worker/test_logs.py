@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
-from agents.worker.log_repeats import MESSAGES_MAX, REPEATS_MAX, WINDOW_SECONDS, LogRepeats
-from agents.worker.logs import VALUE_CHARS_MAX, set_up_logs
+from agents.worker.logs import MESSAGES_MAX, REPEATS_MAX, VALUE_CHARS_MAX, WINDOW_SECONDS, LogRepeats, set_up_logs
 from tests.support.live_console import LiveConsole
 
 

@@ -1,0 +1,69 @@
+"""LEARN put together: corrections and late labels in, gate steps and signed models out."""
+
+from __future__ import annotations
+
+import threading
+
+from agents.learn.labels import Labels
+from agents.learn.learn import Learn
+from agents.shared.log_values import read
+from agents.shared.plan import Plan
+from agents.shared.seen_models import SeenModels
+from learning.snapshots.signing import SigningKey
+from schemas.topics import MODELS
+from schemas.wire.manifest import Manifest
+from streams.consume.batches import BatchSettings
+from streams.consume.log_reader import LogReader
+from streams.records import Record
+
+__all__ = ["add"]
+
+BATCH = BatchSettings(events_max=100, wait_seconds=0.2)
+"""Corrections are learned one by one: a small batch is soon committed."""
+
+
+def add(plan: Plan) -> None:
+    """Publish the public key, then add the loops that learn corrections and join late labels to the plan."""
+    settings = plan.settings
+    key = SigningKey.load_or_create(plan.data / "keys" / "signing.pem")
+    key.publish(plan.data / "keys" / "public")
+    learn = Learn(
+        settings.learning_of,
+        settings.kafka.prefix,
+        key,
+        load=lambda: _manifests(plan),
+        topic_id=lambda: plan.topic_ids([MODELS])[MODELS.name],
+        publish_seconds_min=settings.worker.publish_seconds_min,
+        places=plan.model_places(),
+    )
+    plan.add_loop("learn", plan.batches("learn", learn.handle, on_assign=learn.assigned, batch=BATCH).run)
+
+    def join(stop: threading.Event) -> None:
+        labels = Labels(
+            plan.warehouse(),
+            settings.kafka.prefix,
+            pause=lambda seconds: batches.wait_paused(stop, seconds),
+            declared=lambda model: settings.model(model).labels,
+            limits=plan.message_limits,
+            wait_seconds=settings.worker.label_wait_seconds,
+            future_seconds_max=settings.worker.future_seconds_max,
+        )
+        batches = plan.batches("labels", labels.handle)
+        batches.run(stop)
+
+    plan.add_loop("labels", join)
+
+
+def _manifests(plan: Plan) -> dict[str, Manifest]:
+    """LEARN's newest manifests on the log, by key."""
+    known = SeenModels.of(plan.settings, "learn", plan.topic_ids([MODELS])[MODELS.name])
+
+    def hear(record: Record) -> None:
+        manifest = read(Manifest, record.value())
+        if manifest is not None:
+            known.take((record.key() or b"").decode("utf-8", "replace"), manifest)
+
+    reader = LogReader(plan.settings.kafka, {MODELS.name: hear})
+    reader.catch_up()
+    reader.close()
+    return dict(known.newest.manifests)
