@@ -5,9 +5,13 @@ One rule for every way in: JSON, Arrow, recorded tables, and the producer's own 
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 from msgspec import Meta
+
+if TYPE_CHECKING:  # producers who send no arrays need no numpy here
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = [
     "ABOVE_TAKEN",
@@ -19,6 +23,8 @@ __all__ = [
     "PROBABILITY_WORDS",
     "SUM_WORDS",
     "GivenProbability",
+    "bounded",
+    "probabilities_of",
     "sums_to_one",
 ]
 
@@ -48,3 +54,31 @@ def sums_to_one(total: float) -> bool:
     (True, True, False, False)
     """
     return 1.0 - PROBABILITY_SLACK <= total <= MOST
+
+
+def bounded(given: float) -> float:
+    """A ``GivenProbability`` in [0, 1]: a rounding beside it is taken as the bound that it lies beside.
+
+    >>> bounded(1.0000001), bounded(-1e-7), bounded(0.5)
+    (1.0, 0.0, 0.5)
+    """
+    return min(1.0, max(0.0, given))
+
+
+def probabilities_of(given: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
+    """Numbers of any shape as probabilities in [0, 1], a rounding beside it as its bound; None where one is none.
+
+    NaN, which stands for what is not given, stays NaN. Where nothing needs a correction it is ``given`` itself.
+
+    >>> import numpy as np
+    >>> probabilities_of(np.array([0.5, 1.0000001, -1e-7, np.nan]))
+    array([0.5, 1. , 0. , nan])
+    >>> probabilities_of(np.array([0.5, 1.03])) is None
+    True
+    """
+    above, below = given > 1.0, given < 0.0
+    if not above.any() and not below.any():
+        return given
+    if (given > MOST).any() or (given < LEAST).any():
+        return None
+    return given.clip(0.0, 1.0)

@@ -29,7 +29,7 @@ from schemas.wire.base import Wire
 from schemas.wire.opinion import Opinion
 from schemas.wire.person import Person
 from schemas.wire.task import Lane
-from warehouse.query.loop_queries import DriftState
+from warehouse.query.loop_figures import DriftState
 
 __all__ = ["LiveDesk", "Send"]
 

@@ -24,7 +24,8 @@ from streams.settings import KafkaSettings
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from warehouse.query.first_verdicts import FirstVerdicts
-from warehouse.query.loop_queries import (
+from warehouse.query.lookups import report_html
+from warehouse.query.loop_figures import (
     DriftState,
     ModelCounts,
     RejectCounts,
@@ -32,7 +33,6 @@ from warehouse.query.loop_queries import (
     model_counts,
     reject_counts,
 )
-from warehouse.query.queries import report_html
 
 __all__ = ["LoopFigures", "LoopWatch", "ModelFigures"]
 

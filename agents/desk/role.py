@@ -31,7 +31,7 @@ from streams.consume.record_guard import hearing
 from streams.records import Record
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
-from warehouse.query.queries import archived_tasks
+from warehouse.query.lookups import archived_tasks
 
 __all__ = ["add"]
 

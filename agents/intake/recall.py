@@ -9,8 +9,9 @@ import msgspec
 import structlog
 
 from agents.settings import Settings
-from schemas.codec import UNREADABLE, MalformedError, reason_of
-from schemas.json_text.elements import decoded_apart
+from schemas.codec import UNREADABLE, MalformedError
+from schemas.json_text.parts import decoded_apart
+from schemas.json_text.reasons import reason_of
 from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
 from streams.consume.batches import AssignedPartition
 from streams.consume.log_tail import read_tail

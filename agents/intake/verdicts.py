@@ -13,7 +13,7 @@ from review.triage.decided_before import EarlierAnswer
 from review.triage.decisions import Decisions, Flags
 from review.triage.new_tasks import LearnedAnswers
 from schemas.columns.prediction_columns import PredictionColumns
-from schemas.columns.verdict_rows import VERDICT_ROWS, encoded_verdicts
+from schemas.columns.wire_rows import VERDICT_ROWS, encoded_verdicts
 from schemas.topics import VERDICTS, VERDICTS_ACCEPTED, Topic
 from streams.produce.outbox import Sending
 

@@ -8,7 +8,7 @@ from typing import Any
 from schemas.texts.spellings import KnownLabels
 from schemas.wire.label import Label
 from schemas.wire.prediction import label_text
-from warehouse.query.queries import labels_said
+from warehouse.query.lookups import labels_said
 
 __all__ = ["LabelSpellings"]
 

@@ -27,7 +27,7 @@ from streams.records import Record
 from streams.settings import FUTURE_SECONDS_MAX_DEFAULT
 from warehouse.client import Warehouse
 from warehouse.errors import QuestionTooLarge, WarehouseError
-from warehouse.query.queries import asked_in_parts, predictions_of
+from warehouse.query.lookups import asked_in_parts, predictions_of
 from warehouse.store.feature_maps import joined_features
 
 __all__ = ["Labels"]

@@ -16,7 +16,7 @@ import structlog
 
 from agents.shared.metrics import RECORD_FAILURES, RECORD_ROWS
 from schemas.codec import MalformedError, decode_one_or_many, decoder_of
-from schemas.json_text.elements import decoded_apart
+from schemas.json_text.parts import decoded_apart
 from schemas.topics import PREDICTIONS, REJECTS
 from schemas.wire.base import Wire
 from schemas.wire.label import Label
@@ -37,11 +37,10 @@ from streams.produce.rejects import ElementRejects, Rejecter, reject_of
 from streams.records import Partition, Record, stretches
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
-from warehouse.store.columns import Identities, prediction_columns, verdict_columns
-from warehouse.store.inserts import ColumnInsert, Insert, JsonInsert
+from warehouse.store.arrow_columns import Identities, prediction_columns, verdict_columns
+from warehouse.store.inserts import ColumnInsert, Insert, JsonInsert, RefusedRow, pack_inserts, store
 from warehouse.store.rows import Identity, Row, rows_of
 from warehouse.store.tables import table_of
-from warehouse.store.writer import RefusedRow, pack_inserts, store
 
 __all__ = ["BATCH", "Recorder"]
 

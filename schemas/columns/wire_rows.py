@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import repeat
-from typing import Any, Generic, TypeVar
+from itertools import islice, repeat
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 from msgspec.structs import FieldInfo
 
+from schemas.codec import encode
 from schemas.wire.base import Wire
+from schemas.wire.verdict import Verdict
 
-__all__ = ["WireRows"]
+__all__ = ["VERDICT_ROWS", "WireRows", "encoded_verdicts"]
 
 W = TypeVar("W", bound=Wire)
 
@@ -60,3 +62,12 @@ def _positional(field: FieldInfo) -> Any:
 
 def _default_of(field: FieldInfo) -> Any:
     return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+
+
+VERDICT_ROWS: Final = WireRows(Verdict)
+
+
+def encoded_verdicts(rows: Iterator[Any], rows_max: int) -> Iterator[bytes]:
+    """JSON arrays of at most ``rows_max`` Verdicts each; a row is made when it is encoded, and gone afterwards."""
+    while some := list(islice(rows, rows_max)):
+        yield encode(some)

@@ -1,13 +1,21 @@
-"""Parts of a JSON array or object that does not decode as a whole, told apart by quotes, escapes and depth alone."""
+"""Parts of a JSON array or object that does not decode as a whole, found by quotes, escapes and depth alone.
+
+What is wrong with one element of an array costs no other.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 import re
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Generic, TypeVar
 
+import msgspec
 import numpy as np
 
-__all__ = ["elements_apart", "members_apart"]
+from schemas.codec import UNREADABLE, MalformedError
+
+__all__ = ["Apart", "decoded_apart", "elements_apart", "members_apart", "raw_items"]
 
 QUOTE: Final = ord('"')
 COMMA: Final = ord(",")
@@ -19,6 +27,10 @@ _steps: Final = np.zeros(256, np.int8)
 _steps[list(b"[{")] = 1
 _steps[list(b"]}")] = -1
 _NAME: Final = re.compile(rb'"((?:[^"\\]|\\.)*+)"[ \t\r\n]*:', re.DOTALL)
+
+T = TypeVar("T")
+
+_items: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def elements_apart(data: bytes, elements_max: int) -> list[bytes] | None:
@@ -53,6 +65,45 @@ def members_apart(data: bytes, members_max: int) -> list[tuple[bytes, bytes]] | 
             return None
         found.append((name.group(1), part[name.end() :].strip(BLANKS)))
     return found
+
+
+def raw_items(data: bytes, items_max: int) -> list[bytes]:
+    """The elements of a JSON array, also of one in which some are no JSON; raises what decoders raise where they cannot
+    be told apart, or where there are more than ``items_max`` of the latter kind.
+    """
+    try:
+        return list(map(bytes, _items.decode(data)))
+    except UNREADABLE:
+        items = elements_apart(data, items_max)
+        if items is None:
+            raise
+        return items
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Apart(Generic[T]):
+    """The elements of an array by their places in it, from 0: ``items`` has the bytes of all."""
+
+    items: list[bytes]
+    readable: dict[int, T]
+    wrong: dict[int, MalformedError]
+
+
+def decoded_apart(data: bytes, decode: Callable[[bytes], T], items_max: int) -> Apart[T]:
+    """Each element alone: what ``decode`` makes of it, or what is wrong with it.
+
+    Raises MalformedError where elements cannot be told apart; ``decode`` raises what decoders do.
+    """
+    try:
+        apart: Apart[T] = Apart(raw_items(data, items_max), {}, {})
+    except UNREADABLE as error:
+        raise MalformedError.of(error, data) from error
+    for index, item in enumerate(apart.items):
+        try:
+            apart.readable[index] = decode(item)
+        except UNREADABLE as error:
+            apart.wrong[index] = MalformedError.of(error, item)
+    return apart
 
 
 def _parts(data: bytes, parts_max: int) -> list[bytes] | None:

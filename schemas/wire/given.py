@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from schemas.probability import GivenProbability
+from schemas.probability import GivenProbability, bounded
 from schemas.texts.labels import composed, composed_names
 from schemas.wire.base import EpochMs, Id, Name, Scalar
 from schemas.wire.label import Label
@@ -137,7 +137,7 @@ def known_probabilities(given: dict[str, float | None] | None) -> dict[str, floa
     values = given.values()
     if None not in values and max(values) <= 1.0 and min(values) >= 0.0:  # type: ignore[type-var, operator]
         return given  # type: ignore[return-value]
-    return {label: min(1.0, max(0.0, one)) for label, one in given.items() if one is not None} or None
+    return {label: bounded(probability) for label, probability in given.items() if probability is not None} or None
 
 
 def known_texts(given: Mapping[str, str | None] | None) -> dict[str, str]:
@@ -154,4 +154,4 @@ def _one_form(label: str | int | bool) -> str | int | bool:
 
 
 def _bounded(given: float | None) -> float | None:
-    return given if given is None else min(1.0, max(0.0, given))
+    return None if given is None else bounded(given)

@@ -149,7 +149,7 @@ class VerdictReader:
         except MalformedError:
             if value[:1] != b"[":
                 raise
-        from schemas.json_text.elements import decoded_apart  # its start is not paid for by who needs none of it
+        from schemas.json_text.parts import decoded_apart  # its start is not paid for by who needs none of it
 
         apart = decoded_apart(value, decoder_of(Verdict).decode, self._limits.events_max)
         return list(apart.readable.values()), list(apart.wrong.values())

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from schemas.codec import UNREADABLE, MalformedError, reason_of
+from schemas.codec import UNREADABLE, MalformedError
 from schemas.json_text.parts import members_apart
 from schemas.wire.prediction import Prediction
 from streams.predictions.expected_fields import expected_at
@@ -93,7 +93,7 @@ def opened(data: bytes) -> tuple[bytes, Defaults]:
     except UNREADABLE as error:
         apart = _array_apart(data)
         if apart is None:
-            raise MalformedError(reason_of(error, data)) from error
+            raise MalformedError.of(error, data) from error
         envelope, body = apart
     if not body:
         raise MalformedError("a CloudEvent without `data`; expected the prediction as JSON - at `$.data`")

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.codec import UNREADABLE, MalformedError, reason_of
+from schemas.codec import UNREADABLE, MalformedError
 from schemas.texts.labels import label_problem
 from schemas.wire import given
 from schemas.wire.label import Label
@@ -38,7 +38,7 @@ def label_in(data: bytes, latest_ms: int) -> Label:
     try:
         label = given.label_of(_given.decode(data))
     except UNREADABLE as error:
-        raise explained(MalformedError(reason_of(error, data)), data, many=False) from error
+        raise explained(MalformedError.of(error, data), data, many=False) from error
     wrong_label = label_problem(label_text(label.label))
     if wrong_label is not None:
         raise MalformedError(f"{wrong_label} - at `$.label`")

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any, Final
 
-from schemas.json_text.elements import raw_items
+from schemas.json_text.parts import raw_items
 from streams.predictions.envelope import envelope_of
 from streams.produce.rejects import Elements
 from streams.records import Record

@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
-from schemas.codec import UNREADABLE, MalformedError, reason_of
-from schemas.json_text.elements import raw_items
+from schemas.codec import UNREADABLE, MalformedError
+from schemas.json_text.parts import raw_items
 from schemas.wire.prediction import Prediction, epoch_ms
 from schemas.wire.reject import Reject
 from streams.consume.unreadable_batch import UnreadableBatch
@@ -186,7 +186,7 @@ class CarefulReader:
         try:
             items = raw_items(data, self.limits.events_max)
         except UNREADABLE as error:
-            raise _within(envelope, MalformedError(reason_of(error, data))) from error
+            raise _within(envelope, MalformedError.of(error, data)) from error
         defaults = envelope.defaults.of_elements() if envelope.defaults else None
         refused = self._refused(record, JsonElements(items))
         for index, item in enumerate(items):

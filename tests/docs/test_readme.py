@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from schemas.codec import decode
-from schemas.columns.verdict_rows import VERDICT_ROWS, encoded_verdicts
+from schemas.columns.wire_rows import VERDICT_ROWS, encoded_verdicts
 from schemas.wire.label import Label
 from schemas.wire.prediction import Prediction, problem_of
 from schemas.wire.verdict import Verdict

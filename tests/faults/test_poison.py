@@ -22,7 +22,7 @@ from tests.support.faults.fault_story import SEED
 from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
 from tests.support.plain_rows import prediction_row, rows_of
 from warehouse.client import Warehouse
-from warehouse.store.columns import Identities, prediction_columns
+from warehouse.store.arrow_columns import Identities, prediction_columns
 from warehouse.store.inserts import ColumnInsert
 from warehouse.store.rows import Identity, Row, encode_rows
 

@@ -9,8 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.columns.probability_columns import probabilities_of
-from schemas.probability import sums_to_one
+from schemas.probability import probabilities_of, sums_to_one
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from schemas.wire.block import CategoryCounts
 from schemas.wire.reference import NumericReference, Reference
 from schemas.wire.task import Evidence, Task
 from tests.support.live_console import BEGIN_MS, StillWatch
-from warehouse.query.loop_queries import RejectCounts
+from warehouse.query.loop_figures import RejectCounts
 
 FAR = 253_402_300_799_999
 SECONDS_MAX = 20.0

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import bisect
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
+
+from warehouse.query.lookups import Ask
 
 __all__ = ["FIRST_OF_ANSWERED", "FirstVerdicts", "runs_of"]
 
-Ask = Callable[[str, Mapping[str, Any]], list[dict[str, Any]]]
 Key = tuple[str, int]
 """A model and the number of a slice of time."""
 Row = dict[str, Any]

@@ -95,7 +95,7 @@ def list_alerts(model: OfModel = "", as_json: Json = False, data: Data = HERE, c
     raised_at and told_at are the clock's, when an alert began to fire and when its state was told; fired_at is when it
     fired in the stream, by the times of its events, and 0 for the error rate, which has no place there.
     """
-    from warehouse.query.queries import recent_alerts
+    from warehouse.query.run_summary import recent_alerts
 
     with analyst(config, data) as found:
         rows = [msgspec.to_builtins(alert) for alert in recent_alerts(found.query, model)]
@@ -106,7 +106,7 @@ def list_alerts(model: OfModel = "", as_json: Json = False, data: Data = HERE, c
 @said
 def list_models(model: OfModel = "", as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
     """Every version that was put in charge, in order."""
-    from warehouse.query.queries import versions
+    from warehouse.query.run_summary import versions
 
     with analyst(config, data) as found:
         rows = [msgspec.to_builtins(version) for version in versions(found.query, model)]

@@ -25,7 +25,7 @@ from streams.admin.lag import lags_of_groups
 from streams.errors import StreamsError
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
-from warehouse.query.queries import is_answered, run_summary
+from warehouse.query.run_summary import is_answered, run_summary
 from watchloop.demo.console_client import ConsoleClient
 from watchloop.demo.progress import demo_line
 from watchloop.demo.reviewers import SimulatedReviewers, reviewer_names

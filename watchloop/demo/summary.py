@@ -6,7 +6,7 @@ import itertools
 
 from rich.console import Console
 
-from warehouse.query.queries import RunSummary
+from warehouse.query.run_summary import RunSummary
 from watchloop.recorded.replayable import Replayable
 from watchloop.terminal.screen import print_table
 

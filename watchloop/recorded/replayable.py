@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from pyarrow import types
 
-from schemas.columns.probability_columns import probabilities_of
-from schemas.probability import LEAST, MOST, PROBABILITY_WORDS, SUM_WORDS, sums_to_one
+from schemas.probability import LEAST, MOST, PROBABILITY_WORDS, SUM_WORDS, probabilities_of, sums_to_one
 from schemas.texts.labels import composed
 from schemas.wire.prediction import LABELS_MAX, Prediction
 from watchloop.errors import WrongTable

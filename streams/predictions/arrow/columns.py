@@ -13,7 +13,7 @@ import numpy.typing as npt
 from pyarrow import types
 
 from schemas.columns.prediction_columns import FeatureColumn, PredictionColumns, features_of_rows
-from schemas.columns.probability_columns import probabilities_of
+from schemas.probability import probabilities_of
 from schemas.wire.base import NAME_CHARS_MAX, Scalar
 from schemas.wire.given import GivenPrediction, known_probabilities
 from schemas.wire.prediction import CONSENT_GIVEN, Consent, Prediction, label_text

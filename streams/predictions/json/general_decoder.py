@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.codec import UNREADABLE, MalformedError, decoder_of, decoder_of_many, reason_of
+from schemas.codec import UNREADABLE, MalformedError, decoder_of, decoder_of_many
 from schemas.texts.labels import composed, composed_names
 from schemas.wire.given import GivenPrediction, prediction_of
 from schemas.wire.prediction import Prediction
@@ -67,4 +67,4 @@ def decoded_prediction(data: bytes, producer: str = "") -> Prediction:
     try:
         return prediction_in(data, producer)
     except UNREADABLE as error:
-        raise MalformedError(reason_of(error, data)) from error
+        raise MalformedError.of(error, data) from error

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.columns.prediction_columns import FeatureColumn, PredictionColumns
-from schemas.columns.probability_columns import probabilities_of
+from schemas.probability import probabilities_of
 from schemas.texts.labels import are_settled
 from schemas.wire.base import Scalar
 from schemas.wire.given import GIVEN_CONSENT, consent_of, known_probabilities, known_texts

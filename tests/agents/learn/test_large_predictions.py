@@ -23,7 +23,7 @@ from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
 from tests.support.plain_rows import rows_of
 from warehouse.client import Warehouse
 from warehouse.errors import QuestionTooLarge, WarehouseError
-from warehouse.query.queries import IDS_MAX, SAID_ROWS_MAX, asked_in_parts, labels_said
+from warehouse.query.lookups import IDS_MAX, SAID_ROWS_MAX, asked_in_parts, labels_said
 from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
 from warehouse.store.rows import Identity
 

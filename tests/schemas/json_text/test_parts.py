@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 
 from schemas.codec import MalformedError
 from schemas.json_text import parts as json_parts
-from schemas.json_text.elements import decoded_apart
-from schemas.json_text.parts import elements_apart, members_apart
+from schemas.json_text.parts import decoded_apart, elements_apart, members_apart
 
 JSON = st.recursive(
     st.none() | st.integers() | st.text(alphabet='[]{},:"\\ aä\x07', max_size=6),

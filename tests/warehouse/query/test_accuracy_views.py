@@ -19,8 +19,8 @@ from schemas.wire.verdict import Verdict
 from streams.settings import KafkaSettings
 from tests.support.plain_rows import rows_of
 from warehouse.client import Warehouse
-from warehouse.query.loop_queries import model_counts
-from warehouse.query.queries import run_summary
+from warehouse.query.loop_figures import model_counts
+from warehouse.query.run_summary import run_summary
 from warehouse.store.rows import Identity
 from warehouse.store.tables import ACCURACY, AUDIT_ANSWERED_MIN, table_of
 

@@ -7,7 +7,7 @@ import pytest
 from schemas.wire.reject import Reject
 from tests.support.plain_rows import rows_of
 from warehouse.client import Warehouse
-from warehouse.query.loop_queries import REASON_CHARS_SHOWN_MAX, REASONS_SHOWN_MAX, RejectCounts, reject_counts
+from warehouse.query.loop_figures import REASON_CHARS_SHOWN_MAX, REASONS_SHOWN_MAX, RejectCounts, reject_counts
 from warehouse.store.rows import Identity
 
 pytestmark = pytest.mark.servers

@@ -20,7 +20,7 @@ from tests.support.stored_rows import DAY0, correction, fill, verdict
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from warehouse.query import queries
-from warehouse.query.loop_queries import DriftState, drift_states
+from warehouse.query.loop_figures import DriftState, drift_states
 from warehouse.store.rows import drift_state_row, report_row
 from warehouse.store.tables import SCHEMA_VERSION
 

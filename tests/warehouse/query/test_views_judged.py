@@ -15,7 +15,7 @@ from tests.support.plain_rows import rows_of
 from tests.support.stored_rows import DAY0, correction, fill, prediction, verdict
 from warehouse.client import Warehouse
 from warehouse.query import queries
-from warehouse.query.loop_queries import model_counts
+from warehouse.query.loop_figures import model_counts
 from warehouse.store.rows import Identity
 from watchloop.warehouse_page import PAGE
 

@@ -19,8 +19,8 @@ from schemas.wire.task import Evidence, Task
 from schemas.wire.verdict import Verdict
 from tests.support.plain_rows import rows_of
 from warehouse.client import Warehouse
-from warehouse.query.queries import predictions_of
-from warehouse.store.columns import Identities, prediction_columns
+from warehouse.query.lookups import predictions_of
+from warehouse.store.arrow_columns import Identities, prediction_columns
 from warehouse.store.inserts import ColumnInsert
 from warehouse.store.rows import Identity
 from warehouse.store.tables import table_of

@@ -13,7 +13,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from tests.support.program import on_a_terminal
-from warehouse.query.queries import Accuracies, AlertLine, RunSummary
+from warehouse.query.run_summary import Accuracies, AlertLine, RunSummary
 from watchloop.cli.main import app
 from watchloop.terminal import screen
 from watchloop.terminal.live_bar import LINE_SECONDS, LiveBar

@@ -10,8 +10,9 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from schemas.codec import UNREADABLE, reason_of
+from schemas.codec import UNREADABLE
 from schemas.json_text.parts import elements_apart
+from schemas.json_text.reasons import reason_of
 from schemas.wire.prediction import label_text
 from watchloop.errors import WrongTable
 from watchloop.recorded.cells.digits import WHOLE_DIGITS_MAX, note_lost_digits, whole_numbers

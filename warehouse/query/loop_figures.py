@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
 
 from warehouse.query.first_verdicts import FIRST_OF_ANSWERED, FirstVerdicts
+from warehouse.query.lookups import Ask
 
 __all__ = ["DriftState", "ModelCounts", "RejectCounts", "drift_states", "model_counts", "reject_counts"]
 
-Ask = Callable[[str, Mapping[str, Any]], list[dict[str, Any]]]
 
 REASONS_SHOWN_MAX = 20
 REASON_CHARS_SHOWN_MAX = 400

@@ -14,7 +14,7 @@ from schemas.wire.prediction import Prediction, epoch_ms
 from schemas.wire.verdict import Verdict
 from tests.support.plain_rows import prediction_row, verdict_row
 from warehouse.client import Warehouse
-from warehouse.store.columns import Identities, encode_columns, prediction_columns, verdict_columns
+from warehouse.store.arrow_columns import Identities, encode_columns, prediction_columns, verdict_columns
 from warehouse.store.feature_maps import FeatureMaps, feature_maps, joined_features, split_features
 from warehouse.store.inserts import ColumnInsert
 

@@ -17,10 +17,9 @@ from schemas.wire.prediction import Prediction
 from warehouse.client import Warehouse
 from warehouse.errors import ClickHouseUnreachable, QueryRefused, TablesLacking
 from warehouse.settings import ClickHouseSettings
-from warehouse.store.columns import Identities, prediction_columns
-from warehouse.store.inserts import ColumnInsert, Insert, JsonInsert
+from warehouse.store.arrow_columns import Identities, prediction_columns
+from warehouse.store.inserts import ColumnInsert, Insert, JsonInsert, RefusedRow, pack_inserts, store
 from warehouse.store.rows import Identity, Row, rows_of
-from warehouse.store.writer import RefusedRow, pack_inserts, store
 
 
 def labels(offsets: Sequence[int]) -> list[Row]:
