@@ -19,7 +19,7 @@ from schemas.wire.base import Wire
 from schemas.wire.sign_out import SignOut
 from streams.app import raw_topic
 from streams.consume.log_reader import LogReader
-from streams.consume.record_guard import hearing
+from streams.consume.record_guard import guarded
 from streams.records import Record
 from streams.settings import KafkaSettings
 
@@ -51,7 +51,7 @@ class Relay:
 
     def to(self, hear: Callable[[Record], None]) -> Callable[[Record], None]:
         """A listener for the reading thread that has ``hear`` called in the right thread."""
-        hear_or_leave_out = hearing(hear)
+        hear_or_leave_out = guarded(hear)
 
         def relay(record: Record) -> None:
             if self._loop is None:

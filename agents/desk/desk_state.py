@@ -23,7 +23,7 @@ from schemas.wire.person import Person
 from schemas.wire.reference import Reference
 from schemas.wire.sign_out import SignOut
 from schemas.wire.task import Task
-from streams.consume.record_guard import heard
+from streams.consume.record_guard import current_position
 from streams.records import Record
 
 __all__ = ["DeskState"]
@@ -89,7 +89,12 @@ class DeskState:
         if task is None:
             return
         if not is_addressable(task.task_id):
-            log.error("task left out", task=printable(task.task_id), why="its id cannot stand in an address", **heard())
+            log.error(
+                "task left out",
+                task=printable(task.task_id),
+                why="its id cannot stand in an address",
+                **current_position(),
+            )
             return
         put = self.queue.put(task, self.now_ms(), replayed=replayed)
         self.expired.extend(put.expired)

@@ -27,7 +27,7 @@ from schemas.topics import CORRECTIONS, MODELS, REVIEW_ALERTS, REVIEW_EVENTS, RE
 from schemas.wire.task import Task
 from streams.app import AppRecord, raw_topic
 from streams.consume.log_reader import LogReader
-from streams.consume.record_guard import hearing
+from streams.consume.record_guard import guarded
 from streams.records import Record
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
@@ -115,7 +115,7 @@ def _add_agents(app: Any, settings: Settings, state: DeskState) -> None:
 
 def _agent(hear: Callable[[Record], None], bytes_max: int) -> Callable[[Any], Awaitable[None]]:
     """The body of a faust agent that hands each record of its topic to ``hear``."""
-    hear_or_leave_out = hearing(hear, bytes_max)
+    hear_or_leave_out = guarded(hear, bytes_max)
 
     async def hear_all(stream: Any) -> None:
         async for event in stream.events():

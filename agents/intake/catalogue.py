@@ -18,7 +18,7 @@ from schemas.wire.correction import Correction
 from schemas.wire.manifest import CANDIDATE, Manifest, manifest_key
 from schemas.wire.reference import Reference
 from streams.consume.log_reader import LogReader
-from streams.consume.record_guard import heard
+from streams.consume.record_guard import current_position
 from streams.records import Record
 from streams.settings import KafkaSettings
 
@@ -93,7 +93,7 @@ class Catalogue:
             try:
                 reference = decode(Reference, value)
             except MalformedError as error:
-                log.error("reference not readable", why=error.reason, **heard())
+                log.error("reference not readable", why=error.reason, **current_position())
                 return
             self._kept.keep(self._references, reference.model, reference)
 
@@ -101,7 +101,7 @@ class Catalogue:
         try:
             correction = decode(Correction, record.value() or b"")
         except MalformedError as error:
-            log.warning("correction not readable", why=error.reason, **heard())
+            log.warning("correction not readable", why=error.reason, **current_position())
             return
         assert self._decided is not None
         if correction.model not in self._decided_of:

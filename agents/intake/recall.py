@@ -15,7 +15,7 @@ from schemas.json_text.reasons import reason_of
 from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
 from streams.consume.batches import AssignedPartition
 from streams.consume.log_tail import read_tail
-from streams.consume.record_guard import heard
+from streams.consume.record_guard import current_position
 from streams.consume.seen_events import SeenEvents, identities
 from streams.records import Partition, Record
 
@@ -51,7 +51,7 @@ def recall(settings: Settings, seen: SeenEvents, partitions: Sequence[AssignedPa
         data = record.value() or b""
         judged, wrong = _judged_in(data, settings.worker.message_events_max)
         if wrong:
-            log.warning("verdict not readable", why=wrong, **heard())
+            log.warning("verdict not readable", why=wrong, **current_position())
         by_model: dict[str, list[str]] = {}
         for verdict in judged:
             by_model.setdefault(verdict.model, []).append(verdict.event_id)

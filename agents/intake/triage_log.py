@@ -17,7 +17,7 @@ from schemas.codec import MalformedError, decode
 from schemas.topics import TRIAGE_STATE
 from schemas.wire.triage_state import TriageState
 from streams.consume.log_tail import read_tail
-from streams.consume.record_guard import heard
+from streams.consume.record_guard import current_position
 from streams.records import Record
 from streams.settings import KafkaSettings
 
@@ -67,7 +67,7 @@ class StoredStates:
         try:
             record = decode(TriageState, data)
         except MalformedError as error:
-            log.warning("state of triage not readable, it is left out", why=error.reason, **heard())
+            log.warning("state of triage not readable, it is left out", why=error.reason, **current_position())
             return
         owner = (record.slot, record.model)
         state = self._states.setdefault(owner, StoredState())

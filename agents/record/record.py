@@ -25,7 +25,7 @@ from schemas.wire.verdict import Verdict
 from streams.admin.access import RECORDED
 from streams.admin.topic_watch import check_same
 from streams.consume.batches import AssignedPartition, BatchSettings, HandBack
-from streams.consume.record_guard import place_of
+from streams.consume.record_guard import position_of
 from streams.errors import KafkaUnreachable
 from streams.message_limits import PREDICTION_BYTES_MAX, MessageLimits
 from streams.predictions.label_reader import label_of
@@ -295,7 +295,7 @@ class Recorder:
         """
         record = next(record for record in under_way.records if record.offset() == row.offset)
         if record.topic() == self._prefix + REJECTS.name:
-            log.error("a reject cannot be stored", **place_of(record), why=row.reason)
+            log.error("a reject cannot be stored", **position_of(record), why=row.reason)
             return
         rejects = under_way.by_message.get(row.offset)
         if rejects is None:
@@ -318,7 +318,7 @@ class Recorder:
     def _reject(self, record: Record, error: MalformedError, outbox: Outbox) -> None:
         """Send a Reject of a message that is not stored; of one that is a Reject itself, a line in the log."""
         if record.topic() == self._prefix + REJECTS.name:
-            log.error("a reject cannot be stored", **place_of(record), why=error.reason)
+            log.error("a reject cannot be stored", **position_of(record), why=error.reason)
             return
         self._send(reject_of(record, error, self._rejecter), outbox)
 

@@ -10,7 +10,7 @@ import structlog
 from schemas.codec import MalformedError, decode, printable
 from schemas.wire.base import Wire
 from schemas.wire.person import Person
-from streams.consume.record_guard import heard, why
+from streams.consume.record_guard import current_position, why
 from streams.records import Record
 
 __all__ = ["handler_of", "hear_person", "read", "unusable"]
@@ -27,7 +27,7 @@ def read(value_type: type[T], data: bytes | None) -> T | None:
     try:
         return decode(value_type, data)
     except MalformedError as error:
-        log.error("not readable", kind=value_type.__name__, why=error.reason, **heard())
+        log.error("not readable", kind=value_type.__name__, why=error.reason, **current_position())
         return None
 
 
@@ -54,6 +54,8 @@ def hear_person(people: dict[str, Person], data: bytes | None, key: bytes | None
     if person is None:
         return
     if name is not None and name != person.person_id:
-        log.error("account left out", person=printable(person.person_id), why="its key is not its id", **heard())
+        log.error(
+            "account left out", person=printable(person.person_id), why="its key is not its id", **current_position()
+        )
         return
     people[person.person_id] = person

@@ -17,7 +17,7 @@ from learning.snapshots.snapshot import SnapshotRefused
 from schemas.codec import UNREADABLE
 from schemas.kept_files import read_kept
 from schemas.wire.manifest import Manifest
-from streams.consume.record_guard import heard
+from streams.consume.record_guard import current_position
 
 __all__ = ["SeenModels", "read_seen", "write_seen"]
 
@@ -66,7 +66,7 @@ class SeenModels:
     def refuse(self, key: str, why: str) -> None:
         """Tell of and count what stands under ``key`` and is not taken."""
         MANIFESTS_REFUSED.labels(self._role).inc()
-        log.error("manifest refused, the model in charge stays", key=key, why=why, **heard())
+        log.error("manifest refused, the model in charge stays", key=key, why=why, **current_position())
 
     def caught_up(self) -> None:
         """The log was read to its end; tells of manifests that were known before and that it does not have."""

@@ -12,13 +12,13 @@ from schemas.wire.base import Scalar
 
 __all__ = ["FeatureRow", "Strip", "rows_of"]
 
-Place = Literal["usual", "unusual", "outside", "unknown"]
+Strangeness = Literal["usual", "unusual", "outside", "unknown"]
 """Between p05 and p95, between p01 and p99, past those, or without a range to compare with."""
 
 LEFT, RIGHT, WIDTH = 12.0, 88.0, 100.0
 EDGE = 4.0
 RARE_SHARE = 0.01
-PLACES_BY_STRANGENESS: dict[Place, int] = {"outside": 0, "unusual": 1, "usual": 2, "unknown": 2}
+STRANGEST_FIRST: dict[Strangeness, int] = {"outside": 0, "unusual": 1, "usual": 2, "unknown": 2}
 
 
 class Strip(msgspec.Struct, frozen=True):
@@ -38,7 +38,7 @@ class FeatureRow(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     value: str
     usual: str
-    place: Place
+    strangeness: Strangeness
     words: str
     strip: Strip | None = None
 
@@ -46,7 +46,7 @@ class FeatureRow(msgspec.Struct, frozen=True, kw_only=True):
 def rows_of(features: dict[str, Scalar], ranges: Ranges) -> list[FeatureRow]:
     """A row for each feature, the strangest first, otherwise in the producer's order."""
     rows = [row_of(name, value, ranges) for name, value in features.items()]
-    return sorted(rows, key=lambda row: PLACES_BY_STRANGENESS[row.place])
+    return sorted(rows, key=lambda row: STRANGEST_FIRST[row.strangeness])
 
 
 def row_of(name: str, value: Scalar, ranges: Ranges) -> FeatureRow:
@@ -60,25 +60,25 @@ def row_of(name: str, value: Scalar, ranges: Ranges) -> FeatureRow:
     words = (
         "missing here" if value is None else "another kind of value than in the reference" if known else "no reference"
     )
-    place: Place = "unusual" if known else "unknown"
+    strangeness: Strangeness = "unusual" if known else "unknown"
     usual = span(numeric.p05, numeric.p95) if numeric else "—"
-    return FeatureRow(name=name, value=scalar(value), usual=usual, place=place, words=words)
+    return FeatureRow(name=name, value=scalar(value), usual=usual, strangeness=strangeness, words=words)
 
 
 def numeric_row(name: str, value: float, usual: NumericRange) -> FeatureRow:
     """A number against the quantiles of the reference."""
-    place, words = numeric_place(value, usual)
+    strangeness, words = numeric_strangeness(value, usual)
     return FeatureRow(
         name=name,
         value=scalar(value),
         usual=span(usual.p05, usual.p95),
-        place=place,
+        strangeness=strangeness,
         words=words,
         strip=Strip(*(at(point, usual) for point in (usual.p05, usual.p25, usual.p50, usual.p75, usual.p95, value))),
     )
 
 
-def numeric_place(value: float, usual: NumericRange) -> tuple[Place, str]:
+def numeric_strangeness(value: float, usual: NumericRange) -> tuple[Strangeness, str]:
     """Where a number lies, and how to say it."""
     if value < usual.p01:
         return "outside", "lower than 99 % of the reference"
@@ -104,11 +104,11 @@ def categorical_row(name: str, text: str, usual: CategoryRange, *, raw: Scalar) 
     """A category against the shares of the reference."""
     share = usual.shares.get(str(raw), usual.shares.get(text))
     common = ", ".join(list(usual.shares)[:3]) or "—"
-    place: Place
+    strangeness: Strangeness
     if share is not None:
-        place, words = ("unusual" if share < RARE_SHARE else "usual"), f"{percent(share)} of the reference"
+        strangeness, words = ("unusual" if share < RARE_SHARE else "usual"), f"{percent(share)} of the reference"
     elif usual.other_share > 0:
-        place, words = "unusual", "rare in the reference"
+        strangeness, words = "unusual", "rare in the reference"
     else:
-        place, words = "outside", "never seen in the reference"
-    return FeatureRow(name=name, value=text, usual=common, place=place, words=words)
+        strangeness, words = "outside", "never seen in the reference"
+    return FeatureRow(name=name, value=text, usual=common, strangeness=strangeness, words=words)

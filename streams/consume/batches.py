@@ -17,8 +17,8 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from schemas.topics import Topic
 from streams.clients import common_client_config
-from streams.consume.fetch_sizes import STEP_SECONDS_MAX, Steps
-from streams.consume.unreadable_batch import UNREADABLE, UnreadableBatch, end_of_batch
+from streams.consume.fetch_sizes import FETCH_SECONDS_MAX, FetchSizes
+from streams.consume.unreadable_batch import UNPACKING_ERRORS, UnreadableBatch, end_of_batch
 from streams.offsets import committed
 from streams.produce.outbox import Outbox, Sending
 from streams.records import Partition, Record, start_of
@@ -128,7 +128,7 @@ class Batches:
         self._topics = [settings.prefix + topic.name for topic in topics]
         self._on_assign = on_assign
         self._consumer = Consumer(consumer_config(settings, group, self._batch))
-        self._steps = Steps(self._batch.events_max, self._batch.bytes_max)
+        self._sizes = FetchSizes(self._batch.events_max, self._batch.bytes_max)
         self._unreadable: dict[Partition, UnreadableBatch] = {}
         """Where partitions stand still; each is passed over in a batch of its own, once all before it is in hand."""
         self._full = False
@@ -192,10 +192,10 @@ class Batches:
         taken: list[Record] = []
         generation, gather_seconds = self.generation, self._batch.gather_seconds
         end = self._clock() + self._batch.wait_seconds
-        step, wait_seconds = self._steps.begin(), self._batch.wait_seconds
+        fetch_size, wait_seconds = self._sizes.first(), self._batch.wait_seconds
         while True:
             is_first = gather_seconds is not None and not taken
-            messages = self._consume(1 if is_first else step, min(wait_seconds, STEP_SECONDS_MAX))
+            messages = self._consume(1 if is_first else fetch_size, min(wait_seconds, FETCH_SECONDS_MAX))
             if gather_seconds is not None and is_first and messages:
                 end = self._clock() + gather_seconds
             taken += messages
@@ -204,9 +204,9 @@ class Batches:
                 return []
             if self._unreadable:
                 return taken
-            step, wait_seconds = self._steps.next(messages), end - self._clock()
-            if step == 0 or wait_seconds < WAIT_SECONDS_MIN:
-                self._full = step == 0
+            fetch_size, wait_seconds = self._sizes.next(messages), end - self._clock()
+            if fetch_size == 0 or wait_seconds < WAIT_SECONDS_MIN:
+                self._full = fetch_size == 0
                 return taken
 
     def _consume(self, count: int, wait_seconds: float) -> list[Record]:
@@ -215,7 +215,7 @@ class Batches:
             error = message.error()
             if error is None:
                 messages.append(cast(Record, message))
-            elif error.code() in UNREADABLE:
+            elif error.code() in UNPACKING_ERRORS:
                 self._stands_still(message, error)
             elif error.code() != KafkaError._PARTITION_EOF:
                 log.warning("consume", error=error.str())

@@ -10,7 +10,7 @@ from typing import cast
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
 from streams.clients import passing_reader_config
-from streams.consume.record_guard import hearing
+from streams.consume.record_guard import guarded
 from streams.errors import KafkaUnreachable
 from streams.records import Partition, Record
 from streams.settings import KafkaSettings
@@ -32,7 +32,7 @@ class LogReader:
 
     def __init__(self, settings: KafkaSettings, topics: Mapping[str, Callable[[Record], None]]) -> None:
         bytes_max = settings.message_bytes_max
-        self._handlers = {settings.prefix + name: hearing(handler, bytes_max) for name, handler in topics.items()}
+        self._handlers = {settings.prefix + name: guarded(handler, bytes_max) for name, handler in topics.items()}
         self._unread: set[Partition] = set()
         self._consumer = Consumer(passing_reader_config(settings, fetch_wait_max_ms=100))
 

@@ -11,7 +11,7 @@ from confluent_kafka.admin import AdminClient
 
 from schemas.topics import Topic
 from streams.clients import common_client_config, passing_reader_config
-from streams.consume.record_guard import hearing
+from streams.consume.record_guard import guarded
 from streams.errors import KafkaUnreachable
 from streams.offsets import begins_of, ends_of
 from streams.records import Partition, Record
@@ -50,7 +50,7 @@ def read_tail(
         begins, ends = begins_of(admin, partitions, max(0, since_ms)), ends_of(admin, partitions)
         share = messages_max // len(partitions)
         starts = {partition: max(begin, ends[partition] - share) for partition, begin in begins.items() if begin >= 0}
-        return _read(consumer, starts, ends, hearing(hear, settings.message_bytes_max), time.monotonic() + seconds_max)
+        return _read(consumer, starts, ends, guarded(hear, settings.message_bytes_max), time.monotonic() + seconds_max)
     except KafkaException as error:
         raise KafkaUnreachable(f"cannot read the end of {', '.join(names)}: {error.args[0].str()}") from error
     finally:

@@ -12,7 +12,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from streams.consume.batches import Batches, Handler
 from streams.errors import SlotTaken
 from streams.offsets import committed
-from streams.produce.commit import STEP_SECONDS_MAX, Commit, CommitHung, Committer, until_done
+from streams.produce.commit import TRANSACTION_STEP_SECONDS_MAX, Commit, CommitHung, Committer, until_done
 from streams.produce.outbox import HeldOutbox, Sending, producer_config
 from streams.records import Record, start_of, stretches
 from streams.settings import KafkaSettings
@@ -106,7 +106,9 @@ class TransactionalBatches(Batches):
 
     def _begin(self) -> None:
         """Take the transactional id: whoever had it before is fenced, and what it had begun is ended."""
-        until_done("the transactional id", lambda: self._producer.init_transactions(STEP_SECONDS_MAX), self._stop)
+        until_done(
+            "the transactional id", lambda: self._producer.init_transactions(TRANSACTION_STEP_SECONDS_MAX), self._stop
+        )
 
     def _handle_all(self, messages: Sequence[Record]) -> None:
         """Handle what was taken, a transaction for each so many bytes."""
@@ -176,7 +178,9 @@ class TransactionalBatches(Batches):
             raise error
         log.warning("transaction aborted, trying the batch again", error=cause.str())
         until_done(
-            "the end of a failed transaction", lambda: self._producer.abort_transaction(STEP_SECONDS_MAX), self._stop
+            "the end of a failed transaction",
+            lambda: self._producer.abort_transaction(TRANSACTION_STEP_SECONDS_MAX),
+            self._stop,
         )
 
     def _start_anew(self, why: str, taken: Sequence[Record]) -> None:

@@ -17,9 +17,9 @@ from streams.clients import passing_reader_config
 from streams.records import Headers
 from streams.settings import KafkaSettings
 
-__all__ = ["UNREADABLE", "UnreadableBatch", "end_of_batch"]
+__all__ = ["UNPACKING_ERRORS", "UnreadableBatch", "end_of_batch"]
 
-UNREADABLE: Final = (KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG)
+UNPACKING_ERRORS: Final = (KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG)
 LOOK_SECONDS_MAX: Final = 60.0
 WAIT_SECONDS: Final = 0.1
 
@@ -117,4 +117,4 @@ def _is_beyond(consumer: Consumer, partition: TopicPartition, first: int, deadli
 
 def _is_of(message: Message, first: int) -> bool:
     error = message.error()
-    return error is not None and error.code() in UNREADABLE and message.offset() == first
+    return error is not None and error.code() in UNPACKING_ERRORS and message.offset() == first

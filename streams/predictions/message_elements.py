@@ -20,11 +20,11 @@ class JsonElements:
     def __init__(self, items: Sequence[bytes]) -> None:
         self._items = items
 
-    def one(self, index: int) -> bytes:
+    def element(self, index: int) -> bytes:
         """The bytes of the element at ``index``, counted from 0."""
         return self._items[index]
 
-    def many(self, indexes: Sequence[int]) -> bytes:
+    def elements(self, indexes: Sequence[int]) -> bytes:
         """These elements as one JSON array."""
         return b"[" + b",".join([self._items[index] for index in indexes]) + b"]"
 
@@ -35,14 +35,14 @@ class WholeMessage:
     def __init__(self, value: bytes) -> None:
         self._value = value
 
-    def one(self, index: int) -> bytes:
+    def element(self, index: int) -> bytes:
         """The message as it arrived, a schema registry's prefix included."""
         assert index == 0, "a single prediction"
         return self._value
 
-    def many(self, indexes: Sequence[int]) -> bytes:
+    def elements(self, indexes: Sequence[int]) -> bytes:
         """The same message: no other element can be asked for."""
-        return self.one(indexes[0])
+        return self.element(indexes[0])
 
 
 class ArrowElements:
@@ -51,11 +51,11 @@ class ArrowElements:
     def __init__(self, table: Any) -> None:
         self._table = table
 
-    def one(self, index: int) -> bytes:
+    def element(self, index: int) -> bytes:
         """A stream of one row."""
-        return self.many([index])
+        return self.elements([index])
 
-    def many(self, indexes: Sequence[int]) -> bytes:
+    def elements(self, indexes: Sequence[int]) -> bytes:
         """A stream of several rows."""
         from streams.predictions.arrow.stream import some_rows
 

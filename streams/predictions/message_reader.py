@@ -28,7 +28,7 @@ from streams.predictions.reject_reasons import explained
 from streams.produce.rejects import ElementRejects, Elements, MessagePart, Rejecter, reject_of
 from streams.records import Record
 
-__all__ = ["Arrivals", "CarefulReader", "read_predictions"]
+__all__ = ["Arrivals", "MessageReader", "read_predictions"]
 
 ROLE: Final = "intake"
 USUAL_LIMITS: Final = MessageLimits()
@@ -71,12 +71,12 @@ def read_predictions(
     registry's prefix names.
     """
     arrivals = Arrivals()
-    careful = CarefulReader(arrivals, prefix, now_ms, future_ms_max, bytes_max, limits, schemas)
+    reader = MessageReader(arrivals, prefix, now_ms, future_ms_max, bytes_max, limits, schemas)
     for start in range(0, len(records), RUN_MESSAGES):
         run = records[start : start + RUN_MESSAGES]
         if not _read_run(run, arrivals, future_ms_max, bytes_max, limits, schemas):
             for record in run:
-                careful.read(record)
+                reader.read(record)
     return arrivals
 
 
@@ -113,7 +113,7 @@ def _read_run(
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class CarefulReader:
+class MessageReader:
     """Reads messages into ``arrivals``; ``now_ms`` dates the Rejects."""
 
     arrivals: Arrivals

@@ -168,7 +168,7 @@ class PredictionReader:
 
         A few events of a model are ``gathered`` until there are enough for columns.
         """
-        if self._shapes.one is None:
+        if self._shapes.event_decoder is None:
             return None
         bodies = usual_bodies(records, self._limits)
         if bodies is None or (self._schemas is not None and any(map(self._schemas.problem_of, bodies.schema_ids))):
@@ -180,11 +180,11 @@ class PredictionReader:
             return None
         try:
             if single:
-                events = list(map(self._shapes.one.decode, values))
+                events = list(map(self._shapes.event_decoder.decode, values))
                 counts = None
             else:
-                assert self._shapes.many is not None
-                found = list(map(self._shapes.many.decode, values))
+                assert self._shapes.array_decoder is not None
+                found = list(map(self._shapes.array_decoder.decode, values))
                 events = [event for one in found for event in one]
                 counts = list(map(len, found))
                 if max(counts) > self._limits.events_max:

@@ -14,13 +14,13 @@ from confluent_kafka import KafkaException, Producer, TopicPartition
 
 from streams.produce.outbox import HeldOutbox
 
-__all__ = ["STEP_SECONDS_MAX", "Commit", "CommitHung", "Committer", "until_done"]
+__all__ = ["TRANSACTION_STEP_SECONDS_MAX", "Commit", "CommitHung", "Committer", "until_done"]
 
 log = structlog.get_logger(__name__)
 
-STEP_SECONDS_MAX: Final = 5.0
+TRANSACTION_STEP_SECONDS_MAX: Final = 5.0
 """How long one step of a transaction is waited for before it is asked for again, or given up for a stop."""
-HUNG_SECONDS: Final = 3 * STEP_SECONDS_MAX
+HUNG_SECONDS: Final = 3 * TRANSACTION_STEP_SECONDS_MAX
 """A step that has not come back by then never will."""
 LOOK_SECONDS: Final = 0.5
 
@@ -105,14 +105,14 @@ class Commit:
             self._producer.begin_transaction()
             self._held.pour_into(self._producer)
             self._step("offsets", self._send_offsets)
-            self._step("a commit", lambda: self._producer.commit_transaction(STEP_SECONDS_MAX))
+            self._step("a commit", lambda: self._producer.commit_transaction(TRANSACTION_STEP_SECONDS_MAX))
         except BaseException as error:  # noqa: BLE001 - whoever waits raises it
             self._done.set_exception(error)
         else:
             self._done.set_result(None)
 
     def _send_offsets(self) -> None:
-        self._producer.send_offsets_to_transaction(self._offsets, self._member, STEP_SECONDS_MAX)
+        self._producer.send_offsets_to_transaction(self._offsets, self._member, TRANSACTION_STEP_SECONDS_MAX)
 
     def _step(self, what: str, call: Callable[[], None]) -> None:
         def watched() -> None:

@@ -42,10 +42,10 @@ REASON_CHARS_MAX: Final = 2_000
 class Elements(Protocol):
     """The elements of an array message, as they arrived."""
 
-    def one(self, index: int) -> bytes:
+    def element(self, index: int) -> bytes:
         """The bytes of the element at ``index``, counted from 0; they decode as a message of their own."""
 
-    def many(self, indexes: Sequence[int]) -> bytes:
+    def elements(self, indexes: Sequence[int]) -> bytes:
         """Several as one message, in this order."""
 
 
@@ -182,6 +182,6 @@ class ElementRejects:
     def _reject(self, indexes: Sequence[int], error: MalformedError) -> Reject:
         first, last, count = indexes[0], indexes[-1], len(indexes)
         if count == 1:
-            return reject_of(self._record, error, self._by, MessagePart(self._elements.one(first), first))
-        part = MessagePart(self._elements.many(indexes), first, count, last)
+            return reject_of(self._record, error, self._by, MessagePart(self._elements.element(first), first))
+        part = MessagePart(self._elements.elements(indexes), first, count, last)
         return reject_of(self._record, error, self._by, part)

@@ -19,7 +19,7 @@ from review.settings import QueueSettings
 from schemas.topics import ALL_TOPICS, BLOCKS, CORRECTIONS, PEOPLE, REJECTS, Topic
 from schemas.wire.person import Person
 from streams.consume.batches import AssignedPartition
-from streams.consume.record_guard import hearing
+from streams.consume.record_guard import guarded
 from tests.support.live_console import LiveConsole
 from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
 from tests.support.poison import poison
@@ -76,7 +76,7 @@ def test_the_desk_leaves_out_what_it_cannot_use() -> None:
         for topic in ALL_TOPICS:
             for record in records(topic):
                 for hear in listeners.values():
-                    hearing(hear)(record)
+                    guarded(hear)(record)
     assert all("exc_info" not in line for line in lines)
     assert all(str(line.get("why", "")).isprintable() for line in lines)
     assert {"topic", "partition", "offset"} <= lines[0].keys()

@@ -112,9 +112,9 @@ class Shapes:
         self._shapes: dict[str, Shape] = {}
         self._changes: dict[str, int] = {}
         self._by_struct: dict[type, Shape] = {}
-        self.one: msgspec.json.Decoder[Any] | None = None
+        self.event_decoder: msgspec.json.Decoder[Any] | None = None
         """Decodes one event; None while no shape is known."""
-        self.many: msgspec.json.Decoder[list[Any]] | None = None
+        self.array_decoder: msgspec.json.Decoder[list[Any]] | None = None
         """Decodes an array of events."""
 
     def __len__(self) -> int:
@@ -151,11 +151,11 @@ class Shapes:
     def _make_decoders(self) -> None:
         self._by_struct = {shape.struct: shape for shape in self._shapes.values()}
         if not self._by_struct:
-            self.one = self.many = None
+            self.event_decoder = self.array_decoder = None
             return
         kind = functools.reduce(operator.or_, self._by_struct)
-        self.one = msgspec.json.Decoder(kind)
-        self.many = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+        self.event_decoder = msgspec.json.Decoder(kind)
+        self.array_decoder = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
 
 
 def _field(name: str, kinds: frozenset[type]) -> Any:

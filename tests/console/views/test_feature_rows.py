@@ -35,7 +35,7 @@ def test_positions_stay_on_the_strip_and_in_order(quantiles, first, second):
 
 
 @pytest.mark.parametrize(
-    ("value", "place", "words"),
+    ("value", "strangeness", "words"),
     [
         (-0.1, "outside", "lower than 99 % of the reference"),
         (0.5, "unusual", "lower than 95 % of the reference"),
@@ -48,9 +48,9 @@ def test_positions_stay_on_the_strip_and_in_order(quantiles, first, second):
         (True, "unusual", "another kind of value than in the reference"),
     ],
 )
-def test_place_and_words_of_a_number(value, place, words):
+def test_strangeness_and_words_of_a_number(value, strangeness, words):
     """What the strip shows by colour is also said in words."""
-    assert (row(value).place, row(value).words) == (place, words)
+    assert (row(value).strangeness, row(value).words) == (strangeness, words)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_ids_and_prices_beside_their_range():
     years = NumericRange(p01=2000.0, p05=2001.0, p25=2005.0, p50=2010.0, p75=2015.0, p95=2024.0, p99=2025.0)
     assert (row(2019, years).value, row(2019, years).usual) == ("2019", "2001 – 2024")
     wide = NumericRange(p01=0.0, p05=12284.334, p25=4e18, p50=5e18, p75=6e18, p95=9e18, p99=1e19)
-    assert (row(1875924584784080993, wide).value, row(1875924584784080993, wide).place) == (
+    assert (row(1875924584784080993, wide).value, row(1875924584784080993, wide).strangeness) == (
         "1875924584784080993",
         "usual",
     )
@@ -85,11 +85,11 @@ def test_constant_feature_is_drawn_in_the_middle():
     """A reference without spread divides by nothing."""
     constant = NumericRange(p01=3.0, p05=3.0, p25=3.0, p50=3.0, p75=3.0, p95=3.0, p99=3.0)
     assert [row(value, constant).strip.value for value in (2.0, 3.0, 4.0)] == [4, 50, 96]
-    assert [row(value, constant).place for value in (2.0, 3.0, 4.0)] == ["outside", "usual", "outside"]
+    assert [row(value, constant).strangeness for value in (2.0, 3.0, 4.0)] == ["outside", "usual", "outside"]
 
 
 @pytest.mark.parametrize(
-    ("value", "other_share", "place", "words"),
+    ("value", "other_share", "strangeness", "words"),
     [
         ("spot", 0.0, "usual", "99.5 % of the reference"),
         ("block", 0.0, "unusual", "0.5 % of the reference"),
@@ -97,11 +97,11 @@ def test_constant_feature_is_drawn_in_the_middle():
         ("new", 0.1, "unusual", "rare in the reference"),
     ],
 )
-def test_place_and_words_of_a_category(value, other_share, place, words):
+def test_strangeness_and_words_of_a_category(value, other_share, strangeness, words):
     """A category is as usual as it was frequent; with others unlisted, nothing can be called never seen."""
     ranges = Ranges(categorical={"x": CategoryRange(shares={"spot": 0.995, "block": 0.005}, other_share=other_share)})
     found = rows_of({"x": value}, ranges)[0]
-    assert (found.place, found.words) == (place, words)
+    assert (found.strangeness, found.words) == (strangeness, words)
 
 
 def test_strangest_features_come_first():
@@ -114,7 +114,7 @@ def test_without_a_reference_values_are_shown_alone():
     """The first hour has no reference: no strip, no verdict on the value."""
     assert ranges_of(None, {"x": 1.0}) == Ranges()
     found = rows_of({"x": 1.0}, Ranges())[0]
-    assert (found.value, found.strip, found.place) == ("1", None, "unknown")
+    assert (found.value, found.strip, found.strangeness) == ("1", None, "unknown")
 
 
 def test_listed_categories_are_bounded():

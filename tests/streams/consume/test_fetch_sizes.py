@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.topics import PREDICTIONS
 from streams.consume.batches import Batches, BatchSettings
-from streams.consume.fetch_sizes import STEP_MESSAGES_MAX, STEP_SECONDS_MAX, Steps
+from streams.consume.fetch_sizes import FETCH_MESSAGES_MAX, FETCH_SECONDS_MAX, FetchSizes
 from streams.settings import KafkaSettings
 from tests.support.plain_record import PlainRecord
 
@@ -86,7 +86,7 @@ def test_others_are_waited_for_from_the_first_message_on(monkeypatch: pytest.Mon
     backlog = Backlog([EVENT_BYTES] * 12)
     batch = BatchSettings(events_max=10, wait_seconds=0.01, gather_seconds=0.002)
     batches = batches_of(backlog, batch, monkeypatch)
-    batches._steps.next([Message(bytes(EVENT_BYTES))] * 9)  # it knows how small they are
+    batches._sizes.next([Message(bytes(EVENT_BYTES))] * 9)  # it knows how small they are
     assert len(batches._take()) == 10
     assert (backlog.asked, backlog.now) == ([1, 9], 100.0)
     assert len(batches._take()) == 2
@@ -101,7 +101,7 @@ def test_a_long_wait_is_made_of_short_ones(monkeypatch: pytest.MonkeyPatch) -> N
     backlog = Backlog([EVENT_BYTES] * 3)
     batches = batches_of(backlog, BatchSettings(events_max=100_000, wait_seconds=1.0), monkeypatch)
     assert len(batches._take()) == 3
-    assert max(backlog.waited) <= STEP_SECONDS_MAX
+    assert max(backlog.waited) <= FETCH_SECONDS_MAX
     assert sum(backlog.waited) == pytest.approx(1.0, abs=0.002)
 
 
@@ -142,7 +142,7 @@ def test_messages_that_suddenly_are_large_overshoot_by_a_step(monkeypatch: pytes
     taken = sizes_of(batches._take())
     while large not in taken:
         taken = sizes_of(batches._take())
-    assert sum(taken) <= 16 * MIB + STEP_MESSAGES_MAX * large
+    assert sum(taken) <= 16 * MIB + FETCH_MESSAGES_MAX * large
     batches._take()
     assert sum(sizes_of(batches._take())) <= 16 * MIB
 
@@ -173,11 +173,11 @@ def test_a_rebalance_ends_the_batch_and_nothing_of_it_is_kept(monkeypatch: pytes
 @given(st.lists(st.lists(st.integers(0, 5_000), max_size=30), max_size=20), st.integers(1, 100), st.integers(1, 50_000))
 def test_a_step_keeps_every_bound(found: list[list[int]], events_max: int, bytes_max: int) -> None:
     """Whatever came before: a batch begins with a message at least, and never asks for more messages than are left."""
-    steps = Steps(events_max, bytes_max)
-    step, seen = steps.begin(), 0
+    fetch_sizes = FetchSizes(events_max, bytes_max)
+    fetch_size, seen = fetch_sizes.first(), 0
     for sizes in found:
-        assert 0 <= step <= events_max - seen
-        given_sizes = sizes[:step]
+        assert 0 <= fetch_size <= events_max - seen
+        given_sizes = sizes[:fetch_size]
         seen += len(given_sizes)
-        step = steps.next([PlainRecord(bytes(size)) for size in given_sizes])
-    assert 1 <= steps.begin() <= min(events_max, STEP_MESSAGES_MAX)
+        fetch_size = fetch_sizes.next([PlainRecord(bytes(size)) for size in given_sizes])
+    assert 1 <= fetch_sizes.first() <= min(events_max, FETCH_MESSAGES_MAX)

@@ -280,7 +280,7 @@ def test_an_event_finds_its_bytes_again() -> None:
     """A message's elements give a row as a stream of its own, with its columns and without the others' texts."""
     rows = [prediction(n, content=f"text {n}" * 100) for n in range(100)]
     message = record(arrow_of(rows, Style(text=pa.dictionary(pa.int32(), pa.string()))))
-    one = elements_of(message, 10_000).one(41)
+    one = elements_of(message, 10_000).element(41)
     assert len(one) < 5_000
     again = carefully([record(one)])
     assert again.events == [carefully([message]).events[41]]

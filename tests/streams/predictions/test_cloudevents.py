@@ -238,7 +238,7 @@ def test_an_envelope_around_many() -> None:
     assert event.producer == "/service"
     assert [json.loads(reject.original) for reject in rejects] == [3, {**own, "confidence": 2}]
     assert [reject.field for reject in rejects] == ["", "$.data.confidence"]
-    assert json.loads(elements_of(record, 10_000).one(0)) == own
+    assert json.loads(elements_of(record, 10_000).element(0)) == own
 
 
 def test_an_event_finds_its_bytes_again() -> None:
@@ -248,4 +248,4 @@ def test_an_event_finds_its_bytes_again() -> None:
         binary(prediction()),
         binary(b"\0\0\0\0\1" + json.dumps(prediction()).encode()),
     ):
-        assert elements_of(record, 10_000).one(0) == record.value()
+        assert elements_of(record, 10_000).element(0) == record.value()

@@ -323,8 +323,8 @@ def test_many_digits_are_fine_in_text_and_decimals() -> None:
 def test_an_event_finds_its_bytes_again() -> None:
     """A message's elements give a readable event's bytes: the element of an array, the whole of a single message."""
     one, two = as_json(prediction()), as_json(prediction(event_id="e-2"))
-    assert elements_of(PlainRecord(b"[" + one + b" , " + two + b"]"), 10_000).one(1) == two
-    assert elements_of(PlainRecord(b"\0\0\0\0\1" + one), 10_000).one(0) == b"\0\0\0\0\1" + one
+    assert elements_of(PlainRecord(b"[" + one + b" , " + two + b"]"), 10_000).element(1) == two
+    assert elements_of(PlainRecord(b"\0\0\0\0\1" + one), 10_000).element(0) == b"\0\0\0\0\1" + one
 
 
 def test_rejects_fit_into_messages() -> None:

@@ -102,7 +102,7 @@ def test_an_odd_element_is_refused_alone(name: str, way: str) -> None:
     (alone,) = read(PlainRecord(odd))[2]
     assert says in alone.reason
     assert (alone.reason, alone.field) == (reject.reason.replace("$.data", "$"), reject.field.replace("$.data", "$"))
-    assert elements_of(record, 10_000).one(2) == prediction(3)
+    assert elements_of(record, 10_000).element(2) == prediction(3)
 
 
 @pytest.mark.parametrize(
