@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 
 from agents.drift.alert_memory import AlertMemory
-from agents.drift.drift import Drift
 from agents.drift.drift_states import DriftStates
+from agents.drift.monitors import Monitors
 from agents.drift.reports import ReportDesk
 from agents.settings import Settings
 from agents.shared.log_values import handler_of, read
@@ -26,7 +26,7 @@ def add(plan: Plan) -> None:
     """Add the loop that watches blocks and corrections, and the one that hears people, to the plan."""
     settings = plan.settings
     reporter = Reporter(settings.drift)
-    drift = Drift(
+    drift = Monitors(
         settings.drift_of,
         settings.queue,
         settings.kafka.prefix,

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from agents.intake.catalogue import Catalogue
-from agents.intake.intake import Intake
 from agents.intake.judge import Judge, JudgeSettings
+from agents.intake.prediction_handler import PredictionHandler
 from agents.intake.recall import recall
 from agents.intake.triage_log import StoredStates, read_states
 from agents.settings import Settings
@@ -42,7 +42,7 @@ def add(plan: Plan) -> None:
     catalogue.catch_up()
     seen = SeenEvents(worker.dedupe_span_seconds, worker.dedupe_events_max) if worker.dedupe_span_seconds else None
     judge = _judge(plan, catalogue)
-    intake = Intake(_reader(plan), judge, elements_max=worker.batch_elements_max, seen=seen)
+    intake = PredictionHandler(_reader(plan), judge, elements_max=worker.batch_elements_max, seen=seen)
 
     def triage_of(model: str) -> TriageSettings:
         return settings.model(model).triage

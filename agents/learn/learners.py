@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from agents.learn.snapshots import Flushing, Publisher
+from agents.learn.snapshot_publisher import Flushing, Publisher
 from agents.shared.metrics import CORRECTIONS_LEARNED, CORRECTIONS_LEFT_OUT
 from agents.shared.model_places import ModelPlaces
 from learning.learner import Change, Learner

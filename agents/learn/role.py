@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from agents.learn.labels import Labels
-from agents.learn.learn import Learn
+from agents.learn.correction_handler import CorrectionHandler
+from agents.learn.label_handler import LabelHandler
 from agents.shared.log_values import read
 from agents.shared.plan import Plan
 from agents.shared.seen_models import SeenModels
@@ -27,7 +27,7 @@ def add(plan: Plan) -> None:
     settings = plan.settings
     key = SigningKey.load_or_create(plan.data / "keys" / "signing.pem")
     key.publish(plan.data / "keys" / "public")
-    learn = Learn(
+    learn = CorrectionHandler(
         settings.learning_of,
         settings.kafka.prefix,
         key,
@@ -39,7 +39,7 @@ def add(plan: Plan) -> None:
     plan.add_loop("learn", plan.batches("learn", learn.handle, on_assign=learn.assigned, batch=BATCH).run)
 
     def join(stop: threading.Event) -> None:
-        labels = Labels(
+        labels = LabelHandler(
             plan.warehouse(),
             settings.kafka.prefix,
             pause=lambda seconds: batches.wait_paused(stop, seconds),

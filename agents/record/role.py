@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 
-from agents.record.record import BATCH, Recorder
+from agents.record.recorder import BATCH, Recorder
 from agents.shared.plan import Plan
 from streams.admin.access import RECORDED
 from streams.message_limits import prediction_bytes_max

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from agents.record.record import BATCH, Recorder
+from agents.record.recorder import BATCH, Recorder
 from agents.shared.memory import settle_memory
 from benchmarks.processes.meter import cpu_seconds, say, spec_of
 from schemas.topics import ALL_TOPICS

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 import structlog
 
-from agents.drift.drift import Drift
-from agents.learn.learn import Learn
+from agents.drift.monitors import Monitors
+from agents.learn.correction_handler import CorrectionHandler
 from agents.shared.log_values import handler_of, hear_person
 from drift.settings import DriftSettings
 from learning.settings import LearnSettings
@@ -47,7 +47,7 @@ def records(topic: Topic) -> list[PlainRecord]:
 def test_drift_rejects_what_it_cannot_use(topic: Topic) -> None:
     """Statistics that contradict themselves, or mean nothing, included; every one is a Reject, and the next is read."""
     reports: Any = NoReports()
-    drift = Drift(lambda _: DriftSettings(), QueueSettings(), PREFIX, load=lambda: ({}, {}), reports=reports)
+    drift = Monitors(lambda _: DriftSettings(), QueueSettings(), PREFIX, load=lambda: ({}, {}), reports=reports)
     drift.assigned([AssignedPartition(topic.name, 0, None)])
     outbox = CollectingOutbox()
     drift.handle(records(topic), outbox)
@@ -59,7 +59,7 @@ def test_drift_rejects_what_it_cannot_use(topic: Topic) -> None:
 def test_learn_rejects_what_it_cannot_use(tmp_path: pathlib.Path) -> None:
     """A correction that a model cannot learn is a Reject."""
     key = SigningKey.load_or_create(tmp_path / "signing.pem")
-    learn = Learn(lambda _: LearnSettings(), PREFIX, key, load=dict, publish_seconds_min=0.0)
+    learn = CorrectionHandler(lambda _: LearnSettings(), PREFIX, key, load=dict, publish_seconds_min=0.0)
     learn.assigned([AssignedPartition(CORRECTIONS.name, 0, None)])
     outbox: Any = CollectingOutbox()
     learn.handle(records(CORRECTIONS), outbox)

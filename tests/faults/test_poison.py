@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from agents.intake.intake import Intake
 from agents.intake.judge import Judge, JudgeSettings
+from agents.intake.prediction_handler import PredictionHandler
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
 from schemas.codec import decode_one_or_many, encode
@@ -41,7 +41,7 @@ def records() -> list[PlainRecord]:
     ]
 
 
-def intake() -> Intake:
+def intake() -> PredictionHandler:
     judge = Judge(
         JudgeSettings(
             triage=lambda model: TriageSettings(),
@@ -53,7 +53,7 @@ def intake() -> Intake:
         serving_of=lambda model: None,
     )
     reader = PredictionReader(PREFIX, future_ms_max=DAY_SECONDS * 1000)
-    return Intake(reader, judge, elements_max=100_000, clock=lambda: NOW_MS / 1000)
+    return PredictionHandler(reader, judge, elements_max=100_000, clock=lambda: NOW_MS / 1000)
 
 
 def rows(records: list[PlainRecord]) -> list[Row]:

@@ -11,7 +11,7 @@ import numpy as np
 from agents.desk.desk_state import DeskState
 from agents.desk.live_desk import LiveDesk
 from agents.drift.alert_memory import AlertMemory
-from agents.drift.drift import Drift
+from agents.drift.monitors import Monitors
 from agents.settings import Settings
 from drift.blocks.block_builder import build_blocks
 from drift.settings import DriftSettings
@@ -83,7 +83,7 @@ class House:
     def start_drift(self) -> None:
         """References and alerts of the log, then opinions ahead, opinions and tasks, then blocks and corrections."""
         reports: Any = NoReports()
-        self.drift = Drift(
+        self.drift = Monitors(
             lambda _: SMALL, self.settings.queue, PREFIX, load=self.load, reports=reports,
             clock=lambda: self.now_ms / 1000,
         )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from agents.record.record import Recorder
+from agents.record.recorder import Recorder
 from schemas.codec import encode
 from schemas.wire.label import Label
 from streams.admin.access import RECORDED

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from agents.drift.drift import Drift
+from agents.drift.monitors import Monitors
 from agents.intake.judge import Judge, JudgeSettings
 from agents.learn.learners import Learners
 from agents.settings import Settings
@@ -59,7 +59,7 @@ class Loop:
             serving_of=in_charge.serving_of,
             candidate_of=in_charge.candidate_of,
         )
-        self._drift = Drift(
+        self._drift = Monitors(
             settings.drift_of,
             settings.queue,
             settings.kafka.prefix,

@@ -9,8 +9,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from agents.drift.drift import Drift
 from agents.drift.drift_states import COUNT_SECONDS, RETRY_SECONDS, TELL_SECONDS, DriftStates
+from agents.drift.monitors import Monitors
 from agents.shared.metrics import exposition
 from agents.shared.model_places import ModelPlaces
 from drift.blocks.block_builder import build_blocks
@@ -59,7 +59,7 @@ class House:
         self.seconds, self.shelf, self.outbox = 1_700_000_000.0, Shelf(), CollectingOutbox()
         reports: Any = NoReports()
         shelf: Any = self.shelf
-        self.drift = Drift(
+        self.drift = Monitors(
             settings_of, QueueSettings(), PREFIX, load=lambda: ({}, ()), reports=reports,
             states=DriftStates(shelf), partitions_of=lambda: 2, clock=lambda: self.seconds,
             **options,
@@ -135,7 +135,7 @@ def test_late_and_forced_blocks_and_unwatched_features_are_told() -> None:
 def test_blocks_judged_before_their_turn_are_counted() -> None:
     """One partition far ahead of one that has just spoken: beyond the limit they are judged early, and that is told."""
     house = House()
-    house.drift = Drift(
+    house.drift = Monitors(
         lambda _: msgspec.structs.replace(SMALL, lateness_events=100_000, open_blocks_max=3), QueueSettings(), PREFIX,
         load=lambda: ({}, ()), reports=NoReports(), states=DriftStates(house.shelf),  # type: ignore[arg-type]
         partitions_of=lambda: 2, clock=lambda: house.seconds,

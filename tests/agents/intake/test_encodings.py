@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from agents.intake.intake import Intake
 from agents.intake.judge import Judge, JudgeSettings
-from agents.record.record import Recorder
+from agents.intake.prediction_handler import PredictionHandler
+from agents.record.recorder import Recorder
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
 from schemas.topics import REJECTS, VERDICTS
@@ -82,7 +82,7 @@ WRONG = {(1, 1), (2, 1), (3, 0), (5, 0), (8, 0), (10, 0)}
 """Offset and index of what is rejected."""
 
 
-def intake() -> Intake:
+def intake() -> PredictionHandler:
     judge = Judge(
         JudgeSettings(
             triage=lambda model: TriageSettings(),
@@ -94,7 +94,7 @@ def intake() -> Intake:
         serving_of=lambda model: None,
     )
     reader = PredictionReader(PREFIX, future_ms_max=DAY_SECONDS * 1000, schemas=OddIsJson())
-    return Intake(reader, judge, elements_max=100_000, clock=lambda: NOW_MS / 1000)
+    return PredictionHandler(reader, judge, elements_max=100_000, clock=lambda: NOW_MS / 1000)
 
 
 def rejects_of(outbox: CollectingOutbox) -> list[Reject]:

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from agents.intake.intake import Intake
 from agents.intake.judge import Judge, JudgeSettings
+from agents.intake.prediction_handler import PredictionHandler
 from agents.shared.metrics import INTAKE_REJECTS
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
@@ -52,7 +52,7 @@ def record(value: Any, partition: int, offset: int) -> PlainRecord:
     return PlainRecord(data, place=partition, number=offset, time_ms=NOW_MS + 10**6)
 
 
-def intake() -> Intake:
+def intake() -> PredictionHandler:
     judge = Judge(
         JudgeSettings(
             triage=lambda _: TriageSettings(), labels=lambda _: (), drift=DriftSettings(), queue=QueueSettings()
@@ -61,10 +61,10 @@ def intake() -> Intake:
         serving_of=lambda _: None,
     )
     reader = PredictionReader(PREFIX, future_ms_max=60_000)
-    return Intake(reader, judge, elements_max=ELEMENTS_MAX)
+    return PredictionHandler(reader, judge, elements_max=ELEMENTS_MAX)
 
 
-def handled(one: Intake, records: Sequence[Record]) -> tuple[Sequence[Record], list[str], list[Reject]]:
+def handled(one: PredictionHandler, records: Sequence[Record]) -> tuple[Sequence[Record], list[str], list[Reject]]:
     """What is left of a batch, the ids that got a verdict, and the Rejects."""
     outbox = CollectingOutbox()
     left = one.handle(records, outbox)
@@ -163,7 +163,7 @@ def test_through_kafka_a_million_elements_hold_nobody_up(kafka_topics: KafkaSett
         producer.produce(topic, json.dumps(event).encode(), b"k", partition=number % 2)
     assert producer.flush(60) == 0
     one = intake()
-    one = Intake(one._reader, one._judge, elements_max=100_000)
+    one = PredictionHandler(one._reader, one._judge, elements_max=100_000)
     batches = TransactionalBatches(
         kafka_topics,
         group="intake",

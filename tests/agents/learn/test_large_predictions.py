@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from agents.learn import labels as labels_file
-from agents.learn.labels import Labels
+from agents.learn import label_handler as labels_file
+from agents.learn.label_handler import LabelHandler
 from embedded.clickhouse.server import EmbeddedClickHouse
 from schemas.codec import decode, encode
 from schemas.topics import CORRECTIONS, REJECTS
@@ -72,8 +72,8 @@ def joined(outbox: CollectingOutbox) -> list[str]:
     return [value.event_id for value in outbox.of(CORRECTIONS) if isinstance(value, Correction)]
 
 
-def joiner(warehouse: Any, clock: Clock) -> Labels:
-    return Labels(warehouse, PREFIX, pause=lambda _seconds: True, clock=clock, wait_seconds=30)
+def joiner(warehouse: Any, clock: Clock) -> LabelHandler:
+    return LabelHandler(warehouse, PREFIX, pause=lambda _seconds: True, clock=clock, wait_seconds=30)
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 700, IDS_MAX])

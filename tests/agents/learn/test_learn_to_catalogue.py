@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from agents.intake.catalogue import Catalogue
-from agents.learn.learn import Learn
+from agents.learn.correction_handler import CorrectionHandler
 from agents.shared.seen_models import SeenModels
 from learning.settings import LearnSettings
 from learning.snapshots.signing import SigningKey
@@ -81,8 +81,10 @@ def known(tmp_path: pathlib.Path, key: SigningKey) -> Callable[[], SeenModels]:
     return lambda: SeenModels(tmp_path / "state" / "models-intake-0.json", tmp_path / "keys" / "public", "intake", "")
 
 
-def learner(key: SigningKey, published: dict[str, Manifest] | None = None, committed: int | None = None) -> Learn:
-    one = Learn(
+def learner(
+    key: SigningKey, published: dict[str, Manifest] | None = None, committed: int | None = None
+) -> CorrectionHandler:
+    one = CorrectionHandler(
         lambda model: QUICK,
         PREFIX,
         key,

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.record.record import RUN_MESSAGES_MAX
+from agents.record.recorder import RUN_MESSAGES_MAX
 from schemas.codec import MalformedError, encode
 from schemas.topics import LABELS, PREDICTIONS, REJECTS, VERDICTS
 from schemas.wire.reject import Reject

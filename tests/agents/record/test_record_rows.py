@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.record.record import Recorder
+from agents.record.recorder import Recorder
 from schemas.codec import decode_one_or_many
 from schemas.wire.base import Wire
 from schemas.wire.prediction import Prediction

@@ -11,7 +11,7 @@ import pytest
 
 from agents.desk.desk_state import DeskState
 from agents.intake.catalogue import Catalogue
-from agents.learn.snapshots import Snapshots
+from agents.learn.snapshot_publisher import SnapshotPublisher
 from agents.settings import Settings
 from agents.shared.metrics import MANIFESTS_REFUSED
 from agents.shared.seen_models import SeenModels
@@ -46,11 +46,13 @@ class World:
         self.learn = self.learner(self.key)
         self.outbox = Outbox(kafka)
 
-    def learner(self, key: SigningKey, topic_id: str | None = None) -> Snapshots:
+    def learner(self, key: SigningKey, topic_id: str | None = None) -> SnapshotPublisher:
         wanted = self.topic_id if topic_id is None else topic_id
-        return Snapshots(key, lambda model: LearnSettings(), topic_id=wanted, clock=lambda: self.now)
+        return SnapshotPublisher(key, lambda model: LearnSettings(), topic_id=wanted, clock=lambda: self.now)
 
-    def made(self, version: str, *, learn: Snapshots | None = None, recipe: str = STACK, model: str = MODEL) -> Sent:
+    def made(
+        self, version: str, *, learn: SnapshotPublisher | None = None, recipe: str = STACK, model: str = MODEL
+    ) -> Sent:
         """What LEARN writes for a version, not yet on the log."""
         collected = CollectingOutbox()
         serving = None if recipe == PRODUCTION else serving_model(version, model)

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
-from agents.intake.intake import Intake
 from agents.intake.judge import Judge, JudgeSettings
+from agents.intake.prediction_handler import PredictionHandler
 from agents.shared.metrics import INTAKE_DUPLICATES
 from agents.shared.model_places import ModelPlaces
 from drift.settings import DriftSettings
@@ -62,7 +62,7 @@ def intake(
     labels: tuple[str, ...] = (),
     verdicts: Literal["all", "exceptions"] = "all",
     decided: DecidedBefore | None = None,
-) -> Intake:
+) -> PredictionHandler:
     judge = Judge(
         JudgeSettings(
             triage=lambda model: TRIAGE,
@@ -76,7 +76,7 @@ def intake(
         decided_of=lambda model: decided,
         places=ModelPlaces(models_max, configured),
     )
-    return Intake(
+    return PredictionHandler(
         PredictionReader(PREFIX, future_ms_max=60_000, models_max=models_max),
         judge,
         elements_max=100_000,

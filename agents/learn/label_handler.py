@@ -30,7 +30,7 @@ from warehouse.errors import QuestionTooLarge, WarehouseError
 from warehouse.query.lookups import asked_in_parts, predictions_of
 from warehouse.store.feature_maps import joined_features
 
-__all__ = ["Labels"]
+__all__ = ["LabelHandler"]
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +47,7 @@ class HeldTooMuch(Exception):  # noqa: N818 - no failure: fewer labels are looke
     """The predictions of these labels are more than are held at once."""
 
 
-class Labels:
+class LabelHandler:
     """Joins labels with predictions in ClickHouse. ``handle`` is called by one thread.
 
     A label whose prediction is not stored yet waits, and all behind it in its partition with it, for at most

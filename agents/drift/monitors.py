@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from agents.drift.drift_states import States
     from agents.drift.reports import ReportNews, Reports
 
-__all__ = ["Drift"]
+__all__ = ["Monitors"]
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ NOT_WATCHED = "not watched any more: other models took the places (worker.models
 """Why the alerts of a model are over that lost its place."""
 
 
-class Drift:
+class Monitors:
     """All models whose blocks this worker reads. ``handle`` is called by one thread; another tells ``people`` what is
     said of alerts.
 

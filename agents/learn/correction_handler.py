@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from agents.learn.learners import Learners
-from agents.learn.snapshots import Flushing, Snapshots
+from agents.learn.snapshot_publisher import Flushing, SnapshotPublisher
 from agents.shared.log_values import unusable
 from agents.shared.model_places import ModelPlaces
 from learning.settings import LearnSettings
@@ -20,10 +20,10 @@ from streams.errors import StreamsError
 from streams.produce.rejects import Rejecter, reject_of
 from streams.records import Partition, Record
 
-__all__ = ["Learn"]
+__all__ = ["CorrectionHandler"]
 
 
-class Learn:
+class CorrectionHandler:
     """The log of corrections, learned. ``handle`` is called by one thread.
 
     ``load`` says which manifests of LEARN's are the newest on the log, by key: their chunks end when others replace
@@ -49,7 +49,7 @@ class Learn:
         self._prefix = prefix
         self._clock = clock
         self._topic_id = topic_id
-        self._snapshots = Snapshots(key, settings_of, clock=clock)
+        self._snapshots = SnapshotPublisher(key, settings_of, clock=clock)
         self._learners = Learners(
             settings_of, self._snapshots, publish_seconds_min=publish_seconds_min, places=places, clock=clock
         )

@@ -16,14 +16,14 @@ from streams.predictions.prediction_reader import BYTES_AT_ONCE, MESSAGES_AT_ONC
 from streams.produce.outbox import Sending
 from streams.records import Record, by_partition, stretches
 
-__all__ = ["Intake"]
+__all__ = ["PredictionHandler"]
 
 BYTES_TOGETHER: Final = 2 * 1024 * 1024
 """Messages judged together: enough that the fixed work of a model is little, few enough that what they hold is still in
 the processor's cache."""
 
 
-class Intake:
+class PredictionHandler:
     """Reads, checks, and has each model's events judged. One object a worker; ``handle`` is called by one thread.
 
     ``seen`` remembers what was judged. ``elements_max`` bounds one batch, whatever its messages hold: what is beyond is

@@ -18,7 +18,7 @@ from schemas.topics import MODEL_CHUNKS, MODELS
 from schemas.wire.manifest import CANDIDATE, PRODUCTION, STACK, Manifest, manifest_key
 from streams.produce.outbox import Sending
 
-__all__ = ["Flushing", "Publisher", "Snapshots"]
+__all__ = ["Flushing", "Publisher", "SnapshotPublisher"]
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ class Publisher(Protocol):
         """Of how many models a learned version is in charge."""
 
 
-class Snapshots:
+class SnapshotPublisher:
     """Publishes on ``models`` and ``model.chunks``. ``published`` are LEARN's newest manifests, by key.
 
     A manifest's sequence is the time in milliseconds, or one more than that of the one before where the clock is

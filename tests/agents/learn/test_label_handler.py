@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from agents.learn.labels import Labels
+from agents.learn.label_handler import LabelHandler
 from agents.settings import LABEL_WAIT_SECONDS_DEFAULT
 from schemas.codec import decode, encode
 from schemas.topics import CORRECTIONS, REJECTS
@@ -65,12 +65,12 @@ class Clock:
         return self.now
 
 
-def joiner(warehouse: Warehouse, clock: Clock, paused: list[float], declared: tuple[str, ...] = ()) -> Labels:
+def joiner(warehouse: Warehouse, clock: Clock, paused: list[float], declared: tuple[str, ...] = ()) -> LabelHandler:
     def pause(seconds: float) -> bool:
         paused.append(seconds)
         return True
 
-    return Labels(warehouse, PREFIX, pause=pause, clock=clock, declared=lambda _model: declared)
+    return LabelHandler(warehouse, PREFIX, pause=pause, clock=clock, declared=lambda _model: declared)
 
 
 def told(outbox: CollectingOutbox) -> list[tuple[int, str, str]]:
@@ -165,7 +165,7 @@ def test_labels_of_other_partitions_do_not_wait(warehouse: Warehouse) -> None:
 def test_a_worker_that_is_not_to_go_on_tells_nothing(warehouse: Warehouse) -> None:
     """Where the partitions are another's after the wait, what was read is handed back as it was."""
     outbox = CollectingOutbox()
-    one = Labels(warehouse, PREFIX, pause=lambda _: False, clock=Clock())
+    one = LabelHandler(warehouse, PREFIX, pause=lambda _: False, clock=Clock())
     with pytest.raises(HandBack):
         one.handle(records(b"rubbish", label(77)), outbox)  # type: ignore[arg-type]
     assert outbox.sent == []
