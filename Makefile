@@ -30,7 +30,7 @@ check: .venv/ready
 	@test -n "$(PYTHON)" || { echo "watchloop needs Python 3.11, 3.12 or 3.13 on the PATH" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable '.[local,dev]'
-	$(BIN)/python -m embedded.kafka.server jars
+	$(BIN)/python -m watchloop.processes.kafka_setup jars
 	touch $@
 
 .venv-peers/ready: benchmarks/peers.txt

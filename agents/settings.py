@@ -1,4 +1,4 @@
-"""Everything that can be set, composed of the rooms' own settings."""
+"""The settings of the roles, composed of the rooms' own; ``watchloop.settings`` adds those of the embedded servers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from schemas.setting_checks import require_distinct
 from schemas.texts.labels import composed, label_problem
 from schemas.wire.base import Id
 from streams.message_limits import MESSAGE_EVENTS_MAX_DEFAULT
-from streams.settings import FUTURE_SECONDS_MAX_DEFAULT, EmbeddedKafkaSettings, KafkaSettings
-from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
+from streams.settings import FUTURE_SECONDS_MAX_DEFAULT, KafkaSettings
+from warehouse.settings import ClickHouseSettings
 
 __all__ = [
     "DERIVED",
@@ -112,14 +112,12 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that can be set. ``models`` names the watched ones; ``default`` holds for every other."""
+    """What the roles are told. ``models`` names the watched ones; ``default`` holds for every other."""
 
     kafka: KafkaSettings = KafkaSettings()
     clickhouse: ClickHouseSettings = ClickHouseSettings()
     console: ConsoleSettings = ConsoleSettings()
     worker: WorkerSettings = WorkerSettings()
-    embedded_kafka: EmbeddedKafkaSettings = EmbeddedKafkaSettings()
-    embedded_clickhouse: EmbeddedClickHouseSettings = EmbeddedClickHouseSettings()
     drift: DriftSettings = DriftSettings()
     queue: QueueSettings = QueueSettings()
     agreement: AgreementSettings = AgreementSettings()

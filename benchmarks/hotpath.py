@@ -26,7 +26,7 @@ from benchmarks.parts import growth, latency, learned, memory, peers, signed_in,
 from benchmarks.processes.child import ROOT, FailedError
 from benchmarks.stage import Sizes, Stage
 from embedded.kafka.server import EmbeddedKafka
-from streams.settings import EmbeddedKafkaSettings
+from embedded.kafka.settings import EmbeddedKafkaSettings
 
 PARTS: dict[str, Callable[[Stage, list[Figure]], Iterator[str]]] = {
     "throughput": throughput.run,

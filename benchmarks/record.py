@@ -31,7 +31,9 @@ from benchmarks.common import machine, predictions_of, table
 from benchmarks.processes.child import Child
 from benchmarks.processes.record import Backlog, Recording, record
 from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from embedded.kafka.server import EmbeddedKafka
+from embedded.kafka.settings import EmbeddedKafkaSettings
 from schemas.topics import PREDICTIONS, VERDICTS, Topic
 from schemas.wire.base import Wire
 from schemas.wire.prediction import Prediction
@@ -39,9 +41,9 @@ from schemas.wire.verdict import Verdict
 from streams.admin.authority import EVERYBODY
 from streams.admin.topics import create_topics
 from streams.produce.outbox import producer_config
-from streams.settings import EmbeddedKafkaSettings, KafkaSettings
+from streams.settings import KafkaSettings
 from warehouse.client import INSERT_SETTINGS, Warehouse
-from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
+from warehouse.settings import ClickHouseSettings
 from warehouse.store.inserts import Insert
 
 PARTITIONS = 4

@@ -10,24 +10,14 @@ StreamsError
 ├── WrongEvent            a prediction or a label that watchloop would reject; a ValueError too
 ├── SlotTaken             another worker runs under the same transactional id
 ├── RegistryUnreachable   the schema registry does not answer, or refuses to
-└── EmbeddedKafkaError    the Kafka that watchloop starts itself
-    ├── JarsMissing       the jars cannot be had
-    ├── JarMismatch       a jar is not the one that the lock file names
-    ├── KafkaFolderBusy   another Kafka uses the folder
-    ├── KafkaFolderMismatch   the folder was made with other settings
-    └── KafkaDidNotStart  the server ended, or did not answer in time
+└── AccessNotSet         the embedded Kafka refuses its users or its access control lists
 """
 
 from __future__ import annotations
 
 __all__ = [
+    "AccessNotSet",
     "BufferFull",
-    "EmbeddedKafkaError",
-    "JarMismatch",
-    "JarsMissing",
-    "KafkaDidNotStart",
-    "KafkaFolderBusy",
-    "KafkaFolderMismatch",
     "KafkaUnreachable",
     "NotDelivered",
     "RegistryUnreachable",
@@ -107,25 +97,5 @@ class RegistryUnreachable(StreamsError):  # noqa: N818
     """The schema registry does not answer, or refuses to."""
 
 
-class EmbeddedKafkaError(StreamsError):
-    """The Kafka that watchloop starts itself cannot run."""
-
-
-class JarsMissing(EmbeddedKafkaError):  # noqa: N818
-    """Kafka's jars, or the Java to run them, are neither here nor to be fetched."""
-
-
-class JarMismatch(EmbeddedKafkaError):  # noqa: N818
-    """A jar differs from the one that ``embedded/kafka/kafka-jars.lock`` names."""
-
-
-class KafkaFolderBusy(EmbeddedKafkaError):  # noqa: N818
-    """Another Kafka process uses the folder."""
-
-
-class KafkaFolderMismatch(EmbeddedKafkaError):  # noqa: N818
-    """The folder holds a cluster made with other settings or by a later Kafka, or its notes cannot be read."""
-
-
-class KafkaDidNotStart(EmbeddedKafkaError):  # noqa: N818
-    """The server ended during its start, or did not answer in time."""
+class AccessNotSet(StreamsError):  # noqa: N818
+    """The embedded Kafka refuses its users or its access control lists."""

@@ -1,4 +1,4 @@
-"""Settings of the streams room: which Kafka, and how the embedded one is bounded."""
+"""Settings of the streams room: which Kafka, and how producers and readers use it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Annotated, Final, Literal, TypeVar
 import msgspec
 from msgspec import Meta
 
-from schemas.setting_checks import problem_of_address, problem_of_url, require_order
+from schemas.setting_checks import problem_of_address, problem_of_url
 
 __all__ = [
     "FUTURE_SECONDS_MAX_DEFAULT",
     "MESSAGE_BYTES_MAX_DEFAULT",
     "MESSAGE_OVERHEAD_BYTES",
-    "EmbeddedKafkaSettings",
     "KafkaSettings",
     "KafkaUser",
     "ProducerSettings",
@@ -167,41 +166,6 @@ class VerdictReaderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
 
     fetch_kbytes_max: Annotated[int, Meta(ge=64, le=2_097_151)] = 16_384
     """KiB that are fetched ahead; beyond it the reader stops fetching until some are read."""
-
-
-class EmbeddedKafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Bounds of the Kafka that the program starts itself."""
-
-    nodes: Literal[1, 3] = 1
-    """Brokers; three survive the loss of one."""
-
-    open_listener: bool = True
-    """Whether there is a plain address without a password, on loopback, on which whoever comes may write predictions
-    and labels and read verdicts and rejects, and nothing else; without it producers sign in as ``producer``."""
-
-    open_connections_max: Annotated[int, Meta(ge=10, le=100_000)] = 200
-    """Connections at once to the plain address of one node; one more waits until another ends."""
-
-    heap_mb_max: Annotated[int, Meta(ge=192, le=16_384)] = 384
-    """Largest Java heap of one node, MiB; a node that outgrows it ends, with the reason in its log."""
-
-    log_retention_bytes: Annotated[int, Meta(ge=16 * MIB, le=1024 * 1024 * MIB)] = 1024 * MIB
-    """Disk bound of one partition of a topic that is not kept forever; beyond it the oldest segments are deleted."""
-
-    segment_bytes: Annotated[int, Meta(ge=8 * MIB, le=1024 * MIB)] = 32 * MIB
-    """Size of one log file; after a kill -9 only the unfinished ones are read again."""
-
-    log_file_bytes_max: Annotated[int, Meta(ge=64 * 1024, le=1024 * MIB)] = 2 * MIB
-    """Size at which a node's own log begins a new file; two old ones are kept."""
-
-    start_seconds_max: Annotated[float, Meta(gt=0, le=3600)] = 180.0
-    """How long a start may take before it counts as failed."""
-
-    stop_seconds_max: Annotated[float, Meta(gt=0, le=3600)] = 20.0
-    """How long a stop may take before the process is killed."""
-
-    def __post_init__(self) -> None:
-        require_order(self, ("segment_bytes", "log_retention_bytes"))
 
 
 def _refuse(name: str, problems: Iterable[str | None]) -> None:

@@ -9,7 +9,6 @@
     │   ├── NoRoom                the disk, or the quota on it, is full
     │   ├── QuestionTooLarge      it needs more memory, or its answer is larger, than ClickHouse allows: ask for less
     │   └── TablesLacking         a table or a column of the program is not there
-    ├── EmbeddedDidNotStart       the embedded server ended before it answered
     └── UnsupportedTopic          no table for a topic's values
 
 Every message is one line: what, where, what to do.
@@ -23,7 +22,6 @@ __all__ = [
     "UNKNOWN_COLUMN",
     "AuthenticationRefused",
     "ClickHouseUnreachable",
-    "EmbeddedDidNotStart",
     "NoRoom",
     "QueryRefused",
     "QuestionTooLarge",
@@ -82,10 +80,6 @@ class QuestionTooLarge(QueryRefused):
 
 class TablesLacking(QueryRefused):
     """A table or a column that the program writes or reads is not there: dropped, or older than the program."""
-
-
-class EmbeddedDidNotStart(WarehouseError):  # noqa: N818
-    """The embedded server ended before it answered."""
 
 
 class UnsupportedTopic(WarehouseError):  # noqa: N818

@@ -15,9 +15,11 @@ import msgspec
 from msgspec import inspect as types
 
 from agents.settings import DERIVED, ModelSettings, Settings
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
+from embedded.kafka.settings import EmbeddedKafkaSettings
 from watchloop.errors import WrongSetting
 
-__all__ = ["FILE_DEFAULT", "inline_value", "is_set", "load_settings"]
+__all__ = ["FILE_DEFAULT", "ProgramSettings", "inline_value", "is_set", "load_settings", "sections_in_order"]
 
 FILE_DEFAULT = pathlib.Path("watchloop.toml")
 PREFIX = "WATCHLOOP_"
@@ -36,7 +38,25 @@ _CHOICE = re.compile(r"^Invalid enum value (?P<given>.*)$", re.DOTALL)
 _ELEMENT = re.compile(r"\[(\.\.\.|\d+)\]")
 
 
-def load_settings(path: pathlib.Path | None = None, environment: Mapping[str, str] | None = None) -> Settings:
+class ProgramSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that can be set: the settings of the roles, and those of the servers that ``up`` starts itself."""
+
+    embedded_kafka: EmbeddedKafkaSettings = EmbeddedKafkaSettings()
+    embedded_clickhouse: EmbeddedClickHouseSettings = EmbeddedClickHouseSettings()
+
+
+def sections_in_order() -> tuple[str, ...]:
+    """The sections as a person reads them: what says how the program runs first, then what it does.
+
+    >>> sections_in_order()[2:7]
+    ('console', 'worker', 'embedded_kafka', 'embedded_clickhouse', 'drift')
+    """
+    roles, every = Settings.__struct_fields__, ProgramSettings.__struct_fields__
+    after = roles.index("worker") + 1
+    return (*roles[:after], *(name for name in every if name not in roles), *roles[after:])
+
+
+def load_settings(path: pathlib.Path | None = None, environment: Mapping[str, str] | None = None) -> ProgramSettings:
     """The settings of a file (``watchloop.toml`` if there is one) overridden by the environment.
 
     ``WATCHLOOP_KAFKA_BOOTSTRAP`` sets ``bootstrap`` of ``[kafka]``; a double underscore goes one table deeper:
@@ -53,7 +73,7 @@ def load_settings(path: pathlib.Path | None = None, environment: Mapping[str, st
     if odd is not None:
         raise WrongSetting(_explain(f"a finite number is expected - at `$.{odd}`", source, places))
     try:
-        return msgspec.convert(tree, Settings, strict=False)
+        return msgspec.convert(tree, ProgramSettings, strict=False)
     except msgspec.ValidationError as error:
         raise WrongSetting(_explain(_named(str(error), tree), source, places)) from error
 
@@ -91,7 +111,7 @@ def _read(path: pathlib.Path | None) -> tuple[dict[str, Any], str]:
 def _merge_environment(tree: dict[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
     """Put variables into the tree; returns setting path to the variable that set it."""
     places: dict[str, str] = {}
-    sections = sorted(Settings.__struct_fields__, key=len, reverse=True)
+    sections = sorted(ProgramSettings.__struct_fields__, key=len, reverse=True)
     for variable, text in sorted(environment.items()):
         if not variable.startswith(PREFIX) or variable in NOT_SETTINGS:
             continue
@@ -100,7 +120,7 @@ def _merge_environment(tree: dict[str, Any], environment: Mapping[str, str]) -> 
         if section is None:
             raise WrongSetting(
                 f"{variable}: no such setting; it is {PREFIX}SECTION_NAME with one of the sections "
-                f"{', '.join(s.upper() for s in Settings.__struct_fields__)}"
+                f"{', '.join(section.upper() for section in sections_in_order())}"
             )
         rest = name[len(section) + 1 :]
         keys = rest.split("__") if section == "models" else rest.lower().split("__")
@@ -183,7 +203,7 @@ def _explain(message: str, source: str, places: Mapping[str, str]) -> str:
 
 def _type_at(path: Sequence[str]) -> types.Type:
     """What stands at a path: its type, of an array that of its elements."""
-    found: types.Type = types.type_info(Settings)
+    found: types.Type = types.type_info(ProgramSettings)
     for key in path:
         if isinstance(found, types.DictType):
             found = found.value_type
@@ -196,6 +216,8 @@ def _type_at(path: Sequence[str]) -> types.Type:
 
 
 def _fields_at(path: Sequence[str]) -> tuple[str, ...]:
+    if not path:
+        return sections_in_order()
     found = _type_at(path)
     return tuple(field.name for field in found.fields) if isinstance(found, types.StructType) else ()
 

@@ -14,7 +14,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import inspect as types
 
-from agents.settings import DERIVED, Settings
+from agents.settings import DERIVED
+from watchloop.settings import ProgramSettings, sections_in_order
 from watchloop.terminal.screen import print_error
 
 __all__ = ["PAGE", "main", "settings_page"]
@@ -42,10 +43,10 @@ embedded Kafka) and `WATCHLOOP_SLOT` (the default of `watchloop worker --slot`).
 
 def settings_page() -> str:
     """The whole page as Markdown."""
-    defaults = Settings()
+    defaults = ProgramSettings()
     parts = [INTRODUCTION]
-    for field in msgspec.structs.fields(Settings):
-        if field.name == "models":
+    for name in sections_in_order():
+        if name == "models":
             parts.append(
                 "## `[models.NAME]`\n\n"
                 "One table for each model that is watched otherwise than `[default]` says, with the same settings: "
@@ -53,7 +54,7 @@ def settings_page() -> str:
                 "takes nothing from `[default]`.\n"
             )
         else:
-            parts += sections(field.name, getattr(defaults, field.name), depth=2)
+            parts += sections(name, getattr(defaults, name), depth=2)
     return "\n".join(parts)
 
 

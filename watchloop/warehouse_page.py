@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from warehouse.client import Warehouse
-from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
+from warehouse.settings import ClickHouseSettings
 from warehouse.store.tables import SAME_ROWS
 from watchloop.terminal.screen import print_error
 

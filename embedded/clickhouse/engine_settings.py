@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 from xml.sax.saxutils import escape
 
-from warehouse.settings import EmbeddedClickHouseSettings
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 
 __all__ = ["analyst_base", "write_config", "writer_base"]
 

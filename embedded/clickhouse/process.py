@@ -18,9 +18,9 @@ from typing import IO, Final, Protocol
 
 import msgspec
 
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
+from embedded.errors import ClickHouseDidNotStart, one_line
 from embedded.ports import hold_port
-from warehouse.errors import EmbeddedDidNotStart, one_line
-from warehouse.settings import EmbeddedClickHouseSettings
 
 __all__ = ["HELD", "HOST", "PASSWORDS_VARIABLE", "EmbeddedClickHouse", "Spawn", "popen"]
 
@@ -99,7 +99,7 @@ class EmbeddedClickHouse:
         return self.folder / "server.log"
 
     def start(self) -> str:
-        """Start the server and wait until it answers; returns its URL. Raises EmbeddedDidNotStart."""
+        """Start the server and wait until it answers; returns its URL. Raises ClickHouseDidNotStart."""
         self.launch()
         self._wait_for_answer()
         walls = next((line for line in self._last_lines()[::-1] if line.startswith(WALLS)), "")
@@ -117,7 +117,7 @@ class EmbeddedClickHouse:
             log = self._open_log()
         except OSError as error:
             reason = f"cannot write to {self.folder}: {error.strerror}; choose a folder you may write to"
-            raise EmbeddedDidNotStart(f"embedded ClickHouse: {reason}") from error
+            raise ClickHouseDidNotStart(f"embedded ClickHouse: {reason}") from error
         self._on_progress(f"starting ClickHouse on port {self.port}")
         # Functions without a zone take the server's, which must not depend on who started it.
         environment = {**os.environ, "TZ": "UTC", PASSWORDS_VARIABLE: json.dumps(self.passwords)}
@@ -182,7 +182,7 @@ class EmbeddedClickHouse:
                 held = hold_port(HOST, self.port)
             except OSError as error:
                 reason = f"port {self.port} on {HOST} is in use; choose another ({error.strerror})"
-                raise EmbeddedDidNotStart(f"embedded ClickHouse: {reason}") from error
+                raise ClickHouseDidNotStart(f"embedded ClickHouse: {reason}") from error
         self.port = int(held.getsockname()[1])
         # Whole or not at all: a full disk leaves the file of before.
         written = remembered.with_name("port.new")
@@ -210,7 +210,7 @@ class EmbeddedClickHouse:
             if self.process.poll() is not None:
                 self.process = None
                 self.let_port_go()
-                raise EmbeddedDidNotStart(self.last_words())
+                raise ClickHouseDidNotStart(self.last_words())
             if _answers(self.port):
                 return
             self._on_wait()
@@ -219,7 +219,7 @@ class EmbeddedClickHouse:
         self.let_port_go()
         limit = f"embedded_clickhouse.start_seconds_max = {self.settings.start_seconds_max} s"
         reason = f"did not answer within {limit}; see {self.log_path}"
-        raise EmbeddedDidNotStart(f"embedded ClickHouse: {reason}")
+        raise ClickHouseDidNotStart(f"embedded ClickHouse: {reason}")
 
 
 def _read_port(path: Path) -> int:

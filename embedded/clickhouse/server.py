@@ -37,9 +37,9 @@ from embedded.clickhouse.http.server import serve
 from embedded.clickhouse.http.sql_text import StatementKind, first_word
 from embedded.clickhouse.overruns import Overruns
 from embedded.clickhouse.process import HELD, HOST, PASSWORDS_VARIABLE, EmbeddedClickHouse
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
+from embedded.errors import one_line
 from embedded.ports import BACKLOG, listen_on_held_port
-from warehouse.errors import one_line
-from warehouse.settings import EmbeddedClickHouseSettings
 
 __all__ = ["ChdbEngine", "EmbeddedClickHouse", "main"]
 

@@ -17,6 +17,7 @@ from typing import Final
 
 import msgspec
 
+from embedded.errors import KafkaFolderBusy, KafkaFolderMismatch
 from embedded.kafka.identity import write_identity
 from embedded.kafka.java import KAFKA_VERSION
 from embedded.kafka.node import (
@@ -27,15 +28,14 @@ from embedded.kafka.node import (
     server_properties,
     temporary_folder,
 )
-from schemas.codec import UNREADABLE
+from embedded.kafka.settings import EmbeddedKafkaSettings
 from schemas.kept_files import read_kept
-from streams.errors import KafkaFolderBusy, KafkaFolderMismatch
-from streams.settings import EmbeddedKafkaSettings
 
 __all__ = ["Cluster", "free_ports", "is_free", "new_cluster_id"]
 
 NOTES_FILE: Final = "cluster.json"
 NOTES_BYTES_MAX: Final = 64 * 1024
+UNREADABLE_NOTES: Final = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 POLL_SECONDS: Final = 0.1
 PORTS: Final = len(NodePorts.__struct_fields__)
 
@@ -143,7 +143,7 @@ class Cluster:
             return None
         except OSError as error:
             raise KafkaFolderMismatch(f"{path} {error.strerror}: restore it, or use another --data") from None
-        except UNREADABLE as error:
+        except UNREADABLE_NOTES as error:
             raise KafkaFolderMismatch(f"{path} cannot be read ({error}): restore it, or use another --data") from None
         if len(notes.ports) != self.settings.nodes:
             raise KafkaFolderMismatch(

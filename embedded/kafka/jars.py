@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from streams.errors import JarMismatch, JarsMissing
+from embedded.errors import JarMismatch, JarsMissing
 
 __all__ = [
     "JARS_VARIABLE",
@@ -34,7 +34,7 @@ LOCK_FILE: Final = Path(__file__).with_name("kafka-jars.lock")
 JARS_VARIABLE: Final = "WATCHLOOP_KAFKA_JARS"
 LOCK_HEADER: Final = (
     "# Every jar of Apache Kafka that the embedded broker runs on: group:artifact:version and sha256.\n"
-    "# Written by `python -m embedded.kafka.server lock`, read at every start.\n"
+    "# Written by `python -m watchloop.processes.kafka_setup lock`, read at every start.\n"
 )
 
 

@@ -12,9 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, Final
 
+from embedded.errors import EmbeddedKafkaError, JarMismatch, JarsMissing, one_line
 from embedded.kafka import jars as jar_files
 from embedded.kafka.jars import Jar
-from streams.errors import EmbeddedKafkaError, JarMismatch, JarsMissing, one_line
 
 __all__ = ["KAFKA_VERSION", "Progress", "java", "lock", "maven", "resolve_jars"]
 

@@ -14,8 +14,7 @@ from typing import Final
 import msgspec
 
 from embedded.kafka.identity import CERTIFICATE_FILE, COMMON_NAME, KEY_FILE
-from streams.admin.access import MECHANISM
-from streams.settings import MESSAGE_OVERHEAD_BYTES, EmbeddedKafkaSettings
+from embedded.kafka.settings import EmbeddedKafkaSettings
 
 __all__ = [
     "HOST",
@@ -32,6 +31,8 @@ __all__ = [
 ]
 
 HOST: Final = "127.0.0.1"
+MECHANISM: Final = "SCRAM-SHA-512"
+"""How users prove who they are."""
 LOG_CONFIG_FILE: Final = "log4j2.properties"
 TOOL_OPTIONS: Final = ("-XX:TieredStopAtLevel=1",)
 """For a program that runs for a second: what Java's second compiler costs (a third of it) never comes back."""
@@ -39,6 +40,8 @@ KEY_STORE_OPTIONS: Final = tuple(f"-Dkeystore.pkcs12.{count}IterationCount=1" fo
 """Kafka keeps each listener's key in a store in memory, under a password that Java strengthens in 10,000 rounds: a
 quarter of a start. They protect nothing, as the key lies beside it in the clear."""
 YEAR_MINUTES: Final = 365 * 24 * 60
+MESSAGE_OVERHEAD_BYTES: Final = 64 * 1024
+"""Room for a message's key, headers and batch framing: brokers accept this much more than clients send."""
 REQUEST_OVERHEAD_BYTES: Final = 1024 * 1024
 """What a request may have beside one message of the largest size."""
 REQUESTS_AT_ONCE: Final = 16

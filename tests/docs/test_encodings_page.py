@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from embedded.kafka.server import EmbeddedKafka
+from embedded.kafka.settings import EmbeddedKafkaSettings
 from schemas.codec import decode_one_or_many
 from schemas.topics import PREDICTIONS, REJECTS, VERDICTS, Topic
 from schemas.wire.prediction import Prediction
@@ -22,7 +23,7 @@ from streams.message_limits import MESSAGE_EVENTS_MAX_DEFAULT
 from streams.predictions.arrow.stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX
 from streams.predictions.registry import BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN
 from streams.produce.outbox import Outbox
-from streams.settings import EmbeddedKafkaSettings, KafkaSettings
+from streams.settings import KafkaSettings
 from tests.support.paths import ROOT
 from tests.support.program import environment, eventually
 from tests.support.schema_registry import SchemaRegistry, serving

@@ -15,6 +15,7 @@ import pytest
 
 from embedded.kafka.java import resolve_jars
 from embedded.kafka.server import EmbeddedKafka
+from embedded.kafka.settings import EmbeddedKafkaSettings
 from schemas.codec import decode
 from schemas.topics import LABELS, PREDICTIONS, REJECTS, VERDICTS, Topic
 from schemas.wire.label import Label
@@ -25,7 +26,7 @@ from streams.admin.authority import EVERYBODY
 from streams.admin.topics import create_topics
 from streams.consume.log_reader import LogReader
 from streams.produce.outbox import Outbox
-from streams.settings import EmbeddedKafkaSettings, KafkaSettings, ProducerSettings, VerdictReaderSettings
+from streams.settings import KafkaSettings, ProducerSettings, VerdictReaderSettings
 from tests.support.docs.generated import fields, settings_table
 from tests.support.paths import ROOT
 from tests.support.program import environment, eventually

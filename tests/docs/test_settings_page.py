@@ -6,7 +6,8 @@ import re
 
 import msgspec
 
-from agents.settings import DERIVED, Settings
+from agents.settings import DERIVED
+from watchloop.settings import ProgramSettings
 from watchloop.settings_page import PAGE, docstrings, settings_page
 
 
@@ -25,8 +26,8 @@ def test_page_is_up_to_date():
 
 def test_every_setting_says_what_it_means():
     """No setting of any room is without its docstring."""
-    for kind in structs(Settings):
-        if kind is Settings:
+    for kind in structs(ProgramSettings):
+        if kind is ProgramSettings:
             continue
         silent = [name for name, text in docstrings(kind).items() if not text]
         assert silent == [], kind.__name__
@@ -36,7 +37,7 @@ def test_every_setting_is_on_the_page():
     """Each setting's name stands in a row of its own."""
     derived = {name.split(".")[1] for name in DERIVED}
     rows = set(re.findall(r"^\| `(\w+)` \|", settings_page(), re.MULTILINE))
-    for kind in structs(Settings):
+    for kind in structs(ProgramSettings):
         plain = {f.name for f in msgspec.structs.fields(kind) if not isinstance(f.default, msgspec.Struct)}
         assert plain - {"models"} - derived <= rows, kind.__name__
     assert not derived & rows

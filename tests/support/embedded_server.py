@@ -8,7 +8,8 @@ from typing import Any
 import clickhouse_connect
 
 from embedded.clickhouse.server import EmbeddedClickHouse
-from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
+from warehouse.settings import ClickHouseSettings
 
 PASSWORDS = {"watchloop": "w", "analyst": "a"}
 TABLE = "CREATE TABLE t (a UInt32, s String, t DateTime64(3, 'UTC')) ENGINE = MergeTree ORDER BY a"

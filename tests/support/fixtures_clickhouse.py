@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from warehouse.client import Warehouse
-from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
+from warehouse.settings import ClickHouseSettings
 
 _numbers = itertools.count(1)
 FILLED = "SELECT DISTINCT table FROM system.parts WHERE database = {name:String} AND active"

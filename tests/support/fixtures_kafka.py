@@ -10,9 +10,10 @@ import msgspec
 import pytest
 
 from embedded.kafka.server import EmbeddedKafka
+from embedded.kafka.settings import EmbeddedKafkaSettings
 from streams.admin.authority import EVERYBODY
 from streams.admin.topics import create_topics
-from streams.settings import EmbeddedKafkaSettings, KafkaSettings
+from streams.settings import KafkaSettings
 
 _numbers = itertools.count(1)
 

@@ -12,10 +12,10 @@ import msgspec
 import pytest
 from msgspec import inspect as types
 
-from agents.settings import DERIVED, Settings
+from agents.settings import DERIVED
 from watchloop.demo.demo import with_labels
 from watchloop.errors import WrongSetting
-from watchloop.settings import load_settings
+from watchloop.settings import ProgramSettings, load_settings
 
 WRONG = "forrest"
 
@@ -33,7 +33,7 @@ def leaves(found: types.Type, path: Path = ()) -> Iterator[tuple[Path, types.Typ
         yield path, found
 
 
-LEAVES = list(leaves(types.type_info(Settings)))
+LEAVES = list(leaves(types.type_info(ProgramSettings)))
 
 
 def element_of(found: types.Type) -> types.Type:
@@ -95,7 +95,7 @@ def test_a_number_that_is_none(tmp_path: pathlib.Path, path: Path, value: str) -
 )
 def test_a_word_that_stands_twice(tmp_path: pathlib.Path, path: Path) -> None:
     """No list of words takes one of them twice."""
-    default: Any = msgspec.to_builtins(Settings())
+    default: Any = msgspec.to_builtins(ProgramSettings())
     for key in path:
         default = default.get(key) if key != "m" else default
         default = default if default is not None else {}
@@ -193,7 +193,7 @@ def test_what_follows_from_other_settings_is_none(tmp_path: pathlib.Path, name: 
 
 def test_numbers_of_the_defaults_are_finite() -> None:
     """What is refused from a file is no default either."""
-    defaults: Any = msgspec.to_builtins(Settings())
+    defaults: Any = msgspec.to_builtins(ProgramSettings())
     numbers = [defaults[path[0]][path[1]] for path, found in LEAVES if len(path) == 2 and found == types.FloatType()]
     assert all(map(math.isfinite, numbers))
 

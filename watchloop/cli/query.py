@@ -13,7 +13,6 @@ from typing import Annotated
 
 import typer
 
-from agents.settings import Settings
 from embedded.clickhouse.http.sql_text import first_word, read_statement
 from warehouse.client import Warehouse
 from warehouse.errors import QueryRefused, QuestionTooLarge
@@ -22,6 +21,7 @@ from watchloop.cli.shared import Config, Data, at_rest, said, settings_of_runnin
 from watchloop.errors import NoAccess, WatchloopError
 from watchloop.processes.disk import told_of_disk
 from watchloop.processes.folder import DataFolder
+from watchloop.settings import ProgramSettings
 from watchloop.terminal.screen import print_answer, print_error, print_json, print_line, print_table, printing_console
 
 __all__ = ["add_to", "analyst"]
@@ -178,7 +178,7 @@ def analyst(config: pathlib.Path | None, data: pathlib.Path) -> Iterator[Warehou
 
 
 @contextlib.contextmanager
-def _stopped(settings: Settings, folder: DataFolder) -> Iterator[Warehouse]:
+def _stopped(settings: ProgramSettings, folder: DataFolder) -> Iterator[Warehouse]:
     from embedded.clickhouse.process import EmbeddedClickHouse
     from embedded.leash import spawn
     from warehouse.settings import ClickHouseSettings

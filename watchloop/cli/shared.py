@@ -11,8 +11,8 @@ from typing import Annotated, Final, Literal, ParamSpec, TypeVar
 import msgspec
 import typer
 
-from agents.settings import Settings
 from agents.shared.errors import WorkerError
+from embedded.errors import EmbeddedError
 from learning.snapshots.signing import KeyFileError
 from streams.admin.access import signed_in
 from streams.errors import KafkaUnreachable, StreamsError
@@ -20,7 +20,7 @@ from streams.settings import checked
 from warehouse.errors import ClickHouseUnreachable, WarehouseError
 from watchloop.errors import NothingRuns, WatchloopError, WrongSetting
 from watchloop.processes.folder import DataFolder
-from watchloop.settings import is_set, load_settings
+from watchloop.settings import ProgramSettings, is_set, load_settings
 from watchloop.terminal.screen import print_error
 
 __all__ = [
@@ -63,7 +63,7 @@ def said(command: Callable[P, R]) -> Callable[P, R]:
             hint = nothing_runs()
             print_error(f"watchloop: {error}; and {hint}" if hint else f"watchloop: {error}")
             raise typer.Exit(EXIT_WRONG) from error
-        except (WatchloopError, StreamsError, WarehouseError, KeyFileError, WorkerError) as error:
+        except (WatchloopError, EmbeddedError, StreamsError, WarehouseError, KeyFileError, WorkerError) as error:
             print_error(f"watchloop: {error}")
             raise typer.Exit(EXIT_WRONG) from error
 
@@ -87,12 +87,14 @@ def nothing_runs() -> str:
     )
 
 
-def settings_of(config: pathlib.Path | None) -> Settings:
+def settings_of(config: pathlib.Path | None) -> ProgramSettings:
     """The settings of a file and the environment."""
     return load_settings(config)
 
 
-def overridden(settings: Settings, *, kafka: str | None = None, clickhouse: str | None = None) -> Settings:
+def overridden(
+    settings: ProgramSettings, *, kafka: str | None = None, clickhouse: str | None = None
+) -> ProgramSettings:
     """The settings with addresses of the command line."""
     if kafka is not None:
         settings = _with(settings, "kafka", "--kafka", bootstrap=kafka)
@@ -101,7 +103,7 @@ def overridden(settings: Settings, *, kafka: str | None = None, clickhouse: str 
     return settings
 
 
-def _with(settings: Settings, section: str, option: str, **changes: str) -> Settings:
+def _with(settings: ProgramSettings, section: str, option: str, **changes: str) -> ProgramSettings:
     try:
         changed = checked(msgspec.structs.replace(getattr(settings, section), **changes))
     except ValueError as error:
@@ -121,7 +123,7 @@ def at_rest(config: pathlib.Path | None, data: pathlib.Path) -> frozenset[Server
     )
 
 
-def settings_of_running(config: pathlib.Path | None, data: pathlib.Path, *needed: Server) -> Settings:
+def settings_of_running(config: pathlib.Path | None, data: pathlib.Path, *needed: Server) -> ProgramSettings:
     """The settings, with the addresses of what runs in a data folder if anything does.
 
     Raises NothingRuns where one of the servers that are needed is an embedded one that does not run.

@@ -17,7 +17,6 @@ import httpx
 import msgspec
 from rich.console import Console
 
-from agents.settings import Settings
 from agents.shared.groups import GROUPS
 from console.desk.protocol import LoopState
 from schemas.topics import LABELS, PREDICTIONS, Topic
@@ -40,7 +39,7 @@ from watchloop.recorded.replay import Replay, ids_sent, send_labels
 from watchloop.recorded.replayable import Replayable
 from watchloop.recorded.table import RecordedTable
 from watchloop.recorded.training import train_first
-from watchloop.settings import inline_value
+from watchloop.settings import ProgramSettings, inline_value
 from watchloop.terminal.live_bar import LiveBar
 from watchloop.terminal.screen import say
 
@@ -90,7 +89,7 @@ class DemoOptions:
     exit: bool = False
 
 
-def run_demo(settings: Settings, options: UpOptions, demo: DemoOptions, out: Console) -> None:
+def run_demo(settings: ProgramSettings, options: UpOptions, demo: DemoOptions, out: Console) -> None:
     """Run it; with ``exit`` until the summary, else until Ctrl-C."""
     chosen = DEMOS[demo.name]
     settings = with_labels(settings, demo.name, chosen.labels)
@@ -99,7 +98,7 @@ def run_demo(settings: Settings, options: UpOptions, demo: DemoOptions, out: Con
         running.supervisor.during(lambda: Session(running, demo, source.result(), out, stop).run(), stop)
 
 
-def with_labels(settings: Settings, model: str, labels: tuple[str, ...]) -> Settings:
+def with_labels(settings: ProgramSettings, model: str, labels: tuple[str, ...]) -> ProgramSettings:
     """The settings with a model's labels declared, for this process and, by the environment, for its workers."""
     watched = settings.model(model)
     named = msgspec.structs.replace(watched, labels=watched.labels or labels)

@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from typing import Final
 
+from embedded.errors import EmbeddedError
 from streams.errors import StreamsError
 from warehouse.errors import WarehouseError, one_line
 from watchloop.errors import NoAccess, NoRoomLeft, WatchloopError
@@ -49,7 +50,7 @@ def told_of_disk(folder: pathlib.Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, StreamsError, WarehouseError, WatchloopError) as error:
+    except (OSError, EmbeddedError, StreamsError, WarehouseError, WatchloopError) as error:
         if full := full_disk(folder, error):
             raise NoRoomLeft(f"{full} (seen first: {one_line(str(error))})") from error
         if isinstance(error, OSError) and error.filename is not None:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from agents.settings import Settings
 from embedded.leash import spawn
 from streams.admin.access import RIGHTS, grants_of, signed_in
 from streams.admin.topics import check_reachable
@@ -19,6 +18,7 @@ from watchloop.errors import WatchloopError
 from watchloop.processes.folder import DataFolder
 from watchloop.processes.stopping import Stopping
 from watchloop.processes.supervisor import Watched
+from watchloop.settings import ProgramSettings
 
 if TYPE_CHECKING:
     from embedded.clickhouse.process import EmbeddedClickHouse
@@ -87,7 +87,7 @@ class Started:
     Kafka's users.
     """
 
-    settings: Settings
+    settings: ProgramSettings
     watched: list[Watched]
     producers: str
     kafka_passwords: dict[str, str]
@@ -95,7 +95,13 @@ class Started:
 
 @contextlib.contextmanager
 def servers(
-    settings: Settings, data: DataFolder, *, own_kafka: bool, own_clickhouse: bool, say: Progress, stopping: Stopping
+    settings: ProgramSettings,
+    data: DataFolder,
+    *,
+    own_kafka: bool,
+    own_clickhouse: bool,
+    say: Progress,
+    stopping: Stopping,
 ) -> Iterator[Started]:
     """Servers that answer, embedded ones or others.
 
@@ -124,11 +130,11 @@ def servers(
         if kafka is not None:
             settings = _with_kafka(settings, kafka)
             watched += [KafkaNode(kafka, node) for node in kafka.cluster.nodes]
-        passwords = {} if kafka is None else kafka.access.passwords
+        passwords = {} if kafka is None else dict(kafka.access.passwords)
         yield Started(settings, watched, settings.kafka.bootstrap if kafka is None else kafka.bootstrap, passwords)
 
 
-def _kafka(settings: Settings, data: DataFolder, say: Progress, stopping: Stopping) -> EmbeddedKafka:
+def _kafka(settings: ProgramSettings, data: DataFolder, say: Progress, stopping: Stopping) -> EmbeddedKafka:
     try:
         from embedded.kafka.server import EmbeddedKafka
         from streams.admin.authority import Access
@@ -144,7 +150,7 @@ def _kafka(settings: Settings, data: DataFolder, say: Progress, stopping: Stoppi
     )
 
 
-def _with_kafka(settings: Settings, kafka: EmbeddedKafka) -> Settings:
+def _with_kafka(settings: ProgramSettings, kafka: EmbeddedKafka) -> ProgramSettings:
     copies = settings.embedded_kafka.nodes
     kafka.wait()
     found = msgspec.structs.replace(
@@ -153,7 +159,7 @@ def _with_kafka(settings: Settings, kafka: EmbeddedKafka) -> Settings:
     return msgspec.structs.replace(settings, kafka=found)
 
 
-def _clickhouse(settings: Settings, data: DataFolder, say: Progress, stopping: Stopping) -> EmbeddedClickHouse:
+def _clickhouse(settings: ProgramSettings, data: DataFolder, say: Progress, stopping: Stopping) -> EmbeddedClickHouse:
     from embedded.clickhouse.process import EmbeddedClickHouse
 
     return EmbeddedClickHouse(
@@ -167,7 +173,7 @@ def _clickhouse(settings: Settings, data: DataFolder, say: Progress, stopping: S
     )
 
 
-def _with_clickhouse(settings: Settings, server: EmbeddedClickHouse) -> Settings:
+def _with_clickhouse(settings: ProgramSettings, server: EmbeddedClickHouse) -> ProgramSettings:
     users = server.passwords
     found = msgspec.structs.replace(
         settings.clickhouse,

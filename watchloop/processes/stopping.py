@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Final, TypeVar
 
-from streams.admin.readiness import Waiting
+from embedded.kafka.collaborators import Waiting
 from watchloop.processes.background import Background
 
 __all__ = ["Stopped", "Stopping", "stoppable"]

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 
 from rich.console import Console
 
-from agents.settings import Settings
 from agents.shared.metric_files import FOLDER_VARIABLE, empty_metrics
 from console.sessions.passwords import verify
 from embedded.addresses import http_url
@@ -33,7 +32,7 @@ from watchloop.processes.servers import Started, servers
 from watchloop.processes.stopping import Stopped, Stopping, stoppable
 from watchloop.processes.supervisor import Supervisor
 from watchloop.processes.workers import Workers, WorkerSpec
-from watchloop.settings import inline_value
+from watchloop.settings import ProgramSettings, inline_value
 from watchloop.terminal.screen import say
 
 __all__ = ["ADMIN", "Running", "UpOptions", "first_password", "print_addresses", "run_up", "up"]
@@ -62,7 +61,7 @@ class UpOptions:
 class Running:
     """A loop that runs: its settings with the real addresses, and who may sign in as admin."""
 
-    settings: Settings
+    settings: ProgramSettings
     folder: DataFolder
     endpoints: Endpoints
     supervisor: Supervisor
@@ -81,7 +80,7 @@ class Running:
 
 
 @contextlib.contextmanager
-def up(settings: Settings, options: UpOptions, out: Console, stop: threading.Event) -> Iterator[Running]:
+def up(settings: ProgramSettings, options: UpOptions, out: Console, stop: threading.Event) -> Iterator[Running]:
     """Servers answering and workers started, the console still on its way; stopped in order at the end.
 
     Raises Stopped, once what has started is stopped in order, where ``stop`` is set meanwhile.
@@ -125,7 +124,7 @@ def up(settings: Settings, options: UpOptions, out: Console, stop: threading.Eve
             workers.stop()
 
 
-def run_up(settings: Settings, options: UpOptions, out: Console) -> None:
+def run_up(settings: ProgramSettings, options: UpOptions, out: Console) -> None:
     """Run until Ctrl-C, SIGTERM or the end of the terminal."""
     with contextlib.suppress(Stopped), stoppable() as stop, up(settings, options, out, stop) as running:
 
@@ -165,7 +164,7 @@ def held_port(host: str, port: int) -> socket.socket:
         ) from error
 
 
-def _environment(settings: Settings, folder: DataFolder, port: int, options: UpOptions) -> dict[str, str]:
+def _environment(settings: ProgramSettings, folder: DataFolder, port: int, options: UpOptions) -> dict[str, str]:
     """What workers must know beyond the configuration file."""
     clickhouse = settings.clickhouse
     metrics = folder.path / "metrics"
@@ -190,7 +189,7 @@ def _environment(settings: Settings, folder: DataFolder, port: int, options: UpO
     return found
 
 
-def first_password(settings: Settings, folder: DataFolder) -> str:
+def first_password(settings: ProgramSettings, folder: DataFolder) -> str:
     """The password of the first account, made if there is none; empty where it was changed since, or lets nobody in."""
     people, kafka = folder.secrets().people, settings.kafka.as_user("admin")
     known = read_people(kafka).get(ADMIN)

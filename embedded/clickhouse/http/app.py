@@ -26,7 +26,7 @@ from embedded.clickhouse.http.protocol import (
     status_of_code,
 )
 from embedded.clickhouse.http.sql_text import StatementKind
-from warehouse.settings import EmbeddedClickHouseSettings
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 
 __all__ = ["ANALYST", "WRITER", "Answer", "Engine", "HttpApp"]
 

@@ -12,6 +12,7 @@ import pytest
 from agents.learn import label_handler as labels_file
 from agents.learn.label_handler import LabelHandler
 from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from schemas.codec import decode, encode
 from schemas.topics import CORRECTIONS, REJECTS
 from schemas.wire.correction import Correction
@@ -24,7 +25,7 @@ from tests.support.plain_rows import rows_of
 from warehouse.client import Warehouse
 from warehouse.errors import QuestionTooLarge, WarehouseError
 from warehouse.query.lookups import IDS_MAX, SAID_ROWS_MAX, asked_in_parts, labels_said
-from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
+from warehouse.settings import ClickHouseSettings
 from warehouse.store.rows import Identity
 
 MIB = 1024 * 1024

@@ -13,6 +13,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from schemas.codec import encode
 from schemas.topics import LABELS, PREDICTIONS, VERDICTS
 from schemas.wire.verdict import Verdict
@@ -23,7 +24,7 @@ from tests.support.paths import GOLDEN
 from tests.support.recording import IDS, PASSWORDS, hand, ids, label, messages, partitions, recorder
 from warehouse.client import Warehouse
 from warehouse.errors import ClickHouseUnreachable, NoRoom
-from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
+from warehouse.settings import ClickHouseSettings
 from warehouse.store.inserts import Insert
 from warehouse.store.tables import table_of
 

@@ -20,8 +20,8 @@ import pytest
 from embedded.clickhouse import confinement
 from embedded.clickhouse.confinement import Walls, readable_paths
 from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from tests.support.open_server import spawn_without
-from warehouse.settings import EmbeddedClickHouseSettings
 
 pytestmark = pytest.mark.servers
 

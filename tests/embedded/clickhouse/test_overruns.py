@@ -11,7 +11,7 @@ import pytest
 from embedded.clickhouse.overruns import Overruns
 from embedded.clickhouse.process import EmbeddedClickHouse
 from embedded.clickhouse.server import OVERRUN
-from warehouse.settings import EmbeddedClickHouseSettings
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 
 ENDLESS = "SELECT length(arrayMap(x -> has(range(1000000), x + 1000000), range(1000000)))"
 

@@ -20,11 +20,11 @@ import pytest
 from embedded.clickhouse import process as embedded_process
 from embedded.clickhouse.process import PASSWORDS_VARIABLE
 from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
+from embedded.errors import ClickHouseDidNotStart
 from embedded.ports import hold_port
 from tests.support.embedded_server import PASSWORDS, TABLE, connect_to, server
 from tests.support.paths import ROOT
-from warehouse.errors import EmbeddedDidNotStart
-from warehouse.settings import EmbeddedClickHouseSettings
 
 pytestmark = pytest.mark.servers
 
@@ -65,7 +65,7 @@ STARTER = """
 import json, pathlib, sys, time
 from embedded.leash import spawn
 from embedded.clickhouse.process import EmbeddedClickHouse
-from warehouse.settings import EmbeddedClickHouseSettings
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 passwords = {"watchloop": "w", "analyst": "a"}
 running = EmbeddedClickHouse(
     pathlib.Path(sys.argv[1]), EmbeddedClickHouseSettings(), passwords=passwords, spawn=spawn
@@ -117,7 +117,7 @@ def test_no_server_outlives_its_starter(folder: Path, trouble: Callable[[int, st
 def test_a_second_owner_is_refused(folder: Path) -> None:
     """A folder has one owner; the second start ends with one line that says so, the first goes on."""
     with server(folder) as running:
-        with pytest.raises(EmbeddedDidNotStart, match="another process owns") as error:
+        with pytest.raises(ClickHouseDidNotStart, match="another process owns") as error:
             server(folder).start()
         assert "\n" not in str(error.value)
         assert connect_to(running).query("SELECT 1").first_row == (1,)

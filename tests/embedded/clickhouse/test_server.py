@@ -18,9 +18,10 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from embedded.clickhouse.process import popen
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from tests.support.embedded_server import TABLE, connect, connect_to, server
 from tests.support.program import eventually
-from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
+from warehouse.settings import ClickHouseSettings
 
 pytestmark = pytest.mark.servers
 

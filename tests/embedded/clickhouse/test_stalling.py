@@ -26,7 +26,7 @@ from embedded.clickhouse.http.lanes import Lane
 from embedded.clickhouse.http.protocol import Query, RefusedRequest, Request, read_query
 from embedded.clickhouse.http.server import PatientProtocol
 from embedded.clickhouse.server import EmbeddedClickHouse
-from warehouse.settings import EmbeddedClickHouseSettings
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 
 PASSWORDS = {"watchloop": "w", "analyst": "a"}
 KIB = 1024

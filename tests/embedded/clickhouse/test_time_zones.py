@@ -10,7 +10,7 @@ import pytest
 from embedded.clickhouse.analyst.functions import FUNCTIONS_ALLOWED
 from embedded.clickhouse.analyst.time_zones import ZONE_FROM, has_zone_in_name, is_fixed_offset, zones_of_type
 from embedded.clickhouse.server import EmbeddedClickHouse
-from warehouse.settings import EmbeddedClickHouseSettings
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 
 PASSWORDS = {"watchloop": "w", "analyst": "a"}
 ZONES_MAX = 4

@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from embedded.errors import JarMismatch, JarsMissing
 from embedded.kafka import jars
 from embedded.kafka.jars import Jar
 from embedded.kafka.java import KAFKA_COORDINATES, resolve_jars
-from streams.errors import JarMismatch, JarsMissing
 from tests.support.paths import ROOT
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_.-]{0,20}", fullmatch=True)
@@ -130,10 +130,10 @@ def mirror_of(folder: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
 
 
 def fetch(tmp_path: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """``python -m embedded.kafka.server jars`` with an empty local repository."""
+    """``python -m watchloop.processes.kafka_setup jars`` with an empty local repository."""
     env = {key: value for key, value in os.environ.items() if key != jars.JARS_VARIABLE}
     env |= {"M2_REPO": str(tmp_path / "repository"), "XDG_CACHE_HOME": str(tmp_path / "cache"), **environ}
-    command = [sys.executable, "-m", "embedded.kafka.server", "jars"]
+    command = [sys.executable, "-m", "watchloop.processes.kafka_setup", "jars"]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120)
 
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from embedded.kafka.cluster import free_ports, is_free, new_cluster_id
 from embedded.kafka.node import NodePorts, last_meaningful_line, server_properties
-from streams.settings import MESSAGE_BYTES_MAX_DEFAULT, EmbeddedKafkaSettings
+from embedded.kafka.settings import EmbeddedKafkaSettings
+from streams.settings import MESSAGE_BYTES_MAX_DEFAULT
 
 
 @given(st.binary(min_size=16, max_size=16))

@@ -18,13 +18,14 @@ import msgspec
 import pytest
 from confluent_kafka import OFFSET_BEGINNING, Consumer, Producer, TopicPartition
 
+from embedded.errors import KafkaDidNotStart, KafkaFolderBusy, KafkaFolderMismatch
 from embedded.kafka.server import EmbeddedKafka
+from embedded.kafka.settings import EmbeddedKafkaSettings
 from schemas.topics import MODELS
 from streams.admin.authority import EVERYBODY
 from streams.admin.topics import check_reachable, create_topics, topic_ids
 from streams.clients import common_client_config
-from streams.errors import KafkaDidNotStart, KafkaFolderBusy, KafkaFolderMismatch
-from streams.settings import EmbeddedKafkaSettings, KafkaSettings
+from streams.settings import KafkaSettings
 from tests.support.kafka_nodes import kill_node, restart_node
 from tests.support.paths import ROOT
 
@@ -37,7 +38,7 @@ STARTER = """
 import json, pathlib, sys, time
 from embedded.kafka.server import EmbeddedKafka
 from streams.admin.authority import EVERYBODY
-from streams.settings import EmbeddedKafkaSettings
+from embedded.kafka.settings import EmbeddedKafkaSettings
 kafka = EmbeddedKafka(pathlib.Path(sys.argv[1]), EmbeddedKafkaSettings(nodes=int(sys.argv[2])), access=EVERYBODY)
 kafka.start()
 print(json.dumps([kafka.bootstrap, [process.pid for process in kafka.processes.values()]]), flush=True)

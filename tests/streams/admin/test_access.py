@@ -23,13 +23,14 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # it exports w
 )
 
 from embedded.kafka.server import EmbeddedKafka
+from embedded.kafka.settings import EmbeddedKafkaSettings
 from schemas.topics import ALL_TOPICS, PEOPLE, PREDICTIONS
 from streams.admin.access import ANONYMOUS, RIGHTS, USERS, grants_of, scram_client, signed_in, topics_of
 from streams.admin.authority import ANY, EVERYBODY, Access
 from streams.admin.topics import check_reachable, create_topics, topic_ids
 from streams.clients import common_client_config
 from streams.errors import KafkaUnreachable, TopicsNotCreated
-from streams.settings import EmbeddedKafkaSettings, KafkaSettings
+from streams.settings import KafkaSettings
 from tests.support.grants import table_of_grants
 
 SECONDS_MAX = 60.0
@@ -65,7 +66,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
     settings = EmbeddedKafkaSettings(log_retention_bytes=64 * 1024 * 1024)
     with EmbeddedKafka(tmp_path_factory.mktemp("kafka"), settings, access=ACCESS) as running:
         create_topics(kafka_of(running, "admin"))
-        producer = Producer(common_client_config(running._as_owner(1)))
+        producer = Producer(
+            common_client_config(KafkaSettings(bootstrap=running.owner_bootstrap(1), client=running.owner_config()))
+        )
         for topic in ALL_TOPICS:
             producer.produce(PREFIX + topic.name, b"{}", key=b"k", partition=0)
         assert producer.flush(SECONDS_MAX) == 0

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 
 from embedded.kafka.server import EmbeddedKafka
+from embedded.kafka.settings import EmbeddedKafkaSettings
 from schemas.codec import decode, decode_one_or_many
 from schemas.topics import LABELS, PREDICTIONS, Topic
 from schemas.wire.label import Label
@@ -27,7 +28,7 @@ from streams.client.producer import PredictionProducer
 from streams.consume.log_reader import LogReader
 from streams.errors import BufferFull, NotDelivered, WrongClientSetting, WrongEvent
 from streams.records import Record
-from streams.settings import EmbeddedKafkaSettings, KafkaSettings, ProducerSettings
+from streams.settings import KafkaSettings, ProducerSettings
 from tests.support.kafka_nodes import kill_node, restart_node
 
 pytestmark = pytest.mark.servers

@@ -16,17 +16,19 @@ import msgspec
 from confluent_kafka.admin import AdminClient
 
 from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from embedded.kafka.server import EmbeddedKafka
+from embedded.kafka.settings import EmbeddedKafkaSettings
 from embedded.leash import spawn
 from streams.admin.authority import EVERYBODY
 from streams.admin.topics import create_topics
 from streams.clients import common_client_config
-from streams.settings import EmbeddedKafkaSettings, KafkaSettings
+from streams.settings import KafkaSettings
 from tests.support.kafka_nodes import kill_node
 from tests.support.program import ROOT, environment, eventually
 from warehouse.client import Warehouse
 from warehouse.errors import QueryRefused
-from warehouse.settings import ClickHouseSettings, EmbeddedClickHouseSettings
+from warehouse.settings import ClickHouseSettings
 from warehouse.store.rows import Row
 from watchloop.processes.orphans import PARENT_VARIABLE
 

@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from streams.errors import KafkaDidNotStart
+from embedded.errors import KafkaDidNotStart
 from watchloop.errors import KeepsEnding, NoAccess, NoRoomLeft
 from watchloop.processes import disk
 from watchloop.processes.disk import FULL_BYTES, DiskWatch, told_of_disk

@@ -11,10 +11,10 @@ import pytest
 import structlog
 
 from agents.shared.seen_models import read_seen, write_seen
+from embedded.errors import KafkaFolderMismatch
 from embedded.kafka.cluster import Cluster
+from embedded.kafka.settings import EmbeddedKafkaSettings
 from learning.snapshots.signing import KeyFileError, Keyring, SigningKey
-from streams.errors import KafkaFolderMismatch
-from streams.settings import EmbeddedKafkaSettings
 from watchloop.errors import NoAccess
 from watchloop.processes.folder import ClickHouseEndpoint, DataFolder, Endpoints
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from embedded.clickhouse.process import EmbeddedClickHouse
+from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from tests.support.program import environment, eventually
-from warehouse.settings import EmbeddedClickHouseSettings
 from watchloop.processes.workers import Worker, WorkerSpec
 
 SECONDS_MAX = 60.0
