@@ -12,9 +12,9 @@ import pathlib
 import sys
 
 from agents.settings import Settings
+from watchloop.backtest.loop import BacktestSettings
 from watchloop.backtest.report import BacktestReport
 from watchloop.backtest.run import run_backtest
-from watchloop.backtest.settings import BacktestSettings
 from watchloop.cli.backtest import with_triage
 from watchloop.recorded.columns import Columns
 from watchloop.recorded.replayable import Replayable

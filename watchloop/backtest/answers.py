@@ -1,4 +1,4 @@
-"""What comes back about predictions, and when: a person's answer is the true label, some events later."""
+"""Answers of people and late labels in a backtest: the true label, which arrives some events after its prediction."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from schemas.wire.correction import Correction, id_of_label
 from schemas.wire.opinion import Opinion
 from schemas.wire.prediction import Prediction, confidence_of, epoch_ms, label_text
 from schemas.wire.task import Task
-from watchloop.backtest.settings import BacktestSettings
 
 __all__ = ["Answers"]
 
 
 class Answers:
-    """Answers under way. The label of a prediction is looked at only where a person, or a late label, tells it.
+    """Answers of people and late labels that will arrive; nothing else turns a true label into a correction.
 
-    An answer to event n is due once n + 1 + delay events have been replayed; answers come in the order in which they
-    are due, then in that of their events. At most as many wait as the longer delay has events.
+    What is about event n arrives when n + 1 + delay events have been replayed: first what is due earlier, then what is
+    about earlier events. At most as many wait as the longer delay has events. ``late_labels_events`` None: no label
+    arrives unless a person was asked.
     """
 
-    def __init__(self, settings: BacktestSettings, queue: QueueSettings) -> None:
+    def __init__(self, queue: QueueSettings, *, label_delay_events: int, late_labels_events: int | None) -> None:
         self._queue = queue
-        self._delay = settings.label_delay_events
-        self._late = settings.late_labels_events
+        self._delay = label_delay_events
+        self._late = late_labels_events
         self._asked: deque[tuple[int, Task, str]] = deque()
         self._labels: deque[tuple[int, Prediction, str]] = deque()
 
@@ -36,12 +36,12 @@ class Answers:
         self._asked.append((number + 1 + self._delay, task, label))
 
     def expect(self, number: int, prediction: Prediction, label: str) -> None:
-        """The label of event ``number`` will arrive late, if labels arrive at all."""
+        """The label of event ``number`` will arrive late, if late labels arrive at all."""
         if self._late is not None:
             self._labels.append((number + 1 + self._late, prediction, label))
 
     def due(self, replayed: int, now_ms: int) -> Iterator[Correction]:
-        """What has come back when so many events have been replayed."""
+        """The corrections that are due when ``replayed`` events have been replayed; each is returned once."""
         while True:
             asked = self._asked[0][0] if self._asked else None
             late = self._labels[0][0] if self._labels else None
@@ -56,7 +56,7 @@ class Answers:
                 yield late_label(prediction, label, now_ms)
 
     def _settled(self, task: Task, label: str, now_ms: int) -> Correction:
-        """As many people as the lane asks for say the same, and what they say is true."""
+        """The correction of a task that as many people as its lane needs have answered with the true label."""
         needed = lane_settings(self._queue, task.lane).opinions_needed
         opinions = [
             Opinion(
@@ -76,7 +76,7 @@ class Answers:
 
 
 def late_label(prediction: Prediction, label: str, now_ms: int) -> Correction:
-    """The correction that a late label makes of its prediction; nobody chose it, so its inclusion probability is 1."""
+    """The correction by a late label. Every prediction has one, so that its inclusion probability is 1."""
     return Correction(
         correction_id=id_of_label(prediction.model, prediction.event_id),
         model=prediction.model,

@@ -1,4 +1,4 @@
-"""Live accuracy during a backtest: the estimates that the loop would have shown, beside the truth."""
+"""Live accuracy in a backtest: the estimates that the console would have shown, beside the truth."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["LiveAccuracy"]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Waiting:
-    """An event that a person sees, and what was fixed about it before."""
+    """An event that a person will see, with what was known of it before the answer."""
 
     guess: float
     inclusion_probability: float
@@ -22,7 +22,7 @@ class Waiting:
 
 
 class LiveAccuracy:
-    """Estimates over all events and in each slice; the answers of people come later than the events."""
+    """Estimates over all events and in each slice. People's answers arrive later than the events they are about."""
 
     def __init__(self, settings: AccuracySettings, *, audit_rate: float) -> None:
         self._whole = AccuracyEstimate(settings, inclusion_probability_min=audit_rate)
@@ -41,7 +41,11 @@ class LiveAccuracy:
         seen: bool,
         right: bool,
     ) -> None:
-        """Count an event. ``right`` enters the slices' truth alone, no estimate."""
+        """Count an event.
+
+        ``guess`` is the estimated chance that the model is right, ``seen`` whether a person will see the event.
+        ``right`` (whether the model is right) counts for the truth of the slices alone, and for no estimate.
+        """
         self._whole.update(guess, inclusion_probability, reviewed=seen)
         if slices:
             self._slices.update(slices, guess, inclusion_probability, reviewed=seen)
@@ -50,21 +54,21 @@ class LiveAccuracy:
             self._waiting[event_id] = Waiting(guess, inclusion_probability, slices)
 
     def answered(self, event_id: str, *, correct: bool) -> None:
-        """A person said whether the model was right."""
-        found = self._waiting.pop(event_id)
-        self._whole.answer(found.guess, found.inclusion_probability, correct=correct)
-        if found.slices:
-            self._slices.answer(found.slices, found.guess, found.inclusion_probability, correct=correct)
+        """Count the answer of a person to an event that was counted as ``seen``."""
+        event = self._waiting.pop(event_id)
+        self._whole.answer(event.guess, event.inclusion_probability, correct=correct)
+        if event.slices:
+            self._slices.answer(event.slices, event.guess, event.inclusion_probability, correct=correct)
 
     def look(self, at: int, truth: float) -> None:
-        """Remember the interval as it is now, if there is one yet."""
+        """Add the present interval, if any, to ``points``, with the true accuracy of the first ``at`` events."""
         interval = self._whole.interval()
         if interval is not None:
             estimate, low, high = interval
             self.points.append(LivePoint(at=at, estimate=estimate, low=low, high=high, truth=truth))
 
     def slices(self) -> list[SliceReport]:
-        """Every slice with its estimate and its truth, by name."""
+        """Every slice with its estimate and its truth."""
         reports = []
         for name, estimate in self._slices:
             if estimate.events == 0:

@@ -1,11 +1,13 @@
-"""The loop without a broker: the roles' own code over messages in memory, one batch of predictions after the other."""
+"""The loop without a broker: the code of the roles, with messages in memory, one batch of predictions at a time."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import msgspec
 import numpy as np
+from msgspec import Meta
 
 from agents.drift.monitors import Monitors
 from agents.intake.judge import Judge, JudgeSettings
@@ -29,16 +31,29 @@ from watchloop.backtest.live import LiveAccuracy
 from watchloop.backtest.memory import InCharge, MemoryOutbox, NoReports
 from watchloop.backtest.report import AlertFired, GateChange, GateHistory
 from watchloop.backtest.score import Score
-from watchloop.backtest.settings import BacktestSettings
 
-__all__ = ["Loop"]
+__all__ = ["BacktestSettings", "Loop"]
+
+
+class BacktestSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a recorded table is replayed, and how many events later its labels arrive."""
+
+    batch_events: Annotated[int, Meta(ge=1, le=10_000)] = 50
+    """Events that are decided together; a model that learned from them serves from the next batch on. With a budget of
+    10 % a batch brings five corrections. A learned model is refreshed after 25, so that batches delay it little."""
+    label_delay_events: Annotated[int, Meta(ge=0, le=100_000_000)] = 0
+    """Events between a prediction and the answer of its reviewer."""
+    late_labels_events: Annotated[int, Meta(ge=0, le=100_000_000)] | None = None
+    """Events between a prediction and its late label, which arrives for every prediction; None: labels never arrive."""
+    live_points_max: Annotated[int, Meta(ge=2, le=10_000)] = 150
+    """Points of live accuracy in the report, at most, spread evenly."""
 
 
 class Loop:
-    """INTAKE's Judge, LEARN's learners and DRIFT for one model; the true label stands in for DESK and its people.
+    """INTAKE's Judge, LEARN's learners and DRIFT for one model; true labels replace DESK and its people.
 
-    A batch is judged and measured; then the answers that are due are learned. So a label moves nothing before the batch
-    after the one in which its event was answered.
+    A batch is judged and measured, then the answers that are due are learned. An answer therefore changes no decision
+    before the next batch. ``events`` is how many will be replayed.
     """
 
     def __init__(self, model: str, events: int, settings: Settings, options: BacktestSettings) -> None:
@@ -67,7 +82,7 @@ class Loop:
             reports=NoReports(),
             clock=lambda: self._now_ms / 1000,
         )
-        # Every batch may publish, however little time of the stream has passed.
+        # Every batch may publish: a replay is faster than the stream that it replays.
         self._learners = Learners(settings.learning_of, in_charge, publish_seconds_min=0.0, clock=lambda: 0.0)
         self._outbox = MemoryOutbox(
             {
@@ -80,16 +95,18 @@ class Loop:
                 GATES: self._hear_step,
             }
         )
-        self._answers = Answers(options, settings.queue)
+        self._answers = Answers(
+            settings.queue, label_delay_events=options.label_delay_events, late_labels_events=options.late_labels_events
+        )
         self.score = Score(events)
         self.live = LiveAccuracy(settings.accuracy, audit_rate=settings.model(model).triage.audit_rate)
         self.alerts: list[AlertFired] = []
         self.gate = GateHistory(promoted=[], refused=[], rolled_back=[], refreshed=0)
         self.served = ""
-        """The version of the learned model in charge; empty while production is."""
+        """The version of the learned model in charge; empty while the production model is."""
 
     def replay(self, events: Sequence[Prediction], truths: Sequence[str]) -> None:
-        """One batch: predictions in order of time, and their true labels."""
+        """Replay one batch: predictions in order of time, and their true labels."""
         self._now_ms = epoch_ms(events[-1].time)
         first = self.score.events
         self._batch = {
@@ -107,33 +124,33 @@ class Loop:
         self._outbox.deliver()
 
     def finish(self) -> None:
-        """The recorded stream has ended: judge what the monitor still held back."""
+        """End the stream: DRIFT judges what still waits for later blocks."""
         self._drift.flush(self._outbox)
         self._outbox.deliver()
 
     def _hear_task(self, task: Task) -> None:
-        """Somebody will see the event, and answer with the true label."""
+        """A person will see the event, and will answer with the true label."""
         assert task.evidence is not None, "a task about a prediction"
         number, _, truth = self._batch[task.evidence.event_id]
         self._answers.ask(number, task, truth)
 
     def _hear_verdict(self, verdict: Verdict) -> None:
-        """Count a batch once all of its verdicts are there: before its blocks are heard, which are sent after them."""
+        """Count a batch when its last verdict arrives; its blocks arrive later."""
         self._verdicts.append(verdict)
         if len(self._verdicts) == len(self._batch):
             verdicts, self._verdicts = self._verdicts, []
             self._count(verdicts)
 
     def _count(self, verdicts: Sequence[Verdict]) -> None:
-        """Scores and live accuracy of a batch, with the guess that triage had."""
+        """Add a batch to the scores and to live accuracy, with the chance of a right answer that triage estimated."""
         truths, answers, learned, seen = [], [], [], np.zeros(len(verdicts), np.bool_)
-        for place, verdict in enumerate(verdicts):
+        for index, verdict in enumerate(verdicts):
             number, event, truth = self._batch[verdict.event_id]
             answer = label_text(event.prediction)
             truths.append(truth)
             answers.append(answer)
             learned.append(verdict.learned_prediction if verdict.learned_version else answer)
-            seen[place] = bool(verdict.task_id)
+            seen[index] = bool(verdict.task_id)
             error = verdict.error_probability
             self.live.count(
                 event.event_id,
@@ -159,7 +176,7 @@ class Loop:
         self._learners.learn(correction, self._outbox)
 
     def _hear_alert(self, alert: Alert) -> None:
-        """An alert fires once; later transitions are its own story."""
+        """Report an alert when it fires, and not its later transitions."""
         if alert.alert_id not in self._alerts_known:
             self._alerts_known.add(alert.alert_id)
             fired = AlertFired(
@@ -168,12 +185,12 @@ class Loop:
             self.alerts.append(fired)
 
     def _hear_step(self, step: GateStep) -> None:
-        """What the gate refused; what it let through is published."""
+        """Report a refusal of the gate; promotions are reported when they are published."""
         if step.decision == "refused":
             self.gate.refused.append(GateChange(at=self.score.events, version=step.challenger, reason=step.reason))
 
     def _published(self, lineage: Lineage) -> None:
-        """Something else is in charge, or what is has learned more."""
+        """Report that another version is in charge, or that the one in charge was refreshed."""
         if lineage.recipe == CANDIDATE:
             return
         decision, _, reason = lineage.reason.partition(": ")
@@ -181,12 +198,12 @@ class Loop:
         if decision == "refreshed":
             self.gate = msgspec.structs.replace(self.gate, refreshed=self.gate.refreshed + 1)
             return
-        kept = self.gate.promoted if decision == "promoted" else self.gate.rolled_back
-        kept.append(GateChange(at=self.score.events, version=lineage.version, reason=reason))
+        changes = self.gate.promoted if decision == "promoted" else self.gate.rolled_back
+        changes.append(GateChange(at=self.score.events, version=lineage.version, reason=reason))
 
 
 def _part(events: Sequence[Prediction], first: int) -> Part:
-    """A batch as INTAKE would have read it from one partition."""
+    """A batch of predictions as INTAKE reads it from one partition."""
     size = len(events)
     zeros = np.zeros(size, np.int64)
     return Part(PredictionColumns.of(events), zeros, np.arange(first, first + size), zeros)

@@ -1,4 +1,4 @@
-"""What Kafka is to the roles, in memory: messages by topic, and what is in charge."""
+"""Replacements in memory for what the roles use: the outbox of Kafka, the catalogue of models, and reports."""
 
 from __future__ import annotations
 
@@ -24,31 +24,31 @@ Hear = Callable[[Any], None]
 
 
 class MemoryOutbox:
-    """Hands what one role sends to those who read that topic, in the order in which it was sent.
+    """An outbox whose messages go to the readers of their topic, in the order in which they were sent.
 
-    ``readers`` are called by ``deliver``, once a value: arrays are taken apart, and JSON is read as its reader would
-    read it. A topic that nobody reads is dropped. What a reader sends in turn comes after all that was sent before.
+    ``deliver`` calls a reader once for each value: arrays are split, and JSON is decoded. A message on a topic without
+    a reader is dropped. What a reader sends is delivered after everything that was sent before it.
     """
 
     def __init__(self, readers: Mapping[Topic, Hear]) -> None:
         self._readers = readers
         self._sent: deque[tuple[Topic, Value]] = deque()
 
-    def send(self, topic: Topic, key: str | bytes, value: Value) -> None:  # noqa: ARG002  # nobody asks for keys here
-        """Queue a message for its reader; the key is not needed, for there is one partition."""
+    def send(self, topic: Topic, key: str | bytes, value: Value) -> None:  # noqa: ARG002  # there is one partition
+        """Queue a message for its reader. The key is not used, as there is one partition."""
         if topic in self._readers:
             self._sent.append((topic, value))
 
     def flush(self) -> None:
-        """Nothing is under way: what was sent waits for ``deliver``."""
+        """Do nothing: messages wait for ``deliver``."""
 
     def deliver(self) -> None:
-        """Hand on what was sent, oldest first, until nothing waits: what readers send meanwhile too."""
+        """Deliver messages, oldest first, until none waits; those that readers send meanwhile are included."""
         while self._sent:
             topic, value = self._sent.popleft()
             hear = self._readers[topic]
-            for each in _values(topic, value):
-                hear(each)
+            for message in _values(topic, value):
+                hear(message)
 
 
 def _values(topic: Topic, value: Value) -> list[Any]:
@@ -58,9 +58,10 @@ def _values(topic: Topic, value: Value) -> list[Any]:
 
 
 class InCharge:
-    """The models that learners publish, as INTAKE's catalogue knows them: the objects themselves, not snapshots.
+    """The models that learners publish, for INTAKE to serve: the objects themselves and not snapshots of them.
 
-    A ``ServingModel`` is frozen, so that nothing is lost by not pickling it. ``on_change`` hears what is published.
+    A ``ServingModel`` is frozen, so that it may be shared without a copy. ``on_change`` is called with the lineage of
+    each model that is published.
     """
 
     def __init__(self, on_change: Callable[[Lineage], None]) -> None:
@@ -69,7 +70,7 @@ class InCharge:
         self._lineages: dict[str, Lineage] = {}
 
     def publish(self, value: ServingModel | None, lineage: Lineage, outbox: object) -> None:  # noqa: ARG002
-        """Something else is in charge, or is the candidate; None where production is in charge."""
+        """Put a model in charge, or make it the candidate; with ``value`` None the production model is in charge."""
         key = manifest_key(lineage.model, lineage.recipe)
         self._models.pop(key, None)
         if value is not None:
@@ -78,45 +79,45 @@ class InCharge:
         self._on_change(lineage)
 
     def end_candidate(self, model: str, outbox: object) -> None:  # noqa: ARG002
-        """There is no candidate any more."""
+        """Remove the candidate, if there is one."""
         key = manifest_key(model, CANDIDATE)
         self._models.pop(key, None)
         self._lineages.pop(key, None)
 
     def end_serving(self, model: str, reason: str, outbox: object) -> None:  # noqa: ARG002
-        """Production is in charge again."""
+        """Put the production model in charge again."""
         self._models.pop(manifest_key(model, STACK), None)
 
     def standing_of(self, model: str) -> Standing | None:
-        """What was put in charge last; None where nothing ever was."""
+        """The version that was put in charge last; None where none ever was."""
         key = manifest_key(model, STACK)
         last = self._lineages.get(key)
         return None if last is None else Standing(last.version, last.lineage, is_learned=key in self._models)
 
     def learned_in_charge(self) -> int:
-        """Of how many models a learned version is in charge."""
+        """The number of models of which a learned version is in charge."""
         return sum(not key.endswith(f"/{CANDIDATE}") for key in self._models)
 
     def candidate_corrections(self, model: str) -> int:
-        """How many corrections the candidate has learned; 0 where there is none."""
+        """The number of corrections that the candidate has learned; 0 without a candidate."""
         candidate = self._lineages.get(manifest_key(model, CANDIDATE))
         return 0 if candidate is None else candidate.corrections
 
     def serving_of(self, model: str) -> ServingModel | None:
-        """The learned model in charge; None where production is."""
+        """The learned model in charge; None where the production model is."""
         return self._models.get(model)
 
     def candidate_of(self, model: str) -> ServingModel | None:
-        """The learned model that wants to be in charge."""
+        """The candidate: the learned model that is compared with the one in charge; None where there is none."""
         return self._models.get(manifest_key(model, CANDIDATE))
 
 
 class NoReports:
-    """A backtest shows alerts without Evidently's reports."""
+    """Makes no reports: a backtest shows alerts without Evidently's reports."""
 
     def ask(self, alert: Alert, moment: Moment, make: Make, *, now_ms: int) -> None:
-        """Make no report of the alert, and remember nothing of it."""
+        """Ignore the request."""
 
     def poll(self) -> list[ReportNews]:
-        """No news, at any time: no report was asked for."""
+        """No news: no report is ever made."""
         return []

@@ -1,4 +1,4 @@
-"""BacktestReport: what a backtest found, as the JSON that it writes."""
+"""BacktestReport: the results of a backtest, as the JSON that it writes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["AlertFired", "BacktestReport", "GateChange", "GateHistory", "LivePoi
 
 
 class GateChange(msgspec.Struct, frozen=True, kw_only=True):
-    """One decision of the gate after ``at`` replayed events, about a version."""
+    """A decision of the gate about a version, after ``at`` replayed events."""
 
     at: int
     version: str
@@ -18,7 +18,7 @@ class GateChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GateHistory(msgspec.Struct, frozen=True, kw_only=True):
-    """Every decision of the gate; ``refreshed`` counts how often what served was replaced by what was learned since."""
+    """Every decision of the gate; ``refreshed`` counts serving versions replaced by one that had learned more."""
 
     promoted: list[GateChange]
     refused: list[GateChange]
@@ -36,7 +36,7 @@ class AlertFired(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LivePoint(msgspec.Struct, frozen=True, kw_only=True):
-    """The model's accuracy over the first ``at`` events: estimated from reviews, and by all labels (``truth``)."""
+    """The model's accuracy over the first ``at`` events: estimated from reviews, and from all labels (``truth``)."""
 
     at: int
     estimate: float
@@ -46,7 +46,7 @@ class LivePoint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SliceReport(msgspec.Struct, frozen=True, kw_only=True):
-    """The model's accuracy in one slice; no estimate where too few of its events were reviewed."""
+    """The model's accuracy in one slice; the estimate is None where too few of its events were reviewed."""
 
     slice: str
     events: int
@@ -68,13 +68,13 @@ class Stretch(msgspec.Struct, frozen=True, kw_only=True):
 class BacktestReport(msgspec.Struct, frozen=True, kw_only=True):
     """What a review budget would have bought. ``at`` counts replayed events from 0; shares are from 0 to 1.
 
-    ``errors`` are wrong answers of the production model, ``errors_caught`` those of them that people saw;
-    ``errors_caught_by_confidence`` is how many as many reviews would have caught if, with hindsight, they had gone to
-    the least confident answers, at random among those that are equally confident. ``accuracy_learned`` is prequential
-    (Dawid 1984): each event is answered, before its label may be used, by whichever model the gate has put in charge.
-    ``accuracy_after_review`` takes what people saw for settled, and production's answer elsewhere.
-    ``accuracy_no_change`` is that of repeating the label before. ``slices_left_out`` is how many slices have no
-    estimate, because ``accuracy.slices_max`` others came before them.
+    ``errors`` counts wrong answers of the production model, ``errors_caught`` those that people saw.
+    ``errors_caught_by_confidence`` is the number that the same number of reviews would have caught if, with hindsight,
+    they had gone to the least confident answers (at random among equally confident ones). ``accuracy_learned`` is
+    prequential (Dawid 1984): the model that the gate has put in charge answers each event before its label may be used.
+    ``accuracy_after_review`` counts what people saw as right, and the production model's answer elsewhere.
+    ``accuracy_no_change`` is the accuracy of repeating the last label. ``slices_left_out`` counts slices without an
+    estimate, because ``accuracy.slices_max`` others appeared before them.
     """
 
     events: int

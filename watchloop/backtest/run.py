@@ -10,11 +10,9 @@ from collections.abc import Callable, Iterator
 import structlog
 
 from agents.settings import Settings
-from watchloop.backtest.loop import Loop
+from watchloop.backtest.loop import BacktestSettings, Loop
 from watchloop.backtest.report import BacktestReport
-from watchloop.backtest.settings import BacktestSettings
-from watchloop.demo.summary import no_change
-from watchloop.recorded.replayable import Replayable
+from watchloop.recorded.replayable import Replayable, no_change_accuracy
 
 __all__ = ["run_backtest"]
 
@@ -29,7 +27,7 @@ def run_backtest(
 ) -> BacktestReport:
     """Replay a table with labels through the loop; ``progress`` is called after every batch.
 
-    The same table, settings and options give the same report, but for ``seconds``.
+    The same table, settings and options give the same report, except ``seconds``.
     """
     with only_warnings():
         return _replayed(source, settings, options, progress, clock)
@@ -37,7 +35,7 @@ def run_backtest(
 
 @contextlib.contextmanager
 def only_warnings() -> Iterator[None]:
-    """What roles log as they go on is for a worker's log; a backtest reports it."""
+    """Log only warnings and errors: what roles log besides is for a worker, and a backtest reports it."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     try:
@@ -57,11 +55,11 @@ def _replayed(
     loop = Loop(source.model, len(source), settings, options)
     truths, size = source.truths, options.batch_events
     batches = -(-len(source) // size)
-    every = max(1, -(-batches // options.live_points_max))
+    batches_a_point = max(1, -(-batches // options.live_points_max))
     for number in range(batches):
         start, stop = number * size, min(len(source), (number + 1) * size)
         loop.replay(source.predictions(start, stop), truths[start:stop])
-        if number % every == every - 1 or stop == len(source):
+        if number % batches_a_point == batches_a_point - 1 or stop == len(source):
             loop.live.look(stop, loop.score.accuracy_model)
         progress(loop)
     loop.finish()
@@ -69,7 +67,7 @@ def _replayed(
 
 
 def report_of(loop: Loop, source: Replayable, *, seconds: float) -> BacktestReport:
-    """The figures of a loop that has ended."""
+    """The report of a loop that has replayed all rows in ``seconds``."""
     score, slices = loop.score, loop.live.slices()
     return BacktestReport(
         events=score.events,
@@ -85,7 +83,7 @@ def report_of(loop: Loop, source: Replayable, *, seconds: float) -> BacktestRepo
         live_accuracy=loop.live.points,
         slices=slices,
         seconds=seconds,
-        accuracy_no_change=no_change(source.truths),
+        accuracy_no_change=no_change_accuracy(source.truths),
         errors_caught_by_confidence=score.caught_by_confidence(source.confidences),
         stretches=score.stretches(),
         slices_left_out=source.slice_count - len(slices),

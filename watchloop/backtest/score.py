@@ -1,4 +1,4 @@
-"""The score of a backtest: what happened to every event, judged by labels that the loop itself may not see."""
+"""The score of a backtest, from the true labels of all events, which the loop itself does not get."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Flags = npt.NDArray[np.bool_]
 
 
 class Score:
-    """Three flags an event: was the model right, was what served right, did a person see it. 3 bytes an event."""
+    """Flags of every event, 3 bytes each: was the model right, was the one in charge right, did a person see it."""
 
     def __init__(self, events: int) -> None:
         self._model: Flags = np.zeros(events, np.bool_)
@@ -27,7 +27,7 @@ class Score:
         self.events = 0
 
     def add(self, truths: Sequence[str], answers: Sequence[str], learned: Sequence[str], seen: Flags) -> None:
-        """The next batch: true labels, the model's answers, those of what served, and who was seen."""
+        """Add a batch: true labels, answers of the model and of the one in charge, and whether people see the event."""
         batch = slice(self.events, self.events + len(truths))
         self._model[batch] = [answer == truth for answer, truth in zip(answers, truths, strict=True)]
         self._learned[batch] = [answer == truth for answer, truth in zip(learned, truths, strict=True)]
@@ -41,7 +41,7 @@ class Score:
 
     @property
     def reviewed(self) -> int:
-        """Events that people saw: reviews, escalations and audit draws."""
+        """Events that people saw: reviews, escalations and the audit sample."""
         return int(np.count_nonzero(self._seen[: self.events]))
 
     @property
@@ -56,19 +56,19 @@ class Score:
 
     @property
     def accuracy_learned(self) -> float:
-        """Accuracy so far of what was in charge at each event: production, or the learned model after a promotion."""
+        """Accuracy so far of the model in charge at each event: production, or the learned model after a promotion."""
         return float(self._learned[: self.events].mean())
 
     @property
     def accuracy_after_review(self) -> float:
-        """Accuracy where people put right what they saw."""
+        """Accuracy so far if people corrected every error they saw."""
         return float((self._model | self._seen)[: self.events].mean())
 
     def caught_by_confidence(self, confidences: Sequence[float]) -> int:
         """Wrong answers among the least confident ones, as many as people saw, chosen with hindsight.
 
-        Of answers as confident as the last of them it is the expectation of a random choice, rounded: the order of the
-        rows decides nothing.
+        Among answers as confident as the last one chosen, the choice is random: the result is its rounded expectation
+        and does not depend on the order of rows. ``confidences`` has shape (events,).
         """
         reviewed = self.reviewed
         if reviewed == 0:

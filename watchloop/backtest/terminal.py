@@ -1,4 +1,4 @@
-"""A backtest's report as a person reads it in a terminal."""
+"""A backtest in a terminal: its progress, and its report."""
 
 from __future__ import annotations
 
@@ -12,19 +12,34 @@ from watchloop.terminal.screen import print_table, printing_console, say
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["figures", "left_out", "percent", "print_report", "verdict"]
+    from watchloop.backtest.loop import Loop
+
+__all__ = ["backtest_line", "conclusion", "figures", "left_out", "percent", "print_report"]
 
 ALERTS_SHOWN_MAX = 20
 SLICES_SHOWN_MAX = 20
 
 
+def backtest_line(loop: Loop) -> str:
+    """The line below the progress bar: reviews, alerts, the version in charge, and accuracies so far."""
+    score = loop.score
+    return (
+        f"{score.reviewed} reviewed, {len(loop.alerts)} alerts, in charge: {loop.served or 'production'},"
+        f" accuracy {score.accuracy_model:.3f} → {score.accuracy_learned:.3f}"
+    )
+
+
 def percent(share: float | None, digits: int = 1) -> str:
-    """A share as a percentage; a dash where there is none."""
+    """A share as a percentage; a dash for None.
+
+    >>> percent(0.1234), percent(0.5, 2), percent(None)
+    ('12.3 %', '50.00 %', '–')
+    """
     return "–" if share is None else f"{100 * share:.{digits}f} %"
 
 
-def verdict(report: BacktestReport, triage: TriageSettings) -> str:
-    """What the budget would have bought, in one line."""
+def conclusion(report: BacktestReport, triage: TriageSettings) -> str:
+    """What the review budget would have bought, in one line."""
     caught = percent(report.errors_caught / report.errors if report.errors else None)
     gain = report.accuracy_learned - report.accuracy_model
     learned = (
@@ -40,7 +55,7 @@ def verdict(report: BacktestReport, triage: TriageSettings) -> str:
 
 
 def figures(report: BacktestReport) -> list[tuple[str, str]]:
-    """Names and values of the figures, in the order in which they are shown."""
+    """Names and values of the figures in the order in which they are shown; indented names detail the one above."""
     last = report.live_accuracy[-1] if report.live_accuracy else None
     share = report.errors_caught / report.errors if report.errors else None
     by_confidence = report.errors_caught_by_confidence / report.errors if report.errors else None
@@ -76,7 +91,7 @@ def figures(report: BacktestReport) -> list[tuple[str, str]]:
 
 
 def left_out(report: BacktestReport) -> str:
-    """Says that there are slices without an estimate."""
+    """A line that counts the slices without an estimate."""
     many = report.slices_left_out
     return (
         f"{many} more slice{'s have' if many > 1 else ' has'} no estimate: the first {len(report.slices)} have one"
@@ -85,34 +100,34 @@ def left_out(report: BacktestReport) -> str:
 
 
 def print_report(report: BacktestReport, model: str, triage: TriageSettings, out: Console | None = None) -> None:
-    """Figures, alerts, slices, and the verdict."""
+    """Print figures, alerts, slices, and the conclusion; on standard output where ``out`` is None."""
     console = out or printing_console()
     print_table(console, (), figures(report), title=f"{model}: what the loop would have done")
     if report.alerts:
         alerts: list[tuple[object, ...]] = [
-            (found.at, found.signal, found.detector, found.severity) for found in report.alerts
+            (alert.at, alert.signal, alert.detector, alert.severity) for alert in report.alerts
         ]
         _print_first(console, ("after event", "signal", "detector", "severity"), alerts, ALERTS_SHOWN_MAX, "alerts")
     if report.slices:
         slices: list[tuple[object, ...]] = [
             (
-                found.slice,
-                found.events,
-                "–" if found.estimate is None else f"{found.estimate:.3f}",
-                "too few random reviews" if found.low is None else f"{found.low:.3f} to {found.high:.3f}",
-                f"{found.truth:.3f}",
+                slice_.slice,
+                slice_.events,
+                "–" if slice_.estimate is None else f"{slice_.estimate:.3f}",
+                "too few random reviews" if slice_.low is None else f"{slice_.low:.3f} to {slice_.high:.3f}",
+                f"{slice_.truth:.3f}",
             )
-            for found in report.slices
+            for slice_ in report.slices
         ]
         _print_first(console, ("slice", "events", "estimate", "interval", "truth"), slices, SLICES_SHOWN_MAX, "slices")
     if report.slices_left_out:
         say(console, left_out(report))
-    say(console, verdict(report, triage))
+    say(console, conclusion(report, triage))
 
 
 def _print_first(
     out: Console, heads: Sequence[str], rows: Sequence[Sequence[object]], shown_max: int, title: str
 ) -> None:
-    """The first rows, and how many there are beyond them."""
+    """The first rows as a table, and how many more there are."""
     more = len(rows) - shown_max
     print_table(out, heads, rows[:shown_max], title=title, caption=f"{more} more are in the JSON" if more > 0 else "")

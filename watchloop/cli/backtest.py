@@ -86,14 +86,11 @@ def backtest(
     config: Config = None,
 ) -> None:
     """The same loop on a recorded table: see what a review budget would have bought."""
-    from watchloop.backtest.settings import BacktestSettings
-
     if train_first is not None and (prediction or confidence or probabilities):
         raise WatchloopError(
             "--train-first makes predictions of its own; leave out --prediction, --confidence and --probabilities,"
             " and --drop their columns"
         )
-    options = BacktestSettings(label_delay_events=label_delay, late_labels_events=late_labels)
     for path in (out, html):
         if path is not None and not path.parent.is_dir():
             raise NoAccess(f"{path}: there is no folder {path.parent}; make it, or name another file")
@@ -117,6 +114,9 @@ def backtest(
     source = source_of(file, columns, settings, model=MODEL, share=train_first, seed=seed)
     tell(source, is_sent=False)
     print_error(f"settings: {_section(given, name)}")
+    from watchloop.backtest.loop import BacktestSettings
+
+    options = BacktestSettings(label_delay_events=label_delay, late_labels_events=late_labels)
     _run(source, settings, options, name=file.stem, out=out, html=html, as_json=as_json)
 
 
@@ -138,9 +138,8 @@ def _run(
     as_json: bool,
 ) -> None:
     from watchloop.backtest.page import page_of
-    from watchloop.backtest.progress import backtest_line
     from watchloop.backtest.run import run_backtest
-    from watchloop.backtest.terminal import print_report, verdict
+    from watchloop.backtest.terminal import backtest_line, conclusion, print_report
     from watchloop.terminal.live_bar import LiveBar
 
     with LiveBar(printing_console(stderr=True), "backtest", len(source), transient=True) as bar:
@@ -158,7 +157,7 @@ def _run(
     elif out is None:
         print_report(report, name, triage)
     else:
-        print_line(verdict(report, triage))
+        print_line(conclusion(report, triage))
 
 
 def with_triage(settings: Settings, model: str, changes: dict[str, Any], *, seed: int) -> Settings:

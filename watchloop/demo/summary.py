@@ -1,23 +1,21 @@
-"""What a replay did, from ClickHouse, as a person reads it."""
+"""The summary of a demo, printed in a terminal."""
 
 from __future__ import annotations
-
-import itertools
 
 from rich.console import Console
 
 from warehouse.query.run_summary import RunSummary
-from watchloop.recorded.replayable import Replayable
+from watchloop.recorded.replayable import Replayable, no_change_accuracy
 from watchloop.terminal.screen import print_table
 
-__all__ = ["no_change", "print_summary"]
+__all__ = ["print_summary"]
 
 ALERTS_SHOWN_MAX = 20
 
 
 def print_summary(out: Console, model: str, summary: RunSummary, source: Replayable) -> None:
-    """Counts, alerts, and three accuracies over the same events."""
-    found = summary.accuracies
+    """Print counts, alerts, and accuracies over the same events, from the figures that ClickHouse has."""
+    accuracies = summary.accuracies
     was_promoted = any(version.recipe != "production" for version in summary.versions)
     rows = [
         ("events", summary.events),
@@ -29,10 +27,10 @@ def print_summary(out: Console, model: str, summary: RunSummary, source: Replaya
             "model versions",
             f"{len(summary.versions)}" + (f", last {summary.versions[-1].version}" if summary.versions else ""),
         ),
-        ("accuracy of the frozen model", share(found.frozen)),
-        ("accuracy of the learned model", share(found.learned) if was_promoted else "none was promoted"),
-        ("accuracy after review", share(found.after_review)),
-        ("repeating the last label", share(no_change(source.truths))),
+        ("accuracy of the frozen model", share(accuracies.frozen)),
+        ("accuracy of the learned model", share(accuracies.learned) if was_promoted else "none was promoted"),
+        ("accuracy after review", share(accuracies.after_review)),
+        ("repeating the last label", share(no_change_accuracy(source.truths))),
     ]
     print_table(out, (), rows, title=f"{model}: what the loop did (from ClickHouse)")
     if summary.alerts:
@@ -45,12 +43,5 @@ def print_summary(out: Console, model: str, summary: RunSummary, source: Replaya
 
 
 def share(value: float | None) -> str:
-    """A share with three decimals."""
+    """A share with three decimals; ``unknown`` for None."""
     return "unknown" if value is None else f"{value:.3f}"
-
-
-def no_change(labels: list[str]) -> float | None:
-    """Accuracy of saying what the last label was: the baseline of an autocorrelated stream."""
-    if len(labels) < 2:
-        return None
-    return sum(a == b for a, b in itertools.pairwise(labels)) / (len(labels) - 1)

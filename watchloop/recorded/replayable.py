@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,7 @@ from watchloop.recorded.cells.texts import is_number, is_text, numbers_of
 from watchloop.recorded.table import RecordedTable
 from watchloop.recorded.words import listed, quoted
 
-__all__ = ["Replayable", "recorded_answers", "spelt_alike"]
+__all__ = ["Replayable", "no_change_accuracy", "recorded_answers", "spelt_alike"]
 
 SHARES_WORDS = f"numbers from 0 that sum to {SUM_WORDS}"
 
@@ -121,6 +123,17 @@ def recorded_answers(table: RecordedTable, *, model: str) -> Replayable:
             "whose predictions? give --prediction with --confidence, or --probabilities, or --train-first 0.2"
         )
     return spelt_alike(dataclasses.replace(source, notes=tuple(notes)))
+
+
+def no_change_accuracy(labels: Sequence[str]) -> float | None:
+    """The accuracy of always repeating the last label, a baseline for autocorrelated streams; None for one label.
+
+    >>> no_change_accuracy(["a", "a", "a", "b", "b"])
+    0.75
+    """
+    if len(labels) < 2:
+        return None
+    return sum(a == b for a, b in itertools.pairwise(labels)) / (len(labels) - 1)
 
 
 def spelt_alike(source: Replayable) -> Replayable:

@@ -11,9 +11,8 @@ from agents.settings import Settings
 from learning.learner import Event, Learner
 from schemas.wire.correction import Correction
 from schemas.wire.prediction import Prediction
-from watchloop.backtest.loop import Loop
+from watchloop.backtest.loop import BacktestSettings, Loop
 from watchloop.backtest.run import run_backtest
-from watchloop.backtest.settings import BacktestSettings
 from watchloop.cli.backtest import with_triage
 from watchloop.recorded.replayable import Replayable
 

@@ -13,9 +13,8 @@ from learning.serving import Scores, ServingModel
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.correction import Correction
 from schemas.wire.prediction import Prediction
-from watchloop.backtest.loop import Loop
+from watchloop.backtest.loop import BacktestSettings, Loop
 from watchloop.backtest.run import run_backtest
-from watchloop.backtest.settings import BacktestSettings
 from watchloop.cli.backtest import with_triage
 from watchloop.recorded.columns import Columns
 from watchloop.recorded.replayable import Replayable, recorded_answers
