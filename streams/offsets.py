@@ -1,4 +1,7 @@
-"""What a consumer group has committed, asked while Kafka may just be starting."""
+"""Offsets of partitions: where they begin and end, and what a consumer group has committed.
+
+Every question is asked again for a while, because Kafka may just be starting.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +20,9 @@ __all__ = ["ask_committed", "begins_of", "committed", "ends_of", "newest_ms"]
 
 ANSWER_SECONDS_MAX: Final = 10.0
 LIST_SECONDS_MAX: Final = 10.0
+COMMITTED_SECONDS_MAX: Final = 120.0
+"""Less than the time after which the group gives up a member that is still busy with its assignment."""
 NO_LEADER: Final = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
-ASKED_SECONDS_MAX: Final = 120.0
-"""Less than the time after which the group takes a member for dead that is still busy with its assignment."""
 PASSING: Final = (
     KafkaError._TIMED_OUT,
     KafkaError._TRANSPORT,
@@ -33,33 +36,20 @@ PASSING: Final = (
 
 
 def committed(consumer: Consumer, partitions: list[TopicPartition]) -> list[TopicPartition]:
-    """Where the consumer's group stands; asked again while that may help. Raises KafkaUnreachable.
+    """What the consumer's group has committed of these partitions; an offset is below zero if nothing.
 
-    An error that the client raises while it assigns partitions comes out of ``consume`` as something that is no
-    exception, and that no ``except`` with a name catches: it must not get there.
+    Raises KafkaUnreachable if Kafka does not answer within ``COMMITTED_SECONDS_MAX``. It raises no other error on
+    purpose: the client turns an error that is raised while it assigns partitions into something that is no exception
+    and that no ``except`` clause with a name catches.
     """
     try:
-        return ask_committed(consumer, partitions, ASKED_SECONDS_MAX)
+        return ask_committed(consumer, partitions, COMMITTED_SECONDS_MAX)
     except KafkaException as error:
         raise KafkaUnreachable(f"what was committed is unknown: {error.args[0].str()}{_hint(error)}") from error
 
 
-def _hint(error: KafkaException) -> str:
-    """The client says the same of a broker that is silent and of offsets that wait for the end of a transaction."""
-    if error.args[0].code() != KafkaError._TIMED_OUT:
-        return ""
-    return (
-        "; if Kafka answers otherwise, a transaction of this group has no end (Kafka 4.3 and 4.4 can lose it, "
-        "KAFKA-20734): kafka-transactions.sh find-hanging names it, and abort ends it"
-    )
-
-
-def _is_passing(error: Exception) -> bool:
-    return isinstance(error, KafkaException) and bool(error.args[0].retriable() or error.args[0].code() in PASSING)
-
-
 def ask_committed(consumer: Consumer, partitions: list[TopicPartition], seconds_max: float) -> list[TopicPartition]:
-    """The same, asked again for ``seconds_max``; raises KafkaException."""
+    """The same as ``committed``, asked again for ``seconds_max``; raises KafkaException."""
     if not partitions:
         return []
     for attempt in stamina.retry_context(on=_is_passing, attempts=None, timeout=seconds_max, wait_max=1.0):
@@ -69,6 +59,20 @@ def ask_committed(consumer: Consumer, partitions: list[TopicPartition], seconds_
                 if stand.error is not None:
                     raise KafkaException(stand.error)
     return stands
+
+
+def _is_passing(error: Exception) -> bool:
+    return isinstance(error, KafkaException) and bool(error.args[0].retriable() or error.args[0].code() in PASSING)
+
+
+def _hint(error: KafkaException) -> str:
+    """The client reports the same error for a silent broker and for offsets of a transaction that has not ended."""
+    if error.args[0].code() != KafkaError._TIMED_OUT:
+        return ""
+    return (
+        "; if Kafka answers otherwise, a transaction of this group has no end (Kafka 4.3 and 4.4 can lose it, "
+        "KAFKA-20734): kafka-transactions.sh find-hanging names it, and abort ends it"
+    )
 
 
 def begins_of(admin: AdminClient, partitions: Sequence[Partition], since_ms: int | None = None) -> dict[Partition, int]:
@@ -96,7 +100,7 @@ def newest_ms(admin: AdminClient, partitions: Sequence[Partition]) -> int:
 
 
 def _waits_for_leader(error: Exception) -> bool:
-    """A partition without a leader, as one just created may be, has one in a moment."""
+    """A partition that was just created may have no leader for a moment."""
     return isinstance(error, KafkaException) and bool(error.args[0].retriable() or error.args[0].code() in NO_LEADER)
 
 

@@ -1,4 +1,4 @@
-"""What a consumed message looks like to the rest of the program."""
+"""What a consumed message looks like to the rest of the program, and how a batch of them is divided."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Protocol
 
 from confluent_kafka import OFFSET_BEGINNING
 
-__all__ = ["Headers", "Partition", "Record", "by_partition", "start_of", "stretches"]
+__all__ = ["Headers", "Partition", "Record", "by_partition", "start_of", "split_by_bytes"]
 
 Headers = list[tuple[str, bytes | None]]
 Partition = tuple[str, int]
@@ -16,35 +16,35 @@ Partition = tuple[str, int]
 
 
 class Record(Protocol):
-    """One Kafka message, as confluent-kafka's Message has it."""
+    """One Kafka message, with the methods of confluent-kafka's Message."""
 
     def __len__(self) -> int:
-        """The length of its bytes; 0 for a tombstone."""
+        """The length of its value in bytes; 0 for a tombstone."""
 
     def value(self) -> bytes | None:
-        """Its bytes; None is a tombstone."""
+        """The bytes of its value; None is a tombstone."""
 
     def key(self) -> bytes | None:
-        """Its key; None where the producer gave none."""
+        """Its key; None if the producer gave none."""
 
     def topic(self) -> str:
-        """The full name of its topic."""
+        """The full name of its topic, prefix included."""
 
     def partition(self) -> int:
-        """The partition it came from."""
+        """The number of the partition that it came from."""
 
     def offset(self) -> int:
-        """Its place in the partition."""
+        """Its offset in the partition."""
 
     def headers(self) -> Headers | None:
-        """Its headers, in the producer's order; None where there are none."""
+        """Its headers, in the producer's order; None if it has none."""
 
     def timestamp(self) -> tuple[int, int]:
-        """(kind, epoch milliseconds) of the broker's or the producer's clock."""
+        """(Kafka's type of timestamp, epoch milliseconds), by the broker's or the producer's clock."""
 
 
 def by_partition(records: Sequence[Record]) -> Iterable[Sequence[Record]]:
-    """The messages of each partition of one topic, by partition, each in order."""
+    """The messages of one topic, grouped by partition; each group in order of offset."""
     partitions = list(map(type(records[0]).partition, records)) if records else []
     records_of: dict[int, list[Record]] = {}
     begin = 0
@@ -55,8 +55,11 @@ def by_partition(records: Sequence[Record]) -> Iterable[Sequence[Record]]:
     return [records_of[partition] for partition in sorted(records_of)]
 
 
-def stretches(records: Sequence[Record], bytes_max: int) -> Iterator[tuple[Sequence[Record], int]]:
-    """The records in parts of at most ``bytes_max`` bytes, but for a single larger record, and the bytes of each."""
+def split_by_bytes(records: Sequence[Record], bytes_max: int) -> Iterator[tuple[Sequence[Record], int]]:
+    """The records in parts of at most ``bytes_max`` bytes, each part with its size in bytes.
+
+    A record that is larger than ``bytes_max`` makes a part of its own.
+    """
     sizes = list(map(len, records))
     begin = 0
     for end in _cuts(sizes, bytes_max):
@@ -65,7 +68,7 @@ def stretches(records: Sequence[Record], bytes_max: int) -> Iterator[tuple[Seque
 
 
 def _cuts(sizes: Sequence[int], bytes_max: int) -> list[int]:
-    """Where each part ends."""
+    """The index behind the last record of each part."""
     if sum(sizes) <= bytes_max:
         return [len(sizes)] if sizes else []
     cuts, begin, held = [], 0, 0
@@ -78,9 +81,10 @@ def _cuts(sizes: Sequence[int], bytes_max: int) -> list[int]:
 
 
 def start_of(offset: int, begin: int = OFFSET_BEGINNING) -> int:
-    """The offset to begin at, for the client; ``begin`` where the group has committed nothing, which is below zero.
+    """The offset at which the client begins to read a partition whose group has committed ``offset``.
 
-    Offset 0 is the oldest message that is left, which need not be the first that there ever was.
+    ``offset`` is below zero if the group has committed nothing; then reading starts at ``begin``. Offset 0 becomes the
+    beginning: the first message may have been deleted, and the client must start at the oldest one that is left.
 
     >>> start_of(7), start_of(0) == start_of(-1001) == OFFSET_BEGINNING
     (7, True)

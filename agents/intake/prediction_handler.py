@@ -14,7 +14,7 @@ from schemas.topics import REJECTS
 from streams.consume.seen_events import SeenEvents, identities
 from streams.predictions.prediction_reader import BYTES_AT_ONCE, MESSAGES_AT_ONCE, Part, PredictionReader
 from streams.produce.outbox import Sending
-from streams.records import Record, by_partition, stretches
+from streams.records import Record, by_partition, split_by_bytes
 
 __all__ = ["PredictionHandler"]
 
@@ -134,4 +134,4 @@ def _runs(records: Sequence[Record], waits: Iterable[int]) -> Iterator[tuple[Seq
     turn_of = {partition: number for number, partition in enumerate(waits)}
     for messages in sorted(by_partition(records), key=lambda some: turn_of.get(some[0].partition(), -1)):
         for start in range(0, len(messages), MESSAGES_AT_ONCE):
-            yield from stretches(messages[start : start + MESSAGES_AT_ONCE], BYTES_AT_ONCE)
+            yield from split_by_bytes(messages[start : start + MESSAGES_AT_ONCE], BYTES_AT_ONCE)

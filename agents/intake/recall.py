@@ -60,7 +60,7 @@ def recall(settings: Settings, seen: SeenEvents, partitions: Sequence[AssignedPa
 
     if partitions:
         topics = [VERDICTS, VERDICTS_ACCEPTED]
-        messages = read_tail(settings.kafka, topics, since_ms=since_ms, messages_max=RECALLED_MESSAGES_MAX, hear=hear)
+        messages = read_tail(settings.kafka, topics, since_ms=since_ms, messages_max=RECALLED_MESSAGES_MAX, handle=hear)
         log.info("judged events recalled", events=len(seen), messages=messages, seconds=time.monotonic() - began)
     return {}
 

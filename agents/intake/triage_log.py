@@ -120,6 +120,6 @@ def read_states(kafka: KafkaSettings) -> StoredStates:
     def hear(record: Record) -> None:
         states.hear(record.value(), record.key())
 
-    messages = read_tail(kafka, [TRIAGE_STATE], since_ms=0, messages_max=MESSAGES_MAX, hear=hear)
+    messages = read_tail(kafka, [TRIAGE_STATE], since_ms=0, messages_max=MESSAGES_MAX, handle=hear)
     log.info("states of triage read", messages=messages, seconds=time.monotonic() - began)
     return states

@@ -34,7 +34,7 @@ from streams.predictions.message_reader import read_predictions
 from streams.predictions.registry import SchemaCheck
 from streams.produce.outbox import Outbox
 from streams.produce.rejects import ElementRejects, Rejecter, reject_of
-from streams.records import Partition, Record, stretches
+from streams.records import Partition, Record, split_by_bytes
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from warehouse.store.arrow_columns import Identities, prediction_columns, verdict_columns
@@ -370,5 +370,5 @@ def some_of(value_type: type[W], data: bytes) -> list[W]:
 
 def _runs_of(records: Sequence[Record]) -> Iterator[Sequence[Record]]:
     for start in range(0, len(records), RUN_MESSAGES_MAX):
-        for some, _ in stretches(records[start : start + RUN_MESSAGES_MAX], RUN_BYTES_MAX):
+        for some, _ in split_by_bytes(records[start : start + RUN_MESSAGES_MAX], RUN_BYTES_MAX):
             yield some

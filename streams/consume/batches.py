@@ -1,7 +1,7 @@
-"""Batches of a consumer group, handled one at a time in the thread that asks for them.
+"""Batches of a consumer group, handled one at a time in the thread that fetches them.
 
-``GroupBatches`` commits offsets once the handler has returned, so that a crash hands the batch out again: for roles
-that are idempotent by id. ``streams.consume.transactions`` has the other kind.
+``GroupBatches`` commits offsets after the handler has returned. A crash before that hands the batch out again, so it
+suits roles that are idempotent by id. ``streams.consume.transactions`` has the exactly-once kind.
 """
 
 from __future__ import annotations
@@ -38,16 +38,17 @@ log = structlog.get_logger(__name__)
 
 OutboxT_contra = TypeVar("OutboxT_contra", bound=Sending, contravariant=True)
 HEARTBEAT_MS_MAX = 500
-"""A rebalance waits for every member's next heartbeat."""
+"""A rebalance waits for the next heartbeat of every member."""
 WAIT_SECONDS_MIN = 0.001
-"""The client counts in milliseconds: for less it does not wait at all."""
+"""The client counts in whole milliseconds and does not wait at all for less."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BatchSettings:
-    """How much is taken at once: at most ``events_max`` messages and about ``bytes_max`` bytes of them, waiting at most
-    ``wait_seconds`` for so many; with ``gather_seconds``, so long for the first, and that for others to come along.
-    What is beyond stays in Kafka until the next time.
+    """How much one batch holds: at most ``events_max`` messages and about ``bytes_max`` bytes. More stays in Kafka.
+
+    A batch is handed out when it is full or after ``wait_seconds``. With ``gather_seconds`` set, ``wait_seconds``
+    bounds the wait for the first message only, and ``gather_seconds`` the wait for further ones.
 
     Bytes are those of the messages' values. One message is taken however large it is, and a batch may exceed
     ``bytes_max`` where messages suddenly become larger: ``streams.consume.fetch_sizes`` says by how much.
@@ -64,9 +65,9 @@ class BatchSettings:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class AssignedPartition:
-    """A partition that this consumer was given: its topic, without prefix, and the offset at which the group stands.
+    """A partition that this consumer was given: its topic without prefix, and the offset that the group has committed.
 
-    ``committed`` is None where the group has committed nothing there yet.
+    ``committed`` is None if the group has committed nothing there yet.
     """
 
     topic: str
@@ -75,22 +76,24 @@ class AssignedPartition:
 
 
 class HandBack(Exception):  # noqa: N818 - not a failure: the handler asks for the batch to be handed out again
-    """Raised by a handler that cannot finish a batch now, or must not any more; where partitions are assigned, by who
-    is to stop before it knows where to begin.
+    """Raised by a handler that cannot or must no longer finish its batch: the batch is handed out again.
+
+    ``on_assign`` raises it when the role must stop before it knows where to begin: no partition is taken then.
     """
 
 
 class Handler(Protocol[OutboxT_contra]):
-    """What a role does with a batch; it has left the consumer's hands when this returns."""
+    """What a role does with a batch. When this returns, the consumer counts the batch as handled."""
 
     def __call__(self, records: Sequence[Record], outbox: OutboxT_contra) -> Sequence[Record] | None:
-        """Handle one batch. What it returns it did not handle, and with a message all behind it in its partition: these
-        are handed out again. Never all of a batch.
+        """Handle one batch; return the messages that were not handled, which are handed out again.
+
+        If a message is returned, all later ones of its partition are too. At least one message of the batch is handled.
         """
 
 
 def consumer_config(settings: KafkaSettings, group: str, batch: BatchSettings) -> dict[str, object]:
-    """What every group consumer of watchloop has in common."""
+    """The librdkafka configuration of every group consumer of watchloop."""
     return {
         **common_client_config(settings),
         "group.id": settings.prefix + group,
@@ -109,7 +112,11 @@ def consumer_config(settings: KafkaSettings, group: str, batch: BatchSettings) -
 
 
 class Batches:
-    """The consuming half that both kinds share."""
+    """Fetching batches and following rebalances, for both kinds of consumer.
+
+    ``on_assign`` is called with the partitions that were assigned and returns the offsets at which some of them begin,
+    by topic without prefix; the others begin where the group has committed. ``clock`` returns seconds.
+    """
 
     def __init__(
         self,
@@ -130,20 +137,20 @@ class Batches:
         self._consumer = Consumer(consumer_config(settings, group, self._batch))
         self._sizes = FetchSizes(self._batch.events_max, self._batch.bytes_max)
         self._unreadable: dict[Partition, UnreadableBatch] = {}
-        """Where partitions stand still; each is passed over in a batch of its own, once all before it is in hand."""
+        """The unreadable batch at which each partition is stuck. It is handed out and skipped by the next ``_take``."""
         self._full = False
-        """Whether the batch taken last was full: more may wait."""
+        """Whether the latest batch was full, so that more may be waiting."""
         self._closing = False
         self._owned: set[Partition] = set()
         self._starts: dict[Partition, int] = {}
         self.generation = 0
-        """Grows whenever partitions are taken away: what was in hand before may belong to somebody else now."""
+        """Grows whenever partitions are revoked: another member may own the messages that were taken before."""
 
     def _subscribe(self) -> None:
         self._consumer.subscribe(self._topics, on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
     def _close(self) -> None:
-        """Leave the group; partitions that are assigned in this very moment are nobody's to ask about any more."""
+        """Leave the group. An assignment that arrives during the close is ignored."""
         self._closing = True
         self._consumer.close()
 
@@ -165,14 +172,14 @@ class Batches:
                 consumer.assign([])
                 return
         for partition in partitions:
-            # Never left to the client: where it asks itself and the coordinator has moved, the partition stays unread
-            # (librdkafka's issue 5586).
+            # The client must not look up the offset itself: if the coordinator has moved meanwhile, it never reads the
+            # partition (librdkafka's issue 5586).
             short = (partition.topic.removeprefix(self._prefix), partition.partition)
             partition.offset = start_of(starts.get(short, stands[partition.topic, partition.partition]))
             if short in starts:
                 self._starts[partition.topic, partition.partition] = partition.offset
         consumer.assign(partitions)
-        # What was taken away while it was paused (``wait_paused``) comes back paused, and would stay unread.
+        # A partition that was revoked while paused (``wait_paused``) is assigned paused, and would stay unread.
         consumer.resume(partitions)
         log.info("partitions assigned", partitions=[f"{p.topic}/{p.partition}" for p in partitions])
 
@@ -182,10 +189,10 @@ class Batches:
         self.generation += 1
 
     def _take(self) -> list[Record]:
-        """The next messages, until the batch is full or its time is over; errors are logged and left out.
+        """The next batch: complete when it is full or its time is over. Errors are logged and left out.
 
-        A rebalance runs inside ``consume``, and what that call returns can hold messages from before it: all that is
-        in hand is left to whoever owns the partition now.
+        A rebalance runs inside ``consume``, and the same call can return messages from before it. If one has happened,
+        the batch is dropped and left to the members that own the partitions now.
         """
         if self._unreadable:
             return self._pass_over()
@@ -216,12 +223,12 @@ class Batches:
             if error is None:
                 messages.append(cast(Record, message))
             elif error.code() in UNPACKING_ERRORS:
-                self._stands_still(message, error)
+                self._note_unreadable(message, error)
             elif error.code() != KafkaError._PARTITION_EOF:
                 log.warning("consume", error=error.str())
         return messages
 
-    def _stands_still(self, message: Message, error: KafkaError) -> None:
+    def _note_unreadable(self, message: Message, error: KafkaError) -> None:
         topic, partition, offset = message.topic(), message.partition(), message.offset()
         if topic is None or partition is None or offset is None or offset < 0 or (topic, partition) in self._unreadable:
             return
@@ -230,7 +237,7 @@ class Batches:
         self._unreadable[topic, partition] = UnreadableBatch(topic, partition, offset, end, error.str())
 
     def _pass_over(self) -> list[Record]:
-        """Go on behind what cannot be unpacked, which is told of like any other message."""
+        """Go on behind the unreadable batches; each of them is handed out as one record."""
         unreadable, self._unreadable = self._unreadable, {}
         for partition, batch in unreadable.items():
             self._seek(partition, batch.end)
@@ -238,7 +245,7 @@ class Batches:
 
     @staticmethod
     def _handled(messages: Sequence[Record], left: Sequence[Record]) -> Sequence[Record]:
-        """The messages of a batch that were not left."""
+        """The messages of a batch without those that the handler left."""
         unhandled = {(message.topic(), message.partition(), message.offset()) for message in left}
         return [
             message for message in messages if (message.topic(), message.partition(), message.offset()) not in unhandled
@@ -252,7 +259,7 @@ class Batches:
         return [TopicPartition(topic, partition, end) for (topic, partition), end in ends.items()]
 
     def _rewind(self, messages: Sequence[Record]) -> None:
-        """Hand messages out again; what stands still behind them will do so again."""
+        """Hand messages out again. An unreadable batch behind them will be met again, so it is forgotten here."""
         self._unreadable = {}
         firsts: dict[Partition, int] = {}
         for message in messages:
@@ -261,10 +268,10 @@ class Batches:
             self._seek(partition, first)
 
     def _begin_anew(self, read: Set[Partition]) -> None:
-        """Of partitions that a rebalance left to us, hand out again what was ``read`` of them around it.
+        """After a rebalance, hand out again the messages of our partitions that were ``read`` around it.
 
-        From where the assignment asked to begin, else from where the group stands: a message from before the rebalance
-        may have been done by somebody else since.
+        They begin where the assignment asked to begin, else at the committed offset: another member may have handled a
+        message from before the rebalance since.
         """
         self._unreadable = {}
         unknown = [TopicPartition(*partition) for partition in sorted((read & self._owned) - self._starts.keys())]
@@ -279,12 +286,15 @@ class Batches:
         try:
             self._consumer.seek(TopicPartition(*partition, offset))
         except KafkaException as error:
-            # Assigned anew in this very call and not fetched yet: it begins where it should anyway.
+            # Assigned anew in the same call and not fetched yet: it begins at the right offset anyway.
             log.info("partition not rewound", partition=f"{partition[0]}/{partition[1]}", error=error.args[0].str())
 
 
 class GroupBatches(Batches):
-    """Consume and handle, then flush the outbox and commit: at least once, for roles that are idempotent by id."""
+    """Consume and handle a batch, then flush the outbox and commit: at least once, for roles that are idempotent by id.
+
+    The keyword arguments are those of ``Batches``.
+    """
 
     def __init__(self, settings: KafkaSettings, *, group: str, handle: Handler[Outbox], **kwargs: object) -> None:
         super().__init__(settings, group=group, **kwargs)  # type: ignore[arg-type]
@@ -292,7 +302,7 @@ class GroupBatches(Batches):
         self._outbox = Outbox(settings)
 
     def run(self, stop: threading.Event) -> None:
-        """Until ``stop`` is set; an idle round calls the handler with no records, so that it can keep time."""
+        """Run until ``stop`` is set. An idle round calls the handler without records, so that it can act on time."""
         self._subscribe()
         try:
             while not stop.is_set():
@@ -301,7 +311,7 @@ class GroupBatches(Batches):
                 try:
                     left = self._handle(messages, self._outbox)
                 except HandBack:
-                    # After a rebalance whoever owns the partition now begins where its assignment said.
+                    # After a rebalance the new owner of the partition begins where its assignment says.
                     if generation == self.generation:
                         self._rewind(messages)
                     continue
@@ -314,9 +324,9 @@ class GroupBatches(Batches):
             self._close()
 
     def wait_paused(self, stop: threading.Event, seconds: float) -> bool:
-        """Stay a member of the group without taking more, for a handler that waits for something else.
+        """Stay a member of the group for so many seconds without fetching, for a handler that waits for something else.
 
-        False where the batch in hand is not this worker's any more, or the worker is to stop.
+        Returns False if the batch no longer belongs to this worker, or the worker must stop.
         """
         generation = self.generation
         self._consumer.pause(self._consumer.assignment())
@@ -328,7 +338,7 @@ class GroupBatches(Batches):
         return not stopping and generation == self.generation
 
     def _look(self) -> None:
-        """Let a rebalance happen; a message of a partition that came with it is not ours to take yet."""
+        """Let a rebalance happen. A message that arrives with it is put back, to be fetched later."""
         message = self._consumer.poll(0)
         if message is not None and message.error() is None:
             record = cast(Record, message)

@@ -1,4 +1,4 @@
-"""Reads whole topics from their beginning: state that is kept in a log, not in a group."""
+"""Reads whole topics from their beginning, for state that is kept in a log."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ NEW_TOPIC_SECONDS_MAX = 10.0
 
 
 class LogReader:
-    """Hands every record of some topics to a function each: first all there is, then what comes.
+    """Hands every record of some topics to a function: first the records that are there, then new ones.
 
-    Every reader sees every partition; nothing is committed. ``topics`` maps a topic's name without the prefix to what
-    is called with each of its records, in the thread that reads; a record that it cannot use, or one larger than
-    ``kafka.message_bytes_max`` once unpacked, is left out and logged.
+    Every reader sees every partition, and nothing is committed. ``topics`` maps the name of a topic, without prefix, to
+    the function that is called with each of its records, in the thread that reads. A record that the function cannot
+    use, or of more than ``kafka.message_bytes_max`` unpacked bytes, is logged and left out.
     """
 
     def __init__(self, settings: KafkaSettings, topics: Mapping[str, Callable[[Record], None]]) -> None:
@@ -37,7 +37,7 @@ class LogReader:
         self._consumer = Consumer(passing_reader_config(settings, fetch_wait_max_ms=100))
 
     def catch_up(self, seconds_max: float = 60.0) -> int:
-        """Read up to the end of every partition; returns how many records. Raises KafkaUnreachable."""
+        """Read up to the end of every partition; returns the number of records. Raises KafkaUnreachable."""
         deadline = time.monotonic() + seconds_max
         try:
             self._assign(seconds_max)
@@ -51,13 +51,13 @@ class LogReader:
         return read
 
     def run(self, stop: threading.Event) -> None:
-        """Go on reading until ``stop`` is set, then close. Call ``catch_up`` before."""
+        """Read until ``stop`` is set, then close the connection. ``catch_up`` must have been called before."""
         while not stop.is_set():
             self._step()
         self.close()
 
     def close(self) -> None:
-        """Close the connection; needed only where ``run``, which closes it at its end, is not called."""
+        """Close the connection; needed only if ``run``, which closes it too, is not called."""
         self._consumer.close()
 
     def _names(self) -> str:
@@ -69,7 +69,7 @@ class LogReader:
         self._consumer.assign([TopicPartition(t, p, OFFSET_BEGINNING) for t, p in sorted(self._unread)])
 
     def _partitions_of(self, topic: str, seconds_max: float) -> list[int]:
-        """A topic's partitions; a broker hears of a topic a moment after another one has created it."""
+        """The numbers of a topic's partitions; a broker may learn of a new topic a moment later than another."""
         deadline = time.monotonic() + min(seconds_max, NEW_TOPIC_SECONDS_MAX)
         while True:
             metadata = self._consumer.list_topics(topic, timeout=seconds_max).topics[topic]

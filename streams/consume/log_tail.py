@@ -1,4 +1,4 @@
-"""Reads what a topic has got lately, up to all that was committed when it was asked."""
+"""Reads the recent records of topics, up to everything that is committed at the time of the call."""
 
 from __future__ import annotations
 
@@ -31,16 +31,16 @@ def read_tail(
     *,
     since_ms: int,
     messages_max: int,
-    hear: Callable[[Record], None],
+    handle: Callable[[Record], None],
     seconds_max: float = 60.0,
 ) -> int:
-    """Hand every committed record that Kafka took since ``since_ms`` to ``hear``; returns how many.
+    """Hand every committed record that Kafka received since ``since_ms`` to ``handle``; returns their number.
 
-    At most ``messages_max`` records, the newest, an equal share of each partition; one that ``hear`` cannot use is left
-    out and logged.
+    Of more than ``messages_max`` records the newest are read, an equal share of each partition. A record that
+    ``handle`` cannot use is logged and left out.
 
-    A transaction that is still open hides what was committed behind it, so this waits for it (at most Kafka's
-    transaction timeout). Raises KafkaUnreachable where the end is not reached within ``seconds_max``.
+    An open transaction hides the records committed behind it, so this waits for its end (at most Kafka's transaction
+    timeout). Raises KafkaUnreachable if the end is not reached within ``seconds_max``.
     """
     consumer = Consumer(passing_reader_config(settings, "tail.", fetch_wait_max_ms=20))
     names = [settings.prefix + topic.name for topic in topics]
@@ -50,7 +50,9 @@ def read_tail(
         begins, ends = begins_of(admin, partitions, max(0, since_ms)), ends_of(admin, partitions)
         share = messages_max // len(partitions)
         starts = {partition: max(begin, ends[partition] - share) for partition, begin in begins.items() if begin >= 0}
-        return _read(consumer, starts, ends, guarded(hear, settings.message_bytes_max), time.monotonic() + seconds_max)
+        return _read(
+            consumer, starts, ends, guarded(handle, settings.message_bytes_max), time.monotonic() + seconds_max
+        )
     except KafkaException as error:
         raise KafkaUnreachable(f"cannot read the end of {', '.join(names)}: {error.args[0].str()}") from error
     finally:
@@ -61,7 +63,7 @@ def _read(
     consumer: Consumer,
     starts: Mapping[Partition, int],
     ends: Mapping[Partition, int],
-    hear: Callable[[Record], None],
+    handle: Callable[[Record], None],
     deadline: float,
 ) -> int:
     waiting = {partition: ends[partition] for partition in starts}
@@ -72,7 +74,7 @@ def _read(
             error, record = message.error(), cast(Record, message)
             partition = (record.topic(), record.partition())
             if error is None:
-                hear(record)
+                handle(record)
                 read += 1
             elif error.code() == KafkaError._PARTITION_EOF and record.offset() >= waiting.get(partition, 0):
                 waiting.pop(partition, None)

@@ -1,4 +1,4 @@
-"""SeenEvents: which events were judged lately, so that a producer's retry gets no second verdict."""
+"""SeenEvents: which events were judged recently, so that a producer's retry gets no second verdict."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ Hashes = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 LEVELS_MAX: Final = (1_024, 32_768)
-"""Hashes that are held apart before they are sorted into the next larger level, so that a few new ones do not move all
-others (a log-structured merge: O'Neil and others 1996)."""
+"""Sizes at which a small level is merged into the next larger one. Levels keep a few new hashes from moving all others
+(a log-structured merge: O'Neil and others 1996)."""
 
 
 def identities(model: str, event_ids: Sequence[str]) -> Hashes:
-    """64 bits for each event of a model; good within one process only.
+    """A 64-bit hash of each event of a model, shape (n,); it differs from process to process.
 
-    Two of a million remembered events are taken for one with a chance of 3 in a hundred million.
+    Among a million remembered events, the chance that any two have the same hash is 3 in a hundred million.
     """
     return np.fromiter(map(hash, event_ids), np.int64, len(event_ids)) ^ np.int64(hash((model,)))
 
 
 class SortedHashes:
-    """Hashes in order, in an array that is kept: growing and emptying it does not move what the process holds.
+    """Hashes in ascending order, in an array that is reused, so that the process' memory does not fragment.
 
-    It has room for ``expected`` hashes from the start, which costs no memory before they come; more is made as needed.
+    The array has room for ``expected`` hashes from the start (pages of memory are used only once written) and grows as
+    needed.
     """
 
     def __init__(self, expected: int = LEVELS_MAX[0]) -> None:
@@ -42,11 +43,11 @@ class SortedHashes:
 
     @property
     def all(self) -> Hashes:
-        """What is in it, until it changes."""
+        """The hashes, as a view that is valid until the next change."""
         return self._room[: self._size]
 
     def add(self, ordered: Hashes) -> None:
-        """Sort in what is sorted; a stable sort of two sorted stretches is a merge."""
+        """Add hashes that are in ascending order. A stable sort of two sorted runs merges them in linear time."""
         end = self._size + len(ordered)
         if end > len(self._room):
             self._room = np.concatenate([self.all, np.empty(end, np.int64)])
@@ -55,30 +56,37 @@ class SortedHashes:
         self.all.sort(kind="stable")
 
     def remove(self, gone: Hashes) -> None:
-        """Take out these hashes, as far as they are in it; the order stays."""
+        """Remove those of these hashes that are held."""
         kept = self.all[~np.isin(self.all, gone)]
         self._size = len(kept)
         self._room[: self._size] = kept
 
     def clear(self) -> None:
-        """Take out all hashes; their room is kept."""
+        """Remove all hashes; the array keeps its size."""
         self._size = 0
 
     def holds(self, events: Hashes) -> Flags:
-        """Which of these are in it."""
+        """Which of these hashes are held, shape (n,)."""
         if not self._size:
             return np.zeros(len(events), np.bool_)
-        places = np.searchsorted(self.all, events)
-        places[places == self._size] = 0
-        is_held: Flags = self.all[places] == events
+        indexes = np.searchsorted(self.all, events)
+        indexes[indexes == self._size] = 0
+        is_held: Flags = self.all[indexes] == events
         return is_held
 
 
 class SeenEvents:
-    """Remembers events for at least ``span_seconds`` of Kafka's time and at most twice that; 8 bytes an event.
+    """Remembers events for ``span_seconds`` of Kafka's time at least and twice that at most; 8 bytes an event.
 
-    At ``events_max`` the older half is forgotten early, which ``shortened`` counts. What is added belongs to a batch:
-    ``begin`` one, then ``committed`` keeps the oldest batch for good, and ``undo`` forgets all that are not committed.
+    With ``events_max`` events the older half is forgotten early, which ``shortened`` counts. Events belong to batches:
+    ``begin`` starts a batch, ``committed`` keeps the oldest one for good, and ``undo`` forgets those not yet committed.
+
+    >>> seen = SeenEvents(span_seconds=60.0, events_max=1_000)
+    >>> seen.begin()
+    >>> seen.first_seen(identities("churn", ["a", "b"]), at_ms=0) is None
+    True
+    >>> seen.first_seen(identities("churn", ["b", "c"]), at_ms=1).tolist()
+    [False, True]
     """
 
     def __init__(self, span_seconds: float, events_max: int) -> None:
@@ -92,7 +100,7 @@ class SeenEvents:
         self.shortened = 0
 
     def clear(self) -> None:
-        """Forget everything that was judged; batches that are not committed yet stay begun."""
+        """Forget all events. The batches that are not committed yet stay open, and empty."""
         for held in self._held:
             held.clear()
         self._current_since_ms = -1
@@ -106,15 +114,15 @@ class SeenEvents:
         return (*self._young, self._current, self._previous)
 
     def begin(self) -> None:
-        """What is added from now on belongs to a new batch, behind those that are not committed yet."""
+        """Begin a new batch: events that are added from now on belong to it."""
         self._batches.append([])
 
     def committed(self) -> None:
-        """The oldest batch is judged for good."""
+        """The oldest batch is committed: its events stay remembered."""
         self._batches.popleft()
 
     def undo(self) -> None:
-        """Forget the batches that are not committed."""
+        """Forget the events of all batches that are not committed."""
         undone = [added for batch in self._batches for added in batch]
         self._batches.clear()
         if undone:
@@ -123,9 +131,9 @@ class SeenEvents:
                 held.remove(gone)
 
     def first_seen(self, events: Hashes, at_ms: int) -> Flags | None:
-        """Which events are seen for the first time, and remember them with the batch; None where all are.
+        """Remember events with the current batch; returns which are seen for the first time, None if all are.
 
-        ``at_ms`` is when Kafka took the newest of them, in epoch milliseconds.
+        ``at_ms`` is when Kafka received the newest of them, in epoch milliseconds.
         """
         fresh = self.recall(events, at_ms)
         if self._batches:
@@ -133,7 +141,7 @@ class SeenEvents:
         return fresh
 
     def recall(self, events: Hashes, at_ms: int) -> Flags | None:
-        """The same for events that were judged before, in a batch that is committed."""
+        """The same for events of a batch that is committed already, such as those read back after a restart."""
         self._turn(at_ms)
         ordered = np.sort(events)
         if not (ordered[1:] == ordered[:-1]).any() and not any(held.holds(ordered).any() for held in self._held):
@@ -144,7 +152,7 @@ class SeenEvents:
         return fresh
 
     def _fresh(self, events: Hashes) -> Flags:
-        """Not remembered, and the first of its kind in the batch."""
+        """Which events are not remembered and not a repetition within ``events``."""
         fresh = np.zeros(len(events), np.bool_)
         fresh[np.unique(events, return_index=True)[1]] = True
         for held in self._held:
@@ -152,7 +160,7 @@ class SeenEvents:
         return fresh
 
     def _add(self, ordered: Hashes) -> None:
-        """Remember what is sorted; a level that is full goes into the next."""
+        """Remember hashes in ascending order; a level that is full is merged into the next."""
         self._young[0].add(ordered)
         if len(self._young[0]) >= min(LEVELS_MAX[0], self._half_max):
             self._sort_in()
@@ -161,7 +169,7 @@ class SeenEvents:
                 self._turn_over()
 
     def _turn(self, at_ms: int) -> None:
-        """Once the current half spans the time, the one before it is old enough to be forgotten."""
+        """Begin a new half once the current one spans the time: the half before it is old enough to be forgotten."""
         if self._current_since_ms < 0:
             self._current_since_ms = at_ms
         if at_ms - self._current_since_ms >= self._span_ms:
@@ -173,7 +181,7 @@ class SeenEvents:
         self._current_since_ms = at_ms
 
     def _sort_in(self, *, whole: bool = False) -> None:
-        """Move what is young into the current half, as far as levels are full, or the whole of it."""
+        """Merge the levels that are full into the next larger one; with ``whole``, all levels into the current half."""
         for held, held_max, older in zip(self._young, LEVELS_MAX, (*self._young[1:], self._current), strict=True):
             if not whole and len(held) < min(held_max, self._half_max):
                 return

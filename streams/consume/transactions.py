@@ -1,4 +1,4 @@
-"""Batches whose outputs and offsets are written in one Kafka transaction: exactly once, whatever dies."""
+"""Batches whose outputs and offsets are written in one Kafka transaction: exactly once, also after a crash."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from streams.errors import SlotTaken
 from streams.offsets import committed
 from streams.produce.commit import TRANSACTION_STEP_SECONDS_MAX, Commit, CommitHung, Committer, until_done
 from streams.produce.outbox import HeldOutbox, Sending, producer_config
-from streams.records import Record, start_of, stretches
+from streams.records import Record, split_by_bytes, start_of
 from streams.settings import KafkaSettings
 
 __all__ = ["TransactionalBatches"]
@@ -23,22 +23,25 @@ log = structlog.get_logger(__name__)
 
 TRANSACTION_TIMEOUT_SECONDS = 10
 DELIVERY_SHARE = 0.6
-"""Of that time a message may take to arrive; a transaction that failed by then can still be ended by who began it."""
+"""The share of the timeout that a message may take to arrive. If it has not arrived by then, there is still time for
+the producer to end the transaction itself."""
 TRANSACTION_LINGER_MS = 2
 RETRY_MS_MIN = 10
-"""A coordinator that still writes the end of the transaction before asks to be asked again: the client's usual 100 ms
-would be ten times what it takes."""
+"""The coordinator refuses a new transaction while it writes the end of the one before, which takes some 10 ms. The
+client's default of 100 ms would be ten times that."""
 FENCED = (KafkaError._FENCED, KafkaError.PRODUCER_FENCED, KafkaError.INVALID_PRODUCER_EPOCH)
 
 
 class TransactionalBatches(Batches):
-    """Consume, handle, and commit outputs with offsets in one transaction (KIP-98, KIP-447).
+    """Consume and handle a batch, then commit its outputs and offsets in one transaction (KIP-98, KIP-447).
 
     ``slot`` names this worker among those of its role: a restarted worker with the same slot fences its predecessor.
-    While there is more to take than a batch holds, the next one is taken and handled while a transaction commits, in a
-    thread of its own, its outputs held back in memory: at most two batches are in hand, and one transaction is open at
-    a time. ``committed`` tells the handler that its oldest batch is committed, ``undo`` that all batches after that one
-    are to be forgotten: an abortable failure hands them out again.
+
+    Transactions are committed in a thread of their own. If more messages are waiting, the next batch is fetched and
+    handled meanwhile, and its outputs are held in memory: at most two batches are in memory, and at most one
+    transaction is open. ``committed`` is called when the oldest handled batch is committed, ``undo`` when all handled
+    batches that are not committed must be forgotten, because they will be handed out again. The keyword arguments are
+    those of ``Batches``.
     """
 
     def __init__(
@@ -78,7 +81,10 @@ class TransactionalBatches(Batches):
         )
 
     def run(self, stop: threading.Event) -> None:
-        """Until ``stop`` is set. Raises SlotTaken if another worker has the same slot, or this one was out for long."""
+        """Run until ``stop`` is set.
+
+        Raises SlotTaken if another worker has the same slot, or this one did not answer for longer than the timeout.
+        """
         self._stop = stop
         try:
             self._begin()
@@ -95,37 +101,38 @@ class TransactionalBatches(Batches):
                 ) from error
             if not (stop.is_set() and cause.retriable()):
                 raise
-            log.warning("stopped while Kafka does not answer; what is in hand comes again", error=cause.str())
+            log.warning("stopped while Kafka does not answer; the batch in hand comes again", error=cause.str())
         finally:
             if self._under_way is not None:
-                # The first error is the one to tell; what was not committed comes again.
+                # The first error is the one to report; a batch that was not committed is handed out again.
                 with contextlib.suppress(KafkaException, CommitHung):
                     self._under_way.wait()
             self._committer.close()
             self._close()
 
     def _begin(self) -> None:
-        """Take the transactional id: whoever had it before is fenced, and what it had begun is ended."""
+        """Claim the transactional id: Kafka fences its earlier owner and ends the transaction that it left open."""
         until_done(
             "the transactional id", lambda: self._producer.init_transactions(TRANSACTION_STEP_SECONDS_MAX), self._stop
         )
 
     def _handle_all(self, messages: Sequence[Record]) -> None:
-        """Handle what was taken, a transaction for each so many bytes."""
+        """Handle the messages, in one transaction for each ``transaction_bytes_max`` bytes."""
         start = 0
-        for batch, _ in stretches(messages, self._batch.transaction_bytes_max):
+        for batch, _ in split_by_bytes(messages, self._batch.transaction_bytes_max):
             if not self._handle_batch(batch, messages[start:]):
                 self._full = True
                 return
             start += len(batch)
         if not self._full:
-            # Nothing more waits to be taken, and more and smaller transactions would only keep the broker busy.
+            # No more messages are waiting, and further, smaller transactions would only keep the broker busy.
             self._settled(())
 
     def _handle_batch(self, messages: Sequence[Record], taken: Sequence[Record]) -> bool:
         """Handle a batch while the one before is committed, then begin to commit it.
 
-        False where that one failed, or this one is left in part: all that is ``taken`` and not committed comes again.
+        ``taken`` are these messages and the later ones of the same fetch. Returns False if the commit before failed or
+        the handler left a part of this batch; the messages of ``taken`` that are not committed are handed out again.
         """
         held = HeldOutbox(self._settings)
         left = self._handle(messages, held)
@@ -142,7 +149,7 @@ class TransactionalBatches(Batches):
         return Commit(self._producer, held, offsets, self._member, committer=self._committer, stop=self._stop)
 
     def _settled(self, taken: Sequence[Record]) -> bool:
-        """Wait for the commit under way; False where it failed: its batch and all that is taken since come again."""
+        """Wait for the commit under way; False if it failed: its batch and ``taken`` are handed out again."""
         under_way, self._under_way = self._under_way, None
         if under_way is None:
             return True
@@ -158,7 +165,7 @@ class TransactionalBatches(Batches):
         return True
 
     def _abort(self, error: KafkaException, taken: Sequence[Record]) -> None:
-        """End the transaction in hand and hand its batch out again; raises what cannot be put right."""
+        """Abort the open transaction and hand its batch out again; raises an error that this cannot repair."""
         try:
             self._end(error)
         except KafkaException as failed:
@@ -171,9 +178,12 @@ class TransactionalBatches(Batches):
             self._rewind([*self._in_hand, *taken])
 
     def _end(self, error: KafkaException) -> None:
-        """End a transaction that failed by ``error``; raises that where it asks for no end, else what prevents it."""
+        """Abort a transaction that failed with ``error``.
+
+        Raises ``error`` if it does not call for an abort, or the error that prevents the abort.
+        """
         cause = error.args[0]
-        # A transaction that has failed already takes no more messages, and that error does not ask for its end.
+        # A transaction that has failed already accepts no more messages; that error (_STATE) does not ask for an abort.
         if cause.fatal() or not (cause.txn_requires_abort() or cause.code() == KafkaError._STATE):
             raise error
         log.warning("transaction aborted, trying the batch again", error=cause.str())
@@ -184,7 +194,7 @@ class TransactionalBatches(Batches):
         )
 
     def _start_anew(self, why: str, taken: Sequence[Record]) -> None:
-        """Such a producer never sends again: a new one ends what it had begun, and its batch is handed out again."""
+        """Replace a producer that will never send again; the new one ends its transaction, and the batch comes again."""
         log.warning("the producer cannot go on, a new one takes its place", error=why)
         self._committer.close()
         self._producer, self._committer = self._new_producer(), Committer(f"{self._group} commit")
@@ -193,7 +203,7 @@ class TransactionalBatches(Batches):
         self._go_back([*self._in_hand, *taken])
 
     def _go_back(self, messages: Sequence[Record]) -> None:
-        """Go on where the group stands: whether the last commit went through, only Kafka knows."""
+        """Go on at the committed offsets: only Kafka knows whether the last commit succeeded."""
         self._unreadable = {}
         partitions = {(message.topic(), message.partition()) for message in messages} & self._owned
         asked = [TopicPartition(*partition) for partition in sorted(partitions)]
@@ -201,12 +211,12 @@ class TransactionalBatches(Batches):
             self._seek((stand.topic, stand.partition), start_of(stand.offset))
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Offsets are committed as the member that was given the partitions: Kafka refuses them once it is not."""
+        """Remember the member that the partitions belong to: Kafka refuses offsets of a member that has lost them."""
         super()._assigned(consumer, partitions)
         if not self._closing:
             self._member = consumer.consumer_group_metadata()
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Whoever owns the partitions next must find what is being committed, or find it open."""
+        """Finish the commit under way first, so that the next owner of the partitions finds its offsets."""
         super()._revoked(consumer, partitions)
         self._settled(())

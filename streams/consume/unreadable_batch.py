@@ -1,7 +1,8 @@
-"""Batches that the Kafka client cannot unpack: it asks for them again for ever, and the partition stands still.
+"""Batches that the Kafka client cannot unpack, such as damaged ones.
 
-Who sends a few kilobytes of zstd that unpack to more than the client takes (``receive.message.max.bytes``), or what is
-damaged, would stop all who read the partition. Such a batch is passed over as one message without bytes.
+The client would fetch such a batch again for ever, and the partition would be stuck for everybody who reads it. A few
+kilobytes of zstd are enough, if they unpack to more than the client accepts (``receive.message.max.bytes``). The batch
+is skipped and handed out as one record without bytes.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ WAIT_SECONDS: Final = 0.1
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class UnreadableBatch:
-    """A Record that stands for all messages of such a batch: for the offsets from ``first`` on, up to ``end``."""
+    """A Record that stands for all messages of such a batch, at the offsets from ``first`` up to, without, ``end``."""
 
     full_topic: str
     number: int
@@ -36,25 +37,25 @@ class UnreadableBatch:
 
     @property
     def problem(self) -> str:
-        """What is wrong, for a Reject."""
+        """The reason of its Reject."""
         last = self.end - 1
         which = f"the message at offset {last}" if last == self.first else f"messages {self.first} to {last}"
         return f"{which} cannot be unpacked, and nothing of it is kept here: {self.why}"
 
     def __len__(self) -> int:
-        """0: its bytes were never unpacked."""
+        """0, because its bytes were never unpacked."""
         return 0
 
     def value(self) -> bytes | None:
-        """No bytes rather than None: it is no tombstone."""
+        """Empty rather than None: it is no tombstone."""
         return b""
 
     def key(self) -> bytes | None:
-        """Empty: keys are inside what cannot be unpacked."""
+        """Empty, because keys could not be unpacked."""
         return b""
 
     def topic(self) -> str:
-        """The full name of its topic."""
+        """The full name of its topic, prefix included."""
         return self.full_topic
 
     def partition(self) -> int:
@@ -62,22 +63,23 @@ class UnreadableBatch:
         return self.number
 
     def offset(self) -> int:
-        """The last one: behind it reading goes on."""
+        """The last offset of the batch, behind which reading goes on."""
         return self.end - 1
 
     def headers(self) -> Headers | None:
-        """None: headers are inside what cannot be unpacked."""
+        """None, because headers could not be unpacked."""
         return None
 
     def timestamp(self) -> tuple[int, int]:
-        """0 of kind 0, which is Kafka's word for a time that is not available."""
+        """(0, 0): Kafka's type 0 means that no time is available."""
         return 0, 0
 
 
 def end_of_batch(settings: KafkaSettings, topic: str, partition: int, first: int) -> int:
-    """The offset behind the unreadable batch that begins at ``first``, found by asking for messages further on.
+    """The offset behind the unreadable batch that begins at ``first``.
 
-    The client tells where a batch begins and not where it ends; one of a single message takes one question.
+    The client reports where a batch begins but not where it ends, so the end is searched by reading at later offsets:
+    one read for a batch of one message, some 2 log2(n) for one of n messages.
     """
     config = passing_reader_config(
         settings,
@@ -103,15 +105,15 @@ def end_of_batch(settings: KafkaSettings, topic: str, partition: int, first: int
 
 
 def _is_beyond(consumer: Consumer, partition: TopicPartition, first: int, deadline: float) -> bool:
-    """Whether an offset lies behind the batch; where nobody answers it is taken to."""
+    """Whether an offset lies behind the batch; True if Kafka does not answer before the deadline."""
     consumer.assign([partition])
     while time.monotonic() < deadline:
         for message in consumer.consume(1, WAIT_SECONDS):
             return not _is_of(message, first)
-    import structlog  # a producer that imports the helper of this package needs no logger
+    import structlog  # imported here because a service that imports the producer has no use for it
 
     log = structlog.get_logger(__name__)
-    log.warning("the end of a batch that cannot be unpacked is not found", offset=first)
+    log.warning("the end of a batch that cannot be unpacked was not found", offset=first)
     return True
 
 

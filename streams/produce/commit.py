@@ -19,18 +19,22 @@ __all__ = ["TRANSACTION_STEP_SECONDS_MAX", "Commit", "CommitHung", "Committer", 
 log = structlog.get_logger(__name__)
 
 TRANSACTION_STEP_SECONDS_MAX: Final = 5.0
-"""How long one step of a transaction is waited for before it is asked for again, or given up for a stop."""
+"""How long one step of a transaction may take before it is requested again, or given up because of a stop."""
 HUNG_SECONDS: Final = 3 * TRANSACTION_STEP_SECONDS_MAX
-"""A step that has not come back by then never will."""
+"""A step that has not returned by then never will."""
 LOOK_SECONDS: Final = 0.5
 
 
-class CommitHung(Exception):  # noqa: N818 - a state, told to whoever waits
-    """A step of a transaction did not come back within ``HUNG_SECONDS``: its producer is lost."""
+class CommitHung(Exception):  # noqa: N818 - a state of the commit that its waiter has to handle
+    """A step of a transaction did not return within ``HUNG_SECONDS``: its producer is lost."""
 
 
 def until_done(what: str, call: Callable[[], None], stop: threading.Event) -> None:
-    """Ask again as long as that may help (a broker that is away, a coordinator that moves) and nobody stops us."""
+    """Repeat a call while it fails with an error that passes (a broker is away, a coordinator moves).
+
+    Raises KafkaException for any other error, and for such an error once ``stop`` is set. ``what`` names the call in
+    the log.
+    """
     while True:
         try:
             call()
@@ -43,9 +47,9 @@ def until_done(what: str, call: Callable[[], None], stop: threading.Event) -> No
 
 
 class Committer:
-    """A thread that a process need not wait for, which runs one commit after the other.
+    """A daemon thread that runs one commit after the other.
 
-    Always the same one: threads that come and go leave memory behind in the allocator.
+    It is one thread for all commits, because threads that come and go leave memory behind in the allocator.
     """
 
     def __init__(self, name: str) -> None:
@@ -53,11 +57,11 @@ class Committer:
         threading.Thread(target=self._run, name=name, daemon=True).start()
 
     def submit(self, commit: Callable[[], None]) -> None:
-        """Run it when those before it are done."""
+        """Run ``commit`` after those submitted before it."""
         self._waiting.put(commit)
 
     def close(self) -> None:
-        """End the thread when it is done with what it has."""
+        """End the thread after the commits submitted so far."""
         self._waiting.put(None)
 
     def _run(self) -> None:
@@ -68,9 +72,9 @@ class Committer:
 class Commit:
     """Begins a transaction, pours the outputs in, adds the offsets and commits.
 
-    ``send_offsets_to_transaction`` of librdkafka may never come back once the broker that coordinates the group was
-    lost, whatever its timeout (librdkafka's issues 5456 and 5511). So it runs in a ``Committer``, knows no producer but
-    its own, and each step is watched.
+    ``send_offsets_to_transaction`` of librdkafka may never return once the broker that coordinates the group was lost,
+    whatever its timeout (librdkafka's issues 5456 and 5511). So a commit runs in a ``Committer``, uses no producer but
+    its own, and the time of each step is watched.
     """
 
     def __init__(
@@ -91,7 +95,7 @@ class Commit:
         committer.submit(self._run)
 
     def wait(self) -> None:
-        """Until it is committed; raises KafkaException where that failed, CommitHung where it never ends."""
+        """Wait until the transaction is committed; raises KafkaException if it failed, CommitHung if a step hangs."""
         while True:
             try:
                 return self._done.result(LOOK_SECONDS)
@@ -106,7 +110,7 @@ class Commit:
             self._held.pour_into(self._producer)
             self._step("offsets", self._send_offsets)
             self._step("a commit", lambda: self._producer.commit_transaction(TRANSACTION_STEP_SECONDS_MAX))
-        except BaseException as error:  # noqa: BLE001 - whoever waits raises it
+        except BaseException as error:  # noqa: BLE001 - ``wait`` raises it
             self._done.set_exception(error)
         else:
             self._done.set_result(None)

@@ -1,4 +1,4 @@
-"""Where a role puts what it has to say: topics by their short name, values as Structs."""
+"""Outboxes: what a role sends, with topics by their short name and values as Structs."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ QUEUED_MESSAGES_MAX = 200_000
 QUEUED_KBYTES_MAX = 262_144
 FULL_QUEUE_WAIT_SECONDS = 0.05
 SPARE_BYTES = 16 * 1024
-"""Of a message that holds a Reject, for its key and its framing."""
+"""Room for the key and the framing of a message that holds a Reject."""
 
 
 def producer_config(settings: KafkaSettings) -> dict[str, object]:
-    """What every producer of watchloop has in common."""
+    """The librdkafka configuration of every producer of watchloop."""
     return {
         **common_client_config(settings),
         "acks": "all",
@@ -45,14 +45,14 @@ Value = Wire | list[Wire] | bytes | None
 
 
 class Sending(Protocol):
-    """Where a handler puts what it has to say."""
+    """What a handler needs of an outbox."""
 
     def send(self, topic: Topic, key: str | bytes, value: Value) -> None:
-        """Queue a message for the topic, named without prefix; a full buffer makes this wait, and drops nothing."""
+        """Queue a message for the topic. If the buffer is full this waits; it never drops a message."""
 
 
 class Encoding:
-    """What both kinds of outbox do to a message before it is queued."""
+    """Encodes messages, for both kinds of outbox; a Reject is shortened to fit into a message."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._prefix = settings.prefix
@@ -68,27 +68,30 @@ class Encoding:
 
 
 class HeldOutbox(Encoding):
-    """Holds the messages of one batch back, encoded, until its transaction begins."""
+    """Holds the encoded messages of one batch until its transaction begins."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         super().__init__(settings)
         self._held: list[tuple[str, bytes | None, str | bytes]] = []
 
     def send(self, topic: Topic, key: str | bytes, value: Value) -> None:
-        """Encode a message and hold it, however many there are, until ``pour_into``."""
+        """Encode a message and hold it until ``pour_into``; the size of the batch bounds how many there are."""
         self._held.append((self._prefix + topic.name, self._encoded(value), key))
 
     def pour_into(self, producer: Producer) -> None:
-        """Queue all; a full buffer makes this wait (back-pressure), never drop. The commit says whether all arrived."""
+        """Queue all messages. If the buffer is full this waits (back-pressure); it never drops a message.
+
+        The commit of the transaction fails if one of them does not arrive.
+        """
         for message in self._held:
             produce_patiently(producer, *message)
 
 
 class Outbox(Encoding):
-    """A producer that knows the topics.
+    """A producer that takes Structs and short names of topics.
 
-    A full buffer makes ``send`` wait (back-pressure), never drop. ``flush`` raises NotDelivered if anything sent since
-    the last flush did not arrive.
+    If the buffer is full, ``send`` waits (back-pressure); it never drops a message. ``flush`` raises NotDelivered if a
+    message that was sent since the last flush did not arrive.
     """
 
     def __init__(self, settings: KafkaSettings) -> None:
@@ -97,15 +100,15 @@ class Outbox(Encoding):
         self._failed: list[KafkaError] = []
 
     def send(self, topic: Topic, key: str | bytes, value: Value) -> None:
-        """Queue a message; whether it arrived, the next ``flush`` says."""
+        """Queue a message; the next ``flush`` reports whether it arrived."""
         produce_patiently(self._producer, self._prefix + topic.name, self._encoded(value), key, self._delivered)
 
     def poll(self) -> None:
-        """Take note of what the broker has answered by now, without waiting: reports fill the client's buffer too."""
+        """Take in the delivery reports that have arrived, without waiting: they fill the client's buffer too."""
         self._producer.poll(0)
 
     def flush(self, seconds_max: float = 30.0) -> None:
-        """Wait until all that was sent has arrived; raises KafkaUnreachable or NotDelivered."""
+        """Wait until all messages have arrived; raises KafkaUnreachable or NotDelivered."""
         waiting = self._producer.flush(seconds_max)
         failed, self._failed = self._failed, []
         if failed:
@@ -125,7 +128,7 @@ def produce_patiently(
     key: str | bytes,
     on_delivery: Callable[[KafkaError | None, object], None] | None = None,
 ) -> None:
-    """Queue a message; while the buffer is full, let the producer send."""
+    """Queue a message; while the buffer is full, wait for the producer to send."""
     while True:
         try:
             producer.produce(topic, data, key, on_delivery=on_delivery)

@@ -1,4 +1,4 @@
-"""Rejects: bytes that could not be used, kept as they were, with the reason."""
+"""Rejects: bytes that could not be used, kept unchanged, with the reason."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ __all__ = [
 ]
 
 REJECT_BYTES_MAX: Final = 2 * 1024 * 1024
-"""A larger original keeps its first bytes, and the reason says so: in base64 it must fit into a message again."""
+"""Of a larger original only the first bytes are kept, and the reason says so: it must fit into a message in base64."""
 
 REJECTS_APART_MAX: Final = 100
 """Refused elements of one message that get a Reject each; one more Reject sums up the rest."""
 
 SECRET: Final = frozenset(topic.name for topic in ALL_TOPICS if topic.secret)
-"""Topics of whose messages a Reject tells nothing: whoever may not read them may read rejects."""
+"""Topics whose bytes must not appear in a Reject, because more users may read rejects than these topics."""
 
 KEY_BYTES_MAX: Final = 1_024
 REASON_CHARS_MAX: Final = 2_000
@@ -46,11 +46,11 @@ class Elements(Protocol):
         """The bytes of the element at ``index``, counted from 0; they decode as a message of their own."""
 
     def elements(self, indexes: Sequence[int]) -> bytes:
-        """Several as one message, in this order."""
+        """The elements at these indexes as one message, in this order."""
 
 
 class Rejecter(NamedTuple):
-    """Who makes Rejects, and when: a role, which reads topics under ``prefix``, at epoch milliseconds."""
+    """Who makes Rejects, and when: a role, which reads topics under ``prefix``, at ``now_ms`` (epoch milliseconds)."""
 
     prefix: str
     role: str
@@ -102,7 +102,7 @@ def reject_of(record: Record, error: MalformedError, by: Rejecter, part: Message
 
 
 def without_bytes(reject: Reject) -> Reject:
-    """The same Reject with nothing of what its message holds, but the length and the hash of its original."""
+    """The same Reject without the contents of its message; the length and the hash of the original stay."""
     return msgspec.structs.replace(
         reject,
         original=b"",
@@ -117,9 +117,9 @@ def without_bytes(reject: Reject) -> Reject:
 
 
 def shortened(reject: Reject, bytes_max: int) -> Reject:
-    """The same Reject with the first bytes of its original only, and the whole's length and hash; the reason says so.
+    """The same Reject with the first ``bytes_max`` bytes of its original; the reason says so.
 
-    One that is shortened already is shortened further.
+    The length and the hash are those of the whole original, also if the Reject was shortened before.
     """
     length, kept = reject.original_length, reject.original[:bytes_max]
     reason, digest = reject.reason, reject.original_sha256
@@ -141,9 +141,9 @@ def _cut(kept: int, length: int) -> str:
 
 
 class ElementRejects:
-    """Rejects of elements of one message: one each of the first ``REJECTS_APART_MAX``, and one of all others.
+    """The Rejects of elements of one message: one for each of the first ``REJECTS_APART_MAX``, and one for all others.
 
-    A message of ten thousand wrong elements would otherwise become ten thousand messages.
+    Otherwise a message of ten thousand wrong elements would become ten thousand messages.
     """
 
     def __init__(self, record: Record, elements: Elements, by: Rejecter) -> None:
@@ -154,11 +154,11 @@ class ElementRejects:
 
     @property
     def is_full(self) -> bool:
-        """Whether the next one only counts: nobody will read what exactly was wrong with it."""
+        """Whether a further element is only counted, because its own reason will appear in no Reject."""
         return self._first is not None
 
     def refuse(self, index: int, error: MalformedError) -> Reject | None:
-        """One more element, behind those before, and what is wrong with it; its own Reject if it gets one."""
+        """Refuse the element at ``index``, which is higher than those before; returns its own Reject, if it gets one."""
         if len(self._apart) < REJECTS_APART_MAX:
             self._apart.append(self._reject([index], error))
             return self._apart[-1]
@@ -167,11 +167,11 @@ class ElementRejects:
         return None
 
     def rejects(self) -> list[Reject]:
-        """All of them, in order."""
+        """All Rejects, in order of their elements."""
         return [*self._apart, *self.others()]
 
     def others(self) -> list[Reject]:
-        """The one of all that have none of their own, if there are any."""
+        """The Reject of all elements that have none of their own; empty if there are no such elements."""
         if self._first is None:
             return []
         if len(self._others) == 1:

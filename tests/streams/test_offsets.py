@@ -42,7 +42,7 @@ def test_what_does_not_pass_is_an_exception_with_words() -> None:
 
 def test_offsets_that_wait_for_a_lost_transaction_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client only says "timed out": the line names what else it may be, and the tool that ends it."""
-    monkeypatch.setattr("streams.offsets.ASKED_SECONDS_MAX", 0.01)
+    monkeypatch.setattr("streams.offsets.COMMITTED_SECONDS_MAX", 0.01)
     with pytest.raises(KafkaUnreachable, match=r"Timed out; if Kafka answers otherwise, .*KAFKA-20734.*find-hanging"):
         committed(Slow(*[KafkaError._TIMED_OUT] * 10), PLACES)  # type: ignore[arg-type]
 

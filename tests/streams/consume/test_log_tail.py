@@ -27,7 +27,7 @@ def send(kafka: KafkaSettings, numbers: range) -> None:
 def read(kafka: KafkaSettings, **options: Any) -> list[int]:
     found: list[int] = []
     chosen: dict[str, Any] = {"since_ms": 0, "messages_max": 1_000, **options}
-    read_tail(kafka, [VERDICTS, CORRECTIONS], hear=lambda record: found.append(int(record.value() or b"")), **chosen)
+    read_tail(kafka, [VERDICTS, CORRECTIONS], handle=lambda record: found.append(int(record.value() or b"")), **chosen)
     return sorted(found)
 
 
