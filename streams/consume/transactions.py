@@ -194,7 +194,7 @@ class TransactionalBatches(Batches):
         )
 
     def _start_anew(self, why: str, taken: Sequence[Record]) -> None:
-        """Replace a producer that will never send again; the new one ends its transaction, and the batch comes again."""
+        """Replace a producer that will never send again; the new one ends its transaction; the batch comes again."""
         log.warning("the producer cannot go on, a new one takes its place", error=why)
         self._committer.close()
         self._producer, self._committer = self._new_producer(), Committer(f"{self._group} commit")

@@ -158,7 +158,7 @@ class ElementRejects:
         return self._first is not None
 
     def refuse(self, index: int, error: MalformedError) -> Reject | None:
-        """Refuse the element at ``index``, which is higher than those before; returns its own Reject, if it gets one."""
+        """Refuse the element at ``index``, which is higher than those before; returns its own Reject, if any."""
         if len(self._apart) < REJECTS_APART_MAX:
             self._apart.append(self._reject([index], error))
             return self._apart[-1]

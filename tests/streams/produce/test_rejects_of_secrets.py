@@ -26,10 +26,10 @@ SECRET_TOPICS = [topic for topic in ALL_TOPICS if topic.secret]
 class Whole:
     """Elements that are each the whole message."""
 
-    def one(self, index: int) -> bytes:
+    def element(self, index: int) -> bytes:
         return f"{HASH}{index}".encode()
 
-    def many(self, indexes: Sequence[int]) -> bytes:
+    def elements(self, indexes: Sequence[int]) -> bytes:
         return HASH.encode() * len(indexes)
 
 
