@@ -1,10 +1,10 @@
-"""A batch before the threshold is looked at: columns that depend on each event alone."""
+"""A batch before the threshold is looked at: columns whose entries depend on one event each."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,26 +15,54 @@ from review.triage.decisions import Flags, Floats
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.hashing import draws_of
 
-__all__ = ["TriageBatch", "prediction_uncertainty"]
+__all__ = ["Hints", "Policy", "TriageBatch", "prediction_uncertainty"]
 
 ALWAYS: Final = np.inf
 NEVER: Final = -np.inf
 """Stakes above and below every threshold."""
 
 
+class Policy(NamedTuple):
+    """What decides about one model: its settings, their rules made ready, and the salt of its draws."""
+
+    settings: TriageSettings
+    rules: CompiledRules
+    salt: int
+
+
+class Hints(NamedTuple):
+    """What others know of the events of a batch, each of shape (events,); None where nobody knows.
+
+    ``Triage.decide`` says what each means.
+    """
+
+    error_probability: Floats | None = None
+    learned_uncertainty: Floats | None = None
+    disagreement: Flags | None = None
+    decided: Flags | None = None
+
+    def check(self, events: int) -> None:
+        """ValueError where a column has not one entry an event."""
+        for name, column in self._asdict().items():
+            if column is not None and column.shape != (events,):
+                raise ValueError(f"{name} has shape {column.shape}; expected ({events},), one entry an event")
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class TriageBatch:
-    """What is known of a batch before the threshold is looked at; one entry an event.
+    """The columns of a batch that do not depend on the threshold; one entry an event.
 
-    Of the reviewable events, those that ``escalate`` always reach a person, those ``asked`` for by a rule do while the
-    budget lasts, those ``decided`` before only by the audit sample, and the others, which are ``is_open``, also by
-    their score. ``drawn`` is the audit sample, ``audit_drawn`` the same without escalations, before reviews are taken
-    out of it; ``sure`` are those that reach a person by whatever way, ``certain`` those that count whatever the
-    threshold is: sure or asked.
+    Reviewable events reach a person in one of four ways. Those that ``escalate`` always do. Those ``asked`` for by a
+    rule do while the budget lasts. Those ``decided`` before do if the audit sample draws them. The others, which are
+    ``is_open``, do if the sample draws them or their score is high enough.
 
-    ``stakes`` are what to compare with the threshold: the score where the event is open, ALWAYS where it is certain,
-    NEVER where no review is due whatever the threshold is. ``audit_stakes`` are the scores of open events that a review
-    takes out of the sample.
+    ``drawn`` marks the draws of the audit sample, ``audit_drawn`` those of them that do not escalate; a review takes an
+    event out of the sample later. ``sure`` events escalate or are drawn: they reach a person in any case. ``certain``
+    events are sure or asked for: the threshold has no say in them.
+
+    ``stakes`` is compared with the threshold. It holds the score of an open event, ALWAYS for a certain one, and NEVER
+    for one that no review is due for. ``audit_stakes`` holds the scores of the open events that the sample has drawn
+    and a review would take out of it, NEVER for the others.
     """
 
     scores: Floats
@@ -59,20 +87,15 @@ class TriageBatch:
     @classmethod
     def of(
         cls,
-        settings: TriageSettings,
-        rules: CompiledRules,
-        salt: int,
+        policy: Policy,
         events: PredictionColumns,
-        error_probability: Floats | None,
-        learned_uncertainty: Floats | None,
-        disagreement: Flags | None,
-        decided: Flags | None,
+        hints: Hints,
     ) -> TriageBatch:
-        """Columns out of events; nothing here depends on other events."""
-        size = len(events)
+        """The columns of a batch; no entry depends on other events."""
+        settings, rules, decided, size = policy.settings, policy.rules, hints.decided, len(events)
         uncertainty = prediction_uncertainty(events)
-        scores = scores_of(settings, uncertainty, error_probability, learned_uncertainty)
-        draws, audit_rate = draws_of(events.hashes, salt), audit_rates(settings, disagreement, size)
+        scores = scores_of(settings, uncertainty, hints.error_probability, hints.learned_uncertainty)
+        draws, audit_rate = draws_of(events.hashes, policy.salt), audit_rates(settings, hints.disagreement, size)
         reviewable, none = events.reviewable, np.zeros(size, np.bool_)
         risky, matches = events.risk >= settings.escalate_risk_min, rules.matches(events)
         escalate = reviewable & (risky | rules.escalating(matches) if rules.rules else risky)
@@ -114,9 +137,10 @@ class TriageBatch:
         return len(self.scores)
 
     def forced(self, run: slice, refused: Sequence[int], sure_from: float) -> int:
-        """How many looks of a run the threshold has no say in: escalations, the audit sample, reviews asked for.
+        """How many events of a run people see whatever the threshold is: escalated, drawn or asked for by a rule.
 
-        ``refused`` are the indexes at which the purse held no review; scores from ``sure_from`` were wanted for sure.
+        ``refused`` are the indexes at which the purse held no review. Scores of at least ``sure_from`` were wanted for
+        sure; what was drawn and reviewed for its score does not count.
         """
         certain = int(np.count_nonzero(self.certain[run]))
         reviewed_instead = int(np.count_nonzero(self.audit_stakes[run] >= sure_from))
@@ -131,7 +155,7 @@ class TriageBatch:
 def prediction_uncertainty(events: PredictionColumns) -> Floats:
     """1 - the model's own probability of its answer ("least confidence", Lewis & Gale 1994); shape (events,).
 
-    It reads as the probability of being wrong, so it mixes with error probabilities on one scale, and it means the same
+    It estimates the probability of being wrong, so it has the same scale as error probabilities. It means the same
     whether a producer sends ``confidence`` or ``probabilities``. With two labels it orders events as margin and entropy
     do.
     """
@@ -139,14 +163,14 @@ def prediction_uncertainty(events: PredictionColumns) -> Floats:
 
 
 def filled(given: Floats | None, fallback: Floats) -> Floats:
-    """Given numbers, clipped to [0, 1]; the fallback where there are none."""
+    """The given numbers, clipped to [0, 1]; the fallback where they are NaN or None."""
     return fallback if given is None else np.where(np.isnan(given), fallback, np.clip(given, 0.0, 1.0))
 
 
 def scores_of(
     settings: TriageSettings, uncertainty: Floats, error_probability: Floats | None, learned_uncertainty: Floats | None
 ) -> Floats:
-    """What a look of a person is worth, from 0 to 1, under the strategy."""
+    """What a review of each event is worth under the strategy, from 0 to 1; shape (events,)."""
     error = filled(error_probability, uncertainty)
     doubt = filled(learned_uncertainty, uncertainty)
     if settings.strategy == "catch":
@@ -157,7 +181,7 @@ def scores_of(
 
 
 def audit_rates(settings: TriageSettings, disagreement: Flags | None, size: int) -> Floats:
-    """The audit rate of each event: raised where challenger and champion disagree, at most the budget."""
+    """The audit rate of each event, raised where challenger and champion disagree; shape (events,)."""
     if disagreement is None:
         return np.full(size, settings.audit_rate)
     return np.where(disagreement, settings.disagreement_audit_rate, settings.audit_rate)

@@ -13,13 +13,13 @@ import msgspec
 import numpy as np
 
 from review.settings import TriageSettings
-from review.triage.batch import TriageBatch
+from review.triage.batch import Hints, Policy, TriageBatch
 from review.triage.budget import ReviewBudget
 from review.triage.compiled_rules import CompiledRules
 from review.triage.decisions import ESCALATE, REVIEW, Decisions, Flags, Floats
 from review.triage.reasons import TriageReasons
 from review.triage.runs import BatchOutcome, TriageRuns
-from review.triage.threshold import RecentScores, ScoreThreshold
+from review.triage.threshold import Bar, RecentScores, ScoreThreshold
 from schemas.columns.prediction_columns import PredictionColumns
 
 __all__ = ["CarriedState", "Triage", "TriageSnapshot"]
@@ -80,9 +80,8 @@ class Triage:
         self.settings = settings
         self.policy_version = hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:12]
         """Names the settings that decided."""
-        self._salt = settings.salt ^ zlib.crc32(model.encode())
-        self._rules = CompiledRules(settings.rules)
-        self._reasons = TriageReasons(settings, self._rules)
+        self._policy = Policy(settings, CompiledRules(settings.rules), settings.salt ^ zlib.crc32(model.encode()))
+        self._reasons = TriageReasons(settings, self._policy.rules)
         self._budget = ReviewBudget(settings.budget, settings.carry_reviews_max, settings.debt_reviews_max)
         self._threshold = ScoreThreshold(settings.recent_scores_max, settings.warmup_score_min)
         self._events = 0
@@ -91,7 +90,7 @@ class Triage:
         if carried is not None:
             self.rewind(carried.snapshot)
             if not carried.is_whole and self._threshold.known >= settings.warmup_events:
-                self._aim()
+                self._threshold.aim(self._share_left())
 
     def decide(
         self,
@@ -110,45 +109,29 @@ class Triage:
         ``decided`` marks those whose question people have answered already: accepted, unless a rule escalates them or
         the audit sample draws them. ValueError where a shape is wrong.
         """
-        for name, given in (
-            ("error_probability", error_probability),
-            ("learned_uncertainty", learned_uncertainty),
-            ("disagreement", disagreement),
-            ("decided", decided),
-        ):
-            if given is not None and given.shape != (len(events),):
-                raise ValueError(f"{name} has shape {given.shape}; expected ({len(events)},), one entry an event")
-        batch = TriageBatch.of(
-            self.settings,
-            self._rules,
-            self._salt,
-            events,
-            error_probability,
-            learned_uncertainty,
-            disagreement,
-            decided,
-        )
+        hints = Hints(error_probability, learned_uncertainty, disagreement, decided)
+        hints.check(len(events))
+        batch = TriageBatch.of(self._policy, events, hints)
         outcome = self._decide_runs(batch).outcome(batch)
         return self._decisions(batch, outcome, error_probability)
 
     def _decide_runs(self, batch: TriageBatch) -> TriageRuns:
-        """Run by run, since the threshold that moves at the end of one decides about the next."""
-        every, runs, start = self.settings.threshold_events, TriageRuns(), 0
-        self._threshold.announce(batch.scores[batch.is_open], aims=len(batch) // every)
-        while start < len(batch):
-            stop = min(len(batch), start + every - self._events % every)
-            self._decide_run(batch, slice(start, stop), runs)
-            self._events += stop - start
-            if self._events % every == 0:
-                self._move_threshold()
-            start = stop
+        """Decide run by run, since the threshold moves after each and decides about the next."""
+        every, size = self.settings.threshold_events, len(batch)
+        stops = [*range(every - self._events % every, size, every), size]
+        slices = [slice(start, stop) for start, stop in zip([0, *stops], stops, strict=False)]
+        runs = TriageRuns()
+
+        def spend(run: slice, bar: Bar) -> float | None:
+            self._decide_run(batch, run, bar, runs)
+            return self._share_after(run.stop - run.start)
+
+        self._threshold.follow(batch.scores, batch.is_open, slices if size else (), batch.audit_rate_min, spend)
         return runs
 
-    def _decide_run(self, batch: TriageBatch, run: slice, runs: TriageRuns) -> None:
-        """Spend on the events between two moves of the threshold; only what has a stake in it is looked at."""
-        threshold = self._threshold
+    def _decide_run(self, batch: TriageBatch, run: slice, bar: Bar, runs: TriageRuns) -> None:
+        """Spend on the events between two moves of the threshold; only those with a stake in it are looked at."""
         stakes = batch.stakes[run]
-        bar = threshold.bar(batch.scores[run], batch.audit_rate_min)
         indexes = (stakes >= bar.wanted_from).nonzero()[0]
         sure = batch.sure[run][indexes].tolist()
         wanted: Iterable[bool] = EVERY_ONE
@@ -160,23 +143,24 @@ class Triage:
             refused = [run.start + index for index in refused]
         runs.add(run.start, indexes, refused, bar)
         self._run_forced += batch.forced(run, refused, bar.sure_from)
-        opened = int(np.count_nonzero(batch.is_open[run]))
-        self._run_open += opened
-        threshold.admit(opened)
+        self._run_open += int(np.count_nonzero(batch.is_open[run]))
 
-    def _move_threshold(self) -> None:
-        """Aim the threshold at what the budget leaves for scores, carried reviews included."""
+    def _share_after(self, events: int) -> float | None:
+        """Count the events of a run; the share of scores to want from then on, None where the threshold stays."""
         settings, run = self.settings, self.settings.threshold_events
+        self._events += events
+        if self._events % run:
+            return None
         self._forced_share += FORCED_MEMORY * (self._run_forced / run - self._forced_share)
         self._open_share += FORCED_MEMORY * (self._run_open / run - self._open_share)
         self._run_forced = self._run_open = 0
-        if self._threshold.known >= settings.warmup_events:
-            self._aim()
+        return self._share_left() if self._threshold.known >= settings.warmup_events else None
 
-    def _aim(self) -> None:
+    def _share_left(self) -> float:
+        """The share of scores that the budget leaves reviews for, carried reviews included."""
         settings = self.settings
         left = settings.budget - self._forced_share + self._budget.reviews / settings.carry_spread_events
-        self._threshold.aim(left / max(self._open_share, 1e-6))
+        return left / max(self._open_share, 1e-6)
 
     def _decisions(self, batch: TriageBatch, outcome: BatchOutcome, error_probability: Floats | None) -> Decisions:
         """The columns: everything is accepted but what the outcome names."""

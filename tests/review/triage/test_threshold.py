@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from review.triage.threshold import ScoreThreshold
+from review.triage.threshold import Bar, ScoreThreshold, bar_of
 
 
 def wanted(threshold: ScoreThreshold, scores: np.ndarray) -> float:
@@ -18,9 +18,8 @@ def wanted(threshold: ScoreThreshold, scores: np.ndarray) -> float:
 
 
 def remember(threshold: ScoreThreshold, scores: npt.NDArray[np.float64]) -> None:
-    """As triage does it: announced together, admitted together."""
-    threshold.announce(scores)
-    threshold.admit(len(scores))
+    """As triage does it: one run, after which the threshold stays where it is."""
+    threshold.follow(scores, np.ones(len(scores), np.bool_), [slice(0, len(scores))], 0.0, lambda run, bar: None)
 
 
 @settings(max_examples=50, deadline=None)
@@ -78,9 +77,7 @@ def test_what_is_asked_of_scores(
     tie_probability: float, scores: list[float], is_wanted_at: bool, is_sure_at: bool
 ) -> None:
     """Ties are wanted where there are any and their lot is better than the chance they have, for sure if none loses."""
-    threshold = ScoreThreshold(10, start=0.4)
-    threshold.tie_probability = tie_probability
-    bar, above = threshold.bar(np.array(scores), 0.02), math.nextafter(0.4, 1.0)
+    bar, above = bar_of(0.4, tie_probability, np.array(scores), 0.02), math.nextafter(0.4, 1.0)
     assert bar == (0.4 if is_wanted_at else above, 0.4 if is_sure_at else above, tie_probability)
 
 
@@ -104,21 +101,32 @@ def test_a_moment_kept_does_not_change() -> None:
     drift=st.sampled_from([-0.5, 0.0, 0.5]),
     digits=st.sampled_from([1, 2, 9]),
     shares=st.lists(st.sampled_from([0.001, 0.02, 0.1, 0.3, 0.9]), min_size=1, max_size=3),
-    aims=st.sampled_from([1, 8]),
+    runs_together=st.sampled_from([1, 8]),
 )
 def test_the_threshold_is_the_quantile_however_scores_move(
-    seed: int, drift: float, digits: int, shares: list[float], aims: int
+    seed: int, drift: float, digits: int, shares: list[float], runs_together: int
 ) -> None:
     """What was left out as too low is looked at again where scores fall or more are wanted, prepared for or not."""
     rng, threshold, seen = np.random.default_rng(seed), ScoreThreshold(500, start=0.4), np.zeros(0)
+    share = 0.0
+
+    def check() -> None:
+        index = len(seen) - 1 - int(share * len(seen))
+        assert threshold.value == np.sort(seen)[index]
+        assert wanted(threshold, seen) == pytest.approx(share * len(seen))
+
+    def spend(run: slice, _bar: Bar) -> float:
+        """Each run finds the threshold as the run before left it."""
+        nonlocal seen
+        if run.start:
+            check()
+        seen = np.concatenate([seen, scores[run]])[-500:]
+        return share
+
     for batch in range(6):
-        scores = np.round(rng.random(400) * 0.5 + 0.25 + drift * batch / 6, digits)
-        threshold.announce(scores, aims)
-        for start in range(0, 400, 50):
-            threshold.admit(50)
-            seen = np.concatenate([seen, scores[start : start + 50]])[-500:]
-            share = shares[batch % len(shares)]
-            threshold.aim(share)
-            index = len(seen) - 1 - int(share * len(seen))
-            assert threshold.value == np.sort(seen)[index]
-            assert wanted(threshold, seen) == pytest.approx(share * len(seen))
+        share = shares[batch % len(shares)]
+        drawn = np.round(rng.random(400) * 0.5 + 0.25 + drift * batch / 6, digits)
+        for scores in np.split(drawn, 8 // runs_together):
+            runs = [slice(start, start + 50) for start in range(0, len(scores), 50)]
+            threshold.follow(scores, np.ones(len(scores), np.bool_), runs, 0.02, spend)
+            check()
