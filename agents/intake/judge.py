@@ -19,7 +19,7 @@ from agents.shared.model_places import ModelPlaces
 from drift.blocks.block_builder import build_blocks
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
-from review.triage.carry import Claims, records_of, scored_by
+from review.triage.carry import Claims, Owner, records_of, scored_by
 from review.triage.decided_before import DecidedBefore, EarlierAnswer
 from review.triage.decisions import DECISIONS, Decisions, Flags
 from review.triage.new_tasks import LearnedAnswers, new_tasks
@@ -176,10 +176,8 @@ class Judge:
         self._leave(model, outbox)
         for record in records_of(
             snapshot,
+            Owner(self._slot, self._partitions, claims.epochs if claims else {}),
             model=model,
-            slot=self._slot,
-            partitions=self._partitions,
-            epochs=claims.epochs if claims else {},
             choices=choices,
             scored_by=scored_by(self._settings.triage(model)),
             written=written,

@@ -1,1 +1,1 @@
-"""Which predictions a person must see, and with which chance."""
+"""Which predictions a person must see, and with what probability."""

@@ -8,7 +8,7 @@ from typing import Final
 __all__ = ["ONE_REVIEW", "ReviewBudget"]
 
 ONE_REVIEW: Final = 1_000_000
-"""The purse counts millionths of a review in integers, so any batching of the same events leaves the same purse."""
+"""The purse counts millionths of a review in integers, so that it does not depend on how events are batched."""
 
 
 class ReviewBudget:
@@ -16,8 +16,14 @@ class ReviewBudget:
 
     Every event adds ``share`` of a review. Up to ``carry_max`` unspent reviews are carried over, more lapse. Spending
     that cannot be refused (escalations, the audit sample) may overdraw the purse by ``debt_max``; beyond it the debt is
-    forgiven and counted in ``forgiven``. So after n events at most ``share * n + carry at the start + debt + forgiven``
-    reviews have been spent, and reviews that may be refused are granted only out of a purse that holds one.
+    forgiven and counted in ``forgiven``. Other reviews are granted only out of a purse that holds one. So after n
+    events at most ``share * n + carry at the start + debt + forgiven`` reviews have been spent.
+
+    >>> budget = ReviewBudget(0.5, carry_max=10, debt_max=10)
+    >>> budget.spend(4, [1, 2], sure=[False, False], wanted=[True, True])
+    [2]
+    >>> budget.reviews
+    1.0
     """
 
     def __init__(self, share: float, carry_max: int, debt_max: int) -> None:
@@ -33,10 +39,10 @@ class ReviewBudget:
         return self.purse / ONE_REVIEW
 
     def spend(self, events: int, indexes: Sequence[int], sure: Iterable[bool], wanted: Iterable[bool]) -> list[int]:
-        """Lets ``events`` events pass and says at which of ``indexes`` the purse held no review.
+        """Pay for a run of ``events`` events; returns those of ``indexes`` at which the purse held no review.
 
-        ``indexes`` are ascending positions of the events that may cost something. Those that are ``sure`` always cost a
-        review; of the others ``wanted`` says whether they cost one when the purse holds one.
+        ``indexes`` are ascending: the events that may cost a review. A ``sure`` event always costs one; another costs
+        one if it is ``wanted`` and the purse holds one.
         """
         purse, income, carry_max = self.purse, self._income, self._carry_max
         last, refused = -1, []

@@ -1,4 +1,4 @@
-"""What triage carries over a restart or a rebalance: its state as records, and states put together again."""
+"""How the state of triage survives a restart or a rebalance: as records on the log, put together again later."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 import numpy as np
@@ -20,6 +20,7 @@ from schemas.wire.triage_state import TriageState
 
 __all__ = [
     "Claims",
+    "Owner",
     "StoredState",
     "by_model",
     "claims",
@@ -30,16 +31,16 @@ __all__ = [
 ]
 
 STRETCH_SCORES: Final = 128
-"""Scores in one stretch: a head holds fewer, so that what every commit writes stays near a kilobyte."""
+"""Scores in one stretch. A head holds fewer, so that every commit writes about a kilobyte."""
 
 RECORD_BYTES: Final = 500
-"""What a record takes beside its scores, about."""
+"""What a record takes beside its scores, roughly."""
 
 CHOICES_CHARS_MAX: Final = 4_000
-"""Labels carried over, in characters together; the others are offered again once the model has given them."""
+"""Labels are carried over up to so many characters; the others are offered again once the model has given them."""
 
 LEFT_SCORES_MAX: Final = 4_096
-"""Scores that are left with one partition: a message of some 45 kB at most."""
+"""Most scores left with one partition: a message of about 45 kB."""
 
 EPOCH_MAX: Final = 2**63 - 1
 """The highest number that a record can hold."""
@@ -52,7 +53,11 @@ Scores = npt.NDArray[np.float64]
 
 
 def scored_by(settings: TriageSettings) -> str:
-    """What a score means under these settings; scores of another meaning say nothing about a threshold."""
+    """What a score means under these settings; a threshold only fits scores of the same meaning.
+
+    >>> scored_by(TriageSettings(strategy="catch")), scored_by(TriageSettings())
+    ('catch', 'mix 0.5')
+    """
     return f"mix {settings.mix_catch_weight!r}" if settings.strategy == "mix" else settings.strategy
 
 
@@ -60,10 +65,10 @@ def scored_by(settings: TriageSettings) -> str:
 class Claims:
     """How a worker becomes the owner of partitions, for one model.
 
-    ``epochs`` are those of its next heads, by partition. ``left`` are records of the partitions that its last head
-    names and that it owns no more: they go with the first head that replaces it. ``is_new``: some
-    partition is not yet the worker's own by its last head, or that names others. ``taken`` are its partitions of which
-    somebody had left a record.
+    ``epochs`` are the epochs that its next heads give its partitions. ``left`` are the records of partitions that its
+    last head names and that it no longer owns; they are written together with its next head. ``is_new``: its last head
+    does not name exactly its present partitions as its own. ``taken`` are those of its partitions for which a former
+    owner left a record.
     """
 
     epochs: Mapping[int, int]
@@ -74,31 +79,31 @@ class Claims:
 
 @dataclasses.dataclass(slots=True)
 class StoredState:
-    """The newest records of one worker and model by their part; ``bytes_held`` is about what they take."""
+    """The newest records of one worker and model by their part; ``bytes_held`` is roughly what they take."""
 
     parts: dict[int, TriageState] = dataclasses.field(default_factory=dict)
     bytes_held: int = 0
 
     @property
     def head(self) -> TriageState | None:
-        """What was told last, of all but the older scores."""
+        """The newest record of part 0: everything but the older scores; None where it is not known."""
         return self.parts.get(0)
 
     def take(self, record: TriageState) -> None:
-        """The next record of the log."""
+        """Take in the next record of the log."""
         before = self.parts.get(record.part)
         self.bytes_held += _size(record) - (0 if before is None else _size(before))
         self.parts[record.part] = record
 
     def drop(self, part: int) -> int:
-        """The record of this part has ended; returns the bytes that it held."""
+        """Forget the record of this part, which a tombstone has ended; returns the bytes that it held."""
         before = self.parts.pop(part, None)
         freed = 0 if before is None else _size(before)
         self.bytes_held -= freed
         return freed
 
     def epochs(self) -> dict[int, int]:
-        """The epoch of each partition that the head names; 0 where it gives none."""
+        """The epoch of each partition that the head names; 0 if the head gives none."""
         if self.head is None:
             return {}
         return dict(
@@ -106,7 +111,7 @@ class StoredState:
         )
 
     def scores(self) -> Scores:
-        """The recent scores, oldest first, as far back as the stretches go without a gap."""
+        """The recent scores, oldest first, as far back as there are stretches without a gap."""
         assert self.head is not None
         stretches = [record for part, record in self.parts.items() if part]
         by_end = {record.first + len(record.scores) // 8: record for record in stretches}
@@ -118,20 +123,27 @@ class StoredState:
         return np.concatenate(pieces[::-1])
 
 
+class Owner(NamedTuple):
+    """The worker that owns partitions: its slot, and the epochs of those of them that had an owner before."""
+
+    slot: str
+    partitions: Collection[int]
+    epochs: Mapping[int, int]
+
+
 def records_of(
     snapshot: TriageSnapshot,
+    owner: Owner,
     *,
     model: str,
-    slot: str,
-    partitions: Collection[int],
-    epochs: Mapping[int, int],
     choices: Sequence[str],
     scored_by: str,
     written: int,
 ) -> list[TriageState]:
-    """The head, and the stretches that ended since ``written`` scores were known: what the next commit must say.
+    """The records that the next commit must write, the head last.
 
-    A partition without an epoch has had no owner before and gets the first.
+    They are the stretches of scores that were completed since ``written`` scores were known, and the head. A partition
+    without an epoch has had no owner before and gets epoch 1.
     """
     scores = snapshot.recent.newest
     known = snapshot.recent.known
@@ -143,14 +155,14 @@ def records_of(
         first = max(start, oldest)
         stretch = scores[first - oldest : start + STRETCH_SCORES - oldest]
         part = 1 + start // STRETCH_SCORES % parts
-        records.append(TriageState(model=model, slot=slot, part=part, first=first, scores=_bytes(stretch)))
+        records.append(TriageState(model=model, slot=owner.slot, part=part, first=first, scores=_bytes(stretch)))
     head = TriageState(
         model=model,
-        slot=slot,
+        slot=owner.slot,
         first=boundary,
         scores=_bytes(scores[boundary - oldest :]),
-        partitions=tuple(sorted(partitions)),
-        epochs=tuple(epochs.get(partition, 1) for partition in sorted(partitions)),
+        partitions=tuple(sorted(owner.partitions)),
+        epochs=tuple(owner.epochs.get(partition, 1) for partition in sorted(owner.partitions)),
         events=snapshot.events,
         known=known,
         purse=snapshot.purse,
@@ -176,18 +188,18 @@ def _stretches_max(recent: RecentScores) -> int:
 
 
 def parts_of(snapshot: TriageSnapshot) -> range:
-    """The parts that ``records_of`` has given of a state so far, or some more."""
+    """The parts that ``records_of`` may have written of a state so far."""
     return range(1 if snapshot.recent.known < STRETCH_SCORES else 1 + _stretches_max(snapshot.recent))
 
 
 def inherited(
     states: Sequence[StoredState], partitions: Collection[int], settings: TriageSettings
 ) -> CarriedState | None:
-    """The state that the owner of ``partitions`` goes on with; ``states`` are of one model, the newest head last.
+    """The state that the new owner of ``partitions`` begins with; None if no head names any of them.
 
-    The head of the highest epoch that names a partition is the last owner's. Of its purse each of its partitions holds
-    an equal share, so that reviews, and debts, are neither lost nor made where partitions move. None where no head
-    names any.
+    ``states`` are of one model, the newest head last. The last owner of a partition is the one whose head names it with
+    the highest epoch. Each of its partitions holds an equal share of its purse, so that a move of partitions neither
+    loses nor makes reviews or debts.
     """
     owners = _owners(states)
     taken = [owners[partition][1] for partition in sorted(partitions) if partition in owners]
@@ -203,8 +215,9 @@ def inherited(
 def claims(states: Sequence[StoredState], slot: str, partitions: Collection[int], settings: TriageSettings) -> Claims:
     """How worker ``slot`` becomes the owner of ``partitions``; ``states`` are of one model, the newest head last.
 
-    A partition that was another's gets the next epoch. One that the worker gives away keeps its epoch in the record
-    that is left, so that a new owner wins whether it reads, and commits, before that record is written or after.
+    A partition of another worker gets the next epoch. A partition that the worker gives away keeps its epoch in the
+    record that is left, so that its new owner wins, whether that record is written before or after the new owner
+    commits.
     """
     owners = _owners(states)
     own = next((state for state in states if state.head and not state.head.is_left and state.head.slot == slot), None)
@@ -226,7 +239,7 @@ def claims(states: Sequence[StoredState], slot: str, partitions: Collection[int]
 
 
 def _owners(states: Sequence[StoredState]) -> dict[int, tuple[int, StoredState]]:
-    """The last owner of each partition, with its epoch; of equal ones the newest."""
+    """The epoch and the state of the last owner of each partition; of equal epochs the newest wins."""
     owners: dict[int, tuple[int, StoredState]] = {}
     for state in states:
         for partition, epoch in state.epochs().items():
@@ -236,7 +249,7 @@ def _owners(states: Sequence[StoredState]) -> dict[int, tuple[int, StoredState]]
 
 
 def _left(state: StoredState, partition: int, epoch: int, settings: TriageSettings) -> TriageState:
-    """What a partition brings its next owner: its share of the purse, and of the scores enough for no new warm-up."""
+    """The record that a partition brings its next owner: a share of the purse, and scores enough to skip a warm-up."""
     head = state.head
     assert head is not None
     count, number = len(head.partitions), sorted(head.partitions).index(partition)
@@ -273,13 +286,16 @@ def _whole(state: StoredState, settings: TriageSettings) -> CarriedState:
 
 
 def _joined(states: Sequence[StoredState], counts: Sequence[int], settings: TriageSettings) -> CarriedState:
-    """Parts of several workers' states, or a part of one: purses by partition, scores mixed in their order of age."""
+    """A state from parts of one or several states: purses by partition, scores mixed by their age.
+
+    ``counts`` says how many partitions come from each of ``states``.
+    """
     purse, known, scores, choices = 0, 0, [], dict[str, None]()
     forced, opened, newest = 0.0, 0.0, None
     for state, count in zip(states, counts, strict=True):
         head = state.head
         assert head is not None
-        # Towards less: no rounding makes a review.
+        # Rounded down, so that rounding never adds to a purse.
         purse += head.purse * count // len(head.partitions)
         forced += head.forced_share * count / sum(counts)
         opened += head.open_share * count / sum(counts)
@@ -301,7 +317,7 @@ def _joined(states: Sequence[StoredState], counts: Sequence[int], settings: Tria
 
 
 def _snapshot(settings: TriageSettings, scores: Scores, known: int, head: TriageState) -> TriageSnapshot:
-    """Of scores that are not all there, only those are known that are; a purse keeps to today's bounds."""
+    """A snapshot within the present settings; if some scores are missing, ``known`` counts only those at hand."""
     if len(scores) != min(known, settings.recent_scores_max):
         known = len(scores)
     most, least = settings.carry_reviews_max * ONE_REVIEW, -settings.debt_reviews_max * ONE_REVIEW
@@ -320,7 +336,7 @@ def _snapshot(settings: TriageSettings, scores: Scores, known: int, head: Triage
 
 
 def _mixed(pieces: Sequence[Scores]) -> Scores:
-    """Sequences put into one, each spread evenly over it, so that none is forgotten before the others."""
+    """Sequences merged into one, each spread evenly over it, so that none is forgotten before the others."""
     if not pieces:
         return np.zeros(0)
     ages = np.concatenate([np.arange(len(piece), 0, -1) / max(1, len(piece)) for piece in pieces])
@@ -337,13 +353,13 @@ def _bytes(scores: Scores) -> bytes:
 
 
 def _floats(data: bytes) -> Scores:
-    """The scores of a record; what is none counts as no doubt at all."""
+    """The scores of a record as numbers from 0 to 1; NaN counts as 0."""
     scores = np.frombuffer(data[: len(data) // 8 * 8], "<f8").astype(np.float64)
     return np.clip(np.nan_to_num(scores, nan=0.0, posinf=1.0, neginf=0.0), 0.0, 1.0)
 
 
 def by_model(states: Mapping[tuple[str, str], StoredState]) -> dict[str, list[StoredState]]:
-    """States by model, in the order of ``states``, whose keys are (slot, model); the model of the last one last."""
+    """The states of each model; ``states`` has the keys (slot, model). The model of its last state comes last."""
     states_of: dict[str, list[StoredState]] = {}
     for (_, model), state in states.items():
         states_of[model] = [*states_of.pop(model, ()), state]

@@ -1,4 +1,4 @@
-"""Compiled rules: declared rules made ready for batches."""
+"""Declared rules, prepared for whole batches."""
 
 from __future__ import annotations
 
@@ -22,19 +22,23 @@ TEXTS: Final = frozenset({str, type(None)})
 
 
 def is_number(value: Scalar) -> bool:
-    """A number, where true and false are not numbers."""
+    """Whether a value is a number; true and false are none."""
     return isinstance(value, float | int) and not isinstance(value, bool)
 
 
 def key_of(value: Scalar) -> tuple[str, Scalar]:
-    """A value to compare by, so that 1 equals 1.0 and neither equals true."""
+    """A key to compare values by: 1 equals 1.0, and neither equals true.
+
+    >>> key_of(1) == key_of(1.0), key_of(1) == key_of(True)
+    (True, False)
+    """
     if isinstance(value, bool):
         return ("bool", value)
     return ("number", value) if is_number(value) else ("text", value)
 
 
 def column_of(field: str, events: PredictionColumns) -> Sequence[Scalar]:
-    """A field of every event; None where it is absent."""
+    """The values of a field, one an event; None where it is absent."""
     if field == "risk":
         return [None if risk != risk else risk for risk in events.risk.tolist()]
     if field == "confidence":
@@ -42,15 +46,15 @@ def column_of(field: str, events: PredictionColumns) -> Sequence[Scalar]:
         return confidences
     if field == "prediction":
         return events.labels
-    kind, name = field.split(".", 1)
-    if kind == "slice":
+    prefix, name = field.split(".", 1)
+    if prefix == "slice":
         return [None] * len(events) if events.slices is None else [slices.get(name) for slices in events.slices]
     column = events.features.get(name)
     return [None] * len(events) if column is None else column.values
 
 
 def condition_of(rule: Rule) -> Callable[[Scalar], bool]:
-    """The condition as a function of a value; false for what it does not apply to."""
+    """The condition of a rule as a function of a value; false for a value of a type that it does not apply to."""
     if rule.missing:
         return lambda value: value is None
     if rule.above is not None:
@@ -69,12 +73,12 @@ def condition_of(rule: Rule) -> Callable[[Scalar], bool]:
 
 
 def text_condition_of(rule: Rule) -> Callable[[Scalar], bool]:
-    """The same answers as ``condition_of(rule)`` for texts and None, sooner."""
+    """A faster ``condition_of`` for columns of texts and None."""
     return frozenset(value for value in (rule.equals, *rule.one_of) if isinstance(value, str)).__contains__
 
 
 def numbers_of(field: str, events: PredictionColumns) -> npt.NDArray[np.float64] | None:
-    """A field that holds floats only as an array, NaN where it is absent; None for any other field."""
+    """A field as an array if all its values are floats, NaN where it is absent; None for any other field."""
     if field in ("risk", "confidence"):
         return events.risk if field == "risk" else events.confidence
     column = feature_of(field, events)
@@ -83,12 +87,12 @@ def numbers_of(field: str, events: PredictionColumns) -> npt.NDArray[np.float64]
 
 def feature_of(field: str, events: PredictionColumns) -> FeatureColumn | None:
     """The column of ``feature.NAME``, if there is one."""
-    kind, _, name = field.partition(".")
-    return events.features.get(name) if kind == "feature" else None
+    prefix, _, name = field.partition(".")
+    return events.features.get(name) if prefix == "feature" else None
 
 
 class CompiledRule:
-    """One rule made ready: ``hits`` says where it matches. What a column holds is asked once, not of each value."""
+    """One prepared rule. The types of a column's values are looked at once, not value by value."""
 
     def __init__(self, rule: Rule) -> None:
         self._rule = rule
@@ -96,7 +100,7 @@ class CompiledRule:
         self._bound = next((bound for bound in (rule.above, rule.below) if type(bound) is float), None)
 
     def hits(self, events: PredictionColumns) -> Flags:
-        """Where the rule matches; shape (events,)."""
+        """Whether the rule matches each event; shape (events,)."""
         rule = self._rule
         numbers = None if self._bound is None else numbers_of(rule.field, events)
         if numbers is not None and self._bound is not None:
@@ -109,7 +113,7 @@ class CompiledRule:
 
 
 class CompiledRules:
-    """Rules made ready for batches: ``matches`` gives one bit a rule and event."""
+    """All declared rules of a model, prepared; ``matches`` gives one bit for each rule and event."""
 
     def __init__(self, rules: Sequence[Rule]) -> None:
         self.rules = tuple(rules)
@@ -117,17 +121,17 @@ class CompiledRules:
         self._texts = [rule.text for rule in self.rules]
         self._escalating = sum(1 << bit for bit, rule in enumerate(self.rules) if rule.decision == "escalate")
         self.texts = functools.lru_cache(REASONS_KEPT_MAX)(self._texts_of)
-        """The reasons of the matches of one event, in the order in which the rules are declared."""
+        """The reasons of one event by its matches, in the order in which the rules are declared."""
 
     def matches(self, events: PredictionColumns) -> npt.NDArray[np.uint64]:
-        """Which rules each event matches: bit k stands for rule k. Shape (events,)."""
+        """The rules that each event matches, bit k for rule k; shape (events,)."""
         matches = np.zeros(len(events), np.uint64)
         for bit, rule in enumerate(self._compiled):
             matches |= rule.hits(events).astype(np.uint64) << np.uint64(bit)
         return matches
 
     def escalating(self, matches: npt.NDArray[np.uint64]) -> Flags:
-        """Where at least one matching rule escalates."""
+        """Whether at least one matching rule escalates; shape (events,)."""
         escalating: Flags = (matches & np.uint64(self._escalating)) != 0
         return escalating
 

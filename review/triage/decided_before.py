@@ -1,4 +1,4 @@
-"""DecidedBefore: settled answers that answer the same question again."""
+"""Settled answers that answer the same question when it comes again."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Question = frozenset[tuple[str, Scalar, bool]]
 
 
 class EarlierAnswer(NamedTuple):
-    """An answer of people: the correction that holds it, and the label."""
+    """A label that people settled on, the correction that holds it, and until when it holds (epoch milliseconds)."""
 
     correction_id: str
     label: str
@@ -26,8 +26,8 @@ class EarlierAnswer(NamedTuple):
 class DecidedBefore:
     """The settled answers of one model, each for ``keep_seconds`` from when it was settled; no clock of its own.
 
-    The same question is the same features: the same names with equal values, null and absent alike. Late labels are no
-    answers of people and are not remembered. At ``answers_max`` the oldest is forgotten.
+    Two events ask the same question if their features have the same names and equal values; null counts as absent. Late
+    labels are not people's answers and are not remembered. At ``answers_max`` the oldest answer is forgotten.
     """
 
     def __init__(self, keep_seconds: float, answers_max: int) -> None:
@@ -53,13 +53,13 @@ class DecidedBefore:
             self._count(self._answers.popitem(last=False)[0], -1)
 
     def find(self, events: PredictionColumns, now_ms: int) -> dict[int, EarlierAnswer]:
-        """The indexes of events whose question is answered, with the answer."""
-        settled_of = {}
+        """The answers that hold for a batch, by the index of the event."""
+        answer_of = {}
         for index in self._candidates(events):
-            settled = self._answers.get(question_of(events.row_features(index)))
-            if settled is not None and now_ms <= settled.until_ms:
-                settled_of[index] = settled
-        return settled_of
+            answer = self._answers.get(question_of(events.row_features(index)))
+            if answer is not None and now_ms <= answer.until_ms:
+                answer_of[index] = answer
+        return answer_of
 
     def _count(self, question: Question, step: int) -> None:
         for name, value, _ in question:
@@ -69,7 +69,7 @@ class DecidedBefore:
                 del counts[value]
 
     def _candidates(self, events: PredictionColumns) -> list[int]:
-        """Indexes whose value of the most telling feature occurs among the answers: few need a look at all features."""
+        """The indexes worth a look at all features: the value of the most telling feature occurs among the answers."""
         if not self._answers:
             return []
         shared = [name for name in events.features if self._values.get(name)]
@@ -81,5 +81,9 @@ class DecidedBefore:
 
 
 def question_of(features: Mapping[str, Scalar]) -> Question:
-    """Features as one value to compare; true is not 1, but 1 is 1.0."""
+    """Features as one value to compare; 1 equals 1.0, and neither equals true.
+
+    >>> question_of({"x": 1, "y": None}) == question_of({"x": 1.0}), question_of({"x": 1}) == question_of({"x": True})
+    (True, False)
+    """
     return frozenset((name, value, type(value) is bool) for name, value in features.items() if value is not None)

@@ -1,4 +1,4 @@
-"""Decisions: what triage says of a batch, as columns."""
+"""What triage decides about a batch, as columns."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ REVIEW: Final = 1
 ESCALATE: Final = 2
 DECISIONS: Final[tuple[Decision, ...]] = ("accept", "review", "escalate")
 LANE_OF_CODE: Final[tuple[Lane, ...]] = ("audit", "review", "escalate")
-"""The lane of what a person sees: what is accepted and seen all the same was drawn for the audit sample."""
+"""The lane of a task by the code of its decision: accepted events that people see were drawn for the audit sample."""
 
 Reasons = tuple[str, ...]
 Floats = npt.NDArray[np.float64]
@@ -29,10 +29,10 @@ Flags = npt.NDArray[np.bool_]
 class Decisions:
     """Columns, one entry an event, in the order of the events.
 
-    ``codes`` index DECISIONS; ``inclusion_probability`` is the chance, fixed before anyone looked, that the event
-    reaches a person (0 only without consent); ``audit`` marks accepted events drawn at random for review.
-    ``audit_probability`` is the chance with which the audit sample drew an event, whatever else brings it to a person,
-    and 0 where it did not.
+    ``codes`` index DECISIONS. ``inclusion_probability`` is the probability, fixed before anyone looked, that the event
+    reaches a person (0 only without consent). ``audit`` marks accepted events drawn at random for review.
+    ``audit_probability`` is the probability with which the audit sample drew an event, also one that reaches a person
+    for another reason; 0 where it did not draw it.
     """
 
     codes: npt.NDArray[np.int8]
@@ -46,15 +46,15 @@ class Decisions:
 
     @property
     def seen(self) -> Flags:
-        """Events that reach a person: reviewed, escalated or drawn for the audit sample."""
+        """Whether each event reaches a person: reviewed, escalated or drawn for the audit sample; shape (events,)."""
         seen: Flags = (self.codes != ACCEPT) | self.audit
         return seen
 
     def lanes(self, indexes: npt.NDArray[np.int64]) -> list[Lane]:
-        """The lanes of the tasks of events that a person sees.
+        """The lanes of the tasks of the events at ``indexes``, which people see.
 
-        What the audit sample drew waits in a lane that does not expire, though it is wanted for review as well: an
-        estimate from draws of which some are never answered is biased.
+        A draw of the audit sample that is also wanted for review waits in the audit lane, where tasks do not expire: an
+        estimate is biased if some of its draws are never answered.
         """
         drawn = (self.audit_probability[indexes] > 0.0).tolist()
         codes = self.codes[indexes].tolist()

@@ -1,4 +1,4 @@
-"""New tasks of a batch: one for every event that a person will see, made from columns."""
+"""The new tasks of a batch, one for every event that a person will see, made from columns."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ _evidence: Final = WireRows(Evidence)
 
 
 class LearnedAnswers(NamedTuple):
-    """The answers of the learned model in charge, one an event, and its version; None where none is in charge.
+    """What learned models answered about a batch, one answer an event.
 
-    Those of the challenger likewise, None where there is none; while a learned model is in charge it is production.
+    ``version`` and ``answers`` are of the learned model in charge; empty and None where production is in charge.
+    ``challenger_version`` and ``challenger_answers`` are of the candidate that challenges production; empty and None
+    where there is none, and while a learned model is in charge.
     """
 
     version: str
@@ -36,7 +38,7 @@ class LearnedAnswers(NamedTuple):
 
 
 class NewTasks(NamedTuple):
-    """Tasks of a batch: the indexes of their events, their ids, and the rows that encode as Tasks."""
+    """The tasks of a batch: the index of each one's event, its id, and a row that encodes as a Task."""
 
     indexes: list[int]
     ids: list[str]
@@ -52,9 +54,9 @@ def new_tasks(
     choices: Sequence[str],
     learned: LearnedAnswers,
 ) -> NewTasks:
-    """The task of each event that is seen, in their order.
+    """The task of each event that people see, in the order of the events.
 
-    ``created_at`` is in epoch milliseconds; ``choices`` are the labels that the model is known to give.
+    ``created_at`` is in epoch milliseconds; ``choices`` are the labels that the model has given so far.
     """
     seen = np.flatnonzero(decisions.seen)
     indexes = seen.tolist()
@@ -123,7 +125,7 @@ def _choices(
 
 
 def _taker(indexes: list[int]) -> Any:
-    """What takes the entries at these indexes out of a column."""
+    """A function that picks the entries at these indexes out of a column."""
     if len(indexes) == 1:
         index = indexes[0]
         return lambda column: (column[index],)

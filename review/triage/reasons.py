@@ -1,4 +1,4 @@
-"""Reasons: why a person must see a prediction, or need not, in words."""
+"""The reasons of a decision in words: why a person must see a prediction, or need not."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ STRATEGY_REASON: Final = {
 
 
 def least_rounded_to(text: str) -> float:
-    """The least number from 0 to 1 that reads as this text, with two digits."""
+    """The least number from 0 to 1 that is written as this text of two decimals."""
     least = max(0.0, float(text) - 0.005)
     while f"{least:.2f}" == text and least > 0.0:
         least = math.nextafter(least, -1.0)
@@ -39,18 +39,22 @@ def least_rounded_to(text: str) -> float:
 
 
 HUNDREDTHS: Final = (*(f"{number / 100:.2f}" for number in range(101)), "-0.00")
-# As integers, floats from 0 up keep their order, and -0.0 comes first: it takes the last text.
+# Read as integers, floats from 0 up keep their order and -0.0 comes before them: index -1, the last text.
 EDGES: Final = np.array([least_rounded_to(text) for text in HUNDREDTHS[:-1]]).view(np.int64)
 
 
 def hundredths(scores: Floats) -> list[int]:
-    """The index of each score's text in HUNDREDTHS."""
+    """The index in HUNDREDTHS of each score's text.
+
+    >>> [HUNDREDTHS[index] for index in hundredths(np.array([0.004, 0.5, 0.996]))]
+    ['0.00', '0.50', '1.00']
+    """
     indexes: list[int] = (EDGES.searchsorted(scores.view(np.int64), "right") - 1).tolist()
     return indexes
 
 
 class TriageReasons:
-    """Writes the reasons: texts are made once and shared by all events that they fit."""
+    """Writes the reasons of a batch; each text is made once and shared by all events that it fits."""
 
     def __init__(self, settings: TriageSettings, rules: CompiledRules) -> None:
         self._rules = rules
@@ -58,7 +62,7 @@ class TriageReasons:
         self._by_score = [(f"{STRATEGY_REASON[settings.strategy]} (score {text})",) for text in HUNDREDTHS]
 
     def write(self, batch: TriageBatch, outcome: BatchOutcome) -> list[Reasons]:
-        """One entry an event of the batch."""
+        """The reasons of every event, in the order of the batch."""
         reasons = [ACCEPTED] * len(batch)
         for indexes, shared in (
             (outcome.over_budget, OVER_BUDGET),
@@ -78,7 +82,7 @@ class TriageReasons:
         return reasons
 
     def _of_rules(self, batch: TriageBatch, indexes: Indexes) -> Iterator[Reasons]:
-        """The reasons of events that rules, or their risk, brought to a person."""
+        """The reasons of events that a rule or their risk brings to a person."""
         for matches, is_risky in zip(batch.matches[indexes].tolist(), batch.risky[indexes].tolist(), strict=True):
             texts = self._rules.texts(matches)
             yield (self._risk, *texts) if is_risky else texts

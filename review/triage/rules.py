@@ -1,4 +1,4 @@
-"""Declared rules: what a team wants people to see, whatever the scores say."""
+"""Declared rules: predictions that a team wants people to see, whatever the scores say."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schemas.wire.prediction import label_text
 __all__ = ["RULES_MAX", "Given", "Rule", "problem_of_rule", "shown"]
 
 RULES_MAX: Final = 64
-"""Declared rules of one model; more are refused when the settings are read (each match is one bit of a 64-bit word)."""
+"""Most rules of one model: a match is one bit of a 64-bit word. More are refused when the settings are read."""
 
 ONE_OF_MAX: Final = 1_000
 PLAIN_FIELDS: Final = ("risk", "confidence", "prediction")
@@ -56,12 +56,12 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def text(self) -> str:
-        """What a person reads as the reason."""
+        """The reason that a reviewer reads."""
         return f"rule {self.name}: {self.reason or self.condition}"
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The predictions that the rule asks for; none where it looks at something else."""
+        """The labels that a rule about predictions asks for; none for any other rule."""
         if self.field != "prediction":
             return ()
         wanted = self.one_of if self.equals is None else (self.equals,)
@@ -82,12 +82,16 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 def shown(value: Given) -> str:
-    """A value as people write it in the settings."""
+    """A value as people write it in the settings.
+
+    >>> shown(True), shown(10_000.0), shown("red")
+    ('true', '10000', 'red')
+    """
     return label_text(value) if isinstance(value, str | bool | int) else f"{value:g}"
 
 
 def conditions_of(rule: Rule) -> list[str]:
-    """Names of the conditions that are given."""
+    """The names of the conditions that a rule gives."""
     given = {
         "above": rule.above is not None,
         "below": rule.below is not None,
@@ -99,7 +103,7 @@ def conditions_of(rule: Rule) -> list[str]:
 
 
 def problem_of_rule(rule: Rule) -> str | None:
-    """What is wrong with the rule and what would be right, in one line; None where nothing is."""
+    """What is wrong with a rule and what would be right, in one line; None if it is right."""
     where = f"rule {rule.name!r}"
     known = rule.field in PLAIN_FIELDS or any(
         rule.field.startswith(prefix) and len(rule.field) > len(prefix) for prefix in PREFIXES
@@ -108,8 +112,8 @@ def problem_of_rule(rule: Rule) -> str | None:
         return f"{where}: field is {rule.field!r}; expected feature.NAME, slice.NAME, risk, confidence or prediction"
     given = conditions_of(rule)
     if len(given) != 1:
-        found = "none is given" if not given else " and ".join(given) + " are given"
-        return f"{where}: expected exactly one of above, below, equals, one_of, missing; {found}"
+        actual = "none is given" if not given else " and ".join(given) + " are given"
+        return f"{where}: expected exactly one of above, below, equals, one_of, missing; {actual}"
     condition = given[0]
     unbounded = [value for value in (rule.above, rule.below, rule.equals) if isinstance(value, float)]
     if not all(map(math.isfinite, unbounded)):

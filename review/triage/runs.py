@@ -1,4 +1,4 @@
-"""Runs: what happened between moves of the threshold, from which the decisions of a whole batch follow at once."""
+"""The runs of a batch between moves of the threshold, and what becomes of all its events in the end."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ Indexes = npt.NDArray[np.intp]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class BatchOutcome:
-    """Indexes in the batch, ascending; those not named are accepted.
+    """What becomes of the events of a batch, as ascending indexes; an event at none of them is accepted.
 
-    ``chance`` belongs to ``granted``, for which the purse held a review: the chance with which that became one.
+    ``granted`` events were wanted for review while the purse held one; ``chance`` holds the probability with which each
+    of them is reviewed. ``withheld`` events lack consent, ``over_budget`` ones found the purse empty.
     """
 
     reviewed: Indexes
@@ -35,7 +36,7 @@ class BatchOutcome:
 
 
 class TriageRuns:
-    """Collects the events of one batch that the threshold or the purse has a say in; the others are accepted."""
+    """Collects, run by run, the events of a batch that may reach a person; the others are accepted."""
 
     def __init__(self) -> None:
         self._starts: list[int] = []
@@ -44,9 +45,10 @@ class TriageRuns:
         self._bars: list[Bar] = []
 
     def add(self, start: int, indexes: Indexes, refused: list[int], bar: Bar) -> None:
-        """One run: the index of its first event, ``indexes`` of such events counted from there, and the bar for them.
+        """Add a run that begins at index ``start`` and whose scores were compared with ``bar``.
 
-        ``refused`` are indexes in the batch at which the purse held no review.
+        ``indexes`` are those of the events that may reach a person, counted from ``start``; ``refused`` are indexes in
+        the batch at which the purse held no review.
         """
         self._starts.append(start)
         self._indexes.append(indexes)
@@ -54,7 +56,7 @@ class TriageRuns:
         self._refused += refused
 
     def outcome(self, batch: TriageBatch) -> BatchOutcome:
-        """What becomes of the events."""
+        """What becomes of the events, once all runs are added."""
         if not self._indexes:
             self.add(0, np.zeros(0, np.intp), [], Bar(0.0, 0.0, 0.0))
         indexes = np.concatenate(self._indexes) + self._spread(self._starts)
@@ -75,7 +77,7 @@ class TriageRuns:
         )
 
     def _chances(self, batch: TriageBatch, indexes: Indexes) -> Floats:
-        """The chance with which a review is wanted, the audit rate where it is not."""
+        """The probability with which each event is wanted for review; the audit rate where it is not."""
         scores, rate, is_open = batch.scores[indexes], batch.audit_rate[indexes], batch.is_open[indexes]
         wanted_from, sure_from, ties = zip(*self._bars, strict=True)
         sure = batch.asked[indexes] | (is_open & (scores >= self._spread(sure_from)))
@@ -86,7 +88,7 @@ class TriageRuns:
         return chance
 
     def _held(self, batch: TriageBatch, indexes: Indexes) -> Flags | np.bool_:
-        """Where the purse held a review; one answer where it always did."""
+        """Whether the purse held a review for each event; one value where it always did."""
         if not self._refused:
             return np.True_
         held = np.ones(len(batch), np.bool_)
@@ -94,5 +96,5 @@ class TriageRuns:
         return held[indexes]
 
     def _spread(self, values: Sequence[float]) -> npt.NDArray[Any] | float:
-        """One value a run, for each of its events; the value itself where there is one run only."""
+        """The value of each run, repeated for its collected events; the value itself if there is only one run."""
         return values[0] if len(values) == 1 else np.repeat(values, [len(run) for run in self._indexes])

@@ -25,19 +25,19 @@ from schemas.columns.prediction_columns import PredictionColumns
 __all__ = ["CarriedState", "Triage", "TriageSnapshot"]
 
 FORCED_MEMORY: Final = 0.1
-"""Weight of the newest run of events in two moving shares: of looks in which the threshold has no say (forced), and of
-events that it decides about (open)."""
+"""Weight of the newest run in two moving shares of events: those that people see whatever the threshold is (forced),
+and those that the threshold decides about (open)."""
 
 EVERY_ONE: Final = itertools.repeat(True)
 
 
 class TriageSnapshot(NamedTuple):
-    """One moment of a Triage, taken at no cost, since it shares the recent scores.
+    """The state of a Triage after ``events`` events. It costs nothing to take, since it shares the recent scores.
 
-    ``purse`` is in millionths of a review, negative when escalations have overdrawn it; ``forgiven`` are looks of a
-    person beyond ``debt_reviews_max`` that no later saving pays for. ``threshold`` is the score from which reviews are
-    wanted, infinite when none, or all, are. ``forced_share`` and ``open_share`` are moving shares of the events, and
-    ``run_forced`` and ``run_open`` the same counted since the threshold last moved.
+    ``purse`` is in millionths of a review, negative when escalations have overdrawn it. ``forgiven`` counts reviews
+    beyond ``debt_reviews_max``, which no later saving pays for. ``threshold`` is the score above which reviews are
+    wanted, plus infinity when none are and minus infinity when all are. ``forced_share`` and ``open_share`` are moving
+    shares of the events (FORCED_MEMORY); ``run_forced`` and ``run_open`` count them since the threshold last moved.
     """
 
     events: int
@@ -54,7 +54,11 @@ class TriageSnapshot(NamedTuple):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class CarriedState:
-    """A state to begin with. ``is_whole``: it is exactly what its worker knew, of exactly these partitions."""
+    """A state that a Triage begins with, and the labels offered to reviewers (``choices``).
+
+    ``is_whole``: the state is the complete one of a worker that owned the same partitions; otherwise it was put
+    together from parts.
+    """
 
     snapshot: TriageSnapshot
     choices: tuple[str, ...]
@@ -62,24 +66,25 @@ class CarriedState:
 
 
 class Triage:
-    """Decides for one model, in the order in which events come; no clock, no randomness of its own.
+    """Decides about the predictions of one model, in the order in which they come. It has no clock and draws nothing.
 
     Every event adds ``budget`` of a review to a purse. Escalations (declared rules, ``risk``) and the audit sample
-    always reach a person and may overdraw it, which squeezes reviews; reviews are granted only while the purse holds
-    one: first to rules that ask for review, then to scores above the threshold, a quantile of recent scores aimed at
-    what the budget leaves. The inclusion probability is 1 for those while the purse holds a review (a known share of
-    ties at the threshold), and the audit rate otherwise: it depends on the past and on the event's own data only.
+    always reach a person and may overdraw the purse, which leaves less for reviews. Reviews are granted only while the
+    purse holds one, first to rules that ask for review, then to scores above the threshold: a quantile of the recent
+    scores, aimed at what the budget leaves. While the purse holds a review, the inclusion probability of such an event
+    is 1 (or the known share of ties at the threshold); otherwise it is the audit rate. So it depends on the past and on
+    the event's own data only.
 
-    The threshold moves after every ``threshold_events`` events, counted over the life of this object, so any batching
-    of the same events gives the same decisions. Memory: that of a ScoreThreshold of ``recent_scores_max``.
+    The threshold moves after every ``threshold_events`` events, counted over the life of this object, so the decisions
+    do not depend on how events are batched. Memory: that of a ScoreThreshold of ``recent_scores_max``.
 
-    ``carried`` is what it goes on from: after a restart exactly where it was.
+    With ``carried`` it goes on from that state, after a restart exactly where it was. ``policy_version`` names the
+    settings.
     """
 
     def __init__(self, settings: TriageSettings, *, model: str, carried: CarriedState | None = None) -> None:
         self.settings = settings
         self.policy_version = hashlib.sha256(msgspec.json.encode(settings)).hexdigest()[:12]
-        """Names the settings that decided."""
         self._policy = Policy(settings, CompiledRules(settings.rules), settings.salt ^ zlib.crc32(model.encode()))
         self._reasons = TriageReasons(settings, self._policy.rules)
         self._budget = ReviewBudget(settings.budget, settings.carry_reviews_max, settings.debt_reviews_max)
@@ -103,11 +108,11 @@ class Triage:
     ) -> Decisions:
         """Decide about a batch; all arrays have shape (events,).
 
-        ``error_probability`` is the loop's estimate that the prediction is wrong, ``learned_uncertainty`` that of the
-        learned model about its own answer; where absent or NaN the producer's own uncertainty stands in.
-        ``disagreement`` marks events about which challenger and champion disagree: their audit rate is raised.
-        ``decided`` marks those whose question people have answered already: accepted, unless a rule escalates them or
-        the audit sample draws them. ValueError where a shape is wrong.
+        ``error_probability`` is the probability that the prediction is wrong, as the learned model estimates it;
+        ``learned_uncertainty`` is the probability that the learned model's own answer is wrong. Where they are absent
+        or NaN, the producer's own uncertainty is taken. ``disagreement`` marks events about which challenger and
+        champion disagree; their audit rate is raised. ``decided`` marks events whose question people have answered
+        before; they are accepted unless they escalate or the audit sample draws them. ValueError if a shape is wrong.
         """
         hints = Hints(error_probability, learned_uncertainty, disagreement, decided)
         hints.check(len(events))
@@ -116,7 +121,7 @@ class Triage:
         return self._decisions(batch, outcome, error_probability)
 
     def _decide_runs(self, batch: TriageBatch) -> TriageRuns:
-        """Decide run by run, since the threshold moves after each and decides about the next."""
+        """Decide run by run, since the threshold moves after each run and decides about the next."""
         every, size = self.settings.threshold_events, len(batch)
         stops = [*range(every - self._events % every, size, every), size]
         slices = [slice(start, stop) for start, stop in zip([0, *stops], stops, strict=False)]
@@ -130,7 +135,7 @@ class Triage:
         return runs
 
     def _decide_run(self, batch: TriageBatch, run: slice, bar: Bar, runs: TriageRuns) -> None:
-        """Spend on the events between two moves of the threshold; only those with a stake in it are looked at."""
+        """Spend reviews on the events of one run; events below the bar cost nothing and are not looked at."""
         stakes = batch.stakes[run]
         indexes = (stakes >= bar.wanted_from).nonzero()[0]
         sure = batch.sure[run][indexes].tolist()
@@ -146,7 +151,7 @@ class Triage:
         self._run_open += int(np.count_nonzero(batch.is_open[run]))
 
     def _share_after(self, events: int) -> float | None:
-        """Count the events of a run; the share of scores to want from then on, None where the threshold stays."""
+        """Count the events of a run; returns the share of scores wanted from then on, None if the threshold stays."""
         settings, run = self.settings, self.settings.threshold_events
         self._events += events
         if self._events % run:
@@ -163,7 +168,7 @@ class Triage:
         return left / max(self._open_share, 1e-6)
 
     def _decisions(self, batch: TriageBatch, outcome: BatchOutcome, error_probability: Floats | None) -> Decisions:
-        """The columns: everything is accepted but what the outcome names."""
+        """The decisions as columns: events that the outcome does not name are accepted."""
         codes, audit = np.zeros(len(batch), np.int8), np.zeros(len(batch), np.bool_)
         codes[outcome.escalated] = ESCALATE
         codes[outcome.reviewed] = REVIEW
@@ -185,11 +190,11 @@ class Triage:
 
     @property
     def scores_known(self) -> int:
-        """Scores that the threshold has been shown; from ``warmup_events`` on it follows them."""
+        """Number of scores the threshold has seen; from ``warmup_events`` on it follows them."""
         return self._threshold.known
 
     def snapshot(self) -> TriageSnapshot:
-        """Everything that past events decided, to undo a batch that was not committed; costs nothing."""
+        """The present state, to undo a batch that is not committed; costs nothing."""
         return TriageSnapshot(
             events=self._events,
             purse=self._budget.purse,
@@ -204,7 +209,7 @@ class Triage:
         )
 
     def rewind(self, snapshot: TriageSnapshot) -> None:
-        """Go back to a snapshot of a Triage with the same settings; it, and others, can be gone back to again."""
+        """Go back to a snapshot of a Triage with the same settings; any snapshot may be used again."""
         self._threshold.recent = snapshot.recent
         self._threshold.value, self._threshold.tie_probability = snapshot.threshold, snapshot.tie_probability
         self._budget.purse, self._budget.forgiven = snapshot.purse, snapshot.forgiven
