@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from cachetools import FIFOCache
+
 from learning.evidence import Evidence
 from learning.members.production import Production, production_of
-from learning.recall import Newest, Recall
 from learning.refresh_screen import RefreshScreen
 from learning.serving import ServingModel
 from learning.settings import LearnSettings
@@ -70,11 +71,12 @@ class Learner:
         self._gate = Evidence(settings)
         self._gates = 1
         self._refresh_screen = RefreshScreen(settings)
-        self._correction_ids = Recall(settings.corrections_remembered_max)
-        self._event_ids = Recall(settings.corrections_remembered_max)
-        self._answered_ids = Recall(settings.corrections_remembered_max)
-        self._labelled_ids = Recall(settings.corrections_remembered_max)
-        self._compared = Newest[tuple[int, bool, bool]](settings.corrections_remembered_max)
+        remembered_max = settings.corrections_remembered_max
+        self._correction_ids: FIFOCache[str, None] = FIFOCache(remembered_max)
+        self._event_ids: FIFOCache[str, None] = FIFOCache(remembered_max)
+        self._answered_ids: FIFOCache[str, None] = FIFOCache(remembered_max)
+        self._labelled_ids: FIFOCache[str, None] = FIFOCache(remembered_max)
+        self._compared: FIFOCache[str, tuple[int, bool, bool]] = FIFOCache(remembered_max)
         self._changes = 0
         self._steps = 0
         self._lineage: tuple[str, ...] = ()
@@ -118,15 +120,15 @@ class Learner:
             self.without_consent += 1
             return []
         # All are asked, so that all remember; the first settled answer to an event holds.
-        is_repeat = not self._correction_ids.is_new(correction.correction_id)
-        is_first = self._event_ids.is_new(correction.event_id)
+        is_repeat = not is_new(correction.correction_id, self._correction_ids)
+        is_first = is_new(correction.event_id, self._event_ids)
         judged = self._labelled_ids if correction.source == "label" else self._answered_ids
-        is_judged = not judged.is_new(correction.event_id)
+        is_judged = not is_new(correction.event_id, judged)
         if is_repeat or (is_judged and not is_first):
             self.repeats_ignored += 1
             return []
         if is_first:
-            self._compared.keep(correction.event_id, (self._gates, *self._study(correction)))
+            self._compared[correction.event_id] = (self._gates, *self._study(correction))
         if correction.source == "label":
             self._judge_label(correction)
         else:
@@ -146,7 +148,7 @@ class Learner:
 
     def _judge_label(self, correction: Correction) -> None:
         """The same of a label, by what was answered before the event taught anything: a review may have come first."""
-        gate, challenger_right, champion_right = self._compared.of(correction.event_id) or (0, False, False)
+        gate, challenger_right, champion_right = self._compared.get(correction.event_id) or (0, False, False)
         if gate == self._gates:
             self._gate.labels.update(challenger_right, champion_right, 1.0)
 
@@ -245,3 +247,16 @@ class Learner:
             reason=reason,
             time=time,
         )
+
+
+def is_new(item: str, known: FIFOCache[str, None]) -> bool:
+    """Whether an id is not among those ``known``; from then on it is.
+
+    >>> known = FIFOCache(2)
+    >>> is_new("a", known), is_new("a", known)
+    (True, False)
+    """
+    if item in known:
+        return False
+    known[item] = None
+    return True

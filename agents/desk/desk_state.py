@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
-from typing import TypeVar
 
 import structlog
+from cachetools import FIFOCache
 
 from agents.settings import Settings
 from agents.shared.log_values import handler_of, hear_person, read
@@ -27,8 +27,6 @@ from streams.consume.record_guard import current_position
 from streams.records import Record
 
 __all__ = ["DeskState"]
-
-T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -58,8 +56,8 @@ class DeskState:
     is_newest: Callable[[str, Manifest], bool]
     alerts: OrderedDict[str, list[Alert]] = dataclasses.field(default_factory=OrderedDict)
     people: dict[str, Person] = dataclasses.field(default_factory=dict)
-    references: OrderedDict[str, Reference] = dataclasses.field(default_factory=OrderedDict)
-    manifests: OrderedDict[str, Manifest] = dataclasses.field(default_factory=OrderedDict)
+    references: FIFOCache[str, Reference] = dataclasses.field(default_factory=lambda: FIFOCache(MODELS_KEPT_MAX))
+    manifests: FIFOCache[str, Manifest] = dataclasses.field(default_factory=lambda: FIFOCache(MODELS_KEPT_MAX))
     opinions: deque[Opinion] = dataclasses.field(default_factory=lambda: deque(maxlen=OPINIONS_SHOWN_MAX))
     settled: deque[Task] = dataclasses.field(default_factory=lambda: deque(maxlen=SETTLED_KEPT_MAX))
     expired: deque[Expired] = dataclasses.field(default_factory=lambda: deque(maxlen=EXPIRED_KEPT_MAX))
@@ -138,6 +136,7 @@ class DeskState:
             del history[1]
         self.alerts.move_to_end(alert.alert_id)
         if len(self.alerts) > ALERTS_KEPT_MAX:
+            # Resolved alerts go first, which no cache of cachetools does.
             resolved = (alert_id for alert_id, past in self.alerts.items() if past[-1].state == "resolved")
             del self.alerts[next(resolved, next(iter(self.alerts)))]
 
@@ -155,7 +154,7 @@ class DeskState:
         """A reference that is in charge now."""
         reference = read(Reference, data)
         if reference is not None:
-            keep_newest(self.references, reference.model, reference)
+            self.references[reference.model] = reference
 
     def hear_manifest(self, data: bytes | None, key: bytes | None = None) -> None:
         """A model that is in charge now, if LEARN says so; candidates are not."""
@@ -164,7 +163,7 @@ class DeskState:
             return
         name = manifest.model if key is None else key.decode("utf-8", "replace")
         if self.is_newest(name, manifest):
-            keep_newest(self.manifests, manifest.model, manifest)
+            self.manifests[manifest.model] = manifest
 
     def listeners(self) -> Mapping[str, Callable[[bytes | None], None]]:
         """Topic to what hears it, but for tasks and opinions, which agents carry."""
@@ -188,11 +187,3 @@ class DeskState:
     def firing(self, model: str) -> int:
         """How many alerts of a model are firing."""
         return sum(1 for h in self.alerts.values() if h[-1].model == model and h[-1].state == "firing")
-
-
-def keep_newest(known: OrderedDict[str, T], model: str, value: T) -> None:
-    """Put in what a model has, within ``MODELS_KEPT_MAX``."""
-    known[model] = value
-    known.move_to_end(model)
-    if len(known) > MODELS_KEPT_MAX:
-        known.popitem(last=False)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import queue
-from collections import OrderedDict
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from cachetools import FIFOCache
 
 from agents.shared.log_values import read
 from review.task_life import ALERT_CHOICES
@@ -43,7 +44,7 @@ class AlertAnswers:
     """
 
     def __init__(self) -> None:
-        self._opinions: OrderedDict[str, OrderedDict[str, Opinion]] = OrderedDict()
+        self._opinions: FIFOCache[str, FIFOCache[str, Opinion]] = FIFOCache(TASKS_KEPT_MAX)
         self._waiting: queue.Queue[Said] = queue.Queue(WAITING_MAX)
 
     def hear_opinion(self, record: Record) -> None:
@@ -66,22 +67,18 @@ class AlertAnswers:
         """Keep what may be an answer to an alert's task until that is settled, or the person takes it back."""
         if opinion.answer not in ANSWERS and opinion.task_id not in self._opinions:
             return
-        said = self._opinions.setdefault(opinion.task_id, OrderedDict())
+        said = self._opinions.setdefault(opinion.task_id, FIFOCache(PEOPLE_KEPT_MAX))
         known = said.pop(opinion.person, None)
         if known is not None and (known.time, known.opinion_id) > (opinion.time, opinion.opinion_id):
             opinion = known
         said[opinion.person] = opinion
-        if len(said) > PEOPLE_KEPT_MAX:
-            said.popitem(last=False)
-        if len(self._opinions) > TASKS_KEPT_MAX:
-            self._opinions.popitem(last=False)
 
     def hear_task(self, record: Record) -> None:
         """A task about an alert: a settled one has an answer."""
         task = read(Task, record.value())
         if task is None or task.lane != "alert" or task.state == "open":
             return
-        opinions = self._opinions.pop(task.task_id, OrderedDict[str, Opinion]())
+        opinions = self._opinions.pop(task.task_id, {})
         if task.state != "settled":
             return
         said = [opinion for opinion in opinions.values() if opinion.answer == task.answer != WITHDRAWN]

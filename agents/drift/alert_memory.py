@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterator
+
+from cachetools import FIFOCache
 
 from review.task_life import task_id_of
 from schemas.wire.alert import Alert
@@ -19,9 +20,8 @@ class AlertMemory:
     """The newest revision of each alert; all open ones, and the ``resolved_max`` that were resolved last."""
 
     def __init__(self, resolved_max: int = RESOLVED_KEPT_MAX) -> None:
-        self._resolved_max = resolved_max
         self._open: dict[str, Alert] = {}
-        self._resolved: OrderedDict[str, Alert] = OrderedDict()
+        self._resolved: FIFOCache[str, Alert] = FIFOCache(resolved_max)
         self._open_tasks: dict[str, str] = {}
 
     def __len__(self) -> int:
@@ -43,10 +43,8 @@ class AlertMemory:
             return
         self._open.pop(alert.alert_id, None)
         self._open_tasks.pop(task_id, None)
+        self._resolved.pop(alert.alert_id, None)  # so that they are listed in the order in which they changed
         self._resolved[alert.alert_id] = alert
-        self._resolved.move_to_end(alert.alert_id)
-        if len(self._resolved) > self._resolved_max:
-            self._resolved.popitem(last=False)
 
     def get(self, alert_id: str) -> Alert | None:
         """The newest revision of an alert, as far as it is remembered."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Protocol
 
@@ -96,7 +95,7 @@ class ReportDesk:
         self._tries_max = tries_max
         self._retry_seconds = retry_seconds
         self._clock = clock
-        self._waiting: OrderedDict[Moment, _Wanted] = OrderedDict()
+        self._waiting: dict[Moment, _Wanted] = {}
         self._making: tuple[str, Moment, _Wanted] | None = None
         self._without: list[ReportNews] = []
 

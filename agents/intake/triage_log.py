@@ -53,6 +53,7 @@ class StoredStates:
 
     def __init__(self, bytes_max: int = STATES_BYTES_MAX) -> None:
         self._bytes_max = bytes_max
+        # Not a cache of cachetools: the sizes of the values change, and the newest stays however large it is.
         self._states: OrderedDict[tuple[str, str], StoredState] = OrderedDict()
         self._bytes = 0
 

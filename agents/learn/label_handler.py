@@ -77,6 +77,7 @@ class LabelHandler:
         self._wait_seconds = wait_seconds
         self._future_ms_max = future_seconds_max * 1000
         self._clock = clock
+        # Not a cache of cachetools: at the limit a new label is not remembered, and the older ones stay.
         self._first_looks: OrderedDict[tuple[int, int], float] = OrderedDict()
         self._records_max = RECORDS_MAX
         self._refused: dict[tuple[str, str], str] = {}

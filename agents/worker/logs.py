@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Final
 
 import structlog
+from cachetools import FIFOCache
 
 from schemas.texts.visible import visible
 
@@ -47,7 +48,7 @@ class LogRepeats(logging.Filter):
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._seen: dict[tuple[str, int, str], Repeats] = {}
+        self._seen: FIFOCache[tuple[str, int, str], Repeats] = FIFOCache(MESSAGES_MAX)
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the message is written. The count of messages left out before may be added to it."""
@@ -64,9 +65,6 @@ class LogRepeats(logging.Filter):
         return repeats.count <= REPEATS_MAX
 
     def _remember(self, key: tuple[str, int, str], now: float) -> Repeats:
-        self._seen.pop(key, None)
-        if len(self._seen) >= MESSAGES_MAX:
-            del self._seen[next(iter(self._seen))]
         repeats = self._seen[key] = Repeats(now)
         return repeats
 

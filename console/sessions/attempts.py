@@ -37,6 +37,7 @@ class Attempts:
         self._wait_seconds_max = max(wait_seconds, wait_seconds_max)
         self._forget_seconds = max(forget_seconds, self._wait_seconds_max)
         self._entries_max = entries_max
+        # Not caches of cachetools: the limit holds for all levels together, and the lowest level is emptied first.
         self._levels: list[collections.OrderedDict[str, float]] = [
             collections.OrderedDict() for _ in range(failures_max + DOUBLINGS_MAX + 1)
         ]

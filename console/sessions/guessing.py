@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import collections
 import ipaddress
 from types import TracebackType
 
 import msgspec
+from cachetools import FIFOCache
 
 from console.sessions.attempts import Attempts
 from console.sessions.devices import Device, Devices
@@ -43,12 +43,11 @@ class Guessing:
 
     def __init__(self, settings: ConsoleSettings, devices: Devices) -> None:
         self.devices = devices
-        self._entries_max = settings.sign_in_entries_max
         self._by_device = attempts_of(settings, settings.sign_in_failures_max)
         self._by_known_network = attempts_of(settings, settings.sign_in_failures_max)
         self._by_person = attempts_of(settings, settings.sign_in_failures_max)
         self._by_network = attempts_of(settings, settings.sign_in_failures_per_address_max)
-        self._known_networks: collections.OrderedDict[str, None] = collections.OrderedDict()
+        self._known_networks: FIFOCache[str, None] = FIFOCache(settings.sign_in_entries_max)
 
     def begin(self, person_id: str, address: str, cookie: str, now_ms: int) -> Attempt | int:
         """The attempt, which counts as failed from now on; or the whole seconds to wait."""
@@ -84,9 +83,6 @@ class Guessing:
         if attempt.allowance != "device":
             self._by_network.give_back(attempt.network)
         self._known_networks[pair] = None
-        self._known_networks.move_to_end(pair)
-        while len(self._known_networks) > self._entries_max:
-            self._known_networks.popitem(last=False)
         return self.devices.cookie_of(attempt.person_id, now_ms)
 
     def was_wrong(self, attempt: Attempt, now_ms: int) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
 from typing import Final
+
+from cachetools import FIFOCache
 
 from schemas.wire.sign_out import SignOut
 
@@ -34,7 +35,7 @@ class SignedOut:
 
     def __init__(self, session_seconds_max: int) -> None:
         self._session_ms_max = session_seconds_max * 1_000
-        self._people: collections.OrderedDict[str, OfPerson] = collections.OrderedDict()
+        self._people: FIFOCache[str, OfPerson] = FIFOCache(PEOPLE_MAX)
         self._ended_until = 0
 
     def __len__(self) -> int:
@@ -42,16 +43,18 @@ class SignedOut:
 
     def hear(self, sign_out: SignOut, now_ms: int) -> None:
         """A session has ended, or all of a person's. Told again, or in another order, it makes no difference."""
-        person = self._people.setdefault(sign_out.person, OfPerson())
-        self._people.move_to_end(sign_out.person)
+        person = self._people.get(sign_out.person)
+        if person is None:
+            person = OfPerson()
+            if len(self._people) == self._people.maxsize:
+                _, forgotten = self._people.popitem()
+                self._ended_until = max(self._ended_until, forgotten.ended_until, *forgotten.sessions.values(), 0)
+        self._people[sign_out.person] = person
         if sign_out.session_id:
             person.sessions[sign_out.session_id] = min(sign_out.began_at, now_ms)
         else:
             person.ended_until = max(person.ended_until, min(sign_out.ended_at, now_ms))
         self._forget(person, now_ms)
-        while len(self._people) > PEOPLE_MAX:
-            _, gone = self._people.popitem(last=False)
-            self._ended_until = max(self._ended_until, gone.ended_until, *gone.sessions.values(), 0)
 
     def has_ended(self, person: str, session_id: str, began_at: int) -> bool:
         """Whether this session is over."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections import OrderedDict, deque
+from collections import deque
+
+from cachetools import FIFOCache
 
 from drift.alerts.alert_life import Detection
 from drift.detect.detectors import AdwinDetector
@@ -44,7 +46,7 @@ class ErrorSignal:
     def __init__(self, settings: DriftSettings) -> None:
         self._settings = settings
         self._adwin = AdwinDetector(settings.adwin_delta, VALUES_MIN)
-        self._seen: OrderedDict[str, None] = OrderedDict()
+        self._seen: FIFOCache[str, None] = FIFOCache(settings.error_events_remembered_max)
         self._newest: deque[float] = deque(maxlen=settings.error_window_corrections)
         self._baseline: float | None = None
         self._suspect = 0
@@ -67,8 +69,6 @@ class ErrorSignal:
         if correction.event_id in self._seen or draw >= keep_chance(correction, self._settings.error_audit_floor):
             return None
         self._seen[correction.event_id] = None
-        if len(self._seen) > self._settings.error_events_remembered_max:
-            self._seen.popitem(last=False)
         self.kept += 1
         wrong = float(correction.label != correction.prediction)
         self._newest.append(wrong)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import bisect
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from operator import itemgetter
+
+from cachetools import FIFOCache
 
 from drift.settings import DriftSettings
 from drift.windows.window import Window, merge_all
@@ -54,7 +55,7 @@ class WindowBuilder:
         self._heard: set[int] = set()
         self._settings = settings
         self._waiting: list[tuple[Key, Block]] = []
-        self._ids: OrderedDict[str, None] = OrderedDict()
+        self._ids: FIFOCache[str, None] = FIFOCache(settings.open_blocks_max + 1)
         self._frontiers: dict[int, _Frontier] = {}
         self._arrived_events = 0
         self._released_time = -1
@@ -64,7 +65,7 @@ class WindowBuilder:
         self.late_events = 0
         self.forced_blocks = 0
         self.time_resets = 0
-        self._late_run: OrderedDict[str, Block] = OrderedDict()
+        self._late_run: FIFOCache[str, Block] = FIFOCache(settings.open_blocks_max)
         self._late_run_events = 0
 
     def add(self, block: Block) -> list[Window]:
@@ -103,8 +104,6 @@ class WindowBuilder:
         self.late_events += block.events
         self._late_run[block.block_id] = block
         self._late_run_events += block.events
-        if len(self._late_run) > self._settings.open_blocks_max:
-            self._late_run.popitem(last=False)
         return self._late_run_events <= self._settings.lateness_events
 
     def _start_over(self) -> list[Window]:
@@ -128,14 +127,9 @@ class WindowBuilder:
         return [window for _, block in waiting for window in self._fill(self._mark(block))]
 
     def _wait(self, block: Block) -> None:
-        self._remember(block.block_id)
+        self._ids[block.block_id] = None
         key = (block.time_max, block.partition, block.first_offset, block.block_id)
         bisect.insort(self._waiting, (key, block), key=itemgetter(0))
-
-    def _remember(self, block_id: str) -> None:
-        self._ids[block_id] = None
-        while len(self._ids) > self._settings.open_blocks_max + 1:
-            self._ids.popitem(last=False)
 
     def _release(self) -> Iterator[Block]:
         watermark = self._watermark()

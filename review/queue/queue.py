@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Collection
 
 import msgspec
+from cachetools import FIFOCache
 
 from review.agreement import TrackRecord, correction_id_of, correction_of, standing_opinions
-from review.queue.remembered import Remembered
 from review.queue.replies import LaneCounts, Lease, LeaseEnded, Put, QueueEvent, Reply, Settled, TaskView
 from review.queue.shelves import LANES, Entry
 from review.queue.task_table import TaskTable, lease_of
@@ -37,7 +36,7 @@ class Queue:
         self._track = TrackRecord(agreement or AgreementSettings())
         self._table = TaskTable(settings)
         self._last_answer: dict[str, tuple[str, int]] = {}
-        self._skips: OrderedDict[str, Remembered] = OrderedDict()
+        self._skips: FIFOCache[str, FIFOCache[str, None]] = FIFOCache(settings.people_max)
 
     def __len__(self) -> int:
         return len(self._table.entries)
@@ -110,10 +109,9 @@ class Queue:
             return entry
         self._table.step(entry, "skip")
         entry.last_holder = ""
-        self._skips.setdefault(person, Remembered(self.settings.skips_per_person_max)).add(task_id)
-        self._skips.move_to_end(person)
-        if len(self._skips) > self.settings.people_max:
-            self._skips.popitem(last=False)
+        skipped = self._skips.get(person) or FIFOCache[str, None](self.settings.skips_per_person_max)
+        skipped[task_id] = None
+        self._skips[person] = skipped
         return Reply(status="done", sentence="Skipped; others will look at it.")
 
     def opinion(self, opinion: Opinion, now_ms: int) -> Reply:

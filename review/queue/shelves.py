@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 from itertools import islice
 
+from sortedcontainers import SortedList
+
 from review.agreement import Outcome
 from review.queue.replies import LaneCounts
-from review.queue.sorted_keys import Key, SortedKeys
 from review.task_life import Stage
 from schemas.wire.opinion import WITHDRAWN, Opinion
 from schemas.wire.task import Lane, Task
@@ -17,6 +18,9 @@ from schemas.wire.task import Lane, Task
 __all__ = ["LANES", "Entry", "Shelf", "Shelves"]
 
 LANES: tuple[Lane, ...] = ("alert", "escalate", "audit", "review")
+
+Key = tuple[float, int, int, str]
+"""Minus the priority, due time, creation time, task id: the key of what comes first sorts first."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -63,9 +67,9 @@ class Shelves:
     """All tasks that are not settled, by lane, by due time, and by who may still be asked."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Shelf, SortedKeys] = {}
-        self._listed: dict[Lane, SortedKeys] = {lane: SortedKeys() for lane in LANES}
-        self._due: dict[Lane, SortedKeys] = {lane: SortedKeys() for lane in LANES}
+        self._waiting: dict[Shelf, SortedList[Key]] = {}
+        self._listed: dict[Lane, SortedList[Key]] = {lane: SortedList() for lane in LANES}
+        self._due: dict[Lane, SortedList[Key]] = {lane: SortedList() for lane in LANES}
         self._stages: dict[tuple[Lane, Stage], int] = {}
 
     def add(self, entry: Entry) -> None:
@@ -85,7 +89,7 @@ class Shelves:
         counted = (entry.task.lane, entry.stage)
         self._stages[counted] = self._stages.get(counted, 0) + 1
         if entry.stage == "open":
-            self._waiting.setdefault(entry.shelf, SortedKeys()).add(entry.key)
+            self._waiting.setdefault(entry.shelf, SortedList()).add(entry.key)
 
     def take_out(self, entry: Entry) -> None:
         """Undo ``settle_in``, before the stage, the opinions or the outcome of the task change."""
@@ -110,7 +114,7 @@ class Shelves:
     def lowest_review(self) -> str | None:
         """The open review task with the lowest priority that nobody has answered; None where there is none."""
         keys = self._waiting.get(("review", False, ()))
-        return next(reversed(keys))[3] if keys else None
+        return keys[-1][3] if keys else None
 
     def past_due(self, lane: Lane, now_ms: int) -> Iterator[str]:
         """Tasks of a lane whose due time has passed, earliest first."""
@@ -123,7 +127,7 @@ class Shelves:
         """Task ids in order, from ``offset`` on, at most ``limit``."""
         chosen = [self._listed[lane] for lane in lanes]
         if len(chosen) == 1:
-            return [key[3] for key in islice(chosen[0].after(offset), limit)]
+            return [key[3] for key in chosen[0].islice(offset, offset + limit)]
         return [key[3] for key in islice(merge(*chosen), offset, offset + limit)]
 
     def counts(self, now_ms: int) -> dict[Lane, LaneCounts]:
@@ -132,12 +136,12 @@ class Shelves:
 
     def _lane_counts(self, lane: Lane, now_ms: int) -> LaneCounts:
         due = self._due[lane]
-        earliest = next(iter(due), None)
+        earliest = due[0] if due else None
         return LaneCounts(
             lane=lane,
             open=self._stages.get((lane, "open"), 0),
             leased=self._stages.get((lane, "leased"), 0),
             answered=self._stages.get((lane, "answered"), 0),
-            overdue=due.count_below((float(now_ms), 0, 0, "")),
+            overdue=due.bisect_left((float(now_ms), 0, 0, "")),
             due_next_ms=None if earliest is None else int(earliest[0]),
         )

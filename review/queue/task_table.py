@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import msgspec
+from cachetools import FIFOCache
 
 from review.agreement import Outcome, settle
-from review.queue.remembered import Remembered
 from review.queue.replies import Expired, Lease, Put
 from review.queue.shelves import Entry, Shelves
 from review.settings import QueueSettings
@@ -32,7 +32,7 @@ class TaskTable:
         self.shelves = Shelves()
         self.answered: dict[str, None] = {}
         self._leases: dict[str, list[str]] = {}
-        self._closed = Remembered(settings.closed_tasks_remembered_max)
+        self._closed: FIFOCache[str, TaskState] = FIFOCache(settings.closed_tasks_remembered_max)
 
     def put(self, task: Task, now_ms: int, *, replayed: bool) -> Put:
         """Take a task in, or its newer revision; see Queue.put."""
@@ -73,7 +73,7 @@ class TaskTable:
             lowest_id = self.shelves.lowest_review()
             lowest = None if lowest_id is None else self.entries[lowest_id]
             if task.lane == "review" and (lowest is None or entry.key > lowest.key):
-                self._closed.add(task.task_id, "expired")
+                self._closed[task.task_id] = "expired"
                 expired.append(Expired(task=ended(task, now_ms), reason="queue_full"))
                 return Put(status="closed", expired=tuple(expired))
             if lowest is None:
@@ -97,13 +97,13 @@ class TaskTable:
     def close(self, task_id: str, state: TaskState) -> None:
         """Drop a task for good: the same id is not taken in again."""
         self.remove(task_id)
-        self._closed.add(task_id, state)
+        self._closed[task_id] = state
 
     def is_closed(self, task_id: str) -> bool:
         """Whether a task of this id was closed, as far as that is remembered."""
         return task_id in self._closed
 
-    def closed_as(self, task_id: str) -> str | None:
+    def closed_as(self, task_id: str) -> TaskState | None:
         """``settled`` or ``expired`` of a task that was closed, as far as that is remembered."""
         return self._closed.get(task_id)
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
+
+from cachetools import FIFOCache
 
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.base import Scalar
@@ -32,8 +34,7 @@ class DecidedBefore:
 
     def __init__(self, keep_seconds: float, answers_max: int) -> None:
         self._keep_ms = int(keep_seconds * 1000)
-        self._answers_max = answers_max
-        self._answers: OrderedDict[Question, EarlierAnswer] = OrderedDict()
+        self._answers: FIFOCache[Question, EarlierAnswer] = FIFOCache(answers_max)
         self._values: dict[str, Counter[Scalar]] = {}
 
     def __len__(self) -> int:
@@ -44,13 +45,13 @@ class DecidedBefore:
         if correction.source == "label" or self._keep_ms == 0:
             return
         question = question_of(correction.features)
-        if self._answers.pop(question, None) is None:
+        if question not in self._answers:
+            if len(self._answers) == self._answers.maxsize:
+                self._count(self._answers.popitem()[0], -1)
             self._count(question, 1)
         self._answers[question] = EarlierAnswer(
             correction.correction_id, correction.label, correction.created_at + self._keep_ms
         )
-        if len(self._answers) > self._answers_max:
-            self._count(self._answers.popitem(last=False)[0], -1)
 
     def find(self, events: PredictionColumns, now_ms: int) -> dict[int, EarlierAnswer]:
         """The answers that hold for a batch, by the index of the event."""

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import structlog
+from cachetools import FIFOCache
 
 from streams.errors import RegistryUnreachable, one_line
 from streams.settings import KafkaSettings
@@ -63,7 +63,7 @@ class Registry:
     def __init__(self, type_of: Callable[[int], str | None], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._type_of = type_of
         self._clock = clock
-        self._known: OrderedDict[int, _Known] = OrderedDict()
+        self._known: FIFOCache[int, _Known] = FIFOCache(SCHEMAS_MAX)
         self._silent_until = 0.0
         self._wait_seconds = 0.0
         self._asked: tuple[float, int] = (-ASKED_SECONDS, 0)
@@ -103,9 +103,6 @@ class Registry:
             problem = None if found == EXPECTED else f"schema {schema_id} is {found}; expected JSON Schema"
             until = float("inf")
         self._known[schema_id] = _Known(problem, until)
-        self._known.move_to_end(schema_id)
-        if len(self._known) > SCHEMAS_MAX:
-            self._known.popitem(last=False)
         return problem
 
     def _back_off(self, error: RegistryUnreachable) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Final
 
+from cachetools import FIFOCache
+
 from embedded.clickhouse.analyst.grants import FORMATS_DENIED
 from embedded.clickhouse.analyst.readonly_guard import Checked, Reader, check_analyst, check_names, check_settings
 from embedded.clickhouse.analyst.statement_tree import (
@@ -69,7 +71,7 @@ class AnalystRules:
         self._lock = threading.Lock()
         self._generation = 0
         self._databases: frozenset[str] | None = None
-        self._checked: dict[tuple[str, str, tuple[tuple[str, str], ...]], Checked] = {}
+        self._checked: FIFOCache[tuple[str, str, tuple[tuple[str, str], ...]], Checked] = FIFOCache(REMEMBERED_MAX)
         self._tokens_max = tokens_max
         self._tree_bytes_max = tree_bytes_max
 
@@ -121,8 +123,6 @@ class AnalystRules:
         checked = check_analyst(query.sql, query.parameters, grants, self._reader(ask), self._tokens_max)
         with self._lock:
             if generation == self._generation and len(query.sql) <= REMEMBERED_LENGTH_MAX and not values:
-                if len(self._checked) >= REMEMBERED_MAX:
-                    self._checked.pop(next(iter(self._checked)))
                 self._checked[key] = checked
         return checked
 

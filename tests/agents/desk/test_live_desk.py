@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from cachetools import FIFOCache
 
 from agents.desk.desk_state import HISTORY_KEPT_MAX, DeskState
 from agents.desk.live_desk import LiveDesk
@@ -209,7 +210,7 @@ async def test_an_alert_is_acknowledged_by_asking_drift(
 async def test_what_the_desk_remembers_is_bounded(state: DeskState, monkeypatch: pytest.MonkeyPatch) -> None:
     """Resolved alerts make room before open ones; of models the newest stay, of opinions and ended tasks as well."""
     monkeypatch.setattr("agents.desk.desk_state.ALERTS_KEPT_MAX", 3)
-    monkeypatch.setattr("agents.desk.desk_state.MODELS_KEPT_MAX", 2)
+    state.references, state.manifests = FIFOCache(2), FIFOCache(2)
     state.is_newest = lambda _key, _manifest: True
     for number, stands in enumerate(("firing", "resolved", "acknowledged", "resolved", "firing", "firing")):
         state.hear_alert(encode(alert(alert_id=f"a-{number}", state=stands)))
