@@ -78,10 +78,10 @@ class AlertAnswers:
         task = read(Task, record.value())
         if task is None or task.lane != "alert" or task.state == "open":
             return
-        opinions = self._opinions.pop(task.task_id, {})
+        opinions = self._opinions.pop(task.task_id, None)
         if task.state != "settled":
             return
-        said = [opinion for opinion in opinions.values() if opinion.answer == task.answer != WITHDRAWN]
+        said = [opinion for opinion in (opinions or {}).values() if opinion.answer == task.answer != WITHDRAWN]
         newest = max(said, key=lambda opinion: opinion.time, default=None)
         text = "cannot tell" if task.answer == CANNOT_TELL else task.answer
         person, comment = ("", "") if newest is None else (newest.person, newest.comment)
