@@ -50,13 +50,13 @@ Outcome = NewReference | AlertChanged | WindowClosed
 
 
 class ModelMonitor:
-    """Blocks and corrections of one model in, references, windows and alerts out.
+    """Takes blocks and corrections of one model; returns new references, closed windows and changed alerts.
 
-    Nothing here reads a clock: times are the stream's own. The same blocks, in any order that `WindowBuilder` can
-    put right, give the same outcomes; after a restart, give it the reference in charge and the alerts (``restore``),
-    then the blocks from any earlier point on: what was told is not told again. ``events_before`` is the number of
-    the model's events before the first block that will be read, 0 for the start of the stream; ``partitions`` that of
-    the topic they come from.
+    Nothing here reads a clock: times are the stream's own. The same blocks, in any order that ``WindowBuilder`` can
+    put right, give the same outcomes. After a restart, give it the reference in charge and the alerts (``restore``),
+    then the blocks from any earlier point on: what was reported is not reported again. ``events_before`` is the number
+    of the model's events before the first block that will be read, 0 for the start of the stream; ``partitions`` is
+    the number of partitions of their topic.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class ModelMonitor:
             self._take_reference(reference)
 
     def restore(self, alerts: Iterable[Alert]) -> None:
-        """What the alerts topic says, before any block is read again."""
+        """Take over the alerts of the topic, before any block is read again."""
         known = tuple(alerts)
         self._book.restore(known)
         self._accepted_at = sorted(
@@ -102,7 +102,7 @@ class ModelMonitor:
         )
 
     def observe(self, block: Block) -> list[Outcome]:
-        """The outcomes of a block, none of an empty one; they may come twice, and out of order within the lateness."""
+        """The outcomes of a block, none if it is empty; blocks may come twice, and out of order within the lateness."""
         if block.events == 0:
             return []
         if block.features_unwatched >= self.features_unwatched:
@@ -115,7 +115,7 @@ class ModelMonitor:
         return [outcome for step in steps for outcome in self._step(step)]
 
     def flush(self) -> list[Outcome]:
-        """The outcomes of what still waits, at the end of a recorded stream."""
+        """The outcomes of blocks that still wait, at the end of a recorded stream."""
         return [outcome for step in self.steps.flush() for outcome in self._step(step)]
 
     def observe_correction(self, correction: Correction) -> list[Outcome]:
@@ -140,14 +140,14 @@ class ModelMonitor:
         return [AlertChanged(alert) for alert in changed]
 
     def acknowledge(self, alert_id: str, *, by: str, at: int, note: str = "") -> AlertChanged:
-        """A person has seen it, at epoch milliseconds; raises UnknownAlertError or TransitionRefusedError."""
+        """A person has seen the alert (``at``: epoch ms); raises UnknownAlertError or TransitionRefusedError."""
         judged_until = self._judged(alert_id, at)
         return AlertChanged(self._book.acknowledge(alert_id, by=by, at=at, note=note, judged_until=judged_until))
 
     def resolve(self, alert_id: str, *, by: str, at: int, note: str = "") -> AlertChanged:
-        """A person closes it; raises UnknownAlertError.
+        """A person closes the alert; raises UnknownAlertError.
 
-        The signal's detectors go on as they are: they have told of this change and fire at the next one.
+        The signal's detectors go on as they are: they have reported this change and fire at the next one.
         """
         judged_until = self._judged(alert_id, at)
         return AlertChanged(self._book.resolve(alert_id, by=by, at=at, note=note, judged_until=judged_until))
@@ -158,7 +158,7 @@ class ModelMonitor:
         The answer is noted on the alert. ``confirmed`` acknowledges it, ``false alarm`` resolves it, and after
         ``expected change`` the present is normal: the newest windows become the reference (for the error rate, which is
         no part of it, the present rate counts from then on), and the alert is resolved in any case. Any other answer,
-        as of somebody who cannot tell, leaves it as it is.
+        such as that of a person who cannot tell, leaves the alert as it is.
         """
         note = f"{answer}: {comment}" if comment else answer
         judged_until = self._judged(alert_id, at)
@@ -190,9 +190,9 @@ class ModelMonitor:
         )
 
     def adopt_reference(self, *, by: str, at: int, reason: str) -> list[Outcome]:
-        """The newest windows become the reference, and alerts on signals they hold are over.
+        """Make the newest windows the reference, and resolve all alerts but those on the error rate.
 
-        For the answer "this is the new normal". Nothing happens while no window has closed.
+        While no window has closed, nothing changes.
         """
         steps = [step for window in self._newest for step in window]
         if not steps:
@@ -217,9 +217,9 @@ class ModelMonitor:
         return [NewReference(reference), *resolved]
 
     def leave(self, note: str) -> list[AlertChanged]:
-        """The model is not watched any more: its open alerts, which nobody would look after, are over.
+        """Resolve the open alerts of a model that is no longer watched.
 
-        Those that are told of what has not been read again after a restart stay as they are.
+        Alerts about blocks or corrections that were not read again after a restart stay as they are.
         """
         at = max(self._judged_until, self._corrected_until)
         ended = [alert for alert in self._book.open if self._has_met(alert)]
@@ -230,18 +230,19 @@ class ModelMonitor:
         return alert.signal == ERROR or self._has_met(alert)
 
     def _has_met(self, alert: Alert) -> bool:
-        """Whether what this alert tells of was read, by its signal's clock: corrections have another than blocks."""
+        """Whether the blocks, or for the error rate the corrections, that this alert is about have been read."""
         return alert.fired_at <= (self._corrected_until if alert.signal == ERROR else self._read_until)
 
     @property
     def moment(self) -> tuple[str, int, str]:
-        """What a report of now would be about: the model, the number of windows, and the reference's version."""
+        """Identifies a report of now: the model, its number of closed windows, and the reference's version."""
         return self.model, self.windows_seen, self._version
 
     def report_source(self) -> Callable[[str, Iterable[str]], ReportRequest | None]:
-        """Makes, later on, what an Evidently report of now against the reference needs.
+        """A function that makes, later, the request for a report on the windows of now.
 
-        Given the report's id and the signals that it is for; None where there was no reference or no window.
+        It takes the report's id and the signals that the report is for. It returns None if there was no reference or
+        no window.
         """
         reference, newest, settings = self.reference, tuple(self._newest), self._settings
 
@@ -293,7 +294,7 @@ class ModelMonitor:
         """Watch what the reference of so many events does not have: as many features as may be watched at all.
 
         Where there are more, those with an open alert stay, then those that most events of the step have: a name that
-        a few events bring takes no other's place, and keeps none.
+        few events bring displaces no other, and is soon displaced itself.
         """
         new = {*step.numeric, *step.categorical}.difference(self._watches, self._absent)
         if not new:

@@ -174,13 +174,13 @@ class ReportDesk:
         (_, moment, wanted), self._making = self._making, None
         problem = (result.error or self._store(result, wanted))[:NOTE_CHARS_MAX]
         if problem:
-            return self._failed(moment, wanted, problem, may_come=result.may_come or not result.error)
+            return self._failed(moment, wanted, problem, may_retry=result.may_retry or not result.error)
         note = "; ".join(result.left_out)[:NOTE_CHARS_MAX]
         return [ReportNews(alert_id, result.report_id, note=note) for alert_id in wanted.alerts]
 
-    def _failed(self, moment: Moment, wanted: _Wanted, problem: str, *, may_come: bool) -> list[ReportNews]:
-        """Have it tried again if it ``may_come`` and was not tried too often; else tell its alerts."""
-        if may_come and wanted.tries < self._tries_max:
+    def _failed(self, moment: Moment, wanted: _Wanted, problem: str, *, may_retry: bool) -> list[ReportNews]:
+        """Have it tried again if ``may_retry`` and it was not tried too often; else tell its alerts."""
+        if may_retry and wanted.tries < self._tries_max:
             log.warning("no report yet", model=wanted.model, why=problem, tries=wanted.tries)
             wanted.not_before = self._clock() + self._retry_seconds
             self._wait(moment, wanted)

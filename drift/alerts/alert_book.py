@@ -1,4 +1,4 @@
-"""AlertBook: the open alerts of one model; what a detection becomes."""
+"""AlertBook: the open alerts of one model, and how detections change them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schemas.wire.alert import Alert
 __all__ = ["AlertBook", "UnknownAlertError"]
 
 LEFT_OUT_NAMED_MAX = 20
-"""Signals without an alert of their own that a note names; it counts them all."""
+"""Signals without an alert of their own that a note names, at most; it counts all of them."""
 
 
 class UnknownAlertError(LookupError):
@@ -37,7 +37,7 @@ class AlertBook:
         self._settings = settings
         self._open: dict[str, Alert] = {}
         self._revised_window: dict[str, int] = {}
-        self._told_until: dict[str, int] = {}
+        self._reported_until: dict[str, int] = {}
         self._restored: tuple[Alert, ...] = ()
         self._left_out: set[str] = set()
 
@@ -47,7 +47,7 @@ class AlertBook:
         return tuple(self._open.values())
 
     def restore(self, alerts: Iterable[Alert]) -> None:
-        """Take over what the alerts topic says; nothing up to each signal's ``judged_until`` is told again."""
+        """Take over the alerts of the topic; findings up to each signal's ``judged_until`` are not reported again."""
         newest: dict[str, Alert] = {}
         for alert in alerts:
             known = newest.get(alert.alert_id)
@@ -55,29 +55,30 @@ class AlertBook:
                 newest[alert.alert_id] = alert
         self._restored = tuple(sorted(newest.values(), key=lambda alert: (alert.fired_at, alert.alert_id)))
         for alert in self._restored:
-            self._told_until[alert.signal] = max(self._told_until.get(alert.signal, -1), alert.judged_until)
+            self._reported_until[alert.signal] = max(self._reported_until.get(alert.signal, -1), alert.judged_until)
             if alert.state != "resolved":
                 self._open[alert.signal] = alert
 
     def time_jumped_back(self, *, at_event: int, judged_until: int) -> None:
-        """What was told of events before the jump back, which was at ``at_event``, says nothing of the same times after
-        it; open alerts have been judged up to it.
+        """Forget what was reported about times that come again after a jump back at event ``at_event``.
+
+        Open alerts count as judged up to ``judged_until``.
         """
         self._open = {
             signal: msgspec.structs.replace(alert, judged_until=max(alert.judged_until, judged_until))
             for signal, alert in self._open.items()
         }
-        self._told_until = {}
+        self._reported_until = {}
         for alert in self._restored:
             until = alert.judged_until
             if alert.fired_at_event <= at_event:
                 is_since = alert.changed_by != ON_ITS_OWN or alert.changed_at < alert.fired_at
                 until = alert.changed_at if is_since else -1
-            self._told_until[alert.signal] = max(self._told_until.get(alert.signal, -1), until)
+            self._reported_until[alert.signal] = max(self._reported_until.get(alert.signal, -1), until)
 
-    def told(self, signal: str, at: int) -> bool:
-        """Whether everything about the signal up to ``at`` was told before the restart."""
-        return at <= self._told_until.get(signal, -1)
+    def was_reported(self, signal: str, at: int) -> bool:
+        """Whether findings about the signal up to ``at`` were reported before the restart."""
+        return at <= self._reported_until.get(signal, -1)
 
     def detected(
         self, detections: Sequence[Detection], *, at: int, at_event: int, window: int, reference_version: str
@@ -86,7 +87,7 @@ class AlertBook:
         changed: list[Alert] = []
         ranked = sorted(detections, key=lambda finding: (-SEVERITIES[finding.severity], -finding.size, finding.signal))
         for detection in ranked:
-            if self.told(detection.signal, at):
+            if self.was_reported(detection.signal, at):
                 self._revised_window[detection.signal] = window
                 continue
             known = self._open.get(detection.signal)
@@ -125,9 +126,9 @@ class AlertBook:
         return alert
 
     def gone_quiet(self, signal: str, *, at: int, note: str) -> list[Alert]:
-        """The resolution of the signal's open alert, if there is one and it was not told before."""
+        """The resolution of the signal's open alert, if there is one and it was not reported before."""
         known = self._open.get(signal)
-        if known is None or self.told(signal, at):
+        if known is None or self.was_reported(signal, at):
             return []
         return [self._close(alert_life.resolve(known, at=at, judged_until=at, note=note))]
 
@@ -168,7 +169,7 @@ class AlertBook:
         return [alert]
 
     def _make_room(self, detection: Detection, at: int) -> list[Alert]:
-        """The mildest alert, resolved, or the worst with a new note; nothing where the signal was counted before."""
+        """The mildest alert, resolved, or the worst with a new note; nothing if the note names the signal already."""
         ranked = sorted(self._open.values(), key=lambda alert: (SEVERITIES[alert.severity], -alert.fired_at))
         mildest, worst = ranked[0], ranked[-1]
         if SEVERITIES[detection.severity] > SEVERITIES[mildest.severity]:

@@ -45,10 +45,11 @@ TRANSITIONS: Final[dict[tuple[AlertState, Action], AlertState]] = {
 """
 
 ON_ITS_OWN: Final = "watchloop"
+"""``changed_by`` of an alert that the program changed by itself."""
 
 
 class TransitionRefusedError(ValueError):
-    """An action that the alert's state does not allow; the message says which and what it is."""
+    """The alert's state does not allow the action; the message names both, and the actions that are possible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,18 +64,18 @@ class Detection:
 
     @property
     def size(self) -> float:
-        """What the worst are chosen by, within one severity."""
+        """The largest measure of change in the evidence: it ranks findings of one severity."""
         return max(self.evidence.get(name, 0.0) for name in ("shift_sd", "psi", "rise", "other_share"))
 
 
 def alert_id_of(model: str, signal: str, detector: str, anchor: str) -> str:
-    """The same for the same finding, however often its blocks are read; fit for an address."""
+    """The id of the alert about a finding: the same however often the blocks are read, and safe in a URL."""
     text = "\n".join((model, signal, detector, anchor))
     return f"alert-{hashlib.sha256(text.encode()).hexdigest()[:20]}"
 
 
 def fire(detection: Detection, *, model: str, at: int, at_event: int, reference_version: str = "") -> Alert:
-    """The first revision. ``at`` is the stream's time in epoch milliseconds, ``at_event`` counts the model's events."""
+    """An alert's first revision; ``at`` is the stream's time in epoch milliseconds, ``at_event`` counts events."""
     anchor = detection.anchor or str(at_event)
     return Alert(
         alert_id=alert_id_of(model, detection.signal, detection.detector, anchor),
@@ -95,25 +96,25 @@ def fire(detection: Detection, *, model: str, at: int, at_event: int, reference_
 
 
 def acknowledge(alert: Alert, *, by: str, at: int, note: str = "", judged_until: int = 0) -> Alert:
-    """Somebody has seen it; raises TransitionRefusedError."""
+    """The next revision: a person has seen the alert. Raises TransitionRefusedError."""
     changed = _next(alert, "acknowledge", by, at, judged_until)
     return msgspec.structs.replace(changed, note=note or changed.note)
 
 
 def resolve(alert: Alert, *, by: str = ON_ITS_OWN, at: int, note: str = "", judged_until: int = 0) -> Alert:
-    """It is over; raises TransitionRefusedError."""
+    """The last revision: the alert is over. Raises TransitionRefusedError."""
     changed = _next(alert, "resolve", by, at, judged_until)
     return msgspec.structs.replace(changed, note=note or changed.note)
 
 
 def answer(alert: Alert, text: str, *, by: str, at: int, note: str = "", judged_until: int = 0) -> Alert:
-    """Its task was settled with this answer; raises TransitionRefusedError."""
+    """The next revision: the alert's task was settled with this answer. Raises TransitionRefusedError."""
     changed = _next(alert, "answer", by, at, judged_until)
     return msgspec.structs.replace(changed, answer=text, note=note or changed.note)
 
 
 def add_evidence(alert: Alert, detection: Detection, *, at: int, note: str = "") -> Alert:
-    """Found again while open: newer numbers, the worse of both severities; raises TransitionRefusedError."""
+    """The next revision, with newer numbers and the worse of both severities. Raises TransitionRefusedError."""
     changed = _next(alert, "add_evidence", ON_ITS_OWN, at, at)
     worse = max(alert.severity, detection.severity, key=SEVERITIES.__getitem__)
     return msgspec.structs.replace(
@@ -122,7 +123,7 @@ def add_evidence(alert: Alert, detection: Detection, *, at: int, note: str = "")
 
 
 def annotate(alert: Alert, *, report_id: str = "", report_problem: str = "", note: str = "") -> Alert:
-    """A revision that names the report, or says why there is none; in any state."""
+    """The next revision, which names the report or says why there is none; possible in every state."""
     return msgspec.structs.replace(
         alert,
         revision=alert.revision + 1,

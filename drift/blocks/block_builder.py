@@ -23,7 +23,7 @@ from schemas.wire.reference import Reference
 __all__ = ["block_id_of", "build_blocks"]
 
 UNWATCHED_NAMED_MAX = 5
-"""Features of a block that are not watched and that it names; the others it counts."""
+"""Unwatched features that a block names, at most; it counts all of them."""
 
 Content = tuple[dict[str, NumericSummary], dict[str, CategoryCounts], dict[str, int], tuple[SampledRow, ...]]
 """Of one run: summaries of numbers, counts of texts, counts of decisions, and the sample."""
@@ -41,23 +41,23 @@ def build_blocks(
 ) -> list[Block]:
     """Blocks of at most ``block_events_max`` events each, partition after partition, in offset order.
 
-    Events of one partition are together, in offset order; ``offsets`` may repeat where one message holds many events;
-    ``decisions`` are the verdicts', one an event, as places in ``decision_names``. Histograms are on the edges of
-    ``reference``. A signal that no event of a run carries is absent from its block, and counts as missing where windows
-    are made. Raises ValueError where the columns do not have the same length or a decision has no name.
+    Events of one partition are together, in offset order; ``offsets`` repeat where one message holds many events.
+    ``decisions`` has one code for each event, an index into ``decision_names``. Histograms are on the edges of
+    ``reference``. A signal that no event of a run has is absent from its block, and windows count it as missing.
+    Raises ValueError if the columns differ in length or a decision has no name.
     """
     count = len(events)
-    sources, places = np.asarray(partitions, np.int64), np.asarray(offsets, np.int64)
-    if not len(sources) == len(places) == len(decisions) == count:
+    sources, positions = np.asarray(partitions, np.int64), np.asarray(offsets, np.int64)
+    if not len(sources) == len(positions) == len(decisions) == count:
         raise ValueError(
-            f"{count} events with {len(sources)} partitions, {len(places)} offsets and {len(decisions)} decisions: "
+            f"{count} events with {len(sources)} partitions, {len(positions)} offsets and {len(decisions)} decisions: "
             "one each is needed"
         )
     if count == 0:
         return []
-    runs = Runs.of(sources, places, settings.block_events_max)
+    runs = Runs.of(sources, positions, settings.block_events_max)
     version = "" if reference is None else reference.version
-    columns = signals_of(events, settings, reference)
+    signals = signals_of(events, settings, reference)
     return [
         Block(
             block_id=block_id_of(events.model, partition, first, within),
@@ -83,42 +83,42 @@ def build_blocks(
             sample,
         ) in zip(
             sources[runs.starts].tolist(),
-            places[runs.starts].tolist(),
-            places[runs.ends - 1].tolist(),
+            positions[runs.starts].tolist(),
+            positions[runs.ends - 1].tolist(),
             runs.withins.tolist(),
             runs.sizes.tolist(),
             np.minimum.reduceat(events.times_ms, runs.starts).tolist(),
             np.maximum.reduceat(events.times_ms, runs.starts).tolist(),
-            _left_out(events, columns, runs),
-            _contents(events, columns, runs, _coded(decisions, decision_names), reference, settings),
+            _left_out(events, signals, runs),
+            _contents(events, signals, runs, _coded(decisions, decision_names), reference, settings),
             strict=True,
         )
     ]
 
 
-def _left_out(events: PredictionColumns, columns: Signals, runs: Runs) -> Iterable[tuple[str, ...]]:
-    """The features of each run that are not watched, or by their mean alone."""
-    if not columns.inexact:
-        return repeat(columns.unwatched, len(runs.starts))
+def _left_out(events: PredictionColumns, signals: Signals, runs: Runs) -> Iterable[tuple[str, ...]]:
+    """Per run, the features that are not watched and those that are watched by their mean alone."""
+    if not signals.inexact:
+        return repeat(signals.unwatched, len(runs.starts))
     bounds = zip(runs.starts.tolist(), runs.ends.tolist(), strict=True)
-    return [tuple(sorted((*columns.unwatched, *blurred_in(columns, events, *bound)))) for bound in bounds]
+    return [tuple(sorted((*signals.unwatched, *blurred_in(signals, events, *bound)))) for bound in bounds]
 
 
 def _contents(
     events: PredictionColumns,
-    columns: Signals,
+    signals: Signals,
     runs: Runs,
     decisions: Coded,
     reference: Reference | None,
     settings: DriftSettings,
 ) -> Iterator[Content]:
-    """What each run holds."""
-    coded = {signal: column.coded for signal, column in columns.text.items() if column.coded is not None}
-    decided, *told = tallies([decisions, *coded.values()], runs)
-    numeric = numeric_summaries(columns.numeric, columns.numbers, runs, reference, columns.remainders)
-    categorical = category_counts(columns.text, dict(zip(coded, told, strict=True)), runs, numeric, settings)
+    """The content of the block of each run."""
+    coded = {signal: column.coded for signal, column in signals.text.items() if column.coded is not None}
+    decided, *counted = tallies([decisions, *coded.values()], runs)
+    numeric = numeric_summaries(signals.numeric, signals.numbers, runs, reference, signals.remainders)
+    categorical = category_counts(signals.text, dict(zip(coded, counted, strict=True)), runs, numeric, settings)
     rows_max = settings.block_events_max if reference is None else settings.sample_rows_per_block
-    return zip(numeric, categorical, decided.counts, samples(events, columns, runs, rows_max, settings), strict=True)
+    return zip(numeric, categorical, decided.counts, samples(events, signals, runs, rows_max, settings), strict=True)
 
 
 def _coded(decisions: npt.NDArray[np.int8], names: Sequence[str]) -> Coded:
@@ -129,8 +129,14 @@ def _coded(decisions: npt.NDArray[np.int8], names: Sequence[str]) -> Coded:
 
 
 def block_id_of(model: str, partition: int, offset: int, within: int) -> str:
-    """The same for the same place in the log; ``within`` counts the model's events in the message at ``offset``."""
-    place = f"/{partition}/{offset}.{within}"
-    if len(model) + len(place) > NAME_CHARS_MAX:
+    """The id of the block that starts at a position in the log, at most ``NAME_CHARS_MAX`` characters.
+
+    ``within`` counts the model's events that come before the block in the message at ``offset``.
+
+    >>> block_id_of("credit", partition=0, offset=17, within=2)
+    'credit/0/17.2'
+    """
+    position = f"/{partition}/{offset}.{within}"
+    if len(model) + len(position) > NAME_CHARS_MAX:
         model = f"{model[:100]}~{hashlib.sha256(model.encode()).hexdigest()[:16]}"
-    return model + place
+    return model + position

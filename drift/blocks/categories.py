@@ -46,7 +46,7 @@ Texts = Sequence[str | None]
 
 
 class Coded(NamedTuple):
-    """A column of n texts: a byte for each, its place in ``names``; None where there is no text."""
+    """A column of n texts: one byte each, an index into ``names``; the name None stands for no text."""
 
     names: Sequence[str | None]
     codes: bytes
@@ -64,7 +64,7 @@ class TextColumn(NamedTuple):
 
     @classmethod
     def of(cls, texts: Texts) -> TextColumn:
-        """The column of these texts, each ``composed``: a category does not change where its bytes alone do."""
+        """The column of these texts, each ``composed``: one text in two encodings is one category."""
         known = _Codes()
         try:
             codes = bytes(map(known.__getitem__, texts))
@@ -88,7 +88,7 @@ class _TooManyError(Exception):
 
 
 class _Codes(dict[str | None, int]):
-    """Codes in the order in which texts are first asked for."""
+    """Text to code; a text that is not known gets the next code."""
 
     def __missing__(self, text: str | None) -> int:
         code = len(self)
@@ -99,14 +99,14 @@ class _Codes(dict[str | None, int]):
 
 
 class Tally(NamedTuple):
-    """A column's counts in each run, by name in the order in which the run has them, and how often it has None."""
+    """One column's counts in each run: name to count, by first occurrence; ``absent`` counts None."""
 
     counts: list[dict[str, int]]
     absent: list[int]
 
 
 def tallies(columns: Sequence[Coded], runs: Runs) -> list[Tally]:
-    """A tally of each column."""
+    """The tally of each column, in their order."""
     at_once = max(1, CODES_AT_ONCE_MAX // len(runs.of_events))
     return [
         tally for start in range(0, len(columns), at_once) for tally in _tallies(columns[start : start + at_once], runs)
@@ -114,7 +114,7 @@ def tallies(columns: Sequence[Coded], runs: Runs) -> list[Tally]:
 
 
 def _tallies(columns: Sequence[Coded], runs: Runs) -> Iterator[Tally]:
-    """A cell of the table belongs to a column, a run and a name; each event of each column is in one cell."""
+    """Counts in a table with a cell for each column, run and name; each event of each column is in one cell."""
     width = max(len(column.names) for column in columns)
     column_cells = len(runs.starts) * width
     codes = np.frombuffer(b"".join(column.codes for column in columns), np.uint8).reshape(len(columns), -1)
@@ -131,16 +131,16 @@ def _tallies(columns: Sequence[Coded], runs: Runs) -> Iterator[Tally]:
         yield Tally([dict(islice(pairs, length)) for length in lengths], missing)
 
 
-def _names_at(columns: Sequence[Coded], places: Ints, codes: Ints) -> Iterator[str | None]:
-    """The name of each code, in the column at each place."""
+def _names_at(columns: Sequence[Coded], numbers: Ints, codes: Ints) -> Iterator[str | None]:
+    """The name of each code, in the column with the index of the same position in ``numbers``."""
     sizes = [len(column.names) for column in columns]
     begins = np.array([0, *accumulate(sizes[:-1])])
     names = [name for column in columns for name in column.names]
-    return map(names.__getitem__, (begins[places] + codes).tolist())
+    return map(names.__getitem__, (begins[numbers] + codes).tolist())
 
 
 def _taken_out(table: Ints, none_codes: list[int]) -> Ints:
-    """How often each column and run has None; the table then no longer counts it."""
+    """How often each column and run has None; these counts are set to 0 in ``table``."""
     absent = np.zeros(table.shape[:2], np.int64)
     having = [column for column, code in enumerate(none_codes) if code >= 0]
     if having:
@@ -151,7 +151,7 @@ def _taken_out(table: Ints, none_codes: list[int]) -> Ints:
 
 
 def _first_met(cells: Ints, is_met: npt.NDArray[np.bool_]) -> Ints:
-    """The cells that are met, in the order in which the events come to them."""
+    """The cells that hold an event, in the order of their first events."""
     first = np.empty(len(is_met), np.int64)
     first[cells[::-1]] = np.arange(len(cells) - 1, -1, -1)  # of several assignments to one cell the last one stays
     is_first = np.zeros(len(cells), np.bool_)
@@ -168,7 +168,7 @@ def category_counts(
 ) -> list[dict[str, CategoryCounts]]:
     """One dictionary for each run; a signal without any text in a run is absent there.
 
-    ``coded`` has the tallies of the columns that are coded; what ``numeric`` counts as a number is not missing.
+    ``coded`` has the tallies of the coded columns; events that ``numeric`` counts as numbers are not missing.
     """
     by_run: list[dict[str, CategoryCounts]] = [{} for _ in runs.starts]
     names = 0
@@ -190,7 +190,7 @@ def category_counts(
 
 
 def _tally(texts: Texts, runs: Runs) -> Tally:
-    """Of texts most of which differ."""
+    """The tally of a column that is not coded."""
     counted = [Counter(texts[begin:end]) for begin, end in pairwise([*runs.starts.tolist(), len(texts)])]
     absent = [counts.pop(None, 0) for counts in counted]
     return Tally([{name: seen for name, seen in counts.items() if name is not None} for counts in counted], absent)
@@ -202,7 +202,11 @@ def _names_fit(names: int, settings: DriftSettings) -> bool:
 
 
 def most_common(counts: CategoryCounts, categories_max: int) -> CategoryCounts:
-    """The same counts with at most ``categories_max`` names; among equals the first by name stay."""
+    """The same counts with at most ``categories_max`` names; of equal counts the first by name stay.
+
+    >>> most_common(CategoryCounts(counts={"a": 1, "b": 5, "c": 1}), 2)
+    CategoryCounts(counts={'b': 5, 'a': 1}, missing=0, other=1)
+    """
     if len(counts.counts) <= categories_max:
         return counts
     ranked = sorted(sorted(counts.counts.items()), key=itemgetter(1), reverse=True)
@@ -213,7 +217,7 @@ def most_common(counts: CategoryCounts, categories_max: int) -> CategoryCounts:
 def within_category_bytes(categorical: dict[str, CategoryCounts], settings: DriftSettings) -> dict[str, CategoryCounts]:
     """All signals, in their order; once ``categories_bytes_max`` is used up, further signals keep no names.
 
-    What cannot exceed the limit is not measured.
+    Counts that are too few to exceed the limit are not encoded.
     """
     if _names_fit(sum(len(counts.counts) for counts in categorical.values()), settings):
         return categorical

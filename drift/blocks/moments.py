@@ -1,4 +1,4 @@
-"""Means that keep their digits: about a value near by, so that 1e9 + x tells as much of x as x does.
+"""Means and variances that keep their digits: relative to a value near by, 1e9 + x has as many digits of x as x.
 
 A mean is held as ``centre`` + ``mean_offset``: the centre is one of the values, the offset the mean of the differences
 from it. Differences of values on one grid are exact in doubles wherever the grid lies, so adding a constant to a
@@ -43,15 +43,15 @@ class Located(Protocol):
 
     @property
     def centre(self) -> float:
-        """One of the values, from which the offset counts; 0 with an offset of 0 says that there is only ``mean``."""
+        """One of the values, from which the offset counts; if both are 0, only ``mean`` is known."""
 
     @property
     def mean_offset(self) -> float:
         """The mean less the centre."""
 
 
-def place(summary: Located) -> tuple[float, float]:
-    """Centre and offset; the mean and 0 of a summary that has neither."""
+def centre_and_offset(summary: Located) -> tuple[float, float]:
+    """Centre and offset of the mean; for a summary without them, the mean and 0."""
     if summary.centre == 0.0 and summary.mean_offset == 0.0:
         return summary.mean, 0.0
     return summary.centre, summary.mean_offset
@@ -64,7 +64,7 @@ def distance(now: Located, normal: Located) -> float:
     >>> distance(far, NumericSummary(count=2, mean=1e15, centre=1e15, mean_offset=0.125))
     0.125
     """
-    (centre, offset), (other_centre, other_offset) = place(now), place(normal)
+    (centre, offset), (other_centre, other_offset) = centre_and_offset(now), centre_and_offset(normal)
     return (centre - other_centre) + (offset - other_offset)
 
 
@@ -78,12 +78,12 @@ def merged(parts: list[NumericSummary], events: int) -> NumericSummary:
     filled = [part for part in parts if part.count]
     if not filled:
         return NumericSummary(count=0, missing=max(0, events))
-    centre = place(filled[0])[0]
+    centre = centre_and_offset(filled[0])[0]
     minimum, maximum = min(part.minimum for part in filled), max(part.maximum for part in filled)
     exponent = exponent_of(maximum - minimum)
     count, mean, m2 = 0, 0.0, 0.0
     for part in filled:
-        own_centre, own_offset = place(part)
+        own_centre, own_offset = centre_and_offset(part)
         total = count + part.count
         gap = (own_centre - centre) + (own_offset - mean)
         mean += gap * part.count / total
@@ -114,7 +114,11 @@ def root_mean_square(summary: NumericSummary) -> float:
 
 
 def deviation_of(values: Sequence[float]) -> float:
-    """The standard deviation of some numbers, of which there are two at least; 0 of fewer."""
+    """The standard deviation of a sample; 0 for fewer than two values.
+
+    >>> deviation_of([1.0, 2.0, 3.0]), deviation_of([5.0])
+    (1.0, 0.0)
+    """
     if len(values) < 2:
         return 0.0
     exponent = exponent_of(max(values) - min(values))

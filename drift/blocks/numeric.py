@@ -18,14 +18,14 @@ from schemas.wire.reference import Reference
 __all__ = ["numeric_summaries"]
 
 VALUES_MAX = 1 << 17
-"""Values looked at together: what is computed of more would not stay in the processor's cache."""
+"""Values summarised at once: the intermediate arrays of more would not stay in the processor's cache."""
 
 Floats = npt.NDArray[np.float64]
 Remainders = Mapping[str, Floats]
 NO_REMAINDERS: Final[Remainders] = {}
 
 FLAGS_MAX = 1 << 20
-"""Comparisons held at once, a byte each."""
+"""Comparisons with edges held at once, a byte each."""
 UINT8_MAX = 255
 BINNINGS_MAX = 256
 """Binnings that are remembered: about one a model."""
@@ -36,7 +36,7 @@ Counts = npt.NDArray[Any]
 
 
 class RunMoments(NamedTuple):
-    """Figures of each signal and run, of shape (signals, runs): how many numbers, and what they are like."""
+    """Figures of the numbers of each signal in each run; every array has the shape (signals, runs)."""
 
     counts: Ints
     centres: Floats
@@ -60,8 +60,8 @@ def numeric_summaries(
     """One dictionary for each run; a signal without any number in a run is absent there.
 
     ``values`` has a row for each signal, NaN where there is no number. Histograms are on the edges of ``reference``.
-    ``remainders`` has for some signals what their whole numbers are above the doubles in ``values``: it counts in the
-    moments, so that changes far below the size of the numbers are seen.
+    ``remainders`` has, for some signals, whole number less double of each event; moments include it, so that small
+    changes of large numbers are seen.
     """
     by_run: list[dict[str, NumericSummary]] = [{} for _ in runs.starts]
     binning = Binning.of(signals, reference)
@@ -113,10 +113,7 @@ def _summarise(
 
 
 def _moments(values: Floats, runs: Runs, rests: Mapping[int, Floats]) -> RunMoments:
-    """Of all signals as if every event had a number, and once more of those where one has none.
-
-    ``rests`` are remainders by row.
-    """
+    """The moments of all signals; those of signals with gaps are computed apart. ``rests`` are remainders by row."""
     starts = runs.starts
     centres = values.take(starts, axis=1)
     deviations = values - centres.take(runs.of_events, axis=1)
@@ -146,7 +143,7 @@ def _moments(values: Floats, runs: Runs, rests: Mapping[int, Floats]) -> RunMome
 
 
 def _widen_tiny(moments: RunMoments, values: Floats, runs: Runs) -> None:
-    """The squares anew where the numbers of a run are so close together that they would vanish."""
+    """Recompute, with an exponent, the squares of runs whose numbers are so close together that squares would be 0."""
     spans = moments.largest - moments.least
     is_tiny = (spans > 0.0) & (spans < TINY)
     rows = np.logical_or.reduce(is_tiny, axis=1).nonzero()[0]
@@ -161,7 +158,7 @@ def _widen_tiny(moments: RunMoments, values: Floats, runs: Runs) -> None:
 
 
 def _moments_with_gaps(values: Floats, runs: Runs, rest: Floats) -> RunMoments:
-    """Of the numbers that there are; what a run without any is given means nothing."""
+    """The moments of signals with gaps; those of a run without any number mean nothing."""
     starts = runs.starts
     valid = ~np.isnan(values)
     counts = np.add.reduceat(valid, starts, axis=1, dtype=np.int64)
@@ -198,7 +195,8 @@ def _about_the_mean(deviations: Floats, counts: Ints, starts: Ints) -> tuple[Flo
 class Binning(NamedTuple):
     """How the numbers of s signals are binned.
 
-    ``edges`` has a row for each, infinite beyond its last edge; ``sizes`` are numbers of bins, 0 where none are known.
+    ``edges`` has a row for each signal, with infinity after its last edge; ``sizes`` are numbers of bins, 0 for a
+    signal without edges.
     """
 
     edges: Floats
@@ -206,12 +204,12 @@ class Binning(NamedTuple):
 
     @classmethod
     def of(cls, signals: Sequence[str], reference: Reference | None) -> Binning:
-        """On the edges of ``reference``."""
+        """The binning of these signals on the edges of ``reference``."""
         known = {} if reference is None else reference.numeric
         return _binning(tuple(known[signal].edges if signal in known else None for signal in signals))
 
     def of_rows(self, start: int, stop: int) -> Binning:
-        """That of some of the signals."""
+        """The binning of the signals from ``start`` to before ``stop``."""
         return Binning(self.edges[start:stop], self.sizes[start:stop])
 
 

@@ -16,9 +16,13 @@ Ints = npt.NDArray[np.int64]
 class Runs(NamedTuple):
     """r runs of a batch of n events, each array of shape (r,) but ``of_events``.
 
-    ``starts`` are places in the batch, ``sizes`` events, at most ``size_max``, ``withins`` how many of the batch's
-    events came before the run in the message that it starts in; ``of_events``, of shape (n,), is the number of each
-    event's run.
+    ``starts`` are indices into the batch, ``sizes`` numbers of events, the largest of them ``size_max``. ``withins``
+    count the events of the batch that come before the run in the message that it starts in. ``of_events``, of shape
+    (n,), is the index of each event's run.
+
+    >>> runs = Runs.of(np.array([0, 0, 0, 1]), np.array([7, 7, 7, 3]), events_max=2)
+    >>> runs.starts.tolist(), runs.sizes.tolist(), runs.withins.tolist(), runs.of_events.tolist()
+    ([0, 2, 3], [2, 1, 1], [0, 2, 0], [0, 0, 1, 2])
     """
 
     starts: Ints
@@ -44,5 +48,5 @@ class Runs(NamedTuple):
 
     @property
     def ends(self) -> Ints:
-        """The place behind each run's last event."""
+        """The index after each run's last event."""
         return self.starts + self.sizes

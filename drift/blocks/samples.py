@@ -27,83 +27,81 @@ ROW_BYTES_MAX = 1_200 + 1_200 + 200
 """An event id and a prediction of 200 characters each, all escaped, and the numbers and names beside them."""
 
 NO_HASH = np.uint64(2**64 - 1)
-"""Behind all hashes, which have 63 bits."""
+"""Sorts after all hashes, which have 63 bits."""
 
 Hashes = npt.NDArray[np.uint64]
 
 
 def samples(
-    events: PredictionColumns, columns: Signals, runs: Runs, rows_max: int, settings: DriftSettings
+    events: PredictionColumns, signals: Signals, runs: Runs, rows_max: int, settings: DriftSettings
 ) -> list[tuple[SampledRow, ...]]:
     """At most ``rows_max`` rows of each run, smallest hash first, as many as fit in ``sample_bytes_max``."""
     if rows_max == 0:
         return [()] * len(runs.starts)
     hashes = mixed(events.hashes, SAMPLE_SALT) >> np.uint64(1)
-    places = _smallest(hashes, runs, rows_max)
-    rows = _rows(events, columns, places, hashes[places], settings.text_chars_max)
+    indices = _smallest(hashes, runs, rows_max)
+    rows = _rows(events, signals, indices, hashes[indices], settings.text_chars_max)
     ends = np.minimum(runs.sizes, rows_max).cumsum().tolist()
     by_run = [tuple(rows[begin:end]) for begin, end in pairwise([0, *ends])]
-    if min(rows_max, runs.size_max) * (columns.row_bytes_max + ROW_BYTES_MAX) <= settings.sample_bytes_max:
+    if min(rows_max, runs.size_max) * (signals.row_bytes_max + ROW_BYTES_MAX) <= settings.sample_bytes_max:
         return by_run
     return [_within_bytes(run, settings.sample_bytes_max) for run in by_run]
 
 
 def _smallest(hashes: Hashes, runs: Runs, rows_max: int) -> Ints:
-    """Places of the ``rows_max`` smallest hashes of each run, run after run; of equal ones the first come first."""
+    """Indices of the ``rows_max`` smallest hashes of each run, run after run; of equal ones the first come first."""
     within = np.arange(runs.size_max)
     room = within < runs.sizes[:, None]
-    # The place in the run, in the lowest bits of the hash, comes along when the hashes are sorted.
-    place_bits = np.uint64((1 << runs.size_max.bit_length()) - 1)
+    # The lowest bits of a hash are replaced by the event's index in its run, which is thus sorted along with it.
+    index_bits = np.uint64((1 << runs.size_max.bit_length()) - 1)
     table = np.empty(room.shape, np.uint64)
     table.fill(NO_HASH)
-    table[room] = hashes & ~place_bits
+    table[room] = hashes & ~index_bits
     table |= within.astype(np.uint64)
     table.sort(axis=1)
-    order = (table[:, :rows_max] & place_bits).astype(np.int64)
+    order = (table[:, :rows_max] & index_bits).astype(np.int64)
     return (order + runs.starts[:, None])[room[:, :rows_max]]
 
 
 def _rows(
-    events: PredictionColumns, columns: Signals, places: Ints, hashes: Hashes, chars_max: int
+    events: PredictionColumns, signals: Signals, indices: Ints, hashes: Hashes, chars_max: int
 ) -> list[SampledRow]:
-    chosen = places.tolist()
-    features = (events.encodable_features if columns.are_plain else _wieldy_features(events, columns, chars_max))(
-        chosen
-    )
+    chosen = indices.tolist()
+    features = (events.encodable_features if signals.are_plain else _cut_features(events, signals, chars_max))(chosen)
     ids, labels = events.event_ids, events.labels
     return [
         SampledRow(
             hash=hashed,
-            event_id=ids[place],
+            event_id=ids[index],
             time=time,
             features=shown,
-            prediction=labels[place],
+            prediction=labels[index],
             confidence=confidence,
         )
-        for place, hashed, time, shown, confidence in zip(
+        for index, hashed, time, shown, confidence in zip(
             chosen,
             hashes.tolist(),
-            events.times_ms[places].tolist(),
+            events.times_ms[indices].tolist(),
             features,
-            events.confidence[places].tolist(),
+            events.confidence[indices].tolist(),
             strict=True,
         )
     ]
 
 
-def _wieldy_features(
-    events: PredictionColumns, columns: Signals, chars_max: int
+def _cut_features(
+    events: PredictionColumns, signals: Signals, chars_max: int
 ) -> Callable[[Sequence[int]], Sequence[dict[str, Scalar]]]:
-    """What gives the watched features of events, cut to what a sample holds."""
+    """A function from indices of events to their watched features, cut to what a sample may hold."""
 
-    def features_of(place: int) -> dict[str, Scalar]:
-        features = events.row_features(place)
-        return {name: _wieldy(features[name], chars_max) for name in columns.names if name in features}
+    def features_of(index: int) -> dict[str, Scalar]:
+        features = events.row_features(index)
+        return {name: _cut_value(features[name], chars_max) for name in signals.names if name in features}
 
-    return lambda places: list(map(features_of, places))
+    return lambda indices: list(map(features_of, indices))
 
 
-def _wieldy(value: Scalar, chars_max: int) -> Scalar:
+def _cut_value(value: Scalar, chars_max: int) -> Scalar:
     if isinstance(value, str):
         return composed(value)[:chars_max]
     if isinstance(value, int) and abs(value) > INT_MAX:

@@ -29,13 +29,13 @@ __all__ = [
 
 FEATURE = "feature."
 SIGNAL_CHARS_MAX = 200
-"""Of a signal's name, ``feature.`` included; a feature with a longer one is not watched."""
+"""Characters of a signal's name, ``feature.`` included; a feature with a longer name is not watched."""
 
 NUMBER_MAX = 1e100
 """Numbers are clipped to this size, so that sums of squares stay finite."""
 
 EXACT_MAX = 2.0**53
-"""Up to here a double holds every whole number; the double itself may also be the next one, rounded."""
+"""Doubles below this hold every whole number; this double itself may also be the next one, rounded."""
 
 INT_MAX = 2**63 - 1
 """Larger integers are floats in a sample: readers of its JSON may have no more than 64 bits."""
@@ -48,13 +48,14 @@ _NUMBERS = frozenset((float, int, bool))
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """The signals of n events: ``numbers`` (a row each of ``numeric``, NaN where there is no number) and ``text``.
+    """The signals of n events, as columns.
 
-    A feature that comes as number and as text is in both; None in a text column means missing or a number. ``names``
-    are the watched features, ``unwatched`` the others; ``are_plain`` says that there are no others, and that no value
-    needs cutting. ``row_bytes_max`` bounds one event's watched features as JSON. ``remainders`` has, of signals with
-    whole numbers that doubles do not hold, what these are above ``numbers``; ``inexact`` are these signals and those
-    of which numbers were clipped.
+    ``numbers`` has a row of n doubles for each signal of ``numeric``, with NaN where an event has no number. ``text``
+    has a column for each signal with texts, with None where an event has none. A feature that comes as number and as
+    text is in both. ``names`` are the watched features, ``unwatched`` the others; ``are_plain`` says that there are no
+    others and that no value needs cutting. ``row_bytes_max`` bounds the JSON of one event's watched features.
+    ``remainders`` has, for signals with whole numbers that doubles do not hold, number less double of each event;
+    ``inexact`` names these signals and those with clipped numbers.
     """
 
     numeric: tuple[str, ...]
@@ -69,7 +70,11 @@ class Signals:
 
 
 def number_of(value: object) -> float | None:
-    """A feature value as a clipped number, or None where it is missing or text; booleans are 0 and 1."""
+    """A feature value as a clipped number, or None where it is missing or text; booleans are 0 and 1.
+
+    >>> number_of(True), number_of(10**400), number_of("7")
+    (1.0, 1e+100, None)
+    """
     if value is None or isinstance(value, str):
         return None
     if not isinstance(value, int | float):
@@ -80,8 +85,8 @@ def number_of(value: object) -> float | None:
 def signals_of(events: PredictionColumns, settings: DriftSettings, reference: Reference | None = None) -> Signals:
     """The signals of a batch; features beyond ``features_watched_max``, and with very long names, are not watched.
 
-    Those of the reference are watched, and where they leave room, of the others those that most events have, the first
-    by name of as many: whatever the order of the features, and whatever names a few events bring.
+    Where there are too many, the features of the reference come first, then those that most events have, and of equally
+    frequent ones the first by name. So neither their order nor a name that few events bring changes the choice.
     """
     numeric: dict[str, Sequence[object] | Floats] = {"confidence": events.confidence}
     text = {"prediction": TextColumn.of(events.labels)}
@@ -114,11 +119,11 @@ def signals_of(events: PredictionColumns, settings: DriftSettings, reference: Re
     )
 
 
-def blurred_in(columns: Signals, events: PredictionColumns, start: int, stop: int) -> tuple[str, ...]:
-    """The features of which doubles do not hold the numbers of these events apart, or that have too large ones."""
+def blurred_in(signals: Signals, events: PredictionColumns, start: int, stop: int) -> tuple[str, ...]:
+    """Features of which numbers, from event ``start`` to before ``stop``, are equal as doubles or too large."""
     blurred = []
-    for signal in columns.inexact:
-        doubles = columns.numbers[columns.numeric.index(signal), start:stop]
+    for signal in signals.inexact:
+        doubles = signals.numbers[signals.numeric.index(signal), start:stop]
         doubles = doubles[~np.isnan(doubles)]
         values = {
             value for value in events.features[signal.removeprefix(FEATURE)].values[start:stop] if _is_number(value)
@@ -135,7 +140,7 @@ def _is_number(value: Scalar) -> bool:
 def _remainders_of(
     numeric: Mapping[str, Sequence[object] | Floats], matrix: Floats, events: PredictionColumns
 ) -> dict[str, Floats | None]:
-    """Of the features with numbers that are not their doubles, what they are above these; None where not whole."""
+    """Inexact features to number less double of each event; to None where numbers were only clipped."""
     remainders: dict[str, Floats | None] = {}
     for (signal, values), row in zip(numeric.items(), matrix, strict=True):
         size = float(np.fmax.reduce(np.abs(row), initial=0.0))
@@ -150,7 +155,7 @@ def _remainders_of(
 
 
 def _remainders(values: Sequence[Any], doubles: Floats) -> Floats:
-    """Whole numbers less their doubles; 0 for what is none, and for what was clipped."""
+    """Each whole number less its double; 0 for other values and for clipped numbers."""
     return np.array(
         [
             float(value - int(double)) if type(value) is int and abs(double) < NUMBER_MAX else 0.0
@@ -160,7 +165,7 @@ def _remainders(values: Sequence[Any], doubles: Floats) -> Floats:
 
 
 def _matrix(columns: Collection[Sequence[object] | Floats], events: int) -> tuple[Floats, float]:
-    """A row for each column, its numbers clipped, and the largest size that there was."""
+    """A matrix with a row of clipped numbers for each column, and the largest absolute value before clipping."""
     matrix = np.empty((len(columns), events))
     for row, values in zip(matrix, columns, strict=True):
         _fill(row, values)
@@ -202,7 +207,7 @@ def _fill(row: Floats, values: Any) -> None:
 
 
 def _doubles(values: Sequence[Any]) -> Floats:
-    """Numbers as an array, at a quarter of what numpy takes for it; None becomes NaN."""
+    """Numbers as an array, None as NaN, in a quarter of the time of ``np.array``."""
     try:
         return _packed(values)
     except struct.error:  # there is None

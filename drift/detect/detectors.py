@@ -1,4 +1,4 @@
-"""Change detectors: one number in, has it changed out."""
+"""Change detectors: each takes one number at a time and returns whether it has found a change."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["AdwinDetector", "DepartureDetector", "PsiDetector", "chance_of_other
 _RIVER_ADWIN: Any = ADWIN
 
 CHANCE_MAX: Final = 1e-6
-"""The chance of a finding at which it is told, at most: of others by chance among the newest values alone."""
+"""A departure is found only if its ``chance_of_others`` is at most this."""
 
 WHOLE: Final = 1e-6
-"""Of a value: what a share times a count may be below the whole number that it means."""
+"""By how much a share times a count may fall short of the whole number that it stands for."""
 
 
 class AdwinDetector:
@@ -35,7 +35,7 @@ class AdwinDetector:
         """The mean of the values before the one at which a change was found last; 0 before the first."""
 
     def update(self, value: float) -> bool:
-        """Take the next value, of about unit deviation, and say whether a change is found with it."""
+        """Take the next value, of about unit deviation; return whether it completes a change."""
         before: float = self._adwin.estimation
         self._adwin.update(value)
         if not self._adwin.drift_detected:
@@ -59,7 +59,7 @@ class PsiDetector:
         self._armed = True
 
     def update(self, index: float) -> bool:
-        """Take the next window's index (0 or more) and say whether the change is found with it."""
+        """Take the next window's index (0 or more); return whether it completes a change."""
         self._above = self._above + 1 if index >= self._threshold else 0
         if index < self._threshold / 2:
             self._armed = True
@@ -72,9 +72,9 @@ class PsiDetector:
 class DepartureDetector:
     """Fires when the share of other values was at or above its threshold ``steps_min`` steps in a row, once each time.
 
-    The values of these steps, and the ``normal_values`` that were the same in the reference, must be enough: while
-    ``chance_of_others`` is above ``CHANCE_MAX``, it waits for further steps in the row. It is armed again only after a
-    step below half the threshold, so a lasting change is one detection.
+    The values of these steps, and the ``normal_values`` that were the same in the reference, must rule out chance:
+    while ``chance_of_others`` is above ``CHANCE_MAX``, it waits for further steps in the row. It is armed again only
+    after a step below half the threshold, so a lasting change is one detection.
 
     >>> detector = DepartureDetector(share_min=0.05, steps_min=3)
     >>> [detector.update(share) for share in [0.0, 0.2, 0.0, 0.1, 0.3, 0.4, 1.0]]
@@ -94,7 +94,7 @@ class DepartureDetector:
         self._armed = True
 
     def update(self, share: float, values: int = 100) -> bool:
-        """Take the next step's share of others, in [0, 1], among its ``values``; say whether it completes a finding."""
+        """Take a step's share of others, in [0, 1], among its ``values``; return whether it completes a change."""
         if share >= self._share_min:
             self._above += 1
             self._values += values
@@ -112,11 +112,11 @@ class DepartureDetector:
 
 
 def chance_of_others(others: int, values: int, normal_values: int) -> float:
-    """The greatest chance, however frequent others are, that all are among the newest ``values`` where nothing changed.
+    """The largest probability, for any frequency of others, that all are among the newest ``values`` by chance.
 
-    Of so many others in any order of ``normal_values`` + ``values``, none is among the first ``normal_values`` with the
-    chance C(values, others) / C(normal_values + values, others). After a single value, three others in three show
-    nothing, and after 2,000 they are one chance in 1.3 billion:
+    If ``others`` lie at random among ``normal_values`` + ``values``, none is among the first ``normal_values`` with the
+    probability C(values, others) / C(normal_values + values, others). Three others in three values show nothing after
+    a single normal value; after 2,000 normal values chance explains them once in 1.3 billion cases:
 
     >>> round(chance_of_others(3, 3, 1), 6), round(1 / chance_of_others(3, 3, 2_000) / 1e9, 1)
     (0.25, 1.3)

@@ -27,7 +27,12 @@ def keep_chance(correction: Correction, audit_floor: float) -> float:
     error rate among reviews though the model's has not moved. Keeping a review with audit_floor / inclusion
     probability makes every event equally likely to count. Late labels come whether or not anybody was in doubt
     (inclusion probability 1), so all are kept; where producers label only some kinds of events, the signal is
-    theirs. A review asked with less than the floor is kept always and counts too little.
+    about those alone. A review drawn with less than the floor is always kept, and counts too little.
+
+    >>> review = Correction(correction_id="c", model="m", event_id="e", time=0, created_at=0, label="a", features={},
+    ...     source="review", prediction="a", confidence=0.9, inclusion_probability=0.5)
+    >>> keep_chance(review, audit_floor=0.02)
+    0.04
     """
     if correction.source == "label":
         return 1.0
@@ -37,7 +42,7 @@ def keep_chance(correction: Correction, audit_floor: float) -> float:
 
 
 class ErrorSignal:
-    """ADWIN on right (0) and wrong (1); only a rise is a finding. An event counts once, by its first correction.
+    """ADWIN on right (0) and wrong (1) answers; only a rise is a finding. An event's first correction alone counts.
 
     ADWIN says that something changed, often before it is clear how much: the rise is judged on the newest
     ``error_window_corrections`` corrections, at the cut and until that many came after it.

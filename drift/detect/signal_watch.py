@@ -26,18 +26,18 @@ SUSPECT_STEPS: Final = 10
 """Steps after ADWIN's cut in which the level may still turn out to be far from the reference."""
 
 LEVEL_VALUES_MIN: Final = 100
-"""Numbers in the newest steps that a level is the mean of: with fewer, one outlier would be a level."""
+"""A level is the mean of at least so many numbers of the newest steps: of fewer, one outlier would be a level."""
 
 SHIFT_SD_MAX: Final = 1000.0
 
 PSI_LEAST: Final = 1e-9
-"""The least index that counts as a change, where settings ask for none: no change at all is none."""
+"""The least threshold of an index, where settings have 0: an index of 0 is never a change."""
 
 REACH_SHARE: Final = 0.9
-"""Of the index of a complete change, the most that a threshold may ask where the reference itself came nowhere near."""
+"""A threshold is at most this share of the index of a complete change, unless the reference came near that."""
 
 NORMAL_FACTOR_MIN: Final = 1.25
-"""How many times the largest index within the reference a threshold is at least."""
+"""A threshold is at least this many times the largest index within the reference."""
 
 
 class SignalWatch:
@@ -46,15 +46,15 @@ class SignalWatch:
     A step's mean is standardised as (mean − reference mean) / max(block_sd, sd/√n): block_sd is the deviation of step
     means in the reference's real order, so ordinary autocorrelation counts as normal. ADWIN finds that the level has
     changed; it is an alert if, then or within the next ten steps, the newest ``adwin_steps_min`` steps are also far
-    from the reference (``shift_sd_warning``, ``shift_block_sd_min``), so a return to normal is none. Of a signal that
-    few events have it is as many steps as ``LEVEL_VALUES_MIN`` numbers take. After a change ADWIN takes the new level
-    as its own normal and reports the next change from there, while "back to normal" always means back within the
+    from the reference (``shift_sd_warning``, ``shift_block_sd_min``), so a return to normal is none. For a signal that
+    few events have, these are as many steps as hold ``LEVEL_VALUES_MIN`` numbers. After a change ADWIN takes the new
+    level as its own normal and reports the next change from there, while "back to normal" always means back within the
     reference.
 
     Nothing here has a unit: distances and deviations only meet as ratios. A signal that had one value in all of the
-    reference has no deviation to measure by; there the share of other values counts (DepartureDetector). Of one that
-    had fewer than ``NORMAL_VALUES_MIN`` numbers neither is known, nor how they are distributed: there only counts how
-    many events have a number, a text or nothing.
+    reference has no deviation to measure by; its share of other values counts instead (DepartureDetector). If a signal
+    had fewer than ``NORMAL_VALUES_MIN`` numbers, their level and distribution are unknown: then only how many events
+    have a number, a text or nothing is watched.
     """
 
     def __init__(self, signal: str, reference: Reference, settings: DriftSettings) -> None:
@@ -79,7 +79,7 @@ class SignalWatch:
         return self._quiet_windows >= self._settings.quiet_windows_to_resolve
 
     def observe_step(self, step: Window) -> Detection | None:
-        """What the step's mean shows; nothing for signals that had few numbers or none, or where the step has none."""
+        """A finding about the step's mean; None if the reference had too few numbers or the step has none."""
         now = step.numeric.get(self.signal)
         if self._normal is None or now is None or now.count == 0:
             return None
@@ -109,9 +109,9 @@ class SignalWatch:
         return Detection(self.signal, self._adwin.name, self._severity(shift_sd, "shift_sd_critical"), evidence)
 
     def observe_window(self, window: Window, indices: Stability) -> Detection | None:
-        """What the window's distribution shows, ``indices`` being its population stability indices beyond noise.
+        """A finding about the window's distribution; ``indices`` are its population stability indices beyond noise.
 
-        Where that of its values is not known, the window is no evidence that they are as in the reference.
+        A window whose index of values is unknown does not count as one that is back in the reference.
         """
         _, index, threshold = max(
             (index / threshold, index, threshold)
@@ -154,7 +154,7 @@ class SignalWatch:
         return Detection(self.signal, self._departure.name, self._severity(share, "departure_share_critical"), evidence)
 
     def _constant_evidence(self, normal: NumericReference, window: Window, now: NumericSummary) -> dict[str, float]:
-        """What there is to say of a signal that was constant; nothing for others."""
+        """Evidence about a signal that was constant; nothing for others."""
         if not is_constant(normal):
             return {}
         return {
@@ -187,7 +187,7 @@ class SignalWatch:
 
 
 class AbsentWatch:
-    """A feature that no event of the reference had: what counts is the share of events that have it now."""
+    """Watches a feature that no event of the reference had, by the share of events that have it now."""
 
     def __init__(self, signal: str, events: int, settings: DriftSettings) -> None:
         self.signal = signal
@@ -201,7 +201,7 @@ class AbsentWatch:
         return self._quiet_windows >= self._settings.quiet_windows_to_resolve
 
     def observe_step(self, step: Window) -> Detection | None:
-        """The feature has come: enough events of a few steps in a row have it; told once, until it is gone again."""
+        """A finding if enough events of several steps in a row have the feature; once, until it is missing again."""
         share = step.present_share(self.signal)
         if not self._departure.update(share, step.events):
             return None
@@ -210,7 +210,7 @@ class AbsentWatch:
         return Detection(self.signal, self._departure.name, severity, {"missing_before": 1.0, "other_share": share})
 
     def observe_window(self, window: Window) -> None:
-        """Whether it has gone again."""
+        """Count the windows in a row in which the feature is missing again."""
         is_back = window.present_share(self.signal) < self._settings.departure_share_warning
         self._quiet_windows = self._quiet_windows + 1 if is_back else 0
 
@@ -221,7 +221,7 @@ def departure_detector(settings: DriftSettings, normal_values: int) -> Departure
 
 
 def _psi_thresholds(signal: str, reference: Reference, settings: DriftSettings) -> tuple[float, float]:
-    """The index of values and that of presence which count as a change of the signal."""
+    """Thresholds of the signal's index of values and of its index of presence."""
     events = settings.window_steps * settings.step_events
     presence = presence_counts(signal, reference.numeric, reference.categorical, reference.events)
     bins = []
@@ -237,16 +237,17 @@ def _psi_thresholds(signal: str, reference: Reference, settings: DriftSettings) 
 
 
 def _psi_threshold(normal: float, complete: float, settings: DriftSettings) -> float:
-    """Some times the largest index of the reference's own windows; that may be more than any change can show.
+    """``psi_normal_factor`` times ``normal``, the largest index of the reference's own windows.
 
-    Then about that of a complete change is enough, unless the reference itself came near.
+    Where that is more than any change can reach, about the index of a ``complete`` change is enough, unless the
+    reference itself came near it.
     """
     enough = max(NORMAL_FACTOR_MIN * normal, REACH_SHARE * complete)
     return max(settings.psi_warning, PSI_LEAST, min(settings.psi_normal_factor * normal, enough))
 
 
 def _clipped(away: float, scale: float, size_max: float) -> float:
-    """``away`` in units of ``scale``, at most ``size_max`` on either side; a scale too small for a double is none."""
+    """``away`` in units of ``scale``, at most ``size_max`` on either side; with a scale of 0, ``size_max`` or 0."""
     if scale == 0.0:
         return math.copysign(size_max, away) if away else 0.0
     return max(-size_max, min(size_max, away / scale))

@@ -1,4 +1,4 @@
-"""What the report process and its parent say to each other: length-prefixed MessagePack over two pipes."""
+"""Messages between the report process and its parent: MessagePack behind its length, over two pipes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class ReportResult(msgspec.Struct, frozen=True, kw_only=True):
     """A report as JSON and as one HTML page without outside links to data, or one line that says why there is none.
 
     ``left_out`` has a line for each column that the report is without, or that it shows in another way.
-    ``may_come`` says of one that failed that it may be tried again: it took too long, or its process died.
+    ``may_retry`` says that a failed report may be tried again: it took too long, or its process died.
     """
 
     report_id: str
@@ -26,7 +26,7 @@ class ReportResult(msgspec.Struct, frozen=True, kw_only=True):
     html: str = ""
     error: str = ""
     left_out: tuple[str, ...] = ()
-    may_come: bool = False
+    may_retry: bool = False
 
 
 def write_message(pipe: IO[bytes], message: bytes) -> None:
@@ -36,7 +36,7 @@ def write_message(pipe: IO[bytes], message: bytes) -> None:
 
 
 def read_message(pipe: IO[bytes], bytes_max: int) -> bytes | None:
-    """One message; None at the end, or where it is longer than it may be."""
+    """One message; None at the end of the pipe, or if the message is longer than ``bytes_max``."""
     head = pipe.read(_LENGTH.size)
     if len(head) < _LENGTH.size:
         return None

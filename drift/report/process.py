@@ -65,7 +65,7 @@ _TRIAL = ReportRequest(
 
 
 def render(request: ReportRequest) -> ReportResult:
-    """The report of all columns that evidently can show; of the others, why not. Never raises.
+    """The report of all columns that evidently can show, and why others are missing. Never raises.
 
     Where a column that looks harmless makes evidently fail, each is tried alone, and those that fail are left out.
     """
@@ -73,7 +73,7 @@ def render(request: ReportRequest) -> ReportResult:
     notes = [*request.notes, *changed]
     try:
         return _report(shown, notes)
-    except Exception as error:  # noqa: BLE001 whatever a report trips over is its answer; the process goes on
+    except Exception as error:  # noqa: BLE001 any failure is the answer to the request; the process goes on
         reasons = _faulty(shown)
         if len(reasons) in (0, len(shown.numeric) + len(shown.categorical)):
             return ReportResult(report_id=request.report_id, error=_reason(error))
@@ -139,7 +139,7 @@ def _snapshot(request: ReportRequest) -> Any:
 
 
 def _escape_data() -> None:
-    """Let no text of the data end the script that evidently puts it into, nor begin a comment there.
+    """Keep texts of the data from ending the script that evidently puts them into, or beginning a comment there.
 
     In JSON ``<``, ``>`` and the two separators stand only inside strings, where ``\\u003c`` means the same.
     """

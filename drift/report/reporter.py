@@ -1,4 +1,4 @@
-"""Reporter: the process that makes Evidently reports, seen from its parent.
+"""Reporter: starts, feeds and watches the process that makes Evidently reports.
 
 Importing evidently takes ten seconds and a report one to three, so both happen in a child process (``python -m
 drift.report.process``) that is started ahead.
@@ -32,11 +32,10 @@ class Reporter:
     """The parent's side: keeps one report process warm and makes one report at a time. Not thread-safe.
 
     ``poll`` does everything that needs doing and never blocks; call it a few times a second. ``submit`` where
-    ``is_free``: every request is answered by exactly one result. A report that takes longer than
-    ``report_seconds_max`` ends the process; a dead process is started again, up to ``report_restarts_max`` failures in
-    a row, after which requests are answered with the reason until ``report_retry_seconds`` later it is started again.
-    A result says whether the same request ``may_come`` to a report another time. ``clock`` gives seconds that never go
-    back.
+    ``is_free``: every request is answered by exactly one result. A report that takes longer than ``report_seconds_max``
+    ends the process; a dead process is started again, up to ``report_restarts_max`` failures in a row, after which
+    requests are answered with the reason until ``report_retry_seconds`` later it is started again. ``may_retry`` of a
+    result says whether the same request may succeed another time. ``clock`` gives seconds that never go back.
     """
 
     def __init__(self, settings: DriftSettings, clock: Callable[[], float] = time.monotonic) -> None:
@@ -71,7 +70,7 @@ class Reporter:
         self._waiting = request
 
     def poll(self) -> list[ReportResult]:
-        """Results that are there now."""
+        """Results that have come since the last call."""
         self._drain()
         self._check_time()
         self._hand_out()
@@ -157,7 +156,7 @@ class Reporter:
             _end(process)
         self._failures += 1
         if self._current is not None:
-            self._done.append(ReportResult(report_id=self._current.report_id, error=reason, may_come=True))
+            self._done.append(ReportResult(report_id=self._current.report_id, error=reason, may_retry=True))
             self._current = None
         if self._failures <= self._settings.report_restarts_max:
             self._spawn()
@@ -168,7 +167,7 @@ class Reporter:
 
     def _give_up(self, reason: str) -> None:
         left = [request for request in (self._current, self._waiting) if request is not None]
-        self._done += [ReportResult(report_id=request.report_id, error=reason, may_come=True) for request in left]
+        self._done += [ReportResult(report_id=request.report_id, error=reason, may_retry=True) for request in left]
         self._current = self._waiting = None
 
 
@@ -182,7 +181,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 
 def _send(pipe: IO[bytes], message: bytes) -> None:
-    """A child that died shows as the end of its output, so a broken pipe needs no answer here."""
+    """Write the message; a broken pipe is ignored, because ``_listen`` notices a child that died."""
     try:
         write_message(pipe, message)
     except (BrokenPipeError, ValueError):
@@ -190,7 +189,7 @@ def _send(pipe: IO[bytes], message: bytes) -> None:
 
 
 def _listen(pipe: IO[bytes], inbox: queue.SimpleQueue[ReportResult | None], bytes_max: int) -> None:
-    """Results into the inbox until the child's output ends; then None."""
+    """Put results into the inbox until the child's output ends; then None."""
     decoder = msgspec.msgpack.Decoder(ReportResult)
     while (message := read_message(pipe, bytes_max)) is not None:
         try:

@@ -1,6 +1,6 @@
 """What an Evidently report compares: the reference's sample beside the newest windows', as rows.
 
-Columns that cannot be shown as they are become others, or are left out; a line of the report says so of each.
+Columns that cannot be shown as they are become categories or are left out; a note of the report names each of them.
 """
 
 from __future__ import annotations
@@ -130,16 +130,15 @@ def _filled(rows: Iterable[Row], column: str) -> bool:
 
 
 def unshown(column: str, reason: str) -> str:
-    """The line about a column that is left out."""
+    """The note about a column that is left out."""
     return f"left out: {_named(column)} ({reason})"
 
 
 def as_text(request: ReportRequest) -> tuple[ReportRequest, list[str]]:
-    """The request with numbers that no histogram can hold as categories, and a line about each such column.
+    """The request with columns of numbers that fit no histogram turned into categories, and a note about each.
 
-    Where the numbers of a column are closer together than the tenth of their range can be told apart in a double, as
-    where an identifier of 19 digits is the same in all rows, there are only a few different ones. What is not finite is
-    empty.
+    Doubles cannot hold the edges of ten bins between numbers that are large and close together, such as one identifier
+    of 19 digits in all rows. Such a column has only a few different numbers.
     """
     narrow = []
     for column in request.numeric:

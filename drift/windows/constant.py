@@ -14,9 +14,9 @@ from schemas.wire.reference import NumericReference
 __all__ = ["are_alike", "is_constant", "other_share", "rounding_of"]
 
 SINGLE_WHOLE: Final = 2.0**23
-"""From here on 32 bits hold whole numbers only: a change of that size is one of the data, so nothing is rounding."""
+"""From here on floats of 32 bits hold whole numbers only: a difference is a change of the data, never rounding."""
 SINGLE: Final = 2.0**-24
-"""What a float of 32 bits rounds by at most, as a share of the number."""
+"""The largest rounding of a float of 32 bits, as a share of the number."""
 DOUBLE: Final = 2.0**-51
 """A few units in the last place of a double, as a share of the number."""
 
@@ -24,9 +24,9 @@ Floats = npt.NDArray[np.float64]
 
 
 def rounding_of(number: float) -> float:
-    """How far a number that is the same but for its rounding lies from this one, at most.
+    """The largest distance between this number and the same number after rounding.
 
-    Whole numbers are held exactly in either width, so of these only the last places of a double count.
+    Whole numbers are exact in 32 bits as in 64, so for these only the last places of a double count.
 
     >>> abs(float(np.float32(0.1)) - 0.1) <= rounding_of(0.1), 1.0 + 2.0**-52 - 1.0 <= rounding_of(1.0)
     (True, True)
@@ -40,7 +40,7 @@ def rounding_of(number: float) -> float:
 
 
 def are_alike(low: Floats, high: Floats) -> npt.NDArray[np.bool_]:
-    """Whether the one of two numbers is the other in 32 bits, or differs in the last places of a double, pair by pair.
+    """Pair by pair, whether two numbers differ by rounding alone: to 32 bits, or in the last places of a double.
 
     >>> are_alike(np.array([0.1, 0.1, 1.0, 3.0]), np.array([np.float32(0.1), 0.1000001, 1.0 + 2.0**-52, 4.0])).tolist()
     [True, False, True, False]
@@ -54,18 +54,21 @@ def are_alike(low: Floats, high: Floats) -> npt.NDArray[np.bool_]:
 
 
 def is_constant(normal: NumericReference) -> bool:
-    """Whether every value of the reference was the same but for its rounding, also where doubles hold none apart."""
+    """Whether all values of the reference were the same but for their rounding.
+
+    Large whole numbers that are equal as doubles were not the same if they have a deviation.
+    """
     if normal.minimum == normal.maximum:
         return normal.sd == 0.0
     return bool(are_alike(np.array([normal.minimum]), np.array([normal.maximum])).all())
 
 
 def other_share(window: Window, signal: str, normal: NumericReference, version: str) -> float:
-    """The share of a signal's numbers that are not the one number it had in the reference, but for its rounding.
+    """The share of a signal's numbers that differ, by more than rounding, from its one number in the reference.
 
-    Counted, where the blocks have histograms on that reference's edges that tell them apart. Else at least
-    d²/(d² + s²), d being the distance of the mean and s the deviation (Cauchy-Schwarz): all, where all numbers have
-    moved to one other; it has no unit either.
+    They are counted if the blocks have histograms on the edges of reference ``version`` that separate them. Otherwise
+    the share is at least d²/(d² + s²), with d the distance of the mean and s the deviation (Cauchy-Schwarz); this is 1
+    if all numbers have moved to one other number, and does not depend on the unit.
     """
     now = window.numeric[signal]
     low, high = normal.minimum - rounding_of(normal.minimum), normal.maximum + rounding_of(normal.maximum)

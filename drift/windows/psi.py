@@ -26,43 +26,43 @@ __all__ = [
 
 SMOOTHING = 0.5
 NORMAL_VALUES_MIN = 10
-"""Values of a signal in a reference from which these say what is normal: how they vary, or that they do not."""
+"""With fewer values of a signal, a reference cannot say what is normal: how they vary, or that they do not."""
 
 TAIL = 12.0
-"""What the quantile of χ² that is exceeded once in some 10,000 windows lies above its mean and three deviations."""
+"""How far the quantile of χ² that one in some 10,000 windows exceeds lies above the mean plus three deviations."""
 
 NEWCOMERS = 5
-"""Categories that the reference does not name and that are looked at one by one."""
+"""Categories that the reference does not name and that are compared one by one, at most."""
 
 
 class Stability(NamedTuple):
-    """Two indices of one signal, each beyond what sampling alone would show; 0 where nothing is."""
+    """Two indices of one signal, each less what sampling alone would give, at least 0."""
 
     values: float | None
-    """Of the values among the events that have one; None of numbers that do not lie on the reference's edges."""
+    """Index of the values; None for numbers whose histograms are not on the reference's edges."""
     presence: float
-    """Of having a number, a text or nothing, so that a feature that vanishes shows."""
+    """Index of having a number, a text or nothing; it shows a feature that vanishes."""
 
 
 def psi(reference: Reference, window: Window) -> dict[str, Stability]:
     """The indices of each of the reference's signals.
 
     Numbers are compared on the reference's edges, where at least half of the window's events lie on them; texts on the
-    reference's categories and ``other``. Where a feature has both, the larger index counts. Missing values are
-    counted apart: in a window without any value, smoothing alone would make an index of values. That there are numbers,
-    texts or nothing is compared wherever the numbers lie: blocks that were made before the reference was known tell it.
+    reference's categories and ``other``. Where a feature has both, the larger index counts. Missing values count in
+    ``presence`` alone: smoothing would give an index of values even to a window without any value. Presence needs no
+    edges, so blocks that were made before the reference was known count as well.
     """
     is_on_edges = 2 * window.events_on(reference.version) >= window.events
-    found = {}
+    stabilities = {}
     for signal in dict.fromkeys((*reference.numeric, *reference.categorical)):
         normal = presence_counts(signal, reference.numeric, reference.categorical, reference.events)
         values = _values_index(signal, reference, window, is_on_edges=is_on_edges)
-        found[signal] = Stability(values, presence_index(normal, signal, window))
-    return found
+        stabilities[signal] = Stability(values, presence_index(normal, signal, window))
+    return stabilities
 
 
 def _values_index(signal: str, reference: Reference, window: Window, *, is_on_edges: bool) -> float | None:
-    """The index of a signal's values; None where it has numbers alone, and these cannot be compared."""
+    """The index of a signal's values; None if it has only numbers and these cannot be compared."""
     indices = []
     normal = reference.numeric.get(signal)
     if normal is not None and (is_on_edges or window.numbers(signal) == 0):
@@ -87,7 +87,7 @@ def presence_counts(
 
 
 def presence_index(normal: tuple[int, int, int], signal: str, window: Window) -> float:
-    """The index of having a number, a text or nothing, ``normal`` being how many of the reference's events had."""
+    """The index of having a number, a text or nothing; ``normal`` are the reference's ``presence_counts``."""
     numbers, texts = window.numbers(signal), window.texts(signal)
     return excess(normal, (numbers, texts, max(0, window.events - numbers - texts)))
 
@@ -110,8 +110,8 @@ def reach(normal: Sequence[int], events: int) -> float:
 def category_bins(normal: CategoryCounts, now: CategoryCounts | None) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The counts of both, bin by bin: the reference's categories, NEWCOMERS others, and the rest together.
 
-    The others are those that are most frequent now, so that a long tail that shrinks to a few categories shows: each
-    was at most as frequent in the reference as the rarest that has a name there, and 0 where all have one.
+    The others are the most frequent ones now, so that a long tail that shrinks to a few categories shows. In the
+    reference each of them counts at most as much as the rarest named category, and 0 if all categories had names.
     """
     counts = {} if now is None else now.counts
     named = [counts.get(category, 0) for category in normal.counts]
@@ -127,8 +127,11 @@ def category_bins(normal: CategoryCounts, now: CategoryCounts | None) -> tuple[t
 def excess(normal: Sequence[int], now: Sequence[int]) -> float:
     """The index beyond what two samples of this size show by chance, at least 0.
 
-    0 where ``normal`` has too few values or ``now`` none, where all of both is in one bin, so that only smoothing makes
-    them differ, and below what is still chance, once in some 10,000 windows: of few values that is a large index.
+    It is 0 if ``normal`` has fewer than ``NORMAL_VALUES_MIN`` values or ``now`` has none; if all values of both are in
+    one bin, so that only smoothing makes them differ; and if chance gives as much once in some 10,000 windows.
+
+    >>> excess((50, 50), (26, 24)), round(excess((500, 500), (450, 50)), 2)
+    (0.0, 0.86)
     """
     filled = sum(1 for before, after in zip(normal, now, strict=True) if before or after)
     if sum(normal) < NORMAL_VALUES_MIN or not any(now) or filled == 1:
@@ -161,5 +164,5 @@ def noise_of(normal: Sequence[int], now: Sequence[int]) -> float:
 
 
 def _share_of_one(normal: Sequence[int], now: Sequence[int]) -> float:
-    """What the index of two samples of this size is, about, in units of χ²: 1/n + 1/m."""
+    """The index of two samples of one distribution is about this number, 1/n + 1/m, times χ²."""
     return 1 / sum(normal) + 1 / sum(now)

@@ -1,4 +1,4 @@
-"""The reference: what counts as normal, made of windows in their real order, and where a step lies seen from it."""
+"""The reference of a model: built from windows in their real order, and compared in time with later steps."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ __all__ = ["build_reference", "is_past", "is_within", "next_version", "row_numbe
 
 QUANTILES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 EDGE_SHARE = 15 / 128
-"""Of the gap between two values, what lies above the edge between them: an odd share, for numbers on a grid are not
-on it."""
+"""Share of the gap between two values that lies above the edge between them: an odd one, so that no number of a grid
+lies on an edge."""
 
 DAY_MS: Final = 86_400_000
-"""So much later than the reference an event is past it wherever it lies: the log has begun anew."""
+"""An event so much later than the reference is past it, whatever its offset: the log has begun anew."""
 
 
 def next_version(version: str) -> str:
@@ -86,11 +86,11 @@ def build_reference(
 
 
 def is_past(reference: Reference, step: Window) -> bool:
-    """Whether most events of the step came after what the reference was made of, so that they are compared with it.
+    """Whether most events of the step came after those of the reference, so that they are compared with it.
 
-    The log tells, not the clock: a reference of events whose clock ran ahead is past as soon as it has been read. Event
-    time decides where the log cannot: between events of one message, and for a reference that does not say how far the
-    log had been read.
+    Offsets decide, so that a reference of events whose clock ran ahead holds up nothing once the log has been read
+    beyond it. Times decide where offsets cannot: between events of one message, and for a reference without
+    ``last_offsets``.
     """
     is_later = step.time > reference.time_max
     if not reference.last_offsets or step.time > reference.time_max + DAY_MS:
@@ -104,7 +104,7 @@ def is_past(reference: Reference, step: Window) -> bool:
 
 
 def is_within(reference: Reference, step: Window) -> bool:
-    """Whether the step is of the time of the reference: read again, it tells the detectors what they had seen."""
+    """Whether the step lies in the time of the reference; read again after a restart, it warms up the detectors."""
     return reference.time_min <= step.time <= reference.time_max
 
 
@@ -116,7 +116,7 @@ def row_number(row: SampledRow, signal: str) -> float | None:
 
 
 def _watched(whole: Window, features_max: int) -> set[str]:
-    """All signals; of features as many as may be watched, those that most events had, then the first by name."""
+    """All signals, but at most ``features_max`` features: those that most events had, then the first by name."""
     signals = {*whole.numeric, *whole.categorical}
     features = sorted(signal for signal in signals if signal.startswith(FEATURE))
     features.sort(key=lambda signal: -whole.present_share(signal))
@@ -174,13 +174,13 @@ def _rising_edges(values: Floats, bins: int) -> list[float]:
     if len(distinct) <= bins:
         top = -_lowered(-values.max(keepdims=True), gaps[-1:])
         return [*lowered.tolist(), float(np.nextafter(top[0], np.inf))]
-    places = np.sort(np.searchsorted(distinct, values, side="right")) - 1
-    ranks = [math.ceil(len(places) * edge / bins) for edge in range(1, bins)]
-    return sorted(set(lowered[places[ranks]].tolist()))
+    indices = np.sort(np.searchsorted(distinct, values, side="right")) - 1
+    ranks = [math.ceil(len(indices) * edge / bins) for edge in range(1, bins)]
+    return sorted(set(lowered[indices[ranks]].tolist()))
 
 
 def _lowered(values: Floats, gaps: Floats) -> Floats:
-    """A share of the gap below each value, rounded up: where doubles are too coarse for it, that is the value."""
+    """Each value less a share of its gap, rounded up; the value itself where doubles are too coarse for that."""
     room = EDGE_SHARE * gaps
     edges = values - room
     return np.where(values - edges > room, np.nextafter(edges, np.inf), edges)
@@ -202,7 +202,7 @@ def _scaled(counts: Sequence[int], total: int) -> tuple[int, ...]:
 
 
 def _with_sample(reference: Reference, whole: Window, settings: DriftSettings) -> Reference:
-    """The sample takes what room the rest leaves."""
+    """The reference with as many rows of its sample as ``reference_bytes_max`` has room for."""
     kept: list[SampledRow] = []
     room = settings.reference_bytes_max - len(msgspec.json.encode(reference))
     for row in whole.sample(settings.reference_sample_rows_max):
@@ -220,7 +220,7 @@ def _psi_normal(
     events: int,
     window_steps: int,
 ) -> dict[str, float]:
-    """The largest indices of a window of the reference, those of numbers taken from its rows."""
+    """The largest index of each signal in a window of the reference; numbers are counted in its sampled rows."""
     presence = {signal: presence_counts(signal, numeric, categorical, events) for signal in (*numeric, *categorical)}
     largest = dict.fromkeys(presence, 0.0)
     for begin in range(0, len(steps) - window_steps + 1, window_steps):

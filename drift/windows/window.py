@@ -16,10 +16,10 @@ __all__ = ["Window", "merge_all"]
 
 @dataclass(frozen=True)
 class Window:
-    """A set of distinct blocks; what it says of them does not depend on the order or grouping of their arrival.
+    """A set of distinct blocks; its figures do not depend on the order or grouping in which blocks arrive.
 
-    The blocks are kept, sorted by ``block_id``, and every figure is computed over that order, so equal sets give
-    equal figures to the last bit, and a block that comes twice counts once.
+    ``blocks`` are sorted by ``block_id``, and every figure is computed in that order, so that equal sets give equal
+    figures to the last bit. A block that comes twice counts once.
     """
 
     blocks: tuple[Block, ...]
@@ -36,7 +36,7 @@ class Window:
 
     @cached_property
     def time(self) -> int:
-        """When it was, epoch milliseconds: the lower median of the blocks' bounds; 0 for no blocks.
+        """The window's time in epoch milliseconds: the lower median of the blocks' bounds; 0 for no blocks.
 
         One event with a wrong clock moves the least or the greatest of the bounds, but hardly this.
         """

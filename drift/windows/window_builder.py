@@ -1,4 +1,4 @@
-"""WindowBuilder: blocks as they arrive in, windows in event-time order out."""
+"""WindowBuilder: takes blocks as they arrive, returns windows in the order of event time."""
 
 from __future__ import annotations
 
@@ -33,20 +33,19 @@ class WindowBuilder:
     the clock, and a backlog is read partition by partition. So the watermark is what stream processors use (Akidau et
     al. 2015): each partition of a log arrives in its own order, therefore everything before the *slowest* partition's
     newest time (less ``lateness_seconds`` for disorder inside a partition) is complete. A partition that falls silent
-    would hold everything up, so it is passed over once ``lateness_events`` events of others have arrived since its
-    last block, or, where it has sent none yet (``partitions`` says how many there are), since the beginning: a backlog
-    that begins with another partition's events is waited for too. Nothing is released before ``reference_events``
-    events have arrived in all (``lateness_events``, if that is less); there is nothing to judge before that anyway.
-    No clock is read: as long as no partition lags by more than ``lateness_events`` events, the windows are the same
-    whatever the order of arrival.
+    would hold everything up, so it is passed over once ``lateness_events`` events of others have arrived since its last
+    block, or since the beginning if it has sent none yet (``partitions`` is the number of partitions). Nothing is
+    released before ``reference_events`` events have arrived in all (``lateness_events``, if that is less). No clock is
+    read: as long as no partition lags by more than ``lateness_events`` events, the windows are the same whatever the
+    order of arrival.
 
     At the limits: a block older than what has been released is counted in ``late_blocks`` and ``late_events`` and left
     out; a block that was seen before is left out without a count (ids of the ``open_blocks_max`` newest are remembered,
     older ones count as late); beyond ``open_blocks_max`` waiting blocks the oldest are released early
     (``forced_blocks``). Where more than ``lateness_events`` events in a row are late, time itself has jumped
     back (a clock was put right, a recording is played again): what waits from before the jump is released, and the
-    builder starts over with the events of that run, which are late no more (``time_resets``; of their blocks the
-    ``open_blocks_max`` newest).
+    builder starts over with the late events, which no longer count as late (``time_resets``; at most the
+    ``open_blocks_max`` newest of their blocks are kept).
     """
 
     def __init__(self, events_min: int, settings: DriftSettings, *, partitions: int = 1) -> None:
@@ -99,7 +98,7 @@ class WindowBuilder:
             } or {block.partition: self._frontiers[block.partition]}
 
     def _leave_out(self, block: Block) -> bool:
-        """Count a late block; False where there are so many in a row that time has jumped back."""
+        """Count a late block; return False if so many came in a row that time has jumped back."""
         self.late_blocks += 1
         self.late_events += block.events
         self._late_run[block.block_id] = block
@@ -107,7 +106,7 @@ class WindowBuilder:
         return self._late_run_events <= self._settings.lateness_events
 
     def _start_over(self) -> list[Window]:
-        """Windows of what waits from before the jump back; the blocks since then wait now."""
+        """Windows of the blocks from before the jump back; those that came since then wait now."""
         self.time_resets += 1
         windows = self._drain()
         self._released_time = -1

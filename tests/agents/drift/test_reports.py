@@ -153,14 +153,14 @@ class Clock:
 
 
 @pytest.mark.parametrize("failure", ["took too long", "away"])
-def test_a_report_that_may_come_is_tried_again(reporter: StillReporter, shelf: Shelf, failure: str) -> None:
+def test_a_report_that_may_be_retried_is_tried_again(reporter: StillReporter, shelf: Shelf, failure: str) -> None:
     """A timeout or a warehouse that is away costs a wait, in which other reports are made, and no alert its report."""
     clock = Clock()
     desk = ReportDesk(reporter, shelf, 3, tries_max=3, retry_seconds=60.0, clock=clock)  # type: ignore[arg-type]
 
     def fail() -> None:
         shelf.is_away = failure == "away"
-        reporter.finish(**({} if shelf.is_away else {"error": failure, "may_come": True}))
+        reporter.finish(**({} if shelf.is_away else {"error": failure, "may_retry": True}))
         assert desk.poll() == []
         shelf.is_away = False
 
@@ -193,7 +193,7 @@ def test_tries_are_bounded_and_the_last_says_why(reporter: StillReporter, shelf:
         clock.now += 60.0
         news += desk.poll()
         if not reporter.is_free:
-            reporter.finish(error="took longer than 60 seconds", may_come=True)
+            reporter.finish(error="took longer than 60 seconds", may_retry=True)
     assert [one.problem for one in news] == ["took longer than 60 seconds; it was tried 3 times"]
     assert (len(reporter.asked), len(desk)) == (3, 0)
     desk.ask(alert("b"), ("m", 2, "r1"), made, now_ms=5)

@@ -186,8 +186,8 @@ def test_a_process_that_was_given_up_is_started_again_later(monkeypatch: pytest.
     one.submit(request("s"))
     (second,) = one.poll()
     assert second.error == first.error
-    assert first.may_come
-    assert second.may_come
+    assert first.may_retry
+    assert second.may_retry
     now[0] = 49.0
     one.poll()
     assert pid_of(one) is None
@@ -197,7 +197,7 @@ def test_a_process_that_was_given_up_is_started_again_later(monkeypatch: pytest.
     assert pid_of(one) is not None
     wait_for(lambda: (one.poll(), is_ready(one))[1])
     result = made(one, request("t"))
-    assert (result.error, result.may_come) == ("", False)
+    assert (result.error, result.may_retry) == ("", False)
     one.stop()
 
 
