@@ -1,7 +1,8 @@
-"""How DRIFT stands with each model, told: as metrics, in ClickHouse for the Loop page, and in the log."""
+"""How DRIFT stands with each model: on /metrics, in ClickHouse for the Loop page, and in the log."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
 import structlog
@@ -19,15 +20,15 @@ log = structlog.get_logger(__name__)
 TELL_SECONDS = 5.0
 """Between two rows of one model at least."""
 COUNT_SECONDS = 60.0
-"""Until a row is told anew because nothing but the count of events has changed."""
+"""Between two rows of one model at least where only the count of events has changed."""
 RETRY_SECONDS = 60.0
-"""Until the next try where ClickHouse did not take it: drift goes on meanwhile."""
+"""Between two tries where ClickHouse does not take the rows; drift goes on meanwhile."""
 
 Figures = dict[str, str | int | list[str]]
 
 
-class Told(NamedTuple):
-    """A model's newest row: its figures, the events that it counts, and when it was told (epoch milliseconds)."""
+class State(NamedTuple):
+    """A model's row: its figures, the events that it counts, and its time in epoch milliseconds."""
 
     figures: Figures
     events_seen: int
@@ -35,50 +36,53 @@ class Told(NamedTuple):
 
 
 class States(Protocol):
-    """Who is told how DRIFT stands."""
+    """Shows how DRIFT stands with its models."""
 
-    def tell(self, monitors: dict[str, ModelMonitor], now_ms: int) -> None:
-        """Look at every monitor; called often."""
+    def show(self, monitors: Mapping[str, ModelMonitor], now_ms: int) -> None:
+        """Look at the monitors of all models; called after every batch."""
 
     def forget(self, model: str) -> None:
-        """The model is not watched any more."""
+        """Show nothing of a model any more: it is not watched now."""
 
 
 class DriftStates:
-    """Rows of what changed, at most every ``TELL_SECONDS``; what ClickHouse does not take is told the next time."""
+    """Stores a row for each model whose state has changed, at most every ``TELL_SECONDS``.
+
+    Where ClickHouse does not take the rows, those that are due ``RETRY_SECONDS`` later are stored instead.
+    """
 
     def __init__(self, warehouse: Warehouse) -> None:
         self._warehouse = warehouse
-        self._told: dict[str, Told] = {}
+        self._stored: dict[str, State] = {}
         self._shown: set[str] = set()
         self._next_ms = 0
 
-    def tell(self, monitors: dict[str, ModelMonitor], now_ms: int) -> None:
-        """The metrics of all, and a row of each model where there is news; forgets models that are gone."""
+    def show(self, monitors: Mapping[str, ModelMonitor], now_ms: int) -> None:
+        """Set the gauges of all models, store the rows that are due, and forget models without a monitor."""
         if now_ms < self._next_ms <= now_ms + RETRY_SECONDS * 1000:  # a clock that was put back is not waited for
             return
         self._next_ms = now_ms + int(TELL_SECONDS * 1000)
         for model in self._shown.difference(monitors):  # another worker's since partitions were dealt out anew
             self.forget(model)
-        self._told = {model: told for model, told in self._told.items() if model in monitors}
+        self._stored = {model: state for model, state in self._stored.items() if model in monitors}
         self._shown = set(monitors)
-        news: dict[str, Told] = {}
+        due: dict[str, State] = {}
         for model, monitor in monitors.items():
-            show(model, monitor)
-            now = Told(figures_of(monitor), monitor.events_seen, now_ms)
-            if _is_news(self._told.get(model), now):
-                news[model] = now
-        if not news:
+            set_gauges(model, monitor)
+            state = State(figures_of(monitor), monitor.events_seen, now_ms)
+            if _is_due(self._stored.get(model), state):
+                due[model] = state
+        if not due:
             return
         rows = [
             drift_state_row(
                 told_at=now_ms,
                 model=model,
-                events_seen=told.events_seen,
+                events_seen=state.events_seen,
                 windows_seen=monitors[model].windows_seen,
-                **told.figures,
+                **state.figures,
             )
-            for model, told in news.items()
+            for model, state in due.items()
         ]
         try:
             self._warehouse.insert("drift_states", rows, token=f"drift-states-{now_ms}")
@@ -86,8 +90,8 @@ class DriftStates:
             log.warning("state of drift not stored", why=str(error), next_try_seconds=RETRY_SECONDS)
             self._next_ms = now_ms + int(RETRY_SECONDS * 1000)
             return
-        for model, told in news.items():
-            before, figures = self._told.get(model), told.figures
+        for model, state in due.items():
+            before, figures = self._stored.get(model), state.figures
             if figures["features_unwatched"] and (
                 before is None or before.figures["unwatched"] != figures["unwatched"]
             ):
@@ -98,23 +102,23 @@ class DriftStates:
                     first=figures["unwatched"],
                     limit="drift.features_watched_max",
                 )
-        self._told |= news
+        self._stored |= due
 
     def forget(self, model: str) -> None:
-        """Show no numbers of a model any more, because this process does not watch it now."""
+        """End the gauges of a model that this process does not watch now."""
         for metric in (LATE_BLOCKS, LATE_EVENTS, FORCED_BLOCKS, FEATURES_UNWATCHED):
             metric.forget(model)
 
 
-def _is_news(before: Told | None, now: Told) -> bool:
-    """Whether a row is due: other figures, or another count of events beside a row that has stood for a while."""
-    if before is None or before.figures != now.figures:
+def _is_due(stored: State | None, now: State) -> bool:
+    """Whether a row is due: its figures are new, or its count of events is and ``COUNT_SECONDS`` have passed."""
+    if stored is None or stored.figures != now.figures:
         return True
-    return before.events_seen != now.events_seen and now.at_ms - before.at_ms >= COUNT_SECONDS * 1000
+    return stored.events_seen != now.events_seen and now.at_ms - stored.at_ms >= COUNT_SECONDS * 1000
 
 
 def figures_of(monitor: ModelMonitor) -> Figures:
-    """What is told of a model."""
+    """The columns of a model's row, by name, that say how its monitor stands."""
     steps = monitor.steps
     return {
         "late_blocks": steps.late_blocks,
@@ -126,8 +130,8 @@ def figures_of(monitor: ModelMonitor) -> Figures:
     }
 
 
-def show(model: str, monitor: ModelMonitor) -> None:
-    """Set the gauges of /metrics that stand for a model to what its monitor counts."""
+def set_gauges(model: str, monitor: ModelMonitor) -> None:
+    """Set a model's gauges on /metrics to the counts of its monitor."""
     LATE_BLOCKS.set(monitor.steps.late_blocks, model)
     LATE_EVENTS.set(monitor.steps.late_events, model)
     FORCED_BLOCKS.set(monitor.steps.forced_blocks, model)

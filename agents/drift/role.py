@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from agents.drift.alert_memory import AlertMemory
+from agents.drift.block_handler import BlockHandler
 from agents.drift.drift_states import DriftStates
 from agents.drift.monitors import Monitors
 from agents.drift.reports import ReportDesk
@@ -26,30 +27,33 @@ def add(plan: Plan) -> None:
     """Add the loop that watches blocks and corrections, and the one that hears people, to the plan."""
     settings = plan.settings
     reporter = Reporter(settings.drift)
-    drift = Monitors(
-        settings.drift_of,
-        settings.queue,
+    reports = ReportDesk(
+        reporter,
+        plan.warehouse(),
+        settings.drift.reports_queued_max,
+        tries_max=settings.drift.report_tries_max,
+        retry_seconds=settings.drift.report_retry_seconds,
+    )
+    handler = BlockHandler(
+        Monitors(
+            settings.drift_of,
+            settings.queue,
+            reports,
+            states=DriftStates(plan.warehouse()),
+            places=plan.model_places(),
+        ),
         settings.kafka.prefix,
         load=lambda: _references_and_alerts(settings),
-        states=DriftStates(plan.warehouse()),
-        places=plan.model_places(),
-        reports=ReportDesk(
-            reporter,
-            plan.warehouse(),
-            settings.drift.reports_queued_max,
-            tries_max=settings.drift.report_tries_max,
-            retry_seconds=settings.drift.report_retry_seconds,
-        ),
         partitions_of=lambda: partition_counts(settings.kafka, [PREDICTIONS])[PREDICTIONS.name],
     )
-    batches = plan.batches("drift", drift.handle, on_assign=drift.assigned)
+    batches = plan.batches("drift", handler.handle, on_assign=handler.assigned)
     people = LogReader(
         settings.kafka,
-        {REVIEW_OPINIONS.name: drift.people.hear_opinion, REVIEW_ALERTS.name: drift.people.hear_task},
+        {REVIEW_OPINIONS.name: handler.people.hear_opinion, REVIEW_ALERTS.name: handler.people.hear_task},
     )
 
     def listen(stop: threading.Event) -> None:
-        first = LogReader(settings.kafka, {REVIEW_OPINIONS.name: drift.people.recall_opinion})
+        first = LogReader(settings.kafka, {REVIEW_OPINIONS.name: handler.people.recall_opinion})
         first.catch_up()
         first.close()
         people.catch_up()

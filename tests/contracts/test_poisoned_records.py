@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import structlog
 
+from agents.drift.block_handler import BlockHandler
 from agents.drift.monitors import Monitors
 from agents.learn.correction_handler import CorrectionHandler
 from agents.shared.log_values import handler_of, hear_person
@@ -47,7 +48,7 @@ def records(topic: Topic) -> list[PlainRecord]:
 def test_drift_rejects_what_it_cannot_use(topic: Topic) -> None:
     """Statistics that contradict themselves, or mean nothing, included; every one is a Reject, and the next is read."""
     reports: Any = NoReports()
-    drift = Monitors(lambda _: DriftSettings(), QueueSettings(), PREFIX, load=lambda: ({}, {}), reports=reports)
+    drift = BlockHandler(Monitors(lambda _: DriftSettings(), QueueSettings(), reports), PREFIX, load=lambda: ({}, {}))
     drift.assigned([AssignedPartition(topic.name, 0, None)])
     outbox = CollectingOutbox()
     drift.handle(records(topic), outbox)

@@ -11,6 +11,7 @@ import numpy as np
 from agents.desk.desk_state import DeskState
 from agents.desk.live_desk import LiveDesk
 from agents.drift.alert_memory import AlertMemory
+from agents.drift.block_handler import BlockHandler
 from agents.drift.monitors import Monitors
 from agents.settings import Settings
 from drift.blocks.block_builder import build_blocks
@@ -83,10 +84,12 @@ class House:
     def start_drift(self) -> None:
         """References and alerts of the log, then opinions ahead, opinions and tasks, then blocks and corrections."""
         reports: Any = NoReports()
-        self.drift = Monitors(
-            lambda _: SMALL, self.settings.queue, PREFIX, load=self.load, reports=reports,
-            clock=lambda: self.now_ms / 1000,
-        )  # fmt: skip
+
+        def clock() -> float:
+            return self.now_ms / 1000
+
+        self.monitors = Monitors(lambda _: SMALL, self.settings.queue, reports, clock=clock)
+        self.drift = BlockHandler(self.monitors, PREFIX, load=self.load, clock=clock)
         self.drift.assigned([AssignedPartition(BLOCKS.name, partition, None) for partition in self.partitions])
         opinions = [data for topic, _, data in self.log if topic == REVIEW_OPINIONS.name]
         tasks = {key: data for topic, key, data in self.log if topic == REVIEW_ALERTS.name}
@@ -146,7 +149,7 @@ class House:
                 )
                 for number in range(first, first + 100)
             ]  # fmt: skip
-            monitor = self.drift._monitors.get("m")
+            monitor = self.monitors.by_model.get("m")
             (block,) = build_blocks(
                 PredictionColumns.of(events), partitions=[0] * 100, offsets=range(first, first + 100),
                 decisions=np.zeros(100, np.int8), decision_names=("accept",), settings=SMALL,

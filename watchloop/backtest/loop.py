@@ -74,12 +74,10 @@ class Loop:
             serving_of=in_charge.serving_of,
             candidate_of=in_charge.candidate_of,
         )
-        self._drift = Monitors(
+        self._monitors = Monitors(
             settings.drift_of,
             settings.queue,
-            settings.kafka.prefix,
-            load=lambda: ({}, ()),
-            reports=NoReports(),
+            NoReports(),
             clock=lambda: self._now_ms / 1000,
         )
         # Every batch may publish: a replay is faster than the stream that it replays.
@@ -125,7 +123,7 @@ class Loop:
 
     def finish(self) -> None:
         """End the stream: DRIFT judges what still waits for later blocks."""
-        self._drift.flush(self._outbox)
+        self._monitors.flush(self._outbox)
         self._outbox.deliver()
 
     def _hear_task(self, task: Task) -> None:
@@ -164,7 +162,7 @@ class Loop:
         self.score.add(truths, answers, learned, seen)
 
     def _hear_block(self, block: Block) -> None:
-        self._drift.observe(block, self._outbox)
+        self._monitors.observe(block, self._outbox)
 
     def _hear_reference(self, reference: Reference) -> None:
         self._references[reference.model] = reference
@@ -172,7 +170,7 @@ class Loop:
     def _hear_correction(self, correction: Correction) -> None:
         if correction.source != "label":
             self.live.answered(correction.event_id, correct=correction.label == correction.prediction)
-        self._drift.observe(correction, self._outbox)
+        self._monitors.observe(correction, self._outbox)
         self._learners.learn(correction, self._outbox)
 
     def _hear_alert(self, alert: Alert) -> None:

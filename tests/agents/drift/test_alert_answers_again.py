@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from agents.drift.monitors import IDLE_ROUNDS
+from agents.drift.block_handler import IDLE_ROUNDS
 from review.queue.replies import Settled
 from schemas.codec import encode
 from schemas.topics import ALERTS, BLOCKS, CORRECTIONS, REFERENCES, REVIEW_ALERTS, REVIEW_OPINIONS

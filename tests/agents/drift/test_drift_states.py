@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from agents.drift.block_handler import BlockHandler
 from agents.drift.drift_states import COUNT_SECONDS, RETRY_SECONDS, TELL_SECONDS, DriftStates
 from agents.drift.monitors import Monitors
 from agents.shared.metrics import exposition
@@ -59,11 +60,12 @@ class House:
         self.seconds, self.shelf, self.outbox = 1_700_000_000.0, Shelf(), CollectingOutbox()
         reports: Any = NoReports()
         shelf: Any = self.shelf
-        self.drift = Monitors(
-            settings_of, QueueSettings(), PREFIX, load=lambda: ({}, ()), reports=reports,
-            states=DriftStates(shelf), partitions_of=lambda: 2, clock=lambda: self.seconds,
-            **options,
-        )  # fmt: skip
+        self.monitors = Monitors(
+            settings_of, QueueSettings(), reports, states=DriftStates(shelf), clock=lambda: self.seconds, **options
+        )
+        self.drift = BlockHandler(
+            self.monitors, PREFIX, load=lambda: ({}, ()), partitions_of=lambda: 2, clock=lambda: self.seconds
+        )
         self.drift.assigned([])
 
     def read(self, *blocks: Block) -> None:
@@ -97,7 +99,7 @@ def test_the_count_of_events_does_not_grow_old() -> None:
             house.read(block(number, partition=partition))
         house.later(COUNT_SECONDS + 1)
     assert len(house.shelf.rows) >= 3
-    assert house.shelf.rows[-1]["events_seen"] == house.drift._monitors["states"].events_seen
+    assert house.shelf.rows[-1]["events_seen"] == house.monitors.by_model["states"].events_seen
     told = len(house.shelf.rows)
     house.later(10 * COUNT_SECONDS)
     assert len(house.shelf.rows) == told
@@ -134,13 +136,7 @@ def test_late_and_forced_blocks_and_unwatched_features_are_told() -> None:
 
 def test_blocks_judged_before_their_turn_are_counted() -> None:
     """One partition far ahead of one that has just spoken: beyond the limit they are judged early, and that is told."""
-    house = House()
-    house.drift = Monitors(
-        lambda _: msgspec.structs.replace(SMALL, lateness_events=100_000, open_blocks_max=3), QueueSettings(), PREFIX,
-        load=lambda: ({}, ()), reports=NoReports(), states=DriftStates(house.shelf),  # type: ignore[arg-type]
-        partitions_of=lambda: 2, clock=lambda: house.seconds,
-    )  # fmt: skip
-    house.drift.assigned([])
+    house = House(lambda _: msgspec.structs.replace(SMALL, lateness_events=100_000, open_blocks_max=3))
     house.read(block(0, partition=1, model="early"), *(block(number, model="early") for number in range(9)))
     house.later()
     assert house.shelf.rows[-1]["forced_blocks"] == 7  # of ten blocks three may wait
@@ -164,7 +160,7 @@ def test_a_new_model_is_watched_when_strangers_have_filled_all_places() -> None:
     """INTAKE's rule is DRIFT's: configured models take no place, who was used longest ago goes, nothing is rejected."""
     house = House(places=ModelPlaces(2, {"ours"}))
     house.read(*(block(0, model=model) for model in ("a", "ours", "b", "c", "b", "d")))
-    assert list(house.drift._monitors) == ["ours", "b", "d"]
+    assert list(house.monitors.by_model) == ["ours", "b", "d"]
     assert house.outbox.of(REJECTS) == []
 
 
@@ -176,8 +172,8 @@ def test_who_loses_its_place_leaves_no_open_alert_and_comes_back_with_its_refere
     for number in range(40, 100):
         house.read(block(number, model="m", scale=9.0))
     house.later()
-    reference = house.drift._monitors["m"].reference
-    events = house.drift._monitors["m"].events_seen
+    reference = house.monitors.by_model["m"].reference
+    events = house.monitors.by_model["m"].events_seen
     assert reference is not None
     assert {alert.state for alert in newest_alerts(house)} == {"firing"}
     house.read(block(0, model="stranger"))
@@ -186,7 +182,7 @@ def test_who_loses_its_place_leaves_no_open_alert_and_comes_back_with_its_refere
         assert "worker.models_max" in alert.note
     assert 'watchloop_late_blocks{model="m"}' not in exposition().decode()
     house.read(block(100, model="m", scale=9.0))
-    again = house.drift._monitors["m"]
+    again = house.monitors.by_model["m"]
     assert again.reference is not None
     assert msgspec.structs.replace(again.reference, told_at=0) == reference
     assert (again.events_seen >= events, again._book.open) == (True, ())
@@ -221,7 +217,7 @@ def test_an_empty_block_is_nothing() -> None:
     empty = msgspec.structs.replace(block(0), events=0, numeric={}, categorical={}, sample=())
     for number in range(500):
         house.read(msgspec.structs.replace(empty, block_id=f"b{number}", time_max=empty.time_max + number))
-    assert len(house.drift._monitors["states"].steps._filling) == 0
+    assert len(house.monitors.by_model["states"].steps._filling) == 0
 
 
 def test_models_that_lost_their_place_are_not_shown() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from agents.drift.block_handler import BlockHandler
 from agents.drift.monitors import Monitors
 from drift.settings import DriftSettings
 from review.settings import QueueSettings
@@ -23,7 +24,9 @@ class NoReports:
 def test_what_cannot_be_read_is_left_out(data: bytes | None) -> None:
     """A tombstone, or bytes that are no opinion and no task, end nothing and change nothing."""
     reports: Any = NoReports()
-    drift = Monitors(lambda _model: DriftSettings(), QueueSettings(), PREFIX, load=lambda: ({}, {}), reports=reports)
+    drift = BlockHandler(
+        Monitors(lambda _model: DriftSettings(), QueueSettings(), reports), PREFIX, load=lambda: ({}, {})
+    )
     outbox = CollectingOutbox()
     drift.people.hear_opinion(PlainRecord(data, name="review.opinions"))
     drift.people.hear_task(PlainRecord(data, name="review.alerts"))
