@@ -1,4 +1,5 @@
 # The production image: every role, no embedded servers (they come with the extra `local`), no Java.
+# Its build needs PyPI, and Maven Central for the console's front-end libraries.
 
 FROM python:3.13 AS build
 RUN python -m venv /opt/watchloop

@@ -26,7 +26,7 @@ check: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-.venv/ready: pyproject.toml embedded/kafka/kafka-jars.lock
+.venv/ready: pyproject.toml build_backend.py embedded/kafka/kafka-jars.lock console/webjars.lock
 	@test -n "$(PYTHON)" || { echo "watchloop needs Python 3.11, 3.12 or 3.13 on the PATH" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable '.[local,dev]'

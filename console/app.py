@@ -19,10 +19,10 @@ from console.api.openapi import openapi_config
 from console.api.routes import api_router
 from console.context import Console, TellSignOut, keep_in_memory
 from console.desk.protocol import Desk
+from console.front_end import STATIC, check_front_end
 from console.host_check import HostCheck
 from console.monitoring import get_health, get_metrics
 from console.pages.routes import page_handlers
-from console.pages.templating import FOLDER
 from console.problems import on_deep_nesting, on_failure, on_http_error, on_unreachable
 from console.request import CheckedRequest
 from console.security_headers import security_headers
@@ -53,6 +53,7 @@ def create_app(
 
     ``metrics`` returns Prometheus text for /metrics, which is 404 without it. ``clock`` returns epoch milliseconds.
     ``signed_out`` knows which sessions have ended, ``tell_sign_out`` makes the end of one last over a restart.
+    Raises FrontEndMissing where the package was not built.
     """
     console = Console(
         desk=desk,
@@ -102,8 +103,8 @@ def csrf_config(console: Console) -> CSRFConfig:
 
 def static_router() -> Any:
     """The console's own files; their addresses carry a mark of their content, so browsers may keep them."""
-    folder = FOLDER / "static"
-    names = frozenset(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
+    check_front_end()
+    names = frozenset(file.relative_to(STATIC).as_posix() for file in STATIC.rglob("*") if file.is_file())
 
     def refuse_others(request: ConsoleRequest) -> None:
         """No text from outside reaches the file system, which fails in its own ways on what cannot be a name."""
@@ -112,7 +113,7 @@ def static_router() -> Any:
 
     return create_static_files_router(
         path="/static",
-        directories=[folder],
+        directories=[STATIC],
         before_request=refuse_others,
         include_in_schema=False,
         after_request=keep_for_long,

@@ -3,9 +3,9 @@
 ::
 
     EmbeddedError
+    ├── JarsMissing               jars, or the packages that fetch or run them, cannot be had
+    ├── JarMismatch               a jar is not the one that its lock file names
     ├── EmbeddedKafkaError
-    │   ├── JarsMissing           the jars, or the Java to run them, cannot be had
-    │   ├── JarMismatch           a jar is not the one that the lock file names
     │   ├── KafkaFolderBusy       another Kafka uses the folder
     │   ├── KafkaFolderMismatch   the folder was made with other settings, or by a later Kafka
     │   └── KafkaDidNotStart      a node ended, or did not answer in time
@@ -48,16 +48,16 @@ class EmbeddedError(Exception):
         super().__init__(one_line(text))
 
 
+class JarsMissing(EmbeddedError):  # noqa: N818 - reads as what happened
+    """Jars, or the packages that fetch or run them, are not on this machine and cannot be fetched."""
+
+
+class JarMismatch(EmbeddedError):  # noqa: N818
+    """A jar differs from the one that its lock file names."""
+
+
 class EmbeddedKafkaError(EmbeddedError):
     """The embedded Kafka cannot run."""
-
-
-class JarsMissing(EmbeddedKafkaError):  # noqa: N818 - reads as what happened
-    """Kafka's jars, or the Java to run them, are neither here nor to be fetched."""
-
-
-class JarMismatch(EmbeddedKafkaError):  # noqa: N818
-    """A jar differs from the one that ``embedded/kafka/kafka-jars.lock`` names."""
 
 
 class KafkaFolderBusy(EmbeddedKafkaError):  # noqa: N818

@@ -10,11 +10,12 @@ from typing import Any, Final
 import jinja2
 from litestar.template.base import csrf_token
 
+from console.front_end import STATIC
 from console.sessions.session import ConsoleRequest
 from console.views import wording
 from schemas.texts.visible import visible
 
-__all__ = ["FOLDER", "page", "seen"]
+__all__ = ["page", "seen"]
 
 FOLDER = pathlib.Path(__file__).parents[1]
 KEPT: Final = "\n\r\t\u200c\u200d\u200e\u200f"
@@ -45,7 +46,7 @@ def seen(value: Any) -> Any:
 @functools.cache
 def static_address(name: str) -> str:
     """The address of an own file, with a mark that changes with its content, so that browsers may keep it."""
-    mark = hashlib.sha256((FOLDER / "static" / name).read_bytes()).hexdigest()[:12]
+    mark = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
     return f"/static/{name}?v={mark}"
 
 

@@ -96,7 +96,7 @@ def test_own_files_are_kept_by_browsers_and_pages_are_not(visit):
 
 
 def test_htmx_carries_its_licence(visit):
-    """The vendored file's licence lies beside it."""
+    """The licence of the library lies beside its file."""
     assert "Zero-Clause BSD" in visit().get("/static/htmx.LICENSE.txt").text
 
 

@@ -9,10 +9,13 @@ import zipfile
 
 import pytest
 
+from console.front_end import LIBRARIES
 from tests.support.paths import ROOT
 
 OFFLINE = ("No matching distribution found for setuptools", "Temporary failure in name resolution", "Connection")
 NOT_PACKAGED = {".pyc", ".pyo"}
+FETCHED = ("htmx.*", "uPlot.*")
+"""The files of the front-end libraries, which .dockerignore keeps back: the build fetches them."""
 
 
 def sent_to_builder():
@@ -27,7 +30,7 @@ def wheel_names(tmp_path_factory):
     source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
     for name in sent_to_builder():
         if (ROOT / name).is_dir():
-            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+            shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", *FETCHED))
         else:
             shutil.copy(ROOT / name, source / name)
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(target), str(source)]
@@ -48,6 +51,15 @@ def test_wheel_holds_everything_of_every_package(wheel_names):
         wanted |= {str(file.relative_to(ROOT)) for file in files if file.is_file() and file.suffix not in NOT_PACKAGED}
     assert {"watchloop/data/elec2.parquet", "embedded/kafka/kafka-jars.lock", "warehouse/sql/1_stream.sql"} <= wanted
     assert sorted(wanted - wheel_names) == []
+
+
+def test_wheel_holds_the_front_end_libraries(wheel_names):
+    """They were not among the builder's files; the build brought them, with their licences."""
+    names = {f"console/static/{name}" for files in LIBRARIES.values() for name in files.values()}
+    assert len(names) == 5
+    assert names <= wheel_names
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {f"console/static/{pattern}" for pattern in FETCHED} <= set(ignored)
 
 
 def test_wheel_holds_nothing_else(wheel_names):

@@ -12,6 +12,7 @@ import msgspec
 import typer
 
 from agents.shared.errors import WorkerError
+from console.front_end import FrontEndMissing
 from embedded.errors import EmbeddedError
 from learning.snapshots.signing import KeyFileError
 from streams.admin.access import signed_in
@@ -63,7 +64,15 @@ def said(command: Callable[P, R]) -> Callable[P, R]:
             hint = nothing_runs()
             print_error(f"watchloop: {error}; and {hint}" if hint else f"watchloop: {error}")
             raise typer.Exit(EXIT_WRONG) from error
-        except (WatchloopError, EmbeddedError, StreamsError, WarehouseError, KeyFileError, WorkerError) as error:
+        except (
+            WatchloopError,
+            EmbeddedError,
+            StreamsError,
+            WarehouseError,
+            KeyFileError,
+            WorkerError,
+            FrontEndMissing,
+        ) as error:
             print_error(f"watchloop: {error}")
             raise typer.Exit(EXIT_WRONG) from error
 

@@ -1,7 +1,7 @@
 """``python -m watchloop.processes.kafka_setup jars``: what the embedded Kafka needs, made ready before the first start.
 
 ``jars`` fetches Kafka's jars and prepares their classes for a quick start. ``lock`` resolves the jars anew and writes
-the lock file; run it after a change of ``KAFKA_COORDINATES``.
+the lock file; run it after a change of ``KAFKA_VERSION`` in `embedded/kafka/java.py`.
 """
 
 from __future__ import annotations

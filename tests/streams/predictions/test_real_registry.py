@@ -26,8 +26,8 @@ from confluent_kafka.schema_registry import Schema, SchemaRegistryClient
 from confluent_kafka.schema_registry.json_schema import JSONSerializer
 from confluent_kafka.serialization import MessageField, SerializationContext
 
-from embedded.kafka.jars import local_repository
-from embedded.kafka.java import java, maven
+from embedded.jars import local_repository, maven
+from embedded.kafka.java import java
 from schemas.topics import PREDICTIONS
 from streams.predictions.json.gathered_events import GatheredEvents
 from streams.predictions.message_reader import read_predictions

@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from embedded import jars
 from embedded.errors import JarMismatch, JarsMissing
-from embedded.kafka import jars
-from embedded.kafka.jars import Jar
-from embedded.kafka.java import KAFKA_COORDINATES, resolve_jars
+from embedded.jars import Jar
+from embedded.kafka.java import JARS_VARIABLE, KAFKA_COORDINATES, LOCK_FILE, resolve_jars
 from tests.support.paths import ROOT
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_.-]{0,20}", fullmatch=True)
@@ -45,7 +45,7 @@ def folder(tmp_path: Path, locked: list[Path]) -> Path:
 
 def test_lock_file_names_kafka_and_what_it_needs() -> None:
     """The lock file of the project holds the release that the code names, each jar once."""
-    locked = jars.read_lock()
+    locked = jars.read_lock(LOCK_FILE)
     names = [f"{jar.group}:{jar.artifact}:{jar.version}" for jar in locked]
     assert KAFKA_COORDINATES in names
     assert len(set(names)) == len(names) > 40
@@ -70,41 +70,41 @@ def test_wrong_line_of_the_lock_file_is_named(tmp_path: Path) -> None:
 
 def test_named_folder_is_used(folder: Path) -> None:
     """WATCHLOOP_KAFKA_JARS takes the place of the local repository."""
-    paths = resolve_jars(environ={jars.JARS_VARIABLE: str(folder)})
+    paths = resolve_jars(environ={JARS_VARIABLE: str(folder)})
     assert {path.parent for path in paths} == {folder}
 
 
 def test_wrong_jar_is_refused(folder: Path) -> None:
     """One changed byte in one jar and nothing starts; the line names the file and the cure."""
-    victim = folder / jars.read_lock()[5].file_name
+    victim = folder / jars.read_lock(LOCK_FILE)[5].file_name
     content = bytearray(victim.read_bytes())
     content[100] ^= 1
     victim.unlink()
     victim.write_bytes(content)
     with pytest.raises(JarMismatch, match="delete it") as caught:
-        resolve_jars(environ={jars.JARS_VARIABLE: str(folder)})
+        resolve_jars(environ={JARS_VARIABLE: str(folder)})
     assert str(victim) in str(caught.value)
 
 
 def test_absent_jar_in_the_named_folder(folder: Path) -> None:
     """A folder that lacks a jar is named, with the first absent jar and both ways out."""
-    victim = folder / jars.read_lock()[7].file_name
+    victim = folder / jars.read_lock(LOCK_FILE)[7].file_name
     victim.unlink()
-    with pytest.raises(JarsMissing, match=f"1 of Kafka's .*{victim.name}.*{jars.JARS_VARIABLE}.*--kafka"):
-        resolve_jars(environ={jars.JARS_VARIABLE: str(folder)})
+    with pytest.raises(JarsMissing, match=f"1 of Kafka's .*{victim.name}.*{JARS_VARIABLE}.*--kafka"):
+        resolve_jars(environ={JARS_VARIABLE: str(folder)})
 
 
 def test_named_folder_must_exist(tmp_path: Path) -> None:
     """A folder that is none is named."""
     with pytest.raises(JarsMissing, match=r"absent, which is not a folder.*--kafka"):
-        resolve_jars(environ={jars.JARS_VARIABLE: str(tmp_path / "absent")})
+        resolve_jars(environ={JARS_VARIABLE: str(tmp_path / "absent")})
 
 
 @pytest.fixture
 def served(tmp_path: Path, locked: list[Path]) -> Path:
     """All jars laid out as a Maven repository keeps them."""
     root = tmp_path / "served"
-    for jar, path in zip(jars.read_lock(), locked, strict=True):
+    for jar, path in zip(jars.read_lock(LOCK_FILE), locked, strict=True):
         (root / jar.repository_path).parent.mkdir(parents=True, exist_ok=True)
         (root / jar.repository_path).symlink_to(path)
     return root
@@ -131,7 +131,7 @@ def mirror_of(folder: Path, tmp_path: Path) -> Iterator[dict[str, str]]:
 
 def fetch(tmp_path: Path, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
     """``python -m watchloop.processes.kafka_setup jars`` with an empty local repository."""
-    env = {key: value for key, value in os.environ.items() if key != jars.JARS_VARIABLE}
+    env = {key: value for key, value in os.environ.items() if key != JARS_VARIABLE}
     env |= {"M2_REPO": str(tmp_path / "repository"), "XDG_CACHE_HOME": str(tmp_path / "cache"), **environ}
     command = [sys.executable, "-m", "watchloop.processes.kafka_setup", "jars"]
     return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120)
@@ -151,13 +151,13 @@ def test_jars_are_fetched_with_progress(tmp_path: Path, locked: list[Path], serv
 
 def test_wrong_jar_from_the_network_never_arrives(tmp_path: Path, locked: list[Path], served: Path) -> None:
     """A jar that a repository altered is refused before it lies where jars are looked for."""
-    wrong = jars.read_lock()[0]
+    wrong = jars.read_lock(LOCK_FILE)[0]
     (served / wrong.repository_path).unlink()
     shutil.copy(locked[1], served / wrong.repository_path)
     with mirror_of(served, tmp_path) as environ:
         result = fetch(tmp_path, environ)
     assert result.returncode == 2
-    assert f"{wrong.file_name} is not the one that {jars.LOCK_FILE.name} names" in result.stderr.splitlines()[-1]
+    assert f"{wrong.file_name} is not the one that {LOCK_FILE.name} names" in result.stderr.splitlines()[-1]
     assert not list((tmp_path / "repository").rglob("*.jar"))
 
 
@@ -169,7 +169,7 @@ def test_jars_that_cannot_be_had_are_one_line(tmp_path: Path) -> None:
     assert result.returncode == 2
     assert len(lines) == 2, result.stderr
     assert lines[0].startswith("Kafka: fetching")
-    assert jars.JARS_VARIABLE in lines[1]
+    assert JARS_VARIABLE in lines[1]
     assert "--kafka" in lines[1]
 
 
