@@ -23,7 +23,7 @@ from learning.snapshots.snapshot import Lineage, pack
 from schemas.topics import ALL_TOPICS, MODEL_CHUNKS, MODELS
 from schemas.wire.manifest import STACK, manifest_key
 from streams.admin.topics import create_topics, topic_ids
-from streams.clients import common_client_config
+from streams.client_config import common_client_config
 from streams.produce.outbox import Outbox
 from streams.settings import KafkaSettings
 

@@ -33,7 +33,7 @@ from schemas.topics import (
     VERDICTS_ACCEPTED,
     Topic,
 )
-from streams.clients import READER_GROUPS
+from streams.client_config import READER_GROUPS
 from streams.settings import KafkaSettings, KafkaUser
 
 __all__ = [

@@ -24,7 +24,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # it exports w
 )
 
 from streams.admin.access import ANONYMOUS, Grant, Operation, Resource
-from streams.clients import common_client_config
+from streams.client_config import common_client_config
 from streams.errors import AccessNotSet
 from streams.settings import KafkaSettings
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Consumer, KafkaError, Message, TopicPartition
 
-from streams.clients import passing_reader_config
+from streams.client_config import passing_reader_config
 from streams.records import Partition
 from streams.settings import KafkaSettings
 

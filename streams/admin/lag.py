@@ -13,7 +13,7 @@ from confluent_kafka.admin import AdminClient
 from schemas.topics import Topic
 from streams.admin.first_times import NOTHING, UNKNOWN, first_times
 from streams.admin.topics import partition_counts
-from streams.clients import common_client_config
+from streams.client_config import common_client_config
 from streams.errors import KafkaUnreachable
 from streams.offsets import ask_committed, begins_of, ends_of, newest_ms
 from streams.records import Partition

@@ -18,7 +18,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined] # it exports w
 )
 
 from schemas.topics import ALL_TOPICS, Topic
-from streams.clients import common_client_config
+from streams.client_config import common_client_config
 from streams.errors import KafkaUnreachable, TopicsNotCreated, WrongClientSetting
 from streams.settings import MESSAGE_OVERHEAD_BYTES, KafkaSettings
 

@@ -19,7 +19,7 @@ from schemas.wire.label import Label
 from schemas.wire.prediction import Prediction
 from streams.client.delivery import Counts, DeliveryReport, Ledger
 from streams.client.outgoing import label_json, packed, prediction_json
-from streams.clients import LOGGER
+from streams.client_config import LOGGER
 from streams.errors import BufferFull, NotDelivered, WrongClientSetting, WrongEvent
 from streams.message_limits import prediction_bytes_max
 from streams.produce.outbox import producer_config

@@ -12,7 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaExcepti
 from schemas.codec import MalformedError, decode_one_or_many, decoder_of
 from schemas.topics import VERDICTS
 from schemas.wire.verdict import Verdict
-from streams.clients import LOGGER, common_client_config
+from streams.client_config import LOGGER, common_client_config
 from streams.errors import WrongClientSetting
 from streams.message_limits import MessageLimits
 from streams.records import Partition, start_of

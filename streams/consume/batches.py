@@ -16,7 +16,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from schemas.topics import Topic
-from streams.clients import common_client_config
+from streams.client_config import common_client_config
 from streams.consume.fetch_sizes import FETCH_SECONDS_MAX, FetchSizes
 from streams.consume.unreadable_batch import UNPACKING_ERRORS, UnreadableBatch, end_of_batch
 from streams.offsets import committed

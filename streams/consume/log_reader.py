@@ -9,7 +9,7 @@ from typing import cast
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, TopicPartition
 
-from streams.clients import passing_reader_config
+from streams.client_config import passing_reader_config
 from streams.consume.record_guard import guarded
 from streams.errors import KafkaUnreachable
 from streams.records import Partition, Record

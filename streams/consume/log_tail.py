@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from schemas.topics import Topic
-from streams.clients import common_client_config, passing_reader_config
+from streams.client_config import common_client_config, passing_reader_config
 from streams.consume.record_guard import guarded
 from streams.errors import KafkaUnreachable
 from streams.offsets import begins_of, ends_of

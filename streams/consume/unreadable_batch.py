@@ -14,7 +14,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from streams.clients import passing_reader_config
+from streams.client_config import passing_reader_config
 from streams.records import Headers
 from streams.settings import KafkaSettings
 

@@ -11,7 +11,7 @@ from schemas.codec import encode
 from schemas.topics import Topic
 from schemas.wire.base import Wire
 from schemas.wire.reject import Reject
-from streams.clients import common_client_config
+from streams.client_config import common_client_config
 from streams.errors import KafkaUnreachable, NotDelivered
 from streams.produce.rejects import shortened
 from streams.settings import KafkaSettings

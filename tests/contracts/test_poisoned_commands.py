@@ -6,7 +6,7 @@ import pytest
 from confluent_kafka import Producer
 
 from schemas.topics import LABELS, PEOPLE, PREDICTIONS
-from streams.clients import common_client_config
+from streams.client_config import common_client_config
 from streams.settings import KafkaSettings
 from tests.support.poison import poison
 from watchloop.people import person_of, read_people, write_people

@@ -15,7 +15,7 @@ from confluent_kafka import KafkaError, Message, Producer
 from schemas.topics import ALL_TOPICS, PREDICTIONS, REJECTS, VERDICTS, VERDICTS_ACCEPTED
 from streams.admin.access import RECORDED
 from streams.admin.topics import topic_ids
-from streams.clients import common_client_config
+from streams.client_config import common_client_config
 from streams.settings import KafkaSettings
 from tests.support.desk_worker import Worker
 from tests.support.live_console import LiveConsole, routes

@@ -12,7 +12,7 @@ from confluent_kafka import Producer
 from schemas.topics import REVIEW_EVENTS
 from streams.admin.topics import full_name
 from streams.app import create_app, raw_topic
-from streams.clients import common_client_config
+from streams.client_config import common_client_config
 from streams.settings import KafkaSettings
 
 

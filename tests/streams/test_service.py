@@ -10,7 +10,7 @@ from confluent_kafka import Consumer, TopicPartition
 from structlog.testing import capture_logs
 
 from schemas.topics import LABELS
-from streams.clients import common_client_config
+from streams.client_config import common_client_config
 from streams.errors import SlotTaken
 from streams.service import ThreadLoop
 from streams.settings import KafkaSettings

@@ -24,7 +24,7 @@ from embedded.kafka.settings import EmbeddedKafkaSettings
 from schemas.topics import MODELS
 from streams.admin.authority import EVERYBODY
 from streams.admin.topics import check_reachable, create_topics, topic_ids
-from streams.clients import common_client_config
+from streams.client_config import common_client_config
 from streams.settings import KafkaSettings
 from tests.support.kafka_nodes import kill_node, restart_node
 from tests.support.paths import ROOT

@@ -28,7 +28,7 @@ from schemas.topics import ALL_TOPICS, PEOPLE, PREDICTIONS
 from streams.admin.access import ANONYMOUS, RIGHTS, USERS, grants_of, scram_client, signed_in, topics_of
 from streams.admin.authority import ANY, EVERYBODY, Access
 from streams.admin.topics import check_reachable, create_topics, topic_ids
-from streams.clients import common_client_config
+from streams.client_config import common_client_config
 from streams.errors import KafkaUnreachable, TopicsNotCreated
 from streams.settings import KafkaSettings
 from tests.support.grants import table_of_grants

@@ -21,7 +21,7 @@ from streams.admin.authority import EVERYBODY
 from streams.admin.first_times import first_times
 from streams.admin.lag import Lag, lags_of_groups
 from streams.admin.topics import create_topics
-from streams.clients import common_client_config
+from streams.client_config import common_client_config
 from streams.errors import KafkaUnreachable
 from streams.offsets import ends_of
 from streams.produce.outbox import Outbox, producer_config

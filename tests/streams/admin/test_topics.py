@@ -12,7 +12,7 @@ from confluent_kafka import KafkaException, Producer
 from embedded.kafka.cluster import free_ports
 from schemas.topics import ALL_TOPICS, AUDIT, MODELS, PREDICTIONS, REVIEW_EVENTS
 from streams.admin.topics import check_reachable, create_topics, describe, full_name, topic_config, topic_ids
-from streams.clients import common_client_config
+from streams.client_config import common_client_config
 from streams.errors import KafkaUnreachable, StreamsError, TopicsNotCreated
 from streams.settings import KafkaSettings
 from tests.support.paths import ROOT

@@ -12,7 +12,7 @@ from embedded.kafka.server import EmbeddedKafka
 from schemas.topics import PREDICTIONS, VERDICTS
 from streams.admin.authority import EVERYBODY
 from streams.admin.topics import create_topics, full_name
-from streams.clients import common_client_config
+from streams.client_config import common_client_config
 from streams.settings import KafkaSettings
 from tests.support.kafka_nodes import kill_node, restart_node
 

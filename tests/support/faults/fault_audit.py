@@ -16,7 +16,7 @@ from schemas.wire.block import Block
 from schemas.wire.reject import Reject
 from schemas.wire.task import Task
 from schemas.wire.verdict import Verdict
-from streams.clients import common_client_config
+from streams.client_config import common_client_config
 from streams.consume.log_reader import LogReader
 from streams.records import Record
 from streams.settings import KafkaSettings

@@ -22,7 +22,7 @@ from embedded.kafka.settings import EmbeddedKafkaSettings
 from embedded.leash import spawn
 from streams.admin.authority import EVERYBODY
 from streams.admin.topics import create_topics
-from streams.clients import common_client_config
+from streams.client_config import common_client_config
 from streams.settings import KafkaSettings
 from tests.support.kafka_nodes import kill_node
 from tests.support.program import ROOT, environment, eventually

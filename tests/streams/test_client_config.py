@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from streams.clients import KINDS_MAX, REPEAT_SECONDS, OnceInAWhile
+from streams.client_config import KINDS_MAX, REPEAT_SECONDS, OnceInAWhile
 
 
 def line(text: str) -> logging.LogRecord:
