@@ -6,20 +6,31 @@ import dataclasses
 
 from cachetools import FIFOCache
 
-from learning.evidence import Evidence
-from learning.members.production import Production, production_of
+from learning.gate import Evidence
+from learning.members.batch import Production, production_of
 from learning.refresh_screen import RefreshScreen
 from learning.serving import ServingModel
 from learning.settings import LearnSettings
-from learning.snapshots.standing import Elsewhere, Standing
+from learning.snapshots.snapshot import Standing
 from learning.stack import Stack
 from schemas.wire.correction import Correction
 from schemas.wire.gate_step import GateDecision, GateStep
 
-__all__ = ["PRODUCTION", "Change", "Event", "Learner"]
+__all__ = ["PRODUCTION", "Change", "Elsewhere", "Event", "Learner"]
 
 PRODUCTION = "production"
 """The version name of the producer's own model."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A version in charge that its learner does not hold: INTAKE asks it, and logs what it answers."""
+
+    version: str
+
+    def answer_logged(self, correction: Correction) -> str | None:
+        """What it answered when the prediction came; None where it was not asked."""
+        return correction.learned_prediction if correction.learned_version == self.version else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
+from learning.members.batch import Production, productions_of
 from learning.members.features import one_row
-from learning.members.production import Production, productions_of
 from learning.stack import FrozenStack, probabilities_of
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.base import Scalar

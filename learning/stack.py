@@ -9,12 +9,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from learning.members.batch import Batch, production_matrix
+from learning.members.batch import Batch, Production, RecentLabels, production_matrix
 from learning.members.features import Encoder, FeatureValues, Matrix, one_row
 from learning.members.member import FrozenMember, Member
 from learning.members.online_logistic import OnlineLogistic, logit
-from learning.members.production import Production
-from learning.members.recent import RecentLabels
 from learning.members.recipes import member_of
 from learning.settings import LearnSettings
 from schemas.wire.base import Scalar

@@ -12,8 +12,7 @@ import structlog
 from learning.serving import ServingModel
 from learning.settings import LearnSettings
 from learning.snapshots.signing import SigningKey
-from learning.snapshots.snapshot import Lineage, SnapshotRefused, chunk_keys, pack
-from learning.snapshots.standing import Standing
+from learning.snapshots.snapshot import Lineage, SnapshotRefused, Standing, chunk_keys, pack
 from schemas.topics import MODEL_CHUNKS, MODELS
 from schemas.wire.manifest import CANDIDATE, PRODUCTION, STACK, Manifest, manifest_key
 from streams.produce.outbox import Sending

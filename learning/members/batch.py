@@ -4,16 +4,46 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from learning.members.features import Matrix
-from learning.members.production import Production
+from schemas.columns.prediction_columns import PredictionColumns
+from schemas.wire.correction import Correction
+from schemas.wire.prediction import Prediction, confidence_of, label_text
 
-__all__ = ["Batch", "production_matrix"]
+__all__ = ["SPANS", "Batch", "Production", "RecentLabels", "production_matrix", "production_of", "productions_of"]
 
 P_MIN = 1e-3
 """Probabilities are kept this far from 0 and 1 before a logarithm is taken."""
+
+
+SPANS = (3.0, 30.0)
+"""Corrections over which the exponential averages look back, on average."""
+
+
+class Production(NamedTuple):
+    """The producer's answer, its confidence in [0, 1], and its probabilities where it gave them."""
+
+    prediction: str
+    confidence: float
+    probabilities: dict[str, float] | None = None
+
+
+def production_of(event: Correction | Prediction) -> Production:
+    """The producer's answer to one event."""
+    if isinstance(event, Correction):
+        return Production(event.prediction, event.confidence, event.probabilities)
+    return Production(label_text(event.prediction), confidence_of(event), event.probabilities)
+
+
+def productions_of(events: PredictionColumns, first: int) -> list[Production]:
+    """The producer's answers to the ``first`` events."""
+    confidences = events.confidence[:first].tolist()
+    probabilities = [None] * first if events.probabilities is None else events.probabilities[:first]
+    return list(map(Production, events.labels[:first], confidences, probabilities))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -78,3 +108,42 @@ def production_matrix(productions: Sequence[Production], labels: Mapping[str, in
     matrix /= np.where(total > 0.0, total, 1.0)
     matrix[total[:, 0] <= 0.0] = 1.0 / (known + 1)
     return matrix
+
+
+class RecentLabels:
+    """Exponential averages of one-hot labels over several spans, of shape (spans, labels).
+
+    A model that serves knows the averages of the moment it was frozen, on average half a refresh old. So that members
+    learn what averages of that age are worth, they too see them only as they were every ``every`` corrections.
+    """
+
+    def __init__(self, every: int) -> None:
+        self._every = every
+        self._averages = np.zeros((len(SPANS), 0))
+        self._published = self._averages
+        self._since = 0
+        self._steps: npt.NDArray[np.float64] = 1.0 / np.array(SPANS)
+
+    def learn_one(self, label: int) -> None:
+        """Take in the label of a correction."""
+        averages = _widened(self._averages, label + 1)
+        averages -= averages * self._steps[:, None]
+        averages[:, label] += self._steps
+        self._averages = averages
+        self._since += 1
+        if self._since >= self._every:
+            self._since = 0
+            self._published = averages.copy()
+
+    def as_served(self, labels: int) -> Matrix:
+        """The averages as old as a serving model would know them."""
+        return _widened(self._published, labels)
+
+    def newest(self, labels: int) -> Matrix:
+        """The averages now, for a model that is frozen now."""
+        return _widened(self._averages, labels)
+
+
+def _widened(averages: Matrix, labels: int) -> Matrix:
+    missing = max(0, labels - averages.shape[1])
+    return np.hstack((averages, np.zeros((len(averages), missing))))

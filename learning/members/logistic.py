@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from river import linear_model, multiclass, optim, preprocessing
 
-from learning.members.batch import Batch
+from learning.members.batch import SPANS, Batch
 from learning.members.features import Matrix
 from learning.members.member import even
 from learning.members.online_logistic import sigmoid
-from learning.members.recent import SPANS
 
 __all__ = ["FrozenLogistic", "LogisticMember"]
 

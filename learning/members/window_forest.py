@@ -9,11 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.tree import ExtraTreeClassifier
 
-from learning.members.batch import Batch
+from learning.members.batch import SPANS, Batch
 from learning.members.features import Matrix
 from learning.members.flat_trees import LEAF, FlatTrees
 from learning.members.member import even
-from learning.members.recent import SPANS
 
 __all__ = ["FrozenForest", "WindowForestMember"]
 

@@ -9,7 +9,7 @@ import platform
 import zlib
 from collections.abc import Mapping
 from importlib.metadata import version
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -20,6 +20,7 @@ __all__ = [
     "Lineage",
     "Snapshot",
     "SnapshotRefused",
+    "Standing",
     "chunk_key",
     "chunk_keys",
     "authentic",
@@ -52,6 +53,23 @@ class Lineage:
     reason: str = ""
     sequence: int = 0
     topic_id: str = ""
+
+
+class Standing(NamedTuple):
+    """What was published last: a learned version, or that production is in charge again (``is_learned`` False).
+
+    ``lineage`` names the versions that served before, oldest first.
+    """
+
+    version: str
+    lineage: tuple[str, ...]
+    is_learned: bool
+
+    @property
+    def changes(self) -> int:
+        """How many versions there have been: MODEL-7 is the seventh; 0 where the name has no number."""
+        number = self.version.rpartition("-")[2]
+        return int(number) if number.isascii() and number.isdigit() else 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

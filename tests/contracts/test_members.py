@@ -8,11 +8,9 @@ from typing import get_args
 import numpy as np
 import pytest
 
-from learning.members.batch import Batch, production_matrix
+from learning.members.batch import Batch, Production, RecentLabels, production_matrix
 from learning.members.features import Encoder
 from learning.members.member import Member
-from learning.members.production import Production
-from learning.members.recent import RecentLabels
 from learning.members.recipes import RECIPES, member_of
 from learning.settings import LearnSettings, MemberName
 from schemas.columns.prediction_columns import features_of_rows

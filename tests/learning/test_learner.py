@@ -10,7 +10,7 @@ import pytest
 from learning.learner import PRODUCTION, Change, Event, Learner
 from learning.serving import ServingModel
 from learning.settings import LearnSettings
-from learning.snapshots.standing import Standing
+from learning.snapshots.snapshot import Standing
 from schemas.wire.correction import Correction
 from schemas.wire.gate_step import GateStep
 from tests.support.learned_one import error_probability

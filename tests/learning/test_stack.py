@@ -8,8 +8,7 @@ import pytest
 from river import forest, tree
 
 from learning.learner import Learner
-from learning.members.batch import Batch
-from learning.members.production import Production, production_of
+from learning.members.batch import Batch, Production, production_of
 from learning.members.river_trees import AdaptiveForestMember, AdaptiveTreeMember
 from learning.settings import LearnSettings
 from learning.stack import Stack

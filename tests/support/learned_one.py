@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from learning.members.batch import Production
 from learning.members.features import one_row
-from learning.members.production import Production
 from learning.serving import ServingModel
 from learning.snapshots.signing import Keyring, SigningKey
 from learning.stack import Stack, probabilities_of

@@ -7,8 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from learning.serving import ServingModel
-from learning.snapshots.snapshot import Lineage
-from learning.snapshots.standing import Standing
+from learning.snapshots.snapshot import Lineage, Standing
 from schemas.codec import decode_one_or_many
 from schemas.topics import Topic
 from schemas.wire.alert import Alert

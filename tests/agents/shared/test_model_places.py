@@ -10,8 +10,9 @@ from structlog.testing import capture_logs
 
 from agents.learn.learners import Learners
 from agents.shared.model_places import ModelPlaces
+from learning.learner import Elsewhere
 from learning.settings import LearnSettings
-from learning.snapshots.standing import Elsewhere, Standing
+from learning.snapshots.snapshot import Standing
 from schemas.topics import TRIAGE_STATE
 from schemas.wire.correction import Correction
 from tests.support.plain_record import CollectingOutbox
