@@ -1,4 +1,4 @@
-"""The gate: a sequential test whether the challenger is better than the champion, from reviewed events only."""
+"""The gate: a sequential test of whether the challenger is better than the champion, from reviewed events only."""
 
 from __future__ import annotations
 
@@ -103,12 +103,15 @@ class Gate:
 
 
 class Evidence:
-    """The mean of two e-processes, each valid by itself, so that it is one whatever joins them (Vovk & Wang 2021).
+    """Two gates on one question: one looks at draws of the audit sample, the other at late labels.
 
-    ``draws`` counts an event at the chance with which the audit sample drew it, ``labels`` counts every event that gets
-    a label, at 1: what was reviewed before is neither left out nor counted more. In one gate the two would make events
-    count twice that people were asked about, or not at all, and promote a challenger that is no better. Where labels
-    come for some kinds of events only, the second speaks of those.
+    The evidence is the mean of two e-processes. Each is valid by itself, so their mean is one however they depend on
+    each other (Vovk & Wang 2021).
+
+    ``draws`` weights an event by the probability with which the audit sample drew it. ``labels`` counts every event
+    that gets a label with weight 1, whether it was reviewed before or not. A single gate for both would count reviewed
+    events twice, or not at all, and would promote a challenger that is no better. If labels come for some sorts of
+    events only, ``labels`` is evidence about those.
     """
 
     def __init__(self, settings: LearnSettings) -> None:
@@ -118,17 +121,17 @@ class Evidence:
 
     @property
     def corrections(self) -> int:
-        """Answers and labels that were looked at."""
+        """Number of answers and labels taken into account."""
         return self.draws.corrections + self.labels.corrections
 
     @property
     def disagreements(self) -> int:
-        """Those that told the two models apart."""
+        """Number of them on which exactly one of the two models was right."""
         return self.draws.disagreements + self.labels.disagreements
 
     @property
     def forfeited(self) -> int:
-        """Draws below the least chance."""
+        """Number of draws whose inclusion probability lay below the floor."""
         return self.draws.forfeited
 
     @property

@@ -1,4 +1,4 @@
-"""The learner: corrections in; gate steps and changes of what serves out. No clock, no randomness of its own."""
+"""The learner of one model: it takes corrections and returns gate steps and changes of the version in charge."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ PRODUCTION = "production"
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """A version in charge that its learner does not hold: INTAKE asks it, and logs what it answers."""
+    """A version in charge that the learner itself does not hold. INTAKE asks it and logs its answers."""
 
     version: str
 
     def answer_logged(self, correction: Correction) -> str | None:
-        """What it answered when the prediction came; None where it was not asked."""
+        """The answer that was logged when the prediction came; None if the version was not asked."""
         return correction.learned_prediction if correction.learned_version == self.version else None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Change:
-    """Something else serves now: ``serving`` is None where production is back in charge.
+    """Another version is in charge now; ``serving`` is None if it is production.
 
-    ``lineage`` names the versions that served before, oldest first, at most LINEAGE_MAX of them.
+    ``lineage`` names the versions that were in charge before, oldest first, at most LINEAGE_MAX of them.
     """
 
     decision: GateDecision
@@ -58,16 +58,16 @@ LINEAGE_MAX = 50
 class Learner:
     """Learns one watched model's corrections and decides what may serve.
 
-    The challenger is the stack, which learns every correction that consent allows. While production serves, triage asks
-    frozen copies of it, and a gate compares what they and production answered there; once it passes, a copy serves.
-    From then on every ``refresh_corrections`` corrections the copy is replaced by what the stack has learned since,
-    unless that seems worse, and a guard (a gate with the roles exchanged) puts production back in charge if it turns
-    out better, after which a new gate begins.
+    The challenger is the stack, which learns every correction that consent allows. While production is in charge,
+    triage asks frozen copies of the stack, and a gate compares their answers with production's. Once the gate passes, a
+    copy is put in charge. From then on the copy is replaced every ``refresh_corrections`` corrections by what the stack
+    has learned since, unless that seems worse. Meanwhile a guard (a gate with the roles exchanged) puts production back
+    in charge if production turns out better; then a new gate begins.
 
-    Versions are MODEL-1, MODEL-2, … in the order of changes, a return to production included. The same corrections in
-    the same order give the same steps, versions and models. Pickle a learner to go on after a restart where it was.
-    One that begins anew under a version that is in charge already takes it over (``take_over``): the guard looks at
-    what that version answered when predictions came.
+    Versions are MODEL-1, MODEL-2, … in the order of changes, a return to production included. The learner has no clock
+    and no randomness of its own: the same corrections in the same order give the same steps, versions and models.
+    Pickle a learner to go on after a restart where it was. A new learner under a version that is already in charge
+    takes that version over (``take_over``); its guard then looks at the answers that the version gave.
     """
 
     def __init__(self, model: str, settings: LearnSettings) -> None:
@@ -102,15 +102,16 @@ class Learner:
         }
 
     def candidate(self) -> ServingModel:
-        """A frozen copy of what has been learned, not in charge: for triage, which may ask where it expects errors."""
+        """A frozen copy of the stack that is not in charge; triage asks it where errors are likely."""
         version = f"{self.model}-{self._changes + 1}"
         return ServingModel(self.model, version, self._stack.freeze(), self.settings.scored_events_max)
 
     def take_over(self, standing: Standing) -> bool:
-        """Go on under what is in charge; False where that is what this learner has put there.
+        """Go on under the version in charge; False if this learner put it there itself.
 
-        It may be ahead by refreshes that were not published. Otherwise the log no longer has the corrections that led
-        to what is in charge, or other models had the place: what is learned stays, the evidence begins anew.
+        In that case the learner may be ahead by refreshes that were not published. In any other case the log no longer
+        has the corrections that led to the version in charge, or the learner gave way to those of other models in
+        between. What is learned stays, and the evidence begins anew.
         """
         is_ahead = standing.is_learned and self.serving is not None and standing.version in self._lineage
         is_same = standing.version == self.version and standing.is_learned == (self.serving is not None)
@@ -123,14 +124,15 @@ class Learner:
         return True
 
     def learn(self, correction: Correction) -> list[Event]:
-        """Score, learn, decide.
+        """Learn a correction; returns the gate steps and changes of the version in charge that follow from it.
 
-        A repeated correction, a second one of the same event, or one without consent changes nothing.
+        A repeated correction and one without consent change nothing. Of two corrections of one event the second is not
+        learned; the gate counts it if one is a review and the other a late label.
         """
         if not correction.learn:
             self.without_consent += 1
             return []
-        # All are asked, so that all remember; the first settled answer to an event holds.
+        # All three memories are asked, so that all remember; the first settled answer to an event holds.
         is_repeat = not is_new(correction.correction_id, self._correction_ids)
         is_first = is_new(correction.event_id, self._event_ids)
         judged = self._labelled_ids if correction.source == "label" else self._answered_ids
@@ -147,7 +149,7 @@ class Learner:
         return self._decide_promotion(correction) if self.serving is None else self._decide_serving(correction)
 
     def _judge_answer(self, correction: Correction) -> None:
-        """Let the gate compare the answers that were logged when the prediction came; of draws of the audit alone."""
+        """Let the gate compare the answers logged with the prediction; only draws of the audit sample count."""
         production_right = correction.prediction == correction.label
         learned_right = production_right
         if self.serving is not None and correction.learned_version:
@@ -158,13 +160,13 @@ class Learner:
         self._gate.draws.update(*pair, correction.audit_probability)
 
     def _judge_label(self, correction: Correction) -> None:
-        """The same of a label, by what was answered before the event taught anything: a review may have come first."""
+        """Let the gate compare the answers before the event was learned, be it from a review or from this label."""
         gate, challenger_right, champion_right = self._compared.get(correction.event_id) or (0, False, False)
         if gate == self._gates:
             self._gate.labels.update(challenger_right, champion_right, 1.0)
 
     def _study(self, correction: Correction) -> tuple[bool, bool]:
-        """Let the stack answer, then learn; says whether challenger and champion were right before."""
+        """Let the stack answer, then learn; returns whether challenger and champion were right before."""
         production = production_of(correction)
         served = self._answer_served(correction, production)
         learned_right = self._learned(correction, production) == correction.label
@@ -173,13 +175,13 @@ class Learner:
         if self.serving is None:
             return learned_right, production_right
         if served is None:
-            return production_right, production_right  # no evidence: what serves was not asked
+            return production_right, production_right  # no evidence: the version in charge was not asked
         served_right = served == correction.label
         self._refresh_screen.update(learned_right, served_right, correction.inclusion_probability)
         return production_right, served_right
 
     def _answer_served(self, correction: Correction, production: Production) -> str | None:
-        """None where it is not known."""
+        """The answer of the version in charge; None if it is not known."""
         if self.serving is None:
             return production.prediction
         if isinstance(self.serving, Elsewhere):
@@ -187,7 +189,7 @@ class Learner:
         return self.serving.answer(correction.features, *production)
 
     def _learned(self, correction: Correction, production: Production) -> str:
-        """Let the stack learn; returns what it answered before."""
+        """Let the stack learn; returns its answer before."""
         chance = max(correction.inclusion_probability, 1.0 / self.settings.weight_max)
         weight = correction.reliability / chance
         before = self._stack.learn_one(correction.features, production, correction.label, weight)
@@ -236,7 +238,7 @@ class Learner:
         return [step, change]
 
     def _begin_gate(self) -> None:
-        """All that was found out was about another pair of models."""
+        """Start the evidence anew: what there is compares another pair of models."""
         self._gate = Evidence(self.settings)
         self._gates += 1
         self._refresh_screen = RefreshScreen(self.settings)

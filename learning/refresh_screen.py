@@ -1,4 +1,4 @@
-"""Whether what has been learned since may replace what serves."""
+"""Whether what the stack has learned since may replace its copy in charge."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ class RefreshScreen:
 
     @property
     def due(self) -> bool:
-        """Whether it is time to decide."""
+        """Whether enough corrections have come to decide about a refresh."""
         return self._corrections >= self._due_at
 
     def postpone(self) -> None:
-        """Decide again after as many corrections, over all of them."""
+        """Decide again after ``refresh_corrections`` more corrections, over all of them."""
         self._due_at = self._corrections + self._settings.refresh_corrections
 
     @property
     def mean(self) -> float:
-        """The weighted accuracy of the learned model less that of what serves, in [-1, 1]; 0 before any correction."""
+        """The weighted accuracy of the stack minus that of its copy in charge, in [-1, 1]; 0 before any correction."""
         return self._sum / self._weights if self._weights else 0.0
 
     @property
@@ -63,7 +63,7 @@ class RefreshScreen:
 
     @property
     def worse(self) -> bool:
-        """Whether what was learned since seems worse than what serves."""
+        """Whether what was learned since seems worse than the copy in charge."""
         return self.mean < -(self._settings.refresh_margin + self.standard_error)
 
     @property

@@ -1,4 +1,4 @@
-"""The serving model: a frozen copy of the stack that answers whole batches."""
+"""The learned model in charge: a frozen copy of the stack that answers whole batches."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ Vector = npt.NDArray[np.float64]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Scores:
-    """Of each event of a batch: the learned answer, the chance that production is wrong, and 1 − p(learned answer).
+    """The learned answers to a batch, one entry an event.
 
-    Only the first ``scored`` events went through the model; the rest kept production's answer and confidence.
+    ``error_probability`` is the probability that production is wrong, ``uncertainty`` is 1 − p(learned answer). Only
+    the first ``scored`` events went through the model; the others have production's answer and confidence.
     """
 
     answers: list[str]
@@ -33,7 +34,7 @@ class Scores:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServingModel:
-    """What the gate put in charge: it never changes, pickles small, and needs no clock and no network."""
+    """A learned model that the gate put in charge. It never changes and its pickle is small."""
 
     model: str
     version: str
@@ -47,7 +48,7 @@ class ServingModel:
         confidence: float,
         probabilities: dict[str, float] | None = None,
     ) -> dict[str, float]:
-        """Probability of each label for one event; they sum to one."""
+        """The probability of each label for one event; they sum to one."""
         production = Production(prediction, confidence, probabilities)
         row = self.stack.answer(one_row(features), [production]).probabilities[0]
         return probabilities_of(row, self._index(), production)
@@ -64,7 +65,7 @@ class ServingModel:
         return max(probability_of, key=probability_of.__getitem__)
 
     def many(self, events: PredictionColumns) -> Scores:
-        """Score a batch at once, the first ``scored_events_max`` events of it."""
+        """Score a batch at once; events after the first ``scored_events_max`` keep production's answer."""
         answers = list(events.labels)
         errors, uncertainty = 1.0 - events.confidence, 1.0 - events.confidence
         scored = min(len(events), self.scored_events_max)

@@ -25,14 +25,17 @@ SMOOTHING = 0.01
 """Share of every member's answer that is spread over all labels, so that no label is ever impossible."""
 
 ERROR_DECAY = 0.99
-"""What a correction leaves of the recent error rate of production."""
+"""Share of the recent error rate of production that is left after a correction."""
 
 ERROR_SLOPE_FIRST = 1.0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
-    """Of some events: ``probabilities`` (events, labels + 1), and the chance that production is wrong (events,)."""
+    """The answer to some events: ``probabilities`` (events, labels + 1), and ``error_inputs`` (events, inputs).
+
+    ``FrozenStack.error_probabilities`` reads from the latter how likely production is wrong.
+    """
 
     probabilities: Matrix
     error_inputs: Matrix
@@ -46,7 +49,11 @@ def mixed(parts: npt.NDArray[np.float64], weights: Vector) -> Matrix:
 
 
 def error_inputs(parts: npt.NDArray[np.float64], stacked: Matrix, batch: Batch, error_rate: float) -> Matrix:
-    """What the chance of an error is read from: logits of 1 − p(production's answer), disagreement, the recent rate."""
+    """What the probability of an error is read from; shape (events, 4 + members).
+
+    The columns: 1, the logit of the recent error rate, whether stack and production disagree, and the logits of
+    1 − p(production's answer) by the stack and by each member.
+    """
     rows = np.arange(len(batch))
     answers = batch.production.argmax(axis=1)
     events = len(batch)
@@ -63,7 +70,7 @@ def error_inputs(parts: npt.NDArray[np.float64], stacked: Matrix, batch: Batch, 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FrozenStack:
-    """What the stack has learned by now; it never changes."""
+    """A copy of what the stack had learned at one moment; it never changes."""
 
     encoder: Encoder
     labels: tuple[str, ...]
@@ -74,7 +81,7 @@ class FrozenStack:
     recent: Matrix
 
     def answer(self, features: FeatureValues, productions: Sequence[Production]) -> Answer:
-        """Probabilities of the labels, and what the chance of an error is read from, of one event a production."""
+        """The answer to as many events as there are ``productions``."""
         index = {label: number for number, label in enumerate(self.labels)}
         encoded = self.encoder.encode(features, len(productions))
         batch = Batch(encoded, production_matrix(productions, index), self.recent)
@@ -83,7 +90,7 @@ class FrozenStack:
         return Answer(stacked, error_inputs(parts, stacked, batch, self.error_rate))
 
     def error_probabilities(self, answer: Answer) -> Vector:
-        """The chance that production's answer is wrong, of shape (events,)."""
+        """The probability that production's answer is wrong; shape (events,)."""
         return OnlineLogistic(self.error_weights).predict(answer.error_inputs)
 
 
@@ -113,7 +120,7 @@ class Stack:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The labels known, in the order in which they were met."""
+        """The known labels, in the order in which they were met."""
         return tuple(self._labels)
 
     @property
@@ -188,10 +195,17 @@ class Stack:
 
 
 def probabilities_of(row: Vector, labels: Mapping[str, int], production: Production) -> dict[str, float]:
-    """A row of probabilities by label; the last column, "a label not known", goes to production's answer."""
+    """A row of probabilities by label.
+
+    The last column, "a label not known", goes to production's answer if that is not known; otherwise it is dropped.
+
+    >>> row = np.array([0.6, 0.2, 0.2])
+    >>> probabilities_of(row, {"a": 0, "b": 1}, Production("c", 0.9))
+    {'a': 0.6, 'b': 0.2, 'c': 0.2}
+    """
     probability_of = {label: float(row[number]) for label, number in labels.items()}
     if production.prediction in probability_of:
-        # Every label known could have been the answer: what lies elsewhere is only the smoothing.
+        # Production's answer is known: the last column holds nothing but smoothing.
         total = sum(probability_of.values())
         return {label: value / total for label, value in probability_of.items()}
     probability_of[production.prediction] = float(row[-1])

@@ -1,1 +1,1 @@
-"""Members of the stack: River recipes and what they see of an event."""
+"""The members of the stack, and what they see of an event."""

@@ -1,4 +1,4 @@
-"""What the members see of some events: the columns of their features and the producer's probabilities."""
+"""What the members see of some events: features, the producer's answers, and how frequent labels have been lately."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ P_MIN = 1e-3
 
 
 SPANS = (3.0, 30.0)
-"""Corrections over which the exponential averages look back, on average."""
+"""Spans of the exponential averages of RecentLabels, in corrections."""
 
 
 class Production(NamedTuple):
-    """The producer's answer, its confidence in [0, 1], and its probabilities where it gave them."""
+    """What the producer's own model said of an event; ``confidence`` in [0, 1], ``probabilities`` if it gave them."""
 
     prediction: str
     confidence: float
@@ -50,8 +50,9 @@ def productions_of(events: PredictionColumns, first: int) -> list[Production]:
 class Batch:
     """What members see of some events.
 
-    ``features`` (events, columns); ``production`` (events, labels + 1), whose last column is "a label not known";
-    ``recent`` (spans, labels), how frequent each label has been among the last corrections, the same for every event.
+    ``features`` has shape (events, columns). ``production`` has shape (events, labels + 1) and holds the producer's
+    probabilities, in the last column that of "a label not known". ``recent`` has shape (spans, labels) and says how
+    frequent each label has been among the last corrections; it is the same for every event.
     """
 
     features: Matrix
@@ -63,17 +64,20 @@ class Batch:
 
     @property
     def width(self) -> int:
-        """Columns of every member's answer: one for each known label, and one for all others together."""
+        """Columns of every member's answer: one for each known label, one for all others together."""
         return int(self.production.shape[1])
 
     def production_logits(self, labels: int) -> Matrix:
-        """Logits of the producer's probabilities of the first ``labels`` labels."""
+        """Logits of the producer's probabilities of the first ``labels`` labels; shape (events, labels)."""
         clipped = np.clip(self.production[:, :labels], P_MIN, 1.0 - P_MIN)
         logits: Matrix = np.log(clipped) - np.log1p(-clipped)
         return logits
 
     def inputs(self, columns: int, labels: int) -> Matrix:
-        """Features, the producer's logits and the recent labels side by side, as wide as columns and labels say."""
+        """Features, the producer's logits and the recent labels side by side.
+
+        The shape is (events, columns + (1 + spans) * labels).
+        """
         recent = np.zeros((len(self.recent), labels))
         recent[:, : self.recent.shape[1]] = self.recent[:, :labels]
         return np.hstack(
@@ -86,9 +90,12 @@ class Batch:
 
 
 def production_matrix(productions: Sequence[Production], labels: Mapping[str, int]) -> Matrix:
-    """The producer's probabilities over the known labels, and one column for what lies elsewhere.
+    """The producer's probabilities of the known labels, and in the last column of all others together.
 
-    Where only a confidence is given, the rest is spread evenly over the other known labels.
+    If only a confidence is given, the rest is spread evenly over the other known labels. Rows sum to one.
+
+    >>> production_matrix([Production("a", 0.8), Production("c", 0.6)], {"a": 0, "b": 1}).round(3).tolist()
+    [[0.8, 0.2, 0.0], [0.2, 0.2, 0.6]]
     """
     known = len(labels)
     matrix = np.zeros((len(productions), known + 1))
@@ -111,10 +118,11 @@ def production_matrix(productions: Sequence[Production], labels: Mapping[str, in
 
 
 class RecentLabels:
-    """Exponential averages of one-hot labels over several spans, of shape (spans, labels).
+    """How frequent each label has been lately: exponential averages over SPANS, of shape (spans, labels).
 
-    A model that serves knows the averages of the moment it was frozen, on average half a refresh old. So that members
-    learn what averages of that age are worth, they too see them only as they were every ``every`` corrections.
+    A model in charge knows the averages of the moment when it was frozen; they are half a refresh old on average. The
+    members must learn what averages of that age are worth, so they see averages that are renewed only once in
+    ``every`` corrections.
     """
 
     def __init__(self, every: int) -> None:
@@ -136,11 +144,11 @@ class RecentLabels:
             self._published = averages.copy()
 
     def as_served(self, labels: int) -> Matrix:
-        """The averages as old as a serving model would know them."""
+        """The averages as old as a model in charge would know them."""
         return _widened(self._published, labels)
 
     def newest(self, labels: int) -> Matrix:
-        """The averages now, for a model that is frozen now."""
+        """The present averages, for a model that is frozen now."""
         return _widened(self._averages, labels)
 
 

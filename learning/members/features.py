@@ -1,4 +1,4 @@
-"""From the features of the wire to the columns that members take: bounded, and the same one by one or in bulk."""
+"""From the features of an event to the columns that members take, bounded; one event or many give the same."""
 
 from __future__ import annotations
 
@@ -14,17 +14,21 @@ __all__ = ["Encoder", "FeatureValues", "Matrix", "one_row"]
 
 Matrix = npt.NDArray[np.float64]
 FeatureValues = Mapping[str, Sequence[Scalar]]
-"""Of some events, each feature's values; None where one lacks it."""
+"""The values of each feature, one an event; None where an event lacks the feature."""
 
 VALUE_MAX = 1e12
 """Numbers are clipped to plus or minus this, so that their squares stay finite."""
 
 VALUES_COUNTED_MAX = 10_000
-"""After so many values the mean that stands in for a missing one moves like an exponential average."""
+"""A missing value takes the mean so far; after so many values the mean moves like an exponential average."""
 
 
 def one_row(features: Mapping[str, Scalar]) -> FeatureValues:
-    """The features of one event as columns of one value."""
+    """The features of one event as columns of one value.
+
+    >>> one_row({"x": 1.0})
+    {'x': (1.0,)}
+    """
     return {name: (value,) for name, value in features.items()}
 
 
@@ -32,9 +36,9 @@ class Encoder:
     """Turns ``{name: number | string | bool | null}`` into a row of numbers.
 
     A number or a bool has one column; a missing or non-finite one takes the mean so far. A string has one column for
-    each of the first ``categories_max`` categories of its name and one for all others. A feature may be both: its
-    columns then live beside each other. Columns come into being in the order in which they are learned and never move;
-    at ``features_max`` no new one does, and what would have needed it is left out (``left_out`` counts).
+    each of the first ``categories_max`` categories of its name and one for all others. A feature that is sometimes a
+    number and sometimes a string has columns of both sorts. New columns are appended as they are learned, and no column
+    ever moves. At ``features_max`` no column is added: what would need one is left out and counted in ``left_out``.
     """
 
     def __init__(self, settings: LearnSettings) -> None:
@@ -49,7 +53,7 @@ class Encoder:
 
     @property
     def columns(self) -> int:
-        """Number of columns so far."""
+        """How many columns there are so far."""
         return len(self._means)
 
     def learn_one(self, features: Mapping[str, Scalar]) -> None:
@@ -97,7 +101,7 @@ class Encoder:
             known[value] = column
 
     def encode(self, features: FeatureValues, events: int) -> Matrix:
-        """Rows of shape (events, columns); names and categories that were never learned have no effect of their own."""
+        """The features of ``events`` events, of shape (events, columns); names that were never learned are ignored."""
         matrix = np.zeros((events, self.columns))
         nowhere: Sequence[Scalar] = [None] * events
         for name, column in self._numbers.items():

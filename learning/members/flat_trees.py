@@ -18,9 +18,10 @@ LEAF = -1
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FlatTrees:
-    """Nodes of all trees in one table; ``feature`` is -1 at a leaf, whose ``left`` numbers the leaves.
+    """The nodes of all trees in one table.
 
-    A value at most the threshold goes left.
+    An event goes ``left`` if its feature is at most the threshold. At a leaf ``feature`` is LEAF, and ``left`` is the
+    number of the leaf.
     """
 
     roots: Index
@@ -30,7 +31,7 @@ class FlatTrees:
     right: Index
 
     def leaves(self, features: Matrix) -> Index:
-        """The number of the leaf that each event reaches in each tree, of shape (events, trees)."""
+        """The number of the leaf that each event reaches in each tree; shape (events, trees)."""
         node = np.broadcast_to(self.roots, (len(features), len(self.roots))).copy()
         rows, trees = np.nonzero(self.feature[node] != LEAF)
         while len(rows):
@@ -52,7 +53,7 @@ class TreeBuilder:
         self._nodes: list[tuple[int, float, int, int]] = []
 
     def root(self, node: int) -> None:
-        """Say that a tree begins at this node."""
+        """Add the tree that begins at this node."""
         self._roots.append(node)
 
     def leaf(self, number: int) -> int:
@@ -61,12 +62,12 @@ class TreeBuilder:
         return len(self._nodes) - 1
 
     def branch(self) -> int:
-        """Add an inner node to be filled in; returns it."""
+        """Add an inner node that ``fill`` completes later; returns it."""
         self._nodes.append((LEAF, 0.0, 0, 0))
         return len(self._nodes) - 1
 
     def fill(self, node: int, feature: int, threshold: float, left: int, right: int) -> None:
-        """Fill in an inner node."""
+        """Complete an inner node that ``branch`` returned."""
         self._nodes[node] = (feature, threshold, left, right)
 
     def build(self) -> FlatTrees:

@@ -70,7 +70,7 @@ class LogisticMember:
         self._labels = 0
 
     def learn_one(self, batch: Batch, label: int, weight: float) -> None:
-        """Scale, then one step for each label."""
+        """Update the scaler, then take one step for each label."""
         self._columns = batch.features.shape[1]
         self._labels = batch.width - 1
         self._scaler.learn_one(dict(enumerate(batch.features[0].tolist())))
@@ -88,9 +88,9 @@ class LogisticMember:
         return self._frozen(weights=True)
 
     def _keys(self) -> list[Key]:
-        """Names of the inputs for River: column numbers, then (kind, label); they stay when more come in between."""
-        kinds = range(1 + len(SPANS))
-        return [*range(self._columns), *((kind, label) for kind in kinds for label in range(self._labels))]
+        """River's names of the inputs: a column or (block, label). They stay as columns and labels are added."""
+        blocks = range(1 + len(SPANS))
+        return [*range(self._columns), *((block, label) for block in blocks for label in range(self._labels))]
 
     def _frozen(self, weights: bool) -> FrozenLogistic:
         columns = range(self._columns)

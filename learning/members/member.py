@@ -1,4 +1,4 @@
-"""Members of the stack: what a member is, and those that only look at the producer's answer."""
+"""What a member of the stack is, and the members that look at the producer's answer only."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Vector = npt.NDArray[np.float64]
 
 
 class FrozenMember(Protocol):
-    """What a member has learned by now; it never changes and pickles small."""
+    """A copy of what a member had learned at one moment; it never changes and its pickle is small."""
 
     def predict(self, batch: Batch) -> Matrix:
         """Probabilities of shape (events, labels + 1); rows sum to one."""
@@ -41,17 +41,17 @@ class Member(Protocol):
 
 
 def even(batch: Batch) -> Matrix:
-    """Every known label alike: the answer of who has learned nothing."""
+    """The same probability for every known label: the answer of a member that has learned nothing."""
     matrix = np.full((len(batch), batch.width), 1.0 / max(1, batch.width - 1))
     matrix[:, -1] = 0.0 if batch.width > 1 else 1.0
     return matrix
 
 
 class ProductionMember:
-    """The producer's own probabilities, as they are; its own frozen form."""
+    """Answers with the producer's own probabilities; it is its own frozen form."""
 
     def learn_one(self, batch: Batch, label: int, weight: float) -> None:
-        """It has nothing to learn."""
+        """Do nothing: there is nothing to learn."""
 
     def predict_one(self, batch: Batch) -> Vector:
         """The producer's probabilities of the one event, of shape (labels + 1,)."""
@@ -63,12 +63,12 @@ class ProductionMember:
         return batch.production
 
     def freeze(self) -> ProductionMember:
-        """Itself: there is nothing in it that could change."""
+        """Itself, since nothing in it can change."""
         return self
 
 
 class FrozenRecalibrated:
-    """How likely the producer is right given its confidence, and which label it is when not."""
+    """How likely the producer is right given its confidence, and which label is right when it is wrong."""
 
     def __init__(self, weights: Vector, confusion: Matrix) -> None:
         self.weights = weights
@@ -110,7 +110,7 @@ class RecalibratedMember:
         self._confusion = np.zeros((1, 1))
 
     def learn_one(self, batch: Batch, label: int, weight: float) -> None:
-        """Learn whether the producer was right, and what was true where it was not."""
+        """Learn whether the producer was right, and which label was right instead."""
         answer = int(batch.production[0].argmax())
         self._model.learn_one(FrozenRecalibrated.inputs(batch)[0], answer == label, weight)
         size = max(answer, label) + 1
@@ -127,5 +127,5 @@ class RecalibratedMember:
         return row
 
     def freeze(self) -> FrozenRecalibrated:
-        """A copy of weights and table."""
+        """A copy of the weights and of the confusion table."""
         return FrozenRecalibrated(self._model.weights.copy(), self._confusion.copy())

@@ -16,13 +16,21 @@ SCORE_MAX = 30.0
 
 
 def sigmoid(score: Vector) -> Vector:
-    """1 / (1 + exp(-score))."""
+    """1 / (1 + exp(-score)), elementwise.
+
+    >>> sigmoid(np.array([0.0, 1000.0])).round(3).tolist()
+    [0.5, 1.0]
+    """
     result: Vector = 1.0 / (1.0 + np.exp(-np.clip(score, -SCORE_MAX, SCORE_MAX)))
     return result
 
 
 def logit(probability: Vector, margin: float = 1e-3) -> Vector:
-    """log(p / (1 - p)), with p kept ``margin`` away from 0 and 1."""
+    """log(p / (1 - p)), elementwise, with p kept ``margin`` away from 0 and 1.
+
+    >>> logit(np.array([0.5, 1.0])).round(3).tolist()
+    [0.0, 6.907]
+    """
     clipped = np.clip(probability, margin, 1.0 - margin)
     result: Vector = np.log(clipped) - np.log1p(-clipped)
     return result
@@ -31,8 +39,8 @@ def logit(probability: Vector, margin: float = 1e-3) -> Vector:
 class OnlineLogistic:
     """Logistic regression by AdaGrad (Duchi, Hazan & Singer 2011) with an importance weight for each example.
 
-    ``weights`` are where it starts, a pull of strength ``l2`` draws them back there: with few examples it stays close
-    to what it was told.
+    It begins at ``weights``, and a penalty of strength ``l2`` draws it back there, so that it stays close to them while
+    examples are few.
     """
 
     def __init__(self, weights: Vector, rate: float = 0.1, l2: float = 1e-3) -> None:
@@ -50,5 +58,5 @@ class OnlineLogistic:
         self.weights -= self._rate * gradient / np.sqrt(self._squares)
 
     def predict(self, inputs: Matrix) -> Vector:
-        """Probabilities of a true outcome, for inputs of shape (examples, weights)."""
+        """The probability that the outcome is true, for inputs of shape (examples, weights); shape (examples,)."""
         return sigmoid(inputs @ self.weights)

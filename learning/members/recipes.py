@@ -1,4 +1,4 @@
-"""Names of members, as settings spell them, and how each is made."""
+"""How each member is made, by its name in the settings."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WINDOW_MIN = 50
 
 
 def window_forest(share: int, every: int) -> Callable[[LearnSettings], Member]:
-    """A forest on a ``share``-th of the longest window, refitted every so many corrections."""
+    """A forest on 1/``share`` of the longest window, refitted every ``every`` corrections."""
     return lambda settings: WindowForestMember(
         settings.seed, max(WINDOW_MIN, settings.window_corrections_max // share), every
     )

@@ -23,10 +23,11 @@ HALF_LOG_TAU = 0.5 * math.log(math.tau)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FrozenLeaf:
-    """One leaf: shares of its labels, or naive Bayes with a Gaussian for each feature and label.
+    """One leaf: the shares of its labels, or naive Bayes with a Gaussian for each feature and label.
 
-    ``slopes`` is −1/(2·variance) and ``offsets`` the logarithm of the norming constant, of shape (features,
-    labels); both are 0 where River knows no variance yet, which leaves the feature out for that label, as River does.
+    ``means`` and ``slopes``, which is −1/(2·variance), have shape (features, labels); ``offsets`` of shape (labels,)
+    sums the logarithms of the norming constants. A feature for which River has no variance yet contributes 0 to a
+    label, as in River.
     """
 
     labels: npt.NDArray[np.intp]
@@ -49,9 +50,10 @@ class FrozenLeaf:
 
 
 def frozen_leaf(leaf: Any) -> FrozenLeaf | None:
-    """What one of River's naive Bayes adaptive leaves would answer; None while it has seen nothing.
+    """The frozen form of one of River's naive Bayes adaptive leaves; None if it has seen nothing yet.
 
-    A label of weight zero gets none: River gives it the likelihood of one (``do_naive_bayes_prediction``, 0.26.1).
+    A label of weight zero gets probability zero; River gives it a likelihood of one (``do_naive_bayes_prediction``,
+    0.26.1).
     """
     stats = {label: weight for label, weight in leaf.stats.items() if weight > 0.0}
     if not stats:
@@ -83,7 +85,7 @@ def frozen_leaf(leaf: Any) -> FrozenLeaf | None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FrozenTrees:
-    """Trees, their leaves, and the weight of each tree's vote."""
+    """Trees, their leaves by number, and the weight of each tree's vote."""
 
     trees: FlatTrees
     leaves: tuple[FrozenLeaf | None, ...]
@@ -113,7 +115,7 @@ class FrozenTrees:
 
 
 def frozen_trees(models: list[Any], votes: list[float], columns: int) -> FrozenTrees:
-    """Flatten River trees; alternate trees of an adaptive tree are left out, they do not answer yet."""
+    """Flatten River trees; the alternate trees of an adaptive tree are left out, since they do not answer yet."""
     builder = TreeBuilder()
     leaves: list[FrozenLeaf | None] = []
 
@@ -149,10 +151,10 @@ def _predict_path(models: list[Any], votes: list[float], batch: Batch) -> Vector
 
 
 class AdaptiveTreeMember:
-    """Hoeffding adaptive tree (Bifet & Gavaldà 2009); answers from its main tree.
+    """Hoeffding adaptive tree (Bifet & Gavaldà 2009); it answers from its main tree.
 
-    River 0.26.1 fails to predict once an alternate tree has branched (``traverse`` nests lists), so the answer is read
-    from the leaves here.
+    River 0.26.1 fails to predict once an alternate tree has branched (``traverse`` nests lists), so this class reads
+    the answer from the leaves itself.
     """
 
     def __init__(self, seed: int, grace_period: int = 50) -> None:

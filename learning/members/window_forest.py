@@ -25,7 +25,7 @@ DEPTH_MAX = 16
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FrozenForest:
-    """Flat trees and the label shares of each leaf, ``shares`` of shape (leaves, labels)."""
+    """Flat trees, and the label shares of each leaf: ``shares`` has shape (leaves, labels)."""
 
     trees: FlatTrees
     shares: npt.NDArray[np.float32]
@@ -33,7 +33,7 @@ class FrozenForest:
     labels: int
 
     def inputs(self, batch: Batch) -> Matrix:
-        """What it was fitted on: as many columns and labels as there were then."""
+        """The inputs of a batch, with as many columns and labels as there were when the forest was fitted."""
         return batch.inputs(self.columns, self.labels)
 
     def predict(self, batch: Batch) -> Matrix:
@@ -50,8 +50,8 @@ class FrozenForest:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Remembered:
-    """One correction of the window, with the columns and labels that were known then."""
+class WindowRow:
+    """One correction of the window, with the columns and labels that were known when it came."""
 
     features: Vector
     logits: Vector
@@ -60,7 +60,7 @@ class Remembered:
     weight: float
 
     def fill(self, row: Vector, columns: int, labels: int) -> None:
-        """Write the inputs into a row of zeros as wide as they are now; what was not known yet stays 0."""
+        """Write the inputs into a row of zeros of the present width; columns and labels added since stay 0."""
         row[: len(self.features)] = self.features
         for block, values in enumerate((self.logits, *self.recent)):
             start = columns + labels * block
@@ -71,7 +71,7 @@ class WindowForestMember:
     """Extremely randomised trees (Geurts, Ernst & Wehenkel 2006) on a sliding window, with importance weights."""
 
     def __init__(self, seed: int, window: int, every: int, trees: int = 24) -> None:
-        self._window: collections.deque[Remembered] = collections.deque(maxlen=window)
+        self._window: collections.deque[WindowRow] = collections.deque(maxlen=window)
         self._seed = seed
         self._every = every
         self._trees = trees
@@ -79,9 +79,9 @@ class WindowForestMember:
         self._frozen: FrozenForest | None = None
 
     def learn_one(self, batch: Batch, label: int, weight: float) -> None:
-        """Remember the correction; refit when enough are new."""
+        """Add the correction to the window; refit if ``every`` corrections are new."""
         logits = batch.production_logits(batch.width - 1)[0]
-        self._window.append(Remembered(batch.features[0], logits, batch.recent, label, weight))
+        self._window.append(WindowRow(batch.features[0], logits, batch.recent, label, weight))
         self._since += 1
         if self._since >= self._every and len(self._window) >= CORRECTIONS_MIN:
             self._since = 0
@@ -109,7 +109,7 @@ class WindowForestMember:
         return row
 
     def freeze(self) -> FrozenForest:
-        """The forest of the last refit, an empty one before the first: it is replaced at a refit, never changed."""
+        """The forest of the last refit, an empty one before the first; a refit replaces it and never changes it."""
         if self._frozen is None:
             nothing = np.zeros(0, dtype=np.int32)
             empty = FlatTrees(nothing, nothing, np.zeros(0), nothing, nothing)

@@ -1,4 +1,4 @@
-"""Which manifest of a model is the newest: signed by LEARN, for this log, and never older than one known before."""
+"""Which manifest of a model is the newest: LEARN signed it for this log, and none known before is newer."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from schemas.wire.manifest import Manifest, manifest_key
 __all__ = ["NewestManifests", "OlderManifest", "Seen"]
 
 KEYS_MAX: Final = 10_000
-"""Keys that are followed, two a model; a manifest of one more is refused."""
+"""Most keys that are followed, two for each model; the manifest of one more is refused."""
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -25,17 +25,17 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class OlderManifest(SnapshotRefused):
-    """A manifest that was the newest once."""
+    """A manifest that was the newest once, and is older than one known now."""
 
 
 class NewestManifests:
     """Takes manifests in any order and keeps the newest of each key of ``models``.
 
-    Versions only go up: of each key a manifest is taken if LEARN signed it, for the topic with Kafka's id ``topic_id``
-    (unique across clusters and re-creations; empty: any), and its sequence is above that of every one known before.
-    ``seen`` is what an earlier run knew: without it somebody who writes to the topic could replay an old manifest once
-    compaction has dropped the new one. A tombstone ends nothing: withdrawals are manifests too, of production in charge
-    or of a candidate without chunks.
+    Versions only go up. A manifest is taken if LEARN signed it for the topic whose Kafka id is ``topic_id`` (unique
+    across clusters and re-creations; empty for any), and if its sequence is above that of every manifest known before
+    under its key. ``seen`` is what an earlier run knew: without it, somebody who writes to the topic could replay an
+    old manifest once compaction has dropped the new one. A tombstone ends nothing: a withdrawal is a manifest too, one
+    that names production or a candidate without chunks.
     """
 
     def __init__(
@@ -48,11 +48,11 @@ class NewestManifests:
 
     @property
     def seen(self) -> Mapping[str, Seen]:
-        """The newest known of each key, taken in this run or not."""
+        """The newest manifest known of each key, from this run or an earlier one."""
         return self._seen
 
     def take(self, key: str, manifest: Manifest) -> bool:
-        """Take a manifest that stood under ``key``; False where it was taken before. Raises SnapshotRefused."""
+        """Take the manifest under ``key`` in; False if it was taken before. Raises SnapshotRefused."""
         authentic(manifest, self._keyring())
         name = manifest.version
         if manifest_key(manifest.model, manifest.recipe) != key:
@@ -64,16 +64,17 @@ class NewestManifests:
         known = self._seen.get(key)
         if known is None and len(self._seen) >= KEYS_MAX:
             raise SnapshotRefused(f"snapshot {name}: {KEYS_MAX} keys are followed already")
-        if known is not None and known != (found := Seen(manifest.sequence, manifest.signature)):
-            if found.sequence < known.sequence:
-                raise OlderManifest(f"snapshot {name}: sequence {found.sequence}, {known.sequence} is known already")
-            if found.sequence == known.sequence:
-                raise SnapshotRefused(f"snapshot {name}: another manifest has its sequence {found.sequence}")
+        offered = Seen(manifest.sequence, manifest.signature)
+        if known is not None and known != offered:
+            if offered.sequence < known.sequence:
+                raise OlderManifest(f"snapshot {name}: sequence {offered.sequence}, {known.sequence} is known already")
+            if offered.sequence == known.sequence:
+                raise SnapshotRefused(f"snapshot {name}: another manifest has its sequence {offered.sequence}")
         is_news = key not in self.manifests or self.manifests[key].signature != manifest.signature
-        self._seen[key] = Seen(manifest.sequence, manifest.signature)
+        self._seen[key] = offered
         self.manifests[key] = manifest
         return is_news
 
     def lacking(self) -> list[str]:
-        """Keys of which an earlier run knew a manifest and this one has heard none that is as new."""
+        """Keys whose newest manifest, known from an earlier run, has not come in this run."""
         return sorted(self._seen.keys() - self.manifests.keys())

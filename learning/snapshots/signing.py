@@ -1,4 +1,4 @@
-"""Signatures on what is unpickled: Ed25519 (RFC 8032), keys by key id."""
+"""Signatures of snapshots, which are unpickled: Ed25519 (RFC 8032), public keys by key id."""
 
 from __future__ import annotations
 
@@ -22,16 +22,20 @@ SUFFIX = ".pub"
 
 
 class KeyFileError(Exception):
-    """A key file that cannot be used; the text says which and why."""
+    """A key file cannot be used; the text says which one and why."""
 
 
 def key_id_of(public: bytes) -> str:
-    """The first characters of the sha256 of the raw public key."""
+    """The id of a raw public key: the first KEY_ID_CHARS hexadecimal digits of its sha256.
+
+    >>> key_id_of(bytes(32))
+    '66687aadf862bd77'
+    """
     return hashlib.sha256(public).hexdigest()[:KEY_ID_CHARS]
 
 
 class SigningKey:
-    """The private key, which LEARN alone holds."""
+    """The private key; only LEARN holds it."""
 
     def __init__(self, key: Ed25519PrivateKey) -> None:
         self._key = key
@@ -70,13 +74,13 @@ class SigningKey:
                 file.write(pem)
             if not path.exists():
                 os.link(beside, path)
-        except FileExistsError:  # another program was first: its key is the one
+        except FileExistsError:  # another program was first: its key counts
             return
         finally:
             beside.unlink()
 
     def sign(self, message: bytes) -> bytes:
-        """A signature of 64 bytes."""
+        """The signature of a message, 64 bytes."""
         return self._key.sign(message)
 
     def publish(self, folder: pathlib.Path) -> pathlib.Path:
@@ -88,7 +92,7 @@ class SigningKey:
 
 
 class Keyring:
-    """Public keys by key id: who may sign."""
+    """The public keys of those who may sign, by key id."""
 
     def __init__(self, keys: dict[str, bytes]) -> None:
         self._keys = {key_id: Ed25519PublicKey.from_public_bytes(raw) for key_id, raw in keys.items()}
@@ -112,7 +116,7 @@ class Keyring:
         return cls(keys)
 
     def knows(self, key_id: str) -> bool:
-        """Whether there is such a key."""
+        """Whether the keyring has a key of that id."""
         return key_id in self._keys
 
     def verifies(self, key_id: str, message: bytes, signature: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Snapshots: a model as a signed manifest and chunks, and back again only if everything fits."""
+"""Snapshots: a model becomes a signed manifest and chunks, and is unpickled only if all of them fit."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ COMPRESSION = 6
 
 
 class SnapshotRefused(ValueError):  # noqa: N818 - a refusal is an answer, and called so
-    """A snapshot that must not be used, or is too large to be made; the text says why in one line."""
+    """A snapshot must not be used, or is too large to be made; the text says why in one line."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Lineage:
-    """What a manifest says of a version beside the bytes."""
+    """What a manifest says of a version, apart from its bytes."""
 
     model: str
     version: str
@@ -56,9 +56,9 @@ class Lineage:
 
 
 class Standing(NamedTuple):
-    """What was published last: a learned version, or that production is in charge again (``is_learned`` False).
+    """The version in charge by the manifest published last; ``is_learned`` is False if that is production.
 
-    ``lineage`` names the versions that served before, oldest first.
+    ``lineage`` names the versions that were in charge before, oldest first.
     """
 
     version: str
@@ -67,14 +67,18 @@ class Standing(NamedTuple):
 
     @property
     def changes(self) -> int:
-        """How many versions there have been: MODEL-7 is the seventh; 0 where the name has no number."""
+        """How many versions there have been: MODEL-7 is the seventh. 0 if the name has no number.
+
+        >>> Standing("churn-7", (), is_learned=True).changes
+        7
+        """
         number = self.version.rpartition("-")[2]
         return int(number) if number.isascii() and number.isdigit() else 0
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A signed manifest, and its chunks by their keys MODEL/VERSION/N."""
+    """A signed manifest and its chunks, by their keys MODEL/VERSION/N."""
 
     manifest: Manifest
     chunks: dict[str, bytes]
@@ -86,7 +90,7 @@ def chunk_key(model: str, version: str, number: int) -> str:
 
 
 def chunk_keys(manifest: Manifest) -> list[str]:
-    """The keys of all chunks that a manifest speaks of."""
+    """The keys of all chunks of a manifest."""
     return [chunk_key(manifest.model, manifest.version, number) for number in range(manifest.chunks)]
 
 
@@ -96,7 +100,7 @@ def python_version() -> str:
 
 
 def pack(value: object | None, lineage: Lineage, key: SigningKey, snapshot_bytes_max: int) -> Snapshot:
-    """Pickle, compress, cut and sign; None (production in charge) has no chunks.
+    """Pickle, compress, cut and sign a value; None (production in charge) has no chunks.
 
     Raises SnapshotRefused if it is too large.
     """
@@ -122,12 +126,16 @@ def pack(value: object | None, lineage: Lineage, key: SigningKey, snapshot_bytes
 
 
 def numpy_version(full: str) -> str:
-    """Major and minor version: what decides whether arrays are read as they were written."""
+    """The major and minor version of NumPy, on which the reading of pickled arrays depends.
+
+    >>> numpy_version("2.1.3")
+    '2.1'
+    """
     return ".".join(full.split(".")[:2])
 
 
 def authentic(manifest: Manifest, keyring: Keyring) -> Manifest:
-    """The manifest, if the keyring's owner of its key signed it; raises SnapshotRefused."""
+    """The manifest, if a key of the keyring signed it; raises SnapshotRefused."""
     name = manifest.version
     if not keyring.knows(manifest.key_id):
         raise SnapshotRefused(f"snapshot {name}: signed with key {manifest.key_id!r}, which is not in the keyring")
@@ -139,13 +147,13 @@ def authentic(manifest: Manifest, keyring: Keyring) -> Manifest:
 def verified(manifest: Manifest, keyring: Keyring, snapshot_bytes_max: int) -> Manifest:
     """The manifest, if its signature, its versions and its size are right; raises SnapshotRefused."""
     name = authentic(manifest, keyring).version
-    for what, found, expected in (
+    for what, made_with, expected in (
         ("Python", manifest.python, python_version()),
         ("River", manifest.river, version("river")),
         ("NumPy", numpy_version(manifest.numpy), numpy_version(version("numpy"))),
     ):
-        if found != expected and not manifest.is_without_model:
-            raise SnapshotRefused(f"snapshot {name}: made with {what} {found}, this is {what} {expected}")
+        if made_with != expected and not manifest.is_without_model:
+            raise SnapshotRefused(f"snapshot {name}: made with {what} {made_with}, this is {what} {expected}")
     if manifest.size_bytes > snapshot_bytes_max:
         raise SnapshotRefused(_too_large(name, manifest.size_bytes, snapshot_bytes_max))
     if manifest.chunks != -(-manifest.size_bytes // CHUNK_BYTES_MAX):
@@ -156,9 +164,9 @@ def verified(manifest: Manifest, keyring: Keyring, snapshot_bytes_max: int) -> M
 def unpack(
     manifest: Manifest, chunks: Mapping[str, bytes], keyring: Keyring, value_type: type[T], snapshot_bytes_max: int
 ) -> T | None:
-    """The value of a snapshot, or None where production is in charge or a candidate is over; raises SnapshotRefused.
+    """The value of a snapshot; None if production is in charge or a candidate is withdrawn. Raises SnapshotRefused.
 
-    Nothing is unpickled before all of it is verified.
+    Nothing is unpickled before everything is verified.
     """
     verified(manifest, keyring, snapshot_bytes_max)
     if manifest.is_without_model:
@@ -211,5 +219,5 @@ def _signed_bytes(manifest: Manifest) -> bytes:
     return msgspec.json.encode(msgspec.structs.replace(manifest, signature=b""), order="deterministic")
 
 
-def _too_large(name: str, found: int, limit: int) -> str:
-    return f"snapshot {name}: {found} bytes, at most {limit} are allowed (learning.snapshot_bytes_max)"
+def _too_large(name: str, size: int, limit: int) -> str:
+    return f"snapshot {name}: {size} bytes, at most {limit} are allowed (learning.snapshot_bytes_max)"
