@@ -14,11 +14,13 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
+from schemas.codec import MalformedError
 from streams.client_config import passing_reader_config
-from streams.records import Headers
+from streams.message_limits import MessageLimits
+from streams.records import Headers, Record
 from streams.settings import KafkaSettings
 
-__all__ = ["UNPACKING_ERRORS", "UnreadableBatch", "end_of_batch"]
+__all__ = ["UNPACKING_ERRORS", "UnreadableBatch", "check_record", "end_of_batch"]
 
 UNPACKING_ERRORS: Final = (KafkaError._BAD_COMPRESSION, KafkaError._BAD_MSG)
 LOOK_SECONDS_MAX: Final = 60.0
@@ -73,6 +75,13 @@ class UnreadableBatch:
     def timestamp(self) -> tuple[int, int]:
         """(0, 0): Kafka's type 0 means that no time is available."""
         return 0, 0
+
+
+def check_record(record: Record, limits: MessageLimits) -> None:
+    """Raises MalformedError for a record that must not be decoded: an unreadable batch, or more bytes than allowed."""
+    if isinstance(record, UnreadableBatch):
+        raise MalformedError(record.problem)
+    limits.check_bytes(len(record))
 
 
 def end_of_batch(settings: KafkaSettings, topic: str, partition: int, first: int) -> int:

@@ -1,8 +1,8 @@
-"""CloudEvents around predictions: what their attributes say where a prediction leaves it out.
+"""CloudEvents around predictions: their attributes are defaults for the fields that a prediction leaves out.
 
-CloudEvents 1.0, Kafka protocol binding: in binary mode attributes are headers that begin with ``ce_``, in structured
-mode the message is an envelope in JSON. ``id`` gives a prediction's ``event_id``, ``time`` its ``time``, ``source`` its
-``producer``; what the prediction says itself wins.
+This follows CloudEvents 1.0 and its Kafka protocol binding. In binary mode attributes are headers that begin with
+``ce_``; in structured mode the message is an envelope in JSON. ``id`` is the default of a prediction's ``event_id``,
+``time`` of its ``time``, and ``source`` of its ``producer``. A field of the prediction itself comes first.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ __all__ = [
 ]
 
 ENVELOPE_PATH: Final = "$.data"
-"""Where the prediction lies in an envelope."""
+"""The path of the prediction in an envelope."""
 
 TEXT_BYTES_SHOWN: Final = 40
 MEMBERS_MAX: Final = 1_000
-"""Attributes of an envelope that are told apart where it does not decode as a whole."""
+"""Attributes of an envelope that are split apart if it does not decode as a whole."""
 
 ATTRIBUTES: Final = {"event_id": "id", "time": "time", "producer": "source"}
-"""Fields of Prediction, and the attributes that give them."""
+"""Fields of Prediction, and the attributes that are their defaults."""
 
 ABSENT: Final = {"event_id": (msgspec.UNSET,), "time": (msgspec.UNSET,), "producer": (msgspec.UNSET, None)}
-"""What leaves room for an attribute: null does where a prediction need not say it."""
+"""The values of a field for which the attribute is used; null is one if the field is optional."""
 
 _types: Final = {field.name: field.type for field in msgspec.structs.fields(Prediction) if field.name in ATTRIBUTES}
 _BEFORE_END: Final = frozenset((b" ", b"\t", b"\r", b"\n", b"}"))
@@ -48,21 +48,21 @@ _raw_items: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Default(NamedTuple):
-    """A value, and where it comes from: the name of a header, or a path in an envelope."""
+    """A value as UTF-8, and where it comes from: the name of a header, or a path in an envelope."""
 
     origin: str
     text: bytes
 
 
 class Defaults(NamedTuple):
-    """What attributes say of a prediction; None where they say nothing."""
+    """The defaults that attributes give for a prediction; None for an attribute that is missing."""
 
     event_id: Default | None = None
     time: Default | None = None
     producer: Default | None = None
 
     def of_elements(self) -> Defaults | None:
-        """What they say of every one of many predictions."""
+        """The defaults that hold for each prediction of an array; None if there are none."""
         return Defaults(producer=self.producer) if self.producer else None
 
 
@@ -84,7 +84,11 @@ _own_fields: Final = msgspec.json.Decoder(_OwnFields)
 
 
 def opened(data: bytes) -> tuple[bytes, Defaults]:
-    """The prediction in an envelope of structured mode, and what the envelope says; raises MalformedError."""
+    """The prediction in an envelope of structured mode, and its defaults; raises MalformedError.
+
+    >>> opened(b'{"id": "e-1", "data": {"model": "churn"}}')
+    (b'{"model": "churn"}', Defaults(event_id=Default(origin='$.id', text=b'e-1'), time=None, producer=None))
+    """
     if not data:
         raise MalformedError("no CloudEvent in JSON: the message is empty")
     try:
@@ -97,16 +101,16 @@ def opened(data: bytes) -> tuple[bytes, Defaults]:
         envelope, body = apart
     if not body:
         raise MalformedError("a CloudEvent without `data`; expected the prediction as JSON - at `$.data`")
-    found = {
+    defaults = {
         name: Default(f"$.{attribute}", text.encode("utf-8", "surrogatepass"))
         for name, attribute in ATTRIBUTES.items()
         if (text := getattr(envelope, attribute)) is not None
     }
-    return body, Defaults(**found)
+    return body, Defaults(**defaults)
 
 
 def _array_apart(data: bytes) -> tuple[_Envelope, bytes] | None:
-    """An envelope and the array in it, of which an element may be no JSON; None where the envelope is none either."""
+    """An envelope and the array in it, if only elements of the array are not JSON; None if the envelope is not."""
     members = members_apart(data, MEMBERS_MAX) or []
     arrays = [value for name, value in members if name == b"data"]
     if not arrays or arrays[-1][:1] != b"[":
@@ -119,9 +123,13 @@ def _array_apart(data: bytes) -> tuple[_Envelope, bytes] | None:
 
 
 def with_defaults(data: bytes, defaults: Defaults) -> bytes:
-    """JSON with the defaults put in front, where what it says itself comes later and wins; an array's elements each.
+    """JSON with the defaults put in front, so that its own fields come later and win; in an array, for each element.
 
-    Of JSON that is none, or of defaults that are no text, nothing readable is made. Raises what decoders raise.
+    The result decodes only if ``data`` does. Raises what decoders raise for an array, or for a default that is not
+    UTF-8.
+
+    >>> with_defaults(b'{"model": "churn"}', Defaults(event_id=Default("ce_id", b"e-1")))
+    b'{"event_id":"e-1","model": "churn"}'
     """
     if data[:1] == b"[":
         each = defaults.of_elements()
@@ -132,14 +140,14 @@ def with_defaults(data: bytes, defaults: Defaults) -> bytes:
 
 
 def with_fields(data: bytes, given: dict[str, str]) -> bytes:
-    """A JSON object with fields put in front of its own."""
+    """A JSON object with further fields in front of its own."""
     rest = data[1:]
     is_empty = rest[:1] in _BEFORE_END and rest.lstrip()[:1] == b"}"
     return msgspec.json.encode(given)[:-1] + (rest if is_empty else b"," + rest)
 
 
 def needed_of(defaults: Defaults, data: bytes) -> Defaults | None:
-    """The defaults that one prediction's JSON leaves room for; None where it is no JSON object."""
+    """The defaults for the fields that a prediction's JSON leaves out; None if it is not a JSON object."""
     try:
         own = _own_fields.decode(data)
     except UNREADABLE:
@@ -148,7 +156,7 @@ def needed_of(defaults: Defaults, data: bytes) -> Defaults | None:
 
 
 def problem_of_defaults(defaults: Defaults) -> MalformedError | None:
-    """What is wrong with the first default that is wrong, named after its header or attribute."""
+    """The error of the first default that is wrong, naming its header or attribute; None if all are right."""
     for name, default in _all(defaults):
         if default is None:
             continue
@@ -162,7 +170,7 @@ def problem_of_defaults(defaults: Defaults) -> MalformedError | None:
 
 
 def blamed(error: MalformedError, needed: Defaults) -> MalformedError:
-    """The same error, named after the header or attribute where the time that is wrong came from there."""
+    """The same error, naming the header or attribute instead of the field if the wrong time came from there."""
     if error.field != "$.time" or needed.time is None:
         return error
     origin = needed.time.origin

@@ -1,4 +1,4 @@
-"""Confidences of a column of predictions, as each event gives its own or its probabilities do."""
+"""Confidences of a column of predictions: given by each event itself, or taken from its probabilities."""
 
 from __future__ import annotations
 
@@ -18,21 +18,25 @@ Floats = npt.NDArray[np.float64]
 
 
 def known_confidence(given: Floats, labels: Sequence[str], probabilities: Sequence[Any] | None) -> Floats | None:
-    """The model's own probability that each answer is right; None where what one event says of it may be wrong.
+    """The model's own probability that each label is right, shape (n,); None if what an event says may be wrong.
 
-    ``given`` is NaN where there is none, ``probabilities`` None where no event has any.
+    ``given`` has shape (n,), with NaN for an event without a confidence. ``probabilities`` holds a dictionary or None
+    for each event; it is None if no event has any.
+
+    >>> known_confidence(np.array([0.9, np.nan]), ["a", "b"], [None, {"a": 0.25, "b": 0.75}])
+    array([0.9 , 0.75])
     """
     if not are_settled({*labels, *chain.from_iterable(filter(None, probabilities or ()))}):
         return None
     unknown = np.flatnonzero(np.isnan(given)).tolist()
     if probabilities is None:
         return None if unknown else given
-    for label, one in zip(labels, probabilities, strict=True):
-        if one is not None and probabilities_problem(label, one):
+    for label, by_label in zip(labels, probabilities, strict=True):
+        if by_label is not None and probabilities_problem(label, by_label):
             return None
-    found = given.copy()
-    for place in unknown:
-        if probabilities[place] is None:
+    known = given.copy()
+    for index in unknown:
+        if probabilities[index] is None:
             return None
-        found[place] = probabilities[place][labels[place]]
-    return found
+        known[index] = probabilities[index][labels[index]]
+    return known

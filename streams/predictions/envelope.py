@@ -1,4 +1,4 @@
-"""What a message holds: JSON or an Arrow stream, what lies around it, and what its headers say of it."""
+"""The envelope of a message: its headers, a CloudEvent or a registry's prefix, around JSON or an Arrow stream."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from schemas.codec import UNREADABLE, MalformedError
 from streams.message_limits import MessageLimits
 from streams.predictions.cloudevents import ENVELOPE_PATH, Default, Defaults, opened, with_defaults, with_fields
-from streams.predictions.json.array_limit import element_count
+from streams.predictions.json.array_limit import check_array
 from streams.records import Headers, Record
 
 __all__ = ["ARROW_STREAM", "Bodies", "Envelope", "envelope_of", "is_arrow", "usual_bodies"]
@@ -19,20 +19,21 @@ CLOUD_EVENT: Final = b"application/cloudevents"
 CLOUD_EVENT_JSON: Final = (CLOUD_EVENT, CLOUD_EVENT + b"+json")
 
 REGISTRY_PREFIX_BYTES: Final = 5
-"""A zero byte and a schema id of four, as the Confluent registry's serializers put before the JSON."""
+"""A zero byte and a schema id of four bytes, which the Confluent registry's serializers put before the JSON."""
 
 CONTENT_TYPE: Final = "content-type"
 _fields: Final = {"ce_id": "event_id", "ce_time": "time", "ce_source": "producer"}
-_telling: Final = frozenset((CONTENT_TYPE, *_fields))
+_names: Final = frozenset((CONTENT_TYPE, *_fields))
 _usual_types: Final = frozenset((b"", b"application/json"))
 _first_byte: Final = itemgetter(0)
 
 
 class Envelope(NamedTuple):
-    """What a message holds.
+    """An opened message.
 
-    ``body`` is JSON, or an Arrow stream where ``is_arrow``; ``schema_id`` is that of a registry's prefix; ``path`` is
-    where the body lies in the message, if that is JSON around JSON.
+    ``body`` is JSON, or an Arrow stream if ``is_arrow``. ``schema_id`` is that of a registry's prefix, if there was
+    one. ``defaults`` are the fields that headers or a CloudEvent give. ``path`` is the path of the body within a
+    message that is JSON around JSON.
     """
 
     body: bytes
@@ -43,89 +44,91 @@ class Envelope(NamedTuple):
 
 
 class Bodies(NamedTuple):
-    """The JSON of some messages, with what their headers say put in, and the schema ids that stood before it."""
+    """The JSON of some messages, with the fields that their headers give, and the schema ids of their prefixes."""
 
     json: list[bytes]
     schema_ids: set[int]
 
 
 def envelope_of(record: Record) -> Envelope:
-    """What a message holds; raises MalformedError where it is a CloudEvent that cannot be opened."""
-    return _envelope(record.value() or b"", _told(record.headers() or ()))
+    """Open a message; raises MalformedError for a CloudEvent that cannot be opened."""
+    return _envelope(record.value() or b"", _known(record.headers() or ()))
 
 
 def is_arrow(headers: Headers | None) -> bool:
-    """Whether headers say that a message is an Arrow IPC stream."""
-    found = b""
-    for name, value in headers or ():
-        if name == CONTENT_TYPE or name.lower() == CONTENT_TYPE:
-            found = found if value is None else value
-    return found not in _usual_types and _media_type(found) == ARROW_STREAM
+    """Whether the headers say that a message is an Arrow IPC stream.
+
+    >>> is_arrow([("Content-Type", b"application/vnd.apache.arrow.stream; v=1")]), is_arrow(None)
+    (True, False)
+    """
+    return _media_type(_known(headers or ())) == ARROW_STREAM
 
 
 def usual_bodies(records: Sequence[Record], limits: MessageLimits) -> Bodies | None:
-    """The JSON of messages that all hold some; None where one is otherwise, or may be.
+    """The JSON of messages; None if one of them holds, or may hold, anything else.
 
-    One with headers or in an envelope is within the ``limits``; of others that remains to be seen.
+    A message with headers is checked against ``limits``; the caller checks the others.
     """
-    kind = type(records[0])  # its methods are called unbound: a quarter of the time
-    values: list[Any] = list(map(kind.value, records))
+    record_type = type(records[0])  # calling its methods unbound takes a quarter of the time
+    values: list[Any] = list(map(record_type.value, records))
     if not all(values):
         return None
     schema_ids: set[int] = set()
-    headers = list(map(kind.headers, records))
+    headers = list(map(record_type.headers, records))
     if any(headers):
-        for place, found in enumerate(headers):
-            told = _told(found) if found else None
-            if told:
-                body = _with_headers(values[place], told, schema_ids, limits)
+        for index, given in enumerate(headers):
+            known = _known(given) if given else None
+            if known:
+                body = _with_headers(values[index], known, schema_ids, limits)
                 if body is None:
                     return None
-                values[place] = body
+                values[index] = body
     if 0 in set(map(_first_byte, values)):
-        schema_ids |= {int.from_bytes(one, "big") for one in {value[1:5] for value in values if value[0] == 0}}
+        schema_ids |= {int.from_bytes(number, "big") for number in {value[1:5] for value in values if value[0] == 0}}
         values = [value[REGISTRY_PREFIX_BYTES:] if value[0] == 0 else value for value in values]
         if not all(values):
             return None
     return Bodies(values, schema_ids)
 
 
-def _with_headers(value: bytes, told: dict[str, bytes], schema_ids: set[int], limits: MessageLimits) -> bytes | None:
+def _with_headers(value: bytes, known: dict[str, bytes], schema_ids: set[int], limits: MessageLimits) -> bytes | None:
+    """JSON with the fields that headers give; None if it is not usual. Adds a schema id to ``schema_ids``."""
     try:
         limits.check_bytes(len(value))
-        if value[:1] == b"{" and told.get(CONTENT_TYPE, b"") in _usual_types:
-            given = {field: told[name].decode() for name, field in _fields.items() if name in told}
+        if value[:1] == b"{" and not _media_type(known):
+            given = {field: known[name].decode() for name, field in _fields.items() if name in known}
             return with_fields(value, given) if given else value
-        envelope = _envelope(value, told)
+        envelope = _envelope(value, known)
         if envelope.is_arrow:
             return None
         if envelope.schema_id is not None:
             schema_ids.add(envelope.schema_id)
-        limits.check_elements(element_count(envelope.body, limits.events_max))
+        check_array(envelope.body, limits)
         body = envelope.body if envelope.defaults is None else with_defaults(envelope.body, envelope.defaults)
     except (MalformedError, *UNREADABLE):
         return None
     return None if body[:1] in {b"", b"\0"} else body
 
 
-def _told(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes]:
-    """Headers that say something of the body, by their names in small letters; the last of a name counts."""
-    found = {}
+def _known(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, bytes]:
+    """The headers that watchloop knows, by their names in lower case; the last one of a name counts."""
+    known = {}
     for name, value in headers:
-        low = name if name in _telling else name.lower()
-        if low in _telling and value is not None:
-            found[low] = value
-    return found
+        lower = name if name in _names else name.lower()
+        if lower in _names and value is not None:
+            known[lower] = value
+    return known
 
 
-def _media_type(content_type: bytes) -> bytes:
-    return content_type.partition(b";")[0].strip().lower()
+def _media_type(known: dict[str, bytes]) -> bytes:
+    """The media type of a content-type header, in lower case; empty for JSON and where there is no such header."""
+    content_type = known.get(CONTENT_TYPE, b"")
+    return b"" if content_type in _usual_types else content_type.partition(b";")[0].strip().lower()
 
 
-def _envelope(value: bytes, told: dict[str, bytes]) -> Envelope:
-    content_type = told.get(CONTENT_TYPE, b"")
-    media_type = b"" if content_type in _usual_types else _media_type(content_type)
-    given = {field: Default(name, told[name]) for name, field in _fields.items() if name in told}
+def _envelope(value: bytes, known: dict[str, bytes]) -> Envelope:
+    media_type = _media_type(known)
+    given = {field: Default(name, known[name]) for name, field in _fields.items() if name in known}
     defaults = Defaults(**given) if given else None
     if media_type == ARROW_STREAM:
         return Envelope(value, is_arrow=True, defaults=defaults)

@@ -1,4 +1,4 @@
-"""What would be right, field by field, in the words of every reason."""
+"""What each field of a prediction or label must be, in the words that every reason uses."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ EXPECTED: Final = {
     "purpose": '"learn", "score" or null',
     "source": _NAME,
 }
-"""What is expected, by the field's path; a star stands for any name in that field."""
+"""What is expected, by the path of the field; a star stands for any name within it."""
 
 SHARE_HINT: Final = "a percentage is written as a share, 62 % as 0.62"
 UNQUOTED_HINT: Final = "a number without quotes"
@@ -49,12 +49,16 @@ TEXTS: Final = ("event_id", "model", "model_version", "slices.*", "subject", "pr
 
 
 def expected_at(path: str) -> str | None:
-    """What is expected at a path such as ``features.age``; None for a path of no field."""
+    """What is expected at a path such as ``features.age``; None for any other path.
+
+    >>> expected_at("features.age"), expected_at("colour")
+    ('a number, text, true, false or null', None)
+    """
     return EXPECTED.get(path) or EXPECTED.get(_starred(path))
 
 
 def hint_of(path: str, value: Any) -> str:
-    """How the value that came is probably meant; empty where nobody can tell.
+    """How a wrong value was probably meant, or what to write instead; empty if that cannot be guessed.
 
     >>> hint_of("confidence", 62), hint_of("slices.region", 3), hint_of("event_id", None)
     ('a percentage is written as a share, 62 % as 0.62', 'a text stands in quotes', '')

@@ -1,4 +1,4 @@
-"""Elements of array messages, each one's bytes as they arrived."""
+"""The elements of a message as they arrived, for Rejects of single elements."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ __all__ = ["ArrowElements", "JsonElements", "elements_of"]
 
 
 class JsonElements:
-    """The elements of a JSON array, each in the very bytes that it had there."""
+    """The elements of a JSON array, with their bytes unchanged."""
 
     def __init__(self, items: Sequence[bytes]) -> None:
         self._items = items
 
     def element(self, index: int) -> bytes:
-        """The bytes of the element at ``index``, counted from 0."""
+        """The bytes of the element at ``index``, from 0."""
         return self._items[index]
 
     def elements(self, indexes: Sequence[int]) -> bytes:
@@ -30,40 +30,40 @@ class JsonElements:
 
 
 class WholeMessage:
-    """A message that holds a single prediction: the only element there is, of index 0."""
+    """A message that holds a single prediction, its only element, at index 0."""
 
     def __init__(self, value: bytes) -> None:
         self._value = value
 
     def element(self, index: int) -> bytes:
-        """The message as it arrived, a schema registry's prefix included."""
+        """The whole message, a schema registry's prefix included."""
         assert index == 0, "a single prediction"
         return self._value
 
     def elements(self, indexes: Sequence[int]) -> bytes:
-        """The same message: no other element can be asked for."""
+        """The whole message; ``indexes`` can only hold 0."""
         return self.element(indexes[0])
 
 
 class ArrowElements:
-    """Of an Arrow stream: its rows, each as a stream of its own; ``table`` is a pyarrow.Table."""
+    """The rows of an Arrow stream, each as a stream of its own; ``table`` is a pyarrow.Table."""
 
     def __init__(self, table: Any) -> None:
         self._table = table
 
     def element(self, index: int) -> bytes:
-        """A stream of one row."""
+        """An Arrow stream of the row at ``index``, from 0."""
         return self.elements([index])
 
     def elements(self, indexes: Sequence[int]) -> bytes:
-        """A stream of several rows."""
+        """An Arrow stream of the rows at these indexes."""
         from streams.predictions.arrow.stream import some_rows
 
         return some_rows(self._table, indexes)
 
 
 def elements_of(record: Record, rows_max: int) -> Elements:
-    """The elements of a message that was read, as they arrived."""
+    """The elements of a message that was readable before; raises MalformedError otherwise."""
     envelope = envelope_of(record)
     if envelope.is_arrow:
         from streams.predictions.arrow.stream import table_again
@@ -75,4 +75,4 @@ def elements_of(record: Record, rows_max: int) -> Elements:
 
 
 _items_again: Final = functools.lru_cache(maxsize=1)(raw_items)
-"""For a message whose elements are asked for one after the other: those of the newest are kept."""
+"""Keeps the elements of the latest message, because they are asked for one after the other."""

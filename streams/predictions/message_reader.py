@@ -1,4 +1,8 @@
-"""One message at a time, whatever it holds: what cannot be read becomes a Reject that says what is wrong, and where."""
+"""Reads predictions out of messages as Structs, whatever a message holds.
+
+A message or an element that cannot be read becomes a Reject, whose reason says what is wrong and where.
+``prediction_reader`` reads the same messages faster, as columns, and hands the unusual ones to this reader.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,11 @@ from schemas.codec import UNREADABLE, MalformedError
 from schemas.json_text.parts import raw_items
 from schemas.wire.prediction import Prediction, epoch_ms
 from schemas.wire.reject import Reject
-from streams.consume.unreadable_batch import UnreadableBatch
+from streams.consume.unreadable_batch import check_record
 from streams.message_limits import PREDICTION_BYTES_MAX, MessageLimits, TooManyElementsError
 from streams.predictions.cloudevents import Defaults, blamed, needed_of, problem_of_defaults, with_defaults
 from streams.predictions.envelope import Envelope, envelope_of, usual_bodies
-from streams.predictions.json.array_limit import element_count
+from streams.predictions.json.array_limit import check_array
 from streams.predictions.json.general_decoder import decoded_prediction, prediction_in, predictions_in, predictions_of
 from streams.predictions.message_elements import ArrowElements, JsonElements
 from streams.predictions.prediction_checks import (
@@ -33,16 +37,17 @@ __all__ = ["Arrivals", "MessageReader", "read_predictions"]
 ROLE: Final = "intake"
 USUAL_LIMITS: Final = MessageLimits()
 RUN_MESSAGES: Final = 200
-"""Messages that are read at once: one that is unusual costs no more than these a second look."""
-UNTOLD: Final = MalformedError("not told of")
-"""What is wrong with an element that only counts."""
+"""Messages that are read at once. One unusual message makes all of them be read again, one by one."""
+UNEXPLAINED: Final = MalformedError("not explained")
+"""Stands for the error of an element that is only counted (``ElementRejects.is_full``)."""
 
 
 @dataclasses.dataclass(slots=True)
 class Arrivals:
     """The readable events of a batch in order of arrival, and the Rejects.
 
-    Of each event its time, the partition and offset of its message, and its place within an array message.
+    The lists beside ``events`` hold, for each event, its time in epoch milliseconds, the partition and offset of its
+    message, and its index within an array message, from 0.
     """
 
     events: list[Prediction] = dataclasses.field(default_factory=list)
@@ -65,10 +70,10 @@ def read_predictions(
 ) -> Arrivals:
     """Decode and check a batch.
 
-    ``future_ms_max`` bounds how far an event's time may lie ahead of the time at which Kafka took its message, so that
-    whoever reads the message, whenever, comes to the same answer. ``bytes_max`` bounds one prediction as JSON,
-    ``limits`` a message. An empty array holds no prediction and gives nothing. ``schemas`` knows the schemas that a
-    registry's prefix names.
+    ``future_ms_max`` bounds how far an event's time may lie ahead of the time at which Kafka received its message, so
+    that every reader comes to the same result, at any time. ``bytes_max`` bounds one prediction as JSON, ``limits`` a
+    message. ``schemas`` knows the schemas that a registry's prefix names. ``now_ms`` (epoch milliseconds) dates the
+    Rejects. An empty array gives neither an event nor a Reject.
     """
     arrivals = Arrivals()
     reader = MessageReader(arrivals, prefix, now_ms, future_ms_max, bytes_max, limits, schemas)
@@ -88,13 +93,13 @@ def _read_run(
     limits: MessageLimits,
     schemas: SchemaCheck | None,
 ) -> bool:
-    """Read messages of one usual prediction each, all at once; False, and nothing is read, where any is otherwise."""
+    """Read messages that each hold one usual prediction, all at once; False, with nothing read, if one does not."""
     bodies = usual_bodies(records, limits)
     if bodies is None or bodies.json[0][:1] != b"{" or sum(map(len, bodies.json)) > bytes_max:
         return False
     if schemas is not None and any(map(schemas.problem_of, bodies.schema_ids)):
         return False
-    # Digits without end are so in all messages together as well; the reverse is asked of each.
+    # A long run of digits shows in the joined messages too; one that only the joining made is then ruled out.
     if may_hold_many_digits(b"".join(bodies.json)) and any(map(may_hold_many_digits, bodies.json)):
         return False
     try:
@@ -114,7 +119,7 @@ def _read_run(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class MessageReader:
-    """Reads messages into ``arrivals``; ``now_ms`` dates the Rejects."""
+    """Reads messages one by one into ``arrivals``; the fields are the parameters of ``read_predictions``."""
 
     arrivals: Arrivals
     prefix: str
@@ -125,12 +130,10 @@ class MessageReader:
     schemas: SchemaCheck | None = None
 
     def read(self, record: Record) -> None:
-        """One message: every event of it is accepted or refused, or the message is as a whole."""
+        """Read one message: each of its events is accepted or refused, or the message is refused as a whole."""
         latest_ms = record.timestamp()[1] + self.future_ms_max
         try:
-            if isinstance(record, UnreadableBatch):
-                raise MalformedError(record.problem)
-            self.limits.check_bytes(len(record))
+            check_record(record, self.limits)
             envelope = envelope_of(record)
             if envelope.schema_id is not None and self.schemas is not None:
                 problem = self.schemas.problem_of(envelope.schema_id)
@@ -151,38 +154,38 @@ class MessageReader:
 
         table = table_of(envelope.body, self.limits.events_max)
         refused = self._refused(record, ArrowElements(table))
-        for index, found in enumerate(events_of(table, envelope.defaults, latest_ms, self.bytes_max)):
-            if isinstance(found, MalformedError):
-                refused.refuse(index, found)
+        for index, result in enumerate(events_of(table, envelope.defaults, latest_ms, self.bytes_max)):
+            if isinstance(result, MalformedError):
+                refused.refuse(index, result)
             else:
-                self._accept(record, found, index)
+                self._accept(record, result, index)
         self.arrivals.rejects += refused.rejects()
 
     def _read_usual(self, record: Record, envelope: Envelope, latest_ms: int) -> bool:
-        """Read JSON that decodes as a whole; False, and nothing is read, where it has to be looked at in parts."""
+        """Read JSON that decodes as a whole; False, with nothing read, if its elements must be read one by one."""
         data = envelope.body
         single = data[:1] == b"{"
         if envelope.defaults is not None or len(data) > self.bytes_max or may_hold_many_digits(data):
             return False
-        self.limits.check_elements(element_count(data, self.limits.events_max))
+        check_array(data, self.limits)
         try:
-            found = predictions_in(data) if not single else [prediction_in(data)]
+            events = [prediction_in(data)] if single else predictions_in(data)
         except UNREADABLE:
             return False
-        if usual_times(found, latest_ms) is None and any(problem_in_meaning(event, latest_ms) for event in found):
+        if usual_times(events, latest_ms) is None and any(problem_in_meaning(event, latest_ms) for event in events):
             return False
-        for index, event in enumerate(found):
+        for index, event in enumerate(events):
             self._accept(record, event, index)
         return True
 
     def _read_elements(self, record: Record, envelope: Envelope, latest_ms: int) -> None:
-        """Read one element after the other; raises MalformedError where there are none to be told apart."""
+        """Read one element after the other; raises MalformedError if the message cannot be split into elements."""
         data = envelope.body
         if data[:1] != b"[":
             event = self._decoded(data, envelope.defaults, latest_ms, envelope, whole=True)
             self._accept(record, event, 0)
             return
-        self.limits.check_elements(element_count(data, self.limits.events_max))
+        check_array(data, self.limits)
         try:
             items = raw_items(data, self.limits.events_max)
         except UNREADABLE as error:
@@ -191,7 +194,7 @@ class MessageReader:
         refused = self._refused(record, JsonElements(items))
         for index, item in enumerate(items):
             if refused.is_full and defaults is None and not _decodes(item):
-                refused.refuse(index, UNTOLD)
+                refused.refuse(index, UNEXPLAINED)
                 continue
             try:
                 event = self._decoded(item, defaults, latest_ms, envelope, whole=False)
@@ -204,7 +207,7 @@ class MessageReader:
     def _decoded(
         self, item: bytes, defaults: Defaults | None, latest_ms: int, envelope: Envelope, *, whole: bool
     ) -> Prediction:
-        """One element, or the ``whole`` of a message, as an event without a problem; raises MalformedError."""
+        """One element, or the ``whole`` message, as a checked event; raises MalformedError with the reason."""
         needed = needed_of(defaults, item) if defaults is not None else None
         wrong_default = problem_of_defaults(needed) if needed is not None else None
         if wrong_default is not None:
@@ -216,8 +219,8 @@ class MessageReader:
             event = _decoded_with(needed, item, producer)
             problem = unwieldy_problem(event) or problem_in_meaning(event, latest_ms)
         except MalformedError as error:
-            told = explained(error, item, whole=whole, schema_id=envelope.schema_id)
-            raise _within(envelope, told) from error
+            reason = explained(error, item, whole=whole, schema_id=envelope.schema_id)
+            raise _within(envelope, reason) from error
         if problem is not None:
             wrong = MalformedError(problem)
             blame = wrong if needed is None else blamed(wrong, needed)
@@ -233,7 +236,7 @@ class MessageReader:
         arrivals.indexes.append(index)
 
     def _refuse(self, record: Record, error: MalformedError, elements: int = 1) -> None:
-        """The whole of a message."""
+        """Refuse a whole message, which has so many elements."""
         part = MessagePart(elements=elements, index_last=elements - 1 if elements > 1 else None)
         self.arrivals.rejects.append(reject_of(record, error, self._rejecter, part))
 
@@ -246,7 +249,7 @@ class MessageReader:
 
 
 def _decoded_with(needed: Defaults | None, item: bytes, producer: str) -> Prediction:
-    """An event whose defaults count where it lacks something; raises MalformedError, with places in ``item`` itself."""
+    """An event, with defaults for the fields that it lacks; raises MalformedError, with paths within ``item``."""
     if needed is None:
         return decoded_prediction(item, producer)
     try:
@@ -258,7 +261,7 @@ def _decoded_with(needed: Defaults | None, item: bytes, producer: str) -> Predic
 
 
 def _decodes(item: bytes) -> bool:
-    """Whether there is any use in looking closer."""
+    """Whether an element decodes, so that its meaning must be checked."""
     try:
         prediction_in(item)
     except UNREADABLE:
@@ -267,7 +270,7 @@ def _decodes(item: bytes) -> bool:
 
 
 def _within(envelope: Envelope, error: MalformedError) -> MalformedError:
-    """The same error, its path seen from the whole message."""
+    """The same error, with a path that begins at the whole message."""
     if envelope.path == "$" or not error.field.startswith("$"):
         return error
     return MalformedError(error.reason.replace("`$", f"`{envelope.path}"), envelope.path + error.field[1:])

@@ -1,4 +1,7 @@
-"""What a prediction must be beyond what its type says, and bounds that come before decoding: for producers too."""
+"""Checks of a prediction beyond its types: its time, its labels, and integers that are too long.
+
+Producers make the same checks before they send. This module does not import numpy, so that they start quickly.
+"""
 
 from __future__ import annotations
 
@@ -19,18 +22,18 @@ __all__ = [
 ]
 
 DIGITS_MAX: Final = 200
-"""Digits of an integer: a label has as many characters at most, and a feature must fit into a double."""
+"""Digits of an integer. A label has as many characters at most, and a feature must fit into a double."""
 
 SECONDS_BEGIN: Final = 1_000_000_000
 TIMES_USUAL_BEGIN: Final = 10_000_000_000
-"""Epoch milliseconds; earlier ones need a closer look: those between the two are today's times in seconds."""
+"""Epoch milliseconds. An earlier time needs a closer look: between these two numbers lie today's times in seconds."""
 
 UNITS: Final = (
     ("seconds", 1e9, 1e10),
     ("microseconds", 1e14, 1e17),
     ("nanoseconds", 1e17, 1e20),
 )
-"""From when to when, counted from 1970, the times of our days lie in each."""
+"""The range of the times of our days, counted from 1970 in each unit."""
 
 DIGITS_STRIDE: Final = 20
 _DIGITS_ALIKE: Final = bytes.maketrans(b"123456789", b"000000000")
@@ -39,7 +42,7 @@ _INTEGER_MAX: Final = 10 ** (DIGITS_MAX - 1)
 
 
 def usual_times(events: Sequence[Prediction], latest_ms: int) -> list[int] | None:
-    """The times of events that have no problem; None where one of them may have."""
+    """The times of events, in epoch milliseconds, after a quick check; None if an event may have a problem."""
     times_ms = [event.time if type(event.time) is int else epoch_ms(event.time) for event in events]
     if not times_ms or min(times_ms) < TIMES_USUAL_BEGIN or max(times_ms) > latest_ms:
         return None
@@ -50,7 +53,7 @@ def usual_times(events: Sequence[Prediction], latest_ms: int) -> list[int] | Non
 
 
 def problem_in_meaning(event: Prediction, latest_ms: int) -> str | None:
-    """What is wrong with a prediction that decoded, and where; None where nothing is."""
+    """What is wrong with a prediction that was decoded, and where; None if nothing is."""
     problem = problem_of(event)
     if problem is not None:
         return problem
@@ -59,7 +62,7 @@ def problem_in_meaning(event: Prediction, latest_ms: int) -> str | None:
 
 
 def time_problem(time_ms: int, latest_ms: int | None = None) -> str | None:
-    """What is wrong with a time, or looks like a mistake; None where nothing does.
+    """What is wrong with a time, or looks like a mistake; None if nothing does. Times are epoch milliseconds.
 
     >>> time_problem(1_790_000_000)
     '1790000000 milliseconds are a day in early 1970, and look like seconds'
@@ -79,7 +82,7 @@ def time_problem(time_ms: int, latest_ms: int | None = None) -> str | None:
 
 
 def unit_of_time(number: float) -> str | None:
-    """What a number that is no time in epoch milliseconds of our days looks like; None where it looks like nothing.
+    """The unit of a number that looks like a time of our days, but not in milliseconds; None for other numbers.
 
     >>> [unit_of_time(1.79 * 10**power) for power in (9, 12, 15, 18)]
     ['seconds', None, 'microseconds', 'nanoseconds']
@@ -96,12 +99,18 @@ def _unit_hint(time_ms: int) -> str:
 
 
 def may_hold_many_digits(data: bytes) -> bool:
-    """Whether an integer may be too long, by a quick look at every twentieth byte: no long one slips through."""
+    """Whether the bytes may hold an integer of ``DIGITS_MAX`` digits or more; False only if they do not.
+
+    Looking at every twentieth byte is enough for that.
+
+    >>> may_hold_many_digits(b"1" * 200), may_hold_many_digits(b"1" * 50)
+    (True, False)
+    """
     return _MANY_DIGITS in data[::DIGITS_STRIDE].translate(_DIGITS_ALIKE)
 
 
 def unwieldy_problem(event: Prediction) -> str | None:
-    """What is wrong with an integer beyond a double; None where there is none."""
+    """What is wrong with an integer that is too long for a double; None if there is no such integer."""
     for name, value in (("prediction", event.prediction), *((f"features.{n}", v) for n, v in event.features.items())):
         if isinstance(value, int) and abs(value) >= _INTEGER_MAX:
             return f"an integer of {DIGITS_MAX} digits or more; expected fewer - at `$.{name}`"

@@ -1,4 +1,4 @@
-"""Predictions out of batches of messages, as columns: the way of the full stream."""
+"""Reads predictions out of batches of messages as columns, at the rate of the full stream."""
 
 from __future__ import annotations
 
@@ -26,67 +26,67 @@ from streams.records import Record
 __all__ = ["BYTES_AT_ONCE", "MESSAGES_AT_ONCE", "Part", "PredictionReader", "Readings"]
 
 MESSAGES_AT_ONCE: Final = 1_000
-"""Messages looked at together: enough for arithmetic on arrays, few enough to stay in the processor's cache."""
+"""Messages read together: enough for arithmetic on arrays, few enough to stay in the processor's cache."""
 
 BYTES_AT_ONCE: Final = 1024 * 1024
-"""Bytes of messages looked at together: of arrays, which hold many events each, so many fewer."""
+"""Bytes of messages read together. Array messages hold many events each, so fewer of them are read together."""
 
 EVENTS_ALONE_MIN: Final = 500
-"""Events of one model in a run, from which on columns of their own cost no more than waiting for others."""
+"""Events of one model in a run for which making columns at once costs no more than gathering further ones first."""
 
 OBJECT: Final = ord("{")
 
 Ints = npt.NDArray[np.int64]
 Share = tuple[Shape, Sequence[Any], Ints, Ints, Ints]
-"""Events of one shape, and each one's partition, offset and index."""
+"""Events of one shape, and the partition, offset and index of each."""
 _first_byte = itemgetter(0)
 
 
 class Part(NamedTuple):
-    """Events of one model, and where each came from: partition, offset, and place in an array message, shape (n,)."""
+    """Events of one model, and where each came from: partition, offset, and index in an array message, shape (n,)."""
 
     columns: PredictionColumns
     partitions: Ints
     offsets: Ints
     indexes: Ints
 
-    def take(self, places: Ints) -> Part:
-        """The events at these places."""
-        return Part(self.columns.take(places), self.partitions[places], self.offsets[places], self.indexes[places])
+    def take(self, chosen: Ints) -> Part:
+        """The events at these positions of the part, in this order."""
+        return Part(self.columns.take(chosen), self.partitions[chosen], self.offsets[chosen], self.indexes[chosen])
 
     @classmethod
     def joined(cls, parts: Sequence[Part]) -> Part:
-        """The events of parts of one model, partition by partition, each in order."""
+        """The events of several parts of one model, ordered by partition and offset."""
         if len(parts) == 1:
             return parts[0]
         partitions, offsets, indexes = (
             np.concatenate([getattr(part, name) for part in parts]) for name in ("partitions", "offsets", "indexes")
         )
-        found = cls(PredictionColumns.joined([part.columns for part in parts]), partitions, offsets, indexes)
+        joined = cls(PredictionColumns.joined([part.columns for part in parts]), partitions, offsets, indexes)
         step, back = np.diff(partitions), offsets[1:] < offsets[:-1]
         if ((step < 0) | ((step == 0) & back)).any():
-            # What came as Arrow was read before the rest of its run, what was gathered at the end.
-            return found.take(np.lexsort((indexes, offsets, partitions)))
-        return found
+            # Arrow messages were read before the rest of their run, and gathered events come at the end.
+            return joined.take(np.lexsort((indexes, offsets, partitions)))
+        return joined
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Readings:
-    """What ``runs`` of messages hold: the readable events, in any number of parts a model, and the Rejects."""
+    """The readable events of so many ``runs`` of messages, in one or more parts a model, and the Rejects."""
 
     parts: list[Part]
     rejects: list[Reject]
     runs: int = 0
     elements: int = 0
-    """Events, and elements that were refused."""
+    """The number of events and refused elements."""
 
 
 class PredictionReader:
-    """Reads messages as columns, and learns what features each model sends (``Shapes``) so as to read them faster.
+    """Reads messages as columns, and learns which features each model sends (``Shapes``) to read them faster.
 
-    The result does not depend on what was learned: whatever a shaped decoder does not read, the general one does.
-    ``future_ms_max`` bounds how far a prediction's time may lie ahead of its message's, ``bytes_max`` one prediction's
-    JSON, ``limits`` a message; ``schemas`` knows those of a registry. One object a thread.
+    The result does not depend on what was learned: what a shaped decoder does not read is read by the general one.
+    ``future_ms_max`` bounds how far the time of a prediction may lie ahead of that of its message. ``bytes_max`` bounds
+    one prediction as JSON, ``limits`` a message. ``schemas`` knows the schemas of a registry. For one thread.
     """
 
     def __init__(
@@ -107,46 +107,46 @@ class PredictionReader:
         self._shapes = Shapes(models_max)
 
     def read(self, runs: Iterable[Sequence[Record]], *, now_ms: int, elements_max: int | None = None) -> Readings:
-        """Events and Rejects of runs, each of one message or more of one partition; ``now_ms`` dates the Rejects.
+        """Read runs, each of one or more messages of one partition; ``now_ms`` (epoch milliseconds) dates the Rejects.
 
-        Behind the run with which there are ``elements_max`` none is read any more. How many elements a run has shows
-        as it is read; its bytes bound how many those can be.
+        No further run is read once there are ``elements_max`` elements. The number of elements of a run is known only
+        when it has been read; the bytes of the run bound it.
         """
-        found, gathered, count = Readings([], []), GatheredEvents(MESSAGES_AT_ONCE), 0
+        readings, gathered, count = Readings([], []), GatheredEvents(MESSAGES_AT_ONCE), 0
         for records in runs:
             from_arrow, others = self._read_arrow(records)
-            found.parts.extend(from_arrow)
+            readings.parts.extend(from_arrow)
             if others:
-                self._read_others(others, now_ms, found, gathered)
+                self._read_others(others, now_ms, readings, gathered)
             count += 1
-            if elements_max is not None and self._elements(found, gathered) >= elements_max:
+            if elements_max is not None and self._elements(readings, gathered) >= elements_max:
                 break
-        elements = self._elements(found, gathered)
-        return Readings(found.parts + [Part(*part) for part in gathered.columns()], found.rejects, count, elements)
+        elements = self._elements(readings, gathered)
+        parts = readings.parts + [Part(*columns) for columns in gathered.columns()]
+        return Readings(parts, readings.rejects, count, elements)
 
-    def _elements(self, found: Readings, gathered: GatheredEvents) -> int:
-        """Elements read; a message refused for having too many is as much work as one that has just not."""
+    def _elements(self, readings: Readings, gathered: GatheredEvents) -> int:
+        """The elements read so far. A message that was refused for too many of them counts as one that has the most."""
         most = self._limits.events_max
-        refused = sum(min(reject.elements, most) for reject in found.rejects)
-        return gathered.count + refused + sum(len(part.columns) for part in found.parts)
+        refused = sum(min(reject.elements, most) for reject in readings.rejects)
+        return gathered.count + refused + sum(len(part.columns) for part in readings.parts)
 
     def _read_arrow(self, records: Sequence[Record]) -> tuple[list[Part], Sequence[Record]]:
-        """What comes as Arrow and is as it should be, and all other messages."""
+        """The parts of the Arrow messages that are right, and all other messages."""
         headers = list(map(type(records[0]).headers, records))
-        places = [place for place, found in enumerate(headers) if is_arrow(found)] if any(headers) else []
-        if not places:
+        chosen = [index for index, given in enumerate(headers) if is_arrow(given)] if any(headers) else []
+        if not chosen:
             return [], records
-        from streams.predictions.arrow.arrow_reader import (
-            read_arrow,  # its start is not paid for by who needs none of it
-        )
+        from streams.predictions.arrow.arrow_reader import read_arrow  # slow to import, and rarely needed
 
-        parts, odd = read_arrow(
-            [records[place] for place in places], self._future_ms_max, self._bytes_max, self._limits
-        )
-        read = {place for number, place in enumerate(places) if number not in odd}
-        return [Part(*part) for part in parts], [one for place, one in enumerate(records) if place not in read]
+        arrow_records = [records[index] for index in chosen]
+        parts, odd = read_arrow(arrow_records, self._future_ms_max, self._bytes_max, self._limits)
+        read = {index for number, index in enumerate(chosen) if number not in odd}
+        return [Part(*part) for part in parts], [record for index, record in enumerate(records) if index not in read]
 
-    def _read_others(self, records: Sequence[Record], now_ms: int, found: Readings, gathered: GatheredEvents) -> None:
+    def _read_others(
+        self, records: Sequence[Record], now_ms: int, readings: Readings, gathered: GatheredEvents
+    ) -> None:
         parts = self._read_shaped(records, gathered)
         if parts is None:
             arrivals = read_predictions(
@@ -159,14 +159,14 @@ class PredictionReader:
                 schemas=self._schemas,
             )
             self._shapes.learn(arrivals.events)
-            found.rejects.extend(arrivals.rejects)
+            readings.rejects.extend(arrivals.rejects)
             parts = list(_parts_of(arrivals))
-        found.parts.extend(parts)
+        readings.parts.extend(parts)
 
     def _read_shaped(self, records: Sequence[Record], gathered: GatheredEvents) -> list[Part] | None:
-        """The usual run: every message as some shape foresees, nothing to reject; None where any is otherwise.
+        """Read a usual run, in which every message fits a shape and nothing is rejected; None if the run is not usual.
 
-        A few events of a model are ``gathered`` until there are enough for columns.
+        Small numbers of events of a model are ``gathered`` until there are enough for columns.
         """
         if self._shapes.event_decoder is None:
             return None
@@ -184,70 +184,71 @@ class PredictionReader:
                 counts = None
             else:
                 assert self._shapes.array_decoder is not None
-                found = list(map(self._shapes.array_decoder.decode, values))
-                events = [event for one in found for event in one]
-                counts = list(map(len, found))
+                arrays = list(map(self._shapes.array_decoder.decode, values))
+                events = [event for array in arrays for event in array]
+                counts = list(map(len, arrays))
                 if max(counts) > self._limits.events_max:
                     return None
         except UNREADABLE:
             return None
         latest_ms = min(map(type(records[0]).timestamp, records))[1] + self._future_ms_max
-        return self._parts(events, _places(records, counts), latest_ms, gathered)
+        return self._parts(events, _origins(records, counts), latest_ms, gathered)
 
     def _fits(self, values: Sequence[bytes], *, single: bool) -> bool:
-        """Whether sizes and digits need no closer look."""
+        """Whether no message may hold too large a prediction or too long an integer."""
         if max(map(len, values)) > self._bytes_max:
             return False
         if not single:
             return not any(map(may_hold_many_digits, values))
-        # Digits without end are so in all messages together as well; the reverse is asked of each.
+        # A long run of digits shows in the joined messages too; one that only the joining made is then ruled out.
         return not may_hold_many_digits(b"".join(values)) or not any(map(may_hold_many_digits, values))
 
     def _parts(
-        self, events: Sequence[Any], where: tuple[Ints, Ints, Ints], latest_ms: int, gathered: GatheredEvents
+        self, events: Sequence[Any], origins: tuple[Ints, Ints, Ints], latest_ms: int, gathered: GatheredEvents
     ) -> list[Part] | None:
+        """Parts of events; None if one of them may be wrong. ``origins`` are their partitions, offsets and indexes."""
         if not events:
             return []
-        shares = self._shares(events, where)
+        shares = self._shares(events, origins)
         if (len(shares) > 1 or len(events) < EVENTS_ALONE_MIN) and are_usual(events, latest_ms):
-            for shape, some, *places in shares:
-                gathered.add(shape, some, *places)
+            for shape, some, *their_origins in shares:
+                gathered.add(shape, some, *their_origins)
             return []
         parts = []
-        for shape, some, *places in shares:
+        for shape, some, *their_origins in shares:
             columns = columns_of(shape, some, latest_ms)
             if columns is None:
                 return None
-            parts.append(Part(columns, *places))
+            parts.append(Part(columns, *their_origins))
         return parts
 
-    def _shares(self, events: Sequence[Any], where: tuple[Ints, Ints, Ints]) -> list[Share]:
+    def _shares(self, events: Sequence[Any], origins: tuple[Ints, Ints, Ints]) -> list[Share]:
         """The events of each shape, in the order in which shapes are met."""
-        kinds = [type(events[0])] if len(self._shapes) == 1 else list(map(type, events))
-        if kinds.count(kinds[0]) == len(kinds):
-            return [(self._shapes.of(kinds[0]), events, *where)]
-        places: dict[type, list[int]] = {}
-        for place, kind in enumerate(kinds):
-            places.setdefault(kind, []).append(place)
-        partitions, offsets, indexes = where
+        structs = [type(events[0])] if len(self._shapes) == 1 else list(map(type, events))
+        if structs.count(structs[0]) == len(structs):
+            return [(self._shapes.of(structs[0]), events, *origins)]
+        chosen: dict[type, list[int]] = {}
+        for number, struct in enumerate(structs):
+            chosen.setdefault(struct, []).append(number)
+        partitions, offsets, indexes = origins
         return [
-            (self._shapes.of(kind), [events[place] for place in some], partitions[some], offsets[some], indexes[some])
-            for kind, some in places.items()
+            (self._shapes.of(struct), [events[n] for n in some], partitions[some], offsets[some], indexes[some])
+            for struct, some in chosen.items()
         ]
 
 
 def _parts_of(arrivals: Arrivals) -> Iterator[Part]:
     by_model: dict[str, list[int]] = {}
-    for place, event in enumerate(arrivals.events):
-        by_model.setdefault(event.model, []).append(place)
-    where = [np.array(one, np.int64) for one in (arrivals.partitions, arrivals.offsets, arrivals.indexes)]
-    for places in by_model.values():
-        events = [arrivals.events[place] for place in places]
-        yield Part(PredictionColumns.of(events), *(one[places] for one in where))
+    for number, event in enumerate(arrivals.events):
+        by_model.setdefault(event.model, []).append(number)
+    origins = [np.array(numbers, np.int64) for numbers in (arrivals.partitions, arrivals.offsets, arrivals.indexes)]
+    for chosen in by_model.values():
+        events = [arrivals.events[number] for number in chosen]
+        yield Part(PredictionColumns.of(events), *(column[chosen] for column in origins))
 
 
-def _places(records: Sequence[Record], counts: Sequence[int] | None) -> tuple[Ints, Ints, Ints]:
-    """Partition, offset and index of each event; ``counts`` of array messages."""
+def _origins(records: Sequence[Record], counts: Sequence[int] | None) -> tuple[Ints, Ints, Ints]:
+    """Partition, offset and index of each event; ``counts`` are the lengths of array messages, None for single ones."""
     offsets = _offsets(records)
     partition = records[0].partition()
     if counts is None:

@@ -1,7 +1,7 @@
-"""A Confluent schema registry: whether the schema that a message's prefix names is JSON Schema.
+"""A Confluent schema registry: whether the schema that a message's prefix names is a JSON Schema.
 
-Asked once for each id, within bounds; a registry that does not answer holds nothing up. What watchloop requires of a
-prediction it checks itself: of a schema only its type counts.
+Each id is asked for once, within bounds, and a registry that does not answer delays nothing. Only the type of a schema
+counts: watchloop checks predictions itself.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ log = structlog.get_logger(__name__)
 EXPECTED: Final = "JSON"
 
 SCHEMAS_MAX: Final = 10_000
-"""Ids that are remembered; beyond it the one asked for longest ago is forgotten, and asked for again."""
+"""Ids that are remembered; beyond it the id that was asked for longest ago is forgotten, and asked for again."""
 
 UNKNOWN_SECONDS: Final = 60.0
-"""For so long an id counts as unknown; then it may have been registered, and is asked for again."""
+"""How long an id counts as unknown; then it is asked for again, because it may have been registered."""
 
 BACK_OFF_SECONDS_MIN: Final = 1.0
 BACK_OFF_SECONDS_MAX: Final = 60.0
-"""While the registry does not answer it is left alone, for twice as long each time."""
+"""How long a registry that did not answer is not asked; the time doubles with each failure."""
 
 ASKED_MAX: Final = 600
 ASKED_SECONDS: Final = 60.0
-"""So many ids are asked for in so many seconds: messages that each name another id would be read no faster than the
-registry answers. Beyond it an id is not known yet, as while the registry does not answer."""
+"""At most so many ids are asked for in so many seconds, or messages that each name another id would be read only as
+fast as the registry answers. Beyond it an id counts as not known yet, as if the registry did not answer."""
 
 UNKNOWN_SCHEMA: Final = 40403
 """The registry's error code for an id that it does not know."""
 
 
 class SchemaCheck(Protocol):
-    """What is known of the schemas of a registry."""
+    """What a reader of predictions asks about the schemas of a registry."""
 
     def problem_of(self, schema_id: int) -> str | None:
-        """Why messages of that schema cannot be predictions as JSON; None where nothing speaks against it."""
+        """Why messages of that schema cannot be predictions in JSON; None if they can, or that is not known."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -56,8 +56,10 @@ class _Known:
 
 
 class Registry:
-    """What is known of schemas. ``type_of`` asks the registry for a schema's type: None where it knows no such id,
-    RegistryUnreachable where it does not answer. For one thread.
+    """Remembers the types of schemas. For one thread.
+
+    ``type_of`` asks the registry for the type of a schema: it returns None for an unknown id and raises
+    RegistryUnreachable if there is no answer. ``clock`` returns seconds.
     """
 
     def __init__(self, type_of: Callable[[int], str | None], *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -69,7 +71,7 @@ class Registry:
         self._asked: tuple[float, int] = (-ASKED_SECONDS, 0)
 
     def problem_of(self, schema_id: int) -> str | None:
-        """Why messages of that schema cannot be predictions; None where nothing is known to speak against it."""
+        """Why messages of that schema cannot be predictions in JSON; None if they can, or that is not known."""
         known = self._known.get(schema_id)
         if known is not None and (known.until == float("inf") or self._clock() < known.until):
             return known.problem
@@ -77,14 +79,14 @@ class Registry:
         if now < self._silent_until or not self._may_ask(now):
             return None if known is None else known.problem
         try:
-            found = self._type_of(schema_id)
+            schema_type = self._type_of(schema_id)
         except RegistryUnreachable as error:
             self._back_off(error)
             return None if known is None else known.problem
         if self._wait_seconds:
             log.info("the schema registry answers again")
             self._wait_seconds = 0.0
-        return self._remember(schema_id, found)
+        return self._remember(schema_id, schema_type)
 
     def _may_ask(self, now: float) -> bool:
         since, count = self._asked
@@ -95,12 +97,12 @@ class Registry:
             log.warning("too many schema ids to ask the registry for; messages are judged without it", ids=ASKED_MAX)
         return count < ASKED_MAX
 
-    def _remember(self, schema_id: int, found: str | None) -> str | None:
-        if found is None:
+    def _remember(self, schema_id: int, schema_type: str | None) -> str | None:
+        if schema_type is None:
             problem: str | None = f"schema {schema_id} is not known to the registry; expected a JSON Schema of it"
             until = self._clock() + UNKNOWN_SECONDS
         else:
-            problem = None if found == EXPECTED else f"schema {schema_id} is {found}; expected JSON Schema"
+            problem = None if schema_type == EXPECTED else f"schema {schema_id} is {schema_type}; expected JSON Schema"
             until = float("inf")
         self._known[schema_id] = _Known(problem, until)
         return problem
@@ -116,17 +118,17 @@ class Registry:
 
 
 def registry_of(settings: KafkaSettings) -> Registry | None:
-    """The registry that the settings name, if they name one; nothing is asked yet."""
+    """The registry that the settings name, if any; it is not asked yet."""
     return Registry(_asking(settings)) if settings.registry_url else None
 
 
 def check_registry(settings: KafkaSettings) -> None:
-    """Ask for some id. Raises RegistryUnreachable where there is no answer."""
+    """Ask the registry for any id; raises RegistryUnreachable if it does not answer."""
     _asking(settings)(1)
 
 
 def _asking(settings: KafkaSettings) -> Callable[[int], str | None]:
-    # A second of imports, for those alone who have a registry.
+    # These take a second to import and are needed only with a registry.
     import httpx2
     from confluent_kafka.schema_registry import SchemaRegistryClient
     from confluent_kafka.schema_registry.error import SchemaRegistryError
@@ -134,7 +136,7 @@ def _asking(settings: KafkaSettings) -> Callable[[int], str | None]:
     config: dict[str, Any] = {
         "url": settings.registry_url,
         "timeout": settings.registry_seconds_max,
-        "max.retries": 0,  # Registry tries again by itself, without holding anything up
+        "max.retries": 0,  # Registry tries again later, so that no message waits
     }
     if settings.registry_user:
         config["basic.auth.user.info"] = f"{settings.registry_user}:{settings.registry_password}"
@@ -142,9 +144,9 @@ def _asking(settings: KafkaSettings) -> Callable[[int], str | None]:
 
     def type_of(schema_id: int) -> str | None:
         try:
-            found = str(client.get_schema(schema_id).schema_type)
+            schema_type = str(client.get_schema(schema_id).schema_type)
             client.clear_caches()  # type: ignore[no-untyped-call]  # they have no bound
-            return found
+            return schema_type
         except SchemaRegistryError as error:
             if error.error_code == UNKNOWN_SCHEMA:
                 return None

@@ -1,4 +1,4 @@
-"""What is wrong with a prediction or label, for whoever sent it: the field, what came, and what would be right."""
+"""Reasons of Rejects, written for the sender: which field is wrong, what it holds, and what is expected."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ NAMED_VALUES: Final[dict[str, Any]] = {
     "probabilities": GivenProbability | None,
     "slices": Name | None,
 }
-"""The fields that hold values by name, and the type of a value: the decoder does not say which value is wrong."""
+"""Fields that hold values by name, and the type of a value. The decoder does not say which of the values is wrong."""
 
 MEMBERS_MAX: Final = 2_000
-"""Members of an object that are told apart where it does not decode: twice as many as there may be features."""
+"""Members of an object that are split apart if it does not decode: twice as many as there may be features."""
 
-KINDS: Final = {
+JSON_TYPES: Final = {
     "array": "an array",
     "bool": "true or false",
     "float": "a number",
@@ -41,7 +41,7 @@ KINDS: Final = {
     "object": "an object",
     "str": "a text",
 }
-"""What came, by the decoder's word for it."""
+"""The type of a value, by the decoder's name for it."""
 
 BYTES_SHOWN: Final = 20
 PLAIN: Final = "it uncompressed (Kafka's compression.type compresses as well)"
@@ -63,16 +63,16 @@ BEGINNINGS: Final = (
 )
 
 _fields: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_KIND: Final = re.compile(r"got `(\w+)`")
+_TYPE: Final = re.compile(r"got `(\w+)`")
 
 
 def explained(
     error: MalformedError, item: bytes, *, whole: bool = True, many: bool = True, schema_id: int | None = None
 ) -> MalformedError:
-    """The same error in words that say more.
+    """The same error with a reason that names the value and what is expected instead.
 
-    ``item`` is the JSON of one event: the ``whole`` message or an element of an array; ``many`` says whether a message
-    may be an array. ``schema_id`` is that of a registry's prefix before it, None where there was none.
+    ``item`` is the JSON of one event: the ``whole`` message, or else an element of an array. ``many`` says whether a
+    message may be an array. ``schema_id`` is that of a registry's prefix before it, if there was one.
     """
     if item[:1] != b"{":
         return _no_object(item, whole=whole, many=many, schema_id=schema_id)
@@ -92,18 +92,18 @@ def explained(
     if right is None:
         return error
     if value is None:
-        kind = _KIND.search(error.reason)
-        what = KINDS.get(kind.group(1)) if kind else None
+        match = _TYPE.search(error.reason)
+        what = JSON_TYPES.get(match.group(1)) if match else None
         return MalformedError(f"got {what}; expected {right} - at `$.{path}`", f"$.{path}") if what else error
-    got = f"got {came(value)}{_unit(path, value)}"
+    got = f"got {shown_value(value)}{_unit(path, value)}"
     return MalformedError(f"{got}; expected {right}{_hint(path, value)} - at `$.{path}`", f"$.{path}")
 
 
-def came(value: bytes) -> str:
-    """JSON as it came, its beginning of what is long, with how much there is of it.
+def shown_value(value: bytes) -> str:
+    """JSON as it was sent; of a long value its beginning and its size.
 
-    >>> came(b"62"), came(b'["stay"]')
-    ('62', '["stay"]')
+    >>> shown_value(b"62"), shown_value(b'["stay"]'), shown_value(b'"' + b"x" * 60 + b'"')
+    ('62', '["stay"]', '"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… (60 characters)')
     """
     text = value.decode("utf-8", "replace").strip()
     if len(text) <= SHOWN_CHARS_MAX:
@@ -118,7 +118,7 @@ def came(value: bytes) -> str:
 
 
 def _at(item: bytes, path: str) -> bytes | None:
-    """The JSON at a path of at most two names; None where there is none."""
+    """The JSON at a path of one or two names; None if there is nothing."""
     field, _, name = path.partition(".")
     try:
         value = _named(item).get(field)
@@ -128,11 +128,11 @@ def _at(item: bytes, path: str) -> bytes | None:
 
 
 def _named(data: bytes) -> dict[str, bytes]:
-    """The values of a JSON object by name, of one in which some are no JSON too; raises what decoders raise."""
+    """The values of a JSON object by name, also if some of them are not JSON; raises what decoders raise."""
     try:
         return {name: bytes(value) for name, value in _fields.decode(data).items()}
     except UNREADABLE:
-        from schemas.json_text.parts import members_apart  # its start is not paid for by who needs none of it
+        from schemas.json_text.parts import members_apart  # slow to import, and rarely needed
 
         members = members_apart(data.strip(), MEMBERS_MAX)
         if members is None:
@@ -148,7 +148,7 @@ def _plain(value: bytes) -> Any:
 
 
 def _unit(path: str, value: bytes) -> str:
-    """What a number that is no time looks like."""
+    """A remark on the unit that a number given as a time seems to have."""
     time = _plain(value) if path == "time" else None
     unit = unit_of_time(time) if isinstance(time, int | float) else None
     return f", which looks like {unit}" if unit else ""
@@ -160,7 +160,7 @@ def _hint(path: str, value: bytes) -> str:
 
 
 def _missing(error: MalformedError, item: bytes, path: str) -> MalformedError:
-    """A field that is not there, and those that are."""
+    """An error that names the missing field and the fields that are there."""
     try:
         names = [name for name in _named(item) if name]
     except UNREADABLE:
@@ -173,7 +173,7 @@ def _missing(error: MalformedError, item: bytes, path: str) -> MalformedError:
 
 
 def listed_names(names: Sequence[str]) -> str:
-    """Some names that there are, where one is missing.
+    """A phrase that lists the names that are there, for a reason about one that is missing.
 
     >>> listed_names(["model", "time"]), listed_names([])
     ('there are `model`, `time`', 'there is none')
@@ -199,7 +199,7 @@ def _no_object(item: bytes, *, whole: bool, many: bool, schema_id: int | None) -
 
 
 def _wrong_name(item: bytes, field: str) -> str | None:
-    """The path of the first value of a field that is wrong; None where there is none, or the rest is no JSON."""
+    """The path of the first wrong value in a field; None if none is wrong, or the field cannot be read."""
     value_type = NAMED_VALUES.get(field)
     values = _at(item, field)
     try:
@@ -215,7 +215,7 @@ def _wrong_name(item: bytes, field: str) -> str | None:
 
 
 def _wrong_key(error: MalformedError, item: bytes, field: str) -> MalformedError:
-    """A name that is empty or too long."""
+    """An error that quotes a name that is empty or too long."""
     values = _at(item, field)
     try:
         names = [] if values is None else list(_named(values))
@@ -231,7 +231,7 @@ def _wrong_key(error: MalformedError, item: bytes, field: str) -> MalformedError
 
 
 def beginning_of(data: bytes) -> tuple[str, str]:
-    """What some bytes are, as the rest of a sentence, and what would be right, empty where that is plain.
+    """What some bytes are, as the rest of a sentence, and what is expected instead, empty if that is obvious.
 
     >>> beginning_of(b"PAR1..."), beginning_of(b"hello")
     (('is a Parquet file', 'JSON or an Arrow IPC stream (pyarrow.ipc.new_stream)'), ("begins with 'hello'", ''))

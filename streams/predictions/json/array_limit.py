@@ -1,4 +1,4 @@
-"""How many elements a JSON array has, found out before any of them is decoded."""
+"""The number of elements of a JSON array, checked before any of them is decoded."""
 
 from __future__ import annotations
 
@@ -6,23 +6,30 @@ from typing import Final
 
 import numpy as np
 
-__all__ = ["element_count"]
+from streams.message_limits import MessageLimits
+
+__all__ = ["check_array", "element_count"]
 
 QUOTE: Final = ord('"')
 COMMA: Final = ord(",")
 NO_MARKS: Final = bytes(set(range(256)) - set(b'"[]{},'))
 MARKS_AT_ONCE: Final = 256 * 1024
-"""Looked at together, so that memory does not grow with the message."""
+"""Brackets, commas and quotes that are counted at once, so that memory does not grow with the message."""
 
 _steps: Final = np.zeros(256, np.int8)
 _steps[list(b"[{")] = 1
 _steps[list(b"]}")] = -1
 
 
-def element_count(data: bytes, enough: int = 0) -> int:
-    """How many elements a JSON array has, without making any of them: by the commas between them.
+def check_array(data: bytes, limits: MessageLimits) -> None:
+    """Raises TooManyElementsError for a JSON array of more elements than ``limits`` allow; nothing is decoded."""
+    limits.check_elements(element_count(data, limits.events_max))
 
-    What is no array, or no JSON, has one. A count of ``enough`` or less may come out as 1: it is not asked exactly.
+
+def element_count(data: bytes, enough: int = 0) -> int:
+    """The number of elements of a JSON array, counted by the commas between them; 1 for anything else.
+
+    A count of ``enough`` or less may be returned as 1, which saves the counting.
 
     >>> element_count(b'[{"a": [1, 2]}, "x,\\\\",y", 3]')
     3
@@ -33,11 +40,11 @@ def element_count(data: bytes, enough: int = 0) -> int:
         return 1
     plain = data.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in data else data
     marks = plain.translate(None, NO_MARKS)
-    found, depth, quoted = 1, 0, 0
+    count, depth, quoted = 1, 0, 0
     for start in range(0, len(marks), MARKS_AT_ONCE):
         codes = np.frombuffer(marks, np.uint8, min(MARKS_AT_ONCE, len(marks) - start), start)
         is_quoted = (np.cumsum(codes == QUOTE) + quoted) & 1
         depths = np.cumsum(np.where(is_quoted, 0, _steps[codes])) + depth
-        found += int(np.count_nonzero((codes == COMMA) & (is_quoted == 0) & (depths == 1)))
+        count += int(np.count_nonzero((codes == COMMA) & (is_quoted == 0) & (depths == 1)))
         depth, quoted = int(depths[-1]), int(is_quoted[-1])
-    return found
+    return count

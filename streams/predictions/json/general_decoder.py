@@ -1,4 +1,7 @@
-"""Predictions out of JSON: as they should be where they are, else as a producer may write them."""
+"""The general decoder: predictions out of any JSON that a producer may write.
+
+The decoder of ``Prediction`` is tried first, because it is fast; ``GivenPrediction`` accepts the other ways of writing.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,12 @@ _given_many: Final = msgspec.json.Decoder(list[GivenPrediction])
 
 
 def prediction_in(data: bytes, producer: str = "") -> Prediction:
-    """A prediction; raises what decoders raise. ``producer`` is said of one that names none."""
+    """A prediction; raises what decoders raise. ``producer`` is its producer if it names none."""
     return prediction_of(_given.decode(data), producer)
 
 
 def predictions_in(data: bytes) -> list[Prediction]:
-    """An array of them; raises what decoders raise."""
+    """The predictions of a JSON array; raises what decoders raise."""
     try:
         return _in_one_form(decoder_of_many(Prediction).decode(data))
     except UNREADABLE:
@@ -33,10 +36,10 @@ def predictions_in(data: bytes) -> list[Prediction]:
 
 
 def predictions_of(values: Sequence[bytes], *, bare: Callable[[], bool]) -> list[Prediction]:
-    """One of each; raises what decoders raise.
+    """The prediction of each value; raises what decoders raise.
 
-    ``bare`` tells, when it is asked, that no headers came with these values. Headers fill in what a value lacks, and a
-    null of the value's own counts as lacking: where there may be headers, the error is the caller's to handle.
+    ``bare`` returns whether none of the messages has headers; it is called only if a value is not a ``Prediction``.
+    Headers give the fields that a value leaves out or sets to null, so with headers the error is left to the caller.
     """
     try:
         return _in_one_form(list(map(decoder_of(Prediction).decode, values)))
@@ -47,7 +50,7 @@ def predictions_of(values: Sequence[bytes], *, bare: Callable[[], bool]) -> list
 
 
 def _in_one_form(events: list[Prediction]) -> list[Prediction]:
-    """Predictions whose labels are ``composed``, as ``prediction_of`` has them. What is right stays itself."""
+    """Predictions with ``composed`` labels, as ``prediction_of`` makes them; the same list if no label changes."""
     labels: set[str | int | bool] = {event.prediction for event in events}
     labels.update(chain.from_iterable(event.probabilities for event in events if event.probabilities))
     if all(not isinstance(label, str) or composed(label) == label for label in labels):
@@ -63,7 +66,7 @@ def _in_one_form(events: list[Prediction]) -> list[Prediction]:
 
 
 def decoded_prediction(data: bytes, producer: str = "") -> Prediction:
-    """The same as ``prediction_in``; raises MalformedError."""
+    """The same as ``prediction_in``, but raises MalformedError."""
     try:
         return prediction_in(data, producer)
     except UNREADABLE as error:

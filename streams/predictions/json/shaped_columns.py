@@ -1,4 +1,4 @@
-"""Columns out of shaped events: each event's fields in one call, each column in another."""
+"""Columns out of shaped events, without a Python loop over the fields of each event."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ _probabilities_of: Final = attrgetter("probabilities")
 
 
 def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> PredictionColumns | None:
-    """Columns of shaped events of one model; None where one of them may be wrong in meaning.
+    """Columns of shaped events of one model; None if one of them may be wrong in meaning.
 
-    ``latest_ms`` is the time, in epoch milliseconds, that no event's may lie behind.
+    ``latest_ms`` is the latest time that an event may have, in epoch milliseconds.
     """
     column = dict(zip(SHAPED_FIELDS, zip(*map(_astuple, events), strict=True), strict=True))
     times_ms = _times(column["time"])
@@ -49,7 +49,7 @@ def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> Predictio
     confidence = known_confidence(_ratios(column["confidence"]), labels, probabilities)
     if confidence is None:
         return None
-    features = column["features"]  # what is asked for later keeps these alive, not the events
+    features = column["features"]  # the closures below keep these alive, not the events
     return PredictionColumns(
         model=shape.model,
         event_ids=column["event_id"],
@@ -65,12 +65,15 @@ def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> Predictio
         contents=column["content"] if _has_any(column["content"]) else None,
         features=_feature_columns(shape, features),
         row_features=_row_features_of(shape, features),
-        encodable_features=lambda places: list(map(features.__getitem__, places)),
+        encodable_features=lambda indexes: list(map(features.__getitem__, indexes)),
     )
 
 
 def are_usual(events: Sequence[Any], latest_ms: int) -> bool:
-    """Whether shaped events need no closer look: a time in milliseconds that is right, a label, and a confidence."""
+    """Whether shaped events are right at a quick look: their times and labels, and a confidence for each.
+
+    Columns of such events need no further check. False for events with probabilities, which take a closer look.
+    """
     times = list(map(_time_of, events))
     if set(map(type, times)) != {int} or min(times) < TIMES_USUAL_BEGIN or max(times) > latest_ms:
         return False
@@ -84,22 +87,22 @@ def _has_any(column: Sequence[Any]) -> bool:
 
 
 def _texts(column: Column) -> Column:
-    """Null is a text that is not there."""
+    """Texts of a column, empty for null."""
     return column if None not in column else tuple([value or "" for value in column])
 
 
 def _ratios(column: Column) -> npt.NDArray[np.float64]:
-    """What the decoder let through lies in [0, 1], or is a rounding beside it."""
-    found = probabilities_of(np.array(column, np.float64))
-    assert found is not None, "bounded by the decoder"
-    return found
+    """Numbers in [0, 1], NaN for null; the decoder lets through only these and rounding errors beside them."""
+    ratios = probabilities_of(np.array(column, np.float64))
+    assert ratios is not None, "bounded by the decoder"
+    return ratios
 
 
 def _slices(column: Column) -> Sequence[dict[str, str]] | None:
     if not any(column):
         return None
-    found = list(map(known_texts, column))
-    return found if any(found) else None
+    slices = list(map(known_texts, column))
+    return slices if any(slices) else None
 
 
 def _consents(column: Column, name: str) -> npt.NDArray[np.bool_]:
@@ -120,20 +123,20 @@ def _times(column: Column) -> Ints:
 
 
 def _feature_columns(shape: Shape, features: Column) -> dict[str, FeatureColumn]:
-    found: dict[str, FeatureColumn] = {}
-    if not shape.kinds:
-        return found
-    for (name, kinds), values in zip(shape.kinds.items(), zip(*map(_astuple, features), strict=True), strict=True):
-        present = [None if value is msgspec.UNSET else value for value in values] if ABSENT in kinds else values
-        found[name] = FeatureColumn(present, shape.value_kinds[name])
-    return found
+    columns: dict[str, FeatureColumn] = {}
+    if not shape.types:
+        return columns
+    for (name, types), values in zip(shape.types.items(), zip(*map(_astuple, features), strict=True), strict=True):
+        present = [None if value is msgspec.UNSET else value for value in values] if ABSENT in types else values
+        columns[name] = FeatureColumn(present, shape.column_types[name])
+    return columns
 
 
 def _row_features_of(shape: Shape, features: Column) -> Callable[[int], dict[str, Scalar]]:
     names, sparse = shape.names, shape.is_sparse
 
-    def row_features(place: int) -> dict[str, Scalar]:
-        found = dict(zip(names, _astuple(features[place]), strict=True))
-        return {name: value for name, value in found.items() if value is not msgspec.UNSET} if sparse else found
+    def row_features(index: int) -> dict[str, Scalar]:
+        row = dict(zip(names, _astuple(features[index]), strict=True))
+        return {name: value for name, value in row.items() if value is not msgspec.UNSET} if sparse else row
 
     return row_features

@@ -1,8 +1,8 @@
-"""Shapes: what features each model sends, learned from its events, and a JSON decoder made for just these.
+"""Shapes: which features each model sends, learned from its events, and JSON decoders made for them.
 
-Decoding into a Struct with a field for each feature takes two thirds of the time of a dictionary, and its columns come
-out with one call. A decoder of shapes reads what it was made for and nothing else: whatever differs is an error here,
-and is read by the general decoder, which says what is wrong or, where nothing is, teaches the shape.
+Decoding into a Struct with a field for each feature takes two thirds of the time of decoding into a dictionary, and
+columns come out of it in one call. A shaped decoder reads exactly the shapes it was made for. Any other event is an
+error here and is left to the general decoder, which says what is wrong; if nothing is, the shape learns the event.
 """
 
 from __future__ import annotations
@@ -23,55 +23,55 @@ from schemas.wire.prediction import Prediction
 __all__ = ["ABSENT", "SHAPED_FIELDS", "SHAPE_CHANGES_MAX", "Shape", "Shapes"]
 
 SHAPE_CHANGES_MAX: Final = 32
-"""How often a model's shape may change before its events are read by the general decoder for good: a producer that
-invents feature names would have a decoder made at every batch."""
+"""How often a model's shape may change; then the general decoder reads its events for good. Otherwise a producer that
+invents feature names would cause a new decoder with every batch."""
 
 SHAPED_FEATURES_MAX: Final = 200
-"""A model with more features is read by the general decoder: every event would be looked at for each of them."""
+"""A model with more features is left to the general decoder, because the shaped one tries each field of every event."""
 
 ABSENT: Final = UnsetType
 _numbers: Final = frozenset((int, float))
 _shaped: Final = tuple(field for field in msgspec.structs.fields(GivenPrediction) if field.name != "model")
 SHAPED_FIELDS: Final = tuple(field.name for field in _shaped)
-"""The fields of a shaped event: a prediction's, in order, without the model."""
+"""The fields of a shaped event: those of a prediction, in order, without ``model``."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Shape:
-    """One model's features: name to the types seen among its values; ``ABSENT`` where an event came without it."""
+    """The features of one model: the types of values seen under each name, ``ABSENT`` if an event lacked the name."""
 
     model: str
-    kinds: dict[str, frozenset[type]]
+    types: dict[str, frozenset[type]]
 
     @functools.cached_property
     def names(self) -> tuple[str, ...]:
-        """Feature names, in the order of the Struct's fields."""
-        return tuple(self.kinds)
+        """The names of the features, in the order of the Struct's fields."""
+        return tuple(self.types)
 
     @functools.cached_property
-    def value_kinds(self) -> dict[str, frozenset[type]]:
-        """Name to the types that may be in its column; what is absent is None there."""
+    def column_types(self) -> dict[str, frozenset[type]]:
+        """The types that the column of each name may hold; an absent value is None there."""
         return {
-            name: _wider(kinds - {ABSENT}) | ({type(None)} if ABSENT in kinds else set())
-            for name, kinds in self.kinds.items()
+            name: _wider(types - {ABSENT}) | ({type(None)} if ABSENT in types else set())
+            for name, types in self.types.items()
         }
 
     @functools.cached_property
     def is_sparse(self) -> bool:
         """Whether an event may lack a feature."""
-        return any(ABSENT in kinds for kinds in self.kinds.values())
+        return any(ABSENT in types for types in self.types.values())
 
     @functools.cached_property
     def struct(self) -> type[msgspec.Struct]:
-        """A Struct with Prediction's fields, whose ``features`` are a Struct too; the model's name is its tag.
+        """A Struct with Prediction's fields, whose ``features`` is a Struct too; the name of the model is its tag.
 
-        Raises ValueError where a name cannot be a field's.
+        Raises ValueError if a name cannot be the name of a field.
         """
-        fields = [_field(f"f{place}", kinds) for place, kinds in enumerate(self.kinds.values())]
+        fields = [_field(f"f{number}", types) for number, types in enumerate(self.types.values())]
         features = msgspec.defstruct(
             "Features",
             fields,
-            rename={f"f{place}": name for place, name in enumerate(self.kinds)},
+            rename={f"f{number}": name for number, name in enumerate(self.types)},
             forbid_unknown_fields=True,
             frozen=True,
             gc=False,
@@ -88,20 +88,25 @@ class Shape:
 
     @classmethod
     def of(cls, model: str, rows: Sequence[dict[str, Scalar]], known: Shape | None = None) -> Shape:
-        """The shape that holds these rows, and what ``known`` held; ``known`` itself where that is the same."""
-        found = {name: set(kinds) for name, kinds in known.kinds.items()} if known else {}
+        """The shape of these rows and those that ``known`` has seen; ``known`` itself if the rows add nothing.
+
+        >>> shape = Shape.of("churn", [{"age": 30}, {"age": 40.5, "plan": "basic"}])
+        >>> shape.names, shape.is_sparse
+        (('age', 'plan'), True)
+        """
+        seen = {name: set(types) for name, types in known.types.items()} if known else {}
         is_first = known is None
         for row in rows:
             for name, value in row.items():
-                if name not in found:
-                    found[name] = set() if is_first else {ABSENT}
-                found[name].add(type(value))
-            if len(row) < len(found):
-                for name in found.keys() - row.keys():
-                    found[name].add(ABSENT)
+                if name not in seen:
+                    seen[name] = set() if is_first else {ABSENT}
+                seen[name].add(type(value))
+            if len(row) < len(seen):
+                for name in seen.keys() - row.keys():
+                    seen[name].add(ABSENT)
             is_first = False
-        kinds_of = {name: frozenset(kinds) for name, kinds in found.items()}
-        return known if known and kinds_of == known.kinds else cls(model, kinds_of)
+        types_of = {name: frozenset(types) for name, types in seen.items()}
+        return known if known and types_of == known.types else cls(model, types_of)
 
 
 class Shapes:
@@ -113,23 +118,23 @@ class Shapes:
         self._changes: dict[str, int] = {}
         self._by_struct: dict[type, Shape] = {}
         self.event_decoder: msgspec.json.Decoder[Any] | None = None
-        """Decodes one event; None while no shape is known."""
+        """Decodes one event of any known shape; None while no shape is known."""
         self.array_decoder: msgspec.json.Decoder[list[Any]] | None = None
-        """Decodes an array of events."""
+        """Decodes an array of such events; None while no shape is known."""
 
     def __len__(self) -> int:
         return len(self._by_struct)
 
-    def of(self, kind: type) -> Shape:
-        """The shape behind a decoded event's type."""
-        return self._by_struct[kind]
+    def of(self, struct: type) -> Shape:
+        """The shape of a decoded event, by its type."""
+        return self._by_struct[struct]
 
     def learn(self, events: Sequence[Prediction]) -> None:
-        """Widen the shapes by events that the decoders could not read, or need not have been asked about."""
+        """Widen the shapes by events that the general decoder has read."""
         rows: dict[str, list[dict[str, Scalar]]] = {}
         for event in events:
             rows.setdefault(event.model, []).append(event.features)
-        changed = [self._widen(model, found) for model, found in rows.items()]
+        changed = [self._widen(model, of_model) for model, of_model in rows.items()]
         if any(changed):
             self._make_decoders()
 
@@ -143,7 +148,7 @@ class Shapes:
             return False
         self._changes[model] = changes + 1
         self._shapes[model] = after
-        if changes == SHAPE_CHANGES_MAX or len(after.kinds) > SHAPED_FEATURES_MAX or not _has_struct(after):
+        if changes == SHAPE_CHANGES_MAX or len(after.types) > SHAPED_FEATURES_MAX or not _has_struct(after):
             self._changes[model] = SHAPE_CHANGES_MAX + 1
             del self._shapes[model]
         return True
@@ -153,30 +158,30 @@ class Shapes:
         if not self._by_struct:
             self.event_decoder = self.array_decoder = None
             return
-        kind = functools.reduce(operator.or_, self._by_struct)
-        self.event_decoder = msgspec.json.Decoder(kind)
-        self.array_decoder = msgspec.json.Decoder(list[kind])  # type: ignore[valid-type]
+        any_struct = functools.reduce(operator.or_, self._by_struct)
+        self.event_decoder = msgspec.json.Decoder(any_struct)
+        self.array_decoder = msgspec.json.Decoder(list[any_struct])  # type: ignore[valid-type]
 
 
-def _field(name: str, kinds: frozenset[type]) -> Any:
-    """A field for values of these types; numbers are always whole or not, as JSON does not tell them apart."""
-    first, *others = sorted(_wider(kinds - {ABSENT}), key=str)
-    kind: Any = functools.reduce(operator.or_, others, first)
-    return (name, kind | ABSENT, UNSET) if ABSENT in kinds else (name, kind)
+def _field(name: str, types: frozenset[type]) -> Any:
+    """The definition of a field for values of these types."""
+    first, *others = sorted(_wider(types - {ABSENT}), key=str)
+    union: Any = functools.reduce(operator.or_, others, first)
+    return (name, union | ABSENT, UNSET) if ABSENT in types else (name, union)
 
 
-def _wider(kinds: frozenset[type]) -> frozenset[type]:
-    """JSON has one kind of number: where one was whole, the next may not be."""
-    return kinds | _numbers if kinds & _numbers else kinds
+def _wider(types: frozenset[type]) -> frozenset[type]:
+    """The types with both kinds of number if there is one: JSON writes 1.0 as 1 or 1.0."""
+    return types | _numbers if types & _numbers else types
 
 
 def _shaped_field(field: msgspec.structs.FieldInfo, features: type[msgspec.Struct]) -> Any:
-    kind = features if field.name == "features" else field.type
+    field_type = features if field.name == "features" else field.type
     if field.required:
-        return field.name, kind
+        return field.name, field_type
     if field.default_factory is not msgspec.NODEFAULT:
-        return field.name, kind, msgspec.field(default_factory=field.default_factory)
-    return field.name, kind, field.default
+        return field.name, field_type, msgspec.field(default_factory=field.default_factory)
+    return field.name, field_type, field.default
 
 
 def _has_struct(shape: Shape) -> bool:
