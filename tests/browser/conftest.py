@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE_SECONDS
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -54,7 +55,7 @@ def console_url(tmp_path_factory):
         yield url
     finally:
         served.terminate()
-        served.wait(timeout=10)
+        served.wait(timeout=PATIENCE_SECONDS)
 
 
 def until_it_answers(url, served, log):
@@ -87,7 +88,7 @@ def chromium():
 def page(chromium):
     """A page that fails the test on any error of its scripts, and on whatever the browser complains of."""
     opened = chromium.new_page()
-    opened.set_default_timeout(15_000)
+    opened.set_default_timeout(PATIENCE_SECONDS * 1_000)
     opened.complaints = complaints_of(opened)
     yield opened
     opened.close()

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.support.live_console import LiveConsole, routes
-from tests.support.poisoned_console import SECONDS_MAX, TEXTS, poisoned_alerts, poisoned_tasks
+from tests.support.poisoned_console import PAGE_CPU_SECONDS_MAX, TEXTS, poisoned_alerts, poisoned_tasks
 
 
 def check_page(text: str) -> None:
@@ -35,10 +35,10 @@ def test_every_page_renders_over_poisoned_topics(console: LiveConsole, person_id
             (name,) = re.findall(r"\{(\w+)\}", path) or ("",)
             for value in ids.get(name, [""]):
                 address = path.replace(f"{{{name}}}", quote(value, safe=""))
-                began = time.monotonic()
+                began = time.process_time()
                 answer = visitor.client.get(address)
                 assert answer.status_code < 500, (address[:200], answer.text[:500])
-                assert time.monotonic() - began < SECONDS_MAX, address[:200]
+                assert time.process_time() - began < PAGE_CPU_SECONDS_MAX, address[:200]
                 if answer.headers.get("content-type", "").startswith("text/html"):
                     check_page(answer.text)
 

@@ -13,7 +13,7 @@ import pytest
 from litestar import Litestar
 
 from tests.support.live_console import LiveConsole, routes
-from tests.support.poisoned_console import SECONDS_MAX
+from tests.support.waiting import PATIENCE_SECONDS
 
 HEADERS = (
     b"", b"\x80\xff", b"\xe2\x82\xac", b"x" * 60_000, b"[", b"true", b"a=b; a=c; =; ;;;=", b"\"'<>", b"-1", b"9" * 400,
@@ -130,7 +130,7 @@ async def ask(console: LiveConsole, known: list[tuple[bytes, bytes]], request: d
             assert not re.search(rb"[\r\n\x00]", value), (name, value)
         sent.append(message)
 
-    await asyncio.wait_for(console.app(scope, receive, send), SECONDS_MAX)  # type: ignore[arg-type]
+    await asyncio.wait_for(console.app(scope, receive, send), PATIENCE_SECONDS)  # type: ignore[arg-type]
     return sent[0]["status"], b"".join(message.get("body", b"") for message in sent[1:])
 
 

@@ -25,15 +25,15 @@ from streams.predictions.registry import BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_
 from streams.produce.outbox import Outbox
 from streams.settings import KafkaSettings
 from tests.support.paths import ROOT
-from tests.support.program import environment, eventually
+from tests.support.program import environment
 from tests.support.schema_registry import SchemaRegistry, serving
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.servers
 
 TEXT = (ROOT / "docs" / "encodings.md").read_text()
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 KAFKA, REGISTRY = "127.0.0.1:9092", "http://127.0.0.1:8081"
-SECONDS_MAX = 90.0
 ARROW, CLOUD_EVENTS, REGISTERED = BLOCK.findall(TEXT)
 
 
@@ -64,12 +64,12 @@ def address(tmp_path_factory: pytest.TempPathFactory, registry: SchemaRegistry) 
         with log.open("wb") as out:
             intake = subprocess.Popen(command, stdout=out, stderr=out, cwd=folder, env=surroundings(**more))
         try:
-            eventually("INTAKE works", lambda: decided(kafka.bootstrap, "first"), SECONDS_MAX, log.read_text)
+            eventually("INTAKE works", lambda: decided(kafka.bootstrap, "first"), log.read_text)
             yield kafka.bootstrap
         finally:
             intake.terminate()
             try:
-                intake.wait(SECONDS_MAX)
+                intake.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 intake.kill()
                 intake.wait()
@@ -113,13 +113,13 @@ def run(text: str, folder: pathlib.Path, addresses: dict[str, str]) -> None:
     (folder / "example.py").write_text(text)
     command = [sys.executable, str(folder / "example.py")]
     done = subprocess.run(
-        command, cwd=ROOT, env=surroundings(), capture_output=True, text=True, timeout=SECONDS_MAX, check=False
+        command, cwd=ROOT, env=surroundings(), capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def has_verdicts(address: str, event_ids: set[str]) -> None:
-    eventually(f"verdicts of {event_ids}", lambda: event_ids <= verdicts(address), SECONDS_MAX)
+    eventually(f"verdicts of {event_ids}", lambda: event_ids <= verdicts(address))
     assert values(address, REJECTS) == []
 
 

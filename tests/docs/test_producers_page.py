@@ -29,12 +29,12 @@ from streams.produce.outbox import Outbox
 from streams.settings import KafkaSettings, ProducerSettings, VerdictReaderSettings
 from tests.support.docs.generated import fields, settings_table
 from tests.support.paths import ROOT
-from tests.support.program import environment, eventually
+from tests.support.program import environment
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 TEXT = (ROOT / "docs" / "producers.md").read_text()
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ADDRESS = "127.0.0.1:9092"
-SECONDS_MAX = 90.0
 HELPER, PLAIN, REJECTS_READ = (body for language, body in BLOCK.findall(TEXT) if language == "python")
 (JAVA,) = (body for language, body in BLOCK.findall(TEXT) if language == "java")
 
@@ -104,12 +104,12 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
                 ),
             )
         try:
-            eventually("INTAKE works", lambda: decided(kafka.bootstrap, "first"), SECONDS_MAX, log.read_text)
+            eventually("INTAKE works", lambda: decided(kafka.bootstrap, "first"), log.read_text)
             yield kafka.bootstrap
         finally:
             intake.terminate()
             try:
-                intake.wait(SECONDS_MAX)
+                intake.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 intake.kill()
                 intake.wait()
@@ -132,7 +132,7 @@ def run(command: list[str], folder: pathlib.Path, **more: str) -> str:
         env=environment(**more),
         capture_output=True,
         text=True,
-        timeout=SECONDS_MAX,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
     # A newer Java warns of what libraries do, and tells which options it is given; that is not the example's.
@@ -237,4 +237,4 @@ def test_kcat_example(address, tmp_path):
     assert '"event_id":"first"' in said, "verdicts that were there"
     (prediction,) = [value for value in values(address, PREDICTIONS) if b"call-4741" in value]
     assert problem_of(decode(Prediction, prediction)) is None
-    eventually("its verdict", lambda: b"call-4741" in b"".join(values(address, VERDICTS)), SECONDS_MAX)
+    eventually("its verdict", lambda: b"call-4741" in b"".join(values(address, VERDICTS)))

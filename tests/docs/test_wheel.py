@@ -11,6 +11,7 @@ import pytest
 
 from console.front_end import LIBRARIES
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE_SECONDS
 
 OFFLINE = ("No matching distribution found for setuptools", "Temporary failure in name resolution", "Connection")
 NOT_PACKAGED = {".pyc", ".pyo"}
@@ -34,7 +35,7 @@ def wheel_names(tmp_path_factory):
         else:
             shutil.copy(ROOT / name, source / name)
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(target), str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False)
     if done.returncode and any(sign in done.stderr for sign in OFFLINE):
         pytest.skip("building a wheel needs the package registry for setuptools")
     assert done.returncode == 0, done.stderr

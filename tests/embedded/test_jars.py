@@ -23,6 +23,7 @@ from embedded.errors import JarMismatch, JarsMissing
 from embedded.jars import Jar
 from embedded.kafka.java import JARS_VARIABLE, KAFKA_COORDINATES, LOCK_FILE, resolve_jars
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE_SECONDS
 
 NAMES = st.from_regex(r"[a-z][a-z0-9_.-]{0,20}", fullmatch=True)
 
@@ -134,7 +135,9 @@ def fetch(tmp_path: Path, environ: dict[str, str]) -> subprocess.CompletedProces
     env = {key: value for key, value in os.environ.items() if key != JARS_VARIABLE}
     env |= {"M2_REPO": str(tmp_path / "repository"), "XDG_CACHE_HOME": str(tmp_path / "cache"), **environ}
     command = [sys.executable, "-m", "watchloop.processes.kafka_setup", "jars"]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(
+        command, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+    )
 
 
 def test_jars_are_fetched_with_progress(tmp_path: Path, locked: list[Path], served: Path) -> None:

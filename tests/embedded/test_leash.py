@@ -16,6 +16,7 @@ import pytest
 from embedded import leash
 from embedded.leash import spawn, stop
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 BOTH_WAYS = pytest.mark.parametrize(
     "pipe",
@@ -77,17 +78,14 @@ def session(leader: int) -> list[int]:
     return found
 
 
-def wait_for(path: Path, seconds_max: float = 10.0) -> str:
-    deadline = time.monotonic() + seconds_max
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path.name} did not appear"
-        time.sleep(0.02)
+def wait_for(path: Path) -> str:
+    eventually(f"{path.name} to appear", path.exists)
     return path.read_text()
 
 
-def ended(pid: int, seconds_max: float = 10.0) -> bool:
-    """Whether the process goes away in time; a zombie counts as gone."""
-    deadline = time.monotonic() + seconds_max
+def ended(pid: int) -> bool:
+    """Whether the process goes away; a zombie counts as gone."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline:
         try:
             os.kill(pid, 0)
@@ -192,7 +190,7 @@ def test_exit_code_and_output_pass_through(tmp_path: Path, pipe: bool) -> None:
     )
     assert process.stdout is not None
     assert process.stdout.read().decode().split() == ["ü", str(tmp_path)]
-    assert process.wait(10) == 7
+    assert process.wait(PATIENCE_SECONDS) == 7
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has PDEATHSIG")
@@ -237,7 +235,7 @@ def test_absent_program_is_named(tmp_path: Path) -> None:
 
 def run_leash(*arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-I", "-S", leash.__file__, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=stdin, timeout=20)
+    return subprocess.run(command, capture_output=True, text=True, check=False, stdin=stdin, timeout=PATIENCE_SECONDS)
 
 
 @pytest.mark.parametrize(
@@ -275,5 +273,5 @@ def test_end_of_the_pipe_kills_after_the_grace(tmp_path: Path) -> None:
         os.close(reading)
         pid = int(wait_for(tmp_path / "pid"))
         os.close(writing)
-        assert process.wait(10) == 128 + signal.SIGKILL
+        assert process.wait(PATIENCE_SECONDS) == 128 + signal.SIGKILL
     assert ended(pid)

@@ -12,6 +12,7 @@ import pytest
 
 from embedded.addresses import resolved
 from embedded.ports import hold_port, listen_on_held_port
+from tests.support.waiting import PATIENCE_SECONDS
 from watchloop.errors import PortTaken, WrongSetting
 from watchloop.processes.up import held_port
 
@@ -46,7 +47,7 @@ def taken_by_a_stranger(port: int) -> str:
 
 def is_refused(port: int, host: str = HOST) -> bool:
     try:
-        socket.create_connection((host, port), timeout=5).close()
+        socket.create_connection((host, port), timeout=PATIENCE_SECONDS).close()
     except ConnectionRefusedError:
         return True
     return False

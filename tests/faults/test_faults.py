@@ -20,7 +20,6 @@ from warehouse.client import Warehouse
 pytestmark = [pytest.mark.servers, pytest.mark.faults]
 
 Audit = Callable[[str], None]
-FEED_SECONDS_MAX = 120.0
 KILL_WITHIN_SECONDS = 1.0
 """A kill falls at a random point of this time after the worker got its partitions; it works all the while."""
 BROKER_FEED_SECONDS = 6.0
@@ -40,7 +39,7 @@ def test_workers_killed_at_random_points(story: Story, audit: Audit) -> None:
         time.sleep(draw.uniform(0.0, KILL_WITHIN_SECONDS))
         victim.kill()
         victim.start()
-        story.feed.finish(FEED_SECONDS_MAX)
+        story.feed.finish()
     audit("kill -9 of workers")
 
 
@@ -53,7 +52,7 @@ def test_a_broker_killed_and_brought_back(story: Story, audit: Audit) -> None:
         story.feed.begin(story.messages(events, f"broker{node}"), events / BROKER_FEED_SECONDS)
         time.sleep(draw.uniform(0.0, 1.0))
         kill_node(broker, node)
-        story.feed.finish(FEED_SECONDS_MAX)
+        story.feed.finish()
         story.wait_for_verdicts()
         restart_node(broker, node)
         story.servers.wait_in_sync()
@@ -67,7 +66,7 @@ def test_clickhouse_cut(story: Story, audit: Audit) -> None:
     time.sleep(story.draw("cut").uniform(0.0, 1.0))
     begin = time.monotonic()
     story.servers.kill_clickhouse()
-    story.feed.finish(FEED_SECONDS_MAX)
+    story.feed.finish()
     story.feed.send(story.messages(story.form.events_per_fault, "cut"))
     story.wait_for_verdicts()
     time.sleep(max(0.0, story.form.cut_seconds - (time.monotonic() - begin)))
@@ -93,7 +92,7 @@ def test_workers_join_and_leave(story: Story, audit: Audit) -> None:
         time.sleep(draw.uniform(0.0, 1.0))
         for worker in leave:
             worker.kill()
-        story.feed.finish(FEED_SECONDS_MAX)
+        story.feed.finish()
         story.intake[1].start()
     audit("workers joining and leaving")
 
@@ -109,7 +108,7 @@ def test_a_frozen_worker_comes_back(story: Story, audit: Audit) -> None:
         time.sleep(draw.uniform(0.0, 1.0))
         with frozen.frozen():
             time.sleep(SESSION_SECONDS + draw.uniform(1.0, 3.0))
-        story.feed.finish(FEED_SECONDS_MAX)
+        story.feed.finish()
         story.wait_for_verdicts()
     audit("INTAKE frozen and back")
 

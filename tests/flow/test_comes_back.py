@@ -20,7 +20,8 @@ from schemas.wire.label import Label
 from schemas.wire.prediction import Prediction
 from streams.produce.outbox import Outbox
 from streams.settings import KafkaSettings
-from tests.support.program import Program, eventually, processes_of
+from tests.support.program import Program, processes_of
+from tests.support.waiting import eventually
 from watchloop.demo.console_client import ConsoleClient
 from watchloop.errors import ConsoleRefused
 from watchloop.processes.folder import Endpoints, Secrets
@@ -66,7 +67,7 @@ def send(endpoints: Endpoints, program: Program, made: list[Prediction]) -> None
     for event in made:
         outbox.send(PREDICTIONS, event.event_id, event)
     outbox.flush()
-    eventually("the first verdicts", lambda: look(endpoints, program.folder).in_charge, 60, program.log)
+    eventually("the first verdicts", lambda: look(endpoints, program.folder).in_charge, program.log)
     now_ms = time.time_ns() // 1_000_000
     for event in made[:LABELLED_EVENTS]:
         label = Label(event_id=event.event_id, model=MODEL, label=truth_of(event), time=now_ms)
@@ -121,7 +122,7 @@ def settled(endpoints: Endpoints, program: Program) -> Seen:
             seen, since = now, time.monotonic()
         return time.monotonic() - since > SETTLED_SECONDS
 
-    eventually("the loop to come to rest", unchanged, 60, program.log)
+    eventually("the loop to come to rest", unchanged, program.log)
     return seen
 
 
@@ -139,11 +140,11 @@ def before_and_after(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple
             learned = now.in_charge not in ("", "production") and now.corrections >= LABELLED_EVENTS
             return now if learned and now.alerts and now.open_tasks else None
 
-        found = eventually("a learned model in charge, and an alert", ready, 90, first.log)
+        found = eventually("a learned model in charge, and an alert", ready, first.log)
         look(endpoints, folder, acknowledge=min(found.alerts))
         before = settled(endpoints, first)
         first.kill()
-        eventually("children to end", lambda: not processes_of(folder), 30, first.log)
+        eventually("children to end", lambda: not processes_of(folder), first.log)
         again = second.start().endpoints()
         yield before, settled(again, second)
     finally:

@@ -13,14 +13,18 @@ from typing import Any
 
 import msgspec
 import pytest
+from confluent_kafka import Consumer, TopicPartition
 
 from console.desk.protocol import LoopState
 from schemas.codec import decode_one_or_many
 from schemas.topics import MODELS, PREDICTIONS, VERDICTS
 from schemas.wire.verdict import Verdict
+from streams.admin.topics import partition_counts
+from streams.clients import passing_reader_config
 from streams.consume.log_reader import LogReader
 from streams.records import Record
-from tests.support.program import Program, eventually, kafka_as, processes_of
+from tests.support.program import Program, kafka_as, processes_of
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 from warehouse.client import Warehouse
 from warehouse.settings import ClickHouseSettings
 from watchloop.demo.console_client import ConsoleClient
@@ -29,7 +33,6 @@ from watchloop.processes.folder import Endpoints, Secrets
 pytestmark = [pytest.mark.servers, pytest.mark.faults]
 
 EVENTS = 6_000
-GONE_SECONDS_MAX = 30.0
 MODEL = "elec2"
 
 
@@ -74,6 +77,18 @@ def count_of(endpoints: Endpoints, topic: str) -> int:
     return count
 
 
+def sent_to(endpoints: Endpoints) -> int:
+    """Predictions sent so far, by the ends of their partitions: known at once, however many there are."""
+    kafka = kafka_as(endpoints, "record")
+    partitions = range(partition_counts(kafka, [PREDICTIONS])[PREDICTIONS.name])
+    asked = [TopicPartition(kafka.prefix + PREDICTIONS.name, number) for number in partitions]
+    consumer = Consumer(passing_reader_config(kafka))
+    try:
+        return sum(consumer.get_watermark_offsets(partition, timeout=PATIENCE_SECONDS)[1] for partition in asked)
+    finally:
+        consumer.close()
+
+
 @dataclasses.dataclass
 class Story:
     """What was seen before and after."""
@@ -110,14 +125,14 @@ def pid_of(folder: pathlib.Path, mark: str) -> int:
 
 def kill_one(folder: pathlib.Path, mark: str, program: Program) -> tuple[int, int]:
     """kill -9 of one process of the program: its id before, and of the one that takes its place."""
-    before = eventually(f"a process with {mark}", lambda: pid_of(folder, mark), 30, program.log)
+    before = eventually(f"a process with {mark}", lambda: pid_of(folder, mark), program.log)
     os.kill(before, signal.SIGKILL)
 
     def again() -> int:
         found = pid_of(folder, mark)
         return 0 if found == before else found
 
-    return before, eventually(f"another process with {mark}", again, 30, program.log)
+    return before, eventually(f"another process with {mark}", again, program.log)
 
 
 @pytest.fixture(scope="module")
@@ -130,20 +145,23 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
     try:
         endpoints = first.endpoints()
 
-        def middle() -> tuple[int, LoopState, list[Any]] | None:
-            sent = count_of(endpoints, PREDICTIONS.name)
-            _, state, alerts = console(endpoints, folder)
-            return (sent, state, alerts) if sent > EVENTS // 3 and open_tasks(state) > 20 else None
+        eventually("a third of the replay", lambda: sent_to(endpoints) > EVENTS // 3, first.log)
+        first.freeze()  # it replays no more, however long the rest is watched
+        sent = sent_to(endpoints)
 
-        sent, state, alerts = eventually("a third of the replay", middle, 60, first.log)
+        def at_work() -> tuple[LoopState, list[Any]] | None:
+            _, state, alerts = console(endpoints, folder)
+            return (state, alerts) if open_tasks(state) > 20 else None
+
+        state, alerts = eventually("tasks of them", at_work, first.log)
         first.kill()
-        eventually("children to end", lambda: not processes_of(folder), GONE_SECONDS_MAX, first.log)
+        eventually("children to end", lambda: not processes_of(folder), first.log)
         left = processes_of(folder)
         second.start()
         again = second.endpoints()
         _, state_after, _ = console(again, folder)
         restarted = {name: kill_one(folder, mark, second) for name, mark in PROCESSES.items()}
-        eventually("every verdict", lambda: len(verdicts_of(again)) >= EVENTS, 90, second.log)
+        eventually("every verdict", lambda: len(verdicts_of(again)) >= EVENTS, second.log)
         yield Story(
             second,
             folder,
@@ -191,7 +209,7 @@ def test_the_archive_has_each_once(story: Story) -> None:
     def whole() -> bool:
         return min(warehouse.query(sql)[0].values()) >= EVENTS
 
-    eventually("the archive", whole, 60, lambda: f"{warehouse.query(sql)}\n{story.program.log()}")
+    eventually("the archive", whole, lambda: f"{warehouse.query(sql)}\n{story.program.log()}")
     assert set(warehouse.query(sql)[0].values()) == {EVENTS}
     doubled = warehouse.query(
         "SELECT table, count() AS n FROM ("
@@ -215,7 +233,7 @@ def test_open_tasks_are_back(story: Story) -> None:
         _, state, _ = console(story.endpoints, story.folder)
         return open_tasks(state) - state.models[0].open_tasks.get("alert", 0) == wanted
 
-    eventually("a task for each verdict that asks for one", same, 60, story.program.log)
+    eventually("a task for each verdict that asks for one", same, story.program.log)
 
 
 def test_alerts_are_back(story: Story) -> None:

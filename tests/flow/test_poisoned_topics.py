@@ -20,14 +20,14 @@ from streams.settings import KafkaSettings
 from tests.support.desk_worker import Worker
 from tests.support.live_console import LiveConsole, routes
 from tests.support.poison import GOLDEN, hostile
-from tests.support.program import eventually, run_command
+from tests.support.program import run_command
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 from warehouse.client import Warehouse
 from warehouse.store.tables import table_of
 from watchloop.people import person_of, write_people
 
 PASSWORD = "four rainy words together"
 ROLES = ("intake", "drift", "desk", "learn", "record")
-READ_SECONDS_MAX = 100.0
 LINE_CHARS_MAX = 10_000
 
 IN_ARRAYS = (PREDICTIONS, VERDICTS, VERDICTS_ACCEPTED)
@@ -108,14 +108,13 @@ def test_a_worker_lives_through_poisoned_topics(
         question = "SELECT 1 FROM verdicts WHERE event_id = 'good-1' AND event_id IN (SELECT event_id FROM predictions)"
         return bool(warehouse.query(question))
 
-    eventually("the verdict of a good prediction", judged, READ_SECONDS_MAX, lambda: worker.log()[-6_000:])
+    eventually("the verdict of a good prediction", judged, lambda: worker.log()[-6_000:])
     silent = {REJECTS.name}  # a Reject of a Reject would have one too; the log tells of these
     places = {place for place in placed if place[0] not in silent}
     assert len(places) > 5_000
     eventually(
         "a row or a Reject of every record",
         lambda: not unaccounted(kafka_topics, warehouse, places),
-        READ_SECONDS_MAX,
         lambda: f"{sorted(unaccounted(kafka_topics, warehouse, places))[:200]}\n{worker.log()[-3_000:]}",
     )
     check_console(worker)
@@ -129,7 +128,7 @@ def check_console(worker: Worker) -> None:
     """Every page that needs no id, as an admin sees it."""
     pages = [path for method, path in routes(LiveConsole().app) if method == "GET" and "{" not in path]
     assert {"/healthz", "/queue", "/alerts", "/loop", "/metrics"} <= set(pages)
-    with httpx.Client(base_url=worker.url, trust_env=False, timeout=60, follow_redirects=True) as client:
+    with httpx.Client(base_url=worker.url, trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True) as client:
         client.headers["x-csrftoken"] = client.get("/api/session").json()["csrf_token"]
         signed_in = client.post("/api/session", json={"person": "ada", "password": PASSWORD})
         assert signed_in.status_code == 201 or signed_in.is_success, signed_in.text

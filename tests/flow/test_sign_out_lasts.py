@@ -10,7 +10,7 @@ import pytest
 
 from streams.settings import KafkaSettings
 from tests.support.desk_worker import Worker
-from tests.support.program import eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 from watchloop.people import person_of, sign_out, write_people
 
 PASSWORD = "four rainy words together"
@@ -32,7 +32,7 @@ def workers(tmp_path: pathlib.Path, kafka_topics: KafkaSettings) -> Iterator[lis
 
 
 def sign_in(worker: Worker) -> httpx.Client:
-    client = httpx.Client(base_url=worker.url, trust_env=False, timeout=30)
+    client = httpx.Client(base_url=worker.url, trust_env=False, timeout=PATIENCE_SECONDS)
     client.headers["x-csrftoken"] = client.get("/api/session").json()["csrf_token"]
     answer = client.post("/api/session", json={"person": "ada", "password": PASSWORD})
     assert answer.status_code == 200, answer.text
@@ -41,7 +41,7 @@ def sign_in(worker: Worker) -> httpx.Client:
 
 def is_in(worker: Worker, cookies: dict[str, str]) -> bool:
     """Whether these cookies are somebody's session there."""
-    found = httpx.get(f"{worker.url}/api/session", cookies=cookies, trust_env=False, timeout=30).json()
+    found = httpx.get(f"{worker.url}/api/session", cookies=cookies, trust_env=False, timeout=PATIENCE_SECONDS).json()
     return found["person"] is not None
 
 
@@ -52,7 +52,7 @@ def test_a_copied_cookie_stays_dead(workers: list[Worker], kafka_topics: KafkaSe
     copied, killed, kept = dict(first.cookies), dict(second.cookies), dict(third.cookies)
     assert is_in(two, copied), "sessions are good on every console"
     assert first.delete("/api/session").status_code == 204
-    eventually("the other console refuses the cookie", lambda: not is_in(two, copied), 20, two.log)
+    eventually("the other console refuses the cookie", lambda: not is_in(two, copied), two.log)
     assert second.delete("/api/session").status_code == 204
     one.kill()
     one.start()
@@ -61,5 +61,5 @@ def test_a_copied_cookie_stays_dead(workers: list[Worker], kafka_topics: KafkaSe
     assert is_in(one, kept)
     sign_out(kafka_topics, "ada")
     for worker in (one, two):
-        eventually("signed out everywhere", lambda worker=worker: not is_in(worker, kept), 20, worker.log)  # type: ignore[misc]
+        eventually("signed out everywhere", lambda worker=worker: not is_in(worker, kept), worker.log)  # type: ignore[misc]
     assert is_in(two, dict(sign_in(two).cookies))

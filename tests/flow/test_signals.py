@@ -13,15 +13,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.program import ROOT, Program, environment, eventually, processes_of
+from tests.support.program import ROOT, Program, environment, processes_of
+from tests.support.waiting import eventually
 from watchloop.processes.folder import DataFolder, Endpoints
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults]
 
 HOST = "::1" if pathlib.Path("/proc/net/if_inet6").exists() else "127.0.0.1"
-BACK_SECONDS_MAX = 90.0
-STOP_SECONDS_MAX = 100.0
-"""Far less than a start that waits for a server that stands still, 180 s; such a server is killed after 30."""
 
 
 @pytest.fixture
@@ -51,7 +49,10 @@ def worker(program: Program, role: str) -> int:
 
 def metrics(endpoints: Endpoints) -> str:
     """What /metrics holds; empty while nobody answers."""
-    with contextlib.suppress(OSError), urllib.request.urlopen(f"{endpoints.console}/metrics", timeout=5) as answer:
+    with (
+        contextlib.suppress(OSError),
+        urllib.request.urlopen(f"{endpoints.console}/metrics", timeout=5) as answer,
+    ):
         return str(answer.read(), "utf-8")
     return ""
 
@@ -60,22 +61,21 @@ def test_a_worker_ends_and_then_the_terminal_does(unread: Program) -> None:
     """Workers are started again although nobody reads that; a closed terminal is an orderly stop."""
     endpoints = unread.endpoints()
     for role in ("intake", "desk"):
-        eventually("a worker", lambda role=role: worker(unread, role), BACK_SECONDS_MAX)
+        eventually("a worker", lambda role=role: worker(unread, role))
         before = worker(unread, role)
         os.kill(before, signal.SIGKILL)
         eventually(
             "another worker",
             lambda role=role, before=before: worker(unread, role) not in (0, before),
-            BACK_SECONDS_MAX,
             unread.log,
         )
-    eventually("metrics", lambda: "watchloop_open_tasks{" in metrics(endpoints), BACK_SECONDS_MAX, unread.log)
+    eventually("metrics", lambda: "watchloop_open_tasks{" in metrics(endpoints), unread.log)
     files = [file.stem.rpartition("_")[2] for file in (unread.folder / "metrics").iterdir()]
     assert set(files) == {"intake", "loop"}, "files by process ids grow with every restart"
     assert unread.process is not None
     assert unread.process.poll() is None
     unread.process.send_signal(signal.SIGHUP)
-    assert unread.wait(STOP_SECONDS_MAX) == 0
+    assert unread.wait() == 0
     assert DataFolder(unread.folder).endpoints() is None
     assert not processes_of(unread.folder)
 
@@ -95,10 +95,10 @@ def test_stopped_while_a_server_does_not_answer(tmp_path: pathlib.Path, number: 
     """A start that waits for a server that stands still ends by a stop as any other: in order, with its code."""
     program = Program(tmp_path / "data").start()
     try:
-        os.kill(eventually(what, lambda: server(program, what), BACK_SECONDS_MAX, program.log), signal.SIGSTOP)
+        os.kill(eventually(what, lambda: server(program, what), program.log), signal.SIGSTOP)
         assert program.process is not None
         program.process.send_signal(number)
-        assert program.wait(STOP_SECONDS_MAX) == 0
+        assert program.wait() == 0
         assert program.output().rstrip().endswith("stopping")
         assert not processes_of(program.folder)
     finally:

@@ -15,7 +15,8 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
 from streams.admin.access import USERS
-from tests.support.program import Program, eventually, processes_of, run_command
+from tests.support.program import Program, processes_of, run_command
+from tests.support.waiting import eventually
 from watchloop.cli.query import analyst
 from watchloop.demo.demo import DEMOS
 from watchloop.recorded.table import RecordedTable
@@ -23,7 +24,6 @@ from watchloop.recorded.table import RecordedTable
 pytestmark = pytest.mark.servers
 
 EVENTS = 2_500
-RUN_SECONDS_MAX = 150.0
 MODEL = "elec2"
 
 
@@ -97,12 +97,12 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             live, refused = ask_as_analyst(endpoints.clickhouse.url, endpoints.clickhouse.users["analyst"])
             return (live, refused) if live["predictions"] and live["decisions"] else None
 
-        live, refused = eventually("predictions and verdicts in ClickHouse", look, 60, program.log)
+        live, refused = eventually("predictions and verdicts in ClickHouse", look, program.log)
         asked = run_command("query", "SELECT count() AS n FROM verdicts", "--json", "--data", str(folder))
         live_query = [json.loads(line) for line in asked.stdout.splitlines()]
         checked = run_command("check", "--json", "--data", str(folder))
         others = open_to_others(folder)
-        code = program.wait(RUN_SECONDS_MAX)
+        code = program.wait()
         yield Seen(
             folder,
             others | open_to_others(folder),

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.support.batch_loops import SECONDS_MAX, Running
+from tests.support.batch_loops import Running
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -23,4 +24,4 @@ def running() -> Iterator[Callable[[Callable[[threading.Event], None]], Running]
     for one in started:
         one.stop.set()
     for one in started:
-        one.thread.join(SECONDS_MAX)
+        one.thread.join(PATIENCE_SECONDS)

@@ -14,6 +14,7 @@ from streams.client_config import common_client_config
 from streams.errors import SlotTaken
 from streams.service import ThreadLoop
 from streams.settings import KafkaSettings
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -56,7 +57,7 @@ def test_what_is_no_exception_ends_a_loop_as_well(kafka_topics: KafkaSettings) -
 
     loop = ThreadLoop("intake", body)
     loop.thread.start()
-    loop.thread.join(30)
+    loop.thread.join(PATIENCE_SECONDS)
     assert not loop.thread.is_alive()
     assert loop.failure is not None
     consumer.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import itertools
 import threading
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -18,8 +17,8 @@ from streams.consume.transactions import TransactionalBatches
 from streams.produce.outbox import Outbox
 from streams.records import Record
 from streams.settings import KafkaSettings
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
-SECONDS_MAX = 40.0
 LOST_MS = 2_000
 SMALL = BatchSettings(events_max=50, wait_seconds=0.1)
 
@@ -42,18 +41,19 @@ class Running:
 
     def end(self) -> None:
         self.stop.set()
-        self.thread.join(SECONDS_MAX)
+        self.thread.join(PATIENCE_SECONDS)
         assert not self.thread.is_alive()
 
 
 def wait_for(what: str, found: Callable[[], Any], *loops: Running) -> None:
     """Until it is so; fails with what a loop raised."""
-    deadline = time.monotonic() + SECONDS_MAX
-    while not found():
-        for one in loops:
-            assert one.failure is None, repr(one.failure)
-        assert time.monotonic() < deadline, f"{what}: not within {SECONDS_MAX:g} s"
-        time.sleep(0.05)
+
+    def check() -> Any:
+        for loop in loops:
+            assert loop.failure is None, repr(loop.failure)
+        return found()
+
+    eventually(what, check)
 
 
 def send(kafka: KafkaSettings, topic: Topic, count: int, begin: int = 0) -> list[bytes]:
@@ -70,7 +70,7 @@ def committed(kafka: KafkaSettings, topic: Topic) -> collections.Counter[bytes]:
     """What a reader of committed messages sees of a topic."""
     seen: collections.Counter[bytes] = collections.Counter()
     reader = LogReader(kafka, {topic.name: lambda record: seen.update([record.value() or b""])})
-    reader.catch_up(SECONDS_MAX)
+    reader.catch_up(PATIENCE_SECONDS)
     reader.close()
     return seen
 
@@ -113,7 +113,7 @@ def before_second(batches: TransactionalBatches, happens: Callable[[], object]) 
 
     def send_offsets(*arguments: Any) -> None:
         if next(attempts) == 2:
-            producer.flush(SECONDS_MAX)
+            producer.flush(PATIENCE_SECONDS)
             happens()
         producer.send_offsets_to_transaction(*arguments)
 

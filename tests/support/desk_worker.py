@@ -14,11 +14,11 @@ import httpx
 import msgspec
 
 from streams.settings import KafkaSettings
-from tests.support.program import ROOT, environment, eventually
+from tests.support.program import ROOT, environment
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 from warehouse.settings import ClickHouseSettings
 
 SECRET = "a secret of the tests, forty characters long"
-START_SECONDS_MAX = 90.0
 
 
 class Worker:
@@ -61,7 +61,7 @@ class Worker:
                 cwd=self.folder,
             )
         if "desk" in self.roles:
-            eventually("the console", self.answers, START_SECONDS_MAX, self.log)
+            eventually("the console", self.answers, self.log)
         return self
 
     def answers(self) -> bool:
@@ -96,7 +96,7 @@ class Worker:
             assert self.process is not None
             self.process.terminate()
             try:
-                self.process.wait(40)
+                self.process.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 self.kill()
 

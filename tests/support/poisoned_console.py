@@ -16,7 +16,8 @@ from tests.support.live_console import BEGIN_MS, StillWatch
 from warehouse.query.loop_figures import RejectCounts
 
 FAR = 253_402_300_799_999
-SECONDS_MAX = 20.0
+PAGE_CPU_SECONDS_MAX = 20.0
+"""What one page may compute, whatever it shows: no clock, so that a busy machine changes nothing."""
 TEXTS = (
     "", "\x00", "\x1b[2J\x07", "\u202egnp.exe", "\u2066\u2069\ufeff", "a/b?c=d#e", "../../etc", ".", "..", "%00%ff%",
     "'\"><script>alert(1)</script>", "</script></style></textarea>-->", "{{ 7 * 7 }}{% raw %}", "line\nbreak\r\n\ttab",

@@ -9,17 +9,17 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 from streams.admin.access import scram_client
 from streams.settings import KafkaSettings
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 from watchloop.processes.folder import DataFolder, Endpoints
 
 T = TypeVar("T")
 
-START_SECONDS_MAX = 100.0
 LOG_CHARS = 3_000
 
 
@@ -29,17 +29,6 @@ def environment(**more: str) -> dict[str, str]:
     return {**kept, **more}
 
 
-def eventually(what: str, found: Callable[[], T], seconds_max: float, log: Callable[[], str] = lambda: "") -> T:
-    """The first true value of ``found``; fails with the log's last lines when none comes in time."""
-    deadline = time.monotonic() + seconds_max
-    while True:
-        value = found()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"{what}: not within {seconds_max:g} s\n{log()}"
-        time.sleep(0.1)
-
-
 def kafka_as(endpoints: Endpoints, user: str) -> KafkaSettings:
     """The Kafka of a running program, for one of its users."""
     return KafkaSettings(
@@ -47,15 +36,13 @@ def kafka_as(endpoints: Endpoints, user: str) -> KafkaSettings:
     )
 
 
-def run_command(
-    *arguments: str, seconds_max: float = 60.0, cwd: pathlib.Path | None = None, **more: str
-) -> subprocess.CompletedProcess[str]:
+def run_command(*arguments: str, cwd: pathlib.Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
     """``watchloop ARGUMENTS`` to its end."""
     return subprocess.run(
         [sys.executable, "-m", "watchloop", *arguments],
         capture_output=True,
         text=True,
-        timeout=seconds_max,
+        timeout=PATIENCE_SECONDS,
         env=environment(PYTHONPATH=str(ROOT), **more),
         cwd=cwd,
         check=False,
@@ -84,7 +71,7 @@ def on_a_terminal(*arguments: str, columns: int, **more: str) -> tuple[int, str]
             break
         seen += more_bytes
     os.close(here)
-    return process.wait(60), seen.decode()
+    return process.wait(PATIENCE_SECONDS), seen.decode()
 
 
 def processes_of(folder: pathlib.Path) -> dict[int, str]:
@@ -148,15 +135,20 @@ class Program:
             assert self.process.poll() is None, f"ended with {self.process.poll()}\n{self.log()}"
             return DataFolder(self.folder).endpoints()
 
-        return eventually("endpoints.json", found, START_SECONDS_MAX, self.log)
+        return eventually("endpoints.json", found, self.log)
 
-    def wait(self, seconds_max: float) -> int:
+    def wait(self) -> int:
         """Its exit code."""
         assert self.process is not None
         try:
-            return self.process.wait(seconds_max)
+            return self.process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"still running after {seconds_max:g} s\n{self.log()}") from None
+            raise AssertionError(f"still running after {PATIENCE_SECONDS:g} s\n{self.log()}") from None
+
+    def freeze(self) -> None:
+        """Stop this process in its tracks; its children go on."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGSTOP)
 
     def kill(self) -> None:
         """Kill -9 of this process alone: its children have to notice by themselves."""
@@ -169,15 +161,15 @@ class Program:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             try:
-                self.process.wait(60)
+                self.process.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:
                 self.process.kill()
         eventually_gone(self.folder)
 
 
-def eventually_gone(folder: pathlib.Path, seconds_max: float = 40.0) -> None:
+def eventually_gone(folder: pathlib.Path) -> None:
     """Wait until no process of a folder is left; kill the rest, by their ids, after that."""
-    deadline = time.monotonic() + seconds_max
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while (left := processes_of(folder)) and time.monotonic() < deadline:
         time.sleep(0.1)
     for pid in left:

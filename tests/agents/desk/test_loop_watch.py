@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
-from collections.abc import Callable
 
 import pytest
 
@@ -15,19 +13,11 @@ from schemas.topics import LABELS
 from streams.consume.batches import GroupBatches
 from streams.produce.outbox import Outbox
 from streams.settings import KafkaSettings
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 from warehouse.client import Warehouse
 from warehouse.settings import ClickHouseSettings
 
 pytestmark = pytest.mark.servers
-
-SECONDS_MAX = 60.0
-
-
-def wait_for(what: str, found: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS_MAX
-    while not found():
-        assert time.monotonic() < deadline, f"{what}: not within {SECONDS_MAX:g} s"
-        time.sleep(0.05)
 
 
 def shows(line: str) -> bool:
@@ -46,10 +36,10 @@ def test_lag_while_clickhouse_is_away(kafka_topics: KafkaSettings) -> None:
     for loop in loops:
         loop.start()
     try:
-        wait_for("lag of record", lambda: shows('watchloop_lag_messages{role="record"} 7.0'))
-        wait_for("a warning", lambda: any("Counts are old" in warning for warning in watch.figures.warnings))
+        eventually("lag of record", lambda: shows('watchloop_lag_messages{role="record"} 7.0'))
+        eventually("a warning", lambda: any("Counts are old" in warning for warning in watch.figures.warnings))
         assert {role.role: role.lag_messages for role in watch.figures.roles}["record"] == 7
-        wait_for("a late warning", lambda: any("record is behind: 7 messages" in one for one in watch.figures.warnings))
+        eventually("a late warning", lambda: any("record is behind: 7 messages" in w for w in watch.figures.warnings))
         (record,) = (role for role in watch.figures.roles if role.role == "record")
         assert record.note == "falling behind"
         assert (record.lag_seconds or 0.0) > 1.0
@@ -61,13 +51,13 @@ def test_lag_while_clickhouse_is_away(kafka_topics: KafkaSettings) -> None:
         reading = threading.Thread(target=batches.run, args=(stop,))
         loops.append(reading)
         reading.start()
-        wait_for("no lag", lambda: shows('watchloop_lag_messages{role="record"} 0.0'))
-        wait_for("no age", lambda: shows('watchloop_lag_seconds{role="record"} 0.0'))
+        eventually("no lag", lambda: shows('watchloop_lag_messages{role="record"} 0.0'))
+        eventually("no age", lambda: shows('watchloop_lag_seconds{role="record"} 0.0'))
         assert done.is_set()
     finally:
         stop.set()
         for loop in loops:
-            loop.join(SECONDS_MAX)
+            loop.join(PATIENCE_SECONDS)
 
 
 def test_lag_that_is_unknown_is_no_lag_of_before() -> None:

@@ -30,6 +30,7 @@ from streams.produce.outbox import producer_config
 from streams.records import Record
 from streams.settings import KafkaSettings
 from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 NOW_MS = 1_700_000_000_000
 ELEMENTS_MAX = 20_000
@@ -190,12 +191,10 @@ def test_through_kafka_a_million_elements_hold_nobody_up(kafka_topics: KafkaSett
     threads = [threading.Thread(target=run, args=(stop,)) for run in (batches.run, reader.run)]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + 60
-    while (len(verdicts) < 200 or not rejects) and time.monotonic() < deadline:
-        time.sleep(0.05)
+    eventually("verdicts and Rejects", lambda: len(verdicts) >= 200 and rejects)
     stop.set()
     for thread in threads:
-        thread.join(60)
+        thread.join(PATIENCE_SECONDS)
     assert sorted(verdicts) == sorted(f"e-{number}" for number in range(200))
     assert [(reject.elements, reject.source_index_last) for reject in rejects] == [(1_000_000, 999_999)]
     digest = hashlib.sha256(million).hexdigest()

@@ -26,10 +26,9 @@ from streams.consume.log_reader import LogReader
 from streams.consume.seen_events import SeenEvents
 from streams.produce.outbox import Outbox
 from streams.settings import KafkaSettings
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.servers
-
-SECONDS_MAX = 40.0
 
 
 class Worker:
@@ -47,7 +46,7 @@ class Worker:
         for loop in self._loops:
             loop.halt.set()
         for thread in self._threads:
-            thread.join(SECONDS_MAX)
+            thread.join(PATIENCE_SECONDS)
             assert not thread.is_alive()
 
 
@@ -82,20 +81,19 @@ def verdicts(kafka: KafkaSettings) -> list[Verdict]:
     found: list[Verdict] = []
     hear = lambda record: found.extend(decode_one_or_many(Verdict, record.value() or b""))  # noqa: E731
     reader = LogReader(kafka, {VERDICTS.name: hear, VERDICTS_ACCEPTED.name: hear})
-    reader.catch_up(SECONDS_MAX)
+    reader.catch_up(PATIENCE_SECONDS)
     reader.close()
     return found
 
 
 def until(kafka: KafkaSettings, wanted: set[str]) -> collections.Counter[str]:
     """How often each event was judged, once all these are."""
-    deadline = time.monotonic() + SECONDS_MAX
-    while True:
+
+    def judged() -> collections.Counter[str] | None:
         counted = collections.Counter(verdict.event_id for verdict in verdicts(kafka))
-        if wanted <= set(counted):
-            return counted
-        assert time.monotonic() < deadline, f"not judged: {sorted(wanted - set(counted))[:5]}"
-        time.sleep(0.1)
+        return counted if wanted <= set(counted) else None
+
+    return eventually("all of them judged", judged) or collections.Counter()
 
 
 @pytest.mark.parametrize("verdicts_told", ["all", "exceptions"])

@@ -21,13 +21,13 @@ from streams.consume.log_reader import LogReader
 from streams.produce.outbox import Outbox
 from streams.records import Record
 from streams.settings import KafkaSettings
-from tests.support.program import ROOT, environment, eventually
+from tests.support.program import ROOT, environment
 from tests.support.triage_workers import Log, Worker, predictions
+from tests.support.waiting import eventually
 
 pytestmark = pytest.mark.servers
 
 HALF = 1_000
-SECONDS_MAX = 100.0
 
 
 def verdicts(kafka: KafkaSettings) -> list[Verdict]:
@@ -70,8 +70,7 @@ def test_kill_and_restart_change_no_decision(kafka_prefix: KafkaSettings, tmp_pa
             outbox.flush()
             eventually(
                 f"verdicts of {number * HALF} events",
-                lambda wanted=number * HALF: len(verdicts(kafka)) >= wanted,  # type: ignore[misc]
-                SECONDS_MAX,
+                lambda wanted=number * HALF: len(verdicts(kafka)) >= wanted,
                 lambda: (tmp_path / "worker.log").read_text()[-3_000:],
             )
             os.kill(process.pid, signal.SIGKILL)
@@ -114,8 +113,7 @@ def test_strangers_names_keep_no_place_over_a_restart(kafka_prefix: KafkaSetting
             outbox.flush()
             eventually(
                 f"verdicts of {len(model)} models",
-                lambda wanted=wanted: len(verdicts(kafka)) >= wanted,  # type: ignore[misc]
-                SECONDS_MAX,
+                lambda wanted=wanted: len(verdicts(kafka)) >= wanted,
                 lambda: (tmp_path / "worker.log").read_text()[-3_000:],
             )
             os.kill(process.pid, signal.SIGKILL)

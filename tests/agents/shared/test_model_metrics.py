@@ -18,6 +18,7 @@ from agents.shared.metrics import OF_MODELS, bound_models, exposition
 from agents.shared.model_metrics import ModelCounter, ModelGauge, ModelMetric
 from agents.shared.model_places import ModelPlaces
 from tests.support.program import ROOT, environment
+from tests.support.waiting import PATIENCE_SECONDS
 from watchloop.processes.workers import Worker, Workers, WorkerSpec
 
 NAMED = re.compile(r'model="([^"]*)"')
@@ -113,7 +114,7 @@ def test_a_killed_worker_leaves_what_it_counted_and_nothing_it_measured(tmp_path
         worker.log.unlink(missing_ok=True)
         worker.start()
         assert worker._process is not None
-        worker._process.wait(60)
+        worker._process.wait(PATIENCE_SECONDS)
         return worker.log.read_text()
 
     said = ended(loop)

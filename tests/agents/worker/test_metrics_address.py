@@ -12,6 +12,7 @@ import pytest
 from agents.settings import WorkerSettings
 from agents.shared.errors import MetricsRefused
 from agents.worker.worker import serve_metrics
+from tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def is_served(host: str, port: int) -> bool:
 def test_loopback_alone(port: int) -> None:
     """127.0.0.1 answers; another address of this machine does not."""
     serve_metrics(WorkerSettings(metrics_port=port))
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=PATIENCE_SECONDS) as answer:
         assert answer.status == 200
     assert not is_served("127.0.0.2", port), "127.0.0.2 is an address of this machine like any other"
 

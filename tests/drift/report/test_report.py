@@ -22,8 +22,7 @@ from drift.report.pipe import ReportResult
 from drift.report.reporter import Reporter
 from drift.report.request import ReportRequest
 from drift.settings import CategoricalTest, DriftSettings, NumericTest
-
-READY_SECONDS_MAX = 180.0
+from tests.support.waiting import eventually
 
 
 def request(report_id: str, shift: float = 0.0, rows: int = 200, **more: Any) -> ReportRequest:
@@ -42,13 +41,8 @@ def request(report_id: str, shift: float = 0.0, rows: int = 200, **more: Any) ->
     return msgspec.structs.replace(made, **more)
 
 
-def wait_for(found: Callable[[], Any], seconds_max: float = READY_SECONDS_MAX) -> Any:
-    until = time.monotonic() + seconds_max
-    while time.monotonic() < until:
-        if value := found():
-            return value
-        time.sleep(0.1)
-    raise AssertionError(f"nothing came within {seconds_max} seconds")
+def wait_for(found: Callable[[], Any]) -> Any:
+    return eventually("the report process", found, every_seconds=0.1)
 
 
 def is_ready(reporter: Reporter) -> bool:
@@ -215,7 +209,7 @@ def test_the_process_ends_with_its_parent(tmp_path: Path) -> None:
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
-    wait_for(lambda: not _runs(child), 20.0)
+    wait_for(lambda: not _runs(child))
 
 
 def _runs(pid: int) -> bool:

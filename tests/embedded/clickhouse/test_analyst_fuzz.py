@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from tests.embedded.clickhouse.test_confinement import PASSWORDS, SECRET, Surroundings, needs_walls, surroundings
 from tests.support.statements import CARRIERS, FILE_READ, STATEMENT, VALUES, Statement
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.servers
 
@@ -55,14 +56,16 @@ def ask(around: Surroundings, statement: Statement) -> httpx.Response:
     auth, sql = ("analyst", PASSWORDS["analyst"]), told(statement.sql)
     match statement.way:
         case "address":
-            return httpx.get(around.server.url, params={"query": sql, **named}, auth=auth, timeout=60)
+            return httpx.get(around.server.url, params={"query": sql, **named}, auth=auth, timeout=PATIENCE_SECONDS)
         case "form":
-            return httpx.post(around.server.url, data={"query": sql, **named}, auth=auth, timeout=60)
+            return httpx.post(around.server.url, data={"query": sql, **named}, auth=auth, timeout=PATIENCE_SECONDS)
         case "parts":
             parts = {name: (None, value) for name, value in {"query": sql, **named}.items()}
-            return httpx.post(around.server.url, files=parts, auth=auth, timeout=60)
+            return httpx.post(around.server.url, files=parts, auth=auth, timeout=PATIENCE_SECONDS)
         case _:
-            return httpx.post(around.server.url, params=named, content=sql.encode(), auth=auth, timeout=60)
+            return httpx.post(
+                around.server.url, params=named, content=sql.encode(), auth=auth, timeout=PATIENCE_SECONDS
+            )
 
 
 def check_outside(around: Surroundings, statement: Statement, answer: httpx.Response) -> None:

@@ -22,6 +22,7 @@ from embedded.clickhouse.confinement import Walls, readable_paths
 from embedded.clickhouse.server import EmbeddedClickHouse
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from tests.support.open_server import spawn_without
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.servers
 
@@ -66,7 +67,7 @@ class Surroundings:
 
     def ask(self, sql: str, user: str = "analyst", **named: str) -> httpx.Response:
         auth = (user, PASSWORDS[user])
-        return httpx.post(self.server.url, content=sql.encode(), params=named, auth=auth, timeout=60)
+        return httpx.post(self.server.url, content=sql.encode(), params=named, auth=auth, timeout=PATIENCE_SECONDS)
 
 
 @contextmanager

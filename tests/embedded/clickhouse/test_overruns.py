@@ -12,6 +12,7 @@ from embedded.clickhouse.overruns import Overruns
 from embedded.clickhouse.process import EmbeddedClickHouse
 from embedded.clickhouse.server import OVERRUN
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
+from tests.support.waiting import PATIENCE_SECONDS
 
 ENDLESS = "SELECT length(arrayMap(x -> has(range(1000000), x + 1000000), range(1000000)))"
 
@@ -46,7 +47,7 @@ def test_a_statement_that_cannot_be_stopped_ends_the_server(tmp_path: Path) -> N
     server = EmbeddedClickHouse(tmp_path / "clickhouse", settings, passwords={"watchloop": "w", "analyst": "a"})
 
     def ask(user: str, sql: str) -> httpx.Response:
-        return httpx.post(server.url, content=sql.encode(), auth=(user, user[0]), timeout=60)
+        return httpx.post(server.url, content=sql.encode(), auth=(user, user[0]), timeout=PATIENCE_SECONDS)
 
     def attack() -> None:
         with pytest.raises(httpx.TransportError):
@@ -57,7 +58,7 @@ def test_a_statement_that_cannot_be_stopped_ends_the_server(tmp_path: Path) -> N
         attacking = threading.Thread(target=attack)
         attacking.start()
         assert server.process is not None
-        assert server.process.wait(60) == OVERRUN
+        assert server.process.wait(PATIENCE_SECONDS) == OVERRUN
         attacking.join()
         assert server.ended() == OVERRUN
         assert "a statement of analyst cannot be stopped" in server.last_words()

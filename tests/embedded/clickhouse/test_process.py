@@ -10,7 +10,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +24,7 @@ from embedded.errors import ClickHouseDidNotStart
 from embedded.ports import hold_port
 from tests.support.embedded_server import PASSWORDS, TABLE, connect_to, server
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.servers
 
@@ -74,7 +74,6 @@ running.start()
 print(json.dumps([running.url, running.process.pid]), flush=True)
 time.sleep(120)
 """
-GONE_SECONDS_MAX = 30.0
 
 
 def stop_it(pid: int, _url: str, _folder: Path) -> None:
@@ -107,11 +106,8 @@ def test_no_server_outlives_its_starter(folder: Path, trouble: Callable[[int, st
         url, pid = json.loads(starter.stdout.readline())
         trouble(pid, url, folder)
         starter.kill()
-    deadline = time.monotonic() + GONE_SECONDS_MAX
     stat = Path(f"/proc/{pid}/stat")
-    while stat.exists() and ") Z" not in stat.read_text():
-        assert time.monotonic() < deadline, "it is there still"
-        time.sleep(0.05)
+    eventually("its end", lambda: not stat.exists() or ") Z" in stat.read_text())
 
 
 def test_a_second_owner_is_refused(folder: Path) -> None:
@@ -129,7 +125,7 @@ def run_main(*arguments: str, passwords: str = '{"watchloop":"w","analyst":"a"}'
         env={**os.environ, PASSWORDS_VARIABLE: passwords},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=PATIENCE_SECONDS,
         check=False,
     )
 

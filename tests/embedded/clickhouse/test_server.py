@@ -20,7 +20,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 from embedded.clickhouse.process import popen
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from tests.support.embedded_server import TABLE, connect, connect_to, server
-from tests.support.program import eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 from warehouse.settings import ClickHouseSettings
 
 pytestmark = pytest.mark.servers
@@ -154,9 +154,9 @@ def test_a_failed_query_leaves_nothing_behind(clickhouse: ClickHouseSettings) ->
     settings = {"query": "SELECT number FROM numbers(2000001)", "max_result_rows": "1000000"}
     auth = (clickhouse.user, clickhouse.password)
     for _ in range(2 * EmbeddedClickHouseSettings().writer_handles):
-        failed = httpx.post(clickhouse.url, params=settings, auth=auth, timeout=30)
+        failed = httpx.post(clickhouse.url, params=settings, auth=auth, timeout=PATIENCE_SECONDS)
         assert failed.headers["x-clickhouse-exception-code"] == "396"
-        assert httpx.post(clickhouse.url, content=b"SELECT 7", auth=auth, timeout=30).text == "7\n"
+        assert httpx.post(clickhouse.url, content=b"SELECT 7", auth=auth, timeout=PATIENCE_SECONDS).text == "7\n"
 
 
 def test_many_clients_at_once(clickhouse: ClickHouseSettings, client: Any) -> None:
@@ -189,7 +189,7 @@ def test_more_queries_than_may_wait_are_refused(folder: Path) -> None:
 
         def ask() -> None:
             sql = b"SELECT sleep(1)"
-            answers.append(httpx.post(running.url, content=sql, auth=("watchloop", "w"), timeout=30))
+            answers.append(httpx.post(running.url, content=sql, auth=("watchloop", "w"), timeout=PATIENCE_SECONDS))
 
         threads = [threading.Thread(target=ask) for _ in range(4)]
         for thread in threads:
@@ -249,7 +249,7 @@ def drop_rows(client: Any) -> None:
     """All of them, and wait until their files have gone too."""
     client.command("TRUNCATE TABLE w")
     stored = "SELECT sum(bytes_on_disk) FROM system.parts WHERE table = 'w'"
-    eventually("the files to go", lambda: client.query(stored).first_row[0] < 1_000_000, 60)
+    eventually("the files to go", lambda: client.query(stored).first_row[0] < 1_000_000)
 
 
 def test_the_disk_quota(folder: Path) -> None:

@@ -27,6 +27,7 @@ from embedded.clickhouse.http.protocol import Query, RefusedRequest, Request, re
 from embedded.clickhouse.http.server import PatientProtocol
 from embedded.clickhouse.server import EmbeddedClickHouse
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
+from tests.support.waiting import PATIENCE_SECONDS
 
 PASSWORDS = {"watchloop": "w", "analyst": "a"}
 KIB = 1024
@@ -57,7 +58,9 @@ def app(settings: EmbeddedClickHouseSettings = SETTINGS) -> HttpApp:
 
 def client(application: HttpApp, user: str) -> httpx.AsyncClient:
     transport = httpx.ASGITransport(app=application)
-    return httpx.AsyncClient(transport=transport, base_url="http://x", auth=(user, PASSWORDS[user]), timeout=30)
+    return httpx.AsyncClient(
+        transport=transport, base_url="http://x", auth=(user, PASSWORDS[user]), timeout=PATIENCE_SECONDS
+    )
 
 
 STAGES = [(http_app, "read_query"), (compression, "decompress"), (compression, "compress"), (Echo, "run")]
@@ -76,7 +79,7 @@ def test_an_analysts_request_that_takes_for_ever_keeps_no_writer_waiting(
             return original(*arguments, **named)
         threads.add(threading.current_thread().name)
         standing.release()
-        assert release.wait(60)
+        assert release.wait(PATIENCE_SECONDS)
         return original(*arguments, **named)
 
     monkeypatch.setattr(owner, name, stand_still)
@@ -89,7 +92,7 @@ def test_an_analysts_request_that_takes_for_ever_keeps_no_writer_waiting(
             packed = {"content": gzip.compress(sql.encode()), "headers": {"Content-Encoding": "gzip"}}
             waiting = [asyncio.create_task(analyst.post("/", params=named, **packed)) for _ in range(4)]
             for _ in range(SETTINGS.analyst_handles):
-                assert await asyncio.to_thread(standing.acquire, timeout=60)
+                assert await asyncio.to_thread(standing.acquire, timeout=PATIENCE_SECONDS)
             for _ in range(3):
                 assert (await writer.post("/", params=named, **packed)).text == sql
             assert not any(task.done() for task in waiting)
@@ -193,7 +196,7 @@ def test_an_answer_that_nobody_reads_gives_its_place_back() -> None:
         protocol = Protocol(uvicorn.Config(application), ServerState(), {})
         protocol.connection_made(connection := Connection())
         protocol.pause_writing()
-        await asyncio.wait_for(connection.cut.wait(), 60)
+        await asyncio.wait_for(connection.cut.wait(), PATIENCE_SECONDS)
 
     asyncio.run(never_read())
 
@@ -250,11 +253,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedClickHo
 
 
 def write(server: EmbeddedClickHouse, sql: str) -> httpx.Response:
-    return httpx.post(server.url, content=sql.encode(), auth=("watchloop", "w"), timeout=60)
+    return httpx.post(server.url, content=sql.encode(), auth=("watchloop", "w"), timeout=PATIENCE_SECONDS)
 
 
 def ask(server: EmbeddedClickHouse, **request: Any) -> httpx.Response:
-    return httpx.post(server.url, auth=("analyst", "a"), timeout=60, **request)
+    return httpx.post(server.url, auth=("analyst", "a"), timeout=PATIENCE_SECONDS, **request)
 
 
 def bomb(size: int) -> bytes:
@@ -323,7 +326,7 @@ def test_inserts_go_on_while_analysts_send_their_worst(server: EmbeddedClickHous
 
 
 def raw(server: EmbeddedClickHouse, data: bytes) -> socket.socket:
-    connection = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+    connection = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS)
     connection.sendall(data)
     return connection
 
@@ -338,7 +341,7 @@ def test_an_address_has_a_bound(server: EmbeddedClickHouse) -> None:
         b"POST /?query=" + b"x" * 3_000_000,
         HEAD.replace(b"/ ", b"/?param_a=" + b"x" * 100_000 + b" ") + b"\r\n",
     ):
-        connection = socket.create_connection(("127.0.0.1", server.port), timeout=60)
+        connection = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE_SECONDS)
         with contextlib.suppress(ConnectionError):
             connection.sendall(head)
             assert connection.recv(20).startswith(b"HTTP/1.1 400")

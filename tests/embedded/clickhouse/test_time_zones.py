@@ -11,6 +11,7 @@ from embedded.clickhouse.analyst.functions import FUNCTIONS_ALLOWED
 from embedded.clickhouse.analyst.time_zones import ZONE_FROM, has_zone_in_name, is_fixed_offset, zones_of_type
 from embedded.clickhouse.server import EmbeddedClickHouse
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
+from tests.support.waiting import PATIENCE_SECONDS
 
 PASSWORDS = {"watchloop": "w", "analyst": "a"}
 ZONES_MAX = 4
@@ -42,7 +43,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedClickHo
 
 
 def ask(server: EmbeddedClickHouse, sql: str, **named: str) -> httpx.Response:
-    return httpx.post(server.url, content=sql.encode(), params=named, auth=("analyst", "a"), timeout=60)
+    return httpx.post(server.url, content=sql.encode(), params=named, auth=("analyst", "a"), timeout=PATIENCE_SECONDS)
 
 
 SPELLINGS = ("Europe//Berlin", "file:/usr/share/zoneinfo/Europe/Berlin", "/etc/passwd", "europe/berlin", "Zz/No", "")
@@ -138,7 +139,7 @@ BEFORE = ("", "now(), ", "now(), 1, ")
 @pytest.mark.servers
 def test_no_function_takes_a_zone_that_is_not_known(server: EmbeddedClickHouse) -> None:
     """Each function about time, by any name, is given a zone that is none: the engine is never asked to load it."""
-    client = httpx.Client(auth=("analyst", "a"), timeout=60)
+    client = httpx.Client(auth=("analyst", "a"), timeout=PATIENCE_SECONDS)
     listed = ask(server, "SELECT name, alias_to, syntax FROM system.functions FORMAT JSONCompactColumns").json()
     for name, alias, syntax in zip(*listed, strict=True):
         original = (alias or name).lower()

@@ -28,10 +28,9 @@ from streams.client_config import common_client_config
 from streams.settings import KafkaSettings
 from tests.support.kafka_nodes import kill_node, restart_node
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.servers
-ENDED_SECONDS_MAX = 30.0
-"""Brokers close their logs before they end."""
 TOPIC = "watchloop.models"
 
 STARTER = """
@@ -52,10 +51,10 @@ def write(bootstrap: str, values: range) -> None:
     )
     for value in values:
         producer.produce(TOPIC, str(value).encode(), key=str(value).encode())
-    assert producer.flush(20) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
 
 
-def read(bootstrap: str, count: int, seconds_max: float = 20) -> list[int]:
+def read(bootstrap: str, count: int, seconds_max: float = PATIENCE_SECONDS) -> list[int]:
     """The first ``count`` values of the topic."""
     common = common_client_config(KafkaSettings(bootstrap=bootstrap))
     consumer = Consumer(common | {"group.id": "test", "enable.auto.commit": False})
@@ -68,15 +67,10 @@ def read(bootstrap: str, count: int, seconds_max: float = 20) -> list[int]:
     return values
 
 
-def wait_until_ended(pids: list[int], seconds_max: float) -> bool:
+def have_ended(pids: list[int]) -> bool:
     """Whether none of the processes is left (a zombie counts as gone)."""
-    deadline = time.monotonic() + seconds_max
-    while time.monotonic() < deadline:
-        stats = [Path(f"/proc/{pid}/stat") for pid in pids]
-        if not any(stat.exists() and ") Z" not in stat.read_text() for stat in stats):
-            return True
-        time.sleep(0.05)
-    return False
+    stats = [Path(f"/proc/{pid}/stat") for pid in pids]
+    return not any(stat.exists() and ") Z" not in stat.read_text() for stat in stats)
 
 
 @contextlib.contextmanager
@@ -151,7 +145,7 @@ def test_no_java_is_left_when_the_starter_is_killed(tmp_path: Path) -> None:
     with started_elsewhere(tmp_path, nodes=1) as (_bootstrap, pids):
         pass
     with EmbeddedKafka(tmp_path, access=EVERYBODY) as kafka:
-        assert wait_until_ended(pids, 0.1)
+        assert have_ended(pids)
         assert check_reachable(KafkaSettings(bootstrap=kafka.bootstrap)) == 1
 
 
@@ -161,7 +155,7 @@ def test_a_java_that_hangs_is_not_left_either(tmp_path: Path) -> None:
     """A broker that does not run, and so does not hear that it is to end, is gone within seconds of its starter."""
     with started_elsewhere(tmp_path, nodes=1) as (_bootstrap, pids):
         os.kill(pids[0], signal.SIGSTOP)
-    assert wait_until_ended(pids, ENDED_SECONDS_MAX)
+    eventually("the brokers to end", lambda: have_ended(pids))
     with EmbeddedKafka(tmp_path, access=EVERYBODY) as kafka:
         assert check_reachable(KafkaSettings(bootstrap=kafka.bootstrap)) == 1
 
@@ -182,7 +176,7 @@ def test_three_nodes_survive_the_loss_of_one(tmp_path: Path) -> None:
         write(bootstrap, range(100, 200))
         assert read(bootstrap, 200) == list(range(200))
         os.kill(pids[0], signal.SIGKILL)
-    assert wait_until_ended(pids, ENDED_SECONDS_MAX)
+    eventually("the brokers to end", lambda: have_ended(pids))
 
 
 def test_one_folder_has_one_kafka(stopped: Path) -> None:

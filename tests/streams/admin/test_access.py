@@ -32,8 +32,8 @@ from streams.client_config import common_client_config
 from streams.errors import KafkaUnreachable, TopicsNotCreated
 from streams.settings import KafkaSettings
 from tests.support.grants import table_of_grants
+from tests.support.waiting import PATIENCE_SECONDS
 
-SECONDS_MAX = 60.0
 PREFIX = "watchloop."
 DENIED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 DENIED_ADMIN = (*DENIED, KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError._NOENT)
@@ -71,7 +71,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
         )
         for topic in ALL_TOPICS:
             producer.produce(PREFIX + topic.name, b"{}", key=b"k", partition=0)
-        assert producer.flush(SECONDS_MAX) == 0
+        assert producer.flush(PATIENCE_SECONDS) == 0
         yield running
 
 
@@ -93,7 +93,7 @@ def written(kafka: KafkaSettings) -> set[str]:
     producer = Producer({**common_client_config(kafka), "enable.idempotence": True, "message.timeout.ms": 60_000})
     for topic in ALL_TOPICS:
         producer.produce(PREFIX + topic.name, b"{}", key=b"k", partition=0, on_delivery=heard(topic.name))
-    assert producer.flush(SECONDS_MAX) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     refused = {topic for topic, code in answers.items() if code is not None}
     assert {answers[topic] for topic in refused} <= set(DENIED), answers
     return set(answers) - refused
@@ -104,7 +104,7 @@ NAMES_OF_TOPICS = {topic.name for topic in ALL_TOPICS}
 
 def is_hidden(consumer: Consumer, name: str) -> bool:
     """Whether a topic's very existence is not told: then there is nothing to fetch from."""
-    error = consumer.list_topics(PREFIX + name, timeout=SECONDS_MAX).topics[PREFIX + name].error
+    error = consumer.list_topics(PREFIX + name, timeout=PATIENCE_SECONDS).topics[PREFIX + name].error
     assert error is None or error.code() in DENIED, error
     return error is not None
 
@@ -115,7 +115,7 @@ def read(kafka: KafkaSettings, group: str) -> set[str]:
     hidden = {name for name in NAMES_OF_TOPICS if is_hidden(consumer, name)}
     consumer.assign([TopicPartition(PREFIX + name, 0, OFFSET_BEGINNING) for name in NAMES_OF_TOPICS - hidden])
     readable, refused = set(), set(hidden)
-    deadline = time.monotonic() + SECONDS_MAX
+    deadline = time.monotonic() + PATIENCE_SECONDS
     try:
         while len(readable) + len(refused) < len(ALL_TOPICS):
             assert time.monotonic() < deadline, (readable, refused)
@@ -148,7 +148,7 @@ def joins(kafka: KafkaSettings, group: str, topic: str) -> bool:
     """Whether a consumer is let into a group."""
     consumer = Consumer({**common_client_config(kafka), "group.id": group, "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
-    deadline = time.monotonic() + SECONDS_MAX
+    deadline = time.monotonic() + PATIENCE_SECONDS
     try:
         while time.monotonic() < deadline:
             message = consumer.poll(0.5)
@@ -199,10 +199,10 @@ def test_transactions(broker: EmbeddedKafka, user: str, name: str, allowed: bool
     """INTAKE alone: another's would fence it, and an open one of a producer's would hide all predictions behind it."""
     producer = Producer({**common_client_config(kafka_of(broker, user)), "transactional.id": name})
     if allowed:
-        producer.init_transactions(SECONDS_MAX)
+        producer.init_transactions(PATIENCE_SECONDS)
         return
     with pytest.raises(KafkaException) as error:
-        producer.init_transactions(SECONDS_MAX)
+        producer.init_transactions(PATIENCE_SECONDS)
     assert error.value.args[0].code() == KafkaError.TRANSACTIONAL_ID_AUTHORIZATION_FAILED
 
 
@@ -225,10 +225,10 @@ def test_nobody_administers(broker: EmbeddedKafka, user: str) -> None:
     ]
     for future in futures:
         with pytest.raises(KafkaException) as error:
-            future.result(SECONDS_MAX)
+            future.result(PATIENCE_SECONDS)
         code = error.value.args[0].code()
         assert code in DENIED_ADMIN, error.value
-    assert admin.describe_acls(ANY).result(SECONDS_MAX) == []
+    assert admin.describe_acls(ANY).result(PATIENCE_SECONDS) == []
 
 
 @pytest.mark.servers
@@ -241,7 +241,7 @@ def test_an_admin_makes_topics_of_the_program_alone(broker: EmbeddedKafka) -> No
     ]
     for future in futures:
         with pytest.raises(KafkaException) as error:
-            future.result(SECONDS_MAX)
+            future.result(PATIENCE_SECONDS)
         assert error.value.args[0].code() in DENIED_ADMIN
 
 
@@ -284,8 +284,8 @@ def test_sizes_that_strangers_only_name_take_no_memory(broker: EmbeddedKafka) ->
                     link = opened.enter_context(socket.create_connection(("127.0.0.1", port), timeout=1.0))
                     link.sendall(size.to_bytes(4, "big") + b"\0\x12\0\0")
             assert broker.processes[1].poll() is None
-        check_reachable(kafka_of(broker, ANONYMOUS), SECONDS_MAX)
-        check_reachable(kafka_of(broker, "intake"), SECONDS_MAX)
+        check_reachable(kafka_of(broker, ANONYMOUS), PATIENCE_SECONDS)
+        check_reachable(kafka_of(broker, "intake"), PATIENCE_SECONDS)
     assert broker.processes[1].pid == pid
 
 

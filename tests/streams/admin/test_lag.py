@@ -27,13 +27,14 @@ from streams.offsets import ends_of
 from streams.produce.outbox import Outbox, producer_config
 from streams.settings import KafkaSettings
 from tests.support.kafka_nodes import kill_node, restart_node
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.servers
 
 
 def lags(kafka: KafkaSettings, groups: dict[str, list[Topic]]) -> dict[str, int]:
     """The lag, once the broker answers: the first question about groups makes it create a topic of 50 partitions."""
-    for attempt in stamina.retry_context(on=KafkaUnreachable, attempts=None, timeout=60.0):
+    for attempt in stamina.retry_context(on=KafkaUnreachable, attempts=None, timeout=PATIENCE_SECONDS):
         with attempt:
             found = lags_of_groups(kafka, groups)
     return {group: lag.messages for group, lag in found.items()}

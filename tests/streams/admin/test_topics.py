@@ -16,6 +16,7 @@ from streams.client_config import common_client_config
 from streams.errors import KafkaUnreachable, StreamsError, TopicsNotCreated
 from streams.settings import KafkaSettings
 from tests.support.paths import ROOT
+from tests.support.waiting import PATIENCE_SECONDS
 
 DAY_MS = 86_400_000
 
@@ -99,7 +100,7 @@ def test_no_broker_is_one_line_and_no_noise() -> None:
         f"try:\n    check_reachable(KafkaSettings(bootstrap={address!r}), 0.5)\nexcept Exception as e:\n    print(e)\n"
     )
     result = subprocess.run(
-        [sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+        [sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, check=True, timeout=PATIENCE_SECONDS
     )
     assert result.stderr == ""
     assert result.stdout.count("\n") == 1

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +30,10 @@ from streams.errors import BufferFull, NotDelivered, WrongClientSetting, WrongEv
 from streams.records import Record
 from streams.settings import KafkaSettings, ProducerSettings
 from tests.support.kafka_nodes import kill_node, restart_node
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.servers
 
-SECONDS_MAX = 40.0
 IMPATIENT = ProducerSettings(close_seconds_max=0.1, wait_seconds_max=0.3)
 
 
@@ -77,13 +77,6 @@ def sent_ids(kafka: KafkaSettings) -> list[str]:
     ]
 
 
-def eventually(what: str, found: Callable[[], Any]) -> None:
-    deadline = time.monotonic() + SECONDS_MAX
-    while not found():
-        assert time.monotonic() < deadline, f"{what}: not within {SECONDS_MAX:g} s"
-        time.sleep(0.02)
-
-
 @pytest.fixture
 def nowhere() -> Iterator[KafkaSettings]:
     """An address at which connections are refused: bound, but nobody listens."""
@@ -109,7 +102,7 @@ def test_predictions_and_labels_arrive_as_they_were_given(kafka_topics: KafkaSet
     with PredictionProducer(kafka_topics, on_delivery=reports.append) as producer:
         assert producer.send(given)
         assert producer.send_label(label(1))
-        assert producer.flush(SECONDS_MAX) == 0
+        assert producer.flush(PATIENCE_SECONDS) == 0
         assert producer.counts == Counts(delivered=2)
         assert producer.last_failure is None
     (message,) = messages(kafka_topics, PREDICTIONS)
@@ -134,7 +127,7 @@ def test_arrays_are_bounded_by_events_and_by_bytes(kafka_topics: KafkaSettings) 
     huge = [prediction(30, content=noise(100))]
     with PredictionProducer(kafka_topics, settings) as producer:
         assert producer.send_many(small + fat + huge) == 31
-        assert producer.flush(SECONDS_MAX) == 0
+        assert producer.flush(PATIENCE_SECONDS) == 0
         assert producer.counts == Counts(delivered=31)
     found = messages(kafka_topics, PREDICTIONS)
     arrays = [decode_one_or_many(Prediction, message.value() or b"") for message in found]
@@ -173,9 +166,9 @@ def test_a_message_that_the_broker_refuses_is_reported_with_its_events(kafka_pre
     with PredictionProducer(kafka_prefix, on_delivery=reports.append) as producer:
         producer.send(prediction(1, content=noise(200)))
         producer.send_many([prediction(2, content=noise(80)), prediction(3, content=noise(80))])
-        producer.flush(SECONDS_MAX)
+        producer.flush(PATIENCE_SECONDS)
         producer.send(prediction(4))
-        assert producer.flush(SECONDS_MAX) == 0
+        assert producer.flush(PATIENCE_SECONDS) == 0
         assert producer.counts == Counts(delivered=1, failed=3)
         assert producer.last_failure is not None
     failed = {report.event_ids: report for report in reports if not report.delivered}
@@ -192,7 +185,7 @@ def test_a_topic_that_is_not_there_is_said(kafka_prefix: KafkaSettings) -> None:
     hasty = msgspec.structs.replace(kafka_prefix, client={"topic.metadata.propagation.max.ms": "100"})
     producer = PredictionProducer(hasty)
     producer.send(prediction(1))
-    assert producer.flush(SECONDS_MAX) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
     assert producer.counts == Counts(failed=1)
     assert producer.send(prediction(2)) is False, "the client knows by now and refuses at once"
     assert producer.counts == Counts(failed=2)
@@ -270,7 +263,7 @@ def test_an_event_that_cannot_be_delivered_in_time_fails(nowhere: KafkaSettings)
     settings = msgspec.structs.replace(IMPATIENT, delivery_seconds_max=1, linger_ms=1)
     with PredictionProducer(nowhere, settings) as producer:
         producer.send(prediction(1))
-        assert producer.flush(SECONDS_MAX) == 0
+        assert producer.flush(PATIENCE_SECONDS) == 0
         assert producer.counts == Counts(failed=1)
         assert producer.last_failure is not None
         assert "timed out" in producer.last_failure.reason
@@ -281,7 +274,7 @@ def test_an_event_that_cannot_be_delivered_in_time_fails(nowhere: KafkaSettings)
 def test_a_broker_that_comes_back_gets_everything_once(broker: EmbeddedKafka) -> None:
     """Killed in the middle of a stream and started again: senders wait at the bound, every event is there once."""
     kafka = KafkaSettings(bootstrap=broker.bootstrap)
-    settings = ProducerSettings(buffered_events_max=200, wait_seconds_max=SECONDS_MAX)
+    settings = ProducerSettings(buffered_events_max=200, wait_seconds_max=PATIENCE_SECONDS)
     with PredictionProducer(kafka, settings) as producer:
         failures: list[BaseException] = []
 
@@ -300,9 +293,9 @@ def test_a_broker_that_comes_back_gets_everything_once(broker: EmbeddedKafka) ->
         eventually("the buffer is full", lambda: producer.counts.buffered == 200)
         restart_node(broker)
         for sender in senders:
-            sender.join(SECONDS_MAX)
+            sender.join(PATIENCE_SECONDS)
         assert not failures
-        assert producer.flush(SECONDS_MAX) == 0
+        assert producer.flush(PATIENCE_SECONDS) == 0
         assert producer.counts == Counts(delivered=2000)
     assert Counter(sent_ids(kafka)) == {f"e-{number}": 1 for number in range(2000)}
 
@@ -318,7 +311,7 @@ def test_a_callback_that_fails_stops_nothing(kafka_topics: KafkaSettings) -> Non
     with PredictionProducer(kafka_topics, on_delivery=fail) as producer:
         for number in range(3):
             producer.send(prediction(number))
-            assert producer.flush(SECONDS_MAX) == 0
+            assert producer.flush(PATIENCE_SECONDS) == 0
         assert producer.counts == Counts(delivered=3)
     assert len(seen) == 3
 

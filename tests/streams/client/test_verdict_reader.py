@@ -18,10 +18,9 @@ from streams.client.verdict_reader import VerdictReader
 from streams.errors import WrongClientSetting
 from streams.produce.outbox import Outbox, producer_config
 from streams.settings import KafkaSettings, VerdictReaderSettings
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.servers
-
-SECONDS_MAX = 40.0
 
 
 def verdict(number: int, model: str = "churn") -> Verdict:
@@ -46,7 +45,7 @@ def publish(kafka: KafkaSettings, numbers: Iterable[int], model: str = "churn") 
 def read(reader: VerdictReader, count: int) -> list[str]:
     """Event ids until so many came."""
     found: list[str] = []
-    deadline = time.monotonic() + SECONDS_MAX
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while len(found) < count:
         found += [one.event_id for one in reader.read(0.2)]
         assert time.monotonic() < deadline, f"{len(found)} of {count} verdicts, {reader.last_error}"
@@ -68,7 +67,7 @@ def test_objects_and_arrays_are_read_alike(kafka_topics: KafkaSettings) -> None:
     with VerdictReader(kafka_topics, group="service") as reader:
         found: list[Verdict] = []
         while len(found) < 4:
-            found += reader.read(SECONDS_MAX)
+            found += reader.read(PATIENCE_SECONDS)
     assert found == [verdict(number) for number in range(4)]
     assert reader.unreadable == 0
 
@@ -102,7 +101,7 @@ def test_a_reader_hands_its_models_over_and_loses_nothing(kafka_topics: KafkaSet
         assert set(read(first, 16)) == everything
         with VerdictReader(kafka_topics, group="service") as second:
             shares: tuple[set[str], set[str]] = (set(), set())
-            deadline = time.monotonic() + SECONDS_MAX
+            deadline = time.monotonic() + PATIENCE_SECONDS
             while not (all(shares) and shares[0] | shares[1] == everything):
                 for reader, share in zip((first, second), shares, strict=True):
                     share |= {one.event_id for one in reader.read(0.2)}
@@ -117,16 +116,16 @@ def test_a_reader_hands_its_models_over_and_loses_nothing(kafka_topics: KafkaSet
 def test_aborted_verdicts_are_not_seen(kafka_topics: KafkaSettings) -> None:
     """INTAKE may fail within a transaction and decide anew: only what it committed counts."""
     producer = Producer(producer_config(kafka_topics) | {"transactional.id": kafka_topics.prefix + "intake/0"})
-    producer.init_transactions(SECONDS_MAX)
+    producer.init_transactions(PATIENCE_SECONDS)
     topic = kafka_topics.prefix + VERDICTS.name
     for number, commits in enumerate([False, True, False, True]):
         producer.begin_transaction()
         producer.produce(topic, encode([verdict(number)]), "churn")
-        producer.flush(SECONDS_MAX)
+        producer.flush(PATIENCE_SECONDS)
         if commits:
-            producer.commit_transaction(SECONDS_MAX)
+            producer.commit_transaction(PATIENCE_SECONDS)
         else:
-            producer.abort_transaction(SECONDS_MAX)
+            producer.abort_transaction(PATIENCE_SECONDS)
     with VerdictReader(kafka_topics, group="service") as reader:
         assert read(reader, 2) == ids([1, 3])
 
@@ -153,7 +152,7 @@ def test_a_read_waits_while_only_others_come(kafka_topics: KafkaSettings) -> Non
         last = threading.Timer(1.0, publish, (kafka_topics, [3], "churn"))
         later.start()
         last.start()
-        assert [one.model for one in reader.read(SECONDS_MAX)] == ["churn"]
+        assert [one.model for one in reader.read(PATIENCE_SECONDS)] == ["churn"]
 
 
 def test_a_read_is_bounded(kafka_topics: KafkaSettings) -> None:
@@ -166,7 +165,7 @@ def test_a_read_is_bounded(kafka_topics: KafkaSettings) -> None:
     with VerdictReader(kafka_topics, group="service", settings=settings) as reader:
         found: list[list[Verdict]] = []
         while len(found) < 20:
-            found.append(reader.read(SECONDS_MAX))
+            found.append(reader.read(PATIENCE_SECONDS))
     assert [len(one) for one in found] == [3] * 20
     assert [one.event_id for some in found for one in some] == ids(range(60))
 
@@ -205,7 +204,7 @@ def test_a_new_group_may_begin_behind_what_is_there(kafka_topics: KafkaSettings)
     publish(kafka_topics, range(3))
     with VerdictReader(kafka_topics, group="service", settings=VerdictReaderSettings(begin="latest")) as reader:
         number, found = 3, []
-        deadline = time.monotonic() + SECONDS_MAX
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not found:
             publish(kafka_topics, [number])
             found = [one.event_id for one in reader.read(0.2)]
@@ -217,7 +216,7 @@ def test_a_new_group_may_begin_behind_what_is_there(kafka_topics: KafkaSettings)
 def test_a_topic_that_is_not_there_is_said(kafka_prefix: KafkaSettings) -> None:
     """A wrong prefix gives no verdicts; why, stands in ``last_error``."""
     with VerdictReader(kafka_prefix, group="service") as reader:
-        deadline = time.monotonic() + SECONDS_MAX
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not reader.last_error:
             assert reader.read(0.2) == []
             assert time.monotonic() < deadline

@@ -11,6 +11,7 @@ from signal import SIGCONT, SIGSTOP
 from typing import Any
 
 import pytest
+from confluent_kafka import KafkaException
 
 from embedded.kafka.server import EmbeddedKafka
 from schemas.topics import PREDICTIONS, VERDICTS
@@ -22,6 +23,7 @@ from streams.consume.transactions import TransactionalBatches
 from streams.produce.outbox import Outbox, Sending
 from streams.records import Record
 from streams.settings import KafkaSettings
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = [pytest.mark.servers, pytest.mark.faults]
 
@@ -29,12 +31,11 @@ MESSAGES = 4_000
 COPIES = 5
 BATCH = BatchSettings(events_max=200, wait_seconds=0.1)
 QUEUED_MAX = 300
-CLIENT_EVENTS_MAX = 10
-"""A producer's length counts its own errors too, until they are polled."""
 FREEZE_AT = 1_500
 """Messages sent by then: the second transaction is half poured out."""
-SECONDS_MAX = 60.0
-SETTLE_SECONDS = 0.5
+FROZEN_SECONDS = 2.0
+LASTING_SECONDS = 600
+SESSION_SECONDS = 240
 
 
 class Echo:
@@ -55,18 +56,25 @@ class Echo:
 
 
 class Freezing:
-    """A producer that stops the broker in its tracks in the middle of a transaction, and says how full it was."""
+    """A producer that stops the broker in its tracks in the middle of a transaction, and counts what it takes then."""
 
     def __init__(self, producer: Any, freeze: Callable[[], None]) -> None:
         self._producer = producer
         self._freeze = freeze
         self.produced = 0
-        self.queued_max = 0
+        self.refused_while_frozen = False
+        self.failures = 0
 
     def produce(self, *arguments: Any, **more: Any) -> None:
-        self._producer.produce(*arguments, **more)
+        try:
+            self._producer.produce(*arguments, **more)
+        except BufferError:
+            self.refused_while_frozen |= self.produced >= FREEZE_AT
+            raise
+        except KafkaException:
+            self.failures += 1
+            raise
         self.produced += 1
-        self.queued_max = max(self.queued_max, len(self._producer))
         if self.produced == FREEZE_AT:
             self._freeze()
 
@@ -88,33 +96,32 @@ def committed(kafka: KafkaSettings) -> collections.Counter[bytes]:
     """What a reader of committed messages sees."""
     seen: collections.Counter[bytes] = collections.Counter()
     reader = LogReader(kafka, {VERDICTS.name: lambda record: seen.update([record.value() or b""])})
-    reader.catch_up(SECONDS_MAX)
+    reader.catch_up(PATIENCE_SECONDS)
     reader.close()
     return seen
 
 
 def until(what: str, found: Callable[[], bool], failures: Sequence[BaseException]) -> None:
-    deadline = time.monotonic() + SECONDS_MAX
-    while not found():
+    def check() -> bool:
         assert not failures, repr(failures)
-        assert time.monotonic() < deadline, f"{what}: not within {SECONDS_MAX:g} s"
-        time.sleep(0.02)
+        return found()
+
+    eventually(what, check)
 
 
-@pytest.mark.parametrize(
-    ("frozen_seconds", "undone"),
-    [pytest.param(2.0, 0, id="it answers in time"), pytest.param(7.5, 1, id="the transaction fails")],
-)
+@pytest.mark.parametrize("fails", [pytest.param(False, id="it answers in time"), pytest.param(True, id="it fails")])
 def test_a_broker_that_does_not_answer(
-    server: tuple[KafkaSettings, subprocess.Popen[bytes]],
-    monkeypatch: pytest.MonkeyPatch,
-    frozen_seconds: float,
-    undone: int,
+    server: tuple[KafkaSettings, subprocess.Popen[bytes]], monkeypatch: pytest.MonkeyPatch, fails: bool
 ) -> None:
     """A full buffer makes the handler wait and so the consumer; a transaction that failed meanwhile is done again."""
     monkeypatch.setattr("streams.produce.outbox.QUEUED_MESSAGES_MAX", QUEUED_MAX)
+    # What decides whether it fails is the time of delivery alone: all other patience outlasts the test.
+    monkeypatch.setattr("streams.consume.transactions.TRANSACTION_TIMEOUT_SECONDS", LASTING_SECONDS)
+    monkeypatch.setattr("streams.consume.transactions.DELIVERY_SHARE", 5 / LASTING_SECONDS if fails else 0.9)
     settings, process = server
-    kafka = KafkaSettings(bootstrap=settings.bootstrap, partitions=2, prefix=f"frozen{undone}.")
+    kafka = KafkaSettings(
+        bootstrap=settings.bootstrap, partitions=2, prefix=f"frozen{fails}.", session_seconds=SESSION_SECONDS
+    )
     create_topics(kafka, [PREDICTIONS, VERDICTS])
     values = [b"%d" % number for number in range(MESSAGES)]
     producer = Outbox(kafka)
@@ -137,22 +144,24 @@ def test_a_broker_that_does_not_answer(
     batches._producer = producing  # type: ignore[assignment]
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
-    until("the broker to be frozen", lambda: producing.produced >= FREEZE_AT, failures)
-    time.sleep(SETTLE_SECONDS)
+    until("the buffer to be full", lambda: producing.refused_while_frozen, failures)
     before = echo.handed_out
-    time.sleep(frozen_seconds - SETTLE_SECONDS)
+    if fails:
+        until("the transaction to fail", lambda: producing.failures > 0, failures)
+    else:
+        time.sleep(FROZEN_SECONDS)
+    taken_while_frozen = producing.produced - FREEZE_AT
     meanwhile = echo.handed_out - before
     process.send_signal(SIGCONT)
 
-    assert meanwhile == 0, "no more than was in hand"
-    assert before + meanwhile < MESSAGES
-    full = QUEUED_MAX + CLIENT_EVENTS_MAX
-    assert QUEUED_MAX // 2 < producing.queued_max <= full, "it was full, and no fuller"
+    assert meanwhile <= BATCH.events_max, "no more than the batch behind the one that waits"
+    assert before < MESSAGES
+    assert taken_while_frozen <= QUEUED_MAX, "it was full, and no fuller"
     until("all", lambda: len(committed(kafka)) == MESSAGES * COPIES, failures)
     stop.set()
-    thread.join(SECONDS_MAX)
+    thread.join(PATIENCE_SECONDS)
     assert not failures, repr(failures)
-    assert echo.undone == undone
+    assert (echo.undone > 0) is fails
     assert committed(kafka) == collections.Counter(
         b"%s/%d" % (value, copy) for value in values for copy in range(COPIES)
     )

@@ -20,7 +20,6 @@ from streams.records import Record
 from streams.settings import KafkaSettings
 from tests.support.batch_loops import (
     LOST_MS,
-    SECONDS_MAX,
     before_second,
     committed,
     echo,
@@ -29,6 +28,7 @@ from tests.support.batch_loops import (
     transactional,
     wait_for,
 )
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.servers
 
@@ -170,7 +170,7 @@ def test_who_lost_its_partitions_while_it_was_busy_commits_nothing(
 
     def is_out(records: Sequence[Record], outbox: Outbox) -> None:
         out.set()
-        back.wait(SECONDS_MAX)
+        back.wait(PATIENCE_SECONDS)
         echo(records, outbox)
 
     values = send(kafka_topics, PREDICTIONS, 60)
@@ -215,7 +215,7 @@ def test_a_step_that_never_comes_back_is_left_behind(
     undone: list[int] = []
     came_back = threading.Event()
     batches = transactional(kafka_topics, undo=lambda: undone.append(1))
-    before_second(batches, lambda: came_back.wait(SECONDS_MAX))
+    before_second(batches, lambda: came_back.wait(PATIENCE_SECONDS))
     loop = running(batches.run)
     wait_for("verdicts", lambda: len(committed(kafka_topics, VERDICTS)) == 120, loop)
     came_back.set()

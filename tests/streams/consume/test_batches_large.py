@@ -14,13 +14,13 @@ from streams.consume.transactions import TransactionalBatches
 from streams.produce.outbox import Outbox, Sending
 from streams.records import Record
 from streams.settings import KafkaSettings
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.servers
 
 MIB = 1024 * 1024
 LARGE_BYTES = 700_000
 LARGE, SMALL = 30, 3_000
-SECONDS_MAX = 40.0
 BATCH = BatchSettings(events_max=10_000, bytes_max=4 * MIB, wait_seconds=0.2)
 
 
@@ -54,8 +54,8 @@ class Taken:
 
     def wait(self, run: threading.Thread) -> None:
         run.start()
-        assert self.stop.wait(SECONDS_MAX), f"{self.keys.total()} of {self._expected} came"
-        run.join(SECONDS_MAX)
+        assert self.stop.wait(PATIENCE_SECONDS), f"{self.keys.total()} of {self._expected} came"
+        run.join(PATIENCE_SECONDS)
         assert not run.is_alive()
 
 

@@ -15,7 +15,8 @@ from streams.consume.batches import AssignedPartition, HandBack
 from streams.produce.outbox import Outbox
 from streams.records import Record
 from streams.settings import KafkaSettings
-from tests.support.batch_loops import SECONDS_MAX, grouped, send, wait_for
+from tests.support.batch_loops import grouped, send, wait_for
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.servers
 
@@ -167,7 +168,7 @@ def test_a_stop_while_assigned_is_no_failure(kafka_topics: KafkaSettings, runnin
 
     def begin(partitions: list[AssignedPartition]) -> dict[tuple[str, int], int]:
         asked.set()
-        stop_seen.append(loop_stop.wait(SECONDS_MAX))
+        stop_seen.append(loop_stop.wait(PATIENCE_SECONDS))
         raise HandBack
 
     handled: list[int] = []

@@ -15,11 +15,12 @@ from streams.admin.topics import create_topics, full_name
 from streams.client_config import common_client_config
 from streams.settings import KafkaSettings
 from tests.support.kafka_nodes import kill_node, restart_node
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.servers
 
 
-def consume(consumer: Consumer, count: int, seconds_max: float = 20) -> list[Message]:
+def consume(consumer: Consumer, count: int, seconds_max: float = PATIENCE_SECONDS) -> list[Message]:
     messages: list[Message] = []
     deadline = time.monotonic() + seconds_max
     while len(messages) < count and time.monotonic() < deadline:

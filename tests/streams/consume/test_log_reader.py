@@ -14,7 +14,8 @@ from streams.consume.log_reader import LogReader
 from streams.produce.outbox import Outbox
 from streams.records import Record
 from streams.settings import KafkaSettings
-from tests.support.batch_loops import SECONDS_MAX, committed, echo, send, transactional, wait_for
+from tests.support.batch_loops import committed, echo, send, transactional, wait_for
+from tests.support.waiting import PATIENCE_SECONDS
 
 pytestmark = pytest.mark.servers
 
@@ -36,8 +37,8 @@ def test_catch_up_ends_on_transactions(kafka_topics: KafkaSettings, running: Any
     wait_for("its death", lambda: dead.failure is not None)
     begin = time.monotonic()
     reader = LogReader(kafka_topics, {VERDICTS.name: lambda record: None, LABELS.name: lambda record: None})
-    assert reader.catch_up(SECONDS_MAX) == 20
-    assert time.monotonic() - begin < SECONDS_MAX
+    assert reader.catch_up(PATIENCE_SECONDS) == 20
+    assert time.monotonic() - begin < PATIENCE_SECONDS
     reader.close()
 
 
@@ -61,7 +62,7 @@ def test_a_reader_hears_tombstones_and_what_comes_later(kafka_topics: KafkaSetti
 def test_a_reader_waits_for_a_topic_that_is_just_created(kafka_prefix: KafkaSettings, running: Any) -> None:
     """One broker of several may not have heard yet of a topic that another one has created."""
     reader = LogReader(kafka_prefix, {PEOPLE.name: lambda record: None})
-    loop = running(lambda stop: reader.catch_up(SECONDS_MAX))
+    loop = running(lambda stop: reader.catch_up(PATIENCE_SECONDS))
     time.sleep(0.5)
     assert loop.failure is None
     assert loop.thread.is_alive()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -26,8 +25,8 @@ from streams.produce.outbox import Outbox
 from streams.records import Record
 from streams.settings import KafkaSettings
 from tests.support.plain_record import PREFIX
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
-SECONDS_MAX = 60.0
 SMALL = BatchSettings(events_max=50, wait_seconds=0.1)
 BOMB = b"[" + b"{}," * 3_000_000 + b"{}]"
 """Nine MB, of which zstd makes less than one KB."""
@@ -53,15 +52,8 @@ def running() -> Iterator[Callable[[Callable[[threading.Event], None]], None]]:
     yield start
     stop.set()
     for thread in threads:
-        thread.join(SECONDS_MAX)
+        thread.join(PATIENCE_SECONDS)
         assert not thread.is_alive()
-
-
-def wait_for(what: str, found: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + SECONDS_MAX
-    while not found():
-        assert time.monotonic() < deadline, f"{what}: not within {SECONDS_MAX:g} s"
-        time.sleep(0.05)
 
 
 def send(kafka: KafkaSettings, topic: str, values: Sequence[bytes], *, partition: int = 0, codec: str = "zstd") -> None:
@@ -77,7 +69,7 @@ def send(kafka: KafkaSettings, topic: str, values: Sequence[bytes], *, partition
     )
     for value in values:
         producer.produce(kafka.prefix + topic, value, b"k", partition=partition)
-    assert producer.flush(SECONDS_MAX) == 0
+    assert producer.flush(PATIENCE_SECONDS) == 0
 
 
 def echo(done: list[tuple[int, int, str]]) -> Any:
@@ -95,7 +87,7 @@ def echo(done: list[tuple[int, int, str]]) -> Any:
 def committed(kafka: KafkaSettings) -> collections.Counter[bytes]:
     seen: collections.Counter[bytes] = collections.Counter()
     reader = LogReader(kafka, {VERDICTS.name: lambda record: seen.update([record.value() or b""])})
-    reader.catch_up(SECONDS_MAX)
+    reader.catch_up(PATIENCE_SECONDS)
     reader.close()
     return seen
 
@@ -136,7 +128,7 @@ def test_what_lies_behind_is_read(kafka: KafkaSettings, running: Any, monkeypatc
 
         batches._producer = Failing()  # type: ignore[assignment]
     running(batches.run)
-    wait_for("all", lambda: sum(committed(kafka).values()) >= 6)
+    eventually("all", lambda: sum(committed(kafka).values()) >= 6)
     seen = committed(kafka)
     assert [seen[value] for value in (b"before", b"between", b"behind", b"beside")] == [1] * 4
     one, three = sorted(value.decode() for value in seen if b"unpacked" in value)
@@ -154,7 +146,7 @@ def test_a_group_without_transactions_goes_on_as_well(kafka: KafkaSettings, runn
     send(kafka, CORRECTIONS.name, [b"behind"])
     done: list[tuple[int, int, str]] = []
     running(GroupBatches(kafka, group="learn", topics=[CORRECTIONS], handle=echo(done), batch=SMALL).run)
-    wait_for("what lies behind", lambda: len(done) >= 2)
+    eventually("what lies behind", lambda: len(done) >= 2)
     assert [(offset, bool(problem)) for _, offset, problem in done] == [(0, True), (1, False)]
 
 

@@ -35,8 +35,8 @@ from streams.predictions.prediction_reader import PredictionReader
 from streams.predictions.registry import check_registry, registry_of
 from streams.records import Record
 from streams.settings import KafkaSettings
-from tests.support.program import eventually
 from tests.support.schema_registry import AVRO_SCHEMA, JSON_SCHEMA
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = [
     pytest.mark.servers,
@@ -47,7 +47,6 @@ pytestmark = [
 
 VERSION = "3.3.3"
 SHA256 = "8bc6751c76d963734224b01d5e7f84ccb3cb61c87d3bd77c36c35f10a5cbed63"
-START_SECONDS_MAX = 90.0
 UNKNOWN_ID = 4_711
 
 
@@ -72,16 +71,16 @@ def apicurio(folder: Path, port: int) -> Iterator[str]:
         )
     url = f"http://127.0.0.1:{port}/apis/ccompat/v7"
     try:
-        eventually("the registry answers", lambda: answers(f"{url}/subjects"), START_SECONDS_MAX, log.read_text)
+        eventually("the registry answers", lambda: answers(f"{url}/subjects"), log.read_text)
         yield url
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(PATIENCE_SECONDS)
 
 
 def answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5):
+        with urllib.request.urlopen(url, timeout=PATIENCE_SECONDS):
             return True
     except (urllib.error.URLError, OSError):
         return False
@@ -118,7 +117,7 @@ def through_kafka(kafka: KafkaSettings, values: list[bytes]) -> list[Record]:
     consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "test", "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     found: list[Any] = []
-    eventually("all is there", lambda: found.extend(consumer.consume(1_000, 0.5)) or len(found) == len(values), 30)
+    eventually("all is there", lambda: found.extend(consumer.consume(1_000, 0.5)) or len(found) == len(values))
     consumer.close()
     return found
 

@@ -21,12 +21,12 @@ from streams.consume.log_reader import LogReader
 from streams.records import Record
 from streams.settings import KafkaSettings
 from tests.support.faults.fault_feed import Ledger
+from tests.support.waiting import PATIENCE_SECONDS
 from warehouse.client import Warehouse
 
 __all__ = ["Archive", "Log", "messages_of"]
 
 Place = tuple[int, int, int]
-READ_SECONDS_MAX: Final = 120.0
 SHOWN_MAX: Final = 3
 TABLES: Final = ("predictions", "verdicts", "rejects", "tasks", "blocks")
 
@@ -50,7 +50,7 @@ class Log:
         """All there is, from the beginning."""
         log = cls()
         reader = log.reader(kafka)
-        reader.catch_up(READ_SECONDS_MAX)
+        reader.catch_up(PATIENCE_SECONDS)
         reader.close()
         return log
 
@@ -188,7 +188,7 @@ def messages_of(kafka: KafkaSettings, topic: str, isolation: str) -> int:
         }
     )
     name = kafka.prefix + topic
-    unread = set(consumer.list_topics(name, timeout=READ_SECONDS_MAX).topics[name].partitions)
+    unread = set(consumer.list_topics(name, timeout=PATIENCE_SECONDS).topics[name].partitions)
     consumer.assign([TopicPartition(name, partition, OFFSET_BEGINNING) for partition in unread])
     count = 0
     while unread:

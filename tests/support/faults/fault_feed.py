@@ -17,10 +17,10 @@ from schemas.topics import PREDICTIONS
 from streams.produce.outbox import producer_config
 from streams.settings import KafkaSettings
 from tests.support.faults.fault_stream import Message
+from tests.support.waiting import PATIENCE_SECONDS
 
 __all__ = ["Feed", "Ledger"]
 
-FLUSH_SECONDS_MAX: Final = 90.0
 FULL_QUEUE_SECONDS: Final = 0.05
 POLL_EVERY: Final = 100
 
@@ -70,8 +70,8 @@ class Feed:
             self._produce(message)
             if number % POLL_EVERY == 0:
                 self._producer.poll(0)
-        left = self._producer.flush(FLUSH_SECONDS_MAX)
-        assert left == 0, f"{left} messages not acknowledged within {FLUSH_SECONDS_MAX:g} s"
+        left = self._producer.flush(PATIENCE_SECONDS)
+        assert left == 0, f"{left} messages not acknowledged within {PATIENCE_SECONDS:g} s"
         assert not self.ledger.lost, self.ledger.lost[:3]
 
     def begin(self, messages: Iterable[Message], per_second: float) -> None:
@@ -79,11 +79,11 @@ class Feed:
         self._thread = threading.Thread(target=self._run, args=(messages, per_second), name="feed", daemon=True)
         self._thread.start()
 
-    def finish(self, seconds_max: float) -> None:
+    def finish(self) -> None:
         """Wait until everything is sent, and raise what went wrong."""
         assert self._thread is not None
-        self._thread.join(seconds_max)
-        assert not self._thread.is_alive(), f"still sending after {seconds_max:g} s"
+        self._thread.join(PATIENCE_SECONDS)
+        assert not self._thread.is_alive(), f"still sending after {PATIENCE_SECONDS:g} s"
         if self._failure is not None:
             raise self._failure
 

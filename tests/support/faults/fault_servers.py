@@ -25,7 +25,8 @@ from streams.admin.topics import create_topics
 from streams.client_config import common_client_config
 from streams.settings import KafkaSettings
 from tests.support.kafka_nodes import kill_node
-from tests.support.program import ROOT, environment, eventually
+from tests.support.program import ROOT, environment
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 from warehouse.client import Warehouse
 from warehouse.errors import QueryRefused
 from warehouse.settings import ClickHouseSettings
@@ -40,12 +41,8 @@ BATCH_EVENTS_MAX: Final = 400
 """Small transactions: more places at which a kill can fall."""
 SESSION_SECONDS: Final = 3
 """After which the group takes a killed worker for dead."""
-STOP_SECONDS_MAX: Final = 25.0
-ASSIGNED_SECONDS_MAX: Final = 60.0
-IN_SYNC_SECONDS_MAX: Final = 60.0
 QUOTA_SPARE_BYTES: Final = 16 * 1024 * 1024
 BALLAST_ROWS: Final = 8_192
-FULL_SECONDS_MAX: Final = 60.0
 NOT_ENOUGH_SPACE: Final = 243
 """ClickHouse's code."""
 LOG_CHARS: Final = 6_000
@@ -94,11 +91,11 @@ class Worker:
         assert process is not None
         process.terminate()
         try:
-            code = process.wait(STOP_SECONDS_MAX)
+            code = process.wait(PATIENCE_SECONDS)
         except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGABRT)
             process.wait()
-            raise AssertionError(f"did not stop within {STOP_SECONDS_MAX:g} s\n{self.log}") from None
+            raise AssertionError(f"did not stop within {PATIENCE_SECONDS:g} s\n{self.log}") from None
         assert code == 0, f"ended with {code}\n{self.log}"
 
     @property
@@ -188,7 +185,7 @@ class Servers:
             return False
 
         try:
-            self.eventually("the quota to be filled", full, FULL_SECONDS_MAX)
+            self.eventually("the quota to be filled", full)
             yield warehouse
         finally:
             warehouse.command("DROP TABLE ballast SYNC")
@@ -198,10 +195,10 @@ class Servers:
         admin = AdminClient(common_client_config(self.kafka))
 
         def whole() -> bool:
-            topics = admin.list_topics(timeout=IN_SYNC_SECONDS_MAX).topics.values()
+            topics = admin.list_topics(timeout=PATIENCE_SECONDS).topics.values()
             return all(len(p.isrs) == len(p.replicas) for topic in topics for p in topic.partitions.values())
 
-        self.eventually("all copies in sync", whole, IN_SYNC_SECONDS_MAX)
+        self.eventually("all copies in sync", whole)
 
     def warehouse(self) -> Warehouse:
         """A connection of its own to ClickHouse."""
@@ -211,16 +208,16 @@ class Servers:
         """Until each of them has been given partitions since its start."""
         for worker in workers:
             what = f"{worker.role} {worker.slot} at work"
-            self.eventually(what, lambda worker=worker: worker.assignments > 0, ASSIGNED_SECONDS_MAX)
+            self.eventually(what, lambda worker=worker: worker.assignments > 0)
 
-    def eventually(self, what: str, found: Callable[[], bool], seconds_max: float) -> None:
-        """As ``program.eventually``, no worker ending meanwhile; where it fails, every worker says where it stood."""
+    def eventually(self, what: str, found: Callable[[], bool]) -> None:
+        """As ``waiting.eventually``, no worker ending meanwhile; where it fails, every worker says where it stood."""
 
         def check() -> bool:
             self.check()
             return found()
 
-        eventually(what, check, seconds_max, self.last_words)
+        eventually(what, check, self.last_words)
 
     def check(self) -> None:
         """Fails where a worker ended by itself."""

@@ -19,14 +19,12 @@ from tests.support.faults.fault_audit import Archive, Log, messages_of
 from tests.support.faults.fault_feed import Feed, Ledger
 from tests.support.faults.fault_servers import Servers, Worker
 from tests.support.faults.fault_stream import Message, messages
+from tests.support.waiting import PATIENCE_SECONDS
 from warehouse.errors import WarehouseError
 
 __all__ = ["LONG_FORM", "SEED", "SHORT_FORM", "Form", "Story"]
 
 SEED: Final = int(os.environ.get("FAULTS_SEED", "4"))
-VERDICTS_SECONDS_MAX: Final = 120.0
-ARCHIVE_SECONDS_MAX: Final = 120.0
-FEED_SECONDS_MAX: Final = 180.0
 LOOK_SECONDS: Final = 0.2
 
 
@@ -86,7 +84,7 @@ class Story:
         """Leave nothing behind."""
         self._stop.set()
         self.servers.end()
-        self._thread.join(10)
+        self._thread.join(PATIENCE_SECONDS)
 
     def draw(self, name: str) -> random.Random:
         """Randomness of one test's own."""
@@ -96,24 +94,24 @@ class Story:
         """Messages with so many readable predictions, whose ids begin with ``name``."""
         return messages(events, seed=self.seed, name=name, now_ms=int(time.time() * 1000))
 
-    def wait_for_verdicts(self, events: int | None = None, seconds_max: float = VERDICTS_SECONDS_MAX) -> None:
+    def wait_for_verdicts(self, events: int | None = None) -> None:
         """Until so many predictions have a verdict; None for all that the brokers took."""
         wanted = len(self.sent.events) if events is None else events
-        self.servers.eventually(f"{wanted} verdicts", lambda: len(self.seen.verdicts) >= wanted, seconds_max)
+        self.servers.eventually(f"{wanted} verdicts", lambda: len(self.seen.verdicts) >= wanted)
 
     def audit(self, what: str) -> dict[str, object]:
         """Wait until all is done, then hold topics and ClickHouse against what was sent; returns the counts."""
-        self._patiently(self._judged, VERDICTS_SECONDS_MAX)
+        self._patiently(self._judged)
         log = Log.read(self.servers.kafka)
-        self._patiently(lambda: self._archived(log), ARCHIVE_SECONDS_MAX)
+        self._patiently(lambda: self._archived(log))
         archive = Archive.read(self.servers.warehouse())
         problems = [*log.problems(self.sent), *archive.problems(self.sent, log)]
         assert not problems, "\n".join([f"{what}, seed {self.seed}:", *problems, self.servers.log()])
         return self._counts(what, log, archive)
 
-    def _patiently(self, done: Callable[[], bool], seconds_max: float) -> None:
+    def _patiently(self, done: Callable[[], bool]) -> None:
         """Until it is so, or time is up: what is missing then, the audit says better."""
-        deadline = time.monotonic() + seconds_max
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while not done() and time.monotonic() < deadline:
             self.servers.check()
             time.sleep(LOOK_SECONDS)

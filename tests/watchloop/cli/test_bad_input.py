@@ -61,7 +61,7 @@ def one_line(*arguments: str, data: pathlib.Path, apart: bool = False, **variabl
 
 def run_apart(arguments: Sequence[str], cwd: pathlib.Path, variables: Mapping[str, str]) -> tuple[int, str, str]:
     """In a process of its own."""
-    answer = run_command(*arguments, cwd=cwd, seconds_max=60, **variables)
+    answer = run_command(*arguments, cwd=cwd, **variables)
     return answer.returncode, answer.stdout, answer.stderr
 
 

@@ -9,10 +9,10 @@ import pytest
 
 from embedded.clickhouse.process import EmbeddedClickHouse
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
-from tests.support.program import environment, eventually
+from tests.support.program import environment
+from tests.support.waiting import eventually
 from watchloop.processes.workers import Worker, WorkerSpec
 
-SECONDS_MAX = 60.0
 ROOMS = ("agents", "drift", "learning", "review", "schemas", "streams", "warehouse", "watchloop", "msgspec")
 
 
@@ -34,7 +34,7 @@ def test_a_worker(tmp_path: pathlib.Path) -> None:
     """It says what is wrong with its role."""
     worker = Worker(WorkerSpec("nobody", ("nobody",)), environment(), tmp_path / "worker.log")
     worker.start()
-    code = eventually("the end of a worker", worker.ended, SECONDS_MAX, worker.log.read_text)
+    code = eventually("the end of a worker", worker.ended, worker.log.read_text)
     assert code == 2
     assert "'nobody'" in worker.log.read_text()
 

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from tests.support.waiting import PATIENCE_SECONDS
 from watchloop.errors import KeepsEnding
 from watchloop.processes.supervisor import LOG_BYTES_MAX, RESTARTS_MAX, RESTARTS_WINDOW_SECONDS, Supervisor
 from watchloop.processes.workers import Workers, WorkerSpec
@@ -141,7 +142,7 @@ def test_a_worker_that_cannot_start_says_why(tmp_path: pathlib.Path) -> None:
     workers = Workers([WorkerSpec("odd", ("nobody",))], lambda _spec: dict(os.environ), tmp_path, 5.0)
     (worker,) = workers.start()
     assert worker._process is not None
-    assert worker._process.wait(60) == 2
+    assert worker._process.wait(PATIENCE_SECONDS) == 2
     assert worker.ended() == 2
     assert str(tmp_path / "odd.log") in worker.last_words()
     workers.stop()
