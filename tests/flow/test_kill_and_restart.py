@@ -20,7 +20,7 @@ from schemas.codec import decode_one_or_many
 from schemas.topics import MODELS, PREDICTIONS, VERDICTS
 from schemas.wire.verdict import Verdict
 from streams.admin.topics import partition_counts
-from streams.clients import passing_reader_config
+from streams.client_config import passing_reader_config
 from streams.consume.log_reader import LogReader
 from streams.records import Record
 from tests.support.program import Program, kafka_as, processes_of
