@@ -1,4 +1,4 @@
-"""JSON in and out: one decoder a type, one encoder for all, and errors that say which field."""
+"""Encoding and decoding of JSON: one decoder for each type, one encoder for all, and errors that name the field."""
 
 from __future__ import annotations
 
@@ -28,13 +28,14 @@ _encoder = msgspec.json.Encoder()
 _PATH = re.compile(r"(?:at|in) `\$([^`]*)`")
 _MISSING = re.compile(r"missing required field `([^`]*)`")
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that are not the JSON it wants; the last where they nest too deeply."""
+"""What msgspec raises for bytes that are not the expected JSON; RecursionError if they nest too deeply."""
 
 
 class MalformedError(ValueError):
-    """Bytes that are not what they should be: ``reason`` says what is wrong, ``field`` is the JSON path if any.
+    """Bytes that cannot be used: ``reason`` says what is wrong and what would be right, ``field`` is the JSON path.
 
-    Without a ``field`` it is what the reason names. Both are ``printable``, whatever names they quote.
+    If no ``field`` is given, it is the path that the reason names, empty if it names none. Both are ``printable``,
+    whatever names they quote.
     """
 
     def __init__(self, reason: str, field: str | None = None) -> None:
@@ -49,7 +50,11 @@ class MalformedError(ValueError):
 
 
 def printable(text: str) -> str:
-    """``text`` as one line that any log takes: control characters and lone surrogates as their escapes."""
+    r"""``text`` as one line that any log takes: control characters and lone surrogates as their escapes.
+
+    >>> printable("a\nb\ud800")
+    'a\\nb\\ud800'
+    """
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
@@ -64,7 +69,7 @@ def _field_of(reason: str) -> str:
 
 
 def encode(value: Wire | list[T] | tuple[T, ...]) -> bytes:
-    """A value, or many, as JSON."""
+    """A value as a JSON object, or several as a JSON array."""
     return _encoder.encode(value)
 
 

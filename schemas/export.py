@@ -18,7 +18,7 @@ from schemas.wire.prediction import Prediction
 __all__ = ["json_schemas", "main"]
 
 WRITTEN: dict[type, type] = {Prediction: GivenPrediction, Label: GivenLabel}
-"""What producers may write of what is read as something stricter."""
+"""Struct that the program works with, to the more lenient Struct that says what producers may write."""
 
 FOLDER = pathlib.Path(__file__).parent / "json"
 
@@ -37,14 +37,14 @@ def json_schemas() -> dict[str, dict[str, Any]]:
 
 
 def _cleaned(schema: dict[str, Any]) -> dict[str, Any]:
-    """The same with descriptions as Python 3.13 has docstrings: without the indentation of their source."""
-    found: dict[str, Any] = {}
+    """The schema with its descriptions free of indentation, as docstrings are from Python 3.13 on."""
+    cleaned: dict[str, Any] = {}
     for name, value in schema.items():
         if name == "description" and isinstance(value, str):
-            found[name] = inspect.cleandoc(value)
+            cleaned[name] = inspect.cleandoc(value)
         else:
-            found[name] = _cleaned(value) if isinstance(value, dict) else value
-    return found
+            cleaned[name] = _cleaned(value) if isinstance(value, dict) else value
+    return cleaned
 
 
 def main() -> None:

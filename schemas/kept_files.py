@@ -1,4 +1,7 @@
-"""Small files of a data folder, read so that nothing put in their place can hold up or end a program."""
+"""Reading of small files of a data folder: whatever stands in their place neither blocks nor ends the program.
+
+It stands in ``schemas`` because rooms that may not import each other keep such files.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,10 @@ __all__ = ["read_kept"]
 
 
 def read_kept(path: pathlib.Path, bytes_max: int, *, follows_links: bool = False) -> bytes:
-    """What the file holds; a link is followed only where somebody else may have put the file there, as for keys.
+    """The bytes of the file; a link is refused unless ``follows_links``, as for keys that an administrator provides.
 
-    Raises FileNotFoundError where there is none, and OSError, whose ``strerror`` says what it is instead, for a link, a
-    folder, a FIFO that nobody writes to, and what has more than ``bytes_max`` bytes.
+    Raises FileNotFoundError if there is no file, and OSError for a link, a folder, a FIFO that nobody writes to, or a
+    file of more than ``bytes_max`` bytes; its ``strerror`` says which.
     """
     try:
         file = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follows_links else os.O_NOFOLLOW))

@@ -1,6 +1,6 @@
-"""What counts as a probability: producers round, and a rounding is no mistake.
+"""Which numbers count as probabilities: producers round, so numbers slightly outside [0, 1] are accepted.
 
-One rule for every way in: JSON, Arrow, recorded tables, and the producer's own check.
+One rule for all inputs: JSON, Arrow, recorded tables, and the producer's own check.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ __all__ = [
 ]
 
 PROBABILITY_SLACK: Final = 0.02
-"""By how much a probability may be above 1, and a sum of probabilities beside it: shares rounded to two digits."""
+"""How far a probability may lie above 1, and a sum of probabilities from 1: shares are rounded to two digits."""
 
 PROBABILITY_SLACK_BELOW: Final = 1e-4
-"""By how much a probability may be below 0: one less what was a rounding above 1. A share is never rounded below 0."""
+"""How far a probability may lie below 0, as 1 - p does if p was rounded; shares are never rounded below 0."""
 
 LEAST: Final = -PROBABILITY_SLACK_BELOW
 MOST: Final = 1.0 + PROBABILITY_SLACK
@@ -41,14 +41,14 @@ ABOVE_TAKEN: Final = f"a rounding up to {MOST:g} is taken as 1"
 BELOW_TAKEN: Final = f"one down to {LEAST:g} as 0"
 PROBABILITY_WORDS: Final = f"numbers in [0, 1] ({ABOVE_TAKEN}, {BELOW_TAKEN})"
 SUM_WORDS: Final = f"1 ({1.0 - PROBABILITY_SLACK:g} to {MOST:g} is taken)"
-"""What would have been right, in the words of every reason: what is taken beside it is said too."""
+"""What every reason says is expected, with the roundings that are accepted."""
 
 GivenProbability = Annotated[float, Meta(ge=LEAST, le=MOST)]
-"""A probability as a producer may send it; what lies beside [0, 1] is taken as the bound that it lies beside."""
+"""A probability as a producer may send it; ``bounded`` gives its value in [0, 1]."""
 
 
 def sums_to_one(total: float) -> bool:
-    """Whether probabilities, each as it is taken, may sum to ``total``.
+    """Whether ``total`` is accepted as the sum of ``bounded`` probabilities.
 
     >>> sums_to_one(0.98), sums_to_one(1.02), sums_to_one(0.97), sums_to_one(float("nan"))
     (True, True, False, False)
@@ -57,7 +57,7 @@ def sums_to_one(total: float) -> bool:
 
 
 def bounded(given: float) -> float:
-    """A ``GivenProbability`` in [0, 1]: a rounding beside it is taken as the bound that it lies beside.
+    """A ``GivenProbability`` in [0, 1]: a number outside counts as the bound next to it.
 
     >>> bounded(1.0000001), bounded(-1e-7), bounded(0.5)
     (1.0, 0.0, 0.5)
@@ -66,9 +66,9 @@ def bounded(given: float) -> float:
 
 
 def probabilities_of(given: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
-    """Numbers of any shape as probabilities in [0, 1], a rounding beside it as its bound; None where one is none.
+    """Numbers of any shape, each ``bounded``; None if one of them is no ``GivenProbability``.
 
-    NaN, which stands for what is not given, stays NaN. Where nothing needs a correction it is ``given`` itself.
+    NaN, which stands for a missing number, stays NaN. Returns ``given`` itself if nothing changes.
 
     >>> import numpy as np
     >>> probabilities_of(np.array([0.5, 1.0000001, -1e-7, np.nan]))

@@ -1,4 +1,7 @@
-"""What settings of every room are held to beyond the bounds of each: pairs in order, nothing named twice, addresses."""
+"""Checks of settings beyond the bounds of each: pairs in order, no value twice, well-formed addresses.
+
+They stand in ``schemas`` because the settings of every room use them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ __all__ = ["problem_of_address", "problem_of_url", "require_distinct", "require_
 
 
 def require_order(settings: Any, *pairs: tuple[str, str]) -> None:
-    """Raises ValueError where the first setting of a pair is larger than the second."""
+    """Raise ValueError if the first setting of a pair is larger than the second."""
     for smaller, larger in pairs:
         low, high = getattr(settings, smaller), getattr(settings, larger)
         if low > high:
@@ -18,14 +21,14 @@ def require_order(settings: Any, *pairs: tuple[str, str]) -> None:
 
 
 def require_distinct(name: str, values: Sequence[str]) -> None:
-    """Raises ValueError where a value stands twice."""
-    twice = next((value for place, value in enumerate(values) if value in values[:place]), None)
+    """Raise ValueError if a value occurs twice."""
+    twice = next((value for index, value in enumerate(values) if value in values[:index]), None)
     if twice is not None:
         raise ValueError(f"{name} has {twice!r} twice; each may stand there once")
 
 
 def problem_of_url(url: str) -> str | None:
-    """What is wrong with an ``http`` address, None where nothing is.
+    """What is wrong with an ``http`` address, or None.
 
     >>> problem_of_url("http://localhost:8123")
     >>> problem_of_url("http://:8123")
@@ -47,7 +50,7 @@ def problem_of_url(url: str) -> str | None:
 
 
 def problem_of_address(address: str) -> str | None:
-    """What is wrong with ``HOST:PORT`` (``HOST`` alone, too, and ``[IPV6]:PORT``), None where nothing is.
+    """What is wrong with ``HOST:PORT`` (``HOST`` alone, too, and ``[IPV6]:PORT``), or None.
 
     >>> problem_of_address("localhost:9092")
     >>> problem_of_address("localhost:99999")

@@ -57,9 +57,9 @@ class Topic:
     """A topic: its name without the prefix, its key, what its values are, and how long they are kept.
 
     ``retain_seconds`` None means forever. A compact topic keeps the newest value of every key. ``single_partition``
-    topics have one writer or one owner, or are small; the others have as many partitions as the settings say. What
-    values of a ``secret`` topic hold (hashes of passwords and tokens, sessions, personal values) is told nobody who may
-    not read it: a Reject of them bears no bytes.
+    topics have one writer or one owner, or are small; the others have as many partitions as the settings say. Values of
+    a ``secret`` topic hold hashes of passwords or tokens, sessions, or personal values: a Reject of one carries none of
+    its bytes, so that nobody sees them who may not read the topic.
     """
 
     name: str

@@ -146,7 +146,7 @@ def _remainders_of(
         size = float(np.fmax.reduce(np.abs(row), initial=0.0))
         if size < EXACT_MAX or isinstance(values, np.ndarray):
             continue
-        has_whole = int in events.features[signal.removeprefix(FEATURE)].kinds
+        has_whole = int in events.features[signal.removeprefix(FEATURE)].types
         rest = _remainders(values, row) if has_whole else None
         is_exact = rest is None or not rest.any()
         if not is_exact or size >= NUMBER_MAX:
@@ -192,13 +192,13 @@ def _watched(features: Mapping[str, FeatureColumn], names_max: int, reference: R
 
 def _split(column: FeatureColumn) -> tuple[Sequence[object] | None, Texts | None]:
     """A feature's numbers and texts, each None where it has none."""
-    kinds, values = column.kinds, column.values
-    if str not in kinds:
-        return (values if kinds & _NUMBERS else None), None
-    if kinds == {str}:
-        return None, values  # type: ignore[return-value]  # kinds says so
+    types, values = column.types, column.values
+    if str not in types:
+        return (values if types & _NUMBERS else None), None
+    if types == {str}:
+        return None, values  # type: ignore[return-value]  # types says so
     texts = [value if isinstance(value, str) else None for value in values]
-    return ([None if isinstance(value, str) else value for value in values] if kinds & _NUMBERS else None), texts
+    return ([None if isinstance(value, str) else value for value in values] if types & _NUMBERS else None), texts
 
 
 def _fill(row: Floats, values: Any) -> None:

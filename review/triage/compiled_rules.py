@@ -82,7 +82,7 @@ def numbers_of(field: str, events: PredictionColumns) -> npt.NDArray[np.float64]
     if field in ("risk", "confidence"):
         return events.risk if field == "risk" else events.confidence
     column = feature_of(field, events)
-    return None if column is None or not column.kinds <= NUMBERS else np.array(column.values, np.float64)
+    return None if column is None or not column.types <= NUMBERS else np.array(column.values, np.float64)
 
 
 def feature_of(field: str, events: PredictionColumns) -> FeatureColumn | None:
@@ -107,7 +107,7 @@ class CompiledRule:
             hits: Flags = numbers < self._bound if rule.above is None else numbers > self._bound
             return hits
         column, condition = feature_of(rule.field, events), self._condition
-        if column is not None and not rule.missing and column.kinds <= TEXTS:
+        if column is not None and not rule.missing and column.types <= TEXTS:
             condition = self._text_condition
         return np.fromiter(map(condition, column_of(rule.field, events)), np.bool_, len(events))
 

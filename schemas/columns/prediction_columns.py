@@ -28,22 +28,22 @@ Item = TypeVar("Item")
 class FeatureColumn:
     """One feature of n events: its values, None where null or absent, and the types that may be among them.
 
-    ``kinds`` may name more types than there are, never fewer: whoever asks it is spared a look at every value.
+    ``types`` may name more types than occur, never fewer; it saves a look at every value.
     """
 
     values: Sequence[Scalar]
-    kinds: frozenset[type]
+    types: frozenset[type]
 
     @classmethod
     def absent(cls, size: int) -> FeatureColumn:
-        """Of ``size`` events that all lack the feature."""
+        """The column of ``size`` events without the feature."""
         return cls((None,) * size, frozenset((type(None),)))
 
     @classmethod
     def joined(cls, pieces: Sequence[FeatureColumn]) -> FeatureColumn:
         """The values of one feature, piece after piece."""
         values = list(chain.from_iterable(piece.values for piece in pieces))
-        return cls(values, frozenset().union(*(piece.kinds for piece in pieces)))
+        return cls(values, frozenset().union(*(piece.types for piece in pieces)))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -52,8 +52,8 @@ class PredictionColumns:
 
     ``labels`` are the predictions as text; ``risk`` is NaN where none is given; ``reviewable`` and ``learnable`` are
     consent to review and to learning; ``probabilities``, ``slices`` and ``contents`` are None where no event has any.
-    ``row_features`` gives the features of one event, and ``encodable_features`` what encodes as the JSON of several
-    events' and need not be a dictionary: for the few that a person will see.
+    ``row_features`` returns the features of one event by its index; ``encodable_features`` returns, for several
+    indices, objects that encode as the JSON of those events' features. Both are for the few events that people see.
     """
 
     model: str
@@ -77,34 +77,34 @@ class PredictionColumns:
 
     @functools.cached_property
     def hashes(self) -> npt.NDArray[np.uint64]:
-        """``schemas.hashing.id_hashes`` of the event ids, computed once for all who draw from them."""
+        """``schemas.hashing.id_hashes`` of the event ids, computed once."""
         return id_hashes(self.event_ids)
 
-    def take(self, places: Ints) -> PredictionColumns:
-        """The events at these places, in their order."""
-        chosen = places.tolist()
+    def take(self, indices: Ints) -> PredictionColumns:
+        """The events with these indices, in their order."""
+        chosen = indices.tolist()
 
         def taken(column: Sequence[Item]) -> list[Item]:
-            return [column[place] for place in chosen]
+            return [column[index] for index in chosen]
 
         return PredictionColumns(
             model=self.model,
             event_ids=taken(self.event_ids),
-            times_ms=self.times_ms[places],
+            times_ms=self.times_ms[indices],
             model_versions=taken(self.model_versions),
             labels=taken(self.labels),
-            confidence=self.confidence[places],
+            confidence=self.confidence[indices],
             probabilities=None if self.probabilities is None else taken(self.probabilities),
-            risk=self.risk[places],
-            reviewable=self.reviewable[places],
-            learnable=self.learnable[places],
+            risk=self.risk[indices],
+            reviewable=self.reviewable[indices],
+            learnable=self.learnable[indices],
             slices=None if self.slices is None else taken(self.slices),
             contents=None if self.contents is None else taken(self.contents),
             features={
-                name: FeatureColumn(taken(column.values), column.kinds) for name, column in self.features.items()
+                name: FeatureColumn(taken(column.values), column.types) for name, column in self.features.items()
             },
-            row_features=lambda place: self.row_features(chosen[place]),
-            encodable_features=lambda places: self.encodable_features([chosen[place] for place in places]),
+            row_features=lambda index: self.row_features(chosen[index]),
+            encodable_features=lambda some: self.encodable_features([chosen[index] for index in some]),
         )
 
     @classmethod
@@ -127,28 +127,28 @@ class PredictionColumns:
             slices=slices if any(slices) else None,
             contents=contents if contents.count(None) < len(contents) else None,
             features=features_of_rows([event.features for event in events]),
-            row_features=lambda place: events[place].features,
-            encodable_features=lambda places: [events[place].features for place in places],
+            row_features=lambda index: events[index].features,
+            encodable_features=lambda indices: [events[index].features for index in indices],
         )
 
     @classmethod
     def joined(cls, pieces: Sequence[PredictionColumns]) -> PredictionColumns:
-        """The events of pieces of one model, one after the other."""
+        """The events of all pieces, which are of one model, piece after piece."""
         if len(pieces) == 1:
             return pieces[0]
         starts = list(accumulate(map(len, pieces), initial=0))
 
-        def row_features(place: int) -> dict[str, Scalar]:
-            number = bisect_right(starts, place) - 1
-            return pieces[number].row_features(place - starts[number])
+        def row_features(index: int) -> dict[str, Scalar]:
+            number = bisect_right(starts, index) - 1
+            return pieces[number].row_features(index - starts[number])
 
-        def encodable_features(places: Sequence[int]) -> Sequence[Any]:
+        def encodable_features(indices: Sequence[int]) -> Sequence[Any]:
             by_piece: list[list[int]] = [[] for _ in pieces]
-            numbers = [bisect_right(starts, place) - 1 for place in places]
-            for number, place in zip(numbers, places, strict=True):
-                by_piece[number].append(place - starts[number])
-            found = [iter(piece.encodable_features(some)) for piece, some in zip(pieces, by_piece, strict=True)]
-            return [next(found[number]) for number in numbers]
+            numbers = [bisect_right(starts, index) - 1 for index in indices]
+            for number, index in zip(numbers, indices, strict=True):
+                by_piece[number].append(index - starts[number])
+            features = [iter(piece.encodable_features(some)) for piece, some in zip(pieces, by_piece, strict=True)]
+            return [next(features[number]) for number in numbers]
 
         return cls(
             model=pieces[0].model,
@@ -185,7 +185,7 @@ def _chained_if_any(pieces: Sequence[PredictionColumns], name: str, absent: obje
 
 
 def _joined_features(pieces: Sequence[PredictionColumns]) -> dict[str, FeatureColumn]:
-    """Each feature of any piece; where a piece lacks it, None."""
+    """Each feature that some piece has; None in the events of pieces without it."""
     names = dict.fromkeys(name for piece in pieces for name in piece.features)
     return {
         name: FeatureColumn.joined([piece.features.get(name) or FeatureColumn.absent(len(piece)) for piece in pieces])
@@ -194,7 +194,11 @@ def _joined_features(pieces: Sequence[PredictionColumns]) -> dict[str, FeatureCo
 
 
 def features_of_rows(rows: Sequence[dict[str, Scalar]]) -> dict[str, FeatureColumn]:
-    """Columns of feature dictionaries, whatever names each has; in the order in which names are first met."""
+    """The column of each feature that some row has, in order of first occurrence.
+
+    >>> features_of_rows([{"age": 41}, {"age": None, "plan": "basic"}])["plan"].values
+    [None, 'basic']
+    """
     names = dict.fromkeys(name for row in rows for name in row)
     columns = {}
     for name in names:

@@ -1,4 +1,4 @@
-"""Rows: the Structs of the wire made column by column, for the messages of which there are many."""
+"""Rows that encode as Structs of the wire, made from columns: faster where there are many."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ W = TypeVar("W", bound=Wire)
 
 
 class WireRows(Generic[W]):
-    """Makes rows of one kind of Struct; what decodes from a row's JSON is what the Struct itself would be.
+    """Makes rows that stand for one type of Struct: the JSON of a row decodes to the Struct with the same fields.
 
-    A row takes its fields by position, without being checked, and leaves those at their default out of its JSON.
+    A row takes its fields by position, unchecked, and leaves fields at their default out of its JSON.
     """
 
     def __init__(self, struct: type[W]) -> None:
         fields = sorted(msgspec.structs.fields(struct), key=lambda field: not field.required)
-        self._kind = struct.__name__
+        self._name = struct.__name__
         self._defaults = [(field.name, _default_of(field)) for field in fields]
         self._struct = msgspec.defstruct(
             f"{struct.__name__}Row", list(map(_positional, fields)), frozen=True, gc=False, omit_defaults=True
@@ -43,12 +43,12 @@ class WireRows(Generic[W]):
         for name, default in self._defaults:
             if name in columns:
                 if len(columns[name]) != count:
-                    raise ValueError(f"{len(columns[name])} values of {name!r} for {count} rows of {self._kind}")
+                    raise ValueError(f"{len(columns[name])} values of {name!r} for {count} rows of {self._name}")
                 values.append(columns[name])
             elif name in constant or default is not msgspec.NODEFAULT:
                 values.append(repeat(constant.get(name, default), count))
             else:
-                raise KeyError(f"{self._kind} has no default for {name!r}")
+                raise KeyError(f"{self._name} has no default for {name!r}")
         return map(self._struct, *values)
 
 
@@ -68,6 +68,6 @@ VERDICT_ROWS: Final = WireRows(Verdict)
 
 
 def encoded_verdicts(rows: Iterator[Any], rows_max: int) -> Iterator[bytes]:
-    """JSON arrays of at most ``rows_max`` Verdicts each; a row is made when it is encoded, and gone afterwards."""
+    """JSON arrays of at most ``rows_max`` Verdicts each; a row exists only while its array is encoded."""
     while some := list(islice(rows, rows_max)):
         yield encode(some)

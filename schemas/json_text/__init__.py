@@ -1,1 +1,1 @@
-"""JSON that does not decode as a whole: its parts told apart, and what would be right."""
+"""JSON that does not decode as a whole: its parts, and the reasons."""

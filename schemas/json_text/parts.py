@@ -21,7 +21,7 @@ QUOTE: Final = ord('"')
 COMMA: Final = ord(",")
 BLANKS: Final = b" \t\r\n"
 BYTES_AT_ONCE: Final = 256 * 1024
-"""Looked at together, so that memory does not grow with the message."""
+"""Bytes looked at together, so that memory does not grow with the message."""
 
 _steps: Final = np.zeros(256, np.int8)
 _steps[list(b"[{")] = 1
@@ -36,8 +36,8 @@ _items: Final = msgspec.json.Decoder(list[msgspec.Raw])
 def elements_apart(data: bytes, elements_max: int) -> list[bytes] | None:
     """The elements of an array, each without blanks around it, whatever is wrong within one.
 
-    None where they cannot be told apart: what is no array from its first byte to its last, brackets that do not add up,
-    a text that never ends, more than ``elements_max``. An element may be empty: nothing stands between two commas.
+    None if they cannot be separated: the data is no array from its first byte to its last, brackets do not match, a
+    text never ends, or there are more than ``elements_max``. An element is empty where two commas have nothing between.
 
     >>> elements_apart(b'[{"a": NaN}, "]", [1, 2]]', 10)
     [b'{"a": NaN}', b'"]"', b'[1, 2]']
@@ -48,9 +48,9 @@ def elements_apart(data: bytes, elements_max: int) -> list[bytes] | None:
 
 
 def members_apart(data: bytes, members_max: int) -> list[tuple[bytes, bytes]] | None:
-    r"""The members of an object in order: of each its name as it is written between the quotes, and its value.
+    r"""The members of an object in order: each name as it is written between its quotes, and each value.
 
-    None where they cannot be told apart, for the same reasons or because a name is missing.
+    None if they cannot be separated, for the reasons of ``elements_apart`` or because a name is missing.
 
     >>> members_apart(b'{"a": [NaN, 1], "b": "\\q"}', 10)
     [(b'a', b'[NaN, 1]'), (b'b', b'"\\q"')]
@@ -58,18 +58,20 @@ def members_apart(data: bytes, members_max: int) -> list[tuple[bytes, bytes]] | 
     parts = _parts(data, members_max) if data[:1] == b"{" and data[-1:] == b"}" else None
     if parts is None:
         return None
-    found = []
+    members = []
     for part in parts:
         name = _NAME.match(part)
         if name is None:
             return None
-        found.append((name.group(1), part[name.end() :].strip(BLANKS)))
-    return found
+        members.append((name.group(1), part[name.end() :].strip(BLANKS)))
+    return members
 
 
 def raw_items(data: bytes, items_max: int) -> list[bytes]:
-    """The elements of a JSON array, also of one in which some are no JSON; raises what decoders raise where they cannot
-    be told apart, or where there are more than ``items_max`` of the latter kind.
+    """The bytes of each element of a JSON array, even if some elements are no JSON.
+
+    Raises one of ``UNREADABLE`` if the elements cannot be separated, or if the array does not decode as a whole and has
+    more than ``items_max`` elements.
     """
     try:
         return list(map(bytes, _items.decode(data)))
@@ -82,7 +84,7 @@ def raw_items(data: bytes, items_max: int) -> list[bytes]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Apart(Generic[T]):
-    """The elements of an array by their places in it, from 0: ``items`` has the bytes of all."""
+    """The elements of an array: the bytes of all, and by index those that were readable and those that were not."""
 
     items: list[bytes]
     readable: dict[int, T]
@@ -90,9 +92,9 @@ class Apart(Generic[T]):
 
 
 def decoded_apart(data: bytes, decode: Callable[[bytes], T], items_max: int) -> Apart[T]:
-    """Each element alone: what ``decode`` makes of it, or what is wrong with it.
+    """Decode each element of a JSON array alone; ``decode`` raises one of ``UNREADABLE`` for a wrong one.
 
-    Raises MalformedError where elements cannot be told apart; ``decode`` raises what decoders do.
+    Raises MalformedError if the elements cannot be separated.
     """
     try:
         apart: Apart[T] = Apart(raw_items(data, items_max), {}, {})
@@ -116,7 +118,7 @@ def _parts(data: bytes, parts_max: int) -> list[bytes] | None:
 
 
 def _cuts(data: bytes, parts_max: int) -> list[int] | None:
-    """Where the commas stand between the parts; None where the outer brackets are not those at both ends."""
+    """Positions of the commas between parts; None if the brackets at both ends do not enclose all the rest."""
     plain = data.replace(rb"\\", b"  ").replace(rb"\"", b"  ") if b"\\" in data else data
     cuts: list[int] = []
     depth, quoted, last = 0, 0, len(data) - 1

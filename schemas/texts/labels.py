@@ -1,6 +1,6 @@
-"""What a label may be, and the one form in which it is compared: letters composed (Unicode's NFC), no blanks around.
+"""What a label may be, and the one form in which labels are compared: Unicode's NFC, without blanks around.
 
-Whatever names a label, by whichever way it comes, goes by ``label_problem``.
+Every label is checked by ``label_problem``, wherever it comes from.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ from schemas.texts.visible import is_visible
 from schemas.wire.base import NAME_CHARS_MAX
 from schemas.wire.opinion import CANNOT_TELL, WITHDRAWN
 
-__all__ = ["RESERVED", "are_settled", "composed", "composed_names", "label_problem"]
+__all__ = ["RESERVED", "are_valid_labels", "composed", "composed_names", "label_problem"]
 
 RESERVED: Final = frozenset((CANNOT_TELL, WITHDRAWN))
-"""Answers of people that say something else than a label."""
+"""Answers of people that are not labels."""
 
 CONTROLS: Final = frozenset(("Cc", "Zl", "Zp", "Cs"))
-"""Unicode's categories of what is no part of a word: control characters, ends of lines, halves of surrogate pairs."""
+"""Unicode categories that no label may contain: control characters, ends of lines, halves of surrogate pairs."""
 
 Value = TypeVar("Value")
 
 
 def composed(text: str) -> str:
-    r"""A text in Unicode's canonical composition (NFC): what is written the same is the same.
+    r"""A text in Unicode's canonical composition (NFC), in which equal texts have equal characters.
 
     >>> composed("cafe\u0301") == "caf\u00e9"
     True
@@ -34,7 +34,7 @@ def composed(text: str) -> str:
 
 
 def composed_names(values: dict[str, Value]) -> dict[str, Value]:
-    """Values by ``composed`` names; as they are where two of them would become one. What is right stays itself."""
+    """Values by ``composed`` names; ``values`` itself if all names are ASCII, or if two names would become one."""
     if all(map(str.isascii, values)):
         return values
     by_name = {composed(name): value for name, value in values.items()}
@@ -42,7 +42,7 @@ def composed_names(values: dict[str, Value]) -> dict[str, Value]:
 
 
 def label_problem(text: str) -> str | None:
-    """What is wrong with a text as a label, None where nothing is.
+    """What is wrong with a text as a label, or None.
 
     >>> label_problem("x "), label_problem("x")
     ("'x ' has blanks around it; expected a label without", None)
@@ -65,6 +65,6 @@ def _unseen_problem(text: str) -> str | None:
     return None if any(map(is_visible, text)) else f"{text!a} has no character that is seen; expected a label"
 
 
-def are_settled(labels: Iterable[str]) -> bool:
-    """Whether labels need no closer look: each ``composed`` and without a problem. Give each of many once."""
+def are_valid_labels(labels: Iterable[str]) -> bool:
+    """Whether every label is ``composed`` and without a problem. Pass each distinct label once."""
     return all(label_problem(label) is None and composed(label) == label for label in labels)

@@ -1,4 +1,4 @@
-"""Texts that look the same and are not: letters of other scripts, dashes, blanks and widths that draw one shape."""
+"""Different texts that look the same: letters of other scripts, dashes, blanks and widths that have one shape."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SPACES: Final = re.compile(r"(?<=\s)\s")
 
 
 def shape_of(text: str) -> str:
-    """What a text looks like: of two that look the same, the same.
+    """The shape of a text: texts that look the same have the same shape.
 
     >>> shape_of("\\u0445") == shape_of("x") == shape_of("\\uff58")
     True
@@ -29,7 +29,7 @@ def shape_of(text: str) -> str:
 
 
 def told_apart(texts: Iterable[str]) -> dict[str, str]:
-    r"""How to show each of some texts: those that look like another with the code points of what looks otherwise.
+    r"""Each text to how it is shown: if it looks like another one, its misleading characters become code points.
 
     >>> told_apart(["x", "\u0445", "caf\u00e9"]) == {"x": "x", "\u0445": "\\u0445", "caf\u00e9": "caf\u00e9"}
     True
@@ -42,7 +42,7 @@ def told_apart(texts: Iterable[str]) -> dict[str, str]:
 
 
 def _spelt(text: str) -> str:
-    shown = SPACES.sub(lambda found: f"\\x{ord(found.group()):02x}", text)
+    shown = SPACES.sub(lambda blank: f"\\x{ord(blank.group()):02x}", text)
     return "".join(char if _looks_itself(char) else char.encode("unicode_escape").decode() for char in shown)
 
 

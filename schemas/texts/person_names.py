@@ -1,4 +1,4 @@
-"""What the names of people may be, whoever writes them."""
+"""What ids and names of people may be."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["person_problem"]
 
 
 def person_problem(person_id: str, name: str = "") -> str | None:
-    r"""What is wrong with an account's id or with its name, which may be empty; None where nothing is.
+    r"""What is wrong with an account's id or with its name, which may be empty; or None.
 
     An id with blanks around it could not be typed into the form of the sign-in, and one with a character that nobody
     sees would look like another's.

@@ -1,4 +1,4 @@
-"""Labels that mean the same and are written otherwise: the rules, and which of a model's labels one means."""
+"""Different spellings of one label: the rules, and which label of a model a spelling means."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ def trimmed(text: str) -> str:
 
 
 def valued(text: str) -> str:
-    """Numbers by their value: 1.0 and +1 are 1; a number that is not written as one (007) stays a text."""
+    """Numbers by their value; a text that is not written as a number, such as 007, stays as it is.
+
+    >>> [valued(text) for text in ("1.0", "+1", "1e3", "007")]
+    ['1', '1', '1000', '007']
+    """
     short = text.strip()
     digits = short[short[:1] in ("+", "-") :].lower()
     plain = len(short) <= NUMBER_CHARS_MAX and digits.replace(".", "", 1).replace("e", "", 1).isalnum()
@@ -42,12 +46,16 @@ def valued(text: str) -> str:
 
 
 def cased(text: str) -> str:
-    """The same whatever the case."""
+    """The text by the value of numbers, and without regard to case."""
     return valued(text).casefold()
 
 
 def truth(text: str) -> str:
-    """Truth values as ``true`` and ``false``."""
+    """Truth values as ``true`` and ``false``, other texts as ``cased``.
+
+    >>> truth("YES"), truth("0.0"), truth("Maybe")
+    ('true', 'false', 'maybe')
+    """
     word = cased(text)
     return "true" if word in TRUE_WORDS else "false" if word in FALSE_WORDS else word
 
@@ -58,15 +66,15 @@ RULES: Final[tuple[tuple[Rule, str], ...]] = (
     (cased, "without regard to upper and lower case"),
     (truth, "as truth values (true, t, yes, y, 1; false, f, no, n, 0)"),
 )
-"""Rules and what each leaves out, in words; each makes more texts the same than the one before."""
+"""Rules and what each ignores, in words; each makes more texts equal than the one before."""
 
 
 class KnownLabels:
-    """The labels of a model as far as they are known, and which of them a label means that is written otherwise.
+    """The known labels of a model, and which of them another spelling means.
 
-    Of ``RULES`` those count that keep all of the model's labels apart, the one of truth values only where all of them
-    are truth values. Where the model has said one truth value alone, the other is known from how that one is written;
-    where all its labels are numbers with equally many decimals, so is every other number.
+    A rule of ``RULES`` applies if it keeps all labels of the model distinct, the rule of truth values only if all of
+    them are truth values. If the model has given one truth value alone, the other is inferred from its spelling. If all
+    its labels are numbers with equally many decimals, every other number is expected to be written so as well.
 
     >>> numbers, truths = KnownLabels({"1", "2"}), KnownLabels({"false"})
     >>> truths.meant_by("FALSE"), truths.meant_by("Yes"), numbers.meant_by("2.0"), numbers.meant_by("3.0")
@@ -85,7 +93,7 @@ class KnownLabels:
         self._decimals = places.pop() if len(places) == 1 else None
 
     def meant_by(self, label: str) -> str | None:
-        """The label that is written otherwise and means the same as this one, which is none; None where none is."""
+        """The model's label that this spelling means; None if it is a label of the model itself, or means none."""
         if label in self._labels:
             return None
         for rule, labels in self._by_rule:
@@ -98,7 +106,7 @@ class KnownLabels:
 
 
 def opposite(label: str) -> str:
-    """The other truth value, written in the same way; the label itself where it is written in none of ``TRUTHS``.
+    """The other truth value in the same spelling; the label itself if its spelling is not in ``TRUTHS``.
 
     >>> [opposite(label) for label in ("True", "NO", "0.0", "yEs")]
     ['False', 'YES', '1.0', 'yEs']
@@ -111,7 +119,7 @@ def opposite(label: str) -> str:
 
 
 def decimals_of(label: str) -> int | None:
-    """Digits behind the point of a number; None of what is not plainly one.
+    """Digits after the decimal point of a number; None if the text is not plainly a number.
 
     >>> [decimals_of(label) for label in ("12", "-0.50", "007", "1e3")]
     [0, 2, None, None]

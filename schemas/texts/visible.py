@@ -1,4 +1,4 @@
-"""Texts from outside, safe to show: what a terminal would obey, or nobody would see, is written out."""
+"""Texts from outside made safe to show: characters that a terminal obeys, or that nobody sees, become escapes."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ empty pattern of Braille."""
 
 
 def visible(text: str, keep: str = "") -> str:
-    r"""The text with every character that is not seen as itself written as an escape of Python.
+    r"""The text with every character that is not seen as itself replaced by its escape in Python.
 
     Those are control characters (line ends too), the marks that turn the direction of writing, zero-width and other
-    format characters, surrogates, and what Unicode has not assigned; characters of ``keep`` stay. What is left cannot
-    move a cursor, colour, link, or hide a part of itself. Spaces of all widths stay.
+    format characters, surrogates, and what Unicode has not assigned; characters of ``keep`` stay. The
+    result cannot move a cursor, colour, link, or hide a part of itself. Spaces of all widths stay.
 
     >>> visible("a\x1b[31mb\u202ec\n")
     'a\\x1b[31mb\\u202ec\\n'

@@ -19,7 +19,7 @@ __all__ = [
 
 ACKNOWLEDGE: Final = "acknowledge"
 RESOLVE: Final = "resolve"
-"""What a person asks for on the page of an alert: an opinion about the alert, no answer to its task."""
+"""Requests of people on the page of an alert: opinions about the alert, not answers to its task."""
 
 CONFIRMED: Final = "confirmed"
 EXPECTED_CHANGE: Final = "expected change"
@@ -38,11 +38,11 @@ class Alert(Wire, frozen=True, kw_only=True):
     ``report_problem`` says why there is none and is empty while one is to come; ``note`` is what people and detectors
     said of the alert. ``task_id`` names the task that asks what it is, ``answer`` is the one that settled it.
     ``judged_until`` is the time in the stream up to which the signal had been judged at this transition, so that
-    reading the same blocks again tells nothing twice.
+    reading the same blocks again reports nothing twice.
 
     ``fired_at`` and, where no person did it, ``changed_at`` are times of the stream (for the error rate, those of
     corrections, which are the clock's); ``raised_at`` and ``told_at`` are the clock's, when it began to fire and when
-    this transition was told. A replay of old events sets them far apart.
+    this transition was published. A replay of old events sets them far apart.
     """
 
     alert_id: Id

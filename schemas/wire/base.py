@@ -48,7 +48,7 @@ EpochMs = Annotated[int, Meta(ge=0, le=EPOCH_MS_MAX)]
 """Milliseconds since 1970-01-01 UTC."""
 
 Count = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-"""A whole number that is counted; the upper bound is what every reader has room for."""
+"""A whole number of counted things; the upper bound fits into 64 bits with a sign."""
 
 Hash = Annotated[int, Meta(ge=0)]
 """An unsigned number of 64 bits."""

@@ -10,8 +10,8 @@ __all__ = ["Block", "CategoryCounts", "NumericSummary", "SampledRow"]
 class NumericSummary(Wire, frozen=True, kw_only=True):
     """Counts and moments of one numeric signal; ``histogram`` has one bin more than the reference has edges.
 
-    ``m2`` is the sum of squared deviations from the mean (Chan, Golub & LeVeque 1983), so summaries merge exactly; of
-    deviations times 2**``m2_exponent``, which is 0 unless their squares would be too small for a double.
+    ``m2`` is the sum of squared deviations from the mean (Chan, Golub & LeVeque 1983), so summaries merge exactly. The
+    deviations are multiplied by 2**``m2_exponent``, which is 0 unless their squares would be too small for a double.
     ``mean`` is ``centre`` + ``mean_offset``: the centre is one of the values, and the offset keeps the digits of a mean
     that is far from 0.
     Without a reference the histogram is empty. ``minimum`` and ``maximum`` are 0 where ``count`` is.

@@ -47,6 +47,10 @@ class Correction(Wire, frozen=True, kw_only=True):
 
 
 def id_of_label(model: str, event_id: str) -> str:
-    """The id of the one correction that late labels of an event lead to; of long names a hash stands for them."""
-    found = f"label/{model}/{event_id}"
-    return found if len(found) <= NAME_CHARS_MAX else f"label/{hashlib.sha256(found.encode()).hexdigest()}"
+    """The id of the correction that late labels of an event lead to; long names are replaced by their hash.
+
+    >>> id_of_label("credit", "e-17")
+    'label/credit/e-17'
+    """
+    plain_id = f"label/{model}/{event_id}"
+    return plain_id if len(plain_id) <= NAME_CHARS_MAX else f"label/{hashlib.sha256(plain_id.encode()).hexdigest()}"

@@ -1,8 +1,8 @@
-"""What producers may write: predictions and labels before null and roundings are taken for what they mean.
+"""What producers may write: predictions and labels before nulls and roundings are interpreted.
 
 Serializers write null for a field that is not set. Here every field that may be left out may be null as well, and a
-probability may be a rounding beside [0, 1]; ``prediction_of`` and ``label_of`` make what the program works with, and
-compose the letters of labels.
+probability may be rounded out of [0, 1]. ``prediction_of`` and ``label_of`` make the Structs that the program works
+with, with labels in Unicode's NFC.
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ class GivenLabel(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 
 def prediction_of(given: GivenPrediction, producer: str = "") -> Prediction:
-    """What a producer meant; ``producer`` is said of one that names none."""
+    """The Prediction that a producer meant; ``producer`` is used if it names none."""
     return Prediction(
         given.event_id,
         given.model,
@@ -108,7 +108,7 @@ def prediction_of(given: GivenPrediction, producer: str = "") -> Prediction:
 
 
 def label_of(given: GivenLabel) -> Label:
-    """The label that a producer meant: text in one form of Unicode, learned from unless its purpose says otherwise."""
+    """The Label that a producer meant; its purpose is ``learn`` unless it says otherwise."""
     return Label(
         event_id=given.event_id,
         model=given.model,
@@ -120,14 +120,14 @@ def label_of(given: GivenLabel) -> Label:
 
 
 def consent_of(given: GivenConsent | None) -> Consent:
-    """Consent, given where nothing is said."""
+    """The consent; what is missing or null counts as given."""
     if given is None or given == GIVEN_CONSENT:
         return CONSENT_GIVEN
     return Consent(review=given.review is not False, learn=given.learn is not False)
 
 
 def known_probabilities(given: dict[str, float | None] | None) -> dict[str, float] | None:
-    """Probabilities without those that are null, each in [0, 1]; None where none is left. What is right stays itself.
+    """Probabilities without nulls, each in [0, 1]; None if none is left. Returns ``given`` itself if nothing changes.
 
     >>> known_probabilities({"a": 1.0000001, "b": None})
     {'a': 1.0}
@@ -141,7 +141,7 @@ def known_probabilities(given: dict[str, float | None] | None) -> dict[str, floa
 
 
 def known_texts(given: Mapping[str, str | None] | None) -> dict[str, str]:
-    """Texts by name, without those that are null. What is right stays itself."""
+    """Texts by name, without nulls. Returns ``given`` itself if nothing changes."""
     if not given:
         return {}
     if None in given.values():

@@ -1,4 +1,4 @@
-"""Prediction: what a service that runs a model tells watchloop."""
+"""Prediction: what a service that runs a model sends to watchloop."""
 
 from __future__ import annotations
 
@@ -68,7 +68,11 @@ class Prediction(Wire, frozen=True):  # not kw_only: where many are made at once
 
 
 def label_text(label: str | int | bool) -> str:
-    """A label as text; booleans as JSON spells them."""
+    """A label as text; booleans as JSON spells them.
+
+    >>> label_text("spam"), label_text(3), label_text(True)
+    ('spam', '3', 'true')
+    """
     if isinstance(label, str):
         return label
     if isinstance(label, bool):
@@ -77,12 +81,16 @@ def label_text(label: str | int | bool) -> str:
 
 
 def epoch_ms(time: datetime | int) -> int:
-    """Epoch milliseconds of a wire time."""
+    """A time of the wire in epoch milliseconds.
+
+    >>> epoch_ms(datetime.fromisoformat("1970-01-01T00:00:01.5+00:00")), epoch_ms(7)
+    (1500, 7)
+    """
     return time if isinstance(time, int) else round(time.timestamp() * 1000)
 
 
 def confidence_of(prediction: Prediction) -> float:
-    """The model's own probability that its answer is right."""
+    """The model's own probability that its answer is right; needs a confidence or the answer among probabilities."""
     if prediction.confidence is not None:
         return prediction.confidence
     assert prediction.probabilities is not None
@@ -90,7 +98,7 @@ def confidence_of(prediction: Prediction) -> float:
 
 
 def problem_of(prediction: Prediction) -> str | None:
-    """What is wrong with fields that only make sense together, or None; the text names the field."""
+    """What is wrong with fields that depend on each other, or None; the text names the field."""
     label, probabilities = composed(label_text(prediction.prediction)), prediction.probabilities
     wrong = label_problem(label)
     if wrong is not None:

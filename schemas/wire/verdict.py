@@ -17,8 +17,8 @@ class Verdict(Wire, frozen=True, kw_only=True):
     ``inclusion_probability`` is the chance, fixed before anyone looked, that this prediction reaches a person; it is
     zero only where the event may not be reviewed (consent). ``audit`` marks accepted predictions that were drawn at
     random for review. ``error_probability`` is the loop's estimate that the prediction is wrong; ``learned_prediction``
-    is what the learned model in charge (``learned_version``) answers, empty while none is. Where people settled the
-    same question lately, ``correction_id`` names their answer and ``settled_label`` is it.
+    is what the learned model in charge (``learned_version``) answers, empty while none is. If people settled the
+    same question lately, ``correction_id`` names their correction and ``settled_label`` is its label.
     """
 
     event_id: Id

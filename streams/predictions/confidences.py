@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from schemas.texts.labels import are_settled
+from schemas.texts.labels import are_valid_labels
 from schemas.wire.prediction import probabilities_problem
 
 __all__ = ["known_confidence"]
@@ -26,7 +26,7 @@ def known_confidence(given: Floats, labels: Sequence[str], probabilities: Sequen
     >>> known_confidence(np.array([0.9, np.nan]), ["a", "b"], [None, {"a": 0.25, "b": 0.75}])
     array([0.9 , 0.75])
     """
-    if not are_settled({*labels, *chain.from_iterable(filter(None, probabilities or ()))}):
+    if not are_valid_labels({*labels, *chain.from_iterable(filter(None, probabilities or ()))}):
         return None
     unknown = np.flatnonzero(np.isnan(given)).tolist()
     if probabilities is None:

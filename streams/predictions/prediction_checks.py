@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from schemas.texts.labels import are_settled
+from schemas.texts.labels import are_valid_labels
 from schemas.wire.prediction import Prediction, epoch_ms, label_text, problem_of
 
 __all__ = [
@@ -46,7 +46,7 @@ def usual_times(events: Sequence[Prediction], latest_ms: int) -> list[int] | Non
     times_ms = [event.time if type(event.time) is int else epoch_ms(event.time) for event in events]
     if not times_ms or min(times_ms) < TIMES_USUAL_BEGIN or max(times_ms) > latest_ms:
         return None
-    if not are_settled({label_text(event.prediction) for event in events}):
+    if not are_valid_labels({label_text(event.prediction) for event in events}):
         return None
     odd = [event for event in events if event.confidence is None or event.probabilities is not None]
     return None if any(map(problem_of, odd)) else times_ms

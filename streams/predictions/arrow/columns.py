@@ -72,7 +72,7 @@ class FeatureCells(NamedTuple):
         if not columns:
             return [{} for _ in range(size)]
         names, cells = tuple(self.columns), zip(*columns, strict=True)
-        if any(type(None) in column.kinds for column in self.columns.values()):
+        if any(type(None) in column.types for column in self.columns.values()):
             return [{name: value for name, value in zip(names, row, strict=True) if value is not None} for row in cells]
         return [dict(zip(names, row, strict=True)) for row in cells]
 
@@ -281,7 +281,7 @@ class _Reading:
         found = features_of(self._needed("features"))
         _as_field("features", [dict.fromkeys(found.columns)])
         for name, feature in found.columns.items():
-            texts = _longest(feature.values) if str in feature.kinds else 0
+            texts = _longest(feature.values) if str in feature.types else 0
             self._json_bytes += JSON_BYTES_PER_CHAR * (len(name) + texts) + JSON_BYTES_PER_VALUE
         return found
 

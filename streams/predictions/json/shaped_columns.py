@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from schemas.columns.prediction_columns import FeatureColumn, PredictionColumns
 from schemas.probability import probabilities_of
-from schemas.texts.labels import are_settled
+from schemas.texts.labels import are_valid_labels
 from schemas.wire.base import Scalar
 from schemas.wire.given import GIVEN_CONSENT, consent_of, known_probabilities, known_texts
 from schemas.wire.prediction import epoch_ms, label_text
@@ -77,7 +77,7 @@ def are_usual(events: Sequence[Any], latest_ms: int) -> bool:
     times = list(map(_time_of, events))
     if set(map(type, times)) != {int} or min(times) < TIMES_USUAL_BEGIN or max(times) > latest_ms:
         return False
-    if not are_settled(map(label_text, set(map(_prediction_of, events)))):
+    if not are_valid_labels(map(label_text, set(map(_prediction_of, events)))):
         return False
     return None not in map(_confidence_of, events) and not any(map(_probabilities_of, events))
 

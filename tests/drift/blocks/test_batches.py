@@ -175,7 +175,7 @@ def test_numbers_may_come_as_an_array() -> None:
         for place, x in enumerate(given_values)
     ]
     listed = PredictionColumns.of(events)
-    column = FeatureColumn(np.array(given_values, np.float64), listed.features["x"].kinds)  # type: ignore[arg-type]
+    column = FeatureColumn(np.array(given_values, np.float64), listed.features["x"].types)  # type: ignore[arg-type]
     as_array = dataclasses.replace(listed, features={"x": column})
     assert blocks_of(as_array, REFERENCE, SMALL) == blocks_of(listed, REFERENCE, SMALL)
 

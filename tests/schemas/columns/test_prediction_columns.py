@@ -35,4 +35,4 @@ def test_joined_pieces_are_the_whole(pieces: list[list[Prediction]]) -> None:
     whole = PredictionColumns.of([event for piece in pieces for event in piece])
     joined = PredictionColumns.joined([PredictionColumns.of(piece) for piece in pieces])
     assert plain(joined) == plain(whole)
-    assert all(set(map(type, column.values)) <= column.kinds for column in joined.features.values())
+    assert all(set(map(type, column.values)) <= column.types for column in joined.features.values())

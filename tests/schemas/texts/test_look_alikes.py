@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.texts.labels import are_settled, composed, label_problem
+from schemas.texts.labels import are_valid_labels, composed, label_problem
 from schemas.texts.look_alikes import LATIN, shape_of, told_apart
 
 TEXTS = st.text(st.sampled_from("xo \u0445\u043e\u03bfe\u0301\u00e9\u00a0\u200d\uff58-\u2013"), max_size=4)
@@ -32,7 +32,7 @@ def test_what_looks_the_same_is_told_apart(texts: list[str], shown: list[str]) -
 @given(st.lists(TEXTS.map(composed), unique=True, max_size=5))
 def test_no_two_are_shown_alike(texts: list[str]) -> None:
     """Of composed texts without blanks around, whatever they are made of."""
-    labels = [text for text in texts if are_settled([text]) and text]
+    labels = [text for text in texts if are_valid_labels([text]) and text]
     shown = told_apart(labels)
     assert len({shape_of(name) for name in shown.values()}) == len(labels)
 
@@ -46,5 +46,5 @@ def test_every_shape_is_plain() -> None:
 def test_a_settled_label_stays_itself(text: str) -> None:
     """Composing it again changes nothing, and it has no problem."""
     once = composed(text)
-    assert are_settled([once]) == (label_problem(once) is None)
+    assert are_valid_labels([once]) == (label_problem(once) is None)
     assert composed(once) == once
