@@ -1,4 +1,4 @@
-"""corrections → gate steps and signed snapshots of what may serve."""
+"""Batches of corrections: each is learned or rejected, and what follows from it is sent."""
 
 from __future__ import annotations
 
@@ -8,9 +8,6 @@ from collections.abc import Callable, Sequence
 from agents.learn.learners import Learners
 from agents.learn.snapshot_publisher import Flushing, SnapshotPublisher
 from agents.shared.log_values import unusable
-from agents.shared.model_places import ModelPlaces
-from learning.settings import LearnSettings
-from learning.snapshots.signing import SigningKey
 from schemas.codec import decode
 from schemas.topics import REJECTS
 from schemas.wire.correction import Correction
@@ -24,47 +21,43 @@ __all__ = ["CorrectionHandler"]
 
 
 class CorrectionHandler:
-    """The log of corrections, learned. ``handle`` is called by one thread.
+    """Hands corrections to ``learners``. One thread calls ``handle``.
 
-    ``load`` says which manifests of LEARN's are the newest on the log, by key: their chunks end when others replace
-    them. ``topic_id`` asks for Kafka's id of ``models``, for which manifests are signed.
+    A learner's state is what the log of corrections makes it: after every assignment the log is read again from its
+    beginning (30 days). Corrections before the committed offset are learned again, and nothing is sent of them.
 
-    The state of a learner is what the log of corrections says: after an assignment the log is read again from its
-    beginning (30 days), and what had been committed is learned again without being told again.
+    Before that, ``publisher``, by which the learners publish, is given LEARN's newest manifests on the log by key
+    (``load``) and Kafka's id of ``models`` (``topic_id``), for which manifests are signed.
     """
 
     def __init__(
         self,
-        settings_of: Callable[[str], LearnSettings],
+        learners: Learners,
+        publisher: SnapshotPublisher,
         prefix: str,
-        key: SigningKey,
         *,
         load: Callable[[], dict[str, Manifest]],
-        publish_seconds_min: float,
         topic_id: Callable[[], str] = lambda: "",
-        places: ModelPlaces | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._load = load
+        self._learners = learners
+        self._publisher = publisher
         self._prefix = prefix
-        self._clock = clock
+        self._load = load
         self._topic_id = topic_id
-        self._snapshots = SnapshotPublisher(key, settings_of, clock=clock)
-        self._learners = Learners(
-            settings_of, self._snapshots, publish_seconds_min=publish_seconds_min, places=places, clock=clock
-        )
+        self._clock = clock
         self._committed: dict[int, int] = {}
 
     def assigned(self, partitions: list[AssignedPartition]) -> dict[Partition, int]:
-        """Start anew and read from the beginning."""
+        """Start anew; returns offset 0 of each partition."""
         self._learners.clear()
-        self._snapshots.topic_id = self._topic_id()
-        self._snapshots.published = self._load()
+        self._publisher.topic_id = self._topic_id()
+        self._publisher.published = self._load()
         self._committed = {partition.number: partition.committed or 0 for partition in partitions}
         return {(partition.topic, partition.number): 0 for partition in partitions}
 
     def handle(self, records: Sequence[Record], outbox: Flushing) -> None:
-        """One batch, possibly empty: each correction learned or rejected, then what is due is published."""
+        """One batch, possibly empty: learn or reject each correction, then publish what is due."""
         for record in records:
             is_new = record.offset() >= self._committed.get(record.partition(), 0)
             try:
@@ -72,7 +65,7 @@ class CorrectionHandler:
                 self._learners.learn(correction, outbox if is_new else None)
             except StreamsError:
                 raise
-            except Exception as error:  # noqa: BLE001  # a correction that is none must not end the role: it comes again
+            except Exception as error:  # noqa: BLE001  # a bad correction must not end the role: it would come again
                 if is_new:
                     by = Rejecter(self._prefix, "learn", int(self._clock() * 1000))
                     reject = reject_of(record, unusable(error), by)

@@ -1,4 +1,4 @@
-"""labels → corrections: late ground truth joined with the prediction it is about."""
+"""Batches of labels: late ground truth, joined with the stored predictions that it is about, becomes corrections."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import functools
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import structlog
 
-from agents.learn.label_spellings import LabelSpellings
 from agents.settings import LABEL_WAIT_SECONDS_DEFAULT
 from agents.shared.metrics import LABELS_REJECTED
 from schemas.codec import MalformedError
+from schemas.texts.spellings import KnownLabels
 from schemas.topics import CORRECTIONS, REJECTS
 from schemas.wire.correction import Correction, id_of_label
 from schemas.wire.label import Label
@@ -27,34 +27,55 @@ from streams.records import Record
 from streams.settings import FUTURE_SECONDS_MAX_DEFAULT
 from warehouse.client import Warehouse
 from warehouse.errors import QuestionTooLarge, WarehouseError
-from warehouse.query.lookups import asked_in_parts, predictions_of
+from warehouse.query.lookups import asked_in_parts, labels_said, predictions_of
 from warehouse.store.feature_maps import joined_features
 
-__all__ = ["LabelHandler"]
+__all__ = ["LabelHandler", "LabelLimits"]
 
 log = structlog.get_logger(__name__)
 
 LOOK_UP_EVERY_SECONDS = 1.0
 FIRST_LOOKS_MAX = 20_000
-"""Waiting labels whose first look is remembered; the time of one beyond begins when there is room for it."""
+"""Waiting labels whose first look-up is remembered; the time of one beyond begins once there is room for it."""
 RECORDS_MAX = 20_000
-"""Labels looked up together; more of a batch are handed out again."""
+"""Labels looked up together; the rest of a batch is handed out again."""
 HELD_BYTES_MAX = 256 * 1024 * 1024
-"""Predictions held at once; where those of a batch are more, its end is handed out again, and only then looked up."""
+"""Bytes of predictions held at once; where those of a batch have more, its end is handed out again."""
+
+Ask = Callable[[str, Mapping[str, Any]], list[dict[str, Any]]]
+"""Asks ClickHouse a question with parameters; returns rows."""
 
 
-class HeldTooMuch(Exception):  # noqa: N818 - no failure: fewer labels are looked at
-    """The predictions of these labels are more than are held at once."""
+class HeldTooMuch(Exception):  # noqa: N818 - no failure: fewer labels are looked up
+    """The predictions of these labels have more than ``HELD_BYTES_MAX``."""
+
+
+class LabelLimits(NamedTuple):
+    """Bounds of one label: its message, the wait for its prediction, and how far ahead its time may lie.
+
+    ``future_seconds_max`` counts from when Kafka took the message.
+    """
+
+    message: MessageLimits = MessageLimits()
+    wait_seconds: float = LABEL_WAIT_SECONDS_DEFAULT
+    future_seconds_max: int = FUTURE_SECONDS_MAX_DEFAULT
+
+
+DEFAULT_LIMITS: Final = LabelLimits()
 
 
 class LabelHandler:
-    """Joins labels with predictions in ClickHouse. ``handle`` is called by one thread.
+    """Joins labels with predictions in ClickHouse. One thread calls ``handle``.
 
-    A label whose prediction is not stored yet waits, and all behind it in its partition with it, for at most
-    ``wait_seconds`` after its first look, whatever waited before it; then it becomes a Reject, as does one that is
-    written otherwise than the model writes its labels (``declared`` names those of the settings). Labels that are only
-    for scoring are looked at for that alone. How large a prediction is producers decide: one that ClickHouse cannot
-    give even alone is waited for likewise, since its memory may be short only for a while; then its label is rejected.
+    A label whose prediction is not stored yet waits, and all labels behind it in its partition wait with it. Once
+    ``limits.wait_seconds`` have passed since its first look-up it becomes a Reject. A label in another spelling than
+    the model's becomes a Reject too (``declared`` names the labels of a model's settings). Labels that are only for
+    scoring are checked for their spelling and not joined.
+
+    A prediction may be so large that ClickHouse cannot return it even alone. Its label waits in the same way, since
+    memory may be short for a while only, and is then rejected.
+
+    ``pause`` waits some seconds without losing the group; it returns False where the batch is no longer ours.
     """
 
     def __init__(
@@ -64,28 +85,26 @@ class LabelHandler:
         *,
         pause: Callable[[float], bool],
         declared: Callable[[str], Collection[str]] = lambda _model: (),
-        limits: MessageLimits | None = None,
-        wait_seconds: float = LABEL_WAIT_SECONDS_DEFAULT,
-        future_seconds_max: int = FUTURE_SECONDS_MAX_DEFAULT,
+        limits: LabelLimits = DEFAULT_LIMITS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._warehouse = warehouse
         self._prefix = prefix
         self._pause = pause
         self._spellings = LabelSpellings(warehouse.query, declared)
-        self._limits = limits or MessageLimits()
-        self._wait_seconds = wait_seconds
-        self._future_ms_max = future_seconds_max * 1000
+        self._limits = limits
         self._clock = clock
         # Not a cache of cachetools: at the limit a new label is not remembered, and the older ones stay.
         self._first_looks: OrderedDict[tuple[int, int], float] = OrderedDict()
         self._records_max = RECORDS_MAX
         self._refused: dict[tuple[str, str], str] = {}
-        """By model and event id, of the batch in hand: predictions that are too large even alone, with ClickHouse's
-        reason."""
+        """ClickHouse's reason by model and event id, for predictions of the batch that are too large even alone."""
 
     def handle(self, records: Sequence[Record], outbox: Sending) -> Sequence[Record]:
-        """One batch, possibly empty; returns the labels that wait, each with all behind it in its partition."""
+        """One batch, possibly empty; returns the labels that wait, and all labels behind them in their partitions.
+
+        Raises HandBack where all labels wait, or ClickHouse does not answer.
+        """
         while True:
             some = records[: self._records_max]
             try:
@@ -97,7 +116,7 @@ class LabelHandler:
                 return [*left, *records[len(some) :]]
 
     def _handle(self, records: Sequence[Record], outbox: Sending) -> Sequence[Record]:
-        """Some of a batch; raises HeldTooMuch before anything is sent."""
+        """Handle some labels of a batch, and return those that wait. Raises HeldTooMuch before anything is sent."""
         now = self._clock()
         labels, rejects = self._read(records)
         asked = [(record, label) for record, label in labels if label.purpose == "learn"]
@@ -117,7 +136,7 @@ class LabelHandler:
         wrong = {(record.partition(), record.offset()) for record, _ in rejects}
         settled = [(record, label) for record, label in asked if not waits(record)]
         for record, _ in settled:
-            self._first_looks.pop((record.partition(), record.offset()), None)  # nobody waits for it any more
+            self._first_looks.pop((record.partition(), record.offset()), None)  # it waits no longer
         right = [(record, label) for record, label in settled if (record.partition(), record.offset()) not in wrong]
         self._join(right, stored, int(now * 1000), outbox)
         self._reject([reject for reject in rejects if not waits(reject[0])], int(now * 1000), outbox)
@@ -131,7 +150,7 @@ class LabelHandler:
         rejects: list[tuple[Record, MalformedError]] = []
         for record in records:
             try:
-                labels.append((record, label_of(record, self._limits, self._future_ms_max)))
+                labels.append((record, label_of(record, self._limits.message, self._limits.future_seconds_max * 1000)))
             except MalformedError as error:
                 rejects.append((record, error))
         return labels, rejects
@@ -143,7 +162,7 @@ class LabelHandler:
         now_ms: int,
         outbox: Sending,
     ) -> None:
-        """Corrections of those whose predictions are there."""
+        """Send the corrections of the labels whose predictions are stored."""
         for _, label in settled:
             prediction = stored.get((label.model, label.event_id))
             if prediction is not None:
@@ -153,7 +172,7 @@ class LabelHandler:
         named = f"prediction {label.event_id!r} of model {label.model!r}"
         why = self._refused.get((label.model, label.event_id))
         if why is None:
-            return unknown_prediction(label, self._wait_seconds)
+            return unknown_prediction(label, self._limits.wait_seconds)
         return (
             f"{named} is too large to be read from ClickHouse; expected one within its memory - at `$.event_id`: {why}"
         )
@@ -166,18 +185,18 @@ class LabelHandler:
             LABELS_REJECTED.inc()
 
     def _waiting_from(self, missing: Sequence[tuple[Record, Label]], now: float) -> dict[int, int]:
-        """The first offset of each partition whose label waits on; every one of ``missing`` has been looked for now."""
+        """The offset of the first label of each partition that still waits; ``missing`` were looked up at ``now``."""
         first: dict[int, int] = {}
         for record, _ in missing:
-            if now - self._first_look(record, now) < self._wait_seconds:
+            if now - self._first_look(record, now) < self._limits.wait_seconds:
                 first.setdefault(record.partition(), record.offset())
         return first
 
     def _first_look(self, record: Record, now: float) -> float:
-        """When the prediction of a label was looked for first."""
+        """When the prediction of a label was looked up first, in seconds of the clock."""
         looks, key = self._first_looks, (record.partition(), record.offset())
         if key not in looks:
-            while looks and now - next(iter(looks.values())) > 2 * self._wait_seconds:
+            while looks and now - next(iter(looks.values())) > 2 * self._limits.wait_seconds:
                 looks.popitem(last=False)  # its partition is another worker's by now, or its prediction came
             if len(looks) < FIRST_LOOKS_MAX:
                 looks[key] = now
@@ -186,10 +205,10 @@ class LabelHandler:
     def _looked_up(
         self, labels: Sequence[tuple[Record, Label]]
     ) -> tuple[dict[tuple[str, str], dict[str, Any]], list[tuple[Record, str]]]:
-        """Stored predictions of labels by model and event id, and the labels that are written wrong, with the reason.
+        """Stored predictions by model and event id; labels with a wrong spelling, each with the reason.
 
-        One to learn from is looked at once its prediction is there, which may be the first that is written so. Raises
-        HandBack while ClickHouse does not answer.
+        The spelling of a label to learn from is checked once its prediction is stored: that one may be the first with
+        this spelling. Raises HandBack while ClickHouse does not answer.
         """
         try:
             stored = self._stored([label for _, label in labels])
@@ -229,7 +248,7 @@ class LabelHandler:
 
 
 def unknown_prediction(label: Label, wait_seconds: float) -> str:
-    """Why a label cannot be used that no stored prediction belongs to, and what to do."""
+    """Why a label without a stored prediction cannot be used, and what to do."""
     return (
         f"got {label.event_id!r}; expected the event_id of a prediction of model {label.model!r}, of which none of this"
         f" id was stored within {wait_seconds:g} s: check `event_id` and `model`, and send the label again once the"
@@ -238,7 +257,7 @@ def unknown_prediction(label: Label, wait_seconds: float) -> str:
 
 
 def correction_of(label: Label, row: Mapping[str, Any], now_ms: int) -> Correction:
-    """The correction that a late label makes of a stored prediction."""
+    """The correction that a late label and the row of its prediction make."""
     return Correction(
         correction_id=id_of_label(label.model, label.event_id),
         model=label.model,
@@ -257,4 +276,49 @@ def correction_of(label: Label, row: Mapping[str, Any], now_ms: int) -> Correcti
         learn=row["consent_learn"],
         learned_prediction=row["learned_prediction"] or "",
         learned_version=row["learned_version"] or "",
+    )
+
+
+class LabelSpellings:
+    """Finds labels that name an answer of their model in another spelling: ``True`` for ``true``.
+
+    A model's answers are those that its settings name (``declared``), and those of its newest stored predictions, which
+    ``ask`` reads from ClickHouse. Nothing is kept, so that a restart changes nothing. ClickHouse is asked at most once
+    a model and call, and not at all where each label is declared or is an answer or a probability of its own
+    prediction.
+    """
+
+    def __init__(self, ask: Ask, declared: Callable[[str], Collection[str]]) -> None:
+        self._ask = ask
+        self._declared = declared
+
+    def problems_of(
+        self, labels: Sequence[Label], predictions: Mapping[tuple[str, str], Mapping[str, Any]]
+    ) -> list[str | None]:
+        """What is wrong with each label, None where nothing is.
+
+        ``predictions`` are those that are stored, by model and event id. Raises WarehouseError.
+        """
+        known: dict[str, KnownLabels] = {}
+        problems: list[str | None] = []
+        for label in labels:
+            text, row = label_text(label.label), predictions.get((label.model, label.event_id))
+            declared = self._declared(label.model)
+            if text in declared or (row is not None and text in (row["prediction"], *row["probabilities"])):
+                problems.append(None)
+                continue
+            # Declared labels come first: a spelling that a model once used must not make two labels of one.
+            meant = KnownLabels(declared).meant_by(text) if declared else None
+            if meant is None:
+                if label.model not in known:
+                    known[label.model] = KnownLabels({*declared, *labels_said(self._ask, label.model)})
+                meant = known[label.model].meant_by(text)
+            problems.append(None if meant is None else _spelling_problem(label.model, text, meant))
+        return problems
+
+
+def _spelling_problem(model: str, text: str, meant: str) -> str:
+    return (
+        f"got {text!r}; expected {meant!r}, as model {model!r} writes it, or, where these are two labels, both of them"
+        " among the `labels` of [models.NAME] - at `$.label`"
     )

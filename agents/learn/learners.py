@@ -1,4 +1,4 @@
-"""What LEARN does with a correction, whatever it came by: gate steps, and what is published and when."""
+"""The learners of all models that a worker learns, and which of their models are published, and when."""
 
 from __future__ import annotations
 
@@ -27,21 +27,22 @@ NOT_LEARNED = "over: other models took the places (worker.models_max)"
 FORGOTTEN: Final = "what was learned of a model is forgotten: others came"
 LIMIT: Final = "worker.models_max"
 SILENT_SECONDS: Final = 86_400
-"""A model without a correction for so long is silent: what is in charge of it stays, although nobody learns of it."""
+"""A model without a correction for so long is silent: its version stays in charge, although nobody learns for it."""
 IN_CHARGE_PER_PLACE_MAX: Final = 2
-"""Learned versions in charge, those of silent models among them, for each place: every INTAKE holds all of them. Beyond
-it that of the model goes that lost its place longest ago."""
+"""Learned versions in charge for each place, those of silent models included: every INTAKE holds all of them. Beyond it
+the version of the silent model that lost its place first is withdrawn."""
 
 
 class Learners:
-    """One learner a model, and what is in charge of each.
+    """One ``Learner`` a model, made when the model's first correction comes.
 
-    Where a new model takes another's place (``places``), what was learned of the other is forgotten. Of one that still
-    has corrections production is in charge again: nobody would see what is in charge fail. Of one that has fallen
-    silent (``SILENT_SECONDS``) what is in charge stays. When corrections come again, whoever learns them takes it over.
+    A new model may take another's place (``places``). What was learned of the other is then forgotten. If the other
+    still has corrections, production is put in charge of it again: nobody would notice if a learned version failed. If
+    it is silent (``SILENT_SECONDS``), its version stays in charge. When its corrections come again, its new learner
+    takes that version over.
 
-    A refresh is published ``publish_seconds_min`` after the last version at the earliest, the newest one then; what
-    puts another kind of model in charge is published at once.
+    A promotion or a rollback is published at once. Of refreshes the newest is published, ``publish_seconds_min`` after
+    the last version at the earliest. ``clock`` gives seconds since 1970.
     """
 
     def __init__(
@@ -64,9 +65,9 @@ class Learners:
         self._published_at: dict[str, float] = {}
         self._used_at: dict[str, int] = {}
         self._silent: dict[str, None] = {}
-        """Who lost its place and has a version in charge, the first to do so first."""
+        """Models without a place whose version stays in charge, the one that lost its place first at the front."""
         self._aligned: set[str] = set()
-        """Whose learner knows what is in charge."""
+        """Models whose learner knows which version is in charge."""
 
     def clear(self) -> None:
         """Forget what was learned: the log is read again from its beginning."""
@@ -74,7 +75,7 @@ class Learners:
         CORRECTIONS_LEFT_OUT.clear()
 
     def learn(self, correction: Correction, outbox: Flushing | None) -> None:
-        """Learn one correction; without an outbox what follows from it was told before."""
+        """Learn one correction, and send what follows from it; without an outbox that was sent before."""
         learner = self._learner(correction.model, correction.created_at, outbox)
         if outbox is not None:
             self._align(learner)
@@ -91,7 +92,7 @@ class Learners:
                 self._publish(correction.model, event, outbox)
 
     def _align(self, learner: Learner) -> None:
-        """With the first new correction a learner takes over what is in charge, if it has not put that there itself."""
+        """Before its first new correction a learner takes over the version in charge, if that is not its own."""
         if learner.model in self._aligned:
             return
         self._aligned.add(learner.model)
@@ -101,7 +102,7 @@ class Learners:
             log.info("learning goes on under what is in charge", model=learner.model, in_charge=in_charge)
 
     def _learner(self, model: str, at: int, outbox: Flushing | None) -> Learner:
-        """The model's learner, made where there is none; it was used last ``at`` this time, in epoch milliseconds."""
+        """The model's learner, made where there is none; from now on it was used last ``at`` (epoch milliseconds)."""
         learner = self._learners.pop(model, None)
         if learner is None:
             leaver = self._places.leaver(model, self._learners, lambda name: self._learners[name].serving is not None)
@@ -114,7 +115,7 @@ class Learners:
         return learner
 
     def _leave(self, learner: Learner, at: int, outbox: Flushing | None) -> None:
-        """Forget what was learned of a model, at epoch milliseconds."""
+        """Forget what was learned of a model that loses its place ``at`` (epoch milliseconds)."""
         model = learner.model
         silent_ms = at - self._used_at.pop(model)
         self._pending.pop(model, None)
@@ -126,7 +127,7 @@ class Learners:
         self._let_go(model, outbox, is_silent=silent_ms >= SILENT_SECONDS * 1000)
 
     def _let_go(self, model: str, outbox: Flushing | None, *, is_silent: bool) -> None:
-        """What becomes of what is in charge of a model that has lost its place."""
+        """Keep or withdraw the version in charge of a model that has lost its place."""
         standing = self._publisher.standing_of(model)
         is_learned = standing is not None and standing.is_learned
         if is_learned and is_silent:
@@ -147,7 +148,7 @@ class Learners:
         log.warning(f"{FORGOTTEN}, production is in charge of it", model=model, limit=LIMIT)
 
     def publish_due(self, outbox: Flushing) -> None:
-        """Publish the refreshes and candidates whose time has come."""
+        """Publish the refreshes and candidates that are due."""
         for model, learner in self._learners.items():
             for reason, count in learner.left_out.items():
                 CORRECTIONS_LEFT_OUT.set(count, model, reason)
@@ -155,7 +156,7 @@ class Learners:
             if self._is_due(manifest_key(model, STACK)):
                 self._publish(model, change, outbox)
         for learner in self._learners.values():
-            is_known = learner.model in self._aligned  # else, after a restart, it is still being learned again
+            is_known = learner.model in self._aligned  # after a restart a learner first learns again what was committed
             if is_known and learner.serving is None and self._candidate_is_due(learner):
                 self._publish_candidate(learner, outbox)
 
@@ -168,7 +169,7 @@ class Learners:
         return news >= every and self._is_due(manifest_key(learner.model, CANDIDATE))
 
     def _publish_candidate(self, learner: Learner, outbox: Flushing) -> None:
-        """What would be in charge if the gate let it: triage asks it where errors are likely."""
+        """Publish what would be in charge if the gate let it pass: triage asks it where errors are likely."""
         lineage = Lineage(
             model=learner.model,
             version=f"{learner.model}-candidate-{learner.corrections}",
@@ -182,7 +183,7 @@ class Learners:
         self._publisher.publish(learner.candidate(), lineage, outbox)
 
     def _publish(self, model: str, change: Change, outbox: Flushing) -> None:
-        """What is in charge now; a candidate for its place is over."""
+        """Publish what is in charge now; if it is learned, the candidate for its place ends."""
         self._pending.pop(model, None)
         lineage = Lineage(
             model=model,

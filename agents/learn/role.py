@@ -5,7 +5,9 @@ from __future__ import annotations
 import threading
 
 from agents.learn.correction_handler import CorrectionHandler
-from agents.learn.label_handler import LabelHandler
+from agents.learn.label_handler import LabelHandler, LabelLimits
+from agents.learn.learners import Learners
+from agents.learn.snapshot_publisher import SnapshotPublisher
 from agents.shared.log_values import read
 from agents.shared.plan import Plan
 from agents.shared.seen_models import SeenModels
@@ -27,16 +29,20 @@ def add(plan: Plan) -> None:
     settings = plan.settings
     key = SigningKey.load_or_create(plan.data / "keys" / "signing.pem")
     key.publish(plan.data / "keys" / "public")
-    learn = CorrectionHandler(
-        settings.learning_of,
+    publisher = SnapshotPublisher(key, settings.learning_of)
+    corrections = CorrectionHandler(
+        Learners(
+            settings.learning_of,
+            publisher,
+            publish_seconds_min=settings.worker.publish_seconds_min,
+            places=plan.model_places(),
+        ),
+        publisher,
         settings.kafka.prefix,
-        key,
         load=lambda: _manifests(plan),
         topic_id=lambda: plan.topic_ids([MODELS])[MODELS.name],
-        publish_seconds_min=settings.worker.publish_seconds_min,
-        places=plan.model_places(),
     )
-    plan.add_loop("learn", plan.batches("learn", learn.handle, on_assign=learn.assigned, batch=BATCH).run)
+    plan.add_loop("learn", plan.batches("learn", corrections.handle, on_assign=corrections.assigned, batch=BATCH).run)
 
     def join(stop: threading.Event) -> None:
         labels = LabelHandler(
@@ -44,9 +50,9 @@ def add(plan: Plan) -> None:
             settings.kafka.prefix,
             pause=lambda seconds: batches.wait_paused(stop, seconds),
             declared=lambda model: settings.model(model).labels,
-            limits=plan.message_limits,
-            wait_seconds=settings.worker.label_wait_seconds,
-            future_seconds_max=settings.worker.future_seconds_max,
+            limits=LabelLimits(
+                plan.message_limits, settings.worker.label_wait_seconds, settings.worker.future_seconds_max
+            ),
         )
         batches = plan.batches("labels", labels.handle)
         batches.run(stop)

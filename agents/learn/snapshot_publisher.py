@@ -1,4 +1,4 @@
-"""What serves, as signed snapshots on the log: chunks, the manifest that names them, and the end of those before."""
+"""Signed snapshots on the log: the chunks of a model, the manifest that names them, and tombstones of older chunks."""
 
 from __future__ import annotations
 
@@ -23,39 +23,40 @@ log = structlog.get_logger(__name__)
 
 
 class Flushing(Sending, Protocol):
-    """An outbox that can wait until what it was given has arrived."""
+    """An outbox that can wait until Kafka has what it was given."""
 
     def flush(self) -> None:
-        """Wait until all has arrived."""
+        """Wait until Kafka has all that was sent."""
 
 
 class Publisher(Protocol):
-    """Makes what learners decide known to INTAKE."""
+    """Makes the decisions of learners known to INTAKE."""
 
     def publish(self, value: ServingModel | None, lineage: Lineage, outbox: Flushing) -> None:
-        """Something else is in charge, or is the candidate; None where production is in charge."""
+        """Publish a model as what its recipe says: in charge, or the candidate; None puts production in charge."""
 
     def end_candidate(self, model: str, outbox: Flushing) -> None:
-        """There is no candidate any more."""
+        """Withdraw the candidate, if there is one."""
 
     def end_serving(self, model: str, reason: str, outbox: Flushing) -> None:
-        """Production is in charge again, if anything else was."""
+        """Put production in charge again, if a learned version was; ``reason`` goes into the manifest."""
 
     def candidate_corrections(self, model: str) -> int:
         """How many corrections the candidate has learned; 0 where there is none."""
 
     def standing_of(self, model: str) -> Standing | None:
-        """What was put in charge last; None where nothing ever was."""
+        """The version that was put in charge last; None where none ever was."""
 
     def learned_in_charge(self) -> int:
-        """Of how many models a learned version is in charge."""
+        """The number of models of which a learned version is in charge."""
 
 
 class SnapshotPublisher:
-    """Publishes on ``models`` and ``model.chunks``. ``published`` are LEARN's newest manifests, by key.
+    """Publishes on ``models`` and ``model.chunks``. ``published`` has LEARN's newest manifests by key.
 
-    A manifest's sequence is the time in milliseconds, or one more than that of the one before where the clock is
-    behind: it goes up even where ``published`` was lost. ``topic_id`` is Kafka's id of ``models``.
+    A manifest's sequence is the time in epoch milliseconds, or one more than the sequence before if the clock is behind
+    it. So it goes up even where ``published`` was lost. ``topic_id`` is Kafka's id of ``models``. ``clock`` gives
+    seconds since 1970.
     """
 
     def __init__(
@@ -73,7 +74,10 @@ class SnapshotPublisher:
         self.published: dict[str, Manifest] = {}
 
     def publish(self, value: ServingModel | None, lineage: Lineage, outbox: Flushing) -> None:
-        """Chunks first, then the manifest that names them, then the end of the chunks it replaces."""
+        """Send the chunks, then the manifest that names them, then tombstones of the chunks that it replaces.
+
+        A model that is too large is not published: one line in the log says so.
+        """
         key = manifest_key(lineage.model, lineage.recipe)
         signed_for = dataclasses.replace(lineage, sequence=self._next_sequence(key), topic_id=self.topic_id)
         try:
@@ -91,11 +95,11 @@ class SnapshotPublisher:
             self._end_chunks(before, outbox)
 
     def end_candidate(self, model: str, outbox: Flushing) -> None:
-        """A signed manifest that says so, then the end of its chunks."""
+        """Send a signed manifest without a model, then tombstones of the candidate's chunks."""
         self._withdraw(model, CANDIDATE, "over: withdrawn", outbox)
 
     def end_serving(self, model: str, reason: str, outbox: Flushing) -> None:
-        """The same of what is in charge."""
+        """Send a signed manifest that puts production in charge, then tombstones of the version's chunks."""
         self._withdraw(model, STACK, reason, outbox)
 
     def _withdraw(self, model: str, recipe: str, reason: str, outbox: Flushing) -> None:
@@ -116,19 +120,19 @@ class SnapshotPublisher:
         self._end_chunks(newest, outbox)
 
     def candidate_corrections(self, model: str) -> int:
-        """How many corrections the newest candidate has learned, by its manifest; 0 where there is none."""
+        """How many corrections the candidate has learned, by its manifest; 0 where there is none."""
         candidate = self.published.get(manifest_key(model, CANDIDATE))
         return 0 if candidate is None or candidate.is_without_model else candidate.corrections
 
     def standing_of(self, model: str) -> Standing | None:
-        """What is in charge of a model, or was last, by its newest manifest; None where nothing was published."""
+        """The version that was put in charge last, by its manifest; None where none ever was."""
         newest = self.published.get(manifest_key(model, STACK))
         if newest is None:
             return None
         return Standing(newest.version, newest.lineage, is_learned=not newest.is_without_model)
 
     def learned_in_charge(self) -> int:
-        """Of how many models a learned version is in charge, by their manifests; those of other workers count too."""
+        """The number of models of which a learned version is in charge, models of other workers included."""
         return sum(manifest.recipe == STACK for manifest in self.published.values())
 
     def _next_sequence(self, key: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+from agents.record.message_rows import ReadingRules
 from agents.record.recorder import BATCH, Recorder
 from agents.shared.plan import Plan
 from streams.admin.access import RECORDED
@@ -18,15 +19,18 @@ def add(plan: Plan) -> None:
     settings = plan.settings
 
     def write(stop: threading.Event) -> None:
+        rules = ReadingRules(
+            settings.kafka.prefix,
+            settings.worker.future_seconds_max,
+            prediction_bytes_max(settings.kafka.message_bytes_max),
+            plan.message_limits,
+            registry_of(settings.kafka),
+        )
         recorder = Recorder(
             plan.warehouse(),
-            settings.kafka.prefix,
+            rules,
             topic_ids=lambda: plan.topic_ids(RECORDED),
-            future_seconds_max=settings.worker.future_seconds_max,
             stop=stop,
-            prediction_bytes_max=prediction_bytes_max(settings.kafka.message_bytes_max),
-            limits=plan.message_limits,
-            schemas=registry_of(settings.kafka),
         )
         batches = plan.batches("record", recorder.handle, on_assign=recorder.assigned, batch=BATCH)
         recorder.pause = lambda seconds: batches.wait_paused(stop, seconds)

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from agents.record.message_rows import ReadingRules
 from agents.record.recorder import BATCH, Recorder
 from agents.shared.memory import settle_memory
 from benchmarks.processes.meter import cpu_seconds, say, spec_of
@@ -70,7 +71,7 @@ def record(kafka: KafkaSettings, warehouse: Warehouse, recording: Recording) -> 
     """The whole of RECORD, until so many rows are stored: consume, decode, check, columns, inserts, offsets."""
     backlog, stop = recording.backlog, threading.Event()
     recorder = Recorder(
-        warehouse, kafka.prefix, topic_ids=lambda: topic_ids(kafka, ALL_TOPICS), future_seconds_max=86_400, stop=stop
+        warehouse, ReadingRules(kafka.prefix), topic_ids=lambda: topic_ids(kafka, ALL_TOPICS), stop=stop
     )
 
     def assigned(partitions: list[AssignedPartition]) -> dict[tuple[str, int], int]:

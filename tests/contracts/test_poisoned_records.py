@@ -12,6 +12,8 @@ import structlog
 from agents.drift.block_handler import BlockHandler
 from agents.drift.monitors import Monitors
 from agents.learn.correction_handler import CorrectionHandler
+from agents.learn.learners import Learners
+from agents.learn.snapshot_publisher import SnapshotPublisher
 from agents.shared.log_values import handler_of, hear_person
 from drift.settings import DriftSettings
 from learning.settings import LearnSettings
@@ -60,7 +62,9 @@ def test_drift_rejects_what_it_cannot_use(topic: Topic) -> None:
 def test_learn_rejects_what_it_cannot_use(tmp_path: pathlib.Path) -> None:
     """A correction that a model cannot learn is a Reject."""
     key = SigningKey.load_or_create(tmp_path / "signing.pem")
-    learn = CorrectionHandler(lambda _: LearnSettings(), PREFIX, key, load=dict, publish_seconds_min=0.0)
+    publisher = SnapshotPublisher(key, lambda _: LearnSettings())
+    learners = Learners(lambda _: LearnSettings(), publisher, publish_seconds_min=0.0)
+    learn = CorrectionHandler(learners, publisher, PREFIX, load=dict)
     learn.assigned([AssignedPartition(CORRECTIONS.name, 0, None)])
     outbox: Any = CollectingOutbox()
     learn.handle(records(CORRECTIONS), outbox)

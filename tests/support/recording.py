@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
+from agents.record.message_rows import ReadingRules
 from agents.record.recorder import Recorder
 from schemas.codec import encode
 from schemas.wire.label import Label
@@ -24,9 +25,8 @@ def recorder(
 ) -> Recorder:
     return Recorder(
         warehouse,
-        PREFIX,
+        ReadingRules(PREFIX, future_seconds_max=10**9),
         topic_ids=topic_ids,
-        future_seconds_max=10**9,
         stop=stop or threading.Event(),
         clock=lambda: 1_700_000_000.0,
     )

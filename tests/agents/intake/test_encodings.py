@@ -10,6 +10,7 @@ import pytest
 
 from agents.intake.judge import Judge, JudgeSettings
 from agents.intake.prediction_handler import PredictionHandler
+from agents.record.message_rows import ReadingRules
 from agents.record.recorder import Recorder
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
@@ -120,11 +121,9 @@ def test_record_stores_what_intake_judges(warehouse: Warehouse) -> None:
     ids = {topic.name: f"id-of-{topic.name}" for topic in RECORDED}
     one = Recorder(
         warehouse,
-        PREFIX,
+        ReadingRules(PREFIX, future_seconds_max=DAY_SECONDS, schemas=OddIsJson()),
         topic_ids=lambda: ids,
-        future_seconds_max=DAY_SECONDS,
         stop=threading.Event(),
-        schemas=OddIsJson(),
     )
     one.assigned([AssignedPartition("predictions", 0, None)])
     outbox = CollectingOutbox()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from agents.learn import label_handler as labels_file
-from agents.learn.label_handler import LabelHandler
+from agents.learn.label_handler import LabelHandler, LabelLimits
 from embedded.clickhouse.server import EmbeddedClickHouse
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from schemas.codec import decode, encode
@@ -74,7 +74,9 @@ def joined(outbox: CollectingOutbox) -> list[str]:
 
 
 def joiner(warehouse: Any, clock: Clock) -> LabelHandler:
-    return LabelHandler(warehouse, PREFIX, pause=lambda _seconds: True, clock=clock, wait_seconds=30)
+    return LabelHandler(
+        warehouse, PREFIX, pause=lambda _seconds: True, clock=clock, limits=LabelLimits(wait_seconds=30)
+    )
 
 
 @pytest.mark.parametrize("most", [1, 2, 3, 700, IDS_MAX])

@@ -11,6 +11,8 @@ import pytest
 
 from agents.intake.catalogue import Catalogue
 from agents.learn.correction_handler import CorrectionHandler
+from agents.learn.learners import Learners
+from agents.learn.snapshot_publisher import SnapshotPublisher
 from agents.shared.seen_models import SeenModels
 from learning.settings import LearnSettings
 from learning.snapshots.signing import SigningKey
@@ -29,6 +31,13 @@ pytestmark = pytest.mark.servers
 
 MODEL = "m"
 LIMIT = 64 * 1024 * 1024
+
+
+def stopped_clock() -> float:
+    """Seconds since 1970, the same whenever it is asked."""
+    return 1_700_000_000.0
+
+
 QUICK = LearnSettings(
     inclusion_probability_min=0.5,
     members=("production", "recalibrated", "logistic"),
@@ -84,14 +93,9 @@ def known(tmp_path: pathlib.Path, key: SigningKey) -> Callable[[], SeenModels]:
 def learner(
     key: SigningKey, published: dict[str, Manifest] | None = None, committed: int | None = None
 ) -> CorrectionHandler:
-    one = CorrectionHandler(
-        lambda model: QUICK,
-        PREFIX,
-        key,
-        load=lambda: dict(published or {}),
-        publish_seconds_min=0.0,
-        clock=lambda: 1_700_000_000.0,
-    )
+    publisher = SnapshotPublisher(key, lambda model: QUICK, clock=stopped_clock)
+    learners = Learners(lambda model: QUICK, publisher, publish_seconds_min=0.0, clock=stopped_clock)
+    one = CorrectionHandler(learners, publisher, PREFIX, load=lambda: dict(published or {}), clock=stopped_clock)
     starts = one.assigned([AssignedPartition("corrections", 0, committed)])
     assert starts == {("corrections", 0): 0}
     return one

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from agents.record.message_rows import ReadingRules
 from agents.record.recorder import Recorder
 from schemas.codec import decode_one_or_many
 from schemas.wire.base import Wire
@@ -137,9 +138,8 @@ def test_the_same_messages_are_the_same_rows(
     settings = msgspec.structs.replace(warehouse.settings, insert_rows_max=rows_max)
     one = Recorder(
         Warehouse(settings),
-        PREFIX,
+        ReadingRules(PREFIX, future_seconds_max=10**12),
         topic_ids=lambda: {name: "columns"},
-        future_seconds_max=10**12,
         stop=threading.Event(),
     )
     one.assigned([AssignedPartition(name, 5, None)])
