@@ -1,4 +1,4 @@
-"""What a person at the command line can put right. The text of every error is one line: what, where, what to do."""
+"""Errors that a user at the command line can correct. Their text is one line: what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = [
 
 
 class WatchloopError(Exception):
-    """Something a person can put right; the program ends with exit code 2."""
+    """An error that the user can correct; the program ends with exit code 2."""
 
 
 class WrongSetting(WatchloopError):  # noqa: N818 - reads as what happened
-    """A setting that is unknown, of the wrong type, or out of its bounds."""
+    """A setting is unknown, of the wrong type, or out of its bounds."""
 
 
 class FolderTaken(WatchloopError):  # noqa: N818
@@ -37,7 +37,7 @@ class NoRoomLeft(WatchloopError):  # noqa: N818
 
 
 class NothingRuns(WatchloopError):  # noqa: N818
-    """A command needs a server that runs only while the program does, and it does not."""
+    """A command needs an embedded server, and the program that would run it is stopped."""
 
 
 class PortTaken(WatchloopError):  # noqa: N818
@@ -45,7 +45,7 @@ class PortTaken(WatchloopError):  # noqa: N818
 
 
 class WrongTable(WatchloopError):  # noqa: N818
-    """A recorded table lacks what was asked of it."""
+    """A recorded table cannot be read as the command asks."""
 
 
 class KeepsEnding(WatchloopError):  # noqa: N818
@@ -53,4 +53,4 @@ class KeepsEnding(WatchloopError):  # noqa: N818
 
 
 class ConsoleRefused(WatchloopError):  # noqa: N818
-    """The console does not answer, or does not let somebody in."""
+    """The console refuses a request, or does not let a person sign in."""

@@ -1,4 +1,4 @@
-"""Accounts: who may sign in, written to the log where DESK reads them."""
+"""Accounts of the console in the topic ``people``, written by the commands of users, by ``up`` and by the demo."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from streams.produce.outbox import Outbox
 from streams.records import Record
 from streams.settings import KafkaSettings
 
-__all__ = ["kept_out", "person_of", "read_people", "sign_out", "with_password", "write_people"]
+__all__ = ["disabled", "person_of", "read_people", "sign_out", "with_password", "write_people"]
 
 
 def person_of(
@@ -27,8 +27,7 @@ def person_of(
 ) -> Person:
     """An account with this password.
 
-    ValueError where the password is too short, too long, or easy to guess, and where nobody could sign in by the id or
-    read the name.
+    Raises ValueError where the password is too short, too long or easy to guess, or where id or name is not allowed.
     """
     problem = person_problem(person_id, name)
     if problem is not None:
@@ -45,7 +44,7 @@ def person_of(
 
 
 def with_password(person: Person, password: str) -> Person:
-    """The account with another password; ValueError as for ``person_of``."""
+    """The account with another password; raises ValueError as ``person_of`` does."""
     return msgspec.structs.replace(
         person,
         password_hash=hash_password(password, about=(person.person_id, person.name)),
@@ -54,14 +53,14 @@ def with_password(person: Person, password: str) -> Person:
     )
 
 
-def kept_out(person: Person) -> Person:
-    """The account, which may not sign in any more."""
+def disabled(person: Person) -> Person:
+    """The account as one that may not sign in any more."""
     changed_at = time.time_ns() // 1_000_000
     return msgspec.structs.replace(person, disabled=True, version=person.version + 1, changed_at=changed_at)
 
 
 def write_people(kafka: KafkaSettings, people: Iterable[Person]) -> None:
-    """Put accounts into the log, all or none: MalformedError, a ValueError, where one could not be read from it."""
+    """Write accounts to the log, all or none. Raises MalformedError, a ValueError, where one could not be read back."""
     people = [decode(Person, encode(person)) for person in people]
     outbox = Outbox(kafka)
     for person in people:
@@ -70,20 +69,20 @@ def write_people(kafka: KafkaSettings, people: Iterable[Person]) -> None:
 
 
 def sign_out(kafka: KafkaSettings, person_id: str) -> None:
-    """End every session that a person has begun so far."""
+    """End every session that a person has begun until now."""
     outbox = Outbox(kafka)
     outbox.send(SIGN_OUTS, person_id, SignOut(person=person_id, ended_at=time.time_ns() // 1_000_000))
     outbox.flush()
 
 
 def read_people(kafka: KafkaSettings) -> dict[str, Person]:
-    """The accounts that the log holds; a record that is none is told in one line and left out."""
-    found: dict[str, Person] = {}
+    """The accounts in the log, by person id. A record that is no account is left out and logged as an error."""
+    people: dict[str, Person] = {}
 
     def hear(record: Record) -> None:
-        hear_person(found, record.value(), record.key())
+        hear_person(people, record.value(), record.key())
 
     reader = LogReader(kafka, {PEOPLE.name: hear})
     reader.catch_up()
     reader.close()
-    return found
+    return people

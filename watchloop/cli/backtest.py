@@ -10,7 +10,7 @@ import typer
 
 from agents.settings import ModelSettings, Settings
 from review.settings import TriageSettings
-from watchloop.cli.shared import Config, said, settings_of
+from watchloop.cli.shared import Config, one_line_errors, settings_of
 from watchloop.cli.table_options import (
     Confidence,
     Drop,
@@ -23,11 +23,11 @@ from watchloop.cli.table_options import (
     Time,
     TimeUnit,
     TrainFirst,
-    columns_of,
+    print_roles,
     source_of,
-    tell,
 )
 from watchloop.errors import NoAccess, WatchloopError
+from watchloop.recorded.columns import Columns, split
 from watchloop.terminal.screen import print_error, print_json, print_line, printing_console
 
 __all__ = ["add_to"]
@@ -39,7 +39,7 @@ EXAMPLE = (
 
 
 MODEL = "table"
-"""What the model is called within: draws are hashes of names, and a file by another name is to be drawn from alike."""
+"""The model's name in a backtest. Draws are hashes of names, so that a renamed file gets the same draws."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -47,12 +47,12 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog=EXAMPLE)(backtest)
 
 
-@said
+@one_line_errors
 def backtest(
     file: File,
     label: Annotated[str, typer.Option(metavar="COL", help="Column of the true label.")],
     model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Whose settings apply, [models.NAME].  [the file's name]")
+        str | None, typer.Option(metavar="NAME", help="Model whose settings apply: [models.NAME].  [the file's name]")
     ] = None,
     time: Time = None,
     time_unit: TimeUnit = None,
@@ -65,19 +65,19 @@ def backtest(
     train_first: TrainFirst = None,
     slices: Slices = None,
     budget: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Share of events people may see, audit included.  [0.1]")
+        float | None, typer.Option(metavar="SHARE", help="Share of events that people may see, audit included.  [0.1]")
     ] = None,
     audit_rate: Annotated[
-        float | None, typer.Option(metavar="SHARE", help="Share drawn at random to measure accuracy.  [0.02]")
+        float | None, typer.Option(metavar="SHARE", help="Share of events drawn at random to measure accuracy.  [0.02]")
     ] = None,
     strategy: Annotated[
         Literal["mix", "learn", "catch"] | None,
-        typer.Option(help="What reviews are for: both, the model, the errors.  [mix]"),
+        typer.Option(help="Purpose of reviews: teach the model (learn), find errors (catch), or both (mix).  [mix]"),
     ] = None,
     label_delay: Annotated[int, typer.Option(metavar="EVENTS", min=0, help="Events until a reviewer answers.")] = 0,
     late_labels: Annotated[
         int | None,
-        typer.Option(metavar="EVENTS", min=0, help="The label of every event arrives so many events later.  [never]"),
+        typer.Option(metavar="EVENTS", min=0, help="Events until the true label of every event arrives.  [never]"),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the models and of the audit sample.")] = 0,
     out: Annotated[pathlib.Path | None, typer.Option(help="Write the report as JSON.")] = None,
@@ -85,7 +85,7 @@ def backtest(
     as_json: Annotated[bool, typer.Option("--json", help="Print the report as JSON.")] = False,
     config: Config = None,
 ) -> None:
-    """The same loop on a recorded table: see what a review budget would have bought."""
+    """Run the whole loop on a recorded table, to see what a review budget would have bought."""
     if train_first is not None and (prediction or confidence or probabilities):
         raise WatchloopError(
             "--train-first makes predictions of its own; leave out --prediction, --confidence and --probabilities,"
@@ -98,21 +98,21 @@ def backtest(
     name = model or file.stem
     given = settings_of(config)
     settings = with_triage(given, name, changes, seed=seed)
-    columns = columns_of(
+    columns = Columns(
         label=label,
         time=time,
         time_unit=time_unit,
         no_time=no_time,
-        features=features,
-        drop=drop,
+        features=None if features is None else split(features),
+        drop=split(drop),
         prediction=prediction,
         confidence=confidence,
-        probabilities=probabilities,
-        slices=slices,
+        probabilities=split(probabilities),
+        slices=split(slices),
     )
     settings = msgspec.structs.replace(settings, models=settings.models | {MODEL: settings.model(name)})
     source = source_of(file, columns, settings, model=MODEL, share=train_first, seed=seed)
-    tell(source, is_sent=False)
+    print_roles(source, is_sent=False)
     print_error(f"settings: {_section(given, name)}")
     from watchloop.backtest.loop import BacktestSettings
 
@@ -121,7 +121,7 @@ def backtest(
 
 
 def _section(settings: Settings, name: str) -> str:
-    """Where the settings of a model of that name stand."""
+    """The section that has the settings of a model of that name, in words."""
     if name in settings.models:
         return f"[models.{name}]"
     return f"[default], as there is no [models.{name}]; --model NAME takes those of another"
@@ -161,7 +161,7 @@ def _run(
 
 
 def with_triage(settings: Settings, model: str, changes: dict[str, Any], *, seed: int) -> Settings:
-    """The settings with triage of the command line for one model, and the seed of learning."""
+    """The settings, changed for one model by the triage options of the command line, and with ``seed`` for learning."""
     watched = settings.model(model)
     given = {name: value for name, value in changes.items() if value is not None}
     try:
@@ -175,7 +175,7 @@ def with_triage(settings: Settings, model: str, changes: dict[str, Any], *, seed
 
 
 def _explain(message: str, given: dict[str, Any]) -> str:
-    """Which option is wrong, and what it may be."""
+    """The error with the option that is wrong, and the values that it may have."""
     name = message.partition(" - at `$.")[2].rstrip("`")
     if name in given:
         return f"--{name.replace('_', '-')} is {given[name]:g}; expected a share above 0, at most 1"

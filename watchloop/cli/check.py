@@ -1,4 +1,4 @@
-"""``watchloop check``: is everything reachable, configured, keeping up?"""
+"""``watchloop check``: whether everything is reachable, configured and keeping up."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ __all__ = ["Finding", "run_checks"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing that was looked at."""
+    """The result of one check: of what, whether it is in order, and why."""
 
     what: str
     ok: bool
     says: str
 
 
-def run_checks(settings: Settings, data: pathlib.Path, at_rest: Set[str] = frozenset()) -> list[Finding]:
+def run_checks(settings: Settings, data: pathlib.Path, stopped: Set[str] = frozenset()) -> list[Finding]:
     """All findings, in the order in which data flows.
 
-    ``at_rest`` has the servers, kafka and clickhouse, that do not run because the program does not.
+    ``stopped`` has the embedded servers (kafka, clickhouse) that are stopped because the program is not running.
     """
     settings = msgspec.structs.replace(settings, kafka=settings.kafka.as_user("admin"))
     endpoints = DataFolder(data).endpoints()
-    findings = [_stopped("kafka", data) if "kafka" in at_rest else _kafka(settings, endpoints)]
+    findings = [_stopped("kafka", data) if "kafka" in stopped else _kafka(settings, endpoints)]
     if findings[0].ok:
         findings += [_topics(settings), *_lags(settings)]
     if settings.kafka.registry_url:
         findings.append(_registry(settings))
-    findings.append(_stopped("clickhouse", data) if "clickhouse" in at_rest else _clickhouse(settings))
-    if at_rest:
+    findings.append(_stopped("clickhouse", data) if "clickhouse" in stopped else _clickhouse(settings))
+    if stopped:
         findings.append(_stopped("console", data))
     else:
         console = settings.console

@@ -1,4 +1,4 @@
-"""The command line: nouns and verbs. What a person can put right is one line and exit code 2."""
+"""The command line: nouns and verbs. An error that the user can correct is one line on stderr and exit code 2."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from watchloop.cli import backtest as cli_backtest
 from watchloop.cli import nouns as cli_nouns
 from watchloop.cli import query as cli_query
 from watchloop.cli import replay as cli_replay
-from watchloop.cli.shared import Config, Data, overridden, said, settings_of
+from watchloop.cli.shared import Config, Data, one_line_errors, settings_of, with_addresses
 from watchloop.cli.usage import OneLineGroup
 from watchloop.processes.folder import DataFolder
 from watchloop.processes.private_files import private_umask
@@ -33,37 +33,37 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode=None,  # its panels break words, and take what stands in brackets for markup
+    rich_markup_mode=None,  # its panels break words, and read texts in brackets as markup
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 SLOT = "[A-Za-z0-9._-]{1,100}"
-"""A slot is part of a transactional id and of the keys of what triage carries over."""
+"""A slot is part of a transactional id, and of the keys of triage's saved state."""
 
 Kafka = Annotated[
-    str | None, typer.Option("--kafka", metavar="HOST:PORT", help="Your own Kafka instead of the embedded.")
+    str | None, typer.Option("--kafka", metavar="HOST:PORT", help="Use this Kafka instead of the embedded one.")
 ]
-ClickHouse = Annotated[str | None, typer.Option("--clickhouse", metavar="URL", help="Your own ClickHouse instead.")]
+ClickHouse = Annotated[str | None, typer.Option("--clickhouse", metavar="URL", help="Use this ClickHouse instead.")]
 
 
 @app.command(epilog="Example: watchloop up --demo elec2 --exit")
-@said
+@one_line_errors
 def up(
     demo: Annotated[str | None, typer.Option(help="Replay a recorded stream that comes with watchloop: elec2.")] = None,
     data: Data = pathlib.Path("data"),
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Port of the console; 0 for a free one.")] = None,
     kafka: Kafka = None,
     clickhouse: ClickHouse = None,
-    reviewers: Annotated[int, typer.Option(min=0, max=50, help="Simulated reviewers of the demo; 0 for none.")] = 3,
+    reviewers: Annotated[int, typer.Option(min=0, max=50, help="Number of simulated reviewers of the demo.")] = 3,
     seconds: Annotated[float, typer.Option(min=0, help="How long the demo's replay takes; 0 for no pause.")] = 100.0,
-    events: Annotated[int, typer.Option(min=0, help="Replay only so many events; 0 for all.")] = 0,
+    events: Annotated[int, typer.Option(min=0, help="Number of events to replay; 0 for all.")] = 0,
     exit_: Annotated[bool, typer.Option("--exit", help="End after the demo's summary.")] = False,
     config: Config = None,
 ) -> None:
-    """Run everything here: embedded Kafka and ClickHouse, all roles, and the console."""
+    """Run everything on this machine: embedded Kafka and ClickHouse, all roles, and the console."""
     from watchloop.processes.up import UpOptions, run_up
 
-    settings = overridden(settings_of(config), kafka=kafka, clickhouse=clickhouse)
+    settings = with_addresses(settings_of(config), kafka=kafka, clickhouse=clickhouse)
     options = UpOptions(
         data=data, port=port, own_kafka=kafka is not None, own_clickhouse=clickhouse is not None, config=config
     )
@@ -84,15 +84,16 @@ def up(
 
 
 @app.command(epilog="Example: watchloop worker --role intake --slot 2")
-@said
+@one_line_errors
 def worker(
     role: Annotated[list[str], typer.Option(help="intake, drift, desk, learn or record; may be repeated.")],
     slot: Annotated[
-        str, typer.Option(help="Names this worker among those of its roles.", envvar="WATCHLOOP_SLOT")
+        str,
+        typer.Option(help="Name of this worker, unique among those of its roles.", envvar="WATCHLOOP_SLOT"),
     ] = "0",
     config: Config = None,
 ) -> None:
-    """Run roles against a Kafka and a ClickHouse that run already."""
+    """Run roles with a Kafka and a ClickHouse that are running already."""
     from agents.shared.plan import ROLES
     from agents.worker.worker import run_worker
     from watchloop.processes.orphans import console_socket, end_with_parent, hold_address
@@ -120,12 +121,12 @@ cli_replay.add_to(app)
 
 
 def main() -> None:
-    """The entry point of ``watchloop``: runs a command and exits, with code 130 after Ctrl-C."""
+    """The entry point of ``watchloop``: runs a command and exits, with exit code 130 after Ctrl-C."""
     logging.raiseExceptions = False
-    logging.lastResort = None  # libraries' warnings go nowhere until a worker sets its logs up
+    logging.lastResort = None  # warnings of libraries are dropped until a worker sets its logs up
     structlog.configure(
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", Lasting(sys.stderr)))
-    )  # stdout is for answers
+    )  # stdout is for results
     stamina.instrumentation.set_on_retry_hooks([])
     run: Callable[[], Any] = app
     try:

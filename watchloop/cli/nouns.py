@@ -1,4 +1,4 @@
-"""Nouns with verbs: topics, warehouse, alerts, models, users; and check."""
+"""The commands that are a noun with a verb (topics, warehouse, alerts, models, users), and check."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from schemas.texts.person_names import person_problem
 from schemas.wire.person import Person, Role
 from streams.settings import KafkaSettings
 from watchloop.cli.query import analyst
-from watchloop.cli.shared import Config, Data, at_rest, nothing_runs, said, settings_of_running
+from watchloop.cli.shared import Config, Data, nothing_runs_hint, one_line_errors, settings_of_running, stopped_servers
 from watchloop.cli.usage import Nouns
 from watchloop.errors import WatchloopError
 from watchloop.terminal.screen import date_of, print_error, print_json, print_line, print_table, printing_console
@@ -28,23 +28,24 @@ CLOCK = "clock"
 NO_TIMES: Mapping[str, str] = {}
 ANSWER_SECONDS_MAX = 5.0
 Json = Annotated[bool, typer.Option("--json", help="Print JSON; times are epoch milliseconds.")]
-OfModel = Annotated[str, typer.Option("--model", help="Those of this model; of every model by default.")]
+OfModel = Annotated[str, typer.Option("--model", help="Only those of this model.  [all models]")]
+PersonId = Annotated[str, typer.Argument(help="Id of the account.")]
 Password = Annotated[
-    str | None, typer.Option(help="At least 12 characters; made and printed if not given; - reads it from stdin.")
+    str | None, typer.Option(help="At least 12 characters; - reads it from standard input.  [one is made and printed]")
 ]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 
 def noun(text: str) -> typer.Typer:
-    """A group of commands about one thing, whose help is plain text."""
+    """A group of commands about one noun, with ``text`` as its help."""
     return typer.Typer(help=text, cls=Nouns, no_args_is_help=True, rich_markup_mode=None)
 
 
 topics = noun("The Kafka topics of watchloop.")
 warehouse = noun("The ClickHouse tables and views of watchloop.")
-alerts = noun("Alerts.")
-models = noun("Models and what is in charge.")
-users = noun("Who may sign in.")
+alerts = noun("Alerts of the watched models.")
+models = noun("Versions of the watched models.")
+users = noun("Accounts of the console.")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -57,7 +58,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 @topics.command("create", epilog="Example: watchloop topics create")
-@said
+@one_line_errors
 def create_topics_(data: Data = HERE, config: Config = None) -> None:
     """Create the topics that are missing."""
     from streams.admin.topics import create_topics
@@ -68,19 +69,19 @@ def create_topics_(data: Data = HERE, config: Config = None) -> None:
 
 
 @topics.command("list", epilog="Example: watchloop topics list --json")
-@said
+@one_line_errors
 def list_topics(as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
-    """Every topic of the program that the cluster has, and how it is set."""
+    """List the program's topics in the cluster, with their settings."""
     from streams.admin.topics import describe
 
-    found = describe(kafka_of(config, data))
-    print_rows([msgspec.to_builtins(state) for state in found.values()], as_json=as_json)
+    states = describe(kafka_of(config, data))
+    print_rows([msgspec.to_builtins(state) for state in states.values()], as_json=as_json)
 
 
 @warehouse.command("install", epilog="Example: watchloop warehouse install --config watchloop.toml")
-@said
+@one_line_errors
 def install(data: Data = HERE, config: Config = None) -> None:
-    """Create the database, its tables and views where they lack."""
+    """Create the database, its tables and its views, where they are missing."""
     from warehouse.client import Warehouse
 
     Warehouse(settings_of_running(config, data, "clickhouse").clickhouse).install()
@@ -88,35 +89,36 @@ def install(data: Data = HERE, config: Config = None) -> None:
 
 
 @alerts.command("list", epilog="Example: watchloop alerts list --model churn")
-@said
+@one_line_errors
 def list_alerts(model: OfModel = "", as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
-    """Alerts in their present state, newest first.
+    """List alerts in their present state, newest first.
 
-    raised_at and told_at are the clock's, when an alert began to fire and when its state was told; fired_at is when it
-    fired in the stream, by the times of its events, and 0 for the error rate, which has no place there.
+    raised_at and told_at are times of the clock: when an alert began to fire, and when its state was reported. fired_at
+    is a time of the stream, taken from the events: when the alert fired there. It is 0 for the error rate, which has no
+    time in the stream.
     """
     from warehouse.query.run_summary import recent_alerts
 
-    with analyst(config, data) as found:
-        rows = [msgspec.to_builtins(alert) for alert in recent_alerts(found.query, model)]
+    with analyst(config, data) as clickhouse:
+        rows = [msgspec.to_builtins(alert) for alert in recent_alerts(clickhouse.query, model)]
     print_rows(rows, as_json=as_json, times={"raised_at": CLOCK, "told_at": CLOCK, "fired_at": "stream"})
 
 
 @models.command("list", epilog="Example: watchloop models list --json")
-@said
+@one_line_errors
 def list_models(model: OfModel = "", as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
-    """Every version that was put in charge, in order."""
+    """List every version that was put in charge, oldest first."""
     from warehouse.query.run_summary import versions
 
-    with analyst(config, data) as found:
-        rows = [msgspec.to_builtins(version) for version in versions(found.query, model)]
+    with analyst(config, data) as clickhouse:
+        rows = [msgspec.to_builtins(version) for version in versions(clickhouse.query, model)]
     print_rows(rows, as_json=as_json, times={"created_at": CLOCK})
 
 
 @users.command("list", epilog="Example: watchloop users list")
-@said
+@one_line_errors
 def list_users(as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
-    """Accounts, with their roles and whether they may sign in."""
+    """List accounts, with their roles and whether they may sign in."""
     from watchloop.people import read_people
 
     people = read_people(kafka_of(config, data))
@@ -136,9 +138,9 @@ def list_users(as_json: Json = False, data: Data = HERE, config: Config = None) 
 
 
 @users.command("add", epilog="Example: watchloop users add ada --role reviewer --role on-call")
-@said
+@one_line_errors
 def add_user(
-    person: str,
+    person: PersonId,
     role: Annotated[list[str], typer.Option(help="reviewer, on-call or admin; may be repeated.")],
     name: Annotated[str, typer.Option(help="The name that others see.")] = "",
     password: Password = None,
@@ -148,7 +150,7 @@ def add_user(
     """Add an account, or change its password and roles."""
     from watchloop.people import person_of, read_people, write_people
 
-    unknown = [one for one in role if one not in ROLES]
+    unknown = sorted(set(role) - set(ROLES), key=role.index)
     if unknown:
         raise WatchloopError(f"there is no role {unknown[0]!r}; there are {', '.join(ROLES)}")
     problem = person_problem(person, name)
@@ -168,9 +170,9 @@ def add_user(
 
 
 @users.command("passwd", epilog="Example: watchloop users passwd ada")
-@said
-def change_password(person: str, password: Password = None, data: Data = HERE, config: Config = None) -> None:
-    """Change somebody's password, which ends their sessions; name and roles stay."""
+@one_line_errors
+def change_password(person: PersonId, password: Password = None, data: Data = HERE, config: Config = None) -> None:
+    """Change the password of an account, which ends its sessions; name and roles stay."""
     from watchloop.people import with_password, write_people
 
     kafka = kafka_of(config, data)
@@ -185,9 +187,9 @@ def change_password(person: str, password: Password = None, data: Data = HERE, c
 
 
 @users.command("sign-out", epilog="Example: watchloop users sign-out ada")
-@said
-def sign_out_user(person: str, data: Data = HERE, config: Config = None) -> None:
-    """End every session of somebody, who may then sign in again."""
+@one_line_errors
+def sign_out_user(person: PersonId, data: Data = HERE, config: Config = None) -> None:
+    """End every session of an account; the person may sign in again."""
     from watchloop.people import sign_out
 
     kafka = kafka_of(config, data)
@@ -196,32 +198,32 @@ def sign_out_user(person: str, data: Data = HERE, config: Config = None) -> None
 
 
 @users.command("disable", epilog="Example: watchloop users disable ada")
-@said
-def disable_user(person: str, data: Data = HERE, config: Config = None) -> None:
-    """Keep somebody out from now on: their sessions end, their account and answers stay."""
-    from watchloop.people import kept_out, sign_out, write_people
+@one_line_errors
+def disable_user(person: PersonId, data: Data = HERE, config: Config = None) -> None:
+    """Disable an account: its sessions end and it may not sign in; the account and its answers stay."""
+    from watchloop.people import disabled, sign_out, write_people
 
     kafka = kafka_of(config, data)
-    write_people(kafka, [kept_out(known_person(kafka, person))])
+    write_people(kafka, [disabled(known_person(kafka, person))])
     sign_out(kafka, person)
     print_line(f"{person} may not sign in any more")
 
 
-@said
+@one_line_errors
 def check(as_json: Json = False, data: Data = HERE, config: Config = None) -> None:
-    """Is everything reachable, configured, keeping up? Exit code 1 if not."""
+    """Check whether everything is reachable, configured and keeping up; exit code 1 if not."""
     from watchloop.cli.check import run_checks
 
-    found = run_checks(settings_of_running(config, data), data, at_rest(config, data))
-    print_rows([msgspec.to_builtins(one) for one in found], as_json=as_json)
-    if not all(one.ok for one in found):
-        if hint := nothing_runs():
+    findings = run_checks(settings_of_running(config, data), data, stopped_servers(config, data))
+    print_rows([msgspec.to_builtins(finding) for finding in findings], as_json=as_json)
+    if not all(finding.ok for finding in findings):
+        if hint := nothing_runs_hint():
             print_error(f"watchloop: {hint}")
         raise typer.Exit(1)
 
 
 def known_person(kafka: KafkaSettings, person: str) -> Person:
-    """The account of this id. Raises WatchloopError where there is none."""
+    """The account with this id. Raises WatchloopError where there is none."""
     from watchloop.people import read_people
 
     known = read_people(kafka).get(person)
@@ -231,16 +233,16 @@ def known_person(kafka: KafkaSettings, person: str) -> Person:
 
 
 def chosen_password(password: str | None) -> str:
-    """The password that was given, on standard input for ``-``; one made up where none was."""
+    """The password of the option, or of standard input for ``-``; a random one where none was given."""
     if password == "-":  # noqa: S105
         return sys.stdin.readline().rstrip("\n")
     return password or secrets.token_urlsafe(12)
 
 
 def kafka_of(config: pathlib.Path | None, data: pathlib.Path) -> KafkaSettings:
-    """The Kafka of the running program or of the settings, for who administers it.
+    """The Kafka of the running program or of the settings, with the user who administers it.
 
-    Raises NothingRuns, and KafkaUnreachable soon where none answers.
+    Raises NothingRuns, and KafkaUnreachable within ``ANSWER_SECONDS_MAX`` where it does not answer.
     """
     from streams.admin.topics import check_reachable
 
@@ -250,9 +252,10 @@ def kafka_of(config: pathlib.Path | None, data: pathlib.Path) -> KafkaSettings:
 
 
 def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool, times: Mapping[str, str] = NO_TIMES) -> None:
-    """Rows as a table, or as JSON; ``times`` are epoch milliseconds, which a table shows as dates.
+    """Print rows as a table or as JSON.
 
-    Each with whose time it is, the clock's or the stream's, which the head of its column says.
+    ``times`` names the columns of epoch milliseconds, which a table shows as dates, each with the source of its time
+    (``clock`` or ``stream``), which the head of the column shows.
     """
     if as_json:
         print_json(json.dumps(list(rows), indent=2, default=str))

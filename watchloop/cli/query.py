@@ -1,4 +1,4 @@
-"""``watchloop query``: SQL as the analyst, while the program runs and after it has stopped."""
+"""``watchloop query``: runs SQL as the user analyst, while the program runs or after it has stopped."""
 
 from __future__ import annotations
 
@@ -9,15 +9,14 @@ import pathlib
 import re
 import sys
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from embedded.clickhouse.http.sql_text import first_word, read_statement
 from warehouse.client import Warehouse
-from warehouse.errors import QueryRefused, QuestionTooLarge
-from watchloop.cli.refusals import explained
-from watchloop.cli.shared import Config, Data, at_rest, said, settings_of_running
+from warehouse.errors import QueryRefused, QuestionTooLarge, one_line
+from watchloop.cli.shared import Config, Data, one_line_errors, settings_of_running, stopped_servers
 from watchloop.errors import NoAccess, WatchloopError
 from watchloop.processes.disk import told_of_disk
 from watchloop.processes.folder import DataFolder
@@ -45,26 +44,46 @@ CLICKHOUSE_FORMATS = {
 BINARY = re.compile(
     r"parquet|arrow(?:stream)?|orc|avro|native|rowbinary\w*|msgpack|bsoneachrow|npy|png|buffers|rawblob", re.IGNORECASE
 )
-"""Formats of ClickHouse's that are bytes, not lines."""
+"""Binary formats of ClickHouse."""
 NAN, NAN_SIGNED = "nan", "-nan"
-"""The same: JSON alone bears the sign."""
+"""Both mean the same; ClickHouse writes the sign in JSON only."""
 
 TABLE_ROWS_MAX = 1_000
 STATEMENT_EXPECTED = 'expected one, such as "SELECT decision, count() FROM verdicts GROUP BY decision"'
 
 TEXT_CELL = re.compile(rb'"[^"]*+(?:""[^"]*+)*+"')
-"""ClickHouse quotes texts and never numbers, and doubles a quote within one."""
+"""ClickHouse quotes texts and never numbers, and doubles a quote within a text."""
 
 FORMULA = re.compile(
     rb'(?<=\A")(?=[=+\-@\t\r\n]|\xef\xbc[\x9d\x8b\x8d\xa0])'
     rb'|(?<=[;\t\r\n])(?="*+(?:[=+\-@]|\xef\xbc[\x9d\x8b\x8d\xa0]))'
 )
-"""Where in a quoted cell spreadsheets begin a formula (OWASP, CSV Injection), full-width signs too: at its beginning,
-and behind what some programs split a line at, quotes or not.
+"""Positions in a quoted cell at which a spreadsheet may begin a formula (OWASP, CSV Injection), with full-width signs:
+at the beginning of the cell, and after a character at which some programs split a line even within quotes.
 """
 
 NULL_CELL = re.compile(rb'"(?:[^"]|"")*"|(?<=,)\\N(?=[,\r\n]|\Z)|(?:\A|(?<=\n))\\N(?=,)')
-"""A quoted cell, or NULL among other cells; alone on its line NULL stays, because readers skip empty lines."""
+"""A quoted cell, or NULL among other cells. NULL alone on its line stays, because readers skip empty lines."""
+
+
+REFUSAL_HEAD: Final = re.compile(r"^Code: \d+\. DB::Exception: ")
+REFUSAL_TAIL: Final = re.compile(r"(?: \([A-Z_]+\))?(?: \(version [^)]*\([^)]*\)\))?(?: \(for url [^)]*\))?\.?$")
+EXPECTED_WORDS: Final = re.compile(r"\.? Expected one of: (?P<words>[^:]*?)(?=(?:: |\. \(|$))")
+EXPECTED_WORDS_MAX: Final = 8
+"""A longer list of the words that could stand next is left out of a message."""
+
+HINTS: Final = {
+    46: "system.functions has the functions that there are",
+    47: "DESCRIBE TABLE shows the columns of a table",
+    60: "SHOW TABLES lists the tables and views",
+    159: "ask for less at once, by WHERE or for a shorter span",
+    160: "ask for less at once, by WHERE or for a shorter span",
+    241: "ask for less at once, by WHERE, LIMIT or fewer groups",
+    307: "ask for less at once, by WHERE, LIMIT or fewer groups",
+    396: "ask for less at once, by LIMIT or for sums instead of rows",
+    456: "watchloop query has no parameters: write the value in its place",
+}
+"""What would be right, by the error code of ClickHouse, where its own text does not say so."""
 
 
 def add_to(app: typer.Typer) -> None:
@@ -72,7 +91,7 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog='Example: watchloop query "SELECT decision, count() FROM verdicts GROUP BY decision"')(query)
 
 
-@said
+@one_line_errors
 def query(
     sql: Annotated[str, typer.Argument(help="One statement; - reads it from standard input.")],
     format_: Annotated[
@@ -95,7 +114,7 @@ def query(
     data: Data = pathlib.Path("data"),
     config: Config = None,
 ) -> None:
-    """Ask ClickHouse as the user analyst, who only reads."""
+    """Run a SQL statement in ClickHouse as the user analyst, who may only read."""
     chosen = Format.JSON if as_json else format_
     text = statement_of(sql)
     if spreadsheet_safe and chosen is not Format.CSV:
@@ -129,13 +148,13 @@ def _answer_to(sql: str, fmt: str, config: pathlib.Path | None, data: pathlib.Pa
         try:
             return warehouse.raw(sql, fmt)
         except QueryRefused as error:
-            if type(error) not in (QueryRefused, QuestionTooLarge):  # of the server, not of the statement
+            if type(error) not in (QueryRefused, QuestionTooLarge):  # an error of the server, not of the statement
                 raise
-            raise WatchloopError(explained(error)) from error
+            raise WatchloopError(refusal_line(error)) from error
 
 
 def statement_of(sql: str) -> str:
-    """The statement that was given, or that standard input holds; raises WatchloopError where it is none."""
+    """The statement of the command line, or of standard input for ``-``. Raises WatchloopError where it is empty."""
     try:
         text = sys.stdin.read() if sql == "-" else sql
         is_empty = not first_word(text.encode())
@@ -148,7 +167,7 @@ def statement_of(sql: str) -> str:
 
 
 def _warned(answer: bytes) -> bytes:
-    """The answer as it is: for programs the data must stay the data. Who opens it in a spreadsheet is told."""
+    """The answer unchanged, with a warning on standard error if a spreadsheet would run a text as a formula."""
     if any(FORMULA.search(cell[0]) for cell in TEXT_CELL.finditer(answer)):
         print_error(
             "watchloop: note: some texts begin with =, +, -, @, a tab or a line end, or have one of these signs behind"
@@ -158,7 +177,7 @@ def _warned(answer: bytes) -> bytes:
 
 
 def _with_empty_cells(answer: bytes) -> bytes:
-    """NULL as an empty cell without quotes, as programs that read CSV expect it; an empty text has quotes."""
+    """The answer with NULL as an empty cell without quotes, as CSV readers expect; an empty text keeps its quotes."""
     return NULL_CELL.sub(lambda cell: b"" if cell[0] == rb"\N" else cell[0], answer)
 
 
@@ -166,19 +185,37 @@ def _without_formulas(answer: bytes) -> bytes:
     return TEXT_CELL.sub(lambda cell: FORMULA.sub(b"'", cell[0]), answer)
 
 
+def refusal_line(error: QueryRefused) -> str:
+    """A refusal of ClickHouse as one line for the user: its text without number, name and version, and a hint.
+
+    >>> from warehouse.errors import QueryRefused
+    >>> text = "Code: 60. DB::Exception: Unknown table 'nope'. (UNKNOWN_TABLE) (version 26.9 (official build))"
+    >>> refusal_line(QueryRefused(text, code=60, detail=text))
+    "query: Unknown table 'nope'; SHOW TABLES lists the tables and views"
+    """
+    text = REFUSAL_TAIL.sub("", REFUSAL_HEAD.sub("", error.detail or str(error)), count=1)
+    text = EXPECTED_WORDS.sub(_shortened, text).strip().rstrip(".")
+    hint = HINTS.get(error.code, "")
+    return one_line(f"query: {text}{f'; {hint}' if hint else ''}")
+
+
+def _shortened(match: re.Match[str]) -> str:
+    return match.group() if match["words"].count(",") < EXPECTED_WORDS_MAX else ""
+
+
 @contextlib.contextmanager
 def analyst(config: pathlib.Path | None, data: pathlib.Path) -> Iterator[Warehouse]:
-    """The ClickHouse of the running program or of the settings; else the folder's embedded one, started for this."""
+    """ClickHouse as the user analyst. A stopped embedded server is started for the time of the context."""
     settings = settings_of_running(config, data)
-    if "clickhouse" in at_rest(config, data):
-        with _stopped(settings, DataFolder(data)) as found:
-            yield found.as_analyst()
+    if "clickhouse" in stopped_servers(config, data):
+        with _started(settings, DataFolder(data)) as warehouse:
+            yield warehouse.as_analyst()
         return
     yield Warehouse(settings.clickhouse).as_analyst()
 
 
 @contextlib.contextmanager
-def _stopped(settings: ProgramSettings, folder: DataFolder) -> Iterator[Warehouse]:
+def _started(settings: ProgramSettings, folder: DataFolder) -> Iterator[Warehouse]:
     from embedded.clickhouse.process import EmbeddedClickHouse
     from embedded.leash import spawn
     from warehouse.settings import ClickHouseSettings
@@ -204,16 +241,16 @@ def _stopped(settings: ProgramSettings, folder: DataFolder) -> Iterator[Warehous
 
 
 class Digits(str):
-    """A number in the very digits of an answer."""
+    """A number, with its digits as ClickHouse wrote them."""
 
     __slots__ = ()
 
 
 def _print_table(answer: bytes) -> None:
-    """JSONCompact as a table; another format, which the statement names, is printed as it is."""
+    """Print JSONCompact as a table; another format, which a statement may name, is printed unchanged."""
     try:
-        found = json.loads(answer.decode("utf-8", "backslashreplace"), parse_float=Digits, parse_int=Digits)
-        columns, rows = found["meta"], found["data"]
+        table = json.loads(answer.decode("utf-8", "backslashreplace"), parse_float=Digits, parse_int=Digits)
+        columns, rows = table["meta"], table["data"]
         names, floats = [column["name"] for column in columns], ["Float" in column["type"] for column in columns]
     except (ValueError, KeyError, TypeError):
         print_answer(answer)
@@ -231,7 +268,7 @@ def _print_table(answer: bytes) -> None:
 
 
 def _text(value: object, *, quoted: bool = False) -> str:
-    """A value of an answer as a person reads it; arrays and maps as JSON."""
+    """A value of an answer as text; arrays and maps look like JSON."""
     match value:
         case Digits():
             return value
@@ -240,6 +277,6 @@ def _text(value: object, *, quoted: bool = False) -> str:
         case dict():
             return "{" + ", ".join(f"{_text(k, quoted=True)}: {_text(v, quoted=True)}" for k, v in value.items()) + "}"
         case list():
-            return "[" + ", ".join(_text(one, quoted=True) for one in value) + "]"
+            return "[" + ", ".join(_text(item, quoted=True) for item in value) + "]"
         case _:
             return json.dumps(value)

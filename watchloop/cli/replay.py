@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from watchloop.cli import nouns as cli_nouns
-from watchloop.cli.shared import Config, Data, overridden, said, settings_of, settings_of_running
+from watchloop.cli.shared import Config, Data, one_line_errors, settings_of, settings_of_running, with_addresses
 from watchloop.cli.table_options import (
     Confidence,
     Drop,
@@ -21,11 +21,11 @@ from watchloop.cli.table_options import (
     Time,
     TimeUnit,
     TrainFirst,
-    columns_of,
+    print_roles,
     source_of,
-    tell,
 )
 from watchloop.errors import WatchloopError
+from watchloop.recorded.columns import Columns, split
 from watchloop.terminal.screen import print_error, print_line, printing_console
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ def add_to(app: typer.Typer) -> None:
     app.command(epilog=EXAMPLE)(replay)
 
 
-@said
+@one_line_errors
 def replay(
     file: File,
-    model: Annotated[str, typer.Option(help="The name under which it is watched.")],
+    model: Annotated[str, typer.Option(help="Name under which the model is watched.")],
     label: Annotated[
         str | None, typer.Option(metavar="COL", help="Column of the true label, which is not sent as a feature.")
     ] = None,
@@ -64,33 +64,33 @@ def replay(
     slices: Slices = None,
     rate: Annotated[float, typer.Option(min=0, help="Events a second; 0 for no pause.")] = 100.0,
     labels: Annotated[bool, typer.Option(help="Send the true labels at the end, for scoring only.")] = False,
-    kafka: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Which Kafka.")] = None,
+    kafka: Annotated[str | None, typer.Option(metavar="HOST:PORT", help="Send to this Kafka.")] = None,
     data: Data = cli_nouns.HERE,
     config: Config = None,
 ) -> None:
-    """Send a recorded table as live predictions; a table without times with the time at which each row is sent."""
+    """Send a recorded table as live predictions. Without a column of times, a row has the time at which it is sent."""
     from streams.admin.topics import check_reachable
     from watchloop.recorded.replay import Replay, send_labels
 
     if labels and label is None:
         raise WatchloopError("--labels needs --label: which column has the true labels?")
-    settings = overridden(settings_of(config) if kafka else settings_of_running(config, data, "kafka"), kafka=kafka)
-    columns = columns_of(
+    settings = with_addresses(settings_of(config) if kafka else settings_of_running(config, data, "kafka"), kafka=kafka)
+    columns = Columns(
         label=label,
         time=time,
         time_unit=time_unit,
         no_time=no_time,
-        features=features,
-        drop=drop,
+        features=None if features is None else split(features),
+        drop=split(drop),
         prediction=prediction,
         confidence=confidence,
-        probabilities=probabilities,
-        slices=slices,
+        probabilities=split(probabilities),
+        slices=split(slices),
     )
     source = source_of(file, columns, settings, model=model, share=train_first, seed=0, is_sent=True)
     kafka_settings = settings.kafka.as_user("replay")
     check_reachable(kafka_settings, cli_nouns.ANSWER_SECONDS_MAX)
-    tell(source, is_sent=True)
+    print_roles(source, is_sent=True)
     sender = Replay(kafka_settings, source, events_per_second=rate)
     watch(sender, len(source))
     if sender.failure is not None:
@@ -102,7 +102,7 @@ def replay(
 
 
 def watch(sender: Replay, events: int) -> None:
-    """Run a replay to its end and say on stderr how far it is; Ctrl-C ends it, and what was sent stays sent."""
+    """Run a replay to its end, with its progress on stderr. Ctrl-C stops it; what was sent stays sent."""
     from watchloop.terminal.live_bar import LiveBar
 
     begin = clock.monotonic()
@@ -122,7 +122,7 @@ def watch(sender: Replay, events: int) -> None:
 
 
 def pace(sent: int, events: int, seconds: float) -> str:
-    """How fast events are sent, and how long the rest will take.
+    """The rate so far and the estimated time left, in words.
 
     >>> pace(1_000, 12_000, 10.0), pace(0, 12_000, 0.1), pace(12_000, 12_000, 120.0)
     ('100 a second, about 2 min left', 'beginning', '100 a second')

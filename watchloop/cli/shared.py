@@ -1,4 +1,4 @@
-"""What all commands share: options, settings, and errors as one line."""
+"""Shared by all commands: common options, settings with the addresses of running servers, errors as one line."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ __all__ = [
     "Config",
     "Data",
     "Server",
-    "at_rest",
-    "nothing_runs",
-    "overridden",
-    "said",
+    "nothing_runs_hint",
+    "one_line_errors",
     "settings_of",
     "settings_of_running",
+    "stopped_servers",
+    "with_addresses",
 ]
 
 P = ParamSpec("P")
@@ -42,18 +42,18 @@ R = TypeVar("R")
 EXIT_WRONG = 2
 Server = Literal["kafka", "clickhouse"]
 ADDRESSES: Final[dict[Server, str]] = {"kafka": "kafka.bootstrap", "clickhouse": "clickhouse.url"}
-"""The embedded servers, by the names of their folders, and the settings that name others."""
+"""The embedded servers, by the names of their folders, with the setting that replaces each by another server."""
 
 Config = Annotated[pathlib.Path | None, typer.Option("--config", help="A watchloop.toml; the one here by default.")]
 Data = Annotated[pathlib.Path, typer.Option("--data", help="Folder of the embedded servers and keys.")]
 
 
 _looked_in: contextvars.ContextVar[pathlib.Path | None] = contextvars.ContextVar("looked_in", default=None)
-"""The data folder in which this command looked for a running program, and there was none."""
+"""The data folder in which this command found no running program; None where it has not looked."""
 
 
-def said(command: Callable[P, R]) -> Callable[P, R]:
-    """A command whose expected errors are one line on stderr and exit code 2."""
+def one_line_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Make the expected errors of a command one line on stderr and exit code 2."""
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -61,7 +61,7 @@ def said(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except (KafkaUnreachable, ClickHouseUnreachable) as error:
-            hint = nothing_runs()
+            hint = nothing_runs_hint()
             print_error(f"watchloop: {error}; and {hint}" if hint else f"watchloop: {error}")
             raise typer.Exit(EXIT_WRONG) from error
         except (
@@ -79,8 +79,8 @@ def said(command: Callable[P, R]) -> Callable[P, R]:
     return run
 
 
-def nothing_runs() -> str:
-    """What to add where a server of the settings does not answer, and the data folder has no running program."""
+def nothing_runs_hint() -> str:
+    """A hint that no program runs on the data folder, and what to do; empty where the command did not look for one."""
     folder = _looked_in.get()
     if folder is None:
         return ""
@@ -101,10 +101,10 @@ def settings_of(config: pathlib.Path | None) -> ProgramSettings:
     return load_settings(config)
 
 
-def overridden(
+def with_addresses(
     settings: ProgramSettings, *, kafka: str | None = None, clickhouse: str | None = None
 ) -> ProgramSettings:
-    """The settings with addresses of the command line."""
+    """The settings with the addresses of the command line. Raises WrongSetting."""
     if kafka is not None:
         settings = _with(settings, "kafka", "--kafka", bootstrap=kafka)
     if clickhouse is not None:
@@ -120,10 +120,10 @@ def _with(settings: ProgramSettings, section: str, option: str, **changes: str) 
     return msgspec.structs.replace(settings, **{section: changed})
 
 
-def at_rest(config: pathlib.Path | None, data: pathlib.Path) -> frozenset[Server]:
-    """The embedded servers of a data folder on which no program runs, where the settings name no others instead.
+def stopped_servers(config: pathlib.Path | None, data: pathlib.Path) -> frozenset[Server]:
+    """The stopped embedded servers of a data folder, except those that the settings replace by other servers.
 
-    They have no address before the program is started again, and the default address is nobody's.
+    A stopped server has no address; the default addresses of the settings do not lead to it.
     """
     if DataFolder(data).endpoints() is not None:
         return frozenset()
@@ -133,16 +133,16 @@ def at_rest(config: pathlib.Path | None, data: pathlib.Path) -> frozenset[Server
 
 
 def settings_of_running(config: pathlib.Path | None, data: pathlib.Path, *needed: Server) -> ProgramSettings:
-    """The settings, with the addresses of what runs in a data folder if anything does.
+    """The settings, with the addresses and passwords of the program that runs on a data folder, if one does.
 
-    Raises NothingRuns where one of the servers that are needed is an embedded one that does not run.
+    Raises NothingRuns where one of the ``needed`` servers is an embedded one that is stopped.
     """
     settings = load_settings(config)
     endpoints = DataFolder(data).endpoints()
     if endpoints is None:
         _looked_in.set(data)
-        if at_rest(config, data).intersection(needed):
-            raise NothingRuns(nothing_runs())
+        if stopped_servers(config, data).intersection(needed):
+            raise NothingRuns(nothing_runs_hint())
         return settings
     users = endpoints.clickhouse.users
     clickhouse = msgspec.structs.replace(

@@ -1,4 +1,4 @@
-"""Options about a recorded table, the same for every command that reads one."""
+"""The options of every command that reads a recorded table, and how it is read and described."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import typer
 from agents.settings import Settings
 from streams.message_limits import prediction_bytes_max
 from watchloop.errors import WatchloopError, WrongTable
-from watchloop.recorded.columns import Columns, split
+from watchloop.recorded.columns import Columns
 from watchloop.terminal.screen import print_error
 
 if TYPE_CHECKING:
@@ -31,13 +31,12 @@ __all__ = [
     "Time",
     "TimeUnit",
     "TrainFirst",
-    "columns_of",
+    "print_roles",
     "source_of",
-    "tell",
 ]
 
 DIGEST_CHARS: Final = 8
-"""Of the digest in an event's id: enough to tell the tables of one model apart."""
+"""Length of the digest in event ids, which keeps the tables of one model apart."""
 
 File = Annotated[pathlib.Path, typer.Argument(help="A table: .parquet, .csv, .jsonl or .arrow.")]
 Time = Annotated[
@@ -47,52 +46,24 @@ TimeUnit = Annotated[
     Literal["s", "ms", "us", "ns", "min", "h", "d"] | None,
     typer.Option(
         metavar="UNIT",
-        help="What the numbers of the time count since 1970: s, ms, us, ns, min, h or d.  [told from their size]",
+        help="Unit of times that are numbers since 1970: s, ms, us, ns, min, h or d.  [guessed from their size]",
     ),
 ]
-NoTime = Annotated[bool, typer.Option("--no-time", help="No column is the time.")]
+NoTime = Annotated[bool, typer.Option("--no-time", help="Take no column for the time.")]
 Features = Annotated[
     str | None,
-    typer.Option(metavar="A,B", help='Columns that are features, with commas; "A,B" in quotes is one name.'),
+    typer.Option(metavar="A,B", help='Columns that are features, separated by commas; "A,B" in quotes is one name.'),
 ]
-Drop = Annotated[str | None, typer.Option(metavar="A,B", help="Columns that are not.")]
+Drop = Annotated[str | None, typer.Option(metavar="A,B", help="Columns that are no features.")]
 Prediction = Annotated[str | None, typer.Option(metavar="COL", help="Column of the model's answer.")]
-Confidence = Annotated[str | None, typer.Option(metavar="COL", help="Column of its confidence.")]
+Confidence = Annotated[str | None, typer.Option(metavar="COL", help="Column of the model's confidence.")]
 Probabilities = Annotated[
-    str | None, typer.Option(metavar="A,B", help="Columns of its probabilities, named as the labels.")
+    str | None, typer.Option(metavar="A,B", help="Columns of the model's probabilities, named like the labels.")
 ]
 TrainFirst = Annotated[
     float | None, typer.Option(metavar="SHARE", help="Train a model on the first share, freeze it, replay the rest.")
 ]
-Slices = Annotated[str | None, typer.Option(metavar="A,B", help="Columns that name subgroups.")]
-
-
-def columns_of(
-    *,
-    label: str | None,
-    time: str | None,
-    time_unit: str | None,
-    no_time: bool,
-    features: str | None,
-    drop: str | None,
-    prediction: str | None,
-    confidence: str | None,
-    probabilities: str | None,
-    slices: str | None,
-) -> Columns:
-    """What the options say of the columns."""
-    return Columns(
-        label=label,
-        time=time,
-        time_unit=time_unit,
-        no_time=no_time,
-        features=None if features is None else split(features),
-        drop=split(drop),
-        prediction=prediction,
-        confidence=confidence,
-        probabilities=split(probabilities),
-        slices=split(slices),
-    )
+Slices = Annotated[str | None, typer.Option(metavar="A,B", help="Columns whose values are subgroups.")]
 
 
 def source_of(
@@ -105,10 +76,10 @@ def source_of(
     seed: int,
     is_sent: bool = False,
 ) -> Replayable:
-    """The rows of a file with recorded predictions, or those of a model trained on the first ``share``.
+    """The rows of a file with the predictions it has, or with those of a model trained on the first ``share``.
 
-    Where they are sent, a row is the same event when the same command sends it again, and another one where the table
-    or what is taken of it is another. Raises WrongTable where INTAKE would reject a row.
+    Rows that are sent get event ids from the content of the file, its columns and ``share``: the same command sends the
+    same events again, and another table makes other events. Raises WrongTable where INTAKE would reject a row.
     """
     from watchloop.recorded.checks.wire_check import check_rows
     from watchloop.recorded.replayable import recorded_answers
@@ -138,15 +109,15 @@ def source_of(
     return source
 
 
-def _digest(file: pathlib.Path, asked: str) -> str:
+def _digest(file: pathlib.Path, options: str) -> str:
     with file.open("rb") as content:
         whole = hashlib.file_digest(content, "sha256")
-    whole.update(asked.encode())
+    whole.update(options.encode())
     return whole.hexdigest()[:DIGEST_CHARS]
 
 
-def tell(source: Replayable, *, is_sent: bool) -> None:
-    """Say on stderr what the columns are taken for, and what was read otherwise than one might expect."""
+def print_roles(source: Replayable, *, is_sent: bool) -> None:
+    """Print the roles of the columns on stderr, with the notes and warnings about them."""
     from watchloop.recorded.checks.roles import role_lines
 
     for line in role_lines(source, is_sent=is_sent):

@@ -1,4 +1,4 @@
-"""What is wrong with a command line, said as every other error is: one line on standard error and exit code 2."""
+"""What the program prints about its command line: help pages, and one line for what is wrong with a command."""
 
 from __future__ import annotations
 
@@ -11,25 +11,60 @@ import typer
 import typer.core
 
 from warehouse.errors import one_line
-from watchloop.cli.help_pages import with_whole_words
 from watchloop.terminal.screen import print_error
+from watchloop.terminal.table_layout import lines_of
 
-__all__ = ["Nouns", "OneLineGroup"]
+__all__ = ["Nouns", "OneLineGroup", "WholeWords"]
 
+_Context: Final[Any] = typer.Context.__mro__[1]
+_Formatter: Final[Any] = _Context.formatter_class
+"""Classes that the library does not export."""
 _UsageError: Final[type[Exception]] = typer.BadParameter.__mro__[1]
 _HELP: Final = "NoArgsIsHelpError"
 _VALIDATOR: Final = "Value error, "
-"""What the library that checks values puts before its reasons."""
+"""The library that checks values puts this before its reasons."""
+
+TEXT_CELLS_MIN: Final = 20
 
 
-with_whole_words()
+class WholeWords(_Formatter):  # type: ignore[misc]  # its base is not exported
+    """The library's formatter, except that lines are broken only between words, never within ``--no-labels``."""
+
+    width: int
+    current_indent: int
+
+    def write_text(self, text: str) -> None:
+        """Write paragraphs at the present indentation."""
+        indent = " " * self.current_indent
+        paragraphs = [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+        for number, paragraph in enumerate(paragraphs):
+            if number:
+                self.write("\n")
+            for line in lines_of(paragraph, self.width - self.current_indent):
+                self.write(f"{indent}{line}\n")
+
+    def write_dl(self, rows: Sequence[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Write names with their meanings beside them, or below a name that is longer than ``col_max``."""
+        indent = " " * self.current_indent
+        first = min(max((len(name) for name, _meaning in rows), default=0), col_max) + col_spacing
+        for name, meaning in rows:
+            lines = lines_of(" ".join(meaning.split()), max(self.width - first - self.current_indent, TEXT_CELLS_MIN))
+            if len(name) + col_spacing <= first:
+                self.write(f"{indent}{name:{first}}{lines.pop(0)}".rstrip() + "\n")
+            else:
+                self.write(f"{indent}{name}\n")
+            for line in lines:
+                self.write(f"{indent}{'':{first}}{line}\n")
+
+
+_Context.formatter_class = WholeWords
 
 
 class Nouns(typer.core.TyperGroup):
-    """Commands of one noun, each listed with all of the first paragraph of its help."""
+    """The commands of a noun; its help page lists each with the whole first paragraph of that command's help."""
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """The list in the help of the group."""
+        """Write the list of commands."""
         commands = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
         rows = [(name, (command.help or "").split("\n\n")[0]) for name, command in commands if command is not None]
         with formatter.section("Commands"):
@@ -37,7 +72,7 @@ class Nouns(typer.core.TyperGroup):
 
 
 class OneLineGroup(Nouns):
-    """The program's commands, whose complaints about a wrong command line are one line each."""
+    """The program's commands. An error in a command line is one line on standard error, and exit code 2."""
 
     def main(
         self,
@@ -48,7 +83,7 @@ class OneLineGroup(Nouns):
         windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
-        """Run a command; what is wrong with its words ends the program with one line."""
+        """Run a command and exit; a wrong command line ends the program with one line."""
         run = functools.partial(super().main, args, prog_name, complete_var, False, windows_expand_args, **extra)
         if not standalone_mode:
             return run()

@@ -1,4 +1,4 @@
-"""The console's HTTP API from a program: what people do on the pages."""
+"""A client of the console's HTTP API, which does what a person does on the pages."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CSRF_HEADER = "x-csrftoken"
 
 
 class ConsoleClient:
-    """One signed-in person. Use it as an async context manager."""
+    """The session of one person, as an async context manager that signs in."""
 
     def __init__(self, url: str, person: str, password: str) -> None:
         self.url = url
@@ -40,7 +40,7 @@ class ConsoleClient:
         await self._http.aclose()
 
     async def sign_in(self) -> None:
-        """Open a session; raises ConsoleRefused."""
+        """Open a session, waiting up to ``SECONDS_MAX`` for the console to answer. Raises ConsoleRefused."""
         async for attempt in stamina.retry_context(on=httpx.TransportError, attempts=None, timeout=SECONDS_MAX):
             with attempt:
                 await self._refresh_csrf()
@@ -53,43 +53,43 @@ class ConsoleClient:
         self._http.headers[CSRF_HEADER] = session.json()["csrf_token"]
 
     async def next_task(self, model: str) -> LeasedTask | None:
-        """The next task of a model, or None."""
-        answer = self._check(await self._http.get("/api/tasks/next", params={"model": model}))
-        return None if answer.status_code == httpx.codes.NO_CONTENT else _decode(LeasedTask, answer)
+        """Lease the next task of a model; None where there is none. Raises ConsoleRefused."""
+        response = self._check(await self._http.get("/api/tasks/next", params={"model": model}))
+        return None if response.status_code == httpx.codes.NO_CONTENT else _decode(LeasedTask, response)
 
     async def answer(self, task_id: str, answer: str, *, seconds_spent: float = 0.0) -> bool:
-        """Give an opinion; False where the task is not ours any more."""
-        found = await self._http.post(
+        """Answer a task; False where this person no longer holds it. Raises ConsoleRefused."""
+        response = await self._http.post(
             f"/api/tasks/{task_id}/opinion", json={"answer": answer, "seconds_spent": seconds_spent}
         )
-        if found.status_code in (httpx.codes.CONFLICT, httpx.codes.NOT_FOUND):
+        if response.status_code in (httpx.codes.CONFLICT, httpx.codes.NOT_FOUND):
             return False
-        self._check(found)
+        self._check(response)
         return True
 
     async def skip(self, task_id: str) -> None:
-        """Leave a task to others."""
-        found = await self._http.post(f"/api/tasks/{task_id}/skip")
-        if found.status_code not in (httpx.codes.CONFLICT, httpx.codes.NOT_FOUND):
-            self._check(found)
+        """Leave a task to other people; no error where this person no longer holds it. Raises ConsoleRefused."""
+        response = await self._http.post(f"/api/tasks/{task_id}/skip")
+        if response.status_code not in (httpx.codes.CONFLICT, httpx.codes.NOT_FOUND):
+            self._check(response)
 
     async def state(self) -> LoopState:
-        """Figures of every model and role, as /api/state has them; raises ConsoleRefused."""
+        """The figures of every model and role. Raises ConsoleRefused."""
         return _decode(LoopState, self._check(await self._http.get("/api/state")))
 
     async def alerts(self) -> list[Alert]:
-        """The alerts raised last, newest first, at most a page of them; raises ConsoleRefused."""
+        """The first page of alerts, newest first. Raises ConsoleRefused."""
         return _decode(list[Alert], self._check(await self._http.get("/api/alerts")))
 
-    def _check(self, answer: httpx.Response) -> httpx.Response:
-        if answer.is_success:
-            return answer
+    def _check(self, response: httpx.Response) -> httpx.Response:
+        if response.is_success:
+            return response
         try:
-            detail = answer.json().get("detail", answer.reason_phrase)
+            detail = response.json().get("detail", response.reason_phrase)
         except ValueError:
-            detail = answer.reason_phrase
-        raise ConsoleRefused(f"{self.url}: {answer.status_code} for {self.person}: {detail}")
+            detail = response.reason_phrase
+        raise ConsoleRefused(f"{self.url}: {response.status_code} for {self.person}: {detail}")
 
 
-def _decode(kind: type[T], answer: httpx.Response) -> T:
-    return msgspec.json.decode(answer.content, type=kind)
+def _decode(value_type: type[T], response: httpx.Response) -> T:
+    return msgspec.json.decode(response.content, type=value_type)

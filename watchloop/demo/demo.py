@@ -1,4 +1,4 @@
-"""``watchloop up --demo elec2``: the real Elec2 stream through the whole loop, with simulated reviewers."""
+"""``watchloop up --demo elec2``: replays the Elec2 stream through the whole loop, with simulated reviewers."""
 
 from __future__ import annotations
 
@@ -26,7 +26,6 @@ from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 from warehouse.query.run_summary import is_answered, run_summary
 from watchloop.demo.console_client import ConsoleClient
-from watchloop.demo.progress import demo_line
 from watchloop.demo.reviewers import SimulatedReviewers, reviewer_names
 from watchloop.demo.summary import print_summary
 from watchloop.errors import ConsoleRefused
@@ -47,14 +46,14 @@ __all__ = ["DEMOS", "DemoOptions", "run_demo"]
 
 STEP_SECONDS = 0.25
 STALL_SECONDS_MAX = 60.0
-"""Where nothing of what is waited for has moved for so long, it does not come."""
+"""The demo waits no longer for rows when none has arrived for so many seconds."""
 DRAIN_SECONDS_MAX = 900.0
-"""How long each thing is waited for on a slow machine, where something comes all the time."""
+"""The demo waits no longer for verdicts, labels or answers after so many seconds, even if some still arrive."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Demo:
-    """A recorded stream that comes with the program."""
+    """A recorded stream in the package, with the roles of its columns and the share that trains the frozen model."""
 
     file: pathlib.Path
     columns: Columns
@@ -65,7 +64,7 @@ class Demo:
 DEMOS = {
     "elec2": Demo(
         file=pathlib.Path(__file__).parents[1] / "data" / "elec2.parquet",
-        # The file counts half-hours, the first of them that of 1996-05-07 00:00 on.
+        # The file counts half-hours from 1996-05-07 00:00 on.
         columns=Columns(
             label="label",
             time="t",
@@ -80,7 +79,7 @@ DEMOS = {
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """What the command line said. ``seconds`` is how long the replay takes."""
+    """Options of the command line. The replay takes ``seconds`` and sends ``events`` events (0: all)."""
 
     name: str
     reviewers: int = 3
@@ -90,7 +89,7 @@ class DemoOptions:
 
 
 def run_demo(settings: ProgramSettings, options: UpOptions, demo: DemoOptions, out: Console) -> None:
-    """Run it; with ``exit`` until the summary, else until Ctrl-C."""
+    """Start the program and run the demo in it: to its summary if ``exit`` is set, else until Ctrl-C."""
     chosen = DEMOS[demo.name]
     settings = with_labels(settings, demo.name, chosen.labels)
     source = Background(lambda: _source(demo, chosen))
@@ -99,11 +98,11 @@ def run_demo(settings: ProgramSettings, options: UpOptions, demo: DemoOptions, o
 
 
 def with_labels(settings: ProgramSettings, model: str, labels: tuple[str, ...]) -> ProgramSettings:
-    """The settings with a model's labels declared, for this process and, by the environment, for its workers."""
+    """The settings with the labels of a model, in this process and, through the environment, in its workers."""
     watched = settings.model(model)
     named = msgspec.structs.replace(watched, labels=watched.labels or labels)
     for field, value in msgspec.to_builtins(named).items():
-        # All of them: a model with a table of its own takes nothing from [default].
+        # All settings of the model: one that has its own table takes nothing from [default].
         os.environ[f"WATCHLOOP_MODELS_{model}__{field}"] = value if isinstance(value, str) else inline_value(value)
     return msgspec.structs.replace(settings, models={**settings.models, model: named})
 
@@ -117,7 +116,7 @@ def _source(demo: DemoOptions, chosen: Demo) -> Replayable:
 
 
 class Session:
-    """One replay: sends, shows progress, waits until the loop has come to rest, sums up."""
+    """One run of a demo: the replay with its progress, the wait for the last answers, and the summary."""
 
     def __init__(
         self, running: Running, demo: DemoOptions, source: Replayable, out: Console, stop: threading.Event
@@ -133,7 +132,7 @@ class Session:
         self._counted: dict[str, int] = {}
 
     def run(self) -> None:
-        """Replay to the end, wait until the loop has come to rest, print the sum; a stop ends it early, without one."""
+        """Replay to the end, wait until nothing more happens, print the summary. ``stop`` ends it without a summary."""
         already = self._sent(PREDICTIONS)
         if already:
             say(
@@ -142,7 +141,7 @@ class Session:
             )
         rate = len(self._source) / self._demo.seconds if self._demo.seconds else 0.0
         replay = Replay(self._kafka, self._source, events_per_second=rate, already=already)
-        # Verdicts need no console: the stream flows while it starts.
+        # The replay needs no console and starts before the console does.
         replay.start()
         if not self._running.wait_for_console(self._stop):
             replay.stop()
@@ -188,13 +187,13 @@ class Session:
             ],
         )
         source = self._source
-        truths = {source.event_id(place): truth for place, truth in enumerate(source.truths)}
+        truths = {source.event_id(row): truth for row, truth in enumerate(source.truths)}
         reviewers = SimulatedReviewers(self._running.endpoints.console, passwords, self._demo.name, truths)
         reviewers.start()
         return reviewers
 
     def _until(self, done: Callable[[], bool], bar: LiveBar, replay: Replay, reviewers: SimulatedReviewers) -> bool:
-        """Wait until something is done; False where nothing moves any more, or it takes too long."""
+        """Wait until ``done`` returns True; False where nothing moves any more, or where it takes too long."""
         begin = moved = time.monotonic()
         seen: object = None
         while not self._stop.is_set():
@@ -209,7 +208,7 @@ class Session:
         return False
 
     def _come_to_rest(self, bar: LiveBar, replay: Replay, reviewers: SimulatedReviewers) -> None:
-        """Wait until every verdict, label and answer (if somebody answers) is stored."""
+        """Wait until ClickHouse has every verdict and label, and every answer of simulated reviewers."""
         size = len(self._source)
         send_labels(self._kafka, self._source, self._sent(LABELS))
         steps: list[tuple[str, Callable[[], bool]]] = [
@@ -223,7 +222,7 @@ class Session:
                 say(self._out, f"not all {what} have come; the figures below are without the others", "yellow")
 
     def _is_at_rest(self) -> bool:
-        """Whether all is answered, if somebody answers, and no role has anything to read that could change that."""
+        """Whether no task waits for simulated reviewers, and no role has unread messages that may add tasks."""
         return self._is_answered() and self._nothing_waits() and self._is_answered()
 
     def _is_answered(self) -> bool:
@@ -243,7 +242,7 @@ class Session:
         return not any(lag.messages for lag in lags.values())
 
     def _sent(self, topic: Topic) -> set[str]:
-        """Event ids that an earlier run has sent: those of the log, and of the archive beyond its retention."""
+        """The event ids that an earlier run has sent, from Kafka and, beyond its retention, from ClickHouse."""
         rows = self._query(f"SELECT event_id FROM {topic.name} WHERE model = {{m:String}}")  # noqa: S608
         return {str(row["event_id"]) for row in rows} | ids_sent(self._kafka, topic, self._demo.name)
 
@@ -255,7 +254,7 @@ class Session:
     def _query(self, sql: str) -> list[dict[str, Any]]:
         try:
             return self._warehouse.query(sql, {"m": self._demo.name})
-        except WarehouseError:  # who waits asks again; what was sent is looked up in Kafka too
+        except WarehouseError:  # a wait asks again, and event ids come from Kafka too
             return []
 
     def _watch_state(self) -> None:
@@ -270,5 +269,17 @@ class Session:
                     await console.sign_in()
                     signed_in = True
                 self._state = await console.state()
-            except (ConsoleRefused, httpx.HTTPError):  # it is starting again, or the session ended
+            except (ConsoleRefused, httpx.HTTPError):  # the console starts again, or the session has ended
                 signed_in = False
+
+
+def demo_line(state: LoopState | None, answered: int) -> str:
+    """The line below the progress bar: the state of the loop, and ``answered``, the answers of simulated reviewers."""
+    if state is None or not state.models:
+        return "waiting for the first verdicts"
+    model = state.models[0]
+    verdicts = sum(model.decisions.values())
+    return (
+        f"{verdicts} verdicts, {sum(model.open_tasks.values())} open tasks, "
+        f"{answered} answered by simulated reviewers, {model.alerts_firing} alerts firing, in charge: {model.in_charge}"
+    )

@@ -1,4 +1,4 @@
-"""Simulated reviewers: programs that answer tasks from the true labels, over the API that people use."""
+"""Simulated reviewers: they answer tasks with the true labels, through the console's API."""
 
 from __future__ import annotations
 
@@ -18,15 +18,19 @@ TROUBLE_SECONDS = 1.0
 
 
 def reviewer_names(count: int) -> list[str]:
-    """Their accounts; the name says what they are."""
+    """The account ids of ``count`` simulated reviewers.
+
+    >>> reviewer_names(2)
+    ['simulated-1', 'simulated-2']
+    """
     return [f"simulated-{number}" for number in range(1, count + 1)]
 
 
 class SimulatedReviewers:
-    """Each is like a person with a browser: takes the next task of one model, looks up the truth, answers.
+    """Reviewers of one model, in one thread: each signs in, takes the next task, and answers with its true label.
 
-    ``truths`` maps event ids to labels; a task about anything else is skipped, so that a person gets it. Tasks of other
-    models are never taken. ``answered`` counts answers taken.
+    ``passwords`` has the accounts, ``truths`` the true labels by event id. A task about another event is skipped, so
+    that a person gets it. ``answered`` counts the answers that the console accepted.
     """
 
     def __init__(self, url: str, passwords: Mapping[str, str], model: str, truths: Mapping[str, str]) -> None:
@@ -39,11 +43,11 @@ class SimulatedReviewers:
         self.answered = 0
 
     def start(self) -> None:
-        """Let them sign in and work, each as a task of one thread's event loop."""
+        """Start the thread, whose event loop runs every reviewer."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish what is in hand."""
+        """Let every reviewer finish the present task, and wait for the thread."""
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
@@ -52,17 +56,17 @@ class SimulatedReviewers:
         asyncio.run(self._all())
 
     async def _all(self) -> None:
-        await asyncio.gather(*(self._one(name, password) for name, password in self._passwords.items()))
+        await asyncio.gather(*(self._review_as(name, password) for name, password in self._passwords.items()))
 
-    async def _one(self, name: str, password: str) -> None:
+    async def _review_as(self, name: str, password: str) -> None:
         while not self._stop.is_set():
             try:
                 async with ConsoleClient(self._url, name, password) as console:
-                    await self._work(console)
+                    await self._answer_tasks(console)
             except (ConsoleRefused, httpx.HTTPError):
                 await asyncio.sleep(TROUBLE_SECONDS)
 
-    async def _work(self, console: ConsoleClient) -> None:
+    async def _answer_tasks(self, console: ConsoleClient) -> None:
         while not self._stop.is_set():
             leased = await console.next_task(self._model)
             if leased is None:

@@ -1,1 +1,1 @@
-"""What a person sees on a terminal."""
+"""Output for people: lines, tables and progress bars on a terminal."""

@@ -1,7 +1,7 @@
-"""Where a program that runs for long writes its lines: one that cannot be written changes nothing of what it does.
+"""Output of a long-running program, which goes on when a line cannot be written.
 
-Whoever read them may be gone (``watchloop up | tee`` without its tee) or stand still, the terminal may be closed, the
-disk full; the program goes on. A short command is another matter: without a reader it has nothing to do, and ends.
+The reader of its output may have ended (``tee`` in ``watchloop up | tee``) or stopped reading, the terminal may be
+closed, or the disk full. A short command needs none of this: without a reader it may end.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Final, TextIO
 __all__ = ["Lasting"]
 
 READER_SECONDS_MAX: Final = 1.0
-"""How long a reader that stands still is waited for; then what it does not take is left out, until it takes some."""
+"""The wait for a reader that has stopped reading. Output is then dropped, without a wait, until it reads again."""
 
 
 class Lasting(io.TextIOBase):
-    """Text into ``file``, as far as that takes it, by its descriptor: nothing is left behind that could fail later.
+    """A text stream that writes to the descriptor of ``file``, and drops what cannot be written.
 
-    What its encoding has no bytes for is written as an escape.
+    It has no buffer, so that nothing can fail later. Characters outside the file's encoding are written as escapes.
     """
 
     def __init__(self, file: TextIO, *, reader_seconds_max: float = READER_SECONDS_MAX) -> None:
@@ -31,23 +31,23 @@ class Lasting(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]  # io.TextIOBase has an attribute here
-        """The name of the file's encoding, ``utf-8`` where it has none."""
+        """The encoding of the file, ``utf-8`` where it has none."""
         return self._file.encoding or "utf-8"
 
     def isatty(self) -> bool:
-        """Whether a terminal shows it."""
+        """Whether the file is a terminal."""
         return self._file.isatty()
 
     def fileno(self) -> int:
-        """Where it goes. Raises ``OSError`` where that is no file of the system."""
+        """The descriptor of the file. Raises ``OSError`` where the file has none."""
         return self._file.fileno()
 
     def writable(self) -> bool:
-        """It takes whatever it is given."""
+        """Always True."""
         return True
 
     def write(self, text: str) -> int:
-        """Write what can be written; returns the number of characters, of those left out too."""
+        """Write what can be written; returns the number of characters in ``text``, dropped ones included."""
         with contextlib.suppress(OSError, ValueError):
             try:
                 descriptor = self.fileno()
@@ -58,16 +58,16 @@ class Lasting(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Do nothing: what was written has gone to the system already, or was left out."""
+        """Do nothing, as there is no buffer."""
 
     def _put(self, descriptor: int, data: bytes) -> None:
-        """Raises ``OSError`` where nobody takes it any more."""
-        asked = select.poll()
-        asked.register(descriptor, select.POLLOUT)
+        """Write bytes, or drop those that the reader does not take in time. Raises ``OSError`` where it has ended."""
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
         while data:
-            if not asked.poll(0 if self._stands_still else self._reader_seconds_max * 1000):
+            if not poll.poll(0 if self._stands_still else self._reader_seconds_max * 1000):
                 self._stands_still = True
                 return
             self._stands_still = False
-            # A pipe that takes something takes so much without waiting.
+            # A pipe that is ready takes PIPE_BUF bytes without waiting.
             data = data[os.write(descriptor, data[: select.PIPE_BUF]) :]

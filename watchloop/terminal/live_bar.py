@@ -1,4 +1,4 @@
-"""How far something long has come: a bar on a terminal, a line every so often elsewhere."""
+"""The progress of something long: a bar on a terminal, a line every ten seconds elsewhere."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ __all__ = ["LiveBar"]
 
 BAR_CELLS: Final = 20
 LINE_SECONDS: Final = 10.0
-"""Between two lines where there is no terminal."""
-DRAWN_A_SECOND: Final = 4
+"""The time between two lines where there is no terminal."""
+DRAWS_A_SECOND: Final = 4
 
 
 class LiveBar:
-    """``what`` has come so far, of ``total`` events, and below it a line on how it stands.
+    """The progress of ``what`` through ``total`` events, with a line of details below it.
 
-    On a terminal both are drawn again and again, and are gone at the end where they are ``transient``; elsewhere there
-    is a line every ten seconds by ``clock``.
+    On a terminal both are redrawn in place, and removed at the end if ``transient``. Elsewhere a line is printed every
+    ten seconds, measured by ``clock`` (in seconds).
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class LiveBar:
         )
         self._task = self._bar.add_task("", total=total)
         self._live = Live(
-            console=out, transient=transient, refresh_per_second=DRAWN_A_SECOND, get_renderable=self._drawn
+            console=out, transient=transient, refresh_per_second=DRAWS_A_SECOND, get_renderable=self._drawn
         )
 
     def __enter__(self) -> LiveBar:
@@ -64,7 +64,7 @@ class LiveBar:
         self._live.stop()
 
     def show(self, done: int, line: str) -> None:
-        """Bring the figures up to date."""
+        """Show that ``done`` events are done, with ``line`` as the details."""
         self._line = line
         if self._out.is_terminal:
             self._bar.update(self._task, completed=done)

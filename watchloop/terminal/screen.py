@@ -1,6 +1,6 @@
-"""All that the program writes on a terminal: texts from data are never markup, and bear no control characters.
+"""Everything that the program prints: texts from data never act as markup or as control characters.
 
-Commands hand in plain values; what styles them is said here. Answers for programs go to a pipe or a file as they are.
+Commands pass plain values, and this module styles them. Results for programs go to a pipe or a file unchanged.
 """
 
 from __future__ import annotations
@@ -38,28 +38,27 @@ PERHAPS_HIDDEN: Final = re.compile(r"[^\x20-\x7e\t]")
 
 
 def printing_console(*, stderr: bool = False, lasting: bool = False) -> Console:
-    """Where tables go; a pipe or a file gets them as wide as they are, nothing is cut.
+    """A rich console on standard output or standard error. A pipe or a file gets tables at full width, without cuts.
 
-    One that is ``lasting``, for a program that runs for long, never fails (``Lasting``); nor does standard error, which
-    bears no answers.
+    Writing to standard error never fails (``Lasting``), nor does writing to standard output if ``lasting`` is set.
     """
     from rich.console import Console
 
     file = sys.stderr if stderr else sys.stdout
     width = None if file.isatty() else PIPE_COLUMNS
-    where = cast("IO[str]", Lasting(file)) if lasting or stderr else file
-    return Console(file=where, width=width, markup=False, highlight=False, emoji=False)
+    out = cast("IO[str]", Lasting(file)) if lasting or stderr else file
+    return Console(file=out, width=width, markup=False, highlight=False, emoji=False)
 
 
 def line_of(text: object, style: str = "") -> Text:
-    """A text from anywhere, as rich draws it: its brackets are brackets."""
+    """A text for rich, which takes no markup from it; control characters are made visible."""
     from rich.text import Text
 
     return Text(visible(str(text)), style=style)
 
 
 def say(out: Console, text: object, style: str = "") -> None:
-    """A line for a person; on a terminal that is narrower, several, with no word broken."""
+    """Print a line; a terminal that is too narrow gets several, broken between words."""
     for line in lines_of(visible(str(text)), out.width):
         out.print(line_of(line, style), highlight=False, soft_wrap=True)
 
@@ -67,9 +66,9 @@ def say(out: Console, text: object, style: str = "") -> None:
 def print_table(
     out: Console, names: Iterable[object], rows: Iterable[Sequence[object]], *, title: str = "", caption: str = ""
 ) -> None:
-    """A table of plain texts; without ``names`` it has no header.
+    """Print a table of plain texts, with a header where there are ``names``.
 
-    Where words would have to be broken to fit it into ``out``, each row is a list of names and values.
+    Where the table does not fit into ``out`` without breaking words, each row becomes a list of names and values.
     """
     heads = [visible(str(name)) for name in names]
     cells = [[visible(str(value)) for value in row] for row in rows]
@@ -103,7 +102,7 @@ def _table(heads: Sequence[str], cells: Sequence[Sequence[str]], widths: Sequenc
 
 
 def _print_records(out: Console, records: Sequence[Sequence[str]]) -> None:
-    """Rows as lists, with a line between each and the next."""
+    """Print rows as lists of names and values, with a rule between two rows."""
     for number, lines in enumerate(records):
         if number:
             out.print(line_of("─" * out.width, "dim"), soft_wrap=True)
@@ -112,7 +111,7 @@ def _print_records(out: Console, records: Sequence[Sequence[str]]) -> None:
 
 
 def date_of(epoch_ms: int) -> str:
-    """An instant as ISO 8601 in UTC, to the millisecond; a dash for 0, which means never.
+    """Epoch milliseconds as ISO 8601 in UTC; a dash for 0, which means never.
 
     >>> date_of(1_795_424_517_230)
     '2026-11-23T09:01:57.230Z'
@@ -120,21 +119,21 @@ def date_of(epoch_ms: int) -> str:
     if epoch_ms == 0:
         return "–"
     try:
-        found = dt.datetime.fromtimestamp(epoch_ms / 1000, dt.UTC)
+        instant = dt.datetime.fromtimestamp(epoch_ms / 1000, dt.UTC)
     except (OverflowError, ValueError, OSError):
         return f"{epoch_ms} ms"
-    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return instant.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def print_line(text: object) -> None:
-    """One line on standard output; a terminal that is narrower gets several, with no word broken."""
+    """Print a line on standard output; a terminal that is too narrow gets several, broken between words."""
     _write(sys.stdout, text)
 
 
 def print_error(text: object) -> None:
-    """One line on standard error; a terminal that is narrower gets several, with no word broken.
+    """Print a line on standard error; a terminal that is too narrow gets several, broken between words.
 
-    Where nobody takes it the command goes on, and ends with the exit code that it has.
+    Where it cannot be written, nothing is raised, so that the exit code of the command stays.
     """
     _write(Lasting(sys.stderr), text)
 
@@ -145,9 +144,9 @@ def _write(file: TextIO | Lasting, text: object) -> None:
 
 
 def _columns(terminal: TextIO | Lasting) -> int:
-    said = os.environ.get("COLUMNS", "")
-    if said.isdecimal() and int(said) > 0:
-        return int(said)
+    given = os.environ.get("COLUMNS", "")
+    if given.isdecimal() and int(given) > 0:
+        return int(given)
     try:
         return os.get_terminal_size(terminal.fileno()).columns or PIPE_COLUMNS
     except OSError:
@@ -155,7 +154,7 @@ def _columns(terminal: TextIO | Lasting) -> int:
 
 
 def print_json(text: str) -> None:
-    """JSON as it is, but for characters that are not seen: they are written as JSON's escapes, which mean the same."""
+    """Print JSON; invisible characters are written as JSON escapes, which mean the same."""
     for line in text.rstrip("\n").split("\n"):
         sys.stdout.write(
             (line if line.isascii() and line.isprintable() else PERHAPS_HIDDEN.sub(_json_escape, line)) + "\n"
@@ -163,7 +162,7 @@ def print_json(text: str) -> None:
 
 
 def print_answer(answer: bytes) -> None:
-    """An answer for programs: as it is into a pipe or a file, made visible on a terminal."""
+    """Print a result for programs: unchanged into a pipe or a file, with visible control characters on a terminal."""
     if not sys.stdout.isatty():
         sys.stdout.flush()
         sys.stdout.buffer.write(answer)
@@ -172,8 +171,8 @@ def print_answer(answer: bytes) -> None:
     sys.stdout.flush()
 
 
-def _json_escape(hit: re.Match[str]) -> str:
-    if is_visible(hit.group()):
-        return hit.group()
-    units = hit.group().encode("utf-16-be", "surrogatepass")
+def _json_escape(match: re.Match[str]) -> str:
+    if is_visible(match.group()):
+        return match.group()
+    units = match.group().encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{high:02x}{low:02x}" for high, low in zip(units[::2], units[1::2], strict=True))

@@ -1,7 +1,7 @@
-"""How a table is laid out where there is little room: no word is broken in the middle.
+"""The layout of a table on a narrow terminal: no word is broken.
 
-Columns share what there is, each at least as wide as its longest word. Where even that is more than the terminal has,
-each row is a list of its own, one value below the other.
+Columns share the width of the terminal, each at least as wide as its longest word. Where even that is too wide, each
+row is printed as a list, one value below the other.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from typing import Final
 __all__ = ["column_widths", "lines_of", "record_lines"]
 
 BORDER_CELLS: Final = 3
-"""What a column takes beside its text: a line and a blank on either side; one line more ends the table."""
+"""The cells of a column beside its text: a line, and a blank on either side. One line more ends the table."""
 GAP: Final = "  "
 WORD: Final = re.compile(r"^\s*\S+|\S+")
 """Blanks before the first word indent it and stay with it."""
 
 
 def column_widths(cells: Sequence[Sequence[str]], room: int) -> list[int] | None:
-    """Widths of the columns of a table, whose ``cells`` are given column by column; None where they do not fit.
+    """The widths of a table's columns; None where they do not fit without breaking words.
 
-    ``room`` is the width of the terminal, in the cells that characters take.
+    ``cells`` has the texts of each column. ``room`` is the width of the terminal in character cells.
 
     >>> column_widths([["a", "bb"], ["what it says", "no"]], 40)
     [2, 12]
@@ -37,17 +37,17 @@ def column_widths(cells: Sequence[Sequence[str]], room: int) -> list[int] | None
     if left < 0:
         return None
     widths = list(least)
-    # Who wants little gets all of it: a short column costs nothing, and the longest texts are those that are broken.
-    by_want = sorted(range(len(cells)), key=lambda place: most[place] - least[place])
-    for done, place in enumerate(by_want):
-        more = min(most[place] - least[place], left // (len(cells) - done))
-        widths[place] += more
+    # Columns that need little more get all of it, so that only the longest texts are broken.
+    by_need = sorted(range(len(cells)), key=lambda column: most[column] - least[column])
+    for done, column in enumerate(by_need):
+        more = min(most[column] - least[column], left // (len(cells) - done))
+        widths[column] += more
         left -= more
     return widths
 
 
 def record_lines(names: Sequence[str], row: Sequence[str], room: int) -> list[str]:
-    """A row as lines, each a name and its value.
+    """A row as a list: each name with its value beside it.
 
     >>> record_lines(["lane", "answered by"], ["audit sample", "ada and grace"], 24)
     ['lane         audit', '             sample', 'answered by  ada and', '             grace']
@@ -62,7 +62,7 @@ def record_lines(names: Sequence[str], row: Sequence[str], room: int) -> list[st
 
 
 def lines_of(text: str, room: int) -> list[str]:
-    """A text on lines of so many cells, broken at blanks alone: a longer word has a line of its own.
+    """A text as lines of at most ``room`` cells, broken at blanks; a longer word stays whole on its own line.
 
     >>> lines_of("a customer at /some/very/long/path", 12)
     ['a customer', 'at', '/some/very/long/path']

@@ -26,7 +26,7 @@ from warehouse.settings import ClickHouseSettings
 from warehouse.store.rows import Identity, rows_of
 from watchloop.cli.main import app
 from watchloop.cli.nouns import print_rows
-from watchloop.people import kept_out, read_people, with_password, write_people
+from watchloop.people import disabled, read_people, with_password, write_people
 from watchloop.processes.folder import DataFolder
 from watchloop.processes.up import first_password
 
@@ -270,7 +270,7 @@ def test_the_first_password_is_told_while_it_lets_in(
     account = read_people(broker)["admin"]
     write_people(broker, [with_password(account, "a new long password")])
     assert first_password(settings, folder) == ""
-    write_people(broker, [account, kept_out(account)])
+    write_people(broker, [account, disabled(account)])
     assert first_password(settings, folder) == ""
 
 
