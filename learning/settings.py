@@ -1,4 +1,4 @@
-"""Settings of learning: what the model may learn, when it may serve, and how large it may get."""
+"""Settings of learning: what the model may learn, when it is put in charge, and how large it may get."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ MemberName = Literal[
     "window_forest_middle",
     "window_forest_long",
 ]
-"""What a member of the stack may be; learning.members.recipes makes each."""
+"""The members that a stack may have; learning.members.recipes makes them."""
 
 Share = Annotated[float, Meta(gt=0.0, lt=1.0)]
 
 
 class LearnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How corrections become a model that may serve."""
+    """How corrections become a model that may be put in charge."""
 
     alpha: Share = 0.05
-    """Chance that a challenger which is never better is promoted anyway, for each gate."""
+    """Probability, for each gate, that a challenger which is never better is promoted all the same."""
 
     bet_fractions: Annotated[tuple[Share, ...], Meta(min_length=1, max_length=20)] = (0.05, 0.1, 0.2, 0.3, 0.5, 0.8)
     """Bets of the gate, as shares of the largest bet that cannot lose everything at once."""
 
     inclusion_probability_min: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.02
-    """Chance with which the audit sample draws an event about which challenger and champion disagree; the roles put
-    what triage draws with here."""
+    """Probability with which the audit sample draws an event on which challenger and champion disagree; the program
+    takes it from the settings of triage."""
 
     restart_corrections: Annotated[int, Meta(ge=1, le=100_000)] = 100
     """Corrections between two fresh starts of the gate's evidence, so that it notices a change."""
@@ -46,7 +46,7 @@ class LearnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Corrections between two reports of a gate that decides nothing."""
 
     refresh_corrections: Annotated[int, Meta(ge=1, le=100_000)] = 25
-    """Corrections after which what serves is replaced by what has been learned since, if that is no worse."""
+    """Corrections after which the model in charge is replaced by what was learned since, if that seems no worse."""
 
     candidate_corrections: Annotated[int, Meta(ge=1, le=100_000)] = 50
     """Corrections after which triage is given a newer copy of what is learned, while production is in charge."""
@@ -69,7 +69,7 @@ class LearnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Cap on the importance weight 1/inclusion probability in learning and in the weights of the stack."""
 
     loss_decay: Annotated[float, Meta(gt=0.0, lt=1.0)] = 0.995
-    """What a correction leaves of the members' earlier losses."""
+    """Share of the members' earlier losses that is left after each correction."""
 
     learning_rate: Annotated[float, Meta(gt=0.0, le=10.0)] = 0.1
     """Factor on the decayed log-loss in the exponent of a member's weight."""
@@ -78,10 +78,10 @@ class LearnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Share of the weight that is spread evenly, so that a member can come back."""
 
     labels_max: Annotated[int, Meta(ge=2, le=1_000)] = 100
-    """Labels that are learned; an answer beyond them is counted and not learned."""
+    """Labels that are learned; a correction with another label is counted and not learned."""
 
     features_max: Annotated[int, Meta(ge=1, le=10_000)] = 200
-    """Columns that features become; what would need more is left out."""
+    """Columns made of the features; a feature or category that would need one more is left out."""
 
     categories_max: Annotated[int, Meta(ge=1, le=1_000)] = 20
     """Categories of one feature with a column of their own; the others share one."""
@@ -93,7 +93,7 @@ class LearnSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Ids of corrections and events remembered to ignore a repeat; the oldest are forgotten."""
 
     scored_events_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 50_000
-    """Events judged together that the model scores; those past it get the producer's own confidence."""
+    """Events of one batch that the model scores; the others keep the producer's own confidence."""
 
     snapshot_bytes_max: Annotated[int, Meta(ge=1_024, le=1_000_000_000)] = 64 * 1024 * 1024
     """Largest snapshot, compressed or not, that is written or read."""

@@ -13,54 +13,60 @@ from review.settings import AccuracySettings
 __all__ = ["AccuracyEstimate", "AccuracySums", "SliceAccuracy"]
 
 RESIDUAL_VARIANCE: Final = 0.2
-"""Mean squared distance of right/wrong from its guess that the interval is tuned for; a model that is right four times
-in five, with a guess that knows little, has about this. It moves the width, never the coverage."""
+"""The mean of (O − g)² that the interval is tuned for: about that of a model which is right four times in five, if the
+guess knows little. It changes the width of the interval, never its coverage."""
 
 KNOWN_SHARE_MIN: Final = 0.9
-"""Share of the events that were answered from which their accuracy is said whatever was drawn: what the others may turn
-out to be moves it by the rest at most."""
+"""If at least this share of the events was answered, an interval is given without any random draws: the events without
+an answer can move the accuracy by no more than their own share."""
 
 
 class AccuracySums(msgspec.Struct, frozen=True, kw_only=True):
-    """What an interval is made of, by the symbols of ``AccuracyEstimate``: sums over events counted elsewhere."""
+    """Sums over events that were counted elsewhere, in the symbols of ``AccuracyEstimate``, for an interval."""
 
     events: int = 0
     """Reviewable events."""
     audit_hits: int = 0
-    """Events that were drawn with a chance below 1, and answered."""
+    """Events that were drawn with a probability below 1, and answered."""
     answered: int = 0
-    """Events that were answered, whatever their chance was."""
+    """Events that were answered, whatever their inclusion probability."""
     right: int = 0
-    """Those of them on which the model was right."""
+    """Answered events on which the model was right."""
     total: float = 0.0
     """Σ g + q(O − g)/π."""
     variance: float = 0.0
     """Σ q(1 − π)(O − g)²/π²."""
     lost: float = 0.0
-    """What the total loses if all drawn events that nobody has answered were wrong."""
+    """What ``total`` loses if the model was wrong on all drawn events without an answer."""
     gained: float = 0.0
-    """What it gains if they were all right."""
+    """What ``total`` gains if the model was right on all of them."""
     unanswered_variance: float = 0.0
-    """What their answers add to ``variance`` at most: Σ (1 − π)(max(g, 1 − g)/π)²."""
+    """The most that their answers can add to ``variance``: Σ (1 − π)(max(g, 1 − g)/π)²."""
 
 
 class AccuracyEstimate:
-    """Share of a model's answers that were right so far, from the few that people looked at. O(1) memory.
+    """The share of a model's answers that were right so far, estimated from the few that people saw. O(1) memory.
 
     With g a guess of P(right) made before the answer was known, O whether it was right (1/0), q whether it was reviewed
     and π the inclusion probability, each reviewable event adds g + q(O − g)/π: the difference estimator (Särndal,
-    Swensson & Wretman 1992; "prediction-powered" in Angelopoulos et al. 2023). Only the coin of the audit is random, so
-    the target is the realised accuracy of the events so far, whatever drifts (design-based confidence sequences, Ham et
-    al. 2022). The interval holds at every look, and is given from ``audit_hits_min`` reviewed random draws on: it is
-    the asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024) with
+    Swensson & Wretman 1992; "prediction-powered" in Angelopoulos et al. 2023). Only the draws of the audit sample are
+    random, so the target is the realised accuracy of the events so far, whatever drifts (design-based confidence
+    sequences, Ham et al. 2022). The interval holds at every look and is given from ``audit_hits_min`` reviewed random
+    draws on: it is the asymptotic confidence sequence of Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas (2024) with
     V = Σ q(1 − π)(O − g)²/π².
 
-    Where nearly all events were answered (``KNOWN_SHARE_MIN``), it is no wider than what is known without any chance:
-    the accuracy if the model was wrong, or right, on the rest. That is the interval before there are enough random
-    draws; where all was answered, it is the accuracy itself.
+    If nearly all events were answered (``KNOWN_SHARE_MIN``), the interval is cut to what is certain: from the accuracy
+    if the model was wrong on all others to the accuracy if it was right on them. Before there are enough random draws
+    that is the interval itself; if all events were answered, it is the accuracy.
 
-    A drawn event whose answer is not there (yet) counts in the estimate as its guess says. In the interval it may turn
-    out either way, whatever kept people from answering: all are wrong for the low end, and right for the high one.
+    A drawn event without an answer counts in the estimate with its guess. The interval allows for both outcomes,
+    whatever kept people from answering: at its low end all such events are wrong, at its high end all are right.
+
+    >>> estimate = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=0.02)
+    >>> for is_right in (True, True, False, True):
+    ...     estimate.update(0.5, 1.0, reviewed=True, correct=is_right)
+    >>> estimate.interval()
+    (0.75, 0.75, 0.75)
     """
 
     def __init__(
@@ -70,9 +76,9 @@ class AccuracyEstimate:
         inclusion_probability_min: float,
         sums: AccuracySums | None = None,
     ) -> None:
-        """``inclusion_probability_min``: the least π of any reviewable event, from 0 (exclusive) to 1.
+        """Begin without events, or with ``sums`` of events that were counted elsewhere.
 
-        ``sums`` are those of events that were counted elsewhere, for their interval; none is counted to them here.
+        ``inclusion_probability_min`` is the least π of any reviewable event, above 0 and at most 1; else ValueError.
         """
         if not 0.0 < inclusion_probability_min <= 1.0:
             raise ValueError(
@@ -84,18 +90,18 @@ class AccuracyEstimate:
         self.events, self.audit_hits = kept.events, kept.audit_hits
         self.answered, self.right = kept.answered, kept.right
         self.unanswered = 0
-        """Drawn events that nobody has answered (yet)."""
+        """Drawn events without an answer."""
         self._total, self._variance = kept.total, kept.variance
         self._lost, self._gained, self._open_variance = kept.lost, kept.gained, kept.unanswered_variance
 
     def update(
         self, guess: float, inclusion_probability: float, *, reviewed: bool, correct: bool | None = None
     ) -> None:
-        """Count one event: ``guess`` of P(right) made beforehand, its π, whether it was drawn and whether it was right.
+        """Count one event, by the guess of P(right) made beforehand, its π, and whether it was drawn (``reviewed``).
 
-        ``correct`` None for a drawn event: nobody has answered (yet); ``answer`` makes up for it. An event with π = 0
-        (no consent to review) is no part of the estimand. ValueError where π is below ``inclusion_probability_min`` or
-        a number is not a probability.
+        ``correct`` says whether the model was right. It is None for a drawn event without an answer, which ``answer``
+        gives later. An event with π = 0 (no consent to review) does not belong to the estimated share and is ignored.
+        ValueError if π is below ``inclusion_probability_min`` or a number is not a probability.
         """
         if inclusion_probability == 0.0 and not reviewed:
             return
@@ -112,7 +118,7 @@ class AccuracyEstimate:
                 self.answer(guess, inclusion_probability, correct=correct)
 
     def answer(self, guess: float, inclusion_probability: float, *, correct: bool) -> None:
-        """The answer to a drawn event that was counted before without one; the same guess and π as then."""
+        """Add the answer to a drawn event that was counted without one; guess and π must be the same as then."""
         if self.unanswered < 1:
             raise ValueError("no drawn event waits for its answer; call update with reviewed=True first")
         self.unanswered -= 1
@@ -127,9 +133,9 @@ class AccuracyEstimate:
             self._variance += (1.0 - inclusion_probability) * scaled
 
     def interval(self) -> tuple[float, float, float] | None:
-        """Estimate, low and high, within [0, 1]; None before ``audit_hits_min`` reviewed random draws.
+        """Estimate, low and high, within [0, 1].
 
-        Without these too where ``KNOWN_SHARE_MIN`` of the events were answered.
+        None before ``audit_hits_min`` reviewed random draws, unless ``KNOWN_SHARE_MIN`` of the events were answered.
         """
         has_draws = self.audit_hits >= self._settings.audit_hits_min
         is_known = self.answered >= KNOWN_SHARE_MIN * self.events
@@ -147,8 +153,8 @@ class AccuracyEstimate:
         return within(least, mean, most), low, high
 
     def _wait(self, guess: float, inclusion_probability: float, sign: float) -> None:
-        """A drawn event begins to wait for its answer (1.0), or has it (-1.0)."""
-        if self.unanswered == 0:  # nothing of what was added and taken away again may stay
+        """Add a drawn event without an answer to the bounds (``sign`` 1.0), or take it out again (-1.0)."""
+        if self.unanswered == 0:  # so that no rounding error stays
             self._lost = self._gained = self._open_variance = 0.0
             return
         self._lost += sign * guess / inclusion_probability
@@ -166,7 +172,7 @@ class AccuracyEstimate:
 
 
 class SliceAccuracy:
-    """One estimate a slice; slices past ``slices_max`` have none."""
+    """One estimate for each of the first ``slices_max`` slices; later slices have none."""
 
     def __init__(self, settings: AccuracySettings, *, inclusion_probability_min: float) -> None:
         self._settings = settings
@@ -192,14 +198,14 @@ class SliceAccuracy:
                 estimate.update(guess, inclusion_probability, reviewed=reviewed, correct=correct)
 
     def answer(self, slices: Mapping[str, str], guess: float, inclusion_probability: float, *, correct: bool) -> None:
-        """A late answer, in each slice that counted the event; see AccuracyEstimate.answer."""
+        """Add a late answer in each slice that counted the event; see AccuracyEstimate.answer."""
         for name, value in slices.items():
             estimate = self._slices.get(f"{name}={value}")
             if estimate is not None:
                 estimate.answer(guess, inclusion_probability, correct=correct)
 
     def of(self, slice_name: str) -> AccuracyEstimate | None:
-        """The estimate of a slice, made when it is first asked for; None past the limit."""
+        """The estimate of a slice, created at the first use; None past the limit."""
         estimate = self._slices.get(slice_name)
         if estimate is None and len(self._slices) < self._settings.slices_max:
             estimate = AccuracyEstimate(self._settings, inclusion_probability_min=self._least)
@@ -208,5 +214,9 @@ class SliceAccuracy:
 
 
 def within(least: float, share: float, most: float) -> float:
-    """``share``, or the bound that it is beyond."""
+    """``share``, cut to the bounds.
+
+    >>> within(0.2, 0.9, 0.8)
+    0.8
+    """
     return min(most, max(least, share))

@@ -17,11 +17,11 @@ __all__ = ["Outcome", "PersonRecord", "TrackRecord", "correction_id_of", "correc
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """What opinions amount to.
+    """The result of the opinions on a task so far.
 
-    ``more`` people are still to be asked (none once it is 0), adjudicators where ``adjudication`` says so. A settled
-    ``answer`` may be CANNOT_TELL: everyone who may be asked looked, and nobody could say. ``decided_by`` is the
-    adjudicator whose answer it is.
+    ``more`` people are still to be asked, adjudicators if ``adjudication`` is set; at 0 the task is settled. Its
+    ``answer`` is CANNOT_TELL if everyone who may be asked looked and nobody could tell. ``decided_by`` is the
+    adjudicator who gave the answer.
     """
 
     more: int = 0
@@ -32,7 +32,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def standing_opinions(opinions: Iterable[Opinion]) -> list[Opinion]:
-    """The newest opinion of each person, in order of time; those taken back are left out."""
+    """The newest opinion of each person, in order of time; people who took theirs back are left out."""
     newest: dict[str, Opinion] = {}
     for opinion in opinions:
         before = newest.get(opinion.person)
@@ -43,11 +43,11 @@ def standing_opinions(opinions: Iterable[Opinion]) -> list[Opinion]:
 
 
 def settle(opinions: Iterable[Opinion], *, opinions_needed: int, adjudication_rounds_max: int) -> Outcome:
-    """What a set of opinions of one task amounts to, whatever the order in which they were heard.
+    """The result of the opinions on one task, which does not depend on the order in which they were heard.
 
     The first ``opinions_needed`` people (by time) are the reviewers: CANNOT_TELL counts as a person, not as a vote.
-    Where their votes are unanimous, that settles it. Otherwise the people after them are adjudicators, one a round: the
-    first who can tell decides; after ``adjudication_rounds_max`` who cannot, the task settles as CANNOT_TELL.
+    Unanimous votes settle the task. Otherwise the people after them are adjudicators, one a round: the first who can
+    tell decides; after ``adjudication_rounds_max`` who cannot, the task is settled as CANNOT_TELL.
     """
     standing = standing_opinions(opinions)
     reviewers, adjudicators = standing[:opinions_needed], standing[opinions_needed:]
@@ -65,7 +65,7 @@ def settle(opinions: Iterable[Opinion], *, opinions_needed: int, adjudication_ro
 
 
 class PersonRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """How often a person's votes were compared with an answer that others had a part in, and how often they agreed."""
+    """How often a person's votes were compared with an answer that others took part in, and how often they agreed."""
 
     compared: int = 0
     agreed: int = 0
@@ -74,9 +74,9 @@ class PersonRecord(msgspec.Struct, frozen=True, kw_only=True):
 class TrackRecord:
     """Reliability of people, smoothed by a Beta prior: (agreed + prior) / (compared + prior answers).
 
-    Votes are compared where at least two people voted, or where ground truth arrived; a person's agreement with
-    themselves teaches nothing, so who decided a dispute is not compared with that decision. At ``people_max`` newcomers
-    keep the prior.
+    Votes are compared if at least two people voted, or if ground truth arrived. A person's agreement with themselves
+    teaches nothing, so an adjudicator's vote is not compared with their own decision. At ``people_max`` newcomers keep
+    the prior.
     """
 
     def __init__(self, settings: AgreementSettings) -> None:
@@ -99,7 +99,7 @@ class TrackRecord:
         self._records[person] = PersonRecord(compared=record.compared + 1, agreed=record.agreed + int(agreed))
 
     def learn_settled(self, opinions: Iterable[Opinion], outcome: Outcome) -> None:
-        """Compare everyone who voted, but for who decided, with the settled answer, where at least two did."""
+        """Compare the votes with the settled answer if there are at least two, apart from the adjudicator's own."""
         voters = [
             opinion
             for opinion in standing_opinions(opinions)
@@ -111,10 +111,10 @@ class TrackRecord:
             self.compare(opinion.person, agreed=opinion.answer == outcome.answer)
 
     def reliability_of(self, opinions: Iterable[Opinion], answer: str, labels: int) -> float:
-        """The probability that ``answer`` is right, given who voted for what.
+        """The probability that ``answer`` is right, given the votes.
 
         People err independently and, when they do, spread evenly over the other of ``labels`` labels (at least two):
-        the one-coin model of Dawid & Skene 1979, with a flat prior over labels. 0.0 where nobody could tell.
+        the one-coin model of Dawid & Skene 1979, with a flat prior over labels. 0.0 if nobody could tell.
         """
         voters = [opinion for opinion in standing_opinions(opinions) if opinion.answer != CANNOT_TELL]
         if answer == CANNOT_TELL or not voters:
@@ -135,14 +135,18 @@ class TrackRecord:
 
 
 def correction_id_of(task_id: str) -> str:
-    """The id of the one correction that a task can lead to."""
+    """The id of the one correction that a task can lead to.
+
+    >>> correction_id_of("t-5")
+    'c-5'
+    """
     return "c-" + task_id.removeprefix("t-")
 
 
 def correction_of(
     task: Task, answer: str, *, source: Literal["review", "adjudication"], reliability: float, created_at: int
 ) -> Correction | None:
-    """The correction that a settled task leads to; None for an alert, or where nobody could tell."""
+    """The correction that a settled task leads to; None for an alert, or if nobody could tell."""
     evidence = task.evidence
     if evidence is None or answer == CANNOT_TELL:
         return None

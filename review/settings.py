@@ -1,4 +1,4 @@
-"""Settings of the room: triage, queue, agreement and accuracy."""
+"""Settings of triage, the queue, agreement and live accuracy."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ DAY = 86_400
 
 
 class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which predictions people see, and with what chance."""
+    """Which predictions people see, and with what probability."""
 
     budget: Annotated[float, Meta(gt=0, le=1)] = 0.1
     """Share of events that people may see, audit sample and escalations included."""
     audit_rate: Annotated[float, Meta(gt=0, le=1)] = 0.02
-    """Share of the other events drawn at random for review; live accuracy rests on it, so it is above zero."""
+    """Share of the other events drawn at random for review; live accuracy is estimated from them, so it is above 0."""
     strategy: Literal["mix", "learn", "catch"] = "mix"
     """What reviews are for: ``learn`` (teach the model), ``catch`` (find errors), ``mix`` (both)."""
     mix_catch_weight: Annotated[float, Meta(ge=0, le=1)] = 0.5
@@ -47,11 +47,11 @@ class TriageSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     carry_spread_events: Annotated[int, Meta(ge=10, le=10_000_000)] = 5_000
     """Carried reviews (or those overdrawn) are spent (or saved) over about so many events."""
     debt_reviews_max: Annotated[int, Meta(ge=0, le=10_000_000)] = 1_000
-    """Reviews that escalations may overdraw before the rest is forgiven and counted; else one bad rule ends reviews."""
+    """Reviews that escalations may overdraw; more are forgiven and counted, so that no bad rule ends all reviews."""
     decided_before_seconds: Annotated[int, Meta(ge=0, le=365 * DAY)] = 0
-    """For so long a settled answer also answers the same question (model and features) again; 0 for never."""
+    """How long a settled answer also answers the same question (model and features) when it comes again; 0: never."""
     decided_before_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
-    """Settled answers remembered for that; the oldest is forgotten first."""
+    """Settled answers remembered for that purpose; the oldest is forgotten first."""
     salt: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     """Changes which events the audit sample draws."""
 
@@ -107,7 +107,7 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     lease_seconds: Annotated[int, Meta(ge=1, le=DAY)] = 600
     """How long a task handed to a person is kept for them."""
     leases_per_person_max: Annotated[int, Meta(ge=1, le=100)] = 1
-    """Tasks that one person may hold; who asks for more gets the one held longest again."""
+    """Tasks that one person may hold; a request for one more returns the task held longest."""
     skips_per_person_max: Annotated[int, Meta(ge=1, le=10_000)] = 100
     """Skipped tasks remembered for a person; the oldest is forgotten and may be offered again."""
     people_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
@@ -117,10 +117,10 @@ class QueueSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     open_tasks_max: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
     """Open tasks; beyond it the lowest-priority review task expires."""
     protected_tasks_max: Annotated[int, Meta(ge=1, le=10_000_000)] = 200_000
-    """Open tasks of all lanes when none can expire; beyond it the queue says ``full`` and takes no more."""
+    """Open tasks of all lanes if none can expire; beyond it the queue answers ``full`` and takes no more."""
     closed_tasks_remembered_max: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
-    """Closed tasks remembered, so that a repeated message does not open them again and the console says what became of
-    them; the oldest is forgotten."""
+    """Closed tasks remembered, so that a repeated message does not open one again and the console can say how it ended;
+    the oldest is forgotten."""
     page_tasks_max: Annotated[int, Meta(ge=1, le=10_000)] = 500
     """Tasks on one page of a listing; longer pages are cut to it."""
 
@@ -133,7 +133,7 @@ class AgreementSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     """How far the answers of people are trusted."""
 
     prior_reliability: Annotated[float, Meta(gt=0, lt=1)] = 0.9
-    """Reliability of a person of whom nothing is known yet."""
+    """Reliability of a person about whom nothing is known yet."""
     prior_answers: Annotated[float, Meta(gt=0, le=10_000)] = 10.0
     """How many compared answers the prior is worth."""
     people_max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000

@@ -52,8 +52,8 @@ TRANSITIONS: Final[dict[tuple[Stage, Step], Stage]] = {
 """Stage and step to next stage. ``hear`` is an opinion after which more are needed, ``suffice`` one that is enough.
 
 The stages open, leased and answered are all ``open`` on the wire: leases and the seconds in which an answer may be
-taken back are the queue's own business. An answered task goes back to open when another opinion of the same task, told
-earlier but heard later, disagrees.
+taken back are the queue's own business. An answered task goes back to open when an opinion that was given earlier but
+heard later disagrees.
 """
 
 ALERT_CHOICES: Final = (CONFIRMED, EXPECTED_CHANGE, FALSE_ALARM)
@@ -66,19 +66,30 @@ LANE_PRIORITY: Final[dict[Lane, float]] = {"review": 0.0, "audit": 1.0, "escalat
 
 
 def after(stage: Stage, step: Step) -> Stage | None:
-    """The stage after a step; None where the step is not possible."""
+    """The stage after a step; None if the step is not possible.
+
+    >>> after("open", "lease")
+    'leased'
+    """
     return TRANSITIONS.get((stage, step))
 
 
 def task_id_of(model: str, subject_id: str) -> str:
-    """The id of the one task about an event or an alert of a model: the same whoever computes it, and safe in a URL."""
+    """The id of the one task about an event or an alert of a model: a hash, safe in a URL.
+
+    >>> task_id_of("churn", "e-1")
+    't-a1d6ed652c415e799b886e2d'
+    """
     return "t-" + hashlib.sha256(f"{model}\0{subject_id}".encode()).hexdigest()[:24]
 
 
 def is_addressable(task_id: str) -> bool:
-    """Whether an id can stand in an address as it is (RFC 3986, unreserved characters): every one made here can.
+    """Whether an id can stand in an address as it is (RFC 3986, unreserved characters); every id made here can.
 
-    A task that pages and programs cannot name would be handed out again and again, and never be answered.
+    A task with another id could be handed out, but no page and no program could name it to answer it.
+
+    >>> is_addressable("t-1"), is_addressable("t/1")
+    (True, False)
     """
     return _ADDRESSABLE.fullmatch(task_id) is not None and task_id not in (".", "..")
 
@@ -97,21 +108,28 @@ def ended_alert_task(alert: Alert, *, settings: QueueSettings) -> Task:
 
 
 def due_at(created_at: int, settings: QueueSettings, lane: Lane) -> int:
-    """When a task should be answered, in epoch milliseconds."""
+    """When a task should be answered; ``created_at`` and the result are in epoch milliseconds."""
     return created_at + lane_settings(settings, lane).due_seconds * 1_000
 
 
 def priority_of(lane: Lane, score: float) -> float:
-    """A task's place in the queue: by lane, then by score; the audit sample has no order of its own."""
+    """The priority of a task: by lane, then by score; tasks of the audit sample all have the same.
+
+    >>> priority_of("review", 0.7), priority_of("escalate", 0.7), priority_of("audit", 0.7)
+    (0.7, 2.7, 1.0)
+    """
     return LANE_PRIORITY[lane] + (0.0 if lane == "audit" else score)
 
 
 def choices_of(
     label: str, probabilities: Mapping[str, float] | None, known: Sequence[str], learned_prediction: str
 ) -> tuple[str, ...]:
-    """The answers offered: the labels known, then those of the prediction that are not among them.
+    """The answers offered: the known labels, then the other labels of the prediction.
 
-    These in the order of their letters, so that their places do not tell which the model gave.
+    The latter are sorted, so that their order does not show which of them the model gave.
+
+    >>> choices_of("yes", {"yes": 0.7, "maybe": 0.3}, ["no"], "")
+    ('no', 'maybe', 'yes')
     """
     offered = {label, learned_prediction, *(probabilities or ())}
     return (*known, *sorted(label for label in offered if label and label not in known))
@@ -120,7 +138,7 @@ def choices_of(
 def alert_task(alert: Alert, *, settings: QueueSettings) -> Task:
     """The task about one alert, for the person on call; it becomes more urgent with the alert's severity.
 
-    It counts from when the alert was raised, or, where that is not known, from its time in the stream.
+    It is due from when the alert was raised or, if that is not known, from the alert's time in the stream.
     """
     created_at = alert.raised_at or alert.fired_at
     reasons = [f"{alert.signal} left normal ({alert.detector}, {alert.severity})"]

@@ -1,1 +1,1 @@
-"""Who gets which task next, and what becomes of the answers."""
+"""Who gets which task next, and what becomes of the answers to it."""

@@ -1,4 +1,4 @@
-"""The queue: who gets which task next, and what becomes of their answers."""
+"""The queue: who gets which task next, and what becomes of the answers to it."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ __all__ = ["Queue"]
 
 
 class Queue:
-    """All tasks that are not settled; pure: the clock comes in as ``now_ms`` (epoch milliseconds).
+    """All unsettled tasks, and who does them. It has no clock: ``now_ms`` is the time in epoch milliseconds.
 
-    One task is held by one person at a time. A person is never handed a task that they answered or skipped. Answers may
-    be taken back for ``undo_seconds``, or until the same person answers another task; then ``tick`` settles the task.
-    Leases are not part of what a restart brings back: replaying the tasks and the opinions of the log (``put``, then
-    ``replay``) gives the same queue with every lease open again.
+    One person at a time holds a task, and nobody is handed a task that they answered or skipped. An answer may be taken
+    back for ``undo_seconds``, or until the same person answers another task; then ``tick`` settles the task. After a
+    restart the tasks and opinions of the log (``put``, then ``replay``) give the same queue, without its leases.
     """
 
     def __init__(self, settings: QueueSettings, agreement: AgreementSettings | None = None) -> None:
@@ -42,17 +41,17 @@ class Queue:
         return len(self._table.entries)
 
     def put(self, task: Task, now_ms: int, *, replayed: bool = False) -> Put:
-        """Take a task in; idempotent by id and revision. A settled or expired one closes what is here of it.
+        """Take a task in; idempotent by id and revision. A settled or expired revision closes the task.
 
-        At ``open_tasks_max`` the open review tasks with the lowest priority expire, the new one included; where there
-        is none, other lanes may grow up to ``protected_tasks_max``, and then the status is ``full``: leave the task in
-        the log and come again. ``replayed``: the task comes out of the log at a restart, so nothing makes room for it.
-        Of its choices those are left out that are no label.
+        At ``open_tasks_max`` the open review tasks of lowest priority expire, which may be the new one. If there are
+        none, the other lanes may grow up to ``protected_tasks_max``; beyond it the status is ``full``, and the caller
+        leaves the task in the log and tries again later. With ``replayed`` the task comes out of the log at a restart,
+        and no other makes room for it. Choices that are no labels are dropped.
         """
         return self._table.put(offering_labels(task), now_ms, replayed=replayed)
 
     def is_over(self, task_id: str) -> bool:
-        """Whether a task was settled or has expired, as far as that is remembered."""
+        """Whether a task was settled or has expired, as far as it is remembered."""
         return self._table.is_closed(task_id)
 
     def next_for(
@@ -64,10 +63,11 @@ class Queue:
         lanes: Collection[Lane] | None = None,
         model: str | None = None,
     ) -> Lease | None:
-        """A lease on the task this person should do next: by priority, then due time, then age; None: nothing waits.
+        """A lease on the task that this person should do next; None if none waits for them.
 
-        ``lanes`` and ``model`` leave out all others. Who holds ``leases_per_person_max`` already gets the one held
-        longest again, whatever it is of, until it runs out.
+        The order is priority, then due time, then age; ``lanes`` and ``model`` leave out all other tasks. A person who
+        holds ``leases_per_person_max`` tasks gets the one held longest again, of whatever lane and model, until its
+        lease runs out.
         """
         for entry in self._table.held_by(person):
             self._lapse_if_over(entry, now_ms)
@@ -85,7 +85,7 @@ class Queue:
         return None if task_id is None else self._table.grant(self._table.entries[task_id], person, now_ms)
 
     def lease(self, task_id: str, person: str, roles: Collection[Role], now_ms: int) -> Reply:
-        """A lease on this very task; what the person then holds beyond the limit goes back to the queue."""
+        """A lease on this very task; tasks that the person then holds beyond the limit go back to the queue."""
         entry = self._table.entries.get(task_id)
         if entry is None:
             return self.gone(task_id)
@@ -103,7 +103,7 @@ class Queue:
         return Reply(status="done", sentence="The task is yours.", lease=self._table.grant(entry, person, now_ms))
 
     def skip(self, task_id: str, person: str) -> Reply:
-        """Leave a task to others: this person is not handed it again, as long as the skip is remembered."""
+        """Leave a task to others; this person is not handed it again while the skip is remembered."""
         entry = self._held(task_id, person)
         if isinstance(entry, Reply):
             return entry
@@ -115,9 +115,9 @@ class Queue:
         return Reply(status="done", sentence="Skipped; others will look at it.")
 
     def opinion(self, opinion: Opinion, now_ms: int) -> Reply:
-        """Hear an opinion of the person who holds the task, or who held it last if nobody has taken it since.
+        """Take an opinion of the person who holds the task, or who held it last if nobody has taken it since.
 
-        Where the reply is ``done`` its ``opinion`` belongs into the log. Heard twice, it is ``known``.
+        If the reply is ``done``, its ``opinion`` must be written to the log. The same opinion again is ``known``.
         """
         entry = self._table.entries.get(opinion.task_id)
         if entry is None:
@@ -136,7 +136,7 @@ class Queue:
         return Reply(status="done", sentence="Answer taken.", opinion=opinion)
 
     def _refusal_of(self, entry: Entry, opinion: Opinion) -> Reply | None:
-        """Why an opinion cannot be heard; None where it can."""
+        """Why an opinion cannot be taken; None if it can."""
         person = opinion.person
         if person in entry.people:
             if entry.opinions[person].opinion_id == opinion.opinion_id:
@@ -152,9 +152,9 @@ class Queue:
         return None
 
     def replay(self, opinion: Opinion) -> bool:
-        """Hear an opinion out of the log, in any order, without a lease; whether its task is here and it answers it.
+        """Take an opinion out of the log, in any order and without a lease; whether it answers a task of the queue.
 
-        What the task does not offer is no answer to it: acknowledging and resolving an alert are opinions as well.
+        An answer that the task does not offer is ignored: acknowledging and resolving an alert are opinions as well.
         """
         entry = self._table.entries.get(opinion.task_id)
         if entry is None or not (opinion.answer == WITHDRAWN or is_offered(opinion.answer, entry.task)):
@@ -166,9 +166,9 @@ class Queue:
         return True
 
     def withdraw(self, task_id: str, person: str, now_ms: int) -> Reply:
-        """Take the person's last answer back; they hold the task again, instead of the one that came after it.
+        """Take the person's last answer back; they hold the task again, instead of the one they were given after it.
 
-        The reply's ``opinion`` belongs into the log; its ``lease`` is None where somebody else has the task by now.
+        The reply's ``opinion`` must be written to the log; its ``lease`` is None if somebody else has the task by now.
         """
         entry = self._table.entries.get(task_id)
         last = self._last_answer.get(person)
@@ -189,13 +189,13 @@ class Queue:
         return Reply(status="done", sentence="Answer taken back.", lease=lease, opinion=marker)
 
     def stand(self, task_id: str, person: str) -> None:
-        """This person's answer can no longer be taken back: they have seen what it was to be given without."""
+        """Make an answer final: the person has seen something that it must not depend on."""
         last = self._last_answer.get(person)
         if last is not None and last[0] == task_id:
             del self._last_answer[person]
 
     def tick(self, now_ms: int) -> list[QueueEvent]:
-        """What time has brought: leases that ran out, tasks that settled, review tasks past due. Call it often."""
+        """The events since the last call: leases that ran out, settled tasks, review tasks past due. Call it often."""
         events: list[QueueEvent] = []
         for entry in list(self._table.held()):
             person = entry.holder
@@ -215,7 +215,7 @@ class Queue:
         return events
 
     def _settle(self, entry: Entry, now_ms: int) -> Settled:
-        """Close an answered task: its new revision, the correction it leads to, and what it says of its reviewers."""
+        """Close an answered task, and let its answer count in its reviewers' track records."""
         task, outcome = entry.task, entry.outcome
         opinions = standing_opinions(entry.opinions.values())
         reliability = self._track.reliability_of(opinions, outcome.answer, len(task.choices))
@@ -237,12 +237,12 @@ class Queue:
         return Settled(task=settled, opinions=tuple(opinions), reliability=reliability, correction=correction)
 
     def view(self, task_id: str) -> TaskView | None:
-        """One task and where it stands; None where it is not here (any more)."""
+        """The view of one task; None if it is not in the queue."""
         entry = self._table.entries.get(task_id)
         return None if entry is None else view_of(entry)
 
     def page(self, offset: int, limit: int, *, lane: Lane | None = None) -> list[TaskView]:
-        """Unsettled tasks in order of priority, all lanes or one, at most ``page_tasks_max`` at once."""
+        """Unsettled tasks of all lanes or one in order of priority, at most ``page_tasks_max`` at once."""
         lanes = LANES if lane is None else (lane,)
         ids = self._table.shelves.page(lanes, max(0, offset), max(0, min(limit, self.settings.page_tasks_max)))
         return [view_of(self._table.entries[task_id]) for task_id in ids]
@@ -257,7 +257,7 @@ class Queue:
         return counts
 
     def counts(self, now_ms: int) -> dict[Lane, LaneCounts]:
-        """What waits in every lane."""
+        """The counts of every lane at ``now_ms``."""
         return self._table.shelves.counts(now_ms)
 
     @property
@@ -275,7 +275,7 @@ class Queue:
         return is_over
 
     def gone(self, task_id: str) -> Reply:
-        """The reply about a task that is not here: what became of it, as far as remembered, and where to look."""
+        """The reply about a task that is not in the queue: how it ended, if remembered, and where to look it up."""
         if (state := self._table.closed_as(task_id)) is not None:
             became = "is settled" if state == "settled" else "has expired"
             return Reply(status="settled", sentence=f"Task {task_id} {became}: ClickHouse has it, in tasks_now.")
@@ -283,7 +283,7 @@ class Queue:
         return Reply(status="unknown_task", sentence=line)
 
     def _held(self, task_id: str, person: str) -> Entry | Reply:
-        """The task, if this person holds it; else what to tell them."""
+        """The task if this person holds it, else the reply to them."""
         entry = self._table.entries.get(task_id)
         if entry is None:
             return self.gone(task_id)
@@ -293,13 +293,13 @@ class Queue:
 
 
 def offering_labels(task: Task) -> Task:
-    """The same task, which offers nothing that is no label, whatever the log says; what is right stays itself."""
+    """The task without choices that are no labels; the very same object if all are."""
     choices = tuple(choice for choice in task.choices if label_problem(choice) is None)
     return task if len(choices) == len(task.choices) else msgspec.structs.replace(task, choices=choices)
 
 
 def is_offered(answer: str, task: Task) -> bool:
-    """Whether a task can be answered so: with any label where it names no choices, and always with CANNOT_TELL."""
+    """Whether ``answer`` is possible: a choice of the task, any label if it names no choices, or CANNOT_TELL."""
     if answer == CANNOT_TELL:
         return True
     return label_problem(answer) is None and (not task.choices or answer in task.choices)

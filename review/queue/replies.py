@@ -1,4 +1,4 @@
-"""What the queue answers, and what it has to tell when time has passed."""
+"""What the queue replies to a request, and the events that the passing of time causes."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = [
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """One task, kept for one person until ``until_ms`` (epoch milliseconds)."""
+    """A task that is kept for one person until ``until_ms`` (epoch milliseconds)."""
 
     task: Task
     person: str
@@ -49,9 +49,10 @@ ReplyStatus = Literal[
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a request; ``sentence`` tells the person, ``lease`` is what they hold afterwards, if anything.
+    """The result of a request. ``sentence`` explains it to the person.
 
-    ``opinion`` is what the log must remember of it: the opinion itself, or the one that takes it back.
+    ``lease`` is the lease that they hold afterwards, if any. ``opinion`` must be written to the log: it is the opinion
+    taken, or a marker that takes an earlier one back.
     """
 
     status: ReplyStatus
@@ -61,9 +62,10 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Settled(msgspec.Struct, frozen=True, kw_only=True):
-    """A task that opinions settled: ``task`` is its new revision; no correction for alerts or where nobody could tell.
+    """A task was settled by opinions; ``task`` is its new revision.
 
-    An ``answer`` of CANNOT_TELL is kept on the task: non-response is recorded, not hidden.
+    ``correction`` is None for an alert, and if nobody could tell. In the latter case the task keeps the answer
+    CANNOT_TELL: non-response is recorded, not hidden.
     """
 
     task: Task
@@ -73,14 +75,14 @@ class Settled(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Expired(msgspec.Struct, frozen=True, kw_only=True):
-    """A review task that nobody decided in time, or that had to make room; ``task`` is its new revision."""
+    """A review task ended without an answer, because it was due or the queue full; ``task`` is its new revision."""
 
     task: Task
     reason: Literal["due", "queue_full"]
 
 
 class LeaseEnded(msgspec.Struct, frozen=True, kw_only=True):
-    """A lease that ran out: the task is open again."""
+    """A lease ran out; the task is open again."""
 
     task_id: str
     person: str
@@ -90,10 +92,10 @@ QueueEvent = Settled | Expired | LeaseEnded
 
 
 class Put(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a task that was put in.
+    """The result of putting a task in.
 
-    ``known``: this revision, or a newer one, is here already; ``closed``: it was settled or has expired; ``full``: the
-    queue takes no more, leave the task in the log and come again; ``expired``: tasks that had to make room.
+    ``known``: the queue has this revision or a newer one. ``closed``: the task was settled or has expired. ``full``:
+    the queue takes no more; leave the task in the log and try again later. ``expired`` lists tasks that made room.
     """
 
     status: Literal["added", "replaced", "known", "closed", "full"]
@@ -101,7 +103,7 @@ class Put(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LaneCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Tasks of one lane that are not settled yet; ``due_next_ms`` is the earliest due time, None in an empty lane."""
+    """How many unsettled tasks a lane has; ``due_next_ms`` is the earliest due time, None in an empty lane."""
 
     lane: Lane
     open: int
@@ -112,7 +114,7 @@ class LaneCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TaskView(msgspec.Struct, frozen=True, kw_only=True):
-    """An unsettled task as it stands: who holds it until when, and the opinions told so far, oldest first."""
+    """An unsettled task: who holds it until when (epoch milliseconds), and the opinions so far, oldest first."""
 
     task: Task
     stage: Stage

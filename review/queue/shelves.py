@@ -1,4 +1,4 @@
-"""Where tasks wait: sorted shelves, so that the next task of a person is found without looking through all."""
+"""Where tasks wait: sorted shelves, so that a person's next task is found without looking at all tasks."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Key = tuple[float, int, int, str]
 
 @dataclasses.dataclass(slots=True)
 class Entry:
-    """One task in the queue and what the queue knows of it."""
+    """A task in the queue, with its stage, its opinions and its lease."""
 
     task: Task
     stage: Stage = "open"
@@ -39,32 +39,32 @@ class Entry:
 
     @property
     def key(self) -> Key:
-        """Its place in the order: priority, then due time, then age."""
+        """Sorts tasks by priority, then due time, then age."""
         return (-self.task.priority, self.task.due_at, self.task.created_at, self.task.task_id)
 
     @property
     def due_key(self) -> Key:
-        """Its place in the order of due times."""
+        """Sorts tasks by due time."""
         return (float(self.task.due_at), 0, 0, self.task.task_id)
 
     @property
     def people(self) -> tuple[str, ...]:
-        """Those whose opinion stands, by id: who took theirs back may be asked again."""
+        """The ids of those whose opinion stands, sorted; people who took theirs back may be asked again."""
         return tuple(sorted(person for person, said in self.opinions.items() if said.answer != WITHDRAWN))
 
     @property
     def shelf(self) -> Shelf:
-        """Where it waits while it is open."""
+        """The shelf on which the task waits while it is open."""
         return (self.task.lane, self.outcome.adjudication, self.people)
 
 
 Shelf = tuple[Lane, bool, tuple[str, ...]]
-"""Lane, whether an adjudicator is needed, and the people who have answered: nobody is asked twice. As many shelves as
-there are different sets of people who have answered a task that needs more answers."""
+"""The lane, whether an adjudicator is needed, and the people who have answered, since nobody is asked twice. There are
+as many shelves as different sets of people who have answered a task that needs more answers."""
 
 
 class Shelves:
-    """All tasks that are not settled, by lane, by due time, and by who may still be asked."""
+    """All unsettled tasks, sorted by lane, by due time, and by who may still be asked."""
 
     def __init__(self) -> None:
         self._waiting: dict[Shelf, SortedList[Key]] = {}
@@ -73,19 +73,19 @@ class Shelves:
         self._stages: dict[tuple[Lane, Stage], int] = {}
 
     def add(self, entry: Entry) -> None:
-        """List a task; it waits if it is open."""
+        """Add a task; it waits on its shelf if it is open."""
         self._listed[entry.task.lane].add(entry.key)
         self._due[entry.task.lane].add(entry.due_key)
         self.settle_in(entry)
 
     def remove(self, entry: Entry) -> None:
-        """Take a task off every list."""
+        """Remove a task; ValueError if it is not here."""
         self._listed[entry.task.lane].remove(entry.key)
         self._due[entry.task.lane].remove(entry.due_key)
         self.take_out(entry)
 
     def settle_in(self, entry: Entry) -> None:
-        """Count a task under its stage, and let it wait on its shelf if it is open."""
+        """Count a task under its stage, and put it on its shelf if it is open."""
         counted = (entry.task.lane, entry.stage)
         self._stages[counted] = self._stages.get(counted, 0) + 1
         if entry.stage == "open":
@@ -101,7 +101,7 @@ class Shelves:
                 del self._waiting[entry.shelf]
 
     def first(self, person: str, allowed: Callable[[Lane, bool], bool], wanted: Callable[[str], bool]) -> str | None:
-        """The task that comes first of the wanted ones this person may be asked about; None where there is none."""
+        """The id of the first ``wanted`` task on an ``allowed`` shelf this person may be asked about, or None."""
         best: Key | None = None
         for (lane, adjudication, answered), keys in self._waiting.items():
             if person in answered or not allowed(lane, adjudication):
@@ -112,26 +112,26 @@ class Shelves:
         return best[3] if best is not None else None
 
     def lowest_review(self) -> str | None:
-        """The open review task with the lowest priority that nobody has answered; None where there is none."""
+        """The id of the open review task of lowest priority that nobody has answered; None if there is none."""
         keys = self._waiting.get(("review", False, ()))
         return keys[-1][3] if keys else None
 
     def past_due(self, lane: Lane, now_ms: int) -> Iterator[str]:
-        """Tasks of a lane whose due time has passed, earliest first."""
+        """The ids of the tasks of a lane whose due time has passed, earliest first."""
         for key in self._due[lane]:
             if key[0] > now_ms:
                 return
             yield key[3]
 
     def page(self, lanes: Iterable[Lane], offset: int, limit: int) -> list[str]:
-        """Task ids in order, from ``offset`` on, at most ``limit``."""
+        """At most ``limit`` task ids in order of priority, from index ``offset`` on."""
         chosen = [self._listed[lane] for lane in lanes]
         if len(chosen) == 1:
             return [key[3] for key in chosen[0].islice(offset, offset + limit)]
         return [key[3] for key in islice(merge(*chosen), offset, offset + limit)]
 
     def counts(self, now_ms: int) -> dict[Lane, LaneCounts]:
-        """What waits in every lane, as of ``now_ms``."""
+        """The counts of every lane at ``now_ms`` (epoch milliseconds)."""
         return {lane: self._lane_counts(lane, now_ms) for lane in LANES}
 
     def _lane_counts(self, lane: Lane, now_ms: int) -> LaneCounts:

@@ -1,4 +1,4 @@
-"""The tasks of the queue, their stages and their leases, kept consistent in one place."""
+"""The tasks of the queue with their stages and leases, which change together here and nowhere else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def lease_of(entry: Entry) -> Lease:
 
 
 class TaskTable:
-    """Every task that is not settled; each change of stage goes through the table of transitions."""
+    """Every unsettled task; each change of stage follows the table of transitions."""
 
     def __init__(self, settings: QueueSettings) -> None:
         self.settings = settings
@@ -35,7 +35,7 @@ class TaskTable:
         self._closed: FIFOCache[str, TaskState] = FIFOCache(settings.closed_tasks_remembered_max)
 
     def put(self, task: Task, now_ms: int, *, replayed: bool) -> Put:
-        """Take a task in, or its newer revision; see Queue.put."""
+        """Take in a task or its newer revision; see Queue.put."""
         task_id = task.task_id
         if task_id in self._closed:
             return Put(status="closed")
@@ -55,7 +55,7 @@ class TaskTable:
         return Put(status="replaced")
 
     def _move(self, entry: Entry, task: Task, now_ms: int) -> Put:
-        """Take a task into another lane, where another number of people may be needed; what was said is heard again."""
+        """Move a task to another lane, which may need another number of people; its opinions are heard again there."""
         self.remove(task.task_id)
         put = self._admit(task, now_ms, replayed=False)
         moved = self.entries.get(task.task_id)
@@ -66,7 +66,7 @@ class TaskTable:
         return Put(status="replaced", expired=put.expired)
 
     def _admit(self, task: Task, now_ms: int, *, replayed: bool) -> Put:
-        """Take a new task in; at the limit the lowest review tasks, this one included, make room."""
+        """Take a new task in; at the limit the review tasks of lowest priority, this one included, make room."""
         entry = Entry(task, outcome=self.outcome_of({}, task.lane))
         expired: list[Expired] = []
         while len(self.entries) >= self.settings.open_tasks_max and not replayed:
@@ -86,7 +86,7 @@ class TaskTable:
         return Put(status="added", expired=tuple(expired))
 
     def remove(self, task_id: str) -> None:
-        """Drop a task, if it is here; the same id may be taken in again."""
+        """Remove a task if it is here; the same id may be taken in again."""
         entry = self.entries.pop(task_id, None)
         if entry is None:
             return
@@ -95,7 +95,7 @@ class TaskTable:
         self.answered.pop(task_id, None)
 
     def close(self, task_id: str, state: TaskState) -> None:
-        """Drop a task for good: the same id is not taken in again."""
+        """Remove a task for good: the same id is not taken in again while it is remembered."""
         self.remove(task_id)
         self._closed[task_id] = state
 
@@ -104,7 +104,7 @@ class TaskTable:
         return task_id in self._closed
 
     def closed_as(self, task_id: str) -> TaskState | None:
-        """``settled`` or ``expired`` of a task that was closed, as far as that is remembered."""
+        """Whether a closed task was settled or has expired; None if the task is not remembered as closed."""
         return self._closed.get(task_id)
 
     def expire(self, entry: Entry, now_ms: int, *, is_full: bool = False) -> Expired:
@@ -115,10 +115,7 @@ class TaskTable:
         return Expired(task=ended(entry.task, now_ms), reason="queue_full" if is_full else "due")
 
     def step(self, entry: Entry, step: Step, opinion: Opinion | None = None) -> None:
-        """Move a task on; ValueError where the table of transitions does not know the step.
-
-        With an opinion, the outcome is drawn anew before the task is put where it then belongs.
-        """
+        """Move a task to its next stage, after an opinion if one is given; ValueError if the step is not possible."""
         stage = after(entry.stage, step)
         if stage is None:
             raise ValueError(f"task {entry.task.task_id} is {entry.stage}; {step} is not possible there")
@@ -132,7 +129,7 @@ class TaskTable:
         self.shelves.settle_in(entry)
 
     def hear(self, entry: Entry, opinion: Opinion, final_at_ms: int) -> None:
-        """Take an opinion into account: the task is answered then, or waits for more people."""
+        """Take an opinion into account; the task is answered then, or waits for more people."""
         outcome = self.outcome_of({**entry.opinions, opinion.person: opinion}, entry.task.lane)
         if outcome.more == 0:
             self.step(entry, "suffice", opinion)
@@ -143,7 +140,7 @@ class TaskTable:
             self.answered.pop(entry.task.task_id, None)
 
     def outcome_of(self, opinions: dict[str, Opinion], lane: Lane) -> Outcome:
-        """What opinions amount to in a lane."""
+        """The result of opinions under the settings of a lane."""
         return settle(
             opinions.values(),
             opinions_needed=lane_settings(self.settings, lane).opinions_needed,
@@ -151,7 +148,7 @@ class TaskTable:
         )
 
     def grant(self, entry: Entry, person: str, now_ms: int) -> Lease:
-        """Hand an open task to a person; of what they hold beyond the limit, what came last goes back."""
+        """Lease an open task to a person; of the tasks they hold beyond the limit, the newest go back."""
         held = self._leases.setdefault(person, [])
         while len(held) >= self.settings.leases_per_person_max:
             self.step(self.entries[held[-1]], "release")
@@ -163,15 +160,15 @@ class TaskTable:
         return lease_of(entry)
 
     def lapse(self, entry: Entry) -> None:
-        """End a lease whose time ran out."""
+        """End a lease whose time has run out."""
         self.step(entry, "lapse")
 
     def held_by(self, person: str) -> list[Entry]:
-        """What a person holds, longest held first."""
+        """The tasks that a person holds, longest held first."""
         return [self.entries[task_id] for task_id in self._leases.get(person, ())]
 
     def held(self) -> Iterator[Entry]:
-        """All tasks that somebody holds, in the order of people and then of time."""
+        """All tasks that somebody holds, by person and then by time."""
         for person in sorted(self._leases):
             yield from self.held_by(person)
 
@@ -186,5 +183,5 @@ class TaskTable:
 
 
 def ended(task: Task, now_ms: int) -> Task:
-    """The last revision of a task that nobody decided."""
+    """The last revision of a task that expires."""
     return msgspec.structs.replace(task, state="expired", revision=task.revision + 1, changed_at=now_ms)
