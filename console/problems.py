@@ -10,8 +10,8 @@ from urllib.parse import quote
 from litestar.exceptions import HTTPException, NotFoundException, PermissionDeniedException
 from litestar.response import Response
 
-from console.pages.templating import page
 from console.sessions.session import ConsoleRequest
+from console.templating import page
 
 __all__ = ["on_deep_nesting", "on_failure", "on_http_error", "on_unreachable", "plain_line", "problem"]
 

@@ -7,8 +7,8 @@ from typing import Any
 from litestar.openapi.config import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
 
-from console.pages.templating import page
 from console.sessions.session import ConsoleRequest
+from console.templating import page
 
 __all__ = ["openapi_config"]
 

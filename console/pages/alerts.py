@@ -15,9 +15,9 @@ from console.api.routes import OFFSET_MAX
 from console.context import console_of
 from console.desk.protocol import AlertAction
 from console.pages.forms import field, html, redirect
-from console.pages.templating import page
 from console.security_headers import REPORT_POLICY
 from console.sessions.session import ConsoleRequest, needs, signed_in
+from console.templating import page
 from console.views.evidence_words import evidence_lines, what_changed
 from schemas.wire.alert import AlertState
 

@@ -7,8 +7,8 @@ from litestar.response import Response
 
 from console.context import console_of
 from console.pages.forms import html
-from console.pages.templating import page
 from console.sessions.session import ConsoleRequest, signed_in
+from console.templating import page
 
 __all__ = ["get_loop"]
 

@@ -7,8 +7,8 @@ from litestar.exceptions import TooManyRequestsException
 from litestar.response import Response
 
 from console.pages.forms import field, html, redirect
-from console.pages.templating import page
 from console.sessions.session import ConsoleRequest, end_session, sign_in
+from console.templating import page
 
 __all__ = ["get_root", "get_sign_in", "post_sign_in", "post_sign_out", "safe_next"]
 

@@ -15,8 +15,8 @@ from console.api.routes import OFFSET_MAX
 from console.context import console_of
 from console.desk.protocol import ActionResult, LaneCounts, LeasedTask
 from console.pages.forms import by_htmx, field, html, seconds_since
-from console.pages.templating import page, seen
 from console.sessions.session import ConsoleRequest, needs
+from console.templating import page, seen
 from console.views.task_view import view_of_task
 from schemas.wire.task import Lane
 

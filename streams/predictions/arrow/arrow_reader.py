@@ -1,4 +1,4 @@
-"""Arrow messages as columns, several together; those with anything odd are left to the careful reader."""
+"""Reads Arrow messages as columns, several together; messages with anything odd are left to ``message_reader``."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from schemas.codec import MalformedError
 from schemas.columns.prediction_columns import PredictionColumns
+from streams.consume.unreadable_batch import check_record
 from streams.message_limits import MessageLimits
 from streams.predictions.arrow.columns import OddError, cells_of, models_of
 from streams.predictions.arrow.rows import usual_producer
@@ -22,11 +23,11 @@ from streams.records import Record
 __all__ = ["read_arrow"]
 
 ROWS_AT_ONCE: Final = 5_000
-"""Rows of several messages that are made columns together, about: a message is not taken apart."""
+"""About how many rows of several messages become columns together; a message is never split."""
 
 Ints = npt.NDArray[np.int64]
 ArrowPart = tuple[PredictionColumns, Ints, Ints, Ints]
-"""Events of one model, and their partitions, offsets and rows."""
+"""Events of one model, and the partition, offset and row number of each."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -39,60 +40,63 @@ class _Opened:
 def read_arrow(
     records: Iterable[Record], future_ms_max: int, bytes_max: int, limits: MessageLimits
 ) -> tuple[list[ArrowPart], set[int]]:
-    """The events of Arrow messages, and the places of the messages, counted from 0, that hold anything odd.
+    """The events of Arrow messages, and the indexes, from 0, of the messages that hold anything odd.
 
-    Of those nothing is read.
+    Of an odd message nothing is read. ``future_ms_max`` bounds how far the time of an event may lie ahead of that of
+    its message, ``bytes_max`` one prediction as JSON.
     """
     parts: list[ArrowPart] = []
     odd: set[int] = set()
     opened: dict[int, _Opened] = {}
-    for place, record in enumerate(records):
+    for index, record in enumerate(records):
         try:
-            limits.check_bytes(len(record))
+            check_record(record, limits)
             envelope = envelope_of(record)
             table = table_of(envelope.body, limits.events_max)
-            opened[place] = _Opened(record, table, usual_producer(envelope.defaults))
+            opened[index] = _Opened(record, table, usual_producer(envelope.defaults))
         except (MalformedError, OddError):
-            odd.add(place)
+            odd.add(index)
     for group in _groups(opened):
         try:
-            parts += _parts([opened[place] for place in group], future_ms_max, bytes_max)
+            parts += _parts([opened[index] for index in group], future_ms_max, bytes_max)
         except OddError:
-            for place in group:
+            for index in group:
                 try:
-                    parts += _parts([opened[place]], future_ms_max, bytes_max)
+                    parts += _parts([opened[index]], future_ms_max, bytes_max)
                 except OddError:
-                    odd.add(place)
+                    odd.add(index)
     return parts, odd
 
 
 def _groups(opened: dict[int, _Opened]) -> Iterator[list[int]]:
-    """Neighbours that have the same columns and producer."""
+    """Indexes of neighbouring messages with the same columns and producer, of about ``ROWS_AT_ONCE`` rows."""
     group: list[int] = []
     rows = 0
-    for place, one in opened.items():
+    for index, message in opened.items():
         if group:
             first = opened[group[0]]
-            alike = first.producer == one.producer and first.table.schema.equals(one.table.schema)
+            alike = first.producer == message.producer and first.table.schema.equals(message.table.schema)
             if not alike or rows >= ROWS_AT_ONCE:
                 yield group
                 group, rows = [], 0
-        group.append(place)
-        rows += one.table.num_rows
+        group.append(index)
+        rows += message.table.num_rows
     if group:
         yield group
 
 
 def _parts(group: Sequence[_Opened], future_ms_max: int, bytes_max: int) -> list[ArrowPart]:
-    """A part for each model; raises OddError."""
-    records, counts = [one.record for one in group], [one.table.num_rows for one in group]
-    table = group[0].table if len(group) == 1 else pa.concat_tables([one.table for one in group]).combine_chunks()
+    """The events of a group, a part for each model; raises OddError."""
+    records, tables = [message.record for message in group], [message.table for message in group]
+    counts = [table.num_rows for table in tables]
+    table = tables[0] if len(tables) == 1 else pa.concat_tables(tables).combine_chunks()
     latest_ms = min(record.timestamp()[1] for record in records) + future_ms_max
     partitions = np.repeat(np.array([record.partition() for record in records], np.int64), counts)
     offsets = np.repeat(np.array([record.offset() for record in records], np.int64), counts)
     rows = np.concatenate([np.arange(count) for count in counts])
-    found = []
-    for one in models_of(table):
-        cells = cells_of(one, latest_ms=latest_ms, producer=group[0].producer, bytes_max=bytes_max)
-        found.append((cells.columns(), partitions[one.places], offsets[one.places], rows[one.places]))
-    return found
+    parts = []
+    for of_model in models_of(table):
+        cells = cells_of(of_model, latest_ms=latest_ms, producer=group[0].producer, bytes_max=bytes_max)
+        chosen = of_model.indexes
+        parts.append((cells.columns(), partitions[chosen], offsets[chosen], rows[chosen]))
+    return parts

@@ -1,4 +1,4 @@
-"""Columns of predictions out of Arrow tables, whole columns at a time; where a row may be wrong, none at all."""
+"""Predictions out of Arrow tables, a whole column at a time; from a table with a row that may be wrong, nothing."""
 
 from __future__ import annotations
 
@@ -27,46 +27,46 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 JSON_BYTES_PER_CHAR: Final = 6
-"""At most: a control character is ``\\u0000``, any other character four bytes of UTF-8."""
+"""At most: a control character becomes ``\\u0000``, any other character at most four bytes of UTF-8."""
 
 JSON_BYTES_PER_VALUE: Final = 64
-"""At most, of a number or what stands around a text."""
+"""At most, for a number, or for the marks around a text."""
 
 CONSENT_FIELDS: Final = Consent.__struct_fields__
 
 _types: Final = {field.name: field.type for field in msgspec.structs.fields(Prediction)} | {
     field.name: field.type for field in msgspec.structs.fields(GivenPrediction) if field.name == "probabilities"
 }
-_lists: Final = {name: list[kind] for name, kind in _types.items()}  # type: ignore[valid-type]
+_lists: Final = {name: list[field_type] for name, field_type in _types.items()}  # type: ignore[valid-type]
 _consents: Final = {
     (review, learn): Consent(review=review, learn=learn) for review in (True, False) for learn in (True, False)
 } | {(True, True): CONSENT_GIVEN}
 
 
 class OddError(Exception):
-    """One of the rows may be wrong: they are to be read one by one."""
+    """A row may be wrong, so the rows must be read one by one."""
 
 
 class FeatureCells(NamedTuple):
-    """The features that any of ``size`` rows has."""
+    """The features of ``size`` rows, a column for each name that any row has."""
 
     columns: Mapping[str, FeatureColumn]
     size: int
 
-    def row(self, place: int) -> dict[str, Scalar]:
+    def row(self, index: int) -> dict[str, Scalar]:
         """The features of one row."""
-        return {name: value for name, column in self.columns.items() if (value := column.values[place]) is not None}
+        return {name: value for name, column in self.columns.items() if (value := column.values[index]) is not None}
 
     def rows(self) -> list[dict[str, Scalar]]:
         """The features of every row."""
         return self._rows([column.values for column in self.columns.values()], self.size)
 
-    def rows_at(self, places: Sequence[int]) -> list[dict[str, Scalar]]:
-        """The features of the rows at these places."""
-        if len(places) < 2:
-            return [self.row(place) for place in places]
-        taken = itemgetter(*places)
-        return self._rows([taken(column.values) for column in self.columns.values()], len(places))
+    def rows_at(self, indexes: Sequence[int]) -> list[dict[str, Scalar]]:
+        """The features of the rows at these indexes."""
+        if len(indexes) < 2:
+            return [self.row(index) for index in indexes]
+        taken = itemgetter(*indexes)
+        return self._rows([taken(column.values) for column in self.columns.values()], len(indexes))
 
     def _rows(self, columns: Sequence[Sequence[Scalar]], size: int) -> list[dict[str, Scalar]]:
         if not columns:
@@ -78,15 +78,15 @@ class FeatureCells(NamedTuple):
 
 
 class ModelRows(NamedTuple):
-    """The rows of one model, at least one, and their places in the table they are from."""
+    """The rows of one model, at least one, and their indexes in the table that they come from, shape (n,)."""
 
     model: str
     table: Any
-    places: Ints
+    indexes: Ints
 
 
 class Cells(NamedTuple):
-    """Rows of one model, a column for each field of Prediction; ``probabilities`` None where no row has any."""
+    """Rows of one model, a column for each field of Prediction; ``probabilities`` is None if no row has any."""
 
     model: str
     event_ids: list[str]
@@ -104,7 +104,7 @@ class Cells(NamedTuple):
     producers: list[str]
     labels: list[str]
     known_confidence: Floats
-    """``confidence``, and where there is none what the probabilities say."""
+    """``confidence``, and where it is missing, the probability of the label."""
 
     def events(self) -> list[Prediction]:
         """Every row as an event."""
@@ -129,8 +129,8 @@ class Cells(NamedTuple):
         )
 
     def columns(self) -> PredictionColumns:
-        """The rows as columns, which is what triage and drift read; ``events`` has the same row by row."""
-        features = self.features  # what is asked for later keeps these alive, not every cell
+        """The rows as columns, which triage and drift read; ``events`` returns the same row by row."""
+        features = self.features  # the callables below keep these alive, not every cell
         return PredictionColumns(
             model=self.model,
             event_ids=self.event_ids,
@@ -151,7 +151,7 @@ class Cells(NamedTuple):
 
 
 def models_of(table: Any) -> list[ModelRows]:
-    """The rows of each model, in the order in which models are first met; raises OddError where one is not named."""
+    """The rows of each model, in the order in which models are first met; raises OddError if a row names no model."""
     if not table.num_rows:
         return []
     column = table.column("model")
@@ -162,24 +162,24 @@ def models_of(table: Any) -> list[ModelRows]:
     if len(models) == 1:
         return [ModelRows(models[0], table, np.arange(table.num_rows))]
     by_row = codes.indices.to_numpy()
-    places = [np.flatnonzero(by_row == code) for code in range(len(models))]
+    indexes = [np.flatnonzero(by_row == code) for code in range(len(models))]
     return [
         ModelRows(model, table.take(chosen).combine_chunks(), chosen)
-        for model, chosen in zip(models, places, strict=True)
+        for model, chosen in zip(models, indexes, strict=True)
     ]
 
 
 def cells_of(rows: ModelRows, *, latest_ms: int, producer: str, bytes_max: int) -> Cells:
-    """The cells of rows in a table of the types of ``arrow_stream.table_of``.
+    """The cells of rows of a table that ``stream.table_of`` returned.
 
-    ``producer`` is that of rows that name none. Raises OddError where a row may be wrong, its time may lie behind
-    ``latest_ms``, or its JSON may have more than ``bytes_max``.
+    ``producer`` is the producer of rows that name none. Raises OddError if a row may be wrong, its time lies behind
+    ``latest_ms`` (epoch milliseconds), or its JSON may have more than ``bytes_max``.
     """
     return _Reading(rows, producer).cells(latest_ms, bytes_max)
 
 
 class _Reading:
-    """One table on its way into cells; ``json_bytes`` is what a row may have as JSON, at most."""
+    """Reads one table into cells; ``_json_bytes`` is an upper bound of the JSON of a row."""
 
     def __init__(self, rows: ModelRows, producer: str) -> None:
         self._model = rows.model
@@ -202,7 +202,7 @@ class _Reading:
         contents = self._texts("content", None)
         if "content" in self._columns:
             self._json_bytes += JSON_BYTES_PER_CHAR * _longest(contents)
-        found = Cells(
+        cells = Cells(
             model=self._model,
             event_ids=event_ids,
             times_ms=self._times(latest_ms),
@@ -211,7 +211,7 @@ class _Reading:
             versions=self._texts("model_version", ""),
             confidence=confidence,
             probabilities=probabilities,
-            slices=None if slices is None else [one or {} for one in slices],
+            slices=None if slices is None else [of_row or {} for of_row in slices],
             risk=self._ratios("risk"),
             subjects=self._texts("subject", None),
             consents=self._consents(),
@@ -222,7 +222,7 @@ class _Reading:
         )
         if self._json_bytes > bytes_max:
             raise OddError
-        return found
+        return cells
 
     def _needed(self, name: str) -> Any:
         column = self._columns[name]
@@ -231,7 +231,7 @@ class _Reading:
         return column
 
     def _texts(self, name: str, default: str | None, *, needed: bool = False) -> list[Any]:
-        """A column of text, the default where it is null."""
+        """A column of text, with the default for null."""
         if name not in self._columns:
             return [default] * self._size
         column = self._needed(name) if needed else self._columns[name]
@@ -244,11 +244,11 @@ class _Reading:
         times_ms = times_ms_of(self._needed("time"))
         if times_ms.min() < TIMES_USUAL_BEGIN or times_ms.max() > latest_ms:
             raise OddError
-        found: Ints = times_ms.astype(np.int64)
-        return found
+        signed: Ints = times_ms.astype(np.int64)
+        return signed
 
     def _ratios(self, name: str) -> Floats:
-        """A column of numbers in [0, 1], NaN where there is none."""
+        """A column of numbers in [0, 1], NaN for null."""
         if name not in self._columns:
             return np.full(self._size, np.nan)
         values = probabilities_of(floats_of(self._columns[name]))
@@ -257,7 +257,7 @@ class _Reading:
         return values
 
     def _dicts(self, name: str) -> list[Any] | None:
-        """A column of structs or maps as dictionaries, None where one is empty; None where all are."""
+        """A column of structs or maps as dictionaries, None for an empty one; None if all are empty."""
         if name not in self._columns:
             return None
         rows = [row or None for row in dicts_of(self._columns[name])]
@@ -278,21 +278,21 @@ class _Reading:
         ]
 
     def _features(self) -> FeatureCells:
-        found = features_of(self._needed("features"))
-        _as_field("features", [dict.fromkeys(found.columns)])
-        for name, feature in found.columns.items():
-            texts = _longest(feature.values) if str in feature.types else 0
+        features = features_of(self._needed("features"))
+        _as_field("features", [dict.fromkeys(features.columns)])
+        for name, column in features.columns.items():
+            texts = _longest(column.values) if str in column.types else 0
             self._json_bytes += JSON_BYTES_PER_CHAR * (len(name) + texts) + JSON_BYTES_PER_VALUE
-        return found
+        return features
 
 
 def _longest(values: Iterable[Any]) -> int:
-    """Characters of the longest text among some values."""
+    """The number of characters of the longest text among some values."""
     return max(map(len, {value for value in values if type(value) is str}), default=0)
 
 
 def _as_field(name: str, values: list[Any]) -> list[Any]:
-    """The values, which are what Prediction's field of that name may be; raises OddError where one is not."""
+    """The same values; raises OddError if one of them is not valid in Prediction's field of this name."""
     try:
         msgspec.convert(values, _lists[name])
     except msgspec.ValidationError as error:
@@ -301,33 +301,33 @@ def _as_field(name: str, values: list[Any]) -> list[Any]:
 
 
 def _none_if_nan(values: Floats) -> Sequence[float | None]:
-    found: list[float | None] = values.tolist()
-    return [None if value != value else value for value in found] if np.isnan(values).any() else found
+    floats: list[float | None] = values.tolist()
+    return [None if value != value else value for value in floats] if np.isnan(values).any() else floats
 
 
 def features_of(column: Any) -> FeatureCells:
-    """The features of a column of structs or maps without a null; raises OddError where one is not finite."""
+    """The features of a column of structs or maps without null; raises OddError if a number is infinite."""
     if types.is_map(column.type):
         _check_finite(column.type.item_type, column.items)
         return FeatureCells(features_of_rows([row or {} for row in dicts_of(column)]), len(column))
-    found = {}
+    columns = {}
     for field, child in zip(column.type, column.flatten(), strict=True):
         if child.null_count < len(child):
             _check_finite(field.type, child)
             values = lists_of(child)
-            kinds = _kinds(values)
-            if kinds != {type(None)}:
-                found[field.name] = FeatureColumn(values, kinds)
-    return FeatureCells(found, len(column))
+            value_types = _types_of(values)
+            if value_types != {type(None)}:
+                columns[field.name] = FeatureColumn(values, value_types)
+    return FeatureCells(columns, len(column))
 
 
-def _kinds(values: list[Any]) -> frozenset[type]:
-    """The types of values of one column: one, and None's."""
+def _types_of(values: list[Any]) -> frozenset[type]:
+    """The types among the values of one column: a single one, and perhaps that of None."""
     if None not in values:
         return frozenset((type(values[0]),))
     return frozenset(map(type, values))
 
 
-def _check_finite(kind: Any, column: Any) -> None:
-    if types.is_floating(kind) and np.isinf(floats_of(column)).any():
+def _check_finite(arrow_type: Any, column: Any) -> None:
+    if types.is_floating(arrow_type) and np.isinf(floats_of(column)).any():
         raise OddError

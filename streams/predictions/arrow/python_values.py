@@ -1,4 +1,4 @@
-"""Cells of Arrow columns as Python values; what is null or NaN is None, and left out of what is made of structs."""
+"""Values of Arrow columns as Python values. Null and NaN become None; dictionaries leave them out."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ FAR_MS: Final = 2.0**62
 
 
 def texts_of(column: Any) -> list[str | None]:
-    """The texts of a column, in order; None where one is null."""
-    found: list[str | None] = column.to_numpy(zero_copy_only=False).tolist()
-    return found
+    """The texts of a column, in order; None for null."""
+    texts: list[str | None] = column.to_numpy(zero_copy_only=False).tolist()
+    return texts
 
 
 def floats_of(column: Any) -> npt.NDArray[np.float64]:
-    """A column of numbers as floats, NaN where null."""
-    found: npt.NDArray[np.float64] = column.to_numpy(zero_copy_only=False).astype(np.float64)
-    return found
+    """The numbers of a column as floats, shape (n,); NaN for null."""
+    floats: npt.NDArray[np.float64] = column.to_numpy(zero_copy_only=False).astype(np.float64)
+    return floats
 
 
 def lists_of(column: Any) -> list[Any]:
-    """A column of numbers, texts or booleans."""
+    """The values of a column of numbers, texts or booleans, in order; None for null and NaN."""
     if types.is_floating(column.type):
         numbers = column.to_numpy(zero_copy_only=False)
         values: list[Any] = numbers.tolist()
@@ -38,9 +38,10 @@ def lists_of(column: Any) -> list[Any]:
 
 
 def dicts_of(column: Any, only: tuple[str, ...] = ()) -> list[dict[str, Any] | None]:
-    """A column of structs or maps; None where the whole is null. Of entries with the same key the last counts.
+    """The rows of a column of structs or maps, as dictionaries without null and NaN; None for a row that is null.
 
-    ``only`` names the fields of a struct that are taken, instead of all.
+    Of several entries of a map with the same key the last counts. ``only`` names the fields of a struct to take, if not
+    all.
     """
     if types.is_map(column.type):
         return [
@@ -64,20 +65,21 @@ def dicts_of(column: Any, only: tuple[str, ...] = ()) -> list[dict[str, Any] | N
 
 
 def times_ms_of(column: Any) -> npt.NDArray[np.int64 | np.uint64]:
-    """Epoch milliseconds of times without a null; integers as they are, timestamps rounded as those of JSON are.
+    """The times of a column without null, in epoch milliseconds, shape (n,).
 
-    A timestamp beyond the year 9999 may come out as anything beyond it, or before 1970.
+    Integers stay as they are; timestamps are rounded as those of JSON are. A timestamp beyond the year 9999 becomes
+    some time beyond it, or before 1970.
     """
-    found: npt.NDArray[np.int64 | np.uint64]
+    times_ms: npt.NDArray[np.int64 | np.uint64]
     if not types.is_timestamp(column.type):
-        found = column.to_numpy(zero_copy_only=False)
-        return found
+        times_ms = column.to_numpy(zero_copy_only=False)
+        return times_ms
     counts, unit = column.cast("int64").to_numpy(zero_copy_only=False), column.type.unit
-    found = np.rint(counts / PER_SECOND[unit] * 1_000).clip(-FAR_MS, FAR_MS).astype(np.int64)
-    return counts if unit == "ms" else found
+    times_ms = np.rint(counts / PER_SECOND[unit] * 1_000).clip(-FAR_MS, FAR_MS).astype(np.int64)
+    return counts if unit == "ms" else times_ms
 
 
-def time_ms_of(count: int, kind: Any) -> int:
-    """One of these times in epoch milliseconds: ``count`` is its integer, ``kind`` the column's Arrow type."""
-    unit = kind.unit if types.is_timestamp(kind) else "ms"
+def time_ms_of(count: int, arrow_type: Any) -> int:
+    """One such time in epoch milliseconds; ``count`` is its integer in a column of ``arrow_type``."""
+    unit = arrow_type.unit if types.is_timestamp(arrow_type) else "ms"
     return count if unit == "ms" else round(count / PER_SECOND[unit] * 1_000)

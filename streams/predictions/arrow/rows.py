@@ -1,4 +1,4 @@
-"""Rows of Arrow tables as events: together where nothing is wrong, else one by one, each with what is wrong with it."""
+"""Rows of Arrow tables as events: all together if nothing is wrong, else one by one, each event or its error."""
 
 from __future__ import annotations
 
@@ -23,28 +23,30 @@ __all__ = ["events_of", "usual_producer"]
 
 NESTED: Final = {"features": (), "probabilities": (), "slices": (), "consent": Consent.__struct_fields__}
 
-Found = Prediction | MalformedError
+Result = Prediction | MalformedError
 
 
-def events_of(table: Any, defaults: Defaults | None, latest_ms: int, bytes_max: int) -> Sequence[Found]:
-    """Each row, in order, as an event without a problem or as what is wrong with it.
+def events_of(table: Any, defaults: Defaults | None, latest_ms: int, bytes_max: int) -> Sequence[Result]:
+    """Each row, in order, as a checked event or as its error.
 
-    ``table`` is of the types of ``arrow_stream.table_of``, ``defaults`` is what headers say of every row.
+    ``table`` comes from ``stream.table_of``. ``defaults`` are the fields that headers give for every row,
+    ``latest_ms`` is the latest time that an event may have (epoch milliseconds), and ``bytes_max`` bounds one
+    prediction as JSON.
     """
     try:
         producer = usual_producer(defaults)
-        found: list[Found | None] = [None] * table.num_rows
+        results: list[Result | None] = [None] * table.num_rows
         for rows in models_of(table):
             cells = cells_of(rows, latest_ms=latest_ms, producer=producer, bytes_max=bytes_max)
-            for place, event in zip(rows.places.tolist(), cells.events(), strict=True):
-                found[place] = event
+            for index, event in zip(rows.indexes.tolist(), cells.events(), strict=True):
+                results[index] = event
     except OddError:
         return [_event_of(row, defaults, latest_ms, bytes_max) for row in _rows(table)]
-    return found  # type: ignore[return-value]  # every row is of one model
+    return results  # type: ignore[return-value]  # every row belongs to one model
 
 
 def usual_producer(defaults: Defaults | None) -> str:
-    """The producer of rows that name none; raises OddError where it may be wrong."""
+    """The producer of rows that name none, empty if there is none; raises OddError if it may be wrong."""
     if defaults is None or defaults.producer is None:
         return ""
     if problem_of_defaults(Defaults(producer=defaults.producer)) is not None:
@@ -53,7 +55,7 @@ def usual_producer(defaults: Defaults | None) -> str:
 
 
 def _rows(table: Any) -> Iterator[dict[str, Any]]:
-    """Rows as what their JSON would hold; what is null or NaN is left out."""
+    """The rows as dictionaries, like their JSON; null and NaN are left out."""
     names = table.column_names
     columns: list[Sequence[Any]] = []
     for name in names:
@@ -69,12 +71,12 @@ def _rows(table: Any) -> Iterator[dict[str, Any]]:
 
 
 def _times(column: Any) -> list[int | None]:
-    kind = column.type
-    counts = column.cast("int64") if types.is_timestamp(kind) else column
-    return [None if count is None else time_ms_of(count, kind) for count in counts.to_pylist()]
+    arrow_type = column.type
+    counts = column.cast("int64") if types.is_timestamp(arrow_type) else column
+    return [None if count is None else time_ms_of(count, arrow_type) for count in counts.to_pylist()]
 
 
-def _event_of(row: dict[str, Any], defaults: Defaults | None, latest_ms: int, bytes_max: int) -> Found:
+def _event_of(row: dict[str, Any], defaults: Defaults | None, latest_ms: int, bytes_max: int) -> Result:
     try:
         return _checked(row, defaults, latest_ms, bytes_max)
     except MalformedError as error:
@@ -82,19 +84,19 @@ def _event_of(row: dict[str, Any], defaults: Defaults | None, latest_ms: int, by
 
 
 def _checked(row: dict[str, Any], defaults: Defaults | None, latest_ms: int, bytes_max: int) -> Prediction:
-    """One row as an event without a problem; raises MalformedError."""
+    """One row as a checked event; raises MalformedError."""
     if "producer" not in row and defaults is not None and defaults.producer is not None:
         wrong_default = problem_of_defaults(Defaults(producer=defaults.producer))
         if wrong_default is not None:
             raise wrong_default
         row["producer"] = defaults.producer.text.decode()
     if not row.get("probabilities", True):
-        del row["probabilities"]  # a struct of nothing but nulls
+        del row["probabilities"]  # all fields of the struct were null
     try:
         event = prediction_of(msgspec.convert(row, GivenPrediction))
     except msgspec.ValidationError as error:
         raise explained(MalformedError(str(error)), msgspec.json.encode(row)) from error
-    problem = _endless(event) or problem_in_meaning(event, latest_ms)
+    problem = _infinite(event) or problem_in_meaning(event, latest_ms)
     if problem is not None:
         raise MalformedError(problem)
     size = len(encode(event))
@@ -103,7 +105,7 @@ def _checked(row: dict[str, Any], defaults: Defaults | None, latest_ms: int, byt
     return event
 
 
-def _endless(event: Prediction) -> str | None:
+def _infinite(event: Prediction) -> str | None:
     for name, value in event.features.items():
         if isinstance(value, float) and math.isinf(value):
             return f"{value}; expected a finite number - at `$.features.{name[:NAME_CHARS_MAX]}`"

@@ -1,8 +1,8 @@
-"""How much an Arrow IPC stream unpacks to, found out before any of it is unpacked.
+"""The size of an Arrow IPC stream once unpacked, computed before any of it is unpacked.
 
-Buffers may be compressed, so that a small message can ask for a great deal of memory. Their unpacked lengths stand in
-the stream (Arrow columnar format, "Serialization and Interprocess Communication"), described by FlatBuffers, of which
-the little that is needed is read here.
+Buffers may be compressed, so a small message can need a great deal of memory. The stream holds their unpacked lengths
+(Arrow columnar format, "Serialization and Interprocess Communication") and describes them in FlatBuffers; this module
+reads the few fields that are needed.
 """
 
 from __future__ import annotations
@@ -20,20 +20,21 @@ DICTIONARY_DATA: Final = 1
 LENGTH, BUFFERS, COMPRESSION = 0, 2, 3
 
 PREFIX_BYTES: Final = 8
-"""Before each compressed buffer stands its unpacked length; -1 where it is not compressed after all."""
+"""Each compressed buffer begins with its unpacked length; -1 means that it is not compressed after all."""
 
 
 class Sizes(NamedTuple):
-    """Rows of all record batches, and bytes of all buffers once unpacked, dictionaries included."""
+    """The rows of all record batches, and the unpacked bytes of all buffers, dictionaries included."""
 
     rows: int
     unpacked_bytes: int
 
 
 def sizes_of(data: bytes, batches_max: int) -> Sizes:
-    """The sizes of a stream; raises what pyarrow raises for bytes that are none, ValueError where they contradict.
+    """The sizes of a stream.
 
-    Of more than ``batches_max`` record batches and dictionaries none is looked at further: ValueError.
+    Raises what pyarrow raises for bytes that are not a stream, and ValueError for a damaged one or for more than
+    ``batches_max`` record batches and dictionaries.
     """
     rows = unpacked = 0
     for number, message in enumerate(pa.ipc.MessageReader.open_stream(pa.py_buffer(data))):
@@ -55,7 +56,7 @@ def sizes_of(data: bytes, batches_max: int) -> Sizes:
 
 def _unpacked_bytes(batch: _Table, body: Any) -> int:
     if not batch.has(COMPRESSION):
-        # Columns may share bytes: each of them will have its own.
+        # Columns may share bytes in the message, but not once unpacked.
         return sum(batch.numbers(BUFFERS)[1::2])
     view = memoryview(body)
     numbers = batch.numbers(BUFFERS)
@@ -74,7 +75,7 @@ def _unpacked_length(body: memoryview, offset: int, length: int) -> int:
 
 
 class _Table(NamedTuple):
-    """A table of a FlatBuffer: where its fields are is said by a table of offsets before it."""
+    """A table of a FlatBuffer. A table of offsets before it says where its fields are."""
 
     data: memoryview
     at: int
@@ -91,12 +92,12 @@ class _Table(NamedTuple):
         return _Table(self.data, at + int(struct.unpack_from("<I", self.data, at)[0]))
 
     def integer(self, slot: int) -> int:
-        """A field of eight bytes; one that is at its default is left out."""
+        """The field of eight bytes in a slot; 0 if it is left out, which is the default."""
         at = self._field(slot)
         return int(struct.unpack_from("<q", self.data, at)[0]) if at else 0
 
     def numbers(self, slot: int) -> tuple[int, ...]:
-        """A vector of structs of two integers, one after the other."""
+        """A vector of structs of two integers, flattened."""
         at = self._field(slot)
         if not at:
             return ()
@@ -108,8 +109,8 @@ class _Table(NamedTuple):
         (back,) = struct.unpack_from("<i", self.data, self.at)
         offsets = self.at - back
         (size,) = struct.unpack_from("<H", self.data, offsets)
-        place = 4 + 2 * slot
-        if place >= size:
+        entry = 4 + 2 * slot
+        if entry >= size:
             return 0
-        (distance,) = struct.unpack_from("<H", self.data, offsets + place)
+        (distance,) = struct.unpack_from("<H", self.data, offsets + entry)
         return self.at + distance if distance else 0

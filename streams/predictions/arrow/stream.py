@@ -1,4 +1,4 @@
-"""Arrow IPC streams of predictions, opened with care: a plain table within bounds, or the reason why not."""
+"""Opens Arrow IPC streams of predictions: the result is a plain table within bounds, or the reason of a Reject."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from streams.predictions.reject_reasons import beginning_of, listed_names
 __all__ = ["ARROW_BATCHES_MAX", "ARROW_BYTES_MAX", "ARROW_CELLS_MAX", "some_rows", "table_again", "table_of"]
 
 ARROW_BATCHES_MAX: Final = 1_000
-"""Record batches and dictionaries of one message; one with more is rejected as a whole."""
+"""Record batches and dictionaries of one message; a message with more is rejected as a whole."""
 
 ARROW_CELLS_MAX: Final = 1_000_000
-"""Rows of one message times its columns, each feature one of them; one with more is rejected as a whole."""
+"""Rows of one message times its columns and features; a message with more is rejected as a whole."""
 
 ARROW_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Bytes of one message once unpacked: compressed buffers, and the texts of dictionaries in every row that has them."""
+"""Bytes of one message once unpacked: its buffers, and the texts of dictionaries, counted for every row."""
 
 SCHEMAS_MAX: Final = 64
-"""Schemas whose check is remembered, where they are of at most ``SCHEMA_BYTES_MAX``."""
+"""Schemas whose check is remembered, if they have at most ``SCHEMA_BYTES_MAX``."""
 
 SCHEMA_BYTES_MAX: Final = 128 * 1024
 
@@ -44,22 +44,22 @@ REQUIRED: Final = ("event_id", "model", "time", "features", "prediction")
 
 
 class Plan(NamedTuple):
-    """What is done with streams of one schema: which columns are taken, of which plain types."""
+    """How streams of one schema are read: which columns are taken, and their plain types."""
 
     names: list[str]
     schema: Any
     cast: tuple[str, ...]
-    """Columns that are of another type until they are cast."""
+    """Columns that must be cast to their plain type."""
     columns: int
-    """Columns, and features in structs."""
+    """The number of columns; a struct counts as many as it has fields."""
     maps: tuple[str, ...]
 
 
 def table_of(data: bytes, rows_max: int) -> Any:
     """The rows of a stream, at most ``rows_max``, as a pyarrow.Table of one chunk; raises MalformedError.
 
-    Only columns that are Prediction's are left, each of a plain type: text is ``string`` or ``large_string``, numbers
-    are ``int64``, ``uint64`` or ``double``, times integers or timestamps in UTC; dictionaries are resolved.
+    Only columns that Prediction has are kept, and each has a plain type: ``string`` or ``large_string`` for text;
+    ``int64``, ``uint64`` or ``double`` for numbers; integers or timestamps in UTC for times. Dictionaries are resolved.
     """
     try:
         rows, unpacked_bytes = sizes_of(data, ARROW_BATCHES_MAX)
@@ -83,11 +83,11 @@ def table_of(data: bytes, rows_max: int) -> Any:
 
 
 table_again: Final = functools.lru_cache(maxsize=1)(table_of)
-"""The same for a message whose rows are asked for one after the other: the newest table is kept."""
+"""The same; keeps the latest table, because the rows of a message are asked for one after the other."""
 
 
 def some_rows(table: Any, indexes: Sequence[int]) -> bytes:
-    """An Arrow IPC stream of some rows of what ``table_of`` gave."""
+    """An Arrow IPC stream of some rows of a table that ``table_of`` returned."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table.slice(indexes[0], 1) if len(indexes) == 1 else table.take(indexes))
@@ -95,7 +95,7 @@ def some_rows(table: Any, indexes: Sequence[int]) -> bytes:
 
 
 def _stream_problem(data: bytes, error: Exception) -> str:
-    """Why bytes are no stream: they are something else, they are not all there, or what pyarrow says."""
+    """Why bytes are not a stream: they are something else, they are truncated, or pyarrow's own words."""
     if data[:4] != STREAM_BEGINS:
         what, right = beginning_of(data)
         if data[:1] in (b"{", b"["):
@@ -106,7 +106,7 @@ def _stream_problem(data: bytes, error: Exception) -> str:
 
 
 def _read(data: bytes) -> Any:
-    """All of a stream; raises MalformedError where something stands behind its end: rows there would never be read."""
+    """Read a whole stream; raises MalformedError if more bytes follow its end, because rows there would be lost."""
     source = pa.BufferReader(data)
     with pa.ipc.open_stream(source) as reader:
         table = reader.read_all()
@@ -117,13 +117,13 @@ def _read(data: bytes) -> Any:
 
 
 def _schema_message(data: bytes) -> bytes:
-    """The beginning of a stream: a mark of four bytes, a length of four, and so many that describe the schema."""
+    """The beginning of a stream: a mark of four bytes, a length in four bytes, and the schema in so many bytes."""
     return data[: MARK_BYTES + int.from_bytes(data[MARK_BYTES // 2 : MARK_BYTES], "little")]
 
 
 @functools.lru_cache(SCHEMAS_MAX)
 def _plan_of(message: bytes) -> Plan:
-    """What to do with streams that begin so; raises MalformedError, or what pyarrow raises."""
+    """The plan for streams that begin with this schema; raises MalformedError, or what pyarrow raises."""
     schema = pa.ipc.read_schema(pa.py_buffer(message))
     fields = {}
     for field in schema:
@@ -179,9 +179,9 @@ def _check_size(rows: int, unpacked_bytes: int, plan: Plan, rows_max: int) -> No
     _check_bytes(unpacked_bytes)
 
 
-def _check_bytes(found: int) -> None:
-    if found > ARROW_BYTES_MAX:
-        raise MalformedError(f"{found} bytes once unpacked; an Arrow message may have {ARROW_BYTES_MAX}")
+def _check_bytes(size: int) -> None:
+    if size > ARROW_BYTES_MAX:
+        raise MalformedError(f"{size} bytes once unpacked; an Arrow message may have {ARROW_BYTES_MAX}")
 
 
 def _check_items(column: Any) -> None:

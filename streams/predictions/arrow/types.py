@@ -1,4 +1,4 @@
-"""Which Arrow types a prediction's columns may have, and what to do with a column of another one."""
+"""Which Arrow types the columns of predictions may have, and hints for columns of other types."""
 
 from __future__ import annotations
 
@@ -57,15 +57,15 @@ COLUMNS: Final[dict[str, tuple[Test, str]]] = {
     "content": (_is_text, TEXT),
     "producer": (_is_text, TEXT),
 }
-"""Columns of plain values: what their type must be, and that in words. The types are those left once views,
-dictionaries and narrow numbers are read as plain columns (``arrow_stream``)."""
+"""Columns of plain values: the test that their type must pass, and the same in words. Views, dictionaries and narrow
+numbers have become plain types before (``stream.table_of``)."""
 NESTED: Final[dict[str, tuple[Test, str]]] = {
     "features": (_is_scalar, "numbers, text or booleans"),
     "probabilities": (_is_number, "numbers"),
     "slices": (lambda arrow_type: _is_text(arrow_type) or bool(types.is_null(arrow_type)), TEXT),
     "consent": (_is_consent, "booleans"),
 }
-"""Columns of values by name, and what each of these may be."""
+"""Columns that hold values by name: the test that the type of a value must pass, and the same in words."""
 
 UTC_CAST: Final = 'cast it to timestamp("ms", "UTC")'
 HINTS: Final[tuple[tuple[Test, str], ...]] = (
@@ -78,11 +78,11 @@ HINTS: Final[tuple[tuple[Test, str], ...]] = (
     (types.is_large_binary, "cast it to string"),
     (types.is_nested, "one field for each value"),
 )
-"""What to do with a column of a type, where its name does not say more."""
+"""What to do with a column of a wrong type, unless its name suggests something better."""
 
 
 def expect_column(name: str, arrow_type: Type) -> None:
-    """Raise MalformedError where a column of that name may not be of that type."""
+    """Raises MalformedError if a column of this name must not have this type."""
     if name in COLUMNS:
         _expect(name, f"$.{name}", arrow_type, *COLUMNS[name])
         return
@@ -108,8 +108,8 @@ def expect_column(name: str, arrow_type: Type) -> None:
 def _expect(name: str, path: str, arrow_type: Type, test: Test, expected: str) -> None:
     if not test(arrow_type):
         hint = _hint(name, arrow_type, expected)
-        told = f": {hint}" if hint else ""
-        raise MalformedError(f"a column of {_quoted(arrow_type)}; expected {expected}{told} - at `{path}`", path)
+        ending = f": {hint}" if hint else ""
+        raise MalformedError(f"a column of {_quoted(arrow_type)}; expected {expected}{ending} - at `{path}`", path)
 
 
 def _hint(name: str, arrow_type: Type, expected: str) -> str:

@@ -17,7 +17,7 @@ from schemas.texts.visible import visible
 
 __all__ = ["page", "seen"]
 
-FOLDER = pathlib.Path(__file__).parents[1]
+FOLDER = pathlib.Path(__file__).parent
 KEPT: Final = "\n\r\t\u200c\u200d\u200e\u200f"
 """Characters that are not seen and stay: line ends, and the joiners and marks that scripts and emoji need."""
 
