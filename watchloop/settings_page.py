@@ -1,4 +1,4 @@
-"""The page of all settings, made from the Structs: ``python -m watchloop.settings_page`` writes docs/settings.md."""
+"""Writes docs/settings.md from the Structs of the settings, when run as ``python -m watchloop.settings_page``."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ and from the environment, which wins. A variable is `WATCHLOOP_`, the section, `
 two underscores go one table deeper: `WATCHLOOP_KAFKA_BOOTSTRAP`, `WATCHLOOP_QUEUE_REVIEW__DUE_SECONDS`. The name of a
 model keeps its case: `WATCHLOOP_MODELS_churn__triage__budget`. Arrays and tables are written as TOML.
 
-Everything is checked as one before anything starts. A setting that is unknown, of the wrong type or out of its bounds
-is named with its place and with what it may be, and the program ends with exit code 2. Units stand last in a name.
+All settings are checked before anything starts. If a setting is unknown, of the wrong type or out of its bounds, the
+program names it, where it was set and what it may be, and ends with exit code 2. A unit stands last in a name.
 
 Variables that are not settings: `WATCHLOOP_CONFIG` (above), `WATCHLOOP_KAFKA_JARS` (a folder with the jars of the
 embedded Kafka) and `WATCHLOOP_SLOT` (the default of `watchloop worker --slot`).
@@ -59,11 +59,11 @@ def settings_page() -> str:
 
 
 def sections(path: str, instance: msgspec.Struct, *, depth: int) -> Iterator[str]:
-    """The section of one Struct, then those of the Structs in it. ``instance`` holds the defaults."""
-    kind = type(instance)
-    lines, inner = docstrings(kind), []
+    """The section of a Struct, then the sections of the Structs in it. ``instance`` has the defaults."""
+    struct_type = type(instance)
+    lines, inner = docstrings(struct_type), []
     rows = []
-    for field in msgspec.structs.fields(kind):
+    for field in msgspec.structs.fields(struct_type):
         value = getattr(instance, field.name)
         if isinstance(value, msgspec.Struct):
             inner.append((f"{path}.{field.name}", value))
@@ -71,27 +71,27 @@ def sections(path: str, instance: msgspec.Struct, *, depth: int) -> Iterator[str
         if f"{path}.{field.name}" in DERIVED:
             continue
         rows.append(row(field, value, lines[field.name]))
-    heading = f"{'#' * depth} `[{path}]`\n\n{introduction(kind)}\n"
+    heading = f"{'#' * depth} `[{path}]`\n\n{introduction(struct_type)}\n"
     if rows:
         heading += f"\n{TABLE_HEAD}\n" + "\n".join(rows) + "\n"
     yield heading
     for inner_path, inner_instance in inner:
         yield from sections(inner_path, inner_instance, depth=3)
-    for field in msgspec.structs.fields(kind):
+    for field in msgspec.structs.fields(struct_type):
         element = element_struct(field)
         if element is not None:
             yield array_section(f"{path}.{field.name}", element)
 
 
-def array_section(path: str, kind: type[msgspec.Struct]) -> str:
-    """The section of a Struct that may be given several times."""
-    lines = docstrings(kind)
-    rows = [row(field, field.default, lines[field.name]) for field in msgspec.structs.fields(kind)]
-    return f"### `[[{path}]]`\n\n{introduction(kind)}\n\n{TABLE_HEAD}\n" + "\n".join(rows) + "\n"
+def array_section(path: str, struct_type: type[msgspec.Struct]) -> str:
+    """The section of a Struct that may be given several times, as an array of tables."""
+    lines = docstrings(struct_type)
+    rows = [row(field, field.default, lines[field.name]) for field in msgspec.structs.fields(struct_type)]
+    return f"### `[[{path}]]`\n\n{introduction(struct_type)}\n\n{TABLE_HEAD}\n" + "\n".join(rows) + "\n"
 
 
 def row(field: msgspec.structs.FieldInfo, default: Any, meaning: str) -> str:
-    """One setting as a row of a table."""
+    """A setting as a row of a Markdown table."""
     shown = "required" if default is msgspec.NODEFAULT else toml(default)
     if field.name.endswith(("bytes_max", "bytes_min", "_bytes")) and isinstance(default, int) and default % MIB == 0:
         shown += f" ({default // MIB:,} MiB)"
@@ -100,29 +100,29 @@ def row(field: msgspec.structs.FieldInfo, default: Any, meaning: str) -> str:
 
 
 def element_struct(field: msgspec.structs.FieldInfo) -> type[msgspec.Struct] | None:
-    """The Struct that an array of tables holds, None for any other setting."""
+    """The Struct in an array of tables; None for any other setting."""
     info = types.type_info(field.type)
     if isinstance(info, types.VarTupleType) and isinstance(info.item_type, types.StructType):
         return info.item_type.cls
     return None
 
 
-def introduction(kind: type[msgspec.Struct]) -> str:
+def introduction(struct_type: type[msgspec.Struct]) -> str:
     """The docstring of a Struct as Markdown."""
-    return (inspect.getdoc(kind) or "").replace("``", "`")
+    return (inspect.getdoc(struct_type) or "").replace("``", "`")
 
 
-def docstrings(kind: type[msgspec.Struct]) -> dict[str, str]:
-    """Setting to the docstring under it."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(kind))).body[0]
+def docstrings(struct_type: type[msgspec.Struct]) -> dict[str, str]:
+    """The docstring below each setting, by the setting's name."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(struct_type))).body[0]
     assert isinstance(body, ast.ClassDef)
-    found = {}
+    texts = {}
     for statement, below in zip(body.body, body.body[1:], strict=False):
         is_text = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
         if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-            text = below.value.value if is_text else ""  # type: ignore[attr-defined]  # is_text says that it is there
-            found[statement.target.id] = " ".join(str(text).split())
-    return {field.name: found.get(field.name, "") for field in msgspec.structs.fields(kind)}
+            text = below.value.value if is_text else ""  # type: ignore[attr-defined]  # is_text checks it
+            texts[statement.target.id] = " ".join(str(text).split())
+    return {field.name: texts.get(field.name, "") for field in msgspec.structs.fields(struct_type)}
 
 
 def toml(value: Any) -> str:
@@ -130,22 +130,22 @@ def toml(value: Any) -> str:
     if value is None:
         return "none"
     if isinstance(value, tuple | list):
-        return "`[" + ", ".join(json.dumps(one) for one in value) + "]`"
+        return "`[" + ", ".join(json.dumps(item) for item in value) + "]`"
     if isinstance(value, dict):
         return "`{}`" if not value else "`{ " + ", ".join(f"{k} = {json.dumps(v)}" for k, v in value.items()) + " }`"
     return f"`{json.dumps(value)}`"
 
 
 def bounds(info: types.Type) -> str:
-    """What a setting may be, in a few words."""
+    """The values that a setting may have, in a few words."""
     if isinstance(info, types.BoolType):
         return "`true`, `false`"
     if isinstance(info, types.LiteralType):
         return ", ".join(f"`{json.dumps(value)}`" for value in info.values)
     if isinstance(info, types.IntType | types.FloatType):
-        kind = "integer" if isinstance(info, types.IntType) else "number"
+        name = "integer" if isinstance(info, types.IntType) else "number"
         limits = {"≥": info.ge, ">": info.gt, "≤": info.le, "<": info.lt}
-        return ", ".join([kind, *(f"{sign} {_limit(limit)}" for sign, limit in limits.items() if limit is not None)])
+        return ", ".join([name, *(f"{sign} {_limit(limit)}" for sign, limit in limits.items() if limit is not None)])
     if isinstance(info, types.StrType):
         return f"text like `{info.pattern}`" if info.pattern else "text"
     if isinstance(info, types.VarTupleType):
@@ -154,14 +154,14 @@ def bounds(info: types.Type) -> str:
         most = f", at most {info.max_length:,}" if info.max_length else ""
         return f"array of: {bounds(info.item_type)}{most}"
     if isinstance(info, types.UnionType):
-        return " or ".join(bounds(one) for one in info.types if not isinstance(one, types.NoneType))
+        return " or ".join(bounds(inner) for inner in info.types if not isinstance(inner, types.NoneType))
     if isinstance(info, types.DictType):
         return f"table of {bounds(info.value_type)}"
     raise TypeError(f"no words for the bounds of {info!r}")
 
 
 def _limit(limit: float) -> str:
-    """A whole number without a point: of two types that are equal, ``typing`` hands out the one that was made first."""
+    """A bound as text, without a point if it is whole: ``typing`` may return an equal type that has a float bound."""
     return f"{int(limit) if limit == int(limit) else limit:,}"
 
 

@@ -1,4 +1,4 @@
-"""The page of all tables and views, made from their own words: ``python -m watchloop.warehouse_page`` writes it."""
+"""Writes docs/warehouse.md from the tables' comments, when run as ``python -m watchloop.warehouse_page``."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ __all__ = ["PAGE", "main", "warehouse_page"]
 
 Ask = Callable[[str, Mapping[str, Any]], list[dict[str, Any]]]
 Described = dict[str, list[tuple[str, str, str]]]
-"""Table or view to its columns: name, type, meaning."""
+"""The columns of each table and view: name, type, meaning."""
 
 PAGE: Final = pathlib.Path(__file__).parents[1] / "docs" / "warehouse.md"
 IDENTITY: Final = ("_topic_id", "_partition", "_offset", "_index")
 
 MADE_FROM: Final = "\n## Views\n"
-"""Where the part of the page begins that is made; what stands before is written by hand."""
+"""The generated part of the page begins here; what stands before is written by hand."""
 
 
 def warehouse_page(page: str, ask: Ask, database: str) -> str:
     """The whole page as Markdown, with the hand-written beginning of ``page``.
 
-    ``ask`` is ``Warehouse.query`` of an installed database.
+    ``ask`` is ``Warehouse.query`` of a database that has the tables and views.
     """
     tables = ask(
         "SELECT name, engine = 'View' AS is_view, comment FROM system.tables WHERE database = {name:String}",
@@ -57,7 +57,7 @@ def warehouse_page(page: str, ask: Ask, database: str) -> str:
 
 
 def section(name: str, words: str, described: Described) -> Iterator[str]:
-    """One table or view: what a row is, then its columns."""
+    """The section of a table or view: the meaning of a row, then the columns."""
     yield f"### `{name}`\n"
     yield f"{words}\n"
     of_table = set(described[SAME_ROWS[name]]) if name in SAME_ROWS else set()

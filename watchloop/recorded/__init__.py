@@ -1,1 +1,1 @@
-"""Recorded tables: reading a file, what its columns are, and what must be right before a row is replayed."""
+"""Recorded tables: a file is read, its columns get roles and plain values, its rows are checked and replayed."""

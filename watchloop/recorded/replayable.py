@@ -120,7 +120,7 @@ def recorded_answers(table: RecordedTable, *, model: str) -> Replayable:
         source = Replayable(table, model, 0, answers, confidences, tuple(sorted(set(answers))), None)
     else:
         raise WrongTable(
-            "whose predictions? give --prediction with --confidence, or --probabilities, or --train-first 0.2"
+            "there are no predictions: give --prediction with --confidence, or --probabilities, or --train-first 0.2"
         )
     return spelt_alike(dataclasses.replace(source, notes=tuple(notes)))
 
@@ -193,7 +193,7 @@ def _note_ties(probabilities: Floats, notes: list[str]) -> None:
     if ties:
         notes.append(
             f"in {ties} of {len(probabilities)} rows several columns of --probabilities are the largest: the answer is"
-            " that of the one named first (--prediction would name a column with the answers)"
+            " the one that is named first (--prediction would name a column with the answers)"
         )
 
 

@@ -129,7 +129,7 @@ def _feature_names(rows: Any, columns: Columns, *, untyped: bool, notes: list[st
         if name in taken:
             continue
         if name in kept or is_written_index(rows, name, untyped=untyped):
-            notes.append(f"column {quoted(name)} is the index that pandas wrote, and left out")
+            notes.append(f"column {quoted(name)} is the index that pandas wrote, and is left out")
         else:
             features.append(name)
     return tuple(features)

@@ -133,8 +133,8 @@ def _check_single_meaning(text: str, common: set[str]) -> None:
         if len(meant) > 1:
             names = told_apart((text, *meant))
             raise WrongTable(
-                f"{quoted(names[text])}, which is on one side of --label and predictions alone, means several labels"
-                f" of both {words}: {_shown(meant, names)}; write it as the one that is meant"
+                f"{quoted(names[text])}, which only one of --label and predictions has, means several labels of both"
+                f" {words}: {_shown(meant, names)}; write it as the label that is meant"
             )
         if meant:
             return

@@ -82,7 +82,7 @@ def times_of_numbers(column: Any, name: str, columns: Columns, notes: list[str])
             row = int(wrong[0])
             middle = _date(float(np.median(values)) * UNITS[unit])
             raise WrongTable(
-                f"row {row}: column {quoted(name)} (--time) holds {_shown(column, row)}, and most of it are epoch"
+                f"row {row}: column {quoted(name)} (--time) holds {_shown(column, row)}, where most rows hold epoch"
                 f" {GUESSED[unit]} around {middle}; expected one unit in all rows, or give --time-unit"
             )
         notes.append(
@@ -95,7 +95,7 @@ def times_of_numbers(column: Any, name: str, columns: Columns, notes: list[str])
     wrong = np.flatnonzero(~((values >= 0) & (values <= last)))
     if len(wrong):
         row = int(wrong[0])
-        raise no_time(name, f"holds {_shown(column, row)}, in {unit} no time from 1970 to 9999", row=row)
+        raise no_time(name, f"holds {_shown(column, row)}, which in {unit} is no time from 1970 to 9999", row=row)
     _check_steps(column, values, name, UNITS[unit], notes)
     return _milliseconds(column, values, unit), False
 
@@ -198,8 +198,8 @@ def _check_steps(column: Any, values: Floats, name: str, unit_ms: float, notes: 
         hint = "; write whole numbers, or floats of 64 bits"
         raise WrongTable(f"column {quoted(name)} (--time) holds floats of {bits} bits, which have {step} here{hint}")
     notes.append(
-        f"warning: the times of column {quoted(name)} are in {step}, as if they had been in floats of 32 bits: what"
-        " happened within a step is in no order"
+        f"warning: the times of column {quoted(name)} are in {step}, as if they had been in floats of 32 bits:"
+        " events within a step have no order"
     )
 
 
@@ -222,7 +222,7 @@ def _running(column: Any, values: Floats, name: str, counted: CountedTimes | Non
     whole = values.astype(np.int64)
     if counted is not None:
         return counted_ms(whole, counted)
-    notes.append(f"column {quoted(name)} only counts, which is no time: it gives the order of the rows")
+    notes.append(f"column {quoted(name)} only counts and holds no times: it gives the order of the rows")
     return counted_ms(whole, MADE_UP)
 
 

@@ -85,7 +85,7 @@ def _by_name(rows: Any, columns: Columns, notes: list[str]) -> str | None:
                 continue
             if _looks_like_times(rows.column(name), columns.time_unit):
                 return str(name)
-            notes.append(f"column {quoted(name)} holds no times and is not taken for one (--time would)")
+            notes.append(f"column {quoted(name)} holds no times and is not taken for the time (--time would take it)")
     return _by_index(rows, columns)
 
 
@@ -134,7 +134,7 @@ def _order(times_ms: Ints, name: str, notes: list[str]) -> Ints | None:
     late = int(np.count_nonzero(np.diff(times_ms) < 0))
     if not late:
         return None
-    notes.append(f"rows are put into the order of column {quoted(name)}: {late} came before an earlier one")
+    notes.append(f"rows are sorted by column {quoted(name)}: {late} of them are earlier than the row before")
     return np.argsort(times_ms, kind="stable")
 
 

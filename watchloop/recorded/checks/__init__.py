@@ -1,1 +1,1 @@
-"""What must be right before a row is replayed, and what is told."""
+"""Checks of a table's rows and roles before any row is replayed."""

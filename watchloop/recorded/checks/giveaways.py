@@ -94,9 +94,9 @@ def giveaways(
 def warnings_of(leaks: Sequence[Giveaway]) -> list[str]:
     """A line for each of the first few, and one that counts the others."""
     lines = [
-        f"warning: feature {quoted(leak.name)} gives the true label away: alone it tells {100 * leak.accuracy:.1f} % of"
-        f" the later half (guessing: {100 * leak.guessing:.1f} %); if it is known only after the event, leave it out"
-        " with --drop"
+        f"warning: feature {quoted(leak.name)} gives the true label away: alone it predicts"
+        f" {100 * leak.accuracy:.1f} % of the later half (guessing: {100 * leak.guessing:.1f} %);"
+        " if it is known only after the event, leave it out with --drop"
         for leak in leaks[:SHOWN_MAX]
     ]
     more = len(leaks) - SHOWN_MAX

@@ -1,1 +1,1 @@
-"""Files of recorded tables as raw columns."""
+"""Reading files of recorded tables into raw columns."""

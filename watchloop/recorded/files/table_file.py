@@ -156,7 +156,7 @@ def _without_index(rows: Any, notes: list[str]) -> Any:
     """The table without an unnamed index that pandas kept as a column, unless it holds times."""
     names = [name for name in kept_index(rows) if not is_time_type(rows.schema.field(name).type)]
     if names and len(names) < rows.num_columns:
-        notes.append(f"column {listed(names)} is the index that pandas kept, and left out")
+        notes.append(f"column {listed(names)} is the index that pandas kept, and is left out")
         return rows.drop_columns(names)
     return rows
 

@@ -269,7 +269,7 @@ def test_ties_of_probabilities_are_told_once_with_their_count(read: Read) -> Non
     found = read({**shares, **truths}, prediction=None, **options)
     assert found.answers == ["b", "b", "b", "b"]
     assert [note for note in found.notes if "several columns of --probabilities are the largest" in note] == [
-        "in 2 of 4 rows several columns of --probabilities are the largest: the answer is that of the one named first"
+        "in 2 of 4 rows several columns of --probabilities are the largest: the answer is the one that is named first"
         " (--prediction would name a column with the answers)"
     ]
     assert "largest" not in "".join(read({**shares, **truths, "said": ["a", "b", "a", "b"]}, **options).notes)

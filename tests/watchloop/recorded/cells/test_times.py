@@ -95,12 +95,12 @@ def test_timestamps_of_1971_are_of_1971(read: Read) -> None:
 @pytest.mark.parametrize(
     ("times", "options", "says"),
     [
-        ([0, *MILLISECONDS[1:]], {}, "row 0: column 'time' (--time) holds 0, and most of it are epoch milliseconds"),
+        ([0, *MILLISECONDS[1:]], {}, "row 0: column 'time' (--time) holds 0, where most rows hold epoch milliseconds"),
         ([*MILLISECONDS[:3], SECONDS[3], *MILLISECONDS[4:]], {}, f"row 3: column 'time' (--time) holds {SECONDS[3]}"),
         ([*SECONDS[:5], MILLISECONDS[5]], {"time": "time"}, "row 5"),
         ([*MILLISECONDS[:2], None, *MILLISECONDS[3:]], {}, "row 2: column 'time' (--time) is empty"),
         ([*map(float, SECONDS[:2]), float("nan"), 1e9, 1e9, 1e9], {}, "row 2: column 'time' (--time) is empty"),
-        (MILLISECONDS, {"time_unit": "s"}, "in s no time from 1970 to 9999"),
+        (MILLISECONDS, {"time_unit": "s"}, "in s is no time from 1970 to 9999"),
         ([1e300, 1.0], {"time": "time", "time_unit": "d"}, "row 0: column 'time' (--time) holds 1e+300"),
         ([45_000.5, 45_001.5], {"time": "time"}, "row 0: column 'time' (--time) holds 45000.5"),
         ([20_260_101, 20_260_101, 20_260_102, 20_260_101], {"time": "time"}, "neither an epoch time"),
@@ -185,7 +185,7 @@ def test_rows_out_of_order_are_sorted_stably_and_told(read: Read, refused: Refus
     assert found.table.times_ms == sorted(times)
     assert found.truths == found.answers == ["a", "a2", "b", "c"]
     assert [dict(event.slices)["region"] for event in found.predictions(0, 4)] == ["a", "a2", "b", "c"]
-    assert "put into the order" in said(found)
+    assert "sorted by column" in said(found)
     assert "row 0: column 'sure'" in refused({**columns, "sure": [1.5, 0.5, 0.5, 0.5]})
     assert "row 3: column 'region'" in refused({**columns, "region": ["c", "a", "b", "y" * 300]}, slices=("region",))
 
@@ -268,7 +268,7 @@ def test_an_index_of_times_without_a_name_is_the_time(read: Read, tmp_path: path
     ):
         found = read(path, **options)
         assert (found.table.columns.time, found.table.feature_names) == (time, ("x",))
-        assert "'__index_level_0__' is the index that pandas wrote, and left out" in said(found)
+        assert "'__index_level_0__' is the index that pandas wrote, and is left out" in said(found)
 
 
 def test_a_column_of_times_that_is_no_feature_is_not_told_of_as_one(read: Read) -> None:
