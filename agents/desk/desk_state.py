@@ -10,7 +10,7 @@ import structlog
 from cachetools import FIFOCache
 
 from agents.settings import Settings
-from agents.shared.log_values import handler_of, hear_person, read
+from agents.shared.log_values import handler_of, hear_person, key_text, read
 from console.sessions.signed_out import SignedOut
 from review.queue.queue import Queue
 from review.queue.replies import Expired, QueueEvent, Settled
@@ -161,7 +161,7 @@ class DeskState:
         manifest = read(Manifest, data)
         if manifest is None or manifest.recipe == CANDIDATE:
             return
-        name = manifest.model if key is None else key.decode("utf-8", "replace")
+        name = manifest.model if key is None else key_text(key)
         if self.is_newest(name, manifest):
             self.manifests[manifest.model] = manifest
 

@@ -1,4 +1,4 @@
-"""What INTAKE must know of other roles' work: references, learned models in charge, and settled answers."""
+"""What INTAKE reads of other roles' work: references, learned models, and settled answers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
+from agents.shared.log_values import key_text, read
 from agents.shared.model_places import RESULTS_MAX, ModelPlaces
 from agents.shared.seen_models import SeenModels
 from learning.snapshots.snapshot import SnapshotRefused, chunk_keys, unpack, verified
@@ -18,7 +19,6 @@ from schemas.wire.correction import Correction
 from schemas.wire.manifest import CANDIDATE, Manifest, manifest_key
 from schemas.wire.reference import Reference
 from streams.consume.log_reader import LogReader
-from streams.consume.record_guard import current_position
 from streams.records import Record
 from streams.settings import KafkaSettings
 
@@ -31,12 +31,12 @@ log = structlog.get_logger(__name__)
 
 
 class Catalogue:
-    """References by model, and verified serving models by model, as the log says.
+    """References, verified learned models and settled answers by model, as the log has them.
 
-    ``decided`` makes the memory of a model's settled answers, or None where they are not used again; without it
-    corrections are not read. ``known`` says which manifests are taken. Chunks wait in at most ``snapshot_bytes_max``
-    bytes; beyond it the oldest are dropped, and their snapshot is refused for the gap. References and settled answers
-    are kept of the ``configured`` models and of ``RESULTS_MAX`` others.
+    ``known`` decides which manifests are taken. Chunks that wait for their manifest have at most ``snapshot_bytes_max``
+    bytes together; beyond it the oldest are dropped, and their snapshot is never whole. ``decided`` makes the memory of
+    a model's settled answers, or returns None where they are not used again; without ``decided`` corrections are not
+    read. References and settled answers are kept of the ``configured`` models and of ``RESULTS_MAX`` others.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Catalogue:
         self._reader = LogReader(kafka, topics)
 
     def reference_of(self, model: str) -> Reference | None:
-        """The newest reference of a model, whose edges its blocks are counted on; None before the first."""
+        """The newest reference of a model, with the edges of its histograms; None before the first."""
         return self._references.get(model)
 
     def serving_of(self, model: str) -> ServingModel | None:
@@ -71,15 +71,15 @@ class Catalogue:
         return self._models.get(model)
 
     def candidate_of(self, model: str) -> ServingModel | None:
-        """The learned model that wants to be in charge, for triage."""
+        """The learned model that wants to be in charge; None where there is none."""
         return self._models.get(manifest_key(model, CANDIDATE))
 
     def decided_of(self, model: str) -> DecidedBefore | None:
-        """The settled answers that answer the model's questions again."""
+        """The settled answers that answer the model's questions again; None where there are none."""
         return self._decided_of.get(model)
 
     def catch_up(self) -> None:
-        """Read all that the log has by now; older manifests are refused aloud from then on. Raises KafkaUnreachable."""
+        """Read the log up to its end; from then on refused older manifests are logged. Raises KafkaUnreachable."""
         self._reader.catch_up()
         self._known.caught_up()
 
@@ -88,20 +88,13 @@ class Catalogue:
         self._reader.run(stop)
 
     def _hear_reference(self, record: Record) -> None:
-        value = record.value()
-        if value is not None:
-            try:
-                reference = decode(Reference, value)
-            except MalformedError as error:
-                log.error("reference not readable", why=error.reason, **current_position())
-                return
+        reference = read(Reference, record.value())
+        if reference is not None:
             self._kept.keep(self._references, reference.model, reference)
 
     def _hear_correction(self, record: Record) -> None:
-        try:
-            correction = decode(Correction, record.value() or b"")
-        except MalformedError as error:
-            log.warning("correction not readable", why=error.reason, **current_position())
+        correction = read(Correction, record.value() or b"")
+        if correction is None:
             return
         assert self._decided is not None
         if correction.model not in self._decided_of:
@@ -111,8 +104,8 @@ class Catalogue:
             decided.hear(correction)
 
     def _hear_chunk(self, record: Record) -> None:
-        key, value = (record.key() or b"").decode("utf-8", "replace"), record.value()
-        if value is None:  # it may be anybody's: the bytes stay until a newer manifest is taken, or room is short
+        key, value = key_text(record.key()), record.value()
+        if value is None:  # anybody may write one: the bytes stay until a newer manifest is taken, or room is short
             if key in self._chunks:
                 self._ended.add(key)
             return
@@ -129,7 +122,7 @@ class Catalogue:
         self._ended.discard(key)
 
     def _hear(self, record: Record) -> None:
-        key, value = (record.key() or b"").decode("utf-8", "replace"), record.value()
+        key, value = key_text(record.key()), record.value()
         try:
             if value is None:
                 raise SnapshotRefused("a tombstone ends no model: a withdrawal is a signed manifest")
@@ -148,7 +141,7 @@ class Catalogue:
         keys = chunk_keys(manifest)
         if any(key not in self._chunks for key in keys):
             return
-        # The libraries behind it take a second to import: INTAKE's first verdicts do not wait for them.
+        # River takes a second to import: INTAKE's first verdicts do not wait for it.
         from learning.serving import ServingModel
 
         name = manifest_key(manifest.model, manifest.recipe)

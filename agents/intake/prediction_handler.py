@@ -1,4 +1,4 @@
-"""predictions → verdicts, tasks, blocks and rejects: one verdict for every prediction."""
+"""Batches of predictions: each is read, checked and judged once; verdicts, tasks, blocks and Rejects are sent."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from streams.records import Record, by_partition, split_by_bytes
 __all__ = ["PredictionHandler"]
 
 BYTES_TOGETHER: Final = 2 * 1024 * 1024
-"""Messages judged together: enough that the fixed work of a model is little, few enough that what they hold is still in
-the processor's cache."""
+"""Bytes of messages judged together: so many that the fixed work of a model counts little, so few that their values are
+still in the processor's cache."""
 
 
 class PredictionHandler:
-    """Reads, checks, and has each model's events judged. One object a worker; ``handle`` is called by one thread.
+    """Reads messages, and has the predictions of each model judged. One object a worker; one thread calls ``handle``.
 
-    ``seen`` remembers what was judged. ``elements_max`` bounds one batch, whatever its messages hold: what is beyond is
-    left for the next, and a partition that used it up waits for the others, so that nobody's messages hold up all
-    verdicts.
+    ``seen`` remembers which predictions were judged. A batch has about ``elements_max`` elements at most, whatever its
+    messages hold; the rest is left for the next batch. In that one the partition that used the batch up comes last, so
+    that one producer's messages do not hold up all verdicts. ``clock`` gives seconds since 1970.
     """
 
     def __init__(
@@ -46,11 +46,11 @@ class PredictionHandler:
         self._seen = seen
         self._clock = clock
         self._waits: dict[int, None] = {}
-        """Partitions that used up a batch, the last one last."""
+        """Partitions that used up a batch, the newest at the end."""
 
     def handle(self, records: Sequence[Record], outbox: Sending) -> Sequence[Record]:
-        """One batch, for one transaction: read some messages at a time, judged model by model; returns what is left."""
-        self._judge.begin()
+        """One batch, for one transaction: read some messages at a time, judge model by model; returns what is left."""
+        self._judge.states.begin()
         if self._seen is not None:
             self._seen.begin()
         now_ms = int(self._clock() * 1000)
@@ -65,7 +65,7 @@ class PredictionHandler:
                     self._waits.pop(partition, None)
                     self._waits[partition] = None
             left += [record for run in runs[done:] for record in run]
-        self._judge.save(outbox)
+        self._judge.states.save(outbox)
         if self._waits:
             behind = {record.partition() for record in left}
             for partition in self._waits.keys() & {record.partition() for record in records} - behind:
@@ -73,7 +73,7 @@ class PredictionHandler:
         return left
 
     def _handle(self, runs: Sequence[Sequence[Record]], room: int, now_ms: int, outbox: Sending) -> tuple[int, int]:
-        """Some runs; returns how many of them were read, and how many elements that were."""
+        """Handle some runs of messages; returns how many of the runs were read, and the elements in them."""
         readings = self._reader.read(runs, now_ms=now_ms, elements_max=room)
         runs = runs[: readings.runs]
         taken_ms = max(run[-1].timestamp()[1] for run in runs)
@@ -85,19 +85,19 @@ class PredictionHandler:
         return readings.runs, readings.elements
 
     def committed(self) -> None:
-        """The oldest batch handled is committed; only later ones may have to be undone."""
-        self._judge.committed()
+        """The oldest batch is committed, and is never undone."""
+        self._judge.states.committed()
         if self._seen is not None:
             self._seen.committed()
 
     def undo(self) -> None:
-        """Forget what the batches that are not committed did: a transaction was aborted."""
-        self._judge.undo()
+        """Take back what the batches that are not committed changed: a transaction was aborted."""
+        self._judge.states.undo()
         if self._seen is not None:
             self._seen.undo()
 
     def _judge_fresh(self, part: Part, now_ms: int, taken_ms: int, outbox: Sending) -> None:
-        """Judge what was not judged before: a producer's retry gets no second verdict."""
+        """Judge the predictions that were not judged before: a producer's retry gets no second verdict."""
         if self._seen is not None:
             fresh = self._seen.first_seen(identities(part.columns.model, part.columns.event_ids), taken_ms)
             if fresh is not None:
@@ -116,7 +116,7 @@ def _by_model(parts: Sequence[Part]) -> dict[str, list[Part]]:
 
 
 def _together(records: Sequence[Record], waits: Iterable[int]) -> Iterator[Sequence[Sequence[Record]]]:
-    """Runs to be judged together, of about ``BYTES_TOGETHER`` at least but for the last; ``waits`` are for the end."""
+    """Runs to be judged together, of at least ``BYTES_TOGETHER`` except the last; partitions of ``waits`` come last."""
     runs: list[Sequence[Record]] = []
     held = 0
     for run, size in _runs(records, waits):
@@ -130,7 +130,7 @@ def _together(records: Sequence[Record], waits: Iterable[int]) -> Iterator[Seque
 
 
 def _runs(records: Sequence[Record], waits: Iterable[int]) -> Iterator[tuple[Sequence[Record], int]]:
-    """The messages partition by partition, in order, as many at once as are read at once, and their bytes."""
+    """Messages partition by partition, in order, in runs as they are read at once, each with its bytes."""
     turn_of = {partition: number for number, partition in enumerate(waits)}
     for messages in sorted(by_partition(records), key=lambda some: turn_of.get(some[0].partition(), -1)):
         for start in range(0, len(messages), MESSAGES_AT_ONCE):

@@ -1,4 +1,4 @@
-"""verdicts → INTAKE's memory: which events were judged lately, when partitions are assigned."""
+"""INTAKE's memory of judged events, read from the newest verdicts when partitions are assigned."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ __all__ = ["recall"]
 log = structlog.get_logger(__name__)
 
 RECALLED_MESSAGES_MAX = 200_000
-"""Messages of verdicts read again when partitions are assigned, the newest; at a high rate each holds many."""
+"""The newest messages of verdicts that are read; at a high rate each holds many."""
 
 
 class Judged(msgspec.Struct, gc=False):
-    """What is needed of a verdict."""
+    """The fields of a verdict that name its event."""
 
     model: str
     event_id: str
@@ -39,9 +39,10 @@ _many = msgspec.json.Decoder(list[Judged])
 
 
 def recall(settings: Settings, seen: SeenEvents, partitions: Sequence[AssignedPartition]) -> dict[Partition, int]:
-    """Fill ``seen`` anew from the verdicts of the last span; partitions begin where the group had committed.
+    """Fill ``seen`` with the events judged in the last ``worker.dedupe_span_seconds``.
 
-    An event's verdict may have come from another worker, so those of all workers are read. Raises KafkaUnreachable.
+    Returns no offsets, so that partitions begin where the group had committed. An event's verdict may come from another
+    worker, so the verdicts of all workers are read. Raises KafkaUnreachable.
     """
     seen.clear()
     began = time.monotonic()
@@ -66,7 +67,7 @@ def recall(settings: Settings, seen: SeenEvents, partitions: Sequence[AssignedPa
 
 
 def _judged_in(data: bytes, elements_max: int) -> tuple[list[Judged], str]:
-    """The verdicts of a message, and what is wrong with the first that cannot be read, empty where all can."""
+    """The readable verdicts of a message, and what is wrong with the first other one; empty if nothing is."""
     is_array = data[:1] == b"["
     try:
         return _many.decode(data) if is_array else [_one.decode(data)], ""

@@ -50,7 +50,7 @@ def add(plan: Plan) -> None:
     def assigned(partitions: list[AssignedPartition]) -> dict[Partition, int]:
         numbers = {partition.number for partition in partitions}
         states = read_states(settings.kafka) if numbers else StoredStates()
-        judge.carry(
+        judge.states.carry(
             plan.slot,
             numbers,
             states.inherited(numbers, triage_of),

@@ -1,4 +1,4 @@
-"""triage.state: what triage knows, written with the verdicts and read when partitions are assigned."""
+"""The topic ``triage.state``: the state of triage, written with the verdicts, read when partitions are assigned."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Final
 
 import structlog
 
+from agents.shared.log_values import key_text
 from review.settings import TriageSettings
 from review.triage.carry import Claims, StoredState, by_model, claims, inherited, parts_of
 from review.triage.triage import CarriedState, TriageSnapshot
@@ -26,30 +27,30 @@ __all__ = ["StoredStates", "keys_of", "read_states", "state_key"]
 log = structlog.get_logger(__name__)
 
 STATES_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Scores held while the log is read; beyond it the state that was told longest ago is forgotten."""
+"""Bytes of scores held while the log is read; beyond it the oldest state is forgotten."""
 KEY: Final = re.compile(r"(?P<slot>/?[^/]+)/(?P<part>[0-9]{1,9})/(?P<model>.+)", re.DOTALL | re.ASCII)
-"""As ``state_key`` makes it."""
+"""The keys that ``state_key`` makes."""
 MESSAGES_MAX: Final = 2_000_000
-"""Messages read, the newest; a compacted log holds far fewer."""
+"""The newest messages that are read; a compacted log has far fewer."""
 
 
 def state_key(state: TriageState) -> str:
-    """The key of a record: the newest of each is kept. A worker's slot has no slash in it.
+    """The key of a record; the topic keeps the newest record of each key. A worker's slot has no slash in it.
 
-    What was left of a partition needs one key, whoever left it: who writes it has read, since the partitions were
-    assigned, that no newer owner had committed before.
+    What is left to the next owner of a partition has the same key whoever leaves it. Its writer has read, since its
+    partitions were assigned, that no newer owner committed before.
     """
     return f"{state.slot}/{state.part}/{state.model}"
 
 
 def keys_of(snapshot: TriageSnapshot, *, model: str, slot: str, left: Collection[int]) -> list[str]:
-    """The keys of all that a worker's records say of a model, and of what was left it with partitions (``left``)."""
+    """The keys of a worker's records of a model, and of what was left to it with the partitions ``left``."""
     own = [f"{slot}/{part}/{model}" for part in parts_of(snapshot)]
     return own + [f"/{partition}/0/{model}" for partition in left]
 
 
 class StoredStates:
-    """What the log says, by worker and model, the one with the newest head last."""
+    """The states on the log by worker and model, in at most ``bytes_max`` bytes; the newest is last."""
 
     def __init__(self, bytes_max: int = STATES_BYTES_MAX) -> None:
         self._bytes_max = bytes_max
@@ -58,9 +59,9 @@ class StoredStates:
         self._bytes = 0
 
     def hear(self, data: bytes | None, key: bytes | None = None) -> None:
-        """The next record; one that cannot be read is left out, and triage goes on without it.
+        """Take the next record. One that cannot be read is logged and left out.
 
-        A tombstone ends what its key has said: its worker knows the model no more.
+        A tombstone ends the record of its key: the worker has forgotten the model.
         """
         if data is None:
             self._end(key or b"")
@@ -83,7 +84,7 @@ class StoredStates:
             log.warning("too many states of triage, the oldest is left out", slot=slot, model=model)
 
     def _end(self, key: bytes) -> None:
-        match = KEY.fullmatch(key.decode("utf-8", "replace"))
+        match = KEY.fullmatch(key_text(key))
         if match is None:
             return
         owner = match["slot"], match["model"]
@@ -96,7 +97,7 @@ class StoredStates:
     def inherited(
         self, partitions: Collection[int], settings_of: Callable[[str], TriageSettings]
     ) -> dict[str, CarriedState]:
-        """The state of each model that the owner of these partitions goes on with, the one used longest ago first."""
+        """The state by model with which the owner of these partitions goes on, the one used longest ago first."""
         states_of = {}
         for model, states in by_model(self._states).items():
             carried = inherited(states, partitions, settings_of(model))
@@ -107,7 +108,7 @@ class StoredStates:
     def claims(
         self, slot: str, partitions: Collection[int], settings_of: Callable[[str], TriageSettings]
     ) -> dict[str, Claims]:
-        """How the worker becomes the owner of these partitions, for each model that the log knows."""
+        """How the worker ``slot`` becomes the owner of these partitions, for each model on the log."""
         return {
             model: claims(states, slot, partitions, settings_of(model))
             for model, states in by_model(self._states).items()
@@ -115,7 +116,7 @@ class StoredStates:
 
 
 def read_states(kafka: KafkaSettings) -> StoredStates:
-    """All that was committed to the log by now. Raises KafkaUnreachable."""
+    """Read all states that were committed by now. Raises KafkaUnreachable."""
     began, states = time.monotonic(), StoredStates()
 
     def hear(record: Record) -> None:

@@ -8,7 +8,7 @@ from agents.learn.correction_handler import CorrectionHandler
 from agents.learn.label_handler import LabelHandler, LabelLimits
 from agents.learn.learners import Learners
 from agents.learn.snapshot_publisher import SnapshotPublisher
-from agents.shared.log_values import read
+from agents.shared.log_values import key_text, read
 from agents.shared.plan import Plan
 from agents.shared.seen_models import SeenModels
 from learning.snapshots.signing import SigningKey
@@ -67,7 +67,7 @@ def _manifests(plan: Plan) -> dict[str, Manifest]:
     def hear(record: Record) -> None:
         manifest = read(Manifest, record.value())
         if manifest is not None:
-            known.take((record.key() or b"").decode("utf-8", "replace"), manifest)
+            known.take(key_text(record.key()), manifest)
 
     reader = LogReader(plan.settings.kafka, {MODELS.name: hear})
     reader.catch_up()

@@ -1,4 +1,4 @@
-"""What can go wrong in a worker that a person can put right. The text is one line: what, where, what to do."""
+"""Errors of a worker that a person can correct. Their text is one line: what is wrong, where, and what to do."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ __all__ = ["AddressLost", "MetricsRefused", "WorkerError"]
 
 
 class WorkerError(Exception):
-    """Why a worker cannot run as it is set up; its text is the one line that is shown."""
+    """A worker cannot run as it is set up. The text is the one line that is shown."""
 
 
 class AddressLost(WorkerError):  # noqa: N818 - reads as what happened
-    """What was the address of this worker's server may be somebody else's."""
+    """Another process may have taken the address of the server that this worker uses."""
 
 
 class MetricsRefused(WorkerError):  # noqa: N818 - reads as what happened
-    """The worker cannot listen where its /metrics are to be."""
+    """The worker cannot listen on the address of its /metrics."""

@@ -1,4 +1,4 @@
-"""What /metrics shows of a worker (Prometheus names and units)."""
+"""The metrics of a worker on /metrics, with the names and units of Prometheus."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 if FOLDER_VARIABLE in os.environ and PROCESS_VARIABLE in os.environ:
-    # Before the first metric, as prometheus_client says for ids of one's own.
+    # prometheus_client asks for this before the first metric is made.
     values.ValueClass = values.MultiProcessValue(lambda: os.environ[PROCESS_VARIABLE])  # type: ignore[no-untyped-call]
 
 INTAKE_EVENTS = Counter("watchloop_intake_events_total", "Predictions that were given a verdict.")
@@ -101,18 +101,18 @@ OF_MODELS = (
     CORRECTIONS_LEARNED,
     CORRECTIONS_LEFT_OUT,
 )
-for _one in OF_MODELS:
-    REGISTRY.register(_one)
+for _metric in OF_MODELS:
+    REGISTRY.register(_metric)
 
 
 def bound_models(places: ModelPlaces) -> None:
-    """Of how many models there are numbers; said once, before the first."""
+    """Bound the metrics of single models. Called once, before the first number."""
     for metric in OF_MODELS:
         metric.hold(places)
 
 
 def timed(role: str, handle: Handler[OutboxT_contra]) -> Handler[OutboxT_contra]:
-    """A handler whose batches are timed; idle rounds are not."""
+    """``handle`` with its batches timed as those of ``role``; empty batches are not timed."""
     seconds = BATCH_SECONDS.labels(role)
 
     def run(records: Sequence[Record], outbox: OutboxT_contra) -> Sequence[Record] | None:
@@ -125,9 +125,9 @@ def timed(role: str, handle: Handler[OutboxT_contra]) -> Handler[OutboxT_contra]
 
 
 def exposition() -> bytes:
-    """The metrics as text: of this process, or of all processes that share ``PROMETHEUS_MULTIPROC_DIR``.
+    """The metrics in Prometheus' text format: of this process, or of all that share ``PROMETHEUS_MULTIPROC_DIR``.
 
-    Numbers of single models are those of this process either way.
+    Metrics of single models are always those of this process.
     """
     if FOLDER_VARIABLE not in os.environ:
         return generate_latest()

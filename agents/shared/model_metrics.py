@@ -1,7 +1,7 @@
-"""Numbers of single models on /metrics: of as many models as have a place, whatever names producers send.
+"""Numbers of single models on /metrics, of no more models than have a place.
 
-The counters and gauges of ``prometheus_client`` keep every label that they were ever given, for good where several
-processes share a folder. These are of one process, that of the role which counts them.
+The counters and gauges of ``prometheus_client`` never forget a label, and producers may send any number of names of
+models. The numbers here are those of one process, which counts them.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ Family = CounterMetricFamily | GaugeMetricFamily
 
 
 class ModelMetric(Collector):
-    """A number for each model, and each value of the labels ``more``, of which there are few.
+    """A number for each model and for each value of the labels ``more``, which have few values.
 
-    Where there are more models than ``places``, what was told of one longest ago goes; a counter begins anew when its
-    model comes again.
+    Beyond the ``places`` the numbers of the model that was set longest ago are removed. A counter then begins at 0 when
+    its model comes again.
 
     >>> fired = ModelCounter("fired_total", "Alerts.", "severity")
     >>> fired.hold(ModelPlaces(2, {"ours"}))
@@ -44,21 +44,21 @@ class ModelMetric(Collector):
         self._of_model: dict[str, dict[tuple[str, ...], float]] = {}
 
     def hold(self, places: ModelPlaces) -> None:
-        """For how many models there are numbers, beside the configured ones; before the first number."""
+        """Bound the number of models. Called before the first number."""
         self._places = places
 
     def forget(self, model: str) -> None:
-        """The model has lost its place: its numbers end."""
+        """Remove the numbers of a model, which has lost its place."""
         with self._lock:
             self._of_model.pop(model, None)
 
     def clear(self) -> None:
-        """The numbers of all models end."""
+        """Remove the numbers of all models."""
         with self._lock:
             self._of_model.clear()
 
     def collect(self) -> Iterator[Family]:
-        """One family with a sample for each model and its other labels, as ``prometheus_client`` asks for it."""
+        """One family, with a sample for each model and values of its other labels."""
         shown = self.family(self._name, self._documentation, labels=self._labelnames)
         with self._lock:
             for model, values in self._of_model.items():
@@ -67,26 +67,26 @@ class ModelMetric(Collector):
         yield shown
 
     def _numbers(self, model: str) -> dict[tuple[str, ...], float]:
-        """Those of a model, which from now on is the one told of last. For whoever holds the lock."""
+        """The numbers of a model, which is from now on the one set last. The caller holds the lock."""
         numbers = self._of_model.get(model, {})
         self._places.keep(self._of_model, model, numbers)
         return numbers
 
 
 class ModelCounter(ModelMetric):
-    """A count for each model, from 0 at the worker's start, or when the model comes again."""
+    """A count for each model: from the worker's start, or from when the model came again."""
 
     family = CounterMetricFamily
 
     def inc(self, model: str, *more: str) -> None:
-        """Count one more of a model, under these values of the labels ``more``."""
+        """Add one to the count of a model under these values of the labels ``more``."""
         with self._lock:
             numbers = self._numbers(model)
             numbers[more] = numbers.get(more, 0.0) + 1.0
 
 
 class ModelGauge(ModelMetric):
-    """A value for each model, the one that was set last."""
+    """A value for each model: the one that was set last."""
 
     family = GaugeMetricFamily
 

@@ -1,4 +1,4 @@
-"""Whose place a new model takes, where ``worker.models_max`` models have a state already."""
+"""Places for the states of models: which model loses its place when a new one comes and all places are taken."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ __all__ = ["MODELS_MAX", "NEW_SHARE", "RESULTS_MAX", "ModelPlaces"]
 T = TypeVar("T")
 
 MODELS_MAX: Final = 10_000
-"""Places where nothing else is said."""
+"""Places where no other number is given."""
 RESULTS_MAX: Final = 2_000
-"""Models beside the configured ones whose reference, or settled answers, are kept at hand; beyond it those that had
-news longest ago are left out."""
+"""Models whose reference, or settled answers, are kept, beside the configured ones. Beyond it the model whose value was
+set longest ago is left out."""
 NEW_SHARE: Final = 5
-"""One place in so many, and at least one, is for models that have not settled in yet."""
+"""One in so many places, and at least one, is for models that have not settled in yet."""
 
 
 class ModelPlaces:
-    """Who has to go for a new model. Models that the settings name (``configured``) take no place and never go.
+    """Decides which model loses its place to a new one. Models of the settings (``configured``) always have a state.
 
-    A stranger's names can be many, and each comes once; a model that is watched comes again. So the place is taken of
-    the model that was used longest ago: of those that have not settled in (for which each role has a word of its own),
-    or, once fewer than one in ``NEW_SHARE`` places is theirs, of those that have. Nobody is turned away, names that
-    come once push out only each other, and none of them stays for ever.
+    Many names may come once, by mistake or from a stranger; a model that is watched comes again. Each role says when a
+    model has settled in. The place taken is that of the model used longest ago: of those that have not settled in, or
+    of the others once fewer than one in ``NEW_SHARE`` places is left to new ones. So every new model gets a place,
+    names that come once take only each other's, and none of them keeps its place for ever.
 
     >>> places = ModelPlaces(5, {"ours"})
     >>> places.leaver("new", ["ours", "a", "b", "junk", "c", "d"], {"a", "b", "c", "d"}.__contains__)
@@ -41,7 +41,10 @@ class ModelPlaces:
         self._configured = frozenset(configured)
 
     def leaver(self, model: str, present: Iterable[str], is_settled: Callable[[str], bool]) -> str | None:
-        """Who of ``present``, the one used longest ago first, goes for ``model``; None where nobody has to."""
+        """The model of ``present`` that loses its place to ``model``; None where a place is free.
+
+        ``present`` has the models with a state, the one used longest ago first.
+        """
         if model in self._configured:
             return None
         others = [other for other in present if other not in self._configured]
@@ -51,11 +54,11 @@ class ModelPlaces:
         return new[0] if len(new) >= max(1, self.models_max // NEW_SHARE) else next(filter(is_settled, others))
 
     def of(self, models_max: int) -> ModelPlaces:
-        """So many places, for the same settings."""
+        """Another number of places, for the same configured models."""
         return ModelPlaces(models_max, self._configured)
 
     def keep(self, known: dict[str, T], model: str, value: T) -> None:
-        """Put in what is new of a model; what nobody has had news of for longest goes for one more."""
+        """Set the value of a model in ``known``. Beyond the places the value that was set longest ago is removed."""
         known.pop(model, None)
         leaver = self.leaver(model, known, lambda _model: True)
         if leaver is not None:

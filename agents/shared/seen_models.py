@@ -1,4 +1,4 @@
-"""The newest manifests that a worker has known, kept in a file of its own over a restart."""
+"""The newest manifests that a role of a worker has seen, kept in a file over a restart."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ FILE_MODE = 0o600
 
 
 class SeenModels:
-    """The newest manifests of one role of one worker: taken from the log, and known again after a restart.
+    """The newest manifests that one role of one worker has taken from the log, kept in DATA/state/models-ROLE.json.
 
-    They are kept in DATA/state/models-ROLE.json. Where that folder is lost, an older manifest that somebody wrote to
-    the topic again would be taken, if compaction has dropped the newer one by then. An older manifest is refused like
-    any other once ``caught_up`` was called: until then the log shows what came before what is known.
+    If that file is lost, an older manifest may be taken again: if somebody writes it to the topic once more, and
+    compaction has removed the newer one. Until ``caught_up`` is called older manifests are refused silently, since the
+    log begins with them; after that they are logged and counted.
     """
 
     def __init__(self, path: pathlib.Path, keys: pathlib.Path, role: str, topic_id: str) -> None:
@@ -42,17 +42,20 @@ class SeenModels:
 
     @classmethod
     def of(cls, settings: Settings, role: str, topic_id: str, *, slot: str = "") -> SeenModels:
-        """Those of a role, in the worker's folder; a role with slots has a file for each."""
+        """The manifests of a role, from its file in the worker's data folder; each ``slot`` has a file of its own."""
         data = pathlib.Path(settings.worker.data)
         name = f"models-{role}-{slot}.json" if slot else f"models-{role}.json"
         return cls(data / "state" / name, data / "keys" / "public", role, topic_id)
 
     def keyring(self) -> Keyring:
-        """The public keys that there are now."""
+        """The public keys that the folder of keys holds now."""
         return Keyring.from_folder(self._keys)
 
     def take(self, key: str, manifest: Manifest) -> bool:
-        """Whether a manifest is news; a refused one is told of and counted, an older one once the log was read."""
+        """Take a manifest that is newer than the known one of its key; returns whether it is.
+
+        A manifest with a bad signature, or of another topic, is refused: logged and counted.
+        """
         try:
             is_news = self.newest.take(key, manifest)
         except SnapshotRefused as error:
@@ -64,12 +67,12 @@ class SeenModels:
         return is_news
 
     def refuse(self, key: str, why: str) -> None:
-        """Tell of and count what stands under ``key`` and is not taken."""
+        """Log and count a manifest under ``key`` that is not taken."""
         MANIFESTS_REFUSED.labels(self._role).inc()
         log.error("manifest refused, the model in charge stays", key=key, why=why, **current_position())
 
     def caught_up(self) -> None:
-        """The log was read to its end; tells of manifests that were known before and that it does not have."""
+        """The log was read up to its end: log an error where it lacks manifests that were known before."""
         self._is_caught_up = True
         lacking = self.newest.lacking()
         if lacking:
@@ -85,9 +88,9 @@ class _File(msgspec.Struct, frozen=True):
 
 
 def read_seen(path: pathlib.Path, topic_id: str) -> dict[str, Seen]:
-    """What the file says of the topic with this id; nothing where there is none, or it is of another topic.
+    """The manifests that the file has of the topic with this id; empty where it is missing or of another topic.
 
-    A file that cannot be read is told of: until the next manifest an older one could be taken.
+    A file that cannot be read is logged as an error: until the next manifest an older one could be taken.
     """
     try:
         kept = msgspec.json.decode(read_kept(path, FILE_BYTES_MAX), type=_File)
@@ -101,7 +104,7 @@ def read_seen(path: pathlib.Path, topic_id: str) -> dict[str, Seen]:
 
 
 def write_seen(path: pathlib.Path, topic_id: str, seen: Mapping[str, Seen]) -> None:
-    """Replace the file as a whole; what cannot be written is told of and ends nothing."""
+    """Replace the file as a whole. Where it cannot be written, an error is logged and the worker goes on."""
     beside = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -94,7 +94,7 @@ class Worker:
 
     def assign(self, partitions: Sequence[int]) -> Worker:
         states, settings_of = self.log.states(), lambda model: self.triage
-        self.judge.carry(
+        self.judge.states.carry(
             self.slot,
             partitions,
             states.inherited(partitions, settings_of),
@@ -104,18 +104,18 @@ class Worker:
 
     def carried(self, model: str) -> CarriedState:
         """What a model goes on from; not used yet."""
-        state = self.judge._known[model]
+        state = self.judge.states._known[model]
         assert isinstance(state, CarriedState)
         return state
 
     def handle(self, events: Sequence[Prediction], *, commit: bool = True) -> list[Verdict]:
         outbox = CollectingOutbox()
-        self.judge.begin()
+        self.judge.states.begin()
         zeros = np.zeros(len(events), np.int64)
         columns = PredictionColumns.of(events)
         self.judge.judge(Part(columns, zeros, np.arange(len(events)), zeros), 1_000, outbox)
-        self.judge.save(outbox)
+        self.judge.states.save(outbox)
         if commit:
-            self.judge.committed()
+            self.judge.states.committed()
             self.log.commit(outbox)
         return [verdict for verdict in outbox.of(VERDICTS) if isinstance(verdict, Verdict)]

@@ -111,9 +111,9 @@ class Loop:
             event.event_id: (number, event, truth)
             for number, (event, truth) in enumerate(zip(events, truths, strict=True), first)
         }
-        self._judge.begin()
+        self._judge.states.begin()
         self._judge.judge(_part(events, first), self._now_ms, self._outbox)
-        self._judge.committed()
+        self._judge.states.committed()
         self._outbox.deliver()
         for correction in self._answers.due(self.score.events, self._now_ms):
             self._outbox.send(CORRECTIONS, correction.model, correction)

@@ -51,7 +51,7 @@ def test_an_aborted_batch_leaves_no_trace() -> None:
     for begin, stop in batches(0, 2_000, 5):
         wanted = through.handle(predictions(begin, stop))
         worker.handle(predictions(begin, stop), commit=False)
-        worker.judge.undo()
+        worker.judge.states.undo()
         assert decided(worker.handle(predictions(begin, stop))) == decided(wanted)
     after = predictions(2_000, 2_500)
     assert decided(Worker(log).assign([0]).handle(after)) == decided(through.handle(after))
@@ -97,7 +97,7 @@ def test_workers_that_share_a_model_keep_to_its_budget_and_warm_up_once() -> Non
                 seen += sum(bool(v.task_id) for v in verdicts)
                 if number:
                     # The warm-up threshold is 0.4; the one carried over follows the scores, which are lower at first.
-                    assert worker.judge.scores_known("m") >= TRIAGE.warmup_events
+                    assert worker.judge.states.scores_known("m") >= TRIAGE.warmup_events
     assert count == EVENTS
     assert 0.08 < seen / count <= 0.1 + 0.001
 
@@ -161,7 +161,7 @@ def test_a_state_that_cannot_be_does_no_harm(changes: dict[str, object]) -> None
     fields = {"model": "m", "slot": "0", "partitions": (0,), "scored_by": "mix 0.5", **changes}
     states.hear(encode(TriageState(**fields)))  # type: ignore[arg-type]
     worker = Worker(Log())
-    worker.judge.carry(
+    worker.judge.states.carry(
         "0", [0], states.inherited([0], lambda model: TRIAGE), states.claims("0", [0], lambda model: TRIAGE)
     )
     verdicts = [v for begin, stop in batches(0, EVENTS, 2) for v in worker.handle(predictions(begin, stop))]

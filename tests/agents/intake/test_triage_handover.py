@@ -24,12 +24,12 @@ Owners = Mapping[str, Sequence[int]]
 def tell(worker: Worker, purse: int) -> None:
     """A commit of model m with exactly this purse: what the model's triage earned, or overdrew, in between."""
     outbox = CollectingOutbox()
-    worker.judge.begin()
-    triage = worker.judge._watched("m").triage
-    worker.judge._batches[-1].before["m"] = None
+    worker.judge.states.begin()
+    triage = worker.judge.states.watched("m").triage
+    worker.judge.states._batches[-1].before["m"] = None
     triage.rewind(triage.snapshot()._replace(purse=purse))
-    worker.judge.save(outbox)
-    worker.judge.committed()
+    worker.judge.states.save(outbox)
+    worker.judge.states.committed()
     worker.log.commit(outbox)
 
 

@@ -34,9 +34,9 @@ def test_a_new_model_is_judged_when_strangers_have_filled_all_places() -> None:
     """Whoever may write predictions can send any name: an honest new model is judged all the same, and warms up."""
     worker = Worker(Log(), places=ModelPlaces(20, {"ours"})).assign([0])
     once(worker, *(f"junk-{number}" for number in range(100)))
-    assert len(worker.judge.models) == 20
+    assert len(worker.judge.states.models) == 20
     warm(worker, "new")
-    assert worker.judge.scores_known("new") >= WARM
+    assert worker.judge.states.scores_known("new") >= WARM
 
 
 def test_names_that_come_once_take_no_place_of_a_watched_model() -> None:
@@ -57,10 +57,10 @@ def test_who_settled_in_first_gives_way_to_who_did_so_later() -> None:
     for model in ("one", "other"):
         warm(worker, model)
         once(worker, "junk-9")
-    assert worker.judge.scores_known("one") >= WARM
-    assert worker.judge.scores_known("other") >= WARM
-    assert "junk-0" not in worker.judge.models
-    assert "junk-9" in worker.judge.models
+    assert worker.judge.states.scores_known("one") >= WARM
+    assert worker.judge.states.scores_known("other") >= WARM
+    assert "junk-0" not in worker.judge.states.models
+    assert "junk-9" in worker.judge.states.models
 
 
 def test_two_new_models_by_turns_both_settle_in() -> None:
@@ -71,7 +71,7 @@ def test_two_new_models_by_turns_both_settle_in() -> None:
     for number in range(WARM):
         for model in ("one", "other"):
             worker.handle(predictions(number, number + 1, model))
-    assert worker.judge.scores_known("one") == worker.judge.scores_known("other") == WARM
+    assert worker.judge.states.scores_known("one") == worker.judge.states.scores_known("other") == WARM
 
 
 def test_who_lost_its_place_begins_anew() -> None:
@@ -92,7 +92,7 @@ def test_the_log_forgets_who_lost_its_place() -> None:
     for number in range(10):
         warm(worker, f"other-{number}")
     models = {key.split("/", 2)[2] for key in log.newest}
-    assert models == set(worker.judge.models)
+    assert models == set(worker.judge.states.models)
     assert len(models) == 5
     assert "m" not in models
 
@@ -108,11 +108,11 @@ def test_a_restart_gives_nobody_a_place_and_takes_none() -> None:
             worker = Worker(log, places=ModelPlaces(6)).assign([0])
         if number % 5 == 0:  # a transaction that is aborted, and comes again
             worker.handle(predictions(0, 9, f"aborted-{number}"), commit=False)
-            worker.judge.undo()
+            worker.judge.states.undo()
         events = predictions(counts[model], counts[model] + 40, model)
         counts[model] += 40
         assert worker.handle(events) == through.handle(events)
-        assert list(worker.judge.models) == list(through.judge.models)
+        assert list(worker.judge.states.models) == list(through.judge.states.models)
 
 
 def test_models_too_many_on_the_log_are_forgotten_at_the_start() -> None:
@@ -122,8 +122,8 @@ def test_models_too_many_on_the_log_are_forgotten_at_the_start() -> None:
     warm(first, "settled")
     once(first, *(f"junk-{number}" for number in range(50)))
     second = Worker(log, places=ModelPlaces(10)).assign([0])
-    assert len(second.judge.models) == 10
-    assert "settled" in second.judge.models
+    assert len(second.judge.states.models) == 10
+    assert "settled" in second.judge.states.models
     once(second, "next")
     assert len({key.split("/", 2)[2] for key in log.newest}) == 10
 
@@ -148,18 +148,18 @@ def test_a_place_is_taken_with_the_transaction(is_committed: bool) -> None:
     worker = Worker(Log(), places=ModelPlaces(1)).assign([0])
     warm(worker, "m")
     outbox = CollectingOutbox()
-    worker.judge.begin()
-    worker.judge._watched("stranger")
-    worker.judge._watched("m")
-    worker.judge._watched("stranger")
-    worker.judge.save(outbox)
+    worker.judge.states.begin()
+    worker.judge.states.watched("stranger")
+    worker.judge.states.watched("m")
+    worker.judge.states.watched("stranger")
+    worker.judge.states.save(outbox)
     if is_committed:
-        worker.judge.committed()
-        assert list(worker.judge.models) == ["stranger"]
+        worker.judge.states.committed()
+        assert list(worker.judge.states.models) == ["stranger"]
         assert next(key for name, key, value in outbox.sent if name == TRIAGE_STATE.name and value is None) == "0/0/m"
     else:
-        worker.judge.undo()
-        assert worker.judge.scores_known("m") == WARM + 50
+        worker.judge.states.undo()
+        assert worker.judge.states.scores_known("m") == WARM + 50
 
 
 class Published:
