@@ -98,10 +98,12 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             return (live, refused) if live["predictions"] and live["decisions"] else None
 
         live, refused = eventually("predictions and verdicts in ClickHouse", look, program.log)
+        program.freeze()  # it does not end while it is looked at
         asked = run_command("query", "SELECT count() AS n FROM verdicts", "--json", "--data", str(folder))
         live_query = [json.loads(line) for line in asked.stdout.splitlines()]
         checked = run_command("check", "--json", "--data", str(folder))
         others = open_to_others(folder)
+        program.thaw()
         code = program.wait()
         yield Seen(
             folder,

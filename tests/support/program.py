@@ -150,6 +150,11 @@ class Program:
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
 
+    def thaw(self) -> None:
+        """Let a frozen process go on."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGCONT)
+
     def kill(self) -> None:
         """Kill -9 of this process alone: its children have to notice by themselves."""
         assert self.process is not None
@@ -160,6 +165,7 @@ class Program:
         """Stop it whatever its state, and leave nothing."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
+            self.thaw()
             try:
                 self.process.wait(PATIENCE_SECONDS)
             except subprocess.TimeoutExpired:

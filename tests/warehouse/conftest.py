@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from schemas.wire.prediction import Prediction
@@ -42,9 +40,3 @@ def loop(warehouse: Warehouse) -> Warehouse:
         correction("c", "up", 7, source="label"),
     )
     return warehouse
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Where an embedded server of the test's own may lie."""
-    return tmp_path / "clickhouse"

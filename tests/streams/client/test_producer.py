@@ -152,9 +152,9 @@ def test_a_wrong_event_is_refused_where_it_is_sent(kafka_topics: KafkaSettings) 
         with pytest.raises(WrongEvent, match=r"^prediction 'e-4' at place 2: .*`\$\.prediction`$") as caught:
             producer.send_many(mixed)
         assert (caught.value.place, caught.value.field) == (2, "$.prediction")
-        with pytest.raises(TypeError, match=r"expected a schemas\.prediction\.Prediction, got dict"):
+        with pytest.raises(TypeError, match=r"expected a schemas\.wire\.prediction\.Prediction, got dict"):
             producer.send({"event_id": "e-6"})  # type: ignore[arg-type]
-        with pytest.raises(TypeError, match=r"expected a schemas\.label\.Label, got Prediction"):
+        with pytest.raises(TypeError, match=r"expected a schemas\.wire\.label\.Label, got Prediction"):
             producer.send_label(prediction(6))  # type: ignore[arg-type]
     assert sorted(sent_ids(kafka_topics)) == ["e-2", "e-3"]
 
