@@ -41,7 +41,11 @@ class Scale:
 
     @classmethod
     def around(cls, events: int, shares: Iterable[float]) -> Scale:
-        """The scale whose ends are the tenths around all shares."""
+        """The scale whose ends are the tenths around all shares.
+
+        >>> Scale.around(1_000, [0.62, 0.71])
+        Scale(events=1000, low=0.6, high=0.8)
+        """
         known = list(shares) or [0.0, 1.0]
         low, high = math.floor(min(known) * 10) / 10, math.ceil(max(known) * 10) / 10
         return cls(events, low, max(high, low + 0.1))

@@ -80,7 +80,11 @@ def names_of(columns: Columns) -> dict[str, tuple[str, ...]]:
 
 
 def resolved(columns: Columns, there: Sequence[str]) -> Columns:
-    """The roles with the names as the table spells them. Raises WrongTable where one is missing, or roles collide."""
+    """The roles with the names as the table spells them. Raises WrongTable where one is missing, or roles collide.
+
+    >>> resolved(Columns(label="outcome", drop=("id",)), ["id ", "age", "outcome"]).drop
+    ('id ',)
+    """
     known = set(there)
     names = {option: _resolved(option, given, known, there) for option, given in names_of(columns).items()}
     if columns.features is not None and not names["--features"]:

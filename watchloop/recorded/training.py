@@ -108,7 +108,12 @@ def train_first(table: RecordedTable, *, share: float, model: str, seed: int) ->
 
 
 def training_matrix(features: Any, first: int) -> TrainingData:
-    """The matrix of plain features (``plain_features``), where a model will be trained on the ``first`` rows."""
+    """The matrix of plain features (``plain_features``), where a model will be trained on the ``first`` rows.
+
+    >>> data = training_matrix(pa.table({"age": [20, 30, 40], "same": [1, 1, 2], "plan": ["a", "b", "a"]}), 2)
+    >>> data.names, data.categorical, data.left_out, data.matrix.tolist()
+    (['age', 'plan'], [False, True], ['same'], [[20.0, 0.0], [30.0, 1.0], [40.0, 0.0]])
+    """
     columns, names, categorical, left_out = [], [], [], []
     for name in features.column_names:
         numbers, meaning = numbers_of_feature(features.column(name))

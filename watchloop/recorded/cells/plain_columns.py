@@ -150,7 +150,12 @@ def _guessed(column: Column, name: str, notes: list[str]) -> Column | None:
 
 
 def time_texts(column: Column) -> Column:
-    """A column of dates or times as RFC 3339 texts."""
+    """A column of dates or times as RFC 3339 texts.
+
+    >>> import datetime as dt
+    >>> time_texts(pa.chunked_array([[dt.datetime(2026, 10, 1, 8, 30, tzinfo=dt.UTC)]])).to_pylist()
+    ['2026-10-01T08:30:00Z']
+    """
     column_type = column.type
     if types.is_date64(column_type):
         return column.cast(pa.date32()).cast(pa.string())
