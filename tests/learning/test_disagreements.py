@@ -92,7 +92,7 @@ def test_raised_draws_promote_a_better_challenger_sooner() -> None:
     """Ten points better: about three times as few events as with the audit rate everywhere."""
 
     def median(rate: float) -> float:
-        generator, found = np.random.default_rng(12), []
+        generator, promoted_at = np.random.default_rng(12), []
         for _ in range(15):
             gate = Gate(LearnSettings(inclusion_probability_min=rate, restart_corrections=50))
             draws = generator.random(20_000) < rate
@@ -101,8 +101,8 @@ def test_raised_draws_promote_a_better_challenger_sooner() -> None:
                 gate.update(bool(differences[number] > 0), bool(differences[number] < 0), rate)
                 if gate.passed:
                     break
-            found.append(number)
-        return float(np.median(found))
+            promoted_at.append(number)
+        return float(np.median(promoted_at))
 
     assert median(RAISED) < 0.5 * median(AUDIT_RATE)
 

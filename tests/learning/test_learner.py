@@ -37,10 +37,10 @@ def test_model_that_is_wrong_is_replaced_and_refreshed(corrections, settings) ->
     """Where production is always wrong the stack is promoted, serves better, and is refreshed afterwards."""
     learner = Learner("elec2", settings)
     events = learned(learner, corrections(200))
-    found = decisions(events)
-    assert found[0] == ("promoted", "elec2-1")
-    assert ("refreshed", "elec2-2") in found
-    assert learner.version == found[-1][1]
+    decided = decisions(events)
+    assert decided[0] == ("promoted", "elec2-1")
+    assert ("refreshed", "elec2-2") in decided
+    assert learner.version == decided[-1][1]
     assert learner.serving is not None
     assert learner.serving.answer({"x": 1.5, "colour": "red", "noise": 0.5}, "yes", 0.8) == "no"
     assert error_probability(learner.serving, {"x": 1.5, "colour": "red", "noise": 0.5}, "yes", 0.8) > 0.5
@@ -60,8 +60,8 @@ def test_guard_puts_production_back_and_the_challenger_may_return(corrections, s
     fixed = msgspec.structs.replace(settings, refresh_corrections=100_000, loss_decay=0.9)
     learner = Learner("m", fixed)
     events = learned(learner, corrections(600, flip_back_at=200))
-    found = [decision for decision, _ in decisions(events)]
-    assert found[:2] == ["promoted", "rolled_back"]
+    decided = [decision for decision, _ in decisions(events)]
+    assert decided[:2] == ["promoted", "rolled_back"]
     step = next(event for event in events if isinstance(event, GateStep) and event.decision == "rolled_back")
     assert step.challenger == PRODUCTION
     assert step.log_evidence >= step.log_threshold
@@ -129,10 +129,10 @@ def test_restored_checkpoint_goes_on_where_it_was(corrections, settings, cut: in
     straight = Learner("m", everything)
     expected = learned(straight, made)
     before = Learner("m", everything)
-    found = learned(before, made[:cut])
+    events = learned(before, made[:cut])
     after = pickle.loads(pickle.dumps(before))
-    found += learned(after, made[cut:])
-    assert comparable(found) == comparable(expected)
+    events += learned(after, made[cut:])
+    assert comparable(events) == comparable(expected)
     assert straight.serving is not None
     assert after.serving is not None
     for correction in made[:20]:
@@ -153,11 +153,11 @@ def test_what_is_in_charge_is_taken_over_and_guarded(corrections, settings) -> N
     learner = Learner("m", settings)
     assert learner.take_over(standing())
     events = learned(learner, logged_by(corrections(300, flip_at=10**9), "m-57"))
-    found = decisions(events)
-    assert ("rolled_back", found[-1][1]) in found
+    decided = decisions(events)
+    assert ("rolled_back", decided[-1][1]) in decided
     step = next(event for event in events if isinstance(event, GateStep) and event.decision != "continue")
     assert (step.champion, step.gate[:5]) == ("m-57", "guard")
-    assert [version for _, version in found] == [f"m-{58 + place}" for place in range(len(found))]
+    assert [version for _, version in decided] == [f"m-{58 + number}" for number in range(len(decided))]
     first = next(event for event in events if isinstance(event, Change))
     assert first.lineage == ("production", "m-56", "m-57")
 
@@ -166,8 +166,8 @@ def test_what_was_learned_since_replaces_a_version_taken_over(corrections, setti
     """Where the version in charge is right it stays until what is learned anew is as good; then that is at hand."""
     learner = Learner("m", settings)
     learner.take_over(standing())
-    found = decisions(learned(learner, logged_by(corrections(450), "m-57")))
-    assert {decision for decision, _ in found} == {"refreshed"}
+    decided = decisions(learned(learner, logged_by(corrections(450), "m-57")))
+    assert {decision for decision, _ in decided} == {"refreshed"}
     assert isinstance(learner.serving, ServingModel)
 
 

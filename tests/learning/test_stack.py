@@ -49,9 +49,9 @@ def test_labels_are_bounded() -> None:
     stack.learn_one({"x": 1}, Production("c", 0.95), "c", 1.0)
     assert stack.labels == ("a", "b")
     assert stack.labels_refused == 1
-    found = probabilities_of_one(stack, {"x": 1}, Production("c", 0.95))
-    assert set(found) == {"a", "b", "c"}
-    assert sum(found.values()) == pytest.approx(1.0)
+    probability_of = probabilities_of_one(stack, {"x": 1}, Production("c", 0.95))
+    assert set(probability_of) == {"a", "b", "c"}
+    assert sum(probability_of.values()) == pytest.approx(1.0)
 
 
 def test_batch_is_the_same_as_one_by_one_and_bounded(corrections, settings) -> None:
@@ -116,7 +116,7 @@ def test_frozen_trees_answer_as_river_does(member, river) -> None:
         member.learn_one(Batch(row[None, :], production, recent), int(label), 1.0)
         river.learn_one(dict(enumerate(row.tolist())), int(label))
     asked = made[800:]
-    found = member.freeze().predict(Batch(asked, np.repeat(production, len(asked), axis=0), recent))
-    for row, probabilities in zip(asked, found, strict=True):
+    predicted = member.freeze().predict(Batch(asked, np.repeat(production, len(asked), axis=0), recent))
+    for row, probabilities in zip(asked, predicted, strict=True):
         expected = river.predict_proba_one(dict(enumerate(row.tolist())))
         np.testing.assert_allclose(probabilities[:2], [expected.get(0, 0.0), expected.get(1, 0.0)], atol=1e-9)

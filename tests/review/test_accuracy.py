@@ -24,19 +24,24 @@ def test_intervals_cover_the_realised_accuracy_at_every_look(prediction: Any) ->
     """Over 40 redraws of the audit on a drifting stream, the running accuracy stays inside at all looks."""
     confidence, right = drifting(9_000, 7)
     truth = np.cumsum(right) / np.arange(1, len(right) + 1)
-    events = [prediction(number, confidence=float(one)) for number, one in enumerate(confidence)]
+    events = [prediction(number, confidence=float(value)) for number, value in enumerate(confidence)]
     covered, width = 0, 0.0
     for salt in range(40):
-        found = Triage(TriageSettings(salt=salt), model="m").decide(PredictionColumns.of(events))
+        decisions = Triage(TriageSettings(salt=salt), model="m").decide(PredictionColumns.of(events))
         estimate = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=LEAST)
-        columns = (confidence.tolist(), found.inclusion_probability.tolist(), found.seen.tolist(), right.tolist())
+        columns = (
+            confidence.tolist(),
+            decisions.inclusion_probability.tolist(),
+            decisions.seen.tolist(),
+            right.tolist(),
+        )
         is_inside = True
-        for place, (guess, chance, seen, is_right) in enumerate(zip(*columns, strict=True)):
+        for index, (guess, chance, seen, is_right) in enumerate(zip(*columns, strict=True)):
             estimate.update(guess, chance, reviewed=seen, correct=is_right if seen else None)
-            if place % 300 == 299:
+            if index % 300 == 299:
                 given = estimate.interval()
                 if given is not None:
-                    is_inside &= bool(given[1] <= truth[place] <= given[2])
+                    is_inside &= bool(given[1] <= truth[index] <= given[2])
                     width = given[2] - given[1]
         covered += is_inside
     assert covered >= 35
@@ -46,23 +51,26 @@ def test_intervals_cover_the_realised_accuracy_at_every_look(prediction: Any) ->
 def test_the_estimate_is_unbiased_where_reviews_chase_errors(prediction: Any) -> None:
     """Reviewed events alone look far worse than the model is; the estimate does not."""
     confidence, right = drifting(9_000, 8)
-    events = [prediction(number, confidence=float(one)) for number, one in enumerate(confidence)]
+    events = [prediction(number, confidence=float(value)) for number, value in enumerate(confidence)]
     error_probability = np.where(right, 0.2, 0.7)
     estimates, naive = [], []
     for salt in range(30):
-        found = Triage(TriageSettings(salt=salt, strategy="catch"), model="m").decide(
+        decisions = Triage(TriageSettings(salt=salt, strategy="catch"), model="m").decide(
             PredictionColumns.of(events), error_probability=error_probability
         )
         estimate = AccuracyEstimate(AccuracySettings(audit_hits_min=1), inclusion_probability_min=LEAST)
-        for place, guess in enumerate(confidence.tolist()):
-            seen = bool(found.seen[place])
+        for index, guess in enumerate(confidence.tolist()):
+            seen = bool(decisions.seen[index])
             estimate.update(
-                guess, found.inclusion_probability[place], reviewed=seen, correct=bool(right[place]) if seen else None
+                guess,
+                decisions.inclusion_probability[index],
+                reviewed=seen,
+                correct=bool(right[index]) if seen else None,
             )
         given = estimate.interval()
         assert given is not None
         estimates.append(given[0])
-        naive.append(right[found.seen].mean())
+        naive.append(right[decisions.seen].mean())
     assert abs(np.mean(estimates) - right.mean()) < 3 * np.std(estimates) / 30**0.5 + 1e-3
     assert abs(np.mean(naive) - right.mean()) > 0.2
 
@@ -88,17 +96,17 @@ def test_where_all_was_answered_the_accuracy_is_known(chance: float) -> None:
     estimate = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=LEAST)
     assert estimate.interval() is None
     right = 0
-    for place in range(200):
-        right += place % 4 != 0
-        estimate.update(0.1, chance, reviewed=True, correct=place % 4 != 0)
-        assert estimate.interval() == pytest.approx((right / (place + 1),) * 3)
+    for index in range(200):
+        right += index % 4 != 0
+        estimate.update(0.1, chance, reviewed=True, correct=index % 4 != 0)
+        assert estimate.interval() == pytest.approx((right / (index + 1),) * 3)
 
 
 def test_where_nearly_all_was_answered_the_interval_has_room_for_the_rest() -> None:
     """What was not answered, drawn or not, may turn out either way; beyond a tenth draws are needed."""
     estimate = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=LEAST)
-    for place in range(96):
-        estimate.update(0.9, 1.0, reviewed=True, correct=place % 4 != 0)
+    for index in range(96):
+        estimate.update(0.9, 1.0, reviewed=True, correct=index % 4 != 0)
     estimate.update(0.9, 1.0, reviewed=True)
     for _ in range(3):
         estimate.update(0.9, LEAST, reviewed=False)
@@ -113,8 +121,8 @@ def test_where_nearly_all_was_answered_the_interval_has_room_for_the_rest() -> N
 def test_reviewing_everything_leaves_no_doubt_about_the_estimate() -> None:
     """Where every event is reviewed for sure, the estimate is the share of right answers, whatever the guess."""
     estimate = AccuracyEstimate(AccuracySettings(audit_hits_min=1), inclusion_probability_min=0.5)
-    for place in range(400):
-        estimate.update(0.1, 1.0, reviewed=True, correct=place % 4 != 0)
+    for index in range(400):
+        estimate.update(0.1, 1.0, reviewed=True, correct=index % 4 != 0)
     estimate.update(1.0, 0.5, reviewed=True, correct=True)
     given = estimate.interval()
     assert given is not None
@@ -125,12 +133,12 @@ def test_late_answers_end_where_prompt_ones_do() -> None:
     """An answer that comes later gives the same sums, and what is missing is counted until then."""
     prompt = AccuracyEstimate(AccuracySettings(audit_hits_min=1), inclusion_probability_min=LEAST)
     late = AccuracyEstimate(AccuracySettings(audit_hits_min=1), inclusion_probability_min=LEAST)
-    for place in range(60):
-        prompt.update(0.7, 0.5, reviewed=True, correct=place % 2 == 0)
+    for index in range(60):
+        prompt.update(0.7, 0.5, reviewed=True, correct=index % 2 == 0)
         late.update(0.7, 0.5, reviewed=True)
     assert late.unanswered == 60
-    for place in range(60):
-        late.answer(0.7, 0.5, correct=place % 2 == 0)
+    for index in range(60):
+        late.answer(0.7, 0.5, correct=index % 2 == 0)
     assert late.interval() == pytest.approx(prompt.interval())
     assert late.unanswered == 0
     with pytest.raises(ValueError, match="no drawn event waits"):
@@ -161,8 +169,8 @@ def test_sums_of_events_counted_elsewhere_give_their_interval() -> None:
     rng = np.random.default_rng(2)
     estimate = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=0.5)
     rows = []
-    for place in range(400):
-        drawn, answered, right = bool(rng.random() < 0.5), place % 7 != 0, place % 3 > 0
+    for index in range(400):
+        drawn, answered, right = bool(rng.random() < 0.5), index % 7 != 0, index % 3 > 0
         estimate.update(0.6, 0.5, reviewed=drawn, correct=right if drawn and answered else None)
         rows.append((drawn, answered, right))
     known = [right for drawn, answered, right in rows if drawn and answered]
@@ -186,14 +194,14 @@ def test_sums_of_events_counted_elsewhere_give_their_interval() -> None:
 def test_slices_have_their_own_estimates_up_to_a_limit() -> None:
     """Each slice is estimated alone; past the limit slices have no estimate."""
     slices = SliceAccuracy(AccuracySettings(slices_max=2, audit_hits_min=1), inclusion_probability_min=LEAST)
-    for place in range(100):
-        region = "EU" if place % 2 else "US"
+    for index in range(100):
+        region = "EU" if index % 2 else "US"
         slices.update({"region": region}, 0.5, 0.5, reviewed=True, correct=region == "EU")
     slices.update({"region": "JP"}, 0.5, 0.5, reviewed=True)
     slices.answer({"region": "JP"}, 0.5, 0.5, correct=True)
-    found = {name: estimate.interval() for name, estimate in slices}
-    assert list(found) == ["region=EU", "region=US"]
-    assert found["region=EU"][0] > found["region=US"][0]  # type: ignore[index]
+    interval_of = {name: estimate.interval() for name, estimate in slices}
+    assert list(interval_of) == ["region=EU", "region=US"]
+    assert interval_of["region=EU"][0] > interval_of["region=US"][0]  # type: ignore[index]
 
 
 def test_the_interval_holds_while_answers_are_outstanding() -> None:

@@ -15,7 +15,7 @@ ANSWERS = ["a", "b", "c", CANNOT_TELL, WITHDRAWN]
 
 
 def outcome(opinion: Any, answers: list[str], needed: int = 1, rounds: int = 2) -> Outcome:
-    said = [opinion("t-1", f"p{place}", answer, time=place) for place, answer in enumerate(answers)]
+    said = [opinion("t-1", f"p{number}", answer, time=number) for number, answer in enumerate(answers)]
     return settle(said, opinions_needed=needed, adjudication_rounds_max=rounds)
 
 
@@ -53,7 +53,7 @@ def test_what_opinions_amount_to(opinion: Any, answers: list[str], needed: int, 
 def test_order_does_not_matter(opinion: Any, said: list[tuple[int, str, int]], needed: int) -> None:
     """The same opinions settle the same, in whatever order they are heard."""
     heard = [opinion("t-1", f"p{who}", answer, time) for who, answer, time in said]
-    unique = list({one.opinion_id: one for one in heard}.values())
+    unique = list({opinion.opinion_id: opinion for opinion in heard}.values())
     outcomes = {
         repr(settle(order, opinions_needed=needed, adjudication_rounds_max=2))
         for order in itertools.permutations(unique)
@@ -130,7 +130,7 @@ def test_reliability_of_an_answer(opinion: Any) -> None:
 def test_reliabilities_are_probabilities(opinion: Any, answers: list[str], labels: int) -> None:
     """Over the answers that were given they sum to at most one."""
     track = TrackRecord(AgreementSettings())
-    said = [opinion("t", f"p{place}", answer) for place, answer in enumerate(answers)]
+    said = [opinion("t", f"p{number}", answer) for number, answer in enumerate(answers)]
     total = sum(track.reliability_of(said, answer, labels) for answer in set(answers))
     assert 0.0 < total <= 1.0 + 1e-9
 

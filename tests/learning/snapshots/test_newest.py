@@ -40,13 +40,13 @@ def test_any_order_ends_with_the_newest(key: SigningKey) -> None:
     """However three manifests come, and come again, the last sequence is what is taken in the end."""
     manifests = [signed(key, sequence) for sequence in (1, 2, 3)]
     for order in permutations([*manifests, *manifests[:2]]):
-        one = NewestManifests(lambda: keyring_of(key), topic_id=TOPIC)
+        newest = NewestManifests(lambda: keyring_of(key), topic_id=TOPIC)
         for manifest in order:
             try:
-                one.take("m", manifest)
+                newest.take("m", manifest)
             except OlderManifest:
-                assert manifest.sequence < one.manifests["m"].sequence
-        assert one.manifests["m"] == manifests[-1]
+                assert manifest.sequence < newest.manifests["m"].sequence
+        assert newest.manifests["m"] == manifests[-1]
 
 
 def test_the_same_again_is_no_news(key: SigningKey, newest: NewestManifests) -> None:

@@ -165,7 +165,7 @@ def test_signing_key_is_private_and_stays(tmp_path: pathlib.Path) -> None:
     assert ring.knows(key.key_id)
     assert ring.verifies(key.key_id, b"m", key.sign(b"m"))
     assert not ring.verifies(key.key_id, b"n", key.sign(b"m"))
-    assert [found.name for found in tmp_path.iterdir() if "new" in found.name] == []
+    assert [path.name for path in tmp_path.iterdir() if "new" in path.name] == []
 
 
 def test_key_files_that_cannot_be_used_say_why(tmp_path: pathlib.Path) -> None:

@@ -271,7 +271,7 @@ def test_at_the_limit_the_lowest_review_makes_room(task: Any) -> None:
     queue.put(task(2, priority=0.3), 0)
     queue.put(task(3, lane="audit", priority=0.0), 0)
     full = queue.put(task(4, priority=0.4), 7)
-    assert [(one.task.task_id, one.task.state, one.reason) for one in full.expired] == [
+    assert [(event.task.task_id, event.task.state, event.reason) for event in full.expired] == [
         ("t-1", "expired", "queue_full")
     ]
     low = queue.put(task(5, priority=0.1), 7)

@@ -103,11 +103,11 @@ class Desk:
         held = [view for view in views if view.holder]
         assert all((view.stage == "leased") == bool(view.holder) for view in views)
         assert len({view.holder for view in held}) == len(held)
-        assert not any(view.holder in {one.person for one in view.opinions} for view in held)
+        assert not any(view.holder in {opinion.person for opinion in view.opinions} for view in held)
         assert {view.task.task_id for view in views} == set(self.tasks)
         assert len(self.queue) == len(views) <= SETTINGS.protected_tasks_max
         counts = self.queue.counts(self.now_ms)
-        assert sum(one.open + one.leased + one.answered for one in counts.values()) == len(views)
+        assert sum(lane.open + lane.leased + lane.answered for lane in counts.values()) == len(views)
 
 
 @settings(max_examples=100, deadline=None)
@@ -132,7 +132,7 @@ def state(queue: Queue) -> list[tuple[str, str, tuple[tuple[str, str], ...]]]:
         (
             view.task.task_id,
             "open" if view.stage == "leased" else view.stage,
-            tuple((one.person, one.answer) for one in view.opinions),
+            tuple((opinion.person, opinion.answer) for opinion in view.opinions),
         )
         for view in queue.page(0, 100)
     ]
@@ -150,8 +150,8 @@ def test_a_restart_by_replay_gives_the_same_queue(
     for act in script:
         desk.act(*act)
     again = Queue(SETTINGS)
-    for one in desk.tasks.values():
-        assert again.put(one, desk.now_ms, replayed=True).status == "added"
+    for task in desk.tasks.values():
+        assert again.put(task, desk.now_ms, replayed=True).status == "added"
     for said in order.sample(desk.log, len(desk.log)):
         again.replay(said)
     assert state(again) == state(desk.queue)
@@ -167,13 +167,13 @@ def test_a_restart_by_replay_gives_the_same_queue(
 @given(answers=st.lists(st.sampled_from(["a", "b", CANNOT_TELL]), min_size=1, max_size=4))
 def test_opinions_in_any_order_settle_the_same(task: Any, opinion: Any, answers: list[str]) -> None:
     """Every order in which the same opinions are replayed ends in the same answer."""
-    said = [opinion("t-0", f"p{place}", answer, place) for place, answer in enumerate(answers)]
+    said = [opinion("t-0", f"p{number}", answer, number) for number, answer in enumerate(answers)]
     ends = set()
     for sequence in itertools.permutations(said):
         queue = Queue(SETTINGS)
         queue.put(task(0), 0)
-        for one in sequence:
-            queue.replay(one)
+        for heard in sequence:
+            queue.replay(heard)
         ends.add(repr([(event.task.answer, event.reliability) for event in queue.tick(10_000)]))  # type: ignore[union-attr]
     assert len(ends) == 1
 

@@ -36,9 +36,9 @@ def correction(number: int, features: dict[str, Any], **more: Any) -> Correction
     )
 
 
-def found(decided: DecidedBefore, events: list[Any], now_ms: int = 0) -> dict[int, str]:
-    settled = decided.find(PredictionColumns.of(events), now_ms)
-    return {index: one.correction_id for index, one in settled.items()}
+def answer_ids(decided: DecidedBefore, events: list[Any], now_ms: int = 0) -> dict[int, str]:
+    answers = decided.find(PredictionColumns.of(events), now_ms)
+    return {index: answer.correction_id for index, answer in answers.items()}
 
 
 @pytest.mark.parametrize(
@@ -59,7 +59,7 @@ def test_a_question_is_its_features(prediction: Any, asked: dict[str, Any], same
     """The same names with equal values; null and absent are alike, true is not one."""
     decided = DecidedBefore(60, 100)
     decided.hear(correction(1, {"x": 1, "kind": "a"}))
-    assert found(decided, [prediction(7, features=asked)]) == ({0: "c-1"} if same else {})
+    assert answer_ids(decided, [prediction(7, features=asked)]) == ({0: "c-1"} if same else {})
 
 
 def test_an_answer_holds_for_its_time(prediction: Any) -> None:
@@ -67,15 +67,15 @@ def test_an_answer_holds_for_its_time(prediction: Any) -> None:
     decided = DecidedBefore(60, 100)
     decided.hear(correction(1, {"x": 1}, created_at=1_000))
     event = prediction(features={"x": 1})
-    assert found(decided, [event], now_ms=61_000) == {0: "c-1"}
-    assert found(decided, [event], now_ms=61_001) == {}
+    assert answer_ids(decided, [event], now_ms=61_000) == {0: "c-1"}
+    assert answer_ids(decided, [event], now_ms=61_001) == {}
 
 
 def test_late_labels_are_no_answers(prediction: Any) -> None:
     """Ground truth of another event with the same features says nothing that people settled."""
     decided = DecidedBefore(60, 100)
     decided.hear(correction(1, {"x": 1}, source="label"))
-    assert found(decided, [prediction(features={"x": 1})]) == {}
+    assert answer_ids(decided, [prediction(features={"x": 1})]) == {}
 
 
 def test_the_newest_answer_counts_and_the_oldest_is_forgotten(prediction: Any) -> None:
@@ -86,7 +86,7 @@ def test_the_newest_answer_counts_and_the_oldest_is_forgotten(prediction: Any) -
     decided.hear(correction(10, {"x": 0}))
     decided.hear(correction(11, {"x": 11}))
     events = [prediction(n, features={"x": x}) for n, x in enumerate((0, 1, 2, 11))]
-    assert found(decided, events) == {0: "c-10", 2: "c-2", 3: "c-11"}
+    assert answer_ids(decided, events) == {0: "c-10", 2: "c-2", 3: "c-11"}
     assert len(decided) == 3
 
 
@@ -117,7 +117,7 @@ def test_it_finds_what_a_plain_search_finds(prediction: Any, answered: list[Any]
         if key in kept:
             expected[index] = f"c-{kept[key]}"
     if asked:
-        assert found(decided, [prediction(n, features=one) for n, one in enumerate(asked)]) == expected
+        assert answer_ids(decided, [prediction(n, features=features) for n, features in enumerate(asked)]) == expected
 
 
 def test_decided_events_are_accepted_at_the_audit_rate(prediction: Any) -> None:

@@ -81,9 +81,9 @@ def test_rules_never_crash(prediction: Any, value: Any, bound: float, wanted: An
         Rule(name="e", field="feature.x", equals=wanted),
         Rule(name="m", field="feature.x", missing=True),
     ]
-    found = int(CompiledRules(rules).matches(PredictionColumns.of([prediction(features={"x": value})]))[0])
-    assert bool(found & 8) == (value is None)
-    assert bool(found & 1) + bool(found & 2) <= 1
+    matched = int(CompiledRules(rules).matches(PredictionColumns.of([prediction(features={"x": value})]))[0])
+    assert bool(matched & 8) == (value is None)
+    assert bool(matched & 1) + bool(matched & 2) <= 1
 
 
 CONDITIONS = st.one_of(
@@ -103,15 +103,15 @@ COLUMNS = st.one_of(
 
 def is_met(rule: Rule, value: Any) -> bool:
     """The condition as its documentation tells it."""
-    kind = float if type(value) is int else type(value)
+    value_type = float if type(value) is int else type(value)
     if rule.missing:
         return value is None
     if rule.above is not None:
-        return kind is float and value > rule.above
+        return value_type is float and value > rule.above
     if rule.below is not None:
-        return kind is float and value < rule.below
+        return value_type is float and value < rule.below
     wanted = (rule.equals,) if rule.equals is not None else rule.one_of
-    return any(kind is (float if type(one) is int else type(one)) and value == one for one in wanted)
+    return any(value_type is (float if type(other) is int else type(other)) and value == other for other in wanted)
 
 
 @settings(max_examples=200, deadline=None)
@@ -120,8 +120,8 @@ def test_a_column_is_tested_as_its_values_are(prediction: Any, condition: dict[s
     """Whatever kinds of values a column holds, each event matches as it would alone."""
     rule = Rule(name="r", field="feature.x", **condition)
     events = [prediction(number, features={"x": value}) for number, value in enumerate(values)]
-    found = CompiledRules([rule]).matches(PredictionColumns.of(events))
-    assert found.astype(bool).tolist() == [is_met(rule, value) for value in values]
+    matched = CompiledRules([rule]).matches(PredictionColumns.of(events))
+    assert matched.astype(bool).tolist() == [is_met(rule, value) for value in values]
 
 
 def test_escalation_wins_and_all_reasons_are_told(prediction: Any) -> None:
@@ -133,11 +133,11 @@ def test_escalation_wins_and_all_reasons_are_told(prediction: Any) -> None:
             Rule(name="three", field="feature.x", equals=2, decision="escalate"),
         ]
     )
-    found = rules.matches(
+    matched = rules.matches(
         PredictionColumns.of([prediction(confidence=0.1, features={"x": 1}), prediction(confidence=0.1)])
     )
-    assert rules.escalating(found).tolist() == [True, False]
-    assert rules.texts(int(found[0])) == ("rule one: unsure", "rule two: feature.x equals 1")
+    assert rules.escalating(matched).tolist() == [True, False]
+    assert rules.texts(int(matched[0])) == ("rule one: unsure", "rule two: feature.x equals 1")
 
 
 @pytest.mark.parametrize(

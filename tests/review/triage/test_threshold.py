@@ -44,8 +44,8 @@ def test_the_newest_scores_are_remembered(sizes: list[int]) -> None:
     assert threshold.recent.newest.tolist() == seen[-10:].tolist()
     again = ScoreThreshold(10, start=0.4)
     again.recent = threshold.recent
-    for one in (threshold, again):
-        remember(one, np.array([2.0, 3.0]))
+    for memory in (threshold, again):
+        remember(memory, np.array([2.0, 3.0]))
     assert again.known == threshold.known
     assert again.recent.newest.tolist() == threshold.recent.newest.tolist()
 

@@ -28,7 +28,7 @@ QUICK: dict[str, Any] = {
 
 
 def stream(prediction: Any, confidences: Any, **fields: Any) -> list[Prediction]:
-    return [prediction(number, confidence=float(one), **fields) for number, one in enumerate(confidences)]
+    return [prediction(number, confidence=float(confidence), **fields) for number, confidence in enumerate(confidences)]
 
 
 def decide(triage: Triage, events: list[Prediction], **more: Any) -> Decisions:
@@ -73,10 +73,10 @@ def test_any_batching_gives_the_same_decisions(prediction: Any, confidences: lis
 def test_budget_is_never_exceeded(prediction: Any, confidences: list[float], budget: float, strategy: str) -> None:
     """At every event the people seen so far are covered by the budget, but for what the random audit overdraws."""
     triage = Triage(TriageSettings(budget=budget, strategy=strategy, **QUICK), model="m")
-    found = decide(triage, stream(prediction, confidences))
+    decisions = decide(triage, stream(prediction, confidences))
     count = np.arange(1, len(confidences) + 1)
-    asked_by_score = found.codes == REVIEW
-    seen, past = np.cumsum(found.seen), triage.snapshot()
+    asked_by_score = decisions.codes == REVIEW
+    seen, past = np.cumsum(decisions.seen), triage.snapshot()
     assert np.all(seen[asked_by_score] <= (budget * count + 1e-6 * count + 1e-9)[asked_by_score])
     assert seen[-1] <= budget * len(confidences) + 1 + max(0.0, -past.purse / ONE_REVIEW) + past.forgiven
 
@@ -89,17 +89,17 @@ def test_every_reviewable_event_has_a_known_positive_chance(
     """The inclusion probability is never below the audit floor, and what is seen for sure has 1."""
     chosen = TriageSettings(audit_rate=audit_rate, **QUICK)
     differs = np.arange(len(confidences)) % 3 == 0
-    found = decide(
+    decisions = decide(
         Triage(chosen, model="m"), stream(prediction, confidences), disagreement=differs if is_split else None
     )
-    assert np.all(found.inclusion_probability >= audit_rate * (1 - 1e-12))
-    drawn = found.audit_probability > 0.0
+    assert np.all(decisions.inclusion_probability >= audit_rate * (1 - 1e-12))
+    drawn = decisions.audit_probability > 0.0
     rates = np.where(differs & is_split, chosen.disagreement_audit_rate, audit_rate)
-    assert np.all(found.audit_probability[drawn] == rates[drawn])
-    assert np.all(found.seen[drawn])
-    assert np.all(found.audit <= drawn)
-    assert np.all(found.inclusion_probability <= 1.0)
-    assert np.all(found.seen[found.inclusion_probability == 1.0])
+    assert np.all(decisions.audit_probability[drawn] == rates[drawn])
+    assert np.all(decisions.seen[drawn])
+    assert np.all(decisions.audit <= drawn)
+    assert np.all(decisions.inclusion_probability <= 1.0)
+    assert np.all(decisions.seen[decisions.inclusion_probability == 1.0])
 
 
 def test_events_are_seen_as_often_as_their_inclusion_probability_says(prediction: Any) -> None:
@@ -110,11 +110,11 @@ def test_events_are_seen_as_often_as_their_inclusion_probability_says(prediction
     excess, variance = 0.0, 0.0
     by_lot_excess = 0.0
     for salt in range(60):
-        found = decide(Triage(TriageSettings(salt=salt), model="m"), events, disagreement=differs)
-        chance = found.inclusion_probability
-        excess += float((found.seen - chance).sum())
+        decisions = decide(Triage(TriageSettings(salt=salt), model="m"), events, disagreement=differs)
+        chance = decisions.inclusion_probability
+        excess += float((decisions.seen - chance).sum())
         variance += float((chance * (1 - chance)).sum())
-        by_lot_excess += float((found.seen[chance < 1] / chance[chance < 1] - 1).mean())
+        by_lot_excess += float((decisions.seen[chance < 1] / chance[chance < 1] - 1).mean())
     assert abs(excess) < 4 * variance**0.5
     assert abs(by_lot_excess / 60) < 0.05
 
@@ -133,9 +133,9 @@ def test_reviews_go_to_the_highest_scores(prediction: Any) -> None:
     """What is asked for beyond the audit sample is the most doubtful tenth, and the budget is used up."""
     confidences = np.random.default_rng(1).random(20_000)
     triage = Triage(TriageSettings(budget=0.1, strategy="catch"), model="m")
-    found = decide(triage, stream(prediction, confidences))
-    assert 0.095 <= found.seen.mean() <= 0.1001
-    assert np.quantile(confidences[found.codes == REVIEW], 0.95) < 0.15
+    decisions = decide(triage, stream(prediction, confidences))
+    assert 0.095 <= decisions.seen.mean() <= 0.1001
+    assert np.quantile(confidences[decisions.codes == REVIEW], 0.95) < 0.15
 
 
 def test_unspent_budget_is_carried_over(prediction: Any) -> None:
@@ -145,9 +145,9 @@ def test_unspent_budget_is_carried_over(prediction: Any) -> None:
     triage = Triage(chosen, model="m")
     first = decide(triage, stream(prediction, np.full(100, 0.99)))
     assert triage.snapshot().purse > 5 * ONE_REVIEW
-    found = decide(triage, stream(prediction, np.concatenate([calm, burst])))
-    assert (found.codes[-200:] == REVIEW).sum() > 0.1 * 200
-    assert first.seen.sum() + found.seen.sum() <= 0.1 * 2_300 + 1
+    decisions = decide(triage, stream(prediction, np.concatenate([calm, burst])))
+    assert (decisions.codes[-200:] == REVIEW).sum() > 0.1 * 200
+    assert first.seen.sum() + decisions.seen.sum() <= 0.1 * 2_300 + 1
 
 
 def test_escalations_are_never_dropped_and_squeeze_reviews(prediction: Any) -> None:
@@ -160,12 +160,12 @@ def test_escalations_are_never_dropped_and_squeeze_reviews(prediction: Any) -> N
         prediction(number, confidence=float(rng.random()), features={"amount": float(amount)})
         for number, amount in enumerate(amounts)
     ]
-    found = decide(triage, events)
-    assert np.array_equal(found.codes == ESCALATE, amounts > 100)
-    assert np.all(found.inclusion_probability[amounts > 100] == 1.0)
-    assert (found.codes[500:] == REVIEW).sum() == 0
-    assert found.audit[500:].sum() > 0
-    assert any("rule big: feature.amount above 100" in reasons for reasons in found.reasons)
+    decisions = decide(triage, events)
+    assert np.array_equal(decisions.codes == ESCALATE, amounts > 100)
+    assert np.all(decisions.inclusion_probability[amounts > 100] == 1.0)
+    assert (decisions.codes[500:] == REVIEW).sum() == 0
+    assert decisions.audit[500:].sum() > 0
+    assert any("rule big: feature.amount above 100" in reasons for reasons in decisions.reasons)
 
 
 def test_only_scores_that_compete_set_the_threshold(prediction: Any) -> None:
@@ -178,8 +178,8 @@ def test_only_scores_that_compete_set_the_threshold(prediction: Any) -> None:
         for number in range(4_000)
     ]
     triage = Triage(TriageSettings(strategy="catch", **QUICK), model="m")
-    found = decide(triage, events)
-    assert 0.09 <= found.seen.mean() <= 0.1005
+    decisions = decide(triage, events)
+    assert 0.09 <= decisions.seen.mean() <= 0.1005
     assert 0.75 < triage.snapshot().threshold < 0.95
 
 
@@ -187,29 +187,31 @@ def test_debt_is_bounded_and_what_is_forgiven_is_counted(prediction: Any) -> Non
     """A rule that escalates everything overdraws the purse by the limit only; the rest is counted as forgiven."""
     rule = Rule(name="all", field="prediction", equals="a", decision="escalate")
     triage = Triage(TriageSettings(budget=0.1, rules=(rule,), debt_reviews_max=10), model="m")
-    found, past = decide(triage, stream(prediction, np.full(1_000, 0.9))), triage.snapshot()
+    decisions, past = decide(triage, stream(prediction, np.full(1_000, 0.9))), triage.snapshot()
     assert past.purse >= -10 * ONE_REVIEW
-    assert (found.codes == ESCALATE).sum() == found.seen.sum() == 1_000
-    assert found.seen.sum() <= 0.1 * 1_000 + 10 + past.forgiven + 1e-6
+    assert (decisions.codes == ESCALATE).sum() == decisions.seen.sum() == 1_000
+    assert decisions.seen.sum() <= 0.1 * 1_000 + 10 + past.forgiven + 1e-6
 
 
 def test_rules_that_ask_for_review_go_ahead_of_scores_within_the_budget(prediction: Any) -> None:
     """A declared review matches half of all events: it takes the budget, and no more."""
     triage = Triage(TriageSettings(rules=(Rule(name="eu", field="slice.region", equals="EU"),), **QUICK), model="m")
     events = [prediction(n, confidence=0.1, slices={"region": "EU" if n % 2 else "US"}) for n in range(4_000)]
-    found = decide(triage, events)
-    assert found.seen.mean() <= 0.1005
-    reviewed = np.flatnonzero(found.codes == REVIEW)
+    decisions = decide(triage, events)
+    assert decisions.seen.mean() <= 0.1005
+    reviewed = np.flatnonzero(decisions.codes == REVIEW)
     assert (reviewed[reviewed > 2_000] % 2 == 1).mean() > 0.95
-    assert ("worth a look, but the review budget is spent",) in found.reasons
+    assert ("worth a look, but the review budget is spent",) in decisions.reasons
 
 
 def test_risk_escalates_and_can_be_switched_off(prediction: Any) -> None:
     """Events at or above the risk limit are escalated with that reason."""
-    found = decide(Triage(TriageSettings(), model="m"), [prediction(1, risk=0.9), prediction(2, risk=0.89)])
-    assert found.codes.tolist() == [ESCALATE, ACCEPT]
-    assert found.reasons[0] == ("risk at least 0.9",)
-    assert found.lanes(np.flatnonzero(found.seen)) == (["escalate", "audit"] if found.audit[1] else ["escalate"])
+    decisions = decide(Triage(TriageSettings(), model="m"), [prediction(1, risk=0.9), prediction(2, risk=0.89)])
+    assert decisions.codes.tolist() == [ESCALATE, ACCEPT]
+    assert decisions.reasons[0] == ("risk at least 0.9",)
+    assert decisions.lanes(np.flatnonzero(decisions.seen)) == (
+        ["escalate", "audit"] if decisions.audit[1] else ["escalate"]
+    )
     off = decide(Triage(TriageSettings(escalate_risk_min=2), model="m"), [prediction(1, risk=1.0)])
     assert off.codes.tolist() == [ACCEPT]
 
@@ -218,18 +220,18 @@ def test_without_consent_nobody_looks(prediction: Any) -> None:
     """No consent: accepted with that reason and probability 0, even where a rule or risk would escalate."""
     rule = Rule(name="all", field="prediction", equals="a", decision="escalate")
     triage = Triage(TriageSettings(rules=(rule,), audit_rate=0.1), model="m")
-    found = decide(triage, [prediction(n, risk=1.0, consent=Consent(review=False)) for n in range(200)])
-    assert not found.seen.any()
-    assert not found.inclusion_probability.any()
-    assert set(found.reasons) == {("the producer gave no consent to review",)}
+    decisions = decide(triage, [prediction(n, risk=1.0, consent=Consent(review=False)) for n in range(200)])
+    assert not decisions.seen.any()
+    assert not decisions.inclusion_probability.any()
+    assert set(decisions.reasons) == {("the producer gave no consent to review",)}
 
 
 def test_audit_follows_disagreement_but_never_passes_the_budget(prediction: Any) -> None:
     """Three times the audit rate where the models disagree, the audit rate elsewhere, at most the budget."""
     events = stream(prediction, np.full(4, 0.99))
     differs = np.array([True, False, True, False])
-    found = decide(Triage(TriageSettings(), model="m"), events, disagreement=differs)
-    assert found.inclusion_probability.tolist() == pytest.approx([0.06, 0.02, 0.06, 0.02])
+    decisions = decide(Triage(TriageSettings(), model="m"), events, disagreement=differs)
+    assert decisions.inclusion_probability.tolist() == pytest.approx([0.06, 0.02, 0.06, 0.02])
     capped = decide(Triage(TriageSettings(budget=0.03), model="m"), events, disagreement=differs)
     assert capped.inclusion_probability[0] == pytest.approx(0.03)
 
@@ -240,9 +242,9 @@ def test_strategy_says_what_the_score_is(prediction: Any, strategy: Any, expecte
     triage = Triage(TriageSettings(strategy=strategy), model="m")
     events = stream(prediction, [0.7, 0.7])
     nan = float("nan")
-    found = decide(triage, events, error_probability=np.array([0.8, nan]), learned_uncertainty=np.array([0.4, nan]))
-    assert found.scores.tolist() == pytest.approx([expected, 0.3])
-    assert found.uncertainty.tolist() == pytest.approx([0.3, 0.3])
+    decisions = decide(triage, events, error_probability=np.array([0.8, nan]), learned_uncertainty=np.array([0.4, nan]))
+    assert decisions.scores.tolist() == pytest.approx([expected, 0.3])
+    assert decisions.uncertainty.tolist() == pytest.approx([0.3, 0.3])
 
 
 def test_a_batch_can_be_undone(prediction: Any) -> None:
@@ -273,8 +275,8 @@ def test_an_empty_batch_decides_nothing() -> None:
 def test_models_draw_independently(prediction: Any) -> None:
     """Two models that see the same event ids do not audit the same events."""
     events = stream(prediction, np.full(5_000, 0.99))
-    one, other = (decide(Triage(TriageSettings(audit_rate=0.1), model=name), events).audit for name in "mn")
-    assert 0 < (one & other).sum() < one.sum() / 2
+    first, second = (decide(Triage(TriageSettings(audit_rate=0.1), model=name), events).audit for name in "mn")
+    assert 0 < (first & second).sum() < first.sum() / 2
 
 
 def test_the_policy_version_names_the_settings() -> None:
@@ -295,9 +297,9 @@ def test_live_accuracy_is_unbiased_where_disagreements_are_drawn_more(prediction
     errors, covered = [], 0
     for salt in range(salts):
         chosen = TriageSettings(audit_rate=0.05, budget=0.3, salt=salt)
-        found = decide(Triage(chosen, model="m"), events, disagreement=differs)
+        decisions = decide(Triage(chosen, model="m"), events, disagreement=differs)
         estimate = AccuracyEstimate(AccuracySettings(), inclusion_probability_min=chosen.audit_rate)
-        chances, seen = found.inclusion_probability.tolist(), found.seen.tolist()
+        chances, seen = decisions.inclusion_probability.tolist(), decisions.seen.tolist()
         for index in range(size):
             estimate.update(0.75, chances[index], reviewed=seen[index])
             if seen[index]:

@@ -107,7 +107,8 @@ class ByEvent:
     def score_of(self, asked: Asked) -> float:
         unsure = min(max(1.0 - float(asked.event.confidence or 0.0), 0.0), 1.0)
         error, doubt = (
-            unsure if one is None or math.isnan(one) else min(max(one, 0.0), 1.0) for one in (asked.error, asked.doubt)
+            unsure if given is None or math.isnan(given) else min(max(given, 0.0), 1.0)
+            for given in (asked.error, asked.doubt)
         )
         weight = {"catch": 1.0, "learn": 0.0, "mix": self.chosen.mix_catch_weight}[self.chosen.strategy]
         return weight * error + (1.0 - weight) * doubt
@@ -236,19 +237,19 @@ def streams(draw: st.DrawFn) -> list[Asked]:
 def answers_of(triage: Triage, asked: list[Asked]) -> Iterator[Answer]:
     """What Triage says of a batch, event by event."""
 
-    def array(name: str, kind: type) -> Any:
-        values = [getattr(one, name) for one in asked]
-        return None if None in values else np.array(values, kind)
+    def array(name: str, dtype: type) -> Any:
+        values = [getattr(question, name) for question in asked]
+        return None if None in values else np.array(values, dtype)
 
-    found = triage.decide(
-        PredictionColumns.of([one.event for one in asked]),
+    decisions = triage.decide(
+        PredictionColumns.of([question.event for question in asked]),
         error_probability=array("error", np.float64),
         learned_uncertainty=array("doubt", np.float64),
         disagreement=array("differs", np.bool_),
-        decided=array("decided", np.bool_) if any(one.decided for one in asked) else None,
+        decided=array("decided", np.bool_) if any(question.decided for question in asked) else None,
     )
-    columns = (found.codes, found.inclusion_probability, found.audit, found.scores)
-    yield from itertools.starmap(Answer, zip(*(column.tolist() for column in columns), found.reasons, strict=True))
+    columns = (decisions.codes, decisions.inclusion_probability, decisions.audit, decisions.scores)
+    yield from itertools.starmap(Answer, zip(*(column.tolist() for column in columns), decisions.reasons, strict=True))
 
 
 @settings(max_examples=120, deadline=None)
@@ -270,7 +271,7 @@ def test_batches_decide_as_one_event_after_the_other(
             triage.rewind(snapshot)
         elif turn != "go on":
             undo(triage, asked, is_twice=turn == "undo twice")
-        assert list(answers_of(triage, asked[start:stop])) == [plain.decide(one) for one in asked[start:stop]]
+        assert list(answers_of(triage, asked[start:stop])) == [plain.decide(event) for event in asked[start:stop]]
         assert past_of(triage) == plain.past()
 
 

@@ -16,5 +16,5 @@ TRICKY = [nearby for half in BETWEEN for nearby in (math.nextafter(half, 0), hal
 def test_a_score_reads_as_if_it_were_formatted(scores: list[float]) -> None:
     """Texts taken from the table are those that formatting gives, also next to where they change, and for -0.0."""
     given_scores = [*scores, *TRICKY, 0.0, -0.0, 5e-324, 1.0]
-    found = [HUNDREDTHS[index] for index in hundredths(np.array(given_scores))]
-    assert found == [f"{score:.2f}" for score in given_scores]
+    texts = [HUNDREDTHS[index] for index in hundredths(np.array(given_scores))]
+    assert texts == [f"{score:.2f}" for score in given_scores]
