@@ -63,7 +63,7 @@ class Warehouse:
         return analyst
 
     def install(self) -> None:
-        """Create the database, its tables and views where they lack."""
+        """Create the database, its tables and views where they are missing, and bring columns up to date."""
         client = self._connected(database=None)
         try:
             install(
@@ -115,16 +115,16 @@ class Warehouse:
         return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
 
     def raw(self, sql: str, fmt: str = "", params: Mapping[str, Any] | None = None) -> bytes:
-        """The answer as ClickHouse formats it; ``fmt`` (say ``CSVWithNames``) unless the statement says FORMAT."""
+        """The answer in the format that the statement names, else in ``fmt`` (such as ``CSVWithNames``)."""
         client = self._shared()
-        # Not the client's ``fmt``: that is put behind the text, and errors would speak of what nobody wrote.
+        # Not the client's ``fmt``: it is appended to the statement, and errors would quote text that nobody wrote.
         head = {"X-ClickHouse-Format": fmt} if fmt else {}
         text = sql.rstrip().rstrip(";")
         call = functools.partial(client.raw_query, text, parameters=dict(params or {}), transport_settings=head)
         return bytes(self._guarded(call))
 
     def command(self, sql: str) -> None:
-        """Run a statement that answers nothing."""
+        """Run a statement that has no answer."""
         client = self._shared()
         self._guarded(functools.partial(client.command, sql))
 
@@ -166,7 +166,7 @@ class Warehouse:
         self._of_ours(self._guarded, call)
 
     def _of_ours(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a call about tables of ours: where they are not there nobody has mistyped a name."""
+        """Run a call about the program's own tables: a missing one raises TablesLacking: nobody mistyped it."""
         try:
             return call(*args, **kwargs)
         except QueryRefused as error:
@@ -206,7 +206,7 @@ class Warehouse:
         )
 
     def _guarded(self, call: Callable[[], T]) -> T:
-        """Run a call of the client; its errors become ours."""
+        """Run a call of the client; its errors become WarehouseErrors."""
         try:
             return call()
         except (OperationalError, DatabaseError) as error:
@@ -233,6 +233,6 @@ class Warehouse:
 
 
 def _cause_of(text: str) -> str:
-    """What lies under an error of the HTTP client, which begins with the whole URL: settings, token and all."""
+    """The cause of an error of the HTTP client, without the URL in front of it, which holds settings and the token."""
     cause = text.partition("(Caused by ")[2].partition(") executing HTTP request")[0]
     return one_line(cause or text)

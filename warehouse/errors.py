@@ -34,7 +34,7 @@ __all__ = [
 LINE_CHARS_MAX = 600
 
 UNKNOWN_COLUMN: Final = "Unknown field found"
-"""ClickHouse's word for a column that the table lacks: the tables are older than the program, no row is bad."""
+"""ClickHouse's message for a column that the table lacks: the tables are older than the program, no row is bad."""
 
 
 def one_line(text: str, chars_max: int = LINE_CHARS_MAX) -> str:
@@ -44,7 +44,7 @@ def one_line(text: str, chars_max: int = LINE_CHARS_MAX) -> str:
 
 
 class WarehouseError(Exception):
-    """Anything about the warehouse that a person can put right."""
+    """A problem with the warehouse that a person can put right."""
 
 
 class ClickHouseUnreachable(WarehouseError):  # noqa: N818 - reads as what happened
@@ -72,9 +72,9 @@ class NoRoom(QueryRefused):
 
 
 class QuestionTooLarge(QueryRefused):
-    """What was asked needs more memory, or has a larger answer, than ClickHouse allows.
+    """A question needs more memory, or has a larger answer, than ClickHouse allows.
 
-    It comes again however often the same is asked: ask for less at once.
+    Asking again does not help: ask for less at once.
     """
 
 

@@ -68,7 +68,7 @@ def test_an_older_database_gets_the_words(warehouse: Warehouse) -> None:
     assert described(warehouse) == before
     sql = "SELECT comment FROM system.tables WHERE database = {name:String} AND name = 'labels'"
     (row,) = warehouse.query(sql, {"name": warehouse.settings.database})
-    assert row["comment"].startswith("One row a late label")
+    assert row["comment"].startswith("One row for each late label")
 
 
 def fill(warehouse: Warehouse, events: int = 120) -> None:

@@ -1,1 +1,1 @@
-"""What the program itself asks ClickHouse."""
+"""The questions that the program itself asks ClickHouse."""

@@ -1,4 +1,4 @@
-"""Sums over the first verdict of each event: what came again has a second one, which counts for nothing."""
+"""Sums over the first verdict of each event; further verdicts of an event that came again do not count."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Row = dict[str, Any]
 HOUR_MS: Final = 3_600_000
 WIDTHS_MS: Final = (HOUR_MS, 6 * HOUR_MS, 24 * HOUR_MS, 7 * 24 * HOUR_MS, 28 * 24 * HOUR_MS, 364 * 24 * HOUR_MS)
 SLICES_MAX: Final = 20_000
-"""Slices of all models whose sums are remembered; where there are more, slices are made wider, up to a year. Of each
-model there is one at least."""
+"""Slices of time, of all models, whose sums are remembered; if there are more, slices are made wider, up to a year.
+Each model has at least one."""
 ALL: Final = 2**62
 RUN_ROWS_MAX: Final = 500_000
-"""Verdicts that are sorted at once, or those of one slice where they are more; events under several times are told in
-parts of so many verdicts, by the hashes of their ids."""
+"""Verdicts that are sorted at once, unless one slice has more. Events with several times are searched for in parts of
+so many verdicts, by the hashes of their ids."""
 RUNS_MAX: Final = 20
-"""Questions of one refresh, unless ``RUN_ROWS_MAX`` makes more: slices between those that changed are asked for too."""
+"""Questions of one refresh, unless ``RUN_ROWS_MAX`` needs more; unchanged slices are included to save some."""
 
 SEARCHED_ROWS_MAX: Final = 10_000_000
-"""How many verdicts before those of a run, in the order of the producers' times, and how many after them are searched
-for the same events under other times. What was sent again with more than these between counts as another event."""
+"""Verdicts before those of a run, and as many after them, in the order of the producers' times, that are searched for
+the same events under other times. An event that was sent again further away counts as another one."""
 
 COLUMNS: Final = """model, time, event_id, decided_at, decision, inclusion_probability AS pi, audit AS is_audit,
         1 - ifNull(error_probability, uncertainty) AS g, task_id AS task, task_id != '' AS asked"""
@@ -51,8 +51,8 @@ TWICE: Final = f"""
     WHERE {SEARCHED} AND hash IN (SELECT cityHash64(event_id) FROM verdicts WHERE {IN_PART})
     GROUP BY hash HAVING min(time) != max(time)
 """  # noqa: S608 - a text of ours
-"""The events of a part of a run that were judged under several times, by the hashes of their ids (and perhaps one of
-another model with that id or hash, which is no harm): that takes a fraction of the memory and time of the ids."""
+"""Hashes of the ids of events, in a part of a run, that were judged under several times. They take a fraction of the
+memory and time of ids; that an event of another model may have the same hash does no harm."""
 FIRST_OF_TWICE: Final = f"""
     SELECT model, event_id, time FROM verdicts WHERE {SEARCHED} AND cityHash64(event_id) IN ({TWICE})
     ORDER BY model, event_id, {ORDER} LIMIT 1 BY model, event_id
@@ -64,8 +64,8 @@ MOVED: Final = f"""
     WHERE {SEARCHED} AND cityHash64(event_id) IN ({TWICE})
         AND (model, event_id) IN (SELECT model, event_id FROM ({FIRST_OF_TWICE}) WHERE {RUN})
 """  # noqa: S608 - a text of ours
-"""All slices of the events that were judged under several times, first in the run: what another slice may have taken
-for its own before."""
+"""All slices of events that were judged under several times, and first in the run: sums of these slices may still count
+such an event."""
 
 COUNTS: Final = """
     SELECT model, intDiv(toUnixTimestamp64Milli(time), {width:Int64}) AS slice, count() AS rows
@@ -97,8 +97,8 @@ SUMS_OF_FIRST: Final = SUMS.replace(
 class FirstVerdicts:
     """Remembers the sums of each slice of time, and asks again for those whose number of rows has changed.
 
-    Only verdicts of some slices, and the ids of those, have to be held at once. An event that was judged under several
-    times counts where it was judged first, so long as ``SEARCHED_ROWS_MAX`` verdicts at most lie between.
+    So ClickHouse holds the verdicts of a few slices at once. An event that was judged under several times counts where
+    it was judged first, if at most ``SEARCHED_ROWS_MAX`` verdicts lie between.
     """
 
     def __init__(self) -> None:
@@ -133,7 +133,7 @@ class FirstVerdicts:
         self._rows = counts
 
     def _ask_run(self, ask: Ask, asked: Mapping[str, int], parts: int) -> set[int]:
-        """Keep the sums of a run; the slices, of it and others, that have events which were first judged in it."""
+        """Keep the sums of a run; return the slices (``MOVED``) that may count events which were first judged in it."""
         if not any(row["events"] for row in in_parts(ask, COUNT_TWICE, asked, parts)):
             self._keep(asked, in_parts(ask, SUMS_OF_ALL, asked, 1))
             return set()
@@ -142,13 +142,13 @@ class FirstVerdicts:
         return set(moved)
 
     def _keep(self, asked: Mapping[str, int], rows: Sequence[Row]) -> None:
-        """Put sums of the parts of a run in the place of what was known of its slices."""
-        found: dict[Key, list[Row]] = {}
+        """Replace the sums of the slices of a run by those of its parts."""
+        by_slice: dict[Key, list[Row]] = {}
         for row in rows:
-            found.setdefault((str(row.pop("model")), int(row.pop("slice"))), []).append(row)
+            by_slice.setdefault((str(row.pop("model")), int(row.pop("slice"))), []).append(row)
         numbers = range(asked["begin"] // asked["width"], asked["end"] // asked["width"])
         self._sums = {key: sums for key, sums in self._sums.items() if key[1] not in numbers}
-        self._sums.update((key, added(parts)) for key, parts in found.items())
+        self._sums.update((key, added(parts)) for key, parts in by_slice.items())
 
     def _counts(self, ask: Ask) -> dict[Key, int]:
         """How many verdicts each slice has; slices are made wider while there are too many."""
@@ -162,7 +162,7 @@ class FirstVerdicts:
 
 
 class Search:
-    """Where to look for the events of a run under other times; ``rows`` are the verdicts of every slice."""
+    """Which times to search for the events of a run; ``rows`` has the number of verdicts of every slice."""
 
     def __init__(self, rows: Mapping[int, int]) -> None:
         self._numbers = sorted(rows)
@@ -174,7 +174,7 @@ class Search:
         return {"width": width, **span, **self.around(first, last, width)}
 
     def around(self, first: int, last: int, width: int) -> dict[str, int]:
-        """The times from which and before which, so that ``SEARCHED_ROWS_MAX`` verdicts at most are on each side.
+        """The times from which and before which to search, at most ``SEARCHED_ROWS_MAX`` verdicts on each side.
 
         >>> Search({1: 9_999_999, 2: 1, 3: 5, 8: 7}).around(3, 3, width=10)
         {'search_begin': 10, 'search_end': 90}
@@ -203,7 +203,7 @@ def in_parts(ask: Ask, sql: str, asked: Mapping[str, int], parts: int) -> list[R
 
 
 def added(rows: Sequence[Row]) -> Row:
-    """The sums of several slices together."""
+    """The sums of several slices, added up; of ``inclusion_min`` the least above 0."""
     least = [row["inclusion_min"] for row in rows if row["inclusion_min"] > 0]
     return {
         name: min(least, default=0.0) if name == "inclusion_min" else sum(row[name] for row in rows) for name in rows[0]
@@ -211,7 +211,7 @@ def added(rows: Sequence[Row]) -> Row:
 
 
 def runs_of(changed: Sequence[int], rows: Mapping[int, int]) -> list[tuple[int, int]]:
-    """The slices to ask for, as few runs from a first to a last one; ``changed`` in order, ``rows`` of every slice.
+    """Few runs, each from a first to a last slice, that hold the ``changed`` ones; ``rows`` has counts of every slice.
 
     >>> runs_of([3, 4, 9_000], {3: 1, 4: 1, 9_000: 1}), runs_of([1, 2, 3], {1: 300_000, 2: 300_000, 3: 1})
     ([(3, 4), (9000, 9000)], [(1, 1), (2, 3)])

@@ -25,13 +25,13 @@ Ask = Callable[[str, Mapping[str, Any]], list[dict[str, Any]]]
 """``Warehouse.query``: a statement and its parameters to rows, each column to value."""
 
 IDS_MAX: Final = 5_000
-"""Ids in one question; more are the caller's to divide."""
+"""Ids in one question; ``asked_in_parts`` divides more."""
 
 ANSWER_BYTES_MAX: Final = 64 * 1024 * 1024
 """Bytes of one answer of ``predictions_of``, uncompressed, as ClickHouse counts them; beyond it QuestionTooLarge."""
 
 SAID_ROWS_MAX: Final = 5_000
-"""Predictions of a model, the newest by their time, of which its labels are gathered."""
+"""Newest predictions of a model whose labels are collected."""
 
 
 def report_html(ask: Ask, report_id: str) -> str | None:
@@ -44,7 +44,7 @@ def report_html(ask: Ask, report_id: str) -> str | None:
 
 
 def archived_tasks(ask: Ask, task_ids: Sequence[str]) -> dict[str, int]:
-    """Of these tasks, those that are stored as settled or expired, with that revision."""
+    """Those of the tasks that are stored as settled or expired, to their last revision."""
     rows = ask(
         """
         SELECT task_id, max(revision) AS last FROM tasks
@@ -58,11 +58,11 @@ def archived_tasks(ask: Ask, task_ids: Sequence[str]) -> dict[str, int]:
 def predictions_of(ask: Ask, model: str, event_ids: Sequence[str]) -> list[dict[str, Any]]:
     """Predictions of one model by event id, with what their verdict says; for labels that come late.
 
-    Of predictions with the same id it is the one that was judged: of the verdict's time, and the first of these.
+    Of predictions with the same id the one that was judged counts: the first with the time of the verdict.
 
     Columns: event_id, model_version, time (epoch milliseconds), features, features_integer, features_text, prediction,
     confidence, probabilities, slices, consent_learn, learned_prediction, learned_version, held_bytes (of its maps).
-    How large a prediction is producers decide: raises QuestionTooLarge where these are too large for one answer.
+    Producers decide how large predictions are: raises QuestionTooLarge if these are too large for one answer.
     """
     rows = ask(
         """
@@ -93,8 +93,8 @@ def asked_in_parts(
 ) -> Iterator[tuple[Sequence[str], list[dict[str, Any]] | QuestionTooLarge]]:
     """Ids in order, as many at once as ClickHouse can answer, each part with the answer of ``ask``.
 
-    A question that is too large is halved, and the next one may be twice as large as what was answered. One id alone
-    that is too large has the error in place of an answer.
+    A question that is too large is halved; after an answer the next question may be twice as large. If one id alone is
+    too large, the error stands in place of its answer.
 
     >>> def ask(ids):
     ...     if len(ids) > 2:
@@ -121,7 +121,7 @@ def asked_in_parts(
 def labels_said(ask: Ask, model: str) -> set[str]:
     """The labels that a model's newest predictions had as their answer or among their probabilities.
 
-    Where these are too large for one answer, those of the newest half, and so on.
+    If these are too large for one answer, half as many predictions are asked for, and so on.
     """
     rows = SAID_ROWS_MAX
     while True:

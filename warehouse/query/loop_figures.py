@@ -18,7 +18,7 @@ REASON_CHARS_SHOWN_MAX = 400
 
 
 class RejectCounts(msgspec.Struct, frozen=True):
-    """Rejects by kind, ``REASONS_SHOWN_MAX`` of them; how many kinds there are beyond these, and rejects of those."""
+    """Numbers of rejects by kind, of ``REASONS_SHOWN_MAX`` kinds; how many more kinds there are, and their rejects."""
 
     shown: dict[str, int] = {}
     kinds_more: int = 0
@@ -28,15 +28,15 @@ class RejectCounts(msgspec.Struct, frozen=True):
 class ModelCounts(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of one model, and the sums that its live accuracy is estimated from.
 
-    An event counts once, by its first verdict and the prediction that this was on, though it came again, under the same
-    time or another; see ``warehouse.query.first_verdicts`` for how far an event that came again is looked for.
-    With g the guess of P(right) made at triage, O whether it was right and π the inclusion probability:
-    ``accuracy_total`` is Σ g + Σ (O − g)/π over reviewable and answered events, ``accuracy_variance`` is
-    Σ (1 − π)(O − g)²/π² over answered ones, ``audit_hits`` counts the answered ones with π < 1,
-    ``answered_reviewable`` all of them, ``answered_right`` those on which the model was right. Of what was drawn and
-    is not answered ``accuracy_lost`` is Σ g/π and ``accuracy_gained`` Σ (1 − g)/π: what would be taken from the total
-    if the model was wrong on all of it, and added if it was right; ``accuracy_open_variance`` is what their answers add
-    to the variance at most. ``answered`` counts the events chosen for review that somebody has answered.
+    An event that came again counts once, by its first verdict and the prediction that was judged; see
+    ``warehouse.query.first_verdicts`` for how far it is searched for under other times. With g the guess of P(right)
+    made at triage, O whether it was right and π the inclusion probability: ``accuracy_total`` is Σ g + Σ (O − g)/π over
+    reviewable and answered events, ``accuracy_variance`` is Σ (1 − π)(O − g)²/π² over answered ones, ``audit_hits``
+    counts the answered ones with π < 1, ``answered_reviewable`` all of them, ``answered_right`` those on which the
+    model was right. Over the events that were drawn and are not answered, ``accuracy_lost`` is Σ g/π and
+    ``accuracy_gained`` Σ (1 − g)/π: what the total loses if the model was wrong on all of them, and gains if it was
+    right; ``accuracy_open_variance`` is the most that their answers can add to the variance. ``answered`` counts the
+    events chosen for review that somebody has answered.
     """
 
     model: str
@@ -58,9 +58,9 @@ class ModelCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def model_counts(ask: Ask, verdicts: FirstVerdicts | None = None) -> list[ModelCounts]:
-    """Counts of every model that has verdicts; ``verdicts`` remembers what need not be counted again."""
+    """Counts of every model that has verdicts; ``verdicts``, kept between calls, saves counting again."""
     sums = (verdicts or FirstVerdicts()).of_models(ask)
-    answers = {row["model"]: row for row in _answered(ask)}
+    answers = {row["model"]: row for row in ask(ANSWERED_SUMS, {})}
     answered = {row["model"]: int(row["rows"]) for row in ask(ANSWERED, {})}
     corrections = {row["model"]: int(row["rows"]) for row in ask(CORRECTIONS, {})}
     return [
@@ -112,7 +112,7 @@ class DriftState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def drift_states(ask: Ask) -> dict[str, DriftState]:
-    """The newest of each model."""
+    """The newest state of each model, by model."""
     rows = ask(
         """
         SELECT model, argMax(
@@ -141,7 +141,7 @@ def _drift_state(
 def reject_counts(ask: Ask) -> RejectCounts:
     """Rejects by kind, the most frequent first, each under its newest reason.
 
-    Reasons are of a kind that differ in what came, or in long numbers alone: these vary from event to event.
+    Reasons that differ only in the value that came, or in long numbers, are of one kind.
     """
     rows = ask(
         """
@@ -163,11 +163,6 @@ def reject_counts(ask: Ask) -> RejectCounts:
         return RejectCounts()
     kinds, elements = int(rows[0]["all_kinds"]), int(rows[0]["all_rows"])
     return RejectCounts(shown, kinds - len(rows), elements - sum(shown.values()))
-
-
-def _answered(ask: Ask) -> list[dict[str, Any]]:
-    """Sums over the events that were answered, each by its first verdict and by what that was on, as in the views."""
-    return ask(ANSWERED_SUMS, {})
 
 
 def _counts(row: Mapping[str, Any], sums: Mapping[str, Any], *, corrections: int, answered: int) -> ModelCounts:

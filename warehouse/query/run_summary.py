@@ -30,8 +30,8 @@ MODEL: Final = "({model:String} = '' OR model = {model:String})"
 class AlertLine(msgspec.Struct, frozen=True, kw_only=True):
     """An alert in its present state.
 
-    ``raised_at`` and ``told_at`` are the clock's, when it began to fire and when its present state was told;
-    ``fired_at`` is when it fired in the stream. 0 where that is not known: the error rate has no place in the stream.
+    ``raised_at`` and ``told_at`` are the clock's: when it began to fire, and when its present state was published.
+    ``fired_at`` is when it fired in the stream. A time is 0 if it is unknown; the error rate has no time in the stream.
     """
 
     alert_id: str
@@ -105,7 +105,7 @@ def run_summary(ask: Ask, model: str = "") -> RunSummary:
 def is_answered(ask: Ask, model: str) -> bool:
     """Whether the tasks of all verdicts are stored, none is open, and each settled one has its correction.
 
-    Tables are filled each at its own pace: a task that is not stored yet is not one that is answered.
+    Each table is filled at its own pace, so a task that is not stored yet does not count as answered.
     """
     row = ask(
         """

@@ -1,10 +1,10 @@
 -- What producers sent and what triage said of it.
--- What was not sent is NULL, not 0 and not '': a name that a map lacks too, so that avg(features['age']) is over the events
--- that have an age. Integers beyond 2^53, which a double does not hold, are in features_integer with all their digits.
+-- Values that were not sent are NULL, not 0 and not ''. So are names that a map lacks: avg(features['age']) is over the
+-- events that have an age. Integers beyond 2^53, which doubles do not hold, are in features_integer with all their digits.
 -- Rows are kept forever. $identity says which message a row came from; the token of an insert is made of it.
 
--- Every prediction that could be read, as often as it came. The one that was judged has the time of its verdict and is
--- the first of these to be stored; what came again under its id changes nothing (the view review_outcomes has the pairs).
+-- Every prediction that could be read, as often as it came. The judged one has the time of its verdict and is the first
+-- of these to be stored; copies that came later change nothing (the view review_outcomes has the pairs).
 CREATE TABLE IF NOT EXISTS $database.predictions
 (
     event_id String
@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS $database.predictions
     model LowCardinality(String)
         COMMENT 'the model that was asked',
     model_version LowCardinality(String)
-        COMMENT 'its version, as the producer calls it; empty where it says none',
+        COMMENT 'the version of the model that the producer gives; empty if it gives none',
     time DateTime64(3, 'UTC')
         COMMENT 'when the model was asked: the producer''s time, UTC' CODEC(Delta, ZSTD),
     features Map(LowCardinality(String), Nullable(Float64))
@@ -30,9 +30,9 @@ CREATE TABLE IF NOT EXISTS $database.predictions
     slices Map(LowCardinality(String), Nullable(String))
         COMMENT 'subgroups by name, such as region to EU; a name that is not here gives NULL',
     risk Nullable(Float64)
-        COMMENT 'how bad a mistake would be, from 0 to 1; NULL where the producer says nothing',
+        COMMENT 'how bad a mistake would be, from 0 to 1; NULL if the producer does not say',
     subject String
-        COMMENT 'a pseudonym of the person it is about; empty for none',
+        COMMENT 'a pseudonym of the person whom it is about; empty for none',
     consent_review Bool
         COMMENT 'whether people may see it',
     consent_learn Bool
@@ -40,13 +40,13 @@ CREATE TABLE IF NOT EXISTS $database.predictions
     content String
         COMMENT 'what a reviewer sees beside the features: a text, or an address of an image; empty for none' CODEC(ZSTD),
     producer LowCardinality(String)
-        COMMENT 'the service that sent it; empty where it says none',
+        COMMENT 'the service that sent it; empty if it gives none',
     $identity,
     INDEX by_event event_id TYPE bloom_filter(0.01) GRANULARITY 4
 )
 ENGINE = MergeTree ORDER BY (model, time, event_id)
 SETTINGS $deduplication
-COMMENT 'One row a prediction that could be read, as often as it was sent. What was judged is the first of those with the time of the verdict; review_outcomes has the pairs.';
+COMMENT 'One row for each prediction that could be read, as often as it was sent. The judged one is the first of those with the time of the verdict; review_outcomes has the pairs.';
 
 CREATE TABLE IF NOT EXISTS $database.labels
 (
@@ -61,13 +61,13 @@ CREATE TABLE IF NOT EXISTS $database.labels
     purpose LowCardinality(String)
         COMMENT 'learn: the program learns from it; score: it is only stored',
     source LowCardinality(String)
-        COMMENT 'where the producer has it from; empty where it says nothing',
+        COMMENT 'where the producer got it from; empty if it does not say',
     $identity,
     INDEX by_event event_id TYPE bloom_filter(0.01) GRANULARITY 4
 )
 ENGINE = MergeTree ORDER BY (model, time, event_id)
 SETTINGS $deduplication
-COMMENT 'One row a late label: ground truth that a producer sent, as often as it was sent.';
+COMMENT 'One row for each late label: ground truth that a producer sent, as often as it was sent.';
 
 CREATE TABLE IF NOT EXISTS $database.verdicts
 (
@@ -76,11 +76,11 @@ CREATE TABLE IF NOT EXISTS $database.verdicts
     model LowCardinality(String)
         COMMENT 'the model that was asked',
     model_version LowCardinality(String)
-        COMMENT 'its version, as the producer calls it; empty where it says none',
+        COMMENT 'the version of the model that the producer gives; empty if it gives none',
     time DateTime64(3, 'UTC')
         COMMENT 'when the model was asked: the producer''s time, UTC' CODEC(Delta, ZSTD),
     decision LowCardinality(String)
-        COMMENT 'accept: no person needs to see it; review: a person should; escalate: a rule or its risk sends it to who is on call',
+        COMMENT 'accept: no person needs to see it; review: a person should; escalate: a rule or its risk sends it to the person on call',
     reasons Array(LowCardinality(String))
         COMMENT 'why, in words',
     uncertainty Float64
@@ -92,54 +92,54 @@ CREATE TABLE IF NOT EXISTS $database.verdicts
     audit Bool
         COMMENT 'whether it was accepted and drawn at random for review',
     policy_version LowCardinality(String)
-        COMMENT 'names the settings of triage it was judged by',
+        COMMENT 'identifies the settings of triage that judged it',
     learned_version LowCardinality(Nullable(String))
-        COMMENT 'the learned model in charge; NULL while production was',
+        COMMENT 'the version of the learned model in charge; NULL while production was in charge',
     learned_prediction LowCardinality(Nullable(String))
-        COMMENT 'what that answers; NULL while production was in charge',
+        COMMENT 'what that model answers; NULL while production was in charge',
     task_id String
         COMMENT 'the task that asks people about it; empty where nobody is asked',
     decided_at DateTime64(3, 'UTC')
         COMMENT 'when it was judged: the clock, UTC' CODEC(Delta, ZSTD),
     correction_id String
-        COMMENT 'the settled answer to the same question that was given again; empty for none',
+        COMMENT 'the correction that settled the same question lately; empty for none',
     settled_label LowCardinality(Nullable(String))
-        COMMENT 'that answer; NULL for none',
+        COMMENT 'the label of that correction; NULL for none',
     $identity,
     INDEX by_event event_id TYPE bloom_filter(0.01) GRANULARITY 4
 )
 ENGINE = MergeTree ORDER BY (model, time, event_id)
 SETTINGS $deduplication
-COMMENT 'One row a verdict: what triage said of a prediction. A retry that came late has a second one; the first, by decided_at, counts.';
+COMMENT 'One row for each verdict: what triage said of a prediction. A retry that came late has a second one; the first, by decided_at, counts.';
 
 CREATE TABLE IF NOT EXISTS $database.rejects
 (
     original_base64 String
-        COMMENT 'the bytes as they came, in base64; perhaps only their beginning, see original_length' CODEC(ZSTD),
+        COMMENT 'the bytes as they came, in base64; original_length says whether they are all' CODEC(ZSTD),
     original String ALIAS base64Decode(original_base64)
         COMMENT 'the same as bytes; made when it is asked for, and not part of SELECT *',
     reason String
         COMMENT 'what was wrong, and what would be right',
     field LowCardinality(String)
-        COMMENT 'the JSON path, or the header, that was wrong; empty where the bytes were no JSON at all',
+        COMMENT 'the JSON path, or the header, that was wrong; empty if the bytes were no JSON at all',
     role LowCardinality(String)
-        COMMENT 'who could not use it: intake a prediction, labels a late label; drift, learn or record another message',
+        COMMENT 'the role that could not use it: intake for a prediction, labels for a late label; drift, learn or record for another message',
     source_topic LowCardinality(String)
-        COMMENT 'the topic it came by',
+        COMMENT 'the topic that it came from',
     source_partition Int32
-        COMMENT 'the partition of it',
+        COMMENT 'the partition of that topic',
     source_offset Int64
-        COMMENT 'the offset of the message there',
+        COMMENT 'the offset of the message in that partition',
     source_index Int64
-        COMMENT 'the place of the element, or row, in the message; 0 for the first, or for a whole message',
+        COMMENT 'the index of the element, or row, in the message; 0 for the first, or for a whole message',
     source_index_last Int64
-        COMMENT 'the place of the last element that it stands for',
+        COMMENT 'the index of the last element that it stands for',
     elements UInt64
         COMMENT 'how many elements it stands for; sum these, do not count rows',
     original_length UInt64
         COMMENT 'bytes of the whole original',
     original_sha256 String
-        COMMENT 'of the whole original, hexadecimal, where only its beginning is kept; else empty',
+        COMMENT 'sha256 of the whole original, hexadecimal, if only its beginning is kept; else empty',
     source_key_base64 String
         COMMENT 'the key of the message, in base64',
     source_key String ALIAS base64Decode(source_key_base64)

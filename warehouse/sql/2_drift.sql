@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS $database.blocks
     reference_version LowCardinality(String)
         COMMENT 'the reference whose edges its histograms are on; empty while there was none',
     source_partition Int32
-        COMMENT 'the partition of predictions they came by',
+        COMMENT 'the partition of predictions that they came from',
     first_offset UInt64
         COMMENT 'the offset of the first of their messages',
     last_offset UInt64
@@ -33,14 +33,14 @@ CREATE TABLE IF NOT EXISTS $database.blocks
     sample_json String
         COMMENT 'a few of the events, chosen by a hash of their ids' CODEC(ZSTD),
     features_unwatched UInt64
-        COMMENT 'features that are not watched, or by their mean alone',
+        COMMENT 'features that are not watched, or only by their mean',
     unwatched Array(String)
         COMMENT 'the first of them by name',
     $identity
 )
 ENGINE = MergeTree ORDER BY (model, time_min, block_id)
 SETTINGS $deduplication
-COMMENT 'One row a block: statistics of up to some hundred consecutive events of one model on one partition.';
+COMMENT 'One row for each block: statistics of up to some hundred consecutive events of one model on one partition.';
 
 CREATE TABLE IF NOT EXISTS $database.alerts
 (
@@ -51,7 +51,7 @@ CREATE TABLE IF NOT EXISTS $database.alerts
     signal LowCardinality(String)
         COMMENT 'what changed: confidence, prediction, feature.NAME, or error (the error rate)',
     detector LowCardinality(String)
-        COMMENT 'what found it',
+        COMMENT 'the detector that found the change',
     severity LowCardinality(String)
         COMMENT 'info, warning or critical; the worst so far',
     state LowCardinality(String)
@@ -63,7 +63,7 @@ CREATE TABLE IF NOT EXISTS $database.alerts
     fired_at_event UInt64
         COMMENT 'how many events of the model had been seen when it fired',
     changed_at DateTime64(3, 'UTC')
-        COMMENT 'of mixed kind: the clock where a person made the change, else the stream''s time. Compare told_at instead; alerts_now leaves it out',
+        COMMENT 'the clock''s time if a person made the change, else the stream''s time. Compare told_at instead; alerts_now leaves it out',
     changed_by String
         COMMENT 'who made the change; watchloop where the program did',
     reference_version LowCardinality(String)
@@ -73,24 +73,24 @@ CREATE TABLE IF NOT EXISTS $database.alerts
     report_id String
         COMMENT 'the Evidently report, in reports; empty while there is none',
     report_problem String
-        COMMENT 'why there is no report; empty where there is one, or one is to come',
+        COMMENT 'why there is no report; empty if there is one or will be one',
     task_id String
-        COMMENT 'the task that asks people what it is',
+        COMMENT 'the task that asks people about it',
     note String
-        COMMENT 'what people and detectors said of it',
+        COMMENT 'notes of people and of the program',
     judged_until Nullable(DateTime64(3, 'UTC'))
         COMMENT 'how far the signal had been judged, on the clock of fired_at; NULL where that is unknown',
     raised_at Nullable(DateTime64(3, 'UTC'))
-        COMMENT 'when it began to fire: the clock, UTC; NULL where nobody said',
+        COMMENT 'when it began to fire: the clock, UTC; NULL if that is unknown',
     told_at Nullable(DateTime64(3, 'UTC'))
-        COMMENT 'when this transition was told: the clock, UTC; NULL where nobody said',
+        COMMENT 'when this transition was published: the clock, UTC; NULL if that is unknown',
     answer LowCardinality(String)
         COMMENT 'the answer that settled its task: confirmed, expected change, false alarm or cannot tell; empty before',
     $identity
 )
 ENGINE = MergeTree ORDER BY (model, fired_at, alert_id, revision)
 SETTINGS $deduplication
-COMMENT 'One row a transition of an alert; the highest revision is its present state (view alerts_now), alert_history has one row an alert.';
+COMMENT 'One row for each transition of an alert; the highest revision is its present state (view alerts_now), alert_history has one row for each alert.';
 
 CREATE TABLE IF NOT EXISTS $database.reference_windows
 (
@@ -99,7 +99,7 @@ CREATE TABLE IF NOT EXISTS $database.reference_windows
     version String
         COMMENT 'names the reference within the model',
     created_at DateTime64(3, 'UTC')
-        COMMENT 'of mixed kind: the clock where a person adopted it, the stream''s time for a model''s first. Compare told_at instead',
+        COMMENT 'the clock''s time if a person adopted it, the stream''s time for a model''s first reference. Compare told_at instead',
     reason String
         COMMENT 'the first events, or the alert whose answer made it',
     time_min DateTime64(3, 'UTC')
@@ -121,34 +121,34 @@ CREATE TABLE IF NOT EXISTS $database.reference_windows
     sample_json String
         COMMENT 'rows of it, for reports' CODEC(ZSTD),
     told_at Nullable(DateTime64(3, 'UTC'))
-        COMMENT 'when it began to count: the clock, UTC; NULL where nobody said',
+        COMMENT 'when it began to count: the clock, UTC; NULL if that is unknown',
     $identity
 )
 ENGINE = MergeTree ORDER BY (model, created_at, version)
 SETTINGS $deduplication
-COMMENT 'One row a reference: what counts as normal for a model from then on. The newest by told_at holds.';
+COMMENT 'One row for each reference: what counts as normal for a model from then on. The newest by told_at holds.';
 
--- How DRIFT stands with each model; the newest row counts. Counts begin anew when a worker reads the blocks again.
+-- DRIFT's own figures of each model; the newest row counts. They begin anew when a worker reads the blocks again.
 CREATE TABLE IF NOT EXISTS $database.drift_states
 (
     model LowCardinality(String)
         COMMENT 'the model',
     told_at DateTime64(3, 'UTC')
-        COMMENT 'when it was told: the clock, UTC',
+        COMMENT 'when this state was published: the clock, UTC',
     events_seen UInt64
         COMMENT 'events in the windows judged so far; begins anew when a worker reads the blocks again',
     windows_seen UInt64
-        COMMENT 'windows judged so far; likewise, as are the counts below',
+        COMMENT 'windows judged so far; begins anew likewise, as do the counts below',
     late_blocks UInt64
         COMMENT 'blocks that came after their window had been judged',
     late_events UInt64
-        COMMENT 'their events, which drift does not see',
+        COMMENT 'the events of these blocks, which are left out of drift detection',
     forced_blocks UInt64
-        COMMENT 'blocks judged before all partitions had come as far',
+        COMMENT 'blocks judged before all partitions had come that far',
     time_resets UInt64
         COMMENT 'how often the model''s time jumped back',
     features_unwatched UInt64
-        COMMENT 'features that are not watched, or by their mean alone',
+        COMMENT 'features that are not watched, or only by their mean',
     unwatched Array(String)
         COMMENT 'the first of them by name',
     _stored_at DateTime64(3, 'UTC') DEFAULT now64(3)
@@ -157,7 +157,7 @@ CREATE TABLE IF NOT EXISTS $database.drift_states
 ENGINE = MergeTree ORDER BY (model, told_at)
 TTL toDateTime(told_at) + INTERVAL 30 DAY
 SETTINGS $deduplication
-COMMENT 'One row each time that there is news of how drift stands with a model, five seconds apart at least, or a minute where only events were counted; the newest counts. Kept for 30 days.';
+COMMENT 'One row for each change of DRIFT''s own figures of a model, at least five seconds apart, or a minute if only events were counted; the newest holds. Kept for 30 days.';
 
 CREATE TABLE IF NOT EXISTS $database.reports
 (
@@ -178,4 +178,4 @@ CREATE TABLE IF NOT EXISTS $database.reports
 )
 ENGINE = MergeTree ORDER BY report_id
 SETTINGS $deduplication
-COMMENT 'One row an Evidently report of an alert.';
+COMMENT 'One row for each Evidently report of an alert.';

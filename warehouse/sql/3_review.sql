@@ -58,9 +58,9 @@ CREATE TABLE IF NOT EXISTS $database.tasks
     alert_id String
         COMMENT 'the alert that it is about; empty for a task about a prediction',
     answer LowCardinality(String)
-        COMMENT 'what it was settled with, __cannot_tell__ where nobody could say; empty before',
+        COMMENT 'the answer that settled it; __cannot_tell__ if nobody could tell; empty before',
     changed_at Nullable(DateTime64(3, 'UTC'))
-        COMMENT 'when it came into this state: the clock, UTC; NULL where nobody said',
+        COMMENT 'when it came into this state: the clock, UTC; NULL if that is unknown',
     correction_id String
         COMMENT 'the correction that it led to; empty for none',
     challenger_prediction LowCardinality(Nullable(String))
@@ -74,7 +74,7 @@ CREATE TABLE IF NOT EXISTS $database.tasks
 )
 ENGINE = MergeTree ORDER BY (model, created_at, task_id, revision)
 SETTINGS $deduplication
-COMMENT 'One row a transition of a task; the highest revision is its present state (view tasks_now). Leases are not stored.';
+COMMENT 'One row for each transition of a task; the highest revision is its present state (view tasks_now). Leases are not stored.';
 
 CREATE TABLE IF NOT EXISTS $database.opinions
 (
@@ -83,13 +83,13 @@ CREATE TABLE IF NOT EXISTS $database.opinions
     task_id String
         COMMENT 'the task that it is about',
     model LowCardinality(String)
-        COMMENT 'the model of that',
+        COMMENT 'the model of that task',
     person LowCardinality(String)
-        COMMENT 'who said it',
+        COMMENT 'the person who gave it',
     answer LowCardinality(String)
-        COMMENT 'one of the task''s choices; __cannot_tell__; __withdrawn__: takes this person''s earlier answer back; acknowledge or resolve: asked for on an alert''s page, no answer to its task',
+        COMMENT 'one of the task''s choices; __cannot_tell__; __withdrawn__: takes this person''s earlier answer back; acknowledge or resolve: a request on an alert''s page, not an answer to its task',
     time DateTime64(3, 'UTC')
-        COMMENT 'when it was said: the clock, UTC',
+        COMMENT 'when it was given: the clock, UTC',
     seconds_spent Float64
         COMMENT 'seconds from when the task was shown to the answer; 0 where that is unknown',
     comment String
@@ -100,12 +100,12 @@ CREATE TABLE IF NOT EXISTS $database.opinions
 )
 ENGINE = MergeTree ORDER BY (model, time, opinion_id)
 SETTINGS $deduplication
-COMMENT 'One row for each thing that a person said of a task: an answer, that an earlier one is taken back, or what was asked for on the page of an alert. reviewer_activity tells them apart.';
+COMMENT 'One row for each thing that a person said about a task: an answer, the withdrawal of one, or a request on the page of an alert. reviewer_activity counts these apart.';
 
 CREATE TABLE IF NOT EXISTS $database.corrections
 (
     correction_id String
-        COMMENT 'names it; a later one of the same name replaces it',
+        COMMENT 'identifies the correction; a later one with the same id replaces it',
     model LowCardinality(String)
         COMMENT 'the model that was asked',
     model_version LowCardinality(String)
@@ -119,7 +119,7 @@ CREATE TABLE IF NOT EXISTS $database.corrections
     label LowCardinality(String)
         COMMENT 'the answer',
     source LowCardinality(String)
-        COMMENT 'review: people agreed; adjudication: somebody decided between them; label: a late label',
+        COMMENT 'review: people agreed; adjudication: a senior person decided; label: a late label',
     task_id String
         COMMENT 'the task that it settled; empty for a late label',
     features Map(LowCardinality(String), Nullable(Float64))
@@ -159,18 +159,18 @@ CREATE TABLE IF NOT EXISTS $database.corrections
 )
 ENGINE = MergeTree ORDER BY (model, time, event_id)
 SETTINGS $deduplication
-COMMENT 'One row a correction: the settled answer to a task about a prediction, or a late label to learn from.';
+COMMENT 'One row for each correction: the settled answer to a task about a prediction, or a late label to learn from.';
 
 CREATE TABLE IF NOT EXISTS $database.people
 (
     person_id String
         COMMENT 'what the person signs in with',
     name String
-        COMMENT 'what they are called',
+        COMMENT 'the name of the person',
     roles Array(LowCardinality(String))
         COMMENT 'reviewer, on-call, admin',
     disabled Bool
-        COMMENT 'whether they may sign in no longer',
+        COMMENT 'whether the account may no longer sign in',
     simulated Bool
         COMMENT 'whether it is a program of the demo',
     version UInt64
@@ -181,7 +181,7 @@ CREATE TABLE IF NOT EXISTS $database.people
 )
 ENGINE = MergeTree ORDER BY (person_id, version)
 SETTINGS $deduplication
-COMMENT 'One row a version of an account; the highest holds (view people_now). Password hashes are not here.';
+COMMENT 'One row for each version of an account; the highest holds (view people_now). Password hashes are not here.';
 
 CREATE TABLE IF NOT EXISTS $database.policies
 (
@@ -202,12 +202,12 @@ CREATE TABLE IF NOT EXISTS $database.policies
     changed_at DateTime64(3, 'UTC')
         COMMENT 'when this version was made: the clock, UTC',
     changed_by String
-        COMMENT 'who made it; empty where nobody says',
+        COMMENT 'the person who made it; empty if unknown',
     $identity
 )
 ENGINE = MergeTree ORDER BY (setting_id, version)
 SETTINGS $deduplication
-COMMENT 'One row a version of a policy, silence or guideline; the highest holds. Reserved: the program writes none yet.';
+COMMENT 'One row for each version of a policy, silence or guideline; the highest holds. Reserved: the program writes none yet.';
 
 CREATE TABLE IF NOT EXISTS $database.audit
 (
@@ -220,9 +220,9 @@ CREATE TABLE IF NOT EXISTS $database.audit
     what LowCardinality(String)
         COMMENT 'what they did',
     subject String
-        COMMENT 'to what; empty for nothing in particular',
+        COMMENT 'what it was done to; empty for nothing in particular',
     details Map(LowCardinality(String), Nullable(String))
-        COMMENT 'more of it by name; a name that is not here gives NULL',
+        COMMENT 'further details by name; a name that is not here gives NULL',
     previous_hash String
         COMMENT 'hash of the act before',
     hash String
@@ -233,4 +233,4 @@ CREATE TABLE IF NOT EXISTS $database.audit
 )
 ENGINE = MergeTree ORDER BY sequence
 SETTINGS $deduplication
-COMMENT 'One row an act of a person, chained by hashes. Reserved: the program writes none yet.';
+COMMENT 'One row for each act of a person, chained by hashes. Reserved: the program writes none yet.';

@@ -1,9 +1,9 @@
--- What the model learned, and every look of the gate at it.
+-- The models that were learned, and every step of the gates that tested them.
 
 CREATE TABLE IF NOT EXISTS $database.models
 (
     model LowCardinality(String)
-        COMMENT 'the model that it stands in for',
+        COMMENT 'the production model that it belongs to',
     version String
         COMMENT 'names the learned model',
     parent String
@@ -15,11 +15,11 @@ CREATE TABLE IF NOT EXISTS $database.models
     corrections UInt64
         COMMENT 'how many corrections it had learned from',
     sha256 String
-        COMMENT 'of the snapshot, hexadecimal; empty where there is none',
+        COMMENT 'sha256 of the snapshot, hexadecimal; empty if there is none',
     size_bytes UInt64
         COMMENT 'bytes of the snapshot',
     chunks UInt64
-        COMMENT 'messages that it travels in',
+        COMMENT 'number of messages that carry the snapshot',
     python LowCardinality(String)
         COMMENT 'the version of Python that it needs',
     river LowCardinality(String)
@@ -29,7 +29,7 @@ CREATE TABLE IF NOT EXISTS $database.models
     created_at DateTime64(3, 'UTC')
         COMMENT 'when it was published: the clock, UTC',
     reason String
-        COMMENT 'why it was',
+        COMMENT 'why it was published',
     key_id LowCardinality(String)
         COMMENT 'the key that signed it',
     signature_hex String
@@ -42,7 +42,7 @@ CREATE TABLE IF NOT EXISTS $database.models
 )
 ENGINE = MergeTree ORDER BY (model, created_at, version)
 SETTINGS $deduplication
-COMMENT 'One row a manifest: a learned model that was put in charge, a candidate that triage may ask, or that production is in charge again.';
+COMMENT 'One row for each manifest: a learned model was put in charge, a candidate was given to triage, or production is in charge again.';
 
 CREATE TABLE IF NOT EXISTS $database.gates
 (
@@ -57,11 +57,11 @@ CREATE TABLE IF NOT EXISTS $database.gates
     champion String
         COMMENT 'the version in charge, or production',
     challenger String
-        COMMENT 'the version that wants to be',
+        COMMENT 'the version that wants to be in charge',
     log_evidence Float64
         COMMENT 'natural logarithm of the evidence (an e-value) that the challenger is better',
     log_threshold Float64
-        COMMENT 'where it is promoted: ln(1/alpha)',
+        COMMENT 'the evidence at which it is promoted: ln(1/alpha)',
     decision LowCardinality(String)
         COMMENT 'continue, promoted, refreshed, refused or rolled_back',
     reason String
@@ -74,4 +74,4 @@ CREATE TABLE IF NOT EXISTS $database.gates
 )
 ENGINE = MergeTree ORDER BY (model, time, gate, step)
 SETTINGS $deduplication
-COMMENT 'One row a step of a gate: what is known of a challenger against the champion, and what was decided.';
+COMMENT 'One row for each step of a gate: the evidence for a challenger against the champion, and the decision.';

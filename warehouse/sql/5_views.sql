@@ -5,8 +5,8 @@ SELECT * FROM $database.tasks
 ORDER BY task_id, revision DESC, changed_at DESC, _stored_at DESC, _offset DESC
 LIMIT 1 BY task_id;
 
--- Without changed_at, which is the clock's where a person made the change and the stream's elsewhere: told_at is when.
--- The error rate has no place in the stream: its times there are those of corrections, which are the clock's.
+-- Without changed_at, which is the clock's if a person made the change and the stream's otherwise: use told_at.
+-- The error rate has no times in the stream: in alerts it has those of corrections, which are the clock's.
 CREATE OR REPLACE VIEW $database.alerts_now AS
 SELECT * EXCEPT (changed_at, fired_at, judged_until),
     if(signal = 'error', NULL, fired_at) AS fired_at,
@@ -29,9 +29,9 @@ WHERE recipe != 'candidate'
 ORDER BY model, created_at DESC, _stored_at DESC, _offset DESC
 LIMIT 1 BY model;
 
--- The newest label of each event, without those that were rejected because the model writes its labels otherwise (True where
--- it says true): to compare them with its predictions would count every one as an error. What was rejected for lack of its
--- prediction stays: it is no error where the prediction comes later.
+-- The newest label of each event, without labels that were rejected because the model spells them otherwise (true, not
+-- True): compared with its predictions, each of them would count as an error. Labels that were rejected because their
+-- prediction was unknown stay: the prediction may have come later.
 CREATE OR REPLACE VIEW $database.labels_now AS
 SELECT * FROM $database.labels
 WHERE (_partition, _offset, event_id) NOT IN
@@ -49,9 +49,9 @@ WHERE source IN ('review', 'adjudication')
 ORDER BY model, event_id, created_at DESC, _stored_at DESC, _offset DESC
 LIMIT 1 BY model, event_id;
 
--- A prediction, what triage said of it and what people answered; was_right is NULL while nobody has. An event has one row:
--- what came again after INTAKE had forgotten it has a second verdict and no row, and an answer to a task of that second
--- verdict is none to the first, which did not ask.
+-- A prediction, its verdict and what people answered; was_right is NULL while nobody has. An event has one row, with its
+-- first verdict: if it came again after INTAKE had forgotten it, neither its second verdict nor an answer to the task of
+-- that verdict shows.
 CREATE OR REPLACE VIEW $database.review_outcomes AS
 SELECT
     v.model AS model,
@@ -83,7 +83,7 @@ FROM
     ORDER BY model, event_id, decided_at, _stored_at, _offset, _index
     LIMIT 1 BY model, event_id
 ) AS v
--- What is sent again under an event's id is stored, and changes nothing: the verdict is on what came first at its time.
+-- Of predictions with the same id and time, the verdict is about the first.
 INNER JOIN
 (
     SELECT model, event_id, time, model_version, prediction, confidence, slices
@@ -93,8 +93,8 @@ INNER JOIN
 ) AS p ON p.model = v.model AND p.event_id = v.event_id AND p.time = v.time
 LEFT JOIN $database.answers AS a ON a.model = v.model AND a.event_id = v.event_id AND a.task_id = v.task_id;
 
--- What each judged event brings to an estimate of the production model's accuracy: g the guess made before anyone looked,
--- O whether the model was right, pi its inclusion probability.
+-- What each judged event adds to an estimate of the production model's accuracy, from the guess made before anyone
+-- looked, whether the model was right, and the inclusion probability pi.
 CREATE OR REPLACE VIEW $database.accuracy_terms AS
 SELECT
     model,
@@ -114,18 +114,18 @@ SELECT
     if(pi > 0, (1 - pi) / pow(pi, 2), 0) AS weight
 FROM $database.review_outcomes;
 
--- Accuracy of the production model on all events of a day that may be reviewed, estimated from those that were. Of each
--- event right_sum has g + q (O - g) / pi: g the guess made before anyone looked, O whether the model was right, q whether
--- the event was answered, pi its inclusion probability (the difference estimator, Saerndal, Swensson & Wretman 1992,
--- chapter 6); variance_sum has q (1 - pi) (O - g)^2 / pi^2. The sums of days add up to those of longer spans; accuracy is
--- right_sum / events. An answered draw is one with pi below 1: below 50 of them accuracy, standard_error, low and high are
--- NULL. What was drawn and is not answered (open, expired, "cannot tell") is counted as the guess says in accuracy, as all
--- wrong in low (right_sum_low) and as all right in high, and brings the most it can to the error (variance_sum_high). low
--- and high are 1.96 standard errors beyond, for one look at a span chosen beforehand; the error has 1.96^2 more draws in it
--- that went as badly as can be (weight_max each), as a score interval has (Wilson, 1927), because few errors, or none, among
--- the draws would say that there are none. Such a draw is of the least likely event that could be drawn, whether it was or
--- not: where the draws were of likely events alone, they say nothing of the others. Events that may not be reviewed (pi = 0)
--- are no part of it.
+-- Accuracy of the production model on all events of a day that may be reviewed, estimated from those that were. Each event
+-- adds g + q (O - g) / pi to right_sum and q (1 - pi) (O - g)^2 / pi^2 to variance_sum: g is the guess made before anyone
+-- looked, O whether the model was right, q whether the event was answered, pi its inclusion probability (the difference
+-- estimator, Saerndal, Swensson & Wretman 1992, chapter 6). Sums of days add up to those of longer spans; accuracy is
+-- right_sum / events.
+-- With fewer than 50 answered draws (answered events with pi below 1) accuracy, standard_error, low and high are NULL.
+-- Draws that are not answered (open, expired, "cannot tell") count in accuracy as guessed, in low as all wrong
+-- (right_sum_low) and in high as all right, and add the most they can to the error (variance_sum_high).
+-- low and high lie 1.96 standard errors beyond, for one look at a span chosen beforehand. The error includes 1.96^2
+-- imaginary draws that went as badly as can be (weight_max each), as a score interval does (Wilson, 1927): few errors among
+-- the draws, or none, do not prove that there are none. These draws are of the least likely event, whether any like it was
+-- drawn or not, because draws of likely events say nothing about unlikely ones. Events with pi = 0 are left out.
 CREATE OR REPLACE VIEW $database.accuracy_daily AS
 SELECT
     model,
@@ -156,13 +156,13 @@ ORDER BY model, day;
 -- wider than the interval of one look at a span chosen beforehand, which accuracy_daily has.
 CREATE OR REPLACE VIEW $database.accuracy_so_far AS
 WITH
-    -- made narrowest for so many answered draws, of a residual variance that is usual
+    -- the interval is narrowest at this number of answered draws, with a usual residual variance
     (-2 * log($accuracy_alpha) + log(1 - 2 * log($accuracy_alpha)))
         / ($accuracy_tuned_hits * $accuracy_residual_variance / pow(pi_min, 2)) AS rho_squared,
     (variance_sum + open_variance_sum) * rho_squared + 1 AS spread,
     sqrt(spread / rho_squared * log(spread / pow($accuracy_alpha, 2))) / events AS radius,
     audit_answered >= $audit_answered_min AS has_draws,
-    -- where nearly all was answered little is left to chance
+    -- if nearly all events were answered, little is left to chance
     events > 0 AND answered >= $accuracy_known_share * events AS is_known,
     countIf(t.is_answered AND t.was_right) AS right_answered,
     if(is_known, right_answered / events, 0) AS least_possible,
@@ -191,8 +191,8 @@ FROM $database.accuracy_terms AS t
 GROUP BY model
 ORDER BY model;
 
--- One row an alert: when it fired, was acknowledged and resolved (NULL until then), and by whom. fired_at is when that was
--- in the stream; raised_at and the other times are the clock's, and so are the seconds: a replay sets the two years apart.
+-- One row for each alert: when it fired, was acknowledged and resolved (NULL until then), and by whom. fired_at is a time
+-- of the stream; the other times, and the seconds, are the clock's. In a replay the two are years apart.
 CREATE OR REPLACE VIEW $database.alert_history AS
 SELECT
     a.alert_id AS alert_id,
@@ -214,9 +214,9 @@ SELECT
 FROM $database.alerts AS a
 GROUP BY a.alert_id;
 
--- What each person did on each day. An opinion is an answer that stands: taken back, or asked for on the page of an alert
--- (acknowledge, resolve), it is none, and counted apart. An opinion is compared with the answer that settled its task where
--- it could have differed: where two people at least gave a vote, and it is not the one that decided between others.
+-- What each person did on each day. An opinion is an answer that stands; withdrawals and requests on the page of an alert
+-- (acknowledge, resolve) are counted apart. An opinion is compared with the answer that settled its task if it could have
+-- differed: at least two people voted, and it is not the opinion that decided between others.
 CREATE OR REPLACE VIEW $database.reviewer_activity AS
 SELECT
     person,
@@ -285,7 +285,7 @@ LEFT JOIN
 ) AS g ON g.model = m.model AND g.challenger = m.version
 ORDER BY model, created_at;
 
--- What was wrong with which field; what came (got 62) is left out of the reason, and shows in the example.
+-- What was wrong with which field; the value that came (got 62) is left out of the reason, and shows in the example.
 CREATE OR REPLACE VIEW $database.reject_reasons AS
 SELECT
     r.source_topic AS source_topic,

@@ -1,4 +1,4 @@
-"""Predictions and verdicts as Arrow columns, ready for ClickHouse: a pass over each field, no object for a row."""
+"""Predictions and verdicts as Arrow columns for ClickHouse: one pass over each field, no object for each row."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def encode_columns(batch: Any) -> bytes:
 
 
 def _maps(given: Sequence[Mapping[str, Any] | None], array_of: Callable[[Sequence[Any]], Any]) -> Any:
-    """Maps of any keys; None is an empty one."""
+    """An array of maps with any keys; None becomes an empty map."""
     if not any(given):
         return pa.MapArray.from_arrays(pa.array(np.zeros(len(given) + 1, np.int32)), _coded([]), array_of([]))
     maps = [pairs or {} for pairs in given]

@@ -1,8 +1,8 @@
 """An event's features as ClickHouse keeps them: numbers, large integers and texts, each in a map of its own.
 
-A map of numbers is of doubles, so that ``avg(features['age'])`` is what it says, and a name that an event lacks is NULL
-there. A double holds integers up to 2^53: larger ones, ids most of them, are in ``features_integer`` with all their
-digits, and in ``features`` there is nothing that was not sent.
+The map of numbers holds doubles, so that ``avg(features['age'])`` works, and a name that an event lacks gives NULL.
+Doubles hold integers up to 2^53. Larger ones, mostly ids, are in ``features_integer`` with all their digits, so that
+``features`` never has a number that was not sent.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from schemas.wire.base import Scalar
 __all__ = ["CODED", "TEXT", "FeatureMaps", "ends_of", "feature_maps", "joined_features", "split_features"]
 
 EXACT_MAX: Final = 2**53
-"""The largest integer up to which a double holds every one."""
+"""Up to this integer a double holds every one."""
 
 DIGITS_MAX: Final = 76
 """Digits of ClickHouse's Decimal256; integers beyond are texts of their digits."""
@@ -30,7 +30,7 @@ TOO_LARGE: Final = 10**DIGITS_MAX
 
 TEXT: Final = pa.string()
 CODED: Final = pa.dictionary(pa.int32(), pa.string())
-"""Texts that repeat; ClickHouse makes a LowCardinality column of the codes as they are."""
+"""Texts that repeat, as codes; ClickHouse takes the codes over into a LowCardinality column."""
 
 NUMBER, INTEGER, WORD, NOTHING = range(4)
 KIND_OF: Final[dict[type, int]] = {float: NUMBER, int: INTEGER, bool: NUMBER, str: WORD, type(None): NOTHING}
@@ -38,7 +38,7 @@ NUMBER_TYPES: Final = frozenset({float, int, bool})
 
 
 class FeatureMaps(NamedTuple):
-    """Name to value, or columns of such maps."""
+    """The three maps of one event, each name to value; or three columns of such maps."""
 
     numbers: Any
     integers: Any
@@ -46,7 +46,7 @@ class FeatureMaps(NamedTuple):
 
 
 def kind_of(value: Scalar) -> int:
-    """Which of the maps a value is in."""
+    """Which map holds a value: ``NUMBER``, ``INTEGER``, ``WORD``, or ``NOTHING`` for none."""
     kind = KIND_OF[type(value)]
     if kind != INTEGER:
         return kind
@@ -55,7 +55,7 @@ def kind_of(value: Scalar) -> int:
 
 
 def split_features(features: Mapping[str, Scalar]) -> FeatureMaps:
-    """The maps of one event; true is 1, false 0, and null is in none.
+    """The maps of one event; true is 1, false 0, and null is in none of them.
 
     >>> split_features({"age": 41, "id": 1875924584784080993, "plan": "basic", "none": None})
     FeatureMaps(numbers={'age': 41.0}, integers={'id': 1875924584784080993}, texts={'plan': 'basic'})
@@ -77,13 +77,17 @@ def split_features(features: Mapping[str, Scalar]) -> FeatureMaps:
 def joined_features(
     numbers: Mapping[str, float | None], integers: Mapping[str, Decimal | int | None], texts: Mapping[str, str | None]
 ) -> dict[str, Scalar]:
-    """The features of a stored event, as far as the maps have them."""
+    """The features of a stored event, joined from its maps; those that were null are missing.
+
+    >>> joined_features({"age": 41.0}, {"id": Decimal(2**60)}, {"plan": "basic"})
+    {'age': 41.0, 'id': 1152921504606846976, 'plan': 'basic'}
+    """
     whole = {name: None if value is None else int(value) for name, value in integers.items()}
     return {**numbers, **whole, **texts}
 
 
 def feature_maps(features: Sequence[Mapping[str, Scalar]]) -> FeatureMaps:
-    """Of each event the maps, as pyarrow.MapArrays."""
+    """The maps of all events, as three pyarrow.MapArrays."""
     keys = list(chain.from_iterable(features))
     values = list(chain.from_iterable([event.values() for event in features]))
     names = list(features[0]) if features else []
@@ -96,12 +100,16 @@ def feature_maps(features: Sequence[Mapping[str, Scalar]]) -> FeatureMaps:
 
 
 def ends_of(runs: Sequence[Any]) -> Any:
-    """Where each run of values begins in all of them, and where the last one ends."""
+    """Where each run begins in the values of all runs, and where the last one ends.
+
+    >>> ends_of([[1, 2], [], [3]]).tolist()
+    [0, 2, 2, 3]
+    """
     return np.concatenate([[0], np.cumsum(np.fromiter(map(len, runs), np.int32, len(runs)), dtype=np.int32)])
 
 
 def _even(names: Sequence[str], columns: Sequence[Sequence[Any]]) -> FeatureMaps | None:
-    """The maps of events that all have the same names; None where the values of one name are of different kinds."""
+    """The maps of events that all have the same names; None if the values of one name belong into different maps."""
     rows = len(columns[0])
     numbers: dict[str, npt.NDArray[np.float64]] = {}
     integers: dict[str, list[str]] = {}
@@ -121,8 +129,8 @@ def _even(names: Sequence[str], columns: Sequence[Sequence[Any]]) -> FeatureMaps
         else:
             return None
     table = np.empty((rows, len(numbers)))
-    for at, doubles in enumerate(numbers.values()):
-        table[:, at] = doubles
+    for number, doubles in enumerate(numbers.values()):
+        table[:, number] = doubles
     return FeatureMaps(
         _even_maps(list(numbers), rows, pa.array(table.ravel())),
         _even_maps(list(integers), rows, _texts(_by_row(integers))),
@@ -143,13 +151,13 @@ def _even_maps(names: Sequence[str], rows: int, items: Any) -> Any:
 
 
 def _uneven(keys: Sequence[str], values: Sequence[Scalar], ends: Any) -> FeatureMaps:
-    """The maps of events whose names or kinds of values differ."""
+    """The maps of events that differ in names, or in the maps that values of one name belong into."""
     kinds = np.fromiter(map(KIND_OF.__getitem__, map(type, values)), np.int8, len(values))
     whole = kinds == INTEGER
     sizes = np.abs(np.array(list(compress(values, whole.tolist())), np.float64))
     large = np.flatnonzero(whole)[sizes >= EXACT_MAX].tolist()
     kinds[whole] = NUMBER
-    kinds[large] = [kind_of(values[place]) for place in large]
+    kinds[large] = [kind_of(values[index]) for index in large]
     coded = pa.array(keys, CODED)
     maps = []
     for kind, array_of in ((NUMBER, _doubles), (INTEGER, _digits), (WORD, _digits)):

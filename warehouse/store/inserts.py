@@ -1,4 +1,7 @@
-"""What one INSERT holds: rows of one partition, ordered by offset and index, as JSON lines or as Arrow columns."""
+"""Inserts: rows of one partition, ordered by offset and index, as JSON lines or as Arrow columns.
+
+Rows are packed into inserts of bounded size; rows that ClickHouse refuses are set apart.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,14 @@ __all__ = ["ColumnInsert", "Insert", "JsonInsert", "RefusedRow", "pack_inserts",
 ROW_CODES: Final = frozenset(
     {6, 26, 27, 33, 38, 41, 43, 53, 69, 70, 72, 117, 130, 131, 321, 349, 368, 407, 441, 467, 469, 675, 676, 677}
 )
-"""ClickHouse's codes for data it does not take; others (memory, disk, unknown table) are not a row's fault."""
+"""ClickHouse's codes for data that it refuses; other errors (memory, disk, unknown table) are not a row's fault."""
 
 
 class Insert(ABC):
-    """Rows of one partition that ClickHouse is given at once; there is at least one."""
+    """Rows of one partition that ClickHouse gets at once, at least one."""
 
     format: ClassVar[str]
-    """ClickHouse's name of what ``block`` holds."""
+    """ClickHouse's name of the format of ``block``."""
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -34,12 +37,12 @@ class Insert(ABC):
     @property
     @abstractmethod
     def size_bytes(self) -> int:
-        """The size of the block, its framing not counted."""
+        """The size of the block without its framing."""
 
     @property
     @abstractmethod
     def columns(self) -> tuple[str, ...] | None:
-        """The columns that the block fills, or None where it names them itself."""
+        """The columns that the block fills; None if the block names them itself."""
 
     @property
     @abstractmethod
@@ -54,7 +57,7 @@ class Insert(ABC):
     @property
     @abstractmethod
     def indexes(self) -> Sequence[int]:
-        """The place of each row in its message."""
+        """The index of each row in its message."""
 
     @abstractmethod
     def block(self) -> bytes:
@@ -66,7 +69,7 @@ class Insert(ABC):
 
     @abstractmethod
     def joined(self, others: Sequence[Any]) -> Insert:
-        """The rows of this one and of ``others``, which are of the same kind and follow it."""
+        """The rows of this insert and of ``others``, which have the same type and follow it."""
 
     @property
     def token(self) -> str:
@@ -75,14 +78,14 @@ class Insert(ABC):
         offsets, indexes = self.offsets, self.indexes
         return f"{topic_id}/{partition}/{offsets[0]}.{indexes[0]}-{offsets[-1]}.{indexes[-1]}"
 
-    def chosen(self, places: Sequence[bool]) -> Insert | None:
-        """The rows whose place is true; None where none is."""
-        edges = np.flatnonzero(np.diff(np.array([False, *places, False], np.int8)))
+    def chosen(self, wanted: Sequence[bool]) -> Insert | None:
+        """The rows that are ``wanted``, one flag for each row; None if none is."""
+        edges = np.flatnonzero(np.diff(np.array([False, *wanted, False], np.int8)))
         parts = [self.part(int(begin), int(end)) for begin, end in zip(edges[::2], edges[1::2], strict=True)]
         return parts[0].joined(parts[1:]) if parts else None
 
     def message_start(self) -> int | None:
-        """The row nearest to the middle with which a message begins, the first row aside; None in a single message."""
+        """Index of the row nearest to the middle that begins a message, other than row 0; None in a single message."""
         starts = np.flatnonzero(np.diff(np.asarray(self.offsets))) + 1
         return int(starts[np.abs(starts - len(self) // 2).argmin()]) if len(starts) else None
 
@@ -114,7 +117,7 @@ class JsonInsert(Insert):
 
     @property
     def columns(self) -> None:
-        """Each line names its own."""
+        """None: each line names its columns."""
         return
 
     @property
@@ -129,7 +132,7 @@ class JsonInsert(Insert):
 
     @property
     def indexes(self) -> Sequence[int]:
-        """The place of each row in its message."""
+        """The index of each row in its message."""
         return [row["_index"] for row in self.rows]
 
     def block(self) -> bytes:
@@ -142,9 +145,10 @@ class JsonInsert(Insert):
 
     def joined(self, others: Sequence[JsonInsert]) -> JsonInsert:
         """One insert of the rows of all, in this order."""
-        both = (self, *others)
+        inserts = (self, *others)
         return JsonInsert(
-            tuple(row for one in both for row in one.rows), tuple(line for one in both for line in one.lines)
+            tuple(row for insert in inserts for row in insert.rows),
+            tuple(line for insert in inserts for line in insert.lines),
         )
 
 
@@ -167,7 +171,7 @@ class ColumnInsert(Insert):
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """Named in the statement: ClickHouse would leave out in silence what the table lacks."""
+        """All columns: ClickHouse would silently leave out those that the table lacks, if they were not named."""
         return tuple(self.batch.schema.names)
 
     @property
@@ -182,7 +186,7 @@ class ColumnInsert(Insert):
 
     @property
     def indexes(self) -> Any:
-        """The place of each row in its message."""
+        """The index of each row in its message."""
         return self.batch.column("_index").to_numpy()
 
     def block(self) -> bytes:
@@ -195,16 +199,16 @@ class ColumnInsert(Insert):
 
     def joined(self, others: Sequence[ColumnInsert]) -> ColumnInsert:
         """One insert of the rows of all, in this order; the columns are copied."""
-        return ColumnInsert(pa.concat_batches([self.batch, *(one.batch for one in others)])) if others else self
+        return ColumnInsert(pa.concat_batches([self.batch, *(other.batch for other in others)])) if others else self
 
 
 InsertCall = Callable[[str, Insert], None]
-"""``Warehouse.write``: table, rows."""
+"""``Warehouse.write``: stores an insert in a table."""
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedRow:
-    """A row that ClickHouse does not take, by offset and index, with its reason on one line."""
+    """A row that ClickHouse refuses, by offset and index, with ClickHouse's reason on one line."""
 
     offset: int
     index: int
@@ -241,8 +245,8 @@ def store(
 
     A refused insert is halved until the bad rows stand alone, the first half first: what is stored at any time is all
     rows up to some identity, the refused ones aside. Errors that are not a row's fault are raised: nothing or the first
-    part is stored then, and the same call may be repeated (the halves' tokens are the same again). ``begun`` is the
-    insert itself where it is under way already; it returns or raises what became of it.
+    part is stored then, and the same call may be repeated (the halves have the same tokens again). If the insert is
+    under way already, ``begun`` waits for it: it returns when the rows are stored, or raises the error.
     """
     try:
         if begun is None:
@@ -260,7 +264,7 @@ def store(
 
 
 def _within(run: Insert, rows_max: int, bytes_max: int) -> Iterator[Insert]:
-    """A run as it is where it keeps the bounds, else cut between its messages."""
+    """The run itself if it keeps the bounds, else its pieces, cut between messages."""
     at = run.message_start() if len(run) > rows_max or run.size_bytes > bytes_max else None
     if at is None:
         yield run

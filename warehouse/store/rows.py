@@ -1,6 +1,6 @@
-"""From what travels to what is stored: pure, one function a kind of value.
+"""Rows of tables from the Structs that travel: one pure function for each type.
 
-Predictions and verdicts, of which there are too many for an object a row, are in ``columns``.
+Predictions and verdicts are too many for one object for each row: ``arrow_columns`` has them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _encoder = msgspec.json.Encoder()
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Where a row came from: Kafka's id of the topic, partition, offset, and the place within an array message."""
+    """Where a row came from: Kafka's id of the topic, partition, offset, and index within an array message."""
 
     topic_id: str
     partition: int
@@ -50,9 +50,12 @@ class Identity:
 
 
 def seconds(time_ms: int) -> float:
-    """A time as ClickHouse reads it from JSON: seconds with a fraction.
+    """Epoch milliseconds as ClickHouse reads a time from JSON: seconds with a fraction.
 
-    Never an integer: some of those are read as seconds, some as milliseconds, by their number of digits.
+    Never an integer: ClickHouse reads integers as seconds or as milliseconds, by their number of digits.
+
+    >>> seconds(1500), seconds(2000)
+    (1.5, 2.0)
     """
     return time_ms / 1000
 
@@ -110,7 +113,7 @@ def _json(value: object) -> str:
 
 
 def _plain(value: Wire, times: tuple[str, ...], without: tuple[str, ...] = ()) -> Row:
-    """The fields as they are, times in seconds; NULL for a time that never was, 0 by the field's default."""
+    """The fields as they are, times in seconds; None, NULL in ClickHouse, for a time that is 0 by default."""
     row = {name: getattr(value, name) for name in value.__struct_fields__ if name not in without}
     defaults = dict(zip(reversed(value.__struct_fields__), reversed(value.__struct_defaults__), strict=False))
     for name in times:
@@ -137,9 +140,9 @@ def _reject(value: Reject) -> Row:
 def _block(value: Block) -> Row:
     row = _plain(value, ("time_min", "time_max"), without=("partition", "numeric", "categorical", "sample"))
     row["source_partition"] = value.partition
-    row["signal_means"] = {name: one.mean for name, one in value.numeric.items()}
-    missing = {name: one.missing for name, one in value.numeric.items()}
-    row["signal_missing"] = missing | {name: one.missing for name, one in value.categorical.items()}
+    row["signal_means"] = {name: summary.mean for name, summary in value.numeric.items()}
+    missing = {name: summary.missing for name, summary in value.numeric.items()}
+    row["signal_missing"] = missing | {name: counts.missing for name, counts in value.categorical.items()}
     row["numeric_json"] = _json(value.numeric)
     row["categorical_json"] = _json(value.categorical)
     row["sample_json"] = _json(value.sample)
@@ -149,8 +152,8 @@ def _block(value: Block) -> Row:
 def _reference(value: Reference) -> Row:
     times = ("created_at", "time_min", "time_max", "told_at")
     row = _plain(value, times, without=("numeric", "categorical", "sample", "last_offsets"))
-    row["signal_means"] = {name: one.mean for name, one in value.numeric.items()}
-    row["signal_sds"] = {name: one.sd for name, one in value.numeric.items()}
+    row["signal_means"] = {name: summary.mean for name, summary in value.numeric.items()}
+    row["signal_sds"] = {name: summary.sd for name, summary in value.numeric.items()}
     row["numeric_json"] = _json(value.numeric)
     row["categorical_json"] = _json(value.categorical)
     row["sample_json"] = _json(value.sample)
@@ -202,12 +205,12 @@ def _features(features: Mapping[str, Scalar]) -> Row:
 
 
 def _learned(prediction: str, version: str) -> Row:
-    """Where no learned model was in charge there is no answer of one: NULL, which equals no label."""
+    """Answer and version of the learned model in charge; None, NULL in ClickHouse, if none was."""
     return {"learned_prediction": prediction or None, "learned_version": version or None}
 
 
 def _challenger(value: Task | Correction) -> Row:
-    """The same of the one that wanted to be in charge."""
+    """Answer and version of the challenger; None, NULL in ClickHouse, if there was none."""
     version = value.challenger_version or None
     return {"challenger_prediction": version and value.challenger_prediction, "challenger_version": version}
 
@@ -230,4 +233,4 @@ COLUMNS_OF: Final = cast(
         AuditEntry: lambda value: _plain(value, ("time",)),
     },
 )
-"""How each kind of value becomes columns."""
+"""How a value of each type becomes a row, without its identity."""

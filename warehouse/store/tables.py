@@ -13,7 +13,7 @@ from warehouse.errors import UnsupportedTopic
 __all__ = ["SCHEMA_VERSION", "TABLE_OF_TOPIC", "install", "install_statements", "lacking_of", "table_of"]
 
 SCHEMA_VERSION: Final = 9
-"""Goes up by one whenever a file of ``sql/`` changes what there is; words alone change nothing."""
+"""Goes up by one with each change of tables, columns or views in ``sql/``; changes of comments do not count."""
 
 TABLE_OF_TOPIC: Final = {
     "predictions": "predictions",
@@ -40,9 +40,9 @@ DEDUPLICATION_INSERTS: Final = 10_000
 """How many inserts a table remembers, so that a repeated one is dropped by its token."""
 
 AUDIT_ANSWERED_MIN: Final = 50
-"""Answered draws of a day below which the view ``accuracy_daily`` says no accuracy: an interval of fewer holds too
-seldom. The number is fixed, so that a view says the same wherever it is made; the Loop page, whose intervals are of
-another kind and hold at every look, has ``accuracy.audit_hits_min``."""
+"""With fewer answered draws on a day, the view ``accuracy_daily`` gives no accuracy: intervals would hold too seldom.
+The number is fixed, so that the view is the same in every database; the Loop page, whose intervals hold at every look,
+has the setting ``accuracy.audit_hits_min``."""
 
 ACCURACY: Final = {
     "accuracy_alpha": 0.05,
@@ -50,17 +50,17 @@ ACCURACY: Final = {
     "accuracy_residual_variance": 0.2,
     "accuracy_known_share": 0.9,
 }
-"""What the interval of the view ``accuracy_so_far`` is made with: the defaults of ``[accuracy]`` and the constants of
-``review.accuracy``, so that it is the one of the Loop page where settings are unchanged. Fixed for the same reason."""
+"""Parameters of the interval of the view ``accuracy_so_far``: the defaults of ``[accuracy]`` and the constants of
+``review.accuracy``, so that it equals that of the Loop page unless settings were changed. Fixed for the same reason."""
 
 IDENTITY: Final = """_topic_id LowCardinality(String)
-        COMMENT 'Kafka''s id of the topic that the row came by',
+        COMMENT 'Kafka''s id of the topic that the row came from',
     _partition UInt32
-        COMMENT 'the partition of it',
+        COMMENT 'the partition of that topic',
     _offset UInt64
-        COMMENT 'the offset of the message there' CODEC(Delta, ZSTD),
+        COMMENT 'the offset of the message in that partition' CODEC(Delta, ZSTD),
     _index UInt32
-        COMMENT 'the place in the message, 0 for the first',
+        COMMENT 'the index in the message, 0 for the first',
     _stored_at DateTime64(3, 'UTC') DEFAULT now64(3)
         COMMENT 'when the row was stored: the clock, UTC' CODEC(Delta, ZSTD)"""
 
@@ -72,7 +72,7 @@ SAME_ROWS: Final = {
     "models_now": "models",
     "answers": "corrections",
 }
-"""View to the table that it only chooses rows of: what the columns mean is said once, for both."""
+"""Views that only select rows of a table, to that table: the comments of its columns serve both."""
 
 VERSIONS: Final = """CREATE TABLE IF NOT EXISTS $database.schema_versions
 (
@@ -82,7 +82,7 @@ VERSIONS: Final = """CREATE TABLE IF NOT EXISTS $database.schema_versions
         COMMENT 'when it was installed first: the clock, UTC'
 )
 ENGINE = MergeTree ORDER BY version
-COMMENT 'One row a version of these tables and views that was installed here.'"""
+COMMENT 'One row for each version of these tables and views that was installed here.'"""
 
 RECORD_VERSION: Final = """INSERT INTO $database.schema_versions (version)
 SELECT $version WHERE $version NOT IN (SELECT version FROM $database.schema_versions)"""
@@ -95,7 +95,7 @@ COLUMN: Final = re.compile(
 TABLE_WORDS: Final = re.compile(r"^COMMENT ('(?:[^']|'')*')", re.MULTILINE)
 
 Column = tuple[str, str]
-"""Type and comment of a column that is there."""
+"""Type and comment of an existing column."""
 
 
 def table_of(topic: str) -> str:
@@ -110,7 +110,7 @@ def table_of(topic: str) -> str:
 def install_statements(database: str, present: Mapping[str, Mapping[str, Column]] | None = None) -> list[str]:
     """The statements that make the database, its tables and views; each may be repeated.
 
-    ``present`` are the columns of the tables that are there: those that differ are brought up to date.
+    ``present`` has the columns of the existing tables: those that differ are brought up to date.
     """
     files = sorted(
         (file for file in resources.files("warehouse").joinpath("sql").iterdir() if file.name.endswith(".sql")),
@@ -136,13 +136,21 @@ def install_statements(database: str, present: Mapping[str, Mapping[str, Column]
 
 
 def split_statements(text: str) -> list[str]:
-    """The statements of a file of ``sql/``: each ends with a semicolon at a line's end; comment lines are dropped."""
+    r"""The statements of a file of ``sql/``: each ends with a semicolon at a line's end; comment lines are dropped.
+
+    >>> split_statements("-- first\nSELECT 1;\n\nSELECT 2;\n")
+    ['SELECT 1', 'SELECT 2']
+    """
     plain = "\n".join(line for line in text.splitlines() if not line.startswith("--"))
-    return [part.strip() for part in plain.split(";\n") if part.strip(" \n;")]
+    return [statement for part in plain.split(";\n") if (statement := part.strip(" \n;"))]
 
 
 def table_made(statement: str) -> str:
-    """The name of the table or view that a CREATE of ``sql/`` makes; empty for another statement."""
+    """The name of the table or view that a CREATE of ``sql/`` makes; empty for another statement.
+
+    >>> table_made("CREATE OR REPLACE VIEW watchloop.tasks_now AS SELECT 1")
+    'tasks_now'
+    """
     made = MADE.match(statement)
     return made["name"] if made else ""
 
@@ -155,10 +163,10 @@ def column_definitions(statement: str) -> list[str]:
 
 
 def changed_columns(statement: str, present: Mapping[str, Column] | None) -> list[str]:
-    """The statements that bring a table that is there up to date with its CREATE TABLE; none where there is no table.
+    """The statements that bring an existing table up to date with its CREATE TABLE; none if it does not exist.
 
-    What a column holds never changes, as in ``schemas``, so columns are added. One thing may: that a value or an entry
-    of a map can lack. And the words that say what it is.
+    Columns are added, made Nullable (themselves or the entries of their maps), and get new comments. Nothing else about
+    a column ever changes, as in ``schemas``.
     """
     columns = filter(None, map(COLUMN.match, column_definitions(statement)))
     defined = {column["name"]: column for column in columns}
@@ -177,7 +185,7 @@ def changed_columns(statement: str, present: Mapping[str, Column] | None) -> lis
 
 
 def with_words_of_table(statement: str, tables: Mapping[str, str]) -> str:
-    """The statement that says what a view of ``SAME_ROWS`` holds, with the words of its table's columns in front."""
+    """A statement that comments a view of ``SAME_ROWS``, with the comments of its table's columns added."""
     head, _, own = statement.partition("\n")
     view = head.partition(".")[2]
     if not head.startswith("ALTER TABLE ") or view not in SAME_ROWS:
@@ -192,12 +200,16 @@ def with_words_of_table(statement: str, tables: Mapping[str, str]) -> str:
 
 
 def text_of(literal: str) -> str:
-    """What a quoted text of ``sql/`` says."""
+    """The text of a quoted literal of ``sql/``.
+
+    >>> text_of("'the model''s label'")
+    "the model's label"
+    """
     return literal[1:-1].replace("''", "'")
 
 
 def lacking_of(present: Mapping[str, Set[str]], database: str) -> list[str]:
-    """What ``install`` would make where there are these tables, with these columns: TABLE, VIEW or TABLE.COLUMN."""
+    """What ``install`` would add to existing tables with these columns: TABLE, VIEW or TABLE.COLUMN."""
     lacking: list[str] = []
     for statement in install_statements(database):
         made = MADE.match(statement)
@@ -219,6 +231,6 @@ def columns_of(statement: str) -> list[str]:
 def install(
     command: Callable[[str], object], database: str, present: Mapping[str, Mapping[str, Column]] | None = None
 ) -> None:
-    """Make or bring up to date the database; ``command`` runs one statement, ``present`` are the columns there."""
+    """Make the database or bring it up to date; ``command`` runs one statement, ``present`` has existing columns."""
     for statement in install_statements(database, present):
         command(statement)
