@@ -30,7 +30,7 @@ from benchmarks.blocks import Block, arrow_blocks, json_blocks
 from benchmarks.common import machine, predictions_of, table
 from benchmarks.processes.child import Child
 from benchmarks.processes.record import Backlog, Recording, record
-from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.clickhouse.process import EmbeddedClickHouse
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from embedded.kafka.server import EmbeddedKafka
 from embedded.kafka.settings import EmbeddedKafkaSettings

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.clickhouse.process import EmbeddedClickHouse
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from warehouse.client import Warehouse
 from warehouse.settings import ClickHouseSettings

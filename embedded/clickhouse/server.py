@@ -1,275 +1,43 @@
-"""The embedded ClickHouse: chDB, the same engine as a library, behind ClickHouse's HTTP interface.
+"""The server of the embedded ClickHouse: chDB behind ClickHouse's HTTP interface, in a process of its own.
 
-``python -m embedded.clickhouse.server --folder DATA/clickhouse --port 8123 --passwords-file FILE`` is the server, a
-process of its own on loopback, confined to its folder. ``EmbeddedClickHouse`` starts and stops it from the parent.
+``python -m embedded.clickhouse.server --folder DATA/clickhouse --port 8123 --passwords-file FILE`` runs it on loopback,
+confined to its folder. ``embedded.clickhouse.process`` starts and stops it from the parent.
 """
 
 from __future__ import annotations
 
 import argparse
-import contextlib
 import fcntl
-import functools
 import os
-import queue
-import shutil
 import socket
 import sys
 import tempfile
-import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Final, NoReturn
+from typing import IO, Final
 
 import msgspec
 
-from embedded.clickhouse.analyst.readonly_guard import not_reading
-from embedded.clickhouse.analyst.rules import AnalystRules
 from embedded.clickhouse.confinement import confine
 from embedded.clickhouse.credentials import Credentials, environment_kept, read_passwords
-from embedded.clickhouse.engine_settings import analyst_base, write_config, writer_base
-from embedded.clickhouse.http.app import ANALYST, WRITER, Answer, HttpApp
-from embedded.clickhouse.http.protocol import Query, RefusedRequest
-from embedded.clickhouse.http.server import serve
-from embedded.clickhouse.http.sql_text import StatementKind, first_word
-from embedded.clickhouse.overruns import Overruns
-from embedded.clickhouse.process import HELD, HOST, PASSWORDS_VARIABLE, EmbeddedClickHouse
+from embedded.clickhouse.engine import ChdbEngine, emptied
+from embedded.clickhouse.http.app import ANALYST, WRITER, HttpApp
+from embedded.clickhouse.http.connections import serve
+from embedded.clickhouse.process import HELD, HOST, PASSWORDS_VARIABLE
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from embedded.errors import one_line
 from embedded.ports import BACKLOG, listen_on_held_port
 
-__all__ = ["ChdbEngine", "EmbeddedClickHouse", "main"]
+__all__ = ["main"]
 
 CLEARED: Final = "--environment-cleared"
 PASSWORDS_BYTES_MAX: Final = 32 * 1024
-"""Bytes of the passwords; they fit into a pipe before anybody reads."""
-DISK_CHECK_SECONDS: Final = 10.0
-PART_BYTES_MIN: Final = 32 * 1024
-"""What the smallest insert is taken for until the disk is looked at again: a part is many files."""
-OVERRUN: Final = 3
-"""Exit code where a statement could not be stopped."""
-_OWNED: Final[list[IO[str]]] = []
+"""Bytes of the passwords; so many fit into a pipe before anybody reads it."""
 GLOBBING: Final = frozenset("?*{}")
-"""What the engine does not take for itself in the name of a file."""
-
-
-class ChdbEngine:
-    """One chDB database with a pool of handles for each user; a handle runs one statement at a time.
-
-    A handle keeps what is SET on it, so an analyst's handle is made read-only once, for good; a writer's goes back to
-    its base settings after each statement, and is thrown away where that fails.
-    """
-
-    def __init__(self, folder: Path, settings: EmbeddedClickHouseSettings, *, database: str) -> None:
-        import chdb
-
-        connect: Any = chdb.connect
-        self._connect: Callable[[str], Any] = connect
-        self._address = f"{folder}?config-file={write_config(folder, settings)}"
-        self._folder = folder
-        self._inserts = _emptied(folder / "inserts")
-        self._settings = settings
-        self._base = {WRITER: writer_base(settings), ANALYST: analyst_base(settings)}
-        self._root = self._connect(self._address)
-        self._root.query(f"CREATE DATABASE IF NOT EXISTS {_quoted(database)}")
-        self.version, self.timezone = self._text("SELECT version(), timezone()").split("\t")
-        self._rules = AnalystRules(
-            _asking(self._root),
-            database=database,
-            tokens_max=settings.query_tokens_max,
-            tree_bytes_max=settings.analyst_tree_bytes_max,
-            time_zones_max=settings.analyst_time_zones_max,
-        )
-        self._overruns = Overruns(
-            settings.analyst_seconds_max + settings.analyst_overrun_seconds_max,
-            functools.partial(_end_of_overrun, settings),
-        )
-        self._overruns.watch()
-        self._disk_lock = threading.Lock()
-        self._disk_checked_at = float("-inf")
-        self._stored_bytes = self._inserted_bytes = 0
-        self._handles: dict[str, queue.SimpleQueue[Any]] = {WRITER: queue.SimpleQueue(), ANALYST: queue.SimpleQueue()}
-        for user, count in ((WRITER, settings.writer_handles), (ANALYST, settings.analyst_handles)):
-            for _ in range(count):
-                self._handles[user].put(self._new_handle(user))
-
-    def run(self, user: str, query: Query) -> Answer:
-        """Run one statement as a user; raises RefusedRequest or the engine's own error."""
-        handle = self._handles[user].get() or self._new_handle(user)
-        keep = None
-        try:
-            answer = self._run_analyst(handle, query) if user == ANALYST else self._run_writer(handle, query)
-            keep = handle
-        except RefusedRequest:
-            keep = handle
-            raise
-        finally:
-            # After some errors (396 among them) a handle answers the next statement with nothing at all: it is not used
-            # again, and None in the pool stands for one that is yet to be opened.
-            if keep is None:
-                handle.close()
-            self._handles[user].put(keep)
-        return answer
-
-    def close(self) -> None:
-        """Close every handle; the last one closes the database."""
-        for handles in self._handles.values():
-            while not handles.empty():
-                handle = handles.get()
-                if handle is not None:
-                    handle.close()
-        self._root.close()
-
-    def _run_analyst(self, handle: Any, query: Query) -> Answer:
-        if query.statement.kind is not StatementKind.READ:
-            raise not_reading(first_word(query.sql.encode()))
-        with self._overruns.running():
-            return self._run_checked(handle, query)
-
-    def _run_checked(self, handle: Any, query: Query) -> Answer:
-        checked = self._rules.check(query, _asking(handle))
-        for name, value in query.settings.items():
-            handle.query(f"SET {name} = {_literal(value)}")
-        handle.query(f"USE {_quoted(query.database)}")
-        answer = handle.query(checked.sql, checked.format, params=query.parameters)
-        return replace(_answer_of(answer), format=checked.format)
-
-    def _run_writer(self, handle: Any, query: Query) -> Answer:
-        kind = query.statement.kind
-        if kind is StatementKind.INSERT:
-            self._check_disk(len(query.statement.insert.data) if query.statement.insert else 0)
-        if kind is StatementKind.CHANGE:
-            self._rules.forget()
-        handle.query(f"USE {_quoted(query.database)}")
-        try:
-            if query.settings:
-                handle.query(
-                    "SET " + ", ".join(f"{name} = {_literal(value)}" for name, value in query.settings.items())
-                )
-            return self._execute(handle, query)
-        finally:
-            if kind is StatementKind.CHANGE:
-                self._rules.forget()
-            self._restore(handle, query)
-
-    def _execute(self, handle: Any, query: Query) -> Answer:
-        insert = query.statement.insert
-        if insert is None:
-            return _answer_of(handle.query(query.sql, query.format, params=query.parameters))
-        with self._inserted_file(insert.data) as path:
-            # Not chdb's send_insert: what fails behind the parser (a constraint, a full disk) it reports as stored.
-            done = handle.query(f"{insert.head} FROM INFILE {_literal(path)} COMPRESSION 'none' FORMAT {insert.format}")
-        return Answer(
-            b"", rows_written=done.rows_written(), bytes_written=done.bytes_written(), elapsed_seconds=done.elapsed()
-        )
-
-    @contextlib.contextmanager
-    def _inserted_file(self, data: bytes) -> Iterator[str]:
-        """The data of an INSERT as a file; gone afterwards."""
-        with tempfile.NamedTemporaryFile(dir=self._inserts, prefix="insert-") as file:
-            try:
-                file.write(data)
-                file.flush()
-            except OSError as error:
-                reason = f"{self._inserts} does not take an insert's data: {error.strerror}."
-                raise RefusedRequest(243, "NOT_ENOUGH_SPACE", reason) from error
-            yield file.name
-
-    def _restore(self, handle: Any, query: Query) -> None:
-        """Put the handle back to its base settings."""
-        changed = query.settings
-        if query.statement.kind is StatementKind.SESSION:
-            raise SessionSpoiledError(
-                "Code: 48. DB::Exception: Sessions are not available: give settings and the database with the query, "
-                "and use tables that are not temporary. (NOT_IMPLEMENTED)"
-            )
-        if not changed:
-            return
-        base = self._base[WRITER]
-        again = [f"{name} = {_literal(base[name])}" if name in base else f"{name} = DEFAULT" for name in changed]
-        try:
-            handle.query("SET " + ", ".join(again))
-        except Exception as error:
-            raise SessionSpoiledError(str(error)) from error
-
-    def _check_disk(self, insert_bytes: int) -> None:
-        """Refuse an INSERT where the disk's bounds are reached; ``disk_bytes_max`` by one insert too late."""
-        free = shutil.disk_usage(self._folder).free
-        if free < self._settings.disk_free_bytes_min:
-            reason = f"{free} bytes free on the disk of {self._folder}, disk_free_bytes_min is "
-            raise RefusedRequest(243, "NOT_ENOUGH_SPACE", reason + f"{self._settings.disk_free_bytes_min}.")
-        with self._disk_lock:
-            late = time.monotonic() - self._disk_checked_at > DISK_CHECK_SECONDS
-            if late or self._stored_bytes + self._inserted_bytes > self._settings.disk_bytes_max:
-                self._stored_bytes = int(self._text("SELECT sum(bytes_on_disk) FROM system.parts"))
-                self._inserted_bytes = 0
-                self._disk_checked_at = time.monotonic()
-            if self._stored_bytes > self._settings.disk_bytes_max:
-                reason = f"{self._stored_bytes} bytes stored in {self._folder}, disk_bytes_max is "
-                raise RefusedRequest(243, "NOT_ENOUGH_SPACE", reason + f"{self._settings.disk_bytes_max}.")
-            self._inserted_bytes += max(insert_bytes, PART_BYTES_MIN)
-
-    def _new_handle(self, user: str) -> Any:
-        handle = self._connect(self._address)
-        base = self._base[user]
-        handle.query("SET " + ", ".join(f"{name} = {_literal(value)}" for name, value in base.items()))
-        return handle
-
-    def _text(self, sql: str) -> str:
-        return _bytes(self._root.query(sql, "TabSeparatedRaw")).decode().strip("\n")
-
-
-class SessionSpoiledError(Exception):
-    """A handle that did not go back to its base settings."""
-
-
-def _end_of_overrun(settings: EmbeddedClickHouseSettings, seconds: float) -> NoReturn:
-    """End the process, which nobody can stop a statement of, and say why in the last line of its log."""
-    sys.stderr.write(
-        "embedded ClickHouse: ended, because a statement of analyst cannot be stopped: "
-        f"it has run for {seconds:.0f} s, analyst_seconds_max is {settings.analyst_seconds_max} "
-        f"and analyst_overrun_seconds_max {settings.analyst_overrun_seconds_max}\n"
-    )
-    sys.stderr.flush()
-    os._exit(OVERRUN)
-
-
-def _emptied(folder: Path) -> Path:
-    """The folder, without what a killed process left in it."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, mode=0o700)
-    return folder
-
-
-def _bytes(result: Any) -> bytes:
-    return bytes(result.bytes())
-
-
-def _asking(handle: Any) -> Callable[[str, Mapping[str, str]], bytes]:
-    def ask(sql: str, parameters: Mapping[str, str]) -> bytes:
-        return _bytes(handle.query(sql, "TabSeparatedRaw", params=dict(parameters)))
-
-    return ask
-
-
-def _answer_of(result: Any) -> Answer:
-    return Answer(
-        _bytes(result),
-        rows_read=result.storage_rows_read(),
-        bytes_read=result.storage_bytes_read(),
-        elapsed_seconds=result.elapsed(),
-    )
-
-
-def _quoted(identifier: str) -> str:
-    return "`" + identifier.replace("\\", "\\\\").replace("`", "\\`") + "`"
-
-
-def _literal(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+"""Characters that the engine does not take literally in the name of a file."""
+_OWNED: Final[list[IO[str]]] = []
+"""Locks that are held until the process ends."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -299,9 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _clear_environment(passwords_file: Path | None) -> None:
-    """Become this program again with passwords in a pipe and an environment without secrets.
+    """Start this program anew in the same process, with passwords in a pipe and an environment without secrets.
 
-    What a process was started with stays in its memory, and in /proc/self/environ, whatever it deletes later.
+    The environment that a process was started with stays in its memory and in /proc/self/environ, whatever the process
+    deletes later.
     """
     passwords = os.environ.get(PASSWORDS_VARIABLE, "")
     if passwords_file is None:
@@ -312,15 +81,15 @@ def _clear_environment(passwords_file: Path | None) -> None:
         os.close(reading)
     sys.stderr.flush()
     command = [sys.executable, *sys.orig_argv[1:], CLEARED]
-    os.execve(sys.executable, command, environment_kept(os.environ))  # noqa: S606 - becoming itself is the purpose
+    os.execve(sys.executable, command, environment_kept(os.environ))  # noqa: S606 - starting itself anew is the purpose
 
 
 class CannotStartError(Exception):
-    """Why the server does not start, as one line."""
+    """The server cannot start; the text says why in one line."""
 
 
 def _read_credentials(path: Path | None) -> Credentials:
-    """Digests of the passwords, from the file or from the pipe that is standard input; the pipe is gone afterwards."""
+    """Digests of the passwords, from the file or from the pipe on standard input, which is closed afterwards."""
     where = str(path) if path is not None else f"${PASSWORDS_VARIABLE}"
     try:
         if path is not None:
@@ -351,7 +120,7 @@ def _open(folder: Path, settings: EmbeddedClickHouseSettings, database: str) -> 
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         _own(folder)
         _confine(folder.resolve())
-        # Not in the first thread: there the C library looks for the bounds of its stack in /proc/self/maps.
+        # Not in the first thread: there the C library reads the bounds of its stack from /proc/self/maps.
         with ThreadPoolExecutor(1) as opener:
             return opener.submit(ChdbEngine, folder.resolve(), settings, database=database).result()
     except CannotStartError:
@@ -367,9 +136,9 @@ def _open(folder: Path, settings: EmbeddedClickHouseSettings, database: str) -> 
 
 
 def _confine(folder: Path) -> None:
-    """Put up the walls around this process before the engine and its threads are there."""
-    temporary = _emptied(folder / "tmp")
-    # The engine asks the environment for the folder of what it does not keep.
+    """Put up the walls around this process, before the engine starts its threads."""
+    temporary = emptied(folder / "tmp")
+    # The engine takes the folder for its temporary files from the environment.
     os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
     try:
         walls = confine(folder)
@@ -379,7 +148,7 @@ def _confine(folder: Path) -> None:
 
 
 def _own(folder: Path) -> None:
-    """Take the folder for this process, until it ends; the engine's own lock does not say why it fails."""
+    """Lock the folder until this process ends; the engine's own lock does not say why it fails."""
     lock = (folder / "owner.lock").open("a+")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

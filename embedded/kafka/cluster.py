@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from embedded.errors import KafkaFolderBusy, KafkaFolderMismatch
-from embedded.kafka.identity import write_identity
+from embedded.kafka.certificate import write_identity
 from embedded.kafka.java import KAFKA_VERSION
 from embedded.kafka.node import (
     HOST,

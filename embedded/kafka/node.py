@@ -13,7 +13,7 @@ from typing import Final
 
 import msgspec
 
-from embedded.kafka.identity import CERTIFICATE_FILE, COMMON_NAME, KEY_FILE
+from embedded.kafka.certificate import CERTIFICATE_FILE, COMMON_NAME, KEY_FILE
 from embedded.kafka.settings import EmbeddedKafkaSettings
 
 __all__ = [

@@ -21,9 +21,9 @@ from typing import Final
 from embedded.errors import KafkaDidNotStart
 from embedded.jars import Progress
 from embedded.kafka import class_cache
+from embedded.kafka.certificate import client_config
 from embedded.kafka.cluster import Cluster
 from embedded.kafka.collaborators import Access, OwnerClient, Waiting
-from embedded.kafka.identity import client_config
 from embedded.kafka.java import java, resolve_jars
 from embedded.kafka.node import HOST, TOOL_OPTIONS, java_options, last_meaningful_line, tail
 from embedded.kafka.settings import MESSAGE_BYTES_MAX_DEFAULT, EmbeddedKafkaSettings

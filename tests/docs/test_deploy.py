@@ -9,7 +9,7 @@ import yaml
 from prometheus_client import REGISTRY
 
 from agents.shared import metrics
-from embedded.clickhouse.engine_settings import analyst_base
+from embedded.clickhouse.engine import analyst_base
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from tests.support.paths import ROOT
 from watchloop.settings import ProgramSettings, load_settings

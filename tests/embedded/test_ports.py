@@ -10,8 +10,7 @@ import subprocess
 
 import pytest
 
-from embedded.addresses import resolved
-from embedded.ports import hold_port, listen_on_held_port
+from embedded.ports import hold_port, listen_on_held_port, resolved
 from tests.support.waiting import PATIENCE_SECONDS
 from watchloop.errors import PortTaken, WrongSetting
 from watchloop.processes.up import held_port

@@ -7,7 +7,7 @@ from typing import Any
 
 import clickhouse_connect
 
-from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.clickhouse.process import EmbeddedClickHouse
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from warehouse.settings import ClickHouseSettings
 

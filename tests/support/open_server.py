@@ -9,8 +9,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from embedded.clickhouse import server as embedded
+from embedded.clickhouse import server
 from embedded.clickhouse.analyst.readonly_guard import Checked
+from embedded.clickhouse.analyst.rules import AnalystRules
 from embedded.clickhouse.confinement import Walls
 
 WITHOUT = "--without="
@@ -32,10 +33,10 @@ def spawn_without(*names: str) -> Any:
 def main(arguments: list[str]) -> int:
     without = next(word for word in arguments if word.startswith(WITHOUT)).removeprefix(WITHOUT).split(",")
     if "guard" in without:
-        embedded.AnalystRules.check = lambda _self, query, _ask: Checked(query.sql, query.format)  # type: ignore[method-assign]
+        AnalystRules.check = lambda _self, query, _ask: Checked(query.sql, query.format)  # type: ignore[method-assign]
     if "walls" in without:
-        embedded.confine = lambda _folder: Walls(0, sockets=False, reason="taken down for a test")
-    return embedded.main([word for word in arguments if not word.startswith(WITHOUT)])
+        server.confine = lambda _folder: Walls(0, sockets=False, reason="taken down for a test")
+    return server.main([word for word in arguments if not word.startswith(WITHOUT)])
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import msgspec
 
 from agents.settings import Settings
 from agents.shared.groups import GROUPS, lag_state, lag_text
-from embedded.addresses import http_url
+from embedded.ports import http_url
 from schemas.topics import ALL_TOPICS
 from streams.admin.lag import lags_of_groups
 from streams.admin.topics import check_reachable, describe

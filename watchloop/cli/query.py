@@ -13,7 +13,7 @@ from typing import Annotated, Final
 
 import typer
 
-from embedded.clickhouse.http.sql_text import first_word, read_statement
+from embedded.clickhouse.sql_text import first_word, read_statement
 from warehouse.client import Warehouse
 from warehouse.errors import QueryRefused, QuestionTooLarge, one_line
 from watchloop.cli.shared import Config, Data, one_line_errors, settings_of_running, stopped_servers

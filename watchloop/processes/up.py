@@ -19,8 +19,7 @@ from rich.console import Console
 
 from agents.shared.metric_files import FOLDER_VARIABLE, empty_metrics
 from console.sessions.passwords import verify
-from embedded.addresses import http_url
-from embedded.ports import hold_port
+from embedded.ports import hold_port, http_url
 from streams.admin.topics import create_topics
 from streams.settings import KafkaSettings
 from watchloop.errors import ConsoleRefused, PortTaken, WrongSetting

@@ -19,10 +19,10 @@ from typing import Final
 
 import msgspec
 
-from embedded.clickhouse.analyst.grants import PARAMETER_TYPES_ALLOWED, SETTINGS_ALLOWED
+from embedded.clickhouse.analyst.allowed_names import PARAMETER_TYPES_ALLOWED, SETTINGS_ALLOWED
 from embedded.clickhouse.analyst.statement_tree import Grants, check_table, check_tree, denied, settings_refused
 from embedded.clickhouse.http.protocol import RefusedRequest
-from embedded.clickhouse.http.sql_text import WORD_SHOWN_MAX, Token, tokens
+from embedded.clickhouse.sql_text import WORD_SHOWN_MAX, Token, tokens
 
 __all__ = [
     "Checked",

@@ -10,7 +10,7 @@ from typing import Final
 
 from cachetools import FIFOCache
 
-from embedded.clickhouse.analyst.grants import FORMATS_DENIED
+from embedded.clickhouse.analyst.allowed_names import FORMATS_DENIED
 from embedded.clickhouse.analyst.readonly_guard import Checked, Reader, check_analyst, check_names, check_settings
 from embedded.clickhouse.analyst.statement_tree import (
     FunctionRow,

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from embedded.clickhouse.analyst.functions import AGGREGATES_ALLOWED, FUNCTIONS_ALLOWED, TEXT_ARGUMENTS
-from embedded.clickhouse.analyst.grants import (
+from embedded.clickhouse.analyst.allowed_functions import AGGREGATES_ALLOWED, FUNCTIONS_ALLOWED, TEXT_ARGUMENTS
+from embedded.clickhouse.analyst.allowed_names import (
     EXPLAIN_KINDS,
     EXPLAIN_SETTINGS,
     INFORMATION_SCHEMA_TABLES_ALLOWED,

@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from embedded.clickhouse.analyst.functions import TYPE_ALIASES_ALLOWED
-from embedded.clickhouse.analyst.grants import PARAMETER_TYPES_ALLOWED
-from embedded.clickhouse.http.sql_text import tokens
+from embedded.clickhouse.analyst.allowed_functions import TYPE_ALIASES_ALLOWED
+from embedded.clickhouse.analyst.allowed_names import PARAMETER_TYPES_ALLOWED
+from embedded.clickhouse.sql_text import tokens
 
 __all__ = ["aggregate_named", "is_joda_without_zone", "is_name", "is_structure", "is_tokenizer", "is_type"]
 

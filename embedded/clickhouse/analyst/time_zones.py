@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from embedded.clickhouse.http.protocol import RefusedRequest
-from embedded.clickhouse.http.sql_text import tokens
+from embedded.clickhouse.sql_text import tokens
 
 __all__ = ["ZONE_FROM", "has_zone_in_name", "is_fixed_offset", "zone_refused", "zones_of_arguments", "zones_of_type"]
 

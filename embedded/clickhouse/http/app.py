@@ -15,7 +15,7 @@ import msgspec
 
 from embedded.clickhouse.credentials import Credentials
 from embedded.clickhouse.http import compression
-from embedded.clickhouse.http.lanes import Lane, Place
+from embedded.clickhouse.http.lanes import Admission, Lane
 from embedded.clickhouse.http.protocol import (
     Query,
     RefusedRequest,
@@ -25,8 +25,8 @@ from embedded.clickhouse.http.protocol import (
     read_query,
     status_of_code,
 )
-from embedded.clickhouse.http.sql_text import StatementKind
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
+from embedded.clickhouse.sql_text import StatementKind
 
 __all__ = ["ANALYST", "WRITER", "Answer", "Engine", "HttpApp"]
 
@@ -148,11 +148,11 @@ class HttpApp:
         body = _Body(receive)
         try:
             lane = self.lanes[self._authenticate(query_string, headers)]
-            with lane.place() as place:
-                packed = await self._body(body, lane.user, place)
+            with lane.admit() as admission:
+                packed = await self._body(body, lane.user, admission)
                 request = Request(scope["method"], query_string, headers, packed)
                 reply = await lane.run(functools.partial(self._reply, lane.user, request, query_id))
-                place.hold(len(reply.data))
+                admission.hold(len(reply.data))
                 await self._send(send, reply)
                 return
         except RefusedRequest as error:
@@ -188,7 +188,7 @@ class HttpApp:
         setting = "body_bytes_max" if user == WRITER else "analyst_body_bytes_max"
         return _Limit(setting, getattr(self.settings, setting))
 
-    async def _body(self, body: _Body, user: str, place: Place) -> bytes:
+    async def _body(self, body: _Body, user: str, admission: Admission) -> bytes:
         """The body as it was sent, within the user's bounds of bytes and time."""
         limit = self._body_limit(user)
         chunks: list[bytes] = []
@@ -196,8 +196,8 @@ class HttpApp:
             async with asyncio.timeout(self.settings.body_seconds_max):
                 while not body.complete:
                     chunk = await body.chunk()
-                    place.hold(len(chunk))
-                    if place.bytes_held > limit.bytes_max:
+                    admission.hold(len(chunk))
+                    if admission.bytes_held > limit.bytes_max:
                         raise _too_large(limit)
                     chunks.append(chunk)
         except TimeoutError:

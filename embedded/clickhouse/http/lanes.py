@@ -1,6 +1,6 @@
-"""The queries of one user: so many at once, so many waiting, so many bytes held for them; one more is refused.
+"""The lane of one user: a bound on the queries that run, on those that wait, and on the bytes held for them.
 
-Each user has a lane and threads of its own, so that what one of them sends keeps nobody else waiting.
+Each user has a lane with threads of its own, so that the requests of one user do not delay those of another.
 """
 
 from __future__ import annotations
@@ -13,20 +13,20 @@ from typing import TypeVar
 
 from embedded.clickhouse.http.protocol import RefusedRequest
 
-__all__ = ["Lane", "Place"]
+__all__ = ["Admission", "Lane"]
 
 T = TypeVar("T")
 
 
-class Place:
-    """A request's place in a lane, from its first byte to the last of its answer."""
+class Admission:
+    """One request that a lane has let in, from its first byte to the last byte of its answer."""
 
     def __init__(self, lane: Lane) -> None:
         self._lane = lane
         self.bytes_held = 0
 
     def hold(self, size: int) -> None:
-        """Count bytes that are kept for this request; raises RefusedRequest where the lane holds too many."""
+        """Count bytes that are kept for this request; raises RefusedRequest where the lane would hold too many."""
         if self._lane.bytes_held + size > self._lane.bytes_max:
             reason = (
                 f"Requests and answers of {self._lane.user} hold more than {self._lane.named}_buffered_bytes_max "
@@ -38,7 +38,7 @@ class Place:
 
 
 class Lane:
-    """The places and threads of one user; ``named`` is how the names of the user's settings begin."""
+    """The requests and threads of one user; the names of the user's settings begin with ``named``."""
 
     def __init__(self, user: str, handles: int, waiting_max: int, bytes_max: int, named: str = "") -> None:
         self.user = user
@@ -50,22 +50,22 @@ class Lane:
         self.pool = ThreadPoolExecutor(handles, thread_name_prefix=f"clickhouse-{user}")
 
     @contextmanager
-    def place(self) -> Iterator[Place]:
-        """A place for one request; raises RefusedRequest where there is none."""
+    def admit(self) -> Iterator[Admission]:
+        """Let one request in; raises RefusedRequest where too many are in the lane."""
         if self.queries >= self.queries_max:
             reason = (
                 f"Too many simultaneous queries of {self.user}. Maximum: {self.queries_max}, "
                 f"{self.named}_handles and waiting_queries_max together."
             )
             raise RefusedRequest(202, "TOO_MANY_SIMULTANEOUS_QUERIES", reason)
-        place = Place(self)
+        admission = Admission(self)
         self.queries += 1
         try:
-            yield place
+            yield admission
         finally:
             self.queries -= 1
-            self.bytes_held -= place.bytes_held
+            self.bytes_held -= admission.bytes_held
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do this in a thread of the lane."""
+        """Run ``work`` in a thread of the lane, and return what it returns."""
         return await asyncio.get_running_loop().run_in_executor(self.pool, work)

@@ -14,7 +14,7 @@ from email.parser import BytesHeaderParser
 from typing import Final
 from urllib.parse import parse_qsl
 
-from embedded.clickhouse.http.sql_text import Insert, Statement, StatementKind, first_word, read_statement
+from embedded.clickhouse.sql_text import Insert, Statement, StatementKind, first_word, read_statement
 
 __all__ = ["Query", "RefusedRequest", "Request", "content_type_of", "read_credentials", "read_query", "status_of_code"]
 

@@ -11,7 +11,7 @@ import pytest
 
 from agents.learn import label_handler as labels_file
 from agents.learn.label_handler import LabelHandler, LabelLimits
-from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.clickhouse.process import EmbeddedClickHouse
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from schemas.codec import decode, encode
 from schemas.topics import CORRECTIONS, REJECTS

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from embedded.clickhouse.analyst.functions import AGGREGATES_ALLOWED, FUNCTIONS_ALLOWED, TEXT_ARGUMENTS
+from embedded.clickhouse.analyst.allowed_functions import AGGREGATES_ALLOWED, FUNCTIONS_ALLOWED, TEXT_ARGUMENTS
 from embedded.clickhouse.analyst.statement_tree import FunctionRow, functions_allowed, names_refused
 from tests.support.analyst_statements import NETWORK, SOURCES, USEFUL, WRITES
 from warehouse.client import Warehouse

@@ -19,7 +19,7 @@ import pytest
 
 from embedded.clickhouse import confinement
 from embedded.clickhouse.confinement import Walls, readable_paths
-from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.clickhouse.process import EmbeddedClickHouse
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from tests.support.open_server import spawn_without
 from tests.support.waiting import PATIENCE_SECONDS

@@ -8,9 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from embedded.clickhouse.overruns import Overruns
+from embedded.clickhouse.engine import OVERRUN_EXIT_CODE, Overruns
 from embedded.clickhouse.process import EmbeddedClickHouse
-from embedded.clickhouse.server import OVERRUN
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -58,9 +57,9 @@ def test_a_statement_that_cannot_be_stopped_ends_the_server(tmp_path: Path) -> N
         attacking = threading.Thread(target=attack)
         attacking.start()
         assert server.process is not None
-        assert server.process.wait(PATIENCE_SECONDS) == OVERRUN
+        assert server.process.wait(PATIENCE_SECONDS) == OVERRUN_EXIT_CODE
         attacking.join()
-        assert server.ended() == OVERRUN
+        assert server.ended() == OVERRUN_EXIT_CODE
         assert "a statement of analyst cannot be stopped" in server.last_words()
         assert "analyst_overrun_seconds_max 15" in server.last_words()
         server.start()

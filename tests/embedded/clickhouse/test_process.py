@@ -17,8 +17,7 @@ import httpx
 import pytest
 
 from embedded.clickhouse import process as embedded_process
-from embedded.clickhouse.process import PASSWORDS_VARIABLE
-from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.clickhouse.process import PASSWORDS_VARIABLE, EmbeddedClickHouse
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from embedded.errors import ClickHouseDidNotStart
 from embedded.ports import hold_port

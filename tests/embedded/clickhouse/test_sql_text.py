@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from embedded.clickhouse.http import sql_text
-from embedded.clickhouse.http.sql_text import StatementKind, read_statement, tokens
+from embedded.clickhouse import sql_text
+from embedded.clickhouse.sql_text import StatementKind, read_statement, tokens
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,10 @@ from embedded.clickhouse.credentials import Credentials
 from embedded.clickhouse.http import app as http_app
 from embedded.clickhouse.http import compression
 from embedded.clickhouse.http.app import ANALYST, WRITER, Answer, HttpApp
+from embedded.clickhouse.http.connections import PatientProtocol
 from embedded.clickhouse.http.lanes import Lane
 from embedded.clickhouse.http.protocol import Query, RefusedRequest, Request, read_query
-from embedded.clickhouse.http.server import PatientProtocol
-from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.clickhouse.process import EmbeddedClickHouse
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from tests.support.waiting import PATIENCE_SECONDS
 
@@ -106,14 +106,14 @@ def test_an_analysts_request_that_takes_for_ever_keeps_no_writer_waiting(
 def test_a_lane_has_so_many_places_and_bytes() -> None:
     """One request or one byte more than the lane may hold is refused, and what is given back is there again."""
     lane = Lane("analyst", 1, 1, 100)
-    with lane.place() as first, lane.place() as second:
+    with lane.admit() as first, lane.admit() as second:
         first.hold(60)
         with pytest.raises(RefusedRequest) as refusal:
             second.hold(41)
         assert refusal.value.code == 202
         assert "analyst_buffered_bytes_max (100)" in str(refusal.value)
         second.hold(40)
-        with pytest.raises(RefusedRequest, match="analyst_handles and waiting_queries_max"), lane.place():
+        with pytest.raises(RefusedRequest, match="analyst_handles and waiting_queries_max"), lane.admit():
             pass
     assert (lane.queries, lane.bytes_held) == (0, 0)
 
@@ -203,7 +203,7 @@ def test_an_answer_that_nobody_reads_gives_its_place_back() -> None:
 
 def test_a_query_is_read_only_up_to_its_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """A statement of megabytes is refused by its size: the tokeniser is shown no more than the bound."""
-    from embedded.clickhouse.http import sql_text
+    from embedded.clickhouse import sql_text
 
     shown: list[int] = []
     original = sql_text.tokens

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from embedded.clickhouse.analyst.functions import FUNCTIONS_ALLOWED
+from embedded.clickhouse.analyst.allowed_functions import FUNCTIONS_ALLOWED
 from embedded.clickhouse.analyst.time_zones import ZONE_FROM, has_zone_in_name, is_fixed_offset, zones_of_type
-from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.clickhouse.process import EmbeddedClickHouse
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from tests.support.waiting import PATIENCE_SECONDS
 

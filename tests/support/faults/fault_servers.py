@@ -15,7 +15,7 @@ from typing import Final
 import msgspec
 from confluent_kafka.admin import AdminClient
 
-from embedded.clickhouse.server import EmbeddedClickHouse
+from embedded.clickhouse.process import EmbeddedClickHouse
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from embedded.kafka.server import EmbeddedKafka
 from embedded.kafka.settings import EmbeddedKafkaSettings
