@@ -1,1 +1,1 @@
-"""The servers of ``watchloop up``, as child processes; nothing but ``watchloop`` knows of them."""
+"""The servers of ``watchloop up``, as child processes. Of the rooms only ``watchloop`` imports this one."""

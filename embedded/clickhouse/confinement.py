@@ -1,11 +1,11 @@
-"""The wall around the embedded ClickHouse that does not rest on reading statements: the kernel confines the process.
+"""The kernel confines the process of the embedded ClickHouse, whatever statements it is asked to run.
 
 Linux has two means that need no privilege and no dependency. **Landlock** takes away every file that is not named: the
-process reads Python and its libraries, reads and writes its own folder, and starts no program; it opens no TCP
-connection, and sends signals to nobody outside. **seccomp** takes away new sockets altogether, and with them UDP, name
-look-ups and the sockets of other programs; the one that it listens on is older. Both hold for the process, its threads
-and its children, and nothing takes them back. They are asked for before the engine starts threads: a thread that is
-there already would stay free.
+process may read Python and its libraries, and may read and write its own folder. It may start no program, open no TCP
+connection, and send no signal to a process outside. **seccomp** takes away new sockets altogether, and with them UDP,
+name look-ups and the sockets of other programs; the socket on which the process listens was opened before. Both hold
+for the process, its threads and its children, and cannot be undone. They are put up before the engine starts threads:
+a thread that runs already would stay free.
 
 Sources: https://docs.kernel.org/userspace-api/landlock.html, seccomp(2)
 """
@@ -39,9 +39,9 @@ REFER, TRUNCATE, IOCTL_DEV = 1 << 13, 1 << 14, 1 << 15
 CONNECT_AND_BIND_TCP: Final = 0b11
 ABSTRACT_SOCKETS_AND_SIGNALS: Final = 0b11
 FILES_OF_ABI: Final = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 5: (1 << 16) - 1}
-"""All rights on files that a version of Landlock knows; each version adds to the one before."""
+"""All rights on files that a version of Landlock knows; each version adds some."""
 ABI_MIN: Final = 2
-"""Before, no file could be moved from one folder to another, which the engine does when it drops a table."""
+"""Version 1 lets no file move from one folder to another, which the engine does when it drops a table."""
 ABI_NETWORK, ABI_SCOPES = 4, 6
 
 ENGINE: Final = "chdb"
@@ -53,7 +53,7 @@ FACTS: Final = (
     "/proc/meminfo", "/proc/cpuinfo", "/proc/stat", "/proc/loadavg", "/proc/uptime", "/proc/sys/vm/overcommit_memory",
     "/sys/devices/system/cpu", "/sys/devices/system/node", "/sys/fs/cgroup", "/sys/kernel/mm/transparent_hugepage",
 )  # fmt: skip
-"""What Python and the engine ask the system for, and no secret is kept in. Of /proc only files about the machine."""
+"""Files that Python and the engine read about the system. None holds a secret; those of /proc are about the machine."""
 
 EPERM: Final = 1
 NEW_SOCKETS: Final = {
@@ -66,7 +66,7 @@ IO_URING_SETUP: Final = 425
 
 @dataclass(frozen=True, slots=True)
 class Walls:
-    """Which walls stand; ``landlock`` is its version, 0 where the kernel has none that will do."""
+    """Which walls stand. ``landlock`` is its version, 0 where it is absent or too old; ``reason`` says why."""
 
     landlock: int
     sockets: bool
@@ -74,11 +74,11 @@ class Walls:
 
     @property
     def whole(self) -> bool:
-        """Whether files and network are both out of reach, whatever a statement says."""
+        """Whether both files and network are out of reach."""
         return self.landlock >= ABI_MIN and self.sockets
 
     def line(self, folder: Path) -> str:
-        """What stands and what does not, for the log."""
+        """A line for the log: which walls stand and which do not."""
         if not self.landlock:
             files = f"NO wall around files: {self.reason}"
         else:
@@ -91,7 +91,7 @@ class Walls:
 
 
 def readable_paths(search: Sequence[str], prefixes: Iterable[str]) -> list[Path]:
-    """Where Python and its packages lie: of ``search`` (sys.path) the libraries, not where the program was started."""
+    """Where Python and its packages lie: of ``search`` (sys.path) only the folders of installed packages."""
     libraries = [Path(prefix, "lib") for prefix in prefixes]
     libraries += [Path(entry) for entry in search if {"site-packages", "dist-packages"} & set(Path(entry).parts)]
     engine = find_spec(ENGINE)
@@ -103,8 +103,8 @@ def readable_paths(search: Sequence[str], prefixes: Iterable[str]) -> list[Path]
 def confine(folder: Path) -> Walls:
     """Confine this process to ``folder`` and Python's libraries; call it before any other thread is started.
 
-    Best effort: what the kernel does not have is left out and told in the answer. Raises ValueError where the folder
-    lies within the libraries, whose neighbours it could then read.
+    A wall that the kernel does not offer is left out, and the result says so. Raises ValueError where the folder lies
+    within the libraries: it would be readable with them.
     """
     readable = readable_paths(sys.path, (sys.prefix, sys.base_prefix))
     inside = next((path for path in readable if folder.resolve().is_relative_to(path.resolve())), None)
@@ -151,7 +151,7 @@ def _landlock(libc: ctypes.CDLL, folder: Path, readable: Iterable[Path]) -> tupl
 
 
 def _allow(libc: ctypes.CDLL, ruleset: int, path: Path, rights: int) -> None:
-    """Rights on a file, or on a folder and all in it. What cannot be opened stays out of reach."""
+    """Grant rights on a file, or on a folder and everything in it; a path that cannot be opened stays out of reach."""
     try:
         opened = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except OSError:
@@ -165,7 +165,7 @@ def _allow(libc: ctypes.CDLL, ruleset: int, path: Path, rights: int) -> None:
 
 
 def _seccomp(libc: ctypes.CDLL, machine: str) -> bool:
-    """Refuse new sockets with EPERM, whichever way they are asked for."""
+    """Refuse new sockets with EPERM, by whichever system call; False where the machine is not known or refuses."""
     if machine not in NEW_SOCKETS:
         return False
     architecture, socket_number = NEW_SOCKETS[machine]

@@ -1,4 +1,4 @@
-"""Users and passwords of the embedded ClickHouse, of which nothing stays that could be read back."""
+"""Users and passwords of the embedded ClickHouse. The server keeps digests, from which no password can be read."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ KEPT: Final = frozenset(
         "PYTHONHOME", "PYTHONPATH", "PYTHONPYCACHEPREFIX", "PYTHONUNBUFFERED", "TMPDIR", "TZ", "VIRTUAL_ENV",
     }
 )  # fmt: skip
-"""What the server needs of its environment; beside these the locale (LC_…)."""
+"""Variables that the server needs from its environment, beside those of the locale (LC_…)."""
 
 
 class Credentials:
-    """Salted digests of passwords; the salt is drawn anew in each process and leaves it never.
+    """Salted digests of passwords; each process draws a salt of its own, which never leaves it.
 
-    The passwords are made by the program, 128 bits and more, so a fast digest is enough; one of one's own in
+    The program makes passwords of 128 bits and more, so a fast digest is enough. A password that a person writes into
     ``secrets.json`` should be as long.
     """
 
@@ -33,7 +33,7 @@ class Credentials:
         self._nobody = os.urandom(32)
 
     def matches(self, user: str, password: str) -> bool:
-        """Whether this is the user's password; takes as long for a user that is not there."""
+        """Whether this is the user's password; takes as long for a user that does not exist."""
         return hmac.compare_digest(self._digests.get(user, self._nobody), self._digest(password))
 
     def _digest(self, password: str) -> bytes:
@@ -41,7 +41,11 @@ class Credentials:
 
 
 def read_passwords(text: str, users: tuple[str, ...]) -> dict[str, str]:
-    """The users' passwords of a JSON object; raises ValueError with what is wrong and what is expected."""
+    """The passwords of ``users``, from a JSON object; raises ValueError, whose text says what is expected.
+
+    >>> read_passwords('{"watchloop": "w", "analyst": "a"}', ("watchloop", "analyst"))
+    {'watchloop': 'w', 'analyst': 'a'}
+    """
     expected = "expected JSON like {" + ", ".join(f'"{user}": PASSWORD' for user in users) + "}"
     try:
         passwords = json.loads(text)
@@ -51,5 +55,9 @@ def read_passwords(text: str, users: tuple[str, ...]) -> dict[str, str]:
 
 
 def environment_kept(environment: Mapping[str, str]) -> dict[str, str]:
-    """The part of the environment that the server keeps: no password, token or key of the program comes along."""
+    """The part of the environment that the server keeps, without passwords, tokens and keys of the program.
+
+    >>> environment_kept({"PATH": "/bin", "LC_ALL": "C", "WATCHLOOP_CONSOLE_SECRET": "s"})
+    {'PATH': '/bin', 'LC_ALL': 'C'}
+    """
     return {name: value for name, value in environment.items() if name in KEPT or name.startswith("LC_")}

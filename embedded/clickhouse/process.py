@@ -1,4 +1,4 @@
-"""The parent's side of the embedded ClickHouse: start it, wait until it answers, stop it."""
+"""The embedded ClickHouse as its parent sees it: started, waited for until it answers, stopped."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["HELD", "HOST", "PASSWORDS_VARIABLE", "EmbeddedClickHouse", "Spawn", 
 PASSWORDS_VARIABLE: Final = "WATCHLOOP_CLICKHOUSE_PASSWORDS"
 HOST: Final = "127.0.0.1"
 HELD: Final = "--port-held"
-"""Option of the server's command line: whoever starts it holds the port for it."""
+"""Option of the server's command line: the process that starts the server holds its port."""
 PING_EVERY_SECONDS: Final = 0.05
 ANSWER_SECONDS_MAX: Final = 1.0
 LOG_BYTES_MAX: Final = 4 * 1024 * 1024
@@ -40,7 +40,7 @@ LACKING: Final = "NO wall"
 
 
 class Spawn(Protocol):
-    """How a child process is started; the program passes one that leaves no orphan behind."""
+    """Starts a child process; the program passes one whose children end with it (``embedded.leash``)."""
 
     def __call__(
         self, cmd: list[str], *, stdout: IO[bytes] | None, stderr: IO[bytes] | None, env: Mapping[str, str]
@@ -58,11 +58,12 @@ def popen(
 
 
 class EmbeddedClickHouse:
-    """An embedded ClickHouse server as a child process.
+    """A ClickHouse server as a child process, in ``folder``.
 
-    ``port`` 0 takes the port of the last start if it is free, else any free one. ``passwords`` maps ``watchloop`` and
-    ``analyst`` to theirs. The server's log is ``folder/server.log``, started afresh beyond 4 MiB.
-    ``on_wait`` is called again and again while ``start`` waits for an answer; what it raises ends the wait.
+    ``port`` 0 takes the port of the last start if it is free, else any free one. ``passwords`` has those of the users
+    ``watchloop`` and ``analyst``. The server's log is ``folder/server.log``, which begins anew beyond 4 MiB.
+    ``on_wait`` is called again and again while ``start`` waits for an answer; an exception that it raises ends the
+    wait.
     """
 
     def __init__(
@@ -95,7 +96,7 @@ class EmbeddedClickHouse:
 
     @property
     def log_path(self) -> Path:
-        """Where the server writes what goes wrong."""
+        """The file to which the server writes its errors."""
         return self.folder / "server.log"
 
     def start(self) -> str:
@@ -109,7 +110,7 @@ class EmbeddedClickHouse:
         return self.url
 
     def launch(self) -> None:
-        """The first half of ``start``, and the whole of another start: the server runs, and need not answer yet."""
+        """Start the server, for the first time or again; do not wait for an answer. Raises ClickHouseDidNotStart."""
         try:
             self.folder.mkdir(FOLDER_MODE, parents=True, exist_ok=True)
             if self._held is None:
@@ -119,17 +120,17 @@ class EmbeddedClickHouse:
             reason = f"cannot write to {self.folder}: {error.strerror}; choose a folder you may write to"
             raise ClickHouseDidNotStart(f"embedded ClickHouse: {reason}") from error
         self._on_progress(f"starting ClickHouse on port {self.port}")
-        # Functions without a zone take the server's, which must not depend on who started it.
+        # Functions that are given no time zone take the server's, which must not depend on who started it.
         environment = {**os.environ, "TZ": "UTC", PASSWORDS_VARIABLE: json.dumps(self.passwords)}
         with log:
             self.process = self._spawn(self._command(), stdout=log, stderr=log, env=environment)
 
     def ended(self) -> int | None:
-        """The exit code of a server that ended by itself; None while it runs."""
+        """The exit code of a server that ended without being stopped; None while it runs."""
         return None if self.process is None else self.process.poll()
 
     def last_words(self) -> str:
-        """Why it ended, as far as it said."""
+        """The reason for its end that the server wrote last, or where to look for one."""
         lines = self._last_lines()
         if lines and lines[-1].startswith("embedded ClickHouse:"):
             return one_line(lines[-1])
@@ -141,7 +142,7 @@ class EmbeddedClickHouse:
             return [line.strip() for line in log.read().decode("utf-8", "replace").splitlines() if line.strip()]
 
     def stop(self) -> None:
-        """Close the database and end the server; a second call does nothing. Its port is held until it is let go."""
+        """Close the database and end the server; a second call does nothing. ``let_port_go`` gives up its port."""
         process, self.process = self.process, None
         if process is None:
             return
@@ -171,7 +172,7 @@ class EmbeddedClickHouse:
         ]  # fmt: skip
 
     def _hold_port(self) -> socket.socket:
-        """The port asked for, that of the last start, or any free one: held until ``stop``, over several starts."""
+        """Hold the port that was asked for, that of the last start, or any free one, for this start and later ones."""
         remembered = self.folder / "port"
         held = None
         if self.port == 0 and (last := _read_port(remembered)):
@@ -184,7 +185,7 @@ class EmbeddedClickHouse:
                 reason = f"port {self.port} on {HOST} is in use; choose another ({error.strerror})"
                 raise ClickHouseDidNotStart(f"embedded ClickHouse: {reason}") from error
         self.port = int(held.getsockname()[1])
-        # Whole or not at all: a full disk leaves the file of before.
+        # The file is replaced whole or not at all: on a full disk the old one stays.
         written = remembered.with_name("port.new")
         written.unlink(missing_ok=True)
         with open(written, "w", opener=_private) as file:
@@ -193,7 +194,7 @@ class EmbeddedClickHouse:
         return held
 
     def let_port_go(self) -> None:
-        """Others may listen there from now on: call it once nobody sends a password there any more."""
+        """Let others listen on the port; call it once nobody sends a password there any more."""
         if self._held is not None:
             self._held.close()
             self._held = None
@@ -223,9 +224,9 @@ class EmbeddedClickHouse:
 
 
 def _read_port(path: Path) -> int:
-    """The port in a file; 0 where there is no file, or what it holds is no port."""
+    """The port in a file; 0 where there is no file, or no port in it."""
     try:
-        # Not blocking: a FIFO of that name has no end.
+        # Without blocking, in case the name is that of a FIFO, which nobody writes to.
         with open(path, "rb", opener=lambda name, flags: _private(name, flags | os.O_NONBLOCK)) as file:
             text = file.read(LAST_BYTES_READ).strip()
     except FileNotFoundError:
@@ -235,7 +236,7 @@ def _read_port(path: Path) -> int:
 
 
 def _private(path: str, flags: int) -> int:
-    """A file that its owner alone may read, never by a link."""
+    """Open a file that its owner alone may read; an ``opener`` of ``open``, which follows no link."""
     return os.open(path, flags | os.O_NOFOLLOW, FILE_MODE)
 
 

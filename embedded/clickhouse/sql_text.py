@@ -1,7 +1,7 @@
-"""Just enough of ClickHouse's grammar to serve HTTP: where an INSERT's data begins, which format was asked for.
+"""As much of ClickHouse's grammar as HTTP needs: where the data of an INSERT begins, and which format is asked for.
 
-The pieces are those of ClickHouse's own lexer: a word holds dollar signs, so that a heredoc begins only where no word
-does; comments nest; a quote that is never closed reaches to the end of the text. Each byte is looked at a bounded
+Texts are cut into the tokens of ClickHouse's own lexer: a word may hold dollar signs, so a heredoc begins only where
+no word does; comments nest; a quote that is never closed reaches to the end of the text. Each byte is read a bounded
 number of times.
 
 Source: src/Parsers/Lexer.cpp of ClickHouse
@@ -27,7 +27,7 @@ __all__ = [
     "tokens",
 ]
 
-# Possessive throughout: a piece is taken whole or not at all, and nothing is tried twice.
+# Every quantifier is possessive: a token matches whole or not at all, and no match is tried twice.
 _TOKEN: Final = re.compile(
     rb"""
       (?P<space> \s++ | (?:--|//)[^\n]*+ | \#[ !][^\n]*+ )
@@ -48,7 +48,7 @@ _DOLLAR_WORD: Final = re.compile(rb"[A-Za-z0-9_$]++")
 
 
 class StatementKind(Enum):
-    """What the server has to know of a statement before it runs."""
+    """What a statement does, as far as the server must know before it runs."""
 
     READ = "read"
     INSERT = "insert"
@@ -58,13 +58,13 @@ class StatementKind(Enum):
 
 READ_WORDS = frozenset({"SELECT", "WITH", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "FROM", "CHECK", "("})
 MAKING_WORDS = frozenset({"CREATE", "REPLACE"})
-"""A temporary table is the session's."""
+"""A statement that begins so belongs to the session where it makes a temporary table."""
 SESSION_WORDS = frozenset({"SET", "USE", "BEGIN", "COMMIT", "ROLLBACK", "START"})
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of a statement: ``kind`` is string, quoted, word, number or other; ``depth`` counts open brackets."""
+    """A token: ``kind`` is string, quoted, word, number or other; ``depth`` counts the brackets that are open there."""
 
     kind: str
     text: str
@@ -75,7 +75,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Insert:
-    """An INSERT whose rows come as data: the statement up to FORMAT, the format's name, and the data's bytes."""
+    """An INSERT whose rows follow as data: the statement before FORMAT, the name of the format, and the data."""
 
     head: str
     format: str
@@ -84,10 +84,10 @@ class Insert:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A statement as the server handles it; ``format`` is the one its text asks for, empty if none.
+    """A statement as the server handles it; ``format`` is the one that its text asks for, empty if none.
 
-    ``client_file`` marks INTO OUTFILE and FROM INFILE, which only a command-line client may do;
-    ``several`` more than one statement in the text; ``too_many_tokens`` that it was not read to its end.
+    ``client_file`` marks INTO OUTFILE and FROM INFILE, which only a command-line client may do. ``several`` says that
+    the text holds more than one statement, ``too_many_tokens`` that it was not read to its end.
     """
 
     kind: StatementKind
@@ -99,7 +99,11 @@ class Statement:
 
 
 def tokens(text: bytes) -> Iterator[Token]:
-    """The tokens of a statement, without white space and comments."""
+    """The tokens of a statement, without white space and comments.
+
+    >>> [token.text for token in tokens(b"SELECT 'a''b' -- why")]
+    ['SELECT', "'a''b'"]
+    """
     depth, start, length = 0, 0, len(text)
     heredocs = _Heredocs(text)
     while start < length:
@@ -121,7 +125,7 @@ def tokens(text: bytes) -> Iterator[Token]:
 
 
 def first_word(text: bytes) -> str:
-    """What a statement begins with, in capitals; an empty text where there is no statement but blanks and comments.
+    """The first word of a statement, in capitals; an empty text where there are only blanks and comments.
 
     >>> first_word(b"-- all of it\\n drop TABLE t"), first_word(b" /* nothing */ ")
     ('DROP', '')
@@ -131,7 +135,7 @@ def first_word(text: bytes) -> str:
 
 
 class _Heredocs:
-    """Where ``$tag$ … $tag$`` ends; where no second tag follows, the first is a word."""
+    """Finds where ``$tag$ … $tag$`` ends; a tag that does not come again is a word."""
 
     def __init__(self, text: bytes) -> None:
         self._text = text
@@ -161,9 +165,12 @@ def _comment_end(text: bytes, start: int) -> int:
 
 
 def read_statement(text: bytes, head_bytes_max: int | None = None, tokens_max: int | None = None) -> Statement:
-    """What kind of statement this is; an INSERT is looked at up to where its data begins, others to their end.
+    """The statement of a text: an INSERT is read up to its data, any other statement to its end.
 
-    Nothing behind ``head_bytes_max`` and ``tokens_max`` is looked at, an INSERT's data aside.
+    Reading stops at ``head_bytes_max`` bytes or ``tokens_max`` tokens; the data of an INSERT does not count.
+
+    >>> read_statement(b"SELECT 1 FORMAT JSON").format, read_statement(b"INSERT INTO t FORMAT CSV\n1,2").insert.data
+    ('JSON', b'1,2')
     """
     every = tokens(text if head_bytes_max is None else text[:head_bytes_max])
     statement = _read(text, itertools.islice(every, tokens_max))
@@ -209,7 +216,7 @@ def _read_to_end(kind: StatementKind, stream: Iterator[Token]) -> Statement:
 
 
 def _read_insert(text: bytes, stream: Iterator[Token]) -> Statement:
-    """INSERT … FORMAT name data, INSERT … VALUES data, INSERT … SELECT, or an INSERT whose format is said elsewhere."""
+    """INSERT … FORMAT name data, INSERT … VALUES data, INSERT … SELECT, or an INSERT whose format the request names."""
     before: Token | None = None
     for token in stream:
         word = token.text.upper() if token.kind == "word" and token.depth == 0 else ""
@@ -231,7 +238,7 @@ def _read_insert(text: bytes, stream: Iterator[Token]) -> Statement:
 
 
 def data_start(text: bytes, position: int) -> int:
-    """Where an INSERT's data begins: after blanks and one line break, as ClickHouse reads it."""
+    """Where the data of an INSERT begins: behind blanks and one line break, as in ClickHouse."""
     end = len(text)
     while position < end and text[position] in b" \t\f":
         position += 1

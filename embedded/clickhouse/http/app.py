@@ -50,7 +50,7 @@ SENT_BYTES: Final = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the engine answered: the bytes, their format if not the query's, and what it read and wrote."""
+    """The engine's answer: its bytes, their format if it differs from the query's, and what was read and written."""
 
     data: bytes | memoryview
     format: str = ""
@@ -62,21 +62,21 @@ class Answer:
 
 
 class Engine(Protocol):
-    """What runs the statements; its methods block and are called from threads."""
+    """Runs the statements; its methods block, and are called from threads."""
 
     version: str
     timezone: str
 
     def run(self, user: str, query: Query) -> Answer:
-        """Run one statement; an exception's text is ClickHouse's (``Code: N. DB::Exception: …``)."""
+        """Run one statement. The text of an exception is ClickHouse's: ``Code: N. DB::Exception: …``."""
 
     def close(self) -> None:
-        """Close the database; nothing runs any more."""
+        """Close the database; no statement may run any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is sent: status, header lines and the body, compressed already where the client asked for it."""
+    """An HTTP answer: status, header lines, and the body, compressed already if the client asked for it."""
 
     status: int
     data: bytes
@@ -107,7 +107,7 @@ class HttpApp:
         }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection's request, or the server's start and stop."""
+        """Serve one request, or the start and stop of the server."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
             return
@@ -136,7 +136,7 @@ class HttpApp:
                 return
 
     async def _query(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take the request and send the reply; work that grows with either is done in a thread of the lane."""
+        """Take the request and send the reply; work whose time grows with either runs in a thread of the lane."""
         head_bytes = len(scope["query_string"]) + sum(len(key) + len(value) for key, value in scope["headers"])
         if head_bytes > self.settings.head_bytes_max:
             reason = f"Address and headers are larger than head_bytes_max ({self.settings.head_bytes_max}).\n"
@@ -157,11 +157,11 @@ class HttpApp:
                 return
         except RefusedRequest as error:
             refused = self._error_reply(str(error), query_id)
-        # A client that has not sent all of its request would otherwise go on with it.
+        # A client that has not sent its whole request would otherwise go on sending it.
         await self._send(send, refused if body.complete else replace(refused, head={**refused.head, **CLOSE}))
 
     def _reply(self, user: str, request: Request, query_id: str) -> Reply:
-        """Unpack, read, run and pack again: in a thread."""
+        """Decompress the request, read it, run it, and compress the answer. Called in a thread."""
         try:
             request = replace(request, body=_unpacked(request, self._body_limit(user)))
             query = read_query(
@@ -173,7 +173,7 @@ class HttpApp:
             )
             query_id = query.query_id or query_id
             return _answer_reply(query, self.engine.run(user, query), request.headers, query_id)
-        except Exception as error:  # noqa: BLE001 - whatever the engine says is the answer
+        except Exception as error:  # noqa: BLE001 - the engine's error is the answer
             return self._error_reply(str(error), query_id)
 
     def _authenticate(self, query_string: str, headers: Mapping[str, str]) -> str:
@@ -189,7 +189,7 @@ class HttpApp:
         return _Limit(setting, getattr(self.settings, setting))
 
     async def _body(self, body: _Body, user: str, admission: Admission) -> bytes:
-        """The body as it was sent, within the user's bounds of bytes and time."""
+        """The body as it was sent; raises RefusedRequest beyond the user's bounds of bytes or of time."""
         limit = self._body_limit(user)
         chunks: list[bytes] = []
         try:
@@ -219,7 +219,7 @@ class HttpApp:
         return Reply(status_of_code(code), text.encode("utf-8", "replace") + b"\n", head)
 
     async def _send(self, send: Send, reply: Reply) -> None:
-        """Send a reply piece by piece, as fast as the client reads, until answer_seconds_max has passed."""
+        """Send a reply piece by piece, as fast as the client reads, for at most ``answer_seconds_max``."""
         lines = {
             "Content-Type": "text/plain; charset=UTF-8",
             "X-ClickHouse-Server-Display-Name": "watchloop-embedded",
@@ -237,12 +237,12 @@ class HttpApp:
                     await send({"type": "http.response.body", "body": piece, "more_body": True})
                 await send({"type": "http.response.body", "body": b""})
         except TimeoutError:
-            # The server closes a connection whose answer is not whole.
+            # The server closes the connection, because the answer is not complete.
             log.error("a client read its answer slower than answer_seconds_max allows")
 
 
 class _Body:
-    """A request's body as it comes in."""
+    """The body of a request that is being received."""
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
@@ -257,7 +257,7 @@ class _Body:
 
 
 class _Limit(NamedTuple):
-    """How many bytes a request's body may have, and the setting that says so."""
+    """The most bytes of a request's body, and the name of the setting that bounds them."""
 
     setting: str
     bytes_max: int
@@ -286,7 +286,7 @@ def _answer_reply(query: Query, answer: Answer, headers: Mapping[str, str], quer
 
 
 def _header_value(text: str) -> bytes:
-    """A value that cannot end its line: a query's id and its format come from outside."""
+    """A header's value without line breaks, which a query's id or format could bring in from outside."""
     return _NOT_PRINTED.sub("?", text)[:HEADER_BYTES_MAX].encode("ascii", "replace")
 
 

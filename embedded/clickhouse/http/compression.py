@@ -1,4 +1,4 @@
-"""Compressed bodies over HTTP, each direction, with a bound on what a body may grow to."""
+"""Compressed bodies over HTTP, in both directions; a body may not grow beyond a bound when it is decompressed."""
 
 from __future__ import annotations
 
@@ -19,21 +19,25 @@ FRAMES_MAX: Final = 65_536
 
 
 class BodyTooLargeError(Exception):
-    """A body that decompresses to more than it may."""
+    """A body is larger than its bound once it is decompressed."""
 
 
 class UnknownEncodingError(Exception):
-    """A Content-Encoding that this server does not read."""
+    """This server does not read the Content-Encoding of a request."""
 
 
 def choose_encoding(accepted: str) -> str:
-    """The first encoding offered that an Accept-Encoding header names, or an empty text."""
+    """The server's first encoding that an Accept-Encoding header names, or an empty text.
+
+    >>> choose_encoding("gzip, deflate"), choose_encoding("lz4;q=0, br")
+    ('gzip', '')
+    """
     names = {part.split(";")[0].strip().lower() for part in accepted.split(",") if "q=0" not in part.replace(" ", "")}
     return next((name for name in OFFERED if name in names), "")
 
 
 def compress(data: bytes, encoding: str) -> bytes:
-    """The body in an encoding of ``choose_encoding``."""
+    """The body compressed with an encoding that ``choose_encoding`` returned."""
     if encoding == "lz4":
         packed: bytes = lz4.frame.compress(data)
         return packed
@@ -43,7 +47,7 @@ def compress(data: bytes, encoding: str) -> bytes:
 
 
 def decompress(data: bytes, encoding: str, bytes_max: int) -> bytes:
-    """The plain body; raises BodyTooLargeError, UnknownEncodingError, or ValueError for wrong bytes."""
+    """The plain body. Raises BodyTooLargeError, UnknownEncodingError, or ValueError for bytes in another encoding."""
     name = encoding.strip().lower()
     if name in ("", "identity"):
         return data
@@ -56,7 +60,7 @@ def decompress(data: bytes, encoding: str, bytes_max: int) -> bytes:
 
 
 class _Reader(Protocol):
-    """What decompressors of zlib and of LZ4 have in common; ``unused_data`` is what follows the end of a frame."""
+    """The common part of zlib's and LZ4's decompressors; ``unused_data`` are the bytes behind the end of a frame."""
 
     @property
     def eof(self) -> bool: ...
@@ -68,13 +72,13 @@ class _Reader(Protocol):
 
 
 def _decompress_frames(data: bytes, reader_of: Callable[[], _Reader], bytes_max: int) -> bytes:
-    """Frame after frame, as concatenated files and bgzip have them; what is no frame is an error, never left out."""
+    """Decompress frame after frame, as in concatenated files and bgzip; bytes that are not a frame are an error."""
     parts: list[bytes] = []
     left, read, frames = bytes_max, 0, 1
     reader, piece = reader_of(), b""
     while piece or read < len(data):
         if not piece:
-            # A piece at a time: what follows a frame is copied, and there may be many frames.
+            # Piece by piece, because the bytes behind a frame are copied, and there may be many frames.
             piece, read = data[read : read + PIECE_BYTES], read + PIECE_BYTES
         if reader.eof:
             reader, frames = reader_of(), frames + 1

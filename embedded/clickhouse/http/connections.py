@@ -1,4 +1,4 @@
-"""The server below the application: bounds on connections and on heads of requests, which come before any password."""
+"""The HTTP server below the application: bounds on connections and on heads, before a password is read."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ GRACE_SECONDS = 20
 
 
 def serve(app: Any, listening: socket.socket, settings: EmbeddedClickHouseSettings) -> None:
-    """Serve until SIGTERM or SIGINT; then finish what runs and close the database.
+    """Serve until SIGTERM or SIGINT; then finish the running requests and close the database.
 
-    The parser of requests is h11, which keeps no more than ``head_bytes_max`` of a head that is not complete.
+    h11 parses the requests; it keeps at most ``head_bytes_max`` bytes of an incomplete head.
     """
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
@@ -38,7 +38,7 @@ def serve(app: Any, listening: socket.socket, settings: EmbeddedClickHouseSettin
         http=Protocol,
         ws="none",
         access_log=False,
-        log_level="error",  # what a client does wrong is the client's to read, and would fill the log
+        log_level="error",  # a client reads its own errors; in the log they would fill the disk
         lifespan="on",
         limit_concurrency=settings.connections_max,
         h11_max_incomplete_event_size=settings.head_bytes_max,
@@ -48,7 +48,7 @@ def serve(app: Any, listening: socket.socket, settings: EmbeddedClickHouseSettin
 
 
 class PatientProtocol(H11Protocol):
-    """A connection that is closed where a head takes too long to come, or an answer to go; uvicorn waits for ever."""
+    """A connection that is closed when a head arrives, or an answer leaves, too slowly; uvicorn would wait for ever."""
 
     head_seconds_max: float = 10.0
     answer_seconds_max: float = 300.0
@@ -56,37 +56,37 @@ class PatientProtocol(H11Protocol):
     _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """A client has connected: its first head has ``head_seconds_max`` to come."""
+        """Called when a client connects: its first head must arrive within ``head_seconds_max``."""
         super().connection_made(transport)
         self._watch_head()
 
     def data_received(self, data: bytes) -> None:
-        """Some of a request has arrived."""
+        """Called when a part of a request arrives."""
         super().data_received(data)
         self._watch_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client has gone: nothing is timed any more."""
+        """Called when the connection ends: its timers stop."""
         self._stop_watching()
         if self._unread is not None:
             self._unread.cancel()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:
-        """The client does not read; closing would wait until it does."""
+        """Called when the client does not read its answer: the connection is aborted after ``answer_seconds_max``."""
         super().pause_writing()
         if self._unread is None:
             self._unread = self.loop.call_later(self.answer_seconds_max, self.transport.abort)
 
     def resume_writing(self) -> None:
-        """The client reads again, so its time to take the answer no longer runs."""
+        """Called when the client reads again: the timer of the answer stops."""
         super().resume_writing()
         if self._unread is not None:
             self._unread.cancel()
             self._unread = None
 
     def _watch_head(self) -> None:
-        """Between two requests uvicorn's own timer runs; from the first byte of a head to its last, this one."""
+        """Time a head from its first byte to its last; between two requests uvicorn's own timer runs."""
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_watching()
         elif self._timer is None and self.timeout_keep_alive_task is None:
@@ -99,11 +99,11 @@ class PatientProtocol(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """uvicorn, ended by a signal with exit code 0."""
+    """A uvicorn server that ends with exit code 0 at a signal."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Stop at a signal; uvicorn's own handler sends itself the signal again afterwards."""
+        """Stop at a signal. uvicorn's own handler would send the signal to the process again at the end."""
 
         def stop(_number: int, _frame: FrameType | None) -> None:
             self.should_exit = True

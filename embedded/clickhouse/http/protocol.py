@@ -1,4 +1,4 @@
-"""ClickHouse's HTTP interface: what a request asks for, what an answer's head says. No input or output here.
+"""ClickHouse's HTTP interface without input and output: requests read into queries, and the heads of answers.
 
 Source: https://clickhouse.com/docs/interfaces/http
 """
@@ -35,8 +35,8 @@ RESERVED: Final = frozenset(
 )  # fmt: skip
 """Names in the query string that are not settings of the query.
 
-What some of them ask for holds anyway: an answer is sent once it is whole, an id of a session keeps nothing from one
-request for the next, because nothing that a session would keep is accepted.
+Some are accepted because this server does what they ask for anyway: an answer is sent once it is complete, and a
+session has nothing to keep from one request to the next.
 """
 
 NO_SESSIONS: Final = "there are no sessions here, each request stands alone"
@@ -48,7 +48,7 @@ NOT_AVAILABLE: Final = {
     "session_timeout": f"{NO_SESSIONS}; leave it out",
     "add_http_cors_header": "pages of other servers may not ask here; ask with a client that is no page",
 }
-"""Names that change what a server of ClickHouse's does, with what to do instead; 0 and nothing ask for nothing."""
+"""Names that would change what ClickHouse does, each with what to do instead; 0 or an empty value is accepted."""
 
 CONTENT_TYPES: Final = {
     "tabseparated": "text/tab-separated-values; charset=UTF-8",
@@ -85,7 +85,7 @@ STATUS_OF_CODE: Final = {
 
 
 class RefusedRequest(Exception):  # noqa: N818 - reads as what happened
-    """A request that is answered with an error; ``code`` and ``name`` are ClickHouse's."""
+    """A request is answered with an error; ``code`` and ``name`` are ClickHouse's."""
 
     def __init__(self, code: int, name: str, reason: str) -> None:
         super().__init__(f"Code: {code}. DB::Exception: {reason} ({name})")
@@ -106,9 +106,9 @@ class Request:
 class Query:
     """What a request asks the engine to do.
 
-    ``sql`` is the whole statement (an INSERT's data is in ``statement.insert``); ``parameters`` are the values of
-    ``{name:Type}``, escaped as the client sent them; ``compress`` says that the client reads a compressed answer.
-    ``fallback_format`` is the format where the statement names none.
+    ``sql`` is the statement without an INSERT's data, which is in ``statement.insert``. ``parameters`` are the values
+    of ``{name:Type}``, escaped as the client sent them. ``compress`` says that the client accepts a compressed answer.
+    ``fallback_format`` is used where the statement names no format.
     """
 
     sql: str
@@ -123,17 +123,27 @@ class Query:
 
 
 def status_of_code(code: int) -> int:
-    """The HTTP status with which ClickHouse sends an error."""
+    """The HTTP status with which ClickHouse sends an error code.
+
+    >>> status_of_code(516), status_of_code(241)
+    (401, 500)
+    """
     return STATUS_OF_CODE.get(code, 500)
 
 
 def content_type_of(format_name: str) -> str:
-    """The Content-Type of an answer in a format."""
+    """The Content-Type of an answer in one of ClickHouse's formats; plain text for one that is not listed."""
     return CONTENT_TYPES.get(format_name.lower(), "text/plain; charset=UTF-8")
 
 
 def read_credentials(query_string: str, headers: Mapping[str, str]) -> tuple[str, str]:
-    """User and password: from X-ClickHouse-User and -Key, else HTTP basic, else the query string; else empty."""
+    """User and password: from X-ClickHouse-User and -Key, else HTTP basic, else the query string; else empty.
+
+    Raises RefusedRequest where the Authorization header is not valid base64.
+
+    >>> read_credentials("user=analyst&password=p", {}), read_credentials("", {"authorization": "Basic YTpi"})
+    (('analyst', 'p'), ('a', 'b'))
+    """
     if "x-clickhouse-user" in headers or "x-clickhouse-key" in headers:
         return headers.get("x-clickhouse-user", ""), headers.get("x-clickhouse-key", "")
     scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -150,7 +160,7 @@ def read_credentials(query_string: str, headers: Mapping[str, str]) -> tuple[str
 
 
 def read_query(request: Request, *, query_bytes_max: int, tokens_max: int, fields_max: int, database: str) -> Query:
-    """What the request asks for; raises RefusedRequest."""
+    """The query of a request. Raises RefusedRequest beyond a bound, and for a request that this server does not run."""
     named = _fields(request.query_string, fields_max)
     body = request.body
     form = _read_form(request, fields_max)
@@ -250,7 +260,7 @@ def _too_many(fields_max: int) -> RefusedRequest:
 
 
 def _read_form(request: Request, fields_max: int) -> dict[str, str] | None:
-    """Fields of a form body; None where the body is no form. Files (external tables) are refused."""
+    """Fields of a form; None where the body is not a form. Files (external tables) are refused."""
     content_type = request.headers.get("content-type", "")
     if content_type.startswith("application/x-www-form-urlencoded") and not _looks_like_sql(request):
         return _fields(request.body.decode("utf-8", "replace"), fields_max)
@@ -260,11 +270,11 @@ def _read_form(request: Request, fields_max: int) -> dict[str, str] | None:
 
 
 def _read_multipart(content_type: str, body: bytes, fields_max: int) -> dict[str, str]:
-    """Parts of a form by their names (RFC 7578); read in one go, a part in a part is text."""
+    """The parts of a form by name (RFC 7578). Parts do not nest: a part within a part is read as text."""
     boundary = _header(content_type).get_boundary()
     if not boundary:
         raise RefusedRequest(36, "BAD_ARGUMENTS", "The form has no boundary.")
-    # The line break before a boundary belongs to it; the first one has none.
+    # The line break before a boundary belongs to the boundary; the first boundary has none.
     parts = (b"\r\n" + body).split(b"\r\n--" + boundary.encode("utf-8", "replace"), fields_max + 2)
     fields: dict[str, str] = {}
     for number, part in enumerate(parts[1:]):
