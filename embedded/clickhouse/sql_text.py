@@ -169,8 +169,8 @@ def read_statement(text: bytes, head_bytes_max: int | None = None, tokens_max: i
 
     Reading stops at ``head_bytes_max`` bytes or ``tokens_max`` tokens; the data of an INSERT does not count.
 
-    >>> read_statement(b"SELECT 1 FORMAT JSON").format, read_statement(b"INSERT INTO t FORMAT CSV\n1,2").insert.data
-    ('JSON', b'1,2')
+    >>> read_statement(b"SELECT 1 FORMAT JSON").format, read_statement(b"INSERT INTO t VALUES (1)").insert.data
+    ('JSON', b' (1)')
     """
     every = tokens(text if head_bytes_max is None else text[:head_bytes_max])
     statement = _read(text, itertools.islice(every, tokens_max))

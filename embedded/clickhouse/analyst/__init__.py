@@ -1,1 +1,1 @@
-"""What the user ``analyst`` may ask: lists of names, and the tree of a statement held against them."""
+"""Checks which statements the user ``analyst`` may run: lists of names, and a statement's tree compared with them."""

@@ -1,8 +1,8 @@
-"""Which functions ``analyst`` may call, and which of them take a text that the engine itself reads. Lists, no logic.
+"""The functions that ``analyst`` may call, and those of them that take a text which the engine reads. Lists, no logic.
 
-By name and signature each of them reads nothing but its arguments, and what it does with a text is in
-``TEXT_ARGUMENTS``; no function's source was read for this list. A function that is new in ClickHouse, or the alias of
-one that takes such a text, is not allowed until it is on the list.
+By its name and signature, each function reads nothing but its arguments; the list was made without their source code.
+``TEXT_ARGUMENTS`` has the functions that take a text which the engine reads as a type, a name or a pattern. A function
+that is new in ClickHouse, or an alias of one that takes such a text, is refused until it is on the list.
 """
 
 from __future__ import annotations
@@ -292,9 +292,9 @@ TEXT_ARGUMENTS: Final = {
     **dict.fromkeys(("hasanytokens", "hasalltokens", "hasphrase"), ("tokenizer", 2)),
     **dict.fromkeys(("tokens", "tokensforlikepattern"), ("tokenizer", 1)),
 }  # fmt: skip
-"""Functions, in lower case, that take a text which the engine reads: as what, and which argument it is (-1: the last).
+"""Functions, in lower case, that take a text which the engine reads: its sort, and its argument (-1: the last).
 
-It must be one literal, and is held against the lists.
+The argument must be one literal, and its text is compared with the lists.
 """
 
 TYPE_ALIASES_ALLOWED: Final = _names(
@@ -305,4 +305,4 @@ TYPE_ALIASES_ALLOWED: Final = _names(
     intervalquarter intervalyear
     """
 )
-"""Types beside those of parameters that a text may name, in lower case."""
+"""Types, in lower case, that a text may name in addition to those of parameters."""

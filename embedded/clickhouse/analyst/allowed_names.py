@@ -1,6 +1,6 @@
-"""What ``analyst`` may name beside functions: table functions, tables, types, formats, settings. Lists, no logic.
+"""The names that ``analyst`` may use, beside functions: table functions, tables, types, formats, settings. No logic.
 
-Each is a list of what is allowed; what ClickHouse adds in its next version is not on them.
+All but ``FORMATS_DENIED`` list what is allowed, so that names which ClickHouse adds in a later version are refused.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ NODES_ALLOWED: Final = frozenset(
         "ExplainQuery", "ShowTablesQuery", "ShowColumnsQuery", "ShowIndexesQuery",
     }
 )  # fmt: skip
-"""Nodes of a statement's tree, as ``parseQueryToJSON`` names them."""
+"""Types of nodes in a statement's tree, as ``parseQueryToJSON`` names them."""
 
 TABLE_FUNCTIONS_ALLOWED: Final = frozenset(
     {
@@ -41,7 +41,7 @@ TABLE_FUNCTIONS_ALLOWED: Final = frozenset(
 )  # fmt: skip
 """Table functions that read nothing but their arguments, in lower case.
 
-Not here: format, generateRandom and null, whose texts hold expressions that the engine evaluates.
+Left out: format, generateRandom and null, which take texts with expressions that the engine evaluates.
 """
 
 SYSTEM_TABLES_ALLOWED: Final = frozenset(
@@ -53,7 +53,7 @@ SYSTEM_TABLES_ALLOWED: Final = frozenset(
         "settings", "table_engines", "table_functions", "tables", "time_zones", "views", "zeros", "zeros_mt",
     }
 )  # fmt: skip
-"""Tables of ``system`` that describe the schema; the others tell of other people's queries and of the machine."""
+"""Tables of ``system`` that describe the schema; the others show other people's queries, or the machine."""
 
 INFORMATION_SCHEMA_TABLES_ALLOWED: Final = frozenset(
     {
@@ -61,7 +61,7 @@ INFORMATION_SCHEMA_TABLES_ALLOWED: Final = frozenset(
         "schemata", "statistics", "tables", "views",
     }
 )  # fmt: skip
-"""Views of ``information_schema``, in lower case: the same again, as other databases name it."""
+"""Views of ``information_schema``, in lower case: the same schema under the names of the SQL standard."""
 
 PARAMETER_TYPES_ALLOWED: Final = frozenset(
     {
@@ -72,7 +72,7 @@ PARAMETER_TYPES_ALLOWED: Final = frozenset(
         "UInt8", "UUID", "Variant",
     }
 )  # fmt: skip
-"""Types of ``{name:Type}``, and of what they are made."""
+"""Types that a parameter ``{name:Type}`` may have, and types that they are made of."""
 
 FORMATS_DENIED: Final = frozenset(
     {
@@ -80,7 +80,7 @@ FORMATS_DENIED: Final = frozenset(
         "odbcdriver2", "avroconfluent",
     }
 )  # fmt: skip
-"""Of the engine's output formats, in lower case: those with a schema from elsewhere, or of another protocol."""
+"""Output formats, in lower case, that read a schema from elsewhere or belong to another protocol."""
 
 SETTINGS_ALLOWED: Final = frozenset(
     {
@@ -89,7 +89,7 @@ SETTINGS_ALLOWED: Final = frozenset(
         "output_format_json_quote_denormals", "readonly", "result_overflow_mode", "session_timezone",
     }
 )  # fmt: skip
-"""Settings that a request may carry, and only with the value that they have: clients send some with every query."""
+"""Settings that a request may carry, each with its present value only: clients send some with every query."""
 
 EXPLAIN_KINDS: Final = frozenset(
     {
@@ -104,4 +104,4 @@ EXPLAIN_SETTINGS: Final = frozenset(
         "json", "oneline", "optimize", "passes", "projections", "run_passes", "sorting",
     }
 )  # fmt: skip
-"""What EXPLAIN itself takes: how much it shows."""
+"""Settings of EXPLAIN itself, which say how much it shows."""

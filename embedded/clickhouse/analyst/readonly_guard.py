@@ -1,11 +1,11 @@
-"""What the user ``analyst`` may ask, beyond what ``readonly=1`` refuses: the wall that rests on reading statements.
+"""Checks each statement of ``analyst`` before it runs, because ``readonly=1`` refuses too little.
 
-As a library the engine runs as a local, trusted user: with ``readonly=1`` it refuses every change and most sources, but
-the function file() reads any file, DESCRIBE reaches out to any URL, INTO OUTFILE writes, and a subquery may have
-settings of its own. So a statement is read by the engine itself, and what it read is held against lists of what is
-allowed (``analyst_grants``). Checked and run is one text: the engine's own formatting of the statement, in which there
-are no comments, no heredocs and one way of quoting. Its tree must give that text again, so that nothing is in the one
-and not in the other. The second wall, which does not read, is ``confinement``.
+As a library the engine runs as a local, trusted user. With ``readonly=1`` it refuses every change and most sources, but
+the function file() reads any file, DESCRIBE connects to any URL, INTO OUTFILE writes, and a subquery may have settings
+of its own. So the engine parses the statement, and its tree is compared with lists of what is allowed
+(``allowed_names``, ``allowed_functions``). The same text is checked and run: the engine's own formatting of the
+statement, which has no comments, no heredocs and one way of quoting. A text made from the tree must be equal to it, so
+that neither contains something that the other lacks. The second wall, ``confinement``, does not read statements.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ CHANGING_WORDS: Final = frozenset(
         "RESTORE", "REVOKE", "ROLLBACK", "SET", "START", "SYSTEM", "TRUNCATE", "UNDROP", "UPDATE", "USE", "WATCH",
     }
 )  # fmt: skip
-"""Words with which the engine's other statements begin."""
+"""First words of the engine's other statements."""
 DESCRIBE: Final = "DESCRIBE TABLE "
 DESCRIBED: Final = "SELECT * FROM "
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -59,7 +59,7 @@ _FORMAT: Final = re.compile(r" FORMAT (?P<format>[A-Za-z0-9_]+)$")
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A statement that may run: exactly the text that was checked, and the format and time zones that it names."""
+    """A statement that may run: the text that was checked, and the format and time zones that it names."""
 
     sql: str
     format: str = ""
@@ -68,9 +68,10 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """The engine's own reading of statements.
+    """The engine's own parser.
 
-    ``format`` gives the statement on one line; ``tree`` the tree of such a line as JSON, and the line made of the tree.
+    ``format`` writes a statement on one line. ``tree`` returns the tree of such a line as JSON, and a line made from
+    the tree.
     """
 
     format: Callable[[str], str]
@@ -78,22 +79,22 @@ class Reader:
 
 
 def check_settings(settings: Mapping[str, str]) -> None:
-    """Raise RefusedRequest where a request carries a setting that it may not; the engine refuses another value."""
+    """Raise RefusedRequest for a setting that a request may not carry; the engine itself refuses a changed value."""
     if not settings.keys() <= SETTINGS_ALLOWED:
         raise settings_refused()
 
 
 def check_names(parameters: Mapping[str, str]) -> None:
-    """Raise RefusedRequest where a parameter's name is none."""
+    """Raise RefusedRequest where the name of a parameter is not a name."""
     for name in parameters:
         if not _NAME.fullmatch(name):
             raise denied(f"a parameter by the name {name!r}; letters, digits and _ are allowed")
 
 
 def check_analyst(sql: str, parameters: Mapping[str, str], grants: Grants, reader: Reader, tokens_max: int) -> Checked:
-    """The statement that may run instead of ``sql``; raises RefusedRequest where ``analyst`` may not ask it.
+    """The checked statement that runs instead of ``sql``; raises RefusedRequest where ``analyst`` may not run it.
 
-    The names of ``parameters`` went through ``check_names``, which a statement remembered from before needs as well.
+    ``check_names`` must have accepted the names of ``parameters``; it is needed for remembered statements too.
     """
     formatted = reader.format(sql)
     check_text(formatted, tokens_max)
@@ -104,7 +105,7 @@ def check_analyst(sql: str, parameters: Mapping[str, str], grants: Grants, reade
     simple = _check_simple(formatted, grants)
     if simple is not None:
         return simple
-    # The engine gives no tree of DESCRIBE; what it describes is what SELECT reads.
+    # The engine makes no tree of DESCRIBE; DESCRIBE reads the same tables as SELECT.
     readable = DESCRIBED + formatted.removeprefix(DESCRIBE) if formatted.startswith(DESCRIBE) else formatted
     encoded, again = reader.tree(readable)
     try:
@@ -118,7 +119,7 @@ def check_analyst(sql: str, parameters: Mapping[str, str], grants: Grants, reade
 
 
 def check_text(formatted: str, tokens_max: int) -> None:
-    """Raise RefusedRequest for what no tree is needed to see; ``formatted`` is on one line, as the engine writes it."""
+    """The checks that need no tree; ``formatted`` is one line, as the engine writes it. Raises RefusedRequest."""
     pieces = list(itertools.islice(tokens(formatted.encode()), tokens_max + 1))
     if len(pieces) > tokens_max:
         raise RefusedRequest(
@@ -141,7 +142,7 @@ def check_text(formatted: str, tokens_max: int) -> None:
 
 
 def with_identifiers(formatted: str, parameters: Mapping[str, str]) -> str:
-    """The statement with every ``{name:Identifier}`` filled in, quoted as an identifier."""
+    """The statement with every ``{name:Identifier}`` replaced by its quoted value. Raises RefusedRequest."""
     text = formatted.encode()
     if ":Identifier}" not in formatted:
         return formatted
@@ -160,7 +161,7 @@ def with_identifiers(formatted: str, parameters: Mapping[str, str]) -> str:
 
 
 def _check_parameter(pieces: list[Token]) -> None:
-    """``{name:Type}``: a name, and a type made of types that are known."""
+    """Check ``{name:Type}``: a name, and a type that is made of allowed types."""
     if len(pieces) < 3 or not _NAME.fullmatch(pieces[0].text) or pieces[1].text != ":":
         raise denied("{ } that hold no parameter")
     end = _check_type(pieces, 2)
@@ -169,13 +170,13 @@ def _check_parameter(pieces: list[Token]) -> None:
 
 
 def _check_type(pieces: list[Token], at: int) -> int:
-    """Where the type that begins at a token ends."""
+    """The index of the token behind the type that begins at ``pieces[at]``; raises RefusedRequest for a wrong type."""
     depth = 0
     while at < len(pieces):
         token = pieces[at]
         following = pieces[at + 1].text if at + 1 < len(pieces) else ""
         if token.kind == "word" and token.text not in PARAMETER_TYPES_ALLOWED:
-            # An element of a Tuple may have a name; a type follows it.
+            # An element of a Tuple may have a name, followed by a type.
             named = depth > 0 and pieces[at - 1].text in ("(", ",") and following in PARAMETER_TYPES_ALLOWED
             if not named or not _NAME.fullmatch(token.text):
                 raise denied(f"a parameter of the type {token.text}")
@@ -192,7 +193,7 @@ def _check_type(pieces: list[Token], at: int) -> int:
 
 
 def _check_simple(formatted: str, grants: Grants) -> Checked | None:
-    """Statements of which the engine gives no tree: one name, or none; None where it is another."""
+    """Check a statement of which the engine makes no tree, with at most one name; None for any other statement."""
     named = _FORMAT.search(formatted)
     wanted = named.group("format") if named else ""
     text = formatted[: named.start()] if named else formatted
@@ -210,12 +211,12 @@ def _check_simple(formatted: str, grants: Grants) -> Checked | None:
 
 
 def _shape(text: str) -> str:
-    """A statement without brackets and blanks: the engine does not keep brackets that change nothing."""
+    """A statement without brackets and blanks, because the engine drops brackets that change nothing."""
     return _SHAPE.sub("", text)
 
 
 def not_reading(word: str) -> RefusedRequest:
-    """The refusal of a statement that begins with another word than those that read do, or with no statement's."""
+    """The refusal of a statement whose first word is not one of a statement that reads."""
     allowed = "Allowed are SELECT, WITH, SHOW, DESCRIBE, EXISTS and EXPLAIN."
     if word in CHANGING_WORDS:
         reason = f"analyst: Cannot execute query in readonly mode: this user only reads, and {word} does not. {allowed}"

@@ -1,4 +1,4 @@
-"""The rules for ``analyst`` on one engine: which functions and databases it has, and how it reads a statement."""
+"""The rules for ``analyst`` on one engine, which knows its own functions and databases and parses the statements."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from embedded.clickhouse.http.protocol import Query, RefusedRequest
 __all__ = ["AnalystRules"]
 
 Ask = Callable[[str, Mapping[str, str]], bytes]
-"""A statement and the values of its parameters; the answer as TabSeparatedRaw."""
+"""Runs a statement with the values of its parameters; returns the answer as TabSeparatedRaw."""
 
 FUNCTIONS: Final = "SELECT name, is_aggregate, alias_to FROM system.functions WHERE origin = 'System'"
 COMBINATORS: Final = "SELECT name FROM system.aggregate_function_combinators WHERE NOT is_internal"
@@ -38,11 +38,11 @@ READ_TREE: Final = (
     "WITH parseQueryToJSON({q:String}) AS tree SELECT tree, formatQuerySingleLine(formatQueryFromJSON(tree))"
 )
 REMEMBERED_MAX: Final = 256
-"""Statements whose check is remembered; the oldest goes first."""
+"""Checked statements that are remembered; beyond it the oldest is forgotten."""
 REMEMBERED_LENGTH_MAX: Final = 16 * 1024
-"""Characters of a statement that is remembered."""
+"""Characters of the longest statement that is remembered."""
 OWN_SCOPE: Final = re.compile(r"(?:\.? )?: In scope SELECT formatQuerySingleLine\('.*'\)(?=\. \()", re.DOTALL)
-"""What the engine says of the statement that asked it to format another: whoever wrote the other did not write it."""
+"""The part of an error that quotes the formatting query, which the analyst did not write."""
 NO_TREE: Final = "does not support JSON serialization"
 ESCAPES: Final = str.maketrans(
     {"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r", "\0": "\\0", "\b": "\\b", "\f": "\\f"}
@@ -50,10 +50,10 @@ ESCAPES: Final = str.maketrans(
 
 
 class AnalystRules:
-    """What ``analyst`` may ask of one engine; ``database`` is the server's own, ``tree_bytes_max`` bounds a tree.
+    """What ``analyst`` may run on one engine. ``database`` is the server's own; ``tree_bytes_max`` bounds a tree.
 
-    A request may be for another database only where the program has installed its tables there. ``time_zones_max``
-    different zones may be named as long as the engine runs.
+    A request may choose another database only if the program has installed its tables there. Statements may name
+    ``time_zones_max`` different zones in the life of the engine.
     """
 
     def __init__(self, ask: Ask, *, database: str, tokens_max: int, tree_bytes_max: int, time_zones_max: int) -> None:
@@ -76,10 +76,10 @@ class AnalystRules:
         self._tree_bytes_max = tree_bytes_max
 
     def check(self, query: Query, ask: Ask) -> Checked:
-        """The statement that runs in place of the query's, and the format of its answer; raises RefusedRequest.
+        """The statement that runs instead of the query's, and the format of its answer; raises RefusedRequest.
 
-        ``ask`` asks the engine as ``analyst``: what it does with the statement before it is checked is parsing. What
-        was checked is remembered until ``forget``: dashboards ask the same again and again.
+        ``ask`` asks the engine as ``analyst``; before the check it only parses the statement. Checked statements are
+        remembered until ``forget``, because dashboards send the same ones again and again.
         """
         check_settings(query.settings)
         check_names(query.parameters)
@@ -94,14 +94,14 @@ class AnalystRules:
         return replace(checked, format=wanted)
 
     def forget(self) -> None:
-        """Databases and tables may have changed: call it before and after each statement that changes them."""
+        """Forget databases and checked statements; call it before and after a statement that changes either."""
         with self._lock:
             self._generation += 1
             self._checked.clear()
             self._databases = None
 
     def _load(self, zones: frozenset[str]) -> None:
-        """Count zones that the engine is about to load; raises RefusedRequest where there are too many."""
+        """Count the time zones that the engine is about to load; raises RefusedRequest where they are too many."""
         with self._lock:
             if len(self._zones_loaded | zones) > self._time_zones_max:
                 new = ", ".join(sorted(zones - self._zones_loaded))

@@ -1,7 +1,7 @@
-"""The tree of a statement against what ``analyst`` may name, whatever its spelling.
+"""Compares the tree of a statement with the names that ``analyst`` may use, however the statement is spelled.
 
-The tree is the engine's own (``parseQueryToJSON``): objects with a ``type``, which is the node's, and under their
-other keys values or nodes. Every node is looked at, wherever it hangs; a node that is not known here is refused.
+The tree is the engine's own (``parseQueryToJSON``). Its nodes are objects with a ``type``; their other keys hold values
+or more nodes. Every node is checked, under whichever key; a node of an unknown type is refused.
 """
 
 from __future__ import annotations
@@ -57,15 +57,15 @@ ALLOWED: Final = (
     "nothing but their arguments."
 )
 CLOSE: Final = 0.8
-"""How much alike a name and one that was meant are, of 1."""
+"""Similarity, from 0 to 1, from which an allowed name is proposed instead of a refused one."""
 COMPARED_CHARS_MAX: Final = 60
 SHOWN_REFUSED: Final = ("clusters", "cluster", "merges", "caches", "where_expression")
-"""What SHOW lists beside tables and settings, and conditions, of which the engine makes a statement of its own."""
+"""Keys of SHOW for lists other than tables and settings, and for conditions, which the engine runs as a statement."""
 
 
 @dataclass(frozen=True, slots=True)
 class FunctionRow:
-    """What the check needs of a row of ``system.functions``: what a name stands for, and whether it aggregates."""
+    """One row of ``system.functions``: a name, whether it is an aggregate, and the function that it is an alias of."""
 
     name: str
     aggregate: bool
@@ -74,12 +74,12 @@ class FunctionRow:
 
 @dataclass(frozen=True, slots=True)
 class Grants:
-    """What an analyst's request may read: ``database`` is the one it is for, ``databases`` all that there are.
+    """What one request of ``analyst`` may use.
 
-    ``functions`` holds lower-case names, ``aggregates`` those of them that take a combinator of ``combinators``,
-    ``names_refused`` what the engine would take for a function where a column may stand: ``arrayMap(file, x)``.
-    ``zones_taken`` has functions that take a time zone, and the first argument that may be one; ``time_zones`` the
-    names of those that the engine has.
+    ``database`` is the request's own, ``databases`` are all that exist. ``functions`` are names in lower case;
+    ``aggregates`` are those of them that take a combinator of ``combinators``. ``names_refused`` are names that the
+    engine would take for a function in the place of a column, as in ``arrayMap(file, x)``. ``zones_taken`` maps each
+    function that takes a time zone to the first argument that may be one; ``time_zones`` are those of the engine.
     """
 
     database: str
@@ -93,14 +93,14 @@ class Grants:
 
 
 class Named(NamedTuple):
-    """What a statement names: the format of its answer, or an empty text, and time zones."""
+    """The format that a statement names for its answer, or an empty text, and the time zones that it names."""
 
     format: str
     time_zones: frozenset[str]
 
 
 def functions_allowed(rows: Mapping[str, FunctionRow]) -> tuple[frozenset[str], frozenset[str]]:
-    """Of the engine's functions those that ``analyst`` may call, and the aggregates among them, in lower case."""
+    """The functions of the engine that ``analyst`` may call, and the aggregates among them, in lower case."""
     allowed: set[str] = set(FUNCTIONS_ALLOWED)
     aggregates: set[str] = set()
     for row in rows.values():
@@ -114,19 +114,19 @@ def functions_allowed(rows: Mapping[str, FunctionRow]) -> tuple[frozenset[str], 
 
 
 def names_refused(rows: Iterable[FunctionRow], functions: frozenset[str]) -> frozenset[str]:
-    """Names, in lower case, that may not stand alone: functions that are not allowed, or that take a text."""
+    """Names, in lower case, that may not stand alone: functions that are not allowed, and those that take a text."""
     texts = {name for name, (what, _index) in TEXT_ARGUMENTS.items() if what != "tokenizer"}
     return frozenset({row.name.lower() for row in rows} - functions | texts)
 
 
 def zones_taken(rows: Iterable[FunctionRow]) -> dict[str, int]:
-    """Functions, in lower case, that take a time zone, each with the first argument that may be one."""
+    """The functions, in lower case, that take a time zone, each with the first argument that may be one."""
     names = [(row.name.lower(), (row.alias_to or row.name).lower()) for row in rows]
     return {name: ZONE_FROM[original] for name, original in names if original in ZONE_FROM}
 
 
 def check_tree(tree: Node, grants: Grants) -> Named:
-    """What the statement names beside tables and functions; raises RefusedRequest."""
+    """The format and time zones that the statement names; raises RefusedRequest where it may not run."""
     stack: list[tuple[str, Node]] = [("", tree)]
     zones: set[str] = set()
     while stack:
@@ -142,7 +142,7 @@ def check_tree(tree: Node, grants: Grants) -> Named:
 
 
 def check_table(database: str, table: str, grants: Grants) -> None:
-    """Raise RefusedRequest where a table may not be read; an empty database is the request's own."""
+    """Raise RefusedRequest where a table may not be read; an empty ``database`` stands for the request's own."""
     if database == "system":
         if table not in SYSTEM_TABLES_ALLOWED:
             raise denied(f"system.{table}")
@@ -154,22 +154,22 @@ def check_table(database: str, table: str, grants: Grants) -> None:
 
 
 def denied(what: str) -> RefusedRequest:
-    """The refusal of something that is named."""
+    """The refusal of a name; ``what`` completes the sentence *may not use …*."""
     end = "" if what.endswith("?") else "."
     reason = f"analyst: Not enough privileges: may not use {what}{end} {ALLOWED}"
     return RefusedRequest(497, "ACCESS_DENIED", reason)
 
 
 def settings_refused() -> RefusedRequest:
-    """The refusal of a setting."""
+    """The refusal of a request or statement that carries a setting."""
     reason = "analyst: Cannot modify settings in readonly mode: the bounds of this user are fixed. Leave SETTINGS out."
     return RefusedRequest(164, "READONLY", reason)
 
 
 def _children(node: Node) -> Iterator[tuple[str, Node]]:
-    """The nodes below, each with the key under which it hangs; values have no type and hold none.
+    """The nodes directly below a node, each with its key; objects without a type are values, and are looked through.
 
-    Settings of EXPLAIN, the only place where a SetQuery is EXPLAIN's own, hang under ``explain settings``.
+    The settings of EXPLAIN itself get the key ``explain settings``: only there may a SetQuery stand.
     """
     is_explain = node["type"] == "ExplainQuery"
     waiting: list[tuple[str, Any]] = list(node.items())
@@ -197,7 +197,7 @@ def _check_node(key: str, node: Node, grants: Grants) -> None:
 
 
 def _zones(key: str, node: Node, grants: Grants) -> Iterator[str]:
-    """Texts of a node that the engine takes for time zones."""
+    """The texts of a node that the engine reads as time zones."""
     name = str(node.get("name", ""))
     match node["type"]:
         case "QueryParameter":
@@ -240,7 +240,7 @@ def _check_function(key: str, node: Node, grants: Grants) -> None:
 
 
 def _check_values(node: Node) -> None:
-    """The first argument of several may be the structure: rows and numbers are none, a text must be a plain one."""
+    """Check values(): its first argument must be a row, a number, or a structure of names and types alone."""
     arguments = _arguments(node)
     first = arguments[0] if arguments else {}
     plain = first.get("type") == "Literal" or (first.get("type"), first.get("name")) == ("Function", "tuple")
@@ -269,7 +269,7 @@ def _arguments(node: Node) -> list[Node]:
 
 
 def _text(node: Node) -> str | None:
-    """What a literal text says; None where a node is another."""
+    """The text of a node that is a literal text; None for any other node."""
     value = node.get("value")
     if node.get("type") != "Literal" or not isinstance(value, dict) or value.get("field_type") != "String":
         return None
@@ -285,7 +285,7 @@ def _check_function_name(name: str, grants: Grants) -> None:
 
 
 def _with_combinators(name: str, grants: Grants) -> bool:
-    """Whether this is an aggregate with combinators: sumIf, uniqMergeState."""
+    """Whether the name is an aggregate with combinators, such as sumIf or uniqMergeState."""
     waiting = [name]
     while waiting:
         name = waiting.pop()
@@ -304,7 +304,7 @@ def _check_apply(_key: str, node: Node, grants: Grants) -> None:
 
 
 def _check_identifier(_key: str, node: Node, grants: Grants) -> None:
-    """``x IN database.table`` names a table where a column could stand, ``arrayMap(f, x)`` a function."""
+    """Check a name in the place of a column: ``x IN database.table`` names a table, ``arrayMap(f, x)`` a function."""
     parts = [str(part) for part in node.get("name_parts", ()) or (node.get("name", ""),)]
     if len(parts) == 1 and parts[0].lower() in grants.names_refused:
         raise denied(f"the name {parts[0]}, which is that of a function")

@@ -1,6 +1,6 @@
-"""Texts that the engine reads once more when a statement runs: types, a table's structure, names of functions.
+"""Checks texts that the engine parses when a statement runs: types, structures of tables, names of functions.
 
-Such a text is code: a structure's ``ALIAS file('x')`` runs. So it must be a literal made of what is on the lists.
+Such a text is code: ``ALIAS file('x')`` in a structure is run. So it must be a literal, made of names on the lists.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TOKENIZER: Final = re.compile(r"[A-Za-z]+(?:\([0-9, ]*\))?")
 
 
 def is_type(text: str) -> bool:
-    """Whether a text is a type made of known types, numbers and texts; the engine looks at its grammar.
+    """Whether a text is made of known types, numbers and texts alone; the engine checks its grammar.
 
     >>> is_type("Array(Tuple(a UInt8, b Enum8('x' = 1)))"), is_type("Array(UInt8) ALIAS file('x')")
     (True, False)
@@ -33,7 +33,7 @@ def is_type(text: str) -> bool:
     before = ""
     for index, token in enumerate(pieces):
         if token.kind == "word" and token.text.lower() not in TYPES:
-            # An element of a Tuple, or a column, has a name; a type follows it.
+            # An element of a Tuple, or a column, has a name, followed by a type.
             following = pieces[index + 1].text.lower() if index + 1 < len(pieces) else ""
             if before not in ("(", ",") or following not in TYPES:
                 return False
@@ -44,7 +44,7 @@ def is_type(text: str) -> bool:
 
 
 def is_structure(text: str) -> bool:
-    """Whether a text is a list of columns, each a name and a type, and no more.
+    """Whether a text is a list of columns, each of a name and a type alone.
 
     >>> is_structure("a UInt8, b String"), is_structure("a UInt8, b String ALIAS file('x')")
     (True, False)
@@ -53,7 +53,7 @@ def is_structure(text: str) -> bool:
 
 
 def aggregate_named(text: str) -> str:
-    """The aggregate function that a text names, its parameters being numbers; empty where it is none.
+    """The aggregate function that a text names, with numbers as parameters; empty for any other text.
 
     >>> aggregate_named("quantiles(0.5, 0.9)"), aggregate_named("groupFormat('Template')")
     ('quantiles', '')
@@ -63,15 +63,15 @@ def aggregate_named(text: str) -> str:
 
 
 def is_name(text: str) -> bool:
-    """Whether a text is a name, of parts with dots."""
+    """Whether a text is a name, or several names joined by dots."""
     return _NAME.fullmatch(text) is not None
 
 
 def is_tokenizer(text: str) -> bool:
-    """Whether a text is a tokenizer, its parameters being numbers."""
+    """Whether a text names a tokenizer, with numbers as parameters."""
     return _TOKENIZER.fullmatch(text) is not None
 
 
 def is_joda_without_zone(text: str) -> bool:
-    """Whether a text is a pattern of Joda's that takes no zone from the data: what stands there would be loaded."""
+    """Whether a pattern of Joda reads no time zone from the data; the engine would load every zone that it read."""
     return "z" not in text.lower()

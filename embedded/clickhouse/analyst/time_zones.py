@@ -1,8 +1,8 @@
-"""Time zones that a statement names: each is loaded once, by its spelling, and its table of megabytes is never freed.
+"""Finds the time zones that a statement names, which must be literals with known names.
 
-The engine takes any path for a zone (``file:/…``, ``Europe//Berlin``), so that a statement could open files, and fill
-the memory of the whole process for good with spellings of one zone. So a zone is a literal that is a known name, and a
-process loads so many of them for ``analyst``.
+The engine loads a zone once for each spelling, and never frees its table of several megabytes. It accepts any path
+(``file:/…``, ``Europe//Berlin``), so a statement could open files, and fill the memory of the process with spellings of
+one zone. A process therefore loads a bounded number of zones for ``analyst``.
 """
 
 from __future__ import annotations
@@ -69,11 +69,11 @@ ZONE_FROM: Final = {
     "makedatetime": 6,
     "makedatetime64": 8,
 }  # fmt: skip
-"""Functions, in lower case, that take a zone, and the first argument that may be one."""
+"""Functions, in lower case, that take a time zone, each with the index of the first argument that may be one."""
 
 
 def zones_of_arguments(name: str, first: int, arguments: list[dict[str, Any]]) -> Iterator[str]:
-    """The texts that stand where a function takes a zone; raises RefusedRequest where one could be made there."""
+    """The literal time zones in a call; raises RefusedRequest for an expression that could make one."""
     for argument in arguments[first:]:
         node_type, value = argument.get("type"), argument.get("value")
         if node_type == "Literal":
@@ -85,7 +85,7 @@ def zones_of_arguments(name: str, first: int, arguments: list[dict[str, Any]]) -
 
 
 def zones_of_type(text: str) -> Iterator[str]:
-    """The zones within a text that is a type, or a list of columns.
+    """The time zones within a type, or within a list of columns.
 
     >>> list(zones_of_type("Tuple(DateTime64(3, 'UTC'), Enum8('x' = 1))"))
     ['UTC']
@@ -103,16 +103,20 @@ def zones_of_type(text: str) -> Iterator[str]:
 
 
 def has_zone_in_name(name: str) -> bool:
-    """Whether a column's name ends with a type that has a zone, as that of a subcolumn may."""
+    """Whether a column's name ends with a type that has a time zone, as the name of a subcolumn may."""
     return _ZONE_IN_NAME.search(name) is not None
 
 
 def is_fixed_offset(zone: str) -> bool:
-    """Whether a zone is an offset from UTC as the engine spells it."""
+    """Whether a time zone is an offset from UTC as the engine spells it.
+
+    >>> is_fixed_offset("Fixed/UTC+05:30:00"), is_fixed_offset("Fixed/UTC+05:31:00")
+    (True, False)
+    """
     return _FIXED.fullmatch(zone) is not None
 
 
 def zone_refused(what: str) -> RefusedRequest:
-    """The refusal of a zone, with what would be right."""
+    """The refusal of a time zone; ``what`` says what may not be used."""
     reason = f"analyst: Not enough privileges: {what}; a time zone is a text, one of system.time_zones."
     return RefusedRequest(497, "ACCESS_DENIED", reason)
