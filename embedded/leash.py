@@ -1,12 +1,12 @@
 """A leash for child processes: none outlives its parent, not even when the parent is killed -9.
 
-The parent holds one end of a pipe, whose other end is the leash's standard input. When the parent ends, CMD gets
-SIGTERM and, after a grace, SIGKILL, whatever it is doing: a server that hangs, or was stopped, does not stay.
+The parent holds one end of a pipe; the other end is the standard input of the leash. When the parent ends, CMD gets
+SIGTERM, and SIGKILL after a grace period. So a server that hangs, or was suspended, ends too.
 
-``python embedded/leash.py --parent PID -- CMD…`` asks the kernel for that SIGTERM (Linux, ``PR_SET_PDEATHSIG`` of
-prctl(2)), leaves a guard behind, which waits for the end of the pipe and sees to the SIGKILL, and then becomes CMD: no
-process stays between. Where the kernel offers none of this (macOS), and with ``--pipe``, it stays: it starts CMD and
-sends both signals itself.
+``python embedded/leash.py --parent PID -- CMD…`` asks the kernel to send that SIGTERM (Linux, ``PR_SET_PDEATHSIG`` of
+prctl(2)), forks a guard, which waits for the end of the pipe and sends the SIGKILL, and then replaces itself by CMD, so
+that CMD is the direct child of the parent. Where the kernel does not offer this (macOS), and with ``--pipe``, the leash
+stays between the two: it starts CMD and sends both signals itself.
 
 Only the standard library is imported: the leash runs before every server and must cost nothing.
 """
@@ -31,9 +31,9 @@ __all__ = ["Leashed", "main", "spawn", "stop"]
 
 PR_SET_PDEATHSIG: Final = 1
 GRACE_SECONDS: Final = 10.0
-"""Between the two signals. The servers close their files within it, and come up again where they could not."""
+"""Between the two signals. Servers usually close their files within it; if not, they recover at the next start."""
 LOOK_SECONDS: Final = 0.5
-"""How often a guard looks whether its child has ended, where the kernel does not tell it."""
+"""How often a guard looks whether its child has ended, where the kernel does not report it."""
 GUARD_SECONDS_MAX: Final = 2.0
 """How long ``wait`` waits for the guard once the child has ended."""
 USAGE: Final = "usage: leash.py --parent PID [--pipe] [--grace SECONDS] -- COMMAND [ARGUMENT…]"
@@ -44,14 +44,14 @@ class Leashed(subprocess.Popen[bytes]):
     """A child on a leash; ``wait`` waits for its guard too, which ends a moment later."""
 
     holding: int = -1
-    """The end of the pipe that the parent holds; the other end is the guard's."""
+    """The parent's end of the pipe; the guard has the other end."""
 
     def wait(self, timeout: float | None = None) -> int:
         """As ``Popen.wait``; ``timeout`` is for the child itself."""
         code = super().wait(timeout)
         if self.holding >= 0:
             other_end = select.poll()
-            other_end.register(self.holding, 0)  # that nobody reads any more is always told
+            other_end.register(self.holding, 0)  # poll always reports a closed reading end
             other_end.poll(GUARD_SECONDS_MAX * 1000)
         return code
 
@@ -68,11 +68,11 @@ def spawn(
 ) -> Leashed:
     """Start ``cmd`` on a leash, in a session of its own (Ctrl-C in the terminal reaches only the parent).
 
-    Call it from the main thread: the kernel's signal fires when the starting *thread* ends. ``pipe`` None takes the
-    kernel's way on Linux and the pipe alone elsewhere. The child's standard input is empty. Keep what is returned for
-    as long as the child is to run: the leash hangs on it.
+    Call it from the main thread: the kernel sends the signal when the starting *thread* ends. ``pipe`` None uses the
+    kernel's signal on Linux, and the pipe alone elsewhere. The child's standard input is empty. Keep the returned
+    process for as long as the child is to run: the child ends when it is garbage-collected.
 
-    Raises ``RuntimeError`` outside the main thread, ``FileNotFoundError`` where ``cmd[0]`` is a path to nothing.
+    Raises ``RuntimeError`` outside the main thread, and ``FileNotFoundError`` where ``cmd[0]`` is a path to nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         raise RuntimeError(
@@ -105,7 +105,7 @@ def spawn(
 
 
 def stop(process: subprocess.Popen[bytes], seconds_max: float) -> int:
-    """SIGTERM, at most ``seconds_max`` seconds of patience, then SIGKILL to its whole group. Returns the exit code."""
+    """Send SIGTERM, and after ``seconds_max`` seconds SIGKILL to the whole process group. Returns the exit code."""
     if process.poll() is None:
         process.terminate()
     try:
@@ -130,7 +130,7 @@ def main(arguments: Sequence[str]) -> int:
         return _complain(USAGE)
     if not cmd:
         return _complain(USAGE)
-    # Servers and workers write what only their owner may read, whoever starts them.
+    # Only their owner may read the files of servers and workers, whatever umask they are started with.
     os.umask(0o077)
     try:
         if "--pipe" in options or not sys.platform.startswith("linux"):
@@ -158,14 +158,14 @@ def _become(cmd: list[str], parent: int, grace_seconds: float) -> int:  # noqa: 
     if os.fork() == 0:
         _guard(this, grace_seconds)
     _empty(0)
-    os.execvp(cmd[0], cmd)  # noqa: S606 - becoming the command is the purpose
+    os.execvp(cmd[0], cmd)  # noqa: S606 - replacing itself by the command is the purpose
 
 
 def _guard(child: int, grace_seconds: float) -> NoReturn:
-    """Wait for the end of standard input, then see to it that the child ends; the guard ends with the child.
+    """Wait for the end of standard input, then kill the child after the grace period; the guard ends with the child.
 
-    It looks itself whether the child is there. The kernel's signal would not do: a child that confined itself to send
-    no signals sends none when it ends either.
+    The guard looks itself whether the child still runs. It cannot rely on the kernel's signal: a child that has
+    confined itself to send no signals sends none when it ends either.
     """
     try:
         _empty(1, 2)
@@ -184,7 +184,7 @@ def _guard(child: int, grace_seconds: float) -> NoReturn:
 
 
 def _ends_of(process: int) -> list[int]:
-    """What can be read once a process has ended; nothing where the kernel cannot tell."""
+    """A file descriptor that is readable once the process has ended; an empty list where the kernel offers none."""
     try:
         return [os.pidfd_open(process)]
     except (AttributeError, OSError):
@@ -192,7 +192,7 @@ def _ends_of(process: int) -> list[int]:
 
 
 def _kill(child: int, *, leader: int) -> None:
-    """End a process, and with it what it has started, if its group is that of the leash."""
+    """Kill a process, and its children too if its process group is that of the leash."""
     if os.getpgid(child) == leader:
         os.killpg(leader, signal.SIGKILL)
     else:
@@ -200,7 +200,7 @@ def _kill(child: int, *, leader: int) -> None:
 
 
 def _empty(*files: int) -> None:
-    """Let open files be /dev/null."""
+    """Redirect open file descriptors to /dev/null."""
     nothing = os.open(os.devnull, os.O_RDWR)
     for file in files:
         os.dup2(nothing, file)
@@ -230,10 +230,10 @@ def _hold(cmd: list[str], grace_seconds: float) -> int:
 
 
 def _signals_as_bytes(*numbers: int) -> int:
-    """What can be read for every such signal: its number, a byte. Returns the end of a pipe.
+    """The reading end of a pipe into which each of these signals writes its number as one byte.
 
-    A handler that acts itself would be late for as long as this process waits, where the signal comes just before it
-    begins to (documentation of Python's ``signal.set_wakeup_fd``).
+    A handler that acted by itself would run late if a signal came just before this process begins to wait: see Python's
+    ``signal.set_wakeup_fd``.
     """
     reading, writing = os.pipe()
     os.set_blocking(writing, False)

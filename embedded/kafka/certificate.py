@@ -1,6 +1,7 @@
-"""The certificate by which the nodes of one cluster, and the program that started them, know each other.
+"""The certificate by which the nodes of one cluster, and the program that started them, recognise each other.
 
-It signs itself, is made anew at every start, and never leaves the cluster's folder: whoever can show it is one of them.
+It is self-signed, made anew at every start, and never leaves the folder of the cluster. Whoever can show it counts as a
+node.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-__all__ = ["CERTIFICATE_FILE", "COMMON_NAME", "KEY_FILE", "client_config", "write_identity"]
+__all__ = ["CERTIFICATE_FILE", "COMMON_NAME", "KEY_FILE", "client_config", "write_certificate"]
 
 COMMON_NAME: Final = "watchloop"
 KEY_FILE: Final = "node-key.pem"
@@ -25,8 +26,8 @@ DAYS_MAX: Final = 36_500
 FILE_MODE: Final = 0o600
 
 
-def write_identity(folder: Path, host: str, now: dt.datetime) -> None:
-    """Make key and certificate anew, for servers on the address ``host``. The key's file has the certificate too."""
+def write_certificate(folder: Path, host: str, now: dt.datetime) -> None:
+    """Make key and certificate anew for servers at the IP address ``host``; the key's file holds both."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, COMMON_NAME)])
     certificate = (
@@ -50,7 +51,7 @@ def write_identity(folder: Path, host: str, now: dt.datetime) -> None:
 
 
 def client_config(folder: Path) -> dict[str, str]:
-    """librdkafka's settings of a client that shows the certificate, and takes no other from a server."""
+    """librdkafka's settings of a client that shows the certificate, and accepts no other from a server."""
     return {
         "security.protocol": "ssl",
         "ssl.ca.location": str(folder / CERTIFICATE_FILE),

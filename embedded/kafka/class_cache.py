@@ -1,7 +1,7 @@
-"""Kafka's classes, loaded and linked ahead: a cache file of the Java runtime that halves the time of a start.
+"""The cache file of Kafka's classes, loaded and linked ahead, with which the Java runtime starts in half the time.
 
-See JEP 483 and JEP 514 (ahead-of-time class loading; Java 24 and 25). The cache is a convenience: where there is none,
-or where it does not fit, the runtime loads classes as ever.
+See JEP 483 and JEP 514 (ahead-of-time class loading; Java 24 and 25). The cache is a convenience: without one, or with
+one that does not fit, the runtime loads classes from the jars.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ __all__ = ["cache_file", "keep", "reading", "writing"]
 
 NAME_CHARS: Final = 16
 TRAINED_ON: Final = b"users, access control lists, TLS between nodes"
-"""Changed where a node comes to use other parts of Kafka, so that the cache is made anew."""
+"""Part of the cache's name. Change it when nodes come to use other parts of Kafka: then a new cache is made."""
 
 
 def cache_file(class_path: Sequence[Path], java: Path, environ: Mapping[str, str] = os.environ) -> Path:
-    """Where the cache for exactly these jars and this Java lies: ``~/.cache/watchloop``, or under ``XDG_CACHE_HOME``.
+    """The path of the cache for exactly these jars and this Java, below ``~/.cache`` or ``XDG_CACHE_HOME``.
 
-    The runtime refuses a cache whose jars have another path, size or time of change, so these make the name.
+    The runtime refuses a cache whose jars have another path, size or time of change, so the name is a digest of these.
     """
     digest = hashlib.sha256(TRAINED_ON)
     for path in (java, *class_path):
@@ -34,19 +34,19 @@ def cache_file(class_path: Sequence[Path], java: Path, environ: Mapping[str, str
 
 
 def reading(path: Path) -> list[str]:
-    """Options of a runtime that uses the cache, if it is there. A cache that does not fit is passed over in silence."""
+    """Options of a runtime that uses the cache, if there is one; the runtime ignores a cache that does not fit."""
     return [f"-XX:AOTCache={path}", "-Xlog:disable"] if path.is_file() else []
 
 
 def writing(path: Path) -> list[str]:
-    """Options of a runtime that writes the cache when it ends (some seconds, 70 MB)."""
+    """Options of a runtime that writes the cache when it ends (a few seconds, 70 MB)."""
     return [f"-XX:AOTCacheOutput={path}", "-Xlog:disable"]
 
 
 def keep(new: Path, path: Path) -> None:
-    """Put a new cache in its place, whole or not at all, and delete those of earlier jars and runtimes.
+    """Copy the cache ``new`` to ``path``, whole or not at all, and delete the caches of earlier jars and runtimes.
 
-    Raises ``OSError`` where there is nothing to keep or no room for it.
+    Raises ``OSError`` where there is no ``new``, or no room for it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial")

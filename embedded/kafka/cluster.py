@@ -1,4 +1,4 @@
-"""The embedded cluster's folder: its identity, its ports, its files, and who uses it."""
+"""The folder of the embedded cluster: its id, its ports and its files, and whether another Kafka uses it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typing import Final
 import msgspec
 
 from embedded.errors import KafkaFolderBusy, KafkaFolderMismatch
-from embedded.kafka.certificate import write_identity
+from embedded.kafka.certificate import write_certificate
 from embedded.kafka.java import KAFKA_VERSION
 from embedded.kafka.node import (
     HOST,
@@ -41,16 +41,19 @@ PORTS: Final = len(NodePorts.__struct_fields__)
 
 
 class Notes(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a folder remembers of its cluster."""
+    """The content of ``cluster.json``."""
 
     cluster_id: str
     ports: list[NodePorts]
     kafka_version: str = "4.4.0"
-    """Folders that do not say it are of this one."""
+    """The version that wrote the folder; folders without one are of this version."""
 
 
 class Cluster:
-    """``folder``: ``cluster.json``, ``log/``, and ``node-N/`` with ``server.properties`` and ``data/``."""
+    """The cluster in ``folder``: ``cluster.json``, ``log/``, and ``node-N/`` with ``server.properties`` and ``data/``.
+
+    ``on_wait`` is called again and again while ``prepare`` waits; an exception that it raises ends the wait.
+    """
 
     def __init__(
         self,
@@ -76,15 +79,15 @@ class Cluster:
         return f"node-{node}/server.properties"
 
     def log_file(self, node: int) -> Path:
-        """What a node says while it runs."""
+        """The log of a node."""
         return self.folder / "log" / f"node-{node}.log"
 
     def console_file(self, node: int) -> Path:
-        """What the Java runtime itself says; begun anew at each start."""
+        """The output of the Java runtime itself; begun anew at each start."""
         return self.folder / "log" / f"node-{node}.console"
 
     def empty_temporary(self, node: int) -> None:
-        """Make a node's folder for temporary files anew, without what a killed process has left in it."""
+        """Make a node's folder for temporary files anew, without the files that a killed process left in it."""
         folder = self.folder / temporary_folder(node)
         shutil.rmtree(folder, ignore_errors=True)
         with _private():
@@ -95,7 +98,7 @@ class Cluster:
         return [node for node in self.nodes if not (self._data(node) / "meta.properties").is_file()]
 
     def prepare(self) -> None:
-        """Make the folder ready for a start: identity, ports and configuration written, nobody else in it.
+        """Make the folder ready for a start: write id, ports and configuration, and wait until no other Kafka uses it.
 
         Raises ``KafkaFolderMismatch`` or ``KafkaFolderBusy``.
         """
@@ -133,7 +136,7 @@ class Cluster:
             for node in self.nodes:
                 text = server_properties(node, self.ports, self.settings, self.message_bytes_max)
                 (self.folder / self.properties_file(node)).write_text(text, encoding="latin-1")
-            write_identity(self.folder, HOST, dt.datetime.now(dt.UTC))
+            write_certificate(self.folder, HOST, dt.datetime.now(dt.UTC))
 
     def _read_notes(self) -> Notes | None:
         path = self.folder / NOTES_FILE
@@ -158,7 +161,7 @@ class Cluster:
         return notes
 
     def _wait_until_unused(self) -> None:
-        """Wait for a Kafka that is still closing its log in this folder, as it does after its parent was killed."""
+        """Wait for a Kafka that is still closing its log in this folder, because its parent was killed."""
         deadline = time.monotonic() + self.settings.stop_seconds_max
         while used := [node for node in self.nodes if _is_locked(self._data(node) / ".lock")]:
             if time.monotonic() > deadline:
@@ -171,7 +174,7 @@ class Cluster:
 
 @contextlib.contextmanager
 def _private() -> Iterator[None]:
-    """Files and folders made meanwhile are their owner's alone."""
+    """Inside this context only their owner may read new files and folders."""
     before = os.umask(0o077)
     try:
         yield
@@ -180,7 +183,7 @@ def _private() -> Iterator[None]:
 
 
 def _completed(ports: NodePorts) -> NodePorts:
-    """The ports of the folder, with new ones for the listeners that have none yet."""
+    """The ports with new ones for those listeners that have none yet."""
     missing = [name for name in ports.__struct_fields__ if not getattr(ports, name)]
     return msgspec.structs.replace(ports, **dict(zip(missing, free_ports(len(missing)), strict=True)))
 
@@ -190,13 +193,17 @@ def _parts(version: str) -> tuple[int, ...]:
 
 
 def new_cluster_id(random_bytes: bytes) -> str:
-    """A cluster id of 16 random bytes, in URL-safe base64 as Kafka spells it; Kafka refuses a leading dash."""
+    """A cluster id of 16 random bytes, in URL-safe base64 as Kafka spells it; Kafka refuses a leading dash.
+
+    >>> new_cluster_id(bytes(16))
+    'AAAAAAAAAAAAAAAAAAAAAA'
+    """
     text = base64.urlsafe_b64encode(random_bytes).decode().rstrip("=")
     return "A" + text[1:] if text.startswith("-") else text
 
 
 def free_ports(count: int) -> list[int]:
-    """``count`` different ports of loopback on which nobody listens now."""
+    """``count`` different ports of loopback on which nothing listens now."""
     listeners = [socket.socket() for _ in range(count)]
     try:
         for listener in listeners:

