@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = msgspec.json.decode(options.settings, type=EmbeddedClickHouseSettings)
         if not options.environment_cleared:
-            _clear_environment(options.passwords_file)
+            _clear_environment(options.passwords_file, options.folder)
         credentials = _read_credentials(options.passwords_file)
         listening = _listen(options.port, held=options.held)
         engine = _open(options.folder, settings, options.database)
@@ -66,11 +66,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _clear_environment(passwords_file: Path | None) -> None:
+def _clear_environment(passwords_file: Path | None, folder: Path) -> None:
     """Start this program anew in the same process, with passwords in a pipe and an environment without secrets.
 
     The environment that a process was started with stays in its memory and in /proc/self/environ, whatever the process
-    deletes later.
+    deletes later. Nor may it add a variable later: the C library would move the environment, behind which the engine
+    looks for the kernel's auxiliary vector once the walls hide /proc/self/auxv, and the engine would crash.
     """
     passwords = os.environ.get(PASSWORDS_VARIABLE, "")
     if passwords_file is None:
@@ -81,7 +82,17 @@ def _clear_environment(passwords_file: Path | None) -> None:
         os.close(reading)
     sys.stderr.flush()
     command = [sys.executable, *sys.orig_argv[1:], CLEARED]
-    os.execve(sys.executable, command, environment_kept(os.environ))  # noqa: S606 - starting itself anew is the purpose
+    environment = {
+        **environment_kept(os.environ),
+        "TMPDIR": str(_temporary(folder)),  # the engine's too
+        "PYTHONCOERCECLOCALE": "0",  # else Python adds LC_CTYPE in the C locale
+    }
+    os.execve(sys.executable, command, environment)  # noqa: S606 - starting itself anew is the purpose
+
+
+def _temporary(folder: Path) -> Path:
+    """The folder for temporary files of this program and of the engine."""
+    return folder.resolve() / "tmp"
 
 
 class CannotStartError(Exception):
@@ -137,9 +148,7 @@ def _open(folder: Path, settings: EmbeddedClickHouseSettings, database: str) -> 
 
 def _confine(folder: Path) -> None:
     """Put up the walls around this process, before the engine starts its threads."""
-    temporary = emptied(folder / "tmp")
-    # The engine takes the folder for its temporary files from the environment.
-    os.environ["TMPDIR"] = tempfile.tempdir = str(temporary)
+    tempfile.tempdir = str(emptied(_temporary(folder)))
     try:
         walls = confine(folder)
     except ValueError as error:

@@ -8,6 +8,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from typing import Any
 import httpx
 import pytest
 
-from embedded.clickhouse import confinement
+from embedded.clickhouse import confinement, server
 from embedded.clickhouse.confinement import Walls, readable_paths
 from embedded.clickhouse.process import EmbeddedClickHouse
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
@@ -241,3 +242,17 @@ def test_a_folder_within_the_libraries_is_refused() -> None:
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "choose another folder" in result.stderr
+
+
+def test_the_server_adds_nothing_to_its_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It starts with every variable that it needs: one added later would move the environment, and crash the engine."""
+    started_with: dict[str, str] = {}
+    monkeypatch.setattr(os, "execve", lambda _path, _command, environment: started_with.update(environment))
+    monkeypatch.setattr(server, "confine", lambda _folder: Walls(0, sockets=False))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    server._clear_environment(tmp_path / "passwords.json", tmp_path)
+    before = dict(os.environ)
+    server._confine(tmp_path)
+    assert dict(os.environ) == before
+    assert started_with["TMPDIR"] == tempfile.gettempdir() == str(tmp_path.resolve() / "tmp")
+    assert started_with["PYTHONCOERCECLOCALE"] == "0"
