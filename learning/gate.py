@@ -47,6 +47,12 @@ class Gate:
     Horvitz & Thompson (1952) for weighting by 1/π.
 
     State is one number a bet: O(1) memory and time a correction.
+
+    >>> gate = Gate(LearnSettings(alpha=0.05, inclusion_probability_min=0.5))
+    >>> for _ in range(40):
+    ...     gate.update(challenger_right=True, champion_right=False, inclusion_probability=0.5)
+    >>> gate.passed, gate.disagreements
+    (True, 40)
     """
 
     def __init__(self, settings: LearnSettings) -> None:

@@ -48,6 +48,14 @@ def settle(opinions: Iterable[Opinion], *, opinions_needed: int, adjudication_ro
     The first ``opinions_needed`` people (by time) are the reviewers: CANNOT_TELL counts as a person, not as a vote.
     Unanimous votes settle the task. Otherwise the people after them are adjudicators, one a round: the first who can
     tell decides; after ``adjudication_rounds_max`` who cannot, the task is settled as CANNOT_TELL.
+
+    >>> ann = Opinion(opinion_id="o-1", task_id="t-1", model="m", person="ann", answer="yes", time=1)
+    >>> bob = Opinion(opinion_id="o-2", task_id="t-1", model="m", person="bob", answer="no", time=2)
+    >>> settle([ann], opinions_needed=1, adjudication_rounds_max=2).answer
+    'yes'
+    >>> settled = settle([ann, bob], opinions_needed=2, adjudication_rounds_max=2)
+    >>> settled.more, settled.adjudication
+    (1, True)
     """
     standing = standing_opinions(opinions)
     reviewers, adjudicators = standing[:opinions_needed], standing[opinions_needed:]
@@ -77,6 +85,11 @@ class TrackRecord:
     Votes are compared if at least two people voted, or if ground truth arrived. A person's agreement with themselves
     teaches nothing, so an adjudicator's vote is not compared with their own decision. At ``people_max`` newcomers keep
     the prior.
+
+    >>> track = TrackRecord(AgreementSettings(prior_reliability=0.9, prior_answers=10.0))
+    >>> track.compare("ann", agreed=False)
+    >>> round(track.reliability("ann"), 3)
+    0.818
     """
 
     def __init__(self, settings: AgreementSettings) -> None:

@@ -108,7 +108,11 @@ def ended_alert_task(alert: Alert, *, settings: QueueSettings) -> Task:
 
 
 def due_at(created_at: int, settings: QueueSettings, lane: Lane) -> int:
-    """When a task should be answered; ``created_at`` and the result are in epoch milliseconds."""
+    """When a task should be answered; ``created_at`` and the result are in epoch milliseconds.
+
+    >>> due_at(0, QueueSettings(review=LaneSettings(due_seconds=60)), "review")
+    60000
+    """
     return created_at + lane_settings(settings, lane).due_seconds * 1_000
 
 

@@ -74,7 +74,7 @@ class LiveDesk:
 
     async def missing(self, task_id: str) -> ActionResult:
         """Why a task is not here."""
-        return action_result(self._state.queue.gone(task_id))
+        return action_result(self._state.queue.absent_reply(task_id))
 
     async def answer(
         self, task_id: str, person: Person, answer: str, seconds_spent: float, comment: str

@@ -54,6 +54,7 @@ class Catalogue:
         self._snapshot_bytes_max = snapshot_bytes_max
         self._references: dict[str, Reference] = {}
         self._models: dict[str, ServingModel] = {}
+        # Not a cache of cachetools: chunks that a tombstone has ended are dropped first.
         self._chunks: dict[str, bytes] = {}
         self._ended: set[str] = set()
         self._waiting: dict[str, Manifest] = {}

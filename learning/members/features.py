@@ -39,6 +39,11 @@ class Encoder:
     each of the first ``categories_max`` categories of its name and one for all others. A feature that is sometimes a
     number and sometimes a string has columns of both sorts. New columns are appended as they are learned, and no column
     ever moves. At ``features_max`` no column is added: what would need one is left out and counted in ``left_out``.
+
+    >>> encoder = Encoder(LearnSettings())
+    >>> encoder.learn_one({"x": 2.0, "colour": "red"})
+    >>> encoder.encode(one_row({"x": 1.0, "colour": "blue"}), events=1).tolist()
+    [[1.0, 1.0, 0.0]]
     """
 
     def __init__(self, settings: LearnSettings) -> None:

@@ -88,7 +88,7 @@ class Queue:
         """A lease on this very task; tasks that the person then holds beyond the limit go back to the queue."""
         entry = self._table.entries.get(task_id)
         if entry is None:
-            return self.gone(task_id)
+            return self.absent_reply(task_id)
         self._lapse_if_over(entry, now_ms)
         if entry.holder == person:
             return Reply(status="known", sentence="You hold this task already.", lease=lease_of(entry))
@@ -121,7 +121,7 @@ class Queue:
         """
         entry = self._table.entries.get(opinion.task_id)
         if entry is None:
-            return self.gone(opinion.task_id)
+            return self.absent_reply(opinion.task_id)
         refusal = self._refusal_of(entry, opinion)
         if refusal is not None:
             return refusal
@@ -274,7 +274,7 @@ class Queue:
             self._table.lapse(entry)
         return is_over
 
-    def gone(self, task_id: str) -> Reply:
+    def absent_reply(self, task_id: str) -> Reply:
         """The reply about a task that is not in the queue: how it ended, if remembered, and where to look it up."""
         if (state := self._table.closed_as(task_id)) is not None:
             became = "is settled" if state == "settled" else "has expired"
@@ -286,7 +286,7 @@ class Queue:
         """The task if this person holds it, else the reply to them."""
         entry = self._table.entries.get(task_id)
         if entry is None:
-            return self.gone(task_id)
+            return self.absent_reply(task_id)
         if entry.holder != person:
             return Reply(status="lease_lost", sentence="You do not hold this task any more.")
         return entry

@@ -69,7 +69,11 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
     @property
     def condition(self) -> str:
-        """The condition in words, for example ``feature.amount above 10000``."""
+        """The condition in words.
+
+        >>> Rule(name="large", field="feature.amount", above=10_000).condition
+        'feature.amount above 10000'
+        """
         if self.missing:
             return f"{self.field} missing"
         if self.above is not None:

@@ -130,7 +130,7 @@ class ScoreThreshold:
             self._aim_within(scores, wanted)
 
     def _aim_within(self, scores: Scores, wanted: float) -> None:
-        """Set the threshold so that ``wanted`` of the scores, at least one of them not, are wanted."""
+        """Set the threshold so that ``wanted`` of the scores are wanted; more than 0 and less than all of them."""
         above_max = int(wanted)
         high = self._high_among(scores)
         ordered = np.sort(high if len(high) > above_max else scores)

@@ -72,7 +72,7 @@ class MemoryDesk:
         return self.shown(task_id, person, reply.sentence)
 
     async def missing(self, task_id) -> ActionResult:
-        return action_result(self.queue.gone(task_id))
+        return action_result(self.queue.absent_reply(task_id))
 
     def shown(self, task_id, person, note):
         view = self.queue.view(task_id)
