@@ -9,11 +9,13 @@ StreamsError
 ├── BufferFull            a producer's buffer stayed full
 ├── WrongEvent            a prediction or a label that watchloop would reject; a ValueError too
 ├── SlotTaken             another worker runs under the same transactional id
-├── RegistryUnreachable   the schema registry does not answer, or refuses to
-└── AccessNotSet         the embedded Kafka refuses its users or its access control lists
+├── RegistryUnreachable   the schema registry does not answer, or answers with an error
+└── AccessNotSet          the embedded Kafka refuses its users or its access control lists
 """
 
 from __future__ import annotations
+
+from typing import Final
 
 __all__ = [
     "AccessNotSet",
@@ -30,11 +32,15 @@ __all__ = [
     "one_line",
 ]
 
-TEXT_CHARS_MAX = 1000
+TEXT_CHARS_MAX: Final = 1000
 
 
 def one_line(text: object) -> str:
-    """``text`` with every run of white space as one blank, cut after 1,000 characters."""
+    """``text`` with every run of white space as one blank, cut after 1,000 characters.
+
+    >>> one_line("no broker\\n   answers")
+    'no broker answers'
+    """
     line = " ".join(str(text).split())
     return line if len(line) <= TEXT_CHARS_MAX else line[: TEXT_CHARS_MAX - 1] + "…"
 
@@ -67,7 +73,7 @@ class NotDelivered(StreamsError):  # noqa: N818
 
 
 class BufferFull(StreamsError):  # noqa: N818
-    """A producer's buffer had no room within its wait; of what was to be sent, the first ``taken`` events were."""
+    """A producer's buffer stayed full. Of the events to be sent, the first ``taken`` were buffered, the rest not."""
 
     def __init__(self, text: str, taken: int = 0) -> None:
         super().__init__(text)
@@ -77,24 +83,24 @@ class BufferFull(StreamsError):  # noqa: N818
 class WrongEvent(StreamsError, ValueError):  # noqa: N818
     """A prediction or a label that watchloop would reject.
 
-    ``field`` is the JSON path of what is wrong, ``reason`` what is wrong with it, ``place`` the event's place among
-    those that were to be sent: the events before it were taken, it and those after it were not.
+    ``field`` is the JSON path of the wrong value, ``reason`` says what is wrong with it. ``index`` is the event's index
+    among the events to be sent: those before it were buffered, it and those after it were not.
     """
 
-    def __init__(self, what: str, reason: str, field: str = "", place: int = 0) -> None:
+    def __init__(self, what: str, reason: str, field: str = "", index: int = 0) -> None:
         super().__init__(f"{what}: {reason}")
         self.what = what
         self.reason = reason
         self.field = field
-        self.place = place
+        self.index = index
 
 
 class SlotTaken(StreamsError):  # noqa: N818
-    """Another worker runs under the same transactional id: this one has been fenced."""
+    """Another worker runs under the same transactional id, and Kafka has fenced this one."""
 
 
 class RegistryUnreachable(StreamsError):  # noqa: N818
-    """The schema registry does not answer, or refuses to."""
+    """The schema registry does not answer, or answers with an error."""
 
 
 class AccessNotSet(StreamsError):  # noqa: N818

@@ -1,4 +1,4 @@
-"""Delivery as a producer sees it: what became of each message, and how much is under way."""
+"""Delivery of a producer's messages: the report on each, and the count of events and bytes that are buffered."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["Counts", "DeliveryReport", "Ledger"]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Counts:
-    """Events so far: each that was handed in is delivered, failed, dropped at the bound, or still buffered."""
+    """Numbers of events: each that was sent is delivered, failed, dropped at the bound, or still buffered."""
 
     delivered: int = 0
     failed: int = 0
@@ -20,11 +20,10 @@ class Counts:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class DeliveryReport:
-    """What became of one message: of the prediction or label in it, or of all predictions of an array.
+    """Whether one message was delivered: one prediction or label, or an array of predictions.
 
-    ``topic`` is ``predictions`` or ``labels``, ``event_ids`` says of which events, ``data`` is the JSON as it was sent.
-    ``reason`` is empty where it was delivered, to ``partition`` at ``offset``; otherwise it says why not, and those are
-    -1.
+    ``topic`` is ``predictions`` or ``labels``, ``event_ids`` names the events in the message, ``data`` is its JSON.
+    ``reason`` is empty if it was delivered, at ``offset`` of ``partition``; otherwise it says why not, and both are -1.
     """
 
     topic: str
@@ -36,14 +35,18 @@ class DeliveryReport:
 
     @property
     def delivered(self) -> bool:
-        """Whether Kafka has taken it, on as many brokers as it is told to wait for."""
+        """Whether Kafka took it, on as many brokers as must confirm it.
+
+        >>> DeliveryReport("labels", ("call-1",), b"{}", reason="dropped: the buffer is full").delivered
+        False
+        """
         return not self.reason
 
 
 class Ledger:
-    """Counts events and bytes from the moment there is room for them to their report, for several threads.
+    """Counts buffered events and bytes within bounds, from ``reserve`` to the delivery report. Threads may share it.
 
-    What alone exceeds a bound is let in while nothing else is buffered. ``close`` lets nothing in any more.
+    A message that exceeds a bound by itself is accepted while nothing else is buffered. After ``close`` none is.
     """
 
     def __init__(self, events_max: int, bytes_max: int) -> None:
@@ -56,17 +59,17 @@ class Ledger:
 
     @property
     def counts(self) -> Counts:
-        """All counts at one moment."""
+        """All counts, taken at the same moment."""
         with self._changed:
             return Counts(self._delivered, self._failed, self._dropped, self._buffered)
 
     @property
     def buffered_bytes(self) -> int:
-        """Bytes of what is under way."""
+        """Bytes of the buffered messages."""
         return self._bytes
 
     def reserve(self, events: int, size: int) -> bool:
-        """Let a message in; False while there is no room. RuntimeError once closed."""
+        """Count a message of ``size`` bytes as buffered; False if there is no room. Raises RuntimeError once closed."""
         with self._changed:
             if not self._open:
                 raise RuntimeError("this producer is closed")
@@ -77,7 +80,7 @@ class Ledger:
             return True
 
     def settle(self, events: int, size: int, *, delivered: bool) -> None:
-        """A message that was let in has its report."""
+        """Count a buffered message as delivered or failed."""
         with self._changed:
             if delivered:
                 self._delivered += events
@@ -86,28 +89,28 @@ class Ledger:
             self._give_back(events, size)
 
     def give_back(self, events: int, size: int) -> None:
-        """A message that was let in was not sent after all."""
+        """Forget a buffered message that was not sent after all."""
         with self._changed:
             self._give_back(events, size)
 
     def drop(self, events: int) -> None:
-        """A message was not let in and is gone."""
+        """Count events of a message that was dropped instead of buffered."""
         with self._changed:
             self._dropped += events
 
     def wait(self, seconds_max: float) -> None:
-        """Return when there is more room, or after so long."""
+        """Return when the buffer has changed, or after ``seconds_max``."""
         with self._changed:
             self._changed.wait(seconds_max)
 
     def wait_until_empty(self, seconds_max: float) -> int:
-        """Return when nothing is under way, or after so long; how many events still are."""
+        """Return when nothing is buffered, or after ``seconds_max``; returns how many events are still buffered."""
         with self._changed:
             self._changed.wait_for(lambda: self._buffered == 0, seconds_max)
             return self._buffered
 
     def close(self) -> bool:
-        """Let nothing in any more; False where it was closed before."""
+        """Accept no more messages; False if it was closed before."""
         with self._changed:
             was_open, self._open = self._open, False
             self._changed.notify_all()

@@ -1,4 +1,4 @@
-"""Predictions and labels on their way out: as JSON, after the checks that INTAKE will make."""
+"""Predictions and labels as the JSON that a producer sends, after the checks that INTAKE and LEARN will make."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["Packed", "label_json", "packed", "prediction_json"]
 ID_CHARS_SHOWN: Final = 80
 COMMA_BYTES: Final = 1
 ARRAY_BYTES: Final = 1
-"""Two brackets, less the comma that the last element does not have."""
+"""Two brackets, less the comma that does not follow the last element."""
 MAYBE_NUMBERS: Final = ("confidence", "risk")
 
 Event = TypeVar("Event", Prediction, Label)
@@ -32,7 +32,7 @@ Packed = tuple[tuple[str, ...], bytes]
 
 
 def plain_value(value: object) -> object:
-    """What JSON can hold of a scalar that is not Python's own, such as numpy's."""
+    """The Python value of another scalar, such as numpy's. Raises TypeError for a value that is no scalar."""
     item = getattr(value, "item", None)
     if callable(item):
         scalar = item()
@@ -46,9 +46,10 @@ _UNWRITABLE = (TypeError, ValueError, OverflowError, RecursionError)
 
 
 def prediction_json(prediction: Prediction, *, now_ms: int, future_seconds_max: int, bytes_max: int) -> bytes:
-    """A prediction as JSON; raises WrongEvent where INTAKE would reject it.
+    """A prediction as JSON. Raises WrongEvent if INTAKE would reject it.
 
-    Scalars of numpy become plain numbers and texts. NaN in ``features`` becomes null, a missing value.
+    ``now_ms`` is in epoch milliseconds; the prediction's time may be at most ``future_seconds_max`` after it. Scalars
+    of numpy become plain numbers and texts. NaN in ``features`` becomes null, a missing value.
     """
     what = f"prediction {prediction.event_id!r:.{ID_CHARS_SHOWN}}"
     try:
@@ -66,7 +67,7 @@ def prediction_json(prediction: Prediction, *, now_ms: int, future_seconds_max: 
 
 
 def label_json(label: Label, *, now_ms: int, future_seconds_max: int) -> bytes:
-    """A label as JSON; raises WrongEvent where LEARN would reject it whatever the prediction is."""
+    """A label as JSON. Raises WrongEvent if LEARN would reject it, whatever its prediction is."""
     try:
         data = _written(label)
         label_in(data, now_ms + future_seconds_max * 1000)
@@ -78,7 +79,11 @@ def label_json(label: Label, *, now_ms: int, future_seconds_max: int) -> bytes:
 def packed(events: Iterable[tuple[str, bytes]], *, events_max: int, bytes_max: int) -> Iterator[Packed]:
     """Events (id and JSON) as messages of at most ``events_max`` events and ``bytes_max`` bytes, in order.
 
-    A larger event makes a message of its own. Where ``events`` raises WrongEvent, what came before is handed out first.
+    An event that is larger than ``bytes_max`` makes a message of its own. If ``events`` raises WrongEvent, the events
+    before it are yielded first.
+
+    >>> list(packed([("a", b"1"), ("b", b"2"), ("c", b"3")], events_max=2, bytes_max=100))
+    [(('a', 'b'), b'[1,2]'), (('c',), b'3')]
     """
     ids: list[str] = []
     values: list[bytes] = []
@@ -104,7 +109,7 @@ def _message(values: list[bytes]) -> bytes:
 
 
 def _written(event: Event) -> bytes:
-    """JSON, or MalformedError that names the value of which none can be made."""
+    """An event as JSON. Raises MalformedError that names the value that JSON cannot hold."""
     try:
         return _encoder.encode(event)
     except _UNWRITABLE as error:
@@ -116,7 +121,7 @@ def _written(event: Event) -> bytes:
 
 
 def _unwritable(event: Event) -> tuple[str, Exception | None]:
-    """Where the first value stands of which no JSON can be made, and why not."""
+    """The JSON path of the first value that JSON cannot hold, and the encoder's error for it."""
     for field in event.__struct_fields__:
         value = getattr(event, field)
         parts = value.items() if isinstance(value, Mapping) else ((None, value),)
@@ -129,7 +134,7 @@ def _unwritable(event: Event) -> tuple[str, Exception | None]:
 
 
 def _read(data: bytes) -> Prediction:
-    """What watchloop will read; MalformedError says which value is wrong."""
+    """The prediction as watchloop will read it. Raises MalformedError that says which value is wrong."""
     try:
         return decoded_prediction(data)
     except MalformedError as error:
@@ -137,7 +142,10 @@ def _read(data: bytes) -> Prediction:
 
 
 def _lost_number(given: Prediction, read: Prediction) -> str | None:
-    """An infinity, or a NaN where a number is needed: JSON has neither, and null would say something else."""
+    """The problem of a prediction that has an infinity, or a NaN where a number is needed; None if it has none.
+
+    JSON has neither, and null would mean something else.
+    """
     for field in MAYBE_NUMBERS:
         if getattr(given, field) is not None and getattr(read, field) is None:
             return f"{getattr(given, field)} is no probability; expected {PROBABILITY_WORDS} - at `$.{field}`"

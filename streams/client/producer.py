@@ -1,7 +1,4 @@
-"""The producer's side: what a service that runs a model sends with, predictions and late labels.
-
-It needs no role of watchloop: it imports ``schemas``, ``streams``, msgspec and confluent_kafka alone.
-"""
+"""With ``PredictionProducer`` a service that runs a model sends predictions and late labels."""
 
 from __future__ import annotations
 
@@ -29,9 +26,9 @@ __all__ = ["PredictionProducer"]
 
 KIB: Final = 1024
 FRAMING_BYTES: Final = 16 * KIB
-"""Of a message, for its key and its framing."""
+"""Bytes of a message that its key and its framing may take."""
 SPARE_MESSAGES: Final = 1_000
-"""By which librdkafka's own bound lies above ours: it lets a message go a moment after its report."""
+"""How far librdkafka's own bound is above ours: it forgets a message a moment after it has reported its delivery."""
 POLL_SECONDS: Final = 0.1
 PAUSE_SECONDS_MIN: Final = 0.005
 PAUSE_SECONDS_MAX: Final = 0.25
@@ -40,20 +37,20 @@ PURGED: Final = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)
 
 
 class PredictionProducer:
-    """Sends predictions and labels, checked, in bounded memory; reports on each whether Kafka has it.
+    """Checks predictions and labels, sends them in bounded memory, and reports whether Kafka took each.
 
-    A wrong event raises WrongEvent (a ValueError) where it is sent, instead of becoming a Reject later. What is sent
-    waits in memory until Kafka has it: while no broker answers, delivery is tried for ``delivery_seconds_max``, and
-    beyond ``buffered_events_max`` or ``buffered_kbytes_max`` a ``send`` waits for at most ``wait_seconds_max`` and
-    raises BufferFull, or drops the event, as ``at_bound`` says.
+    A wrong event raises WrongEvent (a ValueError) when it is sent, instead of becoming a Reject later. An event waits
+    in memory until Kafka has taken it. While no broker answers, delivery is tried for ``delivery_seconds_max``. While
+    ``buffered_events_max`` events or ``buffered_kbytes_max`` KiB wait, ``at_bound`` decides: ``send`` waits for at most
+    ``wait_seconds_max`` and then raises BufferFull, or it drops the event.
 
-    ``on_delivery`` is called with a DeliveryReport for every message, in the producer's own thread (of one that is
-    dropped or refused at once, in the sender's). It should be short; what it raises is only logged. ``counts`` and
-    ``last_failure`` are there without it.
+    ``on_delivery`` is called with a DeliveryReport for every message, in the producer's own thread; for a message that
+    is dropped or refused at once, in the thread that sends it. It must return quickly; an exception that it raises is
+    only logged. ``counts`` and ``last_failure`` work without it.
 
-    Methods may be called from several threads. Make it after a fork, and close it: what is buffered when the process
-    ends is lost. Raises ValueError for a setting out of bounds, WrongClientSetting for one that librdkafka refuses;
-    a broker need not be there yet.
+    Methods may be called from several threads. Make the producer after a fork, and close it: events that are buffered
+    when the process ends are lost. Raises ValueError for a setting out of bounds and WrongClientSetting for a setting
+    that librdkafka refuses; it does not need a broker yet.
     """
 
     def __init__(
@@ -77,16 +74,16 @@ class PredictionProducer:
 
     @property
     def counts(self) -> Counts:
-        """What became of the events so far."""
+        """How many events were delivered, failed, were dropped, or are still buffered."""
         return self._ledger.counts
 
     @property
     def last_failure(self) -> DeliveryReport | None:
-        """The newest report of events that failed or were dropped, None while there is none."""
+        """The newest report of events that failed or were dropped; None if there is none."""
         return self._last_failure
 
     def send(self, prediction: Prediction) -> bool:
-        """Check one prediction and buffer it, under its ``event_id``; False where it was dropped, or refused at once.
+        """Check one prediction and buffer it, with its ``event_id`` as key; False if it was dropped or refused at once.
 
         Raises WrongEvent or BufferFull.
         """
@@ -94,10 +91,11 @@ class PredictionProducer:
         return self._put(PREDICTIONS, (prediction.event_id,), data)
 
     def send_many(self, predictions: Iterable[Prediction]) -> int:
-        """Check predictions and buffer them as arrays, each under its first ``event_id``; returns how many were taken.
+        """Check predictions and buffer them in arrays; returns how many predictions were buffered.
 
-        An array holds at most ``array_events_max`` events and ``array_kbytes_max`` KiB. Raises WrongEvent (``place``
-        says which of them; those before it were taken) or BufferFull (``taken`` says how many were).
+        The key of an array is its first ``event_id``. An array holds at most ``array_events_max`` events and
+        ``array_kbytes_max`` KiB. Raises WrongEvent, whose ``index`` is that of the wrong prediction (those before it
+        were buffered), or BufferFull, whose ``taken`` says how many were buffered.
         """
         taken = 0
         arrays = packed(
@@ -114,20 +112,20 @@ class PredictionProducer:
         return taken
 
     def send_label(self, label: Label) -> bool:
-        """Check one label and buffer it, under its ``event_id``; otherwise as ``send``."""
+        """Check one label and buffer it, with its ``event_id`` as key; returns and raises what ``send`` does."""
         if not isinstance(label, Label):
             raise TypeError(f"expected a schemas.wire.label.Label, got {type(label).__name__}")
         data = label_json(label, now_ms=int(self._clock() * 1000), future_seconds_max=self._settings.future_seconds_max)
         return self._put(LABELS, (label.event_id,), data)
 
     def flush(self, seconds_max: float = 10.0) -> int:
-        """Wait until every event has its report, at most so long; returns how many are still buffered."""
+        """Wait until every event has its report, for at most ``seconds_max``; returns how many are still buffered."""
         return self._ledger.wait_until_empty(seconds_max)
 
     def close(self) -> None:
-        """Flush for at most ``close_seconds_max``, count the rest as failed, and let the client go.
+        """Flush for at most ``close_seconds_max``, count events that are left as failed, and end the thread.
 
-        Raises NotDelivered where events failed or were dropped and there was no ``on_delivery`` to tell.
+        Raises NotDelivered if events failed or were dropped and there is no ``on_delivery`` that was told.
         """
         if not self._ledger.close():
             return
@@ -157,7 +155,7 @@ class PredictionProducer:
                 raise
 
     def _run(self) -> None:
-        """Let delivery reports in, until closed."""
+        """Call the functions of delivery reports that have arrived, until the producer is closed."""
         while not self._ended.is_set():
             self._client.poll(POLL_SECONDS)
 
@@ -172,20 +170,20 @@ class PredictionProducer:
         )
 
     def _checked(self, predictions: Iterable[Prediction]) -> Iterator[tuple[str, bytes]]:
-        for place, prediction in enumerate(predictions):
+        for index, prediction in enumerate(predictions):
             try:
                 data = self._json(prediction)
             except WrongEvent as error:
-                raise WrongEvent(f"{error.what} at place {place}", error.reason, error.field, place) from None
+                raise WrongEvent(f"{error.what} at index {index}", error.reason, error.field, index) from None
             yield prediction.event_id, data
 
     def _put(self, topic: Topic, event_ids: tuple[str, ...], data: bytes) -> bool:
-        """Buffer one message; False where it was dropped or refused at once, which is reported."""
+        """Buffer one message; False, with a report, if it was dropped or refused at once."""
         deadline = time.monotonic() + self._settings.wait_seconds_max
         pause = PAUSE_SECONDS_MIN
         while (taken := self._try(topic, event_ids, data)) is None:
             left = deadline - time.monotonic()
-            # Whoever waits in the thread that lets reports in would wait for nothing.
+            # The producer's own thread must not wait: reports make room, and they arrive in that thread.
             if self._settings.at_bound == "drop" or left <= 0 or threading.current_thread() is self._thread:
                 return self._full(topic, event_ids, data)
             self._ledger.wait(min(pause, left))
@@ -193,7 +191,7 @@ class PredictionProducer:
         return taken
 
     def _try(self, topic: Topic, event_ids: tuple[str, ...], data: bytes) -> bool | None:
-        """Hand one message to the client: None while there is no room, False where it is refused for good."""
+        """Hand one message to librdkafka: None while there is no room, False if it is refused for good."""
         events, size = len(event_ids), len(data)
         if not self._ledger.reserve(events, size):
             return None
@@ -205,7 +203,7 @@ class PredictionProducer:
             return None
         except KafkaException as error:
             self._ledger.settle(events, size, delivered=False)
-            self._tell(DeliveryReport(topic.name, event_ids, data, error.args[0].str()))
+            self._report(DeliveryReport(topic.name, event_ids, data, error.args[0].str()))
             return False
         return True
 
@@ -217,27 +215,27 @@ class PredictionProducer:
                 f"Kafka at {self._kafka.bootstrap} is away, or takes less than is sent"
             )
         self._ledger.drop(len(event_ids))
-        self._tell(DeliveryReport(topic.name, event_ids, data, f"dropped: {full}"))
+        self._report(DeliveryReport(topic.name, event_ids, data, f"dropped: {full}"))
         return False
 
     def _reported(
         self, topic: Topic, event_ids: tuple[str, ...], size: int, error: KafkaError | None, message: Message
     ) -> None:
-        """A message has arrived, or will not; called in the producer's own thread."""
+        """Kafka has taken a message, or it has failed; called in the producer's own thread."""
         try:
             if error is not None:
                 reason = "the producer was closed before Kafka had it" if error.code() in PURGED else error.str()
-                self._tell(DeliveryReport(topic.name, event_ids, message.value() or b"", reason))
+                self._report(DeliveryReport(topic.name, event_ids, message.value() or b"", reason))
             elif self._on_delivery is not None:
                 partition, offset = message.partition(), message.offset()
                 assert partition is not None
                 assert offset is not None
-                self._tell(DeliveryReport(topic.name, event_ids, message.value() or b"", "", partition, offset))
+                self._report(DeliveryReport(topic.name, event_ids, message.value() or b"", "", partition, offset))
         finally:
-            # After the report, so that whoever waits for a flush finds it made.
+            # After the report: when ``flush`` returns, every report has been made.
             self._ledger.settle(len(event_ids), size, delivered=error is None)
 
-    def _tell(self, report: DeliveryReport) -> None:
+    def _report(self, report: DeliveryReport) -> None:
         if report.reason:
             self._last_failure = report
             LOGGER.warning("%s not sent: %r: %s", report.topic, report.event_ids[0], report.reason)
@@ -245,7 +243,7 @@ class PredictionProducer:
             return
         try:
             self._on_delivery(report)
-        except Exception:  # noqa: BLE001  # the caller's own function, in a thread that has to go on
+        except Exception:  # noqa: BLE001  # the caller's own function, in a thread that must go on
             LOGGER.exception("on_delivery failed")
 
 

@@ -1,4 +1,4 @@
-"""The producer's side: verdicts as they are committed, for the service that runs the models."""
+"""With ``VerdictReader`` a service that runs a model reads the verdicts on its predictions."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ BEGINS: Final = {"earliest": OFFSET_BEGINNING, "latest": OFFSET_END}
 
 
 class VerdictReader:
-    """Reads verdicts in a consumer group, those of ``models`` or of all.
+    """Reads the verdicts of ``models``, or of all models, in a consumer group.
 
-    Readers with the same ``group`` share the work; each model stays with one of them. ``read`` hands out the next
-    verdicts, ``commit`` says that all of them were handled: after a restart, or where another reader takes over, the
-    group goes on behind them, and what was read but not committed comes again. Verdicts of transactions that were
-    aborted are not seen.
+    Readers with the same ``group`` share the work; all verdicts of a model go to the same reader. ``read`` returns the
+    next verdicts, ``commit`` says that all of them were handled. After a restart, or when another reader takes over,
+    the group continues behind the verdicts that were committed; those that were read but not committed come again.
+    Verdicts of aborted transactions are not returned.
 
-    For one thread. Between two calls of ``read`` at most five minutes may pass (``max.poll.interval.ms`` of
-    ``kafka.client``), or the group goes on without this reader until the next call. Raises ValueError for a setting out
-    of bounds, WrongClientSetting for one that librdkafka refuses; a broker need not be there yet.
+    Use it from one thread. If more than five minutes pass between two calls of ``read`` (``max.poll.interval.ms`` of
+    ``kafka.client``), the group continues without this reader until the next call. Raises ValueError for a setting out
+    of bounds and WrongClientSetting for a setting that librdkafka refuses; it does not need a broker yet.
     """
 
     def __init__(
@@ -53,10 +53,10 @@ class VerdictReader:
         self._ends: dict[Partition, int] = {}
         self._lost: set[Partition] = set()
         self.unreadable = 0
-        """Messages and elements of arrays that were no verdicts, and messages of more bytes than
-        ``kafka.message_bytes_max`` once unpacked; they are logged and left out."""
+        """How many messages and elements of arrays were no verdicts, or had more bytes than ``kafka.message_bytes_max``
+        once unpacked; they are logged and left out."""
         self.last_error = ""
-        """What Kafka said last instead of a message, such as that the topic does not exist."""
+        """The last error that Kafka returned instead of a message, such as that the topic does not exist."""
         self._limits = MessageLimits(checked(kafka).message_bytes_max)
         topic = kafka.prefix + VERDICTS.name
         self._is_cooperative = "cooperative" in kafka.client.get("partition.assignment.strategy", "")
@@ -64,9 +64,9 @@ class VerdictReader:
         self._consumer.subscribe([topic], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked)
 
     def read(self, seconds_max: float = 1.0) -> list[Verdict]:
-        """The verdicts of the next messages, as soon as there are any; empty where none come within ``seconds_max``.
+        """The verdicts of the next messages, as soon as there are any; empty if none arrive within ``seconds_max``.
 
-        At most ``read_messages_max`` messages are taken, each whole, and as many again while all are other models'.
+        Takes at most ``read_messages_max`` whole messages, and as many again while all verdicts are of other models.
         """
         deadline = time.monotonic() + seconds_max
         while True:
@@ -76,12 +76,12 @@ class VerdictReader:
                 return verdicts
 
     def _take(self, deadline: float) -> list[Message]:
-        """The messages that are there, after the first has come; none where none does."""
+        """The messages that are available once the first has arrived; empty if none arrives before the deadline."""
         taken: list[Message] = []
         while len(taken) < self._settings.read_messages_max:
             message = self._consumer.poll(0 if taken else max(0.0, deadline - time.monotonic()))
             if self._lost:
-                # What was taken of a partition before it was lost is not committed: it comes again, here or elsewhere.
+                # Messages of a partition that this reader lost were not committed: its new owner reads them again.
                 taken = [message for message in taken if (message.topic(), message.partition()) not in self._lost]
                 self._lost.clear()
             if message is None:
@@ -95,9 +95,10 @@ class VerdictReader:
         return taken
 
     def commit(self) -> bool:
-        """Say that all verdicts handed out were handled; False where no broker takes it, after some ten seconds.
+        """Say that all verdicts that ``read`` returned were handled; False if no broker takes that in ten seconds.
 
-        Then they may come again; a later commit includes them, as long as this reader keeps their partitions.
+        Verdicts that were not committed may come again. A later commit includes them, as long as this reader keeps
+        their partitions.
         """
         if not self._ends:
             return True
@@ -111,7 +112,7 @@ class VerdictReader:
         return True
 
     def close(self) -> None:
-        """Leave the group; what is not committed comes again."""
+        """Leave the group; verdicts that were not committed come again."""
         self._consumer.close()
 
     def __enter__(self) -> VerdictReader:
@@ -143,20 +144,25 @@ class VerdictReader:
         return [verdict for verdict in verdicts if not self._models or verdict.model in self._models]
 
     def _readable(self, value: bytes) -> tuple[list[Verdict], list[MalformedError]]:
-        """The verdicts of a message, and what is wrong with its other elements; raises MalformedError."""
+        """The verdicts of a message, and the errors of its other elements.
+
+        Raises MalformedError for a message that is neither a verdict nor an array.
+        """
         try:
             return decode_one_or_many(Verdict, value), []
         except MalformedError:
             if value[:1] != b"[":
                 raise
-        from schemas.json_text.parts import decoded_apart  # its start is not paid for by who needs none of it
+        from schemas.json_text.parts import decoded_apart  # imported where it is needed: most readers never need it
 
         apart = decoded_apart(value, decoder_of(Verdict).decode, self._limits.events_max)
         return list(apart.readable.values()), list(apart.wrong.values())
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
-        """Begin where the group stands, which is asked here: a client that asks itself while the group's coordinator
-        moves may leave a partition unread (librdkafka's issue 5586).
+        """Start each partition at the offset that the group has committed.
+
+        It is asked here, because librdkafka may leave a partition unread if it asks by itself while the group's
+        coordinator moves (librdkafka's issue 5586).
         """
         self.last_error = ""
         if self._is_cooperative:
@@ -165,7 +171,7 @@ class VerdictReader:
             stands = consumer.committed(partitions, COMMITTED_SECONDS_MAX)
         except KafkaException as error:
             self.last_error = error.args[0].str()
-            LOGGER.warning("what the group committed is unknown, the client asks again: %s", self.last_error)
+            LOGGER.warning("offsets that the group committed are unknown, the client asks again: %s", self.last_error)
             return
         for stand in stands:
             if stand.error is None:

@@ -264,7 +264,7 @@ def test_a_service_needs_no_role() -> None:
     """Importing the helper brings schemas, streams, msgspec and confluent_kafka with what that needs, nothing else."""
     code = (
         "import sys; before = set(sys.modules)\n"
-        "import streams.client.producer, streams.client.verdict_reader\n"
+        "import streams.client\n"
         "found = {name.split('.')[0] for name in set(sys.modules) - before}\n"
         "print(*sorted(found - sys.stdlib_module_names))"
     )

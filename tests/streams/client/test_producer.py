@@ -23,8 +23,7 @@ from schemas.wire.label import Label
 from schemas.wire.prediction import Prediction
 from streams.admin.authority import EVERYBODY
 from streams.admin.topics import create_topics
-from streams.client.delivery import Counts, DeliveryReport
-from streams.client.producer import PredictionProducer
+from streams.client import Counts, DeliveryReport, PredictionProducer
 from streams.consume.log_reader import LogReader
 from streams.errors import BufferFull, NotDelivered, WrongClientSetting, WrongEvent
 from streams.records import Record
@@ -149,9 +148,9 @@ def test_a_wrong_event_is_refused_where_it_is_sent(kafka_topics: KafkaSettings) 
         with pytest.raises(WrongEvent, match=r"^label 'e-1': .*`\$\.purpose`$"):
             producer.send_label(label(1, purpose="train"))
         mixed = [prediction(2), prediction(3), prediction(4, prediction=0.5), prediction(5)]
-        with pytest.raises(WrongEvent, match=r"^prediction 'e-4' at place 2: .*`\$\.prediction`$") as caught:
+        with pytest.raises(WrongEvent, match=r"^prediction 'e-4' at index 2: .*`\$\.prediction`$") as caught:
             producer.send_many(mixed)
-        assert (caught.value.place, caught.value.field) == (2, "$.prediction")
+        assert (caught.value.index, caught.value.field) == (2, "$.prediction")
         with pytest.raises(TypeError, match=r"expected a schemas\.wire\.prediction\.Prediction, got dict"):
             producer.send({"event_id": "e-6"})  # type: ignore[arg-type]
         with pytest.raises(TypeError, match=r"expected a schemas\.wire\.label\.Label, got Prediction"):
