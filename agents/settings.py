@@ -32,7 +32,7 @@ DERIVED: Final = {
     "learning.inclusion_probability_min": "triage.audit_rate and triage.disagreement_audit_factor of the model",
     "drift.error_audit_floor": "triage.audit_rate of the model",
 }
-"""What is no setting, since it follows from others: the path, and what it follows from."""
+"""Values that are no settings: the path of each, and the settings from which it follows."""
 
 
 LAG_SECONDS_WARNING_DEFAULT: Final = 120.0
@@ -44,12 +44,12 @@ class ModelSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """How one model is watched."""
 
     labels: Annotated[tuple[Id, ...], Meta(max_length=1_000)] = ()
-    """What it may answer, in the order of the number keys; empty: learned from what it answers."""
+    """The labels that it may answer, in the order of the number keys; empty: those that it has answered."""
     triage: TriageSettings = TriageSettings()
     """Which of its predictions people see."""
     verdicts: Literal["all", "exceptions"] = "all"
-    """Which verdicts its producer is sent: of every prediction, or only where it is not plainly accepted (reviewed,
-    escalated, drawn for the audit, or decided before); the warehouse gets all of them either way."""
+    """Verdicts that its producer gets: of all predictions, or only of those that are not plainly accepted (reviewed,
+    escalated, drawn for the audit, or decided before). The warehouse gets all of them either way."""
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "labels", tuple(map(composed, self.labels)))
@@ -72,43 +72,46 @@ class WorkerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """How a worker process runs."""
 
     data: str = "data"
-    """The data folder: it holds the keys, the logs and what the embedded servers store."""
+    """The data folder: it has the keys, the logs, and the data of the embedded servers."""
     batch_events_max: Annotated[int, Meta(ge=1, le=100_000)] = 10_000
-    """Messages that INTAKE takes into one transaction, of at most 16 MiB together; more wait in Kafka."""
+    """Messages that INTAKE takes into one transaction, of at most 16 MiB together; further ones wait in Kafka."""
     batch_elements_max: Annotated[int, Meta(ge=1_000, le=10_000_000)] = 200_000
-    """Predictions of one transaction, and elements refused, about; what was taken beyond waits for the next, and the
-    partition that brought them for the others."""
+    """Predictions of one transaction, rejected elements included; it may be exceeded a little. The rest waits for the
+    next transaction, in which the partition with so many comes last."""
     message_events_max: Annotated[int, Meta(ge=1, le=100_000)] = MESSAGE_EVENTS_MAX_DEFAULT
-    """Elements of one array, or rows of one Arrow message; one with more is rejected as a whole. Its bytes are bounded
-    by ``kafka.message_bytes_max``, counted unpacked."""
+    """Elements of one array, or rows of one Arrow message; a message with more is rejected as a whole.
+    ``kafka.message_bytes_max`` bounds its bytes, counted unpacked."""
     models_max: Annotated[int, Meta(ge=1, le=10_000)] = 200
-    """Models that each role keeps a state of beside those of ``[models.NAME]``, which always have one. One more takes
-    the place of the model used longest ago: of those that are new (triage has not warmed up, there is no reference,
-    nothing learned is in charge), or of the others once fewer than a fifth of the places are for new ones; after a
-    restart too. Who lost its place begins anew when it comes again: its triage warms up, its alerts are resolved, its
-    reference stays. A learned model stays in charge of one that has had no correction for a day, twice as many as there
-    are places at most; of one that has, production is in charge again. ``/metrics`` has numbers of so many models."""
+    """Places for the states that each role keeps of models; the models of ``[models.NAME]`` always have a state. When
+    all places are taken, a new model takes the place of the model used longest ago: of those that have not settled in
+    (triage has not warmed up, there is no reference, no learned model is in charge), or of the others once fewer than a
+    fifth of the places is left to new ones. A restart changes nothing of this. A model that lost its place begins anew
+    when its predictions come again: its triage warms up, its alerts are resolved, its reference stays. If it has had no
+    correction for a day, its learned model stays in charge (of at most twice as many models as there are places);
+    otherwise production is in charge of it again. ``/metrics`` has numbers of so many models."""
     dedupe_span_seconds: Annotated[int, Meta(ge=0, le=86_400 * 7)] = 600
-    """A prediction whose event_id was judged so recently gets no second verdict: a producer's retry; 0 for never."""
+    """A prediction whose event_id was judged within this time is a producer's retry, and gets no second verdict; 0:
+    every prediction gets one."""
     dedupe_events_max: Annotated[int, Meta(ge=1_000, le=100_000_000)] = 1_000_000
-    """Events remembered for that, 8 bytes each; at a rate that fills it sooner, the older half is forgotten."""
+    """Events remembered for that, 8 bytes each; when there are more, the older half is forgotten."""
     future_seconds_max: Annotated[int, Meta(ge=0, le=86_400 * 365)] = FUTURE_SECONDS_MAX_DEFAULT
-    """How far the time of a prediction or label may lie ahead of when Kafka took it; one beyond is rejected."""
+    """How far the time of a prediction or label may lie ahead of the time at which Kafka took it; later ones are
+    rejected."""
     lag_seconds_warning: Annotated[float, Meta(ge=1, le=86_400)] = LAG_SECONDS_WARNING_DEFAULT
-    """A role whose oldest waiting message is older falls behind: the console and ``watchloop check`` say so."""
+    """A role falls behind if its oldest waiting message is older: the console and ``watchloop check`` say so."""
     lag_messages_warning: Annotated[int, Meta(ge=1)] = LAG_MESSAGES_WARNING_DEFAULT
-    """A role for which more messages wait falls behind too, however old they are."""
+    """A role falls behind, too, if more messages wait, however old they are."""
     label_wait_seconds: Annotated[float, Meta(ge=1, le=3_600)] = LABEL_WAIT_SECONDS_DEFAULT
-    """How long a label waits for a prediction that RECORD has not stored yet, from when it was looked for first; then
-    it is rejected. Labels behind it in its partition wait with it, each rejected after its own time alone."""
+    """How long a label waits for a prediction that RECORD has not stored yet, from its first look-up on; then it is
+    rejected. Labels behind it in its partition wait with it; each has this time for itself."""
     publish_seconds_min: Annotated[float, Meta(ge=0, le=86_400)] = 1.0
-    """Seconds between two refreshes of a learned model; one in between is skipped for the next."""
+    """Seconds between two refreshes of a learned model at least; of those that come sooner the newest is published."""
     metrics_port: Annotated[int, Meta(ge=0, le=65_535)] = 0
-    """Port of /metrics where the worker has no console; 0 for none."""
+    """Port of /metrics for a worker without the console; 0: none."""
     metrics_host: Annotated[str, Meta(min_length=1, max_length=253)] = "127.0.0.1"
-    """Address that /metrics listens on: whoever reaches it may read the numbers, so loopback unless told otherwise."""
+    """Address that /metrics listens on. Anybody who reaches it may read the numbers."""
     stop_seconds_max: Annotated[int, Meta(ge=1, le=600)] = 30
-    """How long a stop waits for what is in hand."""
+    """How long a stop waits for the batches in hand."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -133,7 +136,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def learning_of(self, name: str) -> LearnSettings:
         """How a model's corrections are learned.
 
-        The gate's bets rest on the chance with which INTAKE draws an event about which the two disagree.
+        The gate's bets rest on the chance with which INTAKE draws an event on which champion and challenger disagree.
         """
         rate = self.model(name).triage.disagreement_audit_rate
         return msgspec.structs.replace(self.learning, inclusion_probability_min=rate)

@@ -1,4 +1,4 @@
-"""What DESK knows, told by the log: tasks and opinions, alerts, people, references, models."""
+"""What DESK knows from the log: tasks and opinions, alerts, people, references and models."""
 
 from __future__ import annotations
 
@@ -32,22 +32,25 @@ log = structlog.get_logger(__name__)
 
 OPINIONS_SHOWN_MAX = 20
 ALERTS_KEPT_MAX = 2_000
-"""Alerts known to the console; beyond it the resolved one that changed longest ago is left to ClickHouse, or, where all
-are open, the one of all."""
+"""Alerts known to the console. Beyond it the resolved one that changed longest ago is left to ClickHouse; if all are
+open, the open one that changed longest ago."""
 HISTORY_KEPT_MAX = 100
 """Revisions of one alert that the console shows; the first and the newest are kept."""
 MODELS_KEPT_MAX = 10_000
-"""Models whose reference and learned model are known; beyond it the one that was heard of longest ago is forgotten:
-its features are shown without their range, and it counts as served by production, until there is news of it."""
+"""Models whose reference and learned model are known; beyond it the oldest are forgotten. Until new ones come, features
+are then shown without their range, and production is shown in charge."""
 EXPIRED_KEPT_MAX = 100_000
-"""Tasks that had to make room and are still to be told; beyond it the oldest expire once more after a restart."""
+"""Tasks that expired to make room and are still to be sent; beyond it the oldest expire once more after a restart."""
 SETTLED_KEPT_MAX = 50_000
-"""Settled tasks that wait for their tombstone; beyond it the oldest keep their place in the topic until a restart."""
+"""Settled tasks that wait for their tombstone; beyond it the oldest stay in the topic until a restart."""
 
 
 @dataclasses.dataclass(slots=True)
 class DeskState:
-    """Everything in memory; methods called ``hear_…`` take one record of a topic, in the thread of the event loop."""
+    """The desk's memory. Methods called ``hear_…`` take one record of a topic, in the thread of the event loop.
+
+    ``is_newest`` decides whether a manifest under a key is LEARN's newest; ``now_ms`` gives epoch milliseconds.
+    """
 
     settings: Settings
     queue: Queue
@@ -79,9 +82,9 @@ class DeskState:
         )
 
     def hear_task(self, data: bytes | None, *, replayed: bool = False) -> None:
-        """A task, or a new revision of it; expired ones that had to make room are kept to be told.
+        """Take a task, or a new revision of it. Tasks that expire to make room for it are kept to be sent.
 
-        ``replayed`` while the log is read again after a start: then no task has to make room.
+        While the log is read again after a start (``replayed``) no task has to make room.
         """
         task = read(Task, data)
         if task is None:
@@ -102,7 +105,7 @@ class DeskState:
             self.settled.append(task)
 
     def hear_opinion(self, data: bytes | None) -> None:
-        """An opinion, perhaps one of our own."""
+        """Take an opinion, which may be one that this desk has sent."""
         opinion = read(Opinion, data)
         if opinion is None:
             return
@@ -111,7 +114,7 @@ class DeskState:
             self._show(opinion)
 
     def tick(self) -> list[QueueEvent]:
-        """What time has brought, and what had to make room since the last time."""
+        """The tasks that have settled or expired since the last call, and the leases that have ended."""
         events = [*self.expired, *self.queue.tick(self.now_ms())]
         self.expired.clear()
         for event in events:
@@ -120,12 +123,12 @@ class DeskState:
         return events
 
     def _show(self, opinion: Opinion) -> None:
-        """Opinions are shown once their task is over: until then a colleague's answer would sway who is asked next."""
+        """Show an opinion. Its task is over: before that it would sway the person who is asked next."""
         if not any(known.opinion_id == opinion.opinion_id for known in self.opinions):
             self.opinions.appendleft(opinion)
 
     def hear_alert(self, data: bytes | None) -> None:
-        """A transition of an alert."""
+        """Take a transition of an alert."""
         alert = read(Alert, data)
         if alert is None:
             return
@@ -141,23 +144,23 @@ class DeskState:
             del self.alerts[next(resolved, next(iter(self.alerts)))]
 
     def hear_person(self, data: bytes | None, key: bytes | None = None) -> None:
-        """An account, or the end of one."""
+        """Take an account, or the tombstone of one."""
         hear_person(self.people, data, key)
 
     def hear_sign_out(self, data: bytes | None) -> None:
-        """The end of a session, or of all of a person's."""
+        """Take the end of a session, or of all sessions of a person."""
         sign_out = read(SignOut, data)
         if sign_out is not None:
             self.signed_out.hear(sign_out, self.now_ms())
 
     def hear_reference(self, data: bytes | None) -> None:
-        """A reference that is in charge now."""
+        """Take a model's new reference."""
         reference = read(Reference, data)
         if reference is not None:
             self.references[reference.model] = reference
 
     def hear_manifest(self, data: bytes | None, key: bytes | None = None) -> None:
-        """A model that is in charge now, if LEARN says so; candidates are not."""
+        """Take the manifest of a model in charge, if it is LEARN's newest; candidates are left out."""
         manifest = read(Manifest, data)
         if manifest is None or manifest.recipe == CANDIDATE:
             return
@@ -166,7 +169,7 @@ class DeskState:
             self.manifests[manifest.model] = manifest
 
     def listeners(self) -> Mapping[str, Callable[[bytes | None], None]]:
-        """Topic to what hears it, but for tasks and opinions, which agents carry."""
+        """The method that takes the bytes of each topic's records; agents hand over tasks and opinions instead."""
         return {
             "alerts": self.hear_alert,
             "people": self.hear_person,
@@ -176,10 +179,10 @@ class DeskState:
         }
 
     def record_listeners(self) -> Mapping[str, Callable[[Record], None]]:
-        """The same for whole records: the end of an account is known by its key alone."""
-        heard = {name: handler_of(hear) for name, hear in self.listeners().items()}
+        """The same for whole records: a tombstone names its account by the key alone."""
+        of_records = {name: handler_of(hear) for name, hear in self.listeners().items()}
         return {
-            **heard,
+            **of_records,
             "people": lambda record: self.hear_person(record.value(), record.key()),
             "models": lambda record: self.hear_manifest(record.value(), record.key()),
         }

@@ -1,4 +1,4 @@
-"""The desk that the console talks to: answers out of memory, opinions into the log."""
+"""The desk behind the console: it answers from memory, and sends opinions to the log."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from warehouse.query.loop_figures import DriftState
 __all__ = ["LiveDesk", "Send"]
 
 Send = Callable[[Topic, str, Wire | None], Awaitable[None]]
-"""Puts one value into the log; returns once the log has it, or once it is kept to be sent again."""
+"""Sends a value to a topic under a key. Returns once Kafka has it, or once it is kept to be sent later."""
 
 MODELS_SHOWN_MAX = 200
-"""Models on the Loop page and in /api/state; names are the producers', and ClickHouse has all that ever came."""
+"""Models on the Loop page and in /api/state: producers choose the names. ClickHouse has all of them."""
 ALERT_CHANGE_SECONDS_MAX = 3.0
 
 
@@ -50,7 +50,7 @@ class LiveDesk:
         self._send = send
 
     async def person(self, person_id: str) -> Person | None:
-        """The account of this id."""
+        """The account of this id; None where there is none."""
         return self._state.people.get(person_id)
 
     async def counts(self) -> QueueCounts:
@@ -58,28 +58,28 @@ class LiveDesk:
         return queue_counts(self._state.queue.counts(self._state.now_ms()), self._state.settings.queue)
 
     async def page(self, lane: Lane | None, offset: int, limit: int) -> tuple[TaskSummary, ...]:
-        """Open tasks in the order in which they are handed out."""
+        """``limit`` open tasks from ``offset`` on, in the order in which they are handed out."""
         views = self._state.queue.page(offset, limit, lane=lane)
         return tuple(task_summary(view, self._state.people.get(view.holder)) for view in views)
 
     async def next_task(self, person: Person, model: str | None = None) -> LeasedTask | None:
-        """The task this person should do next."""
+        """Lease the task that this person should do next; None where there is none."""
         lease = self._state.queue.next_for(person.person_id, person.roles, self._state.now_ms(), model=model)
         return None if lease is None else self._shown(lease.task.task_id, person)
 
     async def task(self, task_id: str, person: Person) -> LeasedTask | None:
-        """One task, leased if that can be had."""
+        """One task, leased to this person if possible; None where it is not open."""
         reply = self._state.queue.lease(task_id, person.person_id, person.roles, self._state.now_ms())
         return self._shown(task_id, person, reply.sentence)
 
     async def missing(self, task_id: str) -> ActionResult:
-        """Why a task is not here."""
+        """Why a task is not open."""
         return action_result(self._state.queue.absent_reply(task_id))
 
     async def answer(
         self, task_id: str, person: Person, answer: str, seconds_spent: float, comment: str
     ) -> ActionResult:
-        """Take this person's opinion into the queue and the log; the result says until when it can be taken back."""
+        """Put this person's opinion into the queue and the log; the result says until when it can be taken back."""
         now_ms = self._state.now_ms()
         view = self._state.queue.view(task_id)
         opinion = Opinion(
@@ -95,18 +95,18 @@ class LiveDesk:
         )
         reply = self._state.queue.opinion(opinion, now_ms)
         undo_until = now_ms + 1000 * self._state.settings.queue.undo_seconds
-        return await self._told(reply, undo_until)
+        return await self._sent(reply, undo_until)
 
     async def skip(self, task_id: str, person: Person) -> ActionResult:
-        """Leave a task to others."""
-        return await self._told(self._state.queue.skip(task_id, person.person_id))
+        """End this person's lease of a task, and leave the task to others."""
+        return await self._sent(self._state.queue.skip(task_id, person.person_id))
 
     async def withdraw(self, task_id: str, person: Person) -> ActionResult:
-        """Take back the last answer."""
-        return await self._told(self._state.queue.withdraw(task_id, person.person_id, self._state.now_ms()))
+        """Take back this person's answer to a task."""
+        return await self._sent(self._state.queue.withdraw(task_id, person.person_id, self._state.now_ms()))
 
     async def alerts(self, state: AlertState | None, offset: int, limit: int) -> tuple[Alert, ...]:
-        """Alerts in their present state, newest first."""
+        """``limit`` alerts in their present state from ``offset`` on, newest first."""
         newest = [history[-1] for history in self._state.alerts.values()]
         chosen = [alert for alert in newest if state is None or alert.state == state]
         chosen.sort(
@@ -115,14 +115,14 @@ class LiveDesk:
         return tuple(chosen[offset : offset + limit])
 
     async def alert(self, alert_id: str) -> AlertView | None:
-        """One alert with its history."""
+        """One alert with its history; None where it is not known."""
         history = self._state.alerts.get(alert_id)
         if history is None:
             return None
         return AlertView(alert=history[-1], history=tuple(history), has_report=bool(history[-1].report_id))
 
     async def alert_action(self, alert_id: str, person: Person, action: AlertAction, comment: str) -> ActionResult:
-        """Ask DRIFT, by an opinion, to acknowledge or resolve an alert, and wait a little for it."""
+        """Ask DRIFT, by an opinion, to acknowledge or resolve an alert; wait up to ``ALERT_CHANGE_SECONDS_MAX``."""
         history = self._state.alerts.get(alert_id)
         if history is None:
             return ActionResult(outcome="unknown", message="There is no such alert.")
@@ -146,11 +146,11 @@ class LiveDesk:
         return ActionResult(outcome="accepted", message=message)
 
     async def report_html(self, report_id: str) -> str | None:
-        """The Evidently report of this id."""
+        """The page of an Evidently report; None where there is none."""
         return await self._watch.report_html(report_id)
 
     async def loop_state(self) -> LoopState:
-        """How the loop stands: memory for tasks and alerts, ClickHouse and Kafka (a few seconds old) for the rest."""
+        """How the loop stands: tasks and alerts as of now, figures of ClickHouse and Kafka a few seconds old."""
         figures = self._watch.figures
         models, left_out = self._models_shown()
         more = (f"{left_out} more models, those with the fewest events, are not shown here",) if left_out else ()
@@ -167,7 +167,10 @@ class LiveDesk:
         )
 
     def _models_shown(self) -> tuple[list[str], int]:
-        """The configured models, then those with the most events, by name; and how many more there are."""
+        """The names of the models that are shown, sorted, and how many others there are.
+
+        Configured models come first, then those with the most events.
+        """
         counted, configured = self._watch.figures.models, self._state.settings.models
         names = {*counted, *self._state.manifests, *self._state.references}
 
@@ -217,7 +220,7 @@ class LiveDesk:
             alert=alert[-1] if alert else None,
         )
 
-    async def _told(self, reply: Reply, undo_until: int = 0) -> ActionResult:
+    async def _sent(self, reply: Reply, undo_until: int = 0) -> ActionResult:
         if reply.opinion is not None and reply.status == "done":
             await self._send(REVIEW_OPINIONS, reply.opinion.task_id, reply.opinion)
         return action_result(reply, undo_until=undo_until)

@@ -1,4 +1,4 @@
-"""How the loop stands, seen from outside: figures of ClickHouse and the lag of groups, refreshed by a thread."""
+"""How the loop stands: figures of ClickHouse and the lag of consumer groups, refreshed by two threads."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ log = structlog.get_logger(__name__)
 
 REFRESH_SECONDS = 2.0
 REFRESH_SHARE_MAX = 0.2
-"""Share of the time that may go into these questions: on a large archive they are asked less often."""
+"""Share of the time that these questions may take: on a large archive they are asked less often."""
 UNKNOWN = float("nan")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ModelFigures:
-    """What ClickHouse says of one model."""
+    """Counts and estimates of one model from ClickHouse; shares and accuracy are None where nothing is known."""
 
     events: int
     decisions: dict[Decision, int]
@@ -58,7 +58,7 @@ class ModelFigures:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class LoopFigures:
-    """A few seconds old at most, unless a warning says otherwise."""
+    """Figures that are a few seconds old at most, unless one of the ``warnings`` says otherwise."""
 
     models: dict[str, ModelFigures] = dataclasses.field(default_factory=dict)
     roles: tuple[RoleState, ...] = ()
@@ -68,7 +68,7 @@ class LoopFigures:
 
 
 class LoopWatch:
-    """Asks ClickHouse and Kafka every two seconds, each in a loop of its own; the event loop only reads ``figures``."""
+    """Asks ClickHouse and Kafka every ``REFRESH_SECONDS``, each in a loop of its own; the console reads ``figures``."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class LoopWatch:
             stop.wait(max(REFRESH_SECONDS, (time.monotonic() - begin) / REFRESH_SHARE_MAX))
 
     def run_lag(self, stop: threading.Event) -> None:
-        """Ask Kafka until ``stop`` is set; apart from ClickHouse, whose trouble is when the lag of RECORD matters."""
+        """Ask Kafka until ``stop`` is set, apart from ClickHouse: while that fails, the lag of RECORD matters most."""
         while not stop.is_set():
             begin = time.monotonic()
             self._measure_lag()
@@ -143,7 +143,7 @@ class LoopWatch:
         )
 
     def _interval(self, counts: ModelCounts) -> Interval | None:
-        """What the view ``accuracy_so_far`` says, with the settings of ``[accuracy]``."""
+        """The accuracy as in the view ``accuracy_so_far``, by the settings of ``[accuracy]``; None without answers."""
         sums = AccuracySums(
             events=counts.reviewable,
             audit_hits=counts.audit_hits,
@@ -180,6 +180,6 @@ class LoopWatch:
 
 
 def role_state(role: str, lag: Lag, state: LagState) -> RoleState:
-    """What the console says of a role."""
+    """A role's lag as the console shows it."""
     seconds = None if lag.seconds is None else round(lag.seconds, 3)
     return RoleState(role=role, lag_messages=lag.messages, lag_seconds=seconds, note=state.note)

@@ -1,4 +1,4 @@
-"""What people say of alerts: on the page of an alert, and by the answers to its task."""
+"""What people say of alerts: by the buttons on an alert's page, and by their answers to its task."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ __all__ = ["AlertAnswers", "Said"]
 ANSWERS = (*ALERT_CHOICES, CANNOT_TELL)
 
 WAITING_MAX = 10_000
-"""What people said and DRIFT has not yet done; at so many the log is read on only as it does."""
+"""Things that people said and DRIFT has not done yet; at so many the reading of the log waits for DRIFT."""
 TASKS_KEPT_MAX = 10_000
-"""Tasks not settled yet whose answers are remembered; beyond it, who gave the oldest is not noted on the alert."""
+"""Open tasks whose opinions are remembered; beyond it the oldest are forgotten, and their alerts name nobody."""
 PEOPLE_KEPT_MAX = 20
-"""People whose answers to one task are remembered, the latest."""
+"""The latest people whose opinions on one task are remembered."""
 
 
 class Said(NamedTuple):
-    """What was said of the alert behind a task: asked for on its page (ACKNOWLEDGE, RESOLVE), or the settled answer."""
+    """What was said of the alert of a task: ACKNOWLEDGE or RESOLVE from its page, or the settled answer to the task."""
 
     task_id: str
     text: str
@@ -38,9 +38,9 @@ class Said(NamedTuple):
 
 
 class AlertAnswers:
-    """Hears opinions and settled tasks, in the thread that reads them, and hands out what follows, in another.
+    """Takes opinions and settled tasks in the thread that reads them, and hands out what was said in another thread.
 
-    Whoever gave a task its answer is known from the opinions: hear them before the tasks.
+    The people who gave a task its answer are known from the opinions: these must be heard before the tasks.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class AlertAnswers:
         self._waiting: queue.Queue[Said] = queue.Queue(WAITING_MAX)
 
     def hear_opinion(self, record: Record) -> None:
-        """An opinion of the log. What is asked for on the page of an alert takes effect at once."""
+        """Take an opinion. ACKNOWLEDGE and RESOLVE take effect at once, others once their task is settled."""
         opinion = read(Opinion, record.value())
         if opinion is None:
             return
@@ -58,13 +58,13 @@ class AlertAnswers:
             self._remember(opinion)
 
     def recall_opinion(self, record: Record) -> None:
-        """An opinion of the log that is read ahead, before the tasks: who said it is remembered, nothing is done."""
+        """Remember an opinion that is read before the tasks, and do nothing."""
         opinion = read(Opinion, record.value())
         if opinion is not None:
             self._remember(opinion)
 
     def _remember(self, opinion: Opinion) -> None:
-        """Keep what may be an answer to an alert's task until that is settled, or the person takes it back."""
+        """Remember an opinion that may be an answer to an alert's task, instead of an older one of the same person."""
         if opinion.answer not in ANSWERS and opinion.task_id not in self._opinions:
             return
         said = self._opinions.setdefault(opinion.task_id, FIFOCache(PEOPLE_KEPT_MAX))
@@ -74,7 +74,7 @@ class AlertAnswers:
         said[opinion.person] = opinion
 
     def hear_task(self, record: Record) -> None:
-        """A task about an alert: a settled one has an answer."""
+        """Take a task. A settled task about an alert has an answer, which is handed out."""
         task = read(Task, record.value())
         if task is None or task.lane != "alert" or task.state == "open":
             return
@@ -88,7 +88,7 @@ class AlertAnswers:
         self._waiting.put(Said(task.task_id, text, True, person, comment))
 
     def take(self) -> Iterator[Said]:
-        """What has not been done yet, in the order in which it was heard."""
+        """What was said and not taken yet, in the order in which it was heard."""
         while True:
             try:
                 yield self._waiting.get_nowait()

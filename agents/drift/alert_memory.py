@@ -1,4 +1,4 @@
-"""The alerts that DRIFT knows of, within a limit."""
+"""The alerts that DRIFT remembers, within a limit."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from schemas.wire.alert import Alert
 __all__ = ["RESOLVED_KEPT_MAX", "AlertMemory"]
 
 RESOLVED_KEPT_MAX = 5_000
-"""Resolved alerts that are remembered, so that blocks read again do not tell of them again; beyond it the one that
-changed longest ago is forgotten. Open alerts are bounded by ``drift.alerts_open_max`` for each model."""
+"""Resolved alerts that are remembered, so that blocks read again do not fire them again; beyond it the one that changed
+longest ago is forgotten. ``drift.alerts_open_max`` bounds the open alerts of each model."""
 
 
 class AlertMemory:
-    """The newest revision of each alert; all open ones, and the ``resolved_max`` that were resolved last."""
+    """The newest revision of each alert: of all open ones, and of the ``resolved_max`` that were resolved last."""
 
     def __init__(self, resolved_max: int = RESOLVED_KEPT_MAX) -> None:
         self._open: dict[str, Alert] = {}
@@ -32,7 +32,7 @@ class AlertMemory:
         yield from self._resolved.values()
 
     def keep(self, alert: Alert) -> None:
-        """Take a revision; one that is older than what is known changes nothing."""
+        """Remember a revision; one that is older than the known one changes nothing."""
         known = self.get(alert.alert_id)
         if known is not None and known.revision > alert.revision:
             return
@@ -47,14 +47,14 @@ class AlertMemory:
         self._resolved[alert.alert_id] = alert
 
     def get(self, alert_id: str) -> Alert | None:
-        """The newest revision of an alert, as far as it is remembered."""
+        """The newest revision of an alert; None where it is not remembered."""
         return self._open.get(alert_id) or self._resolved.get(alert_id)
 
     def of_task(self, task_id: str) -> Alert | None:
-        """The open alert that a task is about."""
+        """The open alert that a task is about; None where there is none."""
         alert_id = self._open_tasks.get(task_id)
         return None if alert_id is None else self._open[alert_id]
 
     def of_model(self, model: str) -> list[Alert]:
-        """All that is remembered of a model."""
+        """The alerts of a model that are remembered."""
         return [alert for alert in self if alert.model == model]

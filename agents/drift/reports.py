@@ -1,4 +1,4 @@
-"""Evidently reports for alerts: asked for, made in their own process, stored in ClickHouse."""
+"""Evidently reports of alerts: asked for here, made in a process of their own, stored in ClickHouse."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ __all__ = ["Make", "Moment", "ReportDesk", "ReportNews", "Reports"]
 log = structlog.get_logger(__name__)
 
 ALERTS_SHARING_MAX = 1_000
-"""Alerts that wait for one report; with one more, the oldest is told that it goes without."""
+"""Alerts that wait for one report; beyond it the oldest gets none, and a note that says so."""
 NOTE_CHARS_MAX = 1_000
 
 Moment = tuple[str, int, str]
-"""A model, its number of windows, and the version of its reference: a report of the same moment would be the same."""
+"""A model, its number of windows, and the version of its reference: two reports of one moment would be the same."""
 Make = Callable[[str, Iterable[str]], ReportRequest | None]
-"""The request of a moment's report, given its id and the signals it is for; None: there is nothing to compare yet."""
+"""Makes the request for a report from its id and the signals it is for; None where there is nothing to compare yet."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ReportNews:
-    """What became of an alert's report: its id, or the problem because of which there is none.
+    """The result for one alert: the id of its report, or the problem because of which there is none.
 
-    ``note`` tells what a report goes without.
+    ``note`` names what the report lacks.
     """
 
     alert_id: str
@@ -45,18 +45,18 @@ class ReportNews:
 
 
 class Reports(Protocol):
-    """Who makes reports of alerts."""
+    """Makes reports of alerts."""
 
     def ask(self, alert: Alert, moment: Moment, make: Make, *, now_ms: int) -> None:
         """Queue the report of an alert."""
 
     def poll(self) -> list[ReportNews]:
-        """What became of those that are there now, or that could not be made."""
+        """The results since the last call; never waits for a report."""
 
 
 @dataclasses.dataclass(slots=True)
 class _Wanted:
-    """A report that is waited for, and by which alerts on which signals, in the order in which they asked."""
+    """A report that is wanted, with the signals of its alerts by alert id, in the order in which they asked."""
 
     model: str
     asked_at: int
@@ -64,19 +64,19 @@ class _Wanted:
     alerts: dict[str, str]
     tries: int = 0
     not_before: float = 0.0
-    """By the desk's clock; a report that failed waits for its next try."""
+    """Seconds of the clock before which a report that failed is not tried again."""
 
 
 class ReportDesk:
-    """One report for all alerts of one moment; ``poll`` never waits for Evidently.
+    """Makes one report for all alerts of one moment. ``poll`` never waits for Evidently.
 
-    Beyond ``queued_max`` waiting moments, what waits longest of a model that has another one waiting is made together
-    with the next of that model: its alerts get that report, nothing is dropped. So at most ``queued_max`` moments wait,
-    or one of each model.
+    Beyond ``queued_max`` waiting moments, the oldest moment of a model that has a later one waiting is joined with that
+    one: its alerts get the later report, and no alert is left out. So at most ``queued_max`` moments wait, or one of
+    each model.
 
-    A report that took too long, whose process died, or that could not be stored is tried ``tries_max`` times, with
-    ``retry_seconds`` in between, while others are made; then its alerts are told why there is none. ``clock`` gives
-    seconds that never go back.
+    A report is tried ``tries_max`` times, with ``retry_seconds`` in between, if it took too long, its process died, or
+    it could not be stored. Others are made meanwhile. After the last try the problem is noted on its alerts. ``clock``
+    gives seconds that never go back.
     """
 
     def __init__(
@@ -109,8 +109,8 @@ class ReportDesk:
         self._wait(moment, _Wanted(alert.model, now_ms, make, {alert.alert_id: alert.signal}))
 
     def poll(self) -> list[ReportNews]:
-        """What became of the reports that are stored now, or that could not be made."""
-        news = [told for result in self._reporter.poll() for told in self._done(result)]
+        """The results of reports that are stored now, or that could not be made."""
+        news = [one_news for result in self._reporter.poll() for one_news in self._done(result)]
         self._hand_out()
         news, self._without = news + self._without, []
         return news
@@ -121,7 +121,7 @@ class ReportDesk:
             yield self._making[2]
 
     def _wait(self, moment: Moment, wanted: _Wanted) -> None:
-        """Have it wait behind the others, with what waits for the same moment."""
+        """Queue a report behind the others, or join it with the one that waits for the same moment."""
         known = self._waiting.setdefault(moment, wanted)
         known.tries, known.not_before = max(known.tries, wanted.tries), max(known.not_before, wanted.not_before)
         self._share(known, {} if known is wanted else wanted.alerts)
@@ -164,7 +164,7 @@ class ReportDesk:
             self._reporter.submit(request)
 
     def _next(self) -> Moment | None:
-        """What waits longest of those whose time has come."""
+        """The moment that has waited longest among those that may be tried now; None where there is none."""
         now = self._clock()
         return next((moment for moment, wanted in self._waiting.items() if wanted.not_before <= now), None)
 
@@ -179,7 +179,7 @@ class ReportDesk:
         return [ReportNews(alert_id, result.report_id, note=note) for alert_id in wanted.alerts]
 
     def _failed(self, moment: Moment, wanted: _Wanted, problem: str, *, may_retry: bool) -> list[ReportNews]:
-        """Have it tried again if ``may_retry`` and it was not tried too often; else tell its alerts."""
+        """Queue a report again if it may help (``may_retry``) and tries are left; else return the problem."""
         if may_retry and wanted.tries < self._tries_max:
             log.warning("no report yet", model=wanted.model, why=problem, tries=wanted.tries)
             wanted.not_before = self._clock() + self._retry_seconds
@@ -191,7 +191,7 @@ class ReportDesk:
         return [ReportNews(alert_id, problem=problem) for alert_id in wanted.alerts]
 
     def _store(self, result: ReportResult, wanted: _Wanted) -> str:
-        """Why it could not be stored; empty where it was."""
+        """Store a report; returns why it could not be stored, empty if it was."""
         row = report_row(
             report_id=result.report_id,
             alert_id=next(iter(wanted.alerts)),
