@@ -19,8 +19,9 @@ from schemas.wire.task import Task
 from tests.support.stored_rows import DAY0, correction, fill, verdict
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
-from warehouse.query import queries
+from warehouse.query.lookups import archived_tasks, predictions_of, report_html
 from warehouse.query.loop_figures import DriftState, drift_states
+from warehouse.query.run_summary import is_answered, recent_alerts, run_summary, versions
 from warehouse.store.rows import drift_state_row, report_row
 from warehouse.store.tables import SCHEMA_VERSION
 
@@ -49,11 +50,11 @@ def test_alert_history_and_recent_alerts(warehouse: Warehouse) -> None:
     assert (one["state"], one["acknowledged_by"], one["resolved_by"]) == ("resolved", "ana", "bob")
     assert (one["seconds_to_acknowledge"], one["seconds_to_resolve"]) == (30, 90)
     assert (two["state"], two["acknowledged_at"], two["seconds_to_resolve"]) == ("firing", None, None)
-    lines = queries.recent_alerts(warehouse.query, "m")
+    lines = recent_alerts(warehouse.query, "m")
     assert [(line.alert_id, line.state, line.fired_at, line.fired_at_event) for line in lines] == [
         ("two", "firing", DAY0 + 1, 77), ("one", "resolved", DAY0, 77),
     ]  # fmt: skip
-    assert len(queries.recent_alerts(warehouse.query, limit=1)) == 1
+    assert len(recent_alerts(warehouse.query, limit=1)) == 1
 
 
 def test_times_of_the_clock_and_of_the_stream_stand_apart(warehouse: Warehouse) -> None:
@@ -70,7 +71,7 @@ def test_times_of_the_clock_and_of_the_stream_stand_apart(warehouse: Warehouse) 
     assert (quiet["raised_at"], quiet["resolved_at"], quiet["seconds_to_resolve"]) == (None, None, None)
     assert (quiet["state"], quiet["resolved_by"]) == ("resolved", "ana")
     assert (plain["fired_at"], wrong["fired_at"]) == (plain["raised_at"], None)
-    lines = {line.alert_id: line.fired_at for line in queries.recent_alerts(warehouse.query, "m")}
+    lines = {line.alert_id: line.fired_at for line in recent_alerts(warehouse.query, "m")}
     assert lines == {"plain": DAY0, "untold": DAY0, "wrong": 0}
 
 
@@ -98,8 +99,7 @@ def test_a_replay_of_old_events_is_timed_by_the_clock(warehouse: Warehouse) -> N
     assert (old["seconds_to_acknowledge"], old["seconds_to_resolve"]) == (20, 50)
     assert new["seconds_to_resolve"] is None
     assert [
-        (line.alert_id, line.raised_at, line.told_at, line.fired_at)
-        for line in queries.recent_alerts(warehouse.query, "m")
+        (line.alert_id, line.raised_at, line.told_at, line.fired_at) for line in recent_alerts(warehouse.query, "m")
     ] == [("old", told[0], told[2], DAY0), ("new", told[0] - 1_000, told[0] - 1_000, DAY0 + 7_000)]
 
 
@@ -121,7 +121,7 @@ def test_all_is_answered_once_every_task_is_stored_and_settled(warehouse: Wareho
     """A task that is not stored yet is not answered, nor is one whose correction is not; alerts' tasks do not count."""
 
     def answered() -> bool:
-        return queries.is_answered(warehouse.query, "m")
+        return is_answered(warehouse.query, "m")
 
     fill(warehouse, "verdicts", verdict("a", "review", 1.0, task_id="t-a"), verdict("b", "accept", 0.1))
     fill(warehouse, "review.alerts", task("alert", 0, "open", lane="alert"))
@@ -159,10 +159,10 @@ def test_tasks_and_reviewers(warehouse: Warehouse) -> None:
     ana, sim = warehouse.query("SELECT * FROM reviewer_activity ORDER BY person")
     assert (ana["opinions"], ana["cannot_tell"], ana["on_settled_tasks"], ana["compared"]) == (2, 1, 1, 0)
     assert (sim["opinions"], sim["compared"], sim["agreed"], sim["simulated"]) == (1, 1, 0, True)
-    assert queries.archived_tasks(warehouse.query, ["t1", "t2", "t3", "nope"]) == {"t1": 1, "t3": 1}
-    assert queries.archived_tasks(warehouse.query, []) == {}
+    assert archived_tasks(warehouse.query, ["t1", "t2", "t3", "nope"]) == {"t1": 1, "t3": 1}
+    assert archived_tasks(warehouse.query, []) == {}
     with pytest.raises(WarehouseError, match="at most 5000"):
-        queries.archived_tasks(warehouse.query, ["x"] * 5_001)
+        archived_tasks(warehouse.query, ["x"] * 5_001)
 
 
 def test_model_history_and_rejects(warehouse: Warehouse) -> None:
@@ -183,7 +183,7 @@ def test_model_history_and_rejects(warehouse: Warehouse) -> None:
     first, second = warehouse.query("SELECT version, gate_decision, log_evidence, reason FROM model_history")
     assert tuple(first.values()) == ("v1", "promoted", 3.5, "")
     assert tuple(second.values()) == ("production", None, None, "rolled back")
-    assert [line.version for line in queries.versions(warehouse.query, "m")] == ["v1", "production"]
+    assert [line.version for line in versions(warehouse.query, "m")] == ["v1", "production"]
     bad = {"source_topic": "predictions", "source_partition": 0, "source_offset": 1, "time": DAY0}
     fill(
         warehouse,
@@ -198,16 +198,16 @@ def test_model_history_and_rejects(warehouse: Warehouse) -> None:
 def test_summary(loop: Warehouse) -> None:
     """The summary of a run, for one model and for all."""
     fill(loop, "review.events", task("t-a", 0, "open"), task("t-a", 1, "settled", "up"), task("t-b", 0, "open"))
-    of_model = queries.run_summary(loop.query, "m")
+    of_model = run_summary(loop.query, "m")
     assert (of_model.events, of_model.verdicts) == (5, {"accept": 3, "escalate": 1, "review": 1})
     assert of_model.corrections == {"adjudication": 1, "label": 1, "review": 2}
-    summary = queries.run_summary(loop.query)
+    summary = run_summary(loop.query)
     assert (summary.events, summary.tasks_answered, summary.rejects, summary.alerts) == (6, 1, 0, [])
 
 
 def test_predictions_for_late_labels(loop: Warehouse) -> None:
     """What learning needs of events by id, each once; ids that are not there are not answered."""
-    rows = queries.predictions_of(loop.query, "m", ["a", "c", "nope"])
+    rows = predictions_of(loop.query, "m", ["a", "c", "nope"])
     by_id = {row["event_id"]: row for row in rows}
     assert set(by_id) == {"a", "c"}
     assert by_id["a"]["time"] == DAY0 + 1_000
@@ -245,8 +245,8 @@ def test_reports(warehouse: Warehouse) -> None:
     warehouse.insert(
         "reports", [report_row(report_id="r", alert_id="a", model="m", created_at=DAY0, json="{}", html="<p>")]
     )
-    assert queries.report_html(warehouse.query, "r") == "<p>"
-    assert queries.report_html(warehouse.query, "x") is None
+    assert report_html(warehouse.query, "r") == "<p>"
+    assert report_html(warehouse.query, "x") is None
 
 
 def test_install_may_be_repeated(warehouse: Warehouse) -> None:

@@ -14,8 +14,9 @@ from schemas.wire.label import Label
 from tests.support.plain_rows import rows_of
 from tests.support.stored_rows import DAY0, correction, fill, prediction, verdict
 from warehouse.client import Warehouse
-from warehouse.query import queries
+from warehouse.query.lookups import predictions_of
 from warehouse.query.loop_figures import model_counts
+from warehouse.query.run_summary import Accuracies, accuracies
 from warehouse.store.rows import Identity
 from watchloop.warehouse_page import PAGE
 
@@ -214,14 +215,12 @@ def test_accuracies_from_late_labels(loop: Warehouse) -> None:
         Label(event_id="unknown", model="m", label="up", time=DAY0),
         Label(event_id="a", model="other", label="y", time=DAY0),
     )
-    found = queries.accuracies(loop.query, "m")
+    found = accuracies(loop.query, "m")
     assert found.labelled == 3
     assert (found.frozen, found.learned, found.after_review) == (2 / 3, 3 / 3, 1 / 3)
     # Nobody judged the event of the other model.
-    assert queries.accuracies(loop.query).labelled == 3
-    assert queries.accuracies(loop.query, "nobody") == queries.Accuracies(
-        labelled=0, frozen=None, learned=None, after_review=None
-    )
+    assert accuracies(loop.query).labelled == 3
+    assert accuracies(loop.query, "nobody") == Accuracies(labelled=0, frozen=None, learned=None, after_review=None)
 
 
 def test_what_comes_again_under_an_id_changes_nothing(loop: Warehouse) -> None:
@@ -229,11 +228,11 @@ def test_what_comes_again_under_an_id_changes_nothing(loop: Warehouse) -> None:
 
     def answers() -> tuple[Any, ...]:
         outcomes = "SELECT event_id, prediction, confidence, was_right FROM review_outcomes ORDER BY event_id"
-        learned = queries.predictions_of(loop.query, "m", ["a", "b", "c", "d", "e"])
+        learned = predictions_of(loop.query, "m", ["a", "b", "c", "d", "e"])
         return (
             loop.query(outcomes),
             loop.query("SELECT * FROM accuracy_daily"),
-            queries.accuracies(loop.query, "m"),
+            accuracies(loop.query, "m"),
             sorted((row["event_id"], row["prediction"], row["time"], row["consent_learn"]) for row in learned),
         )
 
