@@ -62,20 +62,20 @@ def load_settings(path: pathlib.Path | None = None, environment: Mapping[str, st
     ``WATCHLOOP_KAFKA_BOOTSTRAP`` sets ``bootstrap`` of ``[kafka]``; a double underscore goes one table deeper:
     ``WATCHLOOP_DEFAULT_TRIAGE__BUDGET``, ``WATCHLOOP_MODELS_fraud__triage__budget``. Raises WrongSetting.
     """
-    tree, source, places = _tree(path, os.environ if environment is None else environment)
+    tree, source, variables = _tree(path, os.environ if environment is None else environment)
     for name, origin in DERIVED.items():
         section, key = name.split(".")
         if isinstance(tree.get(section), dict) and key in tree[section]:
             raise WrongSetting(
-                _explain(f"it is not to be set; it follows from {origin} - at `$.{name}`", source, places)
+                _explain(f"it is not to be set; it follows from {origin} - at `$.{name}`", source, variables)
             )
     odd = next(_not_finite(tree), None)
     if odd is not None:
-        raise WrongSetting(_explain(f"a finite number is expected - at `$.{odd}`", source, places))
+        raise WrongSetting(_explain(f"a finite number is expected - at `$.{odd}`", source, variables))
     try:
         return msgspec.convert(tree, ProgramSettings, strict=False)
     except msgspec.ValidationError as error:
-        raise WrongSetting(_explain(_named(str(error), tree), source, places)) from error
+        raise WrongSetting(_explain(_named(str(error), tree), source, variables)) from error
 
 
 def is_set(name: str, path: pathlib.Path | None = None, environment: Mapping[str, str] | None = None) -> bool:
@@ -86,7 +86,7 @@ def is_set(name: str, path: pathlib.Path | None = None, environment: Mapping[str
 
 
 def _tree(path: pathlib.Path | None, environment: Mapping[str, str]) -> tuple[dict[str, Any], str, dict[str, str]]:
-    """What is set, which file said it, and which variable did instead."""
+    """The settings as a tree, the file that they come from, and the variable of each setting that has one."""
     if path is None and "WATCHLOOP_CONFIG" in environment:
         path = pathlib.Path(environment["WATCHLOOP_CONFIG"])
     tree, source = _read(path)
@@ -109,8 +109,8 @@ def _read(path: pathlib.Path | None) -> tuple[dict[str, Any], str]:
 
 
 def _merge_environment(tree: dict[str, Any], environment: Mapping[str, str]) -> dict[str, str]:
-    """Put variables into the tree; returns setting path to the variable that set it."""
-    places: dict[str, str] = {}
+    """Put variables into the tree; returns each setting's path with its variable."""
+    variables: dict[str, str] = {}
     sections = sorted(ProgramSettings.__struct_fields__, key=len, reverse=True)
     for variable, text in sorted(environment.items()):
         if not variable.startswith(PREFIX) or variable in NOT_SETTINGS:
@@ -130,12 +130,12 @@ def _merge_environment(tree: dict[str, Any], environment: Mapping[str, str]) -> 
             if not isinstance(at, dict):
                 raise WrongSetting(f"{variable}: {key} is not a table")
         at[keys[-1]] = _value(text)
-        places[".".join((section, *keys))] = variable
-    return places
+        variables[".".join((section, *keys))] = variable
+    return variables
 
 
 def _not_finite(value: Any, path: str = "") -> Iterator[str]:
-    """The paths of numbers that are infinite or none: a bound that compares with them bounds nothing."""
+    """The paths of numbers that are infinite or NaN, which no bound would refuse."""
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _not_finite(inner, f"{path}.{key}".lstrip("."))
@@ -151,7 +151,7 @@ def _not_finite(value: Any, path: str = "") -> Iterator[str]:
 
 
 def _value(text: str) -> Any:
-    """A TOML array or table if it looks like one, else the text (converted later to what the setting is)."""
+    """A TOML array or table if the text looks like one, else the text; it is converted to the setting's type later."""
     if text[:1] in "[{":
         try:
             return tomllib.loads(f"value = {text}")["value"]
@@ -161,7 +161,7 @@ def _value(text: str) -> Any:
 
 
 def inline_value(value: object) -> str:
-    """What TOML writes a value as, on one line: a table as a variable gives it; what is None is left out.
+    """A value as TOML on one line, tables too, as variables hold them; None is left out.
 
     >>> inline_value({"sasl.username": "desk", "shares": [0.5, 1], "on": True})
     '{"sasl.username" = "desk", "shares" = [0.5, 1], "on" = true}'
@@ -171,24 +171,24 @@ def inline_value(value: object) -> str:
         return "{" + ", ".join(entries) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(inline_value, value)) + "]"
-    # Strings, numbers and truth values are written as JSON has them, but for one character.
+    # Strings, numbers and booleans are written as in JSON, except for one character.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _named(message: str, tree: Mapping[str, Any]) -> str:
-    """The message with the name of the model it is about, which msgspec leaves out."""
-    for name, found in tree.get("models", {}).items() if "models[...]" in message else ():
+    """The message with the name of its model, which msgspec leaves out."""
+    for name, model in tree.get("models", {}).items() if "models[...]" in message else ():
         try:
-            msgspec.convert(found, ModelSettings, strict=False)
+            msgspec.convert(model, ModelSettings, strict=False)
         except msgspec.ValidationError:
             return message.replace("models[...]", f"models.{name}")
     return message
 
 
-def _explain(message: str, source: str, places: Mapping[str, str]) -> str:
-    """One line: which setting, where it was said, what is wrong and what it may be."""
-    found = _PATH.match(message)
-    what, path = (found["what"], found["path"]) if found else (message, "")
+def _explain(message: str, source: str, variables: Mapping[str, str]) -> str:
+    """One line: the file or variable, the setting, what is wrong with it, and what it may be."""
+    match = _PATH.match(message)
+    what, path = (match["what"], match["path"]) if match else (message, "")
     unknown = re.match(r"Object contains unknown field `(.*)`", what)
     if unknown:
         path = f"{path}.{unknown[1]}".lstrip(".")
@@ -197,31 +197,31 @@ def _explain(message: str, source: str, places: Mapping[str, str]) -> str:
     if choice:
         what = f"{choice['given']} is none of what it may be: {', '.join(_choices_at(path.split('.')))}"
     table = _ELEMENT.split(path)[0]
-    place = places.get(table) or next((v for key, v in places.items() if key.startswith(f"{table}.")), source)
-    return f"{place}: {path or 'the settings'}: {what}"
+    source = variables.get(table) or next((v for key, v in variables.items() if key.startswith(f"{table}.")), source)
+    return f"{source}: {path or 'the settings'}: {what}"
 
 
 def _type_at(path: Sequence[str]) -> types.Type:
-    """What stands at a path: its type, of an array that of its elements."""
-    found: types.Type = types.type_info(ProgramSettings)
+    """The type of the setting at a path; for an element of an array, the type of the elements."""
+    setting_type: types.Type = types.type_info(ProgramSettings)
     for key in path:
-        if isinstance(found, types.DictType):
-            found = found.value_type
-        elif isinstance(found, types.StructType):
+        if isinstance(setting_type, types.DictType):
+            setting_type = setting_type.value_type
+        elif isinstance(setting_type, types.StructType):
             name = _ELEMENT.split(key)[0]
-            found = next((field.type for field in found.fields if field.name == name), found)
-        if isinstance(found, types.VarTupleType) and _ELEMENT.search(key):
-            found = found.item_type
-    return found
+            setting_type = next((field.type for field in setting_type.fields if field.name == name), setting_type)
+        if isinstance(setting_type, types.VarTupleType) and _ELEMENT.search(key):
+            setting_type = setting_type.item_type
+    return setting_type
 
 
 def _fields_at(path: Sequence[str]) -> tuple[str, ...]:
     if not path:
         return sections_in_order()
-    found = _type_at(path)
-    return tuple(field.name for field in found.fields) if isinstance(found, types.StructType) else ()
+    setting_type = _type_at(path)
+    return tuple(field.name for field in setting_type.fields) if isinstance(setting_type, types.StructType) else ()
 
 
 def _choices_at(path: Sequence[str]) -> list[str]:
-    found = _type_at(path)
-    return [str(value) for value in found.values] if isinstance(found, types.LiteralType) else []
+    setting_type = _type_at(path)
+    return [str(value) for value in setting_type.values] if isinstance(setting_type, types.LiteralType) else []

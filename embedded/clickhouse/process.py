@@ -60,7 +60,7 @@ def popen(
 class EmbeddedClickHouse:
     """A ClickHouse server as a child process, in ``folder``.
 
-    ``port`` 0 takes the port of the last start if it is free, else any free one. ``passwords`` has those of the users
+    It listens on the port of the last start if that is free, else on any free one. ``passwords`` has those of the users
     ``watchloop`` and ``analyst``. The server's log is ``folder/server.log``, which begins anew beyond 4 MiB.
     ``on_wait`` is called again and again while ``start`` waits for an answer; an exception that it raises ends the
     wait.
@@ -72,7 +72,6 @@ class EmbeddedClickHouse:
         settings: EmbeddedClickHouseSettings,
         *,
         passwords: Mapping[str, str],
-        port: int = 0,
         database: str = "watchloop",
         spawn: Spawn = popen,
         on_progress: Callable[[str], None] = lambda _line: None,
@@ -81,7 +80,7 @@ class EmbeddedClickHouse:
         self.folder = folder
         self.settings = settings
         self.passwords = dict(passwords)
-        self.port = port
+        self.port = 0
         self.database = database
         self.process: subprocess.Popen[bytes] | None = None
         self._held: socket.socket | None = None
@@ -172,7 +171,7 @@ class EmbeddedClickHouse:
         ]  # fmt: skip
 
     def _hold_port(self) -> socket.socket:
-        """Hold the port that was asked for, that of the last start, or any free one, for this start and later ones."""
+        """Hold the port of the last start, or any free one, for this start and later ones."""
         remembered = self.folder / "port"
         held = None
         if self.port == 0 and (last := _read_port(remembered)):

@@ -96,7 +96,7 @@ def worker(
     """Run roles with a Kafka and a ClickHouse that are running already."""
     from agents.shared.plan import ROLES
     from agents.worker.worker import run_worker
-    from watchloop.processes.orphans import console_socket, end_with_parent, hold_address
+    from watchloop.processes.parent import console_socket, end_with_parent, hold_clickhouse_port
 
     end_with_parent()
 
@@ -109,7 +109,7 @@ def worker(
         )
     settings = settings_of(config)
     DataFolder(pathlib.Path(settings.worker.data)).check()
-    with private_umask(), hold_address():
+    with private_umask(), hold_clickhouse_port():
         code = run_worker(settings, role, slot=slot, console_socket=console_socket())  # type: ignore[arg-type]  # checked above
         raise typer.Exit(code)
 

@@ -18,7 +18,7 @@ from warehouse.client import Warehouse
 from warehouse.errors import QueryRefused, QuestionTooLarge, one_line
 from watchloop.cli.shared import Config, Data, one_line_errors, settings_of_running, stopped_servers
 from watchloop.errors import NoAccess, WatchloopError
-from watchloop.processes.disk import told_of_disk
+from watchloop.processes.disk import naming_full_disk
 from watchloop.processes.folder import DataFolder
 from watchloop.settings import ProgramSettings
 from watchloop.terminal.screen import print_answer, print_error, print_json, print_line, print_table, printing_console
@@ -220,7 +220,7 @@ def _started(settings: ProgramSettings, folder: DataFolder) -> Iterator[Warehous
     from embedded.leash import spawn
     from warehouse.settings import ClickHouseSettings
 
-    with told_of_disk(folder.path), folder.own():
+    with naming_full_disk(folder.path), folder.own():
         users = folder.secrets().clickhouse_users
         server = EmbeddedClickHouse(
             folder.path / "clickhouse",

@@ -30,8 +30,7 @@ from watchloop.demo.reviewers import SimulatedReviewers, reviewer_names
 from watchloop.demo.summary import print_summary
 from watchloop.errors import ConsoleRefused
 from watchloop.people import person_of, read_people, write_people
-from watchloop.processes.background import Background
-from watchloop.processes.stopping import Stopped, stoppable
+from watchloop.processes.stopping import Background, Stopped, stoppable
 from watchloop.processes.up import ADMIN, Running, UpOptions, print_addresses, up
 from watchloop.recorded.columns import Columns, CountedTimes
 from watchloop.recorded.replay import Replay, ids_sent, send_labels

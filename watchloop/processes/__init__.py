@@ -1,1 +1,1 @@
-"""The processes of one ``up``: servers, workers, their data folder, and how they are stopped."""
+"""The processes of one ``up``: servers and workers, their data folder, their start and their stop."""

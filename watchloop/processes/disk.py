@@ -1,4 +1,4 @@
-"""How much room is left on the disk of the data folder, in words: whatever fails on a full one, that is the cause."""
+"""How much space is left on the disk of the data folder; an error on a full disk is reported as a full disk."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from streams.errors import StreamsError
 from warehouse.errors import WarehouseError, one_line
 from watchloop.errors import NoAccess, NoRoomLeft, WatchloopError
 
-__all__ = ["FULL_BYTES", "DiskWatch", "free_bytes", "full_disk", "told_of_disk"]
+__all__ = ["FULL_BYTES", "DiskWatch", "free_bytes", "full_disk", "naming_full_disk"]
 
 FULL_BYTES: Final = 4 * 1024 * 1024
-"""A disk with less than this is full: Kafka cannot make another segment's indexes, nor ClickHouse a part."""
+"""A disk with less free space counts as full: a segment's indexes of Kafka, or a part of ClickHouse, need more."""
 MIB: Final = 1024 * 1024
 
 
 def free_bytes(folder: pathlib.Path) -> int | None:
-    """Bytes that this account may still write where a folder is; None where nobody can tell."""
+    """Bytes that this account may still write to the disk of a folder; None where the system does not say."""
     try:
         return shutil.disk_usage(folder).free
     except OSError:
@@ -30,24 +30,21 @@ def free_bytes(folder: pathlib.Path) -> int | None:
 
 
 def full_disk(folder: pathlib.Path, error: BaseException | None = None) -> str:
-    """The line that says that no space is left and where, or an empty text.
+    """A line that says on which disk no space is left, or an empty text.
 
-    An ``error`` may tell it although some bytes are free again since.
+    The disk counts as full also if ``error`` says so, because some bytes may have been freed since.
     """
     free = free_bytes(folder)
-    is_told = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
-    if not is_told and (free is None or free >= FULL_BYTES):
+    is_reported = isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT)
+    if not is_reported and (free is None or free >= FULL_BYTES):
         return ""
     left = "" if free is None else f" ({free / MIB:.1f} MiB are free)"
     return f"no space is left on the disk of {folder}{left}: free some, or name a folder on another disk with --data"
 
 
 @contextlib.contextmanager
-def told_of_disk(folder: pathlib.Path) -> Iterator[None]:
-    """Errors of what runs in a folder, with the full disk as their cause where it is full.
-
-    Raises NoRoomLeft there, and NoAccess for any other error about a file.
-    """
+def naming_full_disk(folder: pathlib.Path) -> Iterator[None]:
+    """Errors raised inside become NoRoomLeft if the folder's disk is full, and NoAccess if they are about a file."""
     try:
         yield
     except (OSError, EmbeddedError, StreamsError, WarehouseError, WatchloopError) as error:
@@ -59,9 +56,9 @@ def told_of_disk(folder: pathlib.Path) -> Iterator[None]:
 
 
 class DiskWatch:
-    """Says once when a disk has little room, and once when it has none; again only where it had more meanwhile.
+    """Reports once when a disk has little space, and once when it is full; again only if it had more space in between.
 
-    Below ``stored_bytes_min`` the embedded ClickHouse stores nothing more.
+    Below ``stored_bytes_min`` free bytes the embedded ClickHouse stores nothing more.
     """
 
     def __init__(
@@ -76,7 +73,7 @@ class DiskWatch:
         self._level = 0
 
     def news(self) -> str:
-        """A line, or an empty text where nothing has changed."""
+        """A line about the disk, or an empty text where it is no fuller than before."""
         free = self._free(self._folder)
         if free is None:
             return ""

@@ -29,23 +29,23 @@ from watchloop.processes.private_files import (
 __all__ = ["ClickHouseEndpoint", "DataFolder", "Endpoints", "Secrets"]
 
 SERVERS_OWN = frozenset({"clickhouse", *(f"kafka/node-{node}/data" for node in (1, 2, 3))})
-"""Folders in which only a server opens files, and has links of its own."""
+"""Folders in which a server alone opens files, and may have links."""
 SECRET = frozenset({"secrets.json", "endpoints.json", "keys"})
 PUBLIC = frozenset({"keys/public"})
 
 OWN_SECONDS_MAX = 0.5
-"""Somebody who only looks whether the folder is owned holds the lock for an instant."""
+"""How long ``own`` tries: a program that only looks whether the folder is owned holds the lock for an instant."""
 
 
 class ClickHouseEndpoint(msgspec.Struct, frozen=True):
-    """Where ClickHouse answers, and the passwords of its users by name."""
+    """The URL of ClickHouse, and the passwords of its users by name."""
 
     url: str
     users: dict[str, str]
 
 
 class Endpoints(msgspec.Struct, frozen=True):
-    """What ``endpoints.json`` says. ``kafka`` is the address for producers: the plain one, where there is one."""
+    """The content of ``endpoints.json``. ``kafka`` is the address for producers: the plain one if it is open."""
 
     kafka: str
     clickhouse: ClickHouseEndpoint
@@ -55,11 +55,11 @@ class Endpoints(msgspec.Struct, frozen=True):
     kafka_users: dict[str, str] = {}
     """Their passwords by name."""
     process: int = 0
-    """The program that wrote it."""
+    """Process id of the program that wrote it."""
 
 
 class Secrets(msgspec.Struct, frozen=True):
-    """Made at the first start, kept in the folder, readable by its owner alone."""
+    """The content of ``secrets.json``, made at the first start; its owner alone may read it."""
 
     clickhouse_users: dict[str, str]
     console_secret: str
@@ -69,18 +69,18 @@ class Secrets(msgspec.Struct, frozen=True):
 
 
 class DataFolder:
-    """``path`` and what lies in it, which is its owner's alone; ``own`` keeps other programs out of it."""
+    """The data folder at ``path``. Its owner alone may read it, and one program at a time owns it: see ``own``."""
 
     def __init__(self, path: pathlib.Path) -> None:
         self.path = path.absolute()
 
     def check(self) -> None:
-        """Make the folder where there is none; it is its owner's alone, and all in it too. Raises NoAccess."""
+        """Make the folder if there is none. Raises NoAccess where others may read or write in it."""
         check_folder(self.path)
         check_tree(self.path, skipped=SERVERS_OWN, secret=SECRET, public=PUBLIC)
 
     def notes(self) -> list[str]:
-        """What its owner should know of whom the folder rests on: a line for each account that is trusted with it."""
+        """A line for each other account that could replace the folder, and so has to be trusted."""
         return [
             f"note: {above} belongs to another account (user id {above.stat().st_uid}), which can put another folder in"
             f" the place of {self.path}; it is trusted as root is"
@@ -89,7 +89,10 @@ class DataFolder:
 
     @contextlib.contextmanager
     def own(self) -> Iterator[None]:
-        """Be the only program in this folder, whose files are its owner's alone. Raises FolderTaken or NoAccess."""
+        """Own the folder: no other program uses it, and only its owner may read new files.
+
+        Raises FolderTaken or NoAccess.
+        """
         lock = self._open_lock()
         if not _locked(lock, fcntl.LOCK_EX, OWN_SECONDS_MAX):
             lock.seek(0)
@@ -113,7 +116,7 @@ class DataFolder:
             lock.close()
 
     def withdraw_endpoints(self) -> None:
-        """Whoever asks from now on is told that nothing runs, and sends no password. Raises NoAccess."""
+        """Remove ``endpoints.json``, so that other commands send no password. Raises NoAccess."""
         try:
             self.endpoints_file.unlink(missing_ok=True)
         except OSError as error:
@@ -127,7 +130,7 @@ class DataFolder:
             raise NoAccess(f"{self.path / 'lock'}: cannot be written ({error.strerror})") from error
 
     def is_owned(self) -> bool:
-        """Whether a program that runs owns the folder; one that was killed does not any more."""
+        """Whether a running program owns the folder. Raises NoAccess where the lock cannot be read."""
         try:
             with open_private(self.path / "lock", os.O_RDONLY) as lock:
                 return not _locked(lock, fcntl.LOCK_SH)
@@ -138,16 +141,16 @@ class DataFolder:
 
     @property
     def endpoints_file(self) -> pathlib.Path:
-        """Addresses and passwords, there while the program runs."""
+        """The file of addresses and passwords, which exists while the program runs."""
         return self.path / "endpoints.json"
 
     @property
     def log(self) -> pathlib.Path:
-        """Where the workers' logs go."""
+        """The folder of the workers' logs."""
         return self.path / "log"
 
     def secrets(self) -> Secrets:
-        """The secrets of this folder; those that are missing are made."""
+        """The secrets of this folder; missing ones are made and stored. Raises NoAccess."""
         file = self.path / "secrets.json"
         try:
             kept = msgspec.json.decode(read_private(file), type=Secrets)
@@ -165,31 +168,31 @@ class DataFolder:
         return kept
 
     def keep_people(self, people: dict[str, str]) -> None:
-        """Remember the passwords of the demo's people."""
+        """Store the passwords of the demo's people."""
         kept = msgspec.structs.replace(self.secrets(), people=people)
         write_private(self.path / "secrets.json", msgspec.json.encode(kept))
 
     def endpoints(self) -> Endpoints | None:
-        """What runs in this folder now, None for nothing; a killed program leaves its file behind.
+        """The endpoints of the program that runs in this folder, or None; the file of a killed one is ignored.
 
-        Raises NoAccess where the folder of a program is not its owner's alone. One that no program has been in, such
-        as a folder of tables that is called ``data``, is none of ours.
+        Raises NoAccess where others may read or write in the folder. A folder that no program has owned, such as one of
+        tables that is called ``data``, is not checked.
         """
         if os.path.lexists(self.path / "lock"):
             self.check()
         if not self.is_owned():
             return None
         try:
-            found = msgspec.json.decode(read_private(self.endpoints_file), type=Endpoints)
+            endpoints = msgspec.json.decode(read_private(self.endpoints_file), type=Endpoints)
         except FileNotFoundError:
             return None
         except UNREADABLE as error:
             raise NoAccess(f"{self.endpoints_file}: cannot be read: {error}") from error
-        # Whoever owns the folder since a moment has perhaps not come to remove a killed program's file yet.
-        return found if not found.process or _runs(found.process) else None
+        # A program that has just taken the folder may not have removed the file of a killed one yet.
+        return endpoints if not endpoints.process or _runs(endpoints.process) else None
 
     def write_endpoints(self, endpoints: Endpoints) -> None:
-        """Write where this process's servers listen, with their passwords, for its owner alone to read."""
+        """Write the addresses and passwords of this process's servers, for the owner alone to read."""
         written = msgspec.structs.replace(endpoints, process=os.getpid())
         write_private(self.endpoints_file, msgspec.json.format(msgspec.json.encode(written)))
 
@@ -199,17 +202,17 @@ def _runs(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # it runs, as somebody else's
+    except PermissionError:  # it runs under another account
         return True
     return True
 
 
-def _locked(lock: IO[str], kind: int, seconds_max: float = 0.0) -> bool:
-    """Take a lock of the kind, waiting at most so long."""
+def _locked(lock: IO[str], mode: int, seconds_max: float = 0.0) -> bool:
+    """Whether the lock could be taken within so long; ``mode`` is ``LOCK_EX`` or ``LOCK_SH`` of flock(2)."""
     deadline = time.monotonic() + seconds_max
     while True:
         try:
-            fcntl.flock(lock, kind | fcntl.LOCK_NB)
+            fcntl.flock(lock, mode | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= deadline:
                 return False

@@ -1,8 +1,8 @@
-"""Files that only their owner may read: how they are made, and refused where they are not so.
+"""Files that only their owner may read: made so, and refused where they are not.
 
-A data folder holds passwords, keys and everything that producers sent. What protects it is one rule: the folder is its
-owner's alone, so that nobody else can read in it or put anything, a link for one, under a name that is opened later.
-Nor can anybody put another folder in its place, which takes the right to write into one of those above it.
+A data folder holds passwords, keys and everything that producers sent. One rule protects it: only its owner may read or
+write in it. So nobody else can put anything, such as a link, under a name that the program opens later. And nobody else
+may write in a folder above it, because that account could replace the whole data folder.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ FILE_MODE: Final = 0o600
 ROOT: Final = 0
 READ_BYTES_MAX: Final = 1024 * 1024
 LINKS_MAX: Final = 40
-"""Links on the way to a folder; Linux follows no more either (path_resolution(7))."""
+"""Links on the way to a folder; Linux follows at most as many (path_resolution(7))."""
 
 
 @contextlib.contextmanager
 def private_umask() -> Iterator[None]:
-    """Whatever is made meanwhile, by this process and by those that it starts, is its owner's alone."""
+    """Inside this context only their owner may read new files, of this process and of those that it starts."""
     with _umask(OTHERS):
         yield
 
@@ -57,10 +57,10 @@ def _umask(mask: int) -> Iterator[None]:
 
 
 def check_folder(path: pathlib.Path) -> None:
-    """Make a folder of one's own, or hold the one that is there to it; raises NoAccess.
+    """Make a folder that only this account may read and write, or check an existing one; raises NoAccess.
 
-    An empty folder of one's own, as ``mkdir`` makes it, is closed to others; one with something in it is refused,
-    because they may have read it or put something there. So is one that others could rename.
+    An empty folder of this account, as ``mkdir`` makes it, is closed to others. One with files in it is refused if
+    others may read or write in it, because they may have done so. So is one that others could rename.
     """
     try:
         with _umask(OTHERS_WRITE):
@@ -87,19 +87,19 @@ def check_folder(path: pathlib.Path) -> None:
 
 
 def owned_by_others(path: pathlib.Path) -> list[pathlib.Path]:
-    """The folders above one that neither root nor this account owns, but somebody who may put others in its place."""
+    """The folders above a path that belong to neither root nor this account: their owners could replace the path."""
     return [above for above in _above(path) if above.stat().st_uid not in (os.geteuid(), ROOT)]
 
 
 def _above(path: pathlib.Path) -> list[pathlib.Path]:
-    """The folders above one, by its name and by where each link on the way leads: those in which a step is found."""
+    """The folders above a path, both by its name and by the target of each link on the way."""
     return list(dict.fromkeys(step.parent for step in _steps(path)))
 
 
 def _steps(path: pathlib.Path) -> list[pathlib.Path]:
-    """Every folder and link that is passed on the way to a path, itself included.
+    """Every folder and link on the way to a path, the path included.
 
-    Raises OSError where the links have no end.
+    Raises OSError where the links are too many.
     """
     passed: dict[pathlib.Path, None] = {}
     names, links = [path.absolute()], 0
@@ -118,7 +118,7 @@ def _steps(path: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _refuse_link(path: pathlib.Path, step: pathlib.Path) -> None:
-    """Who owns a link can let it lead elsewhere, also in a folder with the sticky bit."""
+    """Refuse a link of another account, who could change its target, in a folder with the sticky bit too."""
     if step.is_symlink() and step.lstat().st_uid not in (os.geteuid(), ROOT):
         raise NoAccess(
             f"{step}: a link of another account, which could let it lead elsewhere; name the folder without it: "
@@ -127,7 +127,7 @@ def _refuse_link(path: pathlib.Path, step: pathlib.Path) -> None:
 
 
 def _refuse_renaming(path: pathlib.Path, above: pathlib.Path) -> None:
-    """In a folder with the sticky bit only its owner, and who owns what is in it, may rename that."""
+    """Refuse a folder in which others may rename entries; with the sticky bit only their owners may."""
     state = above.stat()
     by_group = state.st_mode & stat.S_IWGRP and not _is_private_group(state.st_gid)
     if state.st_mode & stat.S_ISVTX or not (by_group or state.st_mode & stat.S_IWOTH):
@@ -139,7 +139,7 @@ def _refuse_renaming(path: pathlib.Path, above: pathlib.Path) -> None:
 
 
 def _is_private_group(group: int) -> bool:
-    """Whether a group is root's, or the one that some systems make for each account, with nobody else in it."""
+    """Whether a group is root's, or this account's own group with no other member, as some systems make."""
     if group == ROOT:
         return True
     try:
@@ -150,18 +150,18 @@ def _is_private_group(group: int) -> bool:
 
 
 def check_tree(path: pathlib.Path, *, skipped: frozenset[str], secret: frozenset[str], public: frozenset[str]) -> None:
-    """Refuse links and what somebody else owns or may write, anywhere in a folder; raises NoAccess.
+    """Refuse links, and files that another account owns or may write, anywhere in a folder; raises NoAccess.
 
-    The names are paths within this folder. What lies in a ``skipped`` folder is not looked at, only the folder itself:
-    a server alone opens files there. A ``secret`` file may not be readable for others either, nor may a ``secret``
-    folder and what is in it, except ``public`` paths. What root made is as good as one's own.
+    The names are paths within this folder. Of a ``skipped`` folder only the folder itself is checked: a server alone
+    opens files in it. Others may not read a ``secret`` file, or a ``secret`` folder with its files, except ``public``
+    paths. Files of root are accepted like those of this account.
     """
     for folder, folders, files in os.walk(path, onerror=_raise):
         here = pathlib.Path(folder)
         for name in (*folders, *files):
             entry = here / name
             within = str(entry.relative_to(path))
-            with contextlib.suppress(FileNotFoundError):  # it was there a moment ago
+            with contextlib.suppress(FileNotFoundError):  # removed since it was listed
                 is_secret = _is_of(within, secret) and not _is_of(within, public)
                 _check_entry(entry, OTHERS if is_secret else OTHERS_WRITE)
         if str(here.relative_to(path)) in skipped:
@@ -209,9 +209,9 @@ def _mode(state: os.stat_result) -> str:
 
 
 def open_private(path: pathlib.Path, flags: int) -> IO[str]:
-    """A file of one's own, never by a link of either kind; raises OSError."""
+    """Open a file that only its owner may read; refuse symbolic and hard links. Raises OSError."""
     mode = "r" if flags & os.O_ACCMODE == os.O_RDONLY else "r+"
-    # Nothing waits at a FIFO that nobody writes to.
+    # Opening a FIFO must not wait for a writer.
     file = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, FILE_MODE)
     try:
         state = os.fstat(file)
@@ -226,7 +226,7 @@ def open_private(path: pathlib.Path, flags: int) -> IO[str]:
 
 
 def read_private(path: pathlib.Path) -> bytes:
-    """What a secret file holds. Raises FileNotFoundError, and NoAccess where others may read or write it."""
+    """The content of a secret file. Raises FileNotFoundError, and NoAccess where others may read or write it."""
     try:
         _check_entry(path, OTHERS)
         return read_kept(path, READ_BYTES_MAX)
@@ -237,7 +237,7 @@ def read_private(path: pathlib.Path) -> bytes:
 
 
 def write_private(path: pathlib.Path, data: bytes) -> None:
-    """Write a file that only its owner may read, whole or not at all; raises NoAccess."""
+    """Write a file that only its owner may read, completely or not at all; raises NoAccess."""
     new = path.with_suffix(".new")
     try:
         with contextlib.suppress(FileNotFoundError):

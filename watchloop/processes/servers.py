@@ -1,4 +1,4 @@
-"""Kafka and ClickHouse of one ``up``: embedded, or somebody else's."""
+"""Kafka and ClickHouse of one ``up``: the embedded servers, or servers of the user's own."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ WITHOUT_LOCAL = "the embedded servers are not installed; run pip install '.[loca
 
 
 class KafkaNode:
-    """One node of the embedded Kafka, as it is watched."""
+    """One node of the embedded Kafka, as the supervisor watches it."""
 
     log: Final = None
 
@@ -45,16 +45,16 @@ class KafkaNode:
         return self._kafka.ended(self._node)
 
     def start(self) -> None:
-        """Start it again, on its ports."""
+        """Start it again, on the same ports."""
         self._kafka.launch_node(self._node)
 
     def last_words(self) -> str:
-        """Why it ended as far as it said, and where its log is."""
+        """The last line that says why it ended, and where its log is."""
         return self._kafka.last_words(self._node)
 
 
 class ClickHouseServer:
-    """The embedded ClickHouse, as it is watched."""
+    """The embedded ClickHouse, as the supervisor watches it."""
 
     name: Final = "ClickHouse"
 
@@ -63,7 +63,7 @@ class ClickHouseServer:
 
     @property
     def log(self) -> pathlib.Path:
-        """Where it writes what goes wrong."""
+        """The file to which it writes its errors."""
         return self._server.log_path
 
     def ended(self) -> int | None:
@@ -71,20 +71,19 @@ class ClickHouseServer:
         return self._server.ended()
 
     def start(self) -> None:
-        """Start it again, on its port."""
+        """Start it again, on the same port."""
         self._server.launch()
 
     def last_words(self) -> str:
-        """Why it ended as far as it said, and where its log is."""
+        """The last line that says why it ended, and where its log is."""
         return self._server.last_words()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Started:
-    """Servers that run: the settings with their addresses, and the embedded ones, to be watched.
+    """Running servers: the settings with their addresses, and the embedded ones for the supervisor to watch.
 
-    ``producers`` is the address of Kafka for whoever sends predictions; ``kafka_passwords`` are those of the embedded
-    Kafka's users.
+    ``producers`` is Kafka's address for producers; ``kafka_passwords`` has those of the users of the embedded Kafka.
     """
 
     settings: ProgramSettings
@@ -103,11 +102,10 @@ def servers(
     say: Progress,
     stopping: Stopping,
 ) -> Iterator[Started]:
-    """Servers that answer, embedded ones or others.
+    """Servers that answer: embedded ones, except where ``own_…`` says that the settings name one that runs already.
 
-    They are stopped at the end, Kafka last, and until then nobody else gets ClickHouse's port. ``own_…`` says that the
-    settings name servers that run already. Both embedded servers start at the same time. Raises Stopped where the
-    program is to stop meanwhile.
+    Both embedded servers start at the same time. They are stopped at the end, Kafka last; until then nobody else can
+    listen on ClickHouse's port. Raises Stopped if the program is to stop during the start.
     """
     with contextlib.ExitStack() as stack:
         kafka = clickhouse = None
@@ -153,10 +151,10 @@ def _kafka(settings: ProgramSettings, data: DataFolder, say: Progress, stopping:
 def _with_kafka(settings: ProgramSettings, kafka: EmbeddedKafka) -> ProgramSettings:
     copies = settings.embedded_kafka.nodes
     kafka.wait()
-    found = msgspec.structs.replace(
+    kafka_settings = msgspec.structs.replace(
         signed_in(settings.kafka, kafka.users_bootstrap, kafka.access.passwords), replication_factor=copies
     )
-    return msgspec.structs.replace(settings, kafka=found)
+    return msgspec.structs.replace(settings, kafka=kafka_settings)
 
 
 def _clickhouse(settings: ProgramSettings, data: DataFolder, say: Progress, stopping: Stopping) -> EmbeddedClickHouse:
@@ -175,7 +173,7 @@ def _clickhouse(settings: ProgramSettings, data: DataFolder, say: Progress, stop
 
 def _with_clickhouse(settings: ProgramSettings, server: EmbeddedClickHouse) -> ProgramSettings:
     users = server.passwords
-    found = msgspec.structs.replace(
+    clickhouse_settings = msgspec.structs.replace(
         settings.clickhouse,
         url=server.start(),
         user="watchloop",
@@ -183,4 +181,4 @@ def _with_clickhouse(settings: ProgramSettings, server: EmbeddedClickHouse) -> P
         analyst_user="analyst",
         analyst_password=users["analyst"],
     )
-    return msgspec.structs.replace(settings, clickhouse=found)
+    return msgspec.structs.replace(settings, clickhouse=clickhouse_settings)

@@ -1,4 +1,4 @@
-"""How a program that runs for long is told to stop: by Ctrl-C, by SIGTERM, or because its terminal was closed."""
+"""How a program that runs for long is stopped: by Ctrl-C, by SIGTERM, or because its terminal was closed."""
 
 from __future__ import annotations
 
@@ -6,36 +6,35 @@ import contextlib
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 from embedded.kafka.collaborators import Waiting
-from watchloop.processes.background import Background
 
-__all__ = ["Stopped", "Stopping", "stoppable"]
+__all__ = ["Background", "Stopped", "Stopping", "stoppable"]
 
 T = TypeVar("T")
 
 LOOK_SECONDS: Final = 0.25
-"""How often who waits for something looks whether to stop."""
+"""How often a wait looks whether the program is to stop."""
 
 
 class Stopped(BaseException):
-    """The program was told to stop while it started. No error, and for nobody but the program itself to catch:
-    everything that has started is stopped in order."""
+    """The program was stopped while it started. Only the program itself catches it: what has started is then stopped
+    in order."""
 
 
 class Stopping(Waiting):
-    """A start that ends once ``stop`` is set; that it does is said."""
+    """Ends a start once ``stop`` is set, and says so with ``say``."""
 
     def __init__(self, stop: threading.Event, say: Callable[[str], None]) -> None:
         self._stop = stop
         self._say = say
-        self._is_told = False
+        self._is_said = False
 
     def tell(self) -> None:
-        """Say, once, that the program stops."""
-        if not self._is_told:
-            self._is_told = True
+        """Say that the program stops; later calls say nothing."""
+        if not self._is_said:
+            self._is_said = True
             self._say("stopping")
 
     def check(self) -> None:
@@ -45,9 +44,9 @@ class Stopping(Waiting):
             raise Stopped
 
     def wait_for(self, work: Callable[[], T]) -> T:
-        """What ``work`` returns or raises; it is done in another thread, and left alone by a stop.
+        """Returns or raises what ``work`` does, which runs in another thread; a stop leaves it running there.
 
-        For questions to servers, which can take long to answer. Raises Stopped.
+        For questions to servers, which may answer late. Raises Stopped once the program is to stop.
         """
         self.check()
         background = Background(work)
@@ -56,12 +55,41 @@ class Stopping(Waiting):
         return background.result()
 
 
+class Background(Generic[T]):
+    """Runs ``work`` in a thread of its own, from now on; the program does not wait for the thread when it ends."""
+
+    def __init__(self, work: Callable[[], T]) -> None:
+        self._work = work
+        self._value: list[T] = []
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._value.append(self._work())
+        except BaseException as error:  # noqa: BLE001  # result() raises it again
+            self._error = error
+
+    def is_done(self, seconds: float) -> bool:
+        """Whether the work has ended, after waiting for it at most so long."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
+
+    def result(self) -> T:
+        """Wait for the work, then return its value or raise its error."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._value[0]
+
+
 @contextlib.contextmanager
 def stoppable() -> Iterator[threading.Event]:
-    """Ctrl-C, SIGTERM and the end of the terminal set a flag instead of tearing through what is in hand.
+    """A flag that Ctrl-C, SIGTERM and the end of the terminal set, instead of interrupting the program.
 
-    A program that was started to outlive its terminal (``nohup``) does. The main thread, which signals interrupt, must
-    not wait for the flag: it could hold the flag's lock.
+    A program that was started to outlive its terminal (``nohup``) outlives it. The main thread handles the signals, and
+    must not wait for the flag: a signal could find it holding the flag's lock.
     """
     stop = threading.Event()
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}

@@ -1,4 +1,4 @@
-"""Supervisor: starts again whatever process of one ``up`` ends, server or worker, and keeps their logs small."""
+"""Supervisor: restarts each server or worker of one ``up`` that ends, and keeps their logs small."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from watchloop.errors import KeepsEnding
-from watchloop.processes.background import Background
+from watchloop.processes.stopping import Background
 
 __all__ = ["LOG_BYTES_MAX", "Supervisor", "Watched"]
 
@@ -19,44 +19,44 @@ RESTARTS_MAX: Final = 5
 RESTARTS_WINDOW_SECONDS: Final = 60.0
 STEP_SECONDS: Final = 0.25
 LEAVE_SECONDS_MAX: Final = 10.0
-"""How long work may take to end once everything is to stop."""
+"""How long the work of ``during`` may take to end after a stop."""
 LOG_BYTES_MAX: Final = 16 * 1024 * 1024
-"""What is beyond it is set aside as NAME.old, in the place of what was set aside before."""
+"""A larger log is moved to NAME.old, which replaces the one before."""
 
 
 class Watched(Protocol):
-    """A process that is to run as long as the program does."""
+    """A process that is to run for as long as the program does."""
 
     @property
     def name(self) -> str:
-        """What a person calls it."""
+        """Its name in messages."""
 
     @property
     def log(self) -> pathlib.Path | None:
-        """The file that it appends to, if nobody else keeps that small."""
+        """The log that the supervisor has to keep small; None if the process does so itself."""
 
     def ended(self) -> int | None:
         """Its exit code; None while it runs."""
 
     def start(self) -> None:
-        """Start it; whether it answers is not waited for."""
+        """Start it, without waiting for an answer."""
 
     def last_words(self) -> str:
-        """Why it ended as far as it said, and where its log is."""
+        """The last line that says why it ended, and where its log is."""
 
 
 @dataclasses.dataclass(slots=True)
 class Kept:
-    """A process, and when it was started of late."""
+    """A process, and the times of its recent starts."""
 
     watched: Watched
     starts: list[float]
 
 
 class Supervisor:
-    """Call it from the main thread: processes are bound to the thread that starts them.
+    """Watches processes and restarts them. Call it from the main thread, to which child processes are bound.
 
-    ``news`` is asked each time for what else a person should know, an empty text for nothing.
+    Each check calls ``news`` too, and says the line that it returns, unless it is empty.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class Supervisor:
         self._kept: list[Kept] = []
 
     def watch(self, processes: Iterable[Watched]) -> None:
-        """Watch processes that were just started; whom the others need comes first."""
-        self._kept += [Kept(one, [self._clock()]) for one in processes]
+        """Watch processes that were just started; those that others depend on come first."""
+        self._kept += [Kept(process, [self._clock()]) for process in processes]
 
     def check(self) -> None:
-        """Start again what has ended. Raises KeepsEnding when that does not help."""
+        """Restart every process that has ended. Raises KeepsEnding for one that ends again and again."""
         if news := self._news():
             self._say(news)
         for kept in self._kept:
@@ -86,9 +86,10 @@ class Supervisor:
                 self._start_again(kept, code)
 
     def during(self, work: Callable[[], None], stop: threading.Event) -> None:
-        """Do ``work`` in another thread and check meanwhile, until it is done or ``stop`` is set; sets it at the end.
+        """Do ``work`` in another thread and check meanwhile, until it is done or ``stop`` is set; then set ``stop``.
 
-        Work may wait for Kafka: who waits for it must not be who starts it again. Raises what either raises.
+        ``work`` may wait for Kafka, so it must not run in the thread that restarts Kafka. Raises what ``work`` or a
+        check raises.
         """
         background = Background(work)
         try:
@@ -114,7 +115,7 @@ class Supervisor:
 
 
 def set_aside(log: pathlib.Path) -> None:
-    """Copy a large log to NAME.old and empty it: who appends to it goes on, and a few lines between may be lost."""
+    """Copy a large log to NAME.old and empty it. Its writer goes on; a few lines in between may be lost."""
     if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
         shutil.copyfile(log, log.with_suffix(".old"))
         with log.open("ab") as file:

@@ -24,9 +24,9 @@ from streams.admin.topics import create_topics
 from streams.settings import KafkaSettings
 from watchloop.errors import ConsoleRefused, PortTaken, WrongSetting
 from watchloop.people import person_of, read_people, write_people
-from watchloop.processes.disk import DiskWatch, told_of_disk
+from watchloop.processes.disk import DiskWatch, naming_full_disk
 from watchloop.processes.folder import ClickHouseEndpoint, DataFolder, Endpoints
-from watchloop.processes.orphans import HELD_VARIABLE
+from watchloop.processes.parent import HELD_VARIABLE
 from watchloop.processes.servers import Started, servers
 from watchloop.processes.stopping import Stopped, Stopping, stoppable
 from watchloop.processes.supervisor import Supervisor
@@ -42,12 +42,12 @@ WORKERS = (
     WorkerSpec("intake", ("intake",)),
     WorkerSpec("loop", ("desk", "drift", "learn", "record")),
 )
-"""INTAKE has a process of its own: it meets the full stream."""
+"""INTAKE has a process of its own, because it reads the whole stream."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class UpOptions:
-    """What the command line said."""
+    """The options of the command line; ``own_…`` says that a server of the user's own is used."""
 
     data: pathlib.Path
     port: int | None = None
@@ -58,19 +58,19 @@ class UpOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Running:
-    """A loop that runs: its settings with the real addresses, and who may sign in as admin."""
+    """A running loop: its settings with the real addresses, and the password of admin."""
 
     settings: ProgramSettings
     folder: DataFolder
     endpoints: Endpoints
     supervisor: Supervisor
     admin_password: str
-    """Of the first account; empty where the one that was made for it does not let in any more."""
+    """Password of the first account; empty where it has been changed since it was made."""
 
     def wait_for_console(self, stop: threading.Event) -> bool:
-        """Until the console answers; then the addresses are written to the data folder. False where ``stop`` was first.
+        """Wait for the console, then write the addresses to the data folder; False if ``stop`` was set first.
 
-        Raises ConsoleRefused.
+        Raises ConsoleRefused where the console does not answer in time.
         """
         if not _waited_for(self.endpoints.console, stop, self.settings.console.start_seconds_max, self.folder.log):
             return False
@@ -80,9 +80,10 @@ class Running:
 
 @contextlib.contextmanager
 def up(settings: ProgramSettings, options: UpOptions, out: Console, stop: threading.Event) -> Iterator[Running]:
-    """Servers answering and workers started, the console still on its way; stopped in order at the end.
+    """A loop whose servers answer and whose workers have started; its console may not answer yet.
 
-    Raises Stopped, once what has started is stopped in order, where ``stop`` is set meanwhile.
+    At the end everything is stopped in order. If ``stop`` is set during the start, everything that has started is
+    stopped in order too, and Stopped is raised.
     """
     folder = DataFolder(options.data)
     port = settings.console.port if options.port is None else options.port
@@ -90,7 +91,7 @@ def up(settings: ProgramSettings, options: UpOptions, out: Console, stop: thread
     stopping = Stopping(stop, progress)
     with (
         held_port(settings.console.host, port) as held,
-        told_of_disk(folder.path),
+        naming_full_disk(folder.path),
         folder.own(),
         servers(
             settings,
@@ -104,19 +105,22 @@ def up(settings: ProgramSettings, options: UpOptions, out: Console, stop: thread
         port = int(held.getsockname()[1])
         for note in folder.notes():
             say(out, note, "yellow")
-        found = started.settings
-        stopping.wait_for(lambda: create_topics(found.kafka.as_user("admin")))
-        environment = _environment(found, folder, port, options)
+        running_settings = started.settings
+        stopping.wait_for(lambda: create_topics(running_settings.kafka.as_user("admin")))
+        environment = _environment(running_settings, folder, port, options)
         workers = Workers(
-            WORKERS, lambda spec: environment | _users(found.kafka, spec), folder.log, found.worker.stop_seconds_max
+            WORKERS,
+            lambda spec: environment | _users(running_settings.kafka, spec),
+            folder.log,
+            running_settings.worker.stop_seconds_max,
         )
         disk = DiskWatch(folder.path, 0 if options.own_clickhouse else settings.embedded_clickhouse.disk_free_bytes_min)
         supervisor = Supervisor(lambda line: say(out, line, "yellow"), news=disk.news)
         supervisor.watch(started.watched)
         try:
             supervisor.watch(workers.start())
-            admin_password = stopping.wait_for(lambda: first_password(found, folder))
-            yield Running(found, folder, _endpoints(started, port), supervisor, admin_password)
+            admin_password = stopping.wait_for(lambda: first_password(running_settings, folder))
+            yield Running(running_settings, folder, _endpoints(started, port), supervisor, admin_password)
         finally:
             folder.withdraw_endpoints()
             stopping.tell()
@@ -124,7 +128,7 @@ def up(settings: ProgramSettings, options: UpOptions, out: Console, stop: thread
 
 
 def run_up(settings: ProgramSettings, options: UpOptions, out: Console) -> None:
-    """Run until Ctrl-C, SIGTERM or the end of the terminal."""
+    """The command ``up``: run until Ctrl-C, SIGTERM or the end of the terminal."""
     with contextlib.suppress(Stopped), stoppable() as stop, up(settings, options, out, stop) as running:
 
         def wait() -> None:
@@ -136,7 +140,7 @@ def run_up(settings: ProgramSettings, options: UpOptions, out: Console) -> None:
 
 
 def print_addresses(running: Running, out: Console) -> None:
-    """Where everything is, and how to get in."""
+    """Print the addresses, and how to sign in."""
     endpoints, analyst = running.endpoints, running.endpoints.clickhouse.users["analyst"]
     how = f"/ {running.admin_password}" if running.admin_password else "with the password that was set since"
     say(out, f"console     {endpoints.console}  sign in as {ADMIN} {how}")
@@ -146,9 +150,9 @@ def print_addresses(running: Running, out: Console) -> None:
 
 
 def held_port(host: str, port: int) -> socket.socket:
-    """The console's port, a free one for 0, held for the worker that listens there.
+    """Hold the console's port, a free one for 0, on which a worker will listen.
 
-    Raises PortTaken, or WrongSetting where the host is none of this machine.
+    Raises PortTaken, or WrongSetting where the host is not an address of this machine.
     """
     try:
         return hold_port(host, port)
@@ -164,11 +168,11 @@ def held_port(host: str, port: int) -> socket.socket:
 
 
 def _environment(settings: ProgramSettings, folder: DataFolder, port: int, options: UpOptions) -> dict[str, str]:
-    """What workers must know beyond the configuration file."""
+    """The variables of the workers, with what the configuration file does not say."""
     clickhouse = settings.clickhouse
     metrics = folder.path / "metrics"
     empty_metrics(metrics)
-    found = {
+    variables = {
         "WATCHLOOP_KAFKA_BOOTSTRAP": settings.kafka.bootstrap,
         "WATCHLOOP_KAFKA_REPLICATION_FACTOR": str(settings.kafka.replication_factor),
         "WATCHLOOP_CLICKHOUSE_URL": clickhouse.url,
@@ -178,18 +182,18 @@ def _environment(settings: ProgramSettings, folder: DataFolder, port: int, optio
         "WATCHLOOP_CONSOLE_SECRET": settings.console.secret or folder.secrets().console_secret,
         "WATCHLOOP_WORKER_DATA": str(folder.path),
         FOLDER_VARIABLE: str(metrics),
-        # Small arrays: a pool of threads would wait for each other longer than it computes.
+        # Arrays are small: a pool of threads would wait for each other longer than it computes.
         **{name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")},
     }
     if not options.own_clickhouse:
-        found[HELD_VARIABLE] = clickhouse.url.removeprefix("http://")
+        variables[HELD_VARIABLE] = clickhouse.url.removeprefix("http://")
     if options.config is not None:
-        found["WATCHLOOP_CONFIG"] = str(options.config.absolute())
-    return found
+        variables["WATCHLOOP_CONFIG"] = str(options.config.absolute())
+    return variables
 
 
 def first_password(settings: ProgramSettings, folder: DataFolder) -> str:
-    """The password of the first account, made if there is none; empty where it was changed since, or lets nobody in."""
+    """The password of the first account, made if there is none; empty if it was changed or disabled since."""
     people, kafka = folder.secrets().people, settings.kafka.as_user("admin")
     known = read_people(kafka).get(ADMIN)
     if ADMIN in people and known is not None:
@@ -201,7 +205,7 @@ def first_password(settings: ProgramSettings, folder: DataFolder) -> str:
 
 
 def _users(kafka: KafkaSettings, spec: WorkerSpec) -> dict[str, str]:
-    """With what the roles of one worker sign in to Kafka; those of another it is not told."""
+    """Variables with which the roles of one worker sign in to Kafka; it does not get those of other workers."""
     return {
         f"WATCHLOOP_KAFKA_USERS__{role.upper()}": inline_value(client)
         for role, client in kafka.users.items()

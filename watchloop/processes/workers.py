@@ -1,4 +1,4 @@
-"""Worker processes of one ``up``, on a leash: none outlives the program."""
+"""Worker processes of one ``up``, on a leash, so that none outlives the program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from agents.shared.metric_files import PROCESS_VARIABLE, forget_gauges
 from embedded.leash import spawn, stop
-from watchloop.processes.orphans import PARENT_VARIABLE
+from watchloop.processes.parent import PARENT_VARIABLE
 
 __all__ = ["Worker", "WorkerSpec", "Workers"]
 
@@ -20,7 +20,7 @@ LINE_CHARS_SHOWN = 300
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class WorkerSpec:
-    """A worker: its name, and its roles."""
+    """The name and the roles of one worker."""
 
     name: str
     roles: tuple[str, ...]
@@ -32,7 +32,7 @@ class WorkerSpec:
 
 
 class Worker:
-    """One worker process; it waits for its servers itself. ``log`` is where it writes."""
+    """One worker process, which waits for its servers itself and writes to the file ``log``."""
 
     def __init__(self, spec: WorkerSpec, environment: Mapping[str, str], log: pathlib.Path) -> None:
         self.name = f"worker {spec.name}"
@@ -57,18 +57,18 @@ class Worker:
         return f"{lines[-1][:LINE_CHARS_SHOWN] if lines else 'it said nothing'}; its log is {self.log}"
 
     def terminate(self) -> None:
-        """Ask it to finish what is in hand."""
+        """Ask it to finish its work and end."""
         if self._process is not None and self._process.poll() is None:
             self._process.terminate()
 
     def stop(self, seconds_max: float) -> None:
-        """End it; after that time by force."""
+        """End it; kill it after that time."""
         if self._process is not None:
             stop(self._process, seconds_max)
 
 
 class Workers:
-    """The workers of one program, each with variables of its own; ``folder`` is for their logs."""
+    """The workers of one program, each with its own environment variables; ``folder`` is for their logs."""
 
     def __init__(
         self,
@@ -86,13 +86,13 @@ class Workers:
         self._stop_seconds_max = stop_seconds_max
 
     def start(self) -> Sequence[Worker]:
-        """Start all, in the order of their specs, and return them; they may not answer yet."""
+        """Start all, in the order of their specs, and return them without waiting for an answer."""
         for worker in self._workers:
             worker.start()
         return self._workers
 
     def stop(self) -> None:
-        """Stop all, newest first, each with its time to finish what is in hand."""
+        """Stop all, the last one first; each has ``stop_seconds_max`` to finish its work."""
         for worker in self._workers:
             worker.terminate()
         for worker in reversed(self._workers):

@@ -31,7 +31,7 @@ from warehouse.client import Warehouse
 from warehouse.errors import QueryRefused
 from warehouse.settings import ClickHouseSettings
 from warehouse.store.rows import Row
-from watchloop.processes.orphans import PARENT_VARIABLE
+from watchloop.processes.parent import PARENT_VARIABLE
 
 __all__ = ["PARTITIONS", "SESSION_SECONDS", "Servers", "Worker"]
 

@@ -10,7 +10,7 @@ import pytest
 from embedded.errors import KafkaDidNotStart
 from watchloop.errors import KeepsEnding, NoAccess, NoRoomLeft
 from watchloop.processes import disk
-from watchloop.processes.disk import FULL_BYTES, DiskWatch, told_of_disk
+from watchloop.processes.disk import FULL_BYTES, DiskWatch, naming_full_disk
 
 MIB = 1024 * 1024
 
@@ -23,7 +23,7 @@ def test_what_fails_on_a_full_disk_is_told_with_it(
 ) -> None:
     """The line begins with the cause and its place, and keeps what was seen of it."""
     monkeypatch.setattr(disk, "free_bytes", lambda _folder: FULL_BYTES - 1)
-    with pytest.raises(NoRoomLeft) as told, told_of_disk(tmp_path):
+    with pytest.raises(NoRoomLeft) as told, naming_full_disk(tmp_path):
         raise error
     line = str(told.value)
     assert line.startswith(f"no space is left on the disk of {tmp_path} (4.0 MiB are free): free some, or")
@@ -33,18 +33,18 @@ def test_what_fails_on_a_full_disk_is_told_with_it(
 
 def test_what_fails_with_room_is_told_as_before(tmp_path: pathlib.Path) -> None:
     """Where there is room the error stays; one of a file names the file, and one of neither is a bug's."""
-    with pytest.raises(KafkaDidNotStart), told_of_disk(tmp_path):
+    with pytest.raises(KafkaDidNotStart), naming_full_disk(tmp_path):
         raise KafkaDidNotStart("node 1 ended")
-    with pytest.raises(NoAccess, match="no/such/file: No such file"), told_of_disk(tmp_path):
+    with pytest.raises(NoAccess, match="no/such/file: No such file"), naming_full_disk(tmp_path):
         pathlib.Path("no/such/file").read_text()
-    with pytest.raises(OSError, match="Failed"), told_of_disk(tmp_path):
+    with pytest.raises(OSError, match="Failed"), naming_full_disk(tmp_path):
         raise OSError(errno.EIO, "Failed")
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_what_was_full_a_moment_ago(tmp_path: pathlib.Path, number: int) -> None:
     """A file that could not be written tells it, although what has ended since has left room; a quota is a disk."""
-    with pytest.raises(NoRoomLeft, match="no space is left"), told_of_disk(tmp_path):
+    with pytest.raises(NoRoomLeft, match="no space is left"), naming_full_disk(tmp_path):
         raise OSError(number, "No space left on device", "some.file")
 
 

@@ -1,4 +1,7 @@
-"""A worker whose parent was killed: it gets SIGTERM from the kernel, but its servers are gone as well."""
+"""A worker and the program that started it: the worker holds the same ports, and ends after the program was killed.
+
+When the program is killed, the kernel sends the worker SIGTERM, but the servers end at the same time.
+"""
 
 from __future__ import annotations
 
@@ -14,35 +17,35 @@ from agents.shared.errors import AddressLost
 from agents.shared.plan import Listen
 from embedded.ports import hold_beside, listen_on_held_port
 
-__all__ = ["HELD_VARIABLE", "PARENT_VARIABLE", "console_socket", "end_with_parent", "hold_address"]
+__all__ = ["HELD_VARIABLE", "PARENT_VARIABLE", "console_socket", "end_with_parent", "hold_clickhouse_port"]
 
 log = structlog.get_logger(__name__)
 
 PARENT_VARIABLE = "WATCHLOOP_PARENT"
-"""Process id of the program that started this worker and watches it; unset where somebody else does."""
+"""Process id of the ``up`` that started this worker and watches it; unset for a worker that was started by hand."""
 
 HELD_VARIABLE = "WATCHLOOP_HELD_ADDRESS"
-"""HOST:PORT of the ClickHouse that the parent started, and whose port it holds; unset for one of somebody else."""
+"""HOST:PORT of the ClickHouse that the parent started, and whose port it holds; unset for a server of one's own."""
 
 LOOK_SECONDS = 0.5
 GRACE_SECONDS = 5.0
-"""What is in hand cannot be finished without servers: after this long the process ends where it stands. Kafka aborts an
-open transaction, and everything else is handed out again.
+"""After this long the process ends as it is, because without servers it cannot finish its work. Kafka aborts an open
+transaction, and hands out everything else again.
 """
 
 
 def end_with_parent() -> None:
-    """Watch the parent, if there is one to watch, in a thread of its own."""
+    """End this process after its parent, which a thread watches from now on; do nothing without a parent."""
     parent = os.environ.get(PARENT_VARIABLE, "")
     if parent.isdigit():
         threading.Thread(target=_watch, args=(int(parent),), name="parent", daemon=True).start()
 
 
-def hold_address() -> contextlib.AbstractContextManager[object]:
+def hold_clickhouse_port() -> contextlib.AbstractContextManager[object]:
     """Hold the port of ClickHouse for as long as this worker may send it a password.
 
-    Once the parent is killed its server is gone, and nobody else may listen there meanwhile. Raises AddressLost where
-    the port is not the parent's any more.
+    After the parent was killed its server is gone, and nobody else may listen on the port as long as this worker runs.
+    Raises AddressLost where the parent no longer holds the port.
     """
     host, _, port = os.environ.get(HELD_VARIABLE, "").rpartition(":")
     if not port.isdigit():
@@ -58,7 +61,7 @@ def hold_address() -> contextlib.AbstractContextManager[object]:
 
 
 def console_socket() -> Listen | None:
-    """How the console gets its socket: beside the parent's, which holds the port; None where nobody does."""
+    """How the console gets its socket, on the port that the parent holds; None without a parent."""
     return listen_on_held_port if os.environ.get(PARENT_VARIABLE) else None
 
 
