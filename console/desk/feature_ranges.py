@@ -1,4 +1,4 @@
-"""What was normal for a feature, and where a value lies in it."""
+"""The normal range of each feature, taken from the reference."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class NumericRange(msgspec.Struct, frozen=True, kw_only=True):
 class CategoryRange(msgspec.Struct, frozen=True, kw_only=True):
     """Shares of the most frequent values of one categorical feature in the reference, in [0, 1].
 
-    ``other_share`` is what the values that are not listed had together.
+    ``other_share`` is the share of all other values together.
     """
 
     shares: dict[str, float]
@@ -37,7 +37,7 @@ class CategoryRange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Ranges(msgspec.Struct, frozen=True, kw_only=True):
-    """What was normal for each feature, by its name; ``reference_version`` is empty while there is no reference."""
+    """The normal range of each feature, by name; ``reference_version`` is empty while there is no reference."""
 
     reference_version: str = ""
     numeric: dict[str, NumericRange] = {}
@@ -45,7 +45,7 @@ class Ranges(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def ranges_of(reference: Reference | None, features: dict[str, Scalar]) -> Ranges:
-    """The ranges that a reviewer needs beside these features."""
+    """The ranges of these features; empty without a reference."""
     if reference is None:
         return Ranges()
     numeric = {
@@ -62,7 +62,11 @@ def ranges_of(reference: Reference | None, features: dict[str, Scalar]) -> Range
 
 
 def category_range_of(counts: CategoryCounts) -> CategoryRange:
-    """Counts as shares, the most frequent first; what is past ``CATEGORIES_SHOWN_MAX`` counts as other."""
+    """Counts as shares, the most frequent first; values beyond ``CATEGORIES_SHOWN_MAX`` are in ``other_share``.
+
+    >>> category_range_of(CategoryCounts(counts={"a": 1, "b": 3}))
+    CategoryRange(shares={'b': 0.75, 'a': 0.25}, other_share=0.0)
+    """
     total = sum(counts.counts.values()) + counts.other
     if total == 0:
         return CategoryRange(shares={})

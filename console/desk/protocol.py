@@ -1,4 +1,4 @@
-"""The desk as the console sees it: what people can ask of it, and what it answers."""
+"""Desk: what the console asks of a desk, as a Protocol, and the Structs with which a desk answers."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ __all__ = [
 AlertAction = Literal["acknowledge", "resolve"]
 
 Outcome = Literal["accepted", "lease_lost", "conflict", "too_late", "not_offered", "not_allowed", "unknown"]
-"""``conflict``: the thing is no longer in a state where this can be done (settled, already answered, already resolved);
-``too_late``: an answer can no longer be taken back; ``not_offered``: the answer is none of the task's choices."""
+"""``conflict``: the state of the task or alert no longer allows it (settled, already answered, already resolved).
+``too_late``: an answer can no longer be taken back. ``not_offered``: the answer is not one of the task's choices."""
 
 
 class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of a request to change something; ``message`` is one sentence for the person who asked.
+    """The result of a request to change something; ``message`` is one sentence for the person who asked.
 
-    ``undo_until`` (epoch milliseconds) says how long an accepted answer can be taken back, 0 where it cannot.
+    ``undo_until`` (epoch milliseconds) is the time until which an accepted answer can be taken back; 0 if it cannot.
     """
 
     outcome: Outcome
@@ -49,10 +49,10 @@ class ActionResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LaneCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Tasks of one lane: ``open`` counts all that wait for an answer, ``leased`` those of them that somebody holds.
+    """Tasks of one lane: ``open`` counts all that need an answer, ``leased`` those of them that somebody holds.
 
-    ``oldest_due_at`` (epoch milliseconds) is the earliest due time, 0 where the lane is empty or nothing in it is due.
-    ``roles`` may work in the lane.
+    ``oldest_due_at`` (epoch milliseconds) is the earliest due time; 0 if the lane is empty or its tasks have none.
+    People with one of ``roles`` may work in the lane.
     """
 
     roles: tuple[Role, ...] = ("reviewer", "on-call", "admin")
@@ -63,15 +63,15 @@ class LaneCounts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QueueCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts of every lane that has had a task."""
+    """The counts of every lane that has had a task."""
 
     lanes: dict[Lane, LaneCounts] = {}
 
 
 class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """One row of the queue. ``leased_by`` names who holds it, empty for nobody.
+    """One row of the queue. ``leased_by`` names the person who holds the task; empty if nobody does.
 
-    Of an audit task it says neither reasons nor what the model says: see ``LeasedTask``.
+    For an audit task the reasons and the model's prediction are left out: see ``LeasedTask``.
     """
 
     task_id: str
@@ -90,13 +90,14 @@ class TaskSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LeasedTask(msgspec.Struct, frozen=True, kw_only=True):
-    """A task in front of one person.
+    """A task as one person sees it.
 
-    ``leased_until`` (epoch milliseconds) is 0 where this person does not hold it and can only look; ``note`` then says
-    why. ``mine`` is this person's own opinion if there is one. ``earlier`` holds the others' opinions, which only those
-    who adjudicate may see; for everybody else it is empty. ``alert`` is set for tasks about an alert.
-    ``model_hidden``: this is an audit task, and what the model says of it is shown to who has answered and asks
-    again before it is settled. An answer given stands from then on.
+    ``leased_until`` (epoch milliseconds) is 0 if this person does not hold the task and can only look at it; ``note``
+    then says why. ``mine`` is this person's own opinion, if there is one. ``earlier`` holds the opinions of others; it
+    is empty except for adjudicators. ``alert`` is set for tasks about an alert.
+
+    ``model_hidden`` means that this is an audit task and the model's prediction is not shown. A person who has answered
+    sees it by asking for the task again before it is settled; their answer is then final.
     """
 
     task: SeenTask
@@ -110,7 +111,7 @@ class LeasedTask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlertView(msgspec.Struct, frozen=True, kw_only=True):
-    """An alert in its present state, every revision of it (oldest first), and whether its report can be shown."""
+    """An alert in its present state, all its revisions (oldest first), and whether its report can be shown."""
 
     alert: Alert
     history: tuple[Alert, ...] = ()
@@ -127,19 +128,24 @@ class Interval(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelState(msgspec.Struct, frozen=True, kw_only=True):
-    """One watched model.
+    """The figures of one watched model.
 
-    ``chosen_share`` is the share of its events that were chosen for review and ``answered_share`` the share that
-    somebody has answered, beside ``budget``, the share that people may be asked about; None before the first event.
-    ``in_charge`` names the learned model that serves, or ``production``.
-    ``events`` and what is counted of them take each event once, by its first verdict and the prediction that this was
-    on, though it was sent again, under the same time or another (with more than ten million verdicts between, by the
-    producers' times, it counts again). ``accuracy`` is the production model's accuracy on all events so far, with an
-    interval that holds at every look, None before there are enough audited events: the view ``accuracy_so_far`` says
-    the same, and ``accuracy_daily`` speaks of each day alone, for one look. For drift,
-    ``late_blocks`` came after their window had been judged (their ``late_events`` are left out), ``forced_blocks`` were
-    judged before all partitions had come as far, ``time_resets`` times the model's time jumped back, and
-    ``features_unwatched`` features are not watched; ``unwatched`` names the first of them.
+    ``chosen_share`` is the share of its events that were chosen for review, ``answered_share`` the share that somebody
+    has answered, and ``budget`` the share that people may be asked about; the first two are None before the first
+    event. ``in_charge`` names the learned model that serves, or ``production``.
+
+    ``events`` and the counts derived from it count each event once, by its first verdict and the prediction of that
+    verdict. An event that is sent again, with the same time or another, does not count again, unless more than ten
+    million verdicts lie between (by the producers' times).
+
+    ``accuracy`` is the accuracy of the production model on all events so far, with an interval that holds however often
+    one looks; None before there are enough audited events. The view ``accuracy_so_far`` returns the same;
+    ``accuracy_daily`` returns single days, with intervals for one look at each.
+
+    The other fields are about drift. ``late_blocks`` blocks came after their window had been judged, and their
+    ``late_events`` are left out. ``forced_blocks`` blocks were judged before all partitions had reached their time.
+    The model's time jumped back ``time_resets`` times. ``features_unwatched`` features are not watched; ``unwatched``
+    names the first of them.
     """
 
     model: str
@@ -163,9 +169,9 @@ class ModelState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RoleState(msgspec.Struct, frozen=True, kw_only=True):
-    """One role of the program: how many messages it is behind, how long the oldest of them waits, and how it is doing.
+    """One role of the program: how many messages it is behind, and how long the oldest of them has waited.
 
-    None where it is unknown.
+    These are None if they are unknown. ``note`` is a remark for people.
     """
 
     role: str
@@ -175,12 +181,12 @@ class RoleState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoopState(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole loop at ``at`` (epoch milliseconds).
+    """The whole loop at the time ``at`` (epoch milliseconds).
 
-    ``rejects`` counts what could not be read by kind, the most frequent kinds first, under the newest reason of each;
-    ``reject_kinds_more`` further kinds, with ``rejects_more`` rejects together, are not among them. ``warnings`` are
-    sentences about what needs a person's attention. ``recent_opinions`` are the newest on tasks that are over,
-    newest first, at most as many as the desk keeps: nobody sees what colleagues said of an open task.
+    ``rejects`` counts Rejects of each kind, the most frequent kinds first, under the newest reason of each kind;
+    ``reject_kinds_more`` further kinds, with ``rejects_more`` Rejects together, are left out. ``warnings`` are
+    sentences about what needs a person's attention. ``recent_opinions`` are the latest opinions, newest first, as many
+    as the desk keeps. Only those on closed tasks are shown, so that nobody sees what colleagues said of an open task.
     """
 
     at: int
@@ -194,55 +200,55 @@ class LoopState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Desk(Protocol):
-    """What the console needs. Every method may be called from many requests at once, on one event loop.
+    """What the console asks of a desk. Every method may be called from many requests at once, on one event loop.
 
-    The console checks roles before it calls; which lanes a person may work in is the desk's own decision. Sentences in
-    the answers are shown to people as they are.
+    The console checks roles before it calls a method; the desk decides in which lanes a person may work. Sentences in
+    the answers are shown to people unchanged.
     """
 
     async def person(self, person_id: str) -> Person | None:
-        """The account of this id, disabled ones too, or None."""
+        """The account with this id, also if it is disabled; None if there is none."""
 
     async def counts(self) -> QueueCounts:
-        """How many tasks are open in each lane."""
+        """The number of open tasks in each lane."""
 
     async def page(self, lane: Lane | None, offset: int, limit: int) -> tuple[TaskSummary, ...]:
         """Open tasks of one lane, or of all, in the order in which they are handed out."""
 
     async def next_task(self, person: Person, model: str | None = None) -> LeasedTask | None:
-        """The task to do next, of a model or of all, leased to this person; one they already hold comes first.
+        """The next task, of one model or of all, leased to this person; a task that they hold already comes first.
 
-        None: nothing waits.
+        None if there is no task for them.
         """
 
     async def task(self, task_id: str, person: Person) -> LeasedTask | None:
-        """One task, leased to this person if that can be had; None where it is not open: ``missing`` says why."""
+        """One task, leased to this person if that is possible; None if it is not open: ``missing`` says why."""
 
     async def missing(self, task_id: str) -> ActionResult:
-        """Why a task is not here: ``conflict`` for one that is settled or has expired, ``unknown`` for any other."""
+        """Why a task is not open: ``conflict`` if it is settled or has expired, ``unknown`` otherwise."""
 
     async def answer(
         self, task_id: str, person: Person, answer: str, seconds_spent: float, comment: str
     ) -> ActionResult:
-        """This person's opinion, given on a task they hold."""
+        """Record this person's opinion on a task that they hold."""
 
     async def skip(self, task_id: str, person: Person) -> ActionResult:
-        """Give a task back; this person does not get it again."""
+        """Give a task back; this person is not offered it again."""
 
     async def withdraw(self, task_id: str, person: Person) -> ActionResult:
-        """Take back the last answer; the task is this person's again."""
+        """Take back this person's last answer; they hold the task again."""
 
     async def alerts(self, state: AlertState | None, offset: int, limit: int) -> tuple[Alert, ...]:
         """Alerts in their present state, newest first."""
 
     async def alert(self, alert_id: str) -> AlertView | None:
-        """One alert with its history, or None."""
+        """One alert with its history; None if there is none with this id."""
 
     async def alert_action(self, alert_id: str, person: Person, action: AlertAction, comment: str) -> ActionResult:
         """Acknowledge or resolve an alert."""
 
     async def report_html(self, report_id: str) -> str | None:
-        """The Evidently report of this id as a whole HTML page, or None."""
+        """The Evidently report with this id as a whole HTML page; None if there is none."""
 
     async def loop_state(self) -> LoopState:
-        """Figures of every model and role, a few seconds old; warnings say what is older."""
+        """The figures of every model and role. They are a few seconds old; warnings name older ones."""

@@ -1,4 +1,4 @@
-"""The queue's answers as the desk gives them: for whoever implements the desk on top of review.queue.queue."""
+"""Translates the answers of ``review.queue.queue`` into those of a desk, for desks that are built on that queue."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ OUTCOME_OF: Final[dict[ReplyStatus, Outcome]] = {
 
 
 def action_result(reply: Reply, *, undo_until: int = 0) -> ActionResult:
-    """What the queue said of a request; ``undo_until`` (epoch milliseconds) is kept where it was accepted."""
+    """The queue's reply to a request; ``undo_until`` (epoch milliseconds) is kept only if it was accepted."""
     outcome = OUTCOME_OF[reply.status]
     undo = undo_until if outcome == "accepted" else 0
     return ActionResult(outcome=outcome, message=reply.sentence, undo_until=undo)
 
 
 def queue_counts(counts: dict[Lane, QueuedCounts], settings: QueueSettings) -> QueueCounts:
-    """The counts of every lane; answered tasks that only wait for their time to be taken back are left out."""
+    """The counts of every lane. Answered tasks are left out, although their answers can still be taken back."""
     lanes = {
         lane: LaneCounts(
             roles=lane_settings(settings, lane).roles,
@@ -56,7 +56,7 @@ def queue_counts(counts: dict[Lane, QueuedCounts], settings: QueueSettings) -> Q
 
 
 def task_summary(view: TaskView, holder: Person | None) -> TaskSummary:
-    """One row of the queue; ``holder`` is the account of ``view.holder``, if it is known."""
+    """One row of the queue; ``holder`` is the account of ``view.holder``, if it exists."""
     task = seen_task(view.task, blind=is_blind(view.task.lane))
     evidence = task.evidence
     return TaskSummary(
@@ -79,10 +79,10 @@ def task_summary(view: TaskView, holder: Person | None) -> TaskSummary:
 def leased_task(
     queue: Queue, view: TaskView, person: Person, *, note: str, ranges: Ranges, alert: Alert | None
 ) -> LeasedTask:
-    """A task as this person may see it, so that nobody is influenced.
+    """A task as this person may see it, so that nothing influences their answer.
 
-    They see others' opinions only where they adjudicate, and what the model says of an audit task once they have
-    answered; then their answer stands.
+    They see the opinions of others only as an adjudicator, and the model's prediction for an audit task only after
+    they have answered; their answer is then final.
     """
     standing = [opinion for opinion in view.opinions if opinion.answer != WITHDRAWN]
     mine = next((opinion for opinion in standing if opinion.person == person.person_id), None)

@@ -1,4 +1,4 @@
-"""A task as one person may see it: what the model says of an audit task comes after their own answer."""
+"""A task as one person may see it: the model's prediction for an audit task is shown only after their own answer."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ HIDDEN_EVIDENCE: Final = {
     "learned_prediction": None,
     "learned_version": None,
 }
-"""The fields of a task and of its evidence that tell what the model answered, or how sure it was, and what stands there
-while that is hidden. Reasons are among them: a rule may name the answer, and an event that was drawn and would be
-reviewed anyway is a doubtful one."""
+"""The fields of a task and of its evidence that reveal the model's prediction or how sure it was, with their values
+while it is hidden. The reasons reveal it too: a rule may name the prediction, and a reason beside the draw shows that
+the model was in doubt."""
 
 
 class SeenEvidence(msgspec.Struct, frozen=True, kw_only=True):
-    """The evidence of a task about a prediction, of which some fields are null while what the model says is hidden."""
+    """The evidence of a task about a prediction; some fields are null while the model's prediction is hidden."""
 
     event_id: str
     time: int
@@ -52,7 +52,7 @@ class SeenEvidence(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SeenTask(msgspec.Struct, frozen=True, kw_only=True):
-    """A Task, of which some fields are null (``reasons``: empty) while what the model says is hidden."""
+    """A Task; some fields are null, and ``reasons`` is empty, while the model's prediction is hidden."""
 
     task_id: str
     lane: Lane
@@ -77,16 +77,19 @@ class SeenTask(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def is_blind(lane: Lane, state: TaskState = "open", mine: Opinion | None = None) -> bool:
-    """Whether what the model says stays hidden: in the audit lane, from whoever has not answered.
+    """Whether the model's prediction is hidden: it is for an open audit task until the person has answered.
 
-    The model's accuracy rests on these answers. An answer that is shown draws people, and programs, to it: errors that
-    they would have found are confirmed, and the model looks better than it is.
+    The estimate of the model's accuracy rests on these answers. People, and programs, tend to confirm a prediction that
+    they see, also where they would have found an error, and the model would look better than it is.
+
+    >>> is_blind("audit"), is_blind("review"), is_blind("audit", "settled")
+    (True, False, False)
     """
     return lane == "audit" and state == "open" and mine is None
 
 
 def seen_task(task: Task, *, blind: bool) -> SeenTask:
-    """The task with what may be seen of it."""
+    """The task with the fields that may be seen."""
     evidence = task.evidence and _seen(SeenEvidence, task.evidence, HIDDEN_EVIDENCE if blind else {})
     return _seen(SeenTask, task, {"evidence": evidence, **(HIDDEN_TASK if blind else {})})
 

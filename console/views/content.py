@@ -16,15 +16,18 @@ __all__ = ["NESTING_SHOWN_MAX", "Content", "content_of", "laid_out"]
 DATA_IMAGES: Final = ("data:image/png", "data:image/jpeg", "data:image/gif", "data:image/webp")
 
 NESTING_SHOWN_MAX: Final = 20
-"""Levels of JSON that are laid out; what nests deeper is shown as it came: nobody can read it, and its indents would be
-many times its size."""
+"""Levels of JSON that are laid out. JSON that nests deeper is shown unchanged: nobody can read it, and its indents
+would be many times its size."""
 
 _BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|([\[{])|([\]}])', re.DOTALL)
 _ESCAPES: Final = re.compile(r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\\.")
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
-    """What the producer wants a reviewer to see: a text, an image, or a link to an image of another origin."""
+    """What the producer wants a reviewer to see; one of the fields is set.
+
+    ``image`` is an address that may be loaded, ``link`` the address of an image that may not.
+    """
 
     text: str = ""
     image: str = ""
@@ -32,7 +35,7 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def content_of(content: str, settings: ConsoleSettings) -> Content:
-    """An image is shown where its origin is allowed, otherwise linked; everything else is text, JSON laid out."""
+    """How content is shown: an image if its origin is allowed, else a link to it; anything else as text."""
     if content.startswith(DATA_IMAGES):
         return Content(image=content)
     if content.startswith(("https://", "http://")) and not any(mark.isspace() for mark in content):
@@ -43,7 +46,7 @@ def content_of(content: str, settings: ConsoleSettings) -> Content:
 
 
 def laid_out(text: str) -> str:
-    """JSON with line breaks; other text, and JSON that nests deeper than ``NESTING_SHOWN_MAX``, as it is.
+    """JSON with line breaks and indents; other text, and JSON that nests too deeply, stays unchanged.
 
     >>> print(laid_out('{"a": 1e400, "b": "\\\\u00e9"}'))
     {
@@ -60,7 +63,11 @@ def laid_out(text: str) -> str:
 
 
 def nesting_of(text: str) -> int:
-    """How deeply the brackets of a JSON text nest, those inside strings left out."""
+    """How deeply the brackets of a JSON text nest; brackets inside strings do not count.
+
+    >>> nesting_of('[{"a": "[["}]')
+    2
+    """
     deepest = depth = 0
     for match in _BRACKETS.finditer(text):
         if match.group(1):
@@ -72,7 +79,7 @@ def nesting_of(text: str) -> int:
 
 
 def _unescaped(match: re.Match[str]) -> str:
-    """The character of an escape where it can be seen and means nothing in JSON, else the escape."""
+    """The character of an escape if it is printable and has no meaning in JSON, else the escape itself."""
     if not match.group().startswith("\\u"):
         return match.group()
     character: str = json.loads(f'"{match.group()}"')

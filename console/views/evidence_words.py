@@ -11,7 +11,7 @@ __all__ = ["evidence_lines", "what_changed"]
 
 
 def whole(value: float) -> str:
-    """A count that travelled as a float."""
+    """A count that is stored as a float."""
     return count(round(value))
 
 
@@ -31,26 +31,26 @@ WORDS: dict[str, tuple[str, Callable[[float], str]]] = {
     "corrections": ("corrections compared: {}", whole),
     "steps_after": ("windows since the change: {}", whole),
 }
-"""Name in the evidence, what it says, and how its number is written; in the order in which they are read."""
+"""Names in the evidence, with the sentence for each and how its number is written, in the order of the page."""
 
 MEANS: frozenset[str] = frozenset({"reference_mean", "mean_before", "mean_after"})
-"""They are read beside each other: each in so many digits that it differs from the nearest of the others."""
+"""These are read beside each other: each has so many digits that it differs from the nearest of the others."""
 
 
 def evidence_lines(alert: Alert) -> list[str]:
-    """A line for each number: the known ones first, in the order of ``WORDS``; others keep their name."""
-    seen = alert.evidence
+    """A line for each number of the evidence: those in ``WORDS`` first, in that order; others keep their name."""
+    evidence = alert.evidence
     known = [
-        text.format(beside(seen[name], _nearest_mean(name, seen)) if name in MEANS else write(seen[name]))
+        text.format(beside(evidence[name], _nearest_mean(name, evidence)) if name in MEANS else write(evidence[name]))
         for name, (text, write) in WORDS.items()
-        if name in seen
+        if name in evidence
     ]
-    rest = [f"{name.replace('_', ' ')}: {number(value)}" for name, value in seen.items() if name not in WORDS]
+    rest = [f"{name.replace('_', ' ')}: {number(value)}" for name, value in evidence.items() if name not in WORDS]
     return known + rest
 
 
 def what_changed(before: Alert | None, now: Alert) -> str:
-    """What a revision of an alert brought, beside its state; empty where the state says it all."""
+    """What a revision of an alert changed, apart from its state; empty if the state changed."""
     if before is None or before.state != now.state:
         return ""
     news = []
@@ -67,7 +67,7 @@ def what_changed(before: Alert | None, now: Alert) -> str:
     return ", ".join(news)
 
 
-def _nearest_mean(name: str, seen: Mapping[str, float]) -> float | None:
-    """The mean closest to that of this name, without being the same; None where there is no other."""
-    others = [seen[other] for other in MEANS & seen.keys() if seen[other] != seen[name]]
-    return min(others, key=lambda other: abs(other - seen[name]), default=None)
+def _nearest_mean(name: str, evidence: Mapping[str, float]) -> float | None:
+    """The mean that is closest to that of this name but differs from it; None if there is no such mean."""
+    others = [evidence[other] for other in MEANS & evidence.keys() if evidence[other] != evidence[name]]
+    return min(others, key=lambda other: abs(other - evidence[name]), default=None)

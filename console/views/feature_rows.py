@@ -1,4 +1,4 @@
-"""A task's features beside what was normal for each, ready to be drawn."""
+"""The features of a task beside their normal ranges, ready to be drawn."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from schemas.wire.base import Scalar
 __all__ = ["FeatureRow", "Strip", "rows_of"]
 
 Strangeness = Literal["usual", "unusual", "outside", "unknown"]
-"""Between p05 and p95, between p01 and p99, past those, or without a range to compare with."""
+"""``usual``: from p05 to p95 of the reference; ``unusual``: from p01 to p99; ``outside``: beyond these; ``unknown``:
+there is no range to compare with."""
 
 LEFT, RIGHT, WIDTH = 12.0, 88.0, 100.0
 EDGE = 4.0
@@ -22,7 +23,7 @@ STRANGEST_FIRST: dict[Strangeness, int] = {"outside": 0, "unusual": 1, "usual": 
 
 
 class Strip(msgspec.Struct, frozen=True):
-    """Horizontal positions on a strip 100 wide, on which p01 lies at 12 and p99 at 88."""
+    """Horizontal positions on a strip that is 100 wide, with p01 at 12 and p99 at 88."""
 
     p05: float
     p25: float
@@ -33,7 +34,7 @@ class Strip(msgspec.Struct, frozen=True):
 
 
 class FeatureRow(msgspec.Struct, frozen=True, kw_only=True):
-    """One feature: its value and range as text, where it lies, the same in words, and its strip if it is numeric."""
+    """One feature: its value and normal range as text, how strange it is, also in words, and a strip if numeric."""
 
     name: str
     value: str
@@ -44,13 +45,13 @@ class FeatureRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def rows_of(features: dict[str, Scalar], ranges: Ranges) -> list[FeatureRow]:
-    """A row for each feature, the strangest first, otherwise in the producer's order."""
+    """A row for each feature, the strangest first, and otherwise in the producer's order."""
     rows = [row_of(name, value, ranges) for name, value in features.items()]
     return sorted(rows, key=lambda row: STRANGEST_FIRST[row.strangeness])
 
 
 def row_of(name: str, value: Scalar, ranges: Ranges) -> FeatureRow:
-    """One feature by what is known of it."""
+    """The row of one feature, by its value and the range that the reference has for it."""
     numeric, categorical = ranges.numeric.get(name), ranges.categorical.get(name)
     if numeric is not None and isinstance(value, int | float) and not isinstance(value, bool):
         return numeric_row(name, value, numeric)
@@ -66,7 +67,7 @@ def row_of(name: str, value: Scalar, ranges: Ranges) -> FeatureRow:
 
 
 def numeric_row(name: str, value: float, usual: NumericRange) -> FeatureRow:
-    """A number against the quantiles of the reference."""
+    """The row of a number, compared with the quantiles of the reference."""
     strangeness, words = numeric_strangeness(value, usual)
     return FeatureRow(
         name=name,
@@ -79,7 +80,7 @@ def numeric_row(name: str, value: float, usual: NumericRange) -> FeatureRow:
 
 
 def numeric_strangeness(value: float, usual: NumericRange) -> tuple[Strangeness, str]:
-    """Where a number lies, and how to say it."""
+    """How strange a number is, and the same in words."""
     if value < usual.p01:
         return "outside", "lower than 99 % of the reference"
     if value > usual.p99:
@@ -92,7 +93,7 @@ def numeric_strangeness(value: float, usual: NumericRange) -> tuple[Strangeness,
 
 
 def at(value: float, usual: NumericRange) -> float:
-    """Where a value is drawn; what lies far out stays on the strip's edge."""
+    """The horizontal position of a value on the strip; a value far outside is drawn at its edge."""
     spread = usual.p99 - usual.p01
     if spread <= 0:
         return WIDTH / 2 if value == usual.p01 else EDGE if value < usual.p01 else WIDTH - EDGE
@@ -101,7 +102,7 @@ def at(value: float, usual: NumericRange) -> float:
 
 
 def categorical_row(name: str, text: str, usual: CategoryRange, *, raw: Scalar) -> FeatureRow:
-    """A category against the shares of the reference."""
+    """The row of a category, compared with the shares of the reference."""
     share = usual.shares.get(str(raw), usual.shares.get(text))
     common = ", ".join(list(usual.shares)[:3]) or "—"
     strangeness: Strangeness

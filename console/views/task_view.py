@@ -1,4 +1,4 @@
-"""A task as the page shows it."""
+"""A task as its page shows it: choices with keys, features beside their ranges, content and evidence."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ KEY_CANNOT_TELL = "0"
 
 
 class Choice(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer offered: the key that chooses it (empty past nine) and how probable the model finds it.
+    """One answer that is offered, with the key that chooses it (none beyond nine) and the model's probability for it.
 
-    ``name`` is what is shown: of answers that look the same, with code points.
+    ``name`` is shown on the page; answers that look alike are told apart by code points in it.
     """
 
     answer: str
@@ -43,7 +43,7 @@ class TaskView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def view_of_task(leased: LeasedTask, settings: ConsoleSettings) -> TaskView:
-    """Choices with their keys, features with their ranges, content as text or image."""
+    """What the page of a task shows to the person who holds it, or looks at it."""
     evidence = leased.task.evidence
     return TaskView(
         leased=leased,
@@ -55,9 +55,9 @@ def view_of_task(leased: LeasedTask, settings: ConsoleSettings) -> TaskView:
 
 
 def choices_of(leased: LeasedTask) -> tuple[Choice, ...]:
-    """The task's choices in their order, then "cannot tell"; the model's answer, or one's own, is chosen already.
+    """The task's choices in their order, then "cannot tell".
 
-    Where what the model says is hidden nothing is chosen.
+    The person's own answer is preselected, else the model's prediction; nothing while the prediction is hidden.
     """
     task, evidence = leased.task, leased.task.evidence
     predicted = (evidence.prediction if evidence else None) or ""
@@ -68,12 +68,12 @@ def choices_of(leased: LeasedTask) -> tuple[Choice, ...]:
         Choice(
             answer=answer,
             name=names[answer],
-            key=KEYS[place] if place < len(KEYS) else "",
+            key=KEYS[index] if index < len(KEYS) else "",
             probability=probabilities.get(answer),
             of_model=answer == predicted,
             chosen=answer == chosen,
         )
-        for place, answer in enumerate(task.choices)
+        for index, answer in enumerate(task.choices)
     ]
     cannot_tell = Choice(answer=CANNOT_TELL, name="Cannot tell", key=KEY_CANNOT_TELL, chosen=chosen == CANNOT_TELL)
     return (*offered, cannot_tell)

@@ -1,4 +1,4 @@
-"""Times, numbers and terms as people read them."""
+"""Times, numbers and terms in the form in which people read them. Times are epoch milliseconds."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ LANE_MEANINGS: Final = {
     "audit": "drawn at random, to measure accuracy fairly",
     "alert": "the stream changed; somebody on call decides",
 }
-SIGNAL_KINDS: Final = {"confidence": "the model's confidence", "error": "the model's error rate"}
+SIGNALS: Final = {"confidence": "the model's confidence", "error": "the model's error rate"}
 ANSWERS: Final = {CANNOT_TELL: "cannot tell", WITHDRAWN: "taken back"}
 UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
@@ -52,14 +52,22 @@ LEAST_SHARE: Final = 0.0005
 
 
 def clock_time(epoch_ms: int) -> str:
-    """``2026-03-01 14:05:09`` UTC; a dash for 0."""
+    """A time in UTC; a dash for 0.
+
+    >>> clock_time(1_772_373_909_000), clock_time(0)
+    ('2026-03-01 14:05:09', '—')
+    """
     if epoch_ms <= 0:
         return "—"
     return dt.datetime.fromtimestamp(epoch_ms / 1000, dt.UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def duration(seconds: float) -> str:
-    """The largest unit that fits, whole: ``3 min``."""
+    """A duration in whole units of the largest one that fits.
+
+    >>> duration(200), duration(0.4)
+    ('3 min', '0 s')
+    """
     whole = int(abs(seconds))
     for size, unit in UNITS:
         if whole >= size:
@@ -68,13 +76,21 @@ def duration(seconds: float) -> str:
 
 
 def ago(epoch_ms: int, now_ms: int) -> str:
-    """How long ago; a time ahead counts as now."""
+    """How long ago a time was; a time in the future counts as now.
+
+    >>> ago(0, 7_200_000), ago(0, 900)
+    ('2 h ago', 'just now')
+    """
     seconds = (now_ms - epoch_ms) / 1000
     return "just now" if seconds < 1 else f"{duration(seconds)} ago"
 
 
 def until(epoch_ms: int, now_ms: int) -> str:
-    """``in 3 min``, ``3 min overdue``, or a dash for 0."""
+    """How far ahead a due time is, or how long overdue; a dash for 0.
+
+    >>> until(200_000, 20_000), until(20_000, 200_000), until(0, 0)
+    ('in 3 min', '3 min overdue', '—')
+    """
     if epoch_ms <= 0:
         return "—"
     seconds = (epoch_ms - now_ms) / 1000
@@ -82,15 +98,22 @@ def until(epoch_ms: int, now_ms: int) -> str:
 
 
 def count(value: int | None) -> str:
-    """``12,345``; a dash where it is not known."""
+    """A count with its thousands grouped; a dash if it is unknown.
+
+    >>> count(12345), count(None)
+    ('12,345', '—')
+    """
     return "—" if value is None else f"{value:,}"
 
 
 def exact(value: float) -> str:
-    """A number as it was sent, in the fewest digits that say which: ``12284.33``, ``1875924584784080993``, ``1e-300``.
+    """A number as it was sent, in the fewest digits that identify it.
 
-    Nothing groups its digits: it may be a year, a postal code or an id. Exponents begin where those of ECMAScript do
-    (Number::toString): at 1e21, and below 1e-6.
+    Its digits are not grouped, because it may be a year, a postal code or an id. Exponents are used as in ECMAScript
+    (Number::toString): from 1e21 on, and below 1e-6.
+
+    >>> exact(12284.33), exact(1875924584784080993), exact(1e-300)
+    ('12284.33', '1875924584784080993', '1e-300')
     """
     if isinstance(value, int):
         return str(value)
@@ -101,14 +124,18 @@ def exact(value: float) -> str:
 
 
 def number(value: float | None) -> str:
-    """A statistic: four significant digits, two after the point from a thousand on; a dash where it is not known."""
+    """A statistic with four significant digits, or with two decimals from a thousand on; a dash if it is unknown.
+
+    >>> number(0.123456), number(12284.336), number(None)
+    ('0.1235', '12284.34', '—')
+    """
     if value is None or not math.isfinite(value):
         return "—"
     return exact(float(f"{value:.2f}" if 1_000 <= abs(value) < WHOLE_MAX else f"{value:.4g}"))
 
 
 def span(low: float, high: float) -> str:
-    """Two ends of a range, in so many digits that the distance between them shows; one value twice is exact.
+    """Both ends of a range, with so many digits that they differ; if they are equal, with all digits.
 
     >>> span(9007199254740000, 9007199254753460), span(1e9 + 0.25, 1e9 + 0.75), span(0.1, 0.5)
     ('9007199254740000 – 9007199254753460', '1000000000.25 – 1000000000.75', '0.1 – 0.5')
@@ -117,7 +144,7 @@ def span(low: float, high: float) -> str:
 
 
 def beside(value: float | None, other: float | None) -> str:
-    """A statistic beside another one: ``number``, with more digits where the difference would be lost in it.
+    """A statistic that is read beside another one: like ``number``, with more digits if both would look the same.
 
     >>> beside(293.154, 293.149), beside(0.25, 3.0)
     ('293.154', '0.25')
@@ -133,7 +160,11 @@ def beside(value: float | None, other: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """``12.3 %``, and nothing that is rounded to all or to none; a dash where it is not known."""
+    """A share in [0, 1] in percent, never rounded to 0 % or 100 %; a dash if it is unknown.
+
+    >>> percent(0.1234), percent(0.00001), percent(0.99999), percent(None)
+    ('12.3 %', '< 0.1 %', '> 99.9 %', '—')
+    """
     if value is None:
         return "—"
     if 0 < value < LEAST_SHARE:
@@ -144,7 +175,11 @@ def percent(value: float | None) -> str:
 
 
 def scalar(value: Scalar) -> str:
-    """A feature's value as a reviewer reads it: all digits of a number, ``missing`` for null."""
+    """The value of a feature as a reviewer reads it: a number with all digits, ``missing`` for null.
+
+    >>> scalar(0.1), scalar(True), scalar(None)
+    ('0.1', 'true', 'missing')
+    """
     if value is None:
         return "missing"
     if isinstance(value, bool):
@@ -153,15 +188,19 @@ def scalar(value: Scalar) -> str:
 
 
 def answer_text(answer: str) -> str:
-    """An answer as a person reads it."""
+    """An answer in words: those that are no label of the model have words of their own."""
     return ANSWERS.get(answer, answer)
 
 
 def signal_text(signal: str) -> str:
-    """``feature.x`` as a person reads it."""
+    """The name of a signal in words.
+
+    >>> signal_text("feature.age"), signal_text("error")
+    ('feature age', "the model's error rate")
+    """
     if signal.startswith("feature."):
         return f"feature {signal.removeprefix('feature.')}"
-    return SIGNAL_KINDS.get(signal, signal)
+    return SIGNALS.get(signal, signal)
 
 
 FILTERS: Final[dict[str, Callable[..., Any]]] = {
