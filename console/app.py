@@ -17,7 +17,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from console.api.openapi import openapi_config
 from console.api.routes import api_router
-from console.context import Console, TellSignOut, keep_in_memory
+from console.context import Console, StoreSignOut, keep_in_memory
 from console.desk.protocol import Desk
 from console.front_end import STATIC, check_front_end
 from console.host_check import HostCheck
@@ -47,13 +47,14 @@ def create_app(
     metrics: Callable[[], bytes] | None,
     clock: Callable[[], int] = wall_clock,
     signed_out: SignedOut | None = None,
-    tell_sign_out: TellSignOut = keep_in_memory,
+    store_sign_out: StoreSignOut = keep_in_memory,
 ) -> Litestar:
-    """The console over this desk.
+    """The console for this desk, as an ASGI application.
 
-    ``metrics`` returns Prometheus text for /metrics, which is 404 without it. ``clock`` returns epoch milliseconds.
-    ``signed_out`` knows which sessions have ended, ``tell_sign_out`` makes the end of one last over a restart.
-    Raises FrontEndMissing where the package was not built.
+    ``metrics`` returns Prometheus text for /metrics, which answers 404 without it. ``clock`` returns epoch
+    milliseconds.
+    ``signed_out`` holds the sessions that have ended; ``store_sign_out`` stores a sign-out so that a restart knows it.
+    Raises FrontEndMissing if the package was not built.
     """
     console = Console(
         desk=desk,
@@ -61,7 +62,7 @@ def create_app(
         metrics=metrics,
         clock=clock,
         signed_out=SignedOut(settings.session_seconds_max) if signed_out is None else signed_out,
-        tell_sign_out=tell_sign_out,
+        store_sign_out=store_sign_out,
     )
     app = Litestar(
         route_handlers=[api_router(), *page_handlers(), get_health, get_metrics, static_router()],
@@ -82,7 +83,7 @@ def create_app(
         logging_config=None,
         debug=False,
     )
-    # Before anything looks at a request: a Host header of another site, or one that cannot be read, goes no further.
+    # Outermost, so that a request with a foreign or unreadable Host header reaches no other code.
     app.asgi_handler = HostCheck(app.asgi_handler, settings)
     if settings.trusted_proxies:
         app.asgi_handler = ProxyHeadersMiddleware(app.asgi_handler, list(settings.trusted_proxies))  # type: ignore[arg-type, assignment]
@@ -90,7 +91,7 @@ def create_app(
 
 
 def csrf_config(console: Console) -> CSRFConfig:
-    """Every unsafe method needs the token of the cookie, in a header or in the form."""
+    """Requests that change something need the token of the CSRF cookie, in a header or in the form."""
     return CSRFConfig(
         secret=console.key("csrf").hex(),
         cookie_name=console.cookie_name("csrf"),
@@ -102,12 +103,12 @@ def csrf_config(console: Console) -> CSRFConfig:
 
 
 def static_router() -> Any:
-    """The console's own files; their addresses carry a mark of their content, so browsers may keep them."""
+    """The console's own files. Their addresses contain a hash of the content, so browsers may keep them."""
     check_front_end()
     names = frozenset(file.relative_to(STATIC).as_posix() for file in STATIC.rglob("*") if file.is_file())
 
     def refuse_others(request: ConsoleRequest) -> None:
-        """No text from outside reaches the file system, which fails in its own ways on what cannot be a name."""
+        """Answer 404 unless the file is known: no text from a request reaches the file system."""
         if str(request.path_params["file_path"]).lstrip("/") not in names:
             raise NotFoundException
 
@@ -122,11 +123,11 @@ def static_router() -> Any:
 
 
 def keep_for_long(response: Any) -> Any:
-    """Browsers need not ask again."""
+    """The response with a header that lets browsers keep it for a year."""
     response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     return response
 
 
 async def warm_passwords() -> None:
-    """Makes the hash that unknown people are checked against, so that the first of them takes no longer either."""
+    """Make the hash that passwords of unknown people are checked against, so that the first check is not slower."""
     await asyncio.to_thread(passwords.hash_of_nobody)

@@ -1,4 +1,4 @@
-"""What every request handler of the console can reach."""
+"""Console: the state that every request handler of the console can use."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ from console.sessions.signed_out import SignedOut
 from console.settings import ConsoleSettings
 from schemas.wire.sign_out import SignOut
 
-__all__ = ["Connection", "Console", "TellSignOut", "console_of", "keep_in_memory"]
+__all__ = ["Connection", "Console", "StoreSignOut", "console_of", "keep_in_memory"]
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
-TellSignOut = Callable[[SignOut], Awaitable[None]]
-"""Returns once the end of a session is where a restart finds it; raises ConnectionError where that is not possible."""
+StoreSignOut = Callable[[SignOut], Awaitable[None]]
+"""Stores a sign-out so that a restart knows it; raises ConnectionError if that is not possible."""
 
 
 async def keep_in_memory(_: SignOut) -> None:
-    """For a console without a log: what has ended is known until the program ends."""
+    """For a console without a log: a sign-out is forgotten when the program ends."""
 
 
 @dataclasses.dataclass(slots=True)
 class Console:
     """The desk, the settings, and the little state that the console itself keeps in memory.
 
-    ``clock`` returns epoch milliseconds; ``signed_out`` knows the sessions that have ended, ``tell_sign_out`` makes the
-    end of one last.
+    ``clock`` returns epoch milliseconds. ``signed_out`` holds the sessions that have ended; ``store_sign_out`` stores a
+    sign-out.
     """
 
     desk: Desk
@@ -43,7 +43,7 @@ class Console:
     metrics: Callable[[], bytes] | None
     clock: Callable[[], int]
     signed_out: SignedOut
-    tell_sign_out: TellSignOut
+    store_sign_out: StoreSignOut
     secret: bytes = dataclasses.field(init=False, repr=False)
     guessing: Guessing = dataclasses.field(init=False)
     turns: PasswordTurns = dataclasses.field(init=False)
@@ -57,15 +57,15 @@ class Console:
         self.turns_of_known = PasswordTurns(1, settings.sign_in_waiting_max)
 
     def key(self, purpose: str) -> bytes:
-        """A key of 32 bytes for one purpose, out of the secret."""
+        """A key of 32 bytes for one purpose, derived from the secret."""
         return hmac.new(self.secret, f"watchloop console {purpose}".encode(), hashlib.sha256).digest()
 
     def cookie_name(self, purpose: str) -> str:
-        """Names a cookie after its key: browsers do not keep the cookies of two ports apart, nor of two starts."""
+        """The name of a cookie, which depends on its key: browsers share cookies between ports, and between starts."""
         return f"watchloop-{purpose}-{self.key(f'{purpose} cookie name').hex()[:8]}"
 
 
 def console_of(connection: Connection) -> Console:
-    """The console that this request or connection belongs to."""
+    """The console that a request or connection belongs to."""
     console: Console = connection.app.state.console
     return console

@@ -1,4 +1,4 @@
-"""Under which names the console answers: a page of another site cannot reach it by making its own name point here."""
+"""Checks the Host header, so that a page of another site cannot reach the console under a name that points here."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ NAME_CHARS_SHOWN: Final = 100
 MISDIRECTED: Final = 421
 BAD_REQUEST: Final = 400
 POLICY_VIOLATION: Final = 1008
-"""Status of RFC 6455 with which a WebSocket is refused."""
+"""The status of RFC 6455 with which a WebSocket is closed."""
 
 _HOST: Final = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::\d{1,5})?")
 
 
 def host_name(header: str) -> str:
-    """The name or address in a Host header (RFC 9110), in lower case, without port, brackets and last dot; empty where
-    the header is not one.
+    """The name or address in a Host header (RFC 9110), in lower case, without port, brackets and final dot.
+
+    Empty if the header is malformed.
 
     >>> host_name("Desk.Example.ORG.:8443"), host_name("[::1]:80"), host_name("a/b")
     ('desk.example.org', '::1', '')
@@ -35,7 +36,11 @@ def host_name(header: str) -> str:
 
 
 def is_loopback_address(host: str) -> bool:
-    """Whether this is an address of this machine alone: 127.0.0.0/8 or ::1."""
+    """Whether this is a loopback address: 127.0.0.0/8 or ::1.
+
+    >>> is_loopback_address("127.0.0.53"), is_loopback_address("::1"), is_loopback_address("localhost")
+    (True, True, False)
+    """
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -43,12 +48,12 @@ def is_loopback_address(host: str) -> bool:
 
 
 class HostCheck:
-    """An ASGI application that hands on what is addressed to the console.
+    """An ASGI application that passes on the requests that are addressed to the console.
 
-    The Host header must name this machine (``localhost``, a loopback address), the address that the request came to,
-    ``console.host``, or one of ``console.hosts``; any port will do. Everything else is refused in one line (421; 400
-    where there is no such header, or not one). A browser that was lured by DNS rebinding names the other site. An
-    address that is none is refused here as well: what comes after makes a text of it.
+    The Host header must name this machine (``localhost`` or a loopback address), the address at which the request
+    arrived, ``console.host``, or one of ``console.hosts``, with any port. Any other request is refused in one line:
+    with 421, or with 400 if the header is missing, malformed or repeated. Under DNS rebinding a browser names the other
+    site, and is refused. A query string that is not ASCII is refused too, because later code decodes it as text.
     """
 
     def __init__(self, app: ASGIApp, settings: ConsoleSettings) -> None:
@@ -56,7 +61,7 @@ class HostCheck:
         self._names = {"localhost", *(host_name(name) or name for name in (settings.host, *settings.hosts))}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or one WebSocket."""
+        """Handle one request or WebSocket."""
         hosts = [value for name, value in scope["headers"] if name.lower() == b"host"]
         given = hosts[0].decode("latin-1") if len(hosts) == 1 else ""
         name = host_name(given)
@@ -88,7 +93,7 @@ class HostCheck:
 
 
 def _same_address(name: str, address: str) -> bool:
-    """Whether both are the same IP address: a name, which somebody else could point here, is none."""
+    """Whether both are the same IP address; False for a name, which somebody else could let point here."""
     try:
         return ipaddress.ip_address(name) == ipaddress.ip_address(address)
     except ValueError:
@@ -98,7 +103,7 @@ def _same_address(name: str, address: str) -> bool:
 async def _refuse(scope: Scope, send: Send, status: int, title: str, line: str) -> None:
     is_api = scope["path"].startswith("/api/")
     body = json.dumps({"status": status, "title": title, "detail": line}) if is_api else f"{line}\n"
-    kind = b"application/problem+json" if is_api else b"text/plain; charset=utf-8"
-    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    media_type = b"application/problem+json" if is_api else b"text/plain; charset=utf-8"
+    headers = [(b"content-type", media_type), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body.encode(), "more_body": False})

@@ -1,4 +1,4 @@
-"""What machines ask of the console: is it alive, and its figures for Prometheus."""
+"""Routes for monitoring: whether the console is alive, and its metrics for Prometheus."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 @get("/healthz", include_in_schema=False)
 async def get_health() -> dict[str, str]:
-    """Answers as long as the event loop runs; it asks neither Kafka nor ClickHouse."""
+    """Answer as long as the event loop runs; neither Kafka nor ClickHouse is asked."""
     return {"status": "ok"}
 
 
 @get("/metrics", include_in_schema=False)
 async def get_metrics(request: ConsoleRequest) -> Response[bytes]:
-    """Prometheus metrics: open to loopback, to admins, and to everybody where the settings say so."""
+    """Prometheus metrics, for loopback and for admins, or for everybody if ``metrics_everywhere`` is set."""
     console = console_of(request)
     if console.metrics is None:
         raise NotFoundException("this process collects no metrics")
@@ -40,6 +40,6 @@ def is_admin(request: ConsoleRequest) -> bool:
 
 
 def is_loopback(request: ConsoleRequest) -> bool:
-    """Whether the request comes from this machine, and not through a proxy on it."""
+    """Whether the request comes from this machine and was not forwarded by a proxy on it."""
     forwarded = not FORWARDED.isdisjoint(request.headers.keys())
     return not forwarded and request.client is not None and is_loopback_address(request.client.host)

@@ -1,4 +1,4 @@
-"""Errors as people and programs see them: one clear line, never a traceback."""
+"""Errors as people and programs see them: one clear line, without a traceback."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ CSRF_LINE = (
 
 
 def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> Response[dict[str, Any]]:
-    """Problem details (RFC 9457); ``type`` is left out, which means that the status says it all."""
+    """Problem details (RFC 9457). ``type`` is left out, which means that the status is the type of the problem."""
     body = {"status": status, "title": http.HTTPStatus(status).phrase, "detail": detail}
     return Response(body, status_code=status, media_type=PROBLEM_TYPE, headers=headers)
 
 
 def plain_line(error: HTTPException, path: str) -> str:
-    """What was wrong, and with which field."""
+    """What is wrong with a request, and in which field, in one line."""
     if isinstance(error, PermissionDeniedException) and error.detail == CSRF_REFUSED:
         return CSRF_LINE
     if isinstance(error.extra, list) and error.extra:
@@ -44,7 +44,7 @@ def plain_line(error: HTTPException, path: str) -> str:
 
 
 def line_of(item: Any) -> str:
-    """One entry of a validation error: ``{message, key, source}``."""
+    """One entry of a validation error, ``{message, key, source}``, as text."""
     if not isinstance(item, dict):
         return str(item)
     key, message = str(item.get("key", "")), str(item.get("message", ""))
@@ -52,30 +52,30 @@ def line_of(item: Any) -> str:
 
 
 def on_http_error(request: ConsoleRequest, error: HTTPException) -> Response[Any]:
-    """An error that we raised, or that the framework found in the request."""
+    """The response to an error that a handler raised, or that the framework found in the request."""
     return answer_of(request, error.status_code, plain_line(error, request.url.path), dict(error.headers or {}))
 
 
 def on_unreachable(request: ConsoleRequest, error: ConnectionError) -> Response[Any]:
-    """What the console stands on takes nothing at the moment; the error says what that means."""
+    """The response while Kafka or ClickHouse does not answer; the error says what that means."""
     return answer_of(request, 503, str(error) or "something the console needs does not answer; try again later", {})
 
 
 def on_deep_nesting(request: ConsoleRequest, error: RecursionError) -> Response[Any]:
-    """JSON of a request that nests deeper than Python follows it; nothing else here follows what comes from outside."""
+    """The response to JSON that nests deeper than Python can follow; only the body of a request can do that."""
     if request.method in ("GET", "HEAD"):
         return on_failure(request, error)
     return answer_of(request, 400, "the request's JSON is nested too deeply", {})
 
 
 def on_failure(request: ConsoleRequest, error: Exception) -> Response[Any]:
-    """A fault of ours, or of what the console stands on: logged whole, told short."""
+    """The response to an unexpected error, which is logged with its traceback."""
     logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
     return answer_of(request, 500, "something failed here; the program's log has the details", {})
 
 
 def answer_of(request: ConsoleRequest, status: int, line: str, headers: dict[str, str]) -> Response[Any]:
-    """The error for who asked: problem details for programs, a redirect to the sign-in or a page for people."""
+    """The response to an error: problem details for programs; for people a page, or a redirect to the sign-in."""
     path = request.url.path
     if path.startswith(("/api/", "/schema")) or "application/json" in request.headers.get("accept", ""):
         return problem(status, line, headers)
@@ -92,6 +92,6 @@ def answer_of(request: ConsoleRequest, status: int, line: str, headers: dict[str
 
 
 def next_of(request: ConsoleRequest) -> str:
-    """Where to go after the sign-in: what was asked for."""
+    """The address that was asked for, to go there after the sign-in."""
     query = request.url.query
     return f"{request.url.path}?{query}" if query else request.url.path

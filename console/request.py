@@ -1,4 +1,4 @@
-"""A request of the console, whose body may be any bytes."""
+"""CheckedRequest: a request whose body may be any bytes."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ __all__ = ["CheckedRequest"]
 
 
 class CheckedRequest(Request[Any, Any, State]):
-    """A request of which a body that is no text, or a form in parts, is answered 400.
+    """A request that answers 400 for a body that is not text, and for a form in parts.
 
-    The framework turns what its parsers say of a body into such an answer, but not what the decoding of texts says.
+    The framework does so for errors of its parsers, but not for errors of decoding text.
     """
 
     async def json(self) -> Any:
-        """The body as JSON, None where it is empty. Raises ClientException."""
+        """The body as JSON; None if it is empty. Raises ClientException."""
         with readable("JSON in UTF-8"):
             return await super().json()
 
     async def form(self) -> FormMultiDict:
-        """The fields of the form, none where the body is no form. Raises ClientException.
+        """The fields of the form; empty if the body is not a form. Raises ClientException.
 
-        Forms in parts are refused: no page sends any, and each part may name an encoding, of which Python has some
-        that take minutes for a body of the largest size.
+        Forms in parts (multipart) are refused. No page sends any, and each part may name its encoding: with some of
+        Python's encodings, decoding a body of the largest size takes minutes.
         """
         if self.content_type[0] == RequestEncodingType.MULTI_PART:
             raise ClientException(f"forms come as {RequestEncodingType.URL_ENCODED.value}")
@@ -39,7 +39,7 @@ class CheckedRequest(Request[Any, Any, State]):
 
 @contextmanager
 def readable(expected: str) -> Iterator[None]:
-    """Errors of Python's decoders as one line."""
+    """Turns errors of Python's decoders into ClientException, in one line."""
     try:
         yield
     except (ValueError, LookupError) as error:

@@ -1,4 +1,4 @@
-"""Security headers of every answer."""
+"""The security headers of every response."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ REPORT_POLICY = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; style-src 'unsafe-inline'; "
     "img-src data: blob:; font-src data:; frame-ancestors 'self'"
 )
-"""A report is a page of somebody else's scripts: it gets an origin of its own, no network and no cookies."""
+"""A report runs scripts of other projects, so it gets an origin of its own, without network and cookies."""
 
 ALWAYS = {
     "X-Content-Type-Options": "nosniff",
@@ -26,7 +26,7 @@ ALWAYS = {
 
 
 def page_policy(settings: ConsoleSettings) -> str:
-    """The content security policy of pages: own files alone, no inline script or style, nobody may frame them."""
+    """The content security policy of pages: own files only, no inline scripts or styles, no framing."""
     images = " ".join(("'self'", "data:", *settings.image_origins))
     return (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; frame-src 'self'; "
@@ -35,7 +35,7 @@ def page_policy(settings: ConsoleSettings) -> str:
 
 
 def security_headers(settings: ConsoleSettings) -> Callable[[Message, Scope], Awaitable[None]]:
-    """A hook that adds the headers to whatever is sent; what a handler has set itself stays."""
+    """A hook that adds the headers to every response; a header that the handler has set stays."""
     always = {
         **ALWAYS,
         "Content-Security-Policy": page_policy(settings),

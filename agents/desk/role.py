@@ -79,7 +79,7 @@ def add(plan: Plan) -> None:
         settings=settings.console,
         metrics=exposition,
         signed_out=state.signed_out,
-        tell_sign_out=sender.send_sign_out,
+        store_sign_out=sender.send_sign_out,
     )
     console.on_startup.append(relay.attach)  # before it answers: a session that ends elsewhere ends here
     _serve_console(plan.app, console, settings.console, plan.console_socket)

@@ -1,4 +1,4 @@
-"""How often a sign-in may fail before the next attempt has to wait, and for how long."""
+"""Attempts: how often a sign-in may fail before the next attempt has to wait, and for how long."""
 
 from __future__ import annotations
 
@@ -9,18 +9,22 @@ from typing import Final
 __all__ = ["Attempts"]
 
 DOUBLINGS_MAX: Final = 32
-"""Failures past the allowed ones that are told apart: the wait has reached its bound long before."""
+"""Failures beyond the allowed ones that are counted separately; the wait has reached its bound long before."""
 
 
 class Attempts:
-    """Counts attempts by key (a person, an address); an attempt counts as failed until it is known to be right.
+    """Counts attempts by key (a person, an address). An attempt counts as failed until it is known to be right.
 
-    After ``failures_max`` failures each next one waits: ``wait_seconds`` the first time, twice as long after every
-    further failure, at most ``wait_seconds_max``. A key is forgotten ``forget_seconds`` after its latest attempt.
+    After ``failures_max`` failures the next attempt has to wait: ``wait_seconds`` at first, twice as long after every
+    further failure, and ``wait_seconds_max`` at most. A key is forgotten ``forget_seconds`` after its latest attempt.
 
-    Counting first and forgiving later means that a hundred attempts sent at once are not a hundred guesses. Past
-    ``entries_max`` keys one of those with the fewest failures goes, the one unused for longest: inventing names does
-    not make the counter of a real one be forgotten.
+    Attempts are counted before the password is checked, so that a hundred attempts sent at once are not a hundred
+    guesses. Beyond ``entries_max`` keys, one of those with the fewest failures is forgotten, the one that was unused
+    for longest: inventing names does not reset the counter of a real one.
+
+    >>> attempts = Attempts(failures_max=2, wait_seconds=60, entries_max=10)
+    >>> [attempts.take("ada", now_seconds=0.0) for _ in range(3)]
+    [0, 0, 60]
     """
 
     def __init__(
@@ -47,7 +51,7 @@ class Attempts:
         return len(self._failures)
 
     def wait(self, key: str, now_seconds: float) -> int:
-        """0 if an attempt may be made; otherwise the whole seconds to wait."""
+        """0 if an attempt may be made, otherwise the seconds to wait, rounded up."""
         failures = self._failures.get(key, 0)
         if failures < self._failures_max:
             return 0
@@ -59,7 +63,7 @@ class Attempts:
         return max(0, math.ceil(latest + min(doubled, self._wait_seconds_max) - now_seconds))
 
     def count(self, key: str, now_seconds: float) -> None:
-        """An attempt is made; it counts as failed until somebody knows better."""
+        """Count an attempt as failed; ``give_back`` or ``forget`` corrects that."""
         failures = self._failures.get(key, 0)
         if failures and now_seconds - self._levels[failures][key] >= self._forget_seconds:
             failures = 0
@@ -69,18 +73,18 @@ class Attempts:
             del self._failures[level.popitem(last=False)[0]]
 
     def take(self, key: str, now_seconds: float) -> int:
-        """0 if an attempt may be made, which is then counted; otherwise the whole seconds to wait."""
+        """0 if an attempt may be made, which is counted; otherwise the seconds to wait, rounded up."""
         wait_seconds = self.wait(key, now_seconds)
         if not wait_seconds:
             self.count(key, now_seconds)
         return wait_seconds
 
     def exhaust(self, key: str, now_seconds: float) -> None:
-        """As if every allowed attempt had failed."""
+        """Count as if all allowed attempts had failed."""
         self._put(key, max(self._failures.get(key, 0), self._failures_max), now_seconds)
 
     def give_back(self, key: str) -> None:
-        """The latest attempt was right and does not count."""
+        """The latest attempt was right: it no longer counts."""
         failures = self._failures.get(key, 0)
         if failures > 1:
             self._put(key, failures - 1, self._levels[failures][key])
@@ -88,7 +92,7 @@ class Attempts:
             self.forget(key)
 
     def forget(self, key: str) -> None:
-        """The person is who they say: none of the failures count any more."""
+        """Forget all failures of a key."""
         failures = self._failures.pop(key, 0)
         if failures:
             del self._levels[failures][key]

@@ -1,4 +1,4 @@
-"""Cookies: the browser a person signs in with, and sessions of whatever a request claims to have."""
+"""Cookies: sessions, read with care, and the cookie of a browser that a person has signed in with."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ STATE_KEY = "watchloop_device"
 
 
 class SessionBackend(ClientSideSessionBackend):
-    """Sessions in an encrypted cookie; a cookie that was not made here is no session, whatever it holds."""
+    """Sessions in an encrypted cookie. A cookie that was not made here is no session, whatever it holds."""
 
     async def load_from_connection(self, connection: ASGIConnection[Any, Any, Any, Any]) -> dict[str, Any]:
-        """The session, empty where there is none."""
+        """The session; empty if there is none."""
         try:
-            found = await super().load_from_connection(connection)
+            session = await super().load_from_connection(connection)
         except Exception:  # noqa: BLE001  # parts are read before the seal is checked: any error means a foreign cookie
             return {}
-        return found if isinstance(found, dict) else {}
+        return session if isinstance(session, dict) else {}
 
 
 @dataclasses.dataclass
 class SessionConfig(CookieBackendConfig):
-    """Settings of session cookies that Litestar reads with ``SessionBackend`` instead of its own backend."""
+    """Settings of session cookies, with which Litestar uses ``SessionBackend`` instead of its own backend."""
 
     _backend_class = SessionBackend
 
 
 def set_device_cookie(request: ASGIConnection[Any, Any, Any, Any], value: str) -> None:
-    """Have the browser keep this with the answer."""
+    """Set the browser's cookie with the response to this request."""
     console: Console = console_of(request)
     request.scope["state"][STATE_KEY] = Cookie(
         key=console.cookie_name("device"),
@@ -51,7 +51,7 @@ def set_device_cookie(request: ASGIConnection[Any, Any, Any, Any], value: str) -
 
 
 async def send_device_cookie(message: Message, scope: Scope) -> None:
-    """A hook that adds the cookie to the answer."""
+    """A hook that adds that cookie to the response."""
     cookie = scope.get("state", {}).get(STATE_KEY)
     if cookie is not None and message["type"] == "http.response.start":
         MutableScopeHeaders.from_message(message).add("Set-Cookie", cookie.to_header(header=""))

@@ -1,7 +1,7 @@
-"""Browsers that a person has signed in with: a signed cookie gives them an allowance of wrong passwords of their own.
+"""Devices: browsers that a person has signed in with, known by a signed cookie.
 
-After the device cookies of OWASP ("Slow Down Online Guessing Attacks with Device Cookies"): who guesses at a person's
-password from elsewhere uses up the allowance of strangers, not that of the browsers the person uses.
+This follows OWASP's device cookies ("Slow Down Online Guessing Attacks with Device Cookies"). Such a browser has an
+allowance of wrong passwords of its own; somebody who guesses from elsewhere uses up the allowance of strangers.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ _VALUE: Final = re.compile(
 
 
 class Device(msgspec.Struct, frozen=True):
-    """A browser: its id, and the mark of the person who signed in with it last."""
+    """A browser: its id, and the mark of the person who last signed in with it."""
 
     device_id: str
     person_mark: str
 
 
 class Devices:
-    """Makes and reads the cookies of browsers; ``key`` signs them (HMAC-SHA256)."""
+    """Makes and reads the cookies of browsers, which ``key`` signs (HMAC-SHA256). Times are epoch milliseconds."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
 
     def cookie_of(self, person_id: str, now_ms: int) -> str:
         """A cookie for the browser with which this person has just signed in."""
-        said = f"{secrets.token_hex(16)}.{now_ms}.{self.mark_of(person_id)}"
-        return f"{said}.{self._mac(said)}"
+        content = f"{secrets.token_hex(16)}.{now_ms}.{self.mark_of(person_id)}"
+        return f"{content}.{self._mac(content)}"
 
     def read(self, cookie: str, now_ms: int) -> Device | None:
-        """The browser of a cookie that was made here and is not too old; None for anything else."""
+        """The browser of a cookie that was made here and is not too old; None for any other cookie."""
         match = _VALUE.fullmatch(cookie)
         if match is None or not hmac.compare_digest(match["mac"], self._mac(cookie.rpartition(".")[0])):
             return None
@@ -52,7 +52,7 @@ class Devices:
         return Device(match["device"], match["person"])
 
     def mark_of(self, person_id: str) -> str:
-        """Stands for a person: a cookie does not say whose it is."""
+        """A keyed hash of a person's id, so that a cookie does not reveal whose it is."""
         return self._mac(f"person {person_id}")[:32]
 
     def _mac(self, text: str) -> str:

@@ -1,4 +1,4 @@
-"""Against guessing: who may try a password now, and what a failure costs them."""
+"""Guessing: limits how often a password may be tried, by browser, network and person."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from console.settings import ConsoleSettings
 __all__ = ["Attempt", "Guessing", "PasswordTurns", "TurnsTaken", "network_of"]
 
 IPV6_PREFIX_BITS = 64
-"""A household or a server has at least so many bits of addresses to itself: they count as one."""
+"""A household or a server owns a network of at least this size, so its addresses count as one."""
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One try of one password: whose, from where, from which browser; ``allowance`` is what it was counted on."""
+    """One attempt to sign in: whose, from which network and browser. ``allowance`` names the one it was counted on."""
 
     person_id: str
     network: str
@@ -29,16 +29,17 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Guessing:
-    """Allowances of wrong passwords, each with waits that grow (``Attempts``).
+    """Allowances of wrong passwords, each with waits that grow (``Attempts``). Times are epoch milliseconds.
 
-    Three kinds, in this order: of a browser that the person has signed in with (``device``); of a network from which
-    the person has signed in (``network``); of everybody else who tries this person's name (``stranger``). The last two
-    count on the network's own allowance as well, for all names together. Where the first has none left, the next one is
-    used: a stolen cookie is worth a few guesses, and nobody elsewhere can use up the allowance of a browser in use.
+    There are three, tried in this order: that of a browser with which the person has signed in before (``device``),
+    that of a network from which the person has signed in before (``network``), and that of everybody else who tries
+    this person's name (``stranger``). The last two also count on the allowance of the network, for all names together.
+    If one is used up, the next is used. So a stolen cookie is worth a few guesses, and nobody elsewhere can use up the
+    allowance of a browser in use.
 
-    A browser that fails with another name than the one it was last signed in with loses its own allowance for a while.
-    Everything is in memory and bounded by ``sign_in_entries_max``; after a restart cookies still count, networks do
-    not.
+    A browser that fails with another name than that of its last sign-in loses its own allowance for a while.
+    Everything is kept in memory and bounded by ``sign_in_entries_max``; after a restart cookies are still known,
+    networks are not.
     """
 
     def __init__(self, settings: ConsoleSettings, devices: Devices) -> None:
@@ -50,7 +51,7 @@ class Guessing:
         self._known_networks: FIFOCache[str, None] = FIFOCache(settings.sign_in_entries_max)
 
     def begin(self, person_id: str, address: str, cookie: str, now_ms: int) -> Attempt | int:
-        """The attempt, which counts as failed from now on; or the whole seconds to wait."""
+        """Count an attempt, as failed for now, and return it; or return the seconds to wait, rounded up."""
         now, network = now_ms / 1_000, network_of(address)
         device = self.devices.read(cookie, now_ms)
         waits = []
@@ -72,7 +73,7 @@ class Guessing:
         return min(waits)
 
     def was_right(self, attempt: Attempt, now_ms: int) -> str:
-        """The password was right: the failures on its allowance are forgiven. Returns the browser's new cookie."""
+        """The password was right: forget the failures on its allowance. Returns the browser's new cookie."""
         pair = pair_of(attempt.person_id, attempt.network)
         if attempt.allowance == "device" and attempt.device is not None:
             self._by_device.forget(attempt.device.device_id)
@@ -86,19 +87,19 @@ class Guessing:
         return self.devices.cookie_of(attempt.person_id, now_ms)
 
     def was_wrong(self, attempt: Attempt, now_ms: int) -> None:
-        """It stays counted; a browser that tries other people's names is no longer trusted."""
+        """The password was wrong: the attempt stays counted. A browser that tried another name loses its allowance."""
         if attempt.device is not None and attempt.allowance != "device":
             self._by_device.exhaust(attempt.device.device_id, now_ms / 1_000)
 
 
 class TurnsTaken(Exception):  # noqa: N818  # reads as what happened
-    """Too many wait for their turn already."""
+    """Too many passwords wait to be checked already."""
 
 
 class PasswordTurns:
-    """As many passwords are checked at the same time as there are turns; ``waiting_max`` others wait.
+    """An asynchronous context manager in which ``parallel_max`` passwords are checked at the same time.
 
-    An asynchronous context manager; raises TurnsTaken for one more.
+    ``waiting_max`` further ones wait; another one raises TurnsTaken.
     """
 
     def __init__(self, parallel_max: int, waiting_max: int) -> None:
@@ -122,16 +123,20 @@ class PasswordTurns:
 
 
 def network_of(address: str) -> str:
-    """What counts as one place: an IPv4 address, the /64 of an IPv6 address; any other text as it is."""
+    """The network that an address counts as: itself for IPv4, its /64 for IPv6; any other text stays unchanged.
+
+    >>> network_of("192.0.2.7"), network_of("2001:db8::1"), network_of("::ffff:192.0.2.7")
+    ('192.0.2.7', '2001:db8::/64', '192.0.2.7')
+    """
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        parsed = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return address
-    if isinstance(found, ipaddress.IPv6Address):
-        if found.ipv4_mapped is not None:
-            return str(found.ipv4_mapped)
-        return str(ipaddress.ip_network((found, IPV6_PREFIX_BITS), strict=False))
-    return str(found)
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped is not None:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((parsed, IPV6_PREFIX_BITS), strict=False))
+    return str(parsed)
 
 
 def pair_of(person_id: str, network: str) -> str:

@@ -1,4 +1,4 @@
-"""Passwords: which are taken, and argon2id hashes (RFC 9106), made and checked away from the event loop."""
+"""Passwords: which are accepted, and their argon2id hashes (RFC 9106), made and checked away from the event loop."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ PASSWORD_CHARS_MAX: Final = 200
 GUESSES_MIN: Final = 10**8
 """Guesses that a password must withstand, by zxcvbn's estimate: its "safely unguessable"."""
 OWN_CHARS_MIN: Final = 6
-"""Letters and digits of a password beside the names of the person and of the program."""
+"""Letters and digits that a password must have besides the names of the person and of the program."""
 EXPECTED: Final = "expected for example four words with nothing in common"
 GUESSED_CHARS_MAX: Final = 72
-"""What zxcvbn looks at, from the beginning: its time grows faster than the length."""
+"""The beginning of a password that zxcvbn estimates: its time grows faster than the length."""
 MEMORY_KIB_MAX: Final = 1024 * 1024
 TIME_COST_MAX: Final = 100
 PARALLELISM_MAX: Final = 64
-"""What a hash may cost to check; one that asks for more is nobody's, and would hold up all who sign in."""
+"""Bounds of what a hash may cost to check. A hash that costs more is refused, or it would delay all sign-ins."""
 
 _hasher = argon2.PasswordHasher()  # the library's default is RFC 9106's profile for 64 MiB of memory
 
 
 def hash_password(password: str, *, about: Collection[str] = ()) -> str:
-    """The argon2id hash of a password, salt and parameters included; takes tens of milliseconds.
+    """The argon2id hash of a password, with salt and parameters; takes tens of milliseconds.
 
-    ``about`` are words that somebody who guesses would try: the person's id and name. Raises ValueError, which says
-    what is wrong, for a password that has a ``problem_of``.
+    ``about`` are words that are easy to guess: the person's id and name. Raises ValueError, whose text says what is
+    wrong, for a password that is not accepted (``problem_of``).
     """
     problem = problem_of(password, about=about)
     if problem:
@@ -45,8 +45,9 @@ def hash_password(password: str, *, about: Collection[str] = ()) -> str:
 
 
 def problem_of(password: str, *, about: Collection[str] = ()) -> str:
-    """Why a password is not taken, empty where it is: after NIST SP 800-63B its length counts, and that it is not among
-    those that are tried first; which kinds of characters it has does not.
+    """Why a password is not accepted; empty if it is.
+
+    As in NIST SP 800-63B, it must be long enough and must not be easy to guess; it need not mix kinds of characters.
 
     >>> problem_of("password1234")
     'too easy to guess (a common password, or much like one); expected for example four words with nothing in common'
@@ -57,7 +58,7 @@ def problem_of(password: str, *, about: Collection[str] = ()) -> str:
         password.encode()
     except UnicodeEncodeError:
         return "has a character that is none (a lone surrogate), expected text"
-    from zxcvbn import zxcvbn  # half a second to import, for who sets a password alone
+    from zxcvbn import zxcvbn  # half a second to import, and needed only to set a password
 
     words = [word for text in (*about, "watchloop") for word in (text, *re.split(r"[\W_]+", text)) if word]
     rest = password.casefold()
@@ -65,10 +66,10 @@ def problem_of(password: str, *, about: Collection[str] = ()) -> str:
         rest = rest.replace(word.casefold(), "")
     if sum(map(str.isalnum, rest)) < OWN_CHARS_MIN:
         return f"is little more than the name of the person or of the program; {EXPECTED}"
-    found: dict[str, Any] = zxcvbn(password[:GUESSED_CHARS_MAX], user_inputs=words, max_length=GUESSED_CHARS_MAX)
-    if found["guesses"] >= GUESSES_MIN:
+    result: dict[str, Any] = zxcvbn(password[:GUESSED_CHARS_MAX], user_inputs=words, max_length=GUESSED_CHARS_MAX)
+    if result["guesses"] >= GUESSES_MIN:
         return ""
-    warning = str((found.get("feedback") or {}).get("warning") or "").rstrip(".")
+    warning = str((result.get("feedback") or {}).get("warning") or "").rstrip(".")
     reason = REASONS.get(warning, warning[:1].lower() + warning[1:]) or "too few guesses find it"
     return f"too easy to guess ({reason}); {EXPECTED}"
 
@@ -85,9 +86,10 @@ REASONS: Final = dict.fromkeys(
 
 
 def verify(password_hash: str | None, password: str) -> bool:
-    """Whether this password has this hash; None, for an unknown person, takes as long and is always False.
+    """Whether this password has this hash.
 
-    A hash that cannot be read or costs too much to check, or a password past the limit, is False too.
+    None stands for an unknown person: the check takes as long and returns False. It also returns False for a hash that
+    is malformed or costs too much to check, and for a password that is too long.
     """
     if len(password) > PASSWORD_CHARS_MAX:
         return False
@@ -98,7 +100,7 @@ def verify(password_hash: str | None, password: str) -> bool:
 
 
 def is_affordable(password_hash: str) -> bool:
-    """Whether a hash is one, and asks for no more memory and time than is reasonable."""
+    """Whether a hash is well formed and costs no more memory and time to check than the bounds allow."""
     try:
         parameters = argon2.extract_parameters(password_hash)
     except ValueError:
@@ -113,12 +115,12 @@ def is_affordable(password_hash: str) -> bool:
 async def verify_in_thread(
     password_hash: str | None, password: str, *, turns: contextlib.AbstractAsyncContextManager[None]
 ) -> bool:
-    """``verify`` in a thread, as many at the same time as there are turns."""
+    """``verify`` in a thread, once ``turns`` lets it in."""
     async with turns:
         return await asyncio.to_thread(verify, password_hash, password)
 
 
 @functools.cache
 def hash_of_nobody() -> str:
-    """A hash of a password that nobody knows."""
+    """The hash of a random password that nobody knows."""
     return _hasher.hash(secrets.token_hex())

@@ -1,4 +1,4 @@
-"""Who is asking: sessions in an encrypted cookie, and the roles that a request needs."""
+"""Sessions in an encrypted cookie: signing in and out, the person of a request, and the role that a request needs."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ ROLES_ENOUGH: dict[Role, frozenset[Role]] = {
     "on-call": frozenset({"on-call", "admin"}),
     "admin": frozenset({"admin"}),
 }
-"""Which roles may do what needs a role: on call may review, an admin may do everything."""
+"""For each role that a route needs, the roles that may use it: on-call may review, and an admin may do everything."""
 
 
 def session_config(console: Console) -> SessionConfig:
-    """Sessions live in the browser, encrypted (AES-256-GCM): they survive a restart and take no memory here."""
+    """Sessions are kept in an encrypted cookie (AES-256-GCM): they survive a restart and need no memory here."""
     return SessionConfig(
         secret=console.key("sessions"),
         key=console.cookie_name("session"),
@@ -54,12 +54,12 @@ class PersonMiddleware(AbstractAuthenticationMiddleware):
     """Puts the signed-in Person, or None, on every request."""
 
     async def authenticate_request(self, connection: Connection) -> AuthenticationResult:
-        """The person of the session, looked up anew each time, so that a disabled account stops at once."""
+        """The person of the session, looked up for every request, so that a disabled account is locked out at once."""
         return AuthenticationResult(user=await person_of(connection), auth=None)
 
 
 async def person_of(connection: Connection) -> Person | None:
-    """The signed-in person; an expired, ended or outdated session counts as none."""
+    """The signed-in person; None without a session, or if it has expired or ended, or the password has changed."""
     console = console_of(connection)
     session: dict[str, Any] = connection.session
     person_id, session_id, since = session.get("person"), session.get("id"), session.get("since")
@@ -75,14 +75,14 @@ async def person_of(connection: Connection) -> Person | None:
 
 
 def password_mark(person: Person) -> str:
-    """Changes with the password, so that a new one ends every session made with the old one."""
+    """A hash that changes with the password, so that a new password ends all sessions made with the old one."""
     return hashlib.sha256(person.password_hash.encode()).hexdigest()[:16]
 
 
 async def sign_in(request: ConsoleRequest, person_id: str, password: str) -> Person | None:
-    """Check a password and open a session; None if either is wrong, without saying which.
+    """Check a password and open a session; None if the person or the password is wrong, without saying which.
 
-    Raises TooManyRequestsException, with Retry-After, where too many attempts have failed, or wait already.
+    Raises TooManyRequestsException, with Retry-After, if too many attempts have failed or are waiting.
     """
     console, address = console_of(request), request.client.host if request.client else ""
     cookie = request.cookies.get(console.cookie_name("device"), "")
@@ -111,14 +111,14 @@ async def sign_in(request: ConsoleRequest, person_id: str, password: str) -> Per
 
 
 def too_many(line: str, wait_seconds: int) -> TooManyRequestsException:
-    """Status 429 with the line for the person, and the seconds to wait in the header Retry-After."""
+    """Status 429 with a line for the person, and the seconds to wait in the header Retry-After."""
     return TooManyRequestsException(line, headers={"Retry-After": str(wait_seconds)})
 
 
 async def end_session(request: ConsoleRequest, *, everywhere: bool = False) -> None:
-    """Sign out: the cookie is deleted, and what it was is ended for good before the answer is sent.
+    """Sign out: delete the cookie, and end its session for good before the response is sent.
 
-    ``everywhere`` ends all sessions of the person. Raises HTTPException 503 where it cannot be made to last.
+    ``everywhere`` ends all sessions of the person. Raises HTTPException 503 if the sign-out cannot be stored.
     """
     console, session = console_of(request), request.session
     session_id, since = session.get("id"), session.get("since")
@@ -131,20 +131,20 @@ async def end_session(request: ConsoleRequest, *, everywhere: bool = False) -> N
         ended = SignOut(person=person.person_id, ended_at=now)
     console.signed_out.hear(ended, now)
     try:
-        await console.tell_sign_out(ended)
+        await console.store_sign_out(ended)
     except ConnectionError as error:
         line = f"signed out here, but not for good: {error}; until it is, a copy of this session may live again"
         raise HTTPException(line, status_code=503) from error
 
 
 def signed_in(connection: Connection, _: BaseRouteHandler) -> None:
-    """A guard: somebody is signed in."""
+    """A guard that lets only signed-in people through."""
     if connection.user is None:
         raise NotAuthorizedException("sign in first")
 
 
 def needs(role: Role) -> Guard:
-    """A guard: the person signed in has this role, or one that includes it."""
+    """A guard that lets only people with this role, or one that includes it, through."""
 
     def guard(connection: Connection, handler: BaseRouteHandler) -> None:
         signed_in(connection, handler)

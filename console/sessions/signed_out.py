@@ -1,4 +1,4 @@
-"""Sessions that were ended before their time: their cookies, copies too, are worth nothing."""
+"""SignedOut: sessions that people have ended, so that copies of their cookies are refused too."""
 
 from __future__ import annotations
 
@@ -12,25 +12,28 @@ from schemas.wire.sign_out import SignOut
 __all__ = ["PEOPLE_MAX", "SESSIONS_PER_PERSON_MAX", "SignedOut"]
 
 SESSIONS_PER_PERSON_MAX: Final = 100
-"""Ended sessions remembered of one person; beyond it the oldest is forgotten, and with it every session of theirs that
-began no later counts as ended."""
+"""Ended sessions that are remembered of one person. Beyond it the oldest is forgotten, and every session of this person
+that began no later counts as ended."""
 PEOPLE_MAX: Final = 10_000
-"""People of whom ended sessions are remembered; beyond it everybody's sessions that began no later than those of the
-person forgotten count as ended."""
+"""People whose ended sessions are remembered. Beyond it one person is forgotten, and every session of anybody that
+began no later than that person's ended ones counts as ended."""
 
 
 @dataclasses.dataclass(slots=True)
 class OfPerson:
-    """One person's ended sessions by id, with when they began; all that began up to ``ended_until`` have ended."""
+    """The ended sessions of one person, by id, with the time at which they began.
+
+    Sessions that began at or before ``ended_until`` have ended too. Times are epoch milliseconds.
+    """
 
     sessions: dict[str, int] = dataclasses.field(default_factory=dict)
     ended_until: int = 0
 
 
 class SignedOut:
-    """What the log says of ended sessions; bounded, and where it forgets, more sessions count as ended and not fewer.
+    """Remembers ended sessions, within bounds; where it forgets, more sessions count as ended, never fewer.
 
-    Times are epoch milliseconds. A session older than ``session_seconds_max`` has ended by itself and is not kept.
+    Times are epoch milliseconds. A session older than ``session_seconds_max`` has expired and is not kept.
     """
 
     def __init__(self, session_seconds_max: int) -> None:
@@ -42,7 +45,7 @@ class SignedOut:
         return sum(len(person.sessions) for person in self._people.values())
 
     def hear(self, sign_out: SignOut, now_ms: int) -> None:
-        """A session has ended, or all of a person's. Told again, or in another order, it makes no difference."""
+        """Remember that a session, or all sessions of a person, have ended. Repetition and order make no difference."""
         person = self._people.get(sign_out.person)
         if person is None:
             person = OfPerson()
@@ -57,14 +60,14 @@ class SignedOut:
         self._forget(person, now_ms)
 
     def has_ended(self, person: str, session_id: str, began_at: int) -> bool:
-        """Whether this session is over."""
+        """Whether this session, which began at ``began_at``, has ended."""
         if began_at <= self._ended_until:
             return True
         known = self._people.get(person)
         return known is not None and (began_at <= known.ended_until or session_id in known.sessions)
 
     def earliest(self, person: str) -> int:
-        """When a session must begin at the earliest to be one."""
+        """The earliest time at which a new session of this person may begin without counting as ended."""
         known = self._people.get(person)
         return 1 + max(self._ended_until, known.ended_until if known is not None else 0)
 

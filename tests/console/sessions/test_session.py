@@ -155,7 +155,7 @@ def test_a_sign_out_lasts_over_a_restart(make_console, visit, desk, clock):
     async def tell(sign_out):
         told.append(sign_out)
 
-    app = make_console(tell_sign_out=tell)
+    app = make_console(store_sign_out=tell)
     browser = visit("maria", app)
     stolen = dict(browser.client.cookies)
     assert browser.delete("/api/session").status_code == 204
@@ -176,7 +176,7 @@ def test_a_sign_out_that_does_not_last_says_so(make_console, visit):
     async def tell(_):
         raise ConnectionError("Kafka does not answer")
 
-    app = make_console(tell_sign_out=tell)
+    app = make_console(store_sign_out=tell)
     browser, thief = visit("maria", app), visit(app=app)
     stolen = dict(browser.client.cookies)
     answer = browser.delete("/api/session")

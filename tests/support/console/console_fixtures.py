@@ -83,14 +83,14 @@ def desk(clock):
 def make_console(desk, clock):
     """Makes a console over the desk; settings by keyword."""
 
-    def make(metrics=lambda: b"watchloop_up 1\n", signed_out=None, tell_sign_out=keep_in_memory, **settings):
+    def make(metrics=lambda: b"watchloop_up 1\n", signed_out=None, store_sign_out=keep_in_memory, **settings):
         return create_app(
             desk,
             settings=ConsoleSettings(**({"secret": SECRET} | settings)),
             metrics=metrics,
             clock=clock,
             signed_out=signed_out,
-            tell_sign_out=tell_sign_out,
+            store_sign_out=store_sign_out,
         )
 
     return make
