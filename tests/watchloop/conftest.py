@@ -1,4 +1,4 @@
-"""What tests of commands share: the servers that a module has made, as a user names them."""
+"""Fixtures of tests of commands: the module's servers as a user names them."""
 
 from __future__ import annotations
 

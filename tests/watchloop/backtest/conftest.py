@@ -43,7 +43,7 @@ def source(elec2_file: pathlib.Path) -> Replayable:
 
 @pytest.fixture(scope="session")
 def short(source: Replayable) -> Replayable:
-    """The first 1,000 replayed events, for what brings many corrections."""
+    """The first 1,000 replayed events, for tests with many corrections."""
     table = dataclasses.replace(
         source.table,
         rows=source.table.rows.slice(0, source.first + 1_000),
@@ -72,5 +72,5 @@ def run() -> Run:
 def report(run: Run, elec2_file: pathlib.Path) -> dict[str, Any]:
     result = run(elec2_file, *OPTIONS, "--slices", "day", "--json")
     assert result.exit_code == 0, result.output
-    found: dict[str, Any] = json.loads(result.stdout)
-    return found
+    report: dict[str, Any] = json.loads(result.stdout)
+    return report

@@ -23,15 +23,15 @@ def settings_for(source: Replayable, **triage: Any) -> Settings:
 
 def outcome(source: Replayable, options: BacktestSettings, **triage: Any) -> dict[str, Any]:
     report = run_backtest(source, settings_for(source, **triage), options)
-    found: dict[str, Any] = msgspec.to_builtins(report)
-    found.pop("seconds")
-    return found
+    figures: dict[str, Any] = msgspec.to_builtins(report)
+    figures.pop("seconds")
+    return figures
 
 
 def corrections_of(
     source: Replayable, options: BacktestSettings, monkeypatch: pytest.MonkeyPatch
 ) -> list[tuple[int, Correction]]:
-    """Every correction that the learner hears, with the number of events replayed by then."""
+    """Every correction that the learner gets, with the number of events replayed before it."""
     heard: list[tuple[int, Correction]] = []
     replayed = 0
     learn, replay = Learner.learn, Loop.replay
@@ -56,7 +56,7 @@ def number_of(source: Replayable, event_id: str) -> int:
 
 
 def flipped(source: Replayable, numbers: list[int]) -> Replayable:
-    """The same stream with the labels of some events turned round."""
+    """The same stream with the labels of some events inverted."""
     labels = list(source.table.labels)
     for number in numbers:
         place = source.first + number
@@ -67,7 +67,7 @@ def flipped(source: Replayable, numbers: list[int]) -> Replayable:
 def test_labels_that_nobody_was_asked_for_change_nothing_but_what_is_true(
     source: Replayable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Turn round the label of every event that no person saw: estimates, alerts, gate and reviews stay the same."""
+    """Invert the label of every event that no person saw: estimates, alerts, gate and reviews stay the same."""
     options = BacktestSettings()
     with monkeypatch.context() as patched:
         asked = {number_of(source, c.event_id) for _, c in corrections_of(source, options, patched)}
@@ -75,7 +75,8 @@ def test_labels_that_nobody_was_asked_for_change_nothing_but_what_is_true(
     before, after = outcome(source, options), outcome(flipped(source, others), options)
     same = ("events", "reviewed", "gate", "alerts", "errors_caught")
     assert {key: before[key] for key in same} == {key: after[key] for key in same}
-    bare = [[{k: v for k, v in p.items() if k != "truth"} for p in found["live_accuracy"]] for found in (before, after)]
+    points = [figures["live_accuracy"] for figures in (before, after)]
+    bare = [[{k: v for k, v in p.items() if k != "truth"} for p in live] for live in points]
     assert bare[0] == bare[1]
     assert before["accuracy_model"] != after["accuracy_model"]
 
@@ -83,7 +84,7 @@ def test_labels_that_nobody_was_asked_for_change_nothing_but_what_is_true(
 def test_corrections_carry_the_chance_with_which_their_event_was_drawn(
     source: Replayable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Audits have the audit rate, three times that where challenger and production disagreed, and labels are true."""
+    """The audit has the audit rate, or three times that where challenger and production disagreed; labels are true."""
     heard = [correction for _, correction in corrections_of(source, BacktestSettings(), monkeypatch)]
     drawn = [c for c in heard if c.audit]
     assert {round(c.audit_probability, 6) for c in drawn} == {0.02, 0.06}
@@ -99,7 +100,7 @@ def test_corrections_carry_the_chance_with_which_their_event_was_drawn(
 def test_reviewers_answer_after_the_label_delay(
     source: Replayable, delay: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No answer comes earlier than its delay, none later than the end of the batch in which it is due."""
+    """Every answer arrives after its delay, and before the end of the batch in which it is due."""
     options = BacktestSettings(label_delay_events=delay)
     heard = corrections_of(source, options, monkeypatch)
     waited = [replayed - number_of(source, c.event_id) - 1 for replayed, c in heard]
@@ -108,18 +109,18 @@ def test_reviewers_answer_after_the_label_delay(
 
 
 def test_a_delay_longer_than_the_stream_teaches_nothing(source: Replayable) -> None:
-    """Reviewers answer after the end: what they saw counts, but nothing is learned and no interval is known."""
-    found = outcome(source, BacktestSettings(label_delay_events=10_000))
-    assert found["accuracy_learned"] == found["accuracy_model"]
-    assert found["live_accuracy"] == []
-    assert found["gate"] == {"promoted": [], "refused": [], "rolled_back": [], "refreshed": 0}
-    assert found["reviewed"] > 0
+    """Reviewers answer after the end: their reviews count, but nothing is learned and no interval is known."""
+    figures = outcome(source, BacktestSettings(label_delay_events=10_000))
+    assert figures["accuracy_learned"] == figures["accuracy_model"]
+    assert figures["live_accuracy"] == []
+    assert figures["gate"] == {"promoted": [], "refused": [], "rolled_back": [], "refreshed": 0}
+    assert figures["reviewed"] > 0
 
 
 def test_late_labels_come_for_every_event_and_only_if_asked_for(
     short: Replayable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each event brings one label, so many events later, with inclusion probability 1."""
+    """Each event has one late label after the given number of events, with inclusion probability 1."""
     options = BacktestSettings(late_labels_events=100)
     heard = corrections_of(short, options, monkeypatch)
     late = [(replayed, c) for replayed, c in heard if c.source == "label"]
@@ -130,30 +131,30 @@ def test_late_labels_come_for_every_event_and_only_if_asked_for(
 
 
 def test_the_truth_of_the_estimates_lies_within_their_intervals(short: Replayable) -> None:
-    """Under an ample audit the interval of the end holds the model's accuracy and is narrow."""
-    found = outcome(short, BacktestSettings(), budget=0.5, audit_rate=0.3)
-    last = found["live_accuracy"][-1]
+    """With a large audit the last interval contains the model's accuracy and is narrow."""
+    figures = outcome(short, BacktestSettings(), budget=0.5, audit_rate=0.3)
+    last = figures["live_accuracy"][-1]
     assert last["low"] <= last["truth"] <= last["high"]
     assert last["high"] - last["low"] < 0.2
 
 
 def test_a_budget_of_everything_catches_every_error(short: Replayable) -> None:
     """With all events seen, accuracy after review is one and the estimate is the truth."""
-    found = outcome(short, BacktestSettings(), budget=1.0, audit_rate=1.0)
-    assert found["errors_caught"] == found["errors"]
-    assert found["accuracy_after_review"] == 1.0
-    assert found["review_rate"] == 1.0
+    figures = outcome(short, BacktestSettings(), budget=1.0, audit_rate=1.0)
+    assert figures["errors_caught"] == figures["errors"]
+    assert figures["accuracy_after_review"] == 1.0
+    assert figures["review_rate"] == 1.0
 
 
 @pytest.fixture(scope="module")
 def usual(source: Replayable) -> dict[str, Any]:
-    """What comes of the stream with the settings as they are."""
+    """The report of the stream with default settings."""
     return outcome(source, BacktestSettings())
 
 
 @pytest.mark.parametrize("size", [7, 200])
 def test_the_size_of_a_batch_moves_little(source: Replayable, usual: dict[str, Any], size: int) -> None:
-    """What is learned, and the candidate that triage asks, wait for at most one batch: reviews are nearly the same."""
+    """What is learned, and triage's candidate, are at most one batch late, so that reviews are nearly the same."""
     other = outcome(source, BacktestSettings(batch_events=size, live_points_max=2))
     assert usual["gate"]["promoted"] == []
     assert other["reviewed"] == pytest.approx(usual["reviewed"], rel=0.03)
@@ -166,7 +167,7 @@ def test_the_size_of_a_batch_moves_little(source: Replayable, usual: dict[str, A
 def test_what_the_least_confident_would_have_caught_is_counted_with_hindsight(
     source: Replayable, usual: dict[str, Any]
 ) -> None:
-    """As many reviews, all spent on the lowest confidences."""
+    """The baseline spends the same number of reviews on the lowest confidences."""
     rng, truths, caught = np.random.default_rng(0), source.truths, []
     for _ in range(200):
         order = np.lexsort((rng.random(len(source)), source.confidences))[: usual["reviewed"]]

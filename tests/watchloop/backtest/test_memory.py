@@ -1,4 +1,4 @@
-"""What stands in for Kafka in a backtest: the roles' messages reach those who read them, as they would be read."""
+"""The outbox that replaces Kafka in a backtest: messages reach the readers of their topic, decoded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def verdict(number: int) -> Verdict:
 
 
 def test_messages_arrive_in_the_order_of_sending_as_what_was_sent() -> None:
-    """Arrays are taken apart, JSON is read without a digit lost, and what a reader sends comes last."""
+    """Arrays are split, JSON is decoded without losing digits, and what a reader sends is delivered last."""
     heard: list[Any] = []
 
     def hear(value: Verdict) -> None:
@@ -47,7 +47,7 @@ def test_messages_arrive_in_the_order_of_sending_as_what_was_sent() -> None:
 
 
 def test_what_nobody_reads_is_not_kept() -> None:
-    """Messages of a topic without a reader take no memory."""
+    """Messages of a topic without a reader are not kept."""
     outbox = MemoryOutbox({GATES: lambda _: None})
     reject = Reject(original=b"", reason="r", source_topic="t", source_partition=0, source_offset=0, time=0)
     outbox.send(REJECTS, "k", reject)

@@ -23,7 +23,7 @@ from watchloop.recorded.table import RecordedTable
 
 @pytest.fixture(scope="module")
 def turned(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A stream whose rule turns round at half time, with a model that goes on as before and is as sure as before."""
+    """A stream whose rule is inverted at half time, while the model predicts as before with the same confidence."""
     draw = np.random.default_rng(5)
     size = 4_000
     x, noise = draw.normal(size=size), draw.normal(size=size)
@@ -43,7 +43,7 @@ def stream_of(path: pathlib.Path) -> tuple[Replayable, Settings]:
 
 
 def test_after_a_change_the_gate_lets_a_learned_model_serve_and_the_error_alert_fires(turned: pathlib.Path) -> None:
-    """The model is right until half time and wrong afterwards: promotion, alert and gain all lie after it."""
+    """The model is right until half time and wrong afterwards: promotion, alert and gain come after half time."""
     source, settings = stream_of(turned)
     report = run_backtest(source, settings, BacktestSettings())
     assert report.accuracy_model == pytest.approx(0.5)
@@ -60,7 +60,7 @@ def test_after_a_change_the_gate_lets_a_learned_model_serve_and_the_error_alert_
 def test_a_label_reaches_the_learner_only_after_its_event_was_answered(
     turned: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Prequential: what serves a batch has heard nothing of it, and each event was scored exactly once, before."""
+    """Prequential: a model has learned nothing of the batch it serves, and each event is scored exactly once."""
     answered: list[str] = []
     served = 0
     learned: set[str] = set()

@@ -31,7 +31,7 @@ Run = Callable[..., Result]
 
 
 def test_the_json_has_the_documented_keys_and_those_beside_them(report: dict[str, Any]) -> None:
-    """What is documented is there under exactly that name, with the parts that it promises."""
+    """The report has exactly the documented names, with their parts."""
     assert set(report) == DOCUMENTED | BESIDE
     assert {"promoted", "refused"} <= set(report["gate"])
     assert all(set(point) == {"at", "estimate", "low", "high", "truth"} for point in report["live_accuracy"])
@@ -40,7 +40,7 @@ def test_the_json_has_the_documented_keys_and_those_beside_them(report: dict[str
 
 
 def test_what_trained_the_model_is_not_replayed_and_counts_add_up(report: dict[str, Any]) -> None:
-    """4,800 of 6,000 rows are left; shares and counts say the same."""
+    """4,800 of 6,000 rows are replayed; shares agree with counts."""
     assert report["events"] == 4_800
     assert report["accuracy_model"] == pytest.approx(1 - report["errors"] / report["events"])
     assert report["review_rate"] == pytest.approx(report["reviewed"] / report["events"])
@@ -50,12 +50,12 @@ def test_what_trained_the_model_is_not_replayed_and_counts_add_up(report: dict[s
 
 
 def test_people_see_no_more_than_the_budget(report: dict[str, Any]) -> None:
-    """The audit sample is part of it."""
+    """The review budget includes the audit sample."""
     assert 0.05 < report["review_rate"] <= 0.1
 
 
 def test_places_count_replayed_events_and_truth_is_the_accuracy_so_far(report: dict[str, Any]) -> None:
-    """The last point of live accuracy has seen every event, so its truth is the model's accuracy."""
+    """The last point of live accuracy covers every event, so that its truth is the model's accuracy."""
     places = [point["at"] for point in report["live_accuracy"]]
     assert places == sorted(places)
     assert places[-1] == report["events"]
@@ -65,16 +65,16 @@ def test_places_count_replayed_events_and_truth_is_the_accuracy_so_far(report: d
 
 
 def test_slices_without_an_estimate_are_said(run: Run, elec2_file: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    """How many there are stands in the JSON, in the terminal and on the page; without any nothing is said."""
+    """JSON, terminal and page give the number of slices left out; without any, terminal and page say nothing."""
     config, page, out = tmp_path / "watchloop.toml", tmp_path / "page.html", tmp_path / "report.json"
     config.write_text("[accuracy]\nslices_max = 3\n")
     run(elec2_file, *OPTIONS, "--slices", "day", "--config", config, "--html", page, "--out", out)
-    found = msgspec.json.decode(out.read_bytes(), type=BacktestReport)
-    assert (len(found.slices), found.slices_left_out) == (3, 4)
+    report = msgspec.json.decode(out.read_bytes(), type=BacktestReport)
+    assert (len(report.slices), report.slices_left_out) == (3, 4)
     says = "4 more slices have no estimate: the first 3 have one (accuracy.slices_max)"
     assert says in page.read_text()
-    assert says in in_terminal(found)
-    assert "no estimate" not in in_terminal(msgspec.structs.replace(found, slices_left_out=0))
+    assert says in in_terminal(report)
+    assert "no estimate" not in in_terminal(msgspec.structs.replace(report, slices_left_out=0))
 
 
 def in_terminal(report: BacktestReport) -> str:
@@ -84,7 +84,7 @@ def in_terminal(report: BacktestReport) -> str:
 
 
 def test_slices_cover_every_event_once(report: dict[str, Any]) -> None:
-    """Seven days of the week, and the truths of slices weigh up to that of the whole."""
+    """There are seven days of the week, and the weighted mean of their truths is the truth of the whole."""
     slices = report["slices"]
     assert [one["slice"] for one in slices] == [f"day={day}" for day in range(1, 8)]
     assert sum(one["events"] for one in slices) == report["events"]
@@ -93,7 +93,7 @@ def test_slices_cover_every_event_once(report: dict[str, Any]) -> None:
 
 
 def test_the_no_change_baseline_is_that_of_the_replayed_labels(report: dict[str, Any], elec2_rows: pa.Table) -> None:
-    """Elec2's labels resemble their neighbours, so that what was learned must be read beside it."""
+    """Neighbouring labels of Elec2 are alike, so that the learned accuracy must be compared with this baseline."""
     labels = elec2_rows.column("label").to_pylist()[1_200:]
     repeats = sum(a == b for a, b in itertools.pairwise(labels))
     assert report["accuracy_no_change"] == pytest.approx(repeats / (len(labels) - 1))
@@ -102,19 +102,19 @@ def test_the_no_change_baseline_is_that_of_the_replayed_labels(report: dict[str,
 def test_the_same_seed_gives_the_same_report_and_another_seed_another(
     run: Run, elec2_file: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    """Only the time that it took differs."""
-    found = []
+    """Two runs differ only in ``seconds``."""
+    reports = []
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         path = tmp_path / f"{name}.json"
         result = run(elec2_file, *OPTIONS, "--train-first", "0.7", "--seed", seed, "--out", path)
         assert result.exit_code == 0, result.output
-        found.append({key: value for key, value in json.loads(path.read_text()).items() if key != "seconds"})
-    assert found[0] == found[1]
-    assert found[0] != found[2]
+        reports.append({key: value for key, value in json.loads(path.read_text()).items() if key != "seconds"})
+    assert reports[0] == reports[1]
+    assert reports[0] != reports[2]
 
 
 def test_without_out_a_table_and_the_verdict_are_printed(run: Run, elec2_file: pathlib.Path) -> None:
-    """A person reads figures and one line about what the budget would have bought."""
+    """The terminal shows figures and one line about what the budget would have bought."""
     result = run(elec2_file, *OPTIONS, "--strategy", "catch", "--train-first", "0.7")
     assert result.exit_code == 0, result.output
     assert "accuracy after review" in result.stdout
@@ -123,24 +123,24 @@ def test_without_out_a_table_and_the_verdict_are_printed(run: Run, elec2_file: p
 
 
 class Outside(HTMLParser):
-    """Collects everything that a page would fetch."""
+    """Collects every address that a page would load."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.addresses: list[str] = []
         self.drawings = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.drawings += tag == "svg"
         if tag in {"script", "link", "img", "iframe", "object", "embed"}:
-            self.found.append(tag)
-        self.found += [name for name, _ in attrs if name in {"src", "href", "srcset", "xlink:href"}]
+            self.addresses.append(tag)
+        self.addresses += [name for name, _ in attrs if name in {"src", "href", "srcset", "xlink:href"}]
 
 
 def test_the_page_needs_nothing_else_and_escapes_what_the_table_says(
     run: Run, elec2_rows: pa.Table, tmp_path: pathlib.Path
 ) -> None:
-    """No script, no style sheet, no picture from anywhere; a slice named like markup stays text."""
+    """The page loads no script, style sheet or picture; a slice named like markup stays text."""
     import pyarrow.parquet as pq
 
     region = pa.array(["<script>alert(1)</script>"] * elec2_rows.num_rows)
@@ -151,7 +151,7 @@ def test_the_page_needs_nothing_else_and_escapes_what_the_table_says(
     text = page.read_text()
     outside = Outside()
     outside.feed(text)
-    assert outside.found == []
+    assert outside.addresses == []
     assert outside.drawings == 2
     assert not re.search(r"url\(|@import|https?://", text)
     assert "region=&lt;script&gt;" in text

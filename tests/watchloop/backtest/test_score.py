@@ -1,4 +1,4 @@
-"""The score of a backtest: what the order of rows may not decide, and what it leaves out is said."""
+"""The score of a backtest does not depend on the order of rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def score_of(right: list[bool], seen: int) -> Score:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_the_order_of_rows_does_not_decide_which_of_the_equally_confident_are_caught(seed: int) -> None:
-    """Of ten reviews four are surely spent; the other six meet two of five errors among fifteen, on average."""
+    """Four of ten reviews are certain; the other six find two of the five errors among fifteen rows, on average."""
     confidences = np.array([0.1] * 4 + [0.5] * 15 + [0.9] * 20)
     right = np.array([False, True, True, True] + [False] * 5 + [True] * 10 + [False] * 20)
     order = np.random.default_rng(seed).permutation(len(right))
@@ -27,6 +27,6 @@ def test_the_order_of_rows_does_not_decide_which_of_the_equally_confident_are_ca
 
 @pytest.mark.parametrize("seen", [0, 1, 7, 40])
 def test_any_number_of_reviews_is_counted(seen: int) -> None:
-    """None, one, and all: with one confidence for all, the share of errors is the share that is caught."""
+    """For no, one and all reviews: with equal confidences, the share of errors caught is the share of reviews."""
     score = score_of([place % 4 != 0 for place in range(40)], seen)
     assert score.caught_by_confidence([0.8] * 40) == round(seen / 4)

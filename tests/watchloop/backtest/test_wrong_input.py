@@ -42,20 +42,20 @@ def written(table: dict[str, list[object]], folder: pathlib.Path) -> pathlib.Pat
 
 
 def test_recorded_predictions_and_probabilities_say_the_same(run: Run, file: pathlib.Path) -> None:
-    """A prediction with its confidence, the probabilities, or both: one model, one accuracy, every row replayed."""
+    """A prediction with its confidence, the probabilities, or both give the same accuracy, with every row replayed."""
     ways = (
         ("--prediction", "answer", "--confidence", "sure"),
         ("--probabilities", "0,1"),
         ("--probabilities", "0,1", "--prediction", "answer"),
     )
-    found = []
+    reports = []
     for way in ways:
         result = run(file, "--label", "truth", "--features", "x,words", *way, "--json")
         assert result.exit_code == 0, result.output
-        found.append(json.loads(result.stdout))
-    assert [one["events"] for one in found] == [SIZE] * 3
-    assert len({one["accuracy_model"] for one in found}) == 1
-    assert len({one["errors_caught"] for one in found}) == 1
+        reports.append(json.loads(result.stdout))
+    assert [report["events"] for report in reports] == [SIZE] * 3
+    assert len({report["accuracy_model"] for report in reports}) == 1
+    assert len({report["errors_caught"] for report in reports}) == 1
 
 
 @pytest.mark.parametrize(
@@ -95,7 +95,7 @@ def test_what_is_wrong_is_said_in_one_line(run: Run, file: pathlib.Path, options
 def test_an_empty_answer_is_named_with_its_row(
     run: Run, table: dict[str, list[object]], tmp_path: pathlib.Path
 ) -> None:
-    """A row without a prediction is no prediction called None."""
+    """An empty prediction is refused and does not become a label called None."""
     holed = {**table, "answer": [*table["answer"][:7], None, *table["answer"][8:]]}
     result = run(written(holed, tmp_path), "--label", "truth", "--prediction", "answer", "--confidence", "sure")
     assert result.exit_code == 2
@@ -103,7 +103,7 @@ def test_an_empty_answer_is_named_with_its_row(
 
 
 def test_an_output_that_cannot_be_written_is_named(run: Run, file: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    """A folder where a file should be."""
+    """A folder instead of a file is refused in one line."""
     result = run(file, "--label", "truth", "--train-first", "0.2", "--features", "x", "--out", tmp_path)
     assert result.exit_code == 2
     assert f"{tmp_path}: cannot be written" in result.stderr

@@ -1,4 +1,4 @@
-"""What a person can put right is one line on stderr and exit code 2, and nothing is half started."""
+"""An error that the user can correct is one line on stderr and exit code 2, and nothing is half started."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ LINE_CHARS_MAX = 1_200
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nobody listens, a second is long enough."""
+    """Commands wait one second for a server that does not answer."""
     monkeypatch.setattr("watchloop.cli.nouns.ANSWER_SECONDS_MAX", 1.0)
 
 
 @pytest.fixture
 def taken_port() -> Iterator[int]:
-    """A port on which somebody listens."""
+    """A port on which a server listens."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen()
@@ -39,7 +39,7 @@ def taken_port() -> Iterator[int]:
 
 
 def one_line(*arguments: str, data: pathlib.Path, apart: bool = False, **variables: str) -> str:
-    """The one line that a command says before it ends with exit code 2, leaving nothing behind.
+    """The one line that a command prints before it ends with exit code 2 and leaves nothing behind.
 
     ``apart`` runs it in a process of its own, as commands are that start servers.
     """
@@ -60,13 +60,13 @@ def one_line(*arguments: str, data: pathlib.Path, apart: bool = False, **variabl
 
 
 def run_apart(arguments: Sequence[str], cwd: pathlib.Path, variables: Mapping[str, str]) -> tuple[int, str, str]:
-    """In a process of its own."""
+    """Run a command in a process of its own."""
     answer = run_command(*arguments, cwd=cwd, **variables)
     return answer.returncode, answer.stdout, answer.stderr
 
 
 def run_here(arguments: Sequence[str], cwd: pathlib.Path, variables: Mapping[str, str]) -> tuple[int, str, str]:
-    """In this process, which spares the imports."""
+    """Run a command in this process, which saves the imports."""
     cleared = {name: None for name in os.environ if name.startswith("WATCHLOOP_")}
     with contextlib.chdir(cwd):
         answer = CliRunner().invoke(app, list(arguments), env={**cleared, **variables})
@@ -93,7 +93,7 @@ WRONG_WORDS = [
 
 @pytest.mark.parametrize(("words", "reason"), WRONG_WORDS)
 def test_a_wrong_command_line_is_one_line(words: tuple[str, ...], reason: str, tmp_path: pathlib.Path) -> None:
-    """What is wrong with options, values and names of commands is said like every other error, with what is right."""
+    """Wrong options, values and commands are reported like every other error, with what would be right."""
     code, out, err = run_here(list(words), tmp_path, {})
     assert (code, out) == (2, "")
     assert len(err.splitlines()) == 1, err
@@ -105,7 +105,7 @@ def test_a_wrong_command_line_is_one_line(words: tuple[str, ...], reason: str, t
 
 @pytest.mark.parametrize("word", ["JSON", "Csv", "TABLE"])
 def test_formats_are_known_in_any_case(word: str, tmp_path: pathlib.Path) -> None:
-    """A format in capitals is that format: what is said is that no ClickHouse answers."""
+    """A format in capitals is accepted: the error is that ClickHouse does not answer."""
     unreachable = {"WATCHLOOP_CLICKHOUSE_URL": "http://127.0.0.1:1"}
     code, _out, err = run_here(["query", "SELECT 1", "--format", word], tmp_path, unreachable)
     assert code == 2
@@ -113,7 +113,7 @@ def test_formats_are_known_in_any_case(word: str, tmp_path: pathlib.Path) -> Non
 
 
 def test_a_port_in_use(tmp_path: pathlib.Path, taken_port: int) -> None:
-    """The port is named, and how to choose another; nothing is made in the data folder."""
+    """The error names the port and how to choose another; the data folder stays empty."""
     said = one_line("up", "--port", str(taken_port), data=tmp_path / "data", apart=True)
     assert f":{taken_port}" in said
     assert "--port" in said
@@ -121,7 +121,7 @@ def test_a_port_in_use(tmp_path: pathlib.Path, taken_port: int) -> None:
 
 
 def test_a_file_in_place_of_the_folder(tmp_path: pathlib.Path) -> None:
-    """A data folder that cannot be one is named."""
+    """The error names a data folder that cannot be one."""
     (tmp_path / "data").write_text("I am a file")
     said = one_line("up", "--port", "0", data=tmp_path / "data")
     assert str(tmp_path / "data") in said
@@ -129,7 +129,7 @@ def test_a_file_in_place_of_the_folder(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_worker_whose_folder_cannot_be_made(tmp_path: pathlib.Path) -> None:
-    """A worker names the folder of its settings that is none; one that is missing is made."""
+    """A worker names a data folder in its settings that is no folder; a missing folder is created."""
     (tmp_path / "file").write_text("I am a file")
     settings = {"WATCHLOOP_WORKER_DATA": str(tmp_path / "file" / "data"), "WATCHLOOP_KAFKA_BOOTSTRAP": "127.0.0.1:1"}
     code, _, err = run_here(["worker", "--role", "intake"], tmp_path, settings)
@@ -139,7 +139,7 @@ def test_a_worker_whose_folder_cannot_be_made(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_data_folder_with_an_owner(tmp_path: pathlib.Path) -> None:
-    """A second program names the first by its process id and leaves the folder alone."""
+    """A second program on a data folder names the process id of the first and changes nothing."""
     folder = DataFolder(tmp_path / "data")
     with folder.own():
         answer = run_command("up", "--port", "0", "--data", str(folder.path), cwd=tmp_path)
@@ -152,20 +152,20 @@ def test_a_data_folder_with_an_owner(tmp_path: pathlib.Path) -> None:
 
 
 def test_addresses_of_a_killed_program_are_none(tmp_path: pathlib.Path) -> None:
-    """What a killed program left is not taken for its successor's, not even before that one has removed it."""
+    """Endpoints that a killed program left are never taken for those of its successor."""
     folder = DataFolder(tmp_path / "data")
-    found = Endpoints(kafka="k", clickhouse=ClickHouseEndpoint(url="u", users={}), console="c")
+    endpoints = Endpoints(kafka="k", clickhouse=ClickHouseEndpoint(url="u", users={}), console="c")
     with folder.own():
-        folder.write_endpoints(found)
-        assert folder.endpoints() == msgspec.structs.replace(found, process=os.getpid())
+        folder.write_endpoints(endpoints)
+        assert folder.endpoints() == msgspec.structs.replace(endpoints, process=os.getpid())
         gone = subprocess.Popen([sys.executable, "-c", ""])
         gone.wait()
-        write_private(folder.endpoints_file, msgspec.json.encode(msgspec.structs.replace(found, process=gone.pid)))
+        write_private(folder.endpoints_file, msgspec.json.encode(msgspec.structs.replace(endpoints, process=gone.pid)))
         assert folder.endpoints() is None
 
 
 def test_secrets_that_cannot_be_read(tmp_path: pathlib.Path) -> None:
-    """A damaged file of secrets is named; it is not replaced by new ones, and no server stays behind."""
+    """The error names a damaged file of secrets; the file is not replaced, and no server keeps running."""
     (tmp_path / "data").mkdir(0o700)
     (tmp_path / "data" / "secrets.json").write_text("{")
     (tmp_path / "data" / "secrets.json").chmod(0o600)
@@ -190,7 +190,7 @@ def test_secrets_that_cannot_be_read(tmp_path: pathlib.Path) -> None:
     ],
 )
 def test_a_wrong_file(tmp_path: pathlib.Path, text: str, names: list[str]) -> None:
-    """A wrong setting of the file names itself, its file, and what it may be."""
+    """The error names a wrong setting in a file, the file, and what the setting may be."""
     (tmp_path / "watchloop.toml").write_text(text)
     said = one_line("up", "--port", "0", data=tmp_path / "data")
     for name in names:
@@ -210,19 +210,19 @@ def test_a_wrong_file(tmp_path: pathlib.Path, text: str, names: list[str]) -> No
     ],
 )
 def test_a_wrong_variable(tmp_path: pathlib.Path, variable: str, value: str, names: list[str]) -> None:
-    """A wrong setting of the environment names its variable, and what it may be."""
+    """The error names the variable of a wrong setting, and what the setting may be."""
     said = one_line("up", "--port", "0", data=tmp_path / "data", **{variable: value})
     for name in [variable, *names]:
         assert name in said, said
 
 
 def test_a_file_that_is_not_there(tmp_path: pathlib.Path) -> None:
-    """A configuration file that was named must be there."""
+    """A configuration file that is named must exist."""
     assert "nowhere.toml" in one_line("up", "--config", "nowhere.toml", data=tmp_path / "data")
 
 
 def test_the_slot_is_no_setting(tmp_path: pathlib.Path) -> None:
-    """WATCHLOOP_SLOT belongs to ``worker``; other commands must not stumble over it."""
+    """WATCHLOOP_SLOT belongs to ``worker``; other commands ignore it."""
     answer = run_command(
         "query", "SELECT 1", cwd=tmp_path, WATCHLOOP_SLOT="3", WATCHLOOP_CLICKHOUSE_URL="http://127.0.0.1:1"
     )
@@ -230,20 +230,20 @@ def test_the_slot_is_no_setting(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_broker_that_does_not_answer(tmp_path: pathlib.Path) -> None:
-    """``--kafka`` to nowhere: the address is named, and no ClickHouse is left running."""
+    """``--kafka`` with a dead address: the error names it, and no ClickHouse keeps running."""
     said = one_line("up", "--kafka", "127.0.0.1:1", "--port", "0", data=tmp_path / "data", apart=True)
     assert "127.0.0.1:1" in said
 
 
 def test_a_clickhouse_that_does_not_answer(tmp_path: pathlib.Path) -> None:
-    """``--clickhouse`` to nowhere: the address is named before a Kafka is started."""
+    """``--clickhouse`` with a dead address: the error names it before a Kafka is started."""
     said = one_line("up", "--clickhouse", "http://127.0.0.1:1", "--port", "0", data=tmp_path / "data", apart=True)
     assert "http://127.0.0.1:1" in said
     assert not (tmp_path / "data" / "kafka").exists()
 
 
 def test_jars_that_cannot_be_had(tmp_path: pathlib.Path) -> None:
-    """An empty folder of jars: the line says which variable, and which option does without."""
+    """An empty folder of jars: the error names the variable, and the option that needs no jars."""
     (tmp_path / "jars").mkdir()
     said = one_line(
         "up", "--port", "0", data=tmp_path / "data", apart=True, WATCHLOOP_KAFKA_JARS=str(tmp_path / "jars")
@@ -270,7 +270,7 @@ NOWHERE = {"WATCHLOOP_KAFKA_BOOTSTRAP": "127.0.0.1:1", "WATCHLOOP_CLICKHOUSE_URL
     ],
 )
 def test_commands_without_servers(tmp_path: pathlib.Path, arguments: tuple[str, ...], address: str) -> None:
-    """Every command that needs a server says which does not answer, within seconds."""
+    """Every command that needs a server says within seconds which one does not answer."""
     assert address in one_line(*arguments, data=tmp_path / "data", **NOWHERE)
 
 
@@ -278,7 +278,7 @@ def test_commands_without_servers(tmp_path: pathlib.Path, arguments: tuple[str, 
     "arguments", [("users", "list"), ("topics", "list"), ("warehouse", "install"), ("query", "SELECT 1")]
 )
 def test_a_folder_on_which_nothing_runs(tmp_path: pathlib.Path, arguments: tuple[str, ...]) -> None:
-    """Who names a folder is told that nothing runs on it, or that it is not there, beside which address is silent."""
+    """The error says that no program runs on the named folder, or that there is none, and which address is silent."""
     folder = tmp_path / "pilot"
     said = one_line(*arguments, data=folder, **NOWHERE)
     assert f"no watchloop runs on '{folder}' (there is no such folder): start watchloop up --data {folder}" in said
@@ -287,7 +287,7 @@ def test_a_folder_on_which_nothing_runs(tmp_path: pathlib.Path, arguments: tuple
 
 
 def at_rest(folder: pathlib.Path) -> pathlib.Path:
-    """A data folder as a program leaves it when it stops."""
+    """A data folder as a stopped program leaves it."""
     folder.mkdir(0o700)
     for server in ("kafka", "clickhouse"):
         (folder / server).mkdir(0o700)
@@ -303,7 +303,7 @@ NEEDS_KAFKA = (
 
 @pytest.mark.parametrize("arguments", [*NEEDS_KAFKA, ("warehouse", "install")])
 def test_after_a_stop(tmp_path: pathlib.Path, arguments: tuple[str, ...]) -> None:
-    """The servers of a program that has stopped have no address: the default one, somebody else's, is not tried."""
+    """The servers of a stopped program have no address; the default one, perhaps of another server, is not tried."""
     said = one_line(*arguments, data=at_rest(tmp_path / "pilot"))
     assert f"no watchloop runs on '{tmp_path / 'pilot'}' (no endpoints.json there): start watchloop up" in said
     assert "localhost" not in said
@@ -311,17 +311,17 @@ def test_after_a_stop(tmp_path: pathlib.Path, arguments: tuple[str, ...]) -> Non
 
 @pytest.mark.parametrize("arguments", NEEDS_KAFKA[:-1])
 def test_after_a_stop_with_servers_of_ones_own(tmp_path: pathlib.Path, arguments: tuple[str, ...]) -> None:
-    """An address that the settings name is tried, whatever else the data folder holds."""
+    """An address in the settings is tried, whatever the data folder holds."""
     assert "127.0.0.1:1" in one_line(*arguments, data=at_rest(tmp_path / "pilot"), **NOWHERE)
 
 
 def test_check_after_a_stop(tmp_path: pathlib.Path) -> None:
-    """Each server is told as stopped, with what starts it; no address is made up."""
+    """Each server is reported as stopped, with the command that starts it, and no address."""
     folder = at_rest(tmp_path / "pilot")
     answer = CliRunner().invoke(app, ["check", "--json", "--data", str(folder)], env={})
     assert answer.exit_code == 1
-    found = {one["what"]: one["says"] for one in json.loads(answer.stdout)}
-    assert found == dict.fromkeys(
+    findings = {finding["what"]: finding["says"] for finding in json.loads(answer.stdout)}
+    assert findings == dict.fromkeys(
         ("kafka", "clickhouse", "console"), f"is stopped: it runs with watchloop up --data {folder}"
     )
     assert "localhost" not in answer.output
@@ -354,7 +354,7 @@ def table(tmp_path: pathlib.Path) -> pathlib.Path:
     ],
 )
 def test_a_table_without_the_column(table: pathlib.Path, options: list[str], names: list[str]) -> None:
-    """A column that is not there, or not what it should be, is named with its option and with what there is."""
+    """The error names a missing or wrong column with its option, and the columns that exist."""
     said = one_line("replay", str(table), "--model", "churn", *options, data=table.parent / "data", **NOWHERE)
     for name in names:
         assert name in said, said
@@ -365,21 +365,21 @@ def test_a_table_without_the_column(table: pathlib.Path, options: list[str], nam
     [("gone.csv", None, "no such file"), ("what.xls", "x", "unknown kind"), ("bad.parquet", "x", "not readable")],
 )
 def test_a_table_that_is_none(tmp_path: pathlib.Path, name: str, text: str | None, says: str) -> None:
-    """A file that is missing, of another kind, or damaged."""
+    """A file that is missing, of another format, or damaged is refused in one line."""
     if text is not None:
         (tmp_path / name).write_text(text)
     assert says in one_line("replay", name, "--model", "m", data=tmp_path / "data", **NOWHERE)
 
 
 def test_replay_to_nowhere(table: pathlib.Path) -> None:
-    """A replay first asks whether Kafka answers."""
+    """A replay first checks that Kafka answers."""
     options = ["--prediction", "answer", "--confidence", "p"]
     said = one_line("replay", str(table), "--model", "m", *options, data=table.parent / "data", **NOWHERE)
     assert "127.0.0.1:1" in said
 
 
 def test_roles_that_do_not_exist(tmp_path: pathlib.Path) -> None:
-    """A wrong role of an account names the ones there are."""
+    """The error for a wrong role names the roles that exist."""
     said = one_line("users", "add", "ada", "--role", "boss", data=tmp_path / "data", **NOWHERE)
     assert "boss" in said
     assert "reviewer" in said
@@ -387,7 +387,7 @@ def test_roles_that_do_not_exist(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("odd", ["", "x" * 300, " ada ", "a\nb\x1b[31m", "\udcff\udcfe", "a\u202eb"], ids=ascii)
 def test_people_nobody_could_sign_in_as(tmp_path: pathlib.Path, odd: str) -> None:
-    """An account's name is looked at before anything else is: no server is asked, nothing is written."""
+    """An account's name is checked first: no server is asked, nothing is written."""
     for arguments in (("users", "add", odd), ("users", "add", "ada", "--name", odd or " ")):
         said = one_line(*arguments, "--role", "reviewer", data=tmp_path / "data", **NOWHERE)
         assert "expected" in said
@@ -398,5 +398,5 @@ def test_people_nobody_could_sign_in_as(tmp_path: pathlib.Path, odd: str) -> Non
 
 
 def test_the_environment_of_these_tests_is_clean() -> None:
-    """No setting of whoever runs the tests reaches the program."""
+    """No setting of the test's environment reaches the program."""
     assert not [name for name in environment() if name.startswith("WATCHLOOP_")]

@@ -1,4 +1,4 @@
-"""Commands against servers that run: what they print, in which format, and with which exit code."""
+"""Commands with running servers: what they print, in which format, and with which exit code."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ COMMANDS = (
 
 @pytest.fixture(autouse=True)
 def clean(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder, and no setting of whoever runs the tests."""
+    """An empty folder, and no setting of the test's environment."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("WATCHLOOP_")]:
         monkeypatch.delenv(name)
@@ -80,7 +80,7 @@ def archive(clickhouse: ClickHouseSettings) -> Iterator[Warehouse]:
 
 @pytest.fixture(scope="module")
 def broker(kafka: KafkaSettings) -> KafkaSettings:
-    """A Kafka with all topics under a prefix of this module's own."""
+    """A Kafka with all topics, under a prefix of this module."""
     settings = msgspec.structs.replace(kafka, prefix="commands.", partitions=2)
     create_topics(settings)
     return settings
@@ -97,20 +97,20 @@ def commands_of(command: object, path: tuple[str, ...] = ()) -> Iterator[tuple[s
 
 
 def test_every_command_is_known_to_these_tests() -> None:
-    """A new command is tested here, or this fails."""
+    """Every command is tested here."""
     assert set(COMMANDS) == set(commands_of(typer.main.get_command(app)))
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_help_works_and_has_an_example(command: tuple[str, ...]) -> None:
-    """--help says what the command does and shows a line that a person can copy."""
+    """--help says what the command does and shows an example."""
     answer = run(*command, "--help")
     assert answer.exit_code == 0
     assert f"Example: watchloop {' '.join(command)}" in answer.stdout, answer.stdout
 
 
 def test_without_a_command_there_is_help() -> None:
-    """The bare name lists the commands."""
+    """Without arguments the program lists its commands."""
     answer = run()
     for name, *_ in COMMANDS:
         assert name in answer.output
@@ -151,9 +151,9 @@ class TestQuery:
         """What is no finite number is seen in every format, and NULL stays apart from it."""
         numbers = "1 / 0 AS up, -1 / 0 AS down, 0 / 0 AS none, [1 / 0] AS many, toFloat32(1 / 0) AS small"
         sql = f"SELECT {numbers}, nullIf(1, 1) AS nothing, '-nan' AS text"
-        found = json.loads(run("query", sql, "--json").stdout)
-        assert found.pop("none").lstrip("-") == "nan"
-        assert found == {"up": "inf", "down": "-inf", "many": ["inf"], "small": "inf", "nothing": None, "text": "-nan"}
+        row = json.loads(run("query", sql, "--json").stdout)
+        assert row.pop("none").lstrip("-") == "nan"
+        assert row == {"up": "inf", "down": "-inf", "many": ["inf"], "small": "inf", "nothing": None, "text": "-nan"}
         assert run("query", sql, "-f", "csv").stdout.splitlines()[1] == 'inf,-inf,nan,"[inf]",inf,,"-nan"'
         table = run("query", sql).stdout
         assert [table.count(word) for word in ("-inf", "inf", "-nan", "nan")] == [1, 4, 1, 2]
@@ -222,15 +222,15 @@ class TestQuery:
 def test_topics(servers: None) -> None:
     """Creating what exists is fine; the list has every topic with its settings."""
     assert "every topic is there" in run("topics", "create").stdout
-    found = {row["name"].removeprefix("commands."): row for row in json.loads(run("topics", "list", "--json").stdout)}
-    assert set(found) == {topic.name for topic in ALL_TOPICS}
-    assert found["predictions"]["partitions"] == 2
+    topics = {row["name"].removeprefix("commands."): row for row in json.loads(run("topics", "list", "--json").stdout)}
+    assert set(topics) == {topic.name for topic in ALL_TOPICS}
+    assert topics["predictions"]["partitions"] == 2
     assert "predictions" in run("topics", "list").stdout
 
 
 @pytest.mark.servers
 def test_accounts(servers: None, broker: KafkaSettings) -> None:
-    """Added with a password that is made and shown once, listed without it, changed, and disabled."""
+    """An account is added with a generated password that is shown once, listed without it, changed, and disabled."""
     said = run("users", "add", "ada", "--role", "reviewer", "--role", "on-call", "--name", "Ada")
     assert said.exit_code == 0, said.output
     password = said.stdout.split()[-1]
@@ -262,7 +262,7 @@ def test_accounts(servers: None, broker: KafkaSettings) -> None:
 def test_the_first_password_is_told_while_it_lets_in(
     servers: None, broker: KafkaSettings, tmp_path: pathlib.Path
 ) -> None:
-    """`up` makes the first account and tells its password at each start, as long as that lets somebody in."""
+    """`up` makes the first account and prints its password at each start, as long as it is valid."""
     settings, folder = Settings(kafka=broker), DataFolder(tmp_path / "data")
     folder.path.mkdir()
     password = first_password(settings, folder)
@@ -277,13 +277,13 @@ def test_the_first_password_is_told_while_it_lets_in(
 @pytest.mark.servers
 @pytest.mark.parametrize("noun", ["alerts", "models"])
 def test_empty_lists(servers: None, noun: str) -> None:
-    """Where nothing has happened the list says so, and JSON is an empty array."""
+    """An empty list is the word none, and an empty array as JSON."""
     assert run(noun, "list").stdout.strip() == "none"
     assert json.loads(run(noun, "list", "--json").stdout) == []
 
 
 def test_lists_say_whose_times_they_show(capsys: pytest.CaptureFixture[str]) -> None:
-    """The clock's or the stream's, at the head of each column; JSON has the plain names and epoch milliseconds."""
+    """The head of a column of times says whether they are the clock's or the stream's; JSON has epoch milliseconds."""
     rows = [{"alert_id": "a", "raised_at": 1_795_424_517_230, "fired_at": 1_488_326_400_000, "told_at": 0}]
     times = {"raised_at": "clock", "told_at": "clock", "fired_at": "stream"}
     print_rows(rows, as_json=False, times=times)
@@ -296,17 +296,17 @@ def test_lists_say_whose_times_they_show(capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.servers
 def test_warehouse_install_twice(servers: None) -> None:
-    """Installing what is there changes nothing and says that all is there."""
+    """A second installation changes nothing and reports that everything is there."""
     assert run("warehouse", "install").exit_code == 0
 
 
 @pytest.mark.servers
 def test_check_names_what_the_warehouse_lacks(servers: None, archive: Warehouse) -> None:
-    """A table that somebody dropped is a finding of its own, with the command that makes it again."""
+    """A dropped table is a finding of its own, with the command that creates it."""
     archive.command("DROP TABLE gates")
-    found = {one["what"]: one for one in json.loads(run("check", "--json").stdout)}
-    assert not found["clickhouse"]["ok"]
-    assert found["clickhouse"]["says"] == "missing: gates; run watchloop warehouse install"
+    findings = {finding["what"]: finding for finding in json.loads(run("check", "--json").stdout)}
+    assert not findings["clickhouse"]["ok"]
+    assert findings["clickhouse"]["says"] == "missing: gates; run watchloop warehouse install"
     assert run("warehouse", "install").exit_code == 0
     assert archive.lacking() == []
 
@@ -316,16 +316,16 @@ def test_check_names_what_is_down(servers: None, monkeypatch: pytest.MonkeyPatch
     """Kafka and ClickHouse answer, the console does not: exit code 1, and the finding says which."""
     monkeypatch.setenv("WATCHLOOP_CONSOLE_PORT", "1")
     answer = run("check", "--json")
-    found = {one["what"]: one for one in json.loads(answer.stdout)}
+    findings = {finding["what"]: finding for finding in json.loads(answer.stdout)}
     assert answer.exit_code == 1
-    assert {what for what, one in found.items() if not one["ok"]} == {"console"}
-    assert found["kafka"]["says"].startswith("1 broker")
-    assert found["kafka"]["says"].endswith(os.environ["WATCHLOOP_KAFKA_BOOTSTRAP"])
+    assert {what for what, finding in findings.items() if not finding["ok"]} == {"console"}
+    assert findings["kafka"]["says"].startswith("1 broker")
+    assert findings["kafka"]["says"].endswith(os.environ["WATCHLOOP_KAFKA_BOOTSTRAP"])
     assert "console" in run("check").stdout
 
 
 def test_check_with_everything_down(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing answers: each is named on its own, exit code 1, no traceback."""
+    """No server answers: each has a line of its own, exit code 1, no traceback."""
     monkeypatch.setenv("WATCHLOOP_KAFKA_BOOTSTRAP", "127.0.0.1:1")
     monkeypatch.setenv("WATCHLOOP_CLICKHOUSE_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("WATCHLOOP_CONSOLE_PORT", "1")

@@ -1,4 +1,4 @@
-"""Texts from data are never markup and bear no control characters, in whatever command shows them."""
+"""No command prints texts from data as markup or with control characters."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ MOVES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 @pytest.fixture(autouse=True)
 def clean(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder, and no setting of whoever runs the tests."""
+    """An empty folder, and no setting of the test's environment."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.startswith("WATCHLOOP_")]:
         monkeypatch.delenv(name)
@@ -61,7 +61,7 @@ def clean(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def archive(clickhouse: ClickHouseSettings) -> Iterator[Warehouse]:
-    """An alert and a model whose every text is hostile."""
+    """An alert and a model in which every text is hostile."""
     warehouse = Warehouse(msgspec.structs.replace(clickhouse, database="hostile"))
     warehouse.install()
     alert = Alert(
@@ -172,19 +172,19 @@ def commands_of(command: object, path: tuple[str, ...] = ()) -> Iterator[tuple[s
 
 
 def hidden_in(text: str) -> set[str]:
-    """Characters that are not seen as themselves, line ends aside."""
+    """Characters that are not visible, except line ends."""
     return {one for one in text if one != "\n" and not is_visible(one)}
 
 
 def test_every_command_is_walked() -> None:
-    """A new command is brought hostile texts here, or this fails."""
+    """Every command is tested with hostile texts here."""
     assert set(WALK) == set(commands_of(typer.main.get_command(app)))
 
 
 @pytest.mark.servers
 @pytest.mark.parametrize("command", WALK, ids=" ".join)
 def test_what_a_command_says(command: tuple[str, ...], servers: None) -> None:
-    """Nothing hidden on either stream, brackets are brackets, and an error is one line."""
+    """Both streams have only visible characters, brackets stay brackets, and an error is one line."""
     for answer in WALK[command]():
         assert hidden_in(answer.stdout) == set(), answer.stdout
         assert hidden_in(answer.stderr) == set(), answer.stderr
@@ -199,7 +199,7 @@ def test_what_a_command_says(command: tuple[str, ...], servers: None) -> None:
     "command", [("alerts", "list"), ("models", "list"), ("users", "list"), ("query",)], ids=" ".join
 )
 def test_what_was_hidden_can_be_read(command: tuple[str, ...], servers: None) -> None:
-    """The texts are there, written out, and in JSON they are the very texts."""
+    """The texts are printed with visible characters; as JSON they are unchanged."""
     table, as_json = WALK[command]()[:2]
     assert table.exit_code == as_json.exit_code == 0, table.output + as_json.output
     assert SEEN in table.stdout
@@ -208,27 +208,27 @@ def test_what_was_hidden_can_be_read(command: tuple[str, ...], servers: None) ->
     assert EVIL in _values(json.loads(as_json.stdout))
 
 
-def _values(found: object) -> Iterator[object]:
-    if isinstance(found, dict):
-        for value in found.values():
+def _values(answer: object) -> Iterator[object]:
+    if isinstance(answer, dict):
+        for value in answer.values():
             yield from _values(value)
-    elif isinstance(found, list):
-        for value in found:
+    elif isinstance(answer, list):
+        for value in answer:
             yield from _values(value)
     else:
-        yield found
+        yield answer
 
 
 @pytest.mark.servers
 def test_brackets_in_an_answer(servers: None) -> None:
-    """What looks like rich's markup is the answer itself."""
+    """Text that looks like rich's markup is printed unchanged."""
     assert SEEN in run("query", "SELECT '[/x]'").stdout
     assert "[link=http://evil]y[/link]" in run("query", "SELECT '[link=http://evil]y[/link]' AS `[bold]`").stdout
 
 
 @pytest.mark.servers
 def test_dates_for_people_milliseconds_for_programs(servers: None) -> None:
-    """Tables say when in ISO 8601 with its zone; JSON keeps epoch milliseconds."""
+    """Tables show times in ISO 8601 with a zone; JSON keeps epoch milliseconds."""
     for noun, column in (("alerts", "raised_at"), ("models", "created_at")):
         assert "2026-11-23T09:01:57.230Z" in run(noun, "list").stdout
         assert json.loads(run(noun, "list", "--json").stdout)[0][column] == 1_795_424_517_230
@@ -237,7 +237,7 @@ def test_dates_for_people_milliseconds_for_programs(servers: None) -> None:
 @pytest.mark.servers
 @pytest.mark.parametrize("text", ["=HYPERLINK(1)", "+1", "-x", "@x", "\tx", "\rx", '=a"b,""=c', "＝x"])
 def test_formulas_in_csv(servers: None, text: str) -> None:
-    """CSV hands data on as they are, and says that a spreadsheet would run them; asked to, it puts ' before them."""
+    """CSV keeps data unchanged and warns that a spreadsheet would run them; with the option it puts ' before them."""
     sql = f"SELECT {quoted(text)} AS v, -1 AS n, 'a,\"=b' AS plain"
     answer = run("query", sql, "--format", "csv")
     assert list(csv.DictReader(io.StringIO(answer.stdout, newline=""))) == [{"v": text, "n": "-1", "plain": 'a,"=b'}]
@@ -264,7 +264,7 @@ def test_formulas_in_csv(servers: None, text: str) -> None:
     ],
 )
 def test_formulas_behind_what_splits_a_line(servers: None, text: str, safe: str) -> None:
-    """Programs that split at semicolons or tabs, or read a line at a time, begin a cell within a text."""
+    """Programs that split at semicolons, tabs or line ends begin a cell within a text."""
     sql = f"SELECT -1 AS n, {quoted(text)} AS v, -2 AS m, ['a;', 'b'] AS l UNION ALL SELECT -1, {quoted(text)}, -2, []"
     answer = run("query", sql, "--format", "csv")
     for row in csv.DictReader(io.StringIO(answer.stdout, newline="")):
@@ -292,7 +292,7 @@ def test_csv_without_formulas_has_no_note(servers: None) -> None:
 @pytest.mark.servers
 @pytest.mark.parametrize("fmt", ["table", "csv", "json"])
 def test_on_a_terminal(servers: None, fmt: str) -> None:
-    """Where standard output is a terminal even CSV and JSON move, colour and hide nothing; Parquet is refused."""
+    """On a terminal CSV and JSON have no active control characters either; Parquet is refused."""
     code, seen = on_a_wide_terminal("query", f"SELECT {quoted(EVIL)} AS v", "--format", fmt)
     assert code == 0, seen
     assert SEEN in seen.replace("\\/", "/")
@@ -301,7 +301,7 @@ def test_on_a_terminal(servers: None, fmt: str) -> None:
 
 @pytest.mark.servers
 def test_bytes_are_not_for_a_terminal(servers: None) -> None:
-    """Formats that are bytes, asked for in either way, are of use to nobody there; lines are."""
+    """Binary formats, by option or by FORMAT, are refused on a terminal; formats of lines are printed."""
     for sql, fmt in (
         ("SELECT 1", "PARQUET"),
         ("SELECT 1 FORMAT parquet", "table"),
@@ -317,13 +317,13 @@ def test_bytes_are_not_for_a_terminal(servers: None) -> None:
 
 
 def on_a_wide_terminal(*arguments: str) -> tuple[int, str]:
-    """A command of these tests' servers on a terminal, its exit code and what it writes."""
+    """Run a command on a terminal with these tests' servers; returns its exit code and output."""
     mine = {name: value for name, value in os.environ.items() if name.startswith("WATCHLOOP_")}
     return on_a_terminal(*arguments, columns=400, **mine)
 
 
 def test_progress_lines() -> None:
-    """What a bar says of the loop is plain text, drawn on a terminal or said in a line elsewhere."""
+    """The line of a progress bar is plain text, on a terminal and elsewhere."""
     now = [0.0]
     plain = Console(file=io.StringIO(), width=400)
     terminal = Console(file=io.StringIO(), width=400, force_terminal=True, no_color=True, _environ={})
@@ -339,18 +339,18 @@ def test_progress_lines() -> None:
 
 
 def test_logs_on_a_terminal() -> None:
-    """A line of the log is one line, whatever data it tells of."""
+    """A log entry is one line, whatever data it has."""
     event = {"event": EVIL, EVIL: EVIL, "number": 3, "list": [EVIL], "exception": f"Traceback\n{EVIL}", "level": "info"}
-    found = seen_as_written(logging.getLogger(), "info", event)
+    written = seen_as_written(logging.getLogger(), "info", event)
     line = structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback)(
-        logging.getLogger(), "info", found
+        logging.getLogger(), "info", written
     )
     assert hidden_in(str(line)) == set()
     assert "number" in str(line)
 
 
 def test_one_file_writes_on_the_terminal() -> None:
-    """Whatever the front door says goes through watchloop/terminal/screen.py, where this rule is."""
+    """Everything that watchloop/ prints goes through watchloop/terminal/screen.py, which has this rule."""
     others = [path for path in sorted((ROOT / "watchloop").rglob("*.py")) if path.name != "screen.py"]
     wrong = [
         f"{path.name}:{node.lineno}: {ast.unparse(node)[:80]}"

@@ -1,4 +1,4 @@
-"""Lines of a program that runs for long: where nobody takes them, the program goes on as if they had been read."""
+"""A long-running program goes on when nothing reads its lines."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LINE = "worker intake ended: é ☃ \N{SNOWMAN}" * 40
 
 
 class Ended:
-    """A process that has ended, until it is started."""
+    """A process that has ended, until it is started again."""
 
     name, log, code = "worker intake", None, -9
 
@@ -37,24 +37,24 @@ class Ended:
 
 
 def unread() -> TextIO:
-    """A pipe whose reader is gone."""
+    """A pipe whose reader has ended."""
     reading, writing = os.pipe()
     os.close(reading)
     return os.fdopen(writing, "w")
 
 
 def full() -> TextIO:
-    """A file on a disk without room."""
+    """A file on a full disk."""
     return pathlib.Path("/dev/full").open("w")
 
 
 def ascii_only() -> TextIO:
-    """A file that has no bytes for most characters."""
+    """A file with an encoding that lacks most characters."""
     return pathlib.Path(os.devnull).open("w", encoding="ascii")
 
 
 def standing_still() -> TextIO:
-    """A pipe that is full, and whose reader takes nothing; the reader is left open."""
+    """A full pipe whose reader is open and reads nothing."""
     _reading, writing = os.pipe()
     os.set_blocking(writing, False)
     try:
@@ -67,7 +67,7 @@ def standing_still() -> TextIO:
 
 @pytest.fixture(params=[unread, full, ascii_only, standing_still])
 def out(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Console]:
-    """A program's console that has somewhere to write which does not take it."""
+    """A program's console on an output that cannot be written."""
     make: Callable[[], TextIO] = request.param
     file = make()
     monkeypatch.setattr(sys, "stdout", file)
@@ -77,7 +77,7 @@ def out(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def test_what_ends_is_started_again_where_nobody_reads(out: Console) -> None:
-    """The supervisor says what ended, to nobody, and starts it."""
+    """The supervisor restarts a process, though its line about the end cannot be written."""
     process = Ended()
     supervisor = Supervisor(lambda line: screen.say(out, line), news=lambda: LINE)
     supervisor.watch([process])
@@ -86,7 +86,7 @@ def test_what_ends_is_started_again_where_nobody_reads(out: Console) -> None:
 
 
 def test_whatever_a_program_writes_is_left_out(out: Console) -> None:
-    """Lines, tables and bars pass by one place, again and again."""
+    """Lines, tables and bars are written again and again to an output that cannot be written."""
     for _ in range(3):
         screen.say(out, LINE, "yellow")
         screen.print_table(out, ["what"], [[LINE]], title=LINE)
@@ -95,7 +95,7 @@ def test_whatever_a_program_writes_is_left_out(out: Console) -> None:
 
 
 def test_a_reader_that_goes_on_gets_what_comes_then() -> None:
-    """What did not fit is left out, and the next line is there once there is room; none waits for it twice."""
+    """Output that does not fit is dropped without a second wait; the next line is written once there is room."""
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "w") as file:
         here = Lasting(file, reader_seconds_max=0.01)
@@ -108,7 +108,7 @@ def test_a_reader_that_goes_on_gets_what_comes_then() -> None:
 
 @pytest.mark.parametrize("sink", ["closed", "/dev/full"])
 def test_the_exit_code_is_what_it_would_be(sink: str, tmp_path: pathlib.Path) -> None:
-    """A program that was started ends with its own code, and says nothing on standard error of lines nobody read."""
+    """A program ends with its own exit code, and without errors about lines that were not read."""
     code = (
         "import sys; from watchloop.terminal.screen import printing_console, print_error, say\n"
         "out = printing_console(lasting=True)\n"
@@ -126,7 +126,7 @@ def test_the_exit_code_is_what_it_would_be(sink: str, tmp_path: pathlib.Path) ->
 
 
 def test_an_error_that_nobody_reads_has_its_exit_code(tmp_path: pathlib.Path) -> None:
-    """A command that cannot do what it was asked for says so by its code where its line is not taken."""
+    """A command that fails has its exit code even if its error line cannot be written."""
     with unread() as file:
         done = subprocess.run(
             [sys.executable, "-m", "watchloop", "up", "--config", str(tmp_path / "none.toml")],
@@ -136,7 +136,7 @@ def test_an_error_that_nobody_reads_has_its_exit_code(tmp_path: pathlib.Path) ->
 
 
 def test_a_short_command_without_a_reader_ends_quietly() -> None:
-    """``watchloop … | head``: nothing to do, and nothing said."""
+    """``watchloop … | head`` ends without an error line."""
     command = f"{sys.executable} -m watchloop --help | true"
     done = subprocess.run(
         ["/bin/sh", "-c", command], capture_output=True, text=True, env=environment(PYTHONPATH=str(ROOT)), check=False

@@ -1,4 +1,4 @@
-"""No word is broken in the middle, however narrow the terminal: of tables, lines, bars and help."""
+"""Tables, lines, bars and help break no word, however narrow the terminal."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TEXTS = st.lists(WORDS, max_size=6).map(" ".join)
 
 
 def words(text: str) -> set[str]:
-    """What stands between blanks and lines."""
+    """The words of a text, without blanks and drawn lines."""
     return set(DRAWN.sub(" ", text).split())
 
 
@@ -45,7 +45,7 @@ def shown(width: int, names: list[str], rows: list[list[str]]) -> str:
     ),
 )
 def test_tables_of_any_texts(width: int, rows: list[list[str]]) -> None:
-    """Every word of a table is one of its cells, whole, and every word of its cells is there."""
+    """A table has every word of its cells, whole, and no others."""
     names = [f"column-{number}" for number in range(len(rows[0]))]
     given_words = {word for text in (*names, *(cell for row in rows for cell in row)) for word in text.split()}
     assert words(shown(width, names, rows)) == given_words | words("what it is that was it")
@@ -53,7 +53,7 @@ def test_tables_of_any_texts(width: int, rows: list[list[str]]) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_table_that_fits_is_one(width: int) -> None:
-    """Lines are no longer than the terminal; columns share what there is, and the texts of a cell stay together."""
+    """Lines are no longer than the terminal, and the words of a cell stay together."""
     rows = [["lag of record", "no", "1 message, waiting for 3 s: keeping up"], ["kafka", "yes", "at 127.0.0.1:41235"]]
     table = shown(width, ["what", "ok", "says"], rows).splitlines()
     assert max(map(len, table)) <= width
@@ -62,7 +62,7 @@ def test_a_table_that_fits_is_one(width: int) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_table_that_does_not_fit_is_lists(width: int) -> None:
-    """Where the longest words of the columns have no room side by side, each row is a list of names and values."""
+    """If the longest words of the columns do not fit side by side, each row is a list of names and values."""
     names = [f"name_of_a_column_{number}" for number in range(6)]
     lines = shown(width, names, [[f"a-value-{row}-{n}" for n in range(6)] for row in range(2)]).splitlines()
     assert "name_of_a_column_3  a-value-1-3" in lines
@@ -72,7 +72,7 @@ def test_a_table_that_does_not_fit_is_lists(width: int) -> None:
 def test_into_a_pipe_tables_are_as_wide_as_they_are(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What reads a pipe has a line for each row, whatever the terminal that the command was typed at."""
+    """A pipe gets one line for each row, whatever the width of the terminal."""
     monkeypatch.setenv("COLUMNS", "80")
     rows = [[f"row-{number}", "word " * 60 + "end", "x" * 200] for number in range(3)]
     print_table(screen.printing_console(), ["what", "says", "id"], rows)
@@ -82,7 +82,7 @@ def test_into_a_pipe_tables_are_as_wide_as_they_are(
 
 @pytest.mark.parametrize("columns", ["", "0", "-5", "²", "wide"])
 def test_a_width_that_is_none_is_asked_of_the_terminal(columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """COLUMNS may hold anything; where it is no width and there is no terminal, lines are as wide as they are."""
+    """If COLUMNS is no width and there is no terminal, lines have their full width."""
     monkeypatch.setenv("COLUMNS", columns)
     assert screen._columns(io.StringIO()) == screen.PIPE_COLUMNS
 
@@ -102,7 +102,7 @@ def summary() -> RunSummary:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_summary_of_a_demo(width: int) -> None:
-    """Each of its words is whole at every width, as it is where there is room for all."""
+    """The summary has the same whole words at every width."""
     from watchloop.demo.summary import print_summary
 
     class Source:
@@ -119,7 +119,7 @@ def test_the_summary_of_a_demo(width: int) -> None:
 
 @pytest.mark.parametrize("width", WIDTHS)
 def test_lines_and_bars(width: int) -> None:
-    """A line for a person, and the one below a bar, is broken between words; without a terminal it stays one."""
+    """A line, and the line below a bar, is broken between words."""
     line = "3561 answered by simulated reviewers, 0 alerts firing, customers: 12, in charge: elec2-88, and so on and on"
     out = Console(file=io.StringIO(), width=width, force_terminal=True, no_color=True, _environ={})
     say(out, line)
@@ -135,7 +135,7 @@ def test_lines_and_bars(width: int) -> None:
 
 
 def test_without_a_terminal_a_bar_is_a_line_now_and_then() -> None:
-    """Whoever reads a log sees every ten seconds how far it is."""
+    """A log has a line of progress every ten seconds."""
     out, now = Console(file=io.StringIO(), width=200), [0.0]
     with LiveBar(out, "replay", 100, clock=lambda: now[0]) as bar:
         for second in range(25):
@@ -156,7 +156,7 @@ COMMANDS = (
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_help(command: tuple[str, ...], width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Help breaks lines between words alone: each word of a narrow page is one of the widest page."""
+    """Help breaks lines only between words: a narrow page has the same words as a wide one."""
 
     def seen(columns: int) -> set[str]:
         monkeypatch.setenv("COLUMNS", str(columns))
@@ -169,7 +169,7 @@ def test_help(command: tuple[str, ...], width: int, monkeypatch: pytest.MonkeyPa
 
 
 def test_errors_on_a_terminal(tmp_path: pathlib.Path) -> None:
-    """A long line of an error is broken between words on a terminal; a path is left whole."""
+    """A long error is broken between words on a terminal; a path stays whole."""
     folder = tmp_path / ("a-folder-with-a-name-that-is-longer-than-any-terminal-of-these" * 2)
     _, said = on_a_terminal("users", "list", "--data", str(folder), "--config", "no-such-file.toml", columns=60)
     assert "no-such-file.toml:" in words(said)

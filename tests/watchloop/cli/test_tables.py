@@ -1,4 +1,4 @@
-"""``backtest`` and ``replay`` read a table alike: what one refuses, so does the other, in the same line and at once."""
+"""``backtest`` and ``replay`` read tables alike, and refuse the same tables in the same line, before anything runs."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def run(*arguments: str) -> Result:
 
 
 def test_a_backtest_does_not_depend_on_the_name_of_the_file(tmp_path: pathlib.Path) -> None:
-    """The same rows with the same seed are drawn from alike."""
-    found = []
+    """The same rows with the same seed give the same draws."""
+    reports = []
     for name in ("calls", "answers of may"):
         file = tmp_path / f"{name}.csv"
         file.write_text(HEADER + ROWS * 8)
         told = run("backtest", str(file), *ROLES, "--audit-rate", "0.1", "--budget", "0.3", "--json").stdout
-        found.append(json.loads(told) | {"seconds": 0.0})
-    assert found[0] == found[1]
-    assert found[0]["reviewed"] > 20
+        reports.append(json.loads(told) | {"seconds": 0.0})
+    assert reports[0] == reports[1]
+    assert reports[0]["reviewed"] > 20
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_backtest_does_not_depend_on_the_name_of_the_file(tmp_path: pathlib.Pa
     ],
 )
 def test_both_refuse_the_same(tmp_path: pathlib.Path, text: str, options: tuple[str, ...], says: str) -> None:
-    """Exit code 2, one line on standard error, nothing on standard output, and no look for a Kafka."""
+    """Exit code 2, one line on standard error, nothing on standard output, and no connection to Kafka."""
     file = tmp_path / "calls.csv"
     file.write_text(text)
     answers = [
@@ -75,7 +75,7 @@ def test_both_refuse_the_same(tmp_path: pathlib.Path, text: str, options: tuple[
 
 
 def test_what_is_told_is_not_in_the_json(tmp_path: pathlib.Path) -> None:
-    """Columns by role, notes and warnings are on standard error; the report stays JSON, also of one row."""
+    """Roles, notes and warnings go to standard error; the report on standard output stays JSON, also for one row."""
     file = tmp_path / "calls.parquet"
     table = pa.csv.read_csv(pa.py_buffer((HEADER + ROWS).encode()))
     pq.write_table(table.append_column("leak", table["truth"]), file)

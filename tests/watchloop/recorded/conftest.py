@@ -25,15 +25,15 @@ Refused = Callable[..., str]
 
 
 def checked(path: pathlib.Path, **columns: Any) -> Replayable:
-    """A file as it would be replayed, every row of it checked."""
-    found = recorded_answers(RecordedTable.load(path, Columns(**{**USUAL, **columns})), model="m")
-    check_rows(found, now_ms=NOW_MS, future_ms_max=FUTURE_MS_MAX, bytes_max=BYTES_MAX)
-    return found
+    """The rows of a file as they would be replayed, all checked."""
+    source = recorded_answers(RecordedTable.load(path, Columns(**{**USUAL, **columns})), model="m")
+    check_rows(source, now_ms=NOW_MS, future_ms_max=FUTURE_MS_MAX, bytes_max=BYTES_MAX)
+    return source
 
 
 @pytest.fixture
 def write(tmp_path: pathlib.Path) -> Callable[..., pathlib.Path]:
-    """A file of text, bytes, or of columns as Arrow or Parquet; columns get usual ones beside them."""
+    """Write a file of text, of bytes, or of columns as Arrow or Parquet, to which usual columns are added."""
 
     def written(content: Any, name: str = "") -> pathlib.Path:
         if isinstance(content, dict):
@@ -64,7 +64,7 @@ def usual_columns(rows: int) -> dict[str, Any]:
 
 @pytest.fixture
 def read(write: Callable[..., pathlib.Path]) -> Read:
-    """What is replayed of a file made of this content."""
+    """The rows that are replayed from a file with this content."""
 
     def reading(content: Any, name: str = "", **columns: Any) -> Replayable:
         return checked(content if isinstance(content, pathlib.Path) else write(content, name), **columns)
@@ -74,7 +74,7 @@ def read(write: Callable[..., pathlib.Path]) -> Read:
 
 @pytest.fixture
 def refused(read: Read) -> Refused:
-    """The one line that refuses a file made of this content."""
+    """The one line that refuses a file with this content."""
 
     def refusing(content: Any, name: str = "", **columns: Any) -> str:
         with pytest.raises(WrongTable) as caught:

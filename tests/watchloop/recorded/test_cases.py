@@ -1,4 +1,4 @@
-"""The small tables of public reports: each read right, or refused in the line that it needs."""
+"""The small tables of public reports: each is read right, or refused in a helpful line."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ SPACED: dict[str, Any] = {"label": " truth", "prediction": " said", "confidence"
     ],
 )
 def test_the_model_is_right_on_four_of_five(read: Read, file: str, columns: dict[str, Any], tells: str) -> None:
-    """160 errors in 800 rows, however it is written."""
-    found = read(CASES / file, **columns)
-    assert len(found) == 800
-    assert sum(a != b for a, b in zip(found.answers, found.truths, strict=True)) == 160
-    assert tells in "\n".join(role_lines(found, is_sent=False))
+    """Every spelling of the table has 160 errors in 800 rows."""
+    source = read(CASES / file, **columns)
+    assert len(source) == 800
+    assert sum(a != b for a, b in zip(source.answers, source.truths, strict=True)) == 160
+    assert tells in "\n".join(role_lines(source, is_sent=False))
 
 
 @pytest.mark.parametrize(
@@ -65,12 +65,12 @@ def test_the_model_is_right_on_four_of_five(read: Read, file: str, columns: dict
     ],
 )
 def test_what_cannot_be_read_right(refused: Refused, file: str, says: str) -> None:
-    """One line with what, where, and what would be right."""
+    """The error is one line with what is wrong, where, and what would be right."""
     assert says in refused(CASES / file)
 
 
 def test_the_rest_of_what_is_right(read: Read) -> None:
-    """Years of 1971, decimals as numbers, slices without the empty ones, the index left out when told to."""
+    """Years of 1971 are times, decimals are numbers, empty slices are none, and the index can be left out."""
     years = [event.time for event in read(CASES / "t05_1971.parquet").predictions(0, 700)]
     assert [min(years), max(years)] == [31_536_000_000, 31_536_000_000 + 699 * 86_400_000]
     amounts = {type(row["amount"]) for row in read(CASES / "a01_decimal_feature.parquet").table.features(0, 3_000)}
@@ -84,8 +84,8 @@ def test_the_rest_of_what_is_right(read: Read) -> None:
 
 
 def test_a_column_of_nothing_is_left_out_of_training() -> None:
-    """The others are trained on, and the empty one is told."""
+    """An empty feature is left out of the training, with a note."""
     table = RecordedTable.load(CASES / "b08a_train_first_all_null.parquet", Columns(label="truth"))
-    found = train_first(table, share=0.3, model="m", seed=0)
-    assert len(found) == 2_100
-    assert "trained without allnull" in "\n".join(found.notes)
+    source = train_first(table, share=0.3, model="m", seed=0)
+    assert len(source) == 2_100
+    assert "trained without allnull" in "\n".join(source.notes)

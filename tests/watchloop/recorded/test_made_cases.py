@@ -1,4 +1,4 @@
-"""The cases of public reports again, as tables made here: a model that is right in four of five rows."""
+"""The cases of public reports as tables made here, with a model that is right in four of five rows."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ Write = Callable[..., Any]
 
 
 def base() -> Table:
-    """A feature, the truth, what a model said, and how sure it was."""
+    """A feature, the true label, the prediction and its confidence."""
     draw = np.random.default_rng(1)
     truths = draw.integers(0, 2, ROWS)
     said = truths.copy()
@@ -85,12 +85,12 @@ RIGHT: dict[str, tuple[Any, str, dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", RIGHT)
 def test_the_model_is_right_on_four_of_five(read: Read, case: str) -> None:
-    """160 errors in 800 rows, however it is written."""
+    """Every spelling of the table has 160 errors in 800 rows."""
     content, name, columns, tells = RIGHT[case]
-    found = read(content, name, **columns)
-    assert len(found) == ROWS
-    assert sum(a != b for a, b in zip(found.answers, found.truths, strict=True)) == WRONG
-    assert tells in "\n".join(role_lines(found, is_sent=False))
+    source = read(content, name, **columns)
+    assert len(source) == ROWS
+    assert sum(a != b for a, b in zip(source.answers, source.truths, strict=True)) == WRONG
+    assert tells in "\n".join(role_lines(source, is_sent=False))
 
 
 WRONG_ONES: dict[str, tuple[Any, str, dict[str, Any], str]] = {
@@ -110,13 +110,13 @@ WRONG_ONES: dict[str, tuple[Any, str, dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("case", WRONG_ONES)
 def test_what_cannot_be_read_right(refused: Refused, case: str) -> None:
-    """One line with what, where, and what would be right."""
+    """The error is one line with what is wrong, where, and what would be right."""
     content, name, columns, says = WRONG_ONES[case]
     assert says in refused(content, name, **columns)
 
 
 def test_years_of_1971_and_slices_without_the_empty_ones(read: Read) -> None:
-    """Times long ago are times; an empty slice is none, and a truth value is written as JSON has it."""
+    """Old times are times, an empty slice is none, and a truth value is spelt as in JSON."""
     days = [dt.datetime(1971, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=row) for row in range(ROWS)]
     years = [event.time for event in read({**BASE, "time": days}, "t.parquet", time="time").predictions(0, ROWS)]
     assert [min(years), max(years)] == [31_536_000_000, 31_536_000_000 + (ROWS - 1) * 86_400_000]
@@ -127,10 +127,10 @@ def test_years_of_1971_and_slices_without_the_empty_ones(read: Read) -> None:
 
 
 def test_a_column_of_nothing_is_left_out_of_training(write: Write) -> None:
-    """The others are trained on, and the empty one is told."""
+    """An empty feature is left out of the training, with a note."""
     columns = {"x": BASE["x"], "truth": BASE["truth"], "empty": [None] * 560 + [1.0] * 240}
-    found = train_first(
+    source = train_first(
         RecordedTable.load(write(columns, "t.parquet"), Columns(label="truth")), share=0.3, model="m", seed=0
     )
-    assert len(found) == 560
-    assert "trained without empty" in "\n".join(found.notes)
+    assert len(source) == 560
+    assert "trained without empty" in "\n".join(source.notes)

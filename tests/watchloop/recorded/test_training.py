@@ -1,4 +1,4 @@
-"""``--train-first``: trained on what says something, whatever types the features have."""
+"""``--train-first`` trains on features of any type, without constant and empty ones."""
 
 from __future__ import annotations
 
@@ -53,11 +53,11 @@ def trained(folder: pathlib.Path, columns: dict[str, Any], *, share: float = 0.3
 
 @pytest.mark.parametrize("name", USEFUL)
 def test_every_type_can_be_learned_from(tmp_path: pathlib.Path, name: str) -> None:
-    """A feature that tells the label does so in any type, beside features that say nothing."""
-    found = trained(tmp_path, {name: USEFUL[name], **USELESS})
-    right = np.mean([a == b for a, b in zip(found.answers, found.truths, strict=True)])
+    """A predictive feature is learned in any type, beside features that predict nothing."""
+    source = trained(tmp_path, {name: USEFUL[name], **USELESS})
+    right = np.mean([a == b for a, b in zip(source.answers, source.truths, strict=True)])
     assert right > 0.95
-    assert "trained without null, nan, inf, constant, word, later" in "\n".join(found.notes)
+    assert "trained without null, nan, inf, constant, word, later" in "\n".join(source.notes)
 
 
 @pytest.mark.parametrize(
@@ -74,15 +74,15 @@ def test_every_type_can_be_learned_from(tmp_path: pathlib.Path, name: str) -> No
     ids=["number", "bool", "null", "time", "no-time", "few", "many"],
 )
 def test_what_the_numbers_of_a_feature_are(column: Any, meaning: str) -> None:
-    """Nobody takes the codes of many texts for times, or for what the texts measure."""
+    """Codes of many texts are not taken for times or for numbers."""
     assert numbers_of_feature(pa.chunked_array([column])).meaning == meaning
 
 
 def test_many_categories_are_codes(tmp_path: pathlib.Path) -> None:
-    """More texts than a tree can tell apart train, and travel as texts."""
+    """More texts than a tree takes as categories are trained on, and are sent as texts."""
     names = [f"customer {n}" for n in DRAW.permutation(SIZE)]
-    found = trained(tmp_path, {"who": names, "flag": FLAG})
-    assert found.predictions(0, 1)[0].features == {"who": names[90], "flag": bool(FLAG[90])}
+    source = trained(tmp_path, {"who": names, "flag": FLAG})
+    assert source.predictions(0, 1)[0].features == {"who": names[90], "flag": bool(FLAG[90])}
 
 
 @pytest.mark.parametrize(
@@ -99,14 +99,14 @@ def test_many_categories_are_codes(tmp_path: pathlib.Path) -> None:
 def test_what_cannot_be_trained_on(
     tmp_path: pathlib.Path, columns: dict[str, Any], share: float, truth: Any, says: str
 ) -> None:
-    """One line instead of a traceback of the learner's."""
+    """The error is one line instead of a traceback of the learner."""
     with pytest.raises(WrongTable) as caught:
         trained(tmp_path, columns, share=share, truth=truth)
     assert says in str(caught.value)
 
 
 def test_a_label_that_is_a_number_without_end(tmp_path: pathlib.Path) -> None:
-    """A regression's target is no label."""
+    """The target of a regression is refused as a label."""
     size = 2_000
     with pytest.raises(WrongTable, match="1400 different labels"):
         trained(tmp_path, {"x": DRAW.random(size)}, share=0.7, truth=DRAW.random(size))

@@ -1,4 +1,4 @@
-"""Digits: whole numbers keep theirs from a table to ClickHouse's columns, and where a double loses some it is told."""
+"""Digits: whole numbers keep theirs from a table to ClickHouse's columns; a note says where a double loses some."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def as_csv(cells: list[str]) -> str:
     return "f,time,truth,said,sure\n" + "\n".join(f"{cell},{row}" for cell, row in zip(cells, ROWS, strict=True))
 
 
-def stored(found: Any) -> list[Any]:
-    """What ClickHouse gets of the feature ``f``, row by row: sent as JSON, read as by INTAKE, split as by RECORD."""
+def stored(source: Any) -> list[Any]:
+    """The values of feature ``f`` in ClickHouse: sent as JSON, read as INTAKE does, split as RECORD does."""
     sent = [
         PlainRecord(encode(event), number=place, time_ms=NOW_MS)
-        for place, event in enumerate(found.predictions(0, len(found)))
+        for place, event in enumerate(source.predictions(0, len(source)))
     ]
     read = read_predictions(sent, PREFIX, now_ms=NOW_MS, future_ms_max=1_000, bytes_max=100_000)
     assert not read.rejects
@@ -61,7 +61,7 @@ def stored(found: Any) -> list[Any]:
 def test_labels_as_floats_that_hold_no_neighbour_apart_are_refused(
     read: Read, refused: Callable[..., str], kind: Any, size: int, option: str
 ) -> None:
-    """Two whole numbers may have become one label: so large ones are to be whole numbers, which all are read."""
+    """Large floats are refused as labels, as two whole numbers may have become one; large whole numbers are read."""
     slices = {"slices": ("region",)} if option == "region" else {}
     floats = pa.array([float(size), -float(size), float("nan"), None]).drop_null().cast(kind)
     message = refused({option: floats, "x": pa.array([1, 2, 3])}, **slices)
@@ -70,8 +70,8 @@ def test_labels_as_floats_that_hold_no_neighbour_apart_are_refused(
     below = pa.array([float(size - 1), 0.0, 1.0]).cast(kind)
     whole = pa.array([2**53, 2**53 + 1, 0])
     for values in (below, whole):
-        found = read({"truth": values, "said": values, option: values}, **slices)
-        assert len(set(found.truths)) == 3
+        source = read({"truth": values, "said": values, option: values}, **slices)
+        assert len(set(source.truths)) == 3
 
 
 LARGE_FLOATS = ["1.152921504606847e+18", "1.0E18", "1e+20", "9007199254740992.0", "-1152921504606846976.00"]
@@ -83,7 +83,7 @@ LARGE_FLOATS = ["1.152921504606847e+18", "1.0E18", "1e+20", "9007199254740992.0"
 def test_labels_written_as_large_floats_are_refused(
     read: Read, refused: Callable[..., str], large: str, option: str, kind: str
 ) -> None:
-    """A file of texts has them as a program wrote its doubles, where two ids have become one just as well."""
+    """Texts that are the written form of such floats are refused too."""
     slices = {"slices": ("region",)} if option == "region" else {}
     columns = {"x": ["1", "2", "3"], "truth": ["7", "8", "7"], "said": ["7", "8", "8"], "sure": ["0.9"] * 3}
     columns |= {"region": ["1", "2", "3"], option: [large, "7", "other" if kind == "mixed json" else "8"]}
@@ -110,7 +110,7 @@ def test_labels_written_as_large_floats_are_refused(
     ],
 )
 def test_labels_that_keep_their_digits_or_are_codes_are_taken(read: Read, labels: list[str]) -> None:
-    """Whole numbers, decimals of a database, doubles that are exact, and codes that look like a number."""
+    """Whole numbers, decimals of a database, exact doubles, and codes that look like a number are labels."""
     rows = "\n".join(f"{n},{label},{label},0.9" for n, label in enumerate(labels))
     assert read(f"x,truth,said,sure\n{rows}\n").truths == labels
 
@@ -135,16 +135,16 @@ KINDS.remove(("decimal of hundreds", "t.parquet"))  # Parquet has no decimals wi
 
 @pytest.mark.parametrize(("kind", "name"), KINDS)
 def test_whole_numbers_keep_their_digits(read: Read, kind: str, name: str) -> None:
-    """Whatever type they come in; those that a double holds are doubles in ClickHouse, the others Decimals."""
+    """Whole numbers of any type: those that a double holds are doubles in ClickHouse, the others Decimals."""
     values = WHOLE[kind].to_pylist()
-    found = read({"f": WHOLE[kind]}, name)
-    features = [row["f"] for row in found.table.features(0, 3)]
+    source = read({"f": WHOLE[kind]}, name)
+    features = [row["f"] for row in source.table.features(0, 3)]
     assert features == [None if value is None else int(value) for value in values]
     assert {type(value) for value in features} <= {int, type(None)}
-    for kept, value in zip(stored(found), values, strict=True):
+    for kept, value in zip(stored(source), values, strict=True):
         assert kept == value
         assert value is None or type(kept) is (float if abs(value) <= EXACT_MAX else int)
-    assert not [note for note in found.notes if "digits" in note]
+    assert not [note for note in source.notes if "digits" in note]
 
 
 @pytest.mark.parametrize(
@@ -158,41 +158,41 @@ def test_whole_numbers_keep_their_digits(read: Read, kind: str, name: str) -> No
     ],
 )
 def test_whole_numbers_of_json_keep_their_digits(read: Read, cells: list[str], values: list[int | None]) -> None:
-    """As lines and as one array."""
+    """JSON as lines and as one array."""
     lines = as_json(cells)
     for content, name in ((lines, "t.ndjson"), ("[" + lines.replace("\n", ",") + "]", "t.json")):
-        found = read(content, name)
-        assert [row["f"] for row in found.table.features(0, 3)] == values
-        assert stored(found) == values
-        assert not [note for note in found.notes if "digits" in note]
+        source = read(content, name)
+        assert [row["f"] for row in source.table.features(0, 3)] == values
+        assert stored(source) == values
+        assert not [note for note in source.notes if "digits" in note]
 
 
 def test_what_no_column_of_numbers_holds_is_text_and_told(read: Read) -> None:
-    """More than 76 digits in JSON, more than 64 bits in CSV: digit for digit, with a note."""
+    """Whole numbers of more than 76 digits in JSON, or 64 bits in CSV, stay texts, with a note."""
     cells = ["1" * 77, "2", "3"]
-    found = read(as_json(cells), "t.json")
-    assert stored(found) == cells
-    assert "column 'f' has a whole number of more than 76 digits: all are taken as text" in found.notes
+    source = read(as_json(cells), "t.json")
+    assert stored(source) == cells
+    assert "column 'f' has a whole number of more than 76 digits: all are taken as text" in source.notes
     cells = ["18446744073709551616", "2", "3"]
-    found = read(as_csv(cells), "t.csv", time="time")
-    assert stored(found) == cells
-    assert any("column 'f' is taken as texts: its whole numbers have more digits" in note for note in found.notes)
-    found = read(as_csv(["18446744073709551615", "2", "3"]), "t.csv", time="time")
-    assert stored(found) == [2**64 - 1, 2, 3]
+    source = read(as_csv(cells), "t.csv", time="time")
+    assert stored(source) == cells
+    assert any("column 'f' is taken as texts: its whole numbers have more digits" in note for note in source.notes)
+    source = read(as_csv(["18446744073709551615", "2", "3"]), "t.csv", time="time")
+    assert stored(source) == [2**64 - 1, 2, 3]
 
 
 def test_ids_of_many_digits_stay_apart_as_labels_too(read: Read) -> None:
-    """Two labels of 38 digits that differ in the last are two, in every kind of file."""
+    """Two labels of 38 digits that differ in the last digit are two labels, in every format."""
     one, other = "1" * 38, "1" * 37 + "2"
     digits = pa.array([D(one), D(other), D(one)], pa.decimal128(38, 0))
-    found = read({"truth": digits, "said": digits})
-    assert found.truths == found.answers == [one, other, one]
+    source = read({"truth": digits, "said": digits})
+    assert source.truths == source.answers == [one, other, one]
     lines = [json.dumps({"x": 1.5, "truth": int(label), "said": int(one), "sure": 0.9}) for label in (one, other, one)]
-    found = read("\n".join(lines), "t.ndjson")
-    assert (found.truths, found.answers) == ([one, other, one], [one] * 3)
+    source = read("\n".join(lines), "t.ndjson")
+    assert (source.truths, source.answers) == ([one, other, one], [one] * 3)
     rows = "".join(f"1.5,{label}.0,{one},0.9\n" for label in (one[:30], other[:29] + "2", one[:30]))
-    found = read("x,truth,said,sure\n" + rows.replace(one, one[:30]), "t.csv")
-    assert [truth == answer for truth, answer in zip(found.truths, found.answers, strict=True)] == [True, False, True]
+    source = read("x,truth,said,sure\n" + rows.replace(one, one[:30]), "t.csv")
+    assert [truth == answer for truth, answer in zip(source.truths, source.answers, strict=True)] == [True, False, True]
 
 
 @pytest.mark.parametrize(
@@ -208,10 +208,10 @@ def test_ids_of_many_digits_stay_apart_as_labels_too(read: Read) -> None:
     ],
 )  # fmt: skip
 def test_a_fraction_makes_doubles_and_lost_digits_are_told(read: Read, content: Any, name: str, shown: str) -> None:
-    """With the column and one of its values."""
-    found = read(content, name)
-    assert all(type(row["f"]) is float for row in found.table.features(0, 3) if row["f"] is not None)
-    (told,) = [note for note in found.notes if "more digits than a double keeps" in note]
+    """The note names the column and one of its values."""
+    source = read(content, name)
+    assert all(type(row["f"]) is float for row in source.table.features(0, 3) if row["f"] is not None)
+    (told,) = [note for note in source.notes if "more digits than a double keeps" in note]
     assert "column 'f'" in told
     assert shown in told.replace("'", "") or shown in told
 
@@ -226,12 +226,12 @@ def test_a_fraction_makes_doubles_and_lost_digits_are_told(read: Read, content: 
     ],
 )
 def test_what_a_double_is_written_as_is_not_lost(read: Read, content: Any, name: str) -> None:
-    """0.1 is 0.1, although no double is exactly that."""
+    """0.1 has no note, although no double is exactly 0.1."""
     assert not [note for note in read(content, name).notes if "digits" in note]
 
 
 def test_a_number_beyond_doubles_is_infinite_to_them_and_told(read: Read) -> None:
-    """400 digits beside fractions."""
-    found = read(as_csv(["1.5", "9" * 400, "2.5"]), "t.csv")
-    assert [row["f"] for row in found.table.features(0, 3)] == [1.5, None, 2.5]
-    assert any("infinite numbers are taken as missing" in note for note in found.notes)
+    """A number of 400 digits beside fractions makes the column text."""
+    source = read(as_csv(["1.5", "9" * 400, "2.5"]), "t.csv")
+    assert [row["f"] for row in source.table.features(0, 3)] == [1.5, None, 2.5]
+    assert any("infinite numbers are taken as missing" in note for note in source.notes)

@@ -1,4 +1,4 @@
-"""Columns: text stays text, a number is a number in whatever type it comes, and what is neither is refused."""
+"""Columns: text stays text, a number of any type is a number, and other types are refused."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ D = decimal.Decimal
 
 
 def test_leading_zeros_keep_labels_apart(read: Read) -> None:
-    """``007`` and ``07`` are two labels, and what is wrong stays wrong."""
+    """``007`` and ``07`` are two labels, and wrong predictions stay wrong."""
     cells = [("007" if n % 2 else "07", "07" if n % 5 else "007") for n in range(800)]
     rows = [f"{n / 7},{code},{said},0.9" for n, (code, said) in enumerate(cells)]
-    found = read("\n".join(["x,code,said,sure", *rows]), label="code")
-    assert set(found.truths) == set(found.answers) == {"007", "07"}
-    wrong = sum(a != b for a, b in zip(found.answers, found.truths, strict=True))
+    source = read("\n".join(["x,code,said,sure", *rows]), label="code")
+    assert set(source.truths) == set(source.answers) == {"007", "07"}
+    wrong = sum(a != b for a, b in zip(source.answers, source.truths, strict=True))
     assert wrong == sum(code != said for code, said in cells) > 0
 
 
@@ -56,9 +56,9 @@ def test_leading_zeros_keep_labels_apart(read: Read) -> None:
     ],
 )
 def test_what_text_of_csv_becomes(read: Read, cells: list[str], values: list[Any]) -> None:
-    """A column of numbers or truth values throughout is such; any other stays as it is written."""
-    found = read("f,x,truth,said,sure\n" + "".join(f"{cell},1.5,1,1,0.9\n" for cell in cells))
-    features = [row["f"] for row in found.table.features(0, len(cells))]
+    """A column whose values are all numbers, or all truth values, becomes such a column; others stay text."""
+    source = read("f,x,truth,said,sure\n" + "".join(f"{cell},1.5,1,1,0.9\n" for cell in cells))
+    features = [row["f"] for row in source.table.features(0, len(cells))]
     assert features == values
     assert list(map(type, features)) == list(map(type, values))
 
@@ -73,10 +73,10 @@ def test_what_text_of_csv_becomes(read: Read, cells: list[str], values: list[Any
     ],
 )  # fmt: skip
 def test_numbers_in_another_spelling_are_texts_and_told(read: Read, cells: list[str]) -> None:
-    """Decimal commas, separated thousands, units, signs and other digits: nothing is guessed, and nothing is silent."""
-    found = read("f,x,truth,said,sure\n" + "".join(f"{cell},1.5,1,1,0.9\n" for cell in cells))
-    assert {type(row["f"]) for row in found.table.features(0, 3)} == {str}
-    (note,) = [note for note in found.notes if "'f'" in note]
+    """Decimal commas, separated thousands, units, signs and other digits stay text, with a note."""
+    source = read("f,x,truth,said,sure\n" + "".join(f"{cell},1.5,1,1,0.9\n" for cell in cells))
+    assert {type(row["f"]) for row in source.table.features(0, 3)} == {str}
+    (note,) = [note for note in source.notes if "'f'" in note]
     assert "is taken as texts" in note
     assert "may be meant as a number; expected digits with a point, such as -1234.5" in note
 
@@ -89,18 +89,18 @@ def test_numbers_in_another_spelling_are_texts_and_told(read: Read, cells: list[
     ],
 )  # fmt: skip
 def test_codes_versions_and_dates_are_texts_without_a_word(read: Read, cells: list[str]) -> None:
-    """They are what they seem to be."""
-    found = read("f,x,truth,said,sure\n" + "".join(f"{cell},1.5,1,1,0.9\n" for cell in cells))
-    assert [row["f"] for row in found.table.features(0, 3)] == cells
-    assert not [note for note in found.notes if "'f'" in note]
+    """Codes and words have no note."""
+    source = read("f,x,truth,said,sure\n" + "".join(f"{cell},1.5,1,1,0.9\n" for cell in cells))
+    assert [row["f"] for row in source.table.features(0, 3)] == cells
+    assert not [note for note in source.notes if "'f'" in note]
 
 
 def test_truth_values_in_several_spellings_are_told(read: Read) -> None:
-    """``true`` beside ``yes`` and ``1`` are texts, of which the note names all."""
+    """``true`` beside ``yes`` and ``1`` are texts, and the note lists all three."""
     cells = ["true", "no", "1", "false", "yes", "0"]
-    found = read("f,x,truth,said,sure\n" + "".join(f"{cell},1.5,1,1,0.9\n" for cell in cells))
-    assert [row["f"] for row in found.table.features(0, 6)] == cells
-    (note,) = [note for note in found.notes if "'f'" in note]
+    source = read("f,x,truth,said,sure\n" + "".join(f"{cell},1.5,1,1,0.9\n" for cell in cells))
+    assert [row["f"] for row in source.table.features(0, 6)] == cells
+    (note,) = [note for note in source.notes if "'f'" in note]
     assert "truth values in more than one spelling ('0', '1', 'false', 'no', 'true', 'yes')" in note
 
 
@@ -134,9 +134,9 @@ def test_truth_values_in_several_spellings_are_told(read: Read) -> None:
     ids=lambda value: str(value.type) if isinstance(value, pa.Array) else "",
 )
 def test_what_typed_columns_become(read: Read, array: pa.Array, values: list[Any]) -> None:
-    """Whatever holds numbers gives numbers, whatever holds times gives text."""
-    found = read({"f": array})
-    features = [row["f"] for row in found.table.features(0, 3)]
+    """Every type of numbers gives numbers, every type of times gives text."""
+    source = read({"f": array})
+    features = [row["f"] for row in source.table.features(0, 3)]
     assert features == values
     assert list(map(type, features)) == list(map(type, values))
 
@@ -155,7 +155,7 @@ def test_what_typed_columns_become(read: Read, array: pa.Array, values: list[Any
     ids=lambda array: str(array.type),
 )
 def test_what_no_feature_can_be_made_of(read: Read, refused: Refused, array: pa.Array) -> None:
-    """The column and its type are named, with the two ways out, both of which work."""
+    """The error names the column, its type, and two options that help; both work."""
     message = refused({"odd": array})
     assert "'odd' (" in message
     assert "--features" in message
@@ -165,19 +165,19 @@ def test_what_no_feature_can_be_made_of(read: Read, refused: Refused, array: pa.
 
 
 def test_dates_may_be_labels(read: Read) -> None:
-    """Of any type, as text; years that Python does not know as well."""
+    """Times of any type become text, also in years that Python does not know."""
     far = pa.array([400_000_000_000, 0, 0], pa.timestamp("s"))
-    found = read({"truth": far, "said": pa.array(["1970-01-01"] * 3).cast(pa.date32()).cast(pa.timestamp("s"))})
-    assert found.truths == ["14645-06-30T15:06:40", "1970-01-01T00:00:00", "1970-01-01T00:00:00"]
-    assert found.answers == ["1970-01-01T00:00:00"] * 3
+    source = read({"truth": far, "said": pa.array(["1970-01-01"] * 3).cast(pa.date32()).cast(pa.timestamp("s"))})
+    assert source.truths == ["14645-06-30T15:06:40", "1970-01-01T00:00:00", "1970-01-01T00:00:00"]
+    assert source.answers == ["1970-01-01T00:00:00"] * 3
 
 
 def test_infinities_and_counters_are_told(read: Read) -> None:
-    """What is left out or taken for missing has its line."""
-    found = read({"far": pa.array([float("inf")] * 200), "n": list(range(5, 205))})
-    assert found.table.feature_names == ("x", "far")
-    assert any("infinite" in note and "far" in note for note in found.notes)
-    assert any("only numbers the rows" in note and "n" in note for note in found.notes)
+    """Everything left out or taken for missing has a note."""
+    source = read({"far": pa.array([float("inf")] * 200), "n": list(range(5, 205))})
+    assert source.table.feature_names == ("x", "far")
+    assert any("infinite" in note and "far" in note for note in source.notes)
+    assert any("only numbers the rows" in note and "n" in note for note in source.notes)
     assert read({"n": list(range(5, 205))}, features=("n",)).table.feature_names == ("n",)
 
 
@@ -187,32 +187,32 @@ def test_infinities_and_counters_are_told(read: Read) -> None:
 def test_what_numbers_the_rows_does_so_in_whatever_order_the_file_has(
     read: Read, first: str, step: int, ties: int
 ) -> None:
-    """Newest first, oldest first, or shuffled; counted up or down; several rows at one time."""
+    """Rows newest first, oldest first, or shuffled; counted up or down; several rows at one time."""
     order = np.random.default_rng(3).permutation(200) if first == "any" else np.arange(200)
     order = order[::-1] if first == "newest" else order
     times = 1_709_251_200 + 60 * (order // ties)
-    found = read({"time": times, "n": 500 + step * order, "other": order // 2})
-    assert found.table.feature_names == ("x", "other")
-    assert any("column n only numbers the rows" in note for note in found.notes)
+    source = read({"time": times, "n": 500 + step * order, "other": order // 2})
+    assert source.table.feature_names == ("x", "other")
+    assert any("column n only numbers the rows" in note for note in source.notes)
 
 
 def test_a_column_that_counts_down_without_times_numbers_the_rows(read: Read) -> None:
-    """Of any whole type; numbers in no order are a feature."""
+    """Row numbers of any whole type are left out; numbers in no order are a feature."""
     for kind in (pa.int64(), pa.uint64(), pa.int8()):
         assert read({"n": pa.array(range(110, 0, -1), kind)}).table.feature_names == ("x",)
     assert read({"n": np.random.default_rng(3).permutation(200)}).table.feature_names == ("x", "n")
 
 
 def test_nested_json_is_refused_and_mixed_columns_are_text(read: Read, refused: Refused) -> None:
-    """An object within a row is no feature; 1, "1" and true in one column are texts, which is told."""
+    """An object within a row is no feature; 1, "1" and true in one column become texts, with a note."""
     row = '{"x": %s, "truth": %s, "said": "1", "sure": 0.9}\n'
     assert "struct" in refused(row % ('{"a": 1}', '"1"'), "a.jsonl")
     assert "list" in refused(row % ("[1]", '"1"'), "a.jsonl")
     assert "numbers, objects" in refused(row % ('{"a": 1}', 1) + row % ("3", 1), "a.jsonl")
-    found = read(row % (1, 1) + row % ('"a"', '"1"') + row % ("null", "1.0"), "a.jsonl")
-    assert found.truths == ["1", "1", "1"]
-    assert [one["x"] for one in found.table.features(0, 3)] == ["1", "a", None]
-    assert any("mixes" in note for note in found.notes)
+    source = read(row % (1, 1) + row % ('"a"', '"1"') + row % ("null", "1.0"), "a.jsonl")
+    assert source.truths == ["1", "1", "1"]
+    assert [one["x"] for one in source.table.features(0, 3)] == ["1", "a", None]
+    assert any("mixes" in note for note in source.notes)
     big = read(row % (2**63, 1) + row % (1, 1), "big.jsonl")
     assert big.table.features(0, 1) == [{"x": 2**63}]
 
@@ -228,22 +228,22 @@ def test_nested_json_is_refused_and_mixed_columns_are_text(read: Read, refused: 
     ],
 )
 def test_an_empty_label_is_no_label(refused: Refused, label: list[Any], row: int, count: int) -> None:
-    """NaN, null, nothing but blanks, and "nan" among numbers: the row is named, and how many there are."""
+    """NaN, null, only blanks, and "nan" among numbers are empty: the error names the row and their number."""
     message = refused({"truth": pa.array(label)})
     assert f"row {row}: column 'truth' (--label) is empty" in message
     assert f"in {count} of 4 rows" in message
 
 
 def test_slices_have_no_blanks_around_as_labels_have_none(read: Read) -> None:
-    """ "EU " and "EU" are one slice, which a note tells."""
-    found = read({"region": pa.array(["EU ", "EU", "\tEU"])}, slices=("region",))
-    assert {event.slices["region"] for event in found.predictions(0, 3)} == {"EU"}
-    assert found.slice_count == 1
-    assert any("column 'region' (--slices) is read without the blanks" in note for note in found.notes)
+    """The values "EU " and "EU" are one slice, with a note."""
+    source = read({"region": pa.array(["EU ", "EU", "\tEU"])}, slices=("region",))
+    assert {event.slices["region"] for event in source.predictions(0, 3)} == {"EU"}
+    assert source.slice_count == 1
+    assert any("column 'region' (--slices) is read without the blanks" in note for note in source.notes)
 
 
 def test_slices_are_texts_or_absent(read: Read, refused: Refused) -> None:
-    """1.0 is the slice 1, a null is in none, true is ``true``; one that is too long is refused as INTAKE would."""
+    """1.0 is the slice 1, true is ``true``, a null is none; a slice that is too long is refused as INTAKE would."""
     columns = {
         "region": pa.array(["EU", None, "US"]),
         "code": pa.array([1.0, 2.0, float("nan")]),
@@ -251,8 +251,8 @@ def test_slices_are_texts_or_absent(read: Read, refused: Refused) -> None:
         "kind": pa.array(["a", "b", "a"]).dictionary_encode(),
         "long": pa.array(["ok", "y" * 201, "ok"]),
     }
-    found = read(columns, slices=("region", "code", "flag", "kind"))
-    assert [dict(event.slices) for event in found.predictions(0, 3)] == [
+    source = read(columns, slices=("region", "code", "flag", "kind"))
+    assert [dict(event.slices) for event in source.predictions(0, 3)] == [
         {"region": "EU", "code": "1", "flag": "true", "kind": "a"},
         {"code": "2", "flag": "false", "kind": "b"},
         {"region": "US", "kind": "a"},
@@ -262,13 +262,13 @@ def test_slices_are_texts_or_absent(read: Read, refused: Refused) -> None:
 
 
 def test_ties_of_probabilities_are_told_once_with_their_count(read: Read) -> None:
-    """Whoever names the columns decides the answer there."""
+    """Among equal probabilities the column that is named first is the answer."""
     shares = {"a": [0.5, 0.3, 0.4, 0.25], "b": [0.5, 0.7, 0.4, 0.5], "c": [0.0, 0.0, 0.2, 0.25]}
     truths = {"truth": ["a", "b", "c", "b"]}
     options = {"confidence": None, "probabilities": ("b", "a", "c")}
-    found = read({**shares, **truths}, prediction=None, **options)
-    assert found.answers == ["b", "b", "b", "b"]
-    assert [note for note in found.notes if "several columns of --probabilities are the largest" in note] == [
+    source = read({**shares, **truths}, prediction=None, **options)
+    assert source.answers == ["b", "b", "b", "b"]
+    assert [note for note in source.notes if "several columns of --probabilities are the largest" in note] == [
         "in 2 of 4 rows several columns of --probabilities are the largest: the answer is the one that is named first"
         " (--prediction would name a column with the answers)"
     ]
@@ -286,7 +286,7 @@ def test_ties_of_probabilities_are_told_once_with_their_count(read: Read) -> Non
     ],
 )
 def test_confidences_are_numbers_with_slack(read: Read, sure: pa.Array, taken: list[float]) -> None:
-    """Of whatever type, and a rounding above 1 is 1."""
+    """Confidences may have any type of numbers, and a rounding error above 1 is 1."""
     assert read({"sure": sure}).confidences == taken
 
 
@@ -305,16 +305,16 @@ def test_confidences_are_numbers_with_slack(read: Read, sure: pa.Array, taken: l
     ],
 )
 def test_what_is_no_confidence(refused: Refused, sure: pa.Array, says: str) -> None:
-    """The row, the column and what it may be."""
+    """The error names the row, the column and what it may be."""
     assert says in refused({"sure": sure})
 
 
 def test_probabilities_have_the_same_slack(read: Read, refused: Refused) -> None:
-    """A rounding above 1 is 1, the sum may be beside 1 by as much; the names of columns are matched with answers."""
+    """Probabilities and their sum may have rounding errors; the names of columns are matched with answers."""
     columns = {"0": [1.0000001, 0.5, 0.02], "1": [0.0, 0.51, 0.98]}
-    found = read(columns, prediction=None, confidence=None, probabilities=("0", "1"))
-    assert found.confidences == [1.0, 0.51, 0.98]
-    assert found.predictions(0, 1)[0].probabilities == {"0": 1.0, "1": 0.0}
+    source = read(columns, prediction=None, confidence=None, probabilities=("0", "1"))
+    assert source.confidences == [1.0, 0.51, 0.98]
+    assert source.predictions(0, 1)[0].probabilities == {"0": 1.0, "1": 0.0}
     as_words = read({**columns, "said": [False, True, True]}, confidence=None, probabilities=("0", "1"))
     assert as_words.answers == ["false", "true", "true"]
     assert as_words.predictions(1, 2)[0].probabilities == {"false": 0.5, "true": 0.51}

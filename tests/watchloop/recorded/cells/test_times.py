@@ -1,4 +1,4 @@
-"""Times: real ones as they are, numbers by a unit that is stated or told, and nothing taken for a time that is none."""
+"""Times are read as they are, numbers by a given or guessed unit; what is no time is not taken for one."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ MILLISECONDS = [1000 * one for one in SECONDS]
 UTC = dt.UTC
 
 
-def said(found: Any) -> str:
-    return "\n".join(found.notes)
+def said(source: Any) -> str:
+    return "\n".join(source.notes)
 
 
 @pytest.mark.parametrize(
@@ -67,12 +67,12 @@ def said(found: Any) -> str:
 )
 @pytest.mark.parametrize("named", [True, False])
 def test_the_same_times_in_every_writing(read: Read, times: pa.Array, tells: str, named: bool) -> None:
-    """Named or told by its name and values, and what it was taken for is said."""
-    found = read({"time": times}, time="time" if named else None)
-    assert found.table.times_ms == MILLISECONDS
-    assert found.table.feature_names == ("x",)
-    assert not found.table.made_up_times
-    assert tells in said(found)
+    """The time, named or recognised by its name and values; a note says how it was read."""
+    source = read({"time": times}, time="time" if named else None)
+    assert source.table.times_ms == MILLISECONDS
+    assert source.table.feature_names == ("x",)
+    assert not source.table.made_up_times
+    assert tells in said(source)
 
 
 @pytest.mark.parametrize(
@@ -80,16 +80,16 @@ def test_the_same_times_in_every_writing(read: Read, times: pa.Array, tells: str
     [("s", 1), ("ms", 1e3), ("us", 1e6), ("ns", 1e9), ("min", 1 / 60), ("h", 1 / 3600), ("d", 1 / 86400)],
 )
 def test_a_stated_unit_is_believed(read: Read, unit: str, factor: float) -> None:
-    """Whatever year it gives: 1971 as well."""
+    """A unit that is given counts, whatever years it leads to."""
     seconds = np.array([36_000_000 + 3600 * n for n in range(4)])
-    found = read({"when": seconds * factor}, time="when", time_unit=unit)
-    assert found.table.times_ms == (seconds * 1000).tolist()
+    source = read({"when": seconds * factor}, time="when", time_unit=unit)
+    assert source.table.times_ms == (seconds * 1000).tolist()
 
 
 def test_timestamps_of_1971_are_of_1971(read: Read) -> None:
-    """A type that says when is believed."""
-    found = read({"time": pa.array([40_000_000, 40_000_060], pa.timestamp("s", "UTC"))})
-    assert found.table.times_ms == [40_000_000_000, 40_000_060_000]
+    """A type of times is never doubted."""
+    source = read({"time": pa.array([40_000_000, 40_000_060], pa.timestamp("s", "UTC"))})
+    assert source.table.times_ms == [40_000_000_000, 40_000_060_000]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_timestamps_of_1971_are_of_1971(read: Read) -> None:
     ],
 )
 def test_what_is_no_time(refused: Refused, times: list[Any], options: dict[str, Any], says: str) -> None:
-    """One line with the row; for a column that was not named also how to leave it alone."""
+    """One line with the row, and --no-time where the column was not named."""
     message = refused({"time": times}, **options)
     assert says in message
     if "(--time)" in message and "time" not in options:
@@ -138,7 +138,7 @@ def test_what_is_no_time(refused: Refused, times: list[Any], options: dict[str, 
 
 
 def test_no_column_is_the_time_unless_it_holds_times(read: Read) -> None:
-    """A temperature called t or time, a counter, a dropped column, and --no-time: rows keep their order."""
+    """Temperatures called t or time, counters, dropped columns and --no-time: rows keep their order."""
     warm = [-8.4, 3.1, 12.0, 15.5]
     for columns, options, features in (
         ({"t": warm}, {}, ("x", "t")),
@@ -151,11 +151,11 @@ def test_no_column_is_the_time_unless_it_holds_times(read: Read) -> None:
         ({"created_at": MILLISECONDS[:4]}, {}, ("x", "created_at")),
         ({"time": MILLISECONDS[:4]}, {"features": ("x", "time")}, ("x", "time")),
     ):
-        found = read(columns, **options)
-        assert found.table.made_up_times, columns
-        assert found.table.columns.time is None
-        assert found.table.feature_names == features
-        assert [row["x"] for row in found.table.features(0, 4)] == [0.25, 0.75, 1.25, 1.75]
+        source = read(columns, **options)
+        assert source.table.made_up_times, columns
+        assert source.table.columns.time is None
+        assert source.table.feature_names == features
+        assert [row["x"] for row in source.table.features(0, 4)] == [0.25, 0.75, 1.25, 1.75]
     assert "holds no times" in said(read({"time": warm}))
     stamps = pa.array(MILLISECONDS[:4], pa.timestamp("ms", "UTC"))
     assert "'created_at' holds times" not in said(read({"created_at": stamps}, time="created_at"))
@@ -163,17 +163,17 @@ def test_no_column_is_the_time_unless_it_holds_times(read: Read) -> None:
 
 
 def test_a_counter_gives_the_order_and_no_times(read: Read) -> None:
-    """Named as the time, a running number sorts the rows; when they happened is made up, and told."""
-    found = read({"n": [2, 0, 1]}, time="n")
-    assert [row["x"] for row in found.table.features(0, 3)] == [0.75, 1.25, 0.25]
-    assert found.table.made_up_times
-    assert "only counts" in said(found)
-    now = [event.time for event in found.predictions(0, 3, now_ms=123_456_789_000)]
+    """A running number named as the time sorts the rows; their times are made up, with a note."""
+    source = read({"n": [2, 0, 1]}, time="n")
+    assert [row["x"] for row in source.table.features(0, 3)] == [0.75, 1.25, 0.25]
+    assert source.table.made_up_times
+    assert "only counts" in said(source)
+    now = [event.time for event in source.predictions(0, 3, now_ms=123_456_789_000)]
     assert now == [123_456_789_000] * 3
 
 
 def test_rows_out_of_order_are_sorted_stably_and_told(read: Read, refused: Refused) -> None:
-    """Every column goes with its row, equal times keep their order, and messages count rows as the file does."""
+    """Columns are sorted together, equal times keep their order, and messages have the row numbers of the file."""
     times = [MILLISECONDS[n] for n in (2, 0, 1, 0)]
     columns = {
         "time": times,
@@ -181,32 +181,32 @@ def test_rows_out_of_order_are_sorted_stably_and_told(read: Read, refused: Refus
         "truth": ["c", "a", "b", "a2"],
         "said": ["c", "a", "b", "a2"],
     }
-    found = read(columns, slices=("region",))
-    assert found.table.times_ms == sorted(times)
-    assert found.truths == found.answers == ["a", "a2", "b", "c"]
-    assert [dict(event.slices)["region"] for event in found.predictions(0, 4)] == ["a", "a2", "b", "c"]
-    assert "sorted by column" in said(found)
+    source = read(columns, slices=("region",))
+    assert source.table.times_ms == sorted(times)
+    assert source.truths == source.answers == ["a", "a2", "b", "c"]
+    assert [dict(event.slices)["region"] for event in source.predictions(0, 4)] == ["a", "a2", "b", "c"]
+    assert "sorted by column" in said(source)
     assert "row 0: column 'sure'" in refused({**columns, "sure": [1.5, 0.5, 0.5, 0.5]})
     assert "row 3: column 'region'" in refused({**columns, "region": ["c", "a", "b", "y" * 300]}, slices=("region",))
 
 
 def test_zones_of_some_rows_are_told_with_those_that_have_none(read: Read) -> None:
-    """Half of the rows by their own zone and half by UTC is seldom what was meant."""
+    """A note counts the rows without a zone where others have one."""
     times = ["2026-10-01T08:00:00+02:00", "2026-10-01T08:30:00", "2026-10-01T09:00:00Z"]
-    found = read({"time": times})
-    assert "is the time: texts with a zone in 2 of 3 rows; the other 1 are read as UTC" in said(found)
+    source = read({"time": times})
+    assert "is the time: texts with a zone in 2 of 3 rows; the other 1 are read as UTC" in said(source)
     assert "texts, without a zone read as UTC" in said(read({"time": [time[:19] for time in times]}))
 
 
 def test_times_of_96_bits_are_of_their_year(read: Read, refused: Refused, tmp_path: pathlib.Path) -> None:
-    """Spark and Impala write them without an end that nanoseconds have: in 64 bits, 9999 would become 1816."""
+    """Parquet's times of 96 bits reach beyond the nanoseconds of 64 bits, in which 9999 would become 1816."""
     days = [dt.datetime(year, 1, 1, tzinfo=UTC) for year in (2600, 9999, 1700, 2027)]
     columns = {"x": [1, 2, 3, 4], "truth": [1, 0, 1, 0], "said": [1, 0, 1, 1], "sure": [0.9] * 4}
     columns |= {"until": pa.array(days, pa.timestamp("us")), "time": pa.array(days[:1] * 4, pa.timestamp("us"))}
     path = tmp_path / "t.parquet"
     pq.write_table(pa.table(columns), path, use_deprecated_int96_timestamps=True)
-    found = read(path, no_time=True)
-    assert [row["until"][:10] for row in found.table.features(0, 4)] == [day.strftime("%Y-%m-%d") for day in days]
+    source = read(path, no_time=True)
+    assert [row["until"][:10] for row in source.table.features(0, 4)] == [day.strftime("%Y-%m-%d") for day in days]
     assert read(path, no_time=True, label="until", prediction="time").truths[1] == "9999-01-01T00:00:00"
     assert "column 'time' would be rejected" in refused(path)
     assert "19880899200000" in refused(path)
@@ -228,26 +228,26 @@ DAYS = [BEGIN + 86_400 * n for n in range(50)]
 def test_times_in_floats_of_few_bits_are_refused(
     refused: Refused, times: Any, options: dict[str, Any], step: str
 ) -> None:
-    """They are rounded to minutes, so the order of the rows is lost."""
+    """Floats of 32 bits round epoch seconds to minutes, which loses the order of the rows."""
     says = refused({"time": times}, time="time", **options)
     assert f"bits, which have steps of {step} seconds here" in says
     assert "write whole numbers, or floats of 64 bits" in says
 
 
 def test_times_that_were_in_floats_of_few_bits_are_told(read: Read) -> None:
-    """CSV has no bits, and a double may have been less before; days and whole minutes are not taken for such."""
+    """Doubles and CSV numbers that were floats of 32 bits have a warning; days and whole minutes have none."""
     rounded = np.asarray(HOURS, np.float32).astype(np.float64)
     columns = {"x": list(range(50)), "truth": [0, 1] * 25, "said": [0, 1] * 25, "sure": [0.9] * 50}
     lines = [",".join(map(str, row)) for row in zip(*columns.values(), rounded.tolist(), strict=True)]
     text = "\n".join([",".join([*columns, "time"]), *lines])
-    for found in (read(text), read({**columns, "time": rounded})):
-        assert "the times of column 'time' are in steps of 128 seconds, as if they had been in floats" in said(found)
+    for source in (read(text), read({**columns, "time": rounded})):
+        assert "the times of column 'time' are in steps of 128 seconds, as if they had been in floats" in said(source)
     for times in (np.asarray(DAYS, float), np.asarray(DAYS, np.float32), np.asarray(HOURS, float), np.asarray(DAYS)):
         assert "steps of" not in said(read({**columns, "time": times}))
 
 
 def test_an_index_of_times_without_a_name_is_the_time(read: Read, tmp_path: pathlib.Path) -> None:
-    """As one that is called time: from Parquet, and from CSV, where pandas gives it no name or makes one up."""
+    """An unnamed pandas index of times is the time, from Parquet and from CSV."""
     times = pd.date_range("2024-03-01", periods=4, freq="h")[::-1]
     columns = {"x": [4, 3, 2, 1], "truth": [1, 0, 1, 0], "said": [1, 0, 1, 1], "sure": [0.9] * 4}
     frame = pd.DataFrame(columns, index=times)
@@ -256,23 +256,23 @@ def test_an_index_of_times_without_a_name_is_the_time(read: Read, tmp_path: path
     pd.read_csv(tmp_path / "t.csv").to_csv(tmp_path / "again.csv", index=False)
     for name, column in (("t.parquet", "__index_level_0__"), ("t.csv", ""), ("again.csv", "Unnamed: 0")):
         for options in ({}, {"time": column}):
-            found = read(tmp_path / name, **options)
-            assert (found.table.columns.time, found.table.feature_names) == (column, ("x",))
-            assert [row["x"] for row in found.table.features(0, 4)] == [1, 2, 3, 4]
-            assert found.table.times_ms[0] == 1000 * BEGIN
-            assert f"column '{column}' is the time" in said(found)
+            source = read(tmp_path / name, **options)
+            assert (source.table.columns.time, source.table.feature_names) == (column, ("x",))
+            assert [row["x"] for row in source.table.features(0, 4)] == [1, 2, 3, 4]
+            assert source.table.times_ms[0] == 1000 * BEGIN
+            assert f"column '{column}' is the time" in said(source)
     frame.assign(time=times[::-1]).to_parquet(tmp_path / "both.parquet")
     for path, options, time in (
         (tmp_path / "both.parquet", {}, "time"),
         (tmp_path / "t.parquet", {"no_time": True}, None),
     ):
-        found = read(path, **options)
-        assert (found.table.columns.time, found.table.feature_names) == (time, ("x",))
-        assert "'__index_level_0__' is the index that pandas wrote, and is left out" in said(found)
+        source = read(path, **options)
+        assert (source.table.columns.time, source.table.feature_names) == (time, ("x",))
+        assert "'__index_level_0__' is the index that pandas wrote, and is left out" in said(source)
 
 
 def test_a_column_of_times_that_is_no_feature_is_not_told_of_as_one(read: Read) -> None:
-    """A date may be the label, or the answer."""
+    """An index of dates that is the label or the answer is not the time."""
     day = pa.array([0, 1, 1], pa.date32())
     notes = said(read({"truth": day, "said": day, "when": day}))
     assert "column when holds times, and is text as a feature" in notes

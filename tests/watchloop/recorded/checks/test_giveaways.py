@@ -1,4 +1,4 @@
-"""Features that give the true label away are warned of; ids, honest features and the model's twin are not."""
+"""Warnings name features that give the true label away, and no ids, honest features or copies of the prediction."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def after(seconds: Any) -> list[dt.datetime]:
     ]
 
 
-def found(column: Any, truths: Any = LABEL, **options: Any) -> list[str]:
+def leaks(column: Any, truths: Any = LABEL, **options: Any) -> list[str]:
     plain = plain_features(pa.table({"f": column}), ("f",), [], guess=False)
     return [one.name for one in giveaways(plain, [str(one) for one in truths], **options)]
 
@@ -81,14 +81,14 @@ def found(column: Any, truths: Any = LABEL, **options: Any) -> list[str]:
     ],
 )
 def test_a_planted_leak_is_found(column: Any, truths: Any) -> None:
-    """Copied, inverted, with half a percent of errors, as numbers, texts, ranges, or by being there at all."""
-    assert found(column, truths) == ["f"]
+    """Copies, inverted or with half a percent of errors, as numbers, texts or ranges, or by not being missing."""
+    assert leaks(column, truths) == ["f"]
 
 
 def test_a_date_after_the_fact_is_found() -> None:
-    """How long after the event it lies tells the label, though the date itself does not."""
+    """The distance of a date from the event predicts the label, though the date itself does not."""
     column = after(np.where(LABEL, 5 * 86_400, 3_600) + DRAW.integers(0, 600, SIZE))
-    assert found(column, times_ms=TIMES_MS) == ["f"]
+    assert leaks(column, times_ms=TIMES_MS) == ["f"]
 
 
 @pytest.mark.parametrize(
@@ -125,27 +125,27 @@ def test_a_date_after_the_fact_is_found() -> None:
     ],
 )
 def test_what_is_honest_is_left_alone(column: Any, truths: Any) -> None:
-    """Ids, strong features, what is constant, and tables that have each label in one half only."""
-    assert found(column, truths) == []
+    """Ids, strong features, constants, and tables that have each label in one half only, have no warning."""
+    assert leaks(column, truths) == []
 
 
 def test_a_few_rows_tell_nothing() -> None:
-    """Below a hundred rows, or ten of the rarer label a half, a chance is no leak."""
-    assert found(LABEL[:80], LABEL[:80]) == []
+    """With fewer than 100 rows, or ten of the rarer label in a half, chance is no leak."""
+    assert leaks(LABEL[:80], LABEL[:80]) == []
     few = np.arange(SIZE) % 600 == 0
-    assert found(few, few) == []
+    assert leaks(few, few) == []
 
 
 def test_the_models_twin_is_no_leak() -> None:
-    """A copy of what the model said is as right as the model, however good it is; a copy of the truth is more."""
+    """A copy of the prediction has no warning, however accurate; a copy of the truth has answer."""
     answers = flipped(LABEL, 0.004)
-    assert found(answers, answers=[str(one) for one in answers]) == []
-    assert found(LABEL, answers=[str(one) for one in answers]) == ["f"]
-    assert found(LABEL, answers=[str(one) for one in LABEL]) == ["f"]
+    assert leaks(answers, answers=[str(answer) for answer in answers]) == []
+    assert leaks(LABEL, answers=[str(answer) for answer in answers]) == ["f"]
+    assert leaks(LABEL, answers=[str(answer) for answer in LABEL]) == ["f"]
 
 
 def test_warnings_are_bounded_and_clean() -> None:
-    """Many leaks are a few lines, and a name is quoted."""
+    """Many leaks give a few lines, and names are quoted."""
     table = pa.table({f"leak\x1b[31m{n}" * 20: LABEL for n in range(40)})
     lines = warnings_of(giveaways(table, [str(one) for one in LABEL]))
     assert len(lines) == 6
@@ -154,7 +154,7 @@ def test_warnings_are_bounded_and_clean() -> None:
 
 
 def test_both_commands_warn(tmp_path: pathlib.Path) -> None:
-    """Of recorded predictions and of a model trained on the first share; and of predictions that are never wrong."""
+    """Leaks are warned of with recorded predictions and with --train-first; so are predictions that are never wrong."""
     columns = {"x": DRAW.random(SIZE), "code": np.where(LABEL, 3, 8), "truth": LABEL, "sure": np.full(SIZE, 0.75)}
     path = tmp_path / "calls.parquet"
     pa.parquet.write_table(pa.table({**columns, "said": flipped(LABEL, 0.2)}), path)
@@ -183,7 +183,7 @@ def test_both_commands_warn(tmp_path: pathlib.Path) -> None:
     ids=lambda value: value.stem if isinstance(value, pathlib.Path) else "",
 )
 def test_real_streams_are_honest(file: pathlib.Path, label: str) -> None:
-    """No feature of the real streams is called a leak; the strongest, a price of Elec2, tells 72 %."""
+    """No feature of the real streams has a warning; the strongest, a price of Elec2, predicts 72 %."""
     if not file.exists():
         pytest.skip("the data sets are not beside the project")
     table = RecordedTable.load(file, Columns(label=label))
@@ -191,7 +191,7 @@ def test_real_streams_are_honest(file: pathlib.Path, label: str) -> None:
 
 
 def test_a_real_leak_is_found() -> None:
-    """COMPAS has the outcome in another column: whether somebody was charged again tells it."""
+    """COMPAS has the outcome in another column: whether a person was charged again."""
     file = DATA / "subgroup_compas" / "compas_two_years.parquet"
     if not file.exists():
         pytest.skip("the data sets are not beside the project")

@@ -1,4 +1,4 @@
-"""Without ``--label``, a feature that may be the true label is pointed at; others are not."""
+"""Without ``--label``, a warning names a feature that may be the true label, and no other."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def lines(read: Read, column: Any, said: Any, **options: Any) -> str:
     ids=["texts", "flags-and-numbers", "numbers-and-words", "spellings"],
 )
 def test_the_true_label_among_the_features_is_pointed_at(read: Read, column: Any, said: Any) -> None:
-    """Whatever its spelling; named with --label or left out with --drop it is none, and nothing is said."""
+    """The warning comes whatever the spelling, and not if the column is named with --label or --drop."""
     assert "feature truth may be the true label" in lines(read, column, said)
     assert "may be the true label" not in lines(read, column, said, label="truth")
     assert "may be the true label" not in lines(read, column, said, drop=("truth",))
@@ -46,7 +46,7 @@ def test_the_true_label_among_the_features_is_pointed_at(read: Read, column: Any
     ids=["flag", "number", "constant", "other-values"],
 )
 def test_what_is_no_label_is_left_alone(read: Read, column: Any) -> None:
-    """A flag without agreement, numbers, a constant, other values."""
+    """A flag without agreement, numbers, a constant and other values have no warning."""
     assert "may be the true label" not in lines(read, column, SAID.astype(int))
 
 

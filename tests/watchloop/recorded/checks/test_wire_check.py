@@ -1,4 +1,4 @@
-"""A table that is accepted is accepted by INTAKE, event for event; what INTAKE would reject is refused with its row."""
+"""INTAKE accepts every event of an accepted table; a row that INTAKE would reject is refused with its number."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ BEGIN_MS = NOW_MS - 10**10
 def tables(draw: st.DrawFn) -> dict[str, list[Any]]:
     """Columns of any names, types and values, some of them with a defect."""
     names = draw(st.lists(words.filter(lambda name: name not in ROLES), max_size=4, unique=True))
-    found: dict[str, list[Any]] = {name: draw(columns_of_values) for name in names}
-    found["x"] = draw(st.lists(st.floats(), min_size=ROWS, max_size=ROWS))
+    columns: dict[str, list[Any]] = {name: draw(columns_of_values) for name in names}
+    columns["x"] = draw(st.lists(st.floats(), min_size=ROWS, max_size=ROWS))
     for role in ("truth", "said"):
-        found[role] = draw(st.lists(st.sampled_from(draw(few_labels)), min_size=ROWS, max_size=ROWS))
+        columns[role] = draw(st.lists(st.sampled_from(draw(few_labels)), min_size=ROWS, max_size=ROWS))
     if draw(st.integers(0, 3)):
-        found["said"] = found["truth"]
-    found["sure"] = draw(st.lists(st.floats(-0.0001, 1.0201), min_size=ROWS, max_size=ROWS))
+        columns["said"] = columns["truth"]
+    columns["sure"] = draw(st.lists(st.floats(-0.0001, 1.0201), min_size=ROWS, max_size=ROWS))
     latest = NOW_MS + DAY_MS + draw(st.sampled_from([0, 0, 0, 1]))
-    found["when"] = draw(st.lists(st.integers(BEGIN_MS, NOW_MS) | st.just(latest), min_size=ROWS, max_size=ROWS))
-    return found
+    columns["when"] = draw(st.lists(st.integers(BEGIN_MS, NOW_MS) | st.just(latest), min_size=ROWS, max_size=ROWS))
+    return columns
 
 
 def read_by_intake(source: Replayable) -> Any:
-    """What INTAKE makes of the messages that a replay sends."""
+    """The result of INTAKE for the messages that a replay sends."""
     records = [
         PlainRecord(encode(one), number=number, time_ms=NOW_MS)
         for number, one in enumerate(source.predictions(0, len(source)))
@@ -65,7 +65,7 @@ def read_by_intake(source: Replayable) -> Any:
 
 
 def outcome(path: pathlib.Path, slices: tuple[str, ...]) -> tuple[Replayable | None, str]:
-    """What would be replayed, or why nothing is."""
+    """The rows that would be replayed, or the error."""
     roles = Columns(label="truth", prediction="said", confidence="sure", time="when", time_unit="ms", slices=slices)
     try:
         source = recorded_answers(RecordedTable.load(path, roles), model="m")
@@ -78,7 +78,7 @@ def outcome(path: pathlib.Path, slices: tuple[str, ...]) -> tuple[Replayable | N
 @settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(tables(), st.booleans())
 def test_what_is_accepted_is_accepted_by_intake(tmp_path: pathlib.Path, columns: dict[str, Any], sliced: bool) -> None:
-    """Any table at all: refused in one line, or every event of it read, none rejected, each once."""
+    """Any table is refused in one line, or INTAKE reads every event of it once and rejects none."""
     path = tmp_path / "any.arrow"
     pyarrow.feather.write_feather(pa.table(columns), path)
     others = tuple(name for name in columns if name not in ROLES)
@@ -88,9 +88,9 @@ def test_what_is_accepted_is_accepted_by_intake(tmp_path: pathlib.Path, columns:
         assert message.isprintable()
         assert len(message) < 1_200
         return
-    found = read_by_intake(source)
-    assert found.rejects == []
-    assert [one for part in found.parts for one in part.columns.event_ids] == [f"m-{n}" for n in range(ROWS)]
+    read = read_by_intake(source)
+    assert read.rejects == []
+    assert [event_id for part in read.parts for event_id in part.columns.event_ids] == [f"m-{n}" for n in range(ROWS)]
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_what_is_accepted_is_accepted_by_intake(tmp_path: pathlib.Path, columns:
 def test_what_intake_would_reject_is_refused(
     refused: Refused, columns: dict[str, Any], options: dict[str, Any], says: str
 ) -> None:
-    """Before anything runs, with the row and the column."""
+    """The error comes before anything runs, with the row and the column."""
     assert says in refused(columns, **options)
 
 
@@ -147,7 +147,7 @@ def test_a_long_name_of_the_model_is_named(tmp_path: pathlib.Path) -> None:
 
 
 def test_as_many_features_as_a_prediction_may_have(read: Read) -> None:
-    """A thousand, and of wider tables those that are named."""
+    """A prediction has at most a thousand features, which --features may choose from a wider table."""
     wide = {f"f{n}": [1, 2] for n in range(FEATURES_MAX)}
     assert len(read(wide, drop=("x",)).table.feature_names) == FEATURES_MAX
     assert read(wide, features=("x", "f7")).predictions(0, 1)[0].features == {"x": 0.25, "f7": 1}

@@ -1,4 +1,4 @@
-"""Files: read right, or refused in one line that says what is there and what would be right."""
+"""Files are read, or refused in one line that says what is there and what would be right."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Refused = Callable[..., str]
 
 
 def test_every_format_holds_the_same(read: Read, tmp_path: pathlib.Path) -> None:
-    """CSV, JSON lines, a JSON array, Parquet, Arrow files and streams, Feather, and what is compressed."""
+    """CSV, JSON lines, JSON arrays, Parquet, Arrow files and streams, Feather, and compressed files."""
     table = pa.table({"x": [0.5, 0.25], "plan": ["gold", "basic"], "truth": [1, 0], "said": [1, 1], "sure": [0.9, 0.6]})
     rows = table.to_pylist()
     lines = "\n".join(map(json.dumps, rows))
@@ -54,13 +54,13 @@ def test_every_format_holds_the_same(read: Read, tmp_path: pathlib.Path) -> None
         writer.write_table(table)
     paths += [tmp_path / name for name in ("a.parquet", "lz4.feather", "zstd.arrow", "stream.arrow")]
     for path in paths:
-        found = read(path)
-        assert found.table.features(0, 2) == [{"x": 0.5, "plan": "gold"}, {"x": 0.25, "plan": "basic"}], path
-        assert (found.truths, found.answers, found.confidences) == (["1", "0"], ["1", "1"], [0.9, 0.6]), path
+        source = read(path)
+        assert source.table.features(0, 2) == [{"x": 0.5, "plan": "gold"}, {"x": 0.25, "plan": "basic"}], path
+        assert (source.truths, source.answers, source.confidences) == (["1", "0"], ["1", "1"], [0.9, 0.6]), path
 
 
 def test_the_last_suffix_says_what_a_file_is(read: Read, tmp_path: pathlib.Path) -> None:
-    """One within the name says nothing: texts of a typed file stay texts, and commas part what ends in .csv."""
+    """A suffix within the name has no effect: only the last one gives the format."""
     assert read(ROWS, "a.tsv.csv").table.features(0, 1) == [{"x": 0.5, "plan": "gold"}]
     table = pa.table({"x": ["1", "2"], "truth": ["1", "0"], "said": ["1", "1"], "sure": [0.9, 0.6]})
     pq.write_table(table, tmp_path / "a.csv.parquet")
@@ -68,14 +68,14 @@ def test_the_last_suffix_says_what_a_file_is(read: Read, tmp_path: pathlib.Path)
 
 
 def test_null_of_databases_in_csv(read: Read, tmp_path: pathlib.Path) -> None:
-    """A cell that is \\N without quotes is empty, so that the column stays one of numbers; in quotes it is a text."""
+    """An unquoted \\N is an empty cell, so that the column stays a column of numbers; in quotes it is a text."""
     path = tmp_path / "null.csv"
     path.write_text('x,plan,truth,said,sure\n0.5,"\\N",1,1,0.9\n\\N,\\N,0,1,0.6\n')
     assert read(path).table.features(0, 2) == [{"x": 0.5, "plan": "\\N"}, {"x": None, "plan": None}]
 
 
 def test_a_column_of_numbers_that_is_taken_as_texts_is_told(read: Read, tmp_path: pathlib.Path) -> None:
-    """One word among numbers makes them texts: the note names the column and the word."""
+    """A word among numbers makes the column text, and the note names the column and the word."""
     path = tmp_path / "words.csv"
     path.write_text("x,plan,truth,said,sure\n0.5,a,1,1,0.9\n0.6,a,1,1,0.9\n0.7,a,1,1,0.9\nunknown,a,0,1,0.6\n")
     notes = [note for note in read(path).notes if "taken as texts" in note]
@@ -149,14 +149,14 @@ def test_a_column_of_numbers_that_is_taken_as_texts_is_told(read: Read, tmp_path
     ],
 )
 def test_what_is_no_table_is_said(refused: Refused, name: str, content: Any, says: str) -> None:
-    """Each in one line, which begins with the file."""
+    """Each is refused in one line, which begins with the file."""
     message = refused(content, name)
     assert says in message
     assert f"{name}: " in message
 
 
 def test_a_folder_and_a_file_that_is_not_there(refused: Refused, tmp_path: pathlib.Path) -> None:
-    """A folder called like a table, and nothing."""
+    """A folder with the name of a table, and a missing file, are refused."""
     (tmp_path / "parts.parquet").mkdir()
     assert "is a folder; expected a file" in refused(tmp_path)
     assert "is a folder; expected a file" in refused(tmp_path / "parts.parquet")
@@ -164,7 +164,7 @@ def test_a_folder_and_a_file_that_is_not_there(refused: Refused, tmp_path: pathl
 
 
 def test_columns_of_the_same_name_in_binary_formats(refused: Refused, tmp_path: pathlib.Path) -> None:
-    """Parquet and Arrow can hold two columns of one name."""
+    """Two columns with the same name are refused, which Parquet and Arrow allow."""
     twice = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["x", "x"])
     pq.write_table(twice, tmp_path / "a.parquet")
     pyarrow.feather.write_feather(twice.rename_columns(["x", "y"]), tmp_path / "b.arrow")
@@ -175,23 +175,23 @@ def test_columns_of_the_same_name_in_binary_formats(refused: Refused, tmp_path: 
 
 
 def test_quoted_newlines_across_blocks(read: Read) -> None:
-    """A file of several blocks whose texts go over lines and hold quotes."""
+    """A file of several blocks, with texts that have line ends and quotes."""
     row = '0.5,"line one\nline ""two"", three",1,1,0.9\r\n'
-    found = read("x,note,truth,said,sure\r\n" + row * 60_000)
-    assert len(found) == 60_000
-    assert found.table.features(59_999, 60_000)[0]["note"] == 'line one\nline "two", three'
+    source = read("x,note,truth,said,sure\r\n" + row * 60_000)
+    assert len(source) == 60_000
+    assert source.table.features(59_999, 60_000)[0]["note"] == 'line one\nline "two", three'
 
 
 def test_the_index_of_pandas_is_no_feature(read: Read, tmp_path: pathlib.Path) -> None:
-    """``Unnamed: 0`` and ``__index_level_0__`` are left out, and told; an index with a name of its own is a column."""
+    """``Unnamed: 0`` and ``__index_level_0__`` are left out with a note; an index with a name is a column."""
     frame = pd.DataFrame({"x": [0.5, 1.5], "truth": [1, 0], "said": [1, 1], "sure": [0.9, 0.8]}, index=[7, 9])
     frame.to_parquet(tmp_path / "index.parquet")
     frame.rename_axis("customer").to_parquet(tmp_path / "named.parquet")
     frame.reset_index(names="Unnamed: 0").to_csv(tmp_path / "unnamed.csv", index=False)
     for name in ("index.parquet", "unnamed.csv"):
-        found = read(tmp_path / name)
-        assert found.table.feature_names == ("x",), name
-        assert any("pandas" in note for note in found.notes), name
+        source = read(tmp_path / name)
+        assert source.table.feature_names == ("x",), name
+        assert any("pandas" in note for note in source.notes), name
     assert read(tmp_path / "named.parquet").table.feature_names == ("x", "customer")
     assert read("x,Unnamed: 0,truth,said,sure\n1,5,1,1,0.9\n", features=("x", "Unnamed: 0")).table.feature_names == (
         "x",
@@ -200,7 +200,7 @@ def test_the_index_of_pandas_is_no_feature(read: Read, tmp_path: pathlib.Path) -
 
 
 def test_names_with_blanks_commas_and_nothing(read: Read, refused: Refused) -> None:
-    """A name is found as it is, else without its blanks; with a comma alone or in quotes; an empty one is dropped."""
+    """Names are matched exactly or without blanks around; a comma may stand in quotes; an empty one can be dropped."""
     text = ' x,"a,b", truth,said,sure,\n1,2,1,1,0.9,7\n3,4,0,1,0.8,8\n'
     for given in (" x", "x", '" x"'):
         assert read(text, features=split(given), label=" truth").table.feature_names == (" x",)
@@ -214,6 +214,6 @@ def test_names_with_blanks_commas_and_nothing(read: Read, refused: Refused) -> N
 
 @pytest.mark.parametrize("text", ['":', ': "', '\\":', '{"x": 1, "x": 2}'])
 def test_what_looks_like_a_name_within_a_text_is_none(read: Read, text: str) -> None:
-    """Colons and quotes of texts, and of names, are counted for nothing."""
+    """Colons and quotes in texts and names are not taken for repeated names."""
     row = {"x": text, text: 1.5, "truth": 1, "said": 1, "sure": 0.5}
     assert read(json.dumps(row) + "\n" + json.dumps({**row, "truth": 0}), "a.jsonl").table.feature_names == ("x", text)
