@@ -48,10 +48,10 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     histogram_bins: Annotated[int, Meta(ge=2, le=100)] = 10
     """Bins of equal frequency that the reference cuts a numeric signal into."""
     features_watched_max: Annotated[int, Meta(ge=0, le=1_000)] = 100
-    """Features that are measured: those of the reference, then those that most events have, the first by name of as
-    many; the others are named on the Loop page and counted in ``watchloop_features_unwatched``. A place of the
-    reference is free with the next reference, another as soon as more events have some other feature. Features whose
-    numbers a double does not hold apart are named and counted as well: of them the mean alone is watched."""
+    """Features that are measured: those of the reference, then those that most events have, of equally frequent ones
+    the first by name. The others are named on the Loop page and counted in ``watchloop_features_unwatched``. Features
+    of the reference stay until the next reference; others give way to more frequent ones. Features whose numbers are
+    different but equal as doubles are named and counted as well: only their mean is watched."""
 
     step_events: Annotated[int, Meta(ge=1, le=100_000)] = 100
     """Events whose mean is one value for the change detectors."""
@@ -85,8 +85,8 @@ class DriftSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """The same distance in standard deviations of the reference's own step means, needed as well."""
     departure_share_warning: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.05
     """Share of other values, in each of ``adwin_steps_min`` steps, that is worth an alert where a signal had a single
-    value, or none, in all of the reference. Where these are few values, it takes as many steps as rule out chance, but
-    for one in a million."""
+    value, or none, in all of the reference. With few values it takes more steps, until
+    chance is ruled out but for one in a million."""
     departure_share_critical: Annotated[float, Meta(gt=0.0, le=1.0)] = 0.5
     """The same share from which the alert is critical."""
     psi_warning: Annotated[float, Meta(ge=0.0)] = 0.25

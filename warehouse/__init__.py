@@ -1,0 +1,1 @@
+"""The warehouse: ClickHouse, its tables and views, and what the program stores there and asks of it."""

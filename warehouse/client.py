@@ -166,7 +166,7 @@ class Warehouse:
         self._of_ours(self._guarded, call)
 
     def _of_ours(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a call about the program's own tables: a missing one raises TablesLacking: nobody mistyped it."""
+        """Run a call about the program's own tables; raises TablesLacking if one, or a column, is missing."""
         try:
             return call(*args, **kwargs)
         except QueryRefused as error:

@@ -1,1 +1,1 @@
-"""Alerts: their life, and the book of those that are open."""
+"""Alerts: their life cycle, and the book of the open ones."""

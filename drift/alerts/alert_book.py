@@ -25,7 +25,7 @@ class UnknownAlertError(LookupError):
 
 
 class AlertBook:
-    """At most one open alert a signal and ``alerts_open_max`` in all.
+    """At most one open alert for each signal, and ``alerts_open_max`` in all.
 
     A further detection on a signal with an open alert only adds evidence: a new revision at once if it is worse, else
     at most every ``evidence_windows_min`` windows. At the cap a detection is named in the note of the worst open

@@ -1,1 +1,1 @@
-"""A batch measured: blocks of statistics, and the arithmetic that makes them."""
+"""Blocks: statistics of short runs of a batch, and the arithmetic that makes them."""

@@ -222,7 +222,7 @@ def _binning(edges: tuple[Edges | None, ...]) -> Binning:
 
 
 def histograms(values: Floats, counts: Ints, binning: Binning, runs: Runs) -> list[list[tuple[int, ...]]]:
-    """For each signal one histogram a run, empty where its edges are not known.
+    """For each signal one histogram for each run, empty where its edges are not known.
 
     ``values`` has a row for each signal, NaN where there is no number, ``counts`` is how many numbers each run has, of
     shape (signals, runs). A value on an edge belongs to the bin above.

@@ -1,1 +1,1 @@
-"""Change detectors, and what each signal has of them."""
+"""Change detectors, and the watches that apply them to signals."""

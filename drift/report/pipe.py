@@ -30,7 +30,7 @@ class ReportResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def write_message(pipe: IO[bytes], message: bytes) -> None:
-    """Write one message behind its length, and flush; raises BrokenPipeError where nobody reads any more."""
+    """Write one message behind its length, and flush; raises BrokenPipeError if the reader has ended."""
     pipe.write(_LENGTH.pack(len(message)) + message)
     pipe.flush()
 

@@ -66,7 +66,7 @@ def report_request(
 ) -> ReportRequest:
     """A request on prediction, confidence, the features among ``signals`` and the first others by name.
 
-    A feature is numeric if the reference has it as a number; values of the other kind are left empty. A column that is
+    A feature is numeric if the reference has it as a number; values of the other type are left empty. A column that is
     empty on either side is left out, and so are those beyond ``report_columns_max``; the notes say so.
     """
     before = reference_rows(reference, settings.report_rows_max)

@@ -1,1 +1,1 @@
-"""Blocks merged: windows in event time, the reference, and how far the one is from the other."""
+"""Windows of merged blocks in event time, the reference, and how far windows are from it."""

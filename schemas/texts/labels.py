@@ -52,7 +52,7 @@ def label_problem(text: str) -> str | None:
     if text.strip() != text:
         return f"{text!r} has blanks around it; expected a label without"
     if text in RESERVED:
-        return f"{text!r} is what people answer who give no label; expected another name"
+        return f"{text!r} is reserved for people who give no label; expected another name"
     if len(text) > NAME_CHARS_MAX or (len(text) * 3 > NAME_CHARS_MAX and len(composed(text)) > NAME_CHARS_MAX):
         return f"{len(composed(text))} characters in Unicode's NFC; a label has at most {NAME_CHARS_MAX}"
     return None if text.isascii() and text.isprintable() else _unseen_problem(text)

@@ -89,8 +89,8 @@ class KnownLabels:
         self._labels = said | {opposite(label) for label in said} if are_truths else said
         rules = [rule for rule, _ in RULES if rule is not truth or are_truths]
         self._by_rule = [(rule, {rule(label): label for label in self._labels}) for rule in rules]
-        places = {decimals_of(label) for label in said}
-        self._decimals = places.pop() if len(places) == 1 else None
+        decimals = {decimals_of(label) for label in said}
+        self._decimals = decimals.pop() if len(decimals) == 1 else None
 
     def meant_by(self, label: str) -> str | None:
         """The model's label that this spelling means; None if it is a label of the model itself, or means none."""

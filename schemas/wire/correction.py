@@ -11,7 +11,7 @@ __all__ = ["Correction", "id_of_label"]
 
 
 class Correction(Wire, frozen=True, kw_only=True):
-    """The true answer to one prediction, as far as the loop knows.
+    """The true answer to one prediction, as far as it is known.
 
     ``inclusion_probability`` is the chance with which the answer was asked for; a late label has 1. ``reliability`` is
     the probability that the settled answer is right, given who gave it. ``learn`` is the producer's consent.

@@ -17,7 +17,7 @@ class Manifest(Wire, frozen=True, kw_only=True):
     """The model in charge, or a candidate for it.
 
     ``recipe`` names how it learns; ``production`` means that no learned model is in charge and there are no chunks. A
-    ``candidate`` (key MODEL/candidate) is not in charge: triage may ask it where errors are likely, nobody else.
+    ``candidate`` (key MODEL/candidate) is not in charge: only triage asks it, where errors are likely.
     A candidate without chunks says that there is none any more. ``sequence`` goes up with every manifest of a key: a
     reader takes no older one than it knows, whatever the log shows. ``topic_id`` is Kafka's id of the topic it was
     written for. ``sha256`` and ``size_bytes`` are of the joined chunks, ``signature`` (Ed25519, RFC 8032) is over the

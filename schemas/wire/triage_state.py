@@ -22,15 +22,16 @@ class TriageState(Wire, frozen=True, kw_only=True):
     ``first`` is the number of the first of them among all scores ever seen, of which there are ``known``. A head holds
     those since the last stretch; further back the stretches go on without a gap.
 
-    ``purse`` counts millionths of a review, below zero where escalations overdrew it. Reviews are wanted from
-    ``threshold`` on, of scores equal to it a share ``tie_probability``; above 1 none are, below 0 all. The shares are
-    moving ones of the events that had to be seen, and that the threshold has a say in; ``run_…`` count the same since
-    the threshold last moved. ``scored_by`` says what a score means; ``choices`` are the labels seen.
+    ``purse`` counts millionths of a review, below zero where escalations overdrew it. Scores above ``threshold`` are
+    reviewed, and of those equal to it a share of ``tie_probability``; with a threshold above 1 none are, below 0 all.
+    ``forced_share`` and ``open_share`` are moving shares of the events that have to be reviewed and of those that the
+    threshold decides; ``run_forced`` and ``run_open`` count both since the threshold last moved. ``scored_by`` says
+    what a score means; ``choices`` are the labels seen.
 
     ``epochs`` number the owners of each partition, in the order of ``partitions``: of all records that name a partition
-    the one of the highest epoch holds. Under ``slot`` "/3" stands what was left of partition 3: a head of its own for
-    one partition that its worker owned last and gave away, for the next owner to take, even after the worker has
-    written a head without it.
+    the one of the highest epoch holds. A head with the ``slot`` "/3" is about partition 3 alone: the worker that gave
+    the partition away left it for the next owner, and it holds even after that worker has written a head without the
+    partition.
     """
 
     model: Id

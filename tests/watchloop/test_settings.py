@@ -130,7 +130,7 @@ def test_a_word_that_stands_twice(tmp_path: pathlib.Path, path: Path) -> None:
         ("[embedded_clickhouse]\nmemory_bytes_max = 268435456\n", ["analyst_memory_bytes_max", "memory_bytes_max"]),
         ('[models.m]\nlabels = ["yes", ""]\n', ["models.m.labels", "length >= 1"]),
         ('[models.m]\nlabels = ["yes", "no "]\n', ["models.m", "labels", "'no ' has blanks around it"]),
-        ('[models.m]\nlabels = ["yes", "__withdrawn__"]\n', ["models.m", "'__withdrawn__' is what people answer"]),
+        ('[models.m]\nlabels = ["yes", "__withdrawn__"]\n', ["models.m", "'__withdrawn__' is reserved for people"]),
         ('[models.m]\nlabels = ["caf\u00e9", "cafe\u0301"]\n', ["models.m", "labels has 'caf\u00e9' twice"]),
         ('[models.""]\nverdicts = "all"\n', ["models", "length >= 1"]),
         ("[models.m.triage]\naudit_rate = 0.5\n", ["models.m.triage", "audit_rate", "budget"]),

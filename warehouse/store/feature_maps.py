@@ -33,7 +33,7 @@ CODED: Final = pa.dictionary(pa.int32(), pa.string())
 """Texts that repeat, as codes; ClickHouse takes the codes over into a LowCardinality column."""
 
 NUMBER, INTEGER, WORD, NOTHING = range(4)
-KIND_OF: Final[dict[type, int]] = {float: NUMBER, int: INTEGER, bool: NUMBER, str: WORD, type(None): NOTHING}
+MAP_OF_TYPE: Final[dict[type, int]] = {float: NUMBER, int: INTEGER, bool: NUMBER, str: WORD, type(None): NOTHING}
 NUMBER_TYPES: Final = frozenset({float, int, bool})
 
 
@@ -45,11 +45,11 @@ class FeatureMaps(NamedTuple):
     texts: Any
 
 
-def kind_of(value: Scalar) -> int:
+def map_of(value: Scalar) -> int:
     """Which map holds a value: ``NUMBER``, ``INTEGER``, ``WORD``, or ``NOTHING`` for none."""
-    kind = KIND_OF[type(value)]
-    if kind != INTEGER:
-        return kind
+    target = MAP_OF_TYPE[type(value)]
+    if target != INTEGER:
+        return target
     size = abs(value)  # type: ignore[arg-type]
     return NUMBER if size <= EXACT_MAX else INTEGER if size < TOO_LARGE else WORD
 
@@ -64,12 +64,12 @@ def split_features(features: Mapping[str, Scalar]) -> FeatureMaps:
     integers: dict[str, int] = {}
     texts: dict[str, str] = {}
     for name, value in features.items():
-        kind = kind_of(value)
-        if kind == NUMBER:
+        target = map_of(value)
+        if target == NUMBER:
             numbers[name] = float(value)  # type: ignore[arg-type]
-        elif kind == INTEGER:
+        elif target == INTEGER:
             integers[name] = value  # type: ignore[assignment]
-        elif kind == WORD:
+        elif target == WORD:
             texts[name] = str(value)
     return FeatureMaps(numbers, integers, texts)
 
@@ -122,7 +122,7 @@ def _even(names: Sequence[str], columns: Sequence[Sequence[Any]]) -> FeatureMaps
             doubles = np.array(column, np.float64)
             if int not in types or np.abs(doubles).max() < EXACT_MAX:
                 numbers[name] = doubles
-            elif {kind_of(value) for value in column} == {INTEGER}:
+            elif {map_of(value) for value in column} == {INTEGER}:
                 integers[name] = list(map(str, column))
             else:
                 return None
@@ -152,16 +152,16 @@ def _even_maps(names: Sequence[str], rows: int, items: Any) -> Any:
 
 def _uneven(keys: Sequence[str], values: Sequence[Scalar], ends: Any) -> FeatureMaps:
     """The maps of events that differ in names, or in the maps that values of one name belong into."""
-    kinds = np.fromiter(map(KIND_OF.__getitem__, map(type, values)), np.int8, len(values))
-    whole = kinds == INTEGER
+    targets = np.fromiter(map(MAP_OF_TYPE.__getitem__, map(type, values)), np.int8, len(values))
+    whole = targets == INTEGER
     sizes = np.abs(np.array(list(compress(values, whole.tolist())), np.float64))
     large = np.flatnonzero(whole)[sizes >= EXACT_MAX].tolist()
-    kinds[whole] = NUMBER
-    kinds[large] = [kind_of(values[index]) for index in large]
+    targets[whole] = NUMBER
+    targets[large] = [map_of(values[index]) for index in large]
     coded = pa.array(keys, CODED)
     maps = []
-    for kind, array_of in ((NUMBER, _doubles), (INTEGER, _digits), (WORD, _digits)):
-        chosen = kinds == kind
+    for target, array_of in ((NUMBER, _doubles), (INTEGER, _digits), (WORD, _digits)):
+        chosen = targets == target
         before = np.concatenate([[0], np.cumsum(chosen, dtype=np.int32)])
         items = array_of(list(compress(values, chosen.tolist())))
         maps.append(pa.MapArray.from_arrays(pa.array(before[ends], pa.int32()), coded.filter(pa.array(chosen)), items))

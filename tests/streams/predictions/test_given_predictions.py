@@ -235,8 +235,8 @@ WRONG_LABELS = {
     "\u3164": "has no character that is seen",
     "\u034f\u115f": "has no character that is seen",
     "\u2800": "has no character that is seen",
-    "__cannot_tell__": "is what people answer who give no label",
-    "__withdrawn__": "is what people answer who give no label",
+    "__cannot_tell__": "is reserved for people who give no label",
+    "__withdrawn__": "is reserved for people who give no label",
     "\u0958" * 150: "300 characters in Unicode's NFC; a label has at most 200",
 }
 

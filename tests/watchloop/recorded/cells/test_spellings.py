@@ -317,7 +317,7 @@ def test_names_of_answers_are_no_labels(refused: Refused, column: str) -> None:
     """Labels that the console reserves for people's answers are refused."""
     says = refused({"truth": ["a", "b"], "said": ["a", "b"], column: ["a", "__cannot_tell__"]})
     assert f"column '{column}'" in says
-    assert "'__cannot_tell__' is what people answer who give no label; expected another name" in says
+    assert "'__cannot_tell__' is reserved for people who give no label; expected another name" in says
 
 
 def test_letters_that_look_the_same_are_told_apart() -> None:
