@@ -1,4 +1,4 @@
-"""Templates: Jinja, escaped everywhere, an unknown name is an error."""
+"""Renders the Jinja templates of the pages; everything is escaped, and an unknown name is an error."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ __all__ = ["page", "seen"]
 
 FOLDER = pathlib.Path(__file__).parent
 KEPT: Final = "\n\r\t\u200c\u200d\u200e\u200f"
-"""Characters that are not seen and stay: line ends, and the joiners and marks that scripts and emoji need."""
+"""Invisible characters that stay: line ends, and the joiners and marks that scripts and emoji need."""
 
 
 @functools.cache
 def environment() -> jinja2.Environment:
-    """The templates, with the words that they use."""
+    """The environment of the templates, with the filters of ``wording``."""
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER / "templates"),
         autoescape=True,
@@ -39,19 +39,22 @@ def environment() -> jinja2.Environment:
 
 
 def seen(value: Any) -> Any:
-    """A text of the data as a page shows it: nothing hides in it, turns its direction, or cannot be sent at all."""
+    """A text as a page shows it, with invisible characters and those that change its direction written out.
+
+    Other values stay unchanged.
+    """
     return visible(value, keep=KEPT) if type(value) is str else value
 
 
 @functools.cache
 def static_address(name: str) -> str:
-    """The address of an own file, with a mark that changes with its content, so that browsers may keep it."""
+    """The address of one of the console's own files, with a hash of its content, so that browsers may keep it."""
     mark = hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]
     return f"/static/{name}?v={mark}"
 
 
 def page(request: ConsoleRequest, template: str, /, **values: Any) -> str:
-    """A page as text. ``me`` is the person signed in, ``now`` the time in epoch milliseconds."""
+    """Render a page. In templates ``me`` is the person signed in and ``now`` the time in epoch milliseconds."""
     state = request.app.state
     return (
         environment()

@@ -20,7 +20,7 @@ DESCRIPTION = (
 
 
 class SchemaPage(OpenAPIRenderPlugin):
-    """Renders the OpenAPI document as one plain page."""
+    """Renders the OpenAPI document as one plain page, without scripts of others."""
 
     def render(self, request: ConsoleRequest, openapi_schema: dict[str, Any]) -> bytes:
         """The page as UTF-8; its template reads the OpenAPI document, so nothing is fetched from elsewhere."""

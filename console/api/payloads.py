@@ -1,4 +1,4 @@
-"""What the HTTP API takes and gives beside the desk's own Structs."""
+"""The bodies of requests and responses of the HTTP API, besides the desk's own Structs."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ SECONDS_SPENT_MAX = 86_400
 
 
 class SignInBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who wants to sign in."""
+    """Who wants to sign in, and the password."""
 
     person: Annotated[str, Meta(min_length=1, max_length=200, description="The id of the account.")]
     password: Annotated[str, Meta(max_length=PASSWORD_CHARS_MAX)]
 
 
 class OpinionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A person's answer to a task that they hold."""
+    """A person's answer to a task that they hold, with the seconds spent on it."""
 
     answer: Annotated[
         str,
@@ -48,7 +48,7 @@ class OpinionBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class CommentBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a person wants remembered about an act."""
+    """A comment that is stored with an action."""
 
     comment: Annotated[str, Meta(max_length=10_000)] = ""
 
@@ -63,14 +63,14 @@ class PersonView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SessionView(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is signed in, and the token that every request that changes something has to carry."""
+    """The person who is signed in, and the token that requests which change something must carry."""
 
     person: PersonView | None
     csrf_token: Annotated[str, Meta(description="Send it in the header `x-csrftoken`, with the cookie set beside it.")]
 
 
 class Done(msgspec.Struct, frozen=True, kw_only=True):
-    """The sentence for the person about what was done, and until when it can be taken back."""
+    """One sentence about what was done, and until when it can be taken back."""
 
     message: str
     undo_until: Annotated[int, Meta(description="Epoch milliseconds until which it can be taken back; 0: not.")] = 0
@@ -94,5 +94,5 @@ EXAMPLES = {
 
 
 def view_of(person: Person) -> PersonView:
-    """The part of an account that may be shown."""
+    """The public part of an account."""
     return PersonView(person_id=person.person_id, name=person.name, roles=person.roles, simulated=person.simulated)

@@ -1,4 +1,4 @@
-"""What the desk said of a request, as an answer over HTTP."""
+"""Translates the desk's answers into HTTP responses and errors."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ STATUS_OF: dict[Outcome, http.HTTPStatus] = {
 
 
 def done_or_raise(result: ActionResult) -> Done:
-    """The answer to a program; raises HTTPException with the desk's sentence where it was not accepted."""
+    """The response to a program; raises HTTPException with the desk's sentence if it was not accepted."""
     if result.outcome != "accepted":
         raise HTTPException(result.message, status_code=STATUS_OF[result.outcome])
     return Done(message=result.message, undo_until=result.undo_until)
 
 
 async def task_or_raise(desk: Desk, task_id: str, person: Person) -> LeasedTask:
-    """One task as this person may see it; raises HTTPException: 410 where it is over, 404 for no known id."""
+    """One task as this person may see it; raises HTTPException: 410 if it is closed, 404 if the id is unknown."""
     leased = await desk.task(task_id, person)
     if leased is not None:
         return leased
@@ -43,7 +43,7 @@ async def task_or_raise(desk: Desk, task_id: str, person: Person) -> LeasedTask:
 
 
 def check_comment(console: Console, comment: str) -> str:
-    """The comment, stripped; raises HTTPException 400 for one past ``comment_chars_max``."""
+    """The comment, stripped; raises HTTPException 400 if it is longer than ``comment_chars_max``."""
     stripped = comment.strip()
     chars_max = console.settings.comment_chars_max
     if len(stripped) > chars_max:

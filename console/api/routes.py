@@ -39,7 +39,7 @@ OfModel = Annotated[str | None, Parameter(max_length=NAME_CHARS_MAX, description
 
 
 def refusals(**lines: str) -> dict[int, ResponseSpec]:
-    """What an operation may answer instead: ``s409="…"`` documents the status 409."""
+    """Documents the errors of an operation, by status: ``s409="…"`` describes the status 409."""
     return {
         int(status[1:]): ResponseSpec(
             Problem, description=line, media_type="application/problem+json", generate_examples=False
@@ -49,17 +49,18 @@ def refusals(**lines: str) -> dict[int, ResponseSpec]:
 
 
 SIGN_IN_FIRST = "Nobody is signed in."
-MALFORMED = "The request is not as described; the line says which field is wrong."
+MALFORMED = "The request is malformed; the line says which field is wrong."
 NO_SUCH_TASK = "There is no open task of this id; settled and expired ones are in ClickHouse, in `tasks_now`."
-OVER = "The task is settled or has expired, as far as the desk remembers; ClickHouse has it, in `tasks_now`."
+OVER = "The task is settled or has expired; ClickHouse has it, in `tasks_now`. The desk forgets old tasks: then 404."
 WHOSE_TIMES = (
-    "`raised_at` and `told_at` are the clock's: when it began to fire, and when this state was told. `fired_at` and"
-    " `judged_until` are times of the stream, as is `changed_at` where no person made the change; of the signal"
-    " `error` they are times of corrections, which are the clock's."
+    "`raised_at` and `told_at` are the clock's: when the alert began to fire, and when this state was published."
+    " `fired_at` and `judged_until` are times of the stream, and so is `changed_at` unless a person made the change."
+    " For the signal `error` these three are times of corrections, by the clock."
 )
 HIDDEN = (
-    "Of a task of the audit lane what the model says is null, and its reasons are empty, until this person has answered"
-    " (`model_hidden`). Who answered may ask for it while the task is not settled; once it was seen the answer stands."
+    "For a task of the audit lane, the fields about the model's prediction are null and its reasons are empty until"
+    " this person has answered (`model_hidden`). After answering, a person may ask for the task again until it is"
+    " settled; once they have seen the prediction, their answer is final."
 )
 CONFLICT = "The lease has run out, or the task is settled already."
 
@@ -67,12 +68,12 @@ CONFLICT = "The lease has run out, or the task is settled already."
 @get(
     "/session",
     summary="Who is signed in",
-    description="Always answers; sets the CSRF cookie. Programs begin here.",
+    description="Needs no session; sets the CSRF cookie. Programs begin here.",
     operation_id="getSession",
     tags=["session"],
 )
 async def get_session(request: ConsoleRequest) -> SessionView:
-    """Who is signed in, and the CSRF token."""
+    """The person who is signed in, if any, and the CSRF token."""
     person = request.user
     return SessionView(person=view_of(person) if person else None, csrf_token=csrf_token({"request": request}))
 
@@ -81,7 +82,7 @@ async def get_session(request: ConsoleRequest) -> SessionView:
     "/session",
     status_code=200,
     summary="Sign in",
-    description="Opens a session, kept in a cookie.",
+    description="Opens a session, which is kept in a cookie.",
     operation_id="signIn",
     tags=["session"],
     responses=refusals(
@@ -93,7 +94,7 @@ async def get_session(request: ConsoleRequest) -> SessionView:
 async def post_session(
     request: ConsoleRequest, data: Annotated[SignInBody, Body(examples=[EXAMPLES["sign in"]])]
 ) -> PersonView:
-    """Sign in with a password."""
+    """Sign in with a password; raises 401 if the person or the password is wrong."""
     person = await sign_in(request, data.person, data.password)
     if person is None:
         raise NotAuthorizedException("person or password is wrong")
@@ -103,13 +104,13 @@ async def post_session(
 @delete(
     "/session",
     summary="Sign out",
-    description="Ends the session for good; without one, nothing happens. `everywhere` ends all of the person.",
+    description="Ends the session for good, if there is one; `everywhere` ends all sessions of the person.",
     operation_id="signOut",
     tags=["session"],
-    responses=refusals(s400=MALFORMED, s503="Signed out, but a restart may not know it."),
+    responses=refusals(s400=MALFORMED, s503="Signed out, but a restart may forget it."),
 )
 async def delete_session(request: ConsoleRequest, everywhere: bool = False) -> None:
-    """End the session, or all of this person."""
+    """End the session, or all sessions of this person."""
     await end_session(request, everywhere=everywhere)
 
 
@@ -122,7 +123,7 @@ async def delete_session(request: ConsoleRequest, everywhere: bool = False) -> N
     responses=refusals(s401=SIGN_IN_FIRST),
 )
 async def get_counts(request: ConsoleRequest) -> QueueCounts:
-    """How many tasks wait in each lane, and since when."""
+    """The number of open, leased and overdue tasks in each lane."""
     return await console_of(request).desk.counts()
 
 
@@ -136,7 +137,7 @@ async def get_counts(request: ConsoleRequest) -> QueueCounts:
     responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST),
 )
 async def list_tasks(request: ConsoleRequest, lane: Lane | None = None, offset: Offset = 0) -> tuple[TaskSummary, ...]:
-    """Open tasks of one lane, or of all."""
+    """A page of the open tasks of one lane, or of all lanes."""
     console = console_of(request)
     return await console.desk.page(lane, offset, console.settings.page_rows_max)
 
@@ -146,18 +147,19 @@ async def list_tasks(request: ConsoleRequest, lane: Lane | None = None, offset: 
     guards=[needs("reviewer")],
     summary="Take the next task",
     description=(
-        "Leases it to the person signed in; asked again, it is the same task until it is answered or skipped. With"
-        f" `model`, tasks of other models are left out, but for one that this person holds already. {HIDDEN}"
+        "Leases it to the person signed in. Further calls return the same task until it is answered or skipped. With"
+        " `model`, only tasks of that model are offered, but a task that this person holds already comes first."
+        f" {HIDDEN}"
     ),
     operation_id="takeNextTask",
     tags=["tasks"],
     responses={
-        204: ResponseSpec(None, description="Nothing waits for this person."),
+        204: ResponseSpec(None, description="There is no task for this person."),
         **refusals(s400=MALFORMED, s401=SIGN_IN_FIRST, s403="The person is no reviewer."),
     },
 )
 async def next_task(request: ConsoleRequest, model: OfModel = None) -> Response[LeasedTask | None]:
-    """The task to do next, or 204."""
+    """The next task of this person, or 204 without one."""
     leased = await console_of(request).desk.next_task(request.user, model)
     return Response(leased, status_code=204 if leased is None else 200)
 
@@ -166,7 +168,7 @@ async def next_task(request: ConsoleRequest, model: OfModel = None) -> Response[
     "/tasks/{task_id:str}",
     guards=[needs("reviewer")],
     summary="Take one task",
-    description=f"Leases it where that can be had; else `leased_until` is 0 and `note` says why. {HIDDEN}",
+    description=f"Leases it if that is possible; otherwise `leased_until` is 0 and `note` says why. {HIDDEN}",
     operation_id="getTask",
     tags=["tasks"],
     responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST, s404=NO_SUCH_TASK, s410=OVER),
@@ -193,7 +195,7 @@ async def get_task(request: ConsoleRequest, task_id: str) -> LeasedTask:
 async def post_opinion(
     request: ConsoleRequest, task_id: str, data: Annotated[OpinionBody, Body(examples=[EXAMPLES["opinion"]])]
 ) -> Done:
-    """This person's opinion on a task they hold."""
+    """Record this person's opinion on a task that they hold."""
     console = console_of(request)
     comment = check_comment(console, data.comment)
     return done_or_raise(await console.desk.answer(task_id, request.user, data.answer, data.seconds_spent, comment))
@@ -209,7 +211,7 @@ async def post_opinion(
     responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST, s404=NO_SUCH_TASK, s409=CONFLICT),
 )
 async def post_skip(request: ConsoleRequest, task_id: str) -> Done:
-    """Give the task back: somebody else gets it, and this person is not offered it again."""
+    """Give a task back: it is offered to others, and not to this person again."""
     return done_or_raise(await console_of(request).desk.skip(task_id, request.user))
 
 
@@ -223,7 +225,7 @@ async def post_skip(request: ConsoleRequest, task_id: str) -> Done:
     responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST, s404=NO_SUCH_TASK, s409="It is too late."),
 )
 async def post_withdraw(request: ConsoleRequest, task_id: str) -> Done:
-    """The task is this person's again."""
+    """Take back this person's last answer; they hold the task again."""
     return done_or_raise(await console_of(request).desk.withdraw(task_id, request.user))
 
 
@@ -241,7 +243,7 @@ async def list_alerts(
     alert_state: Annotated[AlertState | None, Parameter(query="state", description="Only alerts in it.")] = None,
     offset: Offset = 0,
 ) -> tuple[Alert, ...]:
-    """Alerts, all or those of one state."""
+    """A page of alerts, of all states or of one."""
     console = console_of(request)
     return await console.desk.alerts(alert_state, offset, console.settings.page_rows_max)
 
@@ -256,7 +258,7 @@ async def list_alerts(
     responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST, s404="There is no such alert."),
 )
 async def get_alert(request: ConsoleRequest, alert_id: str) -> AlertView:
-    """One alert; its report is at /reports/{report_id}."""
+    """One alert with all its revisions; raises 404 if there is none."""
     view = await console_of(request).desk.alert(alert_id)
     if view is None:
         raise NotFoundException(f"alert {alert_id}: there is no such alert")
@@ -284,7 +286,7 @@ ALERT_REFUSALS = refusals(
 async def acknowledge(
     request: ConsoleRequest, alert_id: str, data: Annotated[CommentBody, Body(examples=[EXAMPLES["comment"]])]
 ) -> Done:
-    """Say that somebody looks into it: its task stays open, and the alert no longer counts as firing."""
+    """Acknowledge an alert: somebody looks into it. Its task stays open; it no longer counts as firing."""
     console = console_of(request)
     comment = check_comment(console, data.comment)
     return done_or_raise(await console.desk.alert_action(alert_id, request.user, "acknowledge", comment))
@@ -302,7 +304,7 @@ async def acknowledge(
 async def resolve(
     request: ConsoleRequest, alert_id: str, data: Annotated[CommentBody, Body(examples=[EXAMPLES["comment"]])]
 ) -> Done:
-    """It is over, or was none."""
+    """Resolve an alert: its cause is over, or it was a false alarm."""
     console = console_of(request)
     comment = check_comment(console, data.comment)
     return done_or_raise(await console.desk.alert_action(alert_id, request.user, "resolve", comment))
@@ -317,12 +319,12 @@ async def resolve(
     responses=refusals(s401=SIGN_IN_FIRST),
 )
 async def get_state(request: ConsoleRequest) -> LoopState:
-    """Figures of every model and role."""
+    """The figures of every model and role."""
     return await console_of(request).desk.loop_state()
 
 
 def api_router() -> Router:
-    """All routes under /api, each with its own guard."""
+    """The router of all routes under /api, each with its own guard."""
     handlers: list[Any] = [
         get_session, post_session, delete_session,
         get_counts, list_tasks, next_task, get_task, post_opinion, post_skip, post_withdraw,

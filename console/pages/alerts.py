@@ -30,7 +30,7 @@ async def get_alerts(
     alert_state: Annotated[AlertState | None, Parameter(query="state")] = None,
     offset: Annotated[int, Parameter(ge=0, le=OFFSET_MAX)] = 0,
 ) -> Response[str]:
-    """A page of alerts in their present state, the one raised last first; all or those of one state."""
+    """A page of alerts in their present state, the newest first, of all states or of one."""
     console = console_of(request)
     rows_max = console.settings.page_rows_max
     rows = await console.desk.alerts(alert_state, offset, rows_max + 1)
@@ -49,30 +49,30 @@ async def get_alerts(
 
 @get("/alerts/{alert_id:str}", include_in_schema=False, guards=[signed_in])
 async def get_alert_page(request: ConsoleRequest, alert_id: str) -> Response[str]:
-    """One alert: what is known of it, its history, what can be done, its report."""
+    """One alert: its evidence, its history, the actions that are possible, and its report."""
     view = await console_of(request).desk.alert(alert_id)
     if view is None:
         raise NotFoundException(f"alert {alert_id}: there is no such alert")
     may_act = not {"on-call", "admin"}.isdisjoint(request.user.roles)
-    news = [what_changed(before, now) for before, now in zip((None, *view.history), view.history, strict=False)]
-    body = page(request, "alert.html", view=view, may_act=may_act, lines=evidence_lines(view.alert), news=news)
+    changes = [what_changed(before, now) for before, now in zip((None, *view.history), view.history, strict=False)]
+    body = page(request, "alert.html", view=view, may_act=may_act, lines=evidence_lines(view.alert), changes=changes)
     return html(body)
 
 
 @post("/alerts/{alert_id:str}/acknowledge", include_in_schema=False, guards=[needs("on-call")])
 async def post_acknowledge(request: ConsoleRequest, alert_id: str) -> Response[str]:
-    """Say that somebody looks into it, and show the alert again; its task stays open."""
+    """Acknowledge an alert, which leaves its task open, and show the alert again."""
     return await act(request, alert_id, "acknowledge")
 
 
 @post("/alerts/{alert_id:str}/resolve", include_in_schema=False, guards=[needs("on-call")])
 async def post_resolve(request: ConsoleRequest, alert_id: str) -> Response[str]:
-    """It is over, or was none."""
+    """Resolve an alert, because its cause is over or it was a false alarm, and show the alert again."""
     return await act(request, alert_id, "resolve")
 
 
 async def act(request: ConsoleRequest, alert_id: str, action: AlertAction) -> Response[str]:
-    """Do it and show the alert again; raises HTTPException with the desk's sentence where it cannot be done."""
+    """Act on an alert and show it again; raises HTTPException with the desk's sentence if that is not possible."""
     console = console_of(request)
     comment = check_comment(console, await field(request, "comment"))
     result = await console.desk.alert_action(alert_id, request.user, action, comment)
@@ -83,7 +83,7 @@ async def act(request: ConsoleRequest, alert_id: str, action: AlertAction) -> Re
 
 @get("/reports/{report_id:str}", include_in_schema=False, guards=[signed_in])
 async def get_report(request: ConsoleRequest, report_id: str) -> Response[str]:
-    """An Evidently report, which may run its own scripts but has no origin, no cookies and no network."""
+    """An Evidently report. It may run its own scripts, but has no origin, no cookies and no network."""
     body = await console_of(request).desk.report_html(report_id)
     if body is None:
         raise NotFoundException(f"report {report_id}: there is no such report, or it is no longer kept")

@@ -1,4 +1,4 @@
-"""Page: the state of the loop."""
+"""The page with the state of the loop."""
 
 from __future__ import annotations
 
@@ -15,5 +15,5 @@ __all__ = ["get_loop"]
 
 @get("/loop", include_in_schema=False, guards=[signed_in])
 async def get_loop(request: ConsoleRequest) -> Response[str]:
-    """Every figure with its meaning; the page asks for itself again and puts the new figures in place."""
+    """Every figure with its meaning; the page requests itself again and replaces the figures."""
     return html(page(request, "loop.html", loop=await console_of(request).desk.loop_state()))

@@ -1,4 +1,4 @@
-"""Every page of the console."""
+"""The list of all pages of the console."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["page_handlers"]
 
 
 def page_handlers() -> list[Any]:
-    """The route handlers that answer with HTML."""
+    """The route handlers of all pages."""
     return [
         pages_session.get_root,
         pages_session.get_sign_in,

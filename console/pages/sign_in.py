@@ -1,4 +1,4 @@
-"""Pages: signing in and out."""
+"""The pages for signing in and out."""
 
 from __future__ import annotations
 
@@ -16,20 +16,24 @@ HOME = "/queue"
 
 
 def safe_next(address: str) -> str:
-    """Where to go after signing in: a place on this console and nowhere else."""
+    """The address to go to after signing in, if it is one of this console; else the first page.
+
+    >>> safe_next("/tasks/t-1"), safe_next("//evil.example")
+    ('/tasks/t-1', '/queue')
+    """
     local = address.startswith("/") and not address.startswith(("//", "/sign-")) and "\\" not in address
     return address if local and address.isprintable() else HOME
 
 
 @get("/", include_in_schema=False)
 async def get_root() -> Response[str]:
-    """The queue is the first page."""
+    """Redirect to the first page, the queue."""
     return redirect(HOME)
 
 
 @get("/sign-in", include_in_schema=False)
 async def get_sign_in(request: ConsoleRequest) -> Response[str]:
-    """The form of person and password; who is signed in already goes where they wanted to."""
+    """The form for person and password; a person who is signed in already is redirected."""
     target = safe_next(request.query_params.get("next", HOME))
     if request.user is not None:
         return redirect(target)
@@ -38,7 +42,7 @@ async def get_sign_in(request: ConsoleRequest) -> Response[str]:
 
 @post("/sign-in", include_in_schema=False)
 async def post_sign_in(request: ConsoleRequest) -> Response[str]:
-    """Sign in and go where one wanted to; otherwise the form again, with one line that says why."""
+    """Sign in and redirect to the address that was asked for; or show the form again, with the reason."""
     person_id = (await field(request, "person")).strip()[:200]
     target = safe_next(await field(request, "next"))
     try:
@@ -54,6 +58,6 @@ async def post_sign_in(request: ConsoleRequest) -> Response[str]:
 
 @post("/sign-out", include_in_schema=False)
 async def post_sign_out(request: ConsoleRequest) -> Response[str]:
-    """End the session; with the field ``everywhere``, all sessions of this person."""
+    """End the session, or all sessions of this person if the form has the field ``everywhere``."""
     await end_session(request, everywhere=bool(await field(request, "everywhere")))
     return redirect("/sign-in")

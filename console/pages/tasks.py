@@ -1,4 +1,4 @@
-"""Pages: the queue, and one task after the other."""
+"""The pages of the queue and of tasks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Offset = Annotated[int, Parameter(ge=0, le=OFFSET_MAX)]
 
 @get("/queue", include_in_schema=False, guards=REVIEWER)
 async def get_queue(request: ConsoleRequest, lane: Lane | None = None, offset: Offset = 0) -> Response[str]:
-    """Lanes with their counts, and one page of tasks."""
+    """The lanes with their counts, and one page of tasks."""
     console = console_of(request)
     rows_max = console.settings.page_rows_max
     counts, rows = await asyncio.gather(console.desk.counts(), console.desk.page(lane, offset, rows_max + 1))
@@ -55,26 +55,29 @@ async def get_work(request: ConsoleRequest) -> Response[str]:
 
 @get("/work/waiting", include_in_schema=False, guards=REVIEWER)
 async def get_waiting(request: ConsoleRequest) -> Response[str]:
-    """Whether something waits now, for the page that waits. It takes nothing: nobody may sit there."""
+    """The number of tasks that can be taken, for the page that waits for one.
+
+    It leases no task, because nobody may be sitting in front of that page.
+    """
     counts = await console_of(request).desk.counts()
     return html(page(request, "_waiting.html", waiting=waiting_for(request, counts.lanes)))
 
 
 def waiting_for(request: ConsoleRequest, lanes: dict[Lane, LaneCounts]) -> int:
-    """Tasks that nobody holds, in the lanes that this person may work in."""
+    """The number of tasks that nobody holds, in the lanes in which this person may work."""
     roles = frozenset(request.user.roles)
     return sum(counts.open - counts.leased for counts in lanes.values() if not roles.isdisjoint(counts.roles))
 
 
 @get("/tasks/{task_id:str}", include_in_schema=False, guards=REVIEWER)
 async def get_task_page(request: ConsoleRequest, task_id: str) -> Response[str]:
-    """One task, leased to this person if that can be had; 410 where it is over, 404 where there is none of this id."""
+    """One task, leased to this person if that is possible; 410 if it is closed, 404 if the id is unknown."""
     return work(request, await task_or_raise(console_of(request).desk, task_id, request.user))
 
 
 @post("/tasks/{task_id:str}/answer", include_in_schema=False, guards=REVIEWER)
 async def post_answer(request: ConsoleRequest, task_id: str) -> Response[str]:
-    """The answer; the next task comes in its place."""
+    """Record an answer and show the next task."""
     console = console_of(request)
     comment = check_comment(console, await field(request, "comment"))
     seconds_spent = seconds_since(await field(request, "shown_at"), console.clock())
@@ -91,13 +94,16 @@ async def post_answer(request: ConsoleRequest, task_id: str) -> Response[str]:
 
 
 def choice_meant(choices: Sequence[str], submitted: str) -> str | None:
-    """The choice that a form stands for: pages write out what is not seen, and browsers change line ends."""
+    """The choice that a submitted text stands for; None if there is none.
+
+    The text may differ: pages write out invisible characters, and browsers change line ends.
+    """
     return next((choice for choice in choices if seen(choice).split() == submitted.split()), None)
 
 
 @post("/tasks/{task_id:str}/skip", include_in_schema=False, guards=REVIEWER)
 async def post_skip_form(request: ConsoleRequest, task_id: str) -> Response[str]:
-    """Give it back; the next task comes in its place."""
+    """Give a task back and show the next one."""
     desk = console_of(request).desk
     result = await desk.skip(task_id, request.user)
     return work(request, await desk.next_task(request.user), result)
@@ -105,7 +111,7 @@ async def post_skip_form(request: ConsoleRequest, task_id: str) -> Response[str]
 
 @post("/tasks/{task_id:str}/withdraw", include_in_schema=False, guards=REVIEWER)
 async def post_take_back(request: ConsoleRequest, task_id: str) -> Response[str]:
-    """Take back the last answer; its task comes back."""
+    """Take back the last answer and show its task again."""
     desk = console_of(request).desk
     result = await desk.withdraw(task_id, request.user)
     if result.outcome == "accepted":
@@ -116,9 +122,9 @@ async def post_take_back(request: ConsoleRequest, task_id: str) -> Response[str]
 def work(
     request: ConsoleRequest, leased: LeasedTask | None, result: ActionResult | None = None, undo: str = ""
 ) -> Response[str]:
-    """The task, or that nothing waits: as a whole page, or as the part of it that htmx puts in place.
+    """A task, or the page that waits for one; as a whole page, or as the part of it that htmx replaces.
 
-    ``undo`` is the task whose answer can still be taken back.
+    ``undo`` is the id of the task whose answer can still be taken back, if there is one.
     """
     part = by_htmx(request)
     body = page(
