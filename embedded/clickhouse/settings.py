@@ -23,7 +23,7 @@ class EmbeddedClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forb
     caches_bytes_max: Annotated[int, Meta(ge=MIB)] = 128 * MIB
     """Memory of the engine's caches of marks and of index marks, each."""
     disk_bytes_max: Annotated[int, Meta(ge=16 * MIB)] = 100 * GIB
-    """Bytes of stored parts, of merged ones for another minute; beyond it inserts fail with code 243 until rows go."""
+    """Bytes of stored parts, and of merged ones for another minute; beyond it inserts fail with code 243."""
     disk_free_bytes_min: Annotated[int, Meta(ge=0)] = 512 * MIB
     """Inserts fail with code 243 while the disk has less free space than this."""
     writer_handles: Annotated[int, Meta(ge=1, le=64)] = 4
@@ -35,7 +35,7 @@ class EmbeddedClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forb
     query_threads: Annotated[int, Meta(ge=1, le=256)] = 2
     """Threads that one query may use."""
     connections_max: Annotated[int, Meta(ge=8, le=100_000)] = 512
-    """Connections at once; what comes on one more is answered 503."""
+    """Connections at once; a request on one more is answered 503."""
     head_bytes_max: Annotated[int, Meta(ge=1_024, le=MIB)] = 64 * 1024
     """Bytes of a request's address and header lines; larger ones are answered 400. Long parameters go as a form."""
     head_seconds_max: Annotated[int, Meta(ge=1, le=600)] = 10
@@ -65,22 +65,22 @@ class EmbeddedClickHouseSettings(msgspec.Struct, frozen=True, kw_only=True, forb
     analyst_seconds_max: Annotated[int, Meta(ge=1)] = 30
     """Time of one query of ``analyst``; then it fails with code 159."""
     analyst_overrun_seconds_max: Annotated[int, Meta(ge=15, le=3_600)] = 30
-    """Beyond ``analyst_seconds_max``: then the server ends, as nothing else stops it; ``up`` starts it again. With less
-    than 15 s it could end so often that ``up`` gave up."""
+    """Time of a query of ``analyst`` beyond ``analyst_seconds_max``; then the server ends, because nothing else stops
+    the query, and ``up`` starts it again. With less than 15 s it could end so often that ``up`` would give up."""
     analyst_result_rows_max: Annotated[int, Meta(ge=1)] = 1_000_000
     """Rows of one answer to ``analyst``; then the query fails with code 396."""
     analyst_result_bytes_max: Annotated[int, Meta(ge=1_024)] = 256 * MIB
     """Bytes of one answer to ``analyst``; then the query fails with code 396."""
     analyst_tree_bytes_max: Annotated[int, Meta(ge=1_024)] = 4 * MIB
-    """Bytes of the tree of one statement of ``analyst``, which is what is checked; beyond it fails with code 168."""
+    """Bytes of the tree of one statement of ``analyst``, which the checks read; a larger one fails with code 168."""
     analyst_memory_bytes_max: Annotated[int, Meta(ge=16 * MIB)] = 512 * MIB
     """Memory of one query of ``analyst``; then it fails with code 241."""
     analyst_time_zones_max: Annotated[int, Meta(ge=1, le=1_000)] = 64
-    """Time zones that statements of ``analyst`` name while the server runs; one more fails with code 241. 5 MB each."""
+    """Time zones of 5 MB each that ``analyst`` may name while the server runs; one more fails with code 241."""
     start_seconds_max: Annotated[int, Meta(ge=1)] = 180
     """Longest wait for the server to answer /ping after its start."""
     stop_seconds_max: Annotated[int, Meta(ge=1)] = 30
-    """Longest wait for a clean stop; then the server is killed, and rows are still whole."""
+    """Longest wait for a clean stop; then the server is killed, which damages no rows."""
 
     def __post_init__(self) -> None:
         require_order(

@@ -13,7 +13,7 @@ __all__ = ["MESSAGE_BYTES_MAX_DEFAULT", "EmbeddedKafkaSettings"]
 
 MIB: Final = 1024 * 1024
 MESSAGE_BYTES_MAX_DEFAULT: Final = 4 * MIB
-"""Largest message that clients send, unless whoever starts the servers says otherwise."""
+"""Largest message that clients send, in bytes, unless the program that starts the nodes says otherwise."""
 
 
 class EmbeddedKafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,8 +23,8 @@ class EmbeddedKafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     """Brokers; three survive the loss of one."""
 
     open_listener: bool = True
-    """Whether there is a plain address without a password, on loopback, on which whoever comes may write predictions
-    and labels and read verdicts and rejects, and nothing else; without it producers sign in as ``producer``."""
+    """Whether a plain address on loopback is open, where anybody may write predictions and labels and read verdicts and
+    rejects, and nothing else, without a password; if it is closed, producers sign in as ``producer``."""
 
     open_connections_max: Annotated[int, Meta(ge=10, le=100_000)] = 200
     """Connections at once to the plain address of one node; one more waits until another ends."""

@@ -77,12 +77,12 @@ def check_folder(path: pathlib.Path) -> None:
             if any(path.iterdir()):
                 raise NoAccess(
                     f"{path}: others may read or write in it (mode {_mode(state)}); "
-                    f"see that all in it is yours, then run chmod 700 {path}"
+                    f"check that everything in it is yours, then run chmod 700 {path}"
                 )
             path.chmod(FOLDER_MODE)
     except OSError as error:
         raise NoAccess(
-            f"{path}: cannot be written ({error.strerror}); name a folder that can with --data or worker.data"
+            f"{path}: cannot be written ({error.strerror}); name another folder with --data or worker.data"
         ) from error
 
 
@@ -173,15 +173,15 @@ def _check_entry(entry: pathlib.Path, forbidden: int) -> None:
     if stat.S_ISLNK(state.st_mode):
         if state.st_uid == ROOT != os.geteuid():
             return
-        raise NoAccess(f"{entry}: is a link, and nothing in a data folder is; see where it leads, then remove it")
+        raise NoAccess(f"{entry}: is a link, and a data folder may hold none; see where it leads, then remove it")
     if not (stat.S_ISREG(state.st_mode) or stat.S_ISDIR(state.st_mode) or stat.S_ISSOCK(state.st_mode)):
-        raise NoAccess(f"{entry}: is neither a file nor a folder, and all in a data folder is; remove it")
+        raise NoAccess(f"{entry}: is neither a file nor a folder, and a data folder may hold nothing else; remove it")
     _refuse_owner(entry, state)
     if state.st_mode & forbidden:
         may = "read or write" if forbidden == OTHERS else "write"
         private = "700" if stat.S_ISDIR(state.st_mode) else "600"
         raise NoAccess(
-            f"{entry}: others may {may} it (mode {_mode(state)}); see that it is as you left it, then run "
+            f"{entry}: others may {may} it (mode {_mode(state)}); check that it is as you left it, then run "
             f"chmod {private} {entry}"
         )
 
