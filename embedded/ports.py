@@ -1,7 +1,7 @@
 """Addresses and ports on which the program listens, and how it holds a port for its servers.
 
-Whoever listens on a known port is sent passwords. So the program binds a port before it tells anybody of it, never
-listens on it, and holds it for as long as the program runs; its servers, of the same account, bind the port as well.
+Clients send passwords to a process that listens on a known port. So the program binds a port before it tells anybody
+of it, never listens on it, and holds it for as long as the program runs; its servers, of the same account, bind it too.
 For this both sides set ``SO_REUSEPORT``, which admits sockets of the same account alone (socket(7)). No other account
 can listen there while a server starts, or after a server has ended.
 

@@ -195,7 +195,7 @@ def _explain(message: str, source: str, variables: Mapping[str, str]) -> str:
         what = f"there is no such setting; here it may be one of {', '.join(_fields_at(path.split('.')[:-1]))}"
     choice = _CHOICE.match(what)
     if choice:
-        what = f"{choice['given']} is none of what it may be: {', '.join(_choices_at(path.split('.')))}"
+        what = f"{choice['given']} is not one of the allowed values: {', '.join(_choices_at(path.split('.')))}"
     table = _ELEMENT.split(path)[0]
     source = variables.get(table) or next((v for key, v in variables.items() if key.startswith(f"{table}.")), source)
     return f"{source}: {path or 'the settings'}: {what}"

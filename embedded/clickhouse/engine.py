@@ -36,7 +36,7 @@ PARSER_BACKTRACKS_MAX: Final = 50_000
 """Steps that the parser takes back for one statement of ``analyst``; long honest ones take back some hundreds."""
 MERGE_TREE: Final = {"old_parts_lifetime": 60, "cleanup_delay_period": 10, "max_cleanup_delay_period": 20}
 """Parts that were merged, or whose rows were deleted, are removed after about a minute instead of eight or more. By
-then the merged part has reached the disk, and whoever deletes rows wants the room back.
+then the merged part has reached the disk; and rows are often deleted to make room.
 """
 
 
@@ -215,8 +215,8 @@ class Overruns:
 
     The engine looks at its clock between blocks, and one block may take for ever: the statement
     ``arrayMap(x -> has(range(1000000), x), range(1000000))`` is one row, and 10¹² steps that nothing interrupts. A few
-    of these use up every processor. No thread of the engine can be ended, so the process is; whoever started it starts
-    it again, and the stored rows are whole.
+    of these use up every processor. No thread of the engine can be ended, so the process is; its parent starts it
+    again, and the stored rows are whole.
     """
 
     def __init__(

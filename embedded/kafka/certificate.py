@@ -1,7 +1,7 @@
 """The certificate by which the nodes of one cluster, and the program that started them, recognise each other.
 
-It is self-signed, made anew at every start, and never leaves the folder of the cluster. Whoever can show it counts as a
-node.
+It is self-signed, made anew at every start, and never leaves the folder of the cluster. A process that can show it
+counts as a node.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the program hands to the embedded Kafka: a client of its nodes, and the word whether a start shall go on.
+"""What the program hands to the embedded Kafka: a client of its nodes, and a decision whether a start goes on.
 
-The nodes are told their users and access control lists over the network, and that takes a Kafka client. This room has
-none: whoever starts the nodes hands one in.
+The nodes get their users and access control lists over the network, which takes a Kafka client. This room has none; the
+program that starts the nodes hands one in.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Access(Protocol):
 
 
 class Waiting:
-    """Decides whether a start that waits shall go on; this one never ends it."""
+    """Decides, while a start waits, whether it goes on; this class never ends it."""
 
     def check(self) -> None:
         """Called at least once a second; an exception that it raises ends the start."""

@@ -25,7 +25,7 @@ PARENT_VARIABLE = "WATCHLOOP_PARENT"
 """Process id of the ``up`` that started this worker and watches it; unset for a worker that was started by hand."""
 
 HELD_VARIABLE = "WATCHLOOP_HELD_ADDRESS"
-"""HOST:PORT of the ClickHouse that the parent started, and whose port it holds; unset for a server of one's own."""
+"""HOST:PORT of the ClickHouse that the parent started, and whose port it holds; unset for the user's own server."""
 
 LOOK_SECONDS = 0.5
 GRACE_SECONDS = 5.0

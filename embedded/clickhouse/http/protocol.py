@@ -46,7 +46,7 @@ NOT_AVAILABLE: Final = {
     "role": "there are the users watchloop and analyst, and no roles; leave it out",
     "session_check": f"{NO_SESSIONS}; leave it out",
     "session_timeout": f"{NO_SESSIONS}; leave it out",
-    "add_http_cors_header": "pages of other servers may not ask here; ask with a client that is no page",
+    "add_http_cors_header": "pages of other servers may not ask here; use a client that is not a web page",
 }
 """Names that would change what ClickHouse does, each with what to do instead; 0 or an empty value is accepted."""
 
