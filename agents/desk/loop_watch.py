@@ -180,6 +180,11 @@ class LoopWatch:
 
 
 def role_state(role: str, lag: Lag, state: LagState) -> RoleState:
-    """A role's lag as the console shows it."""
+    """A role's lag as the console shows it.
+
+    >>> state = role_state("drift", Lag(9, 30.0), LagState("catching up", is_late=False))
+    >>> state.lag_messages, state.lag_seconds, state.note
+    (9, 30.0, 'catching up')
+    """
     seconds = None if lag.seconds is None else round(lag.seconds, 3)
     return RoleState(role=role, lag_messages=lag.messages, lag_seconds=seconds, note=state.note)

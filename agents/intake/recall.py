@@ -9,9 +9,7 @@ import msgspec
 import structlog
 
 from agents.settings import Settings
-from schemas.codec import UNREADABLE, MalformedError
-from schemas.json_text.parts import decoded_apart
-from schemas.json_text.reasons import reason_of
+from schemas.codec import MalformedError, decode_readable
 from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
 from streams.consume.batches import AssignedPartition
 from streams.consume.log_tail import read_tail
@@ -34,10 +32,6 @@ class Judged(msgspec.Struct, gc=False):
     event_id: str
 
 
-_one = msgspec.json.Decoder(Judged)
-_many = msgspec.json.Decoder(list[Judged])
-
-
 def recall(settings: Settings, seen: SeenEvents, partitions: Sequence[AssignedPartition]) -> dict[Partition, int]:
     """Fill ``seen`` with the events judged in the last ``worker.dedupe_span_seconds``.
 
@@ -49,12 +43,16 @@ def recall(settings: Settings, seen: SeenEvents, partitions: Sequence[AssignedPa
     since_ms = int(time.time() * 1000) - settings.worker.dedupe_span_seconds * 1000
 
     def hear(record: Record) -> None:
-        data = record.value() or b""
-        judged, wrong = _judged_in(data, settings.worker.message_events_max)
-        if wrong:
-            log.warning("verdict not readable", why=wrong, **current_position())
+        try:
+            readable = decode_readable(Judged, record.value() or b"", settings.worker.message_events_max)
+        except MalformedError as error:
+            log.warning("verdict not readable", why=error.reason, **current_position())
+            return
+        if readable.wrong:
+            first = next(iter(readable.wrong.values()))
+            log.warning("verdict not readable", why=first.reason, **current_position())
         by_model: dict[str, list[str]] = {}
-        for verdict in judged:
+        for verdict in readable.values:
             by_model.setdefault(verdict.model, []).append(verdict.event_id)
         for model, event_ids in by_model.items():
             seen.recall(identities(model, event_ids), record.timestamp()[1])
@@ -64,18 +62,3 @@ def recall(settings: Settings, seen: SeenEvents, partitions: Sequence[AssignedPa
         messages = read_tail(settings.kafka, topics, since_ms=since_ms, messages_max=RECALLED_MESSAGES_MAX, handle=hear)
         log.info("judged events recalled", events=len(seen), messages=messages, seconds=time.monotonic() - began)
     return {}
-
-
-def _judged_in(data: bytes, elements_max: int) -> tuple[list[Judged], str]:
-    """The readable verdicts of a message, and what is wrong with the first other one; empty if nothing is."""
-    is_array = data[:1] == b"["
-    try:
-        return _many.decode(data) if is_array else [_one.decode(data)], ""
-    except UNREADABLE as error:
-        if not is_array:
-            return [], reason_of(error, data)
-    try:
-        apart = decoded_apart(data, _one.decode, elements_max)
-    except MalformedError as error:
-        return [], error.reason
-    return list(apart.readable.values()), next((error.reason for error in apart.wrong.values()), "")

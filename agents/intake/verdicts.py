@@ -92,7 +92,11 @@ class Verdicts:
 
 
 def flags(indexes: Mapping[int, object], size: int) -> Flags:
-    """True at these indexes, of shape (size,)."""
+    """True at these indexes, of shape (size,).
+
+    >>> flags({0: "a", 2: "b"}, 3).tolist()
+    [True, False, True]
+    """
     is_set = np.zeros(size, np.bool_)
     is_set[list(indexes)] = True
     return is_set

@@ -8,8 +8,7 @@ from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
-from schemas.codec import MalformedError, decode_one_or_many, decoder_of
-from schemas.json_text.parts import decoded_apart
+from schemas.codec import MalformedError, Readable, decode_one_or_many, decode_readable
 from schemas.topics import LABELS, PREDICTIONS, REJECTS
 from schemas.wire.base import Wire
 from schemas.wire.reject import Reject
@@ -148,36 +147,28 @@ class MessageRows:
         offsets: list[int] = []
         indexes: list[int] = []
         for record in records:
-            indexes_of_record, values = self._verdicts_of(record, outbox)
-            verdicts += values
-            offsets += [record.offset()] * len(values)
-            indexes += indexes_of_record
+            try:
+                readable = decode_readable(Verdict, record.value() or b"", self._rules.limits.events_max)
+            except MalformedError as error:
+                self._refusals.refuse(record, error, outbox)
+                continue
+            if readable.wrong:
+                self._refuse_elements(record, readable, outbox)
+            verdicts += readable.values
+            offsets += [record.offset()] * len(readable.values)
+            indexes += readable.indexes
         if not verdicts:
             return None
         identities = Identities(source.topic_id, source.number, offsets, indexes)
         return ColumnInsert(verdict_columns(verdicts, identities))
 
-    def _verdicts_of(self, record: Record, outbox: Outbox) -> tuple[Sequence[int], list[Verdict]]:
-        """The indexes of a message's verdicts, and the verdicts; a wrong element of an array is rejected alone."""
-        data = record.value() or b""
-        try:
-            values = values_of(Verdict, data)
-            return range(len(values)), values
-        except MalformedError as error:
-            if data[:1] != b"[":
-                self._refusals.refuse(record, error, outbox)
-                return (), []
-        try:
-            apart = decoded_apart(data, decoder_of(Verdict).decode, self._rules.limits.events_max)
-        except MalformedError as error:
-            self._refusals.refuse(record, error, outbox)
-            return (), []
-        rejects = self._refusals.of_elements(record, JsonElements(apart.items))
-        for index, wrong in apart.wrong.items():
+    def _refuse_elements(self, record: Record, readable: Readable[Verdict], outbox: Outbox) -> None:
+        """Send Rejects of the wrong elements of an array."""
+        rejects = self._refusals.of_elements(record, JsonElements(readable.items))
+        for index, wrong in readable.wrong.items():
             rejects.refuse(index, wrong)
         for reject in rejects.rejects():
             self._refusals.send(reject, outbox)
-        return tuple(apart.readable), list(apart.readable.values())
 
     def _values(self, topic: str, records: Sequence[Record], outbox: Outbox) -> Iterator[tuple[Record, Sequence[Wire]]]:
         """The values of each message; a compact topic's tombstones have none, and elsewhere there are no tombstones."""
@@ -201,8 +192,8 @@ class MessageRows:
 
 
 def values_of(value_type: type[W], data: bytes) -> list[W]:
-    """The values of a message. An empty array has none where values come in arrays. Raises MalformedError."""
+    """The values of a message, at least one. Raises MalformedError."""
     values = decode_one_or_many(value_type, data)
-    if not values and value_type is not Verdict:
+    if not values:
         raise MalformedError("an empty array; expected an object")
     return values

@@ -41,7 +41,11 @@ def key_text(key: bytes | None) -> str:
 
 
 def unusable(error: Exception) -> MalformedError:
-    """What a Reject says of a record that could not be used, where reading or using it raised ``error``."""
+    """What a Reject says of a record that could not be used, where reading or using it raised ``error``.
+
+    >>> unusable(OverflowError("too large")).reason
+    'cannot be used (OverflowError: too large)'
+    """
     return MalformedError(why(error), getattr(error, "field", ""))
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, Message, TopicPartition
 
-from schemas.codec import MalformedError, decode_one_or_many, decoder_of
+from schemas.codec import MalformedError, decode_readable
 from schemas.topics import VERDICTS
 from schemas.wire.verdict import Verdict
 from streams.client_config import LOGGER, common_client_config
@@ -135,28 +135,14 @@ class VerdictReader:
         value = message.value() or b""
         try:
             self._limits.check_bytes(len(value))
-            verdicts, wrong = self._readable(value)
+            readable = decode_readable(Verdict, value, self._limits.events_max)
+            verdicts, wrong = readable.values, list(readable.wrong.values())
         except MalformedError as error:
             verdicts, wrong = [], [error]
         if wrong:
             self.unreadable += len(wrong)
             LOGGER.warning("verdict not readable: %s/%d at %d: %s", topic, partition, offset, wrong[0].reason)
         return [verdict for verdict in verdicts if not self._models or verdict.model in self._models]
-
-    def _readable(self, value: bytes) -> tuple[list[Verdict], list[MalformedError]]:
-        """The verdicts of a message, and the errors of its other elements.
-
-        Raises MalformedError for a message that is neither a verdict nor an array.
-        """
-        try:
-            return decode_one_or_many(Verdict, value), []
-        except MalformedError:
-            if value[:1] != b"[":
-                raise
-        from schemas.json_text.parts import decoded_apart  # imported where it is needed: most readers never need it
-
-        apart = decoded_apart(value, decoder_of(Verdict).decode, self._limits.events_max)
-        return list(apart.readable.values()), list(apart.wrong.values())
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Start each partition at the offset that the group has committed.
