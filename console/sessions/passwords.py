@@ -57,7 +57,7 @@ def problem_of(password: str, *, about: Collection[str] = ()) -> str:
     try:
         password.encode()
     except UnicodeEncodeError:
-        return "has a character that is none (a lone surrogate), expected text"
+        return "has a lone surrogate, which is not a character; expected text"
     from zxcvbn import zxcvbn  # half a second to import, and needed only to set a password
 
     words = [word for text in (*about, "watchloop") for word in (text, *re.split(r"[\W_]+", text)) if word]

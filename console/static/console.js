@@ -6,18 +6,18 @@
   const keysOff = () => localStorage.getItem(KEYS_OFF) === "yes";
 
   function say(text, problem) {
-    const place = notice();
-    if (!place) return;
-    place.textContent = text;
-    place.classList.toggle("problem", Boolean(problem));
+    const line = notice();
+    if (!line) return;
+    line.textContent = text;
+    line.classList.toggle("problem", Boolean(problem));
   }
 
-  // For readers of the screen alone: everybody else sees which answer is chosen.
+  // For screen readers only: everybody else sees which answer is chosen.
   function whisper(text) {
     document.getElementById("said").textContent = text;
   }
 
-  // Typing, and keys that the focused element itself understands, are left alone.
+  // Typing, and keys that the focused element handles itself, are ignored here.
   function isTaken(target, key) {
     if (target.isContentEditable) return true;
     if (target.matches("input:not([type=radio]):not([type=checkbox]), textarea, select")) return true;
