@@ -1,1 +1,1 @@
-"""What several roles need: plan, metrics, places of models, values of the log."""
+"""Parts that several roles share: the plan of a worker, metrics, places for models, values of the log."""

@@ -1,1 +1,1 @@
-"""One worker process: its roles assembled, its logs, its memory."""
+"""One worker process: the roles that it runs, and its logs."""
