@@ -8,6 +8,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.shared_servers import Servers
+
 # How fast examples are made says how busy the machine is, not whether the code is right.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
@@ -18,8 +20,23 @@ os.environ.setdefault("JDK_JAVA_OPTIONS", "-XX:TieredStopAtLevel=1")
 
 pytest_plugins = ["tests.support.fixtures_kafka", "tests.support.fixtures_clickhouse", "tests.support.fault_table"]
 
+SERVERS = pytest.StashKey[Servers]()
+
 WHOLE_PROGRAMS = {"flow", "faults", "browser"}
 """Folders whose files start servers and programs of their own, and wait for them."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The process that has the servers of the run comes before those that ask it for them."""
+    if not hasattr(config, "workerinput") and not config.option.collectonly:
+        config.stash[SERVERS] = Servers()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """It ends after all of them."""
+    servers = config.stash.get(SERVERS, None)
+    if servers is not None:
+        servers.end()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

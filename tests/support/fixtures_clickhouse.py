@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from embedded.clickhouse.process import EmbeddedClickHouse
-from embedded.clickhouse.settings import EmbeddedClickHouseSettings
+from tests.support.shared_servers import PASSWORDS, address_of, unique_name
 from warehouse.client import Warehouse
 from warehouse.settings import ClickHouseSettings
 
@@ -18,17 +17,14 @@ FILLED = "SELECT DISTINCT table FROM system.parts WHERE database = {name:String}
 STATEMENTS = "SELECT name, create_table_query FROM system.tables WHERE database = {name:String}"
 Unused = tuple[str, dict[str, str]]
 """A database, and the statements of what is in it."""
-PASSWORDS = {"watchloop": "writer's pässword", "analyst": "analyst:password"}
 
 
 @pytest.fixture(scope="session")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ClickHouseSettings]:
+def clickhouse() -> ClickHouseSettings:
     """Settings of a running embedded ClickHouse, shared by all tests of the run; no tables yet."""
-    folder = tmp_path_factory.mktemp("clickhouse")
-    with EmbeddedClickHouse(folder, EmbeddedClickHouseSettings(), passwords=PASSWORDS) as running:
-        yield ClickHouseSettings(
-            url=running.url, password=PASSWORDS["watchloop"], analyst_password=PASSWORDS["analyst"]
-        )
+    return ClickHouseSettings(
+        url=address_of("clickhouse"), password=PASSWORDS["watchloop"], analyst_password=PASSWORDS["analyst"]
+    )
 
 
 @pytest.fixture(scope="session")
@@ -57,7 +53,7 @@ def warehouse(clickhouse: ClickHouseSettings, unused: list[Unused]) -> Iterator[
 
 def _made(clickhouse: ClickHouseSettings) -> Unused:
     """A new database, and its statements."""
-    warehouse = Warehouse(msgspec.structs.replace(clickhouse, database=f"test{next(_numbers)}"))
+    warehouse = Warehouse(msgspec.structs.replace(clickhouse, database=unique_name(next(_numbers))))
     warehouse.install()
     made = _statements(warehouse)
     warehouse.close()
