@@ -49,3 +49,10 @@ def test_glossary_has_every_lane_and_state():
     text = (ROOT / "docs" / "GLOSSARY.md").read_text()
     for word in ("verdict", "inclusion probability", "adjudication", "escalate", "audit", "acknowledged", "refresh"):
         assert word in text
+
+
+def test_every_file_that_the_page_names_exists():
+    """Whoever follows a prediction through the page finds each file where the page says."""
+    named = set(re.findall(r"`((?:\w+/)+(?:\w+\.py)?)`", PAGE))
+    assert len(named) > 30
+    assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
