@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-__all__ = ["cache_file", "keep", "reading", "writing"]
+__all__ = ["cache_file", "keep", "read_options", "write_options"]
 
 NAME_CHARS: Final = 16
 TRAINED_ON: Final = b"users, access control lists, TLS between nodes"
@@ -33,12 +33,12 @@ def cache_file(class_path: Sequence[Path], java: Path, environ: Mapping[str, str
     return home / "watchloop" / f"kafka-{digest.hexdigest()[:NAME_CHARS]}.aot"
 
 
-def reading(path: Path) -> list[str]:
+def read_options(path: Path) -> list[str]:
     """Options of a runtime that uses the cache, if there is one; the runtime ignores a cache that does not fit."""
     return [f"-XX:AOTCache={path}", "-Xlog:disable"] if path.is_file() else []
 
 
-def writing(path: Path) -> list[str]:
+def write_options(path: Path) -> list[str]:
     """Options of a runtime that writes the cache when it ends (a few seconds, 70 MB)."""
     return [f"-XX:AOTCacheOutput={path}", "-Xlog:disable"]
 

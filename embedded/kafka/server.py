@@ -95,7 +95,7 @@ class EmbeddedKafka:
         """Get ready everything that a node needs, except its data folder."""
         paths = resolve_jars(self._on_progress, on_wait=self._waiting.check)
         self._class_path = os.pathsep.join(str(path) for path in paths)
-        self._class_cache_options = class_cache.reading(class_cache.cache_file(paths, Path(java())))
+        self._class_cache_options = class_cache.read_options(class_cache.cache_file(paths, Path(java())))
         self.cluster.prepare()
 
     def _run_all(self) -> None:
@@ -140,7 +140,7 @@ class EmbeddedKafka:
         """Start, ``use`` the cluster at its users' address, stop; the runtime then writes ``class_cache_file``."""
         self._prepare()
         self._format()
-        self._class_cache_options = class_cache.writing(class_cache_file)
+        self._class_cache_options = class_cache.write_options(class_cache_file)
         self._run_all()
         self.wait()
         use(self.users_bootstrap)

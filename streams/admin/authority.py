@@ -124,7 +124,7 @@ class OwnerClient:
                 _wait(admin.delete_acls([_filter(binding) for binding in old]).values())
         except KafkaException as error:
             raise AccessNotSet(
-                f"the embedded Kafka does not take its users and access control lists: {error.args[0].str()}"
+                f"the embedded Kafka refuses its users and access control lists: {error.args[0].str()}"
             ) from None
 
     def has_access(self) -> bool:

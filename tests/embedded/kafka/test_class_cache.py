@@ -40,8 +40,8 @@ def test_one_cache_is_kept(tmp_path: Path) -> None:
     new.write_bytes(b"classes")
     class_cache.keep(new, folder / "kafka-new.aot")
     assert sorted(path.name for path in folder.iterdir()) == ["kafka-new.aot", "other"]
-    assert class_cache.reading(folder / "kafka-new.aot")[0].endswith("kafka-new.aot")
-    assert class_cache.reading(folder / "kafka-old.aot") == []
+    assert class_cache.read_options(folder / "kafka-new.aot")[0].endswith("kafka-new.aot")
+    assert class_cache.read_options(folder / "kafka-old.aot") == []
 
 
 @pytest.mark.servers
