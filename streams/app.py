@@ -1,4 +1,4 @@
-"""The only ``faust.App``."""
+"""The program's only ``faust.App``: its clients, topics of bytes, and its messages as records."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 
 
 class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
-    """Reads what is committed, as every consumer of watchloop does; faust has no setting for it."""
+    """faust's thread of a consumer, reading committed messages alone; faust has no setting for that."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -32,14 +32,14 @@ class ConsumerThread(aiokafka.AIOKafkaConsumerThread):
 
 
 class AppConsumer(aiokafka.Consumer):
-    """faust's consumer with that thread."""
+    """faust's consumer, run by a ``ConsumerThread``."""
 
     def _new_consumer_thread(self) -> ConsumerThread:
         return ConsumerThread(self, loop=self.loop, beacon=self.beacon)
 
 
 class AppTransport(aiokafka.Transport):
-    """faust's transport with that consumer; of topics it makes its own alone, which elects a leader."""
+    """faust's transport with an ``AppConsumer``. It creates no topic but faust's own, which elects a leader."""
 
     Consumer = AppConsumer
 
@@ -49,16 +49,18 @@ class AppTransport(aiokafka.Transport):
 
 
 class App(faust.App):
-    """faust's app with that transport: a task of a transaction that was rolled back must not reach a person."""
+    """faust's app with an ``AppTransport``: a task of an aborted transaction must not reach a person."""
 
     def _new_transport(self) -> AppTransport:
         return AppTransport(self.conf.broker_consumer, self)
 
 
 def create_app(settings: KafkaSettings, *, roles: Sequence[KafkaUser], data: pathlib.Path) -> faust.App:
-    """An app whose agents carry what comes at people's pace; they are DESK's, so where that is, its user is the app's.
+    """An app for the agents of these roles, with its files in the folder ``data``.
 
-    Raises WrongClientSetting where its client cannot do what the settings ask of Kafka's clients.
+    Only DESK has agents, because faust is fast enough for what people do. So the app signs in as DESK if that is among
+    the roles, and as the first role otherwise. Raises WrongClientSetting if faust's client does not support a setting
+    of ``kafka.client`` or ``kafka.users``.
     """
     user = "desk" if "desk" in roles else roles[0]
     return App(
@@ -85,7 +87,10 @@ def create_app(settings: KafkaSettings, *, roles: Sequence[KafkaUser], data: pat
 
 
 def credentials_of(settings: KafkaSettings) -> Any:
-    """What librdkafka's settings say of signing in and of TLS, for faust; None for neither."""
+    """faust's credentials that do what librdkafka's settings say of signing in and of TLS; None if they say neither.
+
+    Raises WrongClientSetting for a mechanism that faust does not have, or certificates that cannot be read.
+    """
     client = settings.client
     protocol = client.get("security.protocol", "plaintext").upper()
     context = _tls(client) if protocol.endswith("SSL") else None
@@ -120,7 +125,7 @@ def _tls(client: Mapping[str, str]) -> ssl.SSLContext:
 
 
 def raw_topic(app: faust.App, settings: KafkaSettings, topic: Topic) -> Any:
-    """A topic of the app that carries bytes; the Structs of ``schemas`` do the decoding."""
+    """A topic of the app whose keys and values are bytes; the Structs of ``schemas`` decode them."""
     return app.topic(
         settings.prefix + topic.name,
         key_type=bytes,
@@ -132,7 +137,7 @@ def raw_topic(app: faust.App, settings: KafkaSettings, topic: Topic) -> Any:
 
 
 class AppRecord:
-    """A message of the app as the rest of the program knows records."""
+    """A message of the app as a ``streams.records.Record``."""
 
     def __init__(self, message: Any) -> None:
         self._message = message
@@ -141,31 +146,31 @@ class AppRecord:
         return len(self._message.value or b"")
 
     def value(self) -> bytes | None:
-        """Its bytes; None is a tombstone."""
+        """The bytes of its value; None is a tombstone."""
         value: bytes | None = self._message.value
         return value
 
     def key(self) -> bytes | None:
-        """Its key; None where the producer gave none."""
+        """Its key; None if the producer gave none."""
         key: bytes | None = self._message.key
         return key
 
     def topic(self) -> str:
-        """The full name of its topic."""
+        """The full name of its topic, prefix included."""
         return str(self._message.topic)
 
     def partition(self) -> int:
-        """The partition it came from."""
+        """The number of the partition that it came from."""
         return int(self._message.partition)
 
     def offset(self) -> int:
-        """Its place in the partition."""
+        """Its offset in the partition."""
         return int(self._message.offset)
 
     def headers(self) -> Headers | None:
-        """Its headers by name, of several with one name the last; None where there are none."""
+        """Its headers, the last of each name; None if it has none."""
         return None if not self._message.headers else list(dict(self._message.headers).items())
 
     def timestamp(self) -> tuple[int, int]:
-        """(kind, epoch milliseconds) of the broker's or the producer's clock."""
+        """(Kafka's type of timestamp, epoch milliseconds), by the broker's or the producer's clock."""
         return int(self._message.timestamp_type or 0), int(self._message.timestamp * 1000)

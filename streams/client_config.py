@@ -1,4 +1,4 @@
-"""What every Kafka client of the program has in common: address, limits, and no noise on stderr."""
+"""The configuration that every Kafka client of the program shares: addresses, limits, and where its log goes."""
 
 from __future__ import annotations
 
@@ -20,46 +20,50 @@ LOGGER: Final = logging.getLogger("streams.kafka")
 LOGGER.addHandler(logging.NullHandler())
 
 READER_GROUPS: Final = ("reader.", "tail.")
-"""How the groups of those begin who read and commit nothing; the users' rights go by them."""
+"""What the names of consumer groups begin with that commit nothing; the rights of users name these prefixes."""
 REPEAT_SECONDS: Final = 10.0
-KINDS_MAX: Final = 200
+WORDINGS_MAX: Final = 200
 
 
-class OnceInAWhile(logging.Filter):
-    """Lets a kind of line through once in ``REPEAT_SECONDS``: while a broker is away clients say so 40 times a second.
+class RepeatFilter(logging.Filter):
+    """Passes one line of each wording in ``REPEAT_SECONDS``: while a broker is away, clients log 40 lines a second.
 
-    A kind is the line's beginning up to the first colon, without its numbers; at ``KINDS_MAX`` all are forgotten.
+    The wording of a line is its text up to the first colon, without digits. After ``WORDINGS_MAX`` wordings all are
+    forgotten. ``clock`` returns seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self._clock = clock
-        self._said: dict[str, float] = {}
+        self._passed_at: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is said."""
+        """Whether the line is logged."""
         wording = re.sub(r"\d+", "", record.getMessage().partition(": ")[0])
         now = self._clock()
-        if now - self._said.get(wording, -REPEAT_SECONDS) < REPEAT_SECONDS:
+        if now - self._passed_at.get(wording, -REPEAT_SECONDS) < REPEAT_SECONDS:
             return False
-        if len(self._said) >= KINDS_MAX:
-            self._said.clear()
-        self._said[wording] = now
+        if len(self._passed_at) >= WORDINGS_MAX:
+            self._passed_at.clear()
+        self._passed_at[wording] = now
         return True
 
 
-LOGGER.addFilter(OnceInAWhile())
+LOGGER.addFilter(RepeatFilter())
 
 
 def _log_error(error: KafkaError) -> None:
-    """Client-wide errors: librdkafka goes on trying by itself, so all but a fatal one are only noted."""
+    """Log an error of a whole client: as debug unless it is fatal, because librdkafka tries again by itself."""
     LOGGER.log(logging.ERROR if error.fatal() else logging.DEBUG, "kafka client: %s", error.str())
 
 
 def common_client_config(settings: KafkaSettings) -> dict[str, Any]:
-    """The configuration every producer, consumer and admin client begins with; ``settings.client`` has the last word.
+    """What the configuration of every producer, consumer and admin client begins with.
 
-    The clients' own log goes to the logger ``streams.kafka``, where a program's logging may pick it up.
+    ``settings.client`` overrides the values given here. The clients log to the logger ``streams.kafka``.
+
+    >>> common_client_config(KafkaSettings(bootstrap="kafka:9092", client={"log_level": "7"}))["log_level"]
+    '7'
     """
     return {
         "bootstrap.servers": settings.bootstrap,
@@ -77,9 +81,10 @@ def common_client_config(settings: KafkaSettings) -> dict[str, Any]:
 def passing_reader_config(
     settings: KafkaSettings, group: Literal["reader.", "tail."] = "reader.", **own: object
 ) -> dict[str, Any]:
-    """A consumer that reads what is committed up to the end, says where that is, and commits nothing.
+    """The configuration of a consumer that reads committed messages, reports the end of a partition, commits nothing.
 
-    Its group is its own and begins like ``group``. ``own`` has dots of librdkafka's names as underscores.
+    Its consumer group is new; the name begins with the prefix of all groups and ``group``. ``own`` are further settings
+    of librdkafka, with underscores for the dots of their names.
     """
     return {
         **common_client_config(settings),

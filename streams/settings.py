@@ -36,7 +36,7 @@ CLIENT_FIXED: Final = frozenset(
         "transactional.id",
     }
 )
-"""What ``kafka.client`` must not say: exactly-once delivery rests on it, or another setting says it."""
+"""Settings that ``kafka.client`` must not have: exactly-once delivery needs them, or another setting has them."""
 
 CLIENT_INSTEAD: Final = {
     "bootstrap.servers": "kafka.bootstrap names the brokers",
@@ -55,24 +55,24 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """Which Kafka the program talks to, and what its topics look like there."""
 
     bootstrap: Annotated[str, Meta(min_length=1, max_length=4096)] = "localhost:9092"
-    """Addresses to begin with, ``HOST:PORT`` separated by commas."""
+    """Addresses of brokers to connect to first, ``HOST:PORT`` separated by commas."""
 
     prefix: Annotated[str, Meta(max_length=100, pattern=r"^[A-Za-z0-9._-]*$")] = "watchloop."
     """What every topic, consumer group and transactional id of this installation begins with."""
 
     partitions: Annotated[int, Meta(ge=1, le=1024)] = 4
-    """Partitions of each topic that is not kept to one; the most workers of one role that can share the load."""
+    """Partitions of each topic that may have more than one; at most so many workers of a role share the load."""
 
     replication_factor: Annotated[int, Meta(ge=1, le=7)] = 1
     """Copies of each partition; at three or more, a write waits for all copies but one."""
 
     message_bytes_max: Annotated[int, Meta(ge=64 * 1024, le=64 * MIB)] = MESSAGE_BYTES_MAX_DEFAULT
-    """Largest message, for topics and clients alike; a larger one is refused where it is produced, and one that is
-    larger only once unpacked where it is read."""
+    """Largest message, for topics and clients alike; a larger one is refused when it is produced, one that is larger
+    only once unpacked when it is read."""
 
     session_seconds: Annotated[int, Meta(ge=1, le=300)] = 10
-    """How long a worker that was killed keeps its partitions; then others of its role take over. Kafka's own default
-    refuses less than 6."""
+    """How long a worker that was killed keeps its partitions, before others of its role take over; brokers with Kafka's
+    default settings refuse less than 6."""
 
     client: dict[str, str] = {}
     """librdkafka settings for every client, such as ``security.protocol`` or ``sasl.mechanism``."""
@@ -83,17 +83,18 @@ class KafkaSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     ``watchloop topics``, ``users`` and ``check``, ``replay`` for ``watchloop replay`` and the demo."""
 
     registry_url: Annotated[str, Meta(max_length=4096, pattern=r"^(https?://[^\s@]+)?$")] = ""
-    """Confluent-compatible schema registry that the prefix of predictions refers to, several addresses separated by
-    commas; without one the prefix is taken off and the schema not asked for."""
+    """Confluent-compatible schema registry of the prefix of predictions, several addresses separated by commas; if it
+    is empty, the prefix is removed and no schema is asked for."""
 
     registry_user: Annotated[str, Meta(max_length=200, pattern=r"^[^:]*$")] = ""
-    """Who asks the registry, by HTTP basic authentication; empty: nobody in particular."""
+    """User name for the registry (HTTP basic authentication); empty for none."""
 
     registry_password: Annotated[str, Meta(max_length=1_000)] = ""
-    """The registry's password; it belongs in the environment."""
+    """Password of ``registry_user``; it belongs in the environment."""
 
     registry_seconds_max: Annotated[float, Meta(gt=0, le=60)] = 2.0
-    """How long the registry may take to answer; then messages are judged without it, and it is asked again later."""
+    """How long the registry may take to answer; after that messages are judged without it, and it is asked again
+    later."""
 
     def as_user(self, user: KafkaUser) -> KafkaSettings:
         """The settings of the clients of one role or command.
@@ -125,10 +126,10 @@ class ProducerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """How a service that runs a model sends: bounds of what waits in its memory, and what happens there."""
 
     buffered_events_max: Annotated[int, Meta(ge=1, le=10_000_000)] = 100_000
-    """Events sent and not yet reported as delivered or failed; ``at_bound`` says what happens to one more."""
+    """Events that are sent and not yet reported as delivered or failed; ``at_bound`` says what happens to one more."""
 
     buffered_kbytes_max: Annotated[int, Meta(ge=1, le=2_097_151)] = 65_536
-    """KiB of the same as JSON; a single message that is larger is taken while nothing else is buffered."""
+    """KiB of these events as JSON; a single message that is larger is accepted while nothing else is buffered."""
 
     at_bound: Literal["wait", "drop"] = "wait"
     """``wait`` for room and then raise BufferFull, or ``drop`` the event at once, count and report it."""
@@ -137,13 +138,13 @@ class ProducerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """Longest wait for room, under ``wait``; 0 raises at once."""
 
     delivery_seconds_max: Annotated[float, Meta(ge=1, le=86_400)] = 120.0
-    """How long delivery of a message is tried; then its events count as failed. What a broker may be away for."""
+    """How long delivery of a message is tried, such as while no broker answers; after that its events have failed."""
 
     close_seconds_max: Annotated[float, Meta(ge=0, le=3_600)] = 10.0
-    """How long a close waits for what is buffered; the rest counts as failed."""
+    """How long a close waits for buffered events; those that are left have failed."""
 
     linger_ms: Annotated[float, Meta(ge=0, le=60_000)] = 20.0
-    """How long a message waits for others, to travel in one request with them."""
+    """How long a message waits for others, so that one request carries them."""
 
     array_events_max: Annotated[int, Meta(ge=1, le=10_000)] = 200
     """Events in one message of ``send_many``; INTAKE takes as many as ``worker.message_events_max`` says."""
@@ -159,13 +160,13 @@ class VerdictReaderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     """How a service reads verdicts."""
 
     begin: Literal["earliest", "latest"] = "earliest"
-    """Where a group begins that has committed nothing yet: at the oldest verdict kept, or behind the newest."""
+    """Where a group that has committed nothing yet begins: at the oldest verdict kept, or behind the newest."""
 
     read_messages_max: Annotated[int, Meta(ge=1, le=10_000)] = 100
-    """Messages handed out by one ``read``; each holds some 200 verdicts at most."""
+    """Messages that one ``read`` returns; each has some 200 verdicts at most."""
 
     fetch_kbytes_max: Annotated[int, Meta(ge=64, le=2_097_151)] = 16_384
-    """KiB that are fetched ahead; beyond it the reader stops fetching until some are read."""
+    """KiB that are fetched ahead; then the reader fetches no more until some are read."""
 
 
 def _refuse(name: str, problems: Iterable[str | None]) -> None:
@@ -175,7 +176,15 @@ def _refuse(name: str, problems: Iterable[str | None]) -> None:
 
 
 def checked(settings: T) -> T:
-    """The same settings, every bound looked at: a Struct looks at none where it is made. Raises ValueError."""
+    """The same settings, after a check of every bound, which a Struct does not check when it is made.
+
+    Raises ValueError that names the setting.
+
+    >>> checked(ProducerSettings(linger_ms=-1))
+    Traceback (most recent call last):
+        ...
+    ValueError: ProducerSettings: Expected `float` >= 0.0 - at `$.linger_ms`
+    """
     try:
         return msgspec.convert(msgspec.to_builtins(settings), type(settings))
     except msgspec.ValidationError as error:

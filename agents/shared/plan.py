@@ -22,7 +22,7 @@ from streams.errors import StreamsError
 from streams.message_limits import MessageLimits
 from streams.produce.outbox import Outbox
 from streams.records import Partition
-from streams.service import ThreadLoop
+from streams.thread_loop import ThreadLoop
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 
@@ -70,7 +70,7 @@ class Plan:
 
     def add_loop(self, name: str, body: Callable[[threading.Event], None]) -> ThreadLoop:
         """Run ``body`` in a thread of its own once the worker starts."""
-        loop = ThreadLoop(name, body, stop_seconds_max=self.settings.worker.stop_seconds_max, told=EXPLAINED)
+        loop = ThreadLoop(name, body, stop_seconds_max=self.settings.worker.stop_seconds_max, explained=EXPLAINED)
         self.loops.append(loop)
         return loop
 

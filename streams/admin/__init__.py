@@ -1,1 +1,1 @@
-"""Topics, rights and lag: what is asked of Kafka beside reading and writing."""
+"""Topics, the rights of users, and the lag of consumer groups."""

@@ -1,6 +1,7 @@
-"""Who may do what in Kafka: one table, from which the embedded cluster's ACLs, the file for others and the docs come.
+"""The rights of every user in Kafka, as one table.
 
-Every role has a user of its own, and rights on the topics of its arrows alone. Names are without the prefix.
+The access control lists of the embedded cluster, the script for other clusters and a table of the docs are made from
+it. Every role has its own user, with rights on the topics that it reads and writes alone. Names are without the prefix.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ Resource = Literal["topic", "group", "transactional_id"]
 Operation = Literal["read", "write", "create", "describe", "describe_configs", "all"]
 
 ANONYMOUS: Final = "ANONYMOUS"
-"""Whoever comes by the plain address, in Kafka's word."""
+"""Kafka's name for clients of the plain address, who do not sign in."""
 EVERY: Final = "*"
 MECHANISM: Final = "SCRAM-SHA-512"
 OWN_TOPIC: Final[tuple[Operation, ...]] = ("create", "read")
@@ -65,7 +66,7 @@ OWN_TOPIC: Final[tuple[Operation, ...]] = ("create", "read")
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
 class Grant:
-    """One entry of an access control list. ``prefixed`` holds for all names that begin with ``name``."""
+    """One entry of an access control list. If ``prefixed``, it is about all names that begin with ``name``."""
 
     user: str
     resource: Resource
@@ -77,11 +78,12 @@ class Grant:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rights:
-    """What one user does. Whoever reads or writes a topic may describe it.
+    """What one user may do. A user that reads or writes a topic may describe it.
 
-    ``groups`` are consumer groups that it joins, ``transactions`` what its transactional ids begin with; ``counts``
-    are groups whose offsets it may know; ``own_topics`` is what topics begin with that it makes for itself (faust's).
-    ``administers`` adds making topics and reading their settings; ``any_group`` every group but those of others here.
+    ``groups`` are the consumer groups that it joins, ``counts`` those whose offsets it reads. Its transactional ids
+    begin with one of ``transactions``; the topics that faust creates for it begin with one of ``own_topics``.
+    ``administers`` allows it to create all topics and to read their settings, ``any_group`` to join every group that is
+    not watchloop's own.
     """
 
     reads: tuple[Topic, ...] = ()
@@ -96,9 +98,9 @@ class Rights:
 
 
 NOT_RECORDED: Final = (MODEL_CHUNKS, SIGN_OUTS, TRIAGE_STATE)
-"""The bytes of models, the ends of sessions, which mean nothing a month later, and what triage tells itself."""
+"""The bytes of models, the ends of sessions, which matter for a month, and the state of triage, which is INTAKE's."""
 RECORDED: Final = tuple(topic for topic in ALL_TOPICS if topic not in NOT_RECORDED)
-"""What RECORD stores."""
+"""The topics that RECORD stores."""
 ROLES_GROUPS: Final = ("intake", "drift", "learn", "labels", "record")
 PRODUCER: Final = Rights(reads=(VERDICTS, REJECTS), writes=(PREDICTIONS, LABELS), any_group=True)
 
@@ -135,13 +137,13 @@ RIGHTS: Final[Mapping[str, Rights]] = {
     "producer": PRODUCER,
     ANONYMOUS: PRODUCER,
 }
-"""User to rights: ``admin`` runs ``watchloop topics``, ``users`` and ``check``, ``replay`` replays tables.
+"""User to rights. ``admin`` runs ``watchloop topics``, ``users`` and ``check``; ``replay`` replays tables.
 
-Whoever tells a group's lag in seconds, DESK and ``check``, reads the oldest message that waits in each topic.
+DESK and ``check`` report the lag of groups in seconds; for that they read the oldest waiting message of each topic.
 """
 
 USERS: Final = tuple(user for user in RIGHTS if user != ANONYMOUS)
-"""Those that have a password."""
+"""The users that sign in with a password."""
 
 
 def topics_of(user: str) -> tuple[Topic, ...]:
@@ -161,7 +163,7 @@ def grants_of(users: Iterable[str], prefix: str) -> frozenset[Grant]:
 
 def _grants(user: str, rights: Rights, prefix: str) -> Iterable[Grant]:
     for topic in ALL_TOPICS:
-        yield from (Grant(user, "topic", prefix + topic.name, doing) for doing in _doings(rights, topic))
+        yield from (Grant(user, "topic", prefix + topic.name, operation) for operation in _operations(rights, topic))
     for group in rights.groups:
         yield Grant(user, "group", prefix + group, "read")
     for group in rights.counts:
@@ -169,8 +171,8 @@ def _grants(user: str, rights: Rights, prefix: str) -> Iterable[Grant]:
     for begin in rights.transactions:
         yield Grant(user, "transactional_id", prefix + begin, "write", prefixed=True)
     for begin in rights.own_topics:
-        for doing in OWN_TOPIC:
-            yield Grant(user, "topic", prefix + begin, doing, prefixed=True)
+        for operation in OWN_TOPIC:
+            yield Grant(user, "topic", prefix + begin, operation, prefixed=True)
         yield Grant(user, "group", prefix + begin, "read", prefixed=True)
     if rights.any_group:
         yield Grant(user, "group", EVERY, "read")
@@ -181,8 +183,8 @@ def _grants(user: str, rights: Rights, prefix: str) -> Iterable[Grant]:
             yield Grant(user, "group", prefix + begin, "read", prefixed=True)
 
 
-def _doings(rights: Rights, topic: Topic) -> Iterable[Operation]:
-    """What is granted on one topic; to read or to write it includes to describe it."""
+def _operations(rights: Rights, topic: Topic) -> Iterable[Operation]:
+    """The operations granted on one topic. In Kafka, reading and writing include describing."""
     if topic in rights.reads:
         yield "read"
     if topic in rights.writes:
@@ -195,7 +197,7 @@ def _doings(rights: Rights, topic: Topic) -> Iterable[Operation]:
 
 
 def _groups_of_roles() -> list[tuple[str, bool]]:
-    """Every group of the program's own, and whether it is the begin of many."""
+    """The names of watchloop's own groups; True with a name if all groups that begin with it are meant."""
     whole = [(group, False) for rights in RIGHTS.values() for group in rights.groups]
     return [*whole, ("agents.", True), *((begin, True) for begin in READER_GROUPS)]
 
@@ -211,6 +213,6 @@ def scram_client(user: str, password: str) -> dict[str, str]:
 
 
 def signed_in(kafka: KafkaSettings, bootstrap: str, passwords: Mapping[str, str]) -> KafkaSettings:
-    """The settings with the address where users sign in, and the user of each role and command."""
+    """The settings with ``bootstrap``, the address where users sign in, and the user of each role and command."""
     users = {user: scram_client(user, passwords[user]) for user in get_args(KafkaUser) if user in passwords}
     return msgspec.structs.replace(kafka, bootstrap=bootstrap, users=users)

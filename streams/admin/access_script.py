@@ -1,4 +1,7 @@
-"""The table of rights as a script for a Kafka of one's own: ``python -m streams.admin.access_script`` writes it."""
+"""The table of rights as a shell script for other Kafka clusters.
+
+``python -m streams.admin.access_script`` writes it to ``deploy/kafka-acls.sh``.
+"""
 
 from __future__ import annotations
 
@@ -43,11 +46,11 @@ grant() {
 
 
 def access_script() -> str:
-    """The script: one command for each user, operation and kind of name."""
+    """The script. One command grants a user one operation on all names of the same type and pattern."""
     lines = [HEAD]
     for user in USERS:
         lines.append(f"\n# {user}\n")
-        # On a cluster that others use too, producers keep to groups of their own, and nobody needs to be denied.
+        # On a cluster that others use too, groups of producers have a prefix, so nothing needs to be denied.
         granted = [grant for grant in sorted(grants_of([user], "")) if grant.allowed]
         for _, alike in itertools.groupby(sorted(granted, key=_order), key=_order):
             lines.append(_command(list(alike)))
@@ -59,7 +62,7 @@ def _order(grant: Grant) -> tuple[str, bool, str]:
 
 
 def _command(grants: list[Grant]) -> str:
-    """One command for grants that differ in the name alone."""
+    """One command for grants that differ only in their names."""
     first = grants[0]
     option = OPTIONS[first.resource]
     names = ['"${PRODUCER_GROUPS}"' if grant.name == EVERY else f'"${{PREFIX}}{grant.name}"' for grant in grants]
@@ -71,7 +74,7 @@ def _command(grants: list[Grant]) -> str:
 
 
 def main() -> None:
-    """Write the script where it stands in the repository, as a file that can be executed."""
+    """Write the script into the repository, as an executable file."""
     SCRIPT.write_text(access_script())
     SCRIPT.chmod(0o755)
     sys.stderr.write(f"{SCRIPT} written\n")

@@ -1,4 +1,4 @@
-"""Users and access control lists of the embedded Kafka, set anew at every start, and the client that sets them."""
+"""Users and access control lists of the embedded Kafka, and the client that sets them at every start."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ ANY: Final = AclBindingFilter(
 
 
 class Access(msgspec.Struct, frozen=True):
-    """Users with their passwords, and what they and the plain address may do; everything else is refused."""
+    """Users with their passwords, and the rights of users and of the plain address; everything else is refused."""
 
     passwords: dict[str, str]
     grants: frozenset[Grant]
@@ -77,11 +77,11 @@ EVERYBODY: Final = Access(
     passwords={},
     grants=frozenset(Grant(ANONYMOUS, resource, "*", "all") for resource in RESOURCES),
 )
-"""No walls, for tests and measurements: whoever comes by the plain address may do everything."""
+"""Everything is allowed to clients of the plain address; for tests and measurements."""
 
 
 class OwnerClient:
-    """A client of one node, with which the start of the embedded Kafka asks it and sets it up."""
+    """A client of one node, signed in as its owner: it asks whether the node answers, and sets its access."""
 
     def __init__(self, admin: AdminClient, access: Access) -> None:
         self._admin = admin
@@ -96,31 +96,31 @@ class OwnerClient:
             return 0
 
     def set_access(self) -> None:
-        """Make users and lists exactly those of the access, users first: who sees the lists may sign in.
+        """Make users and access control lists exactly those of ``access``; raises AccessNotSet if Kafka refuses.
 
-        Raises AccessNotSet where the cluster refuses.
+        Users are set first: once a node has the lists, users can sign in.
         """
         admin, access = self._admin, self._access
         try:
-            asked: Any = admin.describe_user_scram_credentials()
-            known = asked.result(ANSWER_SECONDS_MAX)
+            answer: Any = admin.describe_user_scram_credentials()
+            known = answer.result(ANSWER_SECONDS_MAX)
             changes: list[Any] = [
                 UserScramCredentialDeletion(user, info.mechanism)
-                for user, described in known.items()
+                for user, credentials in known.items()
                 if user not in access.passwords
-                for info in described.scram_credential_infos
+                for info in credentials.scram_credential_infos
             ]
-            how = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
+            mechanism = ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, ITERATIONS)
             changes += [
-                UserScramCredentialUpsertion(user, how, password.encode())
+                UserScramCredentialUpsertion(user, mechanism, password.encode())
                 for user, password in access.passwords.items()
             ]
             if changes:
                 _wait(admin.alter_user_scram_credentials(changes).values())
-            wanted, there = _bindings(access), _there(admin)
-            if new := sorted(wanted - there, key=str):
+            wanted, present = _bindings(access), _present_bindings(admin)
+            if new := sorted(wanted - present, key=str):
                 _wait(admin.create_acls(new).values())
-            if old := sorted(there - wanted, key=str):
+            if old := sorted(present - wanted, key=str):
                 _wait(admin.delete_acls([_filter(binding) for binding in old]).values())
         except KafkaException as error:
             raise AccessNotSet(
@@ -128,11 +128,11 @@ class OwnerClient:
             ) from None
 
     def has_access(self) -> bool:
-        """Whether the node goes by these lists already; each node gets them a moment after they are set."""
-        return _there(self._admin) == _bindings(self._access)
+        """Whether the node has these lists already; each node gets them a moment after they are set."""
+        return _present_bindings(self._admin) == _bindings(self._access)
 
 
-def _there(admin: AdminClient) -> set[AclBinding]:
+def _present_bindings(admin: AdminClient) -> set[AclBinding]:
     return set(admin.describe_acls(ANY, request_timeout=ANSWER_SECONDS_MAX).result(ANSWER_SECONDS_MAX))
 
 

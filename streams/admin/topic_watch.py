@@ -1,4 +1,4 @@
-"""Whether the topics are still those that a worker began with."""
+"""Detects that a topic was deleted and created anew while a worker uses it."""
 
 from __future__ import annotations
 
@@ -10,26 +10,27 @@ from streams.errors import KafkaUnreachable, TopicReplaced
 
 __all__ = ["TopicWatch", "check_same"]
 
-EVERY_SECONDS: Final = 10.0
+CHECK_SECONDS: Final = 10.0
 
 
 class TopicWatch:
-    """Ends a worker whose topics were deleted and created anew, so that it begins with the new ones.
+    """Ends a worker if a topic that it uses was deleted and created anew, so that it starts again with the new one.
 
-    A client waits for the deleted topic, and says nothing. ``topic_ids`` is ``streams.admin.topics.topic_ids``.
+    Kafka's clients would wait for the deleted topic in silence. ``topic_ids`` returns the id of each topic by its name
+    without the prefix, as ``streams.admin.topics.topic_ids`` does; it is called every ``check_seconds``.
     """
 
     def __init__(
-        self, prefix: str, topic_ids: Callable[[], Mapping[str, str]], every_seconds: float = EVERY_SECONDS
+        self, prefix: str, topic_ids: Callable[[], Mapping[str, str]], check_seconds: float = CHECK_SECONDS
     ) -> None:
         self._prefix = prefix
         self._topic_ids = topic_ids
-        self._every_seconds = every_seconds
+        self._check_seconds = check_seconds
         self._known = topic_ids()
 
     def run(self, stop: threading.Event) -> None:
-        """Until ``stop`` is set; raises TopicReplaced."""
-        while not stop.wait(self._every_seconds):
+        """Compare the ids until ``stop`` is set. Raises TopicReplaced."""
+        while not stop.wait(self._check_seconds):
             try:
                 now = self._topic_ids()
             except KafkaUnreachable:
@@ -38,10 +39,10 @@ class TopicWatch:
 
 
 def check_same(prefix: str, known: Mapping[str, str], now: Mapping[str, str]) -> None:
-    """Raise TopicReplaced where a topic has another id than the known one; one that is just gone may come back."""
+    """Raise TopicReplaced if a topic has another id than the known one. A topic that is missing may come back."""
     for name, topic_id in known.items():
         if now.get(name, topic_id) != topic_id:
             raise TopicReplaced(
-                f"topic {prefix}{name} was deleted and created anew: this worker ends, and begins with the new one "
-                "when it is started again"
+                f"topic {prefix}{name} was deleted and created anew: this worker ends; when it is started again, it "
+                "begins with the new one"
             )

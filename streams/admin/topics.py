@@ -1,4 +1,4 @@
-"""Topics: created by the program with the settings each needs, never by hand; and whether a broker answers at all."""
+"""Topics on the cluster: their settings, their creation by the program, and their description."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ FOREVER: Final = "-1"
 COMPACT_SEGMENT_BYTES: Final = 16 * 1024 * 1024
 COMPACT_SEGMENT_MS: Final = 3_600_000
 TOMBSTONE_MS: Final = 86_400_000
-NAMES_OF_CONFIG: Final = (
+CONFIG_NAMES: Final = (
     "cleanup.policy",
     "retention.ms",
     "retention.bytes",
@@ -51,7 +51,7 @@ NAMES_OF_CONFIG: Final = (
 
 
 class TopicState(msgspec.Struct, frozen=True, kw_only=True):
-    """A topic as the cluster has it. ``config`` holds the settings named in ``NAMES_OF_CONFIG``."""
+    """A topic as the cluster has it. ``name`` has the prefix; ``config`` has the settings of ``CONFIG_NAMES``."""
 
     name: str
     topic_id: str
@@ -61,16 +61,20 @@ class TopicState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def full_name(settings: KafkaSettings, topic: Topic | str) -> str:
-    """The topic's name on the cluster: the prefix and its own."""
+    """The topic's name on the cluster.
+
+    >>> full_name(KafkaSettings(prefix="watchloop."), "labels")
+    'watchloop.labels'
+    """
     return settings.prefix + (topic if isinstance(topic, str) else topic.name)
 
 
 def topic_config(settings: KafkaSettings, topic: Topic) -> dict[str, str]:
     """Kafka's settings for one topic.
 
-    Retention counts from the broker's clock: a replay of old events, or a producer whose clock is wrong, would
-    otherwise be deleted on arrival. A topic kept forever names its own bounds, so that a broker's default cannot
-    shorten it. A compact topic keeps its segments small, because only finished ones are compacted.
+    Retention counts by the broker's clock: otherwise the messages of a replay of old events, or of a producer whose
+    clock is wrong, would be deleted on arrival. A topic that is kept forever has its own bounds, so that a broker's
+    default cannot shorten it. A compact topic has small segments, because only finished ones are compacted.
     """
     config = {
         "max.message.bytes": str(settings.message_bytes_max + MESSAGE_OVERHEAD_BYTES),
@@ -91,15 +95,15 @@ def topic_config(settings: KafkaSettings, topic: Topic) -> dict[str, str]:
 
 
 def partitions_of(settings: KafkaSettings, topic: Topic) -> int:
-    """How many partitions a topic gets."""
+    """The number of partitions that a topic gets."""
     return 1 if topic.single_partition else settings.partitions
 
 
 def check_reachable(settings: KafkaSettings, seconds_max: float = 10.0) -> int:
-    """Ask the cluster for its brokers; returns how many there are.
+    """Ask the cluster for its brokers; returns their number.
 
-    Raises ``KafkaUnreachable`` when none answers within ``seconds_max``, ``WrongClientSetting`` when librdkafka refuses
-    a setting.
+    Raises ``KafkaUnreachable`` if none answers within ``seconds_max``, ``WrongClientSetting`` if librdkafka refuses a
+    setting.
     """
     try:
         return len(_admin(settings).list_topics(timeout=seconds_max).brokers)
@@ -111,15 +115,15 @@ def check_reachable(settings: KafkaSettings, seconds_max: float = 10.0) -> int:
 
 
 def create_topics(settings: KafkaSettings, topics: Sequence[Topic] = ALL_TOPICS) -> list[str]:
-    """Create what is missing of ``topics``; what exists is kept as it is.
+    """Create those of ``topics`` that are missing. Topics that exist are not changed.
 
-    Returns one line for each existing topic whose partitions are not those of the settings (partitions are never
-    changed: keys would move). Raises ``TopicsNotCreated`` or ``KafkaUnreachable``.
+    Returns one line for each topic that exists with another number of partitions than the settings ask for; partitions
+    are never changed, because keys would move to other ones. Raises ``TopicsNotCreated`` or ``KafkaUnreachable``.
     """
     admin = _admin(settings)
     wanted = {full_name(settings, topic): topic for topic in topics}
-    # Only what is missing is asked for: a role may use its topics, and not make them.
-    there = _topics(settings, admin)
+    # Existing topics are not in the request: a role has the right to use its topics, not to create them.
+    existing = _topics(settings, admin)
     new = [
         NewTopic(
             name,
@@ -128,48 +132,48 @@ def create_topics(settings: KafkaSettings, topics: Sequence[Topic] = ALL_TOPICS)
             config=topic_config(settings, topic),
         )
         for name, topic in wanted.items()
-        if name not in there
+        if name not in existing
     ]
     created = admin.create_topics(new).items() if new else ()
-    made = {name for name, future in created if not _existed(settings, name, future)}
-    found = _wait_until_known(settings, admin, wanted) if new else there
+    created_now = {name for name, future in created if not _existed(settings, name, future)}
+    served = _wait_until_served(settings, admin, wanted) if new else existing
     return [
         f"topic {name} has {has} partitions, the settings ask for {want}; it is kept as it is"
-        for name in wanted
-        if name not in made and (has := len(found[name].partitions)) != (want := partitions_of(settings, wanted[name]))
+        for name, topic in wanted.items()
+        if name not in created_now and (has := len(served[name].partitions)) != (want := partitions_of(settings, topic))
     ]
 
 
 def topic_ids(settings: KafkaSettings, topics: Sequence[Topic]) -> dict[str, str]:
-    """Kafka's id of each existing topic, by its name without the prefix.
+    """Kafka's id of each existing topic, by its name without the prefix. Raises ``KafkaUnreachable``.
 
     An id is unique across clusters and re-creations of a topic: with partition and offset it identifies a record.
     """
-    return {name: str(found.topic_id) for name, found in _descriptions(settings, topics).items()}
+    return {name: str(topic.topic_id) for name, topic in _descriptions(settings, topics).items()}
 
 
 def partition_counts(settings: KafkaSettings, topics: Sequence[Topic]) -> dict[str, int]:
-    """How many partitions each existing topic has, by its name without the prefix. Raises ``KafkaUnreachable``."""
-    return {name: len(found.partitions) for name, found in _descriptions(settings, topics).items()}
+    """The number of partitions of each existing topic, by its name without the prefix. Raises ``KafkaUnreachable``."""
+    return {name: len(topic.partitions) for name, topic in _descriptions(settings, topics).items()}
 
 
 def describe(settings: KafkaSettings, topics: Sequence[Topic] = ALL_TOPICS) -> dict[str, TopicState]:
     """Every existing topic as the cluster has it, by its name without the prefix. Raises ``KafkaUnreachable``."""
-    found = _descriptions(settings, topics)
-    resources = {name: ConfigResource(ConfigResource.Type.TOPIC, full_name(settings, name)) for name in found}
+    descriptions = _descriptions(settings, topics)
+    resources = {name: ConfigResource(ConfigResource.Type.TOPIC, full_name(settings, name)) for name in descriptions}
     if not resources:
         return {}
     admin = _admin(settings)
     futures = admin.describe_configs(list(resources.values()), request_timeout=ANSWER_SECONDS_MAX)
     states = {}
-    for name, topic in found.items():
+    for name, topic in descriptions.items():
         config = _answer(settings, futures[resources[name]])
         states[name] = TopicState(
             name=topic.name,
             topic_id=str(topic.topic_id),
             partitions=len(topic.partitions),
             replication_factor=len(topic.partitions[0].replicas),
-            config={key: config[key].value for key in NAMES_OF_CONFIG},
+            config={key: config[key].value for key in CONFIG_NAMES},
         )
     return states
 
@@ -189,7 +193,7 @@ def _reason(error: KafkaException) -> str:
 
 
 def _answer(settings: KafkaSettings, future: Future[Any]) -> Any:
-    """The future's value; a broker that does not answer becomes ``KafkaUnreachable``."""
+    """The result of a future. Raises ``KafkaUnreachable`` if the broker does not answer."""
     try:
         return future.result(ANSWER_SECONDS_MAX + 5)
     except (KafkaException, TimeoutError) as error:
@@ -200,7 +204,7 @@ def _answer(settings: KafkaSettings, future: Future[Any]) -> Any:
 
 
 def _existed(settings: KafkaSettings, name: str, future: Future[Any]) -> bool:
-    """Whether the topic was there already; raises when it neither was nor could be created."""
+    """Whether the topic existed already. Raises ``TopicsNotCreated`` if it could not be created."""
     try:
         future.result(ANSWER_SECONDS_MAX + 5)
     except KafkaException as error:
@@ -214,14 +218,14 @@ def _existed(settings: KafkaSettings, name: str, future: Future[Any]) -> bool:
     return False
 
 
-def _wait_until_known(settings: KafkaSettings, admin: AdminClient, names: Iterable[str]) -> dict[str, TopicMetadata]:
-    """The cluster's topics once ``names`` are among them: brokers learn of a new topic a moment after its creation."""
+def _wait_until_served(settings: KafkaSettings, admin: AdminClient, names: Iterable[str]) -> dict[str, TopicMetadata]:
+    """The cluster's topics, once ``names`` are among them: brokers serve a new topic a moment after its creation."""
     deadline = time.monotonic() + ANSWER_SECONDS_MAX
     while True:
-        found = _topics(settings, admin)
-        missing = [name for name in names if name not in found or found[name].error is not None]
+        served = _topics(settings, admin)
+        missing = [name for name in names if name not in served or served[name].error is not None]
         if not missing:
-            return found
+            return served
         if time.monotonic() > deadline:
             raise TopicsNotCreated(
                 f"Kafka at {settings.bootstrap} accepted topic {missing[0]} but does not serve it within "
@@ -231,7 +235,7 @@ def _wait_until_known(settings: KafkaSettings, admin: AdminClient, names: Iterab
 
 
 def _topics(settings: KafkaSettings, admin: AdminClient) -> dict[str, TopicMetadata]:
-    """The cluster's topics that the user may know of."""
+    """The cluster's topics that the user may describe, by their full names."""
     try:
         topics: dict[str, TopicMetadata] = admin.list_topics(timeout=ANSWER_SECONDS_MAX).topics
     except KafkaException as error:

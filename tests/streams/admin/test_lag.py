@@ -18,8 +18,7 @@ from confluent_kafka.admin import AdminClient
 from embedded.kafka.server import EmbeddedKafka
 from schemas.topics import CORRECTIONS, LABELS, PEOPLE, REVIEW_OPINIONS, Topic
 from streams.admin.authority import EVERYBODY
-from streams.admin.first_times import first_times
-from streams.admin.lag import Lag, lags_of_groups
+from streams.admin.lag import Lag, first_times, lags_of_groups
 from streams.admin.topics import create_topics
 from streams.client_config import common_client_config
 from streams.errors import KafkaUnreachable

@@ -25,7 +25,7 @@ def run(*answers: Mapping[str, str] | Exception) -> int:
             raise answer
         return answer
 
-    TopicWatch("p.", topic_ids, every_seconds=0.0).run(stop)
+    TopicWatch("p.", topic_ids, check_seconds=0.0).run(stop)
     return next(asked)
 
 

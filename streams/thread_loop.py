@@ -1,4 +1,4 @@
-"""A loop in a thread of its own, supervised by faust."""
+"""A loop in its own thread, as a service that faust supervises."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ log = structlog.get_logger(__name__)
 
 
 class ThreadLoop(faust.Service):
-    """Runs ``body(stop)`` in a thread until ``stop`` is set; what it raises crashes the worker.
+    """Runs ``body(stop)`` in a thread. An exception that ``body`` raises ends the worker.
 
-    ``stop_seconds_max`` bounds how long a stop waits for the batch in hand. An error of ``told`` says all in its text;
-    of any other the log has the traceback.
+    ``body`` returns once ``stop`` is set. A stop waits for the thread for at most ``stop_seconds_max``. An error of a
+    type in ``explained`` is logged as its text, any other error with its traceback.
     """
 
     abstract = False
@@ -31,13 +31,13 @@ class ThreadLoop(faust.Service):
         body: Callable[[threading.Event], None],
         *,
         stop_seconds_max: float = 30.0,
-        told: tuple[type[BaseException], ...] = (),
+        explained: tuple[type[BaseException], ...] = (),
         **kwargs: Any,
     ) -> None:
         self.loop_name = name
         self.body = body
         self.stop_seconds_max = stop_seconds_max
-        self.told = told
+        self.explained = explained
         self.halt = threading.Event()
         self.failure: BaseException | None = None
         self.thread = threading.Thread(target=self._run, name=name, daemon=True)
@@ -45,19 +45,19 @@ class ThreadLoop(faust.Service):
 
     @property
     def label(self) -> str:
-        """How faust's own logs name it."""
+        """The name of this service in faust's log."""
         return f"ThreadLoop: {self.loop_name}"
 
     def _run(self) -> None:
         try:
             self.body(self.halt)
-        except BaseException as error:  # noqa: BLE001  # handed on to the event loop, which crashes the worker
+        except BaseException as error:  # noqa: BLE001  # _watch passes it to faust, which ends the worker
             self.failure = error
-        except:  # noqa: E722  # the Kafka client can raise what is no exception
+        except:  # noqa: E722  # the Kafka client can raise an object that is no exception
             self.failure = RuntimeError(f"{self.loop_name} ended: {sys.exc_info()[1]}")
 
     async def on_start(self) -> None:
-        """Start the thread; faust calls it, and waits for no first round."""
+        """Start the thread. faust calls this when the worker starts."""
         self.thread.start()
 
     @faust.Service.task
@@ -65,14 +65,14 @@ class ThreadLoop(faust.Service):
         while not self.should_stop:
             if not self.thread.is_alive():
                 if self.failure is not None:
-                    trace = None if isinstance(self.failure, self.told) else self.failure
+                    trace = None if isinstance(self.failure, self.explained) else self.failure
                     log.error("loop failed", loop=self.loop_name, error=str(self.failure), exc_info=trace)
                     await self.crash(self.failure)
                 return
             await self.sleep(0.2)
 
     async def on_stop(self) -> None:
-        """Let the batch in hand finish."""
+        """Ask the thread to stop and wait until it has finished its batch, for at most ``stop_seconds_max``."""
         self.halt.set()
         if self.thread.is_alive():
             await asyncio.to_thread(self.thread.join, self.stop_seconds_max)

@@ -1,4 +1,4 @@
-"""A loop in a thread: what ends it ends the worker, and is told once, in words."""
+"""A loop in a thread: an error that ends it ends the worker, and is logged once."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from structlog.testing import capture_logs
 from schemas.topics import LABELS
 from streams.client_config import common_client_config
 from streams.errors import SlotTaken
-from streams.service import ThreadLoop
 from streams.settings import KafkaSettings
+from streams.thread_loop import ThreadLoop
 from tests.support.waiting import PATIENCE_SECONDS
 
 
 @pytest.mark.parametrize(
     ("error", "is_traced"), [(SlotTaken("another worker took over slot '0'"), False), (KeyError("unforeseen"), True)]
 )
-def test_only_what_nobody_foresaw_is_told_with_a_traceback(error: Exception, *, is_traced: bool) -> None:
+def test_only_an_unforeseen_error_is_logged_with_a_traceback(error: Exception, *, is_traced: bool) -> None:
     """An error that says what to do is one line in the log; a defect of the program leaves its trace."""
 
     def body(_stop: threading.Event) -> None:
         raise error
 
     async def run() -> ThreadLoop:
-        loop = ThreadLoop("intake", body, told=(SlotTaken,))
+        loop = ThreadLoop("intake", body, explained=(SlotTaken,))
         async with asyncio.timeout(20):
             await loop.start()
             await loop._crashed.wait()
@@ -37,9 +37,9 @@ def test_only_what_nobody_foresaw_is_told_with_a_traceback(error: Exception, *, 
     with capture_logs() as logs:
         loop = asyncio.run(run())
     assert loop.failure is error
-    (told,) = [entry for entry in logs if entry["event"] == "loop failed"]
-    assert told["error"] == str(error)
-    assert bool(told["exc_info"]) is is_traced
+    (line,) = [entry for entry in logs if entry["event"] == "loop failed"]
+    assert line["error"] == str(error)
+    assert bool(line["exc_info"]) is is_traced
 
 
 @pytest.mark.servers
