@@ -1,4 +1,4 @@
-"""Settings of the console."""
+"""ConsoleSettings: the section ``console`` of the settings."""
 
 from __future__ import annotations
 

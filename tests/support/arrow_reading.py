@@ -40,7 +40,7 @@ def read(records: Sequence[PlainRecord], **options: Any) -> Readings:
     return reader(**options).read([records], now_ms=NOW_MS)
 
 
-def carefully(records: Sequence[PlainRecord], **options: Any) -> Arrivals:
+def read_messages(records: Sequence[PlainRecord], **options: Any) -> Arrivals:
     return read_predictions(records, PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS, **options)
 
 
@@ -58,6 +58,6 @@ def only_reject(data: bytes, **options: Any) -> Reject:
     """The one Reject of a message that holds nothing else; both readers must say the same."""
     found = read([record(data)], **options)
     assert found.parts == []
-    assert found.rejects == carefully([record(data)], **options).rejects
+    assert found.rejects == read_messages([record(data)], **options).rejects
     (reject,) = found.rejects
     return reject

@@ -27,7 +27,7 @@ def plain_parts(readings: Readings) -> dict[str, Placed]:
 
 
 def plain_arrivals(arrivals: Arrivals) -> dict[str, Placed]:
-    """The same of the events of the careful reader, which are read one by one."""
+    """The same of the events of the message reader, which are read one by one."""
     by_model: dict[str, list[tuple[Prediction, tuple[int, int, int]]]] = {}
     where = zip(arrivals.partitions, arrivals.offsets, arrivals.indexes, strict=True)
     for event, place in zip(arrivals.events, where, strict=True):

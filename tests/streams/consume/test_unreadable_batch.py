@@ -162,8 +162,8 @@ def test_it_becomes_a_reject() -> None:
     """INTAKE and LEARN say which messages could not be unpacked, and why; RECORD stores nothing of them."""
     record = UnreadableBatch(PREFIX + "predictions", 2, 17, 18, "Decompression failed")
     found = PredictionReader(PREFIX, future_ms_max=1).read([[record]], now_ms=5)
-    careful = read_predictions([record], PREFIX, now_ms=5, future_ms_max=1)
-    assert found.rejects == careful.rejects
+    by_message = read_predictions([record], PREFIX, now_ms=5, future_ms_max=1)
+    assert found.rejects == by_message.rejects
     (reject,) = found.rejects
     assert (reject.source_partition, reject.source_offset, reject.original) == (2, 17, b"")
     assert reject.reason.startswith("the message at offset 17 cannot be unpacked")

@@ -22,11 +22,11 @@ from tests.support.arrow_reading import (
     DAY_MS,
     NOW_MS,
     Headers,
-    carefully,
     ids,
     only_reject,
     prediction,
     read,
+    read_messages,
     reader,
     record,
 )
@@ -141,11 +141,11 @@ def as_json(row: dict[str, Any]) -> dict[str, Any]:
 def test_arrow_means_what_json_means(rows: list[dict[str, Any]], style: Style) -> None:
     """The same events as a JSON array and as Arrow, however laid out, give the same columns, events and Rejects."""
     message = record(arrow_of(rows, style))
-    careful, found = carefully([message]), read([message])
-    expected = carefully([record(json.dumps(list(map(as_json, rows))).encode(), headers=[])])
-    assert careful.events == expected.events
-    assert (careful.times_ms, careful.indexes) == (expected.times_ms, expected.indexes)
-    assert found.rejects == careful.rejects
+    by_message, found = read_messages([message]), read([message])
+    expected = read_messages([record(json.dumps(list(map(as_json, rows))).encode(), headers=[])])
+    assert by_message.events == expected.events
+    assert (by_message.times_ms, by_message.indexes) == (expected.times_ms, expected.indexes)
+    assert found.rejects == by_message.rejects
     assert [(one.source_index, one.field) for one in found.rejects] == [
         (one.source_index, one.field) for one in expected.rejects
     ]
@@ -175,9 +175,9 @@ def test_many_messages_give_what_each_gives(
     values = [b"rubbish" if one is None else arrow_of(*one) for one in several]
     records = [record(value, number) for number, value in enumerate(values)]
     records += [record(json.dumps(prediction(n)).encode(), len(values) + n, headers=[]) for n in range(more)]
-    found, careful = read(records), carefully(records)
-    assert found.rejects == careful.rejects
-    assert plain_parts(found) == plain_arrivals(careful)
+    found, by_message = read(records), read_messages(records)
+    assert found.rejects == by_message.rejects
+    assert plain_parts(found) == plain_arrivals(by_message)
 
 
 def test_usual_messages_are_read_together() -> None:
@@ -282,8 +282,8 @@ def test_an_event_finds_its_bytes_again() -> None:
     message = record(arrow_of(rows, Style(text=pa.dictionary(pa.int32(), pa.string()))))
     one = elements_of(message, 10_000).element(41)
     assert len(one) < 5_000
-    again = carefully([record(one)])
-    assert again.events == [carefully([message]).events[41]]
+    again = read_messages([record(one)])
+    assert again.events == [read_messages([message]).events[41]]
     assert plain_parts(read([record(one)])) == plain_arrivals(again)
 
 
@@ -292,16 +292,16 @@ def test_headers_say_who_sends() -> None:
     rows = [prediction(0, producer="own"), prediction(1, producer=None)]
     headers: Headers = [*ARROW_HEADERS, ("ce_source", b"/service"), ("ce_id", b"x"), ("ce_time", b"never")]
     for message in (record(arrow_of(rows), headers=headers), record(arrow_of(rows[:1]), headers=headers)):
-        careful, (_, others) = carefully([message]), reader()._read_arrow([message])
-        assert [event.producer for event in careful.events] == ["own", "/service"][: len(careful.events)]
-        assert plain_parts(read([message])) == plain_arrivals(careful)
+        by_message, (_, others) = read_messages([message]), reader()._read_arrow([message])
+        assert [event.producer for event in by_message.events] == ["own", "/service"][: len(by_message.events)]
+        assert plain_parts(read([message])) == plain_arrivals(by_message)
         assert others == []
     headers[1] = ("ce_source", b"x" * 201)
     message = record(arrow_of(rows), headers=headers)
-    found, careful = read([message]), carefully([message])
-    assert [event.producer for event in careful.events] == ["own"]
-    assert plain_parts(found) == plain_arrivals(careful)
-    assert found.rejects == careful.rejects
+    found, by_message = read([message]), read_messages([message])
+    assert [event.producer for event in by_message.events] == ["own"]
+    assert plain_parts(found) == plain_arrivals(by_message)
+    assert found.rejects == by_message.rejects
     assert [(one.source_index, one.field) for one in found.rejects] == [(1, "ce_source")]
 
 
@@ -335,9 +335,9 @@ def test_no_damage_raises(draw: st.DataObject) -> None:
         at = draw.draw(st.integers(0, len(data) - 1))
         data[at : at + draw.draw(st.integers(0, 3))] = draw.draw(st.binary(max_size=3))
     message = record(bytes(data))
-    found, careful = read([message]), carefully([message])
-    assert found.rejects == careful.rejects
-    assert plain_parts(found) == plain_arrivals(careful)
+    found, by_message = read([message]), read_messages([message])
+    assert found.rejects == by_message.rejects
+    assert plain_parts(found) == plain_arrivals(by_message)
 
 
 def test_schemas_are_remembered_within_bounds() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from streams.message_limits import MESSAGE_EVENTS_MAX_DEFAULT
 from streams.predictions.arrow.stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX
-from tests.support.arrow_reading import NOW_MS, carefully, ids, only_reject, prediction, read, record
+from tests.support.arrow_reading import NOW_MS, ids, only_reject, prediction, read, read_messages, record
 from tests.support.arrow_rows import ARROW_HEADERS, Style, arrow_of, stream_of, table_of
 from tests.support.plain_record import PlainRecord
 
@@ -183,7 +183,7 @@ def test_a_prediction_has_a_size(length: int) -> None:
     size = len(json.dumps(rows[1], separators=(",", ":")))
     for bytes_max in range(size - 1, size + 200, 100):
         found = read([record(arrow_of(rows))], bytes_max=bytes_max)
-        assert found.rejects == carefully([record(arrow_of(rows))], bytes_max=bytes_max).rejects
+        assert found.rejects == read_messages([record(arrow_of(rows))], bytes_max=bytes_max).rejects
     assert whole == 2
     found = read([record(arrow_of(rows))], bytes_max=size - 1)
     assert [(one.source_index, "bytes as JSON" in one.reason) for one in found.rejects] == [(1, True)]

@@ -49,13 +49,13 @@ def structured(data: Any, /, media_type: str = STRUCTURED, **attributes: Any) ->
 
 def read(*records: PlainRecord) -> tuple[list[Prediction], list[Reject]]:
     """What both readers say of messages, the second time in the shapes of the first; they must agree."""
-    careful = read_predictions(records, PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS)
+    by_message = read_predictions(records, PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS)
     reader = PredictionReader(PREFIX, future_ms_max=DAY_MS)
     for _ in range(2):
         found = reader.read([records], now_ms=NOW_MS)
-        assert found.rejects == careful.rejects
-        assert plain_parts(found) == plain_arrivals(careful)
-    return careful.events, careful.rejects
+        assert found.rejects == by_message.rejects
+        assert plain_parts(found) == plain_arrivals(by_message)
+    return by_message.events, by_message.rejects
 
 
 def only_reject(record: PlainRecord) -> Reject:

@@ -62,16 +62,16 @@ def read(message: PlainRecord) -> tuple[Readings, Arrivals]:
     reader.read([[PlainRecord(learned)]], now_ms=NOW_MS)
     reader.read([[PlainRecord(b"[" + learned + b"]")]], now_ms=NOW_MS)
     found = reader.read([[message]], now_ms=NOW_MS)
-    careful = read_predictions([message], PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS)
-    assert found.rejects == careful.rejects
-    assert plain_parts(found) == plain_arrivals(careful)
-    return found, careful
+    by_message = read_predictions([message], PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS)
+    assert found.rejects == by_message.rejects
+    assert plain_parts(found) == plain_arrivals(by_message)
+    return found, by_message
 
 
 def only_event(message: PlainRecord) -> Prediction:
-    _, careful = read(message)
-    assert careful.rejects == []
-    (event,) = careful.events
+    _, by_message = read(message)
+    assert by_message.rejects == []
+    (event,) = by_message.events
     return event
 
 

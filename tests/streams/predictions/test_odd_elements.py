@@ -72,14 +72,14 @@ ODD: dict[str, tuple[bytes, str]] = {
 
 
 def read(*records: PlainRecord) -> tuple[list[str], list[int], list[Any]]:
-    """Ids, indexes and Rejects, in which INTAKE's reader agrees with the careful one, before and after it learns."""
-    careful = read_predictions(records, PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS)
+    """Ids, indexes and Rejects, in which INTAKE's reader agrees with the message reader, before and after it learns."""
+    by_message = read_predictions(records, PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS)
     reader = PredictionReader(PREFIX, future_ms_max=DAY_MS)
     for _ in range(2):
         found: Readings = reader.read([records], now_ms=NOW_MS)
-        assert found.rejects == careful.rejects
-        assert sum(len(part.columns) for part in found.parts) == len(careful.events)
-    return [event.event_id for event in careful.events], careful.indexes, careful.rejects
+        assert found.rejects == by_message.rejects
+        assert sum(len(part.columns) for part in found.parts) == len(by_message.events)
+    return [event.event_id for event in by_message.events], by_message.indexes, by_message.rejects
 
 
 @pytest.mark.parametrize("name", ODD)

@@ -1,4 +1,4 @@
-"""Predictions as columns: whatever was learned of their shape, they are what the careful reader reads."""
+"""Predictions as columns: whatever was learned of their shape, they are what the message reader reads."""
 
 from __future__ import annotations
 
@@ -165,24 +165,24 @@ class OddIsJson:
 
 @given(st.lists(usual(), max_size=6), st.lists(MESSAGES, min_size=1, max_size=6), st.sampled_from([None, OddIsJson()]))
 @settings(max_examples=400, deadline=None)
-def test_columns_are_what_the_careful_reader_reads(before: list[Any], values: list[Any], schemas: Any) -> None:
+def test_columns_are_what_the_message_reader_reads(before: list[Any], values: list[Any], schemas: Any) -> None:
     """Whatever shapes were learned from earlier messages, events, places and Rejects are the same."""
     made = reader(schemas=schemas)
     if before:
         read(made, before)
         read(made, before)
     found = read(made, values)
-    careful = read_predictions(records(values), PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS, schemas=schemas)
-    assert found.rejects == careful.rejects
+    by_message = read_predictions(records(values), PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS, schemas=schemas)
+    assert found.rejects == by_message.rejects
     by_model: dict[str, list[Prediction]] = {}
-    for event in careful.events:
+    for event in by_message.events:
         by_model.setdefault(event.model, []).append(event)
     assert {part.columns.model for part in found.parts} == set(by_model)
     for part in found.parts:
         assert plain(part.columns) == plain(PredictionColumns.of(by_model[part.columns.model]))
-        places = [place for place, event in enumerate(careful.events) if event.model == part.columns.model]
+        places = [place for place, event in enumerate(by_message.events) if event.model == part.columns.model]
         for name in ("partitions", "offsets", "indexes"):
-            assert getattr(part, name).tolist() == [getattr(careful, name)[place] for place in places]
+            assert getattr(part, name).tolist() == [getattr(by_message, name)[place] for place in places]
 
 
 @pytest.mark.parametrize("many", [False, True])
@@ -235,7 +235,7 @@ def test_whole_numbers_stay_whole() -> None:
 def test_a_confidence_or_probabilities(
     changes: dict[str, Any], confidence: float | None, others: dict[str, Any]
 ) -> None:
-    """What probabilities say is read by shape as well; where they are wrong, the careful reader says how."""
+    """What probabilities say is read by shape as well; where they are wrong, the message reader says how."""
     made = reader()
     read(made, [prediction()])
     values = [prediction(0, **others), prediction(1, **changes)]

@@ -148,10 +148,10 @@ def test_a_registry_of_others(tmp_path: Path, kafka_topics: KafkaSettings, monke
             (100, f"schema {avro_id} is AVRO; expected JSON Schema"),
             (101, f"schema {UNKNOWN_ID} is not known to the registry; expected a JSON Schema of it"),
         ]
-        careful = read_predictions(
+        by_message = read_predictions(
             records, kafka_topics.prefix, now_ms=0, future_ms_max=0, schemas=registry_of(settings)
         )
-        assert careful.rejects == found.rejects
+        assert by_message.rejects == found.rejects
     with structlog.testing.capture_logs() as logs:
         assert reader.read([records], now_ms=0).rejects == found.rejects
         assert reader._read_shaped(records[:100], GatheredEvents(1)) is not None

@@ -56,9 +56,9 @@ def records(*values: bytes) -> list[PlainRecord]:
 def read(schemas: Registry | None, *values: bytes) -> Readings:
     """What both readers say; they must agree."""
     found = PredictionReader(PREFIX, future_ms_max=0, schemas=schemas).read([records(*values)], now_ms=0)
-    careful = read_predictions(records(*values), PREFIX, now_ms=0, future_ms_max=0, schemas=schemas)
-    assert found.rejects == careful.rejects
-    assert sum(len(part.columns) for part in found.parts) == len(careful.events)
+    by_message = read_predictions(records(*values), PREFIX, now_ms=0, future_ms_max=0, schemas=schemas)
+    assert found.rejects == by_message.rejects
+    assert sum(len(part.columns) for part in found.parts) == len(by_message.events)
     return found
 
 

@@ -41,12 +41,12 @@ def prediction(number: int = 0, **changes: Any) -> dict[str, Any]:
 
 
 def read(*messages: PlainRecord, limits: MessageLimits | None = None) -> Readings:
-    """What INTAKE reads, which must be what the careful reader reads."""
+    """What INTAKE reads, which must be what the message reader reads."""
     limits = limits or MessageLimits()
     found = PredictionReader(PREFIX, future_ms_max=DAY_MS, limits=limits).read([messages], now_ms=NOW_MS)
-    careful = read_predictions(messages, PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS, limits=limits)
-    assert found.rejects == careful.rejects
-    assert sum(len(part.columns) for part in found.parts) == len(careful.events)
+    by_message = read_predictions(messages, PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS, limits=limits)
+    assert found.rejects == by_message.rejects
+    assert sum(len(part.columns) for part in found.parts) == len(by_message.events)
     return found
 
 
