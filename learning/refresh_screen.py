@@ -70,6 +70,6 @@ class RefreshScreen:
     def text(self) -> str:
         """Mean, standard error and number of corrections in words, for the gate's log."""
         return (
-            f"accuracy of what was learned since against what serves: {self.mean:+.3f} ± {self.standard_error:.3f} "
-            f"over {self._corrections} corrections"
+            f"accuracy of what was learned since, minus that of the version in charge: {self.mean:+.3f} "
+            f"± {self.standard_error:.3f} over {self._corrections} corrections"
         )
