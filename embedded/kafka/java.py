@@ -82,7 +82,7 @@ def _in_folder(folder: Path) -> list[Path]:
 def lock(on_progress: Progress) -> None:
     """Resolve the jars of ``KAFKA_VERSION`` anew and write the lock file."""
     on_progress(f"Kafka: resolving {KAFKA_COORDINATES}")
-    found = [*jars.with_dependencies(KAFKA_COORDINATES), jars.jar_at(LOGGING_COORDINATES)]
-    found.sort(key=lambda jar: (jar.group, jar.artifact, jar.version))
-    jars.write_lock(found, LOCK_FILE, LOCK_HEADER)
-    on_progress(f"Kafka: {len(found)} jars written to {LOCK_FILE}")
+    resolved = [*jars.with_dependencies(KAFKA_COORDINATES), jars.jar_at(LOGGING_COORDINATES)]
+    resolved.sort(key=lambda jar: (jar.group, jar.artifact, jar.version))
+    jars.write_lock(resolved, LOCK_FILE, LOCK_HEADER)
+    on_progress(f"Kafka: {len(resolved)} jars written to {LOCK_FILE}")

@@ -125,7 +125,7 @@ class PredictionProducer:
     def close(self) -> None:
         """Flush for at most ``close_seconds_max``, count events that are left as failed, and end the thread.
 
-        Raises NotDelivered if events failed or were dropped and there is no ``on_delivery`` that was told.
+        Raises NotDelivered if events failed or were dropped and there is no ``on_delivery`` to report it.
         """
         if not self._ledger.close():
             return

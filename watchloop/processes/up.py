@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from rich.console import Console
 
 from agents.shared.metric_files import FOLDER_VARIABLE, empty_metrics
+from console.front_end import check_front_end
 from console.sessions.passwords import verify
 from embedded.ports import hold_port, http_url
 from streams.admin.topics import create_topics
@@ -83,8 +84,10 @@ def up(settings: ProgramSettings, options: UpOptions, out: Console, stop: thread
     """A loop whose servers answer and whose workers have started; its console may not answer yet.
 
     At the end everything is stopped in order. If ``stop`` is set during the start, everything that has started is
-    stopped in order too, and Stopped is raised.
+    stopped in order too, and Stopped is raised. Raises FrontEndMissing, before anything starts, where the
+    console's front-end libraries are absent.
     """
+    check_front_end()
     folder = DataFolder(options.data)
     port = settings.console.port if options.port is None else options.port
     progress: Callable[[str], None] = lambda line: say(out, line, "dim")  # noqa: E731

@@ -1,4 +1,4 @@
-"""A console that does not answer after the start: which setting says how long, and where its log is."""
+"""A start of ``watchloop up`` that fails in one line: without front-end libraries, or a console that does not answer."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ import threading
 
 import msgspec
 import pytest
+from rich.console import Console
 
 from agents.settings import Settings
+from console.front_end import FrontEndMissing, check_front_end
 from console.settings import ConsoleSettings
 from watchloop.errors import ConsoleRefused
 from watchloop.processes.folder import ClickHouseEndpoint, DataFolder, Endpoints
 from watchloop.processes.supervisor import Supervisor
-from watchloop.processes.up import Running
+from watchloop.processes.up import Running, UpOptions, up
 
 
 def test_a_console_that_does_not_answer(tmp_path: pathlib.Path) -> None:
@@ -23,3 +25,17 @@ def test_a_console_that_does_not_answer(tmp_path: pathlib.Path) -> None:
     running = Running(settings, DataFolder(tmp_path), nowhere, Supervisor(print), "")
     with pytest.raises(ConsoleRefused, match=r"console\.start_seconds_max = 0\.01 s; see .*log"):
         running.wait_for_console(threading.Event())
+
+
+def test_nothing_starts_without_the_front_end_libraries(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The line says what to run, before a server starts or a folder is made."""
+    monkeypatch.setattr("watchloop.processes.up.check_front_end", lambda: check_front_end(tmp_path))
+    data = tmp_path / "data"
+    with (
+        pytest.raises(FrontEndMissing, match=r"python build_backend\.py"),
+        up(Settings(), UpOptions(data), Console(), threading.Event()),
+    ):
+        pass
+    assert not data.exists()
