@@ -1,4 +1,4 @@
-"""A start of ``watchloop up`` that fails in one line: without front-end libraries, or a console that does not answer."""
+"""Starts of ``watchloop up`` that fail in one line: no front-end libraries, a console that does not answer."""
 
 from __future__ import annotations
 
