@@ -64,7 +64,7 @@ def test_what_is_no_host_is_refused(app, host):
 
 
 def test_two_hosts_are_none(app):
-    """What stands before the console may have looked at the other one."""
+    """Two Host headers are refused: a proxy may have checked the other one."""
     with TestClient(app, base_url="http://127.0.0.1") as client:
         headers = [("host", "127.0.0.1"), ("host", "evil.example")]
         assert client.get("/healthz", headers=headers).status_code == 400
@@ -72,7 +72,7 @@ def test_two_hosts_are_none(app):
 
 @pytest.mark.parametrize("header", ["x-forwarded-host", "forwarded", "x-host"])
 def test_no_other_header_counts(app, header):
-    """Only Host says which site a browser believes to be at."""
+    """Other headers with a host do not count: only Host names the site that a browser believes to be at."""
     with TestClient(app, base_url="http://127.0.0.1") as client:
         asked = client.get("/healthz", headers={"host": "evil.example", header: "localhost"})
         assert asked.status_code == 421
@@ -80,7 +80,7 @@ def test_no_other_header_counts(app, header):
 
 @pytest.mark.parametrize(("host", "code"), [("evil.example", 1008), ("[", 1008)])
 def test_websockets_are_refused_too(app, host, code):
-    """There are none; a foreign name does not get as far as to hear so."""
+    """The console has no WebSockets, and one under a foreign name is refused before it learns so."""
     with (
         TestClient(app, base_url="http://127.0.0.1") as client,
         pytest.raises(WebSocketDisconnect) as refused,

@@ -59,7 +59,7 @@ def test_every_route_needs_a_session_but_the_few_that_must_not(console, visit):
 
 
 def test_htmx_is_sent_to_the_sign_in_as_a_whole(visit):
-    """A part of a page cannot show the sign-in: the browser is told to go there."""
+    """A part of a page cannot show the sign-in, so the browser is redirected there."""
     answer = visit().get("/work", headers={"hx-request": "true"})
     assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/sign-in?next=/work")
 

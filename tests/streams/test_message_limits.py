@@ -1,4 +1,4 @@
-"""A message costs no more than its limits, whatever it unpacks to, and every element of it is answered for."""
+"""A message costs no more than its limits, whatever it unpacks to, and each element gives an event or a Reject."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ WRAPPED: dict[str, tuple[bytes, Any, int]] = {
 
 @pytest.mark.parametrize("way", WRAPPED)
 def test_a_million_elements_are_one_reject(way: str) -> None:
-    """Nothing is made of the elements of a message that has too many: one Reject, and memory of its bytes' order."""
+    """A message with too many elements is not decoded: one Reject, and memory in the order of its bytes."""
     data, headers, count = WRAPPED[way]
     tracemalloc.start()
     try:
@@ -93,7 +93,7 @@ def test_a_million_elements_are_one_reject(way: str) -> None:
 
 
 def test_a_message_is_measured_unpacked() -> None:
-    """However small it travelled: beyond ``kafka.message_bytes_max`` it is refused unopened, with length and hash."""
+    """A message of more than ``kafka.message_bytes_max`` unpacked bytes is refused undecoded, with length and hash."""
     data = json.dumps(prediction(content="x")).encode() + b" " * MESSAGE_BYTES_MAX_DEFAULT
     (reject,) = one(data).rejects
     assert "kafka.message_bytes_max" in reject.reason
@@ -105,7 +105,7 @@ def test_a_message_is_measured_unpacked() -> None:
 
 @pytest.mark.parametrize("headers", [None, [("ce_source", b"/a")], [("content-type", b"application/cloudevents+json")]])
 def test_at_the_limit_a_message_is_read(headers: Any) -> None:
-    """As many elements as may be, with commas and brackets of their own, are read; one more refuses them all."""
+    """The largest number of elements, with commas and brackets of their own, is read; with one more all are refused."""
     limits = MessageLimits(events_max=50)
     for count in (50, 51):
         rows = [prediction(n, features={"a,[{": 1.0, 'b"': "],{"}) for n in range(count)]
@@ -145,7 +145,7 @@ def test_bad_rows_are_summed_up_as_a_stream() -> None:
 
 @pytest.mark.parametrize("count", [REJECTS_APART_MAX, REJECTS_APART_MAX + 1])
 def test_one_beyond_the_hundred_is_told_like_the_others(count: int) -> None:
-    """There is nothing to sum up of one element."""
+    """A single further element gets a Reject of its own instead of a summary."""
     found = one(b"[" + b",".join([b"{}"] * count) + b"]")
     assert [reject.source_index for reject in found.rejects] == list(range(count))
     assert len({reject.reason for reject in found.rejects}) == 1
@@ -181,7 +181,7 @@ def test_many_record_batches_are_refused() -> None:
 
 
 def test_columns_that_share_bytes_count_each() -> None:
-    """A hundred columns on the same text would each be made their own: what is unpacked counts, not what travelled."""
+    """A hundred columns that share a text would each get a copy: the unpacked bytes count, not those that were sent."""
     rows = 1_000
     text = pa.array(["x" * 3_000] * rows)
     features = pa.StructArray.from_arrays([text] * 30, [f"t{n}" for n in range(30)])
@@ -192,7 +192,7 @@ def test_columns_that_share_bytes_count_each() -> None:
 
 
 def test_two_features_of_a_name_among_very_many() -> None:
-    """Looking for a name that comes twice takes no longer where there are many names."""
+    """The search for a repeated name does not take longer for each name if there are many."""
     names = [f"f{n}" for n in range(20_000)] + ["twice", "twice"]
     features = pa.StructArray.from_arrays([pa.nulls(1)] * len(names), names)
     table = table_of([prediction(features={})]).drop_columns(["features"]).append_column("features", features)

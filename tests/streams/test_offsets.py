@@ -1,4 +1,4 @@
-"""What a group committed, where Kafka does not answer at once, or not at all."""
+"""The committed offsets of a group, if Kafka does not answer at once, or not at all."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_kafka_that_is_starting_is_asked_again() -> None:
 
 
 def test_what_does_not_pass_is_an_exception_with_words() -> None:
-    """What cannot be put right by asking ends the worker with one line; it does not leave it standing still."""
+    """An error that asking again does not repair ends the worker with one line, instead of leaving it stuck."""
     with pytest.raises(KafkaUnreachable, match="what was committed is unknown"):
         committed(Slow(KafkaError.GROUP_AUTHORIZATION_FAILED), PLACES)  # type: ignore[arg-type]
 
@@ -48,5 +48,5 @@ def test_offsets_that_wait_for_a_lost_transaction_say_so(monkeypatch: pytest.Mon
 
 
 def test_nothing_is_asked_of_no_partition() -> None:
-    """An empty assignment asks nobody."""
+    """For an empty assignment Kafka is not asked."""
     assert committed(Slow(), []) == []  # type: ignore[arg-type]

@@ -50,7 +50,7 @@ def test_second_resolve_is_a_conflict_and_an_unknown_alert_404(visit):
 
 
 def test_page_of_an_alert_speaks_in_words(visit):
-    """The evidence is readable, the acts are offered to who is on call alone."""
+    """The evidence is readable, and the actions are offered only to people on call."""
     page = visit("noor").get("/alerts/a-vicprice-1").text
     assert "shift of the mean: 3.42 standard deviations of the reference" in page
     assert "population stability index: 0.61" in page

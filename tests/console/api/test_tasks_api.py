@@ -65,7 +65,7 @@ def test_two_reviewers_never_hold_the_same_task(visit):
 
 
 def test_lost_lease_is_told_not_swallowed(visit, clock):
-    """Who was away too long, while somebody else took the task, is told so; the other's answer counts."""
+    """A person who was away too long, while somebody else took the task, learns so; the other's answer counts."""
     maria, jonas = visit("maria"), visit("jonas")
     task_id = take(maria)["task"]["task_id"]
     clock.pass_seconds(601)
@@ -131,7 +131,7 @@ def test_nothing_waits_is_204(visit, make_console, desk, clock):
 
 
 def test_others_opinions_are_hidden_except_from_who_adjudicates(visit, desk, clock):
-    """A second reviewer is not influenced; whoever decides between the two sees both."""
+    """A second reviewer does not see the first opinion; the person who adjudicates sees both."""
     desk.queue = sample_desk(clock, settings=QueueSettings(audit=LaneSettings(opinions_needed=2))).queue
     maria, jonas, noor = visit("maria"), visit("jonas"), visit("noor")
     task_id = take(maria)["task"]["task_id"]
@@ -170,7 +170,7 @@ def test_listing_is_bounded_and_goes_on(visit, make_console):
 
 
 def test_counts_by_lane(visit):
-    """Lanes say how much waits, how much is held and what is overdue."""
+    """Lanes show how many tasks wait, are held and are overdue."""
     maria = visit("maria")
     take(maria)
     lanes = maria.get("/api/queue").json()["lanes"]
@@ -205,7 +205,7 @@ def test_malformed_answer_is_told_by_field(visit, body, line):
 
 @pytest.mark.parametrize("state", ["settled", "expired"])
 def test_a_task_that_is_over_says_so(visit, desk, clock, state):
-    """To programs and on the page, with where to look it up; an id that nobody knows is another thing."""
+    """Programs and the page say that it is closed and where to look it up; an unknown id is another error."""
     maria = visit("maria")
     task_id = take(maria)["task"]["task_id"]
     over = msgspec.structs.replace(desk.queue.view(task_id).task, state=state, revision=9)

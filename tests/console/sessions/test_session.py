@@ -216,7 +216,7 @@ def ended(person="p", session="s", began_at=NOW - 1_000, at=NOW):
 
 
 def test_what_is_forgotten_of_ended_sessions_stays_ended():
-    """Past the bounds older sessions count as ended, whoever they belong to; newer ones do not."""
+    """Beyond the bounds older sessions of anybody count as ended; newer ones do not."""
     of_one = SignedOut(86_400)
     for number in range(SESSIONS_PER_PERSON_MAX + 5):
         of_one.hear(ended(session=f"s-{number}", began_at=NOW - 10_000 + number), NOW)
@@ -240,7 +240,7 @@ def test_people_whose_ended_sessions_are_remembered_are_bounded(monkeypatch):
 @given(st.permutations([ended(session=f"s{n}", began_at=NOW - n) for n in range(4)] + [ended(session="", at=NOW - 2)]))
 @settings(max_examples=30, deadline=None)
 def test_ends_of_sessions_may_come_in_any_order_and_again(told):
-    """What has ended does not depend on the order in which the log tells it."""
+    """Which sessions have ended does not depend on the order of the log."""
     signed_out = SignedOut(86_400)
     for sign_out in [*told, *told[:2]]:
         signed_out.hear(sign_out, NOW)
@@ -266,7 +266,7 @@ def test_an_end_in_the_far_future_locks_nobody_out():
      base64.b64encode(b"additional_authenticated_data=" + b"[" * 3_000).decode()],
 )  # fmt: skip
 def test_a_foreign_session_cookie_is_no_session(visit, value):
-    """Whatever it holds, it is nobody's and no fault."""
+    """Whatever the cookie holds, nobody is signed in, and there is no error."""
     browser = visit()
     names = [name for name in visit("maria").client.cookies if "session" in name]
     assert names

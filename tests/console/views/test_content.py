@@ -27,7 +27,7 @@ HUGE = 100_000
     ids=lambda text: ascii(text[:12]),
 )
 def test_what_cannot_be_laid_out_is_shown_as_it_is(text):
-    """Too deep, not JSON, or no text that UTF-8 knows."""
+    """Text that nests too deeply, is not JSON, or cannot be written in UTF-8 stays unchanged."""
     assert laid_out(text) == text
 
 
@@ -38,7 +38,7 @@ def test_numbers_keep_their_digits(number):
 
 
 def test_escapes_are_read_where_they_can_be_seen():
-    """Escaped letters become letters; what would be invisible, or change the JSON, stays an escape."""
+    """Escaped letters become letters; escapes of invisible characters, or of those with a meaning in JSON, stay."""
     text = r'["\u00e9\ud83d\ude00", "\u0000\u202e\u0022\u005c\n", "\\u0041"]'
     assert laid_out(text).split("\n")[1:-1] == [
         '  "é😀",',
@@ -48,7 +48,7 @@ def test_escapes_are_read_where_they_can_be_seen():
 
 
 def test_brackets_inside_strings_do_not_nest():
-    """A text of brackets is one level."""
+    """Brackets inside a text do not count as levels."""
     assert laid_out('["' + "[" * 1_000 + '"]').count("\n") == 2
 
 
@@ -56,5 +56,5 @@ def test_brackets_inside_strings_do_not_nest():
     ("address", "header"), [("/€", "/%E2%82%AC"), ("/queue?lane=audit#x", "/queue?lane=audit#x"), ("/a%2Fb", "/a%2Fb")]
 )
 def test_an_address_is_what_a_header_can_carry(address, header):
-    """Beyond ASCII it is percent-encoded; what is encoded already stays."""
+    """Characters beyond ASCII are percent-encoded; encoded ones stay as they are."""
     assert redirect(address).headers["Location"] == header

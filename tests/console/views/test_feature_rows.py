@@ -1,4 +1,4 @@
-"""Where a feature's value lies in what was normal."""
+"""The value of a feature beside its normal range."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_strangeness_and_words_of_a_category(value, other_share, strangeness, wo
 
 
 def test_strangest_features_come_first():
-    """A reviewer's eye lands on what is out of range; the rest keeps the producer's order."""
+    """Features out of range come first; the others keep the producer's order."""
     ranges = Ranges(numeric=dict.fromkeys("abcd", USUAL))
     assert [found.name for found in rows_of({"a": 5.0, "b": 9.5, "c": 5.0, "d": 99.0}, ranges)] == ["d", "b", "a", "c"]
 

@@ -27,7 +27,7 @@ def test_until(ms, text):
 
 
 def test_ago_and_clock_time():
-    """A moment is told from now, and exactly in UTC."""
+    """A time is shown relative to now, and exactly in UTC."""
     assert wording.ago(NOW - 90_000, NOW) == "1 min ago"
     assert wording.ago(NOW + 5, NOW) == "just now"
     assert wording.clock_time(NOW) == "2026-02-25 06:13:20"
@@ -86,7 +86,7 @@ def test_a_number_is_shown_as_it_was_sent(sent, text):
 
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**199), 10**199))
 def test_a_shown_number_reads_as_the_one_that_was_sent(value):
-    """Whatever the number: what is shown is that number, and no digit is made up."""
+    """Any number is shown as that number, and no digit is made up."""
     shown = wording.scalar(value)
     assert type(value)(shown) == value
     assert "," not in shown
@@ -135,7 +135,7 @@ def test_seconds_since_is_bounded(shown_at, seconds):
     before=st.floats(-1e18, 1e18),
 )
 def test_means_of_an_alert_are_shown_in_the_order_in_which_they_lie(low, step, before):
-    """However large they are: a mean that rose by a thousandth of itself, or far less, does not look as if it fell."""
+    """Means that differ by a thousandth, or far less, are shown with enough digits to tell which is larger."""
     means = {"reference_mean": low, "mean_before": before, "mean_after": low + step}
     alert = msgspec.structs.replace(alerts(NOW)[0], evidence=means)
     shown = [float(line.rpartition(": ")[2]) for line in evidence_lines(alert)]

@@ -1,4 +1,4 @@
-"""A transaction that failed: ended and tried again, or left with its producer where Kafka does not let it be ended."""
+"""A failed transaction is aborted and tried again, or left with its producer if Kafka does not allow an abort."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ASKS_FOR_ABORT = KafkaException(KafkaError(KafkaError._TIMED_OUT, "2 messages ti
 
 
 class Message:
-    """As much of one as is asked for."""
+    """The part of it that the tests need."""
 
     def topic(self) -> str:
         return PLACE[0]
@@ -44,7 +44,7 @@ class Producer:
 
 
 class Consumer:
-    """A consumer whose group stands at ``COMMITTED``."""
+    """A consumer whose group has committed ``COMMITTED``."""
 
     def __init__(self) -> None:
         self.sought: list[int] = []
@@ -57,7 +57,7 @@ class Consumer:
 
 
 class Failed:
-    """A commit that did not go through."""
+    """A commit that has failed."""
 
     def wait(self) -> None:
         raise ASKS_FOR_ABORT
@@ -89,7 +89,7 @@ def test_a_failed_transaction_is_ended_and_tried_again() -> None:
 
 
 def test_a_transaction_that_cannot_be_ended_is_left_with_its_producer() -> None:
-    """A coordinator that moved may not know it, which is fatal: a new producer goes on where the group stands."""
+    """A coordinator that moved may not know the transaction, which is fatal: a new producer goes on as committed."""
     made, consumer, told = failed(KafkaException(KafkaError(KafkaError.INVALID_TXN_STATE, "invalid", fatal=True)))
     producer = made._producer
     assert not made._settled(())
@@ -98,7 +98,7 @@ def test_a_transaction_that_cannot_be_ended_is_left_with_its_producer() -> None:
 
 
 def test_a_worker_whose_slot_was_taken_does_not_go_on() -> None:
-    """Whoever has the slot now is not fenced in turn."""
+    """A worker that was fenced does not fence the new owner of the slot in turn."""
     fenced = KafkaException(KafkaError(KafkaError._FENCED, "fenced", fatal=True))
     made, _, told = failed(fenced)
     with pytest.raises(KafkaException) as raised:

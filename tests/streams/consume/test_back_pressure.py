@@ -1,4 +1,4 @@
-"""A broker that does not answer for a while: batches wait, nothing piles up, and in the end each is there once."""
+"""While a broker does not answer, batches wait and nothing piles up; in the end each message is there once."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ COPIES = 5
 BATCH = BatchSettings(events_max=200, wait_seconds=0.1)
 QUEUED_MAX = 300
 FREEZE_AT = 1_500
-"""Messages sent by then: the second transaction is half poured out."""
+"""The number of messages sent by then: half of the second transaction."""
 FROZEN_SECONDS = 2.0
 LASTING_SECONDS = 600
 SESSION_SECONDS = 240
 
 
 class Echo:
-    """Each message becomes several; counts what was handed out."""
+    """A handler that sends several messages for each one, and counts those that it was handed."""
 
     def __init__(self) -> None:
         self.handed_out = 0
@@ -56,7 +56,7 @@ class Echo:
 
 
 class Freezing:
-    """A producer that stops the broker in its tracks in the middle of a transaction, and counts what it takes then."""
+    """A producer that stops the broker (SIGSTOP) in the middle of a transaction, and counts what it accepts then."""
 
     def __init__(self, producer: Any, freeze: Callable[[], None]) -> None:
         self._producer = producer
@@ -84,7 +84,7 @@ class Freezing:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KafkaSettings, subprocess.Popen[bytes]]]:
-    """A broker of this file's own, for it is stopped in its tracks."""
+    """A broker of this file's own, because the test stops it (SIGSTOP)."""
     with EmbeddedKafka(tmp_path_factory.mktemp("kafka"), access=EVERYBODY) as running:
         try:
             yield KafkaSettings(bootstrap=running.bootstrap, partitions=2), running.processes[1]
@@ -93,7 +93,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[KafkaSett
 
 
 def committed(kafka: KafkaSettings) -> collections.Counter[bytes]:
-    """What a reader of committed messages sees."""
+    """The messages that a reader of committed ones sees."""
     seen: collections.Counter[bytes] = collections.Counter()
     reader = LogReader(kafka, {VERDICTS.name: lambda record: seen.update([record.value() or b""])})
     reader.catch_up(PATIENCE_SECONDS)

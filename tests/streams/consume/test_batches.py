@@ -1,4 +1,4 @@
-"""Batches on a real Kafka: outputs and offsets together, nothing lost, nothing doubled, whoever takes over."""
+"""Batches on a real Kafka: outputs and offsets are written together; a takeover loses and doubles nothing."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ pytestmark = pytest.mark.servers
 
 
 def test_outputs_and_offsets_are_committed_together(kafka_topics: KafkaSettings, running: Any) -> None:
-    """What was read is written once, and a next worker begins behind it."""
+    """Each message is handled once, and the next worker begins behind them."""
     values = send(kafka_topics, PREDICTIONS, 300)
     first = running(transactional(kafka_topics).run)
     wait_for("verdicts", lambda: len(committed(kafka_topics, VERDICTS)) == 300, first)
@@ -160,7 +160,7 @@ def test_a_second_worker_joins_and_leaves(kafka_topics: KafkaSettings, running: 
 def test_who_lost_its_partitions_while_it_was_busy_commits_nothing(
     kafka_topics: KafkaSettings, running: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that was out for so long that the group gave its partitions away: its batch is the other one's now."""
+    """If a worker was away for so long that the group gave its partitions to another, its batch is left to that one."""
 
     def impatient(*arguments: Any) -> dict[str, object]:
         return {**consumer_config(*arguments), "max.poll.interval.ms": LOST_MS, "session.timeout.ms": LOST_MS}

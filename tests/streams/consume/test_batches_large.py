@@ -37,7 +37,7 @@ def fill(kafka: KafkaSettings, *, small: int = 0) -> collections.Counter[bytes]:
 
 
 class Taken:
-    """A handler that keeps what each batch had, and stops when all have come."""
+    """A handler that remembers each batch, and stops when all messages have come."""
 
     def __init__(self, expected: int) -> None:
         self.stop = threading.Event()
@@ -60,7 +60,7 @@ class Taken:
 
 
 def test_a_backlog_of_large_messages_comes_in_batches_of_bounded_size(kafka_topics: KafkaSettings) -> None:
-    """20 MiB: no batch of more than its 4 MiB, and each message once."""
+    """Of 20 MiB no batch has more than its 4 MiB, and each message comes once."""
     keys, taken = fill(kafka_topics), Taken(LARGE)
     batches = GroupBatches(kafka_topics, group="learn", topics=[CORRECTIONS], handle=taken.handle, batch=BATCH)
     taken.wait(threading.Thread(target=batches.run, args=(taken.stop,), daemon=True))

@@ -1,4 +1,4 @@
-"""How much is taken at once: bounds in messages, bytes and time, in as few calls as may be."""
+"""The bounds of a batch in messages, bytes and time, with as few calls as possible."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ARRAY_BYTES = 200 * EVENT_BYTES
 
 
 class Message(PlainRecord):
-    """A record that may be an error, as the client hands them out."""
+    """A record with the client's ``error``."""
 
     def error(self) -> None:
         return None
@@ -30,7 +30,7 @@ class Message(PlainRecord):
 
 @dataclasses.dataclass
 class Backlog:
-    """A consumer before a topic: gives what it is asked for at once, and waits where it has less."""
+    """A consumer of a topic that returns the messages asked for at once, and waits if it has fewer."""
 
     sizes: list[int]
     now: float = 100.0
@@ -71,7 +71,7 @@ def test_a_full_batch_of_small_messages_is_one_call(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_quiet_topic_costs_no_more_than_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What little there is comes after the wait, in one call; nothing at all, too."""
+    """A few messages, or none, are returned after the wait, in one call."""
     backlog = Backlog([EVENT_BYTES] * 3)
     batches = batches_of(backlog, BatchSettings(events_max=10_000, wait_seconds=0.01), monkeypatch)
     assert len(batches._take()) == 3
@@ -97,7 +97,7 @@ def test_others_are_waited_for_from_the_first_message_on(monkeypatch: pytest.Mon
 
 
 def test_a_long_wait_is_made_of_short_ones(monkeypatch: pytest.MonkeyPatch) -> None:
-    """RECORD waits its second, looking now and then how much it has."""
+    """RECORD waits one second in several short calls, and checks after each how much it has."""
     backlog = Backlog([EVENT_BYTES] * 3)
     batches = batches_of(backlog, BatchSettings(events_max=100_000, wait_seconds=1.0), monkeypatch)
     assert len(batches._take()) == 3
@@ -107,7 +107,7 @@ def test_a_long_wait_is_made_of_short_ones(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("size", [EVENT_BYTES, ARRAY_BYTES, MIB])
 def test_bytes_are_bounded(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Messages of any one size: a batch is filled and not beyond its bytes, and all of them come in their order."""
+    """With messages of one size, a batch is filled but does not exceed its bytes, and messages keep their order."""
     backlog = Backlog([size] * (80 * MIB // size))
     batches = batches_of(backlog, BatchSettings(events_max=100_000, bytes_max=16 * MIB, wait_seconds=1.0), monkeypatch)
     offsets: list[int] = []
@@ -135,7 +135,7 @@ def test_small_messages_between_large_ones_are_not_believed(monkeypatch: pytest.
 
 
 def test_messages_that_suddenly_are_large_overshoot_by_a_step(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The step in which they come was made for small ones; it ends that batch, and soon they are expected."""
+    """The call that returns them was sized for small ones; it ends the batch, and later calls expect large ones."""
     small, large = EVENT_BYTES, 10 * EVENT_BYTES
     backlog = Backlog([small] * 40_000 + [large] * 40_000)
     batches = batches_of(backlog, BatchSettings(events_max=100_000, bytes_max=16 * MIB, wait_seconds=1.0), monkeypatch)
@@ -155,7 +155,7 @@ def test_tombstones_have_no_size(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_rebalance_ends_the_batch_and_nothing_of_it_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Partitions that change hands in a later step: what earlier steps gave is left to their owner, too."""
+    """If partitions are revoked in a later call, the messages of earlier calls are left to the new owner too."""
     backlog = Backlog([EVENT_BYTES] * 50_000)
     batches = batches_of(backlog, BatchSettings(events_max=30_000, wait_seconds=1.0), monkeypatch)
     calm = backlog.consume
@@ -172,7 +172,7 @@ def test_a_rebalance_ends_the_batch_and_nothing_of_it_is_kept(monkeypatch: pytes
 
 @given(st.lists(st.lists(st.integers(0, 5_000), max_size=30), max_size=20), st.integers(1, 100), st.integers(1, 50_000))
 def test_a_step_keeps_every_bound(found: list[list[int]], events_max: int, bytes_max: int) -> None:
-    """Whatever came before: a batch begins with a message at least, and never asks for more messages than are left."""
+    """A batch begins with at least one message, and never asks for more than it has room for, whatever came before."""
     fetch_sizes = FetchSizes(events_max, bytes_max)
     fetch_size, seen = fetch_sizes.first(), 0
     for sizes in found:

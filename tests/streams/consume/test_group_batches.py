@@ -41,7 +41,7 @@ def test_what_a_handler_of_a_group_leaves_comes_again(kafka_topics: KafkaSetting
 
 
 def test_a_group_hands_out_what_was_not_committed(kafka_topics: KafkaSettings, running: Any) -> None:
-    """A crash between handling and commit: the batch comes again, to whoever is next."""
+    """After a crash between handling and commit the batch comes again, to the next owner of the partition."""
     values = send(kafka_topics, CORRECTIONS, 30)
     seen: list[bytes] = []
 
@@ -84,7 +84,7 @@ def test_hand_back_comes_again_in_order(kafka_topics: KafkaSettings, running: An
 
 
 def test_waiting_keeps_the_group_and_loses_nothing(kafka_topics: KafkaSettings, running: Any) -> None:
-    """A handler that waits for something else is still a member, and takes up where it was."""
+    """A handler that waits for something else stays a member of the group and goes on where it stopped."""
     values = send(kafka_topics, CORRECTIONS, 40)
     taken: list[bytes] = []
     answers: list[bool] = []
@@ -106,7 +106,7 @@ def test_waiting_keeps_the_group_and_loses_nothing(kafka_topics: KafkaSettings, 
 
 
 def test_a_rebalance_while_it_waits_leaves_nothing_paused(kafka_topics: KafkaSettings, running: Any) -> None:
-    """Another member comes while the handler waits, and goes: what was taken away comes back, and is read."""
+    """Another member joins and leaves while the handler waits: the partitions come back, and are read."""
     values = send(kafka_topics, CORRECTIONS, 40)
     taken: set[bytes] = set()
     waiting, let_go, stop = threading.Event(), threading.Event(), threading.Event()
@@ -134,7 +134,7 @@ def test_a_rebalance_while_it_waits_leaves_nothing_paused(kafka_topics: KafkaSet
 
 
 def test_a_role_that_begins_anew_reads_all_after_every_rebalance(kafka_topics: KafkaSettings, running: Any) -> None:
-    """Where an assignment asks for the beginning, a rebalance in full work leaves no gap in what is read after it."""
+    """If an assignment asks for the beginning, a rebalance under load leaves no gap in the messages read after it."""
     send(kafka_topics, CORRECTIONS, 600)
     reads: list[dict[int, list[int]]] = []
 
@@ -162,7 +162,7 @@ def test_a_role_that_begins_anew_reads_all_after_every_rebalance(kafka_topics: K
 
 
 def test_a_stop_while_assigned_is_no_failure(kafka_topics: KafkaSettings, running: Any) -> None:
-    """A role that is stopped before it knows where to begin hands back, and the loop ends in peace."""
+    """A role that is stopped before it knows where to begin hands it back, and the loop ends without an error."""
     asked = threading.Event()
     stop_seen: list[bool] = []
 

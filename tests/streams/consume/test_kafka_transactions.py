@@ -1,4 +1,4 @@
-"""What exactly-once stands on: the embedded broker's transactions."""
+"""The embedded broker's transactions, on which exactly-once rests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A reader of whole topics on a real Kafka: all there is, then what comes."""
+"""LogReader on a real Kafka: it reads all records that are there, then new ones."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.servers
 
 
 def test_catch_up_ends_on_transactions(kafka_topics: KafkaSettings, running: Any) -> None:
-    """A topic that ends in markers and aborted messages is read to its end; what was committed is handed on."""
+    """A topic that ends in markers and aborted messages is read to its end, and its committed records are handed on."""
     send(kafka_topics, PREDICTIONS, 20)
     loop = running(transactional(kafka_topics).run)
     wait_for("verdicts", lambda: len(committed(kafka_topics, VERDICTS)) == 20, loop)
@@ -60,7 +60,7 @@ def test_a_reader_hears_tombstones_and_what_comes_later(kafka_topics: KafkaSetti
 
 
 def test_a_reader_waits_for_a_topic_that_is_just_created(kafka_prefix: KafkaSettings, running: Any) -> None:
-    """One broker of several may not have heard yet of a topic that another one has created."""
+    """A broker may not know yet of a topic that another one has created."""
     reader = LogReader(kafka_prefix, {PEOPLE.name: lambda record: None})
     loop = running(lambda stop: reader.catch_up(PATIENCE_SECONDS))
     time.sleep(0.5)

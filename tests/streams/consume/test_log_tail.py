@@ -1,4 +1,4 @@
-"""The tail of a topic: what came since a time, up to what was committed when it was asked."""
+"""The tail of a topic: the records since a time, up to those committed at the time of the call."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def read(kafka: KafkaSettings, **options: Any) -> list[int]:
 
 
 def test_it_reads_what_came_since(kafka_topics: KafkaSettings) -> None:
-    """Everything from a time on, of all partitions and topics, and nothing where nothing came."""
+    """All records since a time, of all partitions and topics; none if none arrived since."""
     assert read(kafka_topics) == []
     send(kafka_topics, range(50))
     time.sleep(0.05)
@@ -52,7 +52,7 @@ def test_it_is_bounded(kafka_topics: KafkaSettings) -> None:
 
 
 def test_it_waits_for_open_transactions_and_leaves_out_aborted_ones(kafka_topics: KafkaSettings) -> None:
-    """What was committed behind an open transaction is read once that one has ended."""
+    """Records committed behind an open transaction are read once that transaction has ended."""
     producer = Producer({**producer_config(kafka_topics), "transactional.id": "tail-test"})
     producer.init_transactions(30)
     producer.begin_transaction()

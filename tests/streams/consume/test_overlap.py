@@ -1,4 +1,4 @@
-"""When a batch is handled beside a commit, and when it waits: throughput under load, latency without."""
+"""A batch is handled beside a commit under load, for throughput, and waits for it otherwise, for latency."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EVENTS_MAX = 3
 
 
 class Message:
-    """As much of one as is asked for."""
+    """The part of it that the tests need."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -53,14 +53,14 @@ class Waiting:
 
 
 class Ended:
-    """A commit that has gone through."""
+    """A commit that has succeeded."""
 
     def wait(self) -> None:
         return None
 
 
 def rounds(ready: Sequence[int]) -> list[str]:
-    """What happens while so many messages are ready at each round; a commit tells when it is heard of."""
+    """Records what happens while so many messages are ready in each round, and when a commit is reported."""
     told: list[str] = []
     consumer = Waiting()
 
@@ -87,15 +87,15 @@ def rounds(ready: Sequence[int]) -> list[str]:
 
 
 def test_a_full_batch_is_handled_beside_the_commit_of_the_one_before() -> None:
-    """Where more waits to be taken, the processor is not idle while Kafka works."""
+    """If more messages are waiting, the next batch is handled while Kafka commits."""
     assert rounds([2 * EVENTS_MAX, 0]) == ["handled 3", "handled 3", "committed"]
 
 
 def test_a_batch_that_is_not_full_is_committed_before_the_next_is_taken() -> None:
-    """Where nothing waits, the next batch is what comes while this one commits: the broker has few to commit."""
+    """If none are waiting, the next batch holds those that arrive during the commit, so there are few commits."""
     assert rounds([EVENTS_MAX - 1, 1]) == ["handled 2", "committed", "handled 1", "committed"]
 
 
 def test_the_last_full_batch_is_committed_when_nothing_more_comes() -> None:
-    """It is not left open for want of another."""
+    """The last commit is waited for, although no batch follows it."""
     assert rounds([EVENTS_MAX, 0]) == ["handled 3", "committed"]

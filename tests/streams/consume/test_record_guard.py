@@ -56,13 +56,13 @@ def test_a_record_beyond_the_limit_is_not_decoded() -> None:
 
 
 def test_trouble_of_kafka_itself_passes() -> None:
-    """It is not the record's fault, and whoever reads must know."""
+    """It is not the record's fault, and the reader must learn of it."""
     with pytest.raises(KafkaUnreachable):
         guarded(fails_with(KafkaUnreachable("gone")))(PlainRecord(b"x"))  # type: ignore[arg-type]
 
 
 def test_the_position_is_known_while_a_record_is_heard() -> None:
-    """Lines that a listener writes itself say where the record stands."""
+    """Lines that a handler writes itself can contain the position of the record."""
     positions = []
     guarded(lambda _record: positions.append(current_position()))(PlainRecord(b"x", name="alerts", number=7))
     assert positions == [{"topic": "watchloop.alerts", "partition": 0, "offset": 7}]

@@ -1,4 +1,4 @@
-"""SeenEvents: what was judged lately is known again, whatever was folded, undone or forgotten meanwhile."""
+"""SeenEvents: events that were judged recently are recognised, also after merging, undoing and forgetting others."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_same_id_of_another_model_is_another_event() -> None:
 @given(st.lists(st.lists(st.integers(0, 60), min_size=1, max_size=30), max_size=40), st.integers(2, 40))
 @settings(max_examples=100, deadline=None)
 def test_it_agrees_with_a_set(batches: list[list[int]], young_max: int) -> None:
-    """As long as nothing is forgotten, folding into sorted arrays changes no answer."""
+    """As long as nothing is forgotten, merging levels changes no result."""
     seen, known = SeenEvents(60, 1_000), set[int]()
     before, duplicates.LEVELS_MAX = duplicates.LEVELS_MAX, (young_max, 4 * young_max)  # type: ignore[misc]
     try:
@@ -54,7 +54,7 @@ def test_it_agrees_with_a_set(batches: list[list[int]], young_max: int) -> None:
 
 
 def test_what_is_older_than_the_span_is_forgotten_within_twice_the_span() -> None:
-    """An event is known for the whole span after it came, and not for ever."""
+    """An event is remembered for the whole span after it came, but not for ever."""
     seen = SeenEvents(10, 1_000_000)
     fresh(seen, [1], at_ms=0)
     for second in range(1, 10):
@@ -102,7 +102,7 @@ def test_undo_reaches_what_was_sorted_in_already(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_recall_between_batches_keeps_them_begun() -> None:
-    """Partitions may change hands before a commit is heard of: the batch is still there to be committed."""
+    """Partitions may be reassigned before a commit is reported: the batch can still be committed."""
     seen = SeenEvents(60, 1_000)
     seen.begin()
     fresh(seen, [1])

@@ -1,4 +1,4 @@
-"""A batch that the Kafka client cannot unpack does not stop a partition: it is passed over, and told of, once."""
+"""A batch that the Kafka client cannot unpack does not stop a partition: it is skipped, and reported once."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def send(kafka: KafkaSettings, topic: str, values: Sequence[bytes], *, partition
 
 
 def echo(done: list[tuple[int, int, str]]) -> Any:
-    """Notes what was handled, and says it."""
+    """A handler that remembers the messages, and sends one for each."""
 
     def handle(records: Sequence[Record], outbox: Outbox) -> None:
         for record in records:
@@ -152,7 +152,7 @@ def test_a_group_without_transactions_goes_on_as_well(kafka: KafkaSettings, runn
 
 @pytest.mark.servers
 def test_the_end_of_a_batch_is_found(kafka: KafkaSettings) -> None:
-    """However many messages it holds; at the end of the partition too."""
+    """The end is found for any number of messages, also at the end of the partition."""
     send(kafka, PREDICTIONS.name, [b"x"])
     send(kafka, PREDICTIONS.name, [BOMB, *[b"{}"] * 40])
     assert end_of_batch(kafka, kafka.prefix + PREDICTIONS.name, 0, 1) == 42

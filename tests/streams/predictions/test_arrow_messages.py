@@ -181,7 +181,7 @@ def test_many_messages_give_what_each_gives(
 
 
 def test_usual_messages_are_read_together() -> None:
-    """Messages of the same columns become one part of each model, in order."""
+    """Messages with the same columns become one part a model, in order."""
     rows = [prediction(n, f"m{n % 2}") for n in range(10)]
     records = [record(arrow_of(rows[start : start + 2]), start) for start in range(0, 10, 2)]
     parts = read(records).parts
@@ -232,7 +232,7 @@ def test_a_feature_without_end_is_a_reject(as_maps: bool) -> None:
 
 
 def test_features_of_several_models() -> None:
-    """Where models share a struct of features, each gets its own: what is null for it is absent."""
+    """If models share a struct of features, each gets its own features: those that are null for it are absent."""
     rows = [prediction(n, f"m{n % 3}", features={f"x{n % 3}": n + 0.5, "all": "a"}) for n in range(9)]
     parts = read([record(arrow_of(rows))]).parts
     assert [set(part.columns.features) for part in parts] == [{f"x{n}", "all"} for n in range(3)]
@@ -270,7 +270,7 @@ def test_the_header_in_any_spelling(headers: Headers) -> None:
 
 
 def test_without_the_header_it_is_no_json() -> None:
-    """An Arrow stream that nobody announces is a message that is no JSON."""
+    """An Arrow stream without its header is a message that is not JSON."""
     found = read([record(arrow_of([prediction()]), headers=[])])
     assert [reject.field for reject in found.rejects] == [""]
     assert "neither a JSON object" in found.rejects[0].reason
@@ -306,7 +306,7 @@ def test_headers_say_who_sends() -> None:
 
 
 def test_times_of_any_unit() -> None:
-    """Seconds to nanoseconds come out as milliseconds, rounded as those of RFC 3339 are; what is far off is refused."""
+    """Seconds to nanoseconds become milliseconds, rounded like times in RFC 3339; times far off are refused."""
     for unit, count in (("s", 1_700_000_000), ("us", 1_700_000_000_000_600), ("ns", 1_700_000_000_000_600_000)):
         table = table_of([prediction(n) for n in range(2)]).drop_columns(["time"])
         far = -(2**62) if unit == "s" else 2**62
@@ -317,7 +317,7 @@ def test_times_of_any_unit() -> None:
 
 
 def test_intake_starts_without_pyarrow() -> None:
-    """Who gets no Arrow does not pay for it: its import waits for the first such message."""
+    """pyarrow is imported only for the first Arrow message."""
     code = (
         "import sys; import streams.predictions.prediction_reader, streams.predictions.message_reader; "
         "sys.exit('pyarrow' in sys.modules)"

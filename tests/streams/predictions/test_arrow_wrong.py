@@ -60,7 +60,7 @@ def test_a_column_of_another_type(name: str, values: Any, kind: pa.DataType | No
 
 
 def test_a_name_twice() -> None:
-    """Which of two columns counts is not guessed; nor is it of two features."""
+    """Two columns of the same name are refused, and so are two features, because nobody knows which one counts."""
     table = table_of([prediction()])
     assert only_reject(stream_of(table.append_column("model", pa.array(["other"])))).field == "$.model"
     twice = pa.StructArray.from_arrays([pa.array([1.0]), pa.array([2.0])], ["age", "age"])
@@ -90,7 +90,7 @@ def test_what_is_no_stream_says_so(data: bytes) -> None:
 
 @pytest.mark.parametrize("behind", [arrow_of([prediction(event_id="second")]), b"rubbish", b"\0\0x"])
 def test_nothing_stands_behind_a_stream(behind: bytes) -> None:
-    """A second stream would be read by nobody: rather than lose its rows in silence, the message is one Reject."""
+    """A second stream would never be read: the message becomes a Reject, so that its rows are not lost in silence."""
     data = arrow_of([prediction()]) + behind
     reject = only_reject(data)
     assert reject.original == data
@@ -109,7 +109,7 @@ def test_a_tombstone_is_a_reject() -> None:
 
 
 def test_texts_that_are_no_utf8() -> None:
-    """Bytes that call themselves text are found out before anybody reads them."""
+    """Text that is not UTF-8 is refused before it is read."""
     names = pa.array([b"\xff\xfe"]).cast(pa.binary())
     wrong = pa.Array.from_buffers(pa.string(), 1, names.buffers())
     table = table_of([prediction()]).drop_columns(["event_id"]).append_column("event_id", wrong)
@@ -142,7 +142,7 @@ def test_cells_have_a_bound() -> None:
 
 @pytest.mark.parametrize("compression", ["lz4", "zstd"])
 def test_a_bomb_is_not_unpacked(compression: str) -> None:
-    """A few kilobytes that unpack to more than the bound are refused by what they say of themselves."""
+    """A few kilobytes that unpack to more than the bound are refused by the sizes that the stream declares."""
     row = prediction(content="x" * (ARROW_BYTES_MAX + 1))
     data = arrow_of([row], Style(compression=compression))
     assert len(data) < 1_000_000
@@ -161,7 +161,7 @@ def test_a_dictionary_is_not_a_bomb() -> None:
 
 
 def test_a_view_is_not_a_bomb() -> None:
-    """Views of one long text are measured before they are made texts."""
+    """Views of one long text are measured before they are resolved."""
     count = MESSAGE_EVENTS_MAX_DEFAULT
     table = table_of([prediction(n, features={}) for n in range(count)])
     long = pa.array(["x" * (ARROW_BYTES_MAX // count + 1), None, "short"], pa.string_view())

@@ -25,7 +25,7 @@ STRUCTURED = "application/cloudevents+json"
 
 
 def prediction(**changes: Any) -> dict[str, Any]:
-    """One that leaves to a CloudEvent what it can."""
+    """A prediction that leaves to a CloudEvent all the fields that it can."""
     whole = {"model": "churn", "features": {"age": 41.5}, "prediction": "stay", "confidence": 0.9}
     return {name: value for name, value in (whole | changes).items() if value is not ...}
 
@@ -48,7 +48,7 @@ def structured(data: Any, /, media_type: str = STRUCTURED, **attributes: Any) ->
 
 
 def read(*records: PlainRecord) -> tuple[list[Prediction], list[Reject]]:
-    """What both readers say of messages, the second time in the shapes of the first; they must agree."""
+    """The results of both readers, the second time with learned shapes; they must agree."""
     by_message = read_predictions(records, PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS)
     reader = PredictionReader(PREFIX, future_ms_max=DAY_MS)
     for _ in range(2):
@@ -67,7 +67,7 @@ def only_reject(record: PlainRecord) -> Reject:
 
 @pytest.mark.parametrize("made", [binary, structured])
 def test_attributes_fill_in(made: Any) -> None:
-    """Id, time and source of the event are the prediction's where it has none of its own."""
+    """Id, time and source of the event are the prediction's if it has none of its own."""
     (event,), rejects = read(made(prediction()))
     assert (event.event_id, event.producer, rejects) == ("ce-1", "/service", [])
     assert (
@@ -86,7 +86,7 @@ def test_what_the_json_says_wins(made: Any) -> None:
 
 
 def read_shaped(reader: PredictionReader, records: list[PlainRecord]) -> list[str]:
-    """The ids of what is read by shape, as columns at once or gathered; nothing where it is not."""
+    """The ids of events that are read by shape, as columns at once or gathered; empty for other messages."""
     gathered = GatheredEvents(10)
     parts = [*(reader._read_shaped(records, gathered) or ()), *gathered.columns()]
     return [event_id for columns, *_ in parts for event_id in columns.event_ids]
@@ -139,7 +139,7 @@ def test_headers_that_are_needed_and_missing() -> None:
 
 @pytest.mark.parametrize("body", [b"{}", b"{ }", b" {\n}", b"rubbish", b"3", b"", b'{"model":', b"null", b"\xff"])
 def test_what_is_no_prediction_says_what_it_says_without_headers(body: bytes) -> None:
-    """Headers do not blur what is wrong with the JSON."""
+    """Headers do not hide what is wrong with the JSON."""
     reject = only_reject(binary(body, id="-", time="-"))
     assert reject == only_reject(PlainRecord(body))
     reason = only_reject(binary(body)).reason
@@ -147,7 +147,7 @@ def test_what_is_no_prediction_says_what_it_says_without_headers(body: bytes) ->
 
 
 def test_the_jsons_own_problems_are_named_as_ever() -> None:
-    """Paths of what is wrong are those of the prediction."""
+    """The paths in reasons are those of the prediction."""
     assert only_reject(binary(prediction(confidence=2))).field == "$.confidence"
     assert only_reject(binary(prediction(time=-1))).field == "$.time"
     assert only_reject(binary(prediction(features={"a": [1]}))).field == "$.features.a"

@@ -1,4 +1,4 @@
-"""What producers write is taken for what they mean, alike in JSON and Arrow, by every reader and by the producer."""
+"""Every way of writing a prediction has the same meaning in JSON and Arrow, for every reader and for the producer."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def messages(value: Any) -> dict[str, PlainRecord]:
 
 
 def read(message: PlainRecord) -> tuple[Readings, Arrivals]:
-    """What both readers say, the shaped one after it has learned the shape."""
+    """The results of both readers, of the shaped one after it has learned the shape."""
     reader = PredictionReader(PREFIX, future_ms_max=DAY_MS)
     learned = json.dumps(prediction(model_version="1")).encode()
     reader.read([[PlainRecord(learned)]], now_ms=NOW_MS)
@@ -100,7 +100,7 @@ NULLS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("case", NULLS)
 def test_null_means_absent(case: str) -> None:
-    """A serializer that writes null for what is not set sends what one sends that leaves it out."""
+    """Null for a field that is not set means the same as leaving the field out."""
     nulls, absent = NULLS[case]
     wanted = only_event(PlainRecord(json.dumps(prediction(**absent)).encode()))
     for way, message in messages(prediction(**nulls)).items():
@@ -109,7 +109,7 @@ def test_null_means_absent(case: str) -> None:
 
 @pytest.mark.parametrize("name", ["event_id", "model", "time", "features", "prediction"])
 def test_null_is_no_required_field(name: str) -> None:
-    """What a prediction cannot do without is still asked for by its name."""
+    """Required fields are still asked for by name."""
     for way, message in messages(prediction(**{name: None})).items():
         if way != "arrow":
             assert only_reject(message).field.endswith(f".{name}"), way
@@ -158,7 +158,7 @@ def test_a_rounding_is_taken_alike_everywhere(field: str, value: float) -> None:
 
 
 def test_the_fields_are_those_of_a_prediction_and_of_a_label() -> None:
-    """What may be written has every field of what is read, in the same order, required where that is."""
+    """GivenPrediction has every field of Prediction, in the same order, and the same fields are required."""
     for strict, lenient in ((Prediction, GivenPrediction), (Label, GivenLabel)):
         names = [[(field.name, field.required) for field in msgspec.structs.fields(one)] for one in (strict, lenient)]
         assert names[0] == names[1]
@@ -211,7 +211,7 @@ CAFE, CAFE_APART = "caf\u00e9", "cafe\u0301"
 
 @pytest.mark.parametrize("name", [CAFE, CAFE_APART])
 def test_a_label_has_one_form_however_its_letters_are_put_together(name: str) -> None:
-    """Composed and decomposed letters are the same label, in the answer and its probabilities, whoever reads them."""
+    """Composed and decomposed letters are the same label, in the prediction and its probabilities, for every reader."""
     changes = {"prediction": name, "confidence": ..., "probabilities": {CAFE_APART: 0.75, "tea": 0.25}}
     for way, message in messages(prediction(**changes)).items():
         event = only_event(message)
@@ -243,7 +243,7 @@ WRONG_LABELS = {
 
 @pytest.mark.parametrize("name", WRONG_LABELS)
 def test_what_is_no_label_is_refused_wherever_it_stands(name: str) -> None:
-    """An answer, an entry of probabilities, a late label: each with its field, whoever reads, and where it is sent."""
+    """A prediction, an entry of probabilities and a late label are refused with their field, by readers and senders."""
     says = WRONG_LABELS[name]
     among = {"prediction": "stay", "confidence": ..., "probabilities": {"stay": 1.0, name: 0.0}}
     for changes, field in (({"prediction": name}, "prediction"), (among, "probabilities")):
@@ -259,7 +259,7 @@ def test_what_is_no_label_is_refused_wherever_it_stands(name: str) -> None:
 
 
 def test_two_probabilities_of_one_label_are_refused() -> None:
-    """Whichever of them counted, the other would be lost."""
+    """Two labels that compose to the same one are refused, because one of their probabilities would be lost."""
     changes = {"prediction": CAFE, "confidence": ..., "probabilities": {CAFE: 0.5, CAFE_APART: 0.5}}
     for way, message in messages(prediction(**changes)).items():
         reject = only_reject(message)
@@ -267,7 +267,7 @@ def test_two_probabilities_of_one_label_are_refused() -> None:
 
 
 def test_letters_of_other_scripts_are_other_labels() -> None:
-    """What only looks alike stays apart: an x of Latin and one of Cyrillic."""
+    """Letters that only look alike, such as x in Latin and in Cyrillic, stay different labels."""
     for way, message in messages(prediction(prediction="\u0445")).items():
         assert only_event(message).prediction == "\u0445", way
 
@@ -284,7 +284,7 @@ def test_letters_of_other_scripts_are_other_labels() -> None:
     ],
 )
 def test_half_a_surrogate_pair_is_called_so(text: str, says: str) -> None:
-    """At a text's end the decoder calls it truncated; an escaped backslash before a u is none."""
+    """At the end of a text the decoder calls it truncated; an escaped backslash before a u begins no escape."""
     rest = "}" if text.endswith('"') else ""
     reject = only_reject(PlainRecord(f'{{"event_id":{text}{rest}'.encode()))
     assert says in reject.reason

@@ -50,7 +50,7 @@ def only_reject(*data: bytes | None, **options: Any) -> Reject:
 
 
 def test_an_object_is_one_event_with_its_place() -> None:
-    """One JSON object gives one event, its time in milliseconds and where it came from."""
+    """One JSON object gives one event, with its time in milliseconds and its partition and offset."""
     record = PlainRecord(as_json(prediction(time="2023-11-14T22:13:20+00:00")), place=3, number=17)
     arrivals = read_predictions([record], PREFIX, now_ms=NOW_MS, future_ms_max=0)
     assert [event.event_id for event in arrivals.events] == ["e-1"]
@@ -65,7 +65,7 @@ def test_an_array_keeps_the_order_and_the_indexes() -> None:
 
 
 def test_bad_elements_of_an_array_keep_their_own_bytes() -> None:
-    """A bad element does not take its neighbours with it, and its Reject holds its bytes and nobody else's."""
+    """A bad element does not spoil its neighbours, and its Reject holds its own bytes only."""
     bad = [b'{"event_id": "x" ,"model":"m"}', b" 3".strip(), b"null", b'{"event_id":7}']
     good = as_json(prediction())
     arrivals = read(b"[ " + b" , ".join([good, *bad, good]) + b" ]")
@@ -136,7 +136,7 @@ def test_what_is_no_object_says_so(data: bytes | None) -> None:
     ],
 )
 def test_a_reason_says_where_and_what_would_be_right(changes: dict[str, Any], field: str, told: str) -> None:
-    """Whoever sent a wrong value reads its own name, and what to send instead, also where it is one of many events."""
+    """The sender of a wrong value reads its name and what to send instead, also if it is one of many events."""
     for data in (as_json(prediction(**changes)), as_json([prediction(), prediction(**changes)])):
         (reject,) = read(data).rejects
         assert reject.field == field
@@ -161,7 +161,7 @@ def test_what_was_compressed_with_gzip_says_so() -> None:
     ],
 )
 def test_a_time_in_another_unit_is_told(time: Any, says: str) -> None:
-    """Whoever counts in another unit, or has not set the time, reads what it looks like and what would be right."""
+    """A sender with times in another unit, or without a time, learns what they look like and what is expected."""
     (reject,) = read(as_json(prediction(time=time))).rejects
     assert says in reject.reason
     assert "epoch milliseconds" in reject.reason
@@ -170,7 +170,7 @@ def test_a_time_in_another_unit_is_told(time: Any, says: str) -> None:
 
 @pytest.mark.parametrize("time", [1, 999_999_999, 10_000_000_000])
 def test_early_times_that_are_no_seconds_are_taken(time: int) -> None:
-    """Recorded data may be of long ago; what is no time yet, and today's time in seconds, is refused."""
+    """Recorded data may be old; a time that was never set, and today's time in seconds, are refused."""
     assert [event.time for event in read(as_json(prediction(time=time))).events] == [time]
 
 
@@ -216,7 +216,7 @@ def test_a_reject_names_the_field(changes: dict[str, Any], field: str) -> None:
 
 
 def test_the_clock_that_counts_is_kafkas() -> None:
-    """The future begins after the time at which Kafka took the message: whoever reads it later agrees."""
+    """The future begins at the time at which Kafka received the message, so a later reader comes to the same result."""
     data = as_json(prediction(time=NOW_MS + 10 * DAY_MS))
     early = read_predictions([PlainRecord(data)], PREFIX, now_ms=0, future_ms_max=DAY_MS)
     late = read_predictions([PlainRecord(data)], PREFIX, now_ms=NOW_MS + 100 * DAY_MS, future_ms_max=DAY_MS)
@@ -265,7 +265,7 @@ def test_read_together_or_one_by_one(usual: list[bytes], more: list[bytes | None
 
 
 def test_a_run_reads_on_after_an_unusual_message() -> None:
-    """A long batch with one bad message in its middle keeps every other one, in order and with its place."""
+    """A long batch with one bad message in its middle keeps every other one, in order and with its offset."""
     data = [as_json(prediction(event_id=f"e-{number}")) for number in range(1_000)]
     data[500] = b"rubbish"
     arrivals = read(*data)
@@ -275,7 +275,7 @@ def test_a_run_reads_on_after_an_unusual_message() -> None:
 
 
 def test_duplicates_are_both_events() -> None:
-    """Two messages with one event_id are two events: what is sent twice is not the inbox's to judge."""
+    """Two messages with one event_id are two events: the reader does not look for repetitions."""
     assert len(read(as_json(prediction()), as_json(prediction())).events) == 2
 
 
@@ -298,13 +298,13 @@ def test_nesting_without_end_is_a_reject(data: bytes) -> None:
     [b', "features": {"a": [1]}, rubbish', b', "features": {"a": [1]}, "features": 3}', b', "features": {"a": [1'],
 )
 def test_a_nested_feature_in_broken_json_is_a_reject(tail: bytes) -> None:
-    """Looking for the wrong feature must not stumble over what comes after it."""
+    """The search for the wrong feature does not fail at what follows it."""
     data = as_json(prediction(features=...))[:-1] + tail
     assert only_reject(data).original == data
 
 
 def test_a_prediction_has_a_size() -> None:
-    """One that a task could not carry is rejected, its neighbours are not, and at the bound it is taken."""
+    """A prediction that a task could not carry is rejected and its neighbours are not; one at the bound is accepted."""
     small, large = as_json(prediction()), as_json(prediction(features={"text": "x" * 5_000}))
     arrivals = read(b"[" + small + b"," + large + b"]", bytes_max=4_000)
     assert (len(arrivals.events), [reject.original for reject in arrivals.rejects]) == (1, [large])

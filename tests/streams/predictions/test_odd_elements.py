@@ -121,7 +121,7 @@ def test_a_wrong_field_of_what_is_cut_off_is_said_in_the_same_words(changes: dic
 
 @pytest.mark.parametrize("name", ODD)
 def test_messages_beside_such_an_array_are_read(name: str) -> None:
-    """Messages of the same run lose nothing either."""
+    """Other messages of the same run lose nothing either."""
     array = b"[" + ODD[name][0] + b"," + prediction(2) + b"]"
     records = [PlainRecord(data, number=number) for number, data in enumerate((prediction(1), array, prediction(3)))]
     ids, _, rejects = read(*records)
@@ -130,7 +130,7 @@ def test_messages_beside_such_an_array_are_read(name: str) -> None:
 
 
 def test_every_odd_element_is_answered_for() -> None:
-    """Events and the elements of Rejects add up, also where there are more than have Rejects of their own."""
+    """Events and the elements of Rejects add up, also if there are more wrong elements than Rejects of their own."""
     odd = [one for one, _ in ODD.values()]
     rows = [odd[n % len(odd)] if n % 3 else prediction(n) for n in range(3_000)]
     ids, indexes, rejects = read(PlainRecord(b"[" + b",".join(rows) + b"]"))
@@ -143,7 +143,7 @@ def test_every_odd_element_is_answered_for() -> None:
 
 @pytest.mark.parametrize(("data", "empty"), [(b"[%s,]", [1]), (b"[,%s]", [0]), (b"[%s,,%s]", [1])])
 def test_a_comma_too_many_is_an_empty_element(data: bytes, empty: list[int]) -> None:
-    """Where nothing stands beside a comma, nothing of the rest is lost."""
+    """An empty element between two commas costs no other element."""
     count = data.count(b"%s")
     ids, _, rejects = read(PlainRecord(data % tuple(prediction(n) for n in range(count))))
     assert len(ids) == count
@@ -162,7 +162,7 @@ def test_a_comma_too_many_is_an_empty_element(data: bytes, empty: list[int]) -> 
     ],
 )
 def test_elements_that_cannot_be_told_apart_are_one_reject(data: bytes) -> None:
-    """A text that never ends, or brackets that do not add up, leave nobody to say where an element begins."""
+    """After a text that never ends, or with unbalanced brackets, nobody can say where an element begins."""
     ids, _, (reject,) = read(PlainRecord(data))
     assert ids == []
     assert (reject.source_index, reject.elements, reject.original) == (0, 1, data)
@@ -173,7 +173,7 @@ def test_elements_that_cannot_be_told_apart_are_one_reject(data: bytes) -> None:
     [b'{"time":NaN,"data":[%s]}', b'{"source":"\\q","data":[%s]}', b'{"data":[%s],"data":{"a":NaN}}', b'{"data":[%s]'],
 )
 def test_an_envelope_that_is_wrong_itself_is_one_reject(around: bytes) -> None:
-    """What its attributes say counts for all that is in it."""
+    """The attributes of a CloudEvent are defaults for all elements of the array in it."""
     ids, _, (reject,) = read(PlainRecord(around % (prediction(1) + b",NaN"), header_list=STRUCTURED))
     assert (ids, reject.elements) == ([], 1)
 

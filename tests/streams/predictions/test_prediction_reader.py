@@ -43,7 +43,7 @@ Headers = list[tuple[str, bytes | None]]
 
 
 def records(values: Sequence[Any], begin: int = 0) -> list[PlainRecord]:
-    """Messages of bytes, of what is to be JSON, or of either with headers."""
+    """Messages made of bytes, of values to be written as JSON, or of either with headers."""
     told = [one if isinstance(one, tuple) else (one, None) for one in values]
     data = [one if isinstance(one, bytes) or one is None else json.dumps(one).encode() for one, _ in told]
     return [
@@ -326,7 +326,7 @@ def test_parts_of_a_model_are_joined_in_the_order_of_their_partitions() -> None:
     made = [Prediction(f"e{number}", "m", number, {}, "a", confidence=0.5) for number in range(6)]
 
     def part(partition: int, *places: tuple[int, int]) -> Part:
-        """Events at these offsets and indexes of a partition."""
+        """A part of events with these offsets and indexes in one partition."""
         events = [made[offset + index] for offset, index in places]
         offsets, indexes = (np.array(one) for one in zip(*places, strict=True))
         return Part(PredictionColumns.of(events), np.full(len(places), partition), offsets, indexes)

@@ -54,7 +54,7 @@ def records(*values: bytes) -> list[PlainRecord]:
 
 
 def read(schemas: Registry | None, *values: bytes) -> Readings:
-    """What both readers say; they must agree."""
+    """The results of both readers, which must agree."""
     found = PredictionReader(PREFIX, future_ms_max=0, schemas=schemas).read([records(*values)], now_ms=0)
     by_message = read_predictions(records(*values), PREFIX, now_ms=0, future_ms_max=0, schemas=schemas)
     assert found.rejects == by_message.rejects
@@ -89,7 +89,7 @@ def known_by(registry: SchemaRegistry, **settings: Any) -> Registry:
 
 
 class Clock:
-    """Moves when told to."""
+    """A clock that moves only when the test moves it."""
 
     now = 1_000.0
 
@@ -98,7 +98,7 @@ class Clock:
 
 
 class Scripted:
-    """A registry of types by id; what is None does not answer."""
+    """A registry with types by id; None stands for a request that is not answered."""
 
     def __init__(self, types: dict[int, str] | None) -> None:
         self.types = types
@@ -156,13 +156,13 @@ def test_another_kind_of_schema_is_a_reject(registry: SchemaRegistry) -> None:
 
 
 def test_an_id_that_the_registry_does_not_know_is_a_reject(registry: SchemaRegistry) -> None:
-    """So is one of a schema that the registry has not, and it says so."""
+    """A message whose schema the registry does not know is refused too, and the reason says so."""
     reject = only_reject(known_by(registry), prefixed(7, prediction()))
     assert reject.reason == "schema 7 is not known to the registry; expected a JSON Schema of it"
 
 
 def test_a_registry_that_is_down_stops_nothing() -> None:
-    """What is known stays known; what is not is judged by our own checks, and told once in a while."""
+    """Known ids stay known; messages with other ids are judged by our own checks, and the log says so now and then."""
     made = SchemaRegistry()
     made.add(JSON_SCHEMA, "JSON")
     made.add(AVRO_SCHEMA, "AVRO")
@@ -181,13 +181,13 @@ def test_a_registry_that_is_down_stops_nothing() -> None:
 
 
 def test_without_a_registry_the_prefix_is_taken_off() -> None:
-    """Where the settings name none, nobody is asked."""
+    """If the settings name no registry, none is asked."""
     assert registry_of(KafkaSettings()) is None
     assert ids(read(None, prefixed(9, prediction(1)))) == ["e-1"]
 
 
 def test_a_registry_that_is_slow_is_left_alone(registry: SchemaRegistry) -> None:
-    """An answer that takes longer than it may is none."""
+    """An answer that takes too long counts as none."""
     registry.wait_seconds = 1.0
     assert known_by(registry, registry_seconds_max=0.05).problem_of(2) is None
 
@@ -202,7 +202,7 @@ def test_an_answer_that_is_none_rejects_nothing(registry: SchemaRegistry, status
 
 
 def test_an_answer_that_is_no_json_rejects_nothing(registry: SchemaRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever else answers at the address is no registry."""
+    """Another server at the address is not taken for a registry."""
     for answer in ([], "text", {"schema": AVRO_SCHEMA, "references": 5}, None):
         monkeypatch.setattr(registry, "answer", lambda *_, answer=answer: (200, answer))
         assert known_by(registry).problem_of(2) is None
@@ -261,7 +261,7 @@ def test_back_off_grows_and_ends() -> None:
 
 
 def test_messages_that_invent_ids_cannot_slow_the_stream() -> None:
-    """So many ids are asked for in a while; beyond them messages are judged without the registry, and that is told."""
+    """Only so many ids are asked for in a minute; further messages are judged without it, and the log says so."""
     script = Scripted({})
     with structlog.testing.capture_logs() as logs:
         found = [script.known.problem_of(number) for number in range(ASKED_MAX + 50)]

@@ -1,4 +1,4 @@
-"""Every Reject says what came and what would be right, for whoever has to mend the producer."""
+"""Every Reject says what was sent and what is expected, for the person who has to repair the producer."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ LABELS: dict[str, tuple[bytes, str, str]] = {
 
 
 def holds(field: str, reason: str) -> None:
-    """What holds for every reason."""
+    """Checks that hold for every reason."""
     assert RIGHT.search(reason), reason
     assert not DECODERS.search(reason), reason
     assert reason.isprintable()
@@ -185,7 +185,7 @@ def test_a_wrong_field_says_what_came_and_what_would_be_right(changes: dict[str,
 
 @pytest.mark.parametrize("name", MESSAGES)
 def test_a_wrong_message_says_what_it_is_and_what_would_be_right(name: str) -> None:
-    """Bytes of another kind, or not all of them, in whatever way they are said to be packed."""
+    """Bytes of another format, or truncated ones, with any header."""
     data, headers, says = MESSAGES[name]
     ((found, reason),) = reasons(data, headers)
     assert says in reason

@@ -1,4 +1,4 @@
-"""Whoever comes by the plain address reads rejects, and with them nothing that it may not read itself."""
+"""Clients of the plain address may read rejects, which therefore contain nothing that these may not read."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def holds_secrets(schema: Any) -> bool:
 @pytest.mark.parametrize("topic", SECRET_TOPICS, ids=lambda topic: topic.name)
 @pytest.mark.parametrize("size", [1, REJECT_BYTES_MAX])
 def test_a_reject_of_a_secret_topic_bears_nothing_of_it(topic: Topic, size: int) -> None:
-    """Not in its bytes, its reason or its key, of a message and of elements; length and hash say which it was."""
+    """Neither bytes, reason nor key of a message or of elements reveal a secret; length and hash identify it."""
     value = HASH.encode() * (size // len(HASH) + 1)
     record = PlainRecord(value, name=topic.name, key_bytes=b"ada")
     reason = f"Expected `str` of length <= 200, got {HASH} - at `$.name`"
