@@ -73,7 +73,7 @@ def figures(report: BacktestReport) -> list[tuple[str, str]]:
             f"{report.accuracy_learned:.4f}" + ("" if gate.promoted else " (nothing was promoted: that of the model)"),
         ),
         (
-            "  of repeating the label before",
+            "  of repeating the last label",
             "–" if report.accuracy_no_change is None else f"{report.accuracy_no_change:.4f}",
         ),
         (

@@ -24,30 +24,31 @@ from streams.admin.lag import lags_of_groups
 from streams.errors import StreamsError
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
-from warehouse.query.run_summary import is_answered, run_summary
+from warehouse.query.run_summary import RunSummary, is_answered, run_summary
 from watchloop.demo.console_client import ConsoleClient
 from watchloop.demo.reviewers import SimulatedReviewers, reviewer_names
-from watchloop.demo.summary import print_summary
 from watchloop.errors import ConsoleRefused
 from watchloop.people import person_of, read_people, write_people
 from watchloop.processes.stopping import Background, Stopped, stoppable
 from watchloop.processes.up import ADMIN, Running, UpOptions, print_addresses, up
 from watchloop.recorded.columns import Columns, CountedTimes
 from watchloop.recorded.replay import Replay, ids_sent, send_labels
-from watchloop.recorded.replayable import Replayable
+from watchloop.recorded.replayable import Replayable, no_change_accuracy
 from watchloop.recorded.table import RecordedTable
 from watchloop.recorded.training import train_first
 from watchloop.settings import ProgramSettings, inline_value
 from watchloop.terminal.live_bar import LiveBar
-from watchloop.terminal.screen import say
+from watchloop.terminal.screen import print_table, say
 
-__all__ = ["DEMOS", "DemoOptions", "run_demo"]
+__all__ = ["DEMOS", "DemoOptions", "print_summary", "run_demo"]
 
 STEP_SECONDS = 0.25
 STALL_SECONDS_MAX = 60.0
 """The demo waits no longer for rows when none has arrived for so many seconds."""
 DRAIN_SECONDS_MAX = 900.0
 """The demo waits no longer for verdicts, labels or answers after so many seconds, even if some still arrive."""
+
+ALERTS_SHOWN_MAX = 20
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -282,3 +283,37 @@ def demo_line(state: LoopState | None, answered: int) -> str:
         f"{verdicts} verdicts, {sum(model.open_tasks.values())} open tasks, "
         f"{answered} answered by simulated reviewers, {model.alerts_firing} alerts firing, in charge: {model.in_charge}"
     )
+
+
+def print_summary(out: Console, model: str, summary: RunSummary, source: Replayable) -> None:
+    """Print counts, alerts, and accuracies over the same events, from the figures that ClickHouse has."""
+    accuracies = summary.accuracies
+    was_promoted = any(version.recipe != "production" for version in summary.versions)
+    rows = [
+        ("events", summary.events),
+        ("verdicts", ", ".join(f"{count} {name}" for name, count in summary.verdicts.items())),
+        ("rejects", summary.rejects),
+        ("tasks answered", summary.tasks_answered),
+        ("corrections", ", ".join(f"{count} by {name}" for name, count in summary.corrections.items()) or "0"),
+        (
+            "model versions",
+            f"{len(summary.versions)}" + (f", last {summary.versions[-1].version}" if summary.versions else ""),
+        ),
+        ("accuracy of the frozen model", _share(accuracies.frozen)),
+        ("accuracy of the learned model", _share(accuracies.learned) if was_promoted else "none was promoted"),
+        ("accuracy after review", _share(accuracies.after_review)),
+        ("repeating the last label", _share(no_change_accuracy(source.truths))),
+    ]
+    print_table(out, (), rows, title=f"{model}: what the loop did (from ClickHouse)")
+    if summary.alerts:
+        alerts = [
+            (alert.fired_at_event, alert.signal, alert.detector, alert.severity, alert.state)
+            for alert in summary.alerts[:ALERTS_SHOWN_MAX]
+        ]
+        heads = ("fired at event", "signal", "detector", "severity", "state")
+        print_table(out, heads, alerts, title=f"{len(summary.alerts)} alerts")
+
+
+def _share(value: float | None) -> str:
+    """A share with three decimals; ``unknown`` for None."""
+    return "unknown" if value is None else f"{value:.3f}"

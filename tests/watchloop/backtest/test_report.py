@@ -36,7 +36,7 @@ def test_the_json_has_the_documented_keys_and_those_beside_them(report: dict[str
     assert {"promoted", "refused"} <= set(report["gate"])
     assert all(set(point) == {"at", "estimate", "low", "high", "truth"} for point in report["live_accuracy"])
     assert all(set(alert) == {"at", "signal", "detector", "severity"} for alert in report["alerts"])
-    assert all(set(one) == {"slice", "events", "estimate", "low", "high", "truth"} for one in report["slices"])
+    assert all(set(slice_) == {"slice", "events", "estimate", "low", "high", "truth"} for slice_ in report["slices"])
 
 
 def test_what_trained_the_model_is_not_replayed_and_counts_add_up(report: dict[str, Any]) -> None:
@@ -86,9 +86,9 @@ def in_terminal(report: BacktestReport) -> str:
 def test_slices_cover_every_event_once(report: dict[str, Any]) -> None:
     """There are seven days of the week, and the weighted mean of their truths is the truth of the whole."""
     slices = report["slices"]
-    assert [one["slice"] for one in slices] == [f"day={day}" for day in range(1, 8)]
-    assert sum(one["events"] for one in slices) == report["events"]
-    right = sum(one["events"] * one["truth"] for one in slices)
+    assert [slice_["slice"] for slice_ in slices] == [f"day={day}" for day in range(1, 8)]
+    assert sum(slice_["events"] for slice_ in slices) == report["events"]
+    right = sum(slice_["events"] * slice_["truth"] for slice_ in slices)
     assert right == pytest.approx(report["events"] * report["accuracy_model"])
 
 
@@ -119,7 +119,7 @@ def test_without_out_a_table_and_the_verdict_are_printed(run: Run, elec2_file: p
     assert result.exit_code == 0, result.output
     assert "accuracy after review" in result.stdout
     assert "A review budget of 10 % would have bought" in result.stdout
-    assert "repeating the label before" in result.stdout
+    assert "repeating the last label" in result.stdout
 
 
 class Outside(HTMLParser):

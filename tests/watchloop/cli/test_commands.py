@@ -331,6 +331,6 @@ def test_check_with_everything_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCHLOOP_CONSOLE_PORT", "1")
     answer = run("check", "--json")
     assert answer.exit_code == 1
-    assert {one["what"]: one["ok"] for one in json.loads(answer.stdout)} == {
+    assert {finding["what"]: finding["ok"] for finding in json.loads(answer.stdout)} == {
         "kafka": False, "clickhouse": False, "console": False,
     }  # fmt: skip

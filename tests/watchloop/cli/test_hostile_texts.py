@@ -173,7 +173,7 @@ def commands_of(command: object, path: tuple[str, ...] = ()) -> Iterator[tuple[s
 
 def hidden_in(text: str) -> set[str]:
     """Characters that are not visible, except line ends."""
-    return {one for one in text if one != "\n" and not is_visible(one)}
+    return {char for char in text if char != "\n" and not is_visible(char)}
 
 
 def test_every_command_is_walked() -> None:

@@ -103,7 +103,7 @@ def summary() -> RunSummary:
 @pytest.mark.parametrize("width", WIDTHS)
 def test_the_summary_of_a_demo(width: int) -> None:
     """The summary has the same whole words at every width."""
-    from watchloop.demo.summary import print_summary
+    from watchloop.demo.demo import print_summary
 
     class Source:
         truths = ("a", "b")

@@ -76,7 +76,7 @@ def test_the_rest_of_what_is_right(read: Read) -> None:
     amounts = {type(row["amount"]) for row in read(CASES / "a01_decimal_feature.parquet").table.features(0, 3_000)}
     assert amounts <= {float, type(None)}
     sliced = read(CASES / "b07_slices.parquet", slices=("region", "code", "flag")).predictions(0, 800)
-    values = {f"{name}={value}" for one in sliced for name, value in one.slices.items()}
+    values = {f"{name}={value}" for event in sliced for name, value in event.slices.items()}
     assert values == {"region=EU", "code=1", "code=2", "flag=true", "flag=false"}
     assert "" not in read(CASES / "b06_unnamed0.csv", drop=("",)).table.feature_names
     assert len(read(CASES / "d01_drift_many.parquet")) == 7_000

@@ -122,7 +122,7 @@ def test_years_of_1971_and_slices_without_the_empty_ones(read: Read) -> None:
     assert [min(years), max(years)] == [31_536_000_000, 31_536_000_000 + (ROWS - 1) * 86_400_000]
     parts = {"region": ["EU", ""] * (ROWS // 2), "flag": [True, False] * (ROWS // 2)}
     sliced = read({**BASE, **parts}, "s.parquet", slices=("region", "flag")).predictions(0, ROWS)
-    values = {f"{name}={value}" for one in sliced for name, value in one.slices.items()}
+    values = {f"{name}={value}" for event in sliced for name, value in event.slices.items()}
     assert values == {"region=EU", "flag=true", "flag=false"}
 
 

@@ -23,17 +23,18 @@ DRAW = np.random.default_rng(0)
 FLAG = DRAW.random(SIZE) < 0.5
 USEFUL: dict[str, Any] = {
     "bool": FLAG,
-    "decimal": [decimal.Decimal("1.25") if one else decimal.Decimal("2.50") for one in FLAG],
-    "date": [dt.date(2026, 1, 1) + dt.timedelta(days=int(300 * one) + n % 200) for n, one in enumerate(FLAG)],
+    "decimal": [decimal.Decimal("1.25") if flag else decimal.Decimal("2.50") for flag in FLAG],
+    "date": [dt.date(2026, 1, 1) + dt.timedelta(days=int(300 * flag) + n % 200) for n, flag in enumerate(FLAG)],
     "stamp": [
-        dt.datetime(2026, 1, 1, tzinfo=dt.UTC) + dt.timedelta(minutes=9000 * int(one) + n) for n, one in enumerate(FLAG)
+        dt.datetime(2026, 1, 1, tzinfo=dt.UTC) + dt.timedelta(minutes=9000 * int(flag) + n)
+        for n, flag in enumerate(FLAG)
     ],
-    "duration": [dt.timedelta(seconds=60 if one else 5) for one in FLAG],
+    "duration": [dt.timedelta(seconds=60 if flag else 5) for flag in FLAG],
     "category": pa.array(np.where(FLAG, "gold", "basic")).dictionary_encode(),
     "large": pa.array(np.where(FLAG, "gold", "basic"), pa.large_string()),
-    "missing": [1.5 if one else None for one in FLAG],
+    "missing": [1.5 if flag else None for flag in FLAG],
     "huge": np.where(FLAG, 1e308, -1e308),
-    "unsigned": pa.array([2**64 - 1 if one else 0 for one in FLAG], pa.uint64()),
+    "unsigned": pa.array([2**64 - 1 if flag else 0 for flag in FLAG], pa.uint64()),
 }
 USELESS: dict[str, Any] = {
     "null": pa.nulls(SIZE),

@@ -91,7 +91,7 @@ def test_labels_written_as_large_floats_are_refused(
     if kind == "csv":
         content = "\n".join(map(",".join, [tuple(columns), *zip(*columns.values(), strict=True)]))
     elif kind == "mixed json":
-        cells = {name: [one if one != "other" else '"other"' for one in column] for name, column in columns.items()}
+        cells = {name: [cell if cell != "other" else '"other"' for cell in column] for name, column in columns.items()}
         rows = [", ".join(f'"{name}": {column[row]}' for name, column in cells.items()) for row in range(3)]
         content = "\n".join(f"{{{row}}}" for row in rows)
     message = refused(content, {"mixed json": "t.jsonl", "csv": "t.csv"}.get(kind, ""), **slices)

@@ -211,7 +211,7 @@ def test_nested_json_is_refused_and_mixed_columns_are_text(read: Read, refused: 
     assert "numbers, objects" in refused(row % ('{"a": 1}', 1) + row % ("3", 1), "a.jsonl")
     source = read(row % (1, 1) + row % ('"a"', '"1"') + row % ("null", "1.0"), "a.jsonl")
     assert source.truths == ["1", "1", "1"]
-    assert [one["x"] for one in source.table.features(0, 3)] == ["1", "a", None]
+    assert [row["x"] for row in source.table.features(0, 3)] == ["1", "a", None]
     assert any("mixes" in note for note in source.notes)
     big = read(row % (2**63, 1) + row % (1, 1), "big.jsonl")
     assert big.table.features(0, 1) == [{"x": 2**63}]

@@ -18,7 +18,7 @@ Refused = Callable[..., str]
 
 BEGIN = 1_709_251_200  # 2024-03-01
 SECONDS = [BEGIN + 60 * n for n in range(6)]
-MILLISECONDS = [1000 * one for one in SECONDS]
+MILLISECONDS = [1000 * seconds for seconds in SECONDS]
 UTC = dt.UTC
 
 
@@ -31,34 +31,41 @@ def said(source: Any) -> str:
     [
         (pa.array(SECONDS), "epoch seconds from 2024-03-01"),
         (pa.array(MILLISECONDS), "epoch milliseconds"),
-        (pa.array([one * 10**6 for one in SECONDS]), "epoch microseconds"),
-        (pa.array([one * 10**9 for one in SECONDS]), "epoch nanoseconds"),
-        (pa.array([float(one) for one in SECONDS]), "epoch seconds"),
+        (pa.array([seconds * 10**6 for seconds in SECONDS]), "epoch microseconds"),
+        (pa.array([seconds * 10**9 for seconds in SECONDS]), "epoch nanoseconds"),
+        (pa.array([float(seconds) for seconds in SECONDS]), "epoch seconds"),
         (pa.array(SECONDS, pa.uint32()), "epoch seconds"),
         (pa.array(list(map(str, MILLISECONDS))), "epoch milliseconds"),
         (pa.array(SECONDS, pa.timestamp("s")), "without a zone, read as UTC"),
         (pa.array(MILLISECONDS, pa.timestamp("ms", "Europe/Berlin")), "is the time: times"),
-        (pa.array([one * 10**9 for one in SECONDS], pa.timestamp("ns", "UTC")), "is the time: times"),
+        (pa.array([seconds * 10**9 for seconds in SECONDS], pa.timestamp("ns", "UTC")), "is the time: times"),
         (pa.array(SECONDS, pa.timestamp("s", "Nowhere/At all")), "is the time: times"),
         (
-            pa.array([dt.datetime.fromtimestamp(one, UTC).strftime("%Y-%m-%d %H:%M:%S") for one in SECONDS]),
+            pa.array([dt.datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S") for seconds in SECONDS]),
             "without a zone read as UTC",
         ),
         (
-            pa.array([dt.datetime.fromtimestamp(one, UTC).isoformat().replace("+00:00", "Z") for one in SECONDS]),
-            "is the time: texts",
-        ),
-        (
-            pa.array([dt.datetime.fromtimestamp(one, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") for one in SECONDS]),
-            "is the time: texts",
-        ),
-        (
-            pa.array([dt.datetime.fromtimestamp(one, UTC).strftime("%Y-%m-%dT%H:%M:%Sz") for one in SECONDS]),
+            pa.array(
+                [dt.datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z") for seconds in SECONDS]
+            ),
             "is the time: texts",
         ),
         (
             pa.array(
-                [dt.datetime.fromtimestamp(one, dt.timezone(dt.timedelta(hours=2))).isoformat() for one in SECONDS]
+                [dt.datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") for seconds in SECONDS]
+            ),
+            "is the time: texts",
+        ),
+        (
+            pa.array([dt.datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%Sz") for seconds in SECONDS]),
+            "is the time: texts",
+        ),
+        (
+            pa.array(
+                [
+                    dt.datetime.fromtimestamp(seconds, dt.timezone(dt.timedelta(hours=2))).isoformat()
+                    for seconds in SECONDS
+                ]
             ),
             "is the time: texts",
         ),
@@ -220,9 +227,9 @@ DAYS = [BEGIN + 86_400 * n for n in range(50)]
     ("times", "options", "step"),
     [
         (np.asarray(HOURS, np.float32), {}, "128"),
-        (np.asarray([1000 * one for one in HOURS], np.float32), {}, "131"),
-        (np.asarray([one / 86_400 for one in HOURS], np.float32), {"time_unit": "d"}, "169"),
-        (np.asarray([one // 86_400 for one in DAYS], np.float16), {"time_unit": "d"}, "1382400"),
+        (np.asarray([1000 * seconds for seconds in HOURS], np.float32), {}, "131"),
+        (np.asarray([seconds / 86_400 for seconds in HOURS], np.float32), {"time_unit": "d"}, "169"),
+        (np.asarray([seconds // 86_400 for seconds in DAYS], np.float16), {"time_unit": "d"}, "1382400"),
     ],
 )
 def test_times_in_floats_of_few_bits_are_refused(

@@ -42,7 +42,7 @@ def after(seconds: Any) -> list[dt.datetime]:
 
 def leaks(column: Any, truths: Any = LABEL, **options: Any) -> list[str]:
     plain = plain_features(pa.table({"f": column}), ("f",), [], guess=False)
-    return [one.name for one in giveaways(plain, [str(one) for one in truths], **options)]
+    return [leak.name for leak in giveaways(plain, [str(truth) for truth in truths], **options)]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def leaks(column: Any, truths: Any = LABEL, **options: Any) -> list[str]:
         ([f"case {n}" if label else None for n, label in enumerate(LABEL)], LABEL),
         ([time if label else None for time, label in zip(after(np.full(SIZE, 86_400)), LABEL, strict=True)], LABEL),
         (MANY, MANY),
-        ([f"class {one}" for one in MANY], MANY),
+        ([f"class {number}" for number in MANY], MANY),
         (MANY % 8 * 3.0 + DRAW.random(SIZE), MANY % 8),
     ],
     ids=[
@@ -147,7 +147,7 @@ def test_the_models_twin_is_no_leak() -> None:
 def test_warnings_are_bounded_and_clean() -> None:
     """Many leaks give a few lines, and names are quoted."""
     table = pa.table({f"leak\x1b[31m{n}" * 20: LABEL for n in range(40)})
-    lines = warnings_of(giveaways(table, [str(one) for one in LABEL]))
+    lines = warnings_of(giveaways(table, [str(label) for label in LABEL]))
     assert len(lines) == 6
     assert all(line.isprintable() and len(line) < 400 for line in lines)
     assert "35 more" in lines[-1]
@@ -196,4 +196,4 @@ def test_a_real_leak_is_found() -> None:
     if not file.exists():
         pytest.skip("the data sets are not beside the project")
     table = RecordedTable.load(file, Columns(label="two_year_recid"))
-    assert [one.name for one in giveaways(table.rows, table.labels)] == ["is_recid"]
+    assert [leak.name for leak in giveaways(table.rows, table.labels)] == ["is_recid"]

@@ -32,7 +32,7 @@ ROLES = {"truth", "said", "sure", "when", "x"}
 
 words = st.text(max_size=4) | st.sampled_from(["true", "1", "1.0", "007", "NaN", " ", "y" * 200, "\x00", "\u2028"])
 values = (st.integers(-(2**63), 2**63 - 1), st.floats(), st.booleans(), words, st.decimals(-(10**6), 10**6, places=2))
-columns_of_values = st.one_of(*(st.lists(st.none() | one, min_size=ROWS, max_size=ROWS) for one in values))
+columns_of_values = st.one_of(*(st.lists(st.none() | value, min_size=ROWS, max_size=ROWS) for value in values))
 few_labels = st.sampled_from(
     [[1, 0], ["a", "b"], [True, False], [1.0, 0.0], ["y" * 200, "1"], ["y" * 201, "b"], ["\x00", "b"]]
 )
@@ -58,8 +58,8 @@ def tables(draw: st.DrawFn) -> dict[str, list[Any]]:
 def read_by_intake(source: Replayable) -> Any:
     """The result of INTAKE for the messages that a replay sends."""
     records = [
-        PlainRecord(encode(one), number=number, time_ms=NOW_MS)
-        for number, one in enumerate(source.predictions(0, len(source)))
+        PlainRecord(encode(prediction), number=number, time_ms=NOW_MS)
+        for number, prediction in enumerate(source.predictions(0, len(source)))
     ]
     return PredictionReader(PREFIX, future_ms_max=DAY_MS).read([records], now_ms=NOW_MS)
 
