@@ -29,7 +29,9 @@ def prediction(number: int = 0, model: str = "churn", **changes: Any) -> dict[st
 
 
 def record(data: bytes | None, number: int = 7, headers: Headers | None = None) -> PlainRecord:
-    return PlainRecord(data, place=3, number=number, header_list=ARROW_HEADERS if headers is None else headers)
+    return PlainRecord(
+        data, partition_number=3, number=number, header_list=ARROW_HEADERS if headers is None else headers
+    )
 
 
 def reader(**options: Any) -> PredictionReader:

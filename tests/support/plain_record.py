@@ -13,11 +13,11 @@ PREFIX = "watchloop."
 
 @dataclasses.dataclass
 class PlainRecord:
-    """What ``streams.records.Record`` asks for."""
+    """A ``streams.records.Record`` of given fields; ``number`` is its offset."""
 
     data: bytes | None
     name: str = "predictions"
-    place: int = 0
+    partition_number: int = 0
     number: int = 0
     key_bytes: bytes | None = b"key"
     time_ms: int = 1_700_000_000_000
@@ -36,7 +36,7 @@ class PlainRecord:
         return PREFIX + self.name
 
     def partition(self) -> int:
-        return self.place
+        return self.partition_number
 
     def offset(self) -> int:
         return self.number

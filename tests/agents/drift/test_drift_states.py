@@ -79,10 +79,10 @@ class House:
 def block(number: int, *, partition: int = 0, model: str = "states", features: int = 4, scale: float = 1.0) -> Block:
     events = [
         Prediction(
-            event_id=f"{partition}-{number}-{place}", model=model, time=1_700_000_000_000 + 1000 * number + place,
-            features={f"f{feature}": scale * place for feature in range(features)}, prediction="a", confidence=0.9,
+            event_id=f"{partition}-{number}-{index}", model=model, time=1_700_000_000_000 + 1000 * number + index,
+            features={f"f{feature}": scale * index for feature in range(features)}, prediction="a", confidence=0.9,
         )
-        for place in range(100)
+        for index in range(100)
     ]  # fmt: skip
     (made,) = build_blocks(
         PredictionColumns.of(events), partitions=[partition] * 100, offsets=range(number * 100, number * 100 + 100),
@@ -207,8 +207,8 @@ def test_alerts_of_who_made_room_are_over_whatever_the_newcomer_brings() -> None
 
 
 def newest_alerts(house: House) -> list[Alert]:
-    found = {alert.alert_id: alert for alert in house.outbox.of(ALERTS) if isinstance(alert, Alert)}
-    return list(found.values())
+    newest = {alert.alert_id: alert for alert in house.outbox.of(ALERTS) if isinstance(alert, Alert)}
+    return list(newest.values())
 
 
 def test_an_empty_block_is_nothing() -> None:

@@ -50,7 +50,7 @@ def prediction(number: int, model: str = "churn") -> dict[str, Any]:
 
 def record(value: Any, partition: int, offset: int) -> PlainRecord:
     data = value if isinstance(value, bytes) else json.dumps(value).encode()
-    return PlainRecord(data, place=partition, number=offset, time_ms=NOW_MS + 10**6)
+    return PlainRecord(data, partition_number=partition, number=offset, time_ms=NOW_MS + 10**6)
 
 
 def intake() -> PredictionHandler:
@@ -80,19 +80,21 @@ BOMB = b"[" + b",".join([b"{}"] * 10_000) + b"]"
 def test_ordinary_events_keep_coming_beside_poison() -> None:
     """Two partitions full of arrays of ``{}``, two of ordinary events: once both used up a batch, these go first."""
     one, offsets = intake(), dict.fromkeys(range(4), 0)
-    waiting: dict[int, list[PlainRecord]] = {place: [record(BOMB, place, n) for n in range(50)] for place in (0, 1)}
+    waiting: dict[int, list[PlainRecord]] = {
+        partition: [record(BOMB, partition, n) for n in range(50)] for partition in (0, 1)
+    }
     told: list[str] = []
     late: list[Record] = []
     refused = 0
     for number in range(8):
-        for place in (2, 3):
+        for partition in (2, 3):
             for _ in range(10):
-                late.append(record(prediction(offsets[place] + place * 1000), place, offsets[place]))
-                offsets[place] += 1
+                late.append(record(prediction(offsets[partition] + partition * 1000), partition, offsets[partition]))
+                offsets[partition] += 1
         left, verdicts, rejects = handled(one, [*waiting[0], *waiting[1], *late])
         told += verdicts
         refused += sum(reject.elements for reject in rejects)
-        waiting = {place: [one for one in waiting[place] if one in left] for place in (0, 1)}
+        waiting = {partition: [one for one in waiting[partition] if one in left] for partition in (0, 1)}
         late = [one for one in left if one.partition() > 1]
         assert not late or number < 2, "both partitions have had their turn"
     assert len(told) == len(set(told)) == 160
@@ -104,9 +106,9 @@ def test_all_is_answered_in_order_in_the_end() -> None:
     """However often a batch is cut, each message is read once, each partition in order."""
     one = intake()
     records: Sequence[Record] = [
-        record(BOMB if place == 0 or n % 7 == 3 else prediction(n * 10 + place), place, n)
+        record(BOMB if partition == 0 or n % 7 == 3 else prediction(n * 10 + partition), partition, n)
         for n in range(30)
-        for place in range(3)
+        for partition in range(3)
     ]
     wanted = sum(1 for r in records if r.value() != BOMB)
     told: list[str] = []
@@ -120,8 +122,8 @@ def test_all_is_answered_in_order_in_the_end() -> None:
         records, rounds = left, rounds + 1
     assert rounds > 1
     assert len(told) == len(set(told)) == wanted
-    for place in range(3):
-        offsets = [offset for partition, offset in seen if partition == place]
+    for partition in range(3):
+        offsets = [offset for source, offset in seen if source == partition]
         assert offsets == sorted(offsets)
 
 
@@ -180,10 +182,10 @@ def test_through_kafka_a_million_elements_hold_nobody_up(kafka_topics: KafkaSett
     reader = LogReader(
         kafka_topics,
         {
-            VERDICTS.name: lambda found: verdicts.extend(
-                verdict.event_id for verdict in decode_one_or_many(Verdict, found.value() or b"")
+            VERDICTS.name: lambda record: verdicts.extend(
+                verdict.event_id for verdict in decode_one_or_many(Verdict, record.value() or b"")
             ),
-            REJECTS.name: lambda found: rejects.append(decode(Reject, found.value() or b"")),
+            REJECTS.name: lambda record: rejects.append(decode(Reject, record.value() or b"")),
         },
     )
     reader.catch_up()

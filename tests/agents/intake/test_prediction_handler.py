@@ -46,13 +46,17 @@ def prediction(number: int, model: str = "churn", **changes: Any) -> dict[str, A
 def records(values: list[Any], begin: int = 0, partitions: int = 2) -> list[PlainRecord]:
     """One message each, spread over partitions, with the offsets of each in order."""
     counts = dict.fromkeys(range(partitions), begin)
-    found = []
+    sent = []
     for number, value in enumerate(values):
         data = value if isinstance(value, bytes) else json.dumps(value).encode()
-        place = number % partitions
-        found.append(PlainRecord(data, place=place, number=counts[place], key_bytes=b"k", time_ms=NOW_MS + 10**6))
-        counts[place] += 1
-    return found
+        partition = number % partitions
+        sent.append(
+            PlainRecord(
+                data, partition_number=partition, number=counts[partition], key_bytes=b"k", time_ms=NOW_MS + 10**6
+            )
+        )
+        counts[partition] += 1
+    return sent
 
 
 def intake(

@@ -154,7 +154,7 @@ def test_labels_of_other_partitions_do_not_wait(warehouse: Warehouse) -> None:
     """One that waits holds up those behind it in its partition, and nobody else; rubbish before it is told at once."""
     store_predictions(warehouse, 1)
     outbox = CollectingOutbox()
-    elsewhere = PlainRecord(label(1), name="labels", place=1, number=5)
+    elsewhere = PlainRecord(label(1), name="labels", partition_number=1, number=5)
     rubbish, waiting, behind = records(b"rubbish", label(77), b"more rubbish")
     left = joiner(warehouse, Clock(), []).handle([rubbish, waiting, elsewhere, behind], outbox)  # type: ignore[arg-type]
     assert left == [waiting, behind]

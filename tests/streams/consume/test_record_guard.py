@@ -24,7 +24,7 @@ def fails_with(error: Exception) -> object:
 )
 def test_any_fault_of_a_record_is_one_printable_line_with_its_position(error: Exception) -> None:
     """Topic, partition, offset and reason; no traceback, no control characters."""
-    record = PlainRecord(b"x", name="people", place=3, number=41)
+    record = PlainRecord(b"x", name="people", partition_number=3, number=41)
     with structlog.testing.capture_logs() as lines:
         guarded(fails_with(error))(record)  # type: ignore[arg-type]
     ((line),) = lines

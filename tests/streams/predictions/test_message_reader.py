@@ -51,7 +51,7 @@ def only_reject(*data: bytes | None, **options: Any) -> Reject:
 
 def test_an_object_is_one_event_with_its_place() -> None:
     """One JSON object gives one event, with its time in milliseconds and its partition and offset."""
-    record = PlainRecord(as_json(prediction(time="2023-11-14T22:13:20+00:00")), place=3, number=17)
+    record = PlainRecord(as_json(prediction(time="2023-11-14T22:13:20+00:00")), partition_number=3, number=17)
     arrivals = read_predictions([record], PREFIX, now_ms=NOW_MS, future_ms_max=0)
     assert [event.event_id for event in arrivals.events] == ["e-1"]
     assert (arrivals.times_ms, arrivals.partitions, arrivals.offsets, arrivals.indexes) == ([NOW_MS], [3], [17], [0])

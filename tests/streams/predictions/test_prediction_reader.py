@@ -47,7 +47,7 @@ def records(values: Sequence[Any], begin: int = 0) -> list[PlainRecord]:
     told = [one if isinstance(one, tuple) else (one, None) for one in values]
     data = [one if isinstance(one, bytes) or one is None else json.dumps(one).encode() for one, _ in told]
     return [
-        PlainRecord(one, place=3, number=begin + number, header_list=headers)
+        PlainRecord(one, partition_number=3, number=begin + number, header_list=headers)
         for number, (one, (_, headers)) in enumerate(zip(data, told, strict=True))
     ]
 
