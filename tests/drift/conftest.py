@@ -33,14 +33,14 @@ def stream() -> Stream:
         labels = np.where(rng.random(count) < 0.3, "up", "down")
         return [
             Prediction(
-                event_id=f"e{place}",
+                event_id=f"e{index}",
                 model="m",
-                time=1_700_000_000_000 + place * time_step,
-                features={"x": float(x[place]), "y": float(y[place]), "kind": "ab"[place % 2]},
-                prediction=str(labels[place]),
-                confidence=float(confidence[place]),
+                time=1_700_000_000_000 + index * time_step,
+                features={"x": float(x[index]), "y": float(y[index]), "kind": "ab"[index % 2]},
+                prediction=str(labels[index]),
+                confidence=float(confidence[index]),
             )
-            for place in range(count)
+            for index in range(count)
         ]
 
     return make

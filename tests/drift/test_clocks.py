@@ -146,7 +146,9 @@ def test_reading_again_over_a_jump_back_tells_nothing_new(stream: Any, partition
     replayed = again(run, run.blocks)
     assert replayed.outcomes
     assert (replayed.alerts, replayed.references) == ([], [])
-    assert [one.alert_id for one in replayed.monitor._book.open] == [one.alert_id for one in run.monitor._book.open]
+    assert [alert.alert_id for alert in replayed.monitor._book.open] == [
+        alert.alert_id for alert in run.monitor._book.open
+    ]
 
 
 @pytest.mark.parametrize("first", [0, 8000])

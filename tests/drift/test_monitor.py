@@ -47,7 +47,7 @@ def live(blocks_of: Any) -> Any:
         for block in plain:
             if monitor.reference is not None and not on_edges:
                 measured = blocks_of(events, partitions=partitions, reference=monitor.reference)
-                on_edges = {one.block_id: one for one in measured}
+                on_edges = {block.block_id: block for block in measured}
             read.append(on_edges.get(block.block_id, block))
             outcomes += monitor.observe(read[-1])
         return monitor, read, outcomes + monitor.flush()
@@ -180,9 +180,9 @@ def test_the_change_in_real_insect_recordings_is_found(live: Any) -> None:
         for place, row in enumerate(frame.to_dict("records"))
     ]
     _, _, outcomes = live(events, partitions=3)
-    found = {alert.signal: alert.fired_at_event for alert in firing(outcomes)}
-    assert 10_700 < found["feature.temperature_c"] <= 11_700
-    assert len(found) == len(firing(outcomes)) <= 2
+    fired_at = {alert.signal: alert.fired_at_event for alert in firing(outcomes)}
+    assert 10_700 < fired_at["feature.temperature_c"] <= 11_700
+    assert len(fired_at) == len(firing(outcomes)) <= 2
 
 
 @pytest.mark.parametrize(

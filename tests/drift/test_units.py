@@ -88,7 +88,7 @@ def watched(
 UNITLESS = ("shift_sd", "psi", "psi_threshold", "other_share", "missing_before")
 
 
-def told(found: list[Alert], *, exact: bool = False) -> list[Any]:
+def reported(raised: list[Alert], *, exact: bool = False) -> list[Any]:
     """What an alert says without its unit, with the numbers or without."""
     return sorted(
         (
@@ -96,7 +96,7 @@ def told(found: list[Alert], *, exact: bool = False) -> list[Any]:
             alert.changed_at, alert.note,
             [(name, alert.evidence[name]) for name in UNITLESS if exact and name in alert.evidence],
         )
-        for alert in found
+        for alert in raised
     )  # fmt: skip
 
 
@@ -132,7 +132,7 @@ EXACT: dict[str, Map] = {
 @pytest.mark.parametrize("name", EXACT)
 def test_an_exact_change_of_unit_changes_nothing_at_all(name: str, plain: list[Alert]) -> None:
     """The same alerts at the same events, with the same numbers but for those that have the unit, to the last bit."""
-    assert told(alerts(EXACT[name]), exact=True) == told(plain, exact=True)
+    assert reported(alerts(EXACT[name]), exact=True) == reported(plain, exact=True)
 
 
 ROUNDED: dict[str, Map] = {
@@ -149,10 +149,10 @@ ROUNDED: dict[str, Map] = {
 @pytest.mark.parametrize("name", ROUNDED)
 def test_a_change_of_unit_that_rounds_changes_no_alert(name: str, plain: list[Alert]) -> None:
     """The same alerts at the same events; their numbers agree as far as the rounding of the values lets them."""
-    found = alerts(ROUNDED[name])
-    assert told(found) == told(plain)
+    raised = alerts(ROUNDED[name])
+    assert reported(raised) == reported(plain)
     by_place = {(alert.signal, alert.revision): alert.evidence for alert in plain}
-    for alert in found:
+    for alert in raised:
         evidence = by_place[alert.signal, alert.revision]
         for figure in UNITLESS:
             if figure in evidence:
@@ -164,7 +164,7 @@ def test_a_change_of_unit_that_rounds_changes_no_alert(name: str, plain: list[Al
 def test_any_change_of_unit_changes_no_alert(factor: float, is_turned: bool, offset: float) -> None:
     """Whatever the factor, of either sign, and the constant, which is counted in the new unit."""
     turn = -factor if is_turned else factor
-    assert told(alerts(lambda x: x * turn + offset * factor)) == told(alerts(lambda x: x))
+    assert reported(alerts(lambda x: x * turn + offset * factor)) == reported(alerts(lambda x: x))
 
 
 MEANS = ("steady", "mean", "less_than_sd", "wave", "many_counts", "flag", "few", "holes", "gone", "never")
@@ -183,7 +183,7 @@ def test_small_changes_of_large_whole_numbers_are_seen(base: int) -> None:
     far, monitor = watched(columns, lambda value: int(value) + base, MEANS_ALONE)
     constants = {f"feature.{name}" for name in CONSTANTS}
     same = [alert for alert in far if alert.signal not in constants]
-    assert told(same) == told(near)
+    assert reported(same) == reported(near)
     shifts = [alert.evidence["shift_sd"] for alert in near]
     assert [alert.evidence["shift_sd"] for alert in same] == pytest.approx(shifts, rel=1e-5)
     assert {"feature.mean", "feature.less_than_sd", "feature.wave"} <= {alert.signal for alert in near}
@@ -219,7 +219,7 @@ def test_moments_lose_nothing_far_from_zero(values: list[int], offset: int, fact
     def whole(of: Floats, run: int) -> NumericSummary:
         events = of.shape[1]
         runs = Runs.of(np.zeros(events, np.int64), np.arange(events), run)
-        return merged([found["x"] for found in numeric_summaries(["x"], of, runs, None)], events)
+        return merged([summaries["x"] for summaries in numeric_summaries(["x"], of, runs, None)], events)
 
     plain, far = whole(here, size), whole(there, size)
     assert far.m2 == factor * factor * plain.m2

@@ -34,12 +34,12 @@ def holds(kept, told):
 @pytest.mark.parametrize("path", samples(), ids=lambda path: path.name)
 def test_a_published_sample_decodes_forever(path):
     """Every field of a sample of any version is still known and keeps its value."""
-    kind = VALUES[path.name.rsplit(".v", 1)[0]]
+    struct = VALUES[path.name.rsplit(".v", 1)[0]]
     told = json.loads(path.read_text())
-    value = decode(kind, path.read_bytes())
+    value = decode(struct, path.read_bytes())
     kept = json.loads(encode(value))
     assert holds(kept, told)
-    assert decode(kind, encode(value)) == value
+    assert decode(struct, encode(value)) == value
 
 
 @pytest.mark.parametrize("topic", [topic for topic in ALL_TOPICS if topic.value], ids=lambda topic: topic.name)
@@ -59,8 +59,8 @@ def test_the_exported_json_schemas_are_up_to_date():
 def test_new_fields_have_defaults():
     """A reader of today can read what was written before a field existed: required fields are those of version 1."""
     required = {
-        name: sorted(field.name for field in msgspec.structs.fields(kind) if field.required)
-        for name, kind in VALUES.items()
+        name: sorted(field.name for field in msgspec.structs.fields(struct) if field.required)
+        for name, struct in VALUES.items()
     }
     for path in samples():
         if path.name.endswith(".v1.json"):

@@ -32,21 +32,21 @@ from schemas.probability import probabilities_of, sums_to_one
 )
 def test_what_a_number_is_taken_as(given: float, taken: float | None) -> None:
     """Up to 1.02 it is 1, down to -0.0001 it is 0; beyond, it is no probability."""
-    found = probabilities_of(np.array([given]))
-    assert (None if found is None else float(found[0])) == taken
+    result = probabilities_of(np.array([given]))
+    assert (None if result is None else float(result[0])) == taken
 
 
 @given(st.lists(st.floats(-0.5, 1.5) | st.floats() | st.sampled_from([1.02, -1e-4, 1.0000001]), max_size=8))
 def test_a_column_is_taken_as_each_of_its_numbers(values: list[float]) -> None:
     """Many numbers follow the rule for one; NaN, which is absent, stays, and one that is no probability spoils all."""
-    found = probabilities_of(np.array(values, np.float64))
+    result = probabilities_of(np.array(values, np.float64))
     alone = [probabilities_of(np.array([value])) for value in values]
-    taken = [float(one[0]) for one in alone if one is not None]
+    taken = [float(value[0]) for value in alone if value is not None]
     if len(taken) < len(values):
-        assert found is None
+        assert result is None
     else:
-        assert found is not None
-        assert np.array_equal(found, np.array(taken, np.float64), equal_nan=True)
+        assert result is not None
+        assert np.array_equal(result, np.array(taken, np.float64), equal_nan=True)
 
 
 def test_sums_have_the_same_slack_to_both_sides() -> None:

@@ -83,8 +83,8 @@ def batches(draw: st.DrawFn) -> tuple[Batch, list[int]]:
     rows = draw(st.lists(features, min_size=count, max_size=count))
     labels = draw(st.lists(st.sampled_from(("up", "down")), min_size=count, max_size=count))
     events = [
-        Prediction(event_id=f"e{place}", model="m", time=1000 - place, features=row, prediction=label, confidence=0.75)
-        for place, (row, label) in enumerate(zip(rows, labels, strict=True))
+        Prediction(event_id=f"e{index}", model="m", time=1000 - index, features=row, prediction=label, confidence=0.75)
+        for index, (row, label) in enumerate(zip(rows, labels, strict=True))
     ]
     partitions = [number for number, size in enumerate(sizes) for _ in range(size)]
     return Batch(events, partitions, offsets, codes), begins
@@ -135,10 +135,10 @@ def test_histograms_are_those_of_a_search_among_the_edges(block_events_max: int)
     columns["x"][3:700] = [None] * 697
     events = [
         Prediction(
-            event_id=f"e{place}", model="m", time=0, features=dict(zip(columns, row, strict=True)), prediction="a",
+            event_id=f"e{index}", model="m", time=0, features=dict(zip(columns, row, strict=True)), prediction="a",
             confidence=0.5,
         )
-        for place, row in enumerate(zip(*columns.values(), strict=True))
+        for index, row in enumerate(zip(*columns.values(), strict=True))
     ]  # fmt: skip
     reference = msgspec.structs.replace(
         REFERENCE, numeric={f"feature.{name}": normal(*own) for name, own in edges.items()}
@@ -147,9 +147,9 @@ def test_histograms_are_those_of_a_search_among_the_edges(block_events_max: int)
     for name, own in edges.items():
         for number, block in enumerate(blocks):
             part = columns[name][number * block_events_max : (number + 1) * block_events_max]
-            found = [value for value in part if value is not None]
-            if found:
-                bins = np.bincount(np.searchsorted(own, found, side="right"), minlength=len(own) + 1)
+            present = [value for value in part if value is not None]
+            if present:
+                bins = np.bincount(np.searchsorted(own, present, side="right"), minlength=len(own) + 1)
                 assert block.numeric[f"feature.{name}"].histogram == tuple(bins.tolist())
 
 
@@ -171,8 +171,8 @@ def test_numbers_may_come_as_an_array() -> None:
     """An array with NaN for None is the same feature."""
     given_values: list[float | None] = [1.5, None, -3.0, 2.0] * 30
     events = [
-        Prediction(event_id=f"e{place}", model="m", time=0, features={"x": x}, prediction="a", confidence=0.5)
-        for place, x in enumerate(given_values)
+        Prediction(event_id=f"e{index}", model="m", time=0, features={"x": x}, prediction="a", confidence=0.5)
+        for index, x in enumerate(given_values)
     ]
     listed = PredictionColumns.of(events)
     column = FeatureColumn(np.array(given_values, np.float64), listed.features["x"].types)  # type: ignore[arg-type]
@@ -186,8 +186,8 @@ def test_texts_are_counted_alike_however_many_there_are(distinct: int) -> None:
     rng = np.random.default_rng(distinct)
     texts = [None if number == 1 else f"t{number}" for number in rng.integers(0, distinct, 1_000).tolist()]
     events = [
-        Prediction(event_id=f"e{place}", model="m", time=0, features={"x": text}, prediction="a", confidence=0.5)
-        for place, text in enumerate(texts)
+        Prediction(event_id=f"e{index}", model="m", time=0, features={"x": text}, prediction="a", confidence=0.5)
+        for index, text in enumerate(texts)
     ]
     for number, block in enumerate(blocks_of(PredictionColumns.of(events), None, DriftSettings(categories_max=100))):
         part = texts[number * 100 : number * 100 + 100]

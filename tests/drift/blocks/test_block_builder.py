@@ -22,9 +22,9 @@ from schemas.wire.reference import NumericReference, Reference
 SETTINGS = DriftSettings()
 
 
-def event(place: int, features: dict[str, Any], **more: Any) -> Prediction:
+def event(index: int, features: dict[str, Any], **more: Any) -> Prediction:
     given_fields = {"prediction": "a", "confidence": 0.9, **more}
-    return Prediction(event_id=f"e{place}", model="m", time=1000 + place, features=features, **given_fields)
+    return Prediction(event_id=f"e{index}", model="m", time=1000 + index, features=features, **given_fields)
 
 
 def build(
@@ -62,13 +62,13 @@ values = st.one_of(
 @given(st.lists(st.dictionaries(st.sampled_from(["x", "y", "z"]), values, max_size=3), min_size=1, max_size=40))
 def test_counts_agree_with_the_events_one_by_one(rows: list[dict[str, Any]]) -> None:
     """Whatever mixture of kinds comes, numbers, texts and moments are those of a plain loop, and JSON carries them."""
-    blocks = build([event(place, row) for place, row in enumerate(rows)], DriftSettings(block_events_max=15))
+    blocks = build([event(index, row) for index, row in enumerate(rows)], DriftSettings(block_events_max=15))
     for number, block in enumerate(blocks):
         part = rows[number * 15 : number * 15 + 15]
         assert block.events == len(part)
         for name in "xyz":
-            found = [row.get(name) for row in part]
-            numbers = [float(max(-1e100, min(1e100, v))) for v in found if isinstance(v, int | float)]
+            cells = [row.get(name) for row in part]
+            numbers = [float(max(-1e100, min(1e100, v))) for v in cells if isinstance(v, int | float)]
             summary = block.numeric.get(f"feature.{name}")
             assert (summary.count if summary else 0) == len(numbers)
             if summary:
@@ -77,7 +77,7 @@ def test_counts_agree_with_the_events_one_by_one(rows: list[dict[str, Any]]) -> 
                 assert math.isclose(summary.mean, math.fsum(numbers) / len(numbers), abs_tol=1e-9 * scale)
                 assert math.isfinite(summary.m2)
             texts = block.categorical.get(f"feature.{name}")
-            assert (sum(texts.counts.values()) if texts else 0) == sum(isinstance(v, str) for v in found)
+            assert (sum(texts.counts.values()) if texts else 0) == sum(isinstance(v, str) for v in cells)
         assert codec.decode(Block, codec.encode(block)).events == block.events
 
 
@@ -91,7 +91,7 @@ def test_mixed_feature_is_counted_as_number_and_as_text() -> None:
 
 def test_integers_beyond_a_double_are_clipped_and_what_is_missing_stays_missing() -> None:
     """JSON may hold an integer of any size; it counts as the largest number there is."""
-    (block,) = build([event(place, {"x": x}) for place, x in enumerate([10**400, None, -(10**400), 0.5])])
+    (block,) = build([event(index, {"x": x}) for index, x in enumerate([10**400, None, -(10**400), 0.5])])
     summary = block.numeric["feature.x"]
     assert (summary.count, summary.missing, summary.minimum, summary.maximum) == (3, 1, -1e100, 1e100)
 
@@ -101,7 +101,7 @@ def test_a_category_is_the_same_however_its_letters_are_put_together(different: 
     """Composed and decomposed letters (NFC, NFD) are one category, in the counts, the sample and the bounds of both."""
     rows = [{"x": f"{letter}{number}"} for number in range(different) for letter in ("\u00e9", "e\u0301")]
     names = {f"\u00e9{number}" for number in range(different)}
-    for block in build([event(place, row) for place, row in enumerate(rows)], DriftSettings(categories_max=1_000)):
+    for block in build([event(index, row) for index, row in enumerate(rows)], DriftSettings(categories_max=1_000)):
         assert {row.features["x"] for row in block.sample} <= names
         counts = block.categorical["feature.x"].counts
         assert set(counts) <= names
@@ -110,14 +110,14 @@ def test_a_category_is_the_same_however_its_letters_are_put_together(different: 
 
 def test_booleans_are_numbers() -> None:
     """True and False are 1 and 0."""
-    (block,) = build([event(place, {"x": place % 2 == 0}) for place in range(4)])
+    (block,) = build([event(index, {"x": index % 2 == 0}) for index in range(4)])
     assert (block.numeric["feature.x"].mean, block.numeric["feature.x"].maximum) == (0.5, 1.0)
 
 
 def test_a_value_on_an_edge_belongs_to_the_bin_above() -> None:
     """The histogram is on the named reference's edges."""
     rows = [-5.0, 0.0, 0.5, 1.0, 9.0]
-    (block,) = build([event(place, {"x": x}) for place, x in enumerate(rows)], reference=reference_on((0.0, 1.0)))
+    (block,) = build([event(index, {"x": x}) for index, x in enumerate(rows)], reference=reference_on((0.0, 1.0)))
     assert block.reference_version == "r7"
     assert block.numeric["feature.x"].histogram == (1, 2, 2)
     assert block.numeric["confidence"].histogram == ()
@@ -125,7 +125,7 @@ def test_a_value_on_an_edge_belongs_to_the_bin_above() -> None:
 
 def test_sample_holds_the_smallest_hashes_and_all_rows_without_a_reference() -> None:
     """With a reference the sample is bottom-k; before it every row is kept, so the first reference is exact."""
-    events = [event(place, {"x": float(place)}) for place in range(80)]
+    events = [event(index, {"x": float(index)}) for index in range(80)]
     (whole,) = build(events)
     (thin,) = build(events, reference=reference_on((0.0,)))
     assert len(whole.sample) == 80
@@ -136,7 +136,7 @@ def test_sample_holds_the_smallest_hashes_and_all_rows_without_a_reference() -> 
 def test_the_sample_stays_within_its_bytes() -> None:
     """Wide rows are left out rather than making a message too large for the broker."""
     chosen = DriftSettings(sample_bytes_max=20_000)
-    (block,) = build([event(place, {f"f{n}": "x" * 300 for n in range(90)}) for place in range(50)], chosen)
+    (block,) = build([event(index, {f"f{n}": "x" * 300 for n in range(90)}) for index in range(50)], chosen)
     assert 0 < len(block.sample) < 50
     assert len(msgspec.json.encode(block.sample)) <= 20_000
 
@@ -144,7 +144,7 @@ def test_the_sample_stays_within_its_bytes() -> None:
 def test_features_and_categories_beyond_their_limits() -> None:
     """The first features by name are watched; rare categories are counted in ``other``."""
     chosen = DriftSettings(features_watched_max=1, categories_max=2)
-    (block,) = build([event(place, {"b": 1.0, "a": f"c{place % 4}"}) for place in range(9)], chosen)
+    (block,) = build([event(index, {"b": 1.0, "a": f"c{index % 4}"}) for index in range(9)], chosen)
     assert set(block.numeric) == {"confidence"}
     assert block.categorical["feature.a"].counts == {"c0": 3, "c1": 2}
     assert block.categorical["feature.a"].other == 4
@@ -160,8 +160,8 @@ def test_features_with_very_long_names_are_not_watched() -> None:
 
 def test_category_names_stay_within_their_bytes() -> None:
     """Many long texts cannot make a block that the broker refuses; what is not named is still counted."""
-    rows = [{f"f{n:02}": f"{place}\x01" + "é" * 150 for n in range(60)} for place in range(100)]
-    (block,) = build([event(place, row) for place, row in enumerate(rows)])
+    rows = [{f"f{n:02}": f"{index}\x01" + "é" * 150 for n in range(60)} for index in range(100)]
+    (block,) = build([event(index, row) for index, row in enumerate(rows)])
     assert len(msgspec.json.encode(block)) < 600_000
     for signal, counts in block.categorical.items():
         assert sum(counts.counts.values()) + counts.other == 100, signal
@@ -171,7 +171,7 @@ def test_category_names_stay_within_their_bytes() -> None:
 
 def test_blocks_of_one_array_message_have_ids_of_their_own() -> None:
     """Offsets repeat where one message holds many events; block ids do not."""
-    events = [event(place, {}) for place in range(250)]
+    events = [event(index, {}) for index in range(250)]
     blocks = build_blocks(
         PredictionColumns.of(events),
         partitions=[0] * 250,

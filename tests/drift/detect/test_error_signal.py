@@ -13,9 +13,9 @@ from schemas.wire.correction import Correction
 SETTINGS = DriftSettings()
 
 
-def correction(place: int, wrong: bool, chance: float = 1.0, source: str = "label") -> Correction:
+def correction(index: int, wrong: bool, chance: float = 1.0, source: str = "label") -> Correction:
     return Correction(
-        correction_id=f"c{place}", model="m", event_id=f"e{place}", time=place, created_at=place,
+        correction_id=f"c{index}", model="m", event_id=f"e{index}", time=index, created_at=index,
         label="b" if wrong else "a", source=source, features={}, prediction="a", confidence=0.9,
         inclusion_probability=chance,
     )  # type: ignore[arg-type] # fmt: skip
@@ -23,8 +23,8 @@ def correction(place: int, wrong: bool, chance: float = 1.0, source: str = "labe
 
 def feed(signal: ErrorSignal, rates: list[float], seed: int = 0) -> list[tuple[int, Detection]]:
     wrong = np.random.default_rng(seed).random(len(rates)) < np.array(rates)
-    found = [(place, signal.observe(correction(place, bool(bad)))) for place, bad in enumerate(wrong)]
-    return [(place, detection) for place, detection in found if detection is not None]
+    findings = [(index, signal.observe(correction(index, bool(bad)))) for index, bad in enumerate(wrong)]
+    return [(index, detection) for index, detection in findings if detection is not None]
 
 
 @pytest.mark.parametrize(
@@ -47,16 +47,16 @@ def test_asking_about_doubtful_events_does_not_look_like_drift() -> None:
     rng = np.random.default_rng(0)
     signal = ErrorSignal(SETTINGS)
     kept_wrong: list[list[float]] = [[], []]
-    for place in range(60_000):
+    for index in range(60_000):
         doubtful = rng.random() < 0.3
         wrong = bool(rng.random() < (0.5 if doubtful else 0.1))
-        chance = 0.5 if doubtful and place >= 30_000 else 0.02
+        chance = 0.5 if doubtful and index >= 30_000 else 0.02
         if rng.random() >= chance:
             continue
         before = signal.kept
-        assert signal.observe(correction(place, wrong, chance, "review")) is None
+        assert signal.observe(correction(index, wrong, chance, "review")) is None
         if signal.kept > before:
-            kept_wrong[place >= 30_000].append(float(wrong))
+            kept_wrong[index >= 30_000].append(float(wrong))
     first, second = (sum(part) / len(part) for part in kept_wrong)
     assert abs(first - second) < 0.08
     assert 400 < signal.kept < 1600
@@ -65,10 +65,10 @@ def test_asking_about_doubtful_events_does_not_look_like_drift() -> None:
 def test_a_rise_is_found_and_a_fall_is_not() -> None:
     """From 15 % to 45 % is an alert within 150 corrections; the way back is none, and it becomes quiet."""
     signal = ErrorSignal(SETTINGS)
-    found = feed(signal, [0.15] * 1000 + [0.45] * 1000 + [0.15] * 1000)
-    assert [detection.signal for _, detection in found] == ["error"]
-    place, detection = found[0]
-    assert 1000 <= place < 1150
+    findings = feed(signal, [0.15] * 1000 + [0.45] * 1000 + [0.15] * 1000)
+    assert [detection.signal for _, detection in findings] == ["error"]
+    index, detection = findings[0]
+    assert 1000 <= index < 1150
     assert detection.evidence["rise"] > 0.15
     assert signal.quiet
 
@@ -81,6 +81,6 @@ def test_a_steady_rate_is_quiet() -> None:
 def test_an_event_counts_once_and_memory_is_bounded() -> None:
     """A review and a late label of one event are one observation, as long as it is remembered."""
     signal = ErrorSignal(DriftSettings(error_events_remembered_max=2))
-    for place in (1, 1, 2, 3, 1):
-        signal.observe(correction(place, False))
+    for index in (1, 1, 2, 3, 1):
+        signal.observe(correction(index, False))
     assert signal.kept == 4

@@ -30,8 +30,8 @@ def request(report_id: str, shift: float = 0.0, rows: int = 200, **more: Any) ->
 
     def table(mean: float) -> list[dict[str, Any]]:
         return [
-            {"confidence": float(c), "feature.x": float(x), "prediction": "ab"[place % 2]}
-            for place, (c, x) in enumerate(zip(rng.uniform(size=rows), rng.normal(mean, 1, rows), strict=True))
+            {"confidence": float(c), "feature.x": float(x), "prediction": "ab"[index % 2]}
+            for index, (c, x) in enumerate(zip(rng.uniform(size=rows), rng.normal(mean, 1, rows), strict=True))
         ]
 
     made = ReportRequest(
@@ -41,8 +41,8 @@ def request(report_id: str, shift: float = 0.0, rows: int = 200, **more: Any) ->
     return msgspec.structs.replace(made, **more)
 
 
-def wait_for(found: Callable[[], Any]) -> Any:
-    return eventually("the report process", found, every_seconds=0.1)
+def wait_for(condition: Callable[[], Any]) -> Any:
+    return eventually("the report process", condition, every_seconds=0.1)
 
 
 def is_ready(reporter: Reporter) -> bool:
@@ -148,24 +148,24 @@ def test_a_report_that_takes_too_long_is_ended(stuck_process: None) -> None:
 
 def test_one_request_at_a_time_and_it_is_answered() -> None:
     """A second one is refused while there is one; a stop answers it."""
-    one = Reporter(DriftSettings())
-    assert one.is_free
-    one.submit(request("r"))
+    own = Reporter(DriftSettings())
+    assert own.is_free
+    own.submit(request("r"))
     with pytest.raises(ValueError, match="one report at a time"):
-        one.submit(request("s"))
-    one.stop()
-    (answer,) = one.poll()
+        own.submit(request("s"))
+    own.stop()
+    (answer,) = own.poll()
     assert (answer.report_id, answer.error) == ("r", "the report process was stopped")
-    assert one.is_free
+    assert own.is_free
 
 
 def test_a_process_that_never_comes_up_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the allowed failures in a row requests are answered with the reason, at once."""
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    one = Reporter(DriftSettings(report_restarts_max=1))
-    one.start()
-    one.submit(request("r"))
-    (result,) = results(one, 1)
+    own = Reporter(DriftSettings(report_restarts_max=1))
+    own.start()
+    own.submit(request("r"))
+    (result,) = results(own, 1)
     assert result.error == ("no report process: it failed 2 times in a row, last: the report process ended with code 1")
 
 
@@ -173,26 +173,26 @@ def test_a_process_that_was_given_up_is_started_again_later(monkeypatch: pytest.
     """Until then the reason is told at once, with the hint that it may come; afterwards reports are made again."""
     now = [0.0]
     monkeypatch.setattr(sys, "executable", "/bin/false")
-    one = Reporter(DriftSettings(report_restarts_max=1, report_retry_seconds=50.0), clock=lambda: now[0])
-    one.start()
-    one.submit(request("r"))
-    (first,) = results(one, 1)
-    one.submit(request("s"))
-    (second,) = one.poll()
+    own = Reporter(DriftSettings(report_restarts_max=1, report_retry_seconds=50.0), clock=lambda: now[0])
+    own.start()
+    own.submit(request("r"))
+    (first,) = results(own, 1)
+    own.submit(request("s"))
+    (second,) = own.poll()
     assert second.error == first.error
     assert first.may_retry
     assert second.may_retry
     now[0] = 49.0
-    one.poll()
-    assert pid_of(one) is None
+    own.poll()
+    assert pid_of(own) is None
     monkeypatch.undo()
     now[0] = 50.0
-    one.poll()
-    assert pid_of(one) is not None
-    wait_for(lambda: (one.poll(), is_ready(one))[1])
-    result = made(one, request("t"))
+    own.poll()
+    assert pid_of(own) is not None
+    wait_for(lambda: (own.poll(), is_ready(own))[1])
+    result = made(own, request("t"))
     assert (result.error, result.may_retry) == ("", False)
-    one.stop()
+    own.stop()
 
 
 @pytest.mark.faults
@@ -200,7 +200,7 @@ def test_the_process_ends_with_its_parent(tmp_path: Path) -> None:
     """A parent that is killed -9 leaves no report process behind, not even while it still imports."""
     code = (
         "import sys, time\nfrom drift.report.reporter import Reporter\nfrom drift.settings import DriftSettings\n"
-        "one = Reporter(DriftSettings())\none.start()\nprint(one._process.pid, flush=True)\ntime.sleep(60)\n"
+        "own = Reporter(DriftSettings())\nown.start()\nprint(own._process.pid, flush=True)\ntime.sleep(60)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert parent.stdout is not None
@@ -255,22 +255,22 @@ def odd_request(report_id: str) -> ReportRequest:
     """Columns that made evidently fail, or its page, beside good ones."""
     rows = 60
     numbers: dict[str, list[Any]] = {
-        "confidence": [place / rows for place in range(rows)],
+        "confidence": [index / rows for index in range(rows)],
         "feature.id": [1875924584784080993] * rows,
-        "feature.next ids": [1875924584784080993 + 256 * (place % 3) for place in range(rows)],
+        "feature.next ids": [1875924584784080993 + 256 * (index % 3) for index in range(rows)],
         "feature.huge": [1e100] * rows,
-        "feature.both": [1e100 if place % 2 else -1e100 for place in range(rows)],
+        "feature.both": [1e100 if index % 2 else -1e100 for index in range(rows)],
         "feature.one": [1.0] + [None] * (rows - 1),
         "feature.constant": [0.4149] * rows,
-        "feature.tiny": [place * 1e-310 for place in range(rows)],
-        "feature.whole": [2**62 + place for place in range(rows)],
+        "feature.tiny": [index * 1e-310 for index in range(rows)],
+        "feature.whole": [2**62 + index for index in range(rows)],
     }
     texts: dict[str, list[Any]] = {
         f"feature.{name}": ["</script>", "<b>&amp;"] * (rows // 2) for name in ODD_NAMES
     }  # fmt: skip
-    texts["feature.many"] = [f"value {place}" for place in range(rows)]
+    texts["feature.many"] = [f"value {index}" for index in range(rows)]
     columns = numbers | texts
-    table = [{name: values[place] for name, values in columns.items()} for place in range(rows)]
+    table = [{name: values[index] for name, values in columns.items()} for index in range(rows)]
     return ReportRequest(
         report_id=report_id, reference=table, current=table, numeric=list(numbers), categorical=list(texts),
         numeric_test="wasserstein", categorical_test="jensenshannon",
@@ -295,10 +295,10 @@ def test_odd_columns_take_no_report_from_the_others(reporter: Reporter) -> None:
 
 def test_a_single_row_makes_a_report(reporter: Reporter) -> None:
     """However small, each side has what it has; nothing at all is told as such."""
-    one = request("one", rows=200)
-    single = made(reporter, msgspec.structs.replace(one, reference=one.reference[:1], current=one.current[:1]))
+    whole = request("one", rows=200)
+    single = made(reporter, msgspec.structs.replace(whole, reference=whole.reference[:1], current=whole.current[:1]))
     assert single.error == ""
-    none = made(reporter, msgspec.structs.replace(one, current=[]))
+    none = made(reporter, msgspec.structs.replace(whole, current=[]))
     assert "nothing to compare" in none.error
 
 
@@ -308,9 +308,9 @@ def test_a_column_that_fails_alone_is_left_out(reporter: Reporter) -> None:
     rows = [{**row, "feature.bad": 1.0} for row in asked.reference]
     rows[0]["feature.bad"] = "no number"
     spoilt = msgspec.structs.replace(asked, reference=rows, current=rows, numeric=[*asked.numeric, "feature.bad"])
-    found = made(reporter, spoilt)
-    assert found.error == ""
-    assert any("feature.bad" in line for line in found.left_out)
+    result = made(reporter, spoilt)
+    assert result.error == ""
+    assert any("feature.bad" in line for line in result.left_out)
 
 
 def test_what_cannot_be_sent_is_answered(reporter: Reporter) -> None:

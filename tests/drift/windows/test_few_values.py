@@ -90,9 +90,9 @@ def test_a_rare_feature_that_changes_is_seen(seed: int) -> None:
         "text": [*rng.choice(["a", "b"], CHANGE).tolist(), *["c"] * rest],
     }
     rare = {name: now_and_then(rng, values, 0.1) for name, values in columns.items()}
-    found = fired(rare, DriftSettings())
-    assert {alert.signal for alert in found} == {f"feature.{name}" for name in columns}
-    assert all(CHANGE < alert.fired_at_event <= CHANGE + 2_500 for alert in found), found
+    findings = fired(rare, DriftSettings())
+    assert {alert.signal for alert in findings} == {f"feature.{name}" for name in columns}
+    assert all(CHANGE < alert.fired_at_event <= CHANGE + 2_500 for alert in findings), findings
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -113,14 +113,14 @@ def test_the_chance_of_a_finding_is_at_most_what_is_said(normal: int, values: in
     A finding has at most one chance in a million at each of the 300 places of a stream where it might be.
     """
     rng = np.random.default_rng(normal)
-    found = 0
+    findings = 0
     for share in (0.02, 0.05, 0.1, 0.2, 0.5, 0.8, 0.95, 0.99):
         is_same_first = (rng.random((1_000, normal)) >= share).all(axis=1)
         for _ in range(int(is_same_first.sum())):
             detector = DepartureDetector(normal_values=normal)
             others = rng.binomial(values, share, 300) / values
-            found += any(detector.update(other, values) for other in others.tolist())
-    assert found == 0
+            findings += any(detector.update(other, values) for other in others.tolist())
+    assert findings == 0
 
 
 def test_the_chance_is_that_of_drawing_without_putting_back() -> None:

@@ -47,7 +47,7 @@ def fired(stream: Any, blocks_of: Any) -> Callable[[Values], list[tuple[str, str
         measured: dict[str, Any] = {}
         for block in before:
             if monitor.reference is not None and not measured:
-                measured = {one.block_id: one for one in blocks_of(events, reference=monitor.reference)}
+                measured = {block.block_id: block for block in blocks_of(events, reference=monitor.reference)}
             outcomes += monitor.observe(measured.get(block.block_id, block))
         outcomes += monitor.flush()
         alerts = [outcome.alert for outcome in outcomes if isinstance(outcome, AlertChanged)]
@@ -111,10 +111,10 @@ def test_what_is_normal_is_measured_as_windows_are(stream: Any, blocks_of: Any, 
         events.append(msgspec.structs.replace(event, features=features))
     made = _reference(blocks_of(events))
     windows = [merge_all(blocks_of(events[at : at + 500], reference=made)) for at in range(0, 2000, 500)]
-    found = [psi(made, window)["feature.m"] for window in windows]
-    assert made.psi_normal["feature.m"] == pytest.approx(max(one.values for one in found))
+    stabilities = [psi(made, window)["feature.m"] for window in windows]
+    assert made.psi_normal["feature.m"] == pytest.approx(max(stability.values for stability in stabilities))
     normal = made.psi_normal.get(presence_key("feature.m"), 0.0)
-    assert normal == pytest.approx(max(one.presence for one in found))
+    assert normal == pytest.approx(max(stability.presence for stability in stabilities))
 
 
 def test_nothing_is_no_distribution() -> None:

@@ -68,8 +68,8 @@ def fired(blocks: list[Block]) -> dict[str, int]:
     """The event at which each signal's alert fired, where it did."""
     monitor = ModelMonitor("m", SETTINGS)
     outcomes = [outcome for block in blocks for outcome in monitor.observe(block)] + monitor.flush()
-    found = [outcome.alert for outcome in outcomes if isinstance(outcome, AlertChanged)]
-    first = [alert for alert in found if alert.revision == 0]
+    alerts = [outcome.alert for outcome in outcomes if isinstance(outcome, AlertChanged)]
+    first = [alert for alert in alerts if alert.revision == 0]
     assert len(first) == len({alert.signal for alert in first})
     return {alert.signal.removeprefix("feature."): alert.fired_at_event for alert in first}
 
@@ -79,9 +79,9 @@ def test_what_vanishes_turns_or_comes_is_seen_though_no_block_lies_on_edges(
     stream: Any, blocks_of: Any, seed: int
 ) -> None:
     """Numbers, constants and texts alike, within two windows, and nothing else is told."""
-    found = fired(blocks_of(events_of(stream, columns(), seed)))
-    assert set(found) == {f"{before} to {after}" for before, after in CHANGES}
-    assert all(CHANGE < at <= CHANGE + 1_000 for at in found.values()), found
+    fired_at = fired(blocks_of(events_of(stream, columns(), seed)))
+    assert set(fired_at) == {f"{before} to {after}" for before, after in CHANGES}
+    assert all(CHANGE < at <= CHANGE + 1_000 for at in fired_at.values()), fired_at
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -94,10 +94,10 @@ def test_presence_is_the_same_on_edges_and_off_them(stream: Any, blocks_of: Any,
         part = events[at : at + 500]
         off, on = (psi(reference, merge_all(blocks_of(part, reference=edges))) for edges in (None, reference))
         assert set(off) == set(on) == {*reference.numeric, *reference.categorical}
-        assert [one.presence for one in off.values()] == [one.presence for one in on.values()]
-        for signal, one in off.items():
-            assert one.values in (None, on[signal].values)
-            assert one.values is not None or any(signal in block.numeric for block in blocks_of(part))
+        assert [stability.presence for stability in off.values()] == [stability.presence for stability in on.values()]
+        for signal, stability in off.items():
+            assert stability.values in (None, on[signal].values)
+            assert stability.values is not None or any(signal in block.numeric for block in blocks_of(part))
 
 
 @pytest.mark.parametrize("on_from", [CHANGE + 500, CHANGE + 1_000, CHANGE + 2_500])

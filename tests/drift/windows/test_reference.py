@@ -74,10 +74,10 @@ def test_equal_distributions_stay_below_noise_and_shifts_do_not(
     """Fresh windows of the same stream show nothing; a shift of one deviation shows on its signal only."""
     same = merge_all(blocks_of(stream(500, seed=3), reference=reference))
     moved = merge_all(blocks_of(stream(500, seed=4, shift=1.0), reference=reference))
-    assert max(max(index or 0.0 for index in found) for found in psi(reference, same).values()) < 0.05
-    found = psi(reference, moved)
-    assert found.pop("feature.x").values > 0.5
-    assert max(map(max, found.values())) < 0.05
+    assert max(max(index or 0.0 for index in stability) for stability in psi(reference, same).values()) < 0.05
+    stabilities = psi(reference, moved)
+    assert stabilities.pop("feature.x").values > 0.5
+    assert max(map(max, stabilities.values())) < 0.05
 
 
 def test_a_feature_that_vanishes_shows(reference: Reference, stream: Any, blocks_of: Any) -> None:
@@ -85,18 +85,18 @@ def test_a_feature_that_vanishes_shows(reference: Reference, stream: Any, blocks
     import msgspec
 
     events = [msgspec.structs.replace(event, features={"y": event.features["y"]}) for event in stream(500, seed=3)]
-    found = psi(reference, merge_all(blocks_of(events, reference=reference)))
-    assert found["feature.x"].presence > 1
-    assert found["feature.kind"].presence > 1
-    assert found["feature.x"].values == found["feature.kind"].values == 0.0
-    assert max(found["feature.y"]) < 0.05
+    stabilities = psi(reference, merge_all(blocks_of(events, reference=reference)))
+    assert stabilities["feature.x"].presence > 1
+    assert stabilities["feature.kind"].presence > 1
+    assert stabilities["feature.x"].values == stabilities["feature.kind"].values == 0.0
+    assert max(stabilities["feature.y"]) < 0.05
 
 
 def test_windows_on_other_edges_are_not_compared(reference: Reference, stream: Any, blocks_of: Any) -> None:
     """The values of numeric signals wait until half the window's events lie on this reference's edges."""
-    found = psi(reference, merge_all(blocks_of(stream(500, seed=3))))
-    assert found["feature.x"].values is None
-    assert found["feature.kind"].values == found["feature.x"].presence == 0.0
+    stabilities = psi(reference, merge_all(blocks_of(stream(500, seed=3))))
+    assert stabilities["feature.x"].values is None
+    assert stabilities["feature.kind"].values == stabilities["feature.x"].presence == 0.0
 
 
 def test_many_rare_categories_are_no_drift() -> None:

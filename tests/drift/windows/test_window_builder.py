@@ -18,9 +18,9 @@ from schemas.wire.block import Block
 from schemas.wire.prediction import Prediction
 
 
-def merge(one: Window, other: Window) -> Window:
+def merge(window: Window, other: Window) -> Window:
     """All blocks of both."""
-    return merge_all((*one.blocks, *other.blocks))
+    return merge_all((*window.blocks, *other.blocks))
 
 
 def figures(window: Window) -> tuple[Any, ...]:
@@ -44,8 +44,8 @@ def test_any_order_and_grouping_gives_the_same_window(blocks: list[Block]) -> No
         parts = [merge_all([block]) for block in blocks]
         while len(parts) > 1:
             rng.shuffle(parts)
-            one, other = parts.pop(), parts.pop()
-            parts.append(merge(one, other) if rng.random() < 0.5 else merge(merge(other, one), other))
+            window, other = parts.pop(), parts.pop()
+            parts.append(merge(window, other) if rng.random() < 0.5 else merge(merge(other, window), other))
         assert figures(parts[0]) == whole
 
     law()

@@ -55,7 +55,7 @@ def test_right_objects_are_told_apart_as_decoders_do(values: dict[str, Any], ind
     assert {json.loads(b'"%s"' % name): json.loads(value) for name, value in members} == values
 
 
-@given(st.lists(JSON.map(lambda one: json.dumps(one).encode()) | st.sampled_from(ODD), min_size=2, max_size=8))
+@given(st.lists(JSON.map(lambda value: json.dumps(value).encode()) | st.sampled_from(ODD), min_size=2, max_size=8))
 def test_an_odd_element_leaves_the_others_their_places(elements: list[bytes]) -> None:
     """What is wrong within an element moves none of its neighbours."""
     assert elements_apart(b"[ " + b" ,\n".join(elements) + b"\t]", 10) == elements
@@ -84,8 +84,8 @@ def test_what_is_no_object_is_not_told_apart(data: bytes) -> None:
 @given(st.binary(max_size=60))
 def test_any_bytes_are_taken(data: bytes) -> None:
     """Whatever stands between brackets gives parts or nothing, and never an error; parts are of these bytes."""
-    found = elements_apart(b"[" + data + b"]", 100)
-    assert found is None or all(one in data for one in found)
+    separated = elements_apart(b"[" + data + b"]", 100)
+    assert separated is None or all(element in data for element in separated)
     members_apart(b"{" + data + b"}", 100)
 
 

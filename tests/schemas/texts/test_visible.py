@@ -17,7 +17,9 @@ ANY_TEXT = st.text(st.characters(codec=None, exclude_categories=()))
 def test_nothing_hidden_is_left(text: str) -> None:
     """No control, format, surrogate, unassigned or separator character but spaces survives; nothing is lost."""
     shown = visible(text)
-    assert all(unicodedata.category(one)[0] != "C" and unicodedata.category(one) not in ("Zl", "Zp") for one in shown)
+    assert all(
+        unicodedata.category(char)[0] != "C" and unicodedata.category(char) not in ("Zl", "Zp") for char in shown
+    )
     assert all(map(is_visible, shown))
     assert visible(shown) == shown
     shown.encode()  # every output can write it

@@ -13,9 +13,9 @@ names = st.text("ab", min_size=1, max_size=3) | st.text("ab", min_size=1, max_si
 @given(names, names, names)
 def test_events_have_ids_of_their_own(model: str, event_id: str, other: str) -> None:
     """An id fits into its field however long names are, and no two events of a model share one."""
-    found = id_of_label(model, event_id)
-    assert 0 < len(found) <= 200
-    assert (found == id_of_label(model, other)) == (event_id == other)
+    correction_id = id_of_label(model, event_id)
+    assert 0 < len(correction_id) <= 200
+    assert (correction_id == id_of_label(model, other)) == (event_id == other)
 
 
 def test_short_names_stand_in_the_id() -> None:

@@ -83,7 +83,7 @@ predictions = st.builds(
 def test_encoding_and_decoding_is_the_identity(many):
     """What is written is read, alone or in an array."""
     assert decode_one_or_many(Prediction, encode(many)) == many
-    assert all(decode_one_or_many(Prediction, encode(one)) == [one] for one in many)
+    assert all(decode_one_or_many(Prediction, encode(value)) == [value] for value in many)
 
 
 def test_draws_are_uniform_and_repeatable():

@@ -197,12 +197,12 @@ def test_a_late_retry_is_no_second_event_on_the_page(measured: tuple[Warehouse, 
     drawn: dict[str, Any] = {"decision": "accept", "audit": True, "inclusion_probability": 0.1}
     again: list[Wire] = [
         msgspec.structs.replace(
-            one,
+            verdict,
             decided_at=DAY0 + 10 * DAY_MS,
-            task_id=f"t-{one.event_id}",
+            task_id=f"t-{verdict.event_id}",
             **drawn,  # type: ignore[attr-defined]
         )
-        for one in verdicts[:400]
+        for verdict in verdicts[:400]
     ]
     fill(warehouse, "verdicts", again, "again")
     answers: list[Wire] = [
@@ -243,7 +243,7 @@ def test_what_comes_again_is_no_second_event(measured: tuple[Warehouse, Accuracy
     views = rows_of_views(warehouse)
 
     def again(values: list[Wire], **more: Any) -> list[Wire]:
-        return [msgspec.structs.replace(one, time=one.time + shift_ms, **more) for one in values]  # type: ignore[attr-defined]
+        return [msgspec.structs.replace(value, time=value.time + shift_ms, **more) for value in values]  # type: ignore[attr-defined]
 
     fill(warehouse, "predictions", again(predictions, prediction="down"), "again")
     fill(warehouse, "verdicts", again(verdicts, decided_at=DAY0 + 10 * DAY_MS), "again")

@@ -29,7 +29,7 @@ DAY0 = 1_704_067_200_000
 
 
 def store(warehouse: Warehouse, name: str, *verdicts: Verdict) -> None:
-    rows = [row for at, one in enumerate(verdicts) for row in rows_of("verdicts", one, Identity(name, 0, at))]
+    rows = [row for at, verdict in enumerate(verdicts) for row in rows_of("verdicts", verdict, Identity(name, 0, at))]
     warehouse.insert("verdicts", rows)
 
 
@@ -80,8 +80,8 @@ def test_too_many_slices_are_made_wider(warehouse: Warehouse, monkeypatch: pytes
     assert events(sums.of_models(warehouse.query)) == {"m": (40, 0)}
     assert len(sums._sums) <= 3
     store(warehouse, "b", *(verdict("e", 0, f"model-{n}") for n in range(9)), verdict("e", 30_000))
-    found = events(sums.of_models(warehouse.query))
-    assert (len(found), found["m"]) == (10, (41, 0))
+    totals = events(sums.of_models(warehouse.query))
+    assert (len(totals), totals["m"]) == (10, (41, 0))
 
 
 @pytest.mark.servers
@@ -120,20 +120,20 @@ def test_in_whatever_order_verdicts_are_stored_each_event_counts_once(
             for _ in range(30)
         ]  # fmt: skip
         store(warehouse, f"turn-{turn}", *stored)
-        for one in stored:
-            known = firsts.get((one.model, one.event_id))
-            if known is None or one.decided_at < known.decided_at:
-                firsts[one.model, one.event_id] = one
+        for judged in stored:
+            known = firsts.get((judged.model, judged.event_id))
+            if known is None or judged.decided_at < known.decided_at:
+                firsts[judged.model, judged.event_id] = judged
         expected = {
             model: (
                 sum(name == model for name, _ in firsts),
-                sum(one.audit for (name, _), one in firsts.items() if name == model),
+                sum(judged.audit for (name, _), judged in firsts.items() if name == model),
             )
             for model in ("m", "other")
         }
-        found = sums.of_models(warehouse.query)
-        assert events(found) == expected
-        assert found == FirstVerdicts().of_models(warehouse.query)
+        totals = sums.of_models(warehouse.query)
+        assert events(totals) == expected
+        assert totals == FirstVerdicts().of_models(warehouse.query)
 
 
 @pytest.mark.servers

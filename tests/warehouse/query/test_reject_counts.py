@@ -24,7 +24,7 @@ def refuse(warehouse: Warehouse, *reasons: str, role: str = "intake", elements: 
         for at, reason in enumerate(reasons)
     ]  # fmt: skip
     name = f"{role} {reasons[0][:20]}"
-    rows = [row for at, one in enumerate(rejects) for row in rows_of("rejects", one, Identity(name, 0, at))]
+    rows = [row for at, reject in enumerate(rejects) for row in rows_of("rejects", reject, Identity(name, 0, at))]
     warehouse.insert("rejects", rows)
 
 
@@ -52,10 +52,10 @@ def test_long_reasons_and_many_kinds_are_bounded(warehouse: Warehouse) -> None:
     refuse(warehouse, *letters, elements=2)
     refuse(warehouse, "long " * 200, role="record", elements=7)
     counts = reject_counts(warehouse.query)
-    found = counts.shown
+    shown = counts.shown
     kinds_more = len(letters) + 1 - REASONS_SHOWN_MAX
     assert (counts.kinds_more, counts.more) == (kinds_more, 2 * kinds_more)
-    assert len(found) == REASONS_SHOWN_MAX
-    first, count = next(iter(found.items()))
+    assert len(shown) == REASONS_SHOWN_MAX
+    first, count = next(iter(shown.items()))
     assert first == "record: " + ("long " * 200)[:REASON_CHARS_SHOWN_MAX] + " …"
     assert count == 7

@@ -67,7 +67,7 @@ class Day:
             task = event.task  # type: ignore[union-attr]
             self.told["review.alerts" if task.lane == "alert" else "review.events"].append(task)
         for topic, values in self.told.items():
-            rows = [row for at, one in enumerate(values) for row in rows_of(topic, one, Identity(topic, 0, at))]
+            rows = [row for at, value in enumerate(values) for row in rows_of(topic, value, Identity(topic, 0, at))]
             warehouse.insert(table_of(topic), rows)
 
 
@@ -99,10 +99,10 @@ def test_an_answer_taken_back_is_no_opinion(warehouse: Warehouse) -> None:
     day.say("t-1", "ana", "down", taken_back=True)
     day.say("t-1", "ana", "up")
     day.store(warehouse)
-    found = activity(warehouse)
-    assert counts(found["ana"]) == (1, 1, 0, 0, 1, 0, 0)
-    assert counts(found["bob"]) == (0, 1, 0, 0, 0, 0, 0)
-    assert (found["ana"]["median_seconds"], found["bob"]["median_seconds"]) == (3.0, None)
+    by_person = activity(warehouse)
+    assert counts(by_person["ana"]) == (1, 1, 0, 0, 1, 0, 0)
+    assert counts(by_person["bob"]) == (0, 1, 0, 0, 0, 0, 0)
+    assert (by_person["ana"]["median_seconds"], by_person["bob"]["median_seconds"]) == (3.0, None)
 
 
 def test_the_median_of_an_even_number_is_between_the_middle_ones(warehouse: Warehouse) -> None:
@@ -114,8 +114,8 @@ def test_the_median_of_an_even_number_is_between_the_middle_ones(warehouse: Ware
             day.task(asked(f"t-{person}-{number}"))
             day.say(f"t-{person}-{number}", person, "up", seconds_spent=seconds)
     day.store(warehouse)
-    found = activity(warehouse)
-    assert {person: found[person]["median_seconds"] for person in spent} == {"ana": 50.5, "bob": 7.0}
+    by_person = activity(warehouse)
+    assert {person: by_person[person]["median_seconds"] for person in spent} == {"ana": 50.5, "bob": 7.0}
 
 
 def test_what_is_asked_of_an_alert_is_no_opinion(warehouse: Warehouse) -> None:
@@ -132,9 +132,9 @@ def test_what_is_asked_of_an_alert_is_no_opinion(warehouse: Warehouse) -> None:
     day.act(task.task_id, "noor", RESOLVE)
     day.act(task.task_id, "ada", RESOLVE)
     day.store(warehouse)
-    found = activity(warehouse)
-    assert counts(found["noor"]) == (1, 0, 2, 0, 1, 0, 0)
-    assert counts(found["ada"]) == (0, 0, 1, 0, 0, 0, 0)
+    by_person = activity(warehouse)
+    assert counts(by_person["noor"]) == (1, 0, 2, 0, 1, 0, 0)
+    assert counts(by_person["ada"]) == (0, 0, 1, 0, 0, 0, 0)
 
 
 def test_a_label_may_be_called_like_what_is_asked_of_an_alert(warehouse: Warehouse) -> None:
@@ -159,7 +159,7 @@ def test_agreement_is_with_others(warehouse: Warehouse) -> None:
     day.say("t-3", "ana", CANNOT_TELL)
     day.say("t-3", "bob", "up")  # a vote alone
     day.store(warehouse)
-    found = activity(warehouse)
-    assert counts(found["ana"]) == (3, 0, 0, 1, 3, 2, 2)
-    assert counts(found["bob"]) == (3, 0, 0, 0, 3, 2, 1)
-    assert counts(found["ada"]) == (1, 0, 0, 0, 1, 0, 0)
+    by_person = activity(warehouse)
+    assert counts(by_person["ana"]) == (3, 0, 0, 1, 3, 2, 2)
+    assert counts(by_person["bob"]) == (3, 0, 0, 0, 3, 2, 1)
+    assert counts(by_person["ada"]) == (1, 0, 0, 0, 1, 0, 0)

@@ -46,10 +46,10 @@ def test_alert_history_and_recent_alerts(warehouse: Warehouse) -> None:
         alert("one", 2, "resolved", DAY0 + 90_000, "bob"),
         alert("two", 0, "firing", DAY0 + 1, fired_at=DAY0 + 1),
     )
-    one, two = warehouse.query("SELECT * FROM alert_history ORDER BY fired_at")
-    assert (one["state"], one["acknowledged_by"], one["resolved_by"]) == ("resolved", "ana", "bob")
-    assert (one["seconds_to_acknowledge"], one["seconds_to_resolve"]) == (30, 90)
-    assert (two["state"], two["acknowledged_at"], two["seconds_to_resolve"]) == ("firing", None, None)
+    first, second = warehouse.query("SELECT * FROM alert_history ORDER BY fired_at")
+    assert (first["state"], first["acknowledged_by"], first["resolved_by"]) == ("resolved", "ana", "bob")
+    assert (first["seconds_to_acknowledge"], first["seconds_to_resolve"]) == (30, 90)
+    assert (second["state"], second["acknowledged_at"], second["seconds_to_resolve"]) == ("firing", None, None)
     lines = recent_alerts(warehouse.query, "m")
     assert [(line.alert_id, line.state, line.fired_at, line.fired_at_event) for line in lines] == [
         ("two", "firing", DAY0 + 1, 77), ("one", "resolved", DAY0, 77),

@@ -36,9 +36,9 @@ def test_review_outcomes(loop: Warehouse) -> None:
 
 def test_what_is_chosen_is_not_what_is_answered(loop: Warehouse) -> None:
     """Of five events three were chosen (a, d, b by the audit), two of them are answered; late labels are none."""
-    (found,) = [counts for counts in model_counts(loop.query) if counts.model == "m"]
-    chosen = found.events - found.decisions["accept"] + found.audited
-    assert (found.events, chosen, found.answered) == (5, 3, 2)
+    (of_model,) = [counts for counts in model_counts(loop.query) if counts.model == "m"]
+    chosen = of_model.events - of_model.decisions["accept"] + of_model.audited
+    assert (of_model.events, chosen, of_model.answered) == (5, 3, 2)
 
 
 def test_accuracy_daily_is_the_difference_estimator(loop: Warehouse) -> None:
@@ -215,9 +215,9 @@ def test_accuracies_from_late_labels(loop: Warehouse) -> None:
         Label(event_id="unknown", model="m", label="up", time=DAY0),
         Label(event_id="a", model="other", label="y", time=DAY0),
     )
-    found = accuracies(loop.query, "m")
-    assert found.labelled == 3
-    assert (found.frozen, found.learned, found.after_review) == (2 / 3, 3 / 3, 1 / 3)
+    shares = accuracies(loop.query, "m")
+    assert shares.labelled == 3
+    assert (shares.frozen, shares.learned, shares.after_review) == (2 / 3, 3 / 3, 1 / 3)
     # Nobody judged the event of the other model.
     assert accuracies(loop.query).labelled == 3
     assert accuracies(loop.query, "nobody") == Accuracies(labelled=0, frozen=None, learned=None, after_review=None)
@@ -243,7 +243,9 @@ def test_what_comes_again_under_an_id_changes_nothing(loop: Warehouse) -> None:
             msgspec.structs.replace(prediction(name, "sideways", 0.1), time=DAY0 + 1_000 + shift, producer="stranger")
             for name in "abcde"
         ]
-        rows = [row for at, one in enumerate(again) for row in rows_of("predictions", one, Identity("later", 0, at))]
+        rows = [
+            row for at, value in enumerate(again) for row in rows_of("predictions", value, Identity("later", 0, at))
+        ]
         loop.insert("predictions", rows)
         loop.command("OPTIMIZE TABLE predictions FINAL")
         assert answers() == before
@@ -263,7 +265,7 @@ def test_a_retry_that_has_a_second_verdict_is_no_second_event(loop: Warehouse) -
         verdict("c", "accept", 0.1, audit=True, task_id="t-c", **late),
         verdict("b", "accept", 0.1, time=DAY0 + 800_000, **late),
     ]
-    rows = [row for at, one in enumerate(again) for row in rows_of("verdicts", one, Identity("later", 0, at))]
+    rows = [row for at, value in enumerate(again) for row in rows_of("verdicts", value, Identity("later", 0, at))]
     loop.insert("verdicts", rows)
     answer = correction("c", "up", 20, inclusion_probability=0.1, audit=True)
     loop.insert("corrections", rows_of("corrections", answer, Identity("later", 0, 0)))

@@ -32,8 +32,8 @@ LARGE = [1875924584784080993, -1875924584784080993, 2**53 + 1, 2**64 - 1, -(2**6
 def store(warehouse: Warehouse, *features: dict[str, Scalar], **more: Any) -> None:
     """Predictions as RECORD stores them."""
     events = [
-        Prediction(event_id=f"e{n}", model="m", time=T0 + n, features=one, prediction="x", confidence=0.5, **more)
-        for n, one in enumerate(features)
+        Prediction(event_id=f"e{n}", model="m", time=T0 + n, features=event, prediction="x", confidence=0.5, **more)
+        for n, event in enumerate(features)
     ]
     batch = prediction_columns(
         events, [epoch_ms(event.time) for event in events], Identities("id", 0, range(len(events)), [0] * len(events))
@@ -122,7 +122,7 @@ def test_what_nobody_said_is_null(warehouse: Warehouse) -> None:
     assert answer(warehouse, "SELECT countIf(learned_prediction != 'x') FROM verdicts") == 0
 
 
-@pytest.mark.parametrize("path", [one.name for one in resources.files("warehouse").joinpath("sql").iterdir()])
+@pytest.mark.parametrize("path", [file.name for file in resources.files("warehouse").joinpath("sql").iterdir()])
 def test_no_map_has_a_silent_default(path: str) -> None:
     """The value of a map may lack in every table; a count by decision may not: what is not counted is none."""
     text = resources.files("warehouse").joinpath("sql", path).read_text()

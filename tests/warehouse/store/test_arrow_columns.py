@@ -57,7 +57,7 @@ def exactly(value: object) -> str:
 @given(st.lists(st.dictionaries(NAMES, NUMBERS | TEXTS | st.none(), max_size=4), min_size=1, max_size=6))
 def test_features_of_any_shape(features: list[dict[str, Scalar]]) -> None:
     """Numbers and texts of events with different names and kinds of values are split as one by one."""
-    assert exactly(maps_of(features)) == exactly([split_features(one) for one in features])
+    assert exactly(maps_of(features)) == exactly([split_features(event) for event in features])
 
 
 @settings(max_examples=100, deadline=None)
@@ -65,15 +65,15 @@ def test_features_of_any_shape(features: list[dict[str, Scalar]]) -> None:
 def test_features_of_one_shape(data: st.DataObject) -> None:
     """The quick way for events alike does the same, and what is unlike only in the last event does not take it."""
     shape = data.draw(st.lists(NAMES, unique=True, min_size=1, max_size=4))
-    kinds = data.draw(
+    strategies = data.draw(
         st.lists(
             st.sampled_from([NUMBERS, TEXTS, st.integers(10**18, 10**19)]), min_size=len(shape), max_size=len(shape)
         )
     )
-    one = st.fixed_dictionaries(dict(zip(shape, kinds, strict=True)))
-    features = data.draw(st.lists(one, min_size=1, max_size=6))
+    maps = st.fixed_dictionaries(dict(zip(shape, strategies, strict=True)))
+    features = data.draw(st.lists(maps, min_size=1, max_size=6))
     last = data.draw(st.sampled_from([[], [{}], [{shape[0]: None}], [dict.fromkeys(reversed(shape), 1)]]))
-    assert exactly(maps_of(features + last)) == exactly([split_features(one) for one in features + last])
+    assert exactly(maps_of(features + last)) == exactly([split_features(event) for event in features + last])
 
 
 @given(st.dictionaries(NAMES, INTEGERS, max_size=4))

@@ -46,8 +46,8 @@ def json_insert(offsets: Sequence[int]) -> Insert:
 
 def column_insert(offsets: Sequence[int], features: Sequence[dict[str, Any]] | None = None) -> Insert:
     events = [
-        Prediction(event_id=f"e{n}", model="m", time=1_000, features=one, prediction="up", confidence=0.5)
-        for n, one in enumerate(features or [{"a": n} for n in range(len(offsets))])
+        Prediction(event_id=f"e{n}", model="m", time=1_000, features=event, prediction="up", confidence=0.5)
+        for n, event in enumerate(features or [{"a": n} for n in range(len(offsets))])
     ]
     places = Identities("id", 2, offsets, [index for _, index in identities(offsets)])
     return ColumnInsert(prediction_columns(events, [1_000] * len(events), places))
@@ -79,7 +79,7 @@ def test_inserts_hold_all_rows_in_order_within_bounds(
 ) -> None:
     """Nothing is lost or reordered, no message is divided, a bound is passed only by a single message."""
     inserts = list(pack_inserts(runs(insert_of, offsets, cut), rows_max=rows_max, bytes_max=bytes_max))
-    assert [one for insert in inserts for one in identities_of(insert)] == identities(offsets)
+    assert [identity for insert in inserts for identity in identities_of(insert)] == identities(offsets)
     seen: set[int] = set()
     for insert in inserts:
         mine = {offset for offset, _ in identities_of(insert)}
@@ -101,10 +101,10 @@ def test_the_token_is_the_identity() -> None:
 def test_reads_are_joined_up_to_the_bounds() -> None:
     """Several reads make one insert, whose rows are the same as if they had been read at once."""
     for insert_of in (json_insert, column_insert):
-        (one,) = pack_inserts([insert_of([1, 2]), insert_of([3, 3, 4]), insert_of([5])], rows_max=6, bytes_max=10_000)
-        assert identities_of(one) == identities([1, 2, 3, 3, 4, 5])
-        assert one.token == "id/2/1.0-5.0"
-    assert one.part(1, 3).block() != one.block()
+        (whole,) = pack_inserts([insert_of([1, 2]), insert_of([3, 3, 4]), insert_of([5])], rows_max=6, bytes_max=10_000)
+        assert identities_of(whole) == identities([1, 2, 3, 3, 4, 5])
+        assert whole.token == "id/2/1.0-5.0"
+    assert whole.part(1, 3).block() != whole.block()
 
 
 @pytest.mark.servers
@@ -133,9 +133,9 @@ def test_bad_rows_come_back_and_the_rest_is_stored(warehouse: Warehouse) -> None
     rows[499]["time"] = {}
     calls: list[str] = []
 
-    def insert(table: str, one: Insert) -> None:
-        calls.append(one.token)
-        warehouse.write(table, one)
+    def insert(table: str, pending: Insert) -> None:
+        calls.append(pending.token)
+        warehouse.write(table, pending)
 
     refused: list[RefusedRow] = []
     store(insert, "labels", JsonInsert.of(rows), refused.append)
@@ -154,7 +154,7 @@ def test_bad_rows_of_columns_come_back_and_the_rest_is_stored(warehouse: Warehou
     """A rule of the table's owner that two of 500 predictions break sets those two apart, wherever they are."""
     warehouse.command("ALTER TABLE predictions ADD CONSTRAINT small CHECK NOT mapContains(features, 'b')")
     features = [{"b" if n in (17, 499) else "a": float(n)} for n in range(500)]
-    one = column_insert([n // 5 for n in range(500)], features)
+    pending = column_insert([n // 5 for n in range(500)], features)
     refused: list[RefusedRow] = []
     stored_before: list[int] = []
 
@@ -162,7 +162,7 @@ def test_bad_rows_of_columns_come_back_and_the_rest_is_stored(warehouse: Warehou
         refused.append(row)
         stored_before.append(warehouse.query("SELECT count() AS n FROM predictions")[0]["n"])
 
-    store(warehouse.write, "predictions", one, refuse)
+    store(warehouse.write, "predictions", pending, refuse)
     assert [(bad.offset, bad.index) for bad in refused] == [(3, 2), (99, 4)]
     assert "small" in refused[0].reason
     assert warehouse.query("SELECT uniqExact(_offset, _index) AS u, count() AS n FROM predictions") == [
@@ -177,16 +177,16 @@ def test_what_is_under_way_is_not_sent_again(warehouse: Warehouse) -> None:
     """An insert that another thread has begun counts as the first attempt, whether it went in or was refused."""
     calls: list[str] = []
 
-    def insert(table: str, one: Insert) -> None:
-        calls.append(one.token)
-        warehouse.write(table, one)
+    def insert(table: str, pending: Insert) -> None:
+        calls.append(pending.token)
+        warehouse.write(table, pending)
 
     store(insert, "labels", json_insert([1, 2]), nothing_is_refused, begun=lambda: None)
     assert calls == []
     rows = labels([1, 2])
     rows[1]["time"] = "yesterday"
-    one, refused = JsonInsert.of(rows), list[RefusedRow]()
-    store(insert, "labels", one, refused.append, begun=functools.partial(warehouse.write, "labels", one))
+    pending, refused = JsonInsert.of(rows), list[RefusedRow]()
+    store(insert, "labels", pending, refused.append, begun=functools.partial(warehouse.write, "labels", pending))
     assert calls == ["id/2/1.0-1.0", "id/2/2.0-2.0"]
     assert [row.offset for row in refused] == [2]
 
@@ -205,8 +205,8 @@ def test_other_errors_are_not_a_rows_fault() -> None:
     """A full disk or a missing table is raised at once, without halving."""
     calls: list[str] = []
 
-    def insert(table: str, one: Insert) -> None:
-        calls.append(one.token)
+    def insert(table: str, pending: Insert) -> None:
+        calls.append(pending.token)
         raise QueryRefused("full", code=243)
 
     with pytest.raises(QueryRefused):
