@@ -38,7 +38,11 @@ UNKNOWN_COLUMN: Final = "Unknown field found"
 
 
 def one_line(text: str, chars_max: int = LINE_CHARS_MAX) -> str:
-    """The text on one line, cut with an ellipsis where it is longer than ``chars_max`` characters."""
+    r"""The text on one line, cut with an ellipsis where it is longer than ``chars_max`` characters.
+
+    >>> one_line("no\n  such table", 8)
+    'no such…'
+    """
     flat = " ".join(text.split())
     return flat if len(flat) <= chars_max else flat[: chars_max - 1] + "…"
 

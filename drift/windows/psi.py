@@ -141,7 +141,11 @@ def excess(normal: Sequence[int], now: Sequence[int]) -> float:
 
 
 def index_of(normal: Sequence[int], now: Sequence[int]) -> float:
-    """Σ (p − q) ln(p/q) over the bins, each count smoothed by a half (Jeffreys), so that an empty bin is finite."""
+    """Σ (p − q) ln(p/q) over the bins, each count smoothed by a half (Jeffreys), so that an empty bin is finite.
+
+    >>> index_of((50, 50), (25, 25)), round(index_of((50, 50), (50, 0)), 2)
+    (0.0, 2.26)
+    """
     bins = len(normal)
     total_normal, total_now = sum(normal) + SMOOTHING * bins, sum(now) + SMOOTHING * bins
     shares = [
@@ -152,7 +156,7 @@ def index_of(normal: Sequence[int], now: Sequence[int]) -> float:
 
 
 def noise_of(normal: Sequence[int], now: Sequence[int]) -> float:
-    """Three standard deviations above the index's mean for equal distributions: it is about (1/n + 1/m) · χ²(bins − 1).
+    """Mean plus three standard deviations of the index of equal distributions, about (1/n + 1/m) · χ²(bins − 1).
 
     Yurdakul (2018), Statistical properties of the population stability index.
     """

@@ -32,7 +32,11 @@ DAY_MS: Final = 86_400_000
 
 
 def next_version(version: str) -> str:
-    """The name after this one: ``r1`` after none, ``r2`` after ``r1``."""
+    """The version after this one.
+
+    >>> next_version(""), next_version("r1")
+    ('r1', 'r2')
+    """
     digits = version.removeprefix("r")
     return f"r{int(digits) + 1}" if digits.isdigit() else "r1"
 
