@@ -1,4 +1,4 @@
-"""Kafka's jars: the locked ones or none."""
+"""Jars of a lock file: they are fetched and checked, or one line says why not."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def test_lock_file_names_kafka_and_what_it_needs() -> None:
 @given(st.lists(st.builds(Jar, NAMES, NAMES, NAMES, st.text("0123456789abcdef", min_size=64, max_size=64))))
 @settings(max_examples=30)
 def test_lock_file_round_trip(tmp_path_factory: pytest.TempPathFactory, some: list[Jar]) -> None:
-    """What is written is read back."""
+    """A lock file that is written is read back the same."""
     path = tmp_path_factory.mktemp("lock") / "jars.lock"
     jars.write_lock(some, path)
     assert jars.read_lock(path) == some
 
 
 def test_wrong_line_of_the_lock_file_is_named(tmp_path: Path) -> None:
-    """A damaged lock file says which line and what a line should be."""
+    """The error names the wrong line of a lock file, and says what a line should be."""
     path = tmp_path / "jars.lock"
     path.write_text("# fine\na:b:1 short\n")
     with pytest.raises(JarMismatch, match=r"line 2 is not `group:artifact:version sha256`: a:b:1 short"):
@@ -76,7 +76,7 @@ def test_named_folder_is_used(folder: Path) -> None:
 
 
 def test_wrong_jar_is_refused(folder: Path) -> None:
-    """One changed byte in one jar and nothing starts; the line names the file and the cure."""
+    """A jar with one changed byte is refused; the line names the file and says what to do."""
     victim = folder / jars.read_lock(LOCK_FILE)[5].file_name
     content = bytearray(victim.read_bytes())
     content[100] ^= 1
@@ -88,7 +88,7 @@ def test_wrong_jar_is_refused(folder: Path) -> None:
 
 
 def test_absent_jar_in_the_named_folder(folder: Path) -> None:
-    """A folder that lacks a jar is named, with the first absent jar and both ways out."""
+    """The line names the folder that lacks a jar, the first absent jar, and both ways out."""
     victim = folder / jars.read_lock(LOCK_FILE)[7].file_name
     victim.unlink()
     with pytest.raises(JarsMissing, match=f"1 of Kafka's .*{victim.name}.*{JARS_VARIABLE}.*--kafka"):
@@ -96,7 +96,7 @@ def test_absent_jar_in_the_named_folder(folder: Path) -> None:
 
 
 def test_named_folder_must_exist(tmp_path: Path) -> None:
-    """A folder that is none is named."""
+    """The line names the path that is no folder."""
     with pytest.raises(JarsMissing, match=r"absent, which is not a folder.*--kafka"):
         resolve_jars(environ={JARS_VARIABLE: str(tmp_path / "absent")})
 
@@ -112,10 +112,10 @@ def served(tmp_path: Path, locked: list[Path]) -> Path:
 
 
 class Quiet(http.server.SimpleHTTPRequestHandler):
-    """Serves files and says nothing."""
+    """Serves files without a log."""
 
     def log_message(self, *_arguments: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 @contextlib.contextmanager
@@ -141,7 +141,7 @@ def fetch(tmp_path: Path, environ: dict[str, str]) -> subprocess.CompletedProces
 
 
 def test_jars_are_fetched_with_progress(tmp_path: Path, locked: list[Path], served: Path) -> None:
-    """Into an empty repository come all jars, a line for each, and a class cache; a second call does nothing."""
+    """All jars come into an empty repository, each with a line, and a class cache; a second call fetches nothing."""
     with mirror_of(served, tmp_path) as environ:
         first = fetch(tmp_path, environ)
     assert first.returncode == 0, first.stderr
@@ -153,7 +153,7 @@ def test_jars_are_fetched_with_progress(tmp_path: Path, locked: list[Path], serv
 
 
 def test_wrong_jar_from_the_network_never_arrives(tmp_path: Path, locked: list[Path], served: Path) -> None:
-    """A jar that a repository altered is refused before it lies where jars are looked for."""
+    """A jar that a repository altered is refused before it gets into the local repository."""
     wrong = jars.read_lock(LOCK_FILE)[0]
     (served / wrong.repository_path).unlink()
     shutil.copy(locked[1], served / wrong.repository_path)
@@ -176,23 +176,23 @@ def test_jars_that_cannot_be_had_are_one_line(tmp_path: Path) -> None:
     assert "--kafka" in lines[1]
 
 
-class Told(BaseException):
-    """Somebody does not wait any longer."""
+class GaveUp(BaseException):
+    """The caller does not wait any longer."""
 
 
-def test_who_waits_for_jars_may_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From a repository that takes calls and does not answer: the fetch ends as told, and leaves nothing."""
-    calls = iter([None, None, Told])
+def test_a_caller_that_waits_for_jars_may_stop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A repository accepts connections and never answers: the fetch ends with the caller's error and leaves no file."""
+    calls = iter([None, None, GaveUp])
 
     def on_wait() -> None:
-        if (told := next(calls)) is not None:
-            raise told
+        if (error := next(calls)) is not None:
+            raise error
 
     with socket.create_server(("127.0.0.1", 0)) as silent:
         config = tmp_path / "jgo.conf"
         config.write_text(f"[repositories]\ncentral = http://127.0.0.1:{silent.getsockname()[1]}\n")
         monkeypatch.setenv("JGO_CONFIG_FILE", str(config))
         monkeypatch.setenv("no_proxy", "127.0.0.1")
-        with pytest.raises(Told):
+        with pytest.raises(GaveUp):
             resolve_jars(on_wait=on_wait, environ={"M2_REPO": str(tmp_path / "repository")})
     assert not list((tmp_path / "repository").iterdir())

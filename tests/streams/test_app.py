@@ -1,4 +1,4 @@
-"""The faust app: what its agents are handed."""
+"""The faust app: which messages its agents get."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from streams.settings import KafkaSettings
 
 @pytest.mark.servers
 def test_agents_are_handed_what_is_committed(kafka_topics: KafkaSettings, tmp_path: pathlib.Path) -> None:
-    """A task whose transaction was rolled back never reaches an agent; the one judged in its place does."""
+    """A task of an aborted transaction never reaches an agent; the task of the repeated one does."""
     topic = full_name(kafka_topics, REVIEW_EVENTS)
     producer = Producer({**common_client_config(kafka_topics), "transactional.id": f"{kafka_topics.prefix}app"})
     producer.init_transactions(20)

@@ -1,4 +1,4 @@
-"""Who may do what in Kafka, tried on a real broker: every user on every topic, and what nobody may."""
+"""Rights in Kafka, tried on a real broker: every user on every topic, and operations that no user may do."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ from tests.support.waiting import PATIENCE_SECONDS
 PREFIX = "watchloop."
 DENIED = (KafkaError.TOPIC_AUTHORIZATION_FAILED, KafkaError.GROUP_AUTHORIZATION_FAILED)
 DENIED_ADMIN = (*DENIED, KafkaError.CLUSTER_AUTHORIZATION_FAILED, KafkaError._NOENT)
-"""The last is the client's own, for a topic whose existence it is not told."""
+"""The last is librdkafka's own code for a topic that the user may not describe."""
 ACCESS = Access({user: f"password of {user}" for user in USERS}, grants_of(RIGHTS, PREFIX))
 
 
 def test_nobody_but_its_role_writes_what_decides() -> None:
-    """What people, models, alerts and verdicts rest on is written by the role whose work it is, and by no producer."""
+    """The topics of people, models, alerts and verdicts are written by their own role, and by no producer."""
     writers = {topic: set(who) for topic, (who, _) in table_of_grants().items()}
     assert writers["people"] == {"admin"}
     assert writers["models"] == writers["model.chunks"] == writers["gates"] == {"learn"}
@@ -55,7 +55,7 @@ def test_nobody_but_its_role_writes_what_decides() -> None:
 
 
 def test_the_plain_address_reads_answers_alone() -> None:
-    """Verdicts and rejects, and no task, opinion, account or prediction."""
+    """A producer reads verdicts and rejects, and no task, opinion, account or prediction."""
     readable = {topic for topic, (_, who) in table_of_grants().items() if ANONYMOUS in who}
     assert readable == {"verdicts", "rejects"}
 
@@ -76,7 +76,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
 
 
 def kafka_of(broker: EmbeddedKafka, user: str) -> KafkaSettings:
-    """The clients of one user; ANONYMOUS comes by the plain address."""
+    """The settings of one user; ANONYMOUS uses the plain address."""
     if user == ANONYMOUS:
         return KafkaSettings(bootstrap=broker.bootstrap, partitions=1)
     client = scram_client(user, ACCESS.passwords[user])
@@ -84,7 +84,7 @@ def kafka_of(broker: EmbeddedKafka, user: str) -> KafkaSettings:
 
 
 def written(kafka: KafkaSettings) -> set[str]:
-    """The topics that take a message, of all; the others refuse it for want of a right."""
+    """The topics that accept a message of this user; all others refuse it because a right is missing."""
     answers: dict[str, int | None] = {}
 
     def heard(topic: str) -> Callable[..., None]:
@@ -103,14 +103,14 @@ NAMES_OF_TOPICS = {topic.name for topic in ALL_TOPICS}
 
 
 def is_hidden(consumer: Consumer, name: str) -> bool:
-    """Whether a topic's very existence is not told: then there is nothing to fetch from."""
+    """Whether Kafka hides the existence of a topic from this user."""
     error = consumer.list_topics(PREFIX + name, timeout=PATIENCE_SECONDS).topics[PREFIX + name].error
     assert error is None or error.code() in DENIED, error
     return error is not None
 
 
 def read(kafka: KafkaSettings, group: str) -> set[str]:
-    """The topics of which a message can be read, of all; the others refuse it for want of a right."""
+    """The topics from which this user reads a message; all others refuse it because a right is missing."""
     consumer = Consumer({**common_client_config(kafka), "group.id": group, "enable.auto.commit": False})
     hidden = {name for name in NAMES_OF_TOPICS if is_hidden(consumer, name)}
     consumer.assign([TopicPartition(PREFIX + name, 0, OFFSET_BEGINNING) for name in NAMES_OF_TOPICS - hidden])
@@ -137,7 +137,7 @@ def read(kafka: KafkaSettings, group: str) -> set[str]:
 @pytest.mark.servers
 @pytest.mark.parametrize("user", RIGHTS)
 def test_every_topic_as_the_table_says(broker: EmbeddedKafka, user: str) -> None:
-    """Each user may write and read exactly what the table says: no topic more, none less."""
+    """Each user may write and read exactly the topics of the table."""
     kafka, rights = kafka_of(broker, user), RIGHTS[user]
     assert written(kafka) == {topic.name for topic in rights.writes}
     group = "churn-service" if rights.any_group else f"{PREFIX}reader.probe"
@@ -145,7 +145,7 @@ def test_every_topic_as_the_table_says(broker: EmbeddedKafka, user: str) -> None
 
 
 def joins(kafka: KafkaSettings, group: str, topic: str) -> bool:
-    """Whether a consumer is let into a group."""
+    """Whether a consumer may join a group."""
     consumer = Consumer({**common_client_config(kafka), "group.id": group, "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     deadline = time.monotonic() + PATIENCE_SECONDS
@@ -178,7 +178,7 @@ def joins(kafka: KafkaSettings, group: str, topic: str) -> bool:
     ],
 )
 def test_groups(broker: EmbeddedKafka, user: str, group: str, allowed: bool) -> None:
-    """A stranger in a role's group would be handed its partitions, and could move its offsets."""
+    """A stranger in a role's group would get its partitions, and could move its offsets."""
     topic = "alerts" if user == "desk" else "rejects"
     assert joins(kafka_of(broker, user), group, PREFIX + topic) is allowed
 
@@ -196,7 +196,7 @@ def test_groups(broker: EmbeddedKafka, user: str, group: str, allowed: bool) -> 
     ],
 )
 def test_transactions(broker: EmbeddedKafka, user: str, name: str, allowed: bool) -> None:
-    """INTAKE alone: another's would fence it, and an open one of a producer's would hide all predictions behind it."""
+    """INTAKE alone may: another user could fence it, and an open transaction would hide the predictions behind it."""
     producer = Producer({**common_client_config(kafka_of(broker, user)), "transactional.id": name})
     if allowed:
         producer.init_transactions(PATIENCE_SECONDS)
@@ -233,7 +233,7 @@ def test_nobody_administers(broker: EmbeddedKafka, user: str) -> None:
 
 @pytest.mark.servers
 def test_an_admin_makes_topics_of_the_program_alone(broker: EmbeddedKafka) -> None:
-    """Not topics of another name, and it deletes none."""
+    """admin creates topics of watchloop's names alone, and deletes none."""
     admin = AdminClient(common_client_config(kafka_of(broker, "admin")))
     futures = [
         *admin.create_topics([NewTopic("mine", 1, 1)]).values(),
@@ -247,7 +247,7 @@ def test_an_admin_makes_topics_of_the_program_alone(broker: EmbeddedKafka) -> No
 
 @pytest.mark.servers
 def test_a_role_uses_topics_and_makes_none(broker: EmbeddedKafka) -> None:
-    """What a worker asks at its start goes through where all is there; what lacks is told in one line."""
+    """A worker may do what it does at its start when all topics exist; a missing one is named in one line."""
     for role in ("intake", "drift", "desk", "learn", "record"):
         kafka = kafka_of(broker, role)
         assert create_topics(kafka, topics_of(role)) == []
@@ -260,7 +260,7 @@ def test_a_role_uses_topics_and_makes_none(broker: EmbeddedKafka) -> None:
 @pytest.mark.servers
 @pytest.mark.parametrize("port", ["users", "nodes", "controller"])
 def test_no_way_in_without_a_secret(broker: EmbeddedKafka, port: str) -> None:
-    """Every address but the plain one refuses a client that shows nothing, and a wrong password or certificate."""
+    """Every address but the plain one refuses a client without credentials, and a wrong password or certificate."""
     address = f"127.0.0.1:{getattr(broker.cluster.ports[0], port)}"
     for client in (
         {},
@@ -274,7 +274,7 @@ def test_no_way_in_without_a_secret(broker: EmbeddedKafka, port: str) -> None:
 
 @pytest.mark.servers
 def test_sizes_that_strangers_only_name_take_no_memory(broker: EmbeddedKafka) -> None:
-    """Connections that say how large a request will be, and send none: Kafka lives, and answers once they are gone."""
+    """Many connections announce a large request and send none: Kafka survives, and answers once they are closed."""
     port, heap_bytes = broker.cluster.ports[0].broker, broker.settings.heap_mb_max * 1024 * 1024
     pid = broker.processes[1].pid
     for size, connections in ((100 * 1024 * 1024, 40), (4 * 1024 * 1024, 2 * heap_bytes // (4 * 1024 * 1024))):
@@ -314,7 +314,7 @@ def test_secrets_stand_nowhere_that_others_see(broker: EmbeddedKafka) -> None:
 
 @pytest.mark.servers
 def test_a_folder_of_before_gets_its_walls(tmp_path: pathlib.Path) -> None:
-    """A cluster that was open goes on with its data and its plain address, with users, and is open no more."""
+    """A cluster that was open keeps its data and its plain address, gets users, and is not open any more."""
     with EmbeddedKafka(tmp_path, access=EVERYBODY) as before:
         plain = before.bootstrap
         create_topics(KafkaSettings(bootstrap=plain, partitions=1))
@@ -337,7 +337,7 @@ def test_a_folder_of_before_gets_its_walls(tmp_path: pathlib.Path) -> None:
 
 
 def test_users_of_settings() -> None:
-    """A role's clients have its user alone; passwords of others are not handed on."""
+    """The clients of a role have its own user; they do not get the passwords of others."""
     kafka = signed_in(KafkaSettings(client={"a": "b"}), "h:1", ACCESS.passwords)
     desk = kafka.as_user("desk")
     assert desk.bootstrap == "h:1"

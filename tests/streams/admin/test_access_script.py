@@ -1,4 +1,4 @@
-"""deploy/kafka-acls.sh gives a Kafka of one's own the rights of the table, no more and no less."""
+"""deploy/kafka-acls.sh grants exactly the rights of the table on another Kafka."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ with open({file!r}, "a") as file:
 
 
 def test_the_file_is_the_table() -> None:
-    """Written anew after a change of the table: python -m streams.admin.access_script."""
+    """After a change of the table, `python -m streams.admin.access_script` writes it again."""
     assert SCRIPT.read_text() == access_script()
     assert os.access(SCRIPT, os.X_OK)
 
@@ -47,7 +47,7 @@ def commands(tmp_path: pathlib.Path) -> list[list[str]]:
 
 
 def grants_in(command: list[str]) -> set[Grant]:
-    """What one command grants."""
+    """The grants of one command."""
     found = dict(itertools.pairwise(command))
     resource = next(name for name, option in OPTIONS.items() if option in command)
     names = [value for option, value in itertools.pairwise(command) if option == OPTIONS[resource]]
@@ -58,7 +58,7 @@ def grants_in(command: list[str]) -> set[Grant]:
 
 
 def test_running_it_grants_the_table(commands: list[list[str]]) -> None:
-    """Every grant of every user, but that producers keep to groups of their own, where nobody need be denied."""
+    """It has every grant of every user; groups of producers have a prefix, so nothing is denied."""
     granted = {grant for command in commands for grant in grants_in(command)}
     producers = Grant("producer", "group", "producers.", "read", prefixed=True)
     table = {grant for grant in grants_of(USERS, "mine.") if grant.allowed and grant.name != "*"}
@@ -69,7 +69,7 @@ def test_running_it_grants_the_table(commands: list[list[str]]) -> None:
 
 
 def test_it_names_what_it_needs() -> None:
-    """Without an address nothing is run."""
+    """Without an address no command runs."""
     answer = subprocess.run(
         ["sh", str(SCRIPT)], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False
     )

@@ -1,4 +1,4 @@
-"""Lag on a real Kafka: what a group has not read, whether or not it ever read anything."""
+"""Lag on a real Kafka: of groups that have read something, and of groups that never have."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def commit(kafka: KafkaSettings, topic: str, partition: int, offset: int) -> Non
 
 
 def test_a_group_that_never_read_is_behind_by_all(kafka_topics: KafkaSettings) -> None:
-    """Who could not begin, because its database is away say, is behind by every message there is, not by none."""
+    """A group that could not begin, because its database is away for example, is behind by all messages."""
     groups = {"some": [LABELS, REVIEW_OPINIONS], "idle": [CORRECTIONS]}
     assert lags(kafka_topics, groups) == {"some": 0, "idle": 0}
     send(kafka_topics, 10)
@@ -62,7 +62,7 @@ def test_a_group_that_never_read_is_behind_by_all(kafka_topics: KafkaSettings) -
 
 
 def test_each_partition_counts(kafka_topics: KafkaSettings) -> None:
-    """A partition that was never committed counts whole beside those that were; other topics do not count."""
+    """A partition without a committed offset counts whole beside the others; other topics do not count."""
     send(kafka_topics, 10)
     commit(kafka_topics, "review.opinions", 0, 7)
     assert lags(kafka_topics, {"some": [LABELS, REVIEW_OPINIONS]}) == {"some": 13}
@@ -72,7 +72,7 @@ def test_each_partition_counts(kafka_topics: KafkaSettings) -> None:
 
 
 def test_what_is_deleted_is_not_waited_for(kafka_topics: KafkaSettings) -> None:
-    """What retention removed before it was read is lost, and no lag."""
+    """Messages that retention removed before they were read are no lag."""
     send(kafka_topics, 10)
     commit(kafka_topics, "review.opinions", 0, 2)
     admin = AdminClient(common_client_config(kafka_topics))
@@ -85,7 +85,7 @@ HOUR = 3_600.0
 
 
 def test_the_age_of_the_oldest_message_that_waits(kafka_topics: KafkaSettings) -> None:
-    """It grows while nobody reads, whether or not the group ever read, and begins anew with what is read next."""
+    """The age grows while the group does not read, and is that of the next message once it reads."""
     groups = {"some": [REVIEW_OPINIONS], "never": [LABELS, REVIEW_OPINIONS], "idle": [CORRECTIONS]}
     assert lags_of_groups(kafka_topics, groups) == dict.fromkeys(groups, Lag(0, 0.0))
     send(kafka_topics, 10)
@@ -104,7 +104,7 @@ def test_the_age_of_the_oldest_message_that_waits(kafka_topics: KafkaSettings) -
 
 
 def test_a_clock_behind_the_broker_hides_no_age(kafka_topics: KafkaSettings) -> None:
-    """Where our clock is behind, the newest message of the topic says how late it is at least."""
+    """If our clock is behind, the age counts until the newest message of the topic."""
     send(kafka_topics, 2)
     time.sleep(1.5)
     send(kafka_topics, 2)
@@ -114,7 +114,7 @@ def test_a_clock_behind_the_broker_hides_no_age(kafka_topics: KafkaSettings) -> 
 
 
 def test_markers_are_no_messages_that_wait(kafka_topics: KafkaSettings) -> None:
-    """Behind the end of a transaction, committed or aborted, nothing waits: no lag, in messages as in seconds."""
+    """The marker at the end of a transaction is no lag, neither in messages nor in seconds."""
     producer = Producer({**producer_config(kafka_topics), "transactional.id": f"{kafka_topics.prefix}one"})
     producer.init_transactions(30)
     topic = kafka_topics.prefix + PEOPLE.name
@@ -133,7 +133,7 @@ def test_markers_are_no_messages_that_wait(kafka_topics: KafkaSettings) -> None:
 
 
 def test_the_age_of_what_retention_left(kafka_topics: KafkaSettings) -> None:
-    """What was deleted before it was read does not wait: the oldest message that is there does."""
+    """The age is that of the oldest message that still exists, not of deleted ones."""
     send(kafka_topics, 4)
     time.sleep(1.5)
     send(kafka_topics, 4)
@@ -148,7 +148,7 @@ def test_the_age_of_what_retention_left(kafka_topics: KafkaSettings) -> None:
 
 
 def test_an_age_that_cannot_be_told_is_unknown(kafka_topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Messages wait and none can be read: that is no lag of no seconds."""
+    """If messages wait and none can be read, the seconds are unknown, not 0."""
 
     def unread(_settings: KafkaSettings, asked: set[Any]) -> dict[Any, int]:
         return first_times(kafka_topics, asked, seconds_max=0.0)
@@ -159,12 +159,12 @@ def test_an_age_that_cannot_be_told_is_unknown(kafka_topics: KafkaSettings, monk
 
 
 def test_topics_that_are_not_there_yet(kafka_prefix: KafkaSettings) -> None:
-    """Before the topics are created nobody is behind."""
+    """Before the topics are created no group is behind."""
     assert lags(kafka_prefix, {"some": [LABELS]}) == {"some": 0}
 
 
 def test_a_coordinator_that_moves_is_asked_again(kafka_topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Lag is known again as soon as the broker is, not unknown because it was asked a moment too early."""
+    """A question while the broker starts is asked again, until the lag is known."""
     answers = [KafkaError.NOT_COORDINATOR, KafkaError.COORDINATOR_LOAD_IN_PROGRESS]
 
     class Early(Consumer):
@@ -196,11 +196,11 @@ while True:
     except KafkaUnreachable:
         pass
 """
-"""Many groups, so that some coordinator still loads whenever it is asked."""
+"""With many groups, the coordinator of some is always still loading."""
 
 
 def test_who_asks_outlives_a_kafka_that_comes_back(tmp_path: Path) -> None:
-    """A question about groups in the moment a broker comes back is answered or refused; it never ends the process."""
+    """A question about groups while a broker comes back is answered or refused; it never ends the process."""
     with EmbeddedKafka(tmp_path, access=EVERYBODY) as kafka:
         settings = KafkaSettings(bootstrap=kafka.bootstrap)
         create_topics(settings)
@@ -215,7 +215,7 @@ def test_who_asks_outlives_a_kafka_that_comes_back(tmp_path: Path) -> None:
 
 @contextlib.contextmanager
 def asking(bootstrap: str) -> Iterator[subprocess.Popen[bytes]]:
-    """A process that asks for lags without end."""
+    """A process that asks for lags again and again."""
     process = subprocess.Popen([sys.executable, "-c", ASK_ON, bootstrap], stdout=subprocess.PIPE)
     try:
         assert process.stdout is not None

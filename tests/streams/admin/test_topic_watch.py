@@ -1,4 +1,4 @@
-"""The watch over the topics that a worker began with."""
+"""The watch for topics that are deleted and created anew."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streams.errors import KafkaUnreachable, TopicReplaced
 
 
 def run(*answers: Mapping[str, str] | Exception) -> int:
-    """Let a watch hear these answers, then stop it; how often it asked."""
+    """Give a watch these answers and stop it; returns how often it asked."""
     stop, asked = threading.Event(), itertools.count()
 
     def topic_ids() -> Mapping[str, str]:
@@ -30,12 +30,12 @@ def run(*answers: Mapping[str, str] | Exception) -> int:
 
 
 def test_topics_that_stay_or_go_end_nobody() -> None:
-    """A Kafka that is away, a topic that is gone or one that comes along is no reason to begin anew."""
+    """A Kafka that does not answer, a missing topic or a new one does not end the worker."""
     same = {"labels": "1", "models": "2"}
     assert run(same, same, KafkaUnreachable("away"), {"models": "2"}, {**same, "gates": "3"}) == 5
 
 
 def test_a_topic_created_anew_ends_the_worker() -> None:
-    """Clients go on waiting for the topic that is gone: only another start reads the new one."""
+    """Clients would wait for the deleted topic: only a new start reads the new one."""
     with pytest.raises(TopicReplaced, match=r"^topic p\.labels was deleted and created anew: this worker ends"):
         run({"labels": "1"}, {"labels": "9"}, {})

@@ -1,4 +1,4 @@
-"""Topics on a real broker: made once, with the settings each needs; and one line when no broker answers."""
+"""Topics on a real broker: they are created once, with their settings; one line if no broker answers."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_every_topic_is_made_as_it_should_be(kafka_topics: KafkaSettings) -> Non
 
 @pytest.mark.servers
 def test_making_topics_again_changes_nothing(kafka_topics: KafkaSettings) -> None:
-    """A second call keeps every topic's id; a wish for other partitions is one line for each topic, and not granted."""
+    """A second call keeps every topic's id; a setting for other partitions gives one line a topic, and no change."""
     before = topic_ids(kafka_topics, ALL_TOPICS)
     assert create_topics(kafka_topics) == []
     notes = create_topics(msgspec.structs.replace(kafka_topics, partitions=5))
@@ -53,7 +53,7 @@ def test_making_topics_again_changes_nothing(kafka_topics: KafkaSettings) -> Non
 
 @pytest.mark.servers
 def test_absent_topics_have_no_id(kafka_prefix: KafkaSettings) -> None:
-    """Only what exists is described."""
+    """Only existing topics are described."""
     create_topics(kafka_prefix, [MODELS])
     assert set(topic_ids(kafka_prefix, ALL_TOPICS)) == {"models"}
     assert set(describe(kafka_prefix)) == {"models"}
@@ -62,7 +62,7 @@ def test_absent_topics_have_no_id(kafka_prefix: KafkaSettings) -> None:
 
 @pytest.mark.servers
 def test_too_few_brokers_are_one_line(kafka_prefix: KafkaSettings) -> None:
-    """More copies than brokers cannot be had; the line names the topic and the setting."""
+    """More copies than brokers are refused; the line names the topic and the setting."""
     with pytest.raises(TopicsNotCreated, match=r"did not create topic .*models: .*kafka\.replication_factor"):
         create_topics(msgspec.structs.replace(kafka_prefix, replication_factor=3), [MODELS])
 
@@ -89,7 +89,7 @@ def test_the_largest_message_passes_and_a_larger_does_not(kafka_prefix: KafkaSet
 
 
 def test_no_broker_is_one_line_and_no_noise() -> None:
-    """The line names the address, the time, and the setting in both its spellings; librdkafka stays silent."""
+    """The line names the address, the time, and the setting in both its spellings; librdkafka prints nothing."""
     address = f"127.0.0.1:{free_ports(1)[0]}"
     with pytest.raises(KafkaUnreachable) as caught:
         check_reachable(KafkaSettings(bootstrap=address), 0.5)
@@ -107,7 +107,7 @@ def test_no_broker_is_one_line_and_no_noise() -> None:
 
 
 def test_a_wrong_client_setting_is_one_line() -> None:
-    """A misspelt librdkafka setting names itself and its place."""
+    """The error names a misspelt librdkafka setting and where it is set."""
     with pytest.raises(StreamsError, match=r"kafka\.client.*securty"):
         check_reachable(KafkaSettings(client={"securty.protocol": "ssl"}), 0.5)
 
@@ -120,7 +120,7 @@ def test_copies_decide_how_many_must_have_a_write() -> None:
 
 
 def test_settings_of_the_installation_have_the_last_word() -> None:
-    """What the settings name for librdkafka overrides what the program would choose."""
+    """Settings of ``kafka.client`` override those that the program chooses."""
     config = common_client_config(KafkaSettings(client={"reconnect.backoff.ms": "7"}))
     assert config["reconnect.backoff.ms"] == "7"
     assert config["bootstrap.servers"] == "localhost:9092"

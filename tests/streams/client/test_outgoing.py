@@ -60,7 +60,7 @@ def refusal_of(event: Prediction) -> WrongEvent:
 
 
 def read(data: bytes) -> Arrivals:
-    """What INTAKE makes of a message."""
+    """The message as INTAKE reads it."""
     record = PlainRecord(data, time_ms=NOW_MS)
     return read_predictions(
         [record], PREFIX, now_ms=NOW_MS, future_ms_max=FUTURE_SECONDS_MAX * 1000, bytes_max=BYTES_MAX
@@ -99,7 +99,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_what_intake_rejects_is_refused_in_the_same_words(name: str) -> None:
-    """The sender reads the field and the reason that the Reject would have."""
+    """The error has the field and the reason that the Reject would have."""
     changes, field = WRONG[name]
     event = prediction(**changes)
     refused = refusal_of(event)
@@ -127,12 +127,12 @@ def test_what_intake_rejects_is_refused_in_the_same_words(name: str) -> None:
     ],
 )
 def test_what_json_cannot_hold_is_refused_with_its_name(changes: dict[str, Any], field: str) -> None:
-    """What would be lost on the way to JSON, or cannot go there, is named down to the feature."""
+    """A value that JSON cannot hold, or would lose, is named down to the feature."""
     assert refusal_of(prediction(**changes)).field == field
 
 
 def test_scalars_of_numpy_travel_as_plain_ones() -> None:
-    """A service hands over what its model returned; NaN, its missing value, becomes null."""
+    """Values as a model returns them are accepted; NaN, which stands for a missing value, becomes null."""
     event = prediction(
         features={
             "half": np.float32(0.5),
@@ -174,7 +174,7 @@ EVENTS = st.builds(
 @given(EVENTS)
 @settings(max_examples=300, deadline=None)
 def test_what_is_sent_is_never_rejected(event: Prediction) -> None:
-    """Whatever a service hands over: it is refused at once, or INTAKE takes it."""
+    """Every prediction is either refused at once, or accepted by INTAKE."""
     try:
         data = json_of(event)
     except WrongEvent as error:
@@ -197,7 +197,7 @@ def test_what_is_sent_is_never_rejected(event: Prediction) -> None:
     ],
 )
 def test_a_wrong_label_is_refused(changes: dict[str, Any], field: str) -> None:
-    """As a prediction is."""
+    """A label is checked as a prediction is."""
     made = Label(**({"event_id": "e-1", "model": "churn", "label": "go", "time": NOW_MS} | changes))
     with pytest.raises(WrongEvent, match=r"^label '(e-1)?': ") as caught:
         label_json(made, now_ms=NOW_MS, future_seconds_max=60)
@@ -211,7 +211,7 @@ def test_a_wrong_label_is_refused(changes: dict[str, Any], field: str) -> None:
 )
 @settings(max_examples=200, deadline=None)
 def test_packing_keeps_order_and_bounds(sizes: list[int], events_max: int, bytes_max: int) -> None:
-    """Every event once, in order; no message beyond a bound unless a single event is; no two that fit into one."""
+    """Every event is packed once, in order; only a single event exceeds a bound; no two messages would fit into one."""
     events = [(f"e{number}", b'"' + b"x" * (size - 2) + b'"') for number, size in enumerate(sizes)]
     messages = list(packed(events, events_max=events_max, bytes_max=bytes_max))
     assert [event_id for ids, _ in messages for event_id in ids] == [event_id for event_id, _ in events]
@@ -227,7 +227,7 @@ def test_packing_keeps_order_and_bounds(sizes: list[int], events_max: int, bytes
 
 
 def test_packing_hands_out_what_came_before_a_wrong_event() -> None:
-    """A wrong event in the middle takes nothing with it that came before."""
+    """The events before a wrong one are packed all the same."""
 
     def events() -> Any:
         yield "e0", b"0"
@@ -241,7 +241,7 @@ def test_packing_hands_out_what_came_before_a_wrong_event() -> None:
 
 
 def test_the_largest_prediction_follows_the_largest_message() -> None:
-    """A quarter of a message, and never more than a MiB."""
+    """It is a quarter of a message, and at most a MiB."""
     assert prediction_bytes_max(64 * 1024) == 16 * 1024
     assert prediction_bytes_max(64 * 1024 * 1024) == PREDICTION_BYTES_MAX
 

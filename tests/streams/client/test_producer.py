@@ -1,4 +1,4 @@
-"""The producer's side on a real Kafka: nothing is lost in silence, nothing waits for ever."""
+"""The producer on a real Kafka: no event is lost in silence, no call waits for ever."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def noise(kbytes: int) -> str:
 
 
 def messages(kafka: KafkaSettings, topic: Topic) -> list[Record]:
-    """Everything a topic holds."""
+    """All messages of a topic."""
     found: list[Record] = []
     reader = LogReader(kafka, {topic.name: found.append})
     reader.catch_up()
@@ -68,7 +68,7 @@ def messages(kafka: KafkaSettings, topic: Topic) -> list[Record]:
 
 
 def sent_ids(kafka: KafkaSettings) -> list[str]:
-    """The events of the predictions, however they were packed."""
+    """The event ids of all predictions, packed or not."""
     return [
         event.event_id
         for message in messages(kafka, PREDICTIONS)
@@ -78,7 +78,7 @@ def sent_ids(kafka: KafkaSettings) -> list[str]:
 
 @pytest.fixture
 def nowhere() -> Iterator[KafkaSettings]:
-    """An address at which connections are refused: bound, but nobody listens."""
+    """An address that refuses connections: its port is bound, and no server listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield KafkaSettings(bootstrap=f"127.0.0.1:{taken.getsockname()[1]}")
@@ -95,7 +95,7 @@ def broker(tmp_path: Path) -> Iterator[EmbeddedKafka]:
 
 
 def test_predictions_and_labels_arrive_as_they_were_given(kafka_topics: KafkaSettings) -> None:
-    """Each under its event id, with a report that says where it lies."""
+    """The key of each message is its event id, and its report says where it is."""
     reports: list[DeliveryReport] = []
     given = prediction(1, slices={"region": "EU"}, risk=0.25, content="a call")
     with PredictionProducer(kafka_topics, on_delivery=reports.append) as producer:
@@ -119,7 +119,7 @@ def test_predictions_and_labels_arrive_as_they_were_given(kafka_topics: KafkaSet
 
 
 def test_arrays_are_bounded_by_events_and_by_bytes(kafka_topics: KafkaSettings) -> None:
-    """Each event once and in order; no array beyond a bound; what is larger alone travels alone."""
+    """Each event arrives once and in order; no array exceeds a bound; a larger event is a message of its own."""
     settings = ProducerSettings(array_events_max=10, array_kbytes_max=4)
     small = [prediction(number) for number in range(25)]
     fat = [prediction(number, content=noise(3)) for number in range(25, 30)]
@@ -140,7 +140,7 @@ def test_arrays_are_bounded_by_events_and_by_bytes(kafka_topics: KafkaSettings) 
 
 
 def test_a_wrong_event_is_refused_where_it_is_sent(kafka_topics: KafkaSettings) -> None:
-    """The caller reads which field is wrong; nothing of it is sent, what came before it is."""
+    """The error names the wrong field; the wrong event is not sent, those before it are."""
     with PredictionProducer(kafka_topics) as producer:
         said = "prediction 'e-1': got 1.5; expected a number from 0 to 1 (a rounding up to 1.02 is taken as 1"
         with pytest.raises(ValueError, match=f"^{re.escape(said)}.* - at `.*confidence`$"):
@@ -159,7 +159,7 @@ def test_a_wrong_event_is_refused_where_it_is_sent(kafka_topics: KafkaSettings) 
 
 
 def test_a_message_that_the_broker_refuses_is_reported_with_its_events(kafka_prefix: KafkaSettings) -> None:
-    """Topics that take less than clients send: the report holds the reason, the events, and the bytes."""
+    """A topic refuses a message that is too large for it: the report has the reason, the events, and the bytes."""
     create_topics(msgspec.structs.replace(kafka_prefix, message_bytes_max=64 * 1024))
     reports: list[DeliveryReport] = []
     with PredictionProducer(kafka_prefix, on_delivery=reports.append) as producer:
@@ -180,7 +180,7 @@ def test_a_message_that_the_broker_refuses_is_reported_with_its_events(kafka_pre
 
 
 def test_a_topic_that_is_not_there_is_said(kafka_prefix: KafkaSettings) -> None:
-    """A wrong prefix, or a watchloop that never ran: events fail with that reason, and so does a silent close."""
+    """Without the topic (a wrong prefix, say) events fail for that reason, and close raises it without on_delivery."""
     hasty = msgspec.structs.replace(kafka_prefix, client={"topic.metadata.propagation.max.ms": "100"})
     producer = PredictionProducer(hasty)
     producer.send(prediction(1))
@@ -195,7 +195,7 @@ def test_a_topic_that_is_not_there_is_said(kafka_prefix: KafkaSettings) -> None:
 
 
 def test_waiting_at_the_bound_ends(nowhere: KafkaSettings) -> None:
-    """While no broker answers, a send waits for room as long as it may, then says why; what is buffered stays so."""
+    """While no broker answers, send waits for room for its time and then raises; buffered events stay buffered."""
     settings = msgspec.structs.replace(IMPATIENT, buffered_events_max=3)
     reports: list[DeliveryReport] = []
     with PredictionProducer(nowhere, settings, on_delivery=reports.append) as producer:
@@ -212,7 +212,7 @@ def test_waiting_at_the_bound_ends(nowhere: KafkaSettings) -> None:
 
 
 def test_dropping_at_the_bound_is_counted_and_reported(nowhere: KafkaSettings) -> None:
-    """A service that must not wait loses events at the bound, and knows which."""
+    """With ``drop``, events at the bound are dropped at once, and reported."""
     settings = msgspec.structs.replace(IMPATIENT, buffered_events_max=4, array_events_max=2, at_bound="drop")
     reports: list[DeliveryReport] = []
     with PredictionProducer(nowhere, settings, on_delivery=reports.append) as producer:
@@ -227,7 +227,7 @@ def test_dropping_at_the_bound_is_counted_and_reported(nowhere: KafkaSettings) -
 
 
 def test_the_bound_counts_bytes(nowhere: KafkaSettings) -> None:
-    """A few large events fill the buffer as well; one that is larger than all of it is taken while it is empty."""
+    """A few large events fill the buffer too; an event larger than the buffer is accepted while it is empty."""
     settings = msgspec.structs.replace(IMPATIENT, buffered_kbytes_max=100, at_bound="drop")
     with PredictionProducer(nowhere, settings, on_delivery=lambda _: None) as producer:
         assert [producer.send(prediction(n, content=noise(40))) for n in range(4)] == [True, True, False, False]
@@ -238,7 +238,7 @@ def test_the_bound_counts_bytes(nowhere: KafkaSettings) -> None:
 
 
 def test_what_librdkafka_holds_less_of_is_a_bound_too(nowhere: KafkaSettings) -> None:
-    """A bound among the client's own settings ends in the same line."""
+    """A bound in ``kafka.client`` gives the same error."""
     kafka = msgspec.structs.replace(nowhere, client={"queue.buffering.max.messages": "2"})
     with PredictionProducer(kafka, IMPATIENT, on_delivery=lambda _: None) as producer:
         assert producer.send_many([prediction(1)]) == producer.send_many([prediction(2)]) == 1
@@ -248,7 +248,7 @@ def test_what_librdkafka_holds_less_of_is_a_bound_too(nowhere: KafkaSettings) ->
 
 
 def test_how_many_were_taken_before_the_bound(nowhere: KafkaSettings) -> None:
-    """Of many events the caller learns where to go on."""
+    """The error says how many of the events were buffered."""
     settings = msgspec.structs.replace(IMPATIENT, buffered_events_max=5, array_events_max=2)
     with PredictionProducer(nowhere, settings, on_delivery=lambda _: None) as producer:
         with pytest.raises(BufferFull) as caught:
@@ -258,7 +258,7 @@ def test_how_many_were_taken_before_the_bound(nowhere: KafkaSettings) -> None:
 
 
 def test_an_event_that_cannot_be_delivered_in_time_fails(nowhere: KafkaSettings) -> None:
-    """Delivery is not tried for ever; the place in the buffer is free again."""
+    """Delivery is not tried for ever; after it failed, there is room in the buffer again."""
     settings = msgspec.structs.replace(IMPATIENT, delivery_seconds_max=1, linger_ms=1)
     with PredictionProducer(nowhere, settings) as producer:
         producer.send(prediction(1))
@@ -271,7 +271,7 @@ def test_an_event_that_cannot_be_delivered_in_time_fails(nowhere: KafkaSettings)
 
 
 def test_a_broker_that_comes_back_gets_everything_once(broker: EmbeddedKafka) -> None:
-    """Killed in the middle of a stream and started again: senders wait at the bound, every event is there once."""
+    """Kafka is killed and started again while events are sent: send waits at the bound, every event arrives once."""
     kafka = KafkaSettings(bootstrap=broker.bootstrap)
     settings = ProducerSettings(buffered_events_max=200, wait_seconds_max=PATIENCE_SECONDS)
     with PredictionProducer(kafka, settings) as producer:
@@ -300,7 +300,7 @@ def test_a_broker_that_comes_back_gets_everything_once(broker: EmbeddedKafka) ->
 
 
 def test_a_callback_that_fails_stops_nothing(kafka_topics: KafkaSettings) -> None:
-    """What it raises is the caller's; reports and counts go on."""
+    """An exception of on_delivery is logged; reports and counts go on."""
     seen: list[DeliveryReport] = []
 
     def fail(report: DeliveryReport) -> None:
@@ -316,7 +316,7 @@ def test_a_callback_that_fails_stops_nothing(kafka_topics: KafkaSettings) -> Non
 
 
 def test_sending_again_from_the_callback_waits_for_nobody(nowhere: KafkaSettings) -> None:
-    """The thread that makes room does not wait for room: at the bound it reads so at once."""
+    """send in the producer's own thread, which makes room, does not wait: at the bound it raises at once."""
     settings = msgspec.structs.replace(
         IMPATIENT, buffered_events_max=1, delivery_seconds_max=1, wait_seconds_max=3600, linger_ms=1
     )
@@ -334,7 +334,7 @@ def test_sending_again_from_the_callback_waits_for_nobody(nowhere: KafkaSettings
 
 
 def test_nothing_is_sent_after_the_end(kafka_topics: KafkaSettings) -> None:
-    """A closed producer says so; closing twice is nothing."""
+    """A closed producer refuses events; a second close does nothing."""
     producer = PredictionProducer(kafka_topics)
     producer.close()
     producer.close()
@@ -343,7 +343,7 @@ def test_nothing_is_sent_after_the_end(kafka_topics: KafkaSettings) -> None:
 
 
 def test_an_error_of_the_body_stays_the_error(nowhere: KafkaSettings) -> None:
-    """That events were not delivered does not hide it."""
+    """NotDelivered does not hide the error of the block."""
     other = PredictionProducer(nowhere, IMPATIENT)
     with pytest.raises(KeyError, match="the body's own"):
         send_and_fail(other)
@@ -357,7 +357,7 @@ def send_and_fail(producer: PredictionProducer) -> None:
 
 
 def test_a_wrong_setting_is_one_line() -> None:
-    """Ours are named with their bounds, librdkafka's with what it says of them."""
+    """Errors name our settings with their bounds, and librdkafka's settings with its own reason."""
     with pytest.raises(ValueError, match=r"^ProducerSettings: .*`\$\.linger_ms`$"):
         PredictionProducer(KafkaSettings(), ProducerSettings(linger_ms=-1))
     with pytest.raises(ValueError, match=r"^bootstrap: '' is no address; expected HOST:PORT$"):

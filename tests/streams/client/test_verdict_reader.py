@@ -1,4 +1,4 @@
-"""Verdicts as producers read them: what is committed, once it was handled never again, otherwise again."""
+"""Verdicts as producers read them: those of committed transactions, again unless they were handled."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def publish(kafka: KafkaSettings, numbers: Iterable[int], model: str = "churn") 
 
 
 def read(reader: VerdictReader, count: int) -> list[str]:
-    """Event ids until so many came."""
+    """The ids of the next ``count`` verdicts."""
     found: list[str] = []
     deadline = time.monotonic() + PATIENCE_SECONDS
     while len(found) < count:
@@ -57,7 +57,7 @@ def ids(numbers: Iterable[int], model: str = "churn") -> list[str]:
 
 
 def test_objects_and_arrays_are_read_alike(kafka_topics: KafkaSettings) -> None:
-    """A message is one verdict or many; what a later version adds to them is left out."""
+    """A message has one verdict or many; fields of a later version are ignored."""
     outbox = Outbox(kafka_topics)
     outbox.send(VERDICTS, "churn", verdict(0))
     outbox.send(VERDICTS, "churn", [verdict(1), verdict(2)])
@@ -73,7 +73,7 @@ def test_objects_and_arrays_are_read_alike(kafka_topics: KafkaSettings) -> None:
 
 
 def test_a_restart_goes_on_behind_the_last_commit(kafka_topics: KafkaSettings) -> None:
-    """What was read but not committed comes again, what was committed does not."""
+    """Verdicts that were read but not committed come again, committed ones do not."""
     publish(kafka_topics, range(3))
     with VerdictReader(kafka_topics, group="service") as reader:
         assert read(reader, 3) == ids(range(3))
@@ -92,7 +92,7 @@ def test_a_restart_goes_on_behind_the_last_commit(kafka_topics: KafkaSettings) -
 
 
 def test_a_reader_hands_its_models_over_and_loses_nothing(kafka_topics: KafkaSettings) -> None:
-    """A second reader of the group takes a share: what the first did not commit comes again, to one of the two."""
+    """A second reader of the group takes a share; verdicts that the first did not commit come again, to one of them."""
     models = [f"m{number}" for number in range(8)]
     for model in models:
         publish(kafka_topics, range(2), model)
@@ -114,7 +114,7 @@ def test_a_reader_hands_its_models_over_and_loses_nothing(kafka_topics: KafkaSet
 
 
 def test_aborted_verdicts_are_not_seen(kafka_topics: KafkaSettings) -> None:
-    """INTAKE may fail within a transaction and decide anew: only what it committed counts."""
+    """INTAKE may fail within a transaction and decide again: only committed verdicts are read."""
     producer = Producer(producer_config(kafka_topics) | {"transactional.id": kafka_topics.prefix + "intake/0"})
     producer.init_transactions(PATIENCE_SECONDS)
     topic = kafka_topics.prefix + VERDICTS.name
@@ -132,7 +132,7 @@ def test_aborted_verdicts_are_not_seen(kafka_topics: KafkaSettings) -> None:
 
 @pytest.mark.parametrize("models", ["churn", ["churn", "fraud"], ()])
 def test_only_the_asked_models(kafka_topics: KafkaSettings, models: Any) -> None:
-    """One, several, or all; others are passed over and committed with them."""
+    """A reader of one, several or all models skips the verdicts of others, and commits them too."""
     for model in ("churn", "fraud", "spam", "churn"):
         publish(kafka_topics, [0], model)
     asked = {"churn": ["churn"] * 2, (): ["churn"] * 2 + ["fraud", "spam"]}.get(
@@ -144,7 +144,7 @@ def test_only_the_asked_models(kafka_topics: KafkaSettings, models: Any) -> None
 
 
 def test_a_read_waits_while_only_others_come(kafka_topics: KafkaSettings) -> None:
-    """Verdicts of models that are not asked for do not end the wait; the time does, and it says nothing then."""
+    """Verdicts of other models do not end the wait; when the time is over, read returns an empty list."""
     publish(kafka_topics, [0], "spam")
     with VerdictReader(kafka_topics, group="service", models="churn") as reader:
         assert reader.read(5.0) == []
@@ -156,7 +156,7 @@ def test_a_read_waits_while_only_others_come(kafka_topics: KafkaSettings) -> Non
 
 
 def test_a_read_is_bounded(kafka_topics: KafkaSettings) -> None:
-    """So many messages at once and no more, each whole; the rest is handed out by the next reads."""
+    """One read takes at most so many whole messages; the next reads return the rest."""
     outbox = Outbox(kafka_topics)
     for number in range(0, 60, 3):
         outbox.send(VERDICTS, "churn", [verdict(number + place) for place in range(3)])
@@ -171,7 +171,7 @@ def test_a_read_is_bounded(kafka_topics: KafkaSettings) -> None:
 
 
 def test_what_is_no_verdict_is_counted_and_passed_over(kafka_topics: KafkaSettings) -> None:
-    """Somebody else's message on the topic stops nothing, and does not come again."""
+    """A message that is no verdict stops nothing, and does not come again."""
     outbox = Outbox(kafka_topics)
     for value in (b"no json", b'{"event_id": 7}', None, verdict(1)):
         outbox.send(VERDICTS, "churn", value)
@@ -187,7 +187,7 @@ def test_what_is_no_verdict_is_counted_and_passed_over(kafka_topics: KafkaSettin
 
 
 def test_an_odd_verdict_of_an_array_costs_no_other(kafka_topics: KafkaSettings) -> None:
-    """What is wrong with one element is counted, and those beside it are read."""
+    """A wrong element of an array is counted, and the other elements are read."""
     one, two = encode(verdict(1)), encode(verdict(2))
     outbox = Outbox(kafka_topics)
     outbox.send(VERDICTS, "churn", b"[" + one + b',{"event_id":NaN},{"event_id":7},' + two + b"]")
@@ -200,7 +200,7 @@ def test_an_odd_verdict_of_an_array_costs_no_other(kafka_topics: KafkaSettings) 
 
 
 def test_a_new_group_may_begin_behind_what_is_there(kafka_topics: KafkaSettings) -> None:
-    """A service that has no use for old verdicts begins with those decided from now on."""
+    """With ``latest`` a new group begins with the verdicts that come from now on."""
     publish(kafka_topics, range(3))
     with VerdictReader(kafka_topics, group="service", settings=VerdictReaderSettings(begin="latest")) as reader:
         number, found = 3, []
@@ -214,7 +214,7 @@ def test_a_new_group_may_begin_behind_what_is_there(kafka_topics: KafkaSettings)
 
 
 def test_a_topic_that_is_not_there_is_said(kafka_prefix: KafkaSettings) -> None:
-    """A wrong prefix gives no verdicts; why, stands in ``last_error``."""
+    """With a wrong prefix no verdicts come, and ``last_error`` says why."""
     with VerdictReader(kafka_prefix, group="service") as reader:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not reader.last_error:
@@ -224,7 +224,7 @@ def test_a_topic_that_is_not_there_is_said(kafka_prefix: KafkaSettings) -> None:
 
 
 def test_a_wrong_setting_is_one_line() -> None:
-    """Ours are named with their bounds, librdkafka's with what it says of them."""
+    """Errors name our settings with their bounds, and librdkafka's settings with its own reason."""
     with pytest.raises(ValueError, match=r"^VerdictReaderSettings: .*`\$\.read_messages_max`$"):
         VerdictReader(KafkaSettings(), group="g", settings=VerdictReaderSettings(read_messages_max=0))
     with pytest.raises(WrongClientSetting, match=r"no\.such\.setting"):
