@@ -149,11 +149,10 @@ def _kafka(settings: ProgramSettings, data: DataFolder, say: Progress, stopping:
 
 
 def _with_kafka(settings: ProgramSettings, kafka: EmbeddedKafka) -> ProgramSettings:
-    copies = settings.embedded_kafka.nodes
+    """Wait until Kafka answers; returns the settings with its address and its users."""
     kafka.wait()
-    kafka_settings = msgspec.structs.replace(
-        signed_in(settings.kafka, kafka.users_bootstrap, kafka.access.passwords), replication_factor=copies
-    )
+    with_users = signed_in(settings.kafka, kafka.users_bootstrap, kafka.access.passwords)
+    kafka_settings = msgspec.structs.replace(with_users, replication_factor=settings.embedded_kafka.nodes)
     return msgspec.structs.replace(settings, kafka=kafka_settings)
 
 
@@ -172,13 +171,14 @@ def _clickhouse(settings: ProgramSettings, data: DataFolder, say: Progress, stop
 
 
 def _with_clickhouse(settings: ProgramSettings, server: EmbeddedClickHouse) -> ProgramSettings:
-    users = server.passwords
+    """Start ClickHouse and wait until it answers; returns the settings with its address and its users."""
+    url = server.start()
     clickhouse_settings = msgspec.structs.replace(
         settings.clickhouse,
-        url=server.start(),
+        url=url,
         user="watchloop",
-        password=users["watchloop"],
+        password=server.passwords["watchloop"],
         analyst_user="analyst",
-        analyst_password=users["analyst"],
+        analyst_password=server.passwords["analyst"],
     )
     return msgspec.structs.replace(settings, clickhouse=clickhouse_settings)
