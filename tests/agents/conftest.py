@@ -1,4 +1,4 @@
-"""What tests of agents share."""
+"""Fixtures of the roles' tests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ from tests.support.alert_house import House
 
 @pytest.fixture
 def house(monkeypatch: pytest.MonkeyPatch) -> House:
-    """DESK and DRIFT around one log; who presses a button on the page of an alert is answered soon."""
+    """DESK and DRIFT around one log; DESK waits for an alert's change for a moment only."""
     monkeypatch.setattr("agents.desk.live_desk.ALERT_CHANGE_SECONDS_MAX", 0.1)
     return House()

@@ -1,4 +1,4 @@
-"""The live desk over its state in memory: what people do becomes opinions, alerts ask DRIFT."""
+"""The live desk over its state in memory: what people do becomes opinions, also what they ask of DRIFT."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.support.paths import GOLDEN
 
 
 class Log:
-    """Keeps what is sent."""
+    """Keeps the messages that are sent."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str, Wire | None]] = []
@@ -94,7 +94,7 @@ pytestmark = pytest.mark.asyncio
 
 
 async def test_an_answer_becomes_an_opinion(desk: LiveDesk, state: DeskState, log: Log, clock: Clock) -> None:
-    """The most urgent task is handed out, its answer sent to the log, and after the time to undo it is settled."""
+    """The most urgent task is handed out, its answer is sent to the log, and it settles after the time to undo."""
     ada = await desk.person("ada")
     assert ada is not None
     leased = await desk.next_task(ada)
@@ -127,7 +127,7 @@ async def test_an_answer_becomes_an_opinion(desk: LiveDesk, state: DeskState, lo
 async def test_an_answer_has_the_form_of_a_label(
     desk: LiveDesk, state: DeskState, log: Log, choices: tuple[str, ...], answer: str, heard: str
 ) -> None:
-    """Letters composed and no blanks around, unless a task out of the log offers it as it was given."""
+    """Letters are composed and blanks around are removed, unless the task itself offers the answer as it was given."""
     state.hear_task(encode(task(9, choices=choices)))
     ada = await desk.person("ada")
     assert ada is not None
@@ -138,7 +138,7 @@ async def test_an_answer_has_the_form_of_a_label(
 
 
 async def test_two_people_get_two_tasks(desk: LiveDesk) -> None:
-    """A leased task is nobody else's."""
+    """A task that one person has leased is not handed to another."""
     ada, bob = await desk.person("ada"), await desk.person("bob")
     assert ada is not None
     assert bob is not None
@@ -151,7 +151,7 @@ async def test_two_people_get_two_tasks(desk: LiveDesk) -> None:
 
 
 async def test_withdrawing_takes_the_answer_back(desk: LiveDesk, state: DeskState, log: Log, clock: Clock) -> None:
-    """Within its seconds an answer can be taken back: both opinions are in the log, nothing is settled."""
+    """An answer can be taken back within its seconds: both opinions are in the log, and nothing settles."""
     ada = await desk.person("ada")
     assert ada is not None
     await desk.next_task(ada)
@@ -181,7 +181,7 @@ async def test_a_restart_knows_what_was_answered(desk: LiveDesk, log: Log, clock
 
 
 async def test_rubbish_in_the_log_changes_nothing(state: DeskState) -> None:
-    """What cannot be read is left out, tombstones too; the desk goes on."""
+    """Records that cannot be read, and tombstones, are left out; the desk goes on."""
     before = len(state.queue)
     for hear in (state.hear_task, state.hear_opinion, *state.listeners().values()):
         hear(b"rubbish")
@@ -193,7 +193,7 @@ async def test_rubbish_in_the_log_changes_nothing(state: DeskState) -> None:
 async def test_an_alert_is_acknowledged_by_asking_drift(
     desk: LiveDesk, state: DeskState, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The console asks by an opinion about the alert's task; what is over cannot be acknowledged."""
+    """The console sends an opinion about the alert's task; a resolved alert cannot be acknowledged."""
     monkeypatch.setattr("agents.desk.live_desk.ALERT_CHANGE_SECONDS_MAX", 0.1)
     state.hear_alert(encode(alert()))
     bob = person("bob", roles=("on-call",))
@@ -208,7 +208,7 @@ async def test_an_alert_is_acknowledged_by_asking_drift(
 
 
 async def test_what_the_desk_remembers_is_bounded(state: DeskState, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Resolved alerts make room before open ones; of models the newest stay, of opinions and ended tasks as well."""
+    """Resolved alerts are forgotten before open ones; the newest models, opinions and ended tasks are kept."""
     monkeypatch.setattr("agents.desk.desk_state.ALERTS_KEPT_MAX", 3)
     state.references, state.manifests = FIFOCache(2), FIFOCache(2)
     state.is_newest = lambda _key, _manifest: True
@@ -229,7 +229,7 @@ async def test_what_the_desk_remembers_is_bounded(state: DeskState, monkeypatch:
 
 
 async def test_alerts_keep_a_bounded_history(state: DeskState) -> None:
-    """Of many revisions the first and the newest stay; older ones that come late change nothing."""
+    """The first and the newest of many revisions are kept; older revisions that come late change nothing."""
     for revision in range(HISTORY_KEPT_MAX + 20):
         state.hear_alert(encode(alert(revision)))
     state.hear_alert(encode(alert(5)))

@@ -1,4 +1,4 @@
-"""The loop as seen from outside: the lag of roles is measured whatever ClickHouse does."""
+"""The lag of roles is measured whatever ClickHouse does."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def shows(line: str) -> bool:
 
 
 def test_lag_while_clickhouse_is_away(kafka_topics: KafkaSettings) -> None:
-    """RECORD never began and ClickHouse answers nobody: its lag is what waits; when it has read, there is none."""
+    """RECORD never began and ClickHouse does not answer: its lag is all messages; once it has read them it is 0."""
     nowhere = ClickHouseSettings(url="http://127.0.0.1:1", connect_seconds_max=1)
     watch = LoopWatch(kafka_topics, lambda: Warehouse(nowhere), AccuracySettings(), 1.0)
     outbox, stop = Outbox(kafka_topics), threading.Event()
@@ -61,7 +61,7 @@ def test_lag_while_clickhouse_is_away(kafka_topics: KafkaSettings) -> None:
 
 
 def test_lag_that_is_unknown_is_no_lag_of_before() -> None:
-    """While no broker answers, no figure of before stands for now."""
+    """While no broker answers, no earlier figure is shown as the present one."""
     away = KafkaSettings(bootstrap="127.0.0.1:1", client={"socket.timeout.ms": "1000"})
     watch = LoopWatch(away, lambda: Warehouse(ClickHouseSettings()), AccuracySettings())
     LAG_MESSAGES.labels("intake").set(0)

@@ -1,4 +1,4 @@
-"""What people say of an alert, from the desk through the log to DRIFT and back, with the real parts of both."""
+"""What people say of an alert goes from DESK through the log to DRIFT and back, with the real parts of both."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.asyncio
 
 
 async def test_acknowledging_leaves_the_task_to_be_answered(house: House) -> None:
-    """The alert is acknowledged, its task stays open and says so, and it can still be answered."""
+    """The alert is acknowledged; its task stays open, says so, and can still be answered."""
     alert_id = house.fire()
     assert await house.act(alert_id, "ada", "acknowledge", "I look at it") == "accepted"
     house.tick(60)
@@ -34,7 +34,7 @@ async def test_acknowledging_leaves_the_task_to_be_answered(house: House) -> Non
 
 
 async def test_resolving_ends_the_task(house: House) -> None:
-    """Nothing is left to decide: the task expires, and says who resolved the alert."""
+    """Nothing is left to decide: the task expires and says who resolved the alert."""
     alert_id = house.fire()
     assert await house.act(alert_id, "ada", "resolve", "was maintenance") == "accepted"
     after, task = house.alert(alert_id), house.task(alert_id)
@@ -45,7 +45,7 @@ async def test_resolving_ends_the_task(house: House) -> None:
 
 
 async def test_it_resolves_by_itself(house: House) -> None:
-    """Back within the reference: the task ends, whoever held it."""
+    """The signal is back within the reference: the task ends, also while somebody holds it."""
     alert_id = house.fire()
     await house.desk.task(task_id_of("m", alert_id), house.people["ada"])
     house.observe(0.0, 12)
@@ -65,7 +65,7 @@ NOTES = {"expected change": "expected change: why; reference r2 was adopted"}
 
 @pytest.mark.parametrize("answer", ANSWERS)
 async def test_every_answer_has_its_effect_and_stays(answer: str) -> None:
-    """The alert follows, names the answer and who gave it; the task stays settled with it, whatever comes later."""
+    """The alert changes, and names the answer and its author; the task keeps its answer, whatever comes later."""
     house = House(QueueSettings(adjudication_rounds_max=1))
     alert_id = house.fire()
     state, states = ANSWERS[answer]
@@ -90,7 +90,7 @@ async def test_every_answer_has_its_effect_and_stays(answer: str) -> None:
 
 
 async def test_an_answer_taken_back_has_no_effect(house: House) -> None:
-    """Within its seconds; the answer that is given instead counts."""
+    """An answer taken back within its seconds does nothing; the answer given instead counts."""
     alert_id = house.fire()
     await house.answer(alert_id, "ada", "false alarm")
     house.now_ms += 3_000
@@ -103,7 +103,7 @@ async def test_an_answer_taken_back_has_no_effect(house: House) -> None:
 
 
 async def test_an_answer_is_overtaken_by_a_resolution(house: House) -> None:
-    """While it could be taken back somebody resolves the alert: the task ends, nothing else happens."""
+    """Somebody resolves the alert while an answer can still be taken back: the task ends, and nothing else happens."""
     alert_id = house.fire()
     await house.answer(alert_id, "ada", "confirmed")
     assert await house.act(alert_id, "bob", "resolve") == "accepted"
@@ -114,7 +114,7 @@ async def test_an_answer_is_overtaken_by_a_resolution(house: House) -> None:
 
 
 async def test_two_people_at_once(house: House) -> None:
-    """Both press a button: one wins, the other is told; who acknowledges does not undo who resolves."""
+    """Two people press a button: one wins, the other reads so; acknowledging does not undo resolving."""
     alert_id = house.fire()
     before = house.desk._state.alerts[alert_id][-1]
     assert await house.act(alert_id, "ada", "acknowledge") == "accepted"
@@ -128,7 +128,7 @@ async def test_two_people_at_once(house: House) -> None:
 
 
 async def test_two_people_answer_one_task() -> None:
-    """Where two are asked and disagree, who adjudicates is who is named; where they agree, the last of them."""
+    """If two people disagree, the alert names the adjudicator; if they agree, the last of them."""
     house = House(QueueSettings(alert=LaneSettings(opinions_needed=2, roles=("on-call",))))
     alert_id = house.fire()
     assert await house.answer(alert_id, "ada", "confirmed", "mine") == "accepted"

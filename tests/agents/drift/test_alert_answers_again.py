@@ -1,4 +1,4 @@
-"""What people said of an alert, read again: after a restart, by another worker, after an expected change."""
+"""What people said of an alert is read again: after a restart, by another worker, after an expected change."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.asyncio
 @pytest.mark.parametrize("who", ["desk", "drift", "both"])
 @pytest.mark.parametrize("said", ["acknowledge", "resolve", "confirmed", "expected change", "false alarm"])
 async def test_a_restart_changes_nothing(house: House, who: str, said: str) -> None:
-    """Whichever role reads the log again has the same alert and the same task, and tells nothing twice."""
+    """A role that reads the log again has the same alert and the same task, and sends nothing twice."""
     alert_id = house.fire()
     if said in ("acknowledge", "resolve"):
         await house.act(alert_id, "ada", said)
@@ -59,7 +59,7 @@ async def test_what_was_answered_while_drift_was_away_takes_effect(house: House,
 
 
 async def test_only_the_worker_that_has_the_model_acts(house: House) -> None:
-    """Of two workers that hear the same answer, the other one keeps it, and acts once the model is its own."""
+    """Two workers hear the same answer: the one without the model keeps it, and acts once it has the model."""
     alert_id = house.fire()
     owner = house.drift
     house.partitions = []
@@ -74,7 +74,7 @@ async def test_only_the_worker_that_has_the_model_acts(house: House) -> None:
 
 
 async def test_an_expected_change_without_windows_still_ends_the_alert(house: House) -> None:
-    """A worker that has read no block since its start has nothing to adopt: the alert is resolved and says why."""
+    """A worker without a block since its start has no windows to adopt: the alert is resolved and says why."""
     alert_id = house.fire()
     house.log = [entry for entry in house.log if entry[0] != BLOCKS.name]
     house.start_drift()
@@ -95,7 +95,7 @@ def correction(number: int, *, wrong: bool) -> Correction:
 
 
 async def test_an_expected_rise_of_the_error_rate_is_the_new_normal(house: House) -> None:
-    """The alert is resolved, no reference is made of it, the same rate fires no more, also after a restart."""
+    """The alert is resolved, no reference is made, and the same rate fires no more, also after a restart."""
 
     def learn(first: int, count: int, wrong: Callable[[int], bool]) -> None:
         for number in range(first, first + count):

@@ -1,4 +1,4 @@
-"""What DRIFT remembers of alerts and of their tasks' answers is bounded."""
+"""The memories of alerts and of opinions on their tasks are bounded."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.support.plain_record import PlainRecord
 
 
 def test_memories_are_bounded() -> None:
-    """Of resolved alerts the newest stay, open ones all; of answers the newest tasks and people."""
+    """The newest resolved alerts and all open ones are kept, and the opinions of the newest tasks and people."""
     memory = AlertMemory(resolved_max=3)
     for number in range(10):
         alert = Alert(

@@ -14,7 +14,7 @@ from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
 
 
 class NoReports:
-    """A desk that is asked for nothing."""
+    """Makes no reports."""
 
     def poll(self) -> list[tuple[str, str, str]]:
         return []

@@ -1,4 +1,4 @@
-"""How DRIFT stands is told: late and forced blocks, and features that are not watched."""
+"""The state of DRIFT is shown: late and forced blocks, and features that are not watched."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ SMALL = DriftSettings(features_watched_max=2, reference_events=200, lateness_eve
 
 
 class NoReports:
-    """Nothing is made."""
+    """Makes no reports."""
 
     def ask(self, *_: Any, **__: Any) -> None:
-        """Not looked at here."""
+        """Reports are tested elsewhere."""
 
     def poll(self) -> list[Any]:
         return []
 
 
 class Shelf:
-    """Keeps what is stored."""
+    """Keeps the rows that are stored."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
@@ -92,7 +92,7 @@ def block(number: int, *, partition: int = 0, model: str = "states", features: i
 
 
 def test_the_count_of_events_does_not_grow_old() -> None:
-    """A row a minute while nothing but the count changes, and none while nothing does."""
+    """One row a minute is stored while only the count changes, and none while nothing changes."""
     house = House()
     for number in range(1, 4):
         for partition in (0, 1):
@@ -111,7 +111,7 @@ def metric(name: str, model: str = "states") -> float:
 
 
 def test_late_and_forced_blocks_and_unwatched_features_are_told() -> None:
-    """As metrics and as a row, once; a new row only where there is news."""
+    """They are shown as metrics and in one row; another row comes only when something has changed."""
     house = House()
     house.read(block(0), block(0, partition=1))
     house.read(*(block(number) for number in range(1, 20)))
@@ -135,7 +135,7 @@ def test_late_and_forced_blocks_and_unwatched_features_are_told() -> None:
 
 
 def test_blocks_judged_before_their_turn_are_counted() -> None:
-    """One partition far ahead of one that has just spoken: beyond the limit they are judged early, and that is told."""
+    """One partition is far ahead of another: beyond the limit its blocks are judged early, and counted as forced."""
     house = House(lambda _: msgspec.structs.replace(SMALL, lateness_events=100_000, open_blocks_max=3))
     house.read(block(0, partition=1, model="early"), *(block(number, model="early") for number in range(9)))
     house.later()
@@ -144,7 +144,7 @@ def test_blocks_judged_before_their_turn_are_counted() -> None:
 
 
 def test_a_warehouse_that_is_away_holds_up_nothing() -> None:
-    """What it does not take is told later, and not tried at every batch."""
+    """Rows that ClickHouse does not take are stored later, and not tried again at every batch."""
     house = House()
     house.shelf.is_away = True
     house.read(block(0))
@@ -157,7 +157,7 @@ def test_a_warehouse_that_is_away_holds_up_nothing() -> None:
 
 
 def test_a_new_model_is_watched_when_strangers_have_filled_all_places() -> None:
-    """INTAKE's rule is DRIFT's: configured models take no place, who was used longest ago goes, nothing is rejected."""
+    """As in INTAKE, configured models need no place, the model used longest ago goes, and nothing is rejected."""
     house = House(places=ModelPlaces(2, {"ours"}))
     house.read(*(block(0, model=model) for model in ("a", "ours", "b", "c", "b", "d")))
     assert list(house.monitors.by_model) == ["ours", "b", "d"]
@@ -165,7 +165,7 @@ def test_a_new_model_is_watched_when_strangers_have_filled_all_places() -> None:
 
 
 def test_who_loses_its_place_leaves_no_open_alert_and_comes_back_with_its_reference() -> None:
-    """Its alerts are over and say why; its metrics end; when it comes again, its reference and its count go on."""
+    """Its alerts are resolved and say why, its metrics end; when it comes again, its reference and its count go on."""
     house = House(places=ModelPlaces(1))
     for number in range(40):
         house.read(block(number, model="m"))
@@ -189,7 +189,7 @@ def test_who_loses_its_place_leaves_no_open_alert_and_comes_back_with_its_refere
 
 
 def test_alerts_of_who_made_room_are_over_whatever_the_newcomer_brings() -> None:
-    """The newcomer's first block becomes a Reject, and the alerts of the other are over all the same."""
+    """The new model's first block is rejected; the alerts of the model that made room are resolved all the same."""
 
     def settings_of(model: str) -> DriftSettings:
         if model == "stranger":
@@ -212,7 +212,7 @@ def newest_alerts(house: House) -> list[Alert]:
 
 
 def test_an_empty_block_is_nothing() -> None:
-    """It would fill no window, and so no memory either."""
+    """A block without events would fill no window, and so it takes no memory."""
     house = House()
     empty = msgspec.structs.replace(block(0), events=0, numeric={}, categorical={}, sample=())
     for number in range(500):
@@ -221,7 +221,7 @@ def test_an_empty_block_is_nothing() -> None:
 
 
 def test_models_that_lost_their_place_are_not_shown() -> None:
-    """Names that come once leave nothing on /metrics, nor do models that are another worker's now."""
+    """/metrics shows no names that came once, and no models that another worker has now."""
     house = House(places=ModelPlaces(5, {"ours"}))
     for number in range(30):
         house.read(block(0, model=f"once {number}"), block(number, model="ours"))

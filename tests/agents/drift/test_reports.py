@@ -1,4 +1,4 @@
-"""Alerts that fire together share a report, and every alert is told of one or why there is none."""
+"""Alerts that fire together share a report; every alert gets one, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StillReporter:
 
 
 class Shelf:
-    """Keeps what is stored."""
+    """Keeps the rows that are stored."""
 
     def __init__(self) -> None:
         self.stored: list[tuple[str, str]] = []
@@ -79,7 +79,7 @@ def desk(reporter: StillReporter, shelf: Shelf) -> ReportDesk:
 
 
 def told(desk: ReportDesk, reporter: StillReporter) -> dict[str, tuple[str, str]]:
-    """Every report is made, whatever waits; what each alert was told."""
+    """Have every report made; returns the result of each alert."""
     news = {}
     for _ in range(10_000):
         for one in desk.poll():
@@ -93,7 +93,7 @@ def told(desk: ReportDesk, reporter: StillReporter) -> dict[str, tuple[str, str]
 
 
 def test_alerts_of_one_moment_share_a_report(desk: ReportDesk, reporter: StillReporter, shelf: Shelf) -> None:
-    """Nineteen at once: one report, of the signals that fired, named on all of them."""
+    """Nineteen alerts at once: one report of all their signals, named on each of them."""
     for number in range(19):
         desk.ask(alert(f"c{number}"), ("m", 9, "r1"), made, now_ms=5)
     news = told(desk, reporter)
@@ -104,7 +104,7 @@ def test_alerts_of_one_moment_share_a_report(desk: ReportDesk, reporter: StillRe
 
 
 def test_nothing_is_dropped_at_the_limit(desk: ReportDesk, reporter: StillReporter) -> None:
-    """Moments beyond the limit are made together with the next of their model; other models keep theirs."""
+    """Moments beyond the limit join the next one of their model; other models keep theirs."""
     for number in range(40):
         desk.ask(alert(f"a{number}"), ("m", number, "r1"), made, now_ms=5)
         assert len(desk) <= 3
@@ -118,7 +118,7 @@ def test_nothing_is_dropped_at_the_limit(desk: ReportDesk, reporter: StillReport
 
 
 def test_asking_twice_is_asking_once(desk: ReportDesk, reporter: StillReporter) -> None:
-    """While it waits and while it is made."""
+    """A second request changes nothing, while the report waits and while it is made."""
     desk.ask(alert("a"), ("m", 1, "r1"), made, now_ms=5)
     desk.ask(alert("a"), ("m", 2, "r1"), made, now_ms=5)
     desk.poll()
@@ -127,7 +127,7 @@ def test_asking_twice_is_asking_once(desk: ReportDesk, reporter: StillReporter) 
 
 
 def test_why_there_is_none_is_told_to_all(desk: ReportDesk, reporter: StillReporter, shelf: Shelf) -> None:
-    """No window yet, a report that failed, a warehouse that is away; what a report goes without is told as well."""
+    """Every alert gets the reason: no window yet, a failed report, ClickHouse away; and what a report lacks."""
     desk.ask(alert("a"), ("m", 0, ""), lambda _id, _signals: None, now_ms=5)
     (early,) = desk.poll()
     assert (early.report_id, early.problem.split(" has")[0]) == ("", "no window")
@@ -144,7 +144,7 @@ def test_why_there_is_none_is_told_to_all(desk: ReportDesk, reporter: StillRepor
 
 
 class Clock:
-    """Stands until it is moved."""
+    """A clock that stands until the test moves it."""
 
     now = 0.0
 
@@ -154,7 +154,7 @@ class Clock:
 
 @pytest.mark.parametrize("failure", ["took too long", "away"])
 def test_a_report_that_may_be_retried_is_tried_again(reporter: StillReporter, shelf: Shelf, failure: str) -> None:
-    """A timeout or a warehouse that is away costs a wait, in which other reports are made, and no alert its report."""
+    """After a timeout, or while ClickHouse is away, others are made first; no alert loses its report."""
     clock = Clock()
     desk = ReportDesk(reporter, shelf, 3, tries_max=3, retry_seconds=60.0, clock=clock)  # type: ignore[arg-type]
 
@@ -184,7 +184,7 @@ def test_a_report_that_may_be_retried_is_tried_again(reporter: StillReporter, sh
 
 
 def test_tries_are_bounded_and_the_last_says_why(reporter: StillReporter, shelf: Shelf) -> None:
-    """After the last try each alert is told what went wrong and how often; what cannot come is not tried again."""
+    """After the last try each alert gets the reason and the number of tries; a hopeless report is not tried again."""
     clock = Clock()
     desk = ReportDesk(reporter, shelf, 3, tries_max=3, retry_seconds=60.0, clock=clock)  # type: ignore[arg-type]
     desk.ask(alert("a"), ("m", 1, "r1"), made, now_ms=5)
@@ -204,7 +204,7 @@ def test_tries_are_bounded_and_the_last_says_why(reporter: StillReporter, shelf:
 
 
 def test_alerts_that_share_are_bounded(desk: ReportDesk, reporter: StillReporter) -> None:
-    """Of more than can share one, the oldest are told that they go without."""
+    """Of more alerts than may share a report, the oldest get the reason why they have none."""
     for number in range(ALERTS_SHARING_MAX + 5):
         desk.ask(alert(f"a{number}"), ("m", 1, "r1"), made, now_ms=5)
     news = told(desk, reporter)

@@ -1,4 +1,4 @@
-"""Nobody's messages hold up the verdicts of others: a batch has so many elements, and who brought them waits."""
+"""One producer's messages do not hold up the verdicts of others: a batch has a bounded number of elements."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def intake() -> PredictionHandler:
 
 
 def handled(one: PredictionHandler, records: Sequence[Record]) -> tuple[Sequence[Record], list[str], list[Reject]]:
-    """What is left of a batch, the ids that got a verdict, and the Rejects."""
+    """The records left by a batch, the ids that got a verdict, and the Rejects."""
     outbox = CollectingOutbox()
     left = one.handle(records, outbox)
     one.committed()
@@ -78,7 +78,7 @@ BOMB = b"[" + b",".join([b"{}"] * 10_000) + b"]"
 
 
 def test_ordinary_events_keep_coming_beside_poison() -> None:
-    """Two partitions full of arrays of ``{}``, two of ordinary events: once both used up a batch, these go first."""
+    """Two partitions are full of arrays of ``{}``: once both have used up a batch, the two ordinary ones come first."""
     one, offsets = intake(), dict.fromkeys(range(4), 0)
     waiting: dict[int, list[PlainRecord]] = {
         partition: [record(BOMB, partition, n) for n in range(50)] for partition in (0, 1)
@@ -103,7 +103,7 @@ def test_ordinary_events_keep_coming_beside_poison() -> None:
 
 
 def test_all_is_answered_in_order_in_the_end() -> None:
-    """However often a batch is cut, each message is read once, each partition in order."""
+    """However often a batch is cut, each message is read once, and each partition in order."""
     one = intake()
     records: Sequence[Record] = [
         record(BOMB if partition == 0 or n % 7 == 3 else prediction(n * 10 + partition), partition, n)
@@ -135,7 +135,7 @@ def test_ordinary_batches_are_not_cut() -> None:
 
 
 def test_a_million_elements_beside_ordinary_events() -> None:
-    """The message of a million ``{}``: one Reject, no memory to speak of, and a verdict for everything around it."""
+    """A message of a million ``{}`` becomes one Reject in little memory; everything around it gets a verdict."""
     million = b"[" + b",".join([b"{}"] * 1_000_000) + b"]"
     ordinary = [record(prediction(n), n % 2, 1 + n // 2) for n in range(400)]
     one = intake()
@@ -154,7 +154,7 @@ def test_a_million_elements_beside_ordinary_events() -> None:
 
 @pytest.mark.servers
 def test_through_kafka_a_million_elements_hold_nobody_up(kafka_topics: KafkaSettings) -> None:
-    """Compressed on the wire as any producer does it: the events around it get their verdicts, once, it one Reject."""
+    """The message is compressed on the wire: events around it get one verdict each, and it becomes one Reject."""
     million = b"[" + b",".join([b"{}"] * 1_000_000) + b"]"
     producer = Producer({**producer_config(kafka_topics), "compression.type": "lz4"})
     topic = kafka_topics.prefix + PREDICTIONS.name

@@ -31,7 +31,7 @@ Headers = list[tuple[str, bytes | None]]
 
 
 class OddIsJson:
-    """A registry whose schemas with even ids are of another kind."""
+    """A registry in which schemas with odd ids are JSON, and those with even ids are not."""
 
     def problem_of(self, schema_id: int) -> str | None:
         return None if schema_id % 2 else f"schema {schema_id} is AVRO; expected JSON Schema"
@@ -50,7 +50,7 @@ def prediction(number: int, model: str = "churn", **changes: Any) -> dict[str, A
 
 
 def mixed() -> list[PlainRecord]:
-    """Messages of every kind, a wrong one of each among them; the good events are 0 to 14 but 2."""
+    """Messages in every encoding, a wrong one of each among them; the good events are 0 to 14 without 2."""
 
     def as_json(value: Any) -> bytes:
         return json.dumps(value).encode()
@@ -103,7 +103,7 @@ def rejects_of(outbox: CollectingOutbox) -> list[Reject]:
 
 
 def test_intake_judges_every_encoding() -> None:
-    """One verdict for every good event, a Reject for every wrong one, whether shapes are known already or not."""
+    """Every good event has one verdict and every wrong one a Reject, also once the shapes of events are known."""
     one = intake()
     for _ in range(2):
         outbox = CollectingOutbox()
@@ -117,7 +117,7 @@ def test_intake_judges_every_encoding() -> None:
 
 @pytest.mark.servers
 def test_record_stores_what_intake_judges(warehouse: Warehouse) -> None:
-    """A row for every event that has a verdict, with the place it came from and what its headers say, and no other."""
+    """Every event with a verdict has a row, with its identity and what its headers say; no other has."""
     ids = {topic.name: f"id-of-{topic.name}" for topic in RECORDED}
     one = Recorder(
         warehouse,

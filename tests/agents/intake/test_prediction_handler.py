@@ -1,4 +1,4 @@
-"""INTAKE on records in memory: one verdict for every prediction, and everything that follows from it."""
+"""INTAKE on records in memory: every prediction gets one verdict, and all that follows from it."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def blocks_of(outbox: CollectingOutbox) -> list[Block]:
 
 
 def test_every_prediction_gets_one_verdict() -> None:
-    """A batch of messages, single and in arrays: as many verdicts as predictions, each about its own."""
+    """Messages hold one prediction or an array: there are as many verdicts as predictions, each about its own."""
     values = [prediction(n) for n in range(500)]
     arrays: list[Any] = [values[start : start + 50] for start in range(300, 500, 50)]
     verdicts = verdicts_of(run([*values[:300], *arrays]))
@@ -203,7 +203,7 @@ def test_what_is_sent_can_be_read() -> None:
 
 
 def test_choices_are_what_was_declared_or_seen() -> None:
-    """A reviewer is offered the declared labels in their order, else those that were seen."""
+    """A reviewer is offered the declared labels in their order, or else those that the model has given."""
     values = [prediction(n, confidence=0.5) for n in range(400)]
     assert {task.choices for task in tasks_of(run(values, labels=("stay", "go", "unknown")))} == {
         ("stay", "go", "unknown")
@@ -229,7 +229,7 @@ def test_undo_forgets_the_batch(known: bool) -> None:
 
 
 def as_sent(outbox: CollectingOutbox) -> Any:
-    """What travels: features may be encoded from what only encodes like them."""
+    """Features as they travel: some are encoded from values that only look like them."""
     return msgspec.json.decode(msgspec.json.encode(outbox.sent))
 
 
@@ -266,7 +266,7 @@ def test_an_aborted_batch_is_no_first_copy() -> None:
 
 
 def test_a_producer_may_want_exceptions_only() -> None:
-    """What is not plainly accepted goes to the producer's topic, all else to the warehouse's: together they are all."""
+    """Plain acceptances go to the warehouse's topic, all others to the producer's; together they are complete."""
     values = [prediction(n) for n in range(600)]
     everything = verdicts_of(run(values))
     apart = run(values, verdicts="exceptions")

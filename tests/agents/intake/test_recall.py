@@ -1,4 +1,4 @@
-"""What INTAKE remembers of its verdicts: a retry is known after a restart, and by whoever gets the partition."""
+"""INTAKE remembers judged events: a retry is known after a restart, and by the next owner of its partition."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Worker:
 
 @pytest.fixture
 def workers() -> Iterator[list[Worker]]:
-    """Workers to be ended at the end of the test."""
+    """Workers that end with the test."""
     started: list[Worker] = []
     yield started
     for worker in started:
@@ -87,7 +87,7 @@ def verdicts(kafka: KafkaSettings) -> list[Verdict]:
 
 
 def until(kafka: KafkaSettings, wanted: set[str]) -> collections.Counter[str]:
-    """How often each event was judged, once all these are."""
+    """How often each of these events was judged, once all of them are."""
 
     def judged() -> collections.Counter[str] | None:
         counted = collections.Counter(verdict.event_id for verdict in verdicts(kafka))
@@ -98,7 +98,7 @@ def until(kafka: KafkaSettings, wanted: set[str]) -> collections.Counter[str]:
 
 @pytest.mark.parametrize("verdicts_told", ["all", "exceptions"])
 def test_a_retry_is_known_after_a_restart(settings: Settings, workers: list[Worker], verdicts_told: str) -> None:
-    """A new worker reads the verdicts of the last span first, those that only the warehouse got among them."""
+    """A new worker first reads the verdicts of the last span, those for the warehouse alone included."""
     settings = msgspec.structs.replace(settings, default=ModelSettings(verdicts=verdicts_told))  # type: ignore[arg-type]
     send(settings.kafka, [event(n) for n in range(200)])
     workers.append(Worker(settings))
@@ -120,7 +120,7 @@ def test_without_a_span_every_copy_is_judged(settings: Settings, workers: list[W
 
 
 def test_a_partition_that_changes_hands_takes_its_memory_along(settings: Settings, workers: list[Worker]) -> None:
-    """Two workers join one after the other; whoever judges a retry knows what the other one judged."""
+    """Two workers join one after the other; each knows what the other has judged."""
     workers.append(Worker(settings, "0"))
     for begin in (0, 100, 200):
         send(settings.kafka, [event(n) for n in range(begin, begin + 100)])
@@ -133,7 +133,7 @@ def test_a_partition_that_changes_hands_takes_its_memory_along(settings: Setting
 
 
 def test_corrections_of_the_log_answer_questions_again(settings: Settings, workers: list[Worker]) -> None:
-    """With ``decided_before_seconds`` set, INTAKE hears settled answers and gives them to the same question."""
+    """With ``decided_before_seconds`` INTAKE reads settled answers, and gives them to the same question."""
     triage = TriageSettings(decided_before_seconds=3_600, audit_rate=0.001)
     settings = msgspec.structs.replace(settings, default=ModelSettings(triage=triage))
     outbox = Outbox(settings.kafka)
@@ -162,7 +162,7 @@ def test_corrections_of_the_log_answer_questions_again(settings: Settings, worke
 
 
 def test_an_odd_verdict_of_an_array_hides_no_other(settings: Settings) -> None:
-    """What somebody else put between verdicts costs the memory of no other event."""
+    """A foreign element between verdicts costs the memory of no other event."""
     parts = [msgspec.json.encode({"model": "m", "event_id": f"e-{n}"}) for n in range(3)]
     outbox = Outbox(settings.kafka)
     outbox.send(VERDICTS, "m", b"[" + b",".join([parts[0], b'{"model":NaN}', parts[1], b'{"model":7}']) + b"]")

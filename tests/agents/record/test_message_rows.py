@@ -1,4 +1,4 @@
-"""What RECORD stores of a message is what plain rows of it would be: the same tables, columns and values."""
+"""RECORD stores of a message what plain rows of its values would be: the same tables, columns and values."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def any_verdict(rng: random.Random) -> dict[str, Any]:
 
 
 def as_messages(rng: random.Random, values: Sequence[dict[str, Any]]) -> list[bytes]:
-    """Alone, in arrays of a few, the same again, an empty array; in escapes or not."""
+    """The same values alone, in arrays of a few, and as an empty array; with escapes or without."""
     found: list[bytes] = []
     rest = list(values)
     while rest:

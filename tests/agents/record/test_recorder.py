@@ -1,4 +1,4 @@
-"""RECORD on a real ClickHouse: every row once, whatever happens to either."""
+"""RECORD on a real ClickHouse: every row is stored once, whatever happens to either."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = pytest.mark.servers
 
 
 def test_a_sample_of_every_topic_goes_in(warehouse: Warehouse) -> None:
-    """What was ever published on a topic finds its table and its columns."""
+    """Everything ever published on a topic has a table and columns."""
     one = recorder(warehouse)
     one.assigned(partitions(*IDS))
     stored = 0
@@ -49,7 +49,7 @@ def test_a_sample_of_every_topic_goes_in(warehouse: Warehouse) -> None:
 
 
 def test_arrays_are_taken_apart_and_tombstones_left_out(warehouse: Warehouse) -> None:
-    """An array of verdicts is a row for each; a tombstone is none."""
+    """An array of verdicts makes a row of each; a tombstone makes none."""
     one = recorder(warehouse)
     one.assigned(partitions("verdicts"))
     verdicts = [
@@ -69,7 +69,7 @@ def test_arrays_are_taken_apart_and_tombstones_left_out(warehouse: Warehouse) ->
 
 
 def test_a_restart_goes_on_behind_what_is_stored(warehouse: Warehouse) -> None:
-    """The next one begins behind the highest identity, also where the group committed less; nothing is stored twice."""
+    """The next worker begins behind the highest identity, even if less was committed; no row is stored twice."""
     first = recorder(warehouse)
     assert first.assigned(partitions("labels")) == {}
     hand(first, messages(LABELS.name, [label(n) for n in range(7)]))
@@ -82,7 +82,7 @@ def test_a_restart_goes_on_behind_what_is_stored(warehouse: Warehouse) -> None:
 
 
 def test_a_batch_that_comes_again_adds_nothing(warehouse: Warehouse) -> None:
-    """The same batch, stored and handed out again before its commit, is one."""
+    """A batch that is stored and handed out again before its commit is stored once."""
     one = recorder(warehouse)
     one.assigned(partitions("labels"))
     batch = messages(LABELS.name, [label(n) for n in range(20)])
@@ -92,7 +92,7 @@ def test_a_batch_that_comes_again_adds_nothing(warehouse: Warehouse) -> None:
 
 
 def test_a_topic_created_anew_is_not_taken_for_the_old_one(warehouse: Warehouse) -> None:
-    """Offsets that count from zero again are not mistaken for rows that are stored; the next one stores them."""
+    """Offsets that count from zero again are not taken for stored rows; the next worker stores their rows."""
     known = dict(IDS)
     one = recorder(warehouse, topic_ids=lambda: dict(known))
     one.assigned(partitions("labels"))
@@ -107,7 +107,7 @@ def test_a_topic_created_anew_is_not_taken_for_the_old_one(warehouse: Warehouse)
 
 
 def test_while_kafka_does_not_say_which_topic_it_is_nothing_is_stored(warehouse: Warehouse) -> None:
-    """A batch is handed back while nobody knows what its offsets count."""
+    """A batch is handed back while the topic's id is unknown."""
     answers = iter([IDS, KafkaUnreachable("away"), IDS])
 
     def asked() -> dict[str, str]:
@@ -126,7 +126,7 @@ def test_while_kafka_does_not_say_which_topic_it_is_nothing_is_stored(warehouse:
 
 
 def test_nothing_overtakes_an_insert_that_fails(warehouse: Warehouse) -> None:
-    """While an insert fails the next one, already made, waits: stored rows have no hole, and all come in the end."""
+    """While an insert fails, the next one waits: the stored rows have no gap, and all are stored in the end."""
     small = Warehouse(msgspec.structs.replace(warehouse.settings, insert_rows_max=10))
     write, stored, failures = small.write, list[int](), list[list[str]]()
 
@@ -149,7 +149,7 @@ def test_nothing_overtakes_an_insert_that_fails(warehouse: Warehouse) -> None:
 
 
 def test_a_full_disk_is_said_in_a_line_and_waited_for(own_clickhouse: EmbeddedClickHouse) -> None:
-    """At the disk's quota the batch waits, and the log says why; when rows were deleted it is stored, once."""
+    """At the disk's quota the batch waits and the log says why; once rows are deleted it is stored, once."""
     warehouse = Warehouse(ClickHouseSettings(url=own_clickhouse.url, password="writer", analyst_password="reader"))
     warehouse.install()
     warehouse.command("CREATE TABLE filler (s String CODEC(NONE)) ENGINE = MergeTree ORDER BY tuple()")
@@ -195,7 +195,7 @@ def own_clickhouse(tmp_path: pathlib.Path) -> Iterator[EmbeddedClickHouse]:
 
 
 def test_clickhouse_away_for_a_while_loses_nothing(own_clickhouse: EmbeddedClickHouse) -> None:
-    """While ClickHouse is stopped the batch waits; when it is back the batch is stored, once."""
+    """While ClickHouse is stopped the batch waits; after that it is stored, once."""
     warehouse = Warehouse(
         ClickHouseSettings(url=own_clickhouse.url, password="writer", analyst_password="reader", connect_seconds_max=2)
     )
@@ -224,7 +224,7 @@ def test_clickhouse_away_for_a_while_loses_nothing(own_clickhouse: EmbeddedClick
 
 
 def test_a_stop_ends_the_wait_for_where_to_begin() -> None:
-    """A worker that is stopped while ClickHouse does not answer hands back what it was just assigned."""
+    """A worker that is stopped while ClickHouse does not answer hands its new partitions back."""
     stop = threading.Event()
     stop.set()
     nowhere = Warehouse(ClickHouseSettings(url="http://127.0.0.1:1", connect_seconds_max=1))

@@ -1,4 +1,4 @@
-"""RECORD on a real ClickHouse: what cannot be read or stored is told of, and everything else is stored."""
+"""RECORD on a real ClickHouse: what cannot be read or stored becomes a Reject, and everything else is stored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ pytestmark = pytest.mark.servers
 
 
 def test_a_message_that_holds_nothing_is_told_of(warehouse: Warehouse) -> None:
-    """No bytes are a tombstone where a topic is compact, and an array of nothing is one of verdicts: else a Reject."""
+    """Tombstones of compact topics and empty arrays of verdicts have no rows; other empty messages are rejected."""
     one = recorder(warehouse)
     one.assigned(partitions("verdicts", "gates", "review.events"))
     sent = [message for name in ("verdicts", "gates", "review.events") for message in messages(name, [None, b"[]"])]
@@ -38,7 +38,7 @@ def test_a_message_that_holds_nothing_is_told_of(warehouse: Warehouse) -> None:
 
 
 def test_what_cannot_be_read_becomes_a_reject(warehouse: Warehouse) -> None:
-    """Rubbish on a topic is told with its bytes and its place, and the rest is stored."""
+    """Rubbish on a topic is rejected with its bytes and its position, and the rest is stored."""
     one = recorder(warehouse)
     one.assigned(partitions("verdicts"))
     sent = [msgspec.json.encode(verdict(0)), b"rubbish", b'{"event_id":"x"}', msgspec.json.encode(verdict(3))]
@@ -51,7 +51,7 @@ def test_what_cannot_be_read_becomes_a_reject(warehouse: Warehouse) -> None:
 
 
 def test_a_wrong_verdict_of_an_array_is_rejected_alone(warehouse: Warehouse) -> None:
-    """What is no verdict, or no JSON, costs those beside it nothing, and they keep their places."""
+    """A wrong element, JSON or not, costs those beside it nothing, and they keep their indexes."""
     one = recorder(warehouse)
     one.assigned(partitions("verdicts"))
     odd = [b'{"event_id":"x"}', b'{"event_id":NaN}', b'{"event_id":"\\q"}']
@@ -67,7 +67,7 @@ def test_a_wrong_verdict_of_an_array_is_rejected_alone(warehouse: Warehouse) -> 
 
 
 def test_a_wrong_label_is_rejected_by_who_learns_from_it(warehouse: Warehouse) -> None:
-    """A label that LEARN rejects, an array of them too, is neither told of a second time nor stored."""
+    """A label that LEARN rejects, or an array of them, is neither rejected a second time nor stored."""
     one = recorder(warehouse)
     one.assigned(partitions("labels"))
     sent = [label(0), b"rubbish", b"[" + label(1) + b"]", label(3)]
@@ -76,7 +76,7 @@ def test_a_wrong_label_is_rejected_by_who_learns_from_it(warehouse: Warehouse) -
 
 
 def test_a_row_that_clickhouse_refuses_becomes_a_reject(warehouse: Warehouse) -> None:
-    """A row that the table does not take is set apart with ClickHouse's reason; its neighbours are stored."""
+    """A row that the table does not take is rejected with ClickHouse's reason; its neighbours are stored."""
     warehouse.command("ALTER TABLE labels MODIFY COLUMN label UInt8")
     one = recorder(warehouse)
     one.assigned(partitions("labels"))
@@ -108,7 +108,7 @@ def verdict(number: int, **other: Any) -> dict[str, Any]:
 def test_one_of_many_that_clickhouse_refuses(
     name: str, value: Callable[..., Any], rule: str, bad: dict[str, Any], warehouse: Warehouse
 ) -> None:
-    """Elements that break a rule of the table become rejects of their own; the rest of their messages is stored."""
+    """Elements that break a rule of the table get a Reject each; the rest of their messages is stored."""
     warehouse.command(f"ALTER TABLE {name} ADD CONSTRAINT ours CHECK {rule}")
     one = recorder(warehouse)
     one.assigned(partitions(name))
@@ -123,7 +123,7 @@ def test_one_of_many_that_clickhouse_refuses(
 
 
 def test_many_refused_rows_of_a_message_are_summed_up(warehouse: Warehouse) -> None:
-    """INTAKE's rule is RECORD's: a hundred of a message have a Reject each, the others one, told before the next."""
+    """As in INTAKE, a hundred rows of a message have a Reject each, all others one, sent before the next message."""
     warehouse.command("ALTER TABLE verdicts ADD CONSTRAINT ours CHECK task_id != 'x'")
     one = recorder(warehouse)
     one.assigned(partitions("verdicts"))
@@ -139,7 +139,7 @@ def test_many_refused_rows_of_a_message_are_summed_up(warehouse: Warehouse) -> N
 
 
 def test_a_message_that_was_stored_in_part_is_stored_whole(warehouse: Warehouse) -> None:
-    """ClickHouse goes away while a refused array is being halved; the next one stores the rest and tells of the bad."""
+    """ClickHouse goes away while a refused array is halved; the next worker stores the rest, and rejects bad rows."""
     warehouse.command("ALTER TABLE verdicts ADD CONSTRAINT ours CHECK task_id != 'x'")
     sent = messages(VERDICTS.name, [msgspec.json.encode([verdict(n, task_id="x" * (n == 5)) for n in range(8)])])
     write, written = warehouse.write, list[str]()
@@ -175,7 +175,7 @@ def test_a_message_that_was_stored_in_part_is_stored_whole(warehouse: Warehouse)
 def test_what_is_refused_is_told_whenever_the_worker_is_killed(
     warehouse: Warehouse, inserts_max: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Rows beyond those told one by one wait for one Reject: killed before it, at any insert, the next worker tells."""
+    """Many refused rows share a Reject: if the worker is killed before it, at any insert, the next one sends it."""
     monkeypatch.setattr("streams.produce.rejects.REJECTS_APART_MAX", 3)
     warehouse.command("ALTER TABLE verdicts ADD CONSTRAINT ours CHECK task_id != 'x'")
     array = [verdict(n, task_id="x" * (n < 6 or n == 8)) for n in range(11)]
@@ -214,7 +214,7 @@ def elements(reject: Reject) -> list[dict[str, Any]]:
 
 
 def test_a_prediction_that_intake_refused_is_a_row_that_its_reject_names(warehouse: Warehouse) -> None:
-    """A model too many: the prediction is kept, has no verdict, and the reason is found by its identity."""
+    """A model too many: the prediction is stored without a verdict, and its identity leads to the reason."""
     one = recorder(warehouse)
     one.assigned(partitions("predictions", "verdicts", "rejects"))
     (sent,) = messages("predictions", [msgspec.json.encode([prediction(0), prediction(1, model="other")])], begin=7)
@@ -233,7 +233,7 @@ def test_a_prediction_that_intake_refused_is_a_row_that_its_reject_names(warehou
 
 
 class TellingOutbox(CollectingOutbox):
-    """Writes down how many rows were stored when rejects were known to have arrived."""
+    """Notes how many rows were stored when Rejects had arrived."""
 
     def __init__(self, warehouse: Warehouse) -> None:
         super().__init__()
@@ -245,7 +245,7 @@ class TellingOutbox(CollectingOutbox):
 
 
 def test_rejects_arrive_before_what_is_behind_them_is_stored(warehouse: Warehouse) -> None:
-    """What is stored is not read again after a crash, so nothing behind a reject may be stored before it is told."""
+    """Stored messages are not read again after a crash, so Rejects arrive before rows behind them are stored."""
     outbox = TellingOutbox(warehouse)
     values = [msgspec.json.encode(verdict(n)) for n in range(3 * RUN_MESSAGES_MAX)]
     values[RUN_MESSAGES_MAX] = b"rubbish"
@@ -259,7 +259,7 @@ def test_rejects_arrive_before_what_is_behind_them_is_stored(warehouse: Warehous
 
 
 def test_predictions_that_intake_rejects_are_not_stored(warehouse: Warehouse) -> None:
-    """RECORD reads predictions as INTAKE does: what has no verdict has no row, and is rejected once only, by INTAKE."""
+    """RECORD reads predictions as INTAKE does: one without a verdict has no row, and INTAKE alone rejects it."""
     one = recorder(warehouse)
     one.assigned(partitions("predictions"))
     good = (

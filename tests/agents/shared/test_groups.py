@@ -1,4 +1,4 @@
-"""Nobody is said to keep up while the oldest message that waits grows old."""
+"""A role keeps up only if its oldest waiting message is young."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WARNING, MESSAGES = 120.0, 50_000
     ],
 )
 def test_what_is_said_of_a_lag(lag: Lag, note: str, late: bool) -> None:
-    """One message that has waited for long is trouble, and so are very many; the word and the state say the same."""
+    """One message that has waited for long is trouble, and so are very many; word and state agree."""
     assert lag_state(lag, WARNING, MESSAGES) == (note, late)
 
 
@@ -41,5 +41,5 @@ def test_what_is_said_of_a_lag(lag: Lag, note: str, late: bool) -> None:
     ],
 )
 def test_a_lag_in_words(lag: Lag, text: str) -> None:
-    """Both measures, and a unit that fits."""
+    """The words have both measures, and a unit that fits."""
     assert lag_text(lag) == text

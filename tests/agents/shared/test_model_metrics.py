@@ -1,4 +1,4 @@
-"""Numbers of models on /metrics: of those that have a place and no others, whatever names come by."""
+"""/metrics has numbers of the models that have a place and of no others, whatever names come."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PLACES_MAX, STRANGERS = 20, 3_000
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:
-    """What a test told of models is gone afterwards."""
+    """Remove the numbers that a test has set."""
     yield
     bound_models(ModelPlaces())
     for metric in OF_MODELS:
@@ -45,7 +45,7 @@ def told(metric: ModelMetric, model: str) -> None:
 
 @pytest.mark.parametrize("shared", [False, True])
 def test_strangers_names_are_bounded(shared: bool, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every metric of models holds as many as there are places, beside the configured ones; so does what is shown."""
+    """Every metric of models has as many as there are places, beside the configured ones; so has what is shown."""
     if shared:
         monkeypatch.setenv(FOLDER_VARIABLE, str(tmp_path))
     bound_models(ModelPlaces(PLACES_MAX, {"ours"}))
@@ -63,7 +63,7 @@ def test_strangers_names_are_bounded(shared: bool, tmp_path: pathlib.Path, monke
 
 
 def test_every_metric_that_names_a_model_is_bounded() -> None:
-    """None of the others has a label for what producers send."""
+    """No other metric has a label whose values producers send."""
     others = [metric for metric in vars(metrics).values() if isinstance(metric, MetricWrapperBase)]
     assert {label for metric in others for label in metric._labelnames} == {"decision", "lane", "role", "table"}
     of_models = {metric for metric in vars(metrics).values() if isinstance(metric, ModelMetric)}
@@ -71,7 +71,7 @@ def test_every_metric_that_names_a_model_is_bounded() -> None:
 
 
 def test_a_metric_reads_as_any_other() -> None:
-    """Name, type, help and escapes are those of prometheus_client's own."""
+    """Name, type, help and escapes are those of prometheus_client."""
     counter, gauge = ModelCounter("fired_total", "How many.", "severity"), ModelGauge("late", "How late.")
     counter.inc('a"b\n', "high")
     counter.inc('a"b\n', "high")
@@ -100,7 +100,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_killed_worker_leaves_what_it_counted_and_nothing_it_measured(tmp_path: pathlib.Path) -> None:
-    """Started again and again: counters go on, gauges begin anew, and there are no more files than before."""
+    """A worker is started again and again: counters go on, gauges begin anew, and the number of files stays."""
     folder = tmp_path / "metrics"
     folder.mkdir()
     variables = environment(PYTHONPATH=str(ROOT), **{FOLDER_VARIABLE: str(folder)})
@@ -110,7 +110,7 @@ def test_a_killed_worker_leaves_what_it_counted_and_nothing_it_measured(tmp_path
     intake._command = [sys.executable, "-c", WORKER]
 
     def ended(worker: Worker) -> str:
-        """All that a worker said until it was killed."""
+        """All output of a worker until it was killed."""
         worker.log.unlink(missing_ok=True)
         worker.start()
         assert worker._process is not None

@@ -1,4 +1,4 @@
-"""Logs: what repeats itself stays readable and bounded."""
+"""Repeated messages are bounded, and lines stay readable."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.support.live_console import LiveConsole
 
 
 class Clock:
-    """Time that a test moves."""
+    """A clock that the test moves."""
 
     now = 0.0
 
@@ -52,7 +52,7 @@ def test_values_do_not_make_another_message() -> None:
 
 
 def test_what_is_remembered_is_bounded() -> None:
-    """Messages that all differ are all written, and no more than so many are remembered."""
+    """Different messages are all written, and a bounded number of them is remembered."""
     repeats = LogRepeats(Clock())
     assert all(repeats.filter(record(f"message {number}")) for number in range(3 * MESSAGES_MAX))
     assert len(repeats._seen) == MESSAGES_MAX
@@ -62,7 +62,7 @@ def test_what_is_remembered_is_bounded() -> None:
 def test_a_line_is_bounded_whatever_data_brings_into_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, is_terminal: bool
 ) -> None:
-    """A record's key of megabytes is told by its beginning and its length."""
+    """A record's key of megabytes is cut, and its length is added."""
     monkeypatch.setattr(sys.stderr, "isatty", lambda: is_terminal)
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
@@ -79,7 +79,7 @@ def test_a_line_is_bounded_whatever_data_brings_into_it(
 
 
 def test_libraries_do_not_repeat_what_we_say() -> None:
-    """What the clients of ClickHouse warn of is raised too, and told once, with what to do."""
+    """Warnings of ClickHouse's clients are left out: they are raised too, and logged once with what to do."""
     root = logging.getLogger()
     handlers, level = list(root.handlers), root.level
     try:
@@ -92,7 +92,7 @@ def test_libraries_do_not_repeat_what_we_say() -> None:
 
 
 def test_a_failing_route_is_one_message_under_whatever_address() -> None:
-    """Who changes the address with each request gets no more lines, and tracebacks, than who does not."""
+    """Requests with ever new addresses get no more lines and tracebacks than equal ones."""
     written: list[logging.LogRecord] = []
     handler = logging.Handler()
     handler.emit = written.append  # type: ignore[method-assign]

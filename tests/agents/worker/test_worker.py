@@ -1,4 +1,4 @@
-"""/metrics of a worker: on loopback unless told otherwise, and one line where it cannot listen."""
+"""/metrics of a worker listens on loopback by default; where it cannot listen, one line says why."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def port() -> int:
 
 @pytest.fixture(autouse=True)
 def _closed_at_the_end(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The servers that a test started end with it."""
+    """End the servers that a test started."""
     started = []
     start = prometheus_client.start_http_server
 
@@ -43,7 +43,7 @@ def _closed_at_the_end(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def is_served(host: str, port: int) -> bool:
-    """Whether somebody listens there."""
+    """Whether a server listens there."""
     with socket.socket() as client:
         client.settimeout(2)
         return client.connect_ex((host, port)) == 0
@@ -58,14 +58,14 @@ def test_loopback_alone(port: int) -> None:
 
 
 def test_wherever_it_is_told(port: int) -> None:
-    """0.0.0.0 is every address."""
+    """0.0.0.0 stands for every address."""
     serve_metrics(WorkerSettings(metrics_port=port, metrics_host="0.0.0.0"))  # what is tested
     assert is_served("127.0.0.2", port)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "192.0.2.1", "no.such.host.invalid"])
 def test_an_address_that_it_cannot_have(port: int, host: str) -> None:
-    """A port in use, an address of another machine, a name of none: one line, with the settings' names."""
+    """A port in use, an address of another machine, an unknown name: one line that names the settings."""
     with socket.socket() as other:
         other.bind(("127.0.0.1", port))
         other.listen()
