@@ -40,10 +40,10 @@ SMALL = DriftSettings(
 
 
 class NoReports:
-    """Reports are tested elsewhere."""
+    """Makes no reports; they are tested elsewhere."""
 
     def ask(self, *_: Any, **__: Any) -> None:
-        """Nothing is made."""
+        """Make nothing."""
 
     def poll(self) -> list[tuple[str, str, str]]:
         return []
@@ -113,11 +113,11 @@ class House:
         return [msgspec.json.decode(data, type=kind) for name, _, data in self.log if name == topic.name]
 
     async def __call__(self, topic: Topic, key: str, value: Wire | None) -> None:
-        """What the desk sends by."""
+        """Send what the desk sends."""
         self.put(topic, key, value)
 
     def put(self, topic: Topic, key: str | bytes, value: Any) -> None:
-        """Into the log, and to whoever hears it."""
+        """Append to the log, and hand it to all who read the topic."""
         data = encode(value)
         self.log.append((topic.name, key if isinstance(key, str) else key.decode(), data))
         record = PlainRecord(data, name=topic.name)
@@ -132,14 +132,14 @@ class House:
             self.drift.handle([], self)
 
     def send(self, topic: Topic, key: str | bytes, value: Any) -> None:
-        """The outbox of DRIFT."""
+        """Send as the outbox of DRIFT."""
         if not hasattr(self, "state"):
             self.log.append((topic.name, key if isinstance(key, str) else key.decode(), encode(value)))
         else:
             self.put(topic, key, value)
 
     def observe(self, mean: float, blocks: int = 1) -> None:
-        """Blocks of a hundred events whose x is about ``mean``."""
+        """Have DRIFT read blocks of a hundred events whose x is about ``mean``."""
         for _ in range(blocks):
             first = self.blocks * 100
             events = [
@@ -169,19 +169,19 @@ class House:
         self.drift.handle([], self)
 
     def fire(self) -> str:
-        """A change; the id of the alert that it makes."""
+        """Change the stream; returns the id of the alert that follows."""
         self.observe(0.0, 20)
         self.observe(5.0, 12)
         (alert,) = {alert.alert_id: alert for alert in self.told(ALERTS, Alert)}.values()
         return str(alert.alert_id)
 
     def alert(self, alert_id: str) -> Alert:
-        """In its present state."""
+        """The alert in its present state."""
         found = [alert for alert in self.told(ALERTS, Alert) if alert.alert_id == alert_id]
         return max(found, key=lambda alert: alert.revision)  # type: ignore[no-any-return]
 
     def task(self, alert_id: str) -> Task:
-        """What the log says last of the alert's task."""
+        """The newest revision of the alert's task on the log."""
         task_id = task_id_of("m", alert_id)
         return [task for task in self.told(REVIEW_ALERTS, Task) if task.task_id == task_id][-1]  # type: ignore[no-any-return]
 
@@ -190,14 +190,14 @@ class House:
         return self.state.queue.view(task_id_of("m", alert_id)) is not None
 
     async def answer(self, alert_id: str, name: str, answer: str, comment: str = "") -> str:
-        """Somebody takes the task and answers it."""
+        """Have a person lease the task and answer it; returns the outcome."""
         task_id, person = task_id_of("m", alert_id), self.people[name]
         await self.desk.task(task_id, person)
         result = await self.desk.answer(task_id, person, answer, 1.0, comment)
         return result.outcome
 
     async def act(self, alert_id: str, name: str, action: Any, comment: str = "") -> str:
-        """Somebody presses a button on the page of the alert."""
+        """Have a person press a button on the alert's page; returns the outcome."""
         return (await self.desk.alert_action(alert_id, self.people[name], action, comment)).outcome
 
 

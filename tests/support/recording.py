@@ -1,4 +1,4 @@
-"""A recorder on a ClickHouse of the tests: what it is handed, and what is stored then."""
+"""A recorder on a ClickHouse of the tests, the messages it is given, and the rows that are stored."""
 
 from __future__ import annotations
 

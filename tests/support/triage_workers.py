@@ -66,7 +66,7 @@ class Log:
         self.sizes.append(size)
 
     def states(self) -> StoredStates:
-        """Nothing is compacted yet: what has ended is there too, and its tombstone."""
+        """The states on the log before compaction: ended ones are there too, followed by their tombstones."""
         states = StoredStates()
         for key, data in self.ended.items():
             states.hear(data)
@@ -77,7 +77,7 @@ class Log:
 
 
 class Worker:
-    """INTAKE's Judge with its log; what it owns are partitions of four."""
+    """INTAKE's Judge with its log; it owns some of four partitions."""
 
     def __init__(
         self, log: Log, slot: str = "0", triage: TriageSettings = TRIAGE, places: ModelPlaces | None = None
@@ -103,7 +103,7 @@ class Worker:
         return self
 
     def carried(self, model: str) -> CarriedState:
-        """What a model goes on from; not used yet."""
+        """The state from which a model goes on; it is not used yet."""
         state = self.judge.states._known[model]
         assert isinstance(state, CarriedState)
         return state

@@ -1,4 +1,4 @@
-"""Triage goes on where it was: after a restart by the very same decisions, after a rebalance within the budget."""
+"""Triage goes on after a restart with the same decisions, and after a rebalance within the budget."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def decided(verdicts: Iterable[Verdict]) -> list[tuple[object, ...]]:
 
 @pytest.mark.parametrize("cuts", [(100,), (640, 641, 2_000), (1_337, 2_500, 3_999)])
 def test_a_killed_worker_goes_on_with_the_same_decisions(cuts: Sequence[int]) -> None:
-    """Whatever is in hand when it dies comes again, and every verdict is that of a worker that never died."""
+    """Batches in hand come again, and every verdict is that of a worker that never died."""
     through = Worker(Log()).assign([0])
     wanted = [v for begin, stop in batches(0, EVENTS, 1) for v in through.handle(predictions(begin, stop))]
     log, found, begin = Log(), [], 0
@@ -45,7 +45,7 @@ def test_a_killed_worker_goes_on_with_the_same_decisions(cuts: Sequence[int]) ->
 
 
 def test_an_aborted_batch_leaves_no_trace() -> None:
-    """What a rolled back transaction did to triage is neither in memory nor in the log."""
+    """A rolled back transaction changes triage neither in memory nor on the log."""
     through, log = Worker(Log()).assign([0]), Log()
     worker = Worker(log).assign([0])
     for begin, stop in batches(0, 2_000, 5):
@@ -58,7 +58,7 @@ def test_an_aborted_batch_leaves_no_trace() -> None:
 
 
 def test_another_budget_takes_effect_and_keeps_what_is_known() -> None:
-    """After a restart with other settings the scores and the debts are still known, within today's bounds."""
+    """After a restart with other settings scores and debts are known, within the new bounds."""
     log = Log()
     Worker(log).assign([0]).handle(predictions(0, 2_000))
     changed = TriageSettings(budget=0.3, audit_rate=0.02, recent_scores_max=100, threshold_events=100)
@@ -103,13 +103,13 @@ def test_workers_that_share_a_model_keep_to_its_budget_and_warm_up_once() -> Non
 
 
 def purse_of(log: Log) -> int:
-    """The purse of the newest owners of all partitions, taken together."""
+    """The purse of the newest owners of all partitions together."""
     carried = log.states().inherited([0, 1, 2, 3], lambda model: TRIAGE)["m"]
     return carried.snapshot.purse
 
 
 def test_a_model_without_events_is_handed_on_too() -> None:
-    """What a worker took over and never used is in its own name after its first commit."""
+    """A state that a worker took over and never used is under its own name after its first commit."""
     log = Log()
     first = Worker(log, "a").assign([0, 1])
     first.handle(predictions(0, 1_000, "quiet"))
@@ -122,7 +122,7 @@ def test_a_model_without_events_is_handed_on_too() -> None:
 
 
 def test_what_a_commit_writes_is_bounded() -> None:
-    """About a kilobyte a model and commit, whatever the batch; the whole log is a window of scores a worker."""
+    """A commit writes about a kilobyte a model, whatever the batch; the log has a window of scores a worker."""
     log = Log()
     worker = Worker(log, triage=TriageSettings()).assign([0])
     for start in range(0, 2 * EVENTS, 20):
@@ -135,7 +135,7 @@ def test_what_a_commit_writes_is_bounded() -> None:
 
 @pytest.mark.parametrize("data", [b"", b"[", b"{}", b'{"model":"m","slot":"0","scores":"%%"}', b"\xff" * 50])
 def test_rubbish_on_the_log_is_one_line(data: bytes) -> None:
-    """Triage starts anew where nothing else is known, and says why."""
+    """Triage starts anew where nothing else is known, and the log says why."""
     states = StoredStates()
     with structlog.testing.capture_logs() as lines:
         states.hear(data)
@@ -156,7 +156,7 @@ def test_rubbish_on_the_log_is_one_line(data: bytes) -> None:
     ],
 )
 def test_a_state_that_cannot_be_does_no_harm(changes: dict[str, object]) -> None:
-    """Whatever a readable record claims, every event gets its verdict, and the budget is kept afterwards."""
+    """Whatever a readable record says, every event gets its verdict, and the budget is kept afterwards."""
     states = StoredStates()
     fields = {"model": "m", "slot": "0", "partitions": (0,), "scored_by": "mix 0.5", **changes}
     states.hear(encode(TriageState(**fields)))  # type: ignore[arg-type]
@@ -172,7 +172,7 @@ def test_a_state_that_cannot_be_does_no_harm(changes: dict[str, object]) -> None
 
 @pytest.mark.parametrize("key", [None, b"", b"/", b"//", b"a/b/c", b"0/99999999999/m", b"\xff/0/m", b"x/0/m", b"0/7/m"])
 def test_a_tombstone_ends_what_its_key_said_and_nothing_else(key: bytes | None) -> None:
-    """Also where nothing is compacted; one under any other key changes nothing."""
+    """It does so before compaction too; a tombstone under any other key changes nothing."""
     log, settings_of = Log(), lambda model: TRIAGE
     Worker(log).assign([0]).handle(predictions(0, 10))
     states = log.states()
@@ -184,7 +184,7 @@ def test_a_tombstone_ends_what_its_key_said_and_nothing_else(key: bytes | None) 
 
 
 def test_too_many_states_forget_the_oldest() -> None:
-    """The memory in which the log is read is bounded."""
+    """The memory for reading the log is bounded."""
     states = StoredStates(bytes_max=20_000)
     for number in range(100):
         states.hear(encode(TriageState(model=f"m{number}", slot="0", partitions=(0,), known=10, scores=bytes(80))))

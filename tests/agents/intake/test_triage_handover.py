@@ -1,4 +1,4 @@
-"""Partitions change hands: in any order of reads and commits purses and debts are conserved, and nobody warms up."""
+"""Partitions change hands: in any order of reads and commits purses and debts are kept, and nothing warms up again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Owners = Mapping[str, Sequence[int]]
 
 
 def tell(worker: Worker, purse: int) -> None:
-    """A commit of model m with exactly this purse: what the model's triage earned, or overdrew, in between."""
+    """Commit this purse of model m, whatever its triage earned or overdrew in between."""
     outbox = CollectingOutbox()
     worker.judge.states.begin()
     triage = worker.judge.states.watched("m").triage
@@ -98,7 +98,7 @@ def rebalance(
     ids=["dies and returns", "swaps"],
 )
 def test_two_workers_in_every_order(plan: Sequence[Owners], earned: Mapping[str, int], purse_reviews: int) -> None:
-    """Each of the orders in each generation, on the way that led there: what the group holds stays the same."""
+    """In every order, over several generations, the purses of the group together stay the same."""
     for way in itertools.product(list(orders("ab")), repeat=2):
         _, workers = owner_of_all(purse_reviews)
         wanted = purse_reviews * ONE_REVIEW
@@ -109,7 +109,7 @@ def test_two_workers_in_every_order(plan: Sequence[Owners], earned: Mapping[str,
 
 
 def test_three_workers_in_every_order() -> None:
-    """One becomes three, in all 90 orders, and then all partitions change hands among them."""
+    """One worker becomes three, in all 90 orders; then all partitions change hands among them."""
     for order in orders("abc"):
         _, workers = owner_of_all(-834)
         first = rebalance(workers, {"a": (0, 1), "b": (2, 3), "c": (4, 5)}, order, {"b": -ONE_REVIEW})
@@ -143,7 +143,7 @@ def steps() -> st.SearchStrategy[list[tuple[str, str]]]:
 def test_any_history_conserves_the_purse(
     history: list[tuple[dict[str, tuple[int, ...]], list[tuple[str, str]], bool]],
 ) -> None:
-    """Also where workers die between their read and their first commit, and where they come back much later."""
+    """The purses are kept also where workers die between read and first commit, and come back much later."""
     log, workers = owner_of_all(-300)
     wanted = -300 * ONE_REVIEW
     for owners, order, is_busy in history:
@@ -157,7 +157,7 @@ def test_any_history_conserves_the_purse(
 
 
 def share(log: Log) -> dict[int, int]:
-    """What each partition would bring a worker that owned no other."""
+    """The share of the purse that each partition would bring to a worker that owned no other."""
     states = log.states()
     return {p: states.inherited([p], lambda model: TRIAGE)["m"].snapshot.purse for p in ALL}
 
@@ -172,7 +172,7 @@ def test_the_newest_owner_wins_after_it_has_shrunk() -> None:
 
 
 def test_what_is_left_is_small_and_one_record_a_partition_and_model() -> None:
-    """However often partitions move, the log does not grow by it."""
+    """However often partitions move, the log does not grow."""
     log, workers = owner_of_all(0)
     for _ in range(20):
         for owners in ({"a": (0, 1, 2), "b": (3, 4, 5)}, {"c": ALL}, {"b": (0, 2, 4), "c": (1, 3, 5)}):

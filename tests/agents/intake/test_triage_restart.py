@@ -31,7 +31,7 @@ HALF = 1_000
 
 
 def verdicts(kafka: KafkaSettings) -> list[Verdict]:
-    """All that is committed, in order: there is one partition."""
+    """All committed verdicts, in order: there is one partition."""
     found: list[Verdict] = []
 
     def hear(record: Record) -> None:
@@ -94,12 +94,12 @@ def test_kill_and_restart_change_no_decision(kafka_prefix: KafkaSettings, tmp_pa
 
 
 def models_of_the_state(kafka: KafkaSettings) -> set[str]:
-    """The models of which triage.state says something, read as a worker that starts reads it."""
+    """The models in triage.state, read as a starting worker reads it."""
     return set(read_states(kafka).inherited([0], lambda _model: TriageSettings()))
 
 
 def test_strangers_names_keep_no_place_over_a_restart(kafka_prefix: KafkaSettings, tmp_path: pathlib.Path) -> None:
-    """A hundred names fill all places; after kill -9 a new model is judged, and the log holds those with a place."""
+    """A hundred names fill all places; after kill -9 a new model is judged, and the log has the models with a place."""
     kafka = msgspec.structs.replace(kafka_prefix, partitions=1)
     create_topics(kafka)
     outbox = Outbox(kafka)

@@ -1,4 +1,4 @@
-"""Late labels joined with stored predictions, on a real ClickHouse."""
+"""Late labels are joined with stored predictions, on a real ClickHouse."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.servers
 
 
 def store_predictions(warehouse: Warehouse, *numbers: int, **changes: Any) -> None:
-    """Predictions as RECORD stores them."""
+    """Store predictions as RECORD does."""
     values = [
         decode(
             Prediction,
@@ -57,7 +57,7 @@ def records(*values: bytes) -> list[PlainRecord]:
 
 
 class Clock:
-    """Moved by the test."""
+    """A clock that the test moves."""
 
     now = 1_700_000_000.0
 
@@ -80,7 +80,7 @@ def told(outbox: CollectingOutbox) -> list[tuple[int, str, str]]:
 
 
 def test_a_label_becomes_a_correction(warehouse: Warehouse) -> None:
-    """The correction carries what the prediction was, and its consent to learning."""
+    """The correction has the prediction's values, and its consent to learning."""
     store_predictions(warehouse, 1, 3)
     outbox = CollectingOutbox()
     joiner(warehouse, Clock(), []).handle(records(label(1), label(3)), outbox)  # type: ignore[arg-type]
@@ -93,7 +93,7 @@ def test_a_label_becomes_a_correction(warehouse: Warehouse) -> None:
 
 
 def test_labels_for_scoring_pass_by(warehouse: Warehouse) -> None:
-    """What is only for scoring is never learned from, known or not."""
+    """A label that is only for scoring is never learned, whether its prediction is stored or not."""
     store_predictions(warehouse, 1)
     outbox = CollectingOutbox()
     joiner(warehouse, Clock(), []).handle(records(label(1, "score"), label(9, "score")), outbox)  # type: ignore[arg-type]
@@ -101,7 +101,7 @@ def test_labels_for_scoring_pass_by(warehouse: Warehouse) -> None:
 
 
 def test_a_label_waits_for_its_prediction(warehouse: Warehouse) -> None:
-    """A label that comes before RECORD has stored its prediction is handed back, and joined when it is there."""
+    """A label that comes before its prediction is stored is handed back, and joined once it is."""
     clock, paused, outbox = Clock(), [], CollectingOutbox()  # type: ignore[var-annotated]
     one = joiner(warehouse, clock, paused)
     with pytest.raises(HandBack):
@@ -133,7 +133,7 @@ def test_a_label_without_prediction_ends_as_a_reject(warehouse: Warehouse) -> No
 
 
 def test_a_label_has_its_own_time_to_wait(warehouse: Warehouse) -> None:
-    """Behind one that waits in vain, a label whose prediction is stored later than itself is joined, not rejected."""
+    """Behind a label that waits in vain, one whose prediction is stored late is joined, and not rejected."""
     clock, outbox = Clock(), CollectingOutbox()
     one = joiner(warehouse, clock, [])
     vain, late = records(label(77), label(1))
@@ -151,7 +151,7 @@ def test_a_label_has_its_own_time_to_wait(warehouse: Warehouse) -> None:
 
 
 def test_labels_of_other_partitions_do_not_wait(warehouse: Warehouse) -> None:
-    """One that waits holds up those behind it in its partition, and nobody else; rubbish before it is told at once."""
+    """A waiting label holds up those behind it in its partition alone; rubbish before it is rejected at once."""
     store_predictions(warehouse, 1)
     outbox = CollectingOutbox()
     elsewhere = PlainRecord(label(1), name="labels", partition_number=1, number=5)
@@ -163,7 +163,7 @@ def test_labels_of_other_partitions_do_not_wait(warehouse: Warehouse) -> None:
 
 
 def test_a_worker_that_is_not_to_go_on_tells_nothing(warehouse: Warehouse) -> None:
-    """Where the partitions are another's after the wait, what was read is handed back as it was."""
+    """If the partitions are another worker's after the wait, all is handed back and nothing is sent."""
     outbox = CollectingOutbox()
     one = LabelHandler(warehouse, PREFIX, pause=lambda _: False, clock=Clock())
     with pytest.raises(HandBack):
@@ -172,7 +172,7 @@ def test_a_worker_that_is_not_to_go_on_tells_nothing(warehouse: Warehouse) -> No
 
 
 def test_rubbish_is_rejected(warehouse: Warehouse) -> None:
-    """What is no label is told with its bytes."""
+    """A message that is no label is rejected with its bytes."""
     outbox = CollectingOutbox()
     joiner(warehouse, Clock(), []).handle(records(b"rubbish", b'{"event_id":"e"}'), outbox)  # type: ignore[arg-type]
     assert [value.original for value in outbox.of(REJECTS) if isinstance(value, Reject)] == [
@@ -197,7 +197,7 @@ def test_rubbish_is_rejected(warehouse: Warehouse) -> None:
 def test_a_label_that_is_written_otherwise_is_told(
     warehouse: Warehouse, said: tuple[Any, ...], text: Any, meant: str, purpose: str
 ) -> None:
-    """It would count as an error whatever the model said: a Reject with both spellings, and no correction."""
+    """It would count as an error whatever the model answers: a Reject names both spellings, and nothing is learned."""
     for number, one in enumerate(said, 1):
         store_predictions(warehouse, number, prediction=one)
     outbox = CollectingOutbox()
@@ -225,7 +225,7 @@ def test_a_label_that_is_written_otherwise_is_told(
     ],
 )
 def test_a_label_of_its_own_is_taken(warehouse: Warehouse, said: tuple[Any, ...], text: str) -> None:
-    """What the model has not said yet in any spelling may be right all the same; so may what it says in two."""
+    """A label that the model has not given in any spelling may be right; so may one that it gives in two spellings."""
     for number, one in enumerate(said, 1):
         store_predictions(warehouse, number, prediction=one)
     outbox = CollectingOutbox()
@@ -234,7 +234,7 @@ def test_a_label_of_its_own_is_taken(warehouse: Warehouse, said: tuple[Any, ...]
 
 
 def test_labels_are_known_from_probabilities_and_settings(warehouse: Warehouse) -> None:
-    """A label that the model gave a probability is one; where its settings name two that differ by case, case tells."""
+    """A label with a probability is known; if the settings name two that differ by case, case counts."""
     store_predictions(warehouse, 1, prediction="a", confidence=None, probabilities={"a": 0.5, "b": 0.5})
     for declared, refused in (((), ["got 'A'; ", "got 'B'; "]), (("A", "a"), [])):
         outbox = CollectingOutbox()
@@ -244,7 +244,7 @@ def test_labels_are_known_from_probabilities_and_settings(warehouse: Warehouse) 
 
 
 def test_one_odd_prediction_does_not_end_the_check_of_declared_labels(warehouse: Warehouse) -> None:
-    """What a model said once in a second spelling makes no label of its own of that, where its settings name them."""
+    """One prediction in a second spelling makes no second label of a declared one."""
     for number, said in enumerate(("leaves", "stays", "Leaves"), 1):
         store_predictions(warehouse, number, prediction=said)
     outbox = CollectingOutbox()
@@ -255,7 +255,7 @@ def test_one_odd_prediction_does_not_end_the_check_of_declared_labels(warehouse:
 
 
 def test_the_first_prediction_in_a_new_spelling_is_waited_for(warehouse: Warehouse) -> None:
-    """A model whose spelling has changed: its own prediction says so, once it is stored."""
+    """The model's spelling has changed: the label's own prediction shows it, once it is stored."""
     store_predictions(warehouse, 1, prediction="True")
     clock, outbox = Clock(), CollectingOutbox()
     one = joiner(warehouse, clock, [])
@@ -267,7 +267,7 @@ def test_the_first_prediction_in_a_new_spelling_is_waited_for(warehouse: Warehou
 
 
 def test_a_label_from_the_future_is_rejected(warehouse: Warehouse) -> None:
-    """A day ahead of when Kafka took it, as a prediction would be: it would be the newest label for ever."""
+    """Its time is a day ahead of when Kafka took it: it would be the newest label for ever."""
     store_predictions(warehouse, 1)
     outbox = CollectingOutbox()
     taken_at = PlainRecord(b"").time_ms

@@ -1,4 +1,4 @@
-"""How large a prediction is producers decide: labels of large ones hold up nobody's."""
+"""Producers decide how large a prediction is: labels of large ones hold up no others."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ ROW: dict[str, Any] = {
 
 
 class Clock:
-    """Moved by the test."""
+    """A clock that the test moves."""
 
     now = 1_700_000_000.0
 
@@ -48,7 +48,7 @@ class Clock:
 
 
 class Narrow:
-    """Answers questions about ``most`` ids at most, none about ``never``; each prediction has ``size`` bytes."""
+    """Answers questions about at most ``most`` ids, and none about ``never``; each prediction has ``size`` bytes."""
 
     def __init__(self, most: int, never: Sequence[str] = (), size: int = 1) -> None:
         self.most, self.never, self.size = most, frozenset(never), size
@@ -81,7 +81,7 @@ def joiner(warehouse: Any, clock: Clock) -> LabelHandler:
 
 @pytest.mark.parametrize("most", [1, 2, 3, 700, IDS_MAX])
 def test_a_question_is_halved_until_it_is_answered(most: int) -> None:
-    """Every id is asked for once, in order, in no more questions than twice what one would need who knew the limit."""
+    """Every id is asked for once, in order, in at most twice the questions that the known limit would take."""
     ids = [f"e-{n:05}" for n in range(6_000)]
     narrow = Narrow(most)
     parts = list(asked_in_parts(lambda some: narrow.query("", {"ids": some}), ids))
@@ -91,7 +91,7 @@ def test_a_question_is_halved_until_it_is_answered(most: int) -> None:
 
 
 def test_labels_of_large_predictions_are_joined_all_the_same() -> None:
-    """Where ClickHouse answers for three at once, three are asked for at once, and nobody waits."""
+    """If ClickHouse answers for three ids at once, three are asked for, and no label waits."""
     names = [f"e-{n}" for n in range(50)]
     narrow, outbox = Narrow(3), CollectingOutbox()
     assert joiner(narrow, Clock()).handle(records(*names), outbox) == []  # type: ignore[arg-type]
@@ -100,7 +100,7 @@ def test_labels_of_large_predictions_are_joined_all_the_same() -> None:
 
 
 def test_a_label_whose_prediction_cannot_be_read_alone_is_rejected_with_the_reason() -> None:
-    """ClickHouse may be short of memory for a while, so it is waited for; others are joined, and those behind it."""
+    """ClickHouse may be short of memory for a while, so the label waits; others, also behind it, are joined."""
     narrow, outbox, clock = Narrow(10, never=["e-2"]), CollectingOutbox(), Clock()
     one = joiner(narrow, clock)
     left = one.handle(records("e-0", "e-1", "e-2", "e-3"), outbox)  # type: ignore[arg-type]
@@ -116,7 +116,7 @@ def test_a_label_whose_prediction_cannot_be_read_alone_is_rejected_with_the_reas
 
 
 def test_no_more_predictions_are_held_than_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a batch whose predictions are more, the beginning is joined and the end handed out again; all end joined."""
+    """If a batch's predictions are larger, its end is handed out again, until all labels are joined."""
     monkeypatch.setattr(labels_file, "HELD_BYTES_MAX", 10 * MIB)
     names = [f"e-{n}" for n in range(60)]
     narrow, outbox = Narrow(4, size=MIB), CollectingOutbox()
@@ -131,7 +131,7 @@ def test_no_more_predictions_are_held_than_the_limit(monkeypatch: pytest.MonkeyP
 
 
 def test_labels_said_are_those_of_as_many_predictions_as_can_be_asked_for() -> None:
-    """A thousand long labels in each of five thousand predictions are too many: the newest of them tell."""
+    """Five thousand predictions with a thousand long labels are too many: the newest of them are read."""
     asked: list[int] = []
 
     def ask(_sql: str, params: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -147,7 +147,7 @@ def test_labels_said_are_those_of_as_many_predictions_as_can_be_asked_for() -> N
 
 @pytest.fixture(scope="module")
 def small_clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warehouse]:
-    """A ClickHouse with little memory, that holds more bytes of predictions than that."""
+    """A ClickHouse whose predictions have more bytes than its memory."""
     folder: Path = tmp_path_factory.mktemp("small")
     settings = EmbeddedClickHouseSettings(
         memory_bytes_max=300 * MIB, caches_bytes_max=8 * MIB, analyst_memory_bytes_max=64 * MIB
@@ -172,7 +172,7 @@ def prediction(number: int) -> Prediction:
 
 @pytest.mark.servers
 def test_clickhouse_refuses_what_is_too_large_as_such(small_clickhouse: Warehouse) -> None:
-    """More memory, rows or bytes than allowed are one kind of error: it comes again however often it is asked."""
+    """Too much memory, too many rows or too many bytes are one kind of error, at every try."""
     for question in (
         "SELECT groupArray(features_text) FROM predictions",
         "SELECT features_text FROM predictions SETTINGS max_result_bytes = 1000000, result_overflow_mode = 'throw'",

@@ -1,4 +1,4 @@
-"""LEARN publishes, INTAKE's catalogue takes: signed snapshots through a real Kafka."""
+"""LEARN publishes signed snapshots through a real Kafka, and INTAKE's catalogue takes them."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LIMIT = 64 * 1024 * 1024
 
 
 def stopped_clock() -> float:
-    """Seconds since 1970, the same whenever it is asked."""
+    """The same time at every call, in seconds since 1970."""
     return 1_700_000_000.0
 
 
@@ -86,7 +86,7 @@ def key(tmp_path: pathlib.Path) -> SigningKey:
 
 @pytest.fixture
 def known(tmp_path: pathlib.Path, key: SigningKey) -> Callable[[], SeenModels]:
-    """What INTAKE remembers as it starts."""
+    """The manifests that INTAKE has seen when it starts."""
     return lambda: SeenModels(tmp_path / "state" / "models-intake-0.json", tmp_path / "keys" / "public", "intake", "")
 
 
@@ -108,7 +108,7 @@ def in_charge(outbox: CollectingOutbox) -> list[Manifest]:
 def test_a_promotion_reaches_the_catalogue(
     kafka_topics: KafkaSettings, key: SigningKey, known: Callable[[], SeenModels]
 ) -> None:
-    """What the gate lets through serves in INTAKE, and answers better than production did."""
+    """The model that passes the gate serves in INTAKE, and answers better than production did."""
     outbox = Outbox(kafka_topics)
     learner(key).handle(records(corrections(600)), outbox)
     outbox.flush()
@@ -127,7 +127,7 @@ def test_a_promotion_reaches_the_catalogue(
 def test_a_wrong_signature_changes_nothing(
     kafka_topics: KafkaSettings, key: SigningKey, known: Callable[[], SeenModels], tmp_path: pathlib.Path
 ) -> None:
-    """A snapshot of another key, or with a changed manifest, is refused: the model in charge stays."""
+    """A snapshot signed with another key, or with a changed manifest, is refused: the model in charge stays."""
     good, forged = CollectingOutbox(), CollectingOutbox()
     learner(key).handle(records(corrections(600)), good)  # type: ignore[arg-type]
     stranger = SigningKey.load_or_create(tmp_path / "elsewhere" / "signing.pem")
@@ -157,7 +157,7 @@ def test_a_wrong_signature_changes_nothing(
 
 
 def test_a_restart_learns_again_and_tells_nothing_twice(key: SigningKey) -> None:
-    """What was committed is learned again in silence; what comes after is told as if there had been no restart."""
+    """Committed corrections are learned again and nothing is sent of them; later ones go on as without a restart."""
     values = corrections(700)
     through, before, after = CollectingOutbox(), CollectingOutbox(), CollectingOutbox()
     learner(key).handle(records(values), through)  # type: ignore[arg-type]
@@ -179,7 +179,7 @@ def test_a_restart_learns_again_and_tells_nothing_twice(key: SigningKey) -> None
 
 
 def test_old_chunks_are_ended(key: SigningKey) -> None:
-    """Of all versions published, only what the newest manifests name keeps its chunks."""
+    """Of all published versions, only those of the newest manifests keep their chunks."""
     outbox = CollectingOutbox()
     one = learner(key)
     values = corrections(700)
@@ -196,7 +196,7 @@ def test_old_chunks_are_ended(key: SigningKey) -> None:
 
 
 def test_rubbish_is_rejected_once(key: SigningKey) -> None:
-    """A correction that cannot be read is told when it is new, not again after a restart."""
+    """A correction that cannot be read is rejected when it is new, and not again after a restart."""
     outbox = CollectingOutbox()
     learner(key).handle(records([b"rubbish"]), outbox)  # type: ignore[arg-type]
     (reject,) = outbox.of(REJECTS)

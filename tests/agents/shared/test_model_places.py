@@ -1,4 +1,4 @@
-"""Places of models are bounded, and nobody can fill them for ever: a new model gets one, a watched one keeps it."""
+"""Places for models are bounded, and names cannot fill them for ever: new models get one, watched ones keep theirs."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def warm(worker: Worker, model: str, events: int = WARM + 50) -> None:
 
 
 def once(worker: Worker, *models: str) -> list[str]:
-    """The decisions about one event of each, in a batch of each."""
+    """The decisions about one event of each model, each in a batch of its own."""
     return [verdict.decision for model in models for verdict in worker.handle(predictions(0, 1, model))]
 
 
 def test_a_new_model_is_judged_when_strangers_have_filled_all_places() -> None:
-    """Whoever may write predictions can send any name: an honest new model is judged all the same, and warms up."""
+    """Any name may come from a producer: an honest new model is judged all the same, and warms up."""
     worker = Worker(Log(), places=ModelPlaces(20, {"ours"})).assign([0])
     once(worker, *(f"junk-{number}" for number in range(100)))
     assert len(worker.judge.states.models) == 20
@@ -40,7 +40,7 @@ def test_a_new_model_is_judged_when_strangers_have_filled_all_places() -> None:
 
 
 def test_names_that_come_once_take_no_place_of_a_watched_model() -> None:
-    """A thousand strange names between two of its events: it goes on with the threshold it had."""
+    """A thousand strange names come between two of its events: it keeps its threshold."""
     through, worker = (Worker(Log(), places=ModelPlaces(10)).assign([0]) for _ in range(2))
     for one in (through, worker):
         warm(one, "quiet")
@@ -50,7 +50,7 @@ def test_names_that_come_once_take_no_place_of_a_watched_model() -> None:
 
 
 def test_who_settled_in_first_gives_way_to_who_did_so_later() -> None:
-    """Strangers who send enough to warm up fill the places of the settled: who was used longest ago goes."""
+    """Strangers that send enough to warm up take places of settled models: the one used longest ago goes."""
     worker = Worker(Log(), places=ModelPlaces(10)).assign([0])
     for number in range(10):
         warm(worker, f"junk-{number}")
@@ -64,7 +64,7 @@ def test_who_settled_in_first_gives_way_to_who_did_so_later() -> None:
 
 
 def test_two_new_models_by_turns_both_settle_in() -> None:
-    """Where all places are settled, some are kept for new ones: they do not push each other out."""
+    """If all models have settled in, some places are kept for new ones: these do not push each other out."""
     worker = Worker(Log(), places=ModelPlaces(10)).assign([0])
     for number in range(10):
         warm(worker, f"old-{number}")
@@ -75,7 +75,7 @@ def test_two_new_models_by_turns_both_settle_in() -> None:
 
 
 def test_who_lost_its_place_begins_anew() -> None:
-    """As a new model does: it warms up, with an empty purse, and its verdicts are those of a model never seen."""
+    """It warms up with an empty purse, and its verdicts are those of a new model."""
     worker, fresh = Worker(Log(), places=ModelPlaces(1)).assign([0]), Worker(Log()).assign([0])
     warm(worker, "m")
     once(worker, "stranger")
@@ -84,7 +84,7 @@ def test_who_lost_its_place_begins_anew() -> None:
 
 
 def test_the_log_forgets_who_lost_its_place() -> None:
-    """In the same transaction: triage.state holds as many models as there are places, however many names have come."""
+    """In the same transaction: triage.state has as many models as there are places, however many names have come."""
     log = Log()
     worker = Worker(log, places=ModelPlaces(5)).assign([0])
     warm(worker, "m", 1_500)
@@ -98,7 +98,7 @@ def test_the_log_forgets_who_lost_its_place() -> None:
 
 
 def test_a_restart_gives_nobody_a_place_and_takes_none() -> None:
-    """The same names with and without restarts and aborted batches: the same verdicts, and the same places."""
+    """The same names, with and without restarts and aborted batches, give the same verdicts and places."""
     draw = random.Random(5)
     names = [f"m{min(draw.randrange(12), draw.randrange(12))}" for _ in range(400)]
     through, log, counts = Worker(Log(), places=ModelPlaces(6)).assign([0]), Log(), dict.fromkeys(names, 0)
@@ -116,7 +116,7 @@ def test_a_restart_gives_nobody_a_place_and_takes_none() -> None:
 
 
 def test_models_too_many_on_the_log_are_forgotten_at_the_start() -> None:
-    """Fewer places than before, or two workers' models on one: those used last keep theirs, others leave the log."""
+    """With fewer places, or the models of two workers, those used last keep theirs and others leave the log."""
     log = Log()
     first = Worker(log).assign([0])
     warm(first, "settled")
@@ -129,7 +129,7 @@ def test_models_too_many_on_the_log_are_forgotten_at_the_start() -> None:
 
 
 def test_what_was_left_of_partitions_is_forgotten_too() -> None:
-    """A model that loses its place to another at the next owner does not come back from what the last owner left."""
+    """A model that loses its place at the next owner does not come back from the state that the last owner left."""
     log = Log()
     first = Worker(log, "a").assign([0, 1])
     warm(first, "m")
@@ -144,7 +144,7 @@ def test_what_was_left_of_partitions_is_forgotten_too() -> None:
 
 @pytest.mark.parametrize("is_committed", [True, False])
 def test_a_place_is_taken_with_the_transaction(is_committed: bool) -> None:
-    """Whoever lost it in a batch that is aborted has it again, with all that was known of it."""
+    """A model that lost its place in an aborted batch has it again, with its state."""
     worker = Worker(Log(), places=ModelPlaces(1)).assign([0])
     warm(worker, "m")
     outbox = CollectingOutbox()
@@ -163,7 +163,7 @@ def test_a_place_is_taken_with_the_transaction(is_committed: bool) -> None:
 
 
 class Published:
-    """What learners tell, by model."""
+    """What learners publish, by model."""
 
     def __init__(self) -> None:
         self.ended: list[str] = []
@@ -203,7 +203,7 @@ def learners_of(published: Published, places: ModelPlaces) -> Learners:
 
 
 def test_learn_keeps_as_many_models_as_there_are_places() -> None:
-    """The one whose corrections came longest ago goes, what it had published ends, and it may come again."""
+    """The model with the oldest corrections goes, its version is withdrawn, and it may come again."""
     published = Published()
     learners = learners_of(published, ModelPlaces(3, {"ours"}))
     for model in ("ours", "a", "b", "c", "a", "d", "b"):
@@ -213,7 +213,7 @@ def test_learn_keeps_as_many_models_as_there_are_places() -> None:
 
 
 def test_a_silent_model_keeps_what_is_in_charge_of_it() -> None:
-    """A week without a correction while 600 others are busy: others take its place, and its version goes on serving."""
+    """A week without a correction, while 600 models are busy: it loses its place, and its version goes on serving."""
     published = Published()
     published.standing["quiet"] = Standing("quiet-7", ("production", "quiet-6"), is_learned=True)
     learners = learners_of(published, ModelPlaces(200))
@@ -234,7 +234,7 @@ def test_a_silent_model_keeps_what_is_in_charge_of_it() -> None:
 
 
 def test_learned_versions_of_silent_models_are_bounded() -> None:
-    """Two for each place: then the one that lost its place first gives way, with a word."""
+    """Beyond two for each place, the version of the model that lost its place first is withdrawn and logged."""
     published, outbox = Published(), CollectingOutbox()
     learners = learners_of(published, ModelPlaces(3))
     for number in range(20):
@@ -248,7 +248,7 @@ def test_learned_versions_of_silent_models_are_bounded() -> None:
 
 
 def test_a_crowded_model_that_still_has_corrections_is_withdrawn() -> None:
-    """Nobody would see its version fail: production is in charge until it has been learned again."""
+    """Nobody would see its version fail: production is in charge until the model is learned again."""
     published = Published()
     published.standing["a"] = Standing("a-3", ("production",), is_learned=True)
     learners = learners_of(published, ModelPlaces(1))
@@ -261,7 +261,7 @@ def test_a_crowded_model_that_still_has_corrections_is_withdrawn() -> None:
 
 
 def test_what_was_told_before_a_restart_is_not_told_again_but_taken_over() -> None:
-    """Read again without a word; with the first new correction the learner guards what the log says is in charge."""
+    """Old corrections are learned silently; with the first new one the learner takes over the version in charge."""
     published = Published()
     published.standing["m"] = Standing("m-57", ("production", "m-56"), is_learned=True)
     learners = learners_of(published, ModelPlaces(2))

@@ -1,4 +1,4 @@
-"""INTAKE against somebody who writes to ``models`` and ``model.chunks``: nothing older, forged or unsigned serves."""
+"""INTAKE against an attacker who writes to its models' topics: nothing older, forged or unsigned serves."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ LIMIT = 64 * 1024 * 1024
 
 
 class World:
-    """A log, LEARN's key, and a folder of INTAKE's that lasts over restarts."""
+    """A log, LEARN's key, and a folder of INTAKE that outlives restarts."""
 
     def __init__(self, kafka: KafkaSettings, folder: pathlib.Path) -> None:
         self.kafka, self.folder = kafka, folder
@@ -53,7 +53,7 @@ class World:
     def made(
         self, version: str, *, learn: SnapshotPublisher | None = None, recipe: str = STACK, model: str = MODEL
     ) -> Sent:
-        """What LEARN writes for a version, not yet on the log."""
+        """What LEARN writes for a version, before it is on the log."""
         collected = CollectingOutbox()
         serving = None if recipe == PRODUCTION else serving_model(version, model)
         lineage = Lineage(model=model, version=version, recipe=recipe, created_at=5)
@@ -66,7 +66,7 @@ class World:
         self.outbox.flush()
 
     def intake(self) -> Catalogue:
-        """INTAKE as it starts, with what its folder remembers."""
+        """INTAKE as it starts, with what its folder has."""
         known = SeenModels.of(
             msgspec.structs.replace(
                 Settings(), worker=msgspec.structs.replace(Settings().worker, data=str(self.folder))
@@ -112,7 +112,7 @@ def world(kafka_topics: KafkaSettings, tmp_path: pathlib.Path) -> World:
 
 
 def test_attacks_on_a_running_intake(world: World, tmp_path: pathlib.Path) -> None:
-    """An older manifest, forged and misplaced ones, tombstones: the model in charge stays, and each is counted."""
+    """Older, forged and misplaced manifests, and tombstones: the model in charge stays, and each is counted."""
     first, second = world.made("m-1"), world.made("m-2")
     world.write(first)
     intake = world.intake()
@@ -148,7 +148,7 @@ def test_attacks_on_a_running_intake(world: World, tmp_path: pathlib.Path) -> No
 
 
 def test_a_tombstone_before_the_manifest_takes_no_chunk(world: World) -> None:
-    """Chunks whose end somebody has written are there all the same when LEARN's manifest names them."""
+    """Chunks with a forged tombstone are still there when LEARN's manifest names them."""
     sent = world.made("m-1")
     world.write(chunks_of(sent))
     world.write([(MODEL_CHUNKS.name, key, None) for _, key, _ in chunks_of(sent)])
@@ -172,7 +172,7 @@ def test_wrong_chunks_change_nothing(world: World) -> None:
 
 
 def test_an_older_manifest_after_a_restart(world: World) -> None:
-    """Where compaction has left only an old manifest that somebody wrote again, a restarted INTAKE does not take it."""
+    """Compaction has left only an old manifest that was written again: a restarted INTAKE does not take it."""
     first, second = world.made("m-1"), world.made("m-2")
     world.write(first)
     world.write(second)
@@ -188,7 +188,7 @@ def test_an_older_manifest_after_a_restart(world: World) -> None:
 
 
 def test_withdrawals_of_learn_are_taken(world: World) -> None:
-    """Production in charge, and the end of a candidate, signed; what is older does not come back."""
+    """A signed withdrawal puts production in charge, or ends a candidate; older versions do not come back."""
     first, candidate = world.made("m-1"), world.made("m-c", recipe=CANDIDATE)
     world.write(first)
     world.write(candidate)
@@ -213,7 +213,7 @@ def test_withdrawals_of_learn_are_taken(world: World) -> None:
 
 
 def test_sequences_go_up_with_a_clock_behind(world: World) -> None:
-    """A clock that was set back does not make a version that nobody takes; a lost state does not either."""
+    """Versions are taken although the clock was set back, or the state was lost."""
     before = manifest_of(world.made("m-1"))
     world.now -= 3_600
     assert manifest_of(world.made("m-2")).sequence == before.sequence + 1
@@ -222,7 +222,7 @@ def test_sequences_go_up_with_a_clock_behind(world: World) -> None:
 
 
 def test_the_console_shows_what_learn_signed(world: World) -> None:
-    """DESK takes manifests by the same rule: what it shows as in charge is LEARN's newest."""
+    """DESK takes manifests by the same rule: it shows LEARN's newest in charge."""
     known = SeenModels(world.folder / "state" / "desk.json", world.folder / "keys" / "public", "desk", world.topic_id)
     state = DeskState.new(Settings(), lambda: 0, known.take)
     first, second = manifest_of(world.made("m-1")), manifest_of(world.made("m-2"))
