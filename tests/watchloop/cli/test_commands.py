@@ -259,7 +259,7 @@ def test_accounts(servers: None, broker: KafkaSettings) -> None:
 
 
 @pytest.mark.servers
-def test_the_first_password_is_told_while_it_lets_in(
+def test_the_first_password_is_printed_while_it_is_valid(
     servers: None, broker: KafkaSettings, tmp_path: pathlib.Path
 ) -> None:
     """`up` makes the first account and prints its password at each start, as long as it is valid."""

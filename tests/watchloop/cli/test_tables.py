@@ -74,7 +74,7 @@ def test_both_refuse_the_same(tmp_path: pathlib.Path, text: str, options: tuple[
     assert says in answers[0].stderr
 
 
-def test_what_is_told_is_not_in_the_json(tmp_path: pathlib.Path) -> None:
+def test_notes_are_not_in_the_json(tmp_path: pathlib.Path) -> None:
     """Roles, notes and warnings go to standard error; the report on standard output stays JSON, also for one row."""
     file = tmp_path / "calls.parquet"
     table = pa.csv.read_csv(pa.py_buffer((HEADER + ROWS).encode()))

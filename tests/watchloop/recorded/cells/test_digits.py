@@ -167,7 +167,7 @@ def test_whole_numbers_of_json_keep_their_digits(read: Read, cells: list[str], v
         assert not [note for note in source.notes if "digits" in note]
 
 
-def test_what_no_column_of_numbers_holds_is_text_and_told(read: Read) -> None:
+def test_what_no_column_of_numbers_holds_is_text_with_a_note(read: Read) -> None:
     """Whole numbers of more than 76 digits in JSON, or 64 bits in CSV, stay texts, with a note."""
     cells = ["1" * 77, "2", "3"]
     source = read(as_json(cells), "t.json")
@@ -207,7 +207,7 @@ def test_ids_of_many_digits_stay_apart_as_labels_too(read: Read) -> None:
         (as_csv(["9007199254740993", "0.5", "1"]), "t.csv", "'9007199254740993' is read as 9007199254740992.0"),
     ],
 )  # fmt: skip
-def test_a_fraction_makes_doubles_and_lost_digits_are_told(read: Read, content: Any, name: str, shown: str) -> None:
+def test_a_fraction_makes_doubles_and_lost_digits_are_noted(read: Read, content: Any, name: str, shown: str) -> None:
     """The note names the column and one of its values."""
     source = read(content, name)
     assert all(type(row["f"]) is float for row in source.table.features(0, 3) if row["f"] is not None)
@@ -230,7 +230,7 @@ def test_what_a_double_is_written_as_is_not_lost(read: Read, content: Any, name:
     assert not [note for note in read(content, name).notes if "digits" in note]
 
 
-def test_a_number_beyond_doubles_is_infinite_to_them_and_told(read: Read) -> None:
+def test_a_number_beyond_doubles_is_infinite_to_them_with_a_note(read: Read) -> None:
     """A number of 400 digits beside fractions makes the column text."""
     source = read(as_csv(["1.5", "9" * 400, "2.5"]), "t.csv")
     assert [row["f"] for row in source.table.features(0, 3)] == [1.5, None, 2.5]

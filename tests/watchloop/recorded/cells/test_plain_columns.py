@@ -72,7 +72,7 @@ def test_what_text_of_csv_becomes(read: Read, cells: list[str], values: list[Any
         ["75\u202f748", "1\u00a0000", "12"], ["7.57 €", "8 €", "9 €"],
     ],
 )  # fmt: skip
-def test_numbers_in_another_spelling_are_texts_and_told(read: Read, cells: list[str]) -> None:
+def test_numbers_in_another_spelling_are_texts_with_a_note(read: Read, cells: list[str]) -> None:
     """Decimal commas, separated thousands, units, signs and other digits stay text, with a note."""
     source = read("f,x,truth,said,sure\n" + "".join(f"{cell},1.5,1,1,0.9\n" for cell in cells))
     assert {type(row["f"]) for row in source.table.features(0, 3)} == {str}
@@ -95,7 +95,7 @@ def test_codes_versions_and_dates_are_texts_without_a_word(read: Read, cells: li
     assert not [note for note in source.notes if "'f'" in note]
 
 
-def test_truth_values_in_several_spellings_are_told(read: Read) -> None:
+def test_truth_values_in_several_spellings_are_noted(read: Read) -> None:
     """``true`` beside ``yes`` and ``1`` are texts, and the note lists all three."""
     cells = ["true", "no", "1", "false", "yes", "0"]
     source = read("f,x,truth,said,sure\n" + "".join(f"{cell},1.5,1,1,0.9\n" for cell in cells))
@@ -172,7 +172,7 @@ def test_dates_may_be_labels(read: Read) -> None:
     assert source.answers == ["1970-01-01T00:00:00"] * 3
 
 
-def test_infinities_and_counters_are_told(read: Read) -> None:
+def test_infinities_and_counters_are_noted(read: Read) -> None:
     """Everything left out or taken for missing has a note."""
     source = read({"far": pa.array([float("inf")] * 200), "n": list(range(5, 205))})
     assert source.table.feature_names == ("x", "far")
@@ -261,7 +261,7 @@ def test_slices_are_texts_or_absent(read: Read, refused: Refused) -> None:
     assert "both --label and one of --slices" in refused(columns, slices=("truth",))
 
 
-def test_ties_of_probabilities_are_told_once_with_their_count(read: Read) -> None:
+def test_ties_of_probabilities_are_noted_once_with_their_count(read: Read) -> None:
     """Among equal probabilities the column that is named first is the answer."""
     shares = {"a": [0.5, 0.3, 0.4, 0.25], "b": [0.5, 0.7, 0.4, 0.5], "c": [0.0, 0.0, 0.2, 0.25]}
     truths = {"truth": ["a", "b", "c", "b"]}

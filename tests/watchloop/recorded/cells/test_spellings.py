@@ -80,7 +80,7 @@ def test_sets_without_end_are_cut() -> None:
     assert str(caught.value).isprintable()
 
 
-def test_a_prediction_that_is_no_label_is_told() -> None:
+def test_a_prediction_that_is_no_label_is_noted() -> None:
     """If some labels are common, nothing is guessed, and a warning names those that one side alone has."""
     match = matched({"a", "b", "c"}, {"a", "b", "d"})
     assert match.rewritten == {}
@@ -106,7 +106,7 @@ def test_what_may_mean_the_same_is_warned_of(truths: set[str], answers: set[str]
     assert "the accuracy is too low" in warning
 
 
-def test_a_model_that_is_always_wrong_is_told() -> None:
+def test_a_model_that_is_always_wrong_is_noted() -> None:
     """One different label on each side may be a model that is always wrong."""
     match = matched({"0"}, {"1"})
     assert match.rewritten == {}
@@ -255,7 +255,7 @@ def test_a_trained_model_meets_a_second_spelling_later() -> None:
 @pytest.mark.parametrize(
     ("second", "twins"), [("Yes", "{'Yes', 'yes'}"), ("yes", ""), ("y\u0435s", "{'yes', 'y\\u0435s'}")]
 )
-def test_a_trained_model_is_told_of_two_spellings_that_it_learns_from(second: str, twins: str) -> None:
+def test_two_spellings_to_learn_from_have_a_warning(second: str, twins: str) -> None:
     """Two spellings in the rows to train on are two classes, and a warning names them."""
     truths = [second if row % 6 == 0 else "yes" if row % 2 == 0 else "no" for row in range(200)]
     rows = pa.table({"x": [0.1 * (row % 2) + 0.001 * row for row in range(200)]})
@@ -304,7 +304,7 @@ def test_letters_composed_or_not_are_the_same_label(read: Read) -> None:
     assert (source.answers, source.labels) == ([NFC, "tea"], (NFC, "tea"))
 
 
-def test_blanks_around_labels_are_left_out_and_told(read: Read) -> None:
+def test_blanks_around_labels_are_left_out_with_a_note(read: Read) -> None:
     """Blanks around labels are left out even if both sides have them."""
     source = read({"truth": ["a ", "b"], "said": ["a ", "\u00a0b"]})
     assert source.answers == source.truths == ["a", "b"]

@@ -179,7 +179,7 @@ def test_a_counter_gives_the_order_and_no_times(read: Read) -> None:
     assert now == [123_456_789_000] * 3
 
 
-def test_rows_out_of_order_are_sorted_stably_and_told(read: Read, refused: Refused) -> None:
+def test_rows_out_of_order_are_sorted_stably_with_a_note(read: Read, refused: Refused) -> None:
     """Columns are sorted together, equal times keep their order, and messages have the row numbers of the file."""
     times = [MILLISECONDS[n] for n in (2, 0, 1, 0)]
     columns = {
@@ -197,7 +197,7 @@ def test_rows_out_of_order_are_sorted_stably_and_told(read: Read, refused: Refus
     assert "row 3: column 'region'" in refused({**columns, "region": ["c", "a", "b", "y" * 300]}, slices=("region",))
 
 
-def test_zones_of_some_rows_are_told_with_those_that_have_none(read: Read) -> None:
+def test_zones_of_some_rows_are_noted_with_those_that_have_none(read: Read) -> None:
     """A note counts the rows without a zone where others have one."""
     times = ["2026-10-01T08:00:00+02:00", "2026-10-01T08:30:00", "2026-10-01T09:00:00Z"]
     source = read({"time": times})
@@ -241,7 +241,7 @@ def test_times_in_floats_of_few_bits_are_refused(
     assert "write whole numbers, or floats of 64 bits" in says
 
 
-def test_times_that_were_in_floats_of_few_bits_are_told(read: Read) -> None:
+def test_times_that_were_in_floats_of_few_bits_are_noted(read: Read) -> None:
     """Doubles and CSV numbers that were floats of 32 bits have a warning; days and whole minutes have none."""
     rounded = np.asarray(HOURS, np.float32).astype(np.float64)
     columns = {"x": list(range(50)), "truth": [0, 1] * 25, "said": [0, 1] * 25, "sure": [0.9] * 50}
@@ -278,7 +278,7 @@ def test_an_index_of_times_without_a_name_is_the_time(read: Read, tmp_path: path
         assert "'__index_level_0__' is the index that pandas wrote, and is left out" in said(source)
 
 
-def test_a_column_of_times_that_is_no_feature_is_not_told_of_as_one(read: Read) -> None:
+def test_a_column_of_times_that_is_no_feature_has_no_note(read: Read) -> None:
     """An index of dates that is the label or the answer is not the time."""
     day = pa.array([0, 1, 1], pa.date32())
     notes = said(read({"truth": day, "said": day, "when": day}))

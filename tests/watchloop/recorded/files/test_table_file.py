@@ -74,7 +74,7 @@ def test_null_of_databases_in_csv(read: Read, tmp_path: pathlib.Path) -> None:
     assert read(path).table.features(0, 2) == [{"x": 0.5, "plan": "\\N"}, {"x": None, "plan": None}]
 
 
-def test_a_column_of_numbers_that_is_taken_as_texts_is_told(read: Read, tmp_path: pathlib.Path) -> None:
+def test_a_column_of_numbers_that_is_taken_as_texts_is_noted(read: Read, tmp_path: pathlib.Path) -> None:
     """A word among numbers makes the column text, and the note names the column and the word."""
     path = tmp_path / "words.csv"
     path.write_text("x,plan,truth,said,sure\n0.5,a,1,1,0.9\n0.6,a,1,1,0.9\n0.7,a,1,1,0.9\nunknown,a,0,1,0.6\n")
