@@ -22,7 +22,7 @@ from console.desk.protocol import Desk
 from console.front_end import STATIC, check_front_end
 from console.host_check import HostCheck
 from console.monitoring import get_health, get_metrics
-from console.pages.routes import page_handlers
+from console.pages import alerts, loop, sign_in, tasks
 from console.problems import on_deep_nesting, on_failure, on_http_error, on_unreachable
 from console.request import CheckedRequest
 from console.security_headers import security_headers
@@ -33,6 +33,8 @@ from console.sessions.signed_out import SignedOut
 from console.settings import ConsoleSettings
 
 __all__ = ["create_app"]
+
+PAGES = (*sign_in.HANDLERS, *tasks.HANDLERS, *alerts.HANDLERS, *loop.HANDLERS)
 
 
 def wall_clock() -> int:
@@ -65,7 +67,7 @@ def create_app(
         store_sign_out=store_sign_out,
     )
     app = Litestar(
-        route_handlers=[api_router(), *page_handlers(), get_health, get_metrics, static_router()],
+        route_handlers=[api_router(), *PAGES, get_health, get_metrics, static_router()],
         state=State({"console": console}),
         middleware=[session_config(console).middleware, DefineMiddleware(PersonMiddleware, exclude=["^/static/"])],
         csrf_config=csrf_config(console),

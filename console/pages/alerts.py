@@ -21,7 +21,7 @@ from console.templating import page
 from console.views.evidence_words import evidence_lines, what_changed
 from schemas.wire.alert import AlertState
 
-__all__ = ["get_alert_page", "get_alerts", "get_report", "post_acknowledge", "post_resolve"]
+__all__ = ["HANDLERS"]
 
 
 @get("/alerts", include_in_schema=False, guards=[signed_in])
@@ -89,3 +89,6 @@ async def get_report(request: ConsoleRequest, report_id: str) -> Response[str]:
         raise NotFoundException(f"report {report_id}: there is no such report, or it is no longer kept")
     headers = {"Content-Security-Policy": REPORT_POLICY, "X-Frame-Options": "SAMEORIGIN"}
     return html(body, headers=headers)
+
+
+HANDLERS = [get_alerts, get_alert_page, post_acknowledge, post_resolve, get_report]

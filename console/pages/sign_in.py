@@ -10,7 +10,7 @@ from console.pages.forms import field, html, redirect
 from console.sessions.session import ConsoleRequest, end_session, sign_in
 from console.templating import page
 
-__all__ = ["get_root", "get_sign_in", "post_sign_in", "post_sign_out", "safe_next"]
+__all__ = ["HANDLERS", "safe_next"]
 
 HOME = "/queue"
 
@@ -61,3 +61,6 @@ async def post_sign_out(request: ConsoleRequest) -> Response[str]:
     """End the session, or all sessions of this person if the form has the field ``everywhere``."""
     await end_session(request, everywhere=bool(await field(request, "everywhere")))
     return redirect("/sign-in")
+
+
+HANDLERS = [get_root, get_sign_in, post_sign_in, post_sign_out]

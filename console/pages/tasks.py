@@ -20,7 +20,7 @@ from console.templating import page, seen
 from console.views.task_view import view_of_task
 from schemas.wire.task import Lane
 
-__all__ = ["get_queue", "get_task_page", "get_waiting", "get_work", "post_answer", "post_skip_form", "post_take_back"]
+__all__ = ["HANDLERS"]
 
 REVIEWER = [needs("reviewer")]
 SAME_TASK_AGAIN = ("not_offered",)
@@ -136,3 +136,6 @@ def work(
         part=part,
     )
     return html(body, headers={"HX-Replace-Url": "/work"} if part else None)
+
+
+HANDLERS = [get_queue, get_work, get_waiting, get_task_page, post_answer, post_skip_form, post_take_back]
