@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-import re
 from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
 import msgspec
 
-from schemas.json_text.reasons import reason_of
+from schemas.json_text.errors import UNREADABLE, MalformedError
 from schemas.wire.base import Wire
 
 __all__ = [
-    "UNREADABLE",
-    "MalformedError",
     "Readable",
     "decode",
     "decode_one_or_many",
@@ -23,53 +20,11 @@ __all__ = [
     "decoder_of",
     "decoder_of_many",
     "encode",
-    "printable",
 ]
 
 T = TypeVar("T", bound=msgspec.Struct)
 
 _encoder = msgspec.json.Encoder()
-_PATH = re.compile(r"(?:at|in) `\$([^`]*)`")
-_MISSING = re.compile(r"missing required field `([^`]*)`")
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-"""What msgspec raises for bytes that are not the expected JSON; RecursionError if they nest too deeply."""
-
-
-class MalformedError(ValueError):
-    """Bytes that cannot be used: ``reason`` says what is wrong and what would be right, ``field`` is the JSON path.
-
-    If no ``field`` is given, it is the path that the reason names, empty if it names none. Both are ``printable``,
-    whatever names they quote.
-    """
-
-    def __init__(self, reason: str, field: str | None = None) -> None:
-        self.reason = printable(reason)
-        self.field = _field_of(self.reason) if field is None else printable(field)
-        super().__init__(self.reason)
-
-    @classmethod
-    def of(cls, error: Exception, data: bytes) -> MalformedError:
-        """What is wrong with JSON for which a decoder raised ``error``, one of ``UNREADABLE``."""
-        return cls(reason_of(error, data))
-
-
-def printable(text: str) -> str:
-    r"""``text`` as one line that any log takes: control characters and lone surrogates as their escapes.
-
-    >>> printable("a\nb\ud800")
-    'a\\nb\\ud800'
-    """
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
-def _field_of(reason: str) -> str:
-    path, missing = _PATH.search(reason), _MISSING.search(reason)
-    start = path.group(1) if path else ""
-    if missing:
-        return f"${start}.{missing.group(1)}"
-    return f"${start}" if path else ""
 
 
 def encode(value: Wire | list[T] | tuple[T, ...]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Final
 
-from schemas.codec import MalformedError
+from schemas.json_text.errors import MalformedError
 from streams.settings import MESSAGE_BYTES_MAX_DEFAULT
 
 __all__ = [
@@ -40,7 +40,7 @@ class MessageLimits:
         >>> MessageLimits(bytes_max=3).check_bytes(4)
         Traceback (most recent call last):
             ...
-        schemas.codec.MalformedError: 4 bytes once unpacked; a message may have 3 (kafka.message_bytes_max)
+        schemas.json_text.errors.MalformedError: 4 bytes once unpacked; a message may have 3 (kafka.message_bytes_max)
         """
         if size > self.bytes_max:
             raise MalformedError(

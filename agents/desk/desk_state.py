@@ -15,7 +15,7 @@ from console.sessions.signed_out import SignedOut
 from review.queue.queue import Queue
 from review.queue.replies import Expired, QueueEvent, Settled
 from review.task_life import is_addressable
-from schemas.codec import printable
+from schemas.texts.visible import printable
 from schemas.wire.alert import Alert
 from schemas.wire.manifest import CANDIDATE, Manifest
 from schemas.wire.opinion import Opinion

@@ -13,7 +13,8 @@ from agents.shared.model_places import RESULTS_MAX, ModelPlaces
 from agents.shared.seen_models import SeenModels
 from learning.snapshots.snapshot import SnapshotRefused, chunk_keys, unpack, verified
 from review.triage.decided_before import DecidedBefore
-from schemas.codec import MalformedError, decode
+from schemas.codec import decode
+from schemas.json_text.errors import MalformedError
 from schemas.topics import CORRECTIONS, MODEL_CHUNKS, MODELS, REFERENCES
 from schemas.wire.correction import Correction
 from schemas.wire.manifest import CANDIDATE, Manifest, manifest_key

@@ -9,7 +9,8 @@ import msgspec
 import structlog
 
 from agents.settings import Settings
-from schemas.codec import MalformedError, decode_readable
+from schemas.codec import decode_readable
+from schemas.json_text.errors import MalformedError
 from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
 from streams.consume.batches import AssignedPartition
 from streams.consume.log_tail import read_tail

@@ -14,7 +14,8 @@ from agents.shared.log_values import key_text
 from review.settings import TriageSettings
 from review.triage.carry import Claims, StoredState, by_model, claims, inherited, parts_of
 from review.triage.triage import CarriedState, TriageSnapshot
-from schemas.codec import MalformedError, decode
+from schemas.codec import decode
+from schemas.json_text.errors import MalformedError
 from schemas.topics import TRIAGE_STATE
 from schemas.wire.triage_state import TriageState
 from streams.consume.log_tail import read_tail

@@ -12,7 +12,7 @@ import structlog
 
 from agents.settings import LABEL_WAIT_SECONDS_DEFAULT
 from agents.shared.metrics import LABELS_REJECTED
-from schemas.codec import MalformedError
+from schemas.json_text.errors import MalformedError
 from schemas.texts.spellings import KnownLabels
 from schemas.topics import CORRECTIONS, REJECTS
 from schemas.wire.correction import Correction, id_of_label

@@ -8,7 +8,8 @@ from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
-from schemas.codec import MalformedError, Readable, decode_one_or_many, decode_readable
+from schemas.codec import Readable, decode_one_or_many, decode_readable
+from schemas.json_text.errors import MalformedError
 from schemas.topics import LABELS, PREDICTIONS, REJECTS
 from schemas.wire.base import Wire
 from schemas.wire.reject import Reject

@@ -16,7 +16,7 @@ import structlog
 
 from agents.record.message_rows import MessageRows, ReadingRules, Refusals, SourcePartition
 from agents.shared.metrics import RECORD_FAILURES, RECORD_ROWS
-from schemas.codec import MalformedError
+from schemas.json_text.errors import MalformedError
 from streams.admin.topic_watch import check_same
 from streams.consume.batches import AssignedPartition, BatchSettings, HandBack
 from streams.errors import KafkaUnreachable

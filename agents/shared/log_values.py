@@ -7,7 +7,9 @@ from typing import TypeVar
 
 import structlog
 
-from schemas.codec import MalformedError, decode, printable
+from schemas.codec import decode
+from schemas.json_text.errors import MalformedError
+from schemas.texts.visible import printable
 from schemas.wire.base import Wire
 from schemas.wire.person import Person
 from streams.consume.record_guard import current_position, why

@@ -14,7 +14,7 @@ from agents.shared.metrics import MANIFESTS_REFUSED
 from learning.snapshots.newest import NewestManifests, OlderManifest, Seen
 from learning.snapshots.signing import Keyring
 from learning.snapshots.snapshot import SnapshotRefused
-from schemas.codec import UNREADABLE
+from schemas.json_text.errors import UNREADABLE
 from schemas.kept_files import read_kept
 from schemas.wire.manifest import Manifest
 from streams.consume.record_guard import current_position

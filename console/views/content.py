@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from console.settings import ConsoleSettings
-from schemas.codec import UNREADABLE
+from schemas.json_text.errors import UNREADABLE
 
 __all__ = ["NESTING_SHOWN_MAX", "Content", "content_of", "laid_out"]
 

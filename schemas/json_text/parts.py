@@ -13,7 +13,7 @@ from typing import Final, Generic, TypeVar
 import msgspec
 import numpy as np
 
-from schemas.codec import UNREADABLE, MalformedError
+from schemas.json_text.errors import UNREADABLE, MalformedError
 
 __all__ = ["Apart", "decoded_apart", "elements_apart", "members_apart", "raw_items"]
 

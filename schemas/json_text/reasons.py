@@ -47,7 +47,7 @@ _LONE_SURROGATE: Final = re.compile(rb"(?:[^\\]++|\\[^u]|" + _PAIR + rb"|(?!" + 
 def reason_of(error: Exception, data: bytes) -> str:
     """Why ``data`` could not be read as JSON, in words for the person who wrote it.
 
-    ``error`` is what the decoder raised: one of ``schemas.codec.UNREADABLE``.
+    ``error`` is what the decoder raised: one of ``UNREADABLE``.
 
     >>> reason_of(ValueError("JSON is malformed: invalid character (byte 6)"), b'{"a": NaN}')
     'NaN (byte 6): JSON has neither NaN nor infinities; expected a number or null, or the field left out'

@@ -1,4 +1,4 @@
-"""Texts from outside made safe to show: characters that a terminal obeys, or that nobody sees, become escapes."""
+"""Texts from outside made safe to show: what a terminal obeys, a log refuses or nobody sees becomes an escape."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import unicodedata
 from typing import Final
 
-__all__ = ["is_visible", "visible"]
+__all__ = ["is_visible", "printable", "visible"]
 
 FILLERS: Final = re.compile("[\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0]")
 """Letters and marks that draw nothing although they count as printable (Unicode, Default_Ignorable_Code_Point), and the
@@ -35,3 +35,14 @@ def is_visible(character: str) -> bool:
     if FILLERS.match(character):
         return False
     return character.isprintable() or unicodedata.category(character) == "Zs"
+
+
+def printable(text: str) -> str:
+    r"""``text`` as one line that any log takes: control characters and lone surrogates as their escapes.
+
+    >>> printable("a\nb\ud800")
+    'a\\nb\\ud800'
+    """
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

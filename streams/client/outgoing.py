@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from schemas.codec import MalformedError
+from schemas.json_text.errors import MalformedError
 from schemas.probability import PROBABILITY_WORDS
 from schemas.wire.label import Label
 from schemas.wire.prediction import Prediction

@@ -9,7 +9,8 @@ from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, Message, TopicPartition
 
-from schemas.codec import MalformedError, decode_readable
+from schemas.codec import decode_readable
+from schemas.json_text.errors import MalformedError
 from schemas.topics import VERDICTS
 from schemas.wire.verdict import Verdict
 from streams.client_config import LOGGER, common_client_config

@@ -7,7 +7,8 @@ from contextvars import ContextVar
 
 import structlog
 
-from schemas.codec import MalformedError, printable
+from schemas.json_text.errors import MalformedError
+from schemas.texts.visible import printable
 from streams.errors import StreamsError
 from streams.message_limits import MessageLimits
 from streams.records import Record

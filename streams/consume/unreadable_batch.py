@@ -14,7 +14,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
-from schemas.codec import MalformedError
+from schemas.json_text.errors import MalformedError
 from streams.client_config import passing_reader_config
 from streams.message_limits import MessageLimits
 from streams.records import Headers, Record

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from schemas.codec import UNREADABLE, MalformedError
+from schemas.json_text.errors import UNREADABLE, MalformedError
 from schemas.json_text.parts import members_apart
 from schemas.wire.prediction import Prediction
 from streams.predictions.expected_fields import expected_at

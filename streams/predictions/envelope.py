@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
-from schemas.codec import UNREADABLE, MalformedError
+from schemas.json_text.errors import UNREADABLE, MalformedError
 from streams.message_limits import MessageLimits
 from streams.predictions.cloudevents import ENVELOPE_PATH, Default, Defaults, opened, with_defaults, with_fields
 from streams.predictions.json.array_limit import check_array

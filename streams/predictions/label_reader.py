@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from schemas.codec import UNREADABLE, MalformedError
+from schemas.json_text.errors import UNREADABLE, MalformedError
 from schemas.texts.labels import label_problem
 from schemas.wire import given
 from schemas.wire.label import Label

@@ -10,7 +10,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Final
 
-from schemas.codec import UNREADABLE, MalformedError
+from schemas.json_text.errors import UNREADABLE, MalformedError
 from schemas.json_text.parts import raw_items
 from schemas.wire.prediction import Prediction, epoch_ms
 from schemas.wire.reject import Reject

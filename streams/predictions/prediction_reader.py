@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from schemas.codec import UNREADABLE
 from schemas.columns.prediction_columns import PredictionColumns
+from schemas.json_text.errors import UNREADABLE
 from schemas.wire.reject import Reject
 from streams.message_limits import PREDICTION_BYTES_MAX, MessageLimits
 from streams.predictions.envelope import is_arrow, usual_bodies

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from schemas.codec import UNREADABLE, MalformedError
+from schemas.json_text.errors import UNREADABLE, MalformedError
 from schemas.probability import GivenProbability
 from schemas.wire.base import NAME_CHARS_MAX, Name, Scalar
 from streams.predictions.expected_fields import expected_at, hint_of

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
-from schemas.codec import MalformedError
+from schemas.json_text.errors import MalformedError
 from schemas.topics import ALL_TOPICS
 from schemas.wire.base import NAME_CHARS_MAX
 from schemas.wire.reject import Reject

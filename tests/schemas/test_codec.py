@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.codec import MalformedError, decode
+from schemas.codec import decode
+from schemas.json_text.errors import MalformedError
 from schemas.wire.prediction import Prediction
 
 OUT = "the field left out"

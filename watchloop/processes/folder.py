@@ -13,7 +13,7 @@ from typing import IO
 
 import msgspec
 
-from schemas.codec import UNREADABLE
+from schemas.json_text.errors import UNREADABLE
 from streams.admin.access import USERS
 from watchloop.errors import FolderTaken, NoAccess
 from watchloop.processes.private_files import (

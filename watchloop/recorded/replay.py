@@ -9,7 +9,7 @@ from collections.abc import Collection
 
 import msgspec
 
-from schemas.codec import UNREADABLE
+from schemas.json_text.errors import UNREADABLE
 from schemas.topics import LABELS, PREDICTIONS, Topic
 from schemas.wire.label import Label
 from streams.consume.log_reader import LogReader

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from schemas.codec import printable
+from schemas.texts.visible import printable
 
 __all__ = ["REASON_CHARS_MAX", "listed", "quoted"]
 

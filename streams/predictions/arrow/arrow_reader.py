@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from schemas.codec import MalformedError
 from schemas.columns.prediction_columns import PredictionColumns
+from schemas.json_text.errors import MalformedError
 from streams.consume.unreadable_batch import check_record
 from streams.message_limits import MessageLimits
 from streams.predictions.arrow.columns import OddError, cells_of, models_of

@@ -9,7 +9,8 @@ from typing import Any, Final
 import msgspec
 from pyarrow import types
 
-from schemas.codec import MalformedError, encode
+from schemas.codec import encode
+from schemas.json_text.errors import MalformedError
 from schemas.wire.base import NAME_CHARS_MAX
 from schemas.wire.given import GivenPrediction, prediction_of
 from schemas.wire.prediction import Consent, Prediction

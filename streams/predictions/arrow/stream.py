@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 import pyarrow as pa
 from pyarrow import types
 
-from schemas.codec import MalformedError
+from schemas.json_text.errors import MalformedError
 from streams.message_limits import MessageLimits
 from streams.predictions.arrow.resolved_texts import resolved, resolved_bytes, resolved_bytes_max
 from streams.predictions.arrow.sizes import sizes_of

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pyarrow import types
 
-from schemas.codec import MalformedError
+from schemas.json_text.errors import MalformedError
 
 __all__ = ["COLUMNS", "NESTED", "Type", "expect_column"]
 

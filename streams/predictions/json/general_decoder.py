@@ -11,7 +11,8 @@ from typing import Final
 
 import msgspec
 
-from schemas.codec import UNREADABLE, MalformedError, decoder_of, decoder_of_many
+from schemas.codec import decoder_of, decoder_of_many
+from schemas.json_text.errors import UNREADABLE, MalformedError
 from schemas.texts.labels import composed, composed_names
 from schemas.wire.given import GivenPrediction, prediction_of
 from schemas.wire.prediction import Prediction

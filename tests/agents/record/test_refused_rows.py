@@ -11,7 +11,8 @@ import msgspec
 import pytest
 
 from agents.record.recorder import RUN_MESSAGES_MAX
-from schemas.codec import MalformedError, encode
+from schemas.codec import encode
+from schemas.json_text.errors import MalformedError
 from schemas.topics import LABELS, PREDICTIONS, REJECTS, VERDICTS
 from schemas.wire.reject import Reject
 from streams.consume.batches import HandBack

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.codec import MalformedError
 from schemas.json_text import parts as json_parts
+from schemas.json_text.errors import MalformedError
 from schemas.json_text.parts import decoded_apart, elements_apart, members_apart
 
 JSON = st.recursive(

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.codec import MalformedError, decode, decode_one_or_many, encode
+from schemas.codec import decode, decode_one_or_many, encode
 from schemas.hashing import id_hashes, mixed, uniform_draws
+from schemas.json_text.errors import MalformedError
 from schemas.wire.prediction import Prediction, confidence_of, epoch_ms, label_text, problem_of
 
 BASE = {"event_id": "e1", "model": "churn", "time": 1_772_000_000_000, "features": {}, "prediction": "yes"}

@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from schemas.codec import MalformedError
+from schemas.json_text.errors import MalformedError
 from streams.message_limits import MessageLimits
 from streams.predictions.label_reader import label_of
 from streams.predictions.message_reader import read_predictions

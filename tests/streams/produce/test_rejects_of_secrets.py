@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from schemas.codec import MalformedError, encode
+from schemas.codec import encode
+from schemas.json_text.errors import MalformedError
 from schemas.topics import ALL_TOPICS, PEOPLE, Topic
 from schemas.wire.reject import Reject
 from streams.admin.access import ANONYMOUS, RIGHTS

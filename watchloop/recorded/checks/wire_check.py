@@ -6,8 +6,9 @@ import dataclasses
 import re
 from typing import TYPE_CHECKING, Final
 
-from schemas.codec import encode, printable
+from schemas.codec import encode
 from schemas.texts.labels import label_problem
+from schemas.texts.visible import printable
 from schemas.topics import PREDICTIONS
 from schemas.wire.reject import Reject
 from streams.predictions.message_reader import read_predictions

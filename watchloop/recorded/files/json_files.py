@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from schemas.codec import UNREADABLE
+from schemas.json_text.errors import UNREADABLE
 from schemas.json_text.parts import elements_apart
 from schemas.json_text.reasons import reason_of
 from schemas.wire.prediction import label_text
