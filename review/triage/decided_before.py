@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -29,13 +30,15 @@ class DecidedBefore:
     """The settled answers of one model, each for ``keep_seconds`` from when it was settled; no clock of its own.
 
     Two events ask the same question if their features have the same names and equal values; null counts as absent. Late
-    labels are not people's answers and are not remembered. At ``answers_max`` the oldest answer is forgotten.
+    labels are not people's answers and are not remembered. At ``answers_max`` the oldest answer is forgotten. One
+    thread may hear answers while another finds them.
     """
 
     def __init__(self, keep_seconds: float, answers_max: int) -> None:
         self._keep_ms = int(keep_seconds * 1000)
         self._answers: FIFOCache[Question, EarlierAnswer] = FIFOCache(answers_max)
         self._values: dict[str, Counter[Scalar]] = {}
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -45,21 +48,22 @@ class DecidedBefore:
         if correction.source == "label" or self._keep_ms == 0:
             return
         question = question_of(correction.features)
-        if question not in self._answers:
-            if len(self._answers) == self._answers.maxsize:
-                self._count(self._answers.popitem()[0], -1)
-            self._count(question, 1)
-        self._answers[question] = EarlierAnswer(
-            correction.correction_id, correction.label, correction.created_at + self._keep_ms
-        )
+        until_ms = correction.created_at + self._keep_ms
+        with self._lock:
+            if question not in self._answers:
+                if len(self._answers) == self._answers.maxsize:
+                    self._count(self._answers.popitem()[0], -1)
+                self._count(question, 1)
+            self._answers[question] = EarlierAnswer(correction.correction_id, correction.label, until_ms)
 
     def find(self, events: PredictionColumns, now_ms: int) -> dict[int, EarlierAnswer]:
         """The answers that hold for a batch, by the index of the event."""
         answer_of = {}
-        for index in self._candidates(events):
-            answer = self._answers.get(question_of(events.row_features(index)))
-            if answer is not None and now_ms <= answer.until_ms:
-                answer_of[index] = answer
+        with self._lock:
+            for index in self._candidates(events):
+                answer = self._answers.get(question_of(events.row_features(index)))
+                if answer is not None and now_ms <= answer.until_ms:
+                    answer_of[index] = answer
         return answer_of
 
     def _count(self, question: Question, step: int) -> None:

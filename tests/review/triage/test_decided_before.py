@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+import threading
 from typing import Any
 
 import numpy as np
@@ -60,6 +62,31 @@ def test_a_question_is_its_features(prediction: Any, asked: dict[str, Any], same
     decided = DecidedBefore(60, 100)
     decided.hear(correction(1, {"x": 1, "kind": "a"}))
     assert answer_ids(decided, [prediction(7, features=asked)]) == ({0: "c-1"} if same else {})
+
+
+def test_one_thread_hears_while_another_finds(prediction: Any) -> None:
+    """INTAKE hears corrections and judges events in two threads; an answer that is forgotten meanwhile is no error."""
+    decided = DecidedBefore(60, 2)
+    events = PredictionColumns.of([prediction(number, features={"x": number % 4}) for number in range(200)])
+    corrections = [correction(number, {"x": number}) for number in range(4)]
+    stop = threading.Event()
+
+    def hear() -> None:
+        while not stop.is_set():
+            for heard in corrections:
+                decided.hear(heard)
+
+    hearing = threading.Thread(target=hear)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        hearing.start()
+        for _ in range(5_000):
+            decided.find(events, 0)
+    finally:
+        stop.set()
+        hearing.join()
+        sys.setswitchinterval(before)
 
 
 def test_an_answer_holds_for_its_time(prediction: Any) -> None:
