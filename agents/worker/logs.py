@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Final
@@ -42,6 +43,7 @@ class LogRepeats(logging.Filter):
     """Lets the first ``REPEATS_MAX`` of equal messages in each window of ``WINDOW_SECONDS`` pass.
 
     Messages are equal if their logger, level and wording are, whatever values they carry; a traceback does not count.
+    Several threads may log at once.
     The first message of a window says how many were left out of the window before.
     """
 
@@ -49,20 +51,22 @@ class LogRepeats(logging.Filter):
         super().__init__()
         self._clock = clock
         self._seen: FIFOCache[tuple[str, int, str], Repeats] = FIFOCache(MESSAGES_MAX)
+        self._lock = threading.RLock()  # a handler asks its filters before it takes its own lock
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the message is written. The count of messages left out before may be added to it."""
         event = record.msg.get("event") if isinstance(record.msg, dict) else record.msg
         key = (record.name, record.levelno, str(event))
         now = self._clock()
-        repeats = self._seen.get(key)
-        if repeats is None or now - repeats.since >= WINDOW_SECONDS:
-            left_out = 0 if repeats is None else max(0, repeats.count - REPEATS_MAX)
-            repeats = self._remember(key, now)
-            if left_out:
-                _add_left_out(record, left_out)
-        repeats.count += 1
-        return repeats.count <= REPEATS_MAX
+        with self._lock:
+            repeats = self._seen.get(key)
+            if repeats is None or now - repeats.since >= WINDOW_SECONDS:
+                left_out = 0 if repeats is None else max(0, repeats.count - REPEATS_MAX)
+                repeats = self._remember(key, now)
+                if left_out:
+                    _add_left_out(record, left_out)
+            repeats.count += 1
+            return repeats.count <= REPEATS_MAX
 
     def _remember(self, key: tuple[str, int, str], now: float) -> Repeats:
         repeats = self._seen[key] = Repeats(now)

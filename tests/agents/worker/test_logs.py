@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 from typing import Any
 
 import pytest
@@ -55,6 +56,32 @@ def test_what_is_remembered_is_bounded() -> None:
     """Different messages are all written, and a bounded number of them is remembered."""
     repeats = LogRepeats(Clock())
     assert all(repeats.filter(record(f"message {number}")) for number in range(3 * MESSAGES_MAX))
+    assert len(repeats._seen) == MESSAGES_MAX
+
+
+def test_several_threads_may_log_at_once() -> None:
+    """A call that logs never raises, though many threads log more different messages than are remembered."""
+    repeats = LogRepeats(Clock())
+    raised: list[Exception] = []
+
+    def log(thread: int) -> None:
+        try:
+            for number in range(10_000):
+                repeats.filter(record(f"message {number}", name=str(thread)))
+        except Exception as error:  # noqa: BLE001 - whatever it is
+            raised.append(error)
+
+    threads = [threading.Thread(target=log, args=(number,)) for number in range(4)]
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert raised == []
     assert len(repeats._seen) == MESSAGES_MAX
 
 
