@@ -229,6 +229,16 @@ def test_loop_page_names_what_drift_does_not_see(visit, desk):
         assert text in page
 
 
+@pytest.mark.parametrize("name", ["o'neil's", "two\nlines", "two words", 'a"b', "a\\b", "prévision"])
+def test_loop_page_refreshes_whatever_a_model_is_named(visit, desk, name):
+    """htmx 2.0.4 looks for the elements of a refresh by their ids, in a selector that takes no quotes or line ends."""
+    (model, *_) = desk.state.models
+    desk.state = msgspec.structs.replace(desk.state, models=(msgspec.structs.replace(model, model=name),))
+    ids = re.findall(r'\bid="((?:tasks|alerts)-of-[^"]*)"', visit("maria").get("/loop").text)
+    assert len(ids) == 2
+    assert all(re.fullmatch(r"[\w.~%/-]+", found, re.ASCII) for found in ids), ids
+
+
 @pytest.mark.parametrize(("kinds", "words"), [(0, ""), (1, "1 further kind;"), (1_234, "1,234 further kinds;")])
 def test_loop_page_says_how_many_rejects_it_does_not_show(visit, desk, kinds, words):
     """Kinds of rejects that have no line of their own are counted in one more."""
