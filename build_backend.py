@@ -8,6 +8,7 @@ a jar.
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tomllib
 from pathlib import Path
@@ -33,10 +34,15 @@ FAILED: Final = 2
 
 
 def build_wheel(wheel_directory: str, config_settings: Any = None, metadata_directory: str | None = None) -> str:
-    """Build a wheel that has the front-end libraries; returns its file name."""
+    """Build a wheel that has the front-end libraries; returns its file name.
+
+    setuptools packs all that lies in ``build/lib``: what an earlier build left there, perhaps of files that have moved
+    or gone since, is removed first.
+    """
     from setuptools import build_meta
 
     _unpack_or_exit()
+    shutil.rmtree(ROOT / "build" / "lib", ignore_errors=True)
     return str(build_meta.build_wheel(wheel_directory, config_settings, metadata_directory))
 
 

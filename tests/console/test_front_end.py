@@ -58,6 +58,16 @@ def test_a_checkout_without_them_says_what_to_run(tmp_path, monkeypatch):
         static_router()
 
 
+def test_a_wheel_has_nothing_of_an_earlier_build(tmp_path, monkeypatch):
+    """Before setuptools packs ``build/lib``, modules that an earlier build left there are gone."""
+    left = tmp_path / "build" / "lib" / "agents" / "moved_since.py"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    monkeypatch.setattr(build_backend, "ROOT", tmp_path)
+    monkeypatch.setattr("setuptools.build_meta.build_wheel", lambda *_: f"{left.exists()}.whl")
+    assert build_backend.build_wheel(str(tmp_path)) == "False.whl"
+
+
 def test_webjars_that_cannot_be_had_are_one_line(tmp_path):
     """Without a network the build ends with one line that says what is missing and what to do, and the code 2."""
     nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "PATH": ""}
