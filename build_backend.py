@@ -84,7 +84,7 @@ def main(arguments: list[str]) -> int:
         if arguments:
             jars.write_lock(map(jars.jar_at, front_end.LIBRARIES), front_end.LOCK_FILE, LOCK_HEADER)
         files = front_end.unpack(jars.resolve(WEBJARS, _say))
-    except (JarsMissing, JarMismatch) as error:
+    except (JarsMissing, JarMismatch, front_end.FrontEndMissing) as error:
         _say(f"watchloop: {error}")
         return FAILED
     _say(f"Console: {len(files)} files of front-end libraries are in {front_end.STATIC}")

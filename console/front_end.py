@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,25 +24,32 @@ LIBRARIES: Final = {
     },
 }
 """Maven coordinates of a WebJar to its files that pages need: the path in the library to the name in ``static``."""
+LOCK_ANEW: Final = "set LIBRARIES in console/front_end.py right, and run `python build_backend.py lock`"
 
 
 class FrontEndMissing(Exception):  # noqa: N818 - reads as what happened
-    """A file of the front-end libraries is absent. The text is one line: which, where, what to run."""
+    """A file of the front-end libraries is absent, or cannot be unpacked. One line: which, where, what to do."""
 
 
 def unpack(jars: Sequence[Path], folder: Path = STATIC) -> list[Path]:
     """Write the files of ``LIBRARIES`` into ``folder``, byte for byte; returns their paths.
 
-    ``jars`` are the WebJars in the order of ``LIBRARIES``. A file that has the right bytes is left alone.
+    ``jars`` are the WebJars in the order of ``LIBRARIES``. A file that has the right bytes is left alone. Raises
+    FrontEndMissing where a jar lacks a file, or ``folder`` takes none.
     """
-    unpacked = []
+    if len(jars) != len(LIBRARIES):
+        raise FrontEndMissing(f"{LOCK_FILE} names {len(jars)} jars, expected {len(LIBRARIES)}: {LOCK_ANEW}")
+    contents: dict[Path, bytes] = {}
     for (coordinates, files), jar in zip(LIBRARIES.items(), jars, strict=True):
-        _, artifact, version = coordinates.split(":")
-        with zipfile.ZipFile(jar) as opened:
-            for path, name in files.items():
-                content = opened.read(f"META-INF/resources/webjars/{artifact}/{version}/{path}")
-                unpacked.append(_write(folder / name, content))
-    return unpacked
+        contents |= {folder / name: content for name, content in _read(jar, coordinates, files).items()}
+    try:
+        _write({path: content for path, content in contents.items() if not _holds(path, content)}, folder)
+    except OSError as error:
+        raise FrontEndMissing(
+            f"{error.filename2 or error.filename}: cannot write a file of the console's front-end libraries "
+            f"({error.strerror}); make {folder} a folder that you may write to"
+        ) from error
+    return list(contents)
 
 
 def check_front_end(folder: Path = STATIC) -> None:
@@ -54,10 +62,32 @@ def check_front_end(folder: Path = STATIC) -> None:
         )
 
 
-def _write(path: Path, content: bytes) -> Path:
-    """Replace a file whole, unless it has this content; returns its path."""
-    if not path.is_file() or path.read_bytes() != content:
-        partial = path.with_name(path.name + ".partial")
-        partial.write_bytes(content)
-        partial.replace(path)
-    return path
+def _read(jar: Path, coordinates: str, files: Mapping[str, str]) -> dict[str, bytes]:
+    """The contents of a library's files, by their names in ``static``."""
+    _, artifact, version = coordinates.split(":")
+    begin = f"META-INF/resources/webjars/{artifact}/{version}"
+    try:
+        with zipfile.ZipFile(jar) as opened:
+            return {name: opened.read(f"{begin}/{path}") for path, name in files.items()}
+    except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:
+        reason = str(error.strerror if isinstance(error, OSError) else error.args[0])
+        raise FrontEndMissing(f"{jar} is not the WebJar of {coordinates} ({reason}): {LOCK_ANEW}") from error
+
+
+def _holds(path: Path, content: bytes) -> bool:
+    return path.is_file() and path.read_bytes() == content
+
+
+def _write(contents: Mapping[Path, bytes], folder: Path) -> None:
+    """Replace files whole.
+
+    They are written in a folder of this process beside ``folder``: builds at the same time do not meet, and a build
+    that is killed leaves nothing that is served or packaged.
+    """
+    if not contents:
+        return
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".front-end-") as temporary:
+        for path, content in contents.items():
+            partial = Path(temporary, path.name)
+            partial.write_bytes(content)
+            partial.replace(path)

@@ -139,14 +139,18 @@ def resolve(
 
 
 def absent(jar_set: JarSet, environ: Mapping[str, str] = os.environ) -> list[Jar]:
-    """The jars of a set that the local Maven repository lacks."""
+    """The jars of a set that the local Maven repository lacks, or that nobody may look for there."""
     repository = local_repository(environ)
-    return [jar for jar in read_lock(jar_set.lock_file) if not (repository / jar.repository_path).is_file()]
+    return [jar for jar in read_lock(jar_set.lock_file) if not _is_file(repository / jar.repository_path)]
 
 
 def check(jar_set: JarSet, jar: Jar, path: Path) -> Path:
-    """``path``, if it holds this jar. Raises ``JarMismatch`` if not."""
-    if _sha256_of(path) != jar.sha256:
+    """``path``, if it holds this jar. Raises ``JarMismatch`` if not, ``JarsMissing`` where it cannot be read."""
+    try:
+        sha256 = _sha256_of(path)
+    except OSError as error:
+        raise JarsMissing(f"{path}: cannot be read ({error.strerror}); {jar_set.way_out}") from error
+    if sha256 != jar.sha256:
         raise JarMismatch(
             f"{path} is not the {jar.file_name} of {jar_set.lock_file.name} (its sha256 differs): "
             "delete it and start again, or restore the original"
@@ -175,17 +179,45 @@ def maven(repo_cache: Path) -> Any:
 
 
 def jar_at(coordinates: str) -> Jar:
-    """The jar of ``group:artifact:version`` as a repository serves it now, for a new lock file."""
+    """The jar of ``group:artifact:version`` as a repository serves it now, for a new lock file.
+
+    Raises ``JarsMissing`` where it cannot be had.
+    """
     group, artifact, version = coordinates.split(":")
-    path = maven(local_repository()).project(group, artifact).at_version(version).artifact().resolve()
-    return Jar(group, artifact, version, _sha256_of(Path(path)))
+    context = maven(local_repository())
+    with _one_line_of(coordinates):
+        path = context.project(group, artifact).at_version(version).artifact().resolve()
+        return Jar(group, artifact, version, _sha256_of(Path(path)))
 
 
 def with_dependencies(coordinates: str) -> list[Jar]:
-    """The jar of ``group:artifact:version`` and all that it depends on, for a new lock file."""
+    """The jar of ``group:artifact:version`` and all that it depends on, for a new lock file.
+
+    Raises ``JarsMissing`` where one cannot be had.
+    """
+    maven(local_repository())  # says how jgo is installed, where it is not
     import jgo
 
-    return [Jar(a.groupId, a.artifactId, a.version, _sha256_of(Path(a.resolve()))) for a in jgo.resolve(coordinates)]
+    with _one_line_of(coordinates):
+        return [
+            Jar(a.groupId, a.artifactId, a.version, _sha256_of(Path(a.resolve()))) for a in jgo.resolve(coordinates)
+        ]
+
+
+@contextlib.contextmanager
+def _one_line_of(coordinates: str) -> Iterator[None]:
+    """Make every error of jgo, which raises what its parts raise, a ``JarsMissing``."""
+    try:
+        yield
+    except Exception as error:
+        raise JarsMissing(f"{coordinates} cannot be fetched ({one_line(error, ERROR_CHARS_MAX)})") from error
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a folder above it that this account may not search
+        return False
 
 
 def _sha256_of(path: Path) -> str:

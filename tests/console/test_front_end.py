@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import zipfile
 
 import pytest
@@ -66,6 +67,71 @@ def test_a_wheel_has_nothing_of_an_earlier_build(tmp_path, monkeypatch):
     monkeypatch.setattr(build_backend, "ROOT", tmp_path)
     monkeypatch.setattr("setuptools.build_meta.build_wheel", lambda *_: f"{left.exists()}.whl")
     assert build_backend.build_wheel(str(tmp_path)) == "False.whl"
+
+
+def test_builds_at_the_same_time(tmp_path, webjars):
+    """Each finds all files whole, and none leaves anything beside them."""
+    folder = tmp_path / "console" / "static"
+    folder.mkdir(parents=True)
+    builds = [threading.Thread(target=lambda: done.append(unpack(webjars, folder))) for _ in range(8)]
+    done = []
+    for build in builds:
+        build.start()
+    for build in builds:
+        build.join()
+    assert len(done) == len(builds)
+    assert sorted(folder.iterdir()) == sorted(done[0])
+    assert list(folder.parent.iterdir()) == [folder]
+    for path in done[0]:
+        assert path.read_bytes() == (STATIC / path.name).read_bytes()
+
+
+def test_a_folder_with_the_right_files_is_not_written(tmp_path, webjars, monkeypatch):
+    """A checkout that may only be read is built if its files are right already."""
+    paths = unpack(webjars, tmp_path)
+    monkeypatch.setattr("console.front_end.tempfile.TemporaryDirectory", None)
+    assert unpack(webjars, tmp_path) == paths
+
+
+def test_what_takes_no_file_is_one_line(tmp_path, webjars):
+    """A folder in the place of a file, or no folder at all: the line names it and says what to do."""
+    (tmp_path / "static" / "htmx.min.js").mkdir(parents=True)
+    with pytest.raises(FrontEndMissing, match=r"htmx\.min\.js: cannot write .*\(Is a directory\); make .*static"):
+        unpack(webjars, tmp_path / "static")
+    with pytest.raises(FrontEndMissing, match=r"cannot write .*\(No such file or directory\)"):
+        unpack(webjars, tmp_path / "absent" / "static")
+    assert [path.name for path in tmp_path.iterdir()] == ["static"]
+
+
+@pytest.mark.parametrize("names", [None, (), ("META-INF/resources/webjars/htmx.org/2.0.4/LICENSE", "../htmx.min.js")])
+def test_another_jar_is_one_line(tmp_path, webjars, names):
+    """A jar that is no zip, or without the files: one line says which and what to do, and nothing is written."""
+    other = tmp_path / "other.jar"
+    if names is None:
+        other.write_bytes(b"no zip")
+    else:
+        with zipfile.ZipFile(other, "w") as written:
+            for name in names:
+                written.writestr(name, "text")
+    folder = tmp_path / "static"
+    folder.mkdir()
+    with pytest.raises(FrontEndMissing, match=r"other\.jar is not the WebJar of org\.webjars.*build_backend\.py lock"):
+        unpack([other, webjars[1]], folder)
+    with pytest.raises(FrontEndMissing, match="names 1 jars, expected 2"):
+        unpack(webjars[:1], folder)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_lock_that_cannot_be_made_is_one_line(tmp_path, monkeypatch, capsys):
+    """Without a network there is no new lock file: one line says which jar, and the old file stays."""
+    monkeypatch.setenv("M2_REPO", str(tmp_path / "repository"))
+    monkeypatch.setenv("JGO_CONFIG_FILE", str(tmp_path / "absent.conf"))
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    before = LOCK_FILE.read_bytes()
+    assert build_backend.main(["lock"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("watchloop: org.webjars.npm:htmx.org:2.0.4 cannot be fetched (")
+    assert LOCK_FILE.read_bytes() == before
 
 
 def test_webjars_that_cannot_be_had_are_one_line(tmp_path):

@@ -87,6 +87,27 @@ def test_wrong_jar_is_refused(folder: Path) -> None:
     assert str(victim) in str(caught.value)
 
 
+def test_jar_that_cannot_be_read(folder: Path) -> None:
+    """The line names what stands in the place of a jar, and both ways out."""
+    jar = jars.read_lock(LOCK_FILE)[5]
+    victim = folder / jar.file_name
+    victim.unlink()
+    victim.mkdir()
+    with pytest.raises(JarsMissing, match=rf"{jar.file_name}: cannot be read \(Is a directory\); put"):
+        jars.check(jars.JarSet("Kafka", LOCK_FILE, "put it there"), jar, victim)
+
+
+def test_repository_that_may_not_be_searched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its jars count as absent, so that the line about fetching them names the repository."""
+
+    def refused(_path: Path) -> bool:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", refused)
+    webjars = jars.JarSet("Kafka", LOCK_FILE, "put it there")
+    assert jars.absent(webjars, {"M2_REPO": str(tmp_path)}) == jars.read_lock(LOCK_FILE)
+
+
 def test_absent_jar_in_the_named_folder(folder: Path) -> None:
     """The line names the folder that lacks a jar, the first absent jar, and both ways out."""
     victim = folder / jars.read_lock(LOCK_FILE)[7].file_name

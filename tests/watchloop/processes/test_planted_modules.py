@@ -9,11 +9,13 @@ import pytest
 
 from embedded.clickhouse.process import EmbeddedClickHouse
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
+from tests.support.paths import ROOT
 from tests.support.program import environment
 from tests.support.waiting import eventually
 from watchloop.processes.workers import Worker, WorkerSpec
 
-ROOMS = ("agents", "drift", "learning", "review", "schemas", "streams", "warehouse", "watchloop", "msgspec")
+ROOMS = sorted(path.parent.name for path in ROOT.glob("*/__init__.py") if path.parent.name != "tests")
+NAMES = (*ROOMS, "build_backend", "msgspec")
 
 
 @pytest.fixture(autouse=True)
@@ -21,13 +23,18 @@ def planted(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator
     """A working directory with a file of each name; whoever imports one leaves a trace."""
     folder = tmp_path / "work"
     folder.mkdir()
-    for room in ROOMS:
-        (folder / f"{room}.py").write_text(
+    for name in NAMES:
+        (folder / f"{name}.py").write_text(
             "import pathlib, sys\npathlib.Path(__file__).with_suffix('.trace').touch()\nsys.exit('planted')\n"
         )
     monkeypatch.chdir(folder)
     yield folder
     assert list(folder.glob("*.trace")) == []
+
+
+def test_rooms() -> None:
+    """Every room is among the names, those of the embedded servers and of the console too."""
+    assert {"agents", "console", "drift", "embedded", "schemas", "watchloop"} <= set(ROOMS)
 
 
 def test_a_worker(tmp_path: pathlib.Path) -> None:
