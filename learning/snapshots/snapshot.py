@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 PICKLE_PROTOCOL = 5
 COMPRESSION = 6
+REASON_CHARS_MAX = 200
 
 
 class SnapshotRefused(ValueError):  # noqa: N818 - a refusal is an answer, and called so
@@ -174,9 +175,11 @@ def unpack(
     raw = _decompressed(manifest.version, _joined(manifest, chunks), snapshot_bytes_max)
     try:
         value: Any = pickle.loads(raw)  # noqa: S301 - verified above
-    except (ImportError, AttributeError) as error:  # the names of its classes are those of another version
+    except MemoryError:
+        raise  # says nothing of the snapshot
+    except Exception as error:  # its classes have other names or fields in another version: any error may come
         raise SnapshotRefused(
-            f"snapshot {manifest.version}: made by another version of watchloop ({error}); "
+            f"snapshot {manifest.version}: made by another version of watchloop ({_reason(error)}); "
             "production is in charge until LEARN has learned again"
         ) from error
     if not isinstance(value, value_type):
@@ -184,6 +187,11 @@ def unpack(
             f"snapshot {manifest.version}: holds a {type(value).__name__}, expected a {value_type.__name__}"
         )
     return value
+
+
+def _reason(error: Exception) -> str:
+    """The text of an error as one short line."""
+    return " ".join(str(error).split())[:REASON_CHARS_MAX] or type(error).__name__
 
 
 def _joined(manifest: Manifest, chunks: Mapping[str, bytes]) -> bytes:

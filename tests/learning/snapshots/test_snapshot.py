@@ -126,14 +126,25 @@ def test_wrong_kind_is_refused(key: SigningKey) -> None:
     assert "holds a list, expected a dict" in refused(pack([1], LINEAGE, key, LIMIT), keyring_of(key))
 
 
-@pytest.mark.parametrize("gone", [b"clearning.no_such_room\nModel\n.", b"clearning.serving\nNoSuchModel\n."])
+@pytest.mark.parametrize(
+    "gone",
+    [
+        b"clearning.no_such_room\nModel\n.",
+        b"clearning.serving\nNoSuchModel\n.",
+        b"clearning.serving\nScores\n(I1\ntR.",  # fewer fields than the class has now
+        b"cbuiltins\nint\n(Vtwo\\u000alines\ntR.",
+        b"",
+    ],
+)
 def test_a_model_of_another_version_of_the_program_is_refused(key: SigningKey, gone: bytes) -> None:
     """What was pickled by classes that have moved since cannot be read: a line says so, and no traceback."""
     data = zlib.compress(gone)
     packed = pack({}, LINEAGE, key, LIMIT)
     snapshot = altered(packed, key, sha256=hashlib.sha256(data).hexdigest(), size_bytes=len(data), chunks=1)
     snapshot = Snapshot(snapshot.manifest, dict.fromkeys(packed.chunks, data))
-    assert "made by another version of watchloop" in refused(snapshot, keyring_of(key))
+    why = refused(snapshot, keyring_of(key))
+    assert "made by another version of watchloop" in why
+    assert "\n" not in why
 
 
 def test_serving_model_and_checkpoint_travel(key: SigningKey, corrections, settings) -> None:
