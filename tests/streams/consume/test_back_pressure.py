@@ -156,7 +156,8 @@ def test_a_broker_that_does_not_answer(
 
     assert meanwhile <= BATCH.events_max, "no more than the batch behind the one that waits"
     assert before < MESSAGES
-    assert taken_while_frozen <= QUEUED_MAX, "it was full, and no fuller"
+    # As many more as were queued: their acknowledgements may have been on the way.
+    assert taken_while_frozen <= 2 * QUEUED_MAX, "it was full, and no fuller"
     until("all", lambda: len(committed(kafka)) == MESSAGES * COPIES, failures)
     stop.set()
     thread.join(PATIENCE_SECONDS)
