@@ -15,7 +15,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import msgspec
 
@@ -85,13 +85,22 @@ STARTS: Final[dict[str, Callable[[contextlib.ExitStack, Path], str]]] = {"kafka"
 
 
 def main(folder: Path) -> None:
-    """Start what is asked for, until SIGTERM."""
+    """Start what is asked for, until SIGTERM; then remove the folder too, which a killed pytest does not do."""
     import signal
 
     def end(*_: Any) -> None:
         raise SystemExit(0)
 
     signal.signal(signal.SIGTERM, end)
+    try:
+        _serve(folder)
+    except SystemExit:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _serve(folder: Path) -> NoReturn:
+    """Start each server when it is asked for. An exception stops those that run."""
     waiting = dict(STARTS)
     with contextlib.ExitStack() as stack:
         while True:
