@@ -31,6 +31,8 @@ WEBJARS: Final = jars.JarSet(
     way_out="put the jars of webjars.lock into that folder, or name another local Maven repository in M2_REPO",
 )
 FAILED: Final = 2
+FAILURES: Final = (JarsMissing, JarMismatch, front_end.FrontEndMissing)
+"""What a person can put right: one line on standard error, and the exit code FAILED."""
 
 
 def build_wheel(wheel_directory: str, config_settings: Any = None, metadata_directory: str | None = None) -> str:
@@ -58,8 +60,13 @@ def get_requires_for_build_wheel(config_settings: Any = None) -> list[str]:
     """What a build needs beside ``build-system.requires``: jgo, where a WebJar has yet to be fetched."""
     from setuptools import build_meta
 
+    try:
+        absent = jars.absent(WEBJARS)
+    except FAILURES as error:
+        _say(f"watchloop: {error}")
+        raise SystemExit(FAILED) from error
     needed = list(build_meta.get_requires_for_build_wheel(config_settings))
-    if jars.absent(WEBJARS):
+    if absent:
         extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
         needed += [requirement for requirement in extras["local"] if requirement.startswith("jgo")]
     return needed
@@ -84,7 +91,7 @@ def main(arguments: list[str]) -> int:
         if arguments:
             jars.write_lock(map(jars.jar_at, front_end.LIBRARIES), front_end.LOCK_FILE, LOCK_HEADER)
         files = front_end.unpack(jars.resolve(WEBJARS, _say))
-    except (JarsMissing, JarMismatch, front_end.FrontEndMissing) as error:
+    except FAILURES as error:
         _say(f"watchloop: {error}")
         return FAILED
     _say(f"Console: {len(files)} files of front-end libraries are in {front_end.STATIC}")

@@ -106,9 +106,17 @@ def write_lock(jars: Iterable[Jar], path: Path, header: str = "") -> None:
 
 
 def local_repository(environ: Mapping[str, str] = os.environ) -> Path:
-    """The local Maven repository: ``M2_REPO``, else ``~/.m2/repository``."""
-    named = environ.get("M2_REPO")
-    return Path(named).expanduser() if named else Path.home() / ".m2" / "repository"
+    """The local Maven repository: ``M2_REPO``, else ``~/.m2/repository``.
+
+    Raises ``JarsMissing`` where that begins with the home of an account that has none.
+    """
+    named = environ.get("M2_REPO") or "~/.m2/repository"
+    try:
+        return Path(named).expanduser()
+    except RuntimeError as error:
+        raise JarsMissing(
+            f"the local Maven repository {named} cannot be found ({one_line(error)}): name a folder for jars in M2_REPO"
+        ) from error
 
 
 def resolve(

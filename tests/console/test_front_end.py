@@ -134,6 +134,25 @@ def test_a_lock_that_cannot_be_made_is_one_line(tmp_path, monkeypatch, capsys):
     assert LOCK_FILE.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("hook", "arguments"),
+    [
+        ("get_requires_for_build_wheel", ()),
+        ("get_requires_for_build_editable", ()),
+        ("build_wheel", (".",)),
+        ("build_editable", (".",)),
+    ],
+)
+def test_hooks_end_with_one_line(monkeypatch, capsys, hook, arguments):
+    """What a builder calls ends with the code 2 and one line, not with a traceback."""
+    monkeypatch.setenv("M2_REPO", "~nobody-is-called-so/jars")
+    with pytest.raises(SystemExit) as caught:
+        getattr(build_backend, hook)(*arguments)
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("watchloop: the local Maven repository ~nobody-is-called-so/jars cannot be found")
+
+
 def test_webjars_that_cannot_be_had_are_one_line(tmp_path):
     """Without a network the build ends with one line that says what is missing and what to do, and the code 2."""
     nowhere = {"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "PATH": ""}

@@ -108,6 +108,14 @@ def test_repository_that_may_not_be_searched(tmp_path: Path, monkeypatch: pytest
     assert jars.absent(webjars, {"M2_REPO": str(tmp_path)}) == jars.read_lock(LOCK_FILE)
 
 
+def test_repository_of_nobody() -> None:
+    """An account without a home, or a home of nobody, is one line that says what to set."""
+    with pytest.raises(JarsMissing, match=r"repository ~nobody-is-called-so/jars cannot be found .*M2_REPO"):
+        jars.local_repository({"M2_REPO": "~nobody-is-called-so/jars"})
+    assert jars.local_repository({}) == Path.home() / ".m2" / "repository"
+    assert jars.local_repository({"M2_REPO": "/srv/jars"}) == Path("/srv/jars")
+
+
 def test_absent_jar_in_the_named_folder(folder: Path) -> None:
     """The line names the folder that lacks a jar, the first absent jar, and both ways out."""
     victim = folder / jars.read_lock(LOCK_FILE)[7].file_name
