@@ -67,6 +67,13 @@ def test_settings_are_those_of_the_helper(kind):
     assert settings_table(kind) in TEXT
 
 
+def test_installed_packages_are_named():
+    """The page warns of every top-level package that comes with the helper and that the helper does not import."""
+    (sentence,) = re.findall(r"installs top-level packages called (.+?),\s+which", TEXT, re.DOTALL)
+    rooms = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert set(re.findall(r"`(\w+)`", sentence)) == rooms - {"schemas", "streams"}
+
+
 @pytest.mark.servers
 def test_what_people_decide_can_be_asked_for(warehouse):
     """The query for a held-back answer runs as `analyst`, and knows no row of a task that is not stored."""

@@ -197,7 +197,7 @@ class Session:
         begin = moved = time.monotonic()
         seen: object = None
         while not self._stop.is_set():
-            bar.show(replay.sent, demo_line(self._state, reviewers.answered))
+            bar.show(replay.sent, demo_line(self._state, self._demo.name, reviewers.answered))
             if done():
                 return True
             now, counts = time.monotonic(), (replay.sent, reviewers.answered, dict(self._counted))
@@ -273,11 +273,11 @@ class Session:
                 signed_in = False
 
 
-def demo_line(state: LoopState | None, answered: int) -> str:
-    """The line below the progress bar: the state of the loop, and ``answered``, the answers of simulated reviewers."""
-    if state is None or not state.models:
+def demo_line(state: LoopState | None, name: str, answered: int) -> str:
+    """The line below the progress bar: how the loop stands with model ``name``, and answers of simulated reviewers."""
+    model = next((model for model in state.models if model.model == name), None) if state else None
+    if model is None:
         return "waiting for the first verdicts"
-    model = state.models[0]
     verdicts = sum(model.decisions.values())
     return (
         f"{verdicts} verdicts, {sum(model.open_tasks.values())} open tasks, "
