@@ -206,12 +206,13 @@ async def post_opinion(
     guards=[needs("reviewer")],
     status_code=200,
     summary="Give a task back",
+    description="It is offered to others, and not to this person again.",
     operation_id="skipTask",
     tags=["tasks"],
     responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST, s404=NO_SUCH_TASK, s409=CONFLICT),
 )
 async def post_skip(request: ConsoleRequest, task_id: str) -> Done:
-    """Give a task back: it is offered to others, and not to this person again."""
+    """Give a task back for this person."""
     return done_or_raise(await console_of(request).desk.skip(task_id, request.user))
 
 
@@ -220,12 +221,13 @@ async def post_skip(request: ConsoleRequest, task_id: str) -> Done:
     guards=[needs("reviewer")],
     status_code=200,
     summary="Take back the last answer",
+    description="This person holds the task again.",
     operation_id="withdrawAnswer",
     tags=["tasks"],
     responses=refusals(s400=MALFORMED, s401=SIGN_IN_FIRST, s404=NO_SUCH_TASK, s409="It is too late."),
 )
 async def post_withdraw(request: ConsoleRequest, task_id: str) -> Done:
-    """Take back this person's last answer; they hold the task again."""
+    """Take back this person's last answer to the task."""
     return done_or_raise(await console_of(request).desk.withdraw(task_id, request.user))
 
 
@@ -279,6 +281,7 @@ ALERT_REFUSALS = refusals(
     guards=[needs("on-call")],
     status_code=200,
     summary="Acknowledge an alert",
+    description="Somebody looks into it. Its task stays open, and it no longer counts as firing.",
     operation_id="acknowledgeAlert",
     tags=["alerts"],
     responses=ALERT_REFUSALS,
@@ -286,7 +289,7 @@ ALERT_REFUSALS = refusals(
 async def acknowledge(
     request: ConsoleRequest, alert_id: str, data: Annotated[CommentBody, Body(examples=[EXAMPLES["comment"]])]
 ) -> Done:
-    """Acknowledge an alert: somebody looks into it. Its task stays open; it no longer counts as firing."""
+    """Acknowledge an alert in the name of this person."""
     console = console_of(request)
     comment = check_comment(console, data.comment)
     return done_or_raise(await console.desk.alert_action(alert_id, request.user, "acknowledge", comment))
@@ -297,6 +300,7 @@ async def acknowledge(
     guards=[needs("on-call")],
     status_code=200,
     summary="Resolve an alert",
+    description="Its cause is over, or it was a false alarm. Its task ends.",
     operation_id="resolveAlert",
     tags=["alerts"],
     responses=ALERT_REFUSALS,
@@ -304,7 +308,7 @@ async def acknowledge(
 async def resolve(
     request: ConsoleRequest, alert_id: str, data: Annotated[CommentBody, Body(examples=[EXAMPLES["comment"]])]
 ) -> Done:
-    """Resolve an alert: its cause is over, or it was a false alarm."""
+    """Resolve an alert in the name of this person."""
     console = console_of(request)
     comment = check_comment(console, data.comment)
     return done_or_raise(await console.desk.alert_action(alert_id, request.user, "resolve", comment))

@@ -54,6 +54,14 @@ def test_every_operation_of_the_api_is_described(document, console):
     assert len({path for path, _, _ in described}) == len(in_app)
 
 
+def test_no_description_repeats_its_summary(document):
+    """The page shows the one behind the other, so that the same words would stand there twice."""
+    said = [
+        (operation["summary"].lower(), operation["description"].lower()) for _, _, operation in operations(document)
+    ]
+    assert [summary for summary, description in said if description.startswith(summary)] == []
+
+
 def test_every_reference_leads_somewhere(document):
     """A generator of clients finds every schema."""
     schemas = document["components"]["schemas"]
