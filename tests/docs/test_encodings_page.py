@@ -10,20 +10,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from embedded.kafka.server import EmbeddedKafka
-from embedded.kafka.settings import EmbeddedKafkaSettings
-from schemas.codec import decode_one_or_many
-from schemas.topics import PREDICTIONS, REJECTS, VERDICTS, Topic
+from schemas.topics import REJECTS
 from schemas.wire.prediction import Prediction
-from schemas.wire.verdict import Verdict
-from streams.admin.authority import EVERYBODY
-from streams.admin.topics import create_topics
-from streams.consume.log_reader import LogReader
 from streams.message_limits import MESSAGE_EVENTS_MAX_DEFAULT
 from streams.predictions.arrow.stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX
 from streams.predictions.registry import BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN
-from streams.produce.outbox import Outbox
-from streams.settings import KafkaSettings
+from tests.support.docs.intake import intake_at_work, values, verdicts
 from tests.support.paths import ROOT
 from tests.support.program import environment
 from tests.support.schema_registry import SchemaRegistry, serving
@@ -33,6 +25,8 @@ pytestmark = pytest.mark.servers
 
 TEXT = (ROOT / "docs" / "encodings.md").read_text()
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+WITHOUT_PROXY = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+"""A machine's proxy is not asked for its own addresses."""
 KAFKA, REGISTRY = "127.0.0.1:9092", "http://127.0.0.1:8081"
 ARROW, CLOUD_EVENTS, REGISTERED = BLOCK.findall(TEXT)
 
@@ -49,60 +43,8 @@ def registry() -> Iterator[SchemaRegistry]:
 def address(tmp_path_factory: pytest.TempPathFactory, registry: SchemaRegistry) -> Iterator[str]:
     """A Kafka with the default prefix, and an INTAKE that works on it and knows the registry."""
     folder = tmp_path_factory.mktemp("encodings")
-    (folder / "data").mkdir()
-    log = folder / "intake.log"
-    with EmbeddedKafka(
-        folder / "kafka", EmbeddedKafkaSettings(log_retention_bytes=256 * 1024 * 1024), access=EVERYBODY
-    ) as kafka:
-        create_topics(KafkaSettings(bootstrap=kafka.bootstrap))
-        more = {
-            "WATCHLOOP_KAFKA_BOOTSTRAP": kafka.bootstrap,
-            "WATCHLOOP_KAFKA_REGISTRY_URL": registry.url,
-            "WATCHLOOP_WORKER_DATA": "data",
-        }
-        command = [sys.executable, "-m", "watchloop", "worker", "--role", "intake"]
-        with log.open("wb") as out:
-            intake = subprocess.Popen(command, stdout=out, stderr=out, cwd=folder, env=surroundings(**more))
-        try:
-            eventually("INTAKE works", lambda: decided(kafka.bootstrap, "first"), log.read_text)
-            yield kafka.bootstrap
-        finally:
-            intake.terminate()
-            try:
-                intake.wait(PATIENCE_SECONDS)
-            except subprocess.TimeoutExpired:
-                intake.kill()
-                intake.wait()
-
-
-def surroundings(**more: str) -> dict[str, str]:
-    """The environment of what is started here; a machine's proxy is not asked for its own addresses."""
-    return environment(PYTHONPATH=str(ROOT), NO_PROXY="127.0.0.1", no_proxy="127.0.0.1", **more)
-
-
-def decided(address: str, event_id: str) -> bool:
-    """Send an event; whether there is a verdict of it (the next call sends it again)."""
-    outbox = Outbox(KafkaSettings(bootstrap=address))
-    event = Prediction(event_id=event_id, model="first", time=1, features={}, prediction="yes", confidence=1.0)
-    outbox.send(PREDICTIONS, event_id, event)
-    outbox.flush()
-    return event_id in verdicts(address)
-
-
-def values(address: str, topic: Topic) -> list[bytes]:
-    """What lies on a topic."""
-    found: list[bytes] = []
-    reader = LogReader(
-        KafkaSettings(bootstrap=address), {topic.name: lambda record: found.append(record.value() or b"")}
-    )
-    reader.catch_up()
-    reader.close()
-    return found
-
-
-def verdicts(address: str) -> set[str]:
-    """Ids of the events that have one."""
-    return {one.event_id for value in values(address, VERDICTS) for one in decode_one_or_many(Verdict, value)}
+    with intake_at_work(folder, WATCHLOOP_KAFKA_REGISTRY_URL=registry.url, **WITHOUT_PROXY) as bootstrap:
+        yield bootstrap
 
 
 def run(text: str, folder: pathlib.Path, addresses: dict[str, str]) -> None:
@@ -113,7 +55,13 @@ def run(text: str, folder: pathlib.Path, addresses: dict[str, str]) -> None:
     (folder / "example.py").write_text(text)
     command = [sys.executable, str(folder / "example.py")]
     done = subprocess.run(
-        command, cwd=ROOT, env=surroundings(), capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+        command,
+        cwd=ROOT,
+        env=environment(PYTHONPATH=str(ROOT), **WITHOUT_PROXY),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 

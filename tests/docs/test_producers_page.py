@@ -14,20 +14,16 @@ from collections.abc import Iterator
 import pytest
 
 from embedded.kafka.java import resolve_jars
-from embedded.kafka.server import EmbeddedKafka
-from embedded.kafka.settings import EmbeddedKafkaSettings
 from schemas.codec import decode
-from schemas.topics import LABELS, PREDICTIONS, REJECTS, VERDICTS, Topic
+from schemas.topics import LABELS, PREDICTIONS, REJECTS, VERDICTS
 from schemas.wire.label import Label
 from schemas.wire.prediction import Prediction, problem_of
 from schemas.wire.reject import Reject
 from schemas.wire.verdict import Verdict
-from streams.admin.authority import EVERYBODY
-from streams.admin.topics import create_topics
-from streams.consume.log_reader import LogReader
 from streams.produce.outbox import Outbox
 from streams.settings import KafkaSettings, ProducerSettings, VerdictReaderSettings
 from tests.support.docs.generated import fields, settings_table
+from tests.support.docs.intake import intake_at_work, values
 from tests.support.paths import ROOT
 from tests.support.program import environment
 from tests.support.waiting import PATIENCE_SECONDS, eventually
@@ -93,42 +89,8 @@ def test_curl_message_is_a_prediction():
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A Kafka with the default prefix, and an INTAKE that works on it."""
-    folder = tmp_path_factory.mktemp("producers")
-    (folder / "data").mkdir()
-    log = folder / "intake.log"
-    with EmbeddedKafka(
-        folder / "kafka", EmbeddedKafkaSettings(log_retention_bytes=256 * 1024 * 1024), access=EVERYBODY
-    ) as kafka:
-        create_topics(KafkaSettings(bootstrap=kafka.bootstrap))
-        with log.open("wb") as out:
-            intake = subprocess.Popen(
-                [sys.executable, "-m", "watchloop", "worker", "--role", "intake"],
-                stdout=out,
-                stderr=out,
-                cwd=folder,
-                env=environment(
-                    PYTHONPATH=str(ROOT), WATCHLOOP_KAFKA_BOOTSTRAP=kafka.bootstrap, WATCHLOOP_WORKER_DATA="data"
-                ),
-            )
-        try:
-            eventually("INTAKE works", lambda: decided(kafka.bootstrap, "first"), log.read_text)
-            yield kafka.bootstrap
-        finally:
-            intake.terminate()
-            try:
-                intake.wait(PATIENCE_SECONDS)
-            except subprocess.TimeoutExpired:
-                intake.kill()
-                intake.wait()
-
-
-def decided(address: str, event_id: str) -> bool:
-    """Send an event; whether there is a verdict of it (the next call sends it again)."""
-    outbox = Outbox(KafkaSettings(bootstrap=address))
-    event = Prediction(event_id=event_id, model="first", time=1, features={}, prediction="yes", confidence=1.0)
-    outbox.send(PREDICTIONS, event_id, event)
-    outbox.flush()
-    return event_id.encode() in b"".join(values(address, VERDICTS))
+    with intake_at_work(tmp_path_factory.mktemp("producers")) as bootstrap:
+        yield bootstrap
 
 
 def run(command: list[str], folder: pathlib.Path, **more: str) -> str:
@@ -153,17 +115,6 @@ def run_python(text: str, address: str, folder: pathlib.Path) -> str:
     assert ADDRESS in text
     (folder / "example.py").write_text(text.replace(ADDRESS, address))
     return run([sys.executable, "example.py"], folder, PYTHONPATH=str(ROOT))
-
-
-def values(address: str, topic: Topic) -> list[bytes]:
-    """What lies on a topic."""
-    found: list[bytes] = []
-    reader = LogReader(
-        KafkaSettings(bootstrap=address), {topic.name: lambda record: found.append(record.value() or b"")}
-    )
-    reader.catch_up()
-    reader.close()
-    return found
 
 
 def has_verdict(output: str, event_id: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import cast
 
 from schemas.wire.base import Wire
@@ -54,12 +54,3 @@ def verdict_row(value: Verdict) -> Row:
     row = {name: getattr(value, name) for name in value.__struct_fields__}
     absent = {name: row[name] or None for name in ("learned_version", "learned_prediction", "settled_label")}
     return row | absent | {"time": seconds(value.time), "decided_at": seconds(value.decided_at)}
-
-
-def rows_of_messages(topic: str, values: Sequence[Sequence[Wire]], topic_id: str, partition: int = 0) -> list[Row]:
-    """The rows of messages of one or many values each, at offsets from 0."""
-    return [
-        row
-        for offset, several in enumerate(values)
-        for row in rows_of(topic, several, Identity(topic_id, partition, offset))
-    ]
