@@ -22,7 +22,7 @@ from schemas.wire.block import Block
 from schemas.wire.correction import Correction
 from schemas.wire.reference import Reference
 
-__all__ = ["AlertChanged", "ModelMonitor", "NewReference", "Outcome", "WindowClosed"]
+__all__ = ["AlertChanged", "ModelMonitor", "NewReference", "MonitorResult", "WindowClosed"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class WindowClosed:
     window: Window
 
 
-Outcome = NewReference | AlertChanged | WindowClosed
+MonitorResult = NewReference | AlertChanged | WindowClosed
 
 
 class ModelMonitor:
@@ -101,7 +101,7 @@ class ModelMonitor:
             if (alert.signal, alert.state, alert.answer) == (ERROR, "resolved", EXPECTED_CHANGE)
         )
 
-    def observe(self, block: Block) -> list[Outcome]:
+    def observe(self, block: Block) -> list[MonitorResult]:
         """The outcomes of a block, none if it is empty; blocks may come twice, and out of order within the lateness."""
         if block.events == 0:
             return []
@@ -114,11 +114,11 @@ class ModelMonitor:
             self._book.time_jumped_back(at_event=self.events_seen, judged_until=judged_until)
         return [outcome for step in steps for outcome in self._step(step)]
 
-    def flush(self) -> list[Outcome]:
+    def flush(self) -> list[MonitorResult]:
         """The outcomes of blocks that still wait, at the end of a recorded stream."""
         return [outcome for step in self.steps.flush() for outcome in self._step(step)]
 
-    def observe_correction(self, correction: Correction) -> list[Outcome]:
+    def observe_correction(self, correction: Correction) -> list[MonitorResult]:
         """The outcomes of a settled answer or late label."""
         at = correction.created_at
         self._corrected_until = max(self._corrected_until, at)
@@ -152,7 +152,7 @@ class ModelMonitor:
         judged_until = self._judged(alert_id, at)
         return AlertChanged(self._book.resolve(alert_id, by=by, at=at, note=note, judged_until=judged_until))
 
-    def answer(self, alert_id: str, answer: str, *, by: str, at: int, comment: str = "") -> list[Outcome]:
+    def answer(self, alert_id: str, answer: str, *, by: str, at: int, comment: str = "") -> list[MonitorResult]:
         """The alert's task was settled with this answer; raises UnknownAlertError.
 
         The answer is noted on the alert. ``confirmed`` acknowledges it, ``false alarm`` resolves it, and after
@@ -163,7 +163,7 @@ class ModelMonitor:
         note = f"{answer}: {comment}" if comment else answer
         judged_until = self._judged(alert_id, at)
         alert = self._book.answer(alert_id, answer, by=by, at=at, note=note, judged_until=judged_until)
-        outcomes: list[Outcome] = [AlertChanged(alert)]
+        outcomes: list[MonitorResult] = [AlertChanged(alert)]
         if answer == CONFIRMED and alert.state == "firing":
             outcomes.append(self.acknowledge(alert_id, by=by, at=at))
         elif answer == FALSE_ALARM:
@@ -172,7 +172,7 @@ class ModelMonitor:
             outcomes += self._accept(alert, by=by, at=at, note=note)
         return outcomes
 
-    def _accept(self, alert: Alert, *, by: str, at: int, note: str) -> list[Outcome]:
+    def _accept(self, alert: Alert, *, by: str, at: int, note: str) -> list[MonitorResult]:
         if alert.signal == ERROR:
             self._accepted_at.append(at)
             note = f"{note}; the present error rate is the new normal"
@@ -189,7 +189,7 @@ class ModelMonitor:
             self._book.annotate(alert_id, report_id=report_id, report_problem=report_problem, note=note)
         )
 
-    def adopt_reference(self, *, by: str, at: int, reason: str) -> list[Outcome]:
+    def adopt_reference(self, *, by: str, at: int, reason: str) -> list[MonitorResult]:
         """Make the newest windows the reference, and resolve all alerts but those on the error rate.
 
         While no window has closed, nothing changes.
@@ -272,7 +272,7 @@ class ModelMonitor:
             for watch in self._watches.values():
                 watch.observe_step(step)
 
-    def _step(self, step: Window) -> Iterator[Outcome]:
+    def _step(self, step: Window) -> Iterator[MonitorResult]:
         self.events_seen += step.events
         self._judged_until = step.time
         self._read_until = max(self._read_until, step.time)
@@ -309,7 +309,7 @@ class ModelMonitor:
             signal: self._absent.get(signal) or AbsentWatch(signal, events, self._settings) for signal in watched
         }
 
-    def _gather(self, step: Window) -> Iterator[Outcome]:
+    def _gather(self, step: Window) -> Iterator[MonitorResult]:
         self._first_steps.append(step)
         if sum(first.events for first in self._first_steps) < self._settings.reference_events:
             return
@@ -326,7 +326,7 @@ class ModelMonitor:
         self._warm_up(steps)
         yield NewReference(reference)
 
-    def _close_window(self) -> Iterator[Outcome]:
+    def _close_window(self) -> Iterator[MonitorResult]:
         steps, self._filling = tuple(self._filling), []
         self._newest.append(steps)
         self.windows_seen += 1
@@ -346,7 +346,7 @@ class ModelMonitor:
                 for alert in self._book.gone_quiet(watch.signal, at=at, note="back within the reference"):
                     yield AlertChanged(alert)
 
-    def _alerts_of(self, detections: Iterable[Detection | None], at: int) -> Iterator[Outcome]:
+    def _alerts_of(self, detections: Iterable[Detection | None], at: int) -> Iterator[MonitorResult]:
         for alert in self._book.detected(
             [detection for detection in detections if detection is not None],
             at=at,

@@ -13,10 +13,18 @@ from schemas.wire.correction import Correction
 from schemas.wire.opinion import CANNOT_TELL, WITHDRAWN, Opinion
 from schemas.wire.task import Task
 
-__all__ = ["Outcome", "PersonRecord", "TrackRecord", "correction_id_of", "correction_of", "settle", "standing_opinions"]
+__all__ = [
+    "OpinionsResult",
+    "PersonRecord",
+    "TrackRecord",
+    "correction_id_of",
+    "correction_of",
+    "settle",
+    "standing_opinions",
+]
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class OpinionsResult(msgspec.Struct, frozen=True, kw_only=True):
     """The result of the opinions on a task so far.
 
     ``more`` people are still to be asked, adjudicators if ``adjudication`` is set; at 0 the task is settled. Its
@@ -42,7 +50,7 @@ def standing_opinions(opinions: Iterable[Opinion]) -> list[Opinion]:
     return sorted(kept, key=lambda opinion: (opinion.time, opinion.opinion_id))
 
 
-def settle(opinions: Iterable[Opinion], *, opinions_needed: int, adjudication_rounds_max: int) -> Outcome:
+def settle(opinions: Iterable[Opinion], *, opinions_needed: int, adjudication_rounds_max: int) -> OpinionsResult:
     """The result of the opinions on one task, which does not depend on the order in which they were heard.
 
     The first ``opinions_needed`` people (by time) are the reviewers: CANNOT_TELL counts as a person, not as a vote.
@@ -60,16 +68,18 @@ def settle(opinions: Iterable[Opinion], *, opinions_needed: int, adjudication_ro
     standing = standing_opinions(opinions)
     reviewers, adjudicators = standing[:opinions_needed], standing[opinions_needed:]
     if len(reviewers) < opinions_needed:
-        return Outcome(more=opinions_needed - len(reviewers))
+        return OpinionsResult(more=opinions_needed - len(reviewers))
     votes = {opinion.answer for opinion in reviewers if opinion.answer != CANNOT_TELL}
     if len(votes) == 1:
-        return Outcome(answer=votes.pop())
+        return OpinionsResult(answer=votes.pop())
     for opinion in adjudicators[:adjudication_rounds_max]:
         if opinion.answer != CANNOT_TELL:
-            return Outcome(answer=opinion.answer, source="adjudication", adjudication=True, decided_by=opinion.person)
+            return OpinionsResult(
+                answer=opinion.answer, source="adjudication", adjudication=True, decided_by=opinion.person
+            )
     if len(adjudicators) < adjudication_rounds_max:
-        return Outcome(more=1, adjudication=True)
-    return Outcome(answer=CANNOT_TELL, source="adjudication", adjudication=True)
+        return OpinionsResult(more=1, adjudication=True)
+    return OpinionsResult(answer=CANNOT_TELL, source="adjudication", adjudication=True)
 
 
 class PersonRecord(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +121,7 @@ class TrackRecord:
             record = PersonRecord()
         self._records[person] = PersonRecord(compared=record.compared + 1, agreed=record.agreed + int(agreed))
 
-    def learn_settled(self, opinions: Iterable[Opinion], outcome: Outcome) -> None:
+    def learn_settled(self, opinions: Iterable[Opinion], outcome: OpinionsResult) -> None:
         """Compare the votes with the settled answer if there are at least two, apart from the adjudicator's own."""
         voters = [
             opinion

@@ -18,7 +18,7 @@ from agents.shared.model_places import RESULTS_MAX, ModelPlaces
 from drift.alerts import alert_life
 from drift.alerts.alert_book import UnknownAlertError
 from drift.alerts.alert_life import TransitionRefusedError
-from drift.monitor import AlertChanged, ModelMonitor, NewReference, Outcome, WindowClosed
+from drift.monitor import AlertChanged, ModelMonitor, MonitorResult, NewReference, WindowClosed
 from drift.settings import DriftSettings
 from review.settings import QueueSettings
 from review.task_life import alert_task, ended_alert_task, task_id_of
@@ -95,7 +95,7 @@ class Monitors:
         """Take one block or correction, and send what follows from it."""
         self.send(self.outcomes_of(value, outbox), outbox)
 
-    def outcomes_of(self, value: Block | Correction, outbox: Sending) -> Sequence[Outcome]:
+    def outcomes_of(self, value: Block | Correction, outbox: Sending) -> Sequence[MonitorResult]:
         """Take one block or correction; returns what follows from it, to be sent (``send``).
 
         Raises whatever a value that contradicts itself makes a monitor raise.
@@ -108,7 +108,7 @@ class Monitors:
         for monitor in list(self._monitors.values()):
             self.send(monitor.flush(), outbox)
 
-    def send(self, outcomes: Sequence[Outcome], outbox: Sending) -> None:
+    def send(self, outcomes: Sequence[MonitorResult], outbox: Sending) -> None:
         """Send new references, changed alerts and their tasks; ask for the reports that a closed window makes due."""
         for outcome in outcomes:
             if isinstance(outcome, NewReference):
@@ -168,7 +168,7 @@ class Monitors:
         self._monitors[model] = monitor
         return monitor
 
-    def _make_room(self, model: str) -> Sequence[Outcome]:
+    def _make_room(self, model: str) -> Sequence[MonitorResult]:
         """Stop watching another model where there are too many; returns the end of its open alerts."""
         leaver = self._places.leaver(model, self._monitors, lambda name: self._monitors[name].reference is not None)
         if leaver is None:

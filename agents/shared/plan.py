@@ -26,10 +26,10 @@ from streams.thread_loop import ThreadLoop
 from warehouse.client import Warehouse
 from warehouse.errors import WarehouseError
 
-__all__ = ["ROLES", "Listen", "Plan", "Role"]
+__all__ = ["WORKER_ROLES", "Listen", "Plan", "WorkerRole"]
 
-Role = Literal["intake", "drift", "desk", "learn", "record"]
-ROLES: tuple[Role, ...] = ("intake", "drift", "desk", "learn", "record")
+WorkerRole = Literal["intake", "drift", "desk", "learn", "record"]
+WORKER_ROLES: tuple[WorkerRole, ...] = ("intake", "drift", "desk", "learn", "record")
 Listen = Callable[[str, int], socket.socket]
 """Makes a socket that listens on a host and a port."""
 EXPLAINED: Final = (StreamsError, WarehouseError)
@@ -53,7 +53,7 @@ class Plan:
     console_socket: Listen | None = None
     loops: list[ThreadLoop] = dataclasses.field(default_factory=list)
 
-    def of(self, role: Role) -> Plan:
+    def of(self, role: WorkerRole) -> Plan:
         """The same plan with Kafka clients that sign in as one role. Loops added to either are in both."""
         kafka = self.settings.kafka.as_user(role)
         return dataclasses.replace(self, settings=msgspec.structs.replace(self.settings, kafka=kafka))

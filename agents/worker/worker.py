@@ -18,7 +18,7 @@ from agents.shared.errors import MetricsRefused
 from agents.shared.memory import settle_memory
 from agents.shared.metrics import bound_models
 from agents.shared.model_places import ModelPlaces
-from agents.shared.plan import ROLES, Listen, Plan, Role
+from agents.shared.plan import WORKER_ROLES, Listen, Plan, WorkerRole
 from agents.worker.logs import set_up_logs
 from schemas.texts.visible import visible
 from streams.admin.access import topics_of
@@ -51,13 +51,15 @@ class Worker(faust.Worker):
         logger.setLevel(logging.INFO)
 
 
-def run_worker(settings: Settings, roles: Collection[Role], *, slot: str, console_socket: Listen | None = None) -> int:
+def run_worker(
+    settings: Settings, roles: Collection[WorkerRole], *, slot: str, console_socket: Listen | None = None
+) -> int:
     """Run until SIGTERM or Ctrl-C; returns the exit code.
 
     ``console_socket`` makes the console's socket where the program that started this worker holds the console's port.
     Raises StreamsError, WarehouseError or WorkerError while starting.
     """
-    chosen = tuple(role for role in ROLES if role in roles)
+    chosen = tuple(role for role in WORKER_ROLES if role in roles)
     handler = set_up_logs("+".join(chosen))
     _wait_for_servers(settings, chosen)
     bound_models(ModelPlaces(settings.worker.models_max, settings.models))
@@ -84,7 +86,7 @@ def run_worker(settings: Settings, roles: Collection[Role], *, slot: str, consol
     return 0
 
 
-def add_role(role: Role, plan: Plan) -> None:
+def add_role(role: WorkerRole, plan: Plan) -> None:
     """Add the parts of a role to the plan. Imports what this role needs, which takes seconds for some, and no other."""
     match role:
         case "intake":
@@ -113,7 +115,7 @@ def serve_metrics(worker: WorkerSettings) -> None:
         ) from error
 
 
-def _wait_for_servers(settings: Settings, roles: Sequence[Role]) -> None:
+def _wait_for_servers(settings: Settings, roles: Sequence[WorkerRole]) -> None:
     """Wait for Kafka, and for RECORD for ClickHouse, which may still be starting; then create what they lack.
 
     RECORD installs ClickHouse's tables; each role creates its topics. Raises KafkaUnreachable or ClickHouseUnreachable
@@ -130,5 +132,5 @@ def _wait_for_servers(settings: Settings, roles: Sequence[Role]) -> None:
         create_topics(settings.kafka.as_user(role), topics_of(role))
 
 
-def _topic_watch(kafka: KafkaSettings, role: Role) -> TopicWatch:
+def _topic_watch(kafka: KafkaSettings, role: WorkerRole) -> TopicWatch:
     return TopicWatch(kafka.prefix, lambda: topic_ids(kafka, topics_of(role)))

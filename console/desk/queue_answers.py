@@ -8,8 +8,7 @@ from console.desk.feature_ranges import Ranges
 from console.desk.protocol import ActionResult, LaneCounts, LeasedTask, Outcome, QueueCounts, TaskSummary
 from console.desk.seen_task import is_blind, seen_task
 from review.queue.queue import Queue
-from review.queue.replies import LaneCounts as QueuedCounts
-from review.queue.replies import Reply, ReplyStatus, TaskView
+from review.queue.replies import QueuedCounts, QueuedTask, Reply, ReplyStatus
 from review.settings import QueueSettings
 from review.task_life import lane_settings
 from schemas.wire.alert import Alert
@@ -55,7 +54,7 @@ def queue_counts(counts: dict[Lane, QueuedCounts], settings: QueueSettings) -> Q
     return QueueCounts(lanes=lanes)
 
 
-def task_summary(view: TaskView, holder: Person | None) -> TaskSummary:
+def task_summary(view: QueuedTask, holder: Person | None) -> TaskSummary:
     """One row of the queue; ``holder`` is the account of ``view.holder``, if it exists."""
     task = seen_task(view.task, blind=is_blind(view.task.lane))
     evidence = task.evidence
@@ -77,7 +76,7 @@ def task_summary(view: TaskView, holder: Person | None) -> TaskSummary:
 
 
 def leased_task(
-    queue: Queue, view: TaskView, person: Person, *, note: str, ranges: Ranges, alert: Alert | None
+    queue: Queue, view: QueuedTask, person: Person, *, note: str, ranges: Ranges, alert: Alert | None
 ) -> LeasedTask:
     """A task as this person may see it, so that nothing influences their answer.
 

@@ -9,7 +9,7 @@ import msgspec
 from cachetools import FIFOCache
 
 from review.agreement import TrackRecord, correction_id_of, correction_of, standing_opinions
-from review.queue.replies import LaneCounts, Lease, LeaseEnded, Put, QueueEvent, Reply, Settled, TaskView
+from review.queue.replies import Lease, LeaseEnded, Put, QueuedCounts, QueuedTask, QueueEvent, Reply, Settled
 from review.queue.shelves import LANES, Entry
 from review.queue.task_table import TaskTable, lease_of
 from review.settings import AgreementSettings, QueueSettings
@@ -236,12 +236,12 @@ class Queue:
         )
         return Settled(task=settled, opinions=tuple(opinions), reliability=reliability, correction=correction)
 
-    def view(self, task_id: str) -> TaskView | None:
+    def view(self, task_id: str) -> QueuedTask | None:
         """The view of one task; None if it is not in the queue."""
         entry = self._table.entries.get(task_id)
         return None if entry is None else view_of(entry)
 
-    def page(self, offset: int, limit: int, *, lane: Lane | None = None) -> list[TaskView]:
+    def page(self, offset: int, limit: int, *, lane: Lane | None = None) -> list[QueuedTask]:
         """Unsettled tasks of all lanes or one in order of priority, at most ``page_tasks_max`` at once."""
         lanes = LANES if lane is None else (lane,)
         ids = self._table.shelves.page(lanes, max(0, offset), max(0, min(limit, self.settings.page_tasks_max)))
@@ -256,7 +256,7 @@ class Queue:
                 lanes[entry.task.lane] = lanes.get(entry.task.lane, 0) + 1
         return counts
 
-    def counts(self, now_ms: int) -> dict[Lane, LaneCounts]:
+    def counts(self, now_ms: int) -> dict[Lane, QueuedCounts]:
         """The counts of every lane at ``now_ms``."""
         return self._table.shelves.counts(now_ms)
 
@@ -305,9 +305,9 @@ def is_offered(answer: str, task: Task) -> bool:
     return label_problem(answer) is None and (not task.choices or answer in task.choices)
 
 
-def view_of(entry: Entry) -> TaskView:
+def view_of(entry: Entry) -> QueuedTask:
     """A task as the console lists it."""
-    return TaskView(
+    return QueuedTask(
         task=entry.task,
         stage=entry.stage,
         holder=entry.holder,

@@ -13,7 +13,7 @@ from schemas.wire.task import Lane, Task
 
 __all__ = [
     "Expired",
-    "LaneCounts",
+    "QueuedCounts",
     "Lease",
     "LeaseEnded",
     "Put",
@@ -21,7 +21,7 @@ __all__ = [
     "Reply",
     "ReplyStatus",
     "Settled",
-    "TaskView",
+    "QueuedTask",
 ]
 
 
@@ -102,7 +102,7 @@ class Put(msgspec.Struct, frozen=True, kw_only=True):
     expired: tuple[Expired, ...] = ()
 
 
-class LaneCounts(msgspec.Struct, frozen=True, kw_only=True):
+class QueuedCounts(msgspec.Struct, frozen=True, kw_only=True):
     """How many unsettled tasks a lane has; ``due_next_ms`` is the earliest due time, None in an empty lane."""
 
     lane: Lane
@@ -113,7 +113,7 @@ class LaneCounts(msgspec.Struct, frozen=True, kw_only=True):
     due_next_ms: int | None
 
 
-class TaskView(msgspec.Struct, frozen=True, kw_only=True):
+class QueuedTask(msgspec.Struct, frozen=True, kw_only=True):
     """An unsettled task: who holds it until when (epoch milliseconds), and the opinions so far, oldest first."""
 
     task: Task

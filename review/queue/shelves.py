@@ -9,8 +9,8 @@ from itertools import islice
 
 from sortedcontainers import SortedList
 
-from review.agreement import Outcome
-from review.queue.replies import LaneCounts
+from review.agreement import OpinionsResult
+from review.queue.replies import QueuedCounts
 from review.task_life import Stage
 from schemas.wire.opinion import WITHDRAWN, Opinion
 from schemas.wire.task import Lane, Task
@@ -30,7 +30,7 @@ class Entry:
     task: Task
     stage: Stage = "open"
     opinions: dict[str, Opinion] = dataclasses.field(default_factory=dict)
-    outcome: Outcome = dataclasses.field(default_factory=lambda: Outcome(more=1))
+    outcome: OpinionsResult = dataclasses.field(default_factory=lambda: OpinionsResult(more=1))
     holder: str = ""
     leased_at_ms: int = 0
     until_ms: int = 0
@@ -130,14 +130,14 @@ class Shelves:
             return [key[3] for key in chosen[0].islice(offset, offset + limit)]
         return [key[3] for key in islice(merge(*chosen), offset, offset + limit)]
 
-    def counts(self, now_ms: int) -> dict[Lane, LaneCounts]:
+    def counts(self, now_ms: int) -> dict[Lane, QueuedCounts]:
         """The counts of every lane at ``now_ms`` (epoch milliseconds)."""
         return {lane: self._lane_counts(lane, now_ms) for lane in LANES}
 
-    def _lane_counts(self, lane: Lane, now_ms: int) -> LaneCounts:
+    def _lane_counts(self, lane: Lane, now_ms: int) -> QueuedCounts:
         due = self._due[lane]
         earliest = due[0] if due else None
-        return LaneCounts(
+        return QueuedCounts(
             lane=lane,
             open=self._stages.get((lane, "open"), 0),
             leased=self._stages.get((lane, "leased"), 0),

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import msgspec
 from cachetools import FIFOCache
 
-from review.agreement import Outcome, settle
+from review.agreement import OpinionsResult, settle
 from review.queue.replies import Expired, Lease, Put
 from review.queue.shelves import Entry, Shelves
 from review.settings import QueueSettings
@@ -139,7 +139,7 @@ class TaskTable:
             self.step(entry, "withdraw" if opinion.answer == WITHDRAWN else "hear", opinion)
             self.answered.pop(entry.task.task_id, None)
 
-    def outcome_of(self, opinions: dict[str, Opinion], lane: Lane) -> Outcome:
+    def outcome_of(self, opinions: dict[str, Opinion], lane: Lane) -> OpinionsResult:
         """The result of opinions under the settings of a lane."""
         return settle(
             opinions.values(),

@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 import yaml
 
-from agents.shared.plan import ROLES
+from agents.shared.plan import WORKER_ROLES
 from tests.support.docs.command_line import UsageError, parse
 from tests.support.paths import ROOT
 from watchloop.cli.main import app
@@ -76,7 +76,7 @@ def test_every_role_once(services):
             for role in parse(app, service["command"])["role"]:
                 assert role not in roles
                 roles[role] = name
-    assert roles == {role: role for role in ROLES}
+    assert roles == {role: role for role in WORKER_ROLES}
 
 
 def test_nothing_listens_to_the_world(services):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from drift.blocks.block_builder import build_blocks
-from drift.monitor import AlertChanged, ModelMonitor, NewReference, Outcome
+from drift.monitor import AlertChanged, ModelMonitor, MonitorResult, NewReference
 from drift.settings import DriftSettings
 from drift.windows.reference import is_past
 from drift.windows.window import merge_all
@@ -57,7 +57,7 @@ class Run:
         self.partitions = partitions
         self.monitor = monitor or ModelMonitor("m", SETTINGS, partitions=partitions)
         self.blocks: list[Block] = []
-        self.outcomes: list[Outcome] = []
+        self.outcomes: list[MonitorResult] = []
         self._read = 0
 
     def read(self, events: Sequence[Prediction]) -> Run:

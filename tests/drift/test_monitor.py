@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from drift.monitor import AlertChanged, ModelMonitor, NewReference, Outcome, WindowClosed
+from drift.monitor import AlertChanged, ModelMonitor, MonitorResult, NewReference, WindowClosed
 from drift.settings import DriftSettings
 from schemas import codec
 from schemas.wire.alert import Alert
@@ -22,15 +22,15 @@ SETTINGS = DriftSettings()
 DATA = SHARED / "data"
 
 
-def alerts(outcomes: list[Outcome]) -> list[Alert]:
+def alerts(outcomes: list[MonitorResult]) -> list[Alert]:
     return [outcome.alert for outcome in outcomes if isinstance(outcome, AlertChanged)]
 
 
-def firing(outcomes: list[Outcome]) -> list[Alert]:
+def firing(outcomes: list[MonitorResult]) -> list[Alert]:
     return [alert for alert in alerts(outcomes) if alert.revision == 0]
 
 
-def observe(monitor: ModelMonitor, blocks: list[Block]) -> list[Outcome]:
+def observe(monitor: ModelMonitor, blocks: list[Block]) -> list[MonitorResult]:
     return [outcome for block in blocks for outcome in monitor.observe(block)]
 
 
@@ -38,10 +38,10 @@ def observe(monitor: ModelMonitor, blocks: list[Block]) -> list[Outcome]:
 def live(blocks_of: Any) -> Any:
     """A run as it is live: blocks are measured on the reference as soon as there is one."""
 
-    def run(events: list[Prediction], partitions: int = 1) -> tuple[ModelMonitor, list[Block], list[Outcome]]:
+    def run(events: list[Prediction], partitions: int = 1) -> tuple[ModelMonitor, list[Block], list[MonitorResult]]:
         monitor = ModelMonitor("m", SETTINGS)
         plain = blocks_of(events, partitions=partitions)
-        outcomes: list[Outcome] = []
+        outcomes: list[MonitorResult] = []
         read: list[Block] = []
         on_edges: dict[str, Block] = {}
         for block in plain:

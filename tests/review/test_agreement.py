@@ -7,40 +7,40 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from review.agreement import Outcome, TrackRecord, correction_id_of, correction_of, settle, standing_opinions
+from review.agreement import OpinionsResult, TrackRecord, correction_id_of, correction_of, settle, standing_opinions
 from review.settings import AgreementSettings
 from schemas.wire.opinion import CANNOT_TELL, WITHDRAWN
 
 ANSWERS = ["a", "b", "c", CANNOT_TELL, WITHDRAWN]
 
 
-def outcome(opinion: Any, answers: list[str], needed: int = 1, rounds: int = 2) -> Outcome:
+def outcome(opinion: Any, answers: list[str], needed: int = 1, rounds: int = 2) -> OpinionsResult:
     said = [opinion("t-1", f"p{number}", answer, time=number) for number, answer in enumerate(answers)]
     return settle(said, opinions_needed=needed, adjudication_rounds_max=rounds)
 
 
-def decided(answer: str, person: str) -> Outcome:
-    return Outcome(answer=answer, source="adjudication", adjudication=True, decided_by=person)
+def decided(answer: str, person: str) -> OpinionsResult:
+    return OpinionsResult(answer=answer, source="adjudication", adjudication=True, decided_by=person)
 
 
 @pytest.mark.parametrize(
     ("answers", "needed", "expected"),
     [
-        ([], 1, Outcome(more=1)),
-        (["a"], 1, Outcome(answer="a")),
-        (["a"], 2, Outcome(more=1)),
-        (["a", "a"], 2, Outcome(answer="a")),
-        (["a", CANNOT_TELL], 2, Outcome(answer="a")),
-        (["a", "b"], 2, Outcome(more=1, adjudication=True)),
-        ([CANNOT_TELL], 1, Outcome(more=1, adjudication=True)),
+        ([], 1, OpinionsResult(more=1)),
+        (["a"], 1, OpinionsResult(answer="a")),
+        (["a"], 2, OpinionsResult(more=1)),
+        (["a", "a"], 2, OpinionsResult(answer="a")),
+        (["a", CANNOT_TELL], 2, OpinionsResult(answer="a")),
+        (["a", "b"], 2, OpinionsResult(more=1, adjudication=True)),
+        ([CANNOT_TELL], 1, OpinionsResult(more=1, adjudication=True)),
         (["a", "b", "b"], 2, decided("b", "p2")),
         (["a", "b", "c"], 2, decided("c", "p2")),
-        (["a", "b", CANNOT_TELL], 2, Outcome(more=1, adjudication=True)),
+        (["a", "b", CANNOT_TELL], 2, OpinionsResult(more=1, adjudication=True)),
         (["a", "b", CANNOT_TELL, "a"], 2, decided("a", "p3")),
-        ([CANNOT_TELL] * 3, 1, Outcome(answer=CANNOT_TELL, source="adjudication", adjudication=True)),
+        ([CANNOT_TELL] * 3, 1, OpinionsResult(answer=CANNOT_TELL, source="adjudication", adjudication=True)),
     ],
 )
-def test_what_opinions_amount_to(opinion: Any, answers: list[str], needed: int, expected: Outcome) -> None:
+def test_what_opinions_amount_to(opinion: Any, answers: list[str], needed: int, expected: OpinionsResult) -> None:
     """Unanimous votes settle; no vote or a dispute goes to adjudicators, a bounded number of times."""
     assert outcome(opinion, answers, needed) == expected
 
@@ -81,7 +81,7 @@ def test_reliability_starts_at_the_prior_and_follows_the_record() -> None:
 def test_agreeing_with_oneself_teaches_nothing(opinion: Any) -> None:
     """A lone vote is not compared; two votes are, each with the settled answer."""
     track = TrackRecord(AgreementSettings())
-    track.learn_settled([opinion("t-1", "ann", "a"), opinion("t-1", "bob", CANNOT_TELL)], Outcome(answer="a"))
+    track.learn_settled([opinion("t-1", "ann", "a"), opinion("t-1", "bob", CANNOT_TELL)], OpinionsResult(answer="a"))
     assert not track._records
     both = [opinion("t-1", "ann", "a", 1), opinion("t-1", "bob", "a", 2)]
     track.learn_settled(both, settle(both, opinions_needed=2, adjudication_rounds_max=1))

@@ -94,15 +94,17 @@ def worker(
     config: Config = None,
 ) -> None:
     """Run roles with a Kafka and a ClickHouse that are running already."""
-    from agents.shared.plan import ROLES
+    from agents.shared.plan import WORKER_ROLES
     from agents.worker.worker import run_worker
     from watchloop.processes.parent import console_socket, end_with_parent, hold_clickhouse_port
 
     end_with_parent()
 
-    unknown = [name for name in role if name not in ROLES]
+    unknown = [name for name in role if name not in WORKER_ROLES]
     if unknown:
-        raise typer.BadParameter(f"there is no role {unknown[0]!r}; there are {', '.join(ROLES)}", param_hint="--role")
+        raise typer.BadParameter(
+            f"there is no role {unknown[0]!r}; there are {', '.join(WORKER_ROLES)}", param_hint="--role"
+        )
     if not re.fullmatch(SLOT, slot):
         raise typer.BadParameter(
             f"{slot!r} is no slot; expected 1 to 100 of A-Z a-z 0-9 . _ -", param_hint="--slot (WATCHLOOP_SLOT)"
