@@ -1,4 +1,4 @@
-"""Batches of a real Kafka in threads of a test: what is sent, what is committed, and what goes wrong on the way."""
+"""Consumers of batches on a real Kafka, in threads of a test, and failures put into their transactions."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SMALL = BatchSettings(events_max=50, wait_seconds=0.1)
 
 
 class Running:
-    """A loop in a thread, stopped at the end of the test; what it raised is kept."""
+    """A loop in a thread, which ``end`` stops; ``failure`` is the error that it raised."""
 
     def __init__(self, body: Callable[[threading.Event], None]) -> None:
         self.stop = threading.Event()
@@ -45,19 +45,19 @@ class Running:
         assert not self.thread.is_alive()
 
 
-def wait_for(what: str, found: Callable[[], Any], *loops: Running) -> None:
-    """Until it is so; fails with what a loop raised."""
+def wait_for(what: str, condition: Callable[[], Any], *loops: Running) -> None:
+    """Wait until ``condition`` returns something true; fails if one of the loops has failed."""
 
     def check() -> Any:
         for loop in loops:
             assert loop.failure is None, repr(loop.failure)
-        return found()
+        return condition()
 
     eventually(what, check)
 
 
 def send(kafka: KafkaSettings, topic: Topic, count: int, begin: int = 0) -> list[bytes]:
-    """Numbered messages, spread over the partitions."""
+    """Send numbered messages, spread over the partitions; returns their values."""
     outbox = Outbox(kafka)
     values = [f"{number}".encode() for number in range(begin, begin + count)]
     for value in values:
@@ -67,7 +67,7 @@ def send(kafka: KafkaSettings, topic: Topic, count: int, begin: int = 0) -> list
 
 
 def committed(kafka: KafkaSettings, topic: Topic) -> collections.Counter[bytes]:
-    """What a reader of committed messages sees of a topic."""
+    """How often each value is on a topic, for a reader of committed messages."""
     seen: collections.Counter[bytes] = collections.Counter()
     reader = LogReader(kafka, {topic.name: lambda record: seen.update([record.value() or b""])})
     reader.catch_up(PATIENCE_SECONDS)
@@ -76,13 +76,13 @@ def committed(kafka: KafkaSettings, topic: Topic) -> collections.Counter[bytes]:
 
 
 def echo(records: Sequence[Record], outbox: Outbox) -> None:
-    """Each prediction becomes a verdict."""
+    """Send each record to ``verdicts``, unchanged."""
     for record in records:
         outbox.send(VERDICTS, record.key() or b"", record.value())
 
 
 class Wrapped:
-    """A client of which some methods are others."""
+    """A client, some of whose methods are replaced."""
 
     def __init__(self, client: Any, **methods: Any) -> None:
         self._client = client
@@ -107,7 +107,7 @@ def transactional(
 
 
 def before_second(batches: TransactionalBatches, happens: Callable[[], object]) -> None:
-    """Something happens in the second transaction, once its outputs have reached the broker and before its offsets."""
+    """Call ``happens`` in the second transaction, after its outputs have reached the broker, before its offsets do."""
     producer = batches._producer
     attempts = itertools.count(1)
 
@@ -121,7 +121,7 @@ def before_second(batches: TransactionalBatches, happens: Callable[[], object]) 
 
 
 def fail_second(batches: TransactionalBatches, error: KafkaError) -> None:
-    """The second transaction fails after its outputs have reached the broker."""
+    """Make the second transaction fail after its outputs have reached the broker."""
 
     def fail() -> None:
         raise KafkaException(error)

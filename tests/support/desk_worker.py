@@ -50,7 +50,7 @@ class Worker:
         )
 
     def start(self) -> Worker:
-        """Start it; with a console, wait until that answers."""
+        """Start it; if it has a console, wait until that answers."""
         with (self.folder / "worker.log").open("ab") as out:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "watchloop", "worker", *(f"--role={role}" for role in self.roles)],
@@ -65,7 +65,7 @@ class Worker:
         return self
 
     def answers(self) -> bool:
-        """Whether the console does; fails where the worker has ended."""
+        """Whether the console answers; fails if the worker has ended."""
         assert self.is_alive(), self.log()
         try:
             return httpx.get(f"{self.url}/healthz", timeout=2.0, trust_env=False).is_success
@@ -76,22 +76,22 @@ class Worker:
         return self.process is not None and self.process.poll() is None
 
     def log(self) -> str:
-        """What it has said."""
+        """Its log."""
         return (self.folder / "worker.log").read_text(errors="replace")
 
     @property
     def settings(self) -> dict[str, str]:
-        """Its settings, as variables for a command that is to have the same."""
+        """Its settings as variables of the environment, for a command with the same settings."""
         return {name: value for name, value in self._environment.items() if name.startswith("WATCHLOOP_")}
 
     def kill(self) -> None:
-        """Kill -9."""
+        """End it with SIGKILL."""
         assert self.process is not None
         os.kill(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def end(self) -> None:
-        """Stop it, whatever its state."""
+        """Stop it, also if it is frozen or has ended."""
         if self.is_alive():
             assert self.process is not None
             self.process.terminate()
@@ -102,7 +102,7 @@ class Worker:
 
 
 def changed(section: str, settings: Any) -> dict[str, str]:
-    """The variables that make these settings out of the defaults."""
+    """The settings that differ from the defaults, as variables of the environment."""
     found = {}
     for field in msgspec.structs.fields(settings):
         value = getattr(settings, field.name)

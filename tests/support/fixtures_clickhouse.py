@@ -29,13 +29,13 @@ def clickhouse() -> ClickHouseSettings:
 
 @pytest.fixture(scope="session")
 def unused(clickhouse: ClickHouseSettings) -> list[Unused]:
-    """Databases that tests before have left as they were made, and empty."""
+    """Databases of earlier tests, emptied, whose tables and views are as they were made."""
     return []
 
 
 @pytest.fixture
 def warehouse(clickhouse: ClickHouseSettings, unused: list[Unused]) -> Iterator[Warehouse]:
-    """A warehouse with a database that is this test's alone: tables and views, and no rows.
+    """A warehouse with a database for this test alone: tables and views, and no rows.
 
     To make one takes longer than most tests. What a test has only filled is emptied and serves the next.
     """

@@ -40,7 +40,7 @@ class Clock:
 
 
 class StillWatch:
-    """Figures of a loop that nobody measures."""
+    """A watch whose figures never change."""
 
     figures = LoopFigures()
 
@@ -50,7 +50,7 @@ class StillWatch:
 
 @functools.cache
 def password_hash() -> str:
-    """Cheap to check, so that tests are quick."""
+    """A hash that is cheap to check, so that tests are quick."""
     return argon2.PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(PASSWORD)
 
 
@@ -83,7 +83,7 @@ class LiveConsole:
 
     @contextlib.contextmanager
     def visit(self, person_id: str = "") -> Iterator[Visitor]:
-        """A browser, signed in as somebody or not."""
+        """A client of the console, signed in if a person is named."""
         with TestClient(self.app, base_url=ORIGIN, raise_server_exceptions=False) as client:
             visitor = Visitor(client)
             if person_id:

@@ -49,7 +49,7 @@ class PlainRecord:
 
 
 class CollectingOutbox:
-    """Keeps what it is given, by topic."""
+    """An outbox that keeps what is sent, by topic."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, str | bytes, Wire | list[Wire] | bytes | None]] = []
@@ -58,13 +58,13 @@ class CollectingOutbox:
         self.sent.append((topic.name, key, value))
 
     def poll(self) -> None:
-        """Nothing is under way."""
+        """Do nothing: no delivery is reported."""
 
     def flush(self, seconds_max: float = 30.0) -> None:
-        """Nothing waits."""
+        """Do nothing: every message is kept at once."""
 
     def of(self, topic: Topic) -> list[Wire]:
-        """The values of one topic, arrays taken apart."""
+        """The values sent to one topic; each element of an array is a value."""
         found: list[Wire] = []
         for name, _, value in self.sent:
             if name == topic.name and isinstance(value, bytes) and topic.value is not None:

@@ -1,4 +1,4 @@
-"""What a topic can hold and nobody can use: bytes that are nothing, and golden samples made strange."""
+"""Records that no role can use: random bytes, and golden samples of which one field is wrong."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ KEYS = (b"key", b"\xff\x00", b"a/b\n", b"another key", b"x" * 2_000)
 
 
 def poison(topic: Topic) -> Iterator[tuple[bytes, bytes | None]]:
-    """Keys and values: rubbish, and the golden sample with one field after the other, two levels deep, made strange."""
+    """Keys and values: random bytes, and the golden sample once for each field, two levels deep, that is wrong."""
     for number, value in enumerate(RAW):
         yield KEYS[number % len(KEYS)], value
     sample = GOLDEN / f"{topic.name}.v1.json"

@@ -37,7 +37,7 @@ def kafka_as(endpoints: Endpoints, user: str) -> KafkaSettings:
 
 
 def run_command(*arguments: str, cwd: pathlib.Path | None = None, **more: str) -> subprocess.CompletedProcess[str]:
-    """``watchloop ARGUMENTS`` to its end."""
+    """Run ``watchloop ARGUMENTS`` and wait for its end."""
     return subprocess.run(
         [sys.executable, "-m", "watchloop", *arguments],
         capture_output=True,
@@ -75,9 +75,9 @@ def on_a_terminal(*arguments: str, columns: int, **more: str) -> tuple[int, str]
 
 
 def processes_of(folder: pathlib.Path) -> dict[int, str]:
-    """Process id to command line of everything that has to do with a data folder, this process excepted."""
+    """Process id to command line of the processes, other than this one, that use or name a data folder."""
     name = str(folder).encode()
-    found = {}
+    processes = {}
     for entry in pathlib.Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():
             continue
@@ -87,8 +87,8 @@ def processes_of(folder: pathlib.Path) -> dict[int, str]:
         except OSError:
             continue  # it has ended, or is not ours
         if name in command or name in variables or name in here:
-            found[int(entry.name)] = command.replace(b"\0", b" ").decode(errors="replace")
-    return found
+            processes[int(entry.name)] = command.replace(b"\0", b" ").decode(errors="replace")
+    return processes
 
 
 class Program:
@@ -119,26 +119,26 @@ class Program:
         return self.folder.parent / f"{self.folder.name}.out"
 
     def output(self) -> str:
-        """What it said so far."""
+        """What it has written so far."""
         return self.output_file.read_text(errors="replace")
 
     def log(self) -> str:
-        """The last of what it and its workers said."""
+        """The last characters of its output and of its workers' logs."""
         files = [self.output_file, *sorted((self.folder / "log").glob("*.log"))]
         return "\n".join(f"--- {file.name}\n{file.read_text(errors='replace')[-LOG_CHARS:]}" for file in files)
 
     def endpoints(self) -> Endpoints:
-        """Waits until it is up."""
+        """Wait until it has started; returns its addresses."""
 
-        def found() -> Endpoints | None:
+        def endpoints() -> Endpoints | None:
             assert self.process is not None
             assert self.process.poll() is None, f"ended with {self.process.poll()}\n{self.log()}"
             return DataFolder(self.folder).endpoints()
 
-        return eventually("endpoints.json", found, self.log)
+        return eventually("endpoints.json", endpoints, self.log)
 
     def wait(self) -> int:
-        """Its exit code."""
+        """Wait for its end; returns its exit code."""
         assert self.process is not None
         try:
             return self.process.wait(PATIENCE_SECONDS)
@@ -146,23 +146,23 @@ class Program:
             raise AssertionError(f"still running after {PATIENCE_SECONDS:g} s\n{self.log()}") from None
 
     def freeze(self) -> None:
-        """Stop this process in its tracks; its children go on."""
+        """Stop this process with SIGSTOP; its children go on."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen process go on."""
+        """Let a process that ``freeze`` stopped go on."""
         assert self.process is not None
         self.process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
-        """Kill -9 of this process alone: its children have to notice by themselves."""
+        """End this process alone with SIGKILL: its children must notice by themselves."""
         assert self.process is not None
         self.process.kill()
         self.process.wait()
 
     def end(self) -> None:
-        """Stop it whatever its state, and leave nothing."""
+        """Stop the program, also if it is frozen, and wait until none of its processes is left."""
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.thaw()
@@ -174,7 +174,7 @@ class Program:
 
 
 def eventually_gone(folder: pathlib.Path) -> None:
-    """Wait until no process of a folder is left; kill the rest, by their ids, after that."""
+    """Wait until no process of a folder is left; kill those that are left when time is up."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while (left := processes_of(folder)) and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -182,6 +182,6 @@ def eventually_gone(folder: pathlib.Path) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-def names(found: Sequence[object]) -> str:
-    """For an assertion's message."""
-    return ", ".join(map(str, found))
+def names(values: Sequence[object]) -> str:
+    """Several values as one text, for the message of an assertion."""
+    return ", ".join(map(str, values))

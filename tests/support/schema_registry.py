@@ -38,7 +38,7 @@ class SchemaRegistry:
         return len(self.schemas)
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Status and JSON."""
+        """Answer with a status and JSON."""
         match [method, *path.strip("/").split("/")]:
             case ["GET", "schemas", "ids", schema_id]:
                 found = self.schemas.get(int(schema_id))
@@ -83,7 +83,7 @@ def serving(registry: SchemaRegistry, port: int = 0) -> Iterator[str]:
                 self.wfile.write(data)
 
         def log_message(self, *_arguments: object) -> None:
-            """Nothing."""
+            """Log nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)

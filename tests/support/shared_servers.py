@@ -33,7 +33,7 @@ STOP_SECONDS_MAX: Final = 60.0
 
 
 class Servers:
-    """pytest's side of it: starts the process, and ends it when all tests have ended."""
+    """The process as pytest sees it: starts it, and ends it when all tests have ended."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="servers-"))

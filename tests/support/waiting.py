@@ -1,4 +1,4 @@
-"""Waiting for what must come, on a machine that may be however busy."""
+"""Waiting for what must come, however busy the machine is."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ __all__ = ["PATIENCE_SECONDS", "eventually"]
 T = TypeVar("T")
 
 PATIENCE_SECONDS: Final = 300.0
-"""How long a test waits for anything that must come: so long that only what hangs exceeds it."""
+"""How long a test waits for anything that must come: longer than anything takes that does not hang."""
 
 
 def eventually(
     what: str,
-    found: Callable[[], T],
+    result_of: Callable[[], T],
     log: Callable[[], str] = lambda: "",
     *,
     every_seconds: float = 0.05,
 ) -> T:
-    """The first true value of ``found``; fails with the last lines of ``log`` when none comes."""
+    """The first true result of ``result_of``; fails with the text of ``log`` if none comes in ``PATIENCE_SECONDS``."""
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        value = found()
+        value = result_of()
         if value:
             return value
         assert time.monotonic() < deadline, f"{what}: not within {PATIENCE_SECONDS:g} s\n{log()}"

@@ -1,4 +1,4 @@
-"""What is in the topics and in ClickHouse afterwards, held against what was sent."""
+"""Compares what the topics and ClickHouse hold after a fault with what was sent."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ from warehouse.client import Warehouse
 
 __all__ = ["Archive", "Log", "messages_of"]
 
-Place = tuple[int, int, int]
+Position = tuple[int, int, int]
+"""Partition, offset, and index within an array message."""
 SHOWN_MAX: Final = 3
 TABLES: Final = ("predictions", "verdicts", "rejects", "tasks", "blocks")
 
@@ -39,15 +40,15 @@ class Log:
     asked: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     """Task ids that verdicts name."""
     tasks: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
-    rejects: collections.Counter[Place] = dataclasses.field(default_factory=collections.Counter)
-    originals: dict[Place, bytes] = dataclasses.field(default_factory=dict)
+    rejects: collections.Counter[Position] = dataclasses.field(default_factory=collections.Counter)
+    originals: dict[Position, bytes] = dataclasses.field(default_factory=dict)
     strangers: list[Reject] = dataclasses.field(default_factory=list)
     """Rejects of anything but a prediction, or of anybody but INTAKE."""
     events_in_blocks: int = 0
 
     @classmethod
     def read(cls, kafka: KafkaSettings) -> Log:
-        """All there is, from the beginning."""
+        """Read the topics from their beginning to their end."""
         log = cls()
         reader = log.reader(kafka)
         reader.catch_up(PATIENCE_SECONDS)
@@ -67,12 +68,15 @@ class Log:
         )
 
     def problems(self, sent: Ledger) -> list[str]:
-        """What should not be, a line each."""
+        """The differences from what was sent, a line each; empty if all is right."""
         return [
             *unlike("verdict", self.verdicts, once(sent.events)),
             *unlike("reject", self.rejects, once(sent.rejects)),
-            *(f"reject {place}: other bytes" for place in differing(self.originals, sent.rejects)),
-            *(f"a reject of {one.source_topic} by {one.role}: {one.reason}" for one in self.strangers[:SHOWN_MAX]),
+            *(f"reject {position}: other bytes" for position in differing(self.originals, sent.rejects)),
+            *(
+                f"a reject of {reject.source_topic} by {reject.role}: {reject.reason}"
+                for reject in self.strangers[:SHOWN_MAX]
+            ),
             *unlike("task named by a verdict", self.asked, once(self.tasks)),
             *unlike("task", self.tasks, once(self.asked)),
             *([] if self.events_in_blocks == len(sent.events) else [f"blocks hold {self.events_in_blocks} events"]),
@@ -92,9 +96,9 @@ class Log:
         if (reject.source_topic, reject.role) != (PREDICTIONS.name, "intake"):
             self.strangers.append(reject)
             return
-        place = (reject.source_partition, reject.source_offset, reject.source_index)
-        self.rejects[place] += 1
-        self.originals[place] = reject.original
+        position = (reject.source_partition, reject.source_offset, reject.source_index)
+        self.rejects[position] += 1
+        self.originals[position] = reject.original
 
     def _hear_blocks(self, record: Record) -> None:
         self.events_in_blocks += sum(block.events for block in decode_one_or_many(Block, record.value() or b""))
@@ -107,15 +111,15 @@ class Archive:
     predictions: collections.Counter[str]
     verdicts: collections.Counter[str]
     tasks: collections.Counter[str]
-    rejects: collections.Counter[Place]
-    originals: dict[Place, bytes]
+    rejects: collections.Counter[Position]
+    originals: dict[Position, bytes]
     events_in_blocks: int
     doubled: int
     """Identities that more than one row bears."""
 
     @classmethod
     def read(cls, warehouse: Warehouse) -> Archive:
-        """All there is."""
+        """Read the tables."""
         sql = "SELECT source_partition AS p, source_offset AS o, source_index AS i, original_base64 AS b FROM rejects"
         rejects = [((row["p"], row["o"], row["i"]), base64.b64decode(row["b"])) for row in warehouse.query(sql)]
         doubled = warehouse.query(
@@ -130,20 +134,20 @@ class Archive:
             column(warehouse, "SELECT event_id FROM predictions"),
             column(warehouse, "SELECT event_id FROM verdicts"),
             column(warehouse, "SELECT task_id FROM tasks"),
-            collections.Counter(place for place, _ in rejects),
+            collections.Counter(position for position, _ in rejects),
             dict(rejects),
             warehouse.query("SELECT sum(events) AS n FROM blocks")[0]["n"],
             doubled[0]["n"],
         )
 
     def problems(self, sent: Ledger, log: Log) -> list[str]:
-        """What should not be, a line each."""
+        """The differences from what was sent, a line each; empty if all is right."""
         return [
             *unlike("prediction in ClickHouse", self.predictions, sent.events),
             *unlike("verdict in ClickHouse", self.verdicts, once(sent.events)),
             *unlike("task in ClickHouse", self.tasks, log.tasks),
             *unlike("reject in ClickHouse", self.rejects, once(sent.rejects)),
-            *(f"reject {place} in ClickHouse: other bytes" for place in differing(self.originals, sent.rejects)),
+            *(f"reject {position} in ClickHouse: other bytes" for position in differing(self.originals, sent.rejects)),
             *([] if self.doubled == 0 else [f"{self.doubled} identities in ClickHouse more than once"]),
             *([] if self.events_in_blocks == log.events_in_blocks else [f"{self.events_in_blocks} events in blocks"]),
         ]
@@ -155,25 +159,27 @@ def column(warehouse: Warehouse, sql: str) -> collections.Counter[str]:
 
 
 def once(wanted: Iterable[Any]) -> dict[Any, int]:
-    """Each of them one time."""
+    """A count of 1 for each of these."""
     return dict.fromkeys(wanted, 1)
 
 
-def unlike(what: str, found: Mapping[Any, int], wanted: Mapping[Any, int]) -> list[str]:
-    """What is found less or more often than it should be; a line each for what, with some of them."""
-    fewer = [one for one, count in wanted.items() if found.get(one, 0) < count]
-    more = [one for one, count in found.items() if one in wanted and count > wanted[one]]
-    strange = [one for one in found if one not in wanted]
+def unlike(what: str, counted: Mapping[Any, int], wanted: Mapping[Any, int]) -> list[str]:
+    """Lines about what is missing, too frequent or unknown, each with how many there are and a few examples."""
+    fewer = [key for key, count in wanted.items() if counted.get(key, 0) < count]
+    more = [key for key, count in counted.items() if key in wanted and count > wanted[key]]
+    strange = [key for key in counted if key not in wanted]
     return [
-        f"{what}: {len(ones)} {how}, such as {sorted(ones)[:SHOWN_MAX]}"
-        for how, ones in (("missing", fewer), ("too many", more), ("of nothing that was sent", strange))
-        if ones
+        f"{what}: {len(keys)} {how}, such as {sorted(keys)[:SHOWN_MAX]}"
+        for how, keys in (("missing", fewer), ("too many", more), ("of nothing that was sent", strange))
+        if keys
     ]
 
 
-def differing(found: Mapping[Place, bytes], wanted: Mapping[Place, bytes]) -> list[Place]:
-    """Where both are, and are not the same."""
-    return [place for place, data in found.items() if place in wanted and wanted[place] != data][:SHOWN_MAX]
+def differing(stored: Mapping[Position, bytes], wanted: Mapping[Position, bytes]) -> list[Position]:
+    """Where a Reject holds other bytes than were sent; at most ``SHOWN_MAX`` positions."""
+    return [position for position, data in stored.items() if position in wanted and wanted[position] != data][
+        :SHOWN_MAX
+    ]
 
 
 def messages_of(kafka: KafkaSettings, topic: str, isolation: str) -> int:

@@ -1,4 +1,4 @@
-"""Sends a stream of messages, and keeps what of it the brokers took, and where."""
+"""Sends a stream of messages, and records which of them the brokers acknowledged, and at which offsets."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ POLL_EVERY: Final = 100
 
 @dataclasses.dataclass
 class Ledger:
-    """What the brokers took, and what must therefore be found.
+    """What the brokers acknowledged, and what the program must therefore have judged.
 
-    ``events`` counts how often each event was sent; ``rejects`` maps partition, offset and place within an array to the
-    bytes that were sent.
+    ``events`` counts how often each event was sent; ``rejects`` maps partition, offset and index within an array to
+    the bytes that were sent.
     """
 
     messages: int = 0
@@ -41,7 +41,7 @@ class Ledger:
     lost: list[str] = dataclasses.field(default_factory=list)
 
     def took(self, message: Message, partition: int, offset: int) -> None:
-        """A broker has it."""
+        """Enter a message that the brokers acknowledged."""
         self.messages += 1
         self.events.update(message.event_ids)
         for index, original in message.rejects:
@@ -52,7 +52,7 @@ class Ledger:
 
 
 class Feed:
-    """A producer of predictions, as its user would write it: idempotent, acknowledged by all."""
+    """An idempotent producer of predictions, which waits for the acknowledgement of all copies."""
 
     def __init__(self, kafka: KafkaSettings, ledger: Ledger) -> None:
         self.ledger = ledger
@@ -62,7 +62,7 @@ class Feed:
         self._failure: BaseException | None = None
 
     def send(self, messages: Iterable[Message], per_second: float = 0.0) -> None:
-        """Send all of them and wait for their acknowledgement; ``per_second`` 0 is as fast as can be."""
+        """Send the messages and wait until all are acknowledged; ``per_second`` 0 sets no limit on the rate."""
         begin = time.monotonic()
         for number, message in enumerate(messages):
             if per_second and (ahead := number / per_second - (time.monotonic() - begin)) > 0:
@@ -75,12 +75,12 @@ class Feed:
         assert not self.ledger.lost, self.ledger.lost[:3]
 
     def begin(self, messages: Iterable[Message], per_second: float) -> None:
-        """Send in a thread of its own; ``finish`` waits for its end."""
+        """Send the messages in a thread; ``finish`` waits for its end."""
         self._thread = threading.Thread(target=self._run, args=(messages, per_second), name="feed", daemon=True)
         self._thread.start()
 
     def finish(self) -> None:
-        """Wait until everything is sent, and raise what went wrong."""
+        """Wait until all messages are sent; raises the error of the thread, if any."""
         assert self._thread is not None
         self._thread.join(PATIENCE_SECONDS)
         assert not self._thread.is_alive(), f"still sending after {PATIENCE_SECONDS:g} s"
@@ -103,11 +103,11 @@ class Feed:
             else:
                 return
 
-    def _delivered(self, message: Message, error: KafkaError | None, found: Delivered) -> None:
+    def _delivered(self, message: Message, error: KafkaError | None, delivered: Delivered) -> None:
         if error is not None:
             self.ledger.lost.append(error.str())
             return
-        partition, offset = found.partition(), found.offset()
+        partition, offset = delivered.partition(), delivered.offset()
         assert partition is not None
         assert offset is not None
         self.ledger.took(message, partition, offset)

@@ -1,4 +1,4 @@
-"""Messages that are almost right: what breaks a reader is seldom plain nonsense."""
+"""Messages that are almost right, which break a reader more often than random bytes do."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def poison(draw: Draw, number: int, now_ms: int) -> bytes:
 
 
 def mutated(draw: Draw, value: dict[str, Any]) -> dict[str, Any]:
-    """With some fields gone, changed or added; features too."""
+    """A prediction with some fields and features removed, changed or added."""
     changed = dict(value)
     for _ in range(draw.randint(1, 3)):
         name = draw.choice(tuple(changed) or ("x",))
@@ -87,7 +87,7 @@ def mutated(draw: Draw, value: dict[str, Any]) -> dict[str, Any]:
 
 
 def corrupted(draw: Draw, data: bytes) -> bytes:
-    """With some bytes changed, gone or added."""
+    """A message with some bytes changed, removed or added."""
     changed = bytearray(data)
     for _ in range(draw.randint(1, BYTES_CHANGED_MAX)):
         place = draw.randrange(len(changed))

@@ -1,4 +1,4 @@
-"""Three Kafka brokers, a ClickHouse and workers of their own process, to be killed and brought back."""
+"""Three Kafka brokers, a ClickHouse and workers, each a process that tests kill and start again."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ NODES: Final = 3
 BATCH_EVENTS_MAX: Final = 400
 """Small transactions: more places at which a kill can fall."""
 SESSION_SECONDS: Final = 3
-"""After which the group takes a killed worker for dead."""
+"""After so many seconds the group removes a worker that was killed."""
 QUOTA_SPARE_BYTES: Final = 16 * 1024 * 1024
 BALLAST_ROWS: Final = 8_192
 NOT_ENOUGH_SPACE: Final = 243
@@ -51,7 +51,7 @@ ASSIGNED: Final = b'"event": "partitions assigned"'
 
 
 class Worker:
-    """``watchloop worker --role ROLE --slot SLOT``, started and ended as often as a test wants."""
+    """``watchloop worker --role ROLE --slot SLOT``, which a test may start and end many times."""
 
     def __init__(self, role: str, slot: str, variables: dict[str, str], folder: pathlib.Path) -> None:
         self.role, self.slot = role, slot
@@ -61,7 +61,7 @@ class Worker:
         self._log_begin = 0
 
     def start(self) -> Worker:
-        """Call it from the main thread: the process ends with it."""
+        """Start the process. Only for the main thread: the process ends when the thread that started it ends."""
         with self.log_file.open("ab") as out:
             self._log_begin = out.tell()
             command = [sys.executable, "-m", "watchloop", "worker", "--role", self.role, "--slot", self.slot]
@@ -69,7 +69,7 @@ class Worker:
         return self
 
     def kill(self) -> None:
-        """kill -9."""
+        """End the process with SIGKILL."""
         assert self.process is not None
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
@@ -77,7 +77,7 @@ class Worker:
 
     @contextlib.contextmanager
     def frozen(self) -> Iterator[None]:
-        """Stopped in its tracks, as a machine is that is suspended or starved."""
+        """Stop the process with SIGSTOP, as if its machine were suspended, until the context ends."""
         assert self.process is not None
         self.process.send_signal(signal.SIGSTOP)
         try:
@@ -86,7 +86,7 @@ class Worker:
             self.process.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
-        """SIGTERM, and time to finish what is in hand; fails where it does not end well, with where it stood."""
+        """Send SIGTERM and wait; fails, with the log, if it does not end in time and with code 0."""
         process, self.process = self.process, None
         assert process is not None
         process.terminate()
@@ -100,20 +100,20 @@ class Worker:
 
     @property
     def assignments(self) -> int:
-        """How often it has been given partitions since its start."""
+        """How often it was assigned partitions since its start, by its log."""
         with self.log_file.open("rb") as file:
             file.seek(self._log_begin)
             return file.read().count(ASSIGNED)
 
     @property
     def log(self) -> str:
-        """The last that it said."""
+        """The last characters of its log."""
         text = self.log_file.read_text(errors="replace") if self.log_file.exists() else ""
         return f"--- {self.log_file.name}\n{text[-LOG_CHARS:]}"
 
 
 class Servers:
-    """What one group of tests shares. ``start`` and everything that starts a process is for the main thread."""
+    """The servers and workers of one group of tests. Methods that start a process are for the main thread."""
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder = folder
@@ -148,7 +148,7 @@ class Servers:
             WATCHLOOP_CLICKHOUSE_PASSWORD=PASSWORDS["watchloop"],
             WATCHLOOP_WORKER_DATA=str(self.folder / "data"),
             WATCHLOOP_WORKER_BATCH_EVENTS_MAX=str(BATCH_EVENTS_MAX),
-            PYTHONFAULTHANDLER="1",  # SIGABRT makes it say where every thread stands
+            PYTHONFAULTHANDLER="1",  # SIGABRT makes it log the stack of every thread
             OMP_NUM_THREADS="1",
             OPENBLAS_NUM_THREADS="1",
         )
@@ -157,7 +157,7 @@ class Servers:
         return self.workers[-1]
 
     def kill_clickhouse(self) -> None:
-        """kill -9; ``clickhouse.start()`` brings it back on its folder and port."""
+        """End ClickHouse with SIGKILL; ``clickhouse.start()`` starts it again on its folder and port."""
         process, self.clickhouse.process = self.clickhouse.process, None
         assert process is not None
         process.kill()
@@ -165,7 +165,7 @@ class Servers:
 
     @contextlib.contextmanager
     def full_clickhouse(self) -> Iterator[Warehouse]:
-        """Started again with a quota a little above what it holds, and that filled; emptied again at the end."""
+        """Restart ClickHouse with a quota a little above what it holds, and fill that; at the end make room again."""
         warehouse = self.warehouse()
         stored = warehouse.query("SELECT sum(bytes_on_disk) AS n FROM system.parts")[0]["n"]
         self.clickhouse.stop()
@@ -191,7 +191,7 @@ class Servers:
             warehouse.command("DROP TABLE ballast SYNC")
 
     def wait_in_sync(self) -> None:
-        """Until every copy of every partition is up to date again: then the next broker may be lost."""
+        """Wait until every copy of every partition is up to date, so that another broker may be killed."""
         admin = AdminClient(common_client_config(self.kafka))
 
         def whole() -> bool:
@@ -201,32 +201,32 @@ class Servers:
         self.eventually("all copies in sync", whole)
 
     def warehouse(self) -> Warehouse:
-        """A connection of its own to ClickHouse."""
+        """A new connection to ClickHouse."""
         return Warehouse(self.warehouse_settings)
 
     def wait_assigned(self, workers: Iterable[Worker]) -> None:
-        """Until each of them has been given partitions since its start."""
+        """Wait until each of these workers was assigned partitions since its start."""
         for worker in workers:
             what = f"{worker.role} {worker.slot} at work"
             self.eventually(what, lambda worker=worker: worker.assignments > 0)
 
-    def eventually(self, what: str, found: Callable[[], bool]) -> None:
-        """As ``waiting.eventually``, no worker ending meanwhile; where it fails, every worker says where it stood."""
+    def eventually(self, what: str, condition: Callable[[], bool]) -> None:
+        """As ``waiting.eventually``; fails also if a worker ends, and shows the stacks of all workers if time is up."""
 
         def check() -> bool:
             self.check()
-            return found()
+            return condition()
 
         eventually(what, check, self.last_words)
 
     def check(self) -> None:
-        """Fails where a worker ended by itself."""
+        """Fails if a worker that should run has ended."""
         for worker in self.workers:
             if worker.process is not None and (code := worker.process.poll()) is not None:
                 raise AssertionError(f"{worker.role} {worker.slot} ended by itself with {code}\n{worker.log}")
 
     def last_words(self) -> str:
-        """What every thread of every worker was doing, which ends them, and the last that they said."""
+        """End every worker with SIGABRT, so that it logs the stack of each thread; returns the logs."""
         for worker in self.workers:
             if worker.process is not None and worker.process.poll() is None:
                 worker.process.send_signal(signal.SIGABRT)
@@ -235,15 +235,15 @@ class Servers:
         return self.log()
 
     def log(self) -> str:
-        """The last that the workers said."""
+        """The last characters of each worker's log."""
         return "\n".join(worker.log for worker in self.workers)
 
     def count_in_logs(self, text: bytes) -> int:
-        """How often the workers have said something."""
+        """How often a text occurs in the logs of the workers."""
         return sum(worker.log_file.read_bytes().count(text) for worker in self.workers if worker.log_file.exists())
 
     def end(self) -> None:
-        """Leave nothing behind; how everything stops in peace is not the matter here."""
+        """Kill every process; an orderly stop is tested elsewhere."""
         for worker in self.workers:
             if worker.process is not None:
                 worker.kill()

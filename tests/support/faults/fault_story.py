@@ -1,4 +1,4 @@
-"""Servers, workers and a stream between them, for tests that harm one of them and then look at everything."""
+"""Servers, workers and a stream of predictions, for tests that harm one of them and then compare all results."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LOOK_SECONDS: Final = 0.2
 
 @dataclasses.dataclass(frozen=True)
 class Form:
-    """How much of everything: the short one runs in every test run, the long one on request."""
+    """How large the tests are: the short form runs in every test run, the long one on request."""
 
     name: str
     kills: int
@@ -64,7 +64,7 @@ class Story:
         self.sent = Ledger()
         self.feed = Feed(self.servers.kafka, self.sent)
         self.seen = Log()
-        """What a reader has seen so far; it reads as long as the story lasts."""
+        """What a reader has read so far; it reads until ``end``."""
         self._reader = self.seen.reader(self.servers.kafka)
         self._reader.catch_up()
         self._stop = threading.Event()
@@ -81,13 +81,13 @@ class Story:
         return self
 
     def end(self) -> None:
-        """Leave nothing behind."""
+        """Stop the reader and every process."""
         self._stop.set()
         self.servers.end()
         self._thread.join(PATIENCE_SECONDS)
 
     def draw(self, name: str) -> random.Random:
-        """Randomness of one test's own."""
+        """A random generator for the test of this name."""
         return random.Random(f"{self.seed}/{name}")
 
     def messages(self, events: int, name: str) -> Iterator[Message]:
@@ -95,12 +95,12 @@ class Story:
         return messages(events, seed=self.seed, name=name, now_ms=int(time.time() * 1000))
 
     def wait_for_verdicts(self, events: int | None = None) -> None:
-        """Until so many predictions have a verdict; None for all that the brokers took."""
+        """Wait until so many predictions have a verdict; None means all that the brokers acknowledged."""
         wanted = len(self.sent.events) if events is None else events
         self.servers.eventually(f"{wanted} verdicts", lambda: len(self.seen.verdicts) >= wanted)
 
     def audit(self, what: str) -> dict[str, object]:
-        """Wait until all is done, then hold topics and ClickHouse against what was sent; returns the counts."""
+        """Wait until all is judged and stored, then compare it with what was sent; returns the counts."""
         self._patiently(self._judged)
         log = Log.read(self.servers.kafka)
         self._patiently(lambda: self._archived(log))
@@ -110,14 +110,14 @@ class Story:
         return self._counts(what, log, archive)
 
     def _patiently(self, done: Callable[[], bool]) -> None:
-        """Until it is so, or time is up: what is missing then, the audit says better."""
+        """Wait until ``done``, at most ``PATIENCE_SECONDS``; the audit that follows says what is missing."""
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not done() and time.monotonic() < deadline:
             self.servers.check()
             time.sleep(LOOK_SECONDS)
 
     def _judged(self) -> bool:
-        """Of one transaction each partition is told of its own: a reader may have some of its outputs before others."""
+        """Whether all is judged and read: a reader may see a transaction in one partition before it does in another."""
         events = len(self.sent.events)
         return (
             len(self.seen.verdicts) >= events
@@ -136,10 +136,10 @@ class Story:
         sent = sum(self.sent.events.values())
         wanted = (sent, events, len(self.sent.rejects), sum(log.tasks.values()), log.events_in_blocks)
         try:
-            found = self.servers.warehouse().query(sql)[0]
+            stored = self.servers.warehouse().query(sql)[0]
         except WarehouseError:
             return False
-        return all(have >= want for have, want in zip(found.values(), wanted, strict=True))
+        return all(have >= want for have, want in zip(stored.values(), wanted, strict=True))
 
     def _counts(self, what: str, log: Log, archive: Archive) -> dict[str, object]:
         aborted = messages_of(self.servers.kafka, VERDICTS.name, "read_uncommitted") - messages_of(
