@@ -67,6 +67,10 @@ class LiveDesk:
         lease = self._state.queue.next_for(person.person_id, person.roles, self._state.now_ms(), model=model)
         return None if lease is None else self._shown(lease.task.task_id, person)
 
+    async def has_next(self, person: Person) -> bool:
+        """Whether a task waits for this person; leases none."""
+        return self._state.queue.has_next(person.person_id, person.roles)
+
     async def task(self, task_id: str, person: Person) -> LeasedTask | None:
         """One task, leased to this person if possible; None where it is not open."""
         reply = self._state.queue.lease(task_id, person.person_id, person.roles, self._state.now_ms())

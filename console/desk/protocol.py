@@ -221,6 +221,9 @@ class Desk(Protocol):
         None if there is no task for them.
         """
 
+    async def has_next(self, person: Person) -> bool:
+        """Whether ``next_task`` has a task for this person; leases none."""
+
     async def task(self, task_id: str, person: Person) -> LeasedTask | None:
         """One task, leased to this person if that is possible; None if it is not open: ``missing`` says why."""
 

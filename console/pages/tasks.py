@@ -55,12 +55,15 @@ async def get_work(request: ConsoleRequest) -> Response[str]:
 
 @get("/work/waiting", include_in_schema=False, guards=REVIEWER)
 async def get_waiting(request: ConsoleRequest) -> Response[str]:
-    """The number of tasks that can be taken, for the page that waits for one.
+    """The number of tasks that wait, if one of them can be taken, for the page that waits for one.
 
+    Nothing is announced where this person has skipped or answered all of them: the next page would be this one again.
     It leases no task, because nobody may be sitting in front of that page.
     """
-    counts = await console_of(request).desk.counts()
-    return html(page(request, "_waiting.html", waiting=waiting_for(request, counts.lanes)))
+    desk = console_of(request).desk
+    counts = await desk.counts()
+    waiting = waiting_for(request, counts.lanes) if await desk.has_next(request.user) else 0
+    return html(page(request, "_waiting.html", waiting=waiting))
 
 
 def waiting_for(request: ConsoleRequest, lanes: dict[Lane, LaneCounts]) -> int:

@@ -74,15 +74,27 @@ class Queue:
         held = self._table.held_by(person)
         if len(held) >= self.settings.leases_per_person_max:
             return lease_of(held[0])
+        task_id = self._first_free(person, roles, lanes, model)
+        return None if task_id is None else self._table.grant(self._table.entries[task_id], person, now_ms)
+
+    def has_next(self, person: str, roles: Collection[Role]) -> bool:
+        """Whether ``next_for`` has a task for this person, of any lane and model; leases none."""
+        if len(self._table.held_by(person)) >= self.settings.leases_per_person_max:
+            return True
+        return self._first_free(person, roles) is not None
+
+    def _first_free(
+        self, person: str, roles: Collection[Role], lanes: Collection[Lane] | None = None, model: str | None = None
+    ) -> str | None:
+        """The id of the first task that nobody holds and that this person may do, without those that they skipped."""
         skipped = self._skips.get(person, ())
-        task_id = self._table.shelves.first(
+        return self._table.shelves.first(
             person,
             lambda lane, adjudication: (lanes is None or lane in lanes) and self._may(roles, lane, adjudication),
             lambda task_id: (
                 task_id not in skipped and (model is None or self._table.entries[task_id].task.model == model)
             ),
         )
-        return None if task_id is None else self._table.grant(self._table.entries[task_id], person, now_ms)
 
     def lease(self, task_id: str, person: str, roles: Collection[Role], now_ms: int) -> Reply:
         """A lease on this very task; tasks that the person then holds beyond the limit go back to the queue."""

@@ -168,6 +168,18 @@ def test_waiting_page_announces_work_but_takes_none(visit, desk, clock):
     assert sum(lane["leased"] for lane in maria.get("/api/queue").json()["lanes"].values()) == 0
 
 
+def test_waiting_page_announces_nothing_that_one_has_skipped(visit, desk, clock):
+    """Tasks that wait for others are no promise: whoever skipped the last one would be sent back to the idle page."""
+    full = desk.queue
+    desk.queue = sample_desk(clock, tasks=()).queue
+    desk.queue.put(full.page(0, 1, lane="review")[0].task, clock())
+    maria = visit("maria")
+    shown = maria.form(f"/tasks/{answer_form(maria.get('/work').text)}/skip")
+    assert "Nothing waits for you" in shown.text
+    assert maria.get("/work/waiting").text.strip() == ""
+    assert "1 waits now" in visit("jonas").get("/work/waiting").text
+
+
 def test_queue_page_by_page(visit, make_console):
     """Long queues have further pages that keep the lane."""
     maria = visit("maria", make_console(page_rows_max=10))

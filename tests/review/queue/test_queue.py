@@ -251,6 +251,21 @@ def test_skipped_tasks_go_to_others(task: Any) -> None:
     assert queue.next_for("bob", REVIEWER, 0).task.task_id == "t-1"  # type: ignore[union-attr]
 
 
+def test_whether_there_is_a_next_task_is_known_without_a_lease(queue: Queue, task: Any) -> None:
+    """Somebody who holds or skipped the only task has it, or has none; another person's skip changes nothing."""
+    assert not queue.has_next("ann", REVIEWER)
+    queue.put(task(0), 0)
+    assert queue.has_next("ann", REVIEWER)
+    assert not queue.has_next("ann", ())
+    assert queue.counts(0)["review"].leased == 0
+    lease = queue.next_for("ann", REVIEWER, 0)
+    assert lease is not None
+    assert (queue.has_next("ann", REVIEWER), queue.has_next("bob", REVIEWER)) == (True, False)
+    queue.skip(lease.task.task_id, "ann")
+    assert (queue.has_next("ann", REVIEWER), queue.has_next("bob", REVIEWER)) == (False, True)
+    assert queue.next_for("ann", REVIEWER, 0) is None
+
+
 def test_review_tasks_expire_when_due_others_do_not(queue: Queue, task: Any) -> None:
     """Past due, an open review task expires; a held one waits for its lease; audit and escalations stay."""
     for number, lane in enumerate(("review", "review", "audit", "escalate", "alert")):

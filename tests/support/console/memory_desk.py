@@ -66,6 +66,10 @@ class MemoryDesk:
         lease = self.queue.next_for(person.person_id, person.roles, self.clock(), model=model)
         return None if lease is None else self.shown(lease.task.task_id, person, "")
 
+    async def has_next(self, person) -> bool:
+        self.tick()
+        return self.queue.has_next(person.person_id, person.roles)
+
     async def task(self, task_id, person) -> LeasedTask | None:
         self.tick()
         reply = self.queue.lease(task_id, person.person_id, person.roles, self.clock())
