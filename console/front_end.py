@@ -47,7 +47,7 @@ def unpack(jars: Sequence[Path], folder: Path = STATIC) -> list[Path]:
     except OSError as error:
         raise FrontEndMissing(
             f"{error.filename2 or error.filename}: cannot write a file of the console's front-end libraries "
-            f"({error.strerror}); make {folder} a folder that you may write to"
+            f"({error.strerror}); make {folder.parent} and {folder} folders that you may write to"
         ) from error
     return list(contents)
 

@@ -85,9 +85,17 @@ class JarSet:
 
 
 def read_lock(path: Path) -> list[Jar]:
-    """The jars that a lock file names, in its order. Raises ``JarMismatch`` for a line that names none."""
+    """The jars that a lock file names, in its order.
+
+    Raises ``JarMismatch`` for a line that names none, and for a file that cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8"
+        raise JarMismatch(f"{path}: the lock file cannot be read ({reason}); restore the original") from error
     jars = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         coordinates, _, sha256 = line.partition(" ")

@@ -96,7 +96,9 @@ def test_a_folder_with_the_right_files_is_not_written(tmp_path, webjars, monkeyp
 def test_what_takes_no_file_is_one_line(tmp_path, webjars):
     """A folder in the place of a file, or no folder at all: the line names it and says what to do."""
     (tmp_path / "static" / "htmx.min.js").mkdir(parents=True)
-    with pytest.raises(FrontEndMissing, match=r"htmx\.min\.js: cannot write .*\(Is a directory\); make .*static"):
+    with pytest.raises(
+        FrontEndMissing, match=r"htmx\.min\.js: cannot write .*\(Is a directory\); make .* and .*static folders"
+    ):
         unpack(webjars, tmp_path / "static")
     with pytest.raises(FrontEndMissing, match=r"cannot write .*\(No such file or directory\)"):
         unpack(webjars, tmp_path / "absent" / "static")

@@ -69,6 +69,16 @@ def test_wrong_line_of_the_lock_file_is_named(tmp_path: Path) -> None:
         jars.read_lock(path)
 
 
+def test_lock_file_that_cannot_be_read(tmp_path: Path) -> None:
+    """The error names a lock file that is absent, or no text."""
+    path = tmp_path / "jars.lock"
+    with pytest.raises(JarMismatch, match=r"jars\.lock: the lock file cannot be read \(No such file or directory\)"):
+        jars.read_lock(path)
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(JarMismatch, match=r"cannot be read \(not UTF-8\)"):
+        jars.read_lock(path)
+
+
 def test_named_folder_is_used(folder: Path) -> None:
     """WATCHLOOP_KAFKA_JARS takes the place of the local repository."""
     paths = resolve_jars(environ={JARS_VARIABLE: str(folder)})
