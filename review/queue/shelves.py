@@ -76,7 +76,7 @@ class Shelves:
         """Add a task; it waits on its shelf if it is open."""
         self._listed[entry.task.lane].add(entry.key)
         self._due[entry.task.lane].add(entry.due_key)
-        self.settle_in(entry)
+        self.put_in(entry)
 
     def remove(self, entry: Entry) -> None:
         """Remove a task; ValueError if it is not here."""
@@ -84,7 +84,7 @@ class Shelves:
         self._due[entry.task.lane].remove(entry.due_key)
         self.take_out(entry)
 
-    def settle_in(self, entry: Entry) -> None:
+    def put_in(self, entry: Entry) -> None:
         """Count a task under its stage, and put it on its shelf if it is open."""
         counted = (entry.task.lane, entry.stage)
         self._stages[counted] = self._stages.get(counted, 0) + 1
@@ -92,7 +92,7 @@ class Shelves:
             self._waiting.setdefault(entry.shelf, SortedList()).add(entry.key)
 
     def take_out(self, entry: Entry) -> None:
-        """Undo ``settle_in``, before the stage, the opinions or the outcome of the task change."""
+        """Undo ``put_in``, before the stage, the opinions or the outcome of the task change."""
         self._stages[entry.task.lane, entry.stage] -= 1
         if entry.stage == "open":
             keys = self._waiting[entry.shelf]

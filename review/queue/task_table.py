@@ -126,7 +126,7 @@ class TaskTable:
         entry.stage = stage
         if stage != "leased":
             self._free(entry)
-        self.shelves.settle_in(entry)
+        self.shelves.put_in(entry)
 
     def hear(self, entry: Entry, opinion: Opinion, final_at_ms: int) -> None:
         """Take an opinion into account; the task is answered then, or waits for more people."""

@@ -45,8 +45,7 @@ def test_a_task_says_what_the_reviewer_and_learning_need(prediction: Any) -> Non
         inclusion_probability=0.5,
         reasons=("why",),
         choices=("false",),
-        learned_prediction="maybe",
-        learned_version="m-1",
+        learned=("maybe", "m-1"),
     )
     assert made.task_id == task_id_of("m", "e7") != task_id_of("m2", "e7")
     assert made.choices == ("false", "maybe", "true")

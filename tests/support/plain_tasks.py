@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from review.settings import QueueSettings
 from review.task_life import choices_of, due_at, priority_of, task_id_of
@@ -17,19 +18,14 @@ def new_task_for(
     created_at: int,
     settings: QueueSettings,
     score: float,
-    uncertainty: float,
-    inclusion_probability: float,
-    reasons: tuple[str, ...] = (),
     choices: Sequence[str] = (),
-    learned_prediction: str = "",
-    learned_version: str = "",
-    audit_probability: float = 0.0,
-    challenger_prediction: str = "",
-    challenger_version: str = "",
+    learned: tuple[str, str] = ("", ""),
+    **fields: Any,
 ) -> Task:
     """The task about one prediction; ``created_at`` in epoch milliseconds, ``score`` in [0, 1] orders its lane.
 
     ``choices`` are the labels that the model is known to give; those of the prediction itself are added where absent.
+    ``learned`` holds the answer and the version of the learned model. ``fields`` are further fields of the Task.
     """
     return Task(
         task_id=task_id_of(prediction.model, prediction.event_id),
@@ -38,15 +34,10 @@ def new_task_for(
         created_at=created_at,
         due_at=due_at(created_at, settings, lane),
         priority=priority_of(lane, score),
-        reasons=reasons,
-        choices=choices_of(label_text(prediction.prediction), prediction.probabilities, choices, learned_prediction),
-        inclusion_probability=inclusion_probability,
-        audit_probability=audit_probability,
-        challenger_prediction=challenger_prediction,
-        challenger_version=challenger_version,
-        uncertainty=uncertainty,
-        evidence=evidence_of(prediction, learned_prediction, learned_version),
+        choices=choices_of(label_text(prediction.prediction), prediction.probabilities, choices, learned[0]),
+        evidence=evidence_of(prediction, *learned),
         changed_at=created_at,
+        **fields,
     )
 
 

@@ -10,7 +10,18 @@ from typing import Final
 
 from warehouse.errors import UnsupportedTopic
 
-__all__ = ["SCHEMA_VERSION", "TABLE_OF_TOPIC", "install", "install_statements", "lacking_of", "table_of"]
+__all__ = [
+    "ACCURACY",
+    "AUDIT_ANSWERED_MIN",
+    "SAME_ROWS",
+    "SCHEMA_VERSION",
+    "TABLE_OF_TOPIC",
+    "Column",
+    "install",
+    "install_statements",
+    "lacking_of",
+    "table_of",
+]
 
 SCHEMA_VERSION: Final = 9
 """Goes up by one with each change of tables, columns or views in ``sql/``; changes of comments do not count."""
