@@ -93,13 +93,11 @@ class HttpApp:
         *,
         credentials: Credentials,
         database: str,
-        new_query_id: Callable[[], str] = lambda: str(uuid.uuid4()),
     ) -> None:
         self.engine = engine
         self.settings = settings
         self.credentials = credentials
         self.database = database
-        self.new_query_id = new_query_id
         waiting = settings.waiting_queries_max
         self.lanes = {
             WRITER: Lane(WRITER, settings.writer_handles, waiting, settings.writer_buffered_bytes_max, "writer"),
@@ -144,7 +142,7 @@ class HttpApp:
             return
         headers = {key.decode("latin-1").lower(): value.decode("latin-1") for key, value in scope["headers"]}
         query_string = scope["query_string"].decode("latin-1")
-        query_id = self.new_query_id()
+        query_id = str(uuid.uuid4())
         body = _Body(receive)
         try:
             lane = self.lanes[self._authenticate(query_string, headers)]
