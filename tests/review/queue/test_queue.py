@@ -251,6 +251,31 @@ def test_skipped_tasks_go_to_others(task: Any) -> None:
     assert queue.next_for("bob", REVIEWER, 0).task.task_id == "t-1"  # type: ignore[union-attr]
 
 
+def test_who_skipped_longest_ago_is_forgotten(task: Any) -> None:
+    """At ``people_max`` the skips of one person go: of the one whose newest skip is the oldest."""
+    queue = Queue(QueueSettings(people_max=2))
+    queue.put(task(0, priority=0.9), 0)
+    queue.put(task(1, priority=0.1), 0)
+    for person, expected in (("ann", "t-0"), ("bob", "t-0"), ("ann", "t-1"), ("cid", "t-0")):
+        lease = queue.next_for(person, REVIEWER, 0)
+        assert lease is not None
+        assert lease.task.task_id == expected
+        assert queue.skip(expected, person).status == "done"
+    assert queue.next_for("ann", REVIEWER, 0) is None
+    assert queue.next_for("bob", REVIEWER, 0).task.task_id == "t-0"  # type: ignore[union-attr]
+    assert queue.next_for("cid", REVIEWER, 0).task.task_id == "t-1"  # type: ignore[union-attr]
+
+
+def test_closed_tasks_are_remembered_up_to_a_bound(task: Any) -> None:
+    """Of more than ``closed_tasks_remembered_max`` closed tasks the oldest is forgotten, and is a new task again."""
+    queue = Queue(QueueSettings(closed_tasks_remembered_max=2))
+    for number in range(3):
+        assert queue.put(task(number, state="settled"), 0).status == "closed"
+    assert [queue.is_over(f"t-{number}") for number in range(3)] == [False, True, True]
+    assert queue.put(task(1, revision=9), 0).status == "closed"
+    assert queue.put(task(0), 0).status == "added"
+
+
 def test_whether_there_is_a_next_task_is_known_without_a_lease(queue: Queue, task: Any) -> None:
     """Somebody who holds or skipped the only task has it, or has none; another person's skip changes nothing."""
     assert not queue.has_next("ann", REVIEWER)
