@@ -27,20 +27,20 @@ WHOLE_PROGRAMS = {"flow", "faults", "browser"}
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The process that has the servers of the run comes before those that ask it for them."""
+    """Start the process that keeps the shared servers, before the test processes that ask it for them."""
     if not hasattr(config, "workerinput") and not config.option.collectonly:
         config.stash[SERVERS] = Servers()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """It ends after all of them."""
+    """End that process after all test processes."""
     servers = config.stash.get(SERVERS, None)
     if servers is not None:
         servers.end()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spread those files evenly among all others, from the first on: side by side they would wait for each other."""
+    """Spread those files evenly among all others: side by side they would wait for each other."""
     files = [(path, list(tests)) for path, tests in itertools.groupby(items, lambda item: item.path)]
     waiting = [tests for path, tests in files if path.parent.name in WHOLE_PROGRAMS]
     others = [tests for path, tests in files if path.parent.name not in WHOLE_PROGRAMS]

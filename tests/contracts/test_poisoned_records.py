@@ -33,7 +33,7 @@ class NoReports:
     """A desk that makes no report."""
 
     def ask(self, *_: object, **__: object) -> None:
-        """Nothing is made."""
+        """Make nothing."""
 
     def poll(self) -> list[Any]:
         return []
@@ -91,7 +91,7 @@ def test_the_desk_leaves_out_what_it_cannot_use() -> None:
 
 
 def test_accounts_are_what_their_topic_says_under_their_own_key() -> None:
-    """An account under another's key is none, a tombstone ends one, and one bad record ends nothing."""
+    """An account under another's key does not count; a tombstone ends one; a record that cannot be read ends none."""
     people: dict[str, Person] = {}
     for key, value in poison(PEOPLE):
         hear_person(people, value, key)

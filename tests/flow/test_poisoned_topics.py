@@ -139,7 +139,7 @@ def check_console(worker: Worker) -> None:
 
 
 def check_log(log: str) -> None:
-    """No traceback, no endless line, every loop begun once, and a line about Rejects that are none."""
+    """No traceback and no endless line; every loop began once; a record on ``rejects`` that is no Reject has a line."""
     assert "Traceback" not in log, log[max(0, log.index("Traceback") - 500) :][:4_000]
     assert max(map(len, log.splitlines())) < LINE_CHARS_MAX
     for loop in ("intake", "catalogue", "drift", "drift: people", "desk: log", "learn", "labels", "record"):

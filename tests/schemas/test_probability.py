@@ -1,4 +1,4 @@
-"""A rounding beside a probability is its bound; whatever is further away is none, by one rule for all who ask."""
+"""A number slightly outside 0 to 1 is taken as the bound, one further away is refused, by one rule everywhere."""
 
 from __future__ import annotations
 

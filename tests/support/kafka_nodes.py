@@ -1,4 +1,4 @@
-"""Nodes of the embedded Kafka killed, and brought back."""
+"""Kills nodes of the embedded Kafka and starts them again."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from embedded.kafka.server import EmbeddedKafka
 
 
 def kill_node(kafka: EmbeddedKafka, node: int = 1) -> None:
-    """kill -9: what a crash does."""
+    """End a node with SIGKILL, as a crash would."""
     process = kafka.processes.pop(node)
     process.kill()
     process.wait()
 
 
 def restart_node(kafka: EmbeddedKafka, node: int = 1) -> None:
-    """Start a node again that was killed, and wait until all that run answer."""
+    """Start a killed node again, and wait until all running nodes answer."""
     kafka.launch_node(node)
     kafka._wait_until_ready(time.monotonic())

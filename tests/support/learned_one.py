@@ -1,4 +1,4 @@
-"""What learned models say of one event, and keyrings of single keys: the program asks of batches, and of folders."""
+"""Answers of learned models about one event, and keyrings of given keys; the program itself has batches and folders."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A console over topics that hold all that is strange and still valid."""
+"""A console over topics whose values are valid but unusual."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def seen(**changes: Any) -> Evidence:
 
 
 def poisoned_tasks() -> list[Task]:
-    """Tasks that are valid, each strange in another place."""
+    """Valid tasks, each with an unusual value in another field."""
     texts, short = names(TEXTS), names(TEXTS)
     changes: list[dict[str, Any]] = [
         *({"evidence": seen(content=content)} for content in CONTENTS),
@@ -99,7 +99,7 @@ def poisoned_references() -> list[Reference]:
 
 
 class PoisonedWatch(StillWatch):
-    """Figures as a poisoned archive would have them."""
+    """A watch with unusual figures, as an archive of such values would have them."""
 
     figures = LoopFigures(
         models={

@@ -69,5 +69,5 @@ def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(LOOK_SECONDS)
     time.sleep(GRACE_SECONDS)
-    log.warning("the program that started this worker is gone: this worker ends", parent=parent)
+    log.warning("the program that started this worker has ended: this worker ends", parent=parent)
     os._exit(1)

@@ -189,7 +189,7 @@ def test_parameters_that_come_in_any_way(clickhouse: ClickHouseSettings, tmp_pat
 
 @pytest.mark.parametrize("sql", ["SELECT 1", "SHOW TABLES", "EXPLAIN SELECT 1", "EXISTS labels", "DESCRIBE labels"])
 def test_formats_by_their_names(sql: str, clickhouse: ClickHouseSettings, warehouse: Warehouse) -> None:
-    """A format is known in any case; one that is none, and one that is not allowed, are told apart."""
+    """The name of a format may have any case; an unknown format and a forbidden one give different errors."""
     own = {"database": warehouse.settings.database}
     for form in ("xml", "XML", "csvwithnames", "JSON"):
         assert post(clickhouse, f"{sql} FORMAT {form}", **own).status_code == 200
@@ -276,7 +276,7 @@ WRONG = [
 def test_refusals_say_what_is_wrong_and_what_would_be_right(
     sql: str, code: int, says: str, clickhouse: ClickHouseSettings
 ) -> None:
-    """A statement that is none is no write; what is said is about the statement that was sent, not about our own."""
+    """Text that is no statement is not taken for a write; the error is about the text that was sent."""
     answer = post(clickhouse, sql)
     assert answer.headers["x-clickhouse-exception-code"] == str(code), answer.text
     assert says in answer.text

@@ -195,7 +195,7 @@ def test_what_a_kernel_lacks_is_told() -> None:
 
 
 class OldKernel:
-    """A C library on a kernel whose Landlock has this version; a negative one is none."""
+    """A C library on a kernel with this version of Landlock; a negative version means a kernel without it."""
 
     def __init__(self, abi: int) -> None:
         self.abi = abi

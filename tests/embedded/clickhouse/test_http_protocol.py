@@ -167,7 +167,7 @@ def test_encodings_that_are_not_known() -> None:
 
 @pytest.mark.parametrize("pack", [lz4.frame.compress, gzip.compress, zlib.compress])
 def test_every_frame_of_a_body_is_read(pack: Callable[[bytes], bytes]) -> None:
-    """Concatenated files are one body; what follows the last frame and is none is refused, and all are bounded."""
+    """Concatenated compressed frames are one body with one bound; other bytes behind the last frame are refused."""
     encoding = {lz4.frame.compress: "lz4", gzip.compress: "gzip", zlib.compress: "deflate"}[pack]
     body = pack(b"select 1") + pack(b" , ") + pack(b"file(1)" * 100_000)
     assert decompress(body, encoding, 1_000_000) == b"select 1 , " + b"file(1)" * 100_000

@@ -203,7 +203,7 @@ def test_nothing_behind_the_bound_is_read() -> None:
 
 
 def test_what_lives_in_a_session_is_known() -> None:
-    """Settings, transactions and temporary tables are a session's; a table by that name is none."""
+    """Settings, transactions and temporary tables belong to a session; a table with such a name does not."""
     for sql in (
         "SET a = 1",
         "USE d",

@@ -18,7 +18,7 @@ ZONES_MAX = 4
 
 
 def test_zones_within_types() -> None:
-    """Every text in the brackets of a type with a time is a zone, at any depth; other texts are none."""
+    """Every text in the brackets of a type with a time is a zone, at any depth; other texts are not."""
     text = "Array(Tuple(a DateTime('A'), b Enum8('x' = 1), c Nullable(datetime64(3, 'B')))), d Timestamp('C')"
     assert list(zones_of_type(text)) == ["A", "B", "C"]
     assert has_zone_in_name("j.a.:`DateTime('UTC')`")
@@ -138,7 +138,7 @@ BEFORE = ("", "now(), ", "now(), 1, ")
 
 @pytest.mark.servers
 def test_no_function_takes_a_zone_that_is_not_known(server: EmbeddedClickHouse) -> None:
-    """Each function about time, by any name, is given a zone that is none: the engine is never asked to load it."""
+    """Each function about time, by any name, gets an unknown zone, which the engine is never asked to load."""
     client = httpx.Client(auth=("analyst", "a"), timeout=PATIENCE_SECONDS)
     listed = ask(server, "SELECT name, alias_to, syntax FROM system.functions FORMAT JSONCompactColumns").json()
     for name, alias, syntax in zip(*listed, strict=True):

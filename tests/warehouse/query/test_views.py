@@ -270,7 +270,7 @@ def test_views_of_before_are_replaced(warehouse: Warehouse) -> None:
 
 
 def test_labels_that_were_refused_for_their_spelling_are_none(warehouse: Warehouse) -> None:
-    """The newest of an event counts; one refused for its spelling is none, one refused for lack of a prediction is."""
+    """An event's newest label counts, also if no prediction was found for it, but not if its spelling was refused."""
     labels = [
         Label(event_id=event, model="m", label=text, time=DAY0 + late)
         for event, text, late in (

@@ -35,7 +35,7 @@ def test_review_outcomes(loop: Warehouse) -> None:
 
 
 def test_what_is_chosen_is_not_what_is_answered(loop: Warehouse) -> None:
-    """Of five events three were chosen (a, d, b by the audit), two of them are answered; late labels are none."""
+    """Of five events three were chosen (a, d, b by the audit) and two answered; late labels do not count as answers."""
     (of_model,) = [counts for counts in model_counts(loop.query) if counts.model == "m"]
     chosen = of_model.events - of_model.decisions["accept"] + of_model.audited
     assert (of_model.events, chosen, of_model.answered) == (5, 3, 2)

@@ -124,7 +124,7 @@ def test_what_nobody_said_is_null(warehouse: Warehouse) -> None:
 
 @pytest.mark.parametrize("path", [file.name for file in resources.files("warehouse").joinpath("sql").iterdir()])
 def test_no_map_has_a_silent_default(path: str) -> None:
-    """The value of a map may lack in every table; a count by decision may not: what is not counted is none."""
+    """In every table a value of a map may be absent, except in counts by decision, where it means 0."""
     text = resources.files("warehouse").joinpath("sql", path).read_text()
     for line in re.findall(r"^ +\w+ Map\(.*", text, re.MULTILINE):
         assert "Nullable(" in line or line.split()[0] == "decisions", line

@@ -205,7 +205,7 @@ class TestQuery:
             assert noise not in answer.stderr
 
     def test_a_statement_that_is_no_text(self, servers: None, tmp_path: pathlib.Path) -> None:
-        """Bytes that are not UTF-8 are told as such, from the command line and from a file."""
+        """An error says that bytes are not UTF-8, whether they come from the command line or a file."""
         assert "is not valid UTF-8" in run("query", "SELECT '\udcff'").stderr
         answer = CliRunner().invoke(app, ["query", "-"], input=b"SELECT '\xff'")
         assert (answer.exit_code, "is not valid UTF-8" in answer.stderr) == (2, True), answer.output

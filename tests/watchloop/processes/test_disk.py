@@ -1,4 +1,4 @@
-"""A full disk is told as what it is, in one line with its place, whatever it made fail."""
+"""Whatever fails on a full disk, one line says that the disk is full, and where."""
 
 from __future__ import annotations
 

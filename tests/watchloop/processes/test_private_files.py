@@ -136,7 +136,7 @@ def test_the_lock_is_never_followed(tmp_path: pathlib.Path, flags: int) -> None:
 
 @pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_RDWR | os.O_CREAT])
 def test_the_lock_is_a_file_of_its_own(tmp_path: pathlib.Path, flags: int) -> None:
-    """Taking it empties it: not so what it is another name of. A FIFO is told as what it is."""
+    """Taking the lock empties its file, so a hard link to another file is refused; so is a FIFO, with its own words."""
     (tmp_path / "victim").write_text("precious")
     (tmp_path / "lock").hardlink_to(tmp_path / "victim")
     with pytest.raises(OSError, match="is a hard link"):

@@ -114,7 +114,7 @@ def test_what_ends_again_and_again_ends_the_work() -> None:
 
 
 def test_what_work_raises_is_raised() -> None:
-    """An error of the work comes out where a person is told of it."""
+    """An error of the work is raised in the thread that reports errors to the person."""
 
     def work() -> None:
         raise KeepsEnding("told")

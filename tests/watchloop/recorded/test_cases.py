@@ -70,7 +70,7 @@ def test_what_cannot_be_read_right(refused: Refused, file: str, says: str) -> No
 
 
 def test_the_rest_of_what_is_right(read: Read) -> None:
-    """Years of 1971 are times, decimals are numbers, empty slices are none, and the index can be left out."""
+    """Times of 1971 are read as times, decimals as numbers, empty slices as no slice; the index can be left out."""
     years = [event.time for event in read(CASES / "t05_1971.parquet").predictions(0, 700)]
     assert [min(years), max(years)] == [31_536_000_000, 31_536_000_000 + 699 * 86_400_000]
     amounts = {type(row["amount"]) for row in read(CASES / "a01_decimal_feature.parquet").table.features(0, 3_000)}

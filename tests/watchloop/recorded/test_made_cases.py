@@ -116,7 +116,7 @@ def test_what_cannot_be_read_right(refused: Refused, case: str) -> None:
 
 
 def test_years_of_1971_and_slices_without_the_empty_ones(read: Read) -> None:
-    """Old times are times, an empty slice is none, and a truth value is spelt as in JSON."""
+    """Old times are taken as times, an empty slice as no slice, and a truth value is spelt as in JSON."""
     days = [dt.datetime(1971, 1, 1, tzinfo=dt.UTC) + dt.timedelta(days=row) for row in range(ROWS)]
     years = [event.time for event in read({**BASE, "time": days}, "t.parquet", time="time").predictions(0, ROWS)]
     assert [min(years), max(years)] == [31_536_000_000, 31_536_000_000 + (ROWS - 1) * 86_400_000]

@@ -243,7 +243,7 @@ def test_slices_have_no_blanks_around_as_labels_have_none(read: Read) -> None:
 
 
 def test_slices_are_texts_or_absent(read: Read, refused: Refused) -> None:
-    """1.0 is the slice 1, true is ``true``, a null is none; a slice that is too long is refused as INTAKE would."""
+    """1.0 is the slice 1, true is ``true``, a null is no slice; a slice that is too long is refused, as by INTAKE."""
     columns = {
         "region": pa.array(["EU", None, "US"]),
         "code": pa.array([1.0, 2.0, float("nan")]),
