@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree import ElementTree as ET
 
+import pytest
 import yaml
 from prometheus_client import REGISTRY
 
@@ -12,7 +13,8 @@ from agents.shared import metrics
 from embedded.clickhouse.engine import analyst_base
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from tests.support.paths import ROOT
-from watchloop.settings import ProgramSettings, load_settings
+from watchloop.cli.shared import ADDRESSES
+from watchloop.settings import ProgramSettings, is_set, load_settings
 
 NOT_DEFAULT = {"models", "queue"}
 
@@ -32,6 +34,15 @@ def test_example_shows_the_defaults():
     for name in ProgramSettings.__struct_fields__:
         if name not in NOT_DEFAULT:
             assert getattr(settings, name) == getattr(default, name), name
+
+
+@pytest.mark.parametrize("address", ADDRESSES.values())
+def test_example_sets_no_server_of_ones_own(address):
+    """Copied as it is, it leaves the stopped servers of `up` to the commands; it shows the default in a comment."""
+    section, key = address.split(".")
+    assert not is_set(address, ROOT / "watchloop.example.toml", {})
+    default = getattr(getattr(ProgramSettings(), section), key)
+    assert f'# {key} = "{default}"' in (ROOT / "watchloop.example.toml").read_text()
 
 
 def exposed_names():
