@@ -32,7 +32,7 @@ def test_what_fails_on_a_full_disk_is_told_with_it(
 
 
 def test_what_fails_with_room_is_told_as_before(tmp_path: pathlib.Path) -> None:
-    """Where there is room the error stays; one of a file names the file, and one of neither is a bug's."""
+    """While the disk has room, errors stay as they are; an error that names a file becomes NoAccess."""
     with pytest.raises(KafkaDidNotStart), naming_full_disk(tmp_path):
         raise KafkaDidNotStart("node 1 ended")
     with pytest.raises(NoAccess, match="no/such/file: No such file"), naming_full_disk(tmp_path):
@@ -43,13 +43,13 @@ def test_what_fails_with_room_is_told_as_before(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_what_was_full_a_moment_ago(tmp_path: pathlib.Path, number: int) -> None:
-    """A file that could not be written tells it, although what has ended since has left room; a quota is a disk."""
+    """An error of a full disk, or of a full quota, is reported as such, even if there is room again by then."""
     with pytest.raises(NoRoomLeft, match="no space is left"), naming_full_disk(tmp_path):
         raise OSError(number, "No space left on device", "some.file")
 
 
 def test_a_disk_that_fills_is_told_once(tmp_path: pathlib.Path) -> None:
-    """Each time it gets worse a line, with what that means; nothing while it stays, nor where it gets better."""
+    """There is a line each time the disk becomes fuller by a step, and none while it stays or gets emptier."""
     free: list[int | None] = [600 * MIB, 500 * MIB, 490 * MIB, MIB, MIB, None, 500 * MIB, 600 * MIB, 500 * MIB, 0]
     watch = DiskWatch(tmp_path, 512 * MIB, lambda _folder: free.pop(0))
     said = [watch.news() for _ in range(len(free))]

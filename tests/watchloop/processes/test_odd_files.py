@@ -138,7 +138,7 @@ def test_what_is_left_of_a_killed_program_stops_no_start(tmp_path: pathlib.Path,
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_manifests_known_before_that_cannot_be_read_are_one_line(tmp_path: pathlib.Path, kind: str) -> None:
-    """LEARN and INTAKE go on: what could happen is told, and the next manifest is kept again where that can be done."""
+    """LEARN and INTAKE go on without the file and log one line; the file is written anew, unless a folder is there."""
     path = tmp_path / "state" / "models-intake-0.json"
     put(path, kind)
     with structlog.testing.capture_logs() as lines:

@@ -127,7 +127,7 @@ def test_links_lead_nowhere(folder: DataFolder, tmp_path: pathlib.Path, name: st
 
 @pytest.mark.parametrize("flags", [os.O_RDONLY, os.O_RDWR | os.O_CREAT])
 def test_the_lock_is_never_followed(tmp_path: pathlib.Path, flags: int) -> None:
-    """Not even by whoever only asks whether the folder is owned."""
+    """A link in the place of the lock is refused, also by a command that only asks whether the folder is owned."""
     (tmp_path / "victim").write_text("precious")
     (tmp_path / "lock").symlink_to(tmp_path / "victim")
     with pytest.raises(OSError, match="symbolic"):
@@ -187,7 +187,7 @@ def test_a_link_to_where_others_could_rename(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_link_that_others_could_turn(tmp_path: pathlib.Path) -> None:
-    """Of a chain of links each counts: where one in the middle can be replaced, it can lead to another folder."""
+    """Every link of a chain is checked: one in the middle that others can replace is refused."""
     team = above(tmp_path, 0o777)
     (tmp_path / "own").mkdir()
     (team / "middle").symlink_to(tmp_path / "own")
@@ -199,7 +199,7 @@ def test_a_link_that_others_could_turn(tmp_path: pathlib.Path) -> None:
 
 
 def test_a_link_of_another_account(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its owner may turn it, also in a folder with the sticky bit; one's own link may stand there."""
+    """A link of another account is refused, since its owner can change it, sticky bit or not; one's own is accepted."""
     (tmp_path / "own").mkdir(0o700)
     link = tmp_path / "data"
     link.symlink_to(tmp_path / "own")

@@ -1,4 +1,4 @@
-"""Told to stop, the program stops: whatever it waits for, and by whichever signal; what was ignored stays ignored."""
+"""The program stops on each signal to end, whatever it waits for; signals that were ignored stay ignored."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_who_is_to_outlive_the_terminal_does() -> None:
 
 
 def test_a_stop_ends_a_start_once_told() -> None:
-    """Whoever waits is told by a raise, each time; the person by one line."""
+    """After a stop every wait raises Stopped; the person reads one line."""
     stop, said = threading.Event(), list[str]()
     stopping = Stopping(stop, said.append)
     stopping.check()
@@ -67,7 +67,7 @@ def test_a_question_without_an_answer_is_left_alone() -> None:
 
 
 def test_what_a_question_raises_is_raised() -> None:
-    """An error of a server comes out where it is told."""
+    """``wait_for`` raises the error that its question raised."""
 
     def ask() -> None:
         raise subprocess.SubprocessError("refused")
