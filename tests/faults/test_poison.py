@@ -6,10 +6,7 @@ import random
 
 import pytest
 
-from agents.intake.judge import Judge, JudgeSettings
 from agents.intake.prediction_handler import PredictionHandler
-from drift.settings import DriftSettings
-from review.settings import QueueSettings, TriageSettings
 from schemas.codec import decode_one_or_many, encode
 from schemas.topics import ALL_TOPICS, BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS
 from schemas.wire.base import Wire
@@ -19,6 +16,7 @@ from streams.predictions.message_reader import read_predictions
 from streams.predictions.prediction_reader import PredictionReader
 from tests.support.faults.fault_poison import poison
 from tests.support.faults.fault_story import SEED
+from tests.support.plain_intake import plain_intake
 from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
 from tests.support.plain_rows import prediction_row, rows_of
 from warehouse.client import Warehouse
@@ -42,18 +40,8 @@ def records() -> list[PlainRecord]:
 
 
 def intake() -> PredictionHandler:
-    judge = Judge(
-        JudgeSettings(
-            triage=lambda model: TriageSettings(),
-            labels=lambda model: (),
-            drift=DriftSettings(),
-            queue=QueueSettings(),
-        ),
-        reference_of=lambda model: None,
-        serving_of=lambda model: None,
-    )
     reader = PredictionReader(PREFIX, future_ms_max=DAY_SECONDS * 1000)
-    return PredictionHandler(reader, judge, elements_max=100_000, clock=lambda: NOW_MS / 1000)
+    return plain_intake(reader, NOW_MS)
 
 
 def rows(records: list[PlainRecord]) -> list[Row]:

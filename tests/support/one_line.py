@@ -1,4 +1,4 @@
-"""Runs of commands that are expected to end with one line on stderr and exit code 2."""
+"""Runs of commands, above all of those that are expected to end with one line on stderr and exit code 2."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import pathlib
 from collections.abc import Mapping, Sequence
 
+from click.testing import Result
 from typer.testing import CliRunner
 
 from tests.support.program import processes_of, run_command
@@ -37,6 +38,14 @@ def one_line(*arguments: str, data: pathlib.Path, apart: bool = False, **variabl
     return lines[0]
 
 
+def invoke(*arguments: str, text: str | None = None, env: Mapping[str, str | None] | None = None) -> Result:
+    """Run a command in this process, with ``text`` on its stdin; raises what is no orderly exit."""
+    answer = CliRunner().invoke(app, list(arguments), input=text, env=env)
+    if answer.exception is not None and not isinstance(answer.exception, SystemExit):
+        raise answer.exception
+    return answer
+
+
 def run_apart(arguments: Sequence[str], cwd: pathlib.Path, variables: Mapping[str, str]) -> tuple[int, str, str]:
     """Run a command in a process of its own."""
     answer = run_command(*arguments, cwd=cwd, **variables)
@@ -47,7 +56,5 @@ def run_here(arguments: Sequence[str], cwd: pathlib.Path, variables: Mapping[str
     """Run a command in this process, which saves the imports."""
     cleared = {name: None for name in os.environ if name.startswith("WATCHLOOP_")}
     with contextlib.chdir(cwd):
-        answer = CliRunner().invoke(app, list(arguments), env={**cleared, **variables})
-    if answer.exception is not None and not isinstance(answer.exception, SystemExit):
-        raise answer.exception
+        answer = invoke(*arguments, env={**cleared, **variables})
     return answer.exit_code, answer.stdout, answer.stderr

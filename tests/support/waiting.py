@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final, TypeVar
 
-__all__ = ["PATIENCE_SECONDS", "eventually"]
+__all__ = ["PATIENCE_SECONDS", "eventually", "is_running"]
 
 T = TypeVar("T")
 
@@ -29,3 +30,11 @@ def eventually(
             return value
         assert time.monotonic() < deadline, f"{what}: not within {PATIENCE_SECONDS:g} s\n{log()}"
         time.sleep(every_seconds)
+
+
+def is_running(pid: int) -> bool:
+    """Whether the process is there and has not ended: a zombie has (Linux)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

@@ -8,12 +8,9 @@ from typing import Any
 
 import pytest
 
-from agents.intake.judge import Judge, JudgeSettings
 from agents.intake.prediction_handler import PredictionHandler
 from agents.record.message_rows import ReadingRules
 from agents.record.recorder import Recorder
-from drift.settings import DriftSettings
-from review.settings import QueueSettings, TriageSettings
 from schemas.topics import REJECTS, VERDICTS
 from schemas.wire.reject import Reject
 from schemas.wire.verdict import Verdict
@@ -21,6 +18,7 @@ from streams.admin.access import RECORDED
 from streams.consume.batches import AssignedPartition
 from streams.predictions.prediction_reader import PredictionReader
 from tests.support.arrow_rows import ARROW_HEADERS, Style, arrow_of
+from tests.support.plain_intake import plain_intake
 from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
 from warehouse.client import Warehouse
 
@@ -84,18 +82,8 @@ WRONG = {(1, 1), (2, 1), (3, 0), (5, 0), (8, 0), (10, 0)}
 
 
 def intake() -> PredictionHandler:
-    judge = Judge(
-        JudgeSettings(
-            triage=lambda model: TriageSettings(),
-            labels=lambda model: (),
-            drift=DriftSettings(),
-            queue=QueueSettings(),
-        ),
-        reference_of=lambda model: None,
-        serving_of=lambda model: None,
-    )
     reader = PredictionReader(PREFIX, future_ms_max=DAY_SECONDS * 1000, schemas=OddIsJson())
-    return PredictionHandler(reader, judge, elements_max=100_000, clock=lambda: NOW_MS / 1000)
+    return plain_intake(reader, NOW_MS)
 
 
 def rejects_of(outbox: CollectingOutbox) -> list[Reject]:

@@ -22,7 +22,7 @@ from drift.report.pipe import ReportResult
 from drift.report.reporter import Reporter
 from drift.report.request import ReportRequest
 from drift.settings import CategoricalTest, DriftSettings, NumericTest
-from tests.support.waiting import eventually
+from tests.support.waiting import eventually, is_running
 
 
 def request(report_id: str, shift: float = 0.0, rows: int = 200, **more: Any) -> ReportRequest:
@@ -141,7 +141,7 @@ def test_a_report_that_takes_too_long_is_ended(stuck_process: None) -> None:
         assert result.error == "took longer than 30 seconds (report_seconds_max)"
         assert pid_of(slow) != first
         assert first is not None
-        assert not _runs(first)
+        assert not is_running(first)
     finally:
         slow.stop()
 
@@ -209,15 +209,7 @@ def test_the_process_ends_with_its_parent(tmp_path: Path) -> None:
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
-    wait_for(lambda: not _runs(child))
-
-
-def _runs(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/stat")
-    try:
-        return status.read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
+    wait_for(lambda: not is_running(child))
 
 
 def test_no_usage_statistics_leave_the_process(reporter: Reporter) -> None:

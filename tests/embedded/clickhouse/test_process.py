@@ -23,7 +23,7 @@ from embedded.errors import ClickHouseDidNotStart
 from embedded.ports import hold_port
 from tests.support.embedded_server import PASSWORDS, TABLE, connect_to, server
 from tests.support.paths import ROOT
-from tests.support.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually, is_running
 
 pytestmark = pytest.mark.servers
 
@@ -105,8 +105,7 @@ def test_no_server_outlives_its_starter(folder: Path, trouble: Callable[[int, st
         url, pid = json.loads(starter.stdout.readline())
         trouble(pid, url, folder)
         starter.kill()
-    stat = Path(f"/proc/{pid}/stat")
-    eventually("its end", lambda: not stat.exists() or ") Z" in stat.read_text())
+    eventually("its end", lambda: not is_running(pid))
 
 
 def test_a_second_owner_is_refused(folder: Path) -> None:

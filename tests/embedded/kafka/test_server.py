@@ -28,7 +28,7 @@ from streams.client_config import common_client_config
 from streams.settings import KafkaSettings
 from tests.support.kafka_nodes import kill_node, restart_node
 from tests.support.paths import ROOT
-from tests.support.waiting import PATIENCE_SECONDS, eventually
+from tests.support.waiting import PATIENCE_SECONDS, eventually, is_running
 
 pytestmark = pytest.mark.servers
 TOPIC = "watchloop.models"
@@ -68,9 +68,7 @@ def read(bootstrap: str, count: int, seconds_max: float = PATIENCE_SECONDS) -> l
 
 
 def have_ended(pids: list[int]) -> bool:
-    """Whether none of the processes is left (a zombie counts as gone)."""
-    stats = [Path(f"/proc/{pid}/stat") for pid in pids]
-    return not any(stat.exists() and ") Z" not in stat.read_text() for stat in stats)
+    return not any(map(is_running, pids))
 
 
 @contextlib.contextmanager

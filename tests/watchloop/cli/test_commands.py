@@ -21,6 +21,7 @@ from schemas.topics import ALL_TOPICS
 from schemas.wire.label import Label
 from streams.admin.topics import create_topics
 from streams.settings import KafkaSettings
+from tests.support.one_line import invoke
 from warehouse.client import Warehouse
 from warehouse.settings import ClickHouseSettings
 from warehouse.store.rows import Identity, rows_of
@@ -60,13 +61,6 @@ def clean(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-def run(*arguments: str, text: str | None = None) -> Result:
-    answer = CliRunner().invoke(app, list(arguments), input=text)
-    if answer.exception is not None and not isinstance(answer.exception, SystemExit):
-        raise answer.exception
-    return answer
-
-
 @pytest.fixture(scope="module")
 def archive(clickhouse: ClickHouseSettings) -> Iterator[Warehouse]:
     """A database with three labels."""
@@ -104,14 +98,14 @@ def test_every_command_is_known_to_these_tests() -> None:
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_help_works_and_has_an_example(command: tuple[str, ...]) -> None:
     """--help says what the command does and shows an example."""
-    answer = run(*command, "--help")
+    answer = invoke(*command, "--help")
     assert answer.exit_code == 0
     assert f"Example: watchloop {' '.join(command)}" in answer.stdout, answer.stdout
 
 
 def test_without_a_command_there_is_help() -> None:
     """Without arguments the program lists its commands."""
-    answer = run()
+    answer = invoke()
     for name, *_ in COMMANDS:
         assert name in answer.output
 
@@ -125,7 +119,7 @@ class TestQuery:
 
     def test_table(self, servers: None) -> None:
         """The default is a table for people."""
-        answer = run("query", self.SQL)
+        answer = invoke("query", self.SQL)
         assert answer.exit_code == 0
         for row in self.ROWS:
             assert row["event_id"] in answer.stdout
@@ -133,50 +127,50 @@ class TestQuery:
 
     def test_json(self, servers: None) -> None:
         """--json and --format json are one object a line."""
-        one, other = run("query", self.SQL, "--json"), run("query", self.SQL, "--format", "json")
+        one, other = invoke("query", self.SQL, "--json"), invoke("query", self.SQL, "--format", "json")
         assert [json.loads(line) for line in one.stdout.splitlines()] == list(self.ROWS)
         assert one.stdout == other.stdout
 
     def test_csv(self, servers: None) -> None:
         """CSV has a header."""
-        assert list(csv.DictReader(io.StringIO(run("query", self.SQL, "-f", "csv").stdout))) == list(self.ROWS)
+        assert list(csv.DictReader(io.StringIO(invoke("query", self.SQL, "-f", "csv").stdout))) == list(self.ROWS)
 
     def test_null_in_csv(self, servers: None) -> None:
         """NULL is an empty cell; a text that looks like it, or is empty, keeps its quotes; no line becomes empty."""
         sql = r"SELECT NULL AS a, 'x,\\N,' AS b, NULL AS c, NULL AS d, '' AS e, '\\N' AS f, NULL AS g"
-        assert run("query", sql, "-f", "csv").stdout.splitlines()[1] == r',"x,\N,",,,"","\N",'
-        assert run("query", "SELECT NULL AS a", "-f", "csv").stdout.splitlines() == ['"a"', r"\N"]
+        assert invoke("query", sql, "-f", "csv").stdout.splitlines()[1] == r',"x,\N,",,,"","\N",'
+        assert invoke("query", "SELECT NULL AS a", "-f", "csv").stdout.splitlines() == ['"a"', r"\N"]
 
     def test_infinity_is_not_null(self, servers: None, tmp_path: pathlib.Path) -> None:
         """What is no finite number is seen in every format, and NULL stays apart from it."""
         numbers = "1 / 0 AS up, -1 / 0 AS down, 0 / 0 AS none, [1 / 0] AS many, toFloat32(1 / 0) AS small"
         sql = f"SELECT {numbers}, nullIf(1, 1) AS nothing, '-nan' AS text"
-        row = json.loads(run("query", sql, "--json").stdout)
+        row = json.loads(invoke("query", sql, "--json").stdout)
         assert row.pop("none").lstrip("-") == "nan"
         assert row == {"up": "inf", "down": "-inf", "many": ["inf"], "small": "inf", "nothing": None, "text": "-nan"}
-        assert run("query", sql, "-f", "csv").stdout.splitlines()[1] == 'inf,-inf,nan,"[inf]",inf,,"-nan"'
-        table = run("query", sql).stdout
+        assert invoke("query", sql, "-f", "csv").stdout.splitlines()[1] == 'inf,-inf,nan,"[inf]",inf,,"-nan"'
+        table = invoke("query", sql).stdout
         assert [table.count(word) for word in ("-inf", "inf", "-nan", "nan")] == [1, 4, 1, 2]
-        run("query", sql, "-f", "parquet", "--out", "odd.parquet")
+        invoke("query", sql, "-f", "parquet", "--out", "odd.parquet")
         (row,) = pyarrow.parquet.read_table(tmp_path / "odd.parquet").to_pylist()
         assert [str(row[name]) for name in ("up", "down", "none", "nothing")] == ["inf", "-inf", "nan", "None"]
 
     def test_parquet_into_a_file(self, servers: None, tmp_path: pathlib.Path) -> None:
         """Parquet goes into the file of --out."""
-        answer = run("query", self.SQL, "-f", "parquet", "--out", "labels.parquet")
+        answer = invoke("query", self.SQL, "-f", "parquet", "--out", "labels.parquet")
         assert (answer.exit_code, answer.stdout) == (0, "")
         assert pyarrow.parquet.read_table(tmp_path / "labels.parquet").num_rows == 3
 
     def test_from_standard_input(self, servers: None) -> None:
         """A dash reads the statement from standard input."""
-        assert json.loads(run("query", "-", "--json", text="SELECT 7 AS seven").stdout) == {"seven": 7}
+        assert json.loads(invoke("query", "-", "--json", text="SELECT 7 AS seven").stdout) == {"seven": 7}
 
     @pytest.mark.parametrize(
         "sql", ["SELECT nothing FROM labels", "SELEC 1", "DROP TABLE labels", "INSERT INTO labels (model) VALUES ('x')"]
     )
     def test_refusals_are_one_line(self, servers: None, sql: str) -> None:
         """What ClickHouse refuses is one line and exit code 2."""
-        answer = run("query", sql)
+        answer = invoke("query", sql)
         assert answer.exit_code == 2
         assert len(answer.stderr.splitlines()) == 1, answer.stderr
 
@@ -198,7 +192,7 @@ class TestQuery:
     )
     def test_refusals_say_what_would_be_right(self, servers: None, sql: str, says: str) -> None:
         """What is wrong, where, and what would be right; no number, version or format that nobody wrote."""
-        answer = run("query", sql)
+        answer = invoke("query", sql)
         assert answer.exit_code == 2
         assert says in answer.stderr
         for noise in ("DB::Exception", "Code:", "version", "JSONCompact", "http://"):
@@ -206,14 +200,14 @@ class TestQuery:
 
     def test_a_statement_that_is_no_text(self, servers: None, tmp_path: pathlib.Path) -> None:
         """An error says that bytes are not UTF-8, whether they come from the command line or a file."""
-        assert "is not valid UTF-8" in run("query", "SELECT '\udcff'").stderr
+        assert "is not valid UTF-8" in invoke("query", "SELECT '\udcff'").stderr
         answer = CliRunner().invoke(app, ["query", "-"], input=b"SELECT '\xff'")
         assert (answer.exit_code, "is not valid UTF-8" in answer.stderr) == (2, True), answer.output
-        assert "no statement on standard input" in run("query", "-", text="\n").stderr
+        assert "no statement on standard input" in invoke("query", "-", text="\n").stderr
 
     def test_a_file_that_cannot_be_written(self, servers: None) -> None:
         """--out into nowhere names the file."""
-        answer = run("query", self.SQL, "-f", "csv", "--out", "no/such/folder.csv")
+        answer = invoke("query", self.SQL, "-f", "csv", "--out", "no/such/folder.csv")
         assert answer.exit_code == 2
         assert "no/such/folder.csv" in answer.stderr
 
@@ -221,39 +215,43 @@ class TestQuery:
 @pytest.mark.servers
 def test_topics(servers: None) -> None:
     """Creating what exists is fine; the list has every topic with its settings."""
-    assert "every topic is there" in run("topics", "create").stdout
-    topics = {row["name"].removeprefix("commands."): row for row in json.loads(run("topics", "list", "--json").stdout)}
+    assert "every topic is there" in invoke("topics", "create").stdout
+    topics = {
+        row["name"].removeprefix("commands."): row for row in json.loads(invoke("topics", "list", "--json").stdout)
+    }
     assert set(topics) == {topic.name for topic in ALL_TOPICS}
     assert topics["predictions"]["partitions"] == 2
-    assert "predictions" in run("topics", "list").stdout
+    assert "predictions" in invoke("topics", "list").stdout
 
 
 @pytest.mark.servers
 def test_accounts(servers: None, broker: KafkaSettings) -> None:
     """An account is added with a generated password that is shown once, listed without it, changed, and disabled."""
-    said = run("users", "add", "ada", "--role", "reviewer", "--role", "on-call", "--name", "Ada")
+    said = invoke("users", "add", "ada", "--role", "reviewer", "--role", "on-call", "--name", "Ada")
     assert said.exit_code == 0, said.output
     password = said.stdout.split()[-1]
-    (listed,) = json.loads(run("users", "list", "--json").stdout)
+    (listed,) = json.loads(invoke("users", "list", "--json").stdout)
     assert (listed["person"], listed["name"], listed["roles"], listed["disabled"]) == (
         "ada", "Ada", ["reviewer", "on-call"], False,
     )  # fmt: skip
-    assert password not in run("users", "list").stdout
+    assert password not in invoke("users", "list").stdout
     before = read_people(broker)["ada"]
     assert password not in before.password_hash
-    assert run("users", "add", "ada", "--role", "admin", "--password", "-", text="a new long password\n").exit_code == 0
+    assert (
+        invoke("users", "add", "ada", "--role", "admin", "--password", "-", text="a new long password\n").exit_code == 0
+    )
     after = read_people(broker)["ada"]
     assert (after.version, after.roles) == (before.version + 1, ("admin",))
-    assert run("users", "disable", "ada").exit_code == 0
+    assert invoke("users", "disable", "ada").exit_code == 0
     disabled = read_people(broker)["ada"]
     assert disabled.disabled
     assert disabled.changed_at >= after.changed_at
-    said = run("users", "passwd", "ada", "--password", "-", text="another long password\n")
+    said = invoke("users", "passwd", "ada", "--password", "-", text="another long password\n")
     assert "may still not sign in" in said.stdout
-    unknown = run("users", "disable", "nobody")
+    unknown = invoke("users", "disable", "nobody")
     assert unknown.exit_code == 2
     assert "nobody" in unknown.stderr
-    short = run("users", "add", "bob", "--role", "reviewer", "--password", "x")
+    short = invoke("users", "add", "bob", "--role", "reviewer", "--password", "x")
     assert short.exit_code == 2
     assert len(short.stderr.splitlines()) == 1
 
@@ -278,8 +276,8 @@ def test_the_first_password_is_printed_while_it_is_valid(
 @pytest.mark.parametrize("noun", ["alerts", "models"])
 def test_empty_lists(servers: None, noun: str) -> None:
     """An empty list is the word none, and an empty array as JSON."""
-    assert run(noun, "list").stdout.strip() == "none"
-    assert json.loads(run(noun, "list", "--json").stdout) == []
+    assert invoke(noun, "list").stdout.strip() == "none"
+    assert json.loads(invoke(noun, "list", "--json").stdout) == []
 
 
 def test_lists_say_whose_times_they_show(capsys: pytest.CaptureFixture[str]) -> None:
@@ -297,17 +295,17 @@ def test_lists_say_whose_times_they_show(capsys: pytest.CaptureFixture[str]) -> 
 @pytest.mark.servers
 def test_warehouse_install_twice(servers: None) -> None:
     """A second installation changes nothing and reports that everything is there."""
-    assert run("warehouse", "install").exit_code == 0
+    assert invoke("warehouse", "install").exit_code == 0
 
 
 @pytest.mark.servers
 def test_check_names_what_the_warehouse_lacks(servers: None, archive: Warehouse) -> None:
     """A dropped table is a finding of its own, with the command that creates it."""
     archive.command("DROP TABLE gates")
-    findings = {finding["what"]: finding for finding in json.loads(run("check", "--json").stdout)}
+    findings = {finding["what"]: finding for finding in json.loads(invoke("check", "--json").stdout)}
     assert not findings["clickhouse"]["ok"]
     assert findings["clickhouse"]["says"] == "missing: gates; run watchloop warehouse install"
-    assert run("warehouse", "install").exit_code == 0
+    assert invoke("warehouse", "install").exit_code == 0
     assert archive.lacking() == []
 
 
@@ -315,13 +313,13 @@ def test_check_names_what_the_warehouse_lacks(servers: None, archive: Warehouse)
 def test_check_names_what_is_down(servers: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kafka and ClickHouse answer, the console does not: exit code 1, and the finding says which."""
     monkeypatch.setenv("WATCHLOOP_CONSOLE_PORT", "1")
-    answer = run("check", "--json")
+    answer = invoke("check", "--json")
     findings = {finding["what"]: finding for finding in json.loads(answer.stdout)}
     assert answer.exit_code == 1
     assert {what for what, finding in findings.items() if not finding["ok"]} == {"console"}
     assert findings["kafka"]["says"].startswith("1 broker")
     assert findings["kafka"]["says"].endswith(os.environ["WATCHLOOP_KAFKA_BOOTSTRAP"])
-    assert "console" in run("check").stdout
+    assert "console" in invoke("check").stdout
 
 
 def test_check_with_everything_down(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -329,7 +327,7 @@ def test_check_with_everything_down(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WATCHLOOP_KAFKA_BOOTSTRAP", "127.0.0.1:1")
     monkeypatch.setenv("WATCHLOOP_CLICKHOUSE_URL", "http://127.0.0.1:1")
     monkeypatch.setenv("WATCHLOOP_CONSOLE_PORT", "1")
-    answer = run("check", "--json")
+    answer = invoke("check", "--json")
     assert answer.exit_code == 1
     assert {finding["what"]: finding["ok"] for finding in json.loads(answer.stdout)} == {
         "kafka": False, "clickhouse": False, "console": False,

@@ -20,7 +20,6 @@ import structlog
 import typer
 from click.testing import Result
 from rich.console import Console
-from typer.testing import CliRunner
 
 from agents.worker.logs import seen_as_written
 from schemas.texts.visible import is_visible
@@ -29,6 +28,7 @@ from schemas.wire.manifest import Manifest
 from schemas.wire.person import Person
 from streams.admin.topics import create_topics
 from streams.settings import KafkaSettings
+from tests.support.one_line import invoke
 from tests.support.paths import ROOT
 from tests.support.program import on_a_terminal
 from warehouse.client import Warehouse
@@ -87,13 +87,6 @@ def broker(kafka: KafkaSettings) -> KafkaSettings:
     return settings
 
 
-def run(*arguments: str, text: str | None = None) -> Result:
-    answer = CliRunner().invoke(app, list(arguments), input=text)
-    if answer.exception is not None and not isinstance(answer.exception, SystemExit):
-        raise answer.exception
-    return answer
-
-
 def quoted(text: str) -> str:
     """A text for ClickHouse, by its bytes."""
     return f"char({', '.join(map(str, text.encode()))})"
@@ -119,44 +112,50 @@ def table() -> pathlib.Path:
 ANSWERS = ("--prediction", "said", "--confidence", "sure")
 
 WALK: dict[tuple[str, ...], Callable[[], list[Result]]] = {
-    ("up",): lambda: [run("up", "--config", str(bad_settings())), run("up", "--data", f"{EVIL_NAME}/no/such")],
-    ("worker",): lambda: [run("worker", "--role", "intake", "--config", str(bad_settings()))],
+    ("up",): lambda: [invoke("up", "--config", str(bad_settings())), invoke("up", "--data", f"{EVIL_NAME}/no/such")],
+    ("worker",): lambda: [invoke("worker", "--role", "intake", "--config", str(bad_settings()))],
     ("backtest",): lambda: [
-        run("backtest", str(table()), "--label", "truth", *ANSWERS, "--slices", EVIL_NAME, "--drop", EVIL_NAME),
-        run("backtest", str(table()), "--label", "truth", *ANSWERS, "--slices", EVIL_NAME, "--json"),
-        run("backtest", str(table()), "--label", "nothing", *ANSWERS),
-        run("backtest", f"{EVIL_NAME}.csv", "--label", "nothing", *ANSWERS),
+        invoke("backtest", str(table()), "--label", "truth", *ANSWERS, "--slices", EVIL_NAME, "--drop", EVIL_NAME),
+        invoke("backtest", str(table()), "--label", "truth", *ANSWERS, "--slices", EVIL_NAME, "--json"),
+        invoke("backtest", str(table()), "--label", "nothing", *ANSWERS),
+        invoke("backtest", f"{EVIL_NAME}.csv", "--label", "nothing", *ANSWERS),
     ],
     ("replay",): lambda: [
-        run("replay", str(table()), "--model", EVIL_NAME, "--drop", "nothing", *ANSWERS),
-        run("replay", str(table()), "--model", EVIL_NAME, "--rate", "0", *ANSWERS),
+        invoke("replay", str(table()), "--model", EVIL_NAME, "--drop", "nothing", *ANSWERS),
+        invoke("replay", str(table()), "--model", EVIL_NAME, "--rate", "0", *ANSWERS),
     ],
     ("query",): lambda: [
-        run("query", f"SELECT {quoted(EVIL)} AS `{SEEN}[bold]`, [{quoted(EVIL)}], map({quoted(EVIL)}, 1)"),
-        run("query", f"SELECT {quoted(EVIL)} AS `{SEEN}[bold]`", "--json"),
-        run("query", f"SELECT {quoted(EVIL)} AS `{SEEN}\\x1b[31m`"),
-        run("query", f"SELECT throwIf(1, {quoted(EVIL_NAME)})"),
-        run("query", f"SELECT `{EVIL_NAME}`"),
-        run("query", f"SELECT {EVIL}"),
+        invoke("query", f"SELECT {quoted(EVIL)} AS `{SEEN}[bold]`, [{quoted(EVIL)}], map({quoted(EVIL)}, 1)"),
+        invoke("query", f"SELECT {quoted(EVIL)} AS `{SEEN}[bold]`", "--json"),
+        invoke("query", f"SELECT {quoted(EVIL)} AS `{SEEN}\\x1b[31m`"),
+        invoke("query", f"SELECT throwIf(1, {quoted(EVIL_NAME)})"),
+        invoke("query", f"SELECT `{EVIL_NAME}`"),
+        invoke("query", f"SELECT {EVIL}"),
     ],
-    ("check",): lambda: [run("check"), run("check", "--json")],
-    ("topics", "create"): lambda: [run("topics", "create", "--config", str(bad_settings())), run("topics", "create")],
-    ("topics", "list"): lambda: [run("topics", "list", "--config", str(bad_settings())), run("topics", "list")],
-    ("warehouse", "install"): lambda: [run("warehouse", "install", "--config", str(bad_settings()))],
-    ("alerts", "list"): lambda: [run("alerts", "list"), run("alerts", "list", "--json")],
-    ("models", "list"): lambda: [run("models", "list"), run("models", "list", "--json")],
+    ("check",): lambda: [invoke("check"), invoke("check", "--json")],
+    ("topics", "create"): lambda: [
+        invoke("topics", "create", "--config", str(bad_settings())),
+        invoke("topics", "create"),
+    ],
+    ("topics", "list"): lambda: [invoke("topics", "list", "--config", str(bad_settings())), invoke("topics", "list")],
+    ("warehouse", "install"): lambda: [invoke("warehouse", "install", "--config", str(bad_settings()))],
+    ("alerts", "list"): lambda: [invoke("alerts", "list"), invoke("alerts", "list", "--json")],
+    ("models", "list"): lambda: [invoke("models", "list"), invoke("models", "list", "--json")],
     ("users", "add"): lambda: [
-        run("users", "add", EVIL_NAME, "--role", "reviewer", "--name", EVIL),
-        run("users", "add", EVIL_NAME, "--role", EVIL_NAME),
+        invoke("users", "add", EVIL_NAME, "--role", "reviewer", "--name", EVIL),
+        invoke("users", "add", EVIL_NAME, "--role", EVIL_NAME),
     ],
-    ("users", "list"): lambda: [run("users", "list"), run("users", "list", "--json")],
+    ("users", "list"): lambda: [invoke("users", "list"), invoke("users", "list", "--json")],
     ("users", "passwd"): lambda: [
-        run("users", "passwd", EVIL_NAME),
-        run("users", "passwd", EVIL_NAME, "--password", EVIL),
-        run("users", "passwd", EVIL_NAME + "x"),
+        invoke("users", "passwd", EVIL_NAME),
+        invoke("users", "passwd", EVIL_NAME, "--password", EVIL),
+        invoke("users", "passwd", EVIL_NAME + "x"),
     ],
-    ("users", "sign-out"): lambda: [run("users", "sign-out", EVIL_NAME), run("users", "sign-out", EVIL_NAME + "x")],
-    ("users", "disable"): lambda: [run("users", "disable", EVIL_NAME), run("users", "disable", EVIL_NAME + "x")],
+    ("users", "sign-out"): lambda: [
+        invoke("users", "sign-out", EVIL_NAME),
+        invoke("users", "sign-out", EVIL_NAME + "x"),
+    ],
+    ("users", "disable"): lambda: [invoke("users", "disable", EVIL_NAME), invoke("users", "disable", EVIL_NAME + "x")],
 }
 """Of each command, runs that bring hostile texts to everything it says: answers, names, and errors."""
 
@@ -222,16 +221,16 @@ def _values(answer: object) -> Iterator[object]:
 @pytest.mark.servers
 def test_brackets_in_an_answer(servers: None) -> None:
     """Text that looks like rich's markup is printed unchanged."""
-    assert SEEN in run("query", "SELECT '[/x]'").stdout
-    assert "[link=http://evil]y[/link]" in run("query", "SELECT '[link=http://evil]y[/link]' AS `[bold]`").stdout
+    assert SEEN in invoke("query", "SELECT '[/x]'").stdout
+    assert "[link=http://evil]y[/link]" in invoke("query", "SELECT '[link=http://evil]y[/link]' AS `[bold]`").stdout
 
 
 @pytest.mark.servers
 def test_dates_for_people_milliseconds_for_programs(servers: None) -> None:
     """Tables show times in ISO 8601 with a zone; JSON keeps epoch milliseconds."""
     for noun, column in (("alerts", "raised_at"), ("models", "created_at")):
-        assert "2026-11-23T09:01:57.230Z" in run(noun, "list").stdout
-        assert json.loads(run(noun, "list", "--json").stdout)[0][column] == 1_795_424_517_230
+        assert "2026-11-23T09:01:57.230Z" in invoke(noun, "list").stdout
+        assert json.loads(invoke(noun, "list", "--json").stdout)[0][column] == 1_795_424_517_230
 
 
 @pytest.mark.servers
@@ -239,13 +238,13 @@ def test_dates_for_people_milliseconds_for_programs(servers: None) -> None:
 def test_formulas_in_csv(servers: None, text: str) -> None:
     """CSV keeps data unchanged and warns that a spreadsheet would run them; with the option it puts ' before them."""
     sql = f"SELECT {quoted(text)} AS v, -1 AS n, 'a,\"=b' AS plain"
-    answer = run("query", sql, "--format", "csv")
+    answer = invoke("query", sql, "--format", "csv")
     assert list(csv.DictReader(io.StringIO(answer.stdout, newline=""))) == [{"v": text, "n": "-1", "plain": 'a,"=b'}]
     assert "--spreadsheet-safe" in answer.stderr
-    safe = run("query", sql, "--format", "csv", "--spreadsheet-safe")
+    safe = invoke("query", sql, "--format", "csv", "--spreadsheet-safe")
     assert next(csv.DictReader(io.StringIO(safe.stdout, newline=""))) == {"v": f"'{text}", "n": "-1", "plain": 'a,"=b'}
     assert safe.stderr == ""
-    assert json.loads(run("query", sql, "--json").stdout)["v"] == text
+    assert json.loads(invoke("query", sql, "--json").stdout)["v"] == text
 
 
 @pytest.mark.servers
@@ -266,11 +265,11 @@ def test_formulas_in_csv(servers: None, text: str) -> None:
 def test_formulas_behind_what_splits_a_line(servers: None, text: str, safe: str) -> None:
     """Programs that split at semicolons, tabs or line ends begin a cell within a text."""
     sql = f"SELECT -1 AS n, {quoted(text)} AS v, -2 AS m, ['a;', 'b'] AS l UNION ALL SELECT -1, {quoted(text)}, -2, []"
-    answer = run("query", sql, "--format", "csv")
+    answer = invoke("query", sql, "--format", "csv")
     for row in csv.DictReader(io.StringIO(answer.stdout, newline="")):
         assert (row["n"], row["v"], row["m"]) == ("-1", text, "-2")
     assert "--spreadsheet-safe" in answer.stderr
-    made = run("query", sql, "--format", "csv", "--spreadsheet-safe")
+    made = invoke("query", sql, "--format", "csv", "--spreadsheet-safe")
     assert made.stderr == ""
     for row in csv.DictReader(io.StringIO(made.stdout, newline="")):
         assert (row["n"], row["v"], row["m"]) == ("-1", safe, "-2")
@@ -280,7 +279,7 @@ def test_formulas_behind_what_splits_a_line(servers: None, text: str, safe: str)
 @pytest.mark.servers
 def test_csv_without_formulas_has_no_note(servers: None) -> None:
     """Numbers below zero, lists, and signs within a text are no formulas."""
-    answer = run(
+    answer = invoke(
         "query",
         "SELECT -1 AS n, 'a=b' AS t, [1] AS l, toDate('2020-01-01') AS d, 'x,\"=y' AS q, 'a;b\n1' AS s",
         "-f",
