@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 
 from schemas.json_text.parts import raw_items
 from streams.predictions.envelope import envelope_of
 from streams.produce.rejects import Elements
 from streams.records import Record
 
-__all__ = ["ArrowElements", "JsonElements", "elements_of"]
+__all__ = ["JsonElements", "elements_of"]
 
 
 class JsonElements:
@@ -45,27 +45,11 @@ class WholeMessage:
         return self.element(indexes[0])
 
 
-class ArrowElements:
-    """The rows of an Arrow stream, each as a stream of its own; ``table`` is a pyarrow.Table."""
-
-    def __init__(self, table: Any) -> None:
-        self._table = table
-
-    def element(self, index: int) -> bytes:
-        """An Arrow stream of the row at ``index``, from 0."""
-        return self.elements([index])
-
-    def elements(self, indexes: Sequence[int]) -> bytes:
-        """An Arrow stream of the rows at these indexes."""
-        from streams.predictions.arrow.stream import some_rows
-
-        return some_rows(self._table, indexes)
-
-
 def elements_of(record: Record, rows_max: int) -> Elements:
     """The elements of a message that was readable before; raises MalformedError otherwise."""
     envelope = envelope_of(record)
     if envelope.is_arrow:
+        from streams.arrow.ipc import ArrowElements  # slow to import, and rarely needed
         from streams.predictions.arrow.stream import table_again
 
         return ArrowElements(table_again(envelope.body, rows_max))

@@ -20,7 +20,7 @@ from streams.predictions.cloudevents import Defaults, blamed, needed_of, problem
 from streams.predictions.envelope import Envelope, envelope_of, usual_bodies
 from streams.predictions.json.array_limit import check_array
 from streams.predictions.json.general_decoder import decoded_prediction, prediction_in, predictions_in, predictions_of
-from streams.predictions.message_elements import ArrowElements, JsonElements
+from streams.predictions.message_elements import JsonElements
 from streams.predictions.prediction_checks import (
     may_hold_many_digits,
     problem_in_meaning,
@@ -149,6 +149,7 @@ class MessageReader:
             self._refuse(record, error)
 
     def _read_arrow(self, record: Record, envelope: Envelope, latest_ms: int) -> None:
+        from streams.arrow.ipc import ArrowElements
         from streams.predictions.arrow.rows import events_of
         from streams.predictions.arrow.stream import table_of
 

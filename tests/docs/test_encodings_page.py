@@ -12,8 +12,9 @@ import pytest
 
 from schemas.topics import REJECTS
 from schemas.wire.prediction import Prediction
+from streams.arrow.ipc import ARROW_BYTES_MAX
 from streams.message_limits import MESSAGE_EVENTS_MAX_DEFAULT
-from streams.predictions.arrow.stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX
+from streams.predictions.arrow.stream import ARROW_CELLS_MAX
 from streams.predictions.registry import BACK_OFF_SECONDS_MAX, BACK_OFF_SECONDS_MIN
 from tests.support.docs.intake import intake_at_work, values, verdicts
 from tests.support.paths import ROOT

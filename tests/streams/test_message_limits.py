@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.wire.reject import Reject
+from streams.arrow.ipc import ARROW_BATCHES_MAX
 from streams.message_limits import MESSAGE_EVENTS_MAX_DEFAULT, MessageLimits
-from streams.predictions.arrow.stream import ARROW_BATCHES_MAX
 from streams.predictions.json.array_limit import element_count
 from streams.predictions.message_reader import read_predictions
 from streams.predictions.prediction_reader import PredictionReader, Readings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -11,34 +10,32 @@ import pyarrow as pa
 from pyarrow import types
 
 from schemas.json_text.errors import MalformedError
+from streams.arrow.ipc import (
+    ARROW_BATCHES_MAX,
+    ARROW_BYTES_MAX,
+    STREAM_ERRORS,
+    check_unpacked,
+    damage,
+    read_stream,
+    schema_message,
+)
+from streams.arrow.mark import is_stream
+from streams.arrow.sizes import sizes_of
 from streams.message_limits import MessageLimits
 from streams.predictions.arrow.resolved_texts import resolved, resolved_bytes, resolved_bytes_max
-from streams.predictions.arrow.sizes import sizes_of
 from streams.predictions.arrow.types import COLUMNS, NESTED, Type, expect_column
 from streams.predictions.expected_fields import expected_at
 from streams.predictions.reject_reasons import beginning_of, listed_names
 
-__all__ = ["ARROW_BATCHES_MAX", "ARROW_BYTES_MAX", "ARROW_CELLS_MAX", "some_rows", "table_again", "table_of"]
-
-ARROW_BATCHES_MAX: Final = 1_000
-"""Record batches and dictionaries of one message; a message with more is rejected as a whole."""
+__all__ = ["ARROW_CELLS_MAX", "table_again", "table_of"]
 
 ARROW_CELLS_MAX: Final = 1_000_000
 """Rows of one message times its columns and features; a message with more is rejected as a whole."""
-
-ARROW_BYTES_MAX: Final = 64 * 1024 * 1024
-"""Bytes of one message once unpacked: its buffers, and the texts of dictionaries, counted for every row."""
 
 SCHEMAS_MAX: Final = 64
 """Schemas whose check is remembered, if they have at most ``SCHEMA_BYTES_MAX``."""
 
 SCHEMA_BYTES_MAX: Final = 128 * 1024
-
-MARK_BYTES: Final = 8
-STREAM_BEGINS: Final = b"\xff\xff\xff\xff"
-REASON_CHARS_MAX: Final = 500
-_READ_LESS: Final = re.compile(r"Expected to (?:be able to )?read \d+ .*(?:but only read|got) \d+")
-PADDING: Final = b"\0"
 
 REQUIRED: Final = ("event_id", "model", "time", "features", "prediction")
 
@@ -63,11 +60,10 @@ def table_of(data: bytes, rows_max: int) -> Any:
     """
     try:
         rows, unpacked_bytes = sizes_of(data, ARROW_BATCHES_MAX)
-        schema = _schema_message(data)
+        schema = schema_message(data)
         plan = _plan_of(schema) if len(schema) <= SCHEMA_BYTES_MAX else _plan_of.__wrapped__(schema)
         _check_size(rows, unpacked_bytes, plan, rows_max)
-        table = _read(data)
-        table.validate(full=True)
+        table = read_stream(data)
         table = table.select(plan.names)
         for name in plan.maps:
             _check_items(table.column(name))
@@ -76,7 +72,7 @@ def table_of(data: bytes, rows_max: int) -> Any:
         for name in plan.cast:
             columns[name] = resolved(columns[name], plan.schema.field(name).type)
         return pa.table(columns, plan.schema).combine_chunks()
-    except (pa.ArrowException, OSError, EOFError, ValueError) as error:
+    except STREAM_ERRORS as error:
         if isinstance(error, MalformedError):
             raise
         raise MalformedError(f"no Arrow IPC stream: {_stream_problem(data, error)}") from error
@@ -86,39 +82,14 @@ table_again: Final = functools.lru_cache(maxsize=1)(table_of)
 """The same; keeps the latest table, because the rows of a message are asked for one after the other."""
 
 
-def some_rows(table: Any, indexes: Sequence[int]) -> bytes:
-    """An Arrow IPC stream of some rows of a table that ``table_of`` returned."""
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table.slice(indexes[0], 1) if len(indexes) == 1 else table.take(indexes))
-    return bytes(sink.getvalue().to_pybytes())
-
-
 def _stream_problem(data: bytes, error: Exception) -> str:
     """Why bytes are not a stream: they are something else, they are truncated, or pyarrow's own words."""
-    if data[:4] != STREAM_BEGINS:
+    if not is_stream(data):
         what, right = beginning_of(data)
         if data[:1] in (b"{", b"["):
             what, right = "is JSON", "it without this header, or a stream"
         return f"the message {what}; expected {right or 'what pyarrow.ipc.new_stream writes'}"
-    said = " ".join(str(error).split())[:REASON_CHARS_MAX]
-    return f"truncated after {len(data)} bytes; expected all of it ({said})" if _READ_LESS.search(said) else said
-
-
-def _read(data: bytes) -> Any:
-    """Read a whole stream; raises MalformedError if more bytes follow its end, because rows there would be lost."""
-    source = pa.BufferReader(data)
-    with pa.ipc.open_stream(source) as reader:
-        table = reader.read_all()
-    behind = data[source.tell() :]
-    if behind.strip(PADDING):
-        raise MalformedError(f"{len(behind)} bytes behind the end of the Arrow stream; expected one stream a message")
-    return table
-
-
-def _schema_message(data: bytes) -> bytes:
-    """The beginning of a stream: a mark of four bytes, a length in four bytes, and the schema in so many bytes."""
-    return data[: MARK_BYTES + int.from_bytes(data[MARK_BYTES // 2 : MARK_BYTES], "little")]
+    return damage(data, error)
 
 
 @functools.lru_cache(SCHEMAS_MAX)
@@ -176,12 +147,7 @@ def _check_size(rows: int, unpacked_bytes: int, plan: Plan, rows_max: int) -> No
         raise MalformedError(
             f"{rows} rows of {plan.columns} columns and features; an Arrow message may have {ARROW_CELLS_MAX} cells"
         )
-    _check_bytes(unpacked_bytes)
-
-
-def _check_bytes(size: int) -> None:
-    if size > ARROW_BYTES_MAX:
-        raise MalformedError(f"{size} bytes once unpacked; an Arrow message may have {ARROW_BYTES_MAX}")
+    check_unpacked(unpacked_bytes)
 
 
 def _check_items(column: Any) -> None:
@@ -192,4 +158,4 @@ def _check_items(column: Any) -> None:
 
 def _check_resolved(chunks: Sequence[Any]) -> None:
     if sum(map(resolved_bytes_max, chunks)) > ARROW_BYTES_MAX:
-        _check_bytes(sum(map(resolved_bytes, chunks)))
+        check_unpacked(sum(map(resolved_bytes, chunks)))

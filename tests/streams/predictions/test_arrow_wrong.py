@@ -8,8 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from streams.arrow.ipc import ARROW_BYTES_MAX
 from streams.message_limits import MESSAGE_EVENTS_MAX_DEFAULT
-from streams.predictions.arrow.stream import ARROW_BYTES_MAX, ARROW_CELLS_MAX
+from streams.predictions.arrow.stream import ARROW_CELLS_MAX
 from tests.support.arrow_reading import NOW_MS, ids, only_reject, prediction, read, read_messages, record
 from tests.support.arrow_rows import ARROW_HEADERS, Style, arrow_of, stream_of, table_of
 from tests.support.plain_record import PlainRecord
