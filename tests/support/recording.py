@@ -44,9 +44,9 @@ def messages(name: str, values: Sequence[bytes | None], begin: int = 0) -> list[
     return [PlainRecord(value, name=name, number=begin + number) for number, value in enumerate(values)]
 
 
-def hand(one: Recorder, records: Sequence[PlainRecord]) -> CollectingOutbox:
+def hand(handler: Recorder, records: Sequence[PlainRecord]) -> CollectingOutbox:
     outbox = CollectingOutbox()
-    one.handle(records, outbox)  # type: ignore[arg-type]
+    handler.handle(records, outbox)  # type: ignore[arg-type]
     return outbox
 
 

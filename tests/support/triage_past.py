@@ -9,5 +9,5 @@ from review.triage.triage import Triage
 
 def past_of(triage: Triage) -> dict[str, Any]:
     """Its snapshot by field; of recent scores how many were known, and the remembered ones, oldest first."""
-    found = triage.snapshot()._asdict()
-    return found | {"recent": (found["recent"].known, found["recent"].newest.tolist())}
+    past = triage.snapshot()._asdict()
+    return past | {"recent": (past["recent"].known, past["recent"].newest.tolist())}

@@ -142,11 +142,11 @@ async def test_two_people_get_two_tasks(desk: LiveDesk) -> None:
     ada, bob = await desk.person("ada"), await desk.person("bob")
     assert ada is not None
     assert bob is not None
-    one, other = await desk.next_task(ada), await desk.next_task(bob)
-    assert one is not None
-    assert other is not None
-    assert one.task.task_id != other.task.task_id
-    stolen = await desk.answer(one.task.task_id, bob, "up", 1.0, "")
+    first, second = await desk.next_task(ada), await desk.next_task(bob)
+    assert first is not None
+    assert second is not None
+    assert first.task.task_id != second.task.task_id
+    stolen = await desk.answer(first.task.task_id, bob, "up", 1.0, "")
     assert stolen.outcome != "accepted"
 
 

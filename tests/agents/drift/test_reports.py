@@ -82,14 +82,14 @@ def told(desk: ReportDesk, reporter: StillReporter) -> dict[str, tuple[str, str]
     """Have every report made; returns the result of each alert."""
     news = {}
     for _ in range(10_000):
-        for one in desk.poll():
-            assert one.alert_id not in news
-            news[one.alert_id] = (one.report_id, one.note)
+        for outcome in desk.poll():
+            assert outcome.alert_id not in news
+            news[outcome.alert_id] = (outcome.report_id, outcome.note)
         if not reporter.is_free:
             reporter.finish()
         elif len(desk) == 0:
             break
-    return news | {one.alert_id: (one.report_id, one.note) for one in desk.poll()}
+    return news | {outcome.alert_id: (outcome.report_id, outcome.note) for outcome in desk.poll()}
 
 
 def test_alerts_of_one_moment_share_a_report(desk: ReportDesk, reporter: StillReporter, shelf: Shelf) -> None:
@@ -194,12 +194,12 @@ def test_tries_are_bounded_and_the_last_says_why(reporter: StillReporter, shelf:
         news += desk.poll()
         if not reporter.is_free:
             reporter.finish(error="took longer than 60 seconds", may_retry=True)
-    assert [one.problem for one in news] == ["took longer than 60 seconds; it was tried 3 times"]
+    assert [outcome.problem for outcome in news] == ["took longer than 60 seconds; it was tried 3 times"]
     assert (len(reporter.asked), len(desk)) == (3, 0)
     desk.ask(alert("b"), ("m", 2, "r1"), made, now_ms=5)
     desk.poll()
     reporter.finish(error="it broke")
-    assert [one.problem for one in desk.poll()] == ["it broke"]
+    assert [outcome.problem for outcome in desk.poll()] == ["it broke"]
     assert len(reporter.asked) == 4
 
 

@@ -65,11 +65,11 @@ def intake() -> PredictionHandler:
     return PredictionHandler(reader, judge, elements_max=ELEMENTS_MAX)
 
 
-def handled(one: PredictionHandler, records: Sequence[Record]) -> tuple[Sequence[Record], list[str], list[Reject]]:
+def handled(handler: PredictionHandler, records: Sequence[Record]) -> tuple[Sequence[Record], list[str], list[Reject]]:
     """The records left by a batch, the ids that got a verdict, and the Rejects."""
     outbox = CollectingOutbox()
-    left = one.handle(records, outbox)
-    one.committed()
+    left = handler.handle(records, outbox)
+    handler.committed()
     verdicts = [verdict.event_id for verdict in outbox.of(VERDICTS) if isinstance(verdict, Verdict)]
     return left, verdicts, [value for value in outbox.of(REJECTS) if isinstance(value, Reject)]
 
@@ -79,7 +79,7 @@ BOMB = b"[" + b",".join([b"{}"] * 10_000) + b"]"
 
 def test_ordinary_events_keep_coming_beside_poison() -> None:
     """Two partitions are full of arrays of ``{}``: once both have used up a batch, the two ordinary ones come first."""
-    one, offsets = intake(), dict.fromkeys(range(4), 0)
+    handler, offsets = intake(), dict.fromkeys(range(4), 0)
     waiting: dict[int, list[PlainRecord]] = {
         partition: [record(BOMB, partition, n) for n in range(50)] for partition in (0, 1)
     }
@@ -91,11 +91,11 @@ def test_ordinary_events_keep_coming_beside_poison() -> None:
             for _ in range(10):
                 late.append(record(prediction(offsets[partition] + partition * 1000), partition, offsets[partition]))
                 offsets[partition] += 1
-        left, verdicts, rejects = handled(one, [*waiting[0], *waiting[1], *late])
+        left, verdicts, rejects = handled(handler, [*waiting[0], *waiting[1], *late])
         told += verdicts
         refused += sum(reject.elements for reject in rejects)
-        waiting = {partition: [one for one in waiting[partition] if one in left] for partition in (0, 1)}
-        late = [one for one in left if one.partition() > 1]
+        waiting = {partition: [message for message in waiting[partition] if message in left] for partition in (0, 1)}
+        late = [message for message in left if message.partition() > 1]
         assert not late or number < 2, "both partitions have had their turn"
     assert len(told) == len(set(told)) == 160
     assert refused == (100 - len(waiting[0]) - len(waiting[1])) * 10_000
@@ -104,7 +104,7 @@ def test_ordinary_events_keep_coming_beside_poison() -> None:
 
 def test_all_is_answered_in_order_in_the_end() -> None:
     """However often a batch is cut, each message is read once, and each partition in order."""
-    one = intake()
+    handler = intake()
     records: Sequence[Record] = [
         record(BOMB if partition == 0 or n % 7 == 3 else prediction(n * 10 + partition), partition, n)
         for n in range(30)
@@ -115,7 +115,7 @@ def test_all_is_answered_in_order_in_the_end() -> None:
     seen: list[tuple[int, int]] = []
     rounds = 0
     while records:
-        left, verdicts, rejects = handled(one, records)
+        left, verdicts, rejects = handled(handler, records)
         assert len(left) < len(records)
         told += verdicts
         seen += [(reject.source_partition, reject.source_offset) for reject in rejects]
@@ -138,11 +138,11 @@ def test_a_million_elements_beside_ordinary_events() -> None:
     """A message of a million ``{}`` becomes one Reject in little memory; everything around it gets a verdict."""
     million = b"[" + b",".join([b"{}"] * 1_000_000) + b"]"
     ordinary = [record(prediction(n), n % 2, 1 + n // 2) for n in range(400)]
-    one = intake()
-    handled(one, [record(prediction(1_000), 0, 0)])
+    handler = intake()
+    handled(handler, [record(prediction(1_000), 0, 0)])
     before = INTAKE_REJECTS._value.get()
     tracemalloc.start()
-    left, verdicts, rejects = handled(one, [record(million, 0, 0), *ordinary])
+    left, verdicts, rejects = handled(handler, [record(million, 0, 0), *ordinary])
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert left == []
@@ -165,16 +165,16 @@ def test_through_kafka_a_million_elements_hold_nobody_up(kafka_topics: KafkaSett
         event = prediction(number) | {"time": now_ms}
         producer.produce(topic, json.dumps(event).encode(), b"k", partition=number % 2)
     assert producer.flush(60) == 0
-    one = intake()
-    one = PredictionHandler(one._reader, one._judge, elements_max=100_000)
+    plain = intake()
+    handler = PredictionHandler(plain._reader, plain._judge, elements_max=100_000)
     batches = TransactionalBatches(
         kafka_topics,
         group="intake",
         slot="0",
-        undo=one.undo,
-        committed=one.committed,
+        undo=handler.undo,
+        committed=handler.committed,
         topics=[PREDICTIONS],
-        handle=one.handle,
+        handle=handler.handle,
         batch=BatchSettings(events_max=50, wait_seconds=0.1),
     )
     verdicts: list[str] = []

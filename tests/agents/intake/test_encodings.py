@@ -56,7 +56,7 @@ def mixed() -> list[PlainRecord]:
     binary: Headers = [("ce_id", b"e-9"), ("ce_source", b"/service"), ("ce_time", TIME.encode())]
     structured: Headers = [("content-type", b"application/cloudevents+json")]
     left_out = prediction(9, event_id=..., time=...)
-    found: list[tuple[bytes, Headers | None]] = [
+    messages: list[tuple[bytes, Headers | None]] = [
         (as_json(prediction(0)), None),
         (arrow_of([prediction(1), prediction(2, event_id=""), prediction(3)]), ARROW_HEADERS),
         (as_json([prediction(4), 3, prediction(5)]), [("traceparent", b"00")]),
@@ -72,7 +72,7 @@ def mixed() -> list[PlainRecord]:
     ]
     return [
         PlainRecord(value, number=number, header_list=headers, time_ms=NOW_MS + 1_000)
-        for number, (value, headers) in enumerate(found)
+        for number, (value, headers) in enumerate(messages)
     ]
 
 
@@ -92,14 +92,14 @@ def rejects_of(outbox: CollectingOutbox) -> list[Reject]:
 
 def test_intake_judges_every_encoding() -> None:
     """Every good event has one verdict and every wrong one a Reject, also once the shapes of events are known."""
-    one = intake()
+    handler = intake()
     for _ in range(2):
         outbox = CollectingOutbox()
-        one.handle(mixed(), outbox)
+        handler.handle(mixed(), outbox)
         verdicts = [value for value in outbox.of(VERDICTS) if isinstance(value, Verdict)]
         assert sorted(verdict.event_id for verdict in verdicts) == sorted(GOOD)
         assert {verdict.event_id: verdict.uncertainty for verdict in verdicts} == dict.fromkeys(GOOD, 0.25)
-        assert {(one.source_offset, one.source_index) for one in rejects_of(outbox)} == WRONG
+        assert {(reject.source_offset, reject.source_index) for reject in rejects_of(outbox)} == WRONG
         assert len(rejects_of(outbox)) == len(WRONG)
 
 
@@ -107,15 +107,15 @@ def test_intake_judges_every_encoding() -> None:
 def test_record_stores_what_intake_judges(warehouse: Warehouse) -> None:
     """Every event with a verdict has a row, with its identity and what its headers say; no other has."""
     ids = {topic.name: f"id-of-{topic.name}" for topic in RECORDED}
-    one = Recorder(
+    recorder = Recorder(
         warehouse,
         ReadingRules(PREFIX, future_seconds_max=DAY_SECONDS, schemas=OddIsJson()),
         topic_ids=lambda: ids,
         stop=threading.Event(),
     )
-    one.assigned([AssignedPartition("predictions", 0, None)])
+    recorder.assigned([AssignedPartition("predictions", 0, None)])
     outbox = CollectingOutbox()
-    one.handle(mixed(), outbox)  # type: ignore[arg-type]
+    recorder.handle(mixed(), outbox)  # type: ignore[arg-type]
     assert outbox.sent == []
     rows = warehouse.query(
         "SELECT event_id, model, producer, (_offset, _index) AS place, features, probabilities FROM predictions"

@@ -197,9 +197,9 @@ def test_what_is_sent_can_be_read() -> None:
     outbox = run([prediction(n, features=odd, prediction=n % 3) for n in range(300)])
     for topic in (VERDICTS, REVIEW_EVENTS, BLOCKS):
         assert outbox.of(topic)
-        for one in outbox.of(topic):
-            assert isinstance(one, msgspec.Struct)
-            assert msgspec.json.decode(msgspec.json.encode(one), type=type(one)) == one
+        for value in outbox.of(topic):
+            assert isinstance(value, msgspec.Struct)
+            assert msgspec.json.decode(msgspec.json.encode(value), type=type(value)) == value
 
 
 def test_choices_are_what_was_declared_or_seen() -> None:
@@ -218,9 +218,9 @@ def test_undo_forgets_the_batch(known: bool) -> None:
     once, twice = intake(), intake()
     expected, aborted, again = CollectingOutbox(), CollectingOutbox(), CollectingOutbox()
     if known:
-        for one in (once, twice):
-            one.handle(records(first), CollectingOutbox())
-            one.committed()
+        for handler in (once, twice):
+            handler.handle(records(first), CollectingOutbox())
+            handler.committed()
     once.handle(records(batch, begin=300), expected)
     twice.handle(records(batch, begin=300), aborted)
     twice.undo()
@@ -236,19 +236,19 @@ def as_sent(outbox: CollectingOutbox) -> Any:
 def test_a_restart_decides_audits_alike() -> None:
     """Sampling is by hash: another worker draws the same audit sample from the same events."""
     values = [prediction(n) for n in range(2_000)]
-    one, other = verdicts_of(run(values)), verdicts_of(run(values))
-    assert [v.audit for v in one] == [v.audit for v in other]
+    first, second = verdicts_of(run(values)), verdicts_of(run(values))
+    assert [v.audit for v in first] == [v.audit for v in second]
 
 
 def test_a_retry_gets_no_second_verdict() -> None:
     """A producer's second copy, in the same message or a later batch, is counted and judged once."""
-    one = intake()
+    handler = intake()
     first, second = CollectingOutbox(), CollectingOutbox()
     values = [prediction(n) for n in range(100)]
     before = INTAKE_DUPLICATES._value.get()
-    one.handle(records([*values, values[3]]), first)
-    one.committed()
-    one.handle(records([[prediction(7), prediction(100), prediction(100)]], begin=60), second)
+    handler.handle(records([*values, values[3]]), first)
+    handler.committed()
+    handler.handle(records([[prediction(7), prediction(100), prediction(100)]], begin=60), second)
     assert [verdict.event_id for verdict in verdicts_of(second)] == ["churn-100"]
     assert len({verdict.event_id for verdict in verdicts_of(first)}) == len(verdicts_of(first)) == 100
     assert sum(block.events for block in first.of(BLOCKS) if isinstance(block, Block)) == 100
@@ -257,11 +257,11 @@ def test_a_retry_gets_no_second_verdict() -> None:
 
 def test_an_aborted_batch_is_no_first_copy() -> None:
     """What was undone comes again and is judged: it has had no verdict yet."""
-    one, again = intake(), CollectingOutbox()
+    handler, again = intake(), CollectingOutbox()
     batch = records([prediction(n) for n in range(50)])
-    one.handle(batch, CollectingOutbox())
-    one.undo()
-    one.handle(batch, again)
+    handler.handle(batch, CollectingOutbox())
+    handler.undo()
+    handler.handle(batch, again)
     assert len(verdicts_of(again)) == 50
 
 
@@ -300,9 +300,9 @@ def test_a_settled_answer_answers_the_same_question() -> None:
         )
     )
     values = [prediction(n, features=question, confidence=0.5) for n in range(300)]
-    found = verdicts_of(run([*values, prediction(300, features=question | {"age": 2})], decided=decided))
-    same = [verdict for verdict in found if verdict.event_id != "churn-300"]
-    (other,) = (verdict for verdict in found if verdict.event_id == "churn-300")
+    verdicts = verdicts_of(run([*values, prediction(300, features=question | {"age": 2})], decided=decided))
+    same = [verdict for verdict in verdicts if verdict.event_id != "churn-300"]
+    (other,) = (verdict for verdict in verdicts if verdict.event_id == "churn-300")
     assert {(v.correction_id, v.settled_label, v.decision) for v in same} == {("c-1", "go", "accept")}
     assert {v.reasons for v in same if not v.audit} == {("decided before",)}
     assert {v.inclusion_probability for v in same} == {TRIAGE.audit_rate}

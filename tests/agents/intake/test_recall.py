@@ -71,19 +71,19 @@ def event(number: int, **more: object) -> Prediction:
 
 def send(kafka: KafkaSettings, events: Sequence[Prediction]) -> None:
     outbox = Outbox(kafka)
-    for one in events:
-        outbox.send(PREDICTIONS, one.event_id, one)
+    for prediction in events:
+        outbox.send(PREDICTIONS, prediction.event_id, prediction)
     outbox.flush()
 
 
 def verdicts(kafka: KafkaSettings) -> list[Verdict]:
     """All committed verdicts."""
-    found: list[Verdict] = []
-    hear = lambda record: found.extend(decode_one_or_many(Verdict, record.value() or b""))  # noqa: E731
+    received: list[Verdict] = []
+    hear = lambda record: received.extend(decode_one_or_many(Verdict, record.value() or b""))  # noqa: E731
     reader = LogReader(kafka, {VERDICTS.name: hear, VERDICTS_ACCEPTED.name: hear})
     reader.catch_up(PATIENCE_SECONDS)
     reader.close()
-    return found
+    return received
 
 
 def until(kafka: KafkaSettings, wanted: set[str]) -> collections.Counter[str]:
@@ -155,10 +155,10 @@ def test_corrections_of_the_log_answer_questions_again(settings: Settings, worke
     send(settings.kafka, [event(7, confidence=0.5), event(8)])
     workers.append(Worker(settings))
     until(settings.kafka, {"e-7", "e-8"})
-    found = {verdict.event_id: verdict for verdict in verdicts(settings.kafka)}
-    assert (found["e-7"].correction_id, found["e-7"].settled_label) == ("c-1", "b")
-    assert found["e-7"].reasons == ("decided before",)
-    assert found["e-8"].correction_id == ""
+    by_id = {verdict.event_id: verdict for verdict in verdicts(settings.kafka)}
+    assert (by_id["e-7"].correction_id, by_id["e-7"].settled_label) == ("c-1", "b")
+    assert by_id["e-7"].reasons == ("decided before",)
+    assert by_id["e-8"].correction_id == ""
 
 
 def test_an_odd_verdict_of_an_array_hides_no_other(settings: Settings) -> None:

@@ -33,14 +33,14 @@ def test_a_killed_worker_goes_on_with_the_same_decisions(cuts: Sequence[int]) ->
     """Batches in hand come again, and every verdict is that of a worker that never died."""
     through = Worker(Log()).assign([0])
     wanted = [v for begin, stop in batches(0, EVENTS, 1) for v in through.handle(predictions(begin, stop))]
-    log, found, begin = Log(), [], 0
+    log, verdicts, begin = Log(), [], 0
     for cut in (*cuts, EVENTS):
         worker = Worker(log).assign([0])
         for start, stop in batches(begin, cut, cut):
-            found += worker.handle(predictions(start, stop))
+            verdicts += worker.handle(predictions(start, stop))
         begin = cut
         worker.handle(predictions(cut, min(EVENTS, cut + 50)), commit=False)
-    assert decided(found) == decided(wanted)
+    assert decided(verdicts) == decided(wanted)
     assert {v.decision for v in wanted} == {"accept", "review"}
 
 
@@ -88,8 +88,8 @@ def test_workers_that_share_a_model_keep_to_its_budget_and_warm_up_once() -> Non
         assert 0 <= before - purses[-1] < len(workers), "reviews are neither made nor lost where partitions move"
         for begin, stop in batches(number * 1_000, number * 1_000 + 1_000, number):
             share = -(-(stop - begin) // len(workers))
-            for place, worker in enumerate(workers):
-                events = predictions(min(stop, begin + place * share), min(stop, begin + (place + 1) * share))
+            for index, worker in enumerate(workers):
+                events = predictions(min(stop, begin + index * share), min(stop, begin + (index + 1) * share))
                 if not events:
                     continue
                 verdicts = worker.handle(events)
@@ -188,7 +188,7 @@ def test_too_many_states_forget_the_oldest() -> None:
     states = StoredStates(bytes_max=20_000)
     for number in range(100):
         states.hear(encode(TriageState(model=f"m{number}", slot="0", partitions=(0,), known=10, scores=bytes(80))))
-    found = states.inherited([0], lambda model: TRIAGE)
-    assert "m99" in found
-    assert "m0" not in found
-    assert len(found) <= 20_000 // 500
+    inherited = states.inherited([0], lambda model: TRIAGE)
+    assert "m99" in inherited
+    assert "m0" not in inherited
+    assert len(inherited) <= 20_000 // 500

@@ -131,9 +131,9 @@ def steps() -> st.SearchStrategy[list[tuple[str, str]]]:
     """An order in which every worker reads, and some commit."""
     return st.tuples(st.permutations("aabbcc"), st.sets(st.sampled_from("abc"))).map(
         lambda drawn: [
-            (slot, "commit" if slot in drawn[0][:place] else "read")
-            for place, slot in enumerate(drawn[0])
-            if slot not in drawn[0][:place] or slot in drawn[1]
+            (slot, "commit" if slot in drawn[0][:index] else "read")
+            for index, slot in enumerate(drawn[0])
+            if slot not in drawn[0][:index] or slot in drawn[1]
         ]
     )
 

@@ -32,15 +32,15 @@ HALF = 1_000
 
 def verdicts(kafka: KafkaSettings) -> list[Verdict]:
     """All committed verdicts, in order: there is one partition."""
-    found: list[Verdict] = []
+    received: list[Verdict] = []
 
     def hear(record: Record) -> None:
-        found.extend(decode_one_or_many(Verdict, record.value() or b""))
+        received.extend(decode_one_or_many(Verdict, record.value() or b""))
 
     reader = LogReader(kafka, {VERDICTS.name: hear})
     reader.catch_up()
     reader.close()
-    return found
+    return received
 
 
 def worker(kafka: KafkaSettings, folder: pathlib.Path, **more: str) -> subprocess.Popen[bytes]:
@@ -82,15 +82,15 @@ def test_kill_and_restart_change_no_decision(kafka_prefix: KafkaSettings, tmp_pa
     finally:
         process.kill()
         process.wait()
-    found = verdicts(kafka)
+    received = verdicts(kafka)
     wanted = Worker(Log(), triage=TriageSettings()).handle(predictions(0, 2 * HALF))
 
     def decided(given: list[Verdict]) -> list[tuple[object, ...]]:
         return [(v.event_id, v.decision, v.audit, v.inclusion_probability, v.reasons) for v in given]
 
-    assert decided(found) == decided(wanted)
+    assert decided(received) == decided(wanted)
     assert (tmp_path / "worker.log").read_text().count("state of triage not readable") == 1
-    assert any(v.decision == "review" for v in found[HALF : HALF + 250]), "no warm-up after the restart"
+    assert any(v.decision == "review" for v in received[HALF : HALF + 250]), "no warm-up after the restart"
 
 
 def models_of_the_state(kafka: KafkaSettings) -> set[str]:

@@ -84,12 +84,12 @@ def test_a_label_becomes_a_correction(warehouse: Warehouse) -> None:
     store_predictions(warehouse, 1, 3)
     outbox = CollectingOutbox()
     joiner(warehouse, Clock(), []).handle(records(label(1), label(3)), outbox)  # type: ignore[arg-type]
-    one, three = (value for value in outbox.of(CORRECTIONS) if isinstance(value, Correction))
-    assert (one.event_id, one.label, one.prediction, one.source) == ("e-1", "down", "up", "label")
-    assert (one.time, one.model_version, one.confidence) == (1_700_000_000_001, "2", 0.75)
-    assert one.features == {"x": 0.5, "plan": "gold"}
-    assert (one.inclusion_probability, one.learn, three.learn) == (1.0, True, False)
-    assert one.correction_id != three.correction_id
+    first, third = (value for value in outbox.of(CORRECTIONS) if isinstance(value, Correction))
+    assert (first.event_id, first.label, first.prediction, first.source) == ("e-1", "down", "up", "label")
+    assert (first.time, first.model_version, first.confidence) == (1_700_000_000_001, "2", 0.75)
+    assert first.features == {"x": 0.5, "plan": "gold"}
+    assert (first.inclusion_probability, first.learn, third.learn) == (1.0, True, False)
+    assert first.correction_id != third.correction_id
 
 
 def test_labels_for_scoring_pass_by(warehouse: Warehouse) -> None:
@@ -103,13 +103,13 @@ def test_labels_for_scoring_pass_by(warehouse: Warehouse) -> None:
 def test_a_label_waits_for_its_prediction(warehouse: Warehouse) -> None:
     """A label that comes before its prediction is stored is handed back, and joined once it is."""
     clock, paused, outbox = Clock(), [], CollectingOutbox()  # type: ignore[var-annotated]
-    one = joiner(warehouse, clock, paused)
+    handler = joiner(warehouse, clock, paused)
     with pytest.raises(HandBack):
-        one.handle(records(label(1)), outbox)  # type: ignore[arg-type]
+        handler.handle(records(label(1)), outbox)  # type: ignore[arg-type]
     assert paused
     store_predictions(warehouse, 1)
     clock.now += 2
-    one.handle(records(label(1)), outbox)  # type: ignore[arg-type]
+    handler.handle(records(label(1)), outbox)  # type: ignore[arg-type]
     assert len(outbox.of(CORRECTIONS)) == 1
     assert not outbox.of(REJECTS)
 
@@ -118,12 +118,12 @@ def test_a_label_without_prediction_ends_as_a_reject(warehouse: Warehouse) -> No
     """After its time the label is rejected with its id; those beside it are joined all the same."""
     store_predictions(warehouse, 1)
     clock, outbox = Clock(), CollectingOutbox()
-    one = joiner(warehouse, clock, [])
+    handler = joiner(warehouse, clock, [])
     batch = records(label(1), label(77), label(1, model="other"))
-    left = one.handle(batch, outbox)  # type: ignore[arg-type]
+    left = handler.handle(batch, outbox)  # type: ignore[arg-type]
     assert (left, len(outbox.of(CORRECTIONS))) == (batch[1:], 1)
     clock.now += LABEL_WAIT_SECONDS_DEFAULT + 1
-    assert one.handle(left, outbox) == []  # type: ignore[arg-type]
+    assert handler.handle(left, outbox) == []  # type: ignore[arg-type]
     rejects = [value for value in outbox.of(REJECTS) if isinstance(value, Reject)]
     assert [reject.source_offset for reject in rejects] == [1, 2]
     assert rejects[0].reason.startswith("got 'e-77'; expected the event_id of a prediction of model ")
@@ -135,17 +135,17 @@ def test_a_label_without_prediction_ends_as_a_reject(warehouse: Warehouse) -> No
 def test_a_label_has_its_own_time_to_wait(warehouse: Warehouse) -> None:
     """Behind a label that waits in vain, one whose prediction is stored late is joined, and not rejected."""
     clock, outbox = Clock(), CollectingOutbox()
-    one = joiner(warehouse, clock, [])
+    handler = joiner(warehouse, clock, [])
     vain, late = records(label(77), label(1))
     with pytest.raises(HandBack):
-        one.handle([vain], outbox)  # type: ignore[arg-type]
+        handler.handle([vain], outbox)  # type: ignore[arg-type]
     clock.now += LABEL_WAIT_SECONDS_DEFAULT - 1
     with pytest.raises(HandBack):
-        one.handle([vain, late], outbox)  # type: ignore[arg-type]
+        handler.handle([vain, late], outbox)  # type: ignore[arg-type]
     clock.now += 2
-    assert one.handle([vain, late], outbox) == [late]  # type: ignore[arg-type]
+    assert handler.handle([vain, late], outbox) == [late]  # type: ignore[arg-type]
     store_predictions(warehouse, 1)
-    assert one.handle([late], outbox) == []  # type: ignore[arg-type]
+    assert handler.handle([late], outbox) == []  # type: ignore[arg-type]
     assert [value.source_offset for value in outbox.of(REJECTS) if isinstance(value, Reject)] == [0]
     assert len(outbox.of(CORRECTIONS)) == 1
 
@@ -165,9 +165,9 @@ def test_labels_of_other_partitions_do_not_wait(warehouse: Warehouse) -> None:
 def test_a_worker_that_is_not_to_go_on_tells_nothing(warehouse: Warehouse) -> None:
     """If the partitions are another worker's after the wait, all is handed back and nothing is sent."""
     outbox = CollectingOutbox()
-    one = LabelHandler(warehouse, PREFIX, pause=lambda _: False, clock=Clock())
+    handler = LabelHandler(warehouse, PREFIX, pause=lambda _: False, clock=Clock())
     with pytest.raises(HandBack):
-        one.handle(records(b"rubbish", label(77)), outbox)  # type: ignore[arg-type]
+        handler.handle(records(b"rubbish", label(77)), outbox)  # type: ignore[arg-type]
     assert outbox.sent == []
 
 
@@ -198,8 +198,8 @@ def test_a_label_that_is_written_otherwise_is_told(
     warehouse: Warehouse, said: tuple[Any, ...], text: Any, meant: str, purpose: str
 ) -> None:
     """It would count as an error whatever the model answers: a Reject names both spellings, and nothing is learned."""
-    for number, one in enumerate(said, 1):
-        store_predictions(warehouse, number, prediction=one)
+    for number, answer in enumerate(said, 1):
+        store_predictions(warehouse, number, prediction=answer)
     outbox = CollectingOutbox()
     right = json.loads(json.dumps(said[0]))
     batch = records(label(1, purpose, text=text), label(1, "learn", text=right))
@@ -226,8 +226,8 @@ def test_a_label_that_is_written_otherwise_is_told(
 )
 def test_a_label_of_its_own_is_taken(warehouse: Warehouse, said: tuple[Any, ...], text: str) -> None:
     """A label that the model has not given in any spelling may be right; so may one that it gives in two spellings."""
-    for number, one in enumerate(said, 1):
-        store_predictions(warehouse, number, prediction=one)
+    for number, answer in enumerate(said, 1):
+        store_predictions(warehouse, number, prediction=answer)
     outbox = CollectingOutbox()
     joiner(warehouse, Clock(), []).handle(records(label(1, "score", text=text)), outbox)  # type: ignore[arg-type]
     assert told(outbox) == []
@@ -258,11 +258,11 @@ def test_the_first_prediction_in_a_new_spelling_is_waited_for(warehouse: Warehou
     """The model's spelling has changed: the label's own prediction shows it, once it is stored."""
     store_predictions(warehouse, 1, prediction="True")
     clock, outbox = Clock(), CollectingOutbox()
-    one = joiner(warehouse, clock, [])
+    handler = joiner(warehouse, clock, [])
     with pytest.raises(HandBack):
-        one.handle(records(label(2, text="true")), outbox)  # type: ignore[arg-type]
+        handler.handle(records(label(2, text="true")), outbox)  # type: ignore[arg-type]
     store_predictions(warehouse, 2, prediction="true")
-    one.handle(records(label(2, text="true")), outbox)  # type: ignore[arg-type]
+    handler.handle(records(label(2, text="true")), outbox)  # type: ignore[arg-type]
     assert (told(outbox), len(outbox.of(CORRECTIONS))) == ([], 1)
 
 

@@ -102,13 +102,13 @@ def test_labels_of_large_predictions_are_joined_all_the_same() -> None:
 def test_a_label_whose_prediction_cannot_be_read_alone_is_rejected_with_the_reason() -> None:
     """ClickHouse may be short of memory for a while, so the label waits; others, also behind it, are joined."""
     narrow, outbox, clock = Narrow(10, never=["e-2"]), CollectingOutbox(), Clock()
-    one = joiner(narrow, clock)
-    left = one.handle(records("e-0", "e-1", "e-2", "e-3"), outbox)  # type: ignore[arg-type]
+    handler = joiner(narrow, clock)
+    left = handler.handle(records("e-0", "e-1", "e-2", "e-3"), outbox)  # type: ignore[arg-type]
     assert (joined(outbox), [record.offset() for record in left]) == (["e-0", "e-1"], [2, 3])
     with pytest.raises(HandBack):
-        one.handle(left, outbox)
+        handler.handle(left, outbox)
     clock.now += 31
-    assert one.handle(left, outbox) == []
+    assert handler.handle(left, outbox) == []
     (reject,) = (value for value in outbox.of(REJECTS) if isinstance(value, Reject))
     assert (joined(outbox)[-1], reject.source_offset, reject.field) == ("e-3", 2, "$.event_id")
     assert "'e-2'" in reject.reason
@@ -120,10 +120,10 @@ def test_no_more_predictions_are_held_than_the_limit(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(labels_file, "HELD_BYTES_MAX", 10 * MIB)
     names = [f"e-{n}" for n in range(60)]
     narrow, outbox = Narrow(4, size=MIB), CollectingOutbox()
-    one, left, rounds = joiner(narrow, Clock()), records(*names), 0
+    handler, left, rounds = joiner(narrow, Clock()), records(*names), 0
     while left:
         before = len(joined(outbox))
-        left = one.handle(left, outbox)  # type: ignore[assignment, arg-type]
+        left = handler.handle(left, outbox)  # type: ignore[assignment, arg-type]
         rounds += 1
         assert 0 < len(joined(outbox)) - before <= 10
     assert joined(outbox) == names
@@ -190,12 +190,12 @@ def test_clickhouse_refuses_what_is_too_large_as_such(small_clickhouse: Warehous
 def test_labels_of_more_bytes_than_clickhouse_has_are_joined(small_clickhouse: Warehouse) -> None:
     """Four hundred predictions of almost a megabyte each, asked for at once, in a ClickHouse with 300 MiB."""
     names = [f"fat{n}" for n in range(LARGE)]
-    outbox, one = CollectingOutbox(), joiner(small_clickhouse, Clock())
+    outbox, handler = CollectingOutbox(), joiner(small_clickhouse, Clock())
     left = records(*names, model="fat")
     for _ in range(20):
         if not left:
             break
-        left = one.handle(left, outbox)  # type: ignore[assignment, arg-type]
+        left = handler.handle(left, outbox)  # type: ignore[assignment, arg-type]
     assert (sorted(joined(outbox)), outbox.of(REJECTS)) == (sorted(names), [])
 
 
@@ -204,9 +204,9 @@ def test_the_longest_ids_of_one_question_fit(warehouse: Warehouse) -> None:
     """Ids of two hundred characters of four bytes each, as many as one question may have."""
     ids = [("\U0001f600" * 194) + f"{n:06}" for n in range(IDS_MAX)]
     outbox, clock = CollectingOutbox(), Clock()
-    one = joiner(warehouse, clock)
+    handler = joiner(warehouse, clock)
     with pytest.raises(HandBack):
-        one.handle(records(*ids), outbox)  # type: ignore[arg-type]
+        handler.handle(records(*ids), outbox)  # type: ignore[arg-type]
     clock.now += 31
-    assert one.handle(records(*ids), outbox) == []  # type: ignore[arg-type]
+    assert handler.handle(records(*ids), outbox) == []  # type: ignore[arg-type]
     assert len(outbox.of(REJECTS)) == IDS_MAX

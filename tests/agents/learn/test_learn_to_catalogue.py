@@ -95,10 +95,10 @@ def learner(
 ) -> CorrectionHandler:
     publisher = SnapshotPublisher(key, lambda model: QUICK, clock=stopped_clock)
     learners = Learners(lambda model: QUICK, publisher, publish_seconds_min=0.0, clock=stopped_clock)
-    one = CorrectionHandler(learners, publisher, PREFIX, load=lambda: dict(published or {}), clock=stopped_clock)
-    starts = one.assigned([AssignedPartition("corrections", 0, committed)])
+    handler = CorrectionHandler(learners, publisher, PREFIX, load=lambda: dict(published or {}), clock=stopped_clock)
+    starts = handler.assigned([AssignedPartition("corrections", 0, committed)])
     assert starts == {("corrections", 0): 0}
-    return one
+    return handler
 
 
 def in_charge(outbox: CollectingOutbox) -> list[Manifest]:
@@ -170,7 +170,7 @@ def test_a_restart_learns_again_and_tells_nothing_twice(key: SigningKey) -> None
     restarted.handle(records(values[400:], begin=400), after)  # type: ignore[arg-type]
 
     def steps(*outboxes: CollectingOutbox) -> list[bytes]:
-        return [encode(step) for one in outboxes for step in one.of(GATES) if isinstance(step, GateStep)]
+        return [encode(step) for outbox in outboxes for step in outbox.of(GATES) if isinstance(step, GateStep)]
 
     assert steps(before, after) == steps(through)
     assert in_charge(through)
@@ -181,10 +181,10 @@ def test_a_restart_learns_again_and_tells_nothing_twice(key: SigningKey) -> None
 def test_old_chunks_are_ended(key: SigningKey) -> None:
     """Of all published versions, only those of the newest manifests keep their chunks."""
     outbox = CollectingOutbox()
-    one = learner(key)
+    handler = learner(key)
     values = corrections(700)
     for start in range(0, 700, 100):
-        one.handle(records(values[start : start + 100], begin=start), outbox)  # type: ignore[arg-type]
+        handler.handle(records(values[start : start + 100], begin=start), outbox)  # type: ignore[arg-type]
     alive: dict[str | bytes, bool] = {}
     for name, where, value in outbox.sent:
         if name == MODEL_CHUNKS.name:

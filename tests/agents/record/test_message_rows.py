@@ -105,16 +105,16 @@ def any_verdict(rng: random.Random) -> dict[str, Any]:
 
 def as_messages(rng: random.Random, values: Sequence[dict[str, Any]]) -> list[bytes]:
     """The same values alone, in arrays of a few, and as an empty array; with escapes or without."""
-    found: list[bytes] = []
+    messages: list[bytes] = []
     rest = list(values)
     while rest:
         size = rng.choice([1, 1, 1, 2, 7])
         part, rest = rest[:size], rest[size:]
         data = msgspec.json.encode(part[0] if size == 1 else part)
-        found.append(escaped(data) if rng.random() < 0.3 else data)
+        messages.append(escaped(data) if rng.random() < 0.3 else data)
         if rng.random() < 0.1:
-            found += [found[-1], b"[]"]
-    return found
+            messages += [messages[-1], b"[]"]
+    return messages
 
 
 def escaped(data: bytes) -> bytes:
@@ -126,31 +126,31 @@ def escaped(data: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "make"), [("predictions", Prediction, any_prediction), ("verdicts", Verdict, any_verdict)]
+    ("name", "value_type", "make"), [("predictions", Prediction, any_prediction), ("verdicts", Verdict, any_verdict)]
 )
 @pytest.mark.parametrize("rows_max", [50_000, 7])
 def test_the_same_messages_are_the_same_rows(
-    name: str, kind: type[Wire], make: Any, rows_max: int, warehouse: Warehouse
+    name: str, value_type: type[Wire], make: Any, rows_max: int, warehouse: Warehouse
 ) -> None:
     """2,000 odd values, alone and in arrays, stored by RECORD and as plain rows: every column of every row is equal."""
     rng = random.Random(f"{name} {rows_max}")
     messages = as_messages(rng, [make(rng) for _ in range(2_000 if rows_max > 7 else 200)])
     settings = msgspec.structs.replace(warehouse.settings, insert_rows_max=rows_max)
-    one = Recorder(
+    recorder = Recorder(
         Warehouse(settings),
         ReadingRules(PREFIX, future_seconds_max=10**12),
         topic_ids=lambda: {name: "columns"},
         stop=threading.Event(),
     )
-    one.assigned([AssignedPartition(name, 5, None)])
+    recorder.assigned([AssignedPartition(name, 5, None)])
     outbox = CollectingOutbox()
-    one.handle([PlainRecord(data, name, 5, offset) for offset, data in enumerate(messages)], outbox)  # type: ignore[arg-type]
+    recorder.handle([PlainRecord(data, name, 5, offset) for offset, data in enumerate(messages)], outbox)  # type: ignore[arg-type]
     assert outbox.sent == []
 
     rows = [
         row
         for offset, data in enumerate(messages)
-        for row in rows_of(name, decode_one_or_many(kind, data), Identity("rows", 5, offset))
+        for row in rows_of(name, decode_one_or_many(value_type, data), Identity("rows", 5, offset))
     ]
     warehouse.insert(name, rows)
     stored = {

@@ -33,13 +33,13 @@ pytestmark = pytest.mark.servers
 
 def test_a_sample_of_every_topic_goes_in(warehouse: Warehouse) -> None:
     """Everything ever published on a topic has a table and columns."""
-    one = recorder(warehouse)
-    one.assigned(partitions(*IDS))
+    handler = recorder(warehouse)
+    handler.assigned(partitions(*IDS))
     stored = 0
     for topic in RECORDED:
         samples = [file.read_bytes() for file in sorted(GOLDEN.glob(f"{topic.name}.*json"))]
         assert samples, f"no sample of {topic.name}"
-        outbox = hand(one, messages(topic.name, samples))
+        outbox = hand(handler, messages(topic.name, samples))
         assert outbox.sent == [], topic.name
         sql = f"SELECT count() AS n FROM `{table_of(topic.name)}` WHERE _topic_id = '{IDS[topic.name]}'"
         rows = warehouse.query(sql)[0]["n"]
@@ -50,8 +50,8 @@ def test_a_sample_of_every_topic_goes_in(warehouse: Warehouse) -> None:
 
 def test_arrays_are_taken_apart_and_tombstones_left_out(warehouse: Warehouse) -> None:
     """An array of verdicts makes a row of each; a tombstone makes none."""
-    one = recorder(warehouse)
-    one.assigned(partitions("verdicts"))
+    handler = recorder(warehouse)
+    handler.assigned(partitions("verdicts"))
     verdicts = [
         Verdict(
             event_id=f"e-{n}",
@@ -64,7 +64,7 @@ def test_arrays_are_taken_apart_and_tombstones_left_out(warehouse: Warehouse) ->
         )
         for n in range(5)
     ]
-    hand(one, messages(VERDICTS.name, [encode(verdicts), None, encode(verdicts[:1])]))
+    hand(handler, messages(VERDICTS.name, [encode(verdicts), None, encode(verdicts[:1])]))
     assert ids(warehouse, "verdicts") == ["e-0", "e-1", "e-2", "e-3", "e-4", "e-0"]
 
 
@@ -83,23 +83,23 @@ def test_a_restart_goes_on_behind_what_is_stored(warehouse: Warehouse) -> None:
 
 def test_a_batch_that_comes_again_adds_nothing(warehouse: Warehouse) -> None:
     """A batch that is stored and handed out again before its commit is stored once."""
-    one = recorder(warehouse)
-    one.assigned(partitions("labels"))
+    handler = recorder(warehouse)
+    handler.assigned(partitions("labels"))
     batch = messages(LABELS.name, [label(n) for n in range(20)])
     for _ in range(3):
-        hand(one, batch)
+        hand(handler, batch)
     assert len(ids(warehouse)) == 20
 
 
 def test_a_topic_created_anew_is_not_taken_for_the_old_one(warehouse: Warehouse) -> None:
     """Offsets that count from zero again are not taken for stored rows; the next worker stores their rows."""
     known = dict(IDS)
-    one = recorder(warehouse, topic_ids=lambda: dict(known))
-    one.assigned(partitions("labels"))
-    hand(one, messages(LABELS.name, [label(n) for n in range(5)]))
+    handler = recorder(warehouse, topic_ids=lambda: dict(known))
+    handler.assigned(partitions("labels"))
+    hand(handler, messages(LABELS.name, [label(n) for n in range(5)]))
     known["labels"] = "another"
     with pytest.raises(TopicReplaced, match=r"labels was deleted and created anew"):
-        hand(one, messages(LABELS.name, [label(n) for n in range(5, 8)]))
+        hand(handler, messages(LABELS.name, [label(n) for n in range(5, 8)]))
     again = recorder(warehouse, topic_ids=lambda: dict(known))
     assert again.assigned(partitions("labels")) == {}
     hand(again, messages(LABELS.name, [label(n) for n in range(5, 8)]))
@@ -116,12 +116,12 @@ def test_while_kafka_does_not_say_which_topic_it_is_nothing_is_stored(warehouse:
             raise answer
         return answer
 
-    one = recorder(warehouse, topic_ids=asked)
-    one.assigned(partitions("labels"))
+    handler = recorder(warehouse, topic_ids=asked)
+    handler.assigned(partitions("labels"))
     with pytest.raises(HandBack):
-        hand(one, messages(LABELS.name, [label(0)]))
+        hand(handler, messages(LABELS.name, [label(0)]))
     assert ids(warehouse) == []
-    hand(one, messages(LABELS.name, [label(0)]))
+    hand(handler, messages(LABELS.name, [label(0)]))
     assert ids(warehouse) == ["e-0"]
 
 
@@ -138,10 +138,10 @@ def test_nothing_overtakes_an_insert_that_fails(warehouse: Warehouse) -> None:
         stored.append(int(insert.offsets[-1]))
 
     small.write = failing  # type: ignore[method-assign]
-    one = recorder(small)
-    one.assigned(partitions("labels"))
-    one.pause = lambda seconds: True
-    hand(one, messages(LABELS.name, [label(n) for n in range(50)]))
+    handler = recorder(small)
+    handler.assigned(partitions("labels"))
+    handler.pause = lambda seconds: True
+    hand(handler, messages(LABELS.name, [label(n) for n in range(50)]))
     assert failures == [[f"e-{n}" for n in range(stored[2] + 1)]] * 3
     assert len(stored) >= 5
     assert stored == sorted(stored)
@@ -160,8 +160,8 @@ def test_a_full_disk_is_said_in_a_line_and_waited_for(own_clickhouse: EmbeddedCl
 
     with pytest.raises(NoRoom):
         fill()
-    one = recorder(warehouse)
-    one.assigned(partitions("labels"))
+    handler = recorder(warehouse)
+    handler.assigned(partitions("labels"))
     waited: list[float] = []
 
     def pause(seconds: float) -> bool:
@@ -170,9 +170,9 @@ def test_a_full_disk_is_said_in_a_line_and_waited_for(own_clickhouse: EmbeddedCl
             warehouse.command("TRUNCATE TABLE filler")
         return True
 
-    one.pause = pause
+    handler.pause = pause
     with capture_logs() as logs:
-        hand(one, messages(LABELS.name, [label(n) for n in range(5)]))
+        hand(handler, messages(LABELS.name, [label(n) for n in range(5)]))
     assert len(waited) >= 3
     assert waited[2] > waited[0] / 2
     says = [entry for entry in logs if entry["log_level"] == "warning"]
@@ -200,9 +200,9 @@ def test_clickhouse_away_for_a_while_loses_nothing(own_clickhouse: EmbeddedClick
         ClickHouseSettings(url=own_clickhouse.url, password="writer", analyst_password="reader", connect_seconds_max=2)
     )
     warehouse.install()
-    one = recorder(warehouse)
-    one.assigned(partitions("labels"))
-    hand(one, messages(LABELS.name, [label(n) for n in range(5)]))
+    handler = recorder(warehouse)
+    handler.assigned(partitions("labels"))
+    hand(handler, messages(LABELS.name, [label(n) for n in range(5)]))
     own_clickhouse.stop()
     waited: list[float] = []
 
@@ -212,14 +212,14 @@ def test_clickhouse_away_for_a_while_loses_nothing(own_clickhouse: EmbeddedClick
             own_clickhouse.start()
         return True
 
-    one.pause = pause
-    hand(one, messages(LABELS.name, [label(n) for n in range(5, 10)], begin=5))
+    handler.pause = pause
+    hand(handler, messages(LABELS.name, [label(n) for n in range(5, 10)], begin=5))
     assert len(waited) >= 3
     assert ids(warehouse) == [f"e-{n}" for n in range(10)]
     own_clickhouse.stop()
-    one.pause = lambda seconds: False
+    handler.pause = lambda seconds: False
     with pytest.raises(HandBack):
-        hand(one, messages(LABELS.name, [label(10)], begin=10))
+        hand(handler, messages(LABELS.name, [label(10)], begin=10))
     warehouse.close()
 
 
@@ -234,8 +234,8 @@ def test_a_stop_ends_the_wait_for_where_to_begin() -> None:
 
 def test_nothing_changes_what_a_value_was(warehouse: Warehouse) -> None:
     """Times, maps and texts come back from ClickHouse as they were sent."""
-    one = recorder(warehouse)
-    one.assigned(partitions("predictions"))
+    handler = recorder(warehouse)
+    handler.assigned(partitions("predictions"))
     value: dict[str, Any] = {
         "event_id": "ä'\\\n😀",
         "model": "m",
@@ -245,7 +245,7 @@ def test_nothing_changes_what_a_value_was(warehouse: Warehouse) -> None:
         "probabilities": {"true": 0.75, "false": 0.25},
         "slices": {"region": "EU"},
     }
-    hand(one, messages(PREDICTIONS.name, [msgspec.json.encode(value)]))
+    hand(handler, messages(PREDICTIONS.name, [msgspec.json.encode(value)]))
     (row,) = warehouse.query(
         "SELECT event_id, toUnixTimestamp64Milli(time) AS ms, features, features_text, prediction, confidence, slices"
         " FROM predictions"

@@ -28,10 +28,10 @@ pytestmark = pytest.mark.servers
 
 def test_a_message_that_holds_nothing_is_told_of(warehouse: Warehouse) -> None:
     """Tombstones of compact topics and empty arrays of verdicts have no rows; other empty messages are rejected."""
-    one = recorder(warehouse)
-    one.assigned(partitions("verdicts", "gates", "review.events"))
+    handler = recorder(warehouse)
+    handler.assigned(partitions("verdicts", "gates", "review.events"))
     sent = [message for name in ("verdicts", "gates", "review.events") for message in messages(name, [None, b"[]"])]
-    rejects = [value for value in hand(one, sent).of(REJECTS) if isinstance(value, Reject)]
+    rejects = [value for value in hand(handler, sent).of(REJECTS) if isinstance(value, Reject)]
     nothing, none_of_them = "empty; expected JSON", "an empty array; expected an object"
     assert [(value.source_topic, value.source_offset, value.reason) for value in rejects] == [
         ("verdicts", 0, nothing), ("gates", 0, nothing), ("gates", 1, none_of_them), ("review.events", 1, none_of_them),
@@ -40,10 +40,10 @@ def test_a_message_that_holds_nothing_is_told_of(warehouse: Warehouse) -> None:
 
 def test_what_cannot_be_read_becomes_a_reject(warehouse: Warehouse) -> None:
     """Rubbish on a topic is rejected with its bytes and its position, and the rest is stored."""
-    one = recorder(warehouse)
-    one.assigned(partitions("verdicts"))
+    handler = recorder(warehouse)
+    handler.assigned(partitions("verdicts"))
     sent = [msgspec.json.encode(verdict(0)), b"rubbish", b'{"event_id":"x"}', msgspec.json.encode(verdict(3))]
-    rejects = [value for value in hand(one, messages(VERDICTS.name, sent)).of(REJECTS) if isinstance(value, Reject)]
+    rejects = [value for value in hand(handler, messages(VERDICTS.name, sent)).of(REJECTS) if isinstance(value, Reject)]
     assert [(r.original, r.source_offset, r.role) for r in rejects] == [
         (b"rubbish", 1, "record"),
         (b'{"event_id":"x"}', 2, "record"),
@@ -53,12 +53,12 @@ def test_what_cannot_be_read_becomes_a_reject(warehouse: Warehouse) -> None:
 
 def test_a_wrong_verdict_of_an_array_is_rejected_alone(warehouse: Warehouse) -> None:
     """A wrong element, JSON or not, costs those beside it nothing, and they keep their indexes."""
-    one = recorder(warehouse)
-    one.assigned(partitions("verdicts"))
+    handler = recorder(warehouse)
+    handler.assigned(partitions("verdicts"))
     odd = [b'{"event_id":"x"}', b'{"event_id":NaN}', b'{"event_id":"\\q"}']
     parts = [msgspec.json.encode(verdict(0)), odd[0], odd[1], msgspec.json.encode(verdict(3)), odd[2]]
     sent = [b"[" + b",".join(parts) + b"]", b'[{"event_id":"x]']
-    rejects = [value for value in hand(one, messages(VERDICTS.name, sent)).of(REJECTS) if isinstance(value, Reject)]
+    rejects = [value for value in hand(handler, messages(VERDICTS.name, sent)).of(REJECTS) if isinstance(value, Reject)]
     assert [(r.original, r.source_offset, r.source_index) for r in rejects] == [
         *zip(odd, (0, 0, 0), (1, 2, 4), strict=True),
         (sent[1], 1, 0),
@@ -69,19 +69,19 @@ def test_a_wrong_verdict_of_an_array_is_rejected_alone(warehouse: Warehouse) -> 
 
 def test_a_wrong_label_is_rejected_by_who_learns_from_it(warehouse: Warehouse) -> None:
     """A label that LEARN rejects, or an array of them, is neither rejected a second time nor stored."""
-    one = recorder(warehouse)
-    one.assigned(partitions("labels"))
+    handler = recorder(warehouse)
+    handler.assigned(partitions("labels"))
     sent = [label(0), b"rubbish", b"[" + label(1) + b"]", label(3)]
-    assert hand(one, messages(LABELS.name, sent)).of(REJECTS) == []
+    assert hand(handler, messages(LABELS.name, sent)).of(REJECTS) == []
     assert ids(warehouse) == ["e-0", "e-3"]
 
 
 def test_a_row_that_clickhouse_refuses_becomes_a_reject(warehouse: Warehouse) -> None:
     """A row that the table does not take is rejected with ClickHouse's reason; its neighbours are stored."""
     warehouse.command("ALTER TABLE labels MODIFY COLUMN label UInt8")
-    one = recorder(warehouse)
-    one.assigned(partitions("labels"))
-    outbox = hand(one, messages(LABELS.name, [label(n, "no number" if n == 2 else "1") for n in range(5)]))
+    handler = recorder(warehouse)
+    handler.assigned(partitions("labels"))
+    outbox = hand(handler, messages(LABELS.name, [label(n, "no number" if n == 2 else "1") for n in range(5)]))
     (reject,) = outbox.of(REJECTS)
     assert isinstance(reject, Reject)
     assert (reject.original, reject.source_offset) == (label(2, "no number"), 2)
@@ -111,11 +111,11 @@ def test_one_of_many_that_clickhouse_refuses(
 ) -> None:
     """Elements that break a rule of the table get a Reject each; the rest of their messages is stored."""
     warehouse.command(f"ALTER TABLE {name} ADD CONSTRAINT ours CHECK {rule}")
-    one = recorder(warehouse)
-    one.assigned(partitions(name))
+    handler = recorder(warehouse)
+    handler.assigned(partitions(name))
     array = [value(n, **(bad if n in (3, 5) else {})) for n in range(8)]
     sent = [msgspec.json.encode(part) for part in (array, value(8), value(9, **bad), value(10))]
-    rejects = [r for r in hand(one, messages(name, sent)).of(REJECTS) if isinstance(r, Reject)]
+    rejects = [r for r in hand(handler, messages(name, sent)).of(REJECTS) if isinstance(r, Reject)]
     assert [(r.source_offset, r.source_index, r.original) for r in rejects] == [
         (0, 3, msgspec.json.encode(array[3])), (0, 5, msgspec.json.encode(array[5])), (2, 0, sent[2]),
     ]  # fmt: skip
@@ -126,12 +126,12 @@ def test_one_of_many_that_clickhouse_refuses(
 def test_many_refused_rows_of_a_message_are_summed_up(warehouse: Warehouse) -> None:
     """As in INTAKE, a hundred rows of a message have a Reject each, all others one, sent before the next message."""
     warehouse.command("ALTER TABLE verdicts ADD CONSTRAINT ours CHECK task_id != 'x'")
-    one = recorder(warehouse)
-    one.assigned(partitions("verdicts"))
+    handler = recorder(warehouse)
+    handler.assigned(partitions("verdicts"))
     array = [verdict(n, task_id="x" * (n % 2)) for n in range(300)]
     last = verdict(300, task_id="x")
     sent = [msgspec.json.encode(part) for part in (array, last, verdict(301))]
-    rejects = [r for r in hand(one, messages(VERDICTS.name, sent)).of(REJECTS) if isinstance(r, Reject)]
+    rejects = [r for r in hand(handler, messages(VERDICTS.name, sent)).of(REJECTS) if isinstance(r, Reject)]
     assert [(r.source_offset, r.source_index) for r in rejects[:100]] == [(0, 2 * n + 1) for n in range(100)]
     assert [(r.elements, r.source_index, r.source_index_last) for r in rejects[100:]] == [(50, 201, 299), (1, 0, None)]
     assert json.loads(rejects[100].original) == array[201::2]
@@ -204,26 +204,26 @@ def test_what_is_refused_is_told_whenever_the_worker_is_killed(
     second = recorder(warehouse)
     second.assigned(partitions("verdicts"))
     after = [value for value in hand(second, sent).of(REJECTS) if isinstance(value, Reject)]
-    refused = {one["event_id"] for reject in (*told_before_the_end, *after) for one in elements(reject)}
+    refused = {element["event_id"] for reject in (*told_before_the_end, *after) for element in elements(reject)}
     assert refused == {f"e-{n}" for n in (*range(6), 8)}
     assert sorted(ids(warehouse, "verdicts")) == sorted(f"e-{n}" for n in (6, 7, 9, 10, 11))
 
 
 def elements(reject: Reject) -> list[dict[str, Any]]:
-    found = json.loads(reject.original)
-    return found if isinstance(found, list) else [found]
+    original = json.loads(reject.original)
+    return original if isinstance(original, list) else [original]
 
 
 def test_a_prediction_that_intake_refused_is_a_row_that_its_reject_names(warehouse: Warehouse) -> None:
     """A model too many: the prediction is stored without a verdict, and its identity leads to the reason."""
-    one = recorder(warehouse)
-    one.assigned(partitions("predictions", "verdicts", "rejects"))
+    handler = recorder(warehouse)
+    handler.assigned(partitions("predictions", "verdicts", "rejects"))
     (sent,) = messages("predictions", [msgspec.json.encode([prediction(0), prediction(1, model="other")])], begin=7)
     refused = reject_of(
         sent, MalformedError("a model too many"), Rejecter(PREFIX, "intake", now_ms=0), MessagePart(b"{}", index=1)
     )
-    hand(one, [sent, *messages("verdicts", [msgspec.json.encode(verdict(0))])])
-    hand(one, messages("rejects", [encode(refused)]))
+    hand(handler, [sent, *messages("verdicts", [msgspec.json.encode(verdict(0))])])
+    hand(handler, messages("rejects", [encode(refused)]))
     rows = warehouse.query(
         "SELECT p.event_id AS event_id, r.reason AS reason FROM predictions AS p"
         " LEFT ANTI JOIN verdicts AS v ON v.model = p.model AND v.event_id = p.event_id"
@@ -251,9 +251,9 @@ def test_rejects_arrive_before_what_is_behind_them_is_stored(warehouse: Warehous
     values = [msgspec.json.encode(verdict(n)) for n in range(3 * RUN_MESSAGES_MAX)]
     values[RUN_MESSAGES_MAX] = b"rubbish"
     many = Warehouse(msgspec.structs.replace(warehouse.settings, insert_rows_max=RUN_MESSAGES_MAX))
-    one = recorder(many)
-    one.assigned(partitions("verdicts"))
-    one.handle(messages(VERDICTS.name, values), outbox)  # type: ignore[arg-type]
+    handler = recorder(many)
+    handler.assigned(partitions("verdicts"))
+    handler.handle(messages(VERDICTS.name, values), outbox)  # type: ignore[arg-type]
     assert len(outbox.of(REJECTS)) == len(outbox.stored_when_told) == 1
     assert outbox.stored_when_told[0] <= RUN_MESSAGES_MAX
     assert len(ids(warehouse, "verdicts")) == 3 * RUN_MESSAGES_MAX - 1
@@ -261,11 +261,11 @@ def test_rejects_arrive_before_what_is_behind_them_is_stored(warehouse: Warehous
 
 def test_predictions_that_intake_rejects_are_not_stored(warehouse: Warehouse) -> None:
     """RECORD reads predictions as INTAKE does: one without a verdict has no row, and INTAKE alone rejects it."""
-    one = recorder(warehouse)
-    one.assigned(partitions("predictions"))
+    handler = recorder(warehouse)
+    handler.assigned(partitions("predictions"))
     good = (
         b'{"event_id":"e","model":"m","time":1700000000000,"features":{"a":1,"b":"x"},"prediction":1,"confidence":0.5}'
     )
-    outbox = hand(one, messages(PREDICTIONS.name, [good, b"rubbish", b"[" + good + b",3]"]))
+    outbox = hand(handler, messages(PREDICTIONS.name, [good, b"rubbish", b"[" + good + b",3]"]))
     assert outbox.sent == []
     assert ids(warehouse, "predictions") == ["e", "e"]

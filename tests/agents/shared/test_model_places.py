@@ -42,8 +42,8 @@ def test_a_new_model_is_judged_when_strangers_have_filled_all_places() -> None:
 def test_names_that_come_once_take_no_place_of_a_watched_model() -> None:
     """A thousand strange names come between two of its events: it keeps its threshold."""
     through, worker = (Worker(Log(), places=ModelPlaces(10)).assign([0]) for _ in range(2))
-    for one in (through, worker):
-        warm(one, "quiet")
+    for started in (through, worker):
+        warm(started, "quiet")
     once(worker, *(f"junk-{number}" for number in range(1_000)))
     after = predictions(WARM + 50, WARM + 450, "quiet")
     assert worker.handle(after) == through.handle(after)
@@ -185,7 +185,7 @@ class Published:
         return self.standing.get(model)
 
     def learned_in_charge(self) -> int:
-        return sum(one.is_learned for one in self.standing.values())
+        return sum(standing.is_learned for standing in self.standing.values())
 
 
 def correction(model: str, day: float, **changes: Any) -> Correction:
@@ -243,7 +243,9 @@ def test_learned_versions_of_silent_models_are_bounded() -> None:
         with capture_logs() as logs:
             learners.learn(correction(name, number), outbox)
         assert published.learned_in_charge() <= 7
-    assert [name for name, one in published.standing.items() if one.is_learned] == [f"m{n:02}" for n in range(14, 20)]
+    assert [name for name, standing in published.standing.items() if standing.is_learned] == [
+        f"m{n:02}" for n in range(14, 20)
+    ]
     assert [line["model"] for line in logs if line["event"].endswith("production is in charge of it")] == ["m13"]
 
 

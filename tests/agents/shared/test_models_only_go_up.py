@@ -75,9 +75,9 @@ class World:
             self.topic_id,
             slot="0",
         )
-        one = Catalogue(self.kafka, known, LIMIT)
-        one.catch_up()
-        return one
+        catalogue = Catalogue(self.kafka, known, LIMIT)
+        catalogue.catch_up()
+        return catalogue
 
 
 Sent = list[tuple[str, str | bytes, object]]
@@ -89,12 +89,12 @@ def serving_model(version: str, model: str = MODEL) -> ServingModel:
 
 
 def manifest_of(sent: Sent) -> Manifest:
-    (found,) = (value for name, _, value in sent if name == MODELS.name and isinstance(value, Manifest))
-    return found
+    (manifest,) = (value for name, _, value in sent if name == MODELS.name and isinstance(value, Manifest))
+    return manifest
 
 
 def chunks_of(sent: Sent) -> Sent:
-    return [one for one in sent if one[0] == MODEL_CHUNKS.name and one[2] is not None]
+    return [message for message in sent if message[0] == MODEL_CHUNKS.name and message[2] is not None]
 
 
 def version_of(catalogue: Catalogue) -> str | None:
@@ -200,10 +200,10 @@ def test_withdrawals_of_learn_are_taken(world: World) -> None:
     assert all(value is not None for name, _, value in ended.sent if name == MODELS.name)
     world.write([(name, key, value) for name, key, value in ended.sent])
     world.write(world.made("production", recipe=PRODUCTION))
-    for one in (intake, world.intake()):
-        one.catch_up()
-        assert one.serving_of(MODEL) is None
-        assert one.candidate_of(MODEL) is None
+    for catalogue in (intake, world.intake()):
+        catalogue.catch_up()
+        assert catalogue.serving_of(MODEL) is None
+        assert catalogue.candidate_of(MODEL) is None
     world.write(first)
     world.write(candidate)
     intake.catch_up()

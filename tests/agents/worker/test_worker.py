@@ -20,8 +20,8 @@ def port() -> int:
     """A port that nobody uses."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        found: int = probe.getsockname()[1]
-    return found
+        free: int = probe.getsockname()[1]
+    return free
 
 
 @pytest.fixture(autouse=True)
