@@ -21,7 +21,7 @@ def running() -> Iterator[Callable[[Callable[[threading.Event], None]], Running]
         return started[-1]
 
     yield start
-    for one in started:
-        one.stop.set()
-    for one in started:
-        one.thread.join(PATIENCE_SECONDS)
+    for runner in started:
+        runner.stop.set()
+    for runner in started:
+        runner.thread.join(PATIENCE_SECONDS)

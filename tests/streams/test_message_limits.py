@@ -43,14 +43,14 @@ def prediction(number: int = 0, **changes: Any) -> dict[str, Any]:
 def read(*messages: PlainRecord, limits: MessageLimits | None = None) -> Readings:
     """What INTAKE reads, which must be what the message reader reads."""
     limits = limits or MessageLimits()
-    found = PredictionReader(PREFIX, future_ms_max=DAY_MS, limits=limits).read([messages], now_ms=NOW_MS)
+    readings = PredictionReader(PREFIX, future_ms_max=DAY_MS, limits=limits).read([messages], now_ms=NOW_MS)
     by_message = read_predictions(messages, PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS, limits=limits)
-    assert found.rejects == by_message.rejects
-    assert sum(len(part.columns) for part in found.parts) == len(by_message.events)
-    return found
+    assert readings.rejects == by_message.rejects
+    assert sum(len(part.columns) for part in readings.parts) == len(by_message.events)
+    return readings
 
 
-def one(data: bytes, headers: Any = None, **options: Any) -> Readings:
+def read_one(data: bytes, headers: Any = None, **options: Any) -> Readings:
     return read(PlainRecord(data, header_list=headers), **options)
 
 
@@ -80,12 +80,12 @@ def test_a_million_elements_are_one_reject(way: str) -> None:
     data, headers, count = WRAPPED[way]
     tracemalloc.start()
     try:
-        found = one(data, headers)
+        readings = read_one(data, headers)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    (reject,) = found.rejects
-    assert found.parts == []
+    (reject,) = readings.rejects
+    assert readings.parts == []
     assert reject.reason.startswith(f"{count} elements; a message may have 10000 (worker.message_events_max)")
     assert (reject.elements, reject.source_index, reject.source_index_last) == (count, 0, count - 1)
     assert is_whole(data, reject)
@@ -95,12 +95,12 @@ def test_a_million_elements_are_one_reject(way: str) -> None:
 def test_a_message_is_measured_unpacked() -> None:
     """A message of more than ``kafka.message_bytes_max`` unpacked bytes is refused undecoded, with length and hash."""
     data = json.dumps(prediction(content="x")).encode() + b" " * MESSAGE_BYTES_MAX_DEFAULT
-    (reject,) = one(data).rejects
+    (reject,) = read_one(data).rejects
     assert "kafka.message_bytes_max" in reject.reason
     assert reject.elements == 1
     assert len(reject.original) == REJECT_BYTES_MAX
     assert is_whole(data, reject)
-    assert len(one(data, limits=MessageLimits(bytes_max=len(data))).parts[0].columns) == 1
+    assert len(read_one(data, limits=MessageLimits(bytes_max=len(data))).parts[0].columns) == 1
 
 
 @pytest.mark.parametrize("headers", [None, [("ce_source", b"/a")], [("content-type", b"application/cloudevents+json")]])
@@ -110,17 +110,17 @@ def test_at_the_limit_a_message_is_read(headers: Any) -> None:
     for count in (50, 51):
         rows = [prediction(n, features={"a,[{": 1.0, 'b"': "],{"}) for n in range(count)]
         body: Any = {"source": "/a", "data": rows} if headers and headers[0][0] == "content-type" else rows
-        found = one(json.dumps(body).encode(), headers, limits=limits)
-        assert sum(len(part.columns) for part in found.parts) == (50 if count == 50 else 0)
-        assert [reject.elements for reject in found.rejects] == ([] if count == 50 else [51])
+        readings = read_one(json.dumps(body).encode(), headers, limits=limits)
+        assert sum(len(part.columns) for part in readings.parts) == (50 if count == 50 else 0)
+        assert [reject.elements for reject in readings.rejects] == ([] if count == 50 else [51])
 
 
 def test_the_first_hundred_bad_elements_stand_alone() -> None:
     """Then one Reject sums up the rest: how many, from where to where, and their bytes as an array of just these."""
     rows = [prediction(n) if n % 3 == 0 else {"event_id": n} for n in range(3_000)]
-    found = one(json.dumps(rows).encode())
-    assert sum(len(part.columns) for part in found.parts) == 1_000
-    *apart, rest = found.rejects
+    readings = read_one(json.dumps(rows).encode())
+    assert sum(len(part.columns) for part in readings.parts) == 1_000
+    *apart, rest = readings.rejects
     bad = [n for n in range(3_000) if n % 3]
     assert [reject.source_index for reject in apart] == bad[:REJECTS_APART_MAX]
     assert all((reject.elements, reject.source_index_last) == (1, None) for reject in apart)
@@ -134,9 +134,9 @@ def test_the_first_hundred_bad_elements_stand_alone() -> None:
 def test_bad_rows_are_summed_up_as_a_stream() -> None:
     """The rest of the bad rows of an Arrow message is an Arrow stream of just these."""
     rows = [prediction(n, confidence=7.0 if n % 2 else 0.5) for n in range(1_000)]
-    found = one(arrow_of(rows), ARROW_HEADERS)
-    assert sum(len(part.columns) for part in found.parts) == 500
-    *apart, rest = found.rejects
+    readings = read_one(arrow_of(rows), ARROW_HEADERS)
+    assert sum(len(part.columns) for part in readings.parts) == 500
+    *apart, rest = readings.rejects
     assert len(apart) == REJECTS_APART_MAX
     assert (rest.elements, rest.source_index, rest.source_index_last) == (400, 201, 999)
     table = pa.ipc.open_stream(rest.original).read_all()
@@ -146,27 +146,27 @@ def test_bad_rows_are_summed_up_as_a_stream() -> None:
 @pytest.mark.parametrize("count", [REJECTS_APART_MAX, REJECTS_APART_MAX + 1])
 def test_one_beyond_the_hundred_is_told_like_the_others(count: int) -> None:
     """A single further element gets a Reject of its own instead of a summary."""
-    found = one(b"[" + b",".join([b"{}"] * count) + b"]")
-    assert [reject.source_index for reject in found.rejects] == list(range(count))
-    assert len({reject.reason for reject in found.rejects}) == 1
+    readings = read_one(b"[" + b",".join([b"{}"] * count) + b"]")
+    assert [reject.source_index for reject in readings.rejects] == list(range(count))
+    assert len({reject.reason for reject in readings.rejects}) == 1
 
 
 def test_every_element_is_answered_for() -> None:
     """Events and the elements of Rejects add up to what was sent, whatever was wrong."""
     bad = [{}, 3, prediction(time=0), prediction(features={"a": [1]}), prediction(confidence=9), []]
     rows = [bad[n % 6] if n % 7 else prediction(n) for n in range(5_000)]
-    found = one(json.dumps(rows).encode())
-    refused = sum(reject.elements for reject in found.rejects)
-    assert sum(len(part.columns) for part in found.parts) + refused == found.elements == 5_000
-    assert len(found.rejects) == REJECTS_APART_MAX + 1
+    readings = read_one(json.dumps(rows).encode())
+    refused = sum(reject.elements for reject in readings.rejects)
+    assert sum(len(part.columns) for part in readings.parts) + refused == readings.elements == 5_000
+    assert len(readings.rejects) == REJECTS_APART_MAX + 1
 
 
 def test_elements_refused_in_meaning_are_not_decoded_again_and_again() -> None:
     """Each element's bytes are found once: the message is not taken apart anew for every one of them."""
     rows = [prediction(n, time=NOW_MS + 10 * DAY_MS) for n in range(5_000)]
-    found = one(json.dumps(rows).encode())
-    assert sum(reject.elements for reject in found.rejects) == 5_000
-    assert json.loads(found.rejects[7].original) == rows[7]
+    readings = read_one(json.dumps(rows).encode())
+    assert sum(reject.elements for reject in readings.rejects) == 5_000
+    assert json.loads(readings.rejects[7].original) == rows[7]
 
 
 def test_many_record_batches_are_refused() -> None:
@@ -176,7 +176,7 @@ def test_many_record_batches_are_refused() -> None:
     with pa.ipc.new_stream(sink, table.schema) as writer:
         for _ in range(ARROW_BATCHES_MAX + 1):
             writer.write_batch(table.to_batches()[0].slice(0, 0))
-    (reject,) = one(sink.getvalue().to_pybytes(), ARROW_HEADERS).rejects
+    (reject,) = read_one(sink.getvalue().to_pybytes(), ARROW_HEADERS).rejects
     assert reject.reason == f"no Arrow IPC stream: more than {ARROW_BATCHES_MAX} record batches"
 
 
@@ -187,7 +187,7 @@ def test_columns_that_share_bytes_count_each() -> None:
     features = pa.StructArray.from_arrays([text] * 30, [f"t{n}" for n in range(30)])
     table = table_of([prediction(n, features={}) for n in range(rows)]).drop_columns(["features"])
     data = stream_of(table.append_column("features", features))
-    (reject,) = one(data, ARROW_HEADERS, limits=MessageLimits(bytes_max=len(data))).rejects
+    (reject,) = read_one(data, ARROW_HEADERS, limits=MessageLimits(bytes_max=len(data))).rejects
     assert "once unpacked" in reject.reason
 
 
@@ -196,7 +196,7 @@ def test_two_features_of_a_name_among_very_many() -> None:
     names = [f"f{n}" for n in range(20_000)] + ["twice", "twice"]
     features = pa.StructArray.from_arrays([pa.nulls(1)] * len(names), names)
     table = table_of([prediction(features={})]).drop_columns(["features"]).append_column("features", features)
-    (reject,) = one(stream_of(table), ARROW_HEADERS, limits=MessageLimits(bytes_max=64 * MIB)).rejects
+    (reject,) = read_one(stream_of(table), ARROW_HEADERS, limits=MessageLimits(bytes_max=64 * MIB)).rejects
     assert "two fields `twice`" in reject.reason
 
 

@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from streams.errors import KafkaUnreachable
 from streams.offsets import committed
 
-PLACES = [TopicPartition("predictions", 0)]
+PARTITIONS = [TopicPartition("predictions", 0)]
 
 
 class Slow:
@@ -30,21 +30,21 @@ class Slow:
 def test_a_kafka_that_is_starting_is_asked_again() -> None:
     """A worker that gets its partitions while its coordinator loads goes on as soon as that is done."""
     slow = Slow(KafkaError._TIMED_OUT, KafkaError.COORDINATOR_LOAD_IN_PROGRESS, [TopicPartition("predictions", 0, 7)])
-    assert [one.offset for one in committed(slow, PLACES)] == [7]  # type: ignore[arg-type]
+    assert [partition.offset for partition in committed(slow, PARTITIONS)] == [7]  # type: ignore[arg-type]
     assert slow.answers == []
 
 
 def test_what_does_not_pass_is_an_exception_with_words() -> None:
     """An error that asking again does not repair ends the worker with one line, instead of leaving it stuck."""
     with pytest.raises(KafkaUnreachable, match="what was committed is unknown"):
-        committed(Slow(KafkaError.GROUP_AUTHORIZATION_FAILED), PLACES)  # type: ignore[arg-type]
+        committed(Slow(KafkaError.GROUP_AUTHORIZATION_FAILED), PARTITIONS)  # type: ignore[arg-type]
 
 
 def test_offsets_that_wait_for_a_lost_transaction_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client only says "timed out": the line names what else it may be, and the tool that ends it."""
     monkeypatch.setattr("streams.offsets.COMMITTED_SECONDS_MAX", 0.01)
     with pytest.raises(KafkaUnreachable, match=r"Timed out; if Kafka answers otherwise, .*KAFKA-20734.*find-hanging"):
-        committed(Slow(*[KafkaError._TIMED_OUT] * 10), PLACES)  # type: ignore[arg-type]
+        committed(Slow(*[KafkaError._TIMED_OUT] * 10), PARTITIONS)  # type: ignore[arg-type]
 
 
 def test_nothing_is_asked_of_no_partition() -> None:

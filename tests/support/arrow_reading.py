@@ -48,18 +48,18 @@ def read_messages(records: Sequence[PlainRecord], **options: Any) -> Arrivals:
 
 def ids(readings: Readings) -> list[str]:
     """The ids of all events in order of arrival."""
-    found = [
+    located = [
         placed
         for part in readings.parts
         for placed in zip(part.offsets.tolist(), part.indexes.tolist(), part.columns.event_ids, strict=True)
     ]
-    return [event_id for _, _, event_id in sorted(found)]
+    return [event_id for _, _, event_id in sorted(located)]
 
 
 def only_reject(data: bytes, **options: Any) -> Reject:
     """The one Reject of a message that holds nothing else; both readers must say the same."""
-    found = read([record(data)], **options)
-    assert found.parts == []
-    assert found.rejects == read_messages([record(data)], **options).rejects
-    (reject,) = found.rejects
+    readings = read([record(data)], **options)
+    assert readings.parts == []
+    assert readings.rejects == read_messages([record(data)], **options).rejects
+    (reject,) = readings.rejects
     return reject

@@ -24,18 +24,18 @@ class Style:
 
 
 def label_type(rows: Sequence[dict[str, Any]], style: Style) -> pa.DataType:
-    found = next((row["prediction"] for row in rows if row.get("prediction") is not None), "")
-    return pa.bool_() if isinstance(found, bool) else pa.int32() if isinstance(found, int) else style.text
+    label = next((row["prediction"] for row in rows if row.get("prediction") is not None), "")
+    return pa.bool_() if isinstance(label, bool) else pa.int32() if isinstance(label, int) else style.text
 
 
 def scalar_type(values: Sequence[Any], style: Style) -> pa.DataType:
-    kinds = {type(value) for value in values if value is not None}
-    if not kinds:
+    types = {type(value) for value in values if value is not None}
+    if not types:
         return pa.null()
-    if kinds <= {int, float}:
-        return pa.float64() if float in kinds else pa.int64()
-    (kind,) = kinds
-    return style.text if kind is str else pa.bool_()
+    if types <= {int, float}:
+        return pa.float64() if float in types else pa.int64()
+    (value_type,) = types
+    return style.text if value_type is str else pa.bool_()
 
 
 def nested_type(rows: Sequence[Any], style: Style) -> pa.DataType:
@@ -49,20 +49,22 @@ def nested_type(rows: Sequence[Any], style: Style) -> pa.DataType:
 
 def column(name: str, values: Sequence[Any], style: Style) -> pa.Array:
     if name == "time":
-        kind = style.time
-        if pa.types.is_timestamp(kind):
-            factor = {"ms": 1, "us": 1_000, "ns": 1_000_000}[kind.unit]
-            return pa.array([None if one is None else one * factor for one in values], pa.int64()).cast(kind)
-        return pa.array(values, kind)
+        arrow_type = style.time
+        if pa.types.is_timestamp(arrow_type):
+            factor = {"ms": 1, "us": 1_000, "ns": 1_000_000}[arrow_type.unit]
+            return pa.array([None if value is None else value * factor for value in values], pa.int64()).cast(
+                arrow_type
+            )
+        return pa.array(values, arrow_type)
     if name in ("features", "probabilities", "slices", "consent"):
-        kind = nested_type(values, dataclasses.replace(style, as_maps=style.as_maps and name != "consent"))
-        if pa.types.is_map(kind):
-            values = [None if one is None else list(one.items()) for one in values]
-        return pa.array(values, kind)
+        arrow_type = nested_type(values, dataclasses.replace(style, as_maps=style.as_maps and name != "consent"))
+        if pa.types.is_map(arrow_type):
+            values = [None if value is None else list(value.items()) for value in values]
+        return pa.array(values, arrow_type)
     if name in ("confidence", "risk"):
         return pa.array(values, pa.float64())
     if name == "prediction":
-        return pa.array(values, label_type([{"prediction": one} for one in values], style))
+        return pa.array(values, label_type([{"prediction": value} for value in values], style))
     return pa.array(values, style.text)
 
 

@@ -19,20 +19,20 @@ def plain_parts(readings: Readings) -> dict[str, Placed]:
     by_model: dict[str, list[Part]] = {}
     for part in readings.parts:
         by_model.setdefault(part.columns.model, []).append(part)
-    found = {}
+    by_name = {}
     for model, parts in by_model.items():
         columns, *where = Part.joined(parts)
-        found[model] = plain(columns), list(zip(*(one.tolist() for one in where), strict=True))
-    return found
+        by_name[model] = plain(columns), list(zip(*(column.tolist() for column in where), strict=True))
+    return by_name
 
 
 def plain_arrivals(arrivals: Arrivals) -> dict[str, Placed]:
     """The same of the events of the message reader, which are read one by one."""
     by_model: dict[str, list[tuple[Prediction, tuple[int, int, int]]]] = {}
     where = zip(arrivals.partitions, arrivals.offsets, arrivals.indexes, strict=True)
-    for event, place in zip(arrivals.events, where, strict=True):
-        by_model.setdefault(event.model, []).append((event, place))
+    for event, origin in zip(arrivals.events, where, strict=True):
+        by_model.setdefault(event.model, []).append((event, origin))
     return {
-        model: (plain(PredictionColumns.of([event for event, _ in placed])), [place for _, place in placed])
+        model: (plain(PredictionColumns.of([event for event, _ in placed])), [origin for _, origin in placed])
         for model, placed in by_model.items()
     }

@@ -65,10 +65,10 @@ class CollectingOutbox:
 
     def of(self, topic: Topic) -> list[Wire]:
         """The values sent to one topic; each element of an array is a value."""
-        found: list[Wire] = []
+        values: list[Wire] = []
         for name, _, value in self.sent:
             if name == topic.name and isinstance(value, bytes) and topic.value is not None:
-                found += decode_one_or_many(topic.value, value)
+                values += decode_one_or_many(topic.value, value)
             elif name == topic.name and value is not None:
-                found += value if isinstance(value, list) else [value]
-        return found
+                values += value if isinstance(value, list) else [value]
+        return values

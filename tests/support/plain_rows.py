@@ -18,10 +18,10 @@ def rows_of(topic: str, values: Wire | Iterable[Wire], identity: Identity) -> li
     if topic not in ("predictions", "verdicts", "verdicts.accepted"):
         return slow_rows_of(topic, values, identity)
     several = [values] if isinstance(values, Wire) else values
-    place = {"_topic_id": identity.topic_id, "_partition": identity.partition, "_offset": identity.offset}
+    source = {"_topic_id": identity.topic_id, "_partition": identity.partition, "_offset": identity.offset}
     return [
         (prediction_row(value) if isinstance(value, Prediction) else verdict_row(cast(Verdict, value)))
-        | place
+        | source
         | {"_index": index}
         for index, value in enumerate(several, start=identity.index)
     ]

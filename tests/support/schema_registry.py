@@ -28,9 +28,9 @@ class SchemaRegistry:
         self.status: int | None = None
         self.url = ""
 
-    def add(self, schema: str, kind: str) -> int:
+    def add(self, schema: str, schema_type: str) -> int:
         """The id of a schema, the one it has if it is there; Avro is what a schema is that says nothing."""
-        entry = {"schema": schema} if kind == "AVRO" else {"schema": schema, "schemaType": kind}
+        entry = {"schema": schema} if schema_type == "AVRO" else {"schema": schema, "schemaType": schema_type}
         for schema_id, known in self.schemas.items():
             if known == entry:
                 return schema_id
@@ -41,8 +41,8 @@ class SchemaRegistry:
         """Answer with a status and JSON."""
         match [method, *path.strip("/").split("/")]:
             case ["GET", "schemas", "ids", schema_id]:
-                found = self.schemas.get(int(schema_id))
-                return (200, dict(found)) if found else (404, {"error_code": 40403, "message": "Schema not found"})
+                entry = self.schemas.get(int(schema_id))
+                return (200, dict(entry)) if entry else (404, {"error_code": 40403, "message": "Schema not found"})
             case ["POST", "subjects", _subject, "versions"]:
                 return 200, {"id": self.add(body["schema"], body.get("schemaType", "AVRO"))}
             case ["POST", "subjects", subject]:
@@ -69,12 +69,12 @@ def serving(registry: SchemaRegistry, port: int = 0) -> Iterator[str]:
             time.sleep(registry.wait_seconds)
             expected = f"Basic {base64.b64encode(registry.credentials.encode()).decode()}"
             if registry.credentials and self.headers.get("Authorization") != expected:
-                status, found = 401, {"error_code": 401, "message": "Unauthorized"}
+                status, answer = 401, {"error_code": 401, "message": "Unauthorized"}
             elif registry.status is not None:
-                status, found = registry.status, {"message": "<html>"}
+                status, answer = registry.status, {"message": "<html>"}
             else:
-                status, found = registry.answer(self.command, path, body)
-            data = json.dumps(found).encode()
+                status, answer = registry.answer(self.command, path, body)
+            data = json.dumps(answer).encode()
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
                 self.send_response(status)
                 self.send_header("Content-Type", "application/vnd.schemaregistry.v1+json")

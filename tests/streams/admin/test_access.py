@@ -293,9 +293,9 @@ def test_sizes_that_strangers_only_name_take_no_memory(broker: EmbeddedKafka) ->
 def test_a_group_keeps_little_beside_an_offset(broker: EmbeddedKafka) -> None:
     """It lies in the broker's heap for a year."""
     consumer = Consumer({**common_client_config(kafka_of(broker, ANONYMOUS)), "group.id": "stranger"})
-    place = TopicPartition(PREFIX + "verdicts", 0, 1, "x" * 4_000)
+    offset = TopicPartition(PREFIX + "verdicts", 0, 1, "x" * 4_000)
     with pytest.raises(KafkaException) as refused:
-        consumer.commit(offsets=[place], asynchronous=False)
+        consumer.commit(offsets=[offset], asynchronous=False)
     assert refused.value.args[0].code() == KafkaError.OFFSET_METADATA_TOO_LARGE
     consumer.close()
 

@@ -48,12 +48,12 @@ def commands(tmp_path: pathlib.Path) -> list[list[str]]:
 
 def grants_in(command: list[str]) -> set[Grant]:
     """The grants of one command."""
-    found = dict(itertools.pairwise(command))
+    options = dict(itertools.pairwise(command))
     resource = next(name for name, option in OPTIONS.items() if option in command)
     names = [value for option, value in itertools.pairwise(command) if option == OPTIONS[resource]]
-    operation = next(ours for ours, theirs in OPERATIONS.items() if theirs == found["--operation"])
-    user = found["--allow-principal"].removeprefix("User:of-mine-")
-    prefixed = found["--resource-pattern-type"] == "prefixed"
+    operation = next(ours for ours, theirs in OPERATIONS.items() if theirs == options["--operation"])
+    user = options["--allow-principal"].removeprefix("User:of-mine-")
+    prefixed = options["--resource-pattern-type"] == "prefixed"
     return {Grant(user, resource, name, operation, prefixed) for name in names}
 
 

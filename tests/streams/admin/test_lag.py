@@ -35,8 +35,8 @@ def lags(kafka: KafkaSettings, groups: dict[str, list[Topic]]) -> dict[str, int]
     """The lag, once the broker answers: the first question about groups makes it create a topic of 50 partitions."""
     for attempt in stamina.retry_context(on=KafkaUnreachable, attempts=None, timeout=PATIENCE_SECONDS):
         with attempt:
-            found = lags_of_groups(kafka, groups)
-    return {group: lag.messages for group, lag in found.items()}
+            lag_of = lags_of_groups(kafka, groups)
+    return {group: lag.messages for group, lag in lag_of.items()}
 
 
 def send(kafka: KafkaSettings, count: int) -> None:
@@ -95,9 +95,9 @@ def test_the_age_of_the_oldest_message_that_waits(kafka_topics: KafkaSettings) -
     outbox.send(REVIEW_OPINIONS, "late", b"{}")
     outbox.flush()
     commit(kafka_topics, "review.opinions", 0, 10)
-    found = lags_of_groups(kafka_topics, groups, clock=lambda: now + HOUR)
-    assert {group: lag.messages for group, lag in found.items()} == {"some": 1, "never": 21, "idle": 0}
-    some, never = found["some"].seconds, found["never"].seconds
+    lag_of = lags_of_groups(kafka_topics, groups, clock=lambda: now + HOUR)
+    assert {group: lag.messages for group, lag in lag_of.items()} == {"some": 1, "never": 21, "idle": 0}
+    some, never = lag_of["some"].seconds, lag_of["never"].seconds
     assert some is not None
     assert never is not None
     assert HOUR - 60 < some < never - 1.0 < HOUR + 60
@@ -108,9 +108,9 @@ def test_a_clock_behind_the_broker_hides_no_age(kafka_topics: KafkaSettings) -> 
     send(kafka_topics, 2)
     time.sleep(1.5)
     send(kafka_topics, 2)
-    found = lags_of_groups(kafka_topics, {"some": [REVIEW_OPINIONS]}, clock=lambda: time.time() - 10 * HOUR)
-    assert found["some"].messages == 4
-    assert 1.4 < (found["some"].seconds or 0.0) < 60
+    lag_of = lags_of_groups(kafka_topics, {"some": [REVIEW_OPINIONS]}, clock=lambda: time.time() - 10 * HOUR)
+    assert lag_of["some"].messages == 4
+    assert 1.4 < (lag_of["some"].seconds or 0.0) < 60
 
 
 def test_markers_are_no_messages_that_wait(kafka_topics: KafkaSettings) -> None:
@@ -126,10 +126,10 @@ def test_markers_are_no_messages_that_wait(kafka_topics: KafkaSettings) -> None:
     commit(kafka_topics, PEOPLE.name, 0, 1)
     groups = {"some": [PEOPLE], "never": [PEOPLE]}
     assert ends_of(AdminClient(common_client_config(kafka_topics)), [(topic, 0)])[topic, 0] > 2
-    found = lags_of_groups(kafka_topics, groups)
-    assert found["some"] == Lag(0, 0.0)
-    assert found["never"].messages > 0
-    assert (found["never"].seconds or 0.0) < 60
+    lag_of = lags_of_groups(kafka_topics, groups)
+    assert lag_of["some"] == Lag(0, 0.0)
+    assert lag_of["never"].messages > 0
+    assert (lag_of["never"].seconds or 0.0) < 60
 
 
 def test_the_age_of_what_retention_left(kafka_topics: KafkaSettings) -> None:
@@ -142,9 +142,9 @@ def test_the_age_of_what_retention_left(kafka_topics: KafkaSettings) -> None:
     for future in admin.delete_records([TopicPartition(f"{kafka_topics.prefix}review.opinions", 0, 4)]).values():
         future.result()
     now = time.time()
-    found = lags_of_groups(kafka_topics, {"some": [REVIEW_OPINIONS], "never": [LABELS]}, clock=lambda: now)
-    assert found["some"].messages == 4
-    assert (found["some"].seconds or 0.0) < (found["never"].seconds or 0.0) - 1.0
+    lag_of = lags_of_groups(kafka_topics, {"some": [REVIEW_OPINIONS], "never": [LABELS]}, clock=lambda: now)
+    assert lag_of["some"].messages == 4
+    assert (lag_of["some"].seconds or 0.0) < (lag_of["never"].seconds or 0.0) - 1.0
 
 
 def test_an_age_that_cannot_be_told_is_unknown(kafka_topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,18 +24,18 @@ DAY_MS = 86_400_000
 @pytest.mark.servers
 def test_every_topic_is_made_as_it_should_be(kafka_topics: KafkaSettings) -> None:
     """The broker has all topics, with the partitions, cleanup, retention and size bound that each one declares."""
-    found = describe(kafka_topics)
-    assert set(found) == {topic.name for topic in ALL_TOPICS}
+    states = describe(kafka_topics)
+    assert set(states) == {topic.name for topic in ALL_TOPICS}
     for topic in ALL_TOPICS:
-        state = found[topic.name]
+        state = states[topic.name]
         assert state.partitions == (1 if topic.single_partition else 2), topic.name
         assert state.replication_factor == 1
         assert state.config["cleanup.policy"] == ("compact" if topic.compact else "delete"), topic.name
         assert int(state.config["max.message.bytes"]) > kafka_topics.message_bytes_max
-    assert found["predictions"].config["retention.ms"] == str(7 * DAY_MS)
-    assert found["audit"].config["retention.ms"] == found["audit"].config["retention.bytes"] == "-1"
-    assert int(found["models"].config["segment.bytes"]) <= 16 * 1024 * 1024
-    assert found["predictions"].name == kafka_topics.prefix + "predictions"
+    assert states["predictions"].config["retention.ms"] == str(7 * DAY_MS)
+    assert states["audit"].config["retention.ms"] == states["audit"].config["retention.bytes"] == "-1"
+    assert int(states["models"].config["segment.bytes"]) <= 16 * 1024 * 1024
+    assert states["predictions"].name == kafka_topics.prefix + "predictions"
 
 
 @pytest.mark.servers
@@ -114,9 +114,9 @@ def test_a_wrong_client_setting_is_one_line() -> None:
 
 def test_copies_decide_how_many_must_have_a_write() -> None:
     """With three copies a write waits for two of them; a single copy waits for itself."""
-    one, three = (KafkaSettings(replication_factor=n) for n in (1, 3))
-    assert topic_config(one, REVIEW_EVENTS)["min.insync.replicas"] == "1"
-    assert topic_config(three, REVIEW_EVENTS)["min.insync.replicas"] == "2"
+    single, triple = (KafkaSettings(replication_factor=n) for n in (1, 3))
+    assert topic_config(single, REVIEW_EVENTS)["min.insync.replicas"] == "1"
+    assert topic_config(triple, REVIEW_EVENTS)["min.insync.replicas"] == "2"
 
 
 def test_settings_of_the_installation_have_the_last_word() -> None:

@@ -145,10 +145,10 @@ def test_scalars_of_numpy_travel_as_plain_ones() -> None:
         prediction=np.int64(3),
         confidence=np.float64(0.75),
     )
-    found = decode(Prediction, json_of(event))
-    assert found.features == {"half": 0.5, "many": 7, "yes": True, "word": "a", "missing": None, "exact": 1.5}
-    assert [type(value) for value in found.features.values()] == [float, int, bool, str, type(None), float]
-    assert (found.prediction, found.confidence) == (3, 0.75)
+    decoded = decode(Prediction, json_of(event))
+    assert decoded.features == {"half": 0.5, "many": 7, "yes": True, "word": "a", "missing": None, "exact": 1.5}
+    assert [type(value) for value in decoded.features.values()] == [float, int, bool, str, type(None), float]
+    assert (decoded.prediction, decoded.confidence) == (3, 0.75)
 
 
 LATEST = dt.datetime(2100, 1, 1)  # noqa: DTZ001  # hypothesis adds the offsets
@@ -182,7 +182,7 @@ def test_what_is_sent_is_never_rejected(event: Prediction) -> None:
     else:
         arrivals = read(data)
         assert not arrivals.rejects
-        assert [one.event_id for one in arrivals.events] == [event.event_id]
+        assert [arrived.event_id for arrived in arrivals.events] == [event.event_id]
 
 
 @pytest.mark.parametrize(
@@ -216,7 +216,7 @@ def test_packing_keeps_order_and_bounds(sizes: list[int], events_max: int, bytes
     messages = list(packed(events, events_max=events_max, bytes_max=bytes_max))
     assert [event_id for ids, _ in messages for event_id in ids] == [event_id for event_id, _ in events]
     values = [json.loads(data) for _, data in messages]
-    flat = [one for value in values for one in (value if isinstance(value, list) else [value])]
+    flat = [element for value in values for element in (value if isinstance(value, list) else [value])]
     assert flat == [json.loads(data) for _, data in events]
     for ids, data in messages:
         assert len(ids) <= events_max

@@ -60,11 +60,11 @@ def noise(kbytes: int) -> str:
 
 def messages(kafka: KafkaSettings, topic: Topic) -> list[Record]:
     """All messages of a topic."""
-    found: list[Record] = []
-    reader = LogReader(kafka, {topic.name: found.append})
+    records: list[Record] = []
+    reader = LogReader(kafka, {topic.name: records.append})
     reader.catch_up()
     reader.close()
-    return found
+    return records
 
 
 def sent_ids(kafka: KafkaSettings) -> list[str]:
@@ -110,8 +110,8 @@ def test_predictions_and_labels_arrive_as_they_were_given(kafka_topics: KafkaSet
     (other,) = messages(kafka_topics, LABELS)
     assert other.key() == b"e-1"
     assert decode(Label, other.value() or b"") == label(1)
-    places = {report.topic: (report.event_ids, report.partition, report.offset, report.data) for report in reports}
-    assert places == {
+    delivered = {report.topic: (report.event_ids, report.partition, report.offset, report.data) for report in reports}
+    assert delivered == {
         "predictions": (("e-1",), message.partition(), message.offset(), message.value()),
         "labels": (("e-1",), other.partition(), other.offset(), other.value()),
     }
@@ -128,10 +128,10 @@ def test_arrays_are_bounded_by_events_and_by_bytes(kafka_topics: KafkaSettings) 
         assert producer.send_many(small + fat + huge) == 31
         assert producer.flush(PATIENCE_SECONDS) == 0
         assert producer.counts == Counts(delivered=31)
-    found = messages(kafka_topics, PREDICTIONS)
-    arrays = [decode_one_or_many(Prediction, message.value() or b"") for message in found]
+    records = messages(kafka_topics, PREDICTIONS)
+    arrays = [decode_one_or_many(Prediction, message.value() or b"") for message in records]
     assert sorted(len(array) for array in arrays) == [1, 1, 1, 1, 1, 1, 5, 10, 10]
-    for message, array in zip(found, arrays, strict=True):
+    for message, array in zip(records, arrays, strict=True):
         assert message.key() == array[0].event_id.encode()
         numbers = [int(event.event_id.removeprefix("e-")) for event in array]
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))

@@ -44,12 +44,12 @@ def publish(kafka: KafkaSettings, numbers: Iterable[int], model: str = "churn") 
 
 def read(reader: VerdictReader, count: int) -> list[str]:
     """The ids of the next ``count`` verdicts."""
-    found: list[str] = []
+    event_ids: list[str] = []
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while len(found) < count:
-        found += [one.event_id for one in reader.read(0.2)]
-        assert time.monotonic() < deadline, f"{len(found)} of {count} verdicts, {reader.last_error}"
-    return found
+    while len(event_ids) < count:
+        event_ids += [received.event_id for received in reader.read(0.2)]
+        assert time.monotonic() < deadline, f"{len(event_ids)} of {count} verdicts, {reader.last_error}"
+    return event_ids
 
 
 def ids(numbers: Iterable[int], model: str = "churn") -> list[str]:
@@ -65,10 +65,10 @@ def test_objects_and_arrays_are_read_alike(kafka_topics: KafkaSettings) -> None:
     outbox.send(VERDICTS, "churn", newer)
     outbox.flush()
     with VerdictReader(kafka_topics, group="service") as reader:
-        found: list[Verdict] = []
-        while len(found) < 4:
-            found += reader.read(PATIENCE_SECONDS)
-    assert found == [verdict(number) for number in range(4)]
+        received: list[Verdict] = []
+        while len(received) < 4:
+            received += reader.read(PATIENCE_SECONDS)
+    assert received == [verdict(number) for number in range(4)]
     assert reader.unreadable == 0
 
 
@@ -104,7 +104,7 @@ def test_a_reader_hands_its_models_over_and_loses_nothing(kafka_topics: KafkaSet
             deadline = time.monotonic() + PATIENCE_SECONDS
             while not (all(shares) and shares[0] | shares[1] == everything):
                 for reader, share in zip((first, second), shares, strict=True):
-                    share |= {one.event_id for one in reader.read(0.2)}
+                    share |= {received.event_id for received in reader.read(0.2)}
                 assert time.monotonic() < deadline, shares
             assert first.commit()
             assert second.commit()
@@ -152,22 +152,22 @@ def test_a_read_waits_while_only_others_come(kafka_topics: KafkaSettings) -> Non
         last = threading.Timer(1.0, publish, (kafka_topics, [3], "churn"))
         later.start()
         last.start()
-        assert [one.model for one in reader.read(PATIENCE_SECONDS)] == ["churn"]
+        assert [received.model for received in reader.read(PATIENCE_SECONDS)] == ["churn"]
 
 
 def test_a_read_is_bounded(kafka_topics: KafkaSettings) -> None:
     """One read takes at most so many whole messages; the next reads return the rest."""
     outbox = Outbox(kafka_topics)
     for number in range(0, 60, 3):
-        outbox.send(VERDICTS, "churn", [verdict(number + place) for place in range(3)])
+        outbox.send(VERDICTS, "churn", [verdict(number + index) for index in range(3)])
     outbox.flush()
     settings = VerdictReaderSettings(read_messages_max=1)
     with VerdictReader(kafka_topics, group="service", settings=settings) as reader:
-        found: list[list[Verdict]] = []
-        while len(found) < 20:
-            found.append(reader.read(PATIENCE_SECONDS))
-    assert [len(one) for one in found] == [3] * 20
-    assert [one.event_id for some in found for one in some] == ids(range(60))
+        reads: list[list[Verdict]] = []
+        while len(reads) < 20:
+            reads.append(reader.read(PATIENCE_SECONDS))
+    assert [len(verdicts) for verdicts in reads] == [3] * 20
+    assert [received.event_id for some in reads for received in some] == ids(range(60))
 
 
 def test_what_is_no_verdict_is_counted_and_passed_over(kafka_topics: KafkaSettings) -> None:
@@ -188,9 +188,9 @@ def test_what_is_no_verdict_is_counted_and_passed_over(kafka_topics: KafkaSettin
 
 def test_an_odd_verdict_of_an_array_costs_no_other(kafka_topics: KafkaSettings) -> None:
     """A wrong element of an array is counted, and the other elements are read."""
-    one, two = encode(verdict(1)), encode(verdict(2))
+    first, second = encode(verdict(1)), encode(verdict(2))
     outbox = Outbox(kafka_topics)
-    outbox.send(VERDICTS, "churn", b"[" + one + b',{"event_id":NaN},{"event_id":7},' + two + b"]")
+    outbox.send(VERDICTS, "churn", b"[" + first + b',{"event_id":NaN},{"event_id":7},' + second + b"]")
     outbox.send(VERDICTS, "churn", b'[{"event_id":"x]')
     outbox.send(VERDICTS, "churn", verdict(3))
     outbox.flush()
@@ -203,14 +203,14 @@ def test_a_new_group_may_begin_behind_what_is_there(kafka_topics: KafkaSettings)
     """With ``latest`` a new group begins with the verdicts that come from now on."""
     publish(kafka_topics, range(3))
     with VerdictReader(kafka_topics, group="service", settings=VerdictReaderSettings(begin="latest")) as reader:
-        number, found = 3, []
+        number, event_ids = 3, []
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while not found:
+        while not event_ids:
             publish(kafka_topics, [number])
-            found = [one.event_id for one in reader.read(0.2)]
+            event_ids = [received.event_id for received in reader.read(0.2)]
             number += 1
             assert time.monotonic() < deadline
-        assert set(found) <= set(ids(range(3, number)))
+        assert set(event_ids) <= set(ids(range(3, number)))
 
 
 def test_a_topic_that_is_not_there_is_said(kafka_prefix: KafkaSettings) -> None:

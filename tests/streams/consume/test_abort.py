@@ -50,7 +50,7 @@ class Consumer:
         self.sought: list[int] = []
 
     def committed(self, partitions: Sequence[TopicPartition], _seconds: float) -> list[TopicPartition]:
-        return [TopicPartition(one.topic, one.partition, COMMITTED) for one in partitions]
+        return [TopicPartition(partition.topic, partition.partition, COMMITTED) for partition in partitions]
 
     def seek(self, partition: TopicPartition) -> None:
         self.sought.append(partition.offset)

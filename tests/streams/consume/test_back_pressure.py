@@ -102,10 +102,10 @@ def committed(kafka: KafkaSettings) -> collections.Counter[bytes]:
     return seen
 
 
-def until(what: str, found: Callable[[], bool], failures: Sequence[BaseException]) -> None:
+def until(what: str, condition: Callable[[], bool], failures: Sequence[BaseException]) -> None:
     def check() -> bool:
         assert not failures, repr(failures)
-        return found()
+        return condition()
 
     eventually(what, check)
 

@@ -98,10 +98,10 @@ def test_what_a_handler_leaves_comes_again_in_order(kafka_topics: KafkaSettings,
     batches = transactional(kafka_topics, few)
     if fails:
         fail_second(batches, KafkaError(KafkaError._TIMED_OUT, "late", txn_requires_abort=True))
-    one = running(batches.run)
-    wait_for("verdicts", lambda: sum(committed(kafka_topics, VERDICTS).values()) >= 300, one)
-    one.end()
-    assert one.failure is None
+    worker = running(batches.run)
+    wait_for("verdicts", lambda: sum(committed(kafka_topics, VERDICTS).values()) >= 300, worker)
+    worker.end()
+    assert worker.failure is None
     assert committed(kafka_topics, VERDICTS) == collections.Counter(values)
     assert max(sizes) > 0
     if not fails:
@@ -139,21 +139,21 @@ def test_a_second_worker_joins_and_leaves(kafka_topics: KafkaSettings, running: 
         return handle
 
     values = send(kafka_topics, PREDICTIONS, 400)
-    one = running(transactional(kafka_topics, slowly("one"), slot="one").run)
-    wait_for("the first to work", lambda: busy["one"] > 0, one)
-    two = running(transactional(kafka_topics, slowly("two"), slot="two").run)
+    first = running(transactional(kafka_topics, slowly("one"), slot="one").run)
+    wait_for("the first to work", lambda: busy["one"] > 0, first)
+    second = running(transactional(kafka_topics, slowly("two"), slot="two").run)
     for part in range(40):
         values += send(kafka_topics, PREDICTIONS, 20, begin=400 + 20 * part)
         if busy["two"] > 0:
             break
         time.sleep(0.2)
-    wait_for("the second to work", lambda: busy["two"] > 0, one, two)
-    one.end()
+    wait_for("the second to work", lambda: busy["two"] > 0, first, second)
+    first.end()
     values += send(kafka_topics, PREDICTIONS, 100, begin=10_000)
-    wait_for("all", lambda: len(committed(kafka_topics, VERDICTS)) == len(values), two)
-    two.end()
-    assert one.failure is None
-    assert two.failure is None
+    wait_for("all", lambda: len(committed(kafka_topics, VERDICTS)) == len(values), second)
+    second.end()
+    assert first.failure is None
+    assert second.failure is None
     assert committed(kafka_topics, VERDICTS) == collections.Counter(values)
 
 
@@ -174,16 +174,16 @@ def test_who_lost_its_partitions_while_it_was_busy_commits_nothing(
         echo(records, outbox)
 
     values = send(kafka_topics, PREDICTIONS, 60)
-    one = running(transactional(kafka_topics, is_out, slot="one").run)
-    wait_for("the first to be out", out.is_set, one)
-    two = running(transactional(kafka_topics, slot="two").run)
-    wait_for("all by the second", lambda: len(committed(kafka_topics, VERDICTS)) == len(values), two)
+    first = running(transactional(kafka_topics, is_out, slot="one").run)
+    wait_for("the first to be out", out.is_set, first)
+    second = running(transactional(kafka_topics, slot="two").run)
+    wait_for("all by the second", lambda: len(committed(kafka_topics, VERDICTS)) == len(values), second)
     back.set()
     values += send(kafka_topics, PREDICTIONS, 60, begin=60)
-    wait_for("the rest", lambda: len(committed(kafka_topics, VERDICTS)) == len(values), one, two)
-    one.end()
-    two.end()
-    assert one.failure is None
+    wait_for("the rest", lambda: len(committed(kafka_topics, VERDICTS)) == len(values), first, second)
+    first.end()
+    second.end()
+    assert first.failure is None
     assert committed(kafka_topics, VERDICTS) == collections.Counter(values)
 
 

@@ -171,11 +171,11 @@ def test_a_rebalance_ends_the_batch_and_nothing_of_it_is_kept(monkeypatch: pytes
 
 
 @given(st.lists(st.lists(st.integers(0, 5_000), max_size=30), max_size=20), st.integers(1, 100), st.integers(1, 50_000))
-def test_a_step_keeps_every_bound(found: list[list[int]], events_max: int, bytes_max: int) -> None:
+def test_a_step_keeps_every_bound(arrivals: list[list[int]], events_max: int, bytes_max: int) -> None:
     """A batch begins with at least one message, and never asks for more than it has room for, whatever came before."""
     fetch_sizes = FetchSizes(events_max, bytes_max)
     fetch_size, seen = fetch_sizes.first(), 0
-    for sizes in found:
+    for sizes in arrivals:
         assert 0 <= fetch_size <= events_max - seen
         given_sizes = sizes[:fetch_size]
         seen += len(given_sizes)

@@ -34,9 +34,9 @@ def test_what_a_handler_of_a_group_leaves_comes_again(kafka_topics: KafkaSetting
         done.extend(record.value() or b"" for record in keep)
         return [record for record in records if record not in keep]
 
-    one = running(grouped(kafka_topics, half).run)
-    wait_for("all", lambda: len(done) >= 120, one)
-    one.end()
+    worker = running(grouped(kafka_topics, half).run)
+    wait_for("all", lambda: len(done) >= 120, worker)
+    worker.end()
     assert collections.Counter(done) == collections.Counter(values)
 
 
@@ -147,15 +147,15 @@ def test_a_role_that_begins_anew_reads_all_after_every_rebalance(kafka_topics: K
             reads[-1][record.partition()].append(record.offset())
         time.sleep(0.02)
 
-    one = running(grouped(kafka_topics, handle, on_assign=begin).run)
-    wait_for("the first to work", lambda: reads and any(reads[-1].values()), one)
+    first = running(grouped(kafka_topics, handle, on_assign=begin).run)
+    wait_for("the first to work", lambda: reads and any(reads[-1].values()), first)
     others: list[int] = []
-    two = running(grouped(kafka_topics, lambda records, outbox: others.extend(r.offset() for r in records)).run)
-    wait_for("the partitions to be shared", lambda: len(reads) > 1 and len(reads[-1]) == 1, one, two)
-    two.end()
-    wait_for("the partitions to come back", lambda: len(reads[-1]) == 2, one)
-    wait_for("all", lambda: sum(map(len, reads[-1].values())) >= 600, one)
-    one.end()
+    second = running(grouped(kafka_topics, lambda records, outbox: others.extend(r.offset() for r in records)).run)
+    wait_for("the partitions to be shared", lambda: len(reads) > 1 and len(reads[-1]) == 1, first, second)
+    second.end()
+    wait_for("the partitions to come back", lambda: len(reads[-1]) == 2, first)
+    wait_for("all", lambda: sum(map(len, reads[-1].values())) >= 600, first)
+    first.end()
     for read in reads:
         for offsets in read.values():
             assert offsets == list(range(len(offsets)))

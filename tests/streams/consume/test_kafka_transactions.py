@@ -78,7 +78,7 @@ def test_a_transaction_ends_although_its_broker_was_killed(tmp_path: pathlib.Pat
     with EmbeddedKafka(tmp_path, access=EVERYBODY) as kafka:
         settings = KafkaSettings(bootstrap=kafka.bootstrap)
         create_topics(settings, [VERDICTS])
-        common, place = (
+        common, partition = (
             common_client_config(settings),
             TopicPartition(full_name(settings, VERDICTS), 0, OFFSET_BEGINNING),
         )
@@ -86,7 +86,7 @@ def test_a_transaction_ends_although_its_broker_was_killed(tmp_path: pathlib.Pat
         killed = Producer(common | transactional | {"transactional.id": "worker"})
         killed.init_transactions(20)
         killed.begin_transaction()
-        killed.produce(place.topic, b"rolled back", partition=0)
+        killed.produce(partition.topic, b"rolled back", partition=0)
         assert killed.flush(20) == 0
         kill_node(kafka)
         time.sleep(timeout_seconds)
@@ -94,9 +94,9 @@ def test_a_transaction_ends_although_its_broker_was_killed(tmp_path: pathlib.Pat
             properties.write("\ntransaction.abort.timed.out.transaction.cleanup.interval.ms=50\n")
         restart_node(kafka)
         plain = Producer(common)
-        plain.produce(place.topic, b"after", partition=0)
+        plain.produce(partition.topic, b"after", partition=0)
         assert plain.flush(20) == 0
         reader = Consumer(common | {"group.id": "reader", "isolation.level": "read_committed"})
-        reader.assign([place])
+        reader.assign([partition])
         assert [message.value() for message in consume(reader, 1)] == [b"after"]
         reader.close()

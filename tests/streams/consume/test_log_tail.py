@@ -25,10 +25,11 @@ def send(kafka: KafkaSettings, numbers: range) -> None:
 
 
 def read(kafka: KafkaSettings, **options: Any) -> list[int]:
-    found: list[int] = []
+    numbers: list[int] = []
     chosen: dict[str, Any] = {"since_ms": 0, "messages_max": 1_000, **options}
-    read_tail(kafka, [VERDICTS, CORRECTIONS], handle=lambda record: found.append(int(record.value() or b"")), **chosen)
-    return sorted(found)
+    keep = lambda record: numbers.append(int(record.value() or b""))  # noqa: E731
+    read_tail(kafka, [VERDICTS, CORRECTIONS], handle=keep, **chosen)
+    return sorted(numbers)
 
 
 def test_it_reads_what_came_since(kafka_topics: KafkaSettings) -> None:
@@ -46,9 +47,9 @@ def test_it_reads_what_came_since(kafka_topics: KafkaSettings) -> None:
 def test_it_is_bounded(kafka_topics: KafkaSettings) -> None:
     """At most so many messages, the newest of each partition."""
     send(kafka_topics, range(400))
-    found = read(kafka_topics, messages_max=100)
-    assert 0 < len(found) <= 100
-    assert max(found) > 390
+    numbers = read(kafka_topics, messages_max=100)
+    assert 0 < len(numbers) <= 100
+    assert max(numbers) > 390
 
 
 def test_it_waits_for_open_transactions_and_leaves_out_aborted_ones(kafka_topics: KafkaSettings) -> None:

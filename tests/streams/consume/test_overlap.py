@@ -45,11 +45,11 @@ class Waiting:
         return self._seconds
 
     def consume(self, count: int, seconds: float) -> list[Message]:
-        found = min(count, self.ready)
-        self.ready -= found
-        self._seconds += 0 if found == count else seconds
-        self._number += found
-        return [Message(self._number - found + place) for place in range(found)]
+        taken = min(count, self.ready)
+        self.ready -= taken
+        self._seconds += 0 if taken == count else seconds
+        self._number += taken
+        return [Message(self._number - taken + index) for index in range(taken)]
 
 
 class Ended:

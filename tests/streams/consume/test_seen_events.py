@@ -18,8 +18,8 @@ def ids(*numbers: int, model: str = "m") -> np.ndarray:
 
 
 def fresh(seen: SeenEvents, numbers: list[int], at_ms: int = 0) -> list[bool]:
-    found = seen.first_seen(ids(*numbers), at_ms)
-    return [True] * len(numbers) if found is None else found.tolist()
+    mask = seen.first_seen(ids(*numbers), at_ms)
+    return [True] * len(numbers) if mask is None else mask.tolist()
 
 
 def test_a_retry_is_known_and_its_neighbours_are_not() -> None:
@@ -45,7 +45,7 @@ def test_it_agrees_with_a_set(batches: list[list[int]], young_max: int) -> None:
     before, duplicates.LEVELS_MAX = duplicates.LEVELS_MAX, (young_max, 4 * young_max)  # type: ignore[misc]
     try:
         for batch in batches:
-            expected = [number not in known and number not in batch[:place] for place, number in enumerate(batch)]
+            expected = [number not in known and number not in batch[:index] for index, number in enumerate(batch)]
             assert fresh(seen, batch) == expected
             known.update(batch)
             assert len(seen) == len(known)

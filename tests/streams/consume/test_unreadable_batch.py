@@ -131,8 +131,8 @@ def test_what_lies_behind_is_read(kafka: KafkaSettings, running: Any, monkeypatc
     eventually("all", lambda: sum(committed(kafka).values()) >= 6)
     seen = committed(kafka)
     assert [seen[value] for value in (b"before", b"between", b"behind", b"beside")] == [1] * 4
-    one, three = sorted(value.decode() for value in seen if b"unpacked" in value)
-    assert one.startswith("messages 3 to 5 cannot be unpacked") or three.startswith("messages 3 to 5 cannot be")
+    first, second = sorted(value.decode() for value in seen if b"unpacked" in value)
+    assert first.startswith("messages 3 to 5 cannot be unpacked") or second.startswith("messages 3 to 5 cannot be")
     assert sum(seen.values()) == 6
     if not fails:
         offsets = [offset for partition, offset, _ in done if partition == 0]
@@ -161,10 +161,10 @@ def test_the_end_of_a_batch_is_found(kafka: KafkaSettings) -> None:
 def test_it_becomes_a_reject() -> None:
     """INTAKE and LEARN say which messages could not be unpacked, and why; RECORD stores nothing of them."""
     record = UnreadableBatch(PREFIX + "predictions", 2, 17, 18, "Decompression failed")
-    found = PredictionReader(PREFIX, future_ms_max=1).read([[record]], now_ms=5)
+    readings = PredictionReader(PREFIX, future_ms_max=1).read([[record]], now_ms=5)
     by_message = read_predictions([record], PREFIX, now_ms=5, future_ms_max=1)
-    assert found.rejects == by_message.rejects
-    (reject,) = found.rejects
+    assert readings.rejects == by_message.rejects
+    (reject,) = readings.rejects
     assert (reject.source_partition, reject.source_offset, reject.original) == (2, 17, b"")
     assert reject.reason.startswith("the message at offset 17 cannot be unpacked")
     assert "Decompression failed" in reject.reason

@@ -78,7 +78,7 @@ def tables(draw: st.DrawFn) -> list[dict[str, Any]]:
     names = draw(st.lists(st.sampled_from(sorted(FEATURES)), unique=True, max_size=4))
     optional = draw(st.sets(st.sampled_from(["risk", "slices", "consent", "content", "producer", "subject"])))
     by_probabilities = draw(st.booleans())
-    wrong = [one for one in WRONG if type(labels[0]) is str or "probabilities" not in one]
+    wrong = [changes for changes in WRONG if type(labels[0]) is str or "probabilities" not in changes]
     rows = []
     for number in range(draw(st.integers(1, 6))):
         row = prediction(
@@ -141,19 +141,19 @@ def as_json(row: dict[str, Any]) -> dict[str, Any]:
 def test_arrow_means_what_json_means(rows: list[dict[str, Any]], style: Style) -> None:
     """The same events as a JSON array and as Arrow, however laid out, give the same columns, events and Rejects."""
     message = record(arrow_of(rows, style))
-    by_message, found = read_messages([message]), read([message])
+    by_message, readings = read_messages([message]), read([message])
     expected = read_messages([record(json.dumps(list(map(as_json, rows))).encode(), headers=[])])
     assert by_message.events == expected.events
     assert (by_message.times_ms, by_message.indexes) == (expected.times_ms, expected.indexes)
-    assert found.rejects == by_message.rejects
-    assert [(one.source_index, one.field) for one in found.rejects] == [
-        (one.source_index, one.field) for one in expected.rejects
+    assert readings.rejects == by_message.rejects
+    assert [(reject.source_index, reject.field) for reject in readings.rejects] == [
+        (reject.source_index, reject.field) for reject in expected.rejects
     ]
-    assert {part.columns.model for part in found.parts} == {event.model for event in expected.events}
-    for part in found.parts:
-        places = [place for place, event in enumerate(expected.events) if event.model == part.columns.model]
-        assert plain(part.columns) == plain(PredictionColumns.of([expected.events[place] for place in places]))
-        assert part.indexes.tolist() == [expected.indexes[place] for place in places]
+    assert {part.columns.model for part in readings.parts} == {event.model for event in expected.events}
+    for part in readings.parts:
+        indexes = [index for index, event in enumerate(expected.events) if event.model == part.columns.model]
+        assert plain(part.columns) == plain(PredictionColumns.of([expected.events[index] for index in indexes]))
+        assert part.indexes.tolist() == [expected.indexes[index] for index in indexes]
         assert (set(part.partitions.tolist()), set(part.offsets.tolist())) == ({3}, {7})
 
 
@@ -172,12 +172,12 @@ def test_many_messages_give_what_each_gives(
     several: list[tuple[list[dict[str, Any]], Style] | None], more: int
 ) -> None:
     """Messages of several layouts between JSON and rubbish: read together, nothing is lost, doubled or moved."""
-    values = [b"rubbish" if one is None else arrow_of(*one) for one in several]
+    values = [b"rubbish" if arguments is None else arrow_of(*arguments) for arguments in several]
     records = [record(value, number) for number, value in enumerate(values)]
     records += [record(json.dumps(prediction(n)).encode(), len(values) + n, headers=[]) for n in range(more)]
-    found, by_message = read(records), read_messages(records)
-    assert found.rejects == by_message.rejects
-    assert plain_parts(found) == plain_arrivals(by_message)
+    readings, by_message = read(records), read_messages(records)
+    assert readings.rejects == by_message.rejects
+    assert plain_parts(readings) == plain_arrivals(by_message)
 
 
 def test_usual_messages_are_read_together() -> None:
@@ -193,10 +193,10 @@ def test_usual_messages_are_read_together() -> None:
 
 def test_numbers_of_any_width() -> None:
     """Integers and floats of every width are numbers; whole ones keep their digits, unsigned ones too."""
-    kinds = {"a": pa.int8(), "b": pa.uint64(), "c": pa.float32(), "d": pa.float16(), "e": pa.int64()}
+    types = {"a": pa.int8(), "b": pa.uint64(), "c": pa.float32(), "d": pa.float16(), "e": pa.int64()}
     features = {"a": -5, "b": 2**64 - 1, "c": 0.5, "d": 1.5, "e": 2**60 + 1}
     table = table_of([prediction()]).drop_columns(["features"])
-    table = table.append_column("features", pa.array([features], pa.struct(kinds.items())))
+    table = table.append_column("features", pa.array([features], pa.struct(types.items())))
     table = table.set_column(table.schema.get_field_index("confidence"), "confidence", pa.array([1], pa.uint8()))
     (part,) = read([record(stream_of(table))]).parts
     assert part.columns.row_features(0) == features
@@ -215,7 +215,7 @@ def test_missing_numbers() -> None:
         for n, age in enumerate([math.nan, 1.5])
     ]
     (part,) = read([record(arrow_of(rows))]).parts
-    assert [part.columns.row_features(place) for place in range(2)] == [{}, {"age": 1.5}]
+    assert [part.columns.row_features(row) for row in range(2)] == [{}, {"age": 1.5}]
     assert list(part.columns.features["age"].values) == [None, 1.5]
     assert part.columns.confidence.tolist() == [1.0, 1.0]
     assert all(map(math.isnan, part.columns.risk.tolist()))
@@ -226,9 +226,10 @@ def test_missing_numbers() -> None:
 def test_a_feature_without_end_is_a_reject(as_maps: bool) -> None:
     """JSON knows no infinity, and nothing behind INTAKE does: that row is refused, the others are not."""
     rows = [prediction(n, features={"age": age}) for n, age in enumerate([1.0, math.inf, 2.0, -math.inf])]
-    found = read([record(arrow_of(rows, Style(as_maps=as_maps)))])
-    assert ids(found) == ["e-0", "e-2"]
-    assert [(one.source_index, one.field) for one in found.rejects] == [(1, "$.features.age"), (3, "$.features.age")]
+    readings = read([record(arrow_of(rows, Style(as_maps=as_maps)))])
+    assert ids(readings) == ["e-0", "e-2"]
+    refused = [(reject.source_index, reject.field) for reject in readings.rejects]
+    assert refused == [(1, "$.features.age"), (3, "$.features.age")]
 
 
 def test_features_of_several_models() -> None:
@@ -244,9 +245,9 @@ def test_unknown_columns_are_ignored() -> None:
     table = table.append_column("more", pa.array([[b"a"], None, []], pa.list_(pa.binary())))
     consent = pa.array([{"review": False, "by": [1]}] * 3)
     table = table.set_column(table.schema.get_field_index("consent"), "consent", consent)
-    found = read([record(stream_of(table))])
-    assert (found.rejects, len(ids(found))) == ([], 3)
-    assert found.parts[0].columns.reviewable.tolist() == [False] * 3
+    readings = read([record(stream_of(table))])
+    assert (readings.rejects, len(ids(readings))) == ([], 3)
+    assert readings.parts[0].columns.reviewable.tolist() == [False] * 3
 
 
 def test_no_rows_are_nothing() -> None:
@@ -271,20 +272,20 @@ def test_the_header_in_any_spelling(headers: Headers) -> None:
 
 def test_without_the_header_it_is_no_json() -> None:
     """An Arrow stream without its header is a message that is not JSON."""
-    found = read([record(arrow_of([prediction()]), headers=[])])
-    assert [reject.field for reject in found.rejects] == [""]
-    assert "neither a JSON object" in found.rejects[0].reason
+    readings = read([record(arrow_of([prediction()]), headers=[])])
+    assert [reject.field for reject in readings.rejects] == [""]
+    assert "neither a JSON object" in readings.rejects[0].reason
 
 
 def test_an_event_finds_its_bytes_again() -> None:
     """A message's elements give a row as a stream of its own, with its columns and without the others' texts."""
     rows = [prediction(n, content=f"text {n}" * 100) for n in range(100)]
     message = record(arrow_of(rows, Style(text=pa.dictionary(pa.int32(), pa.string()))))
-    one = elements_of(message, 10_000).element(41)
-    assert len(one) < 5_000
-    again = read_messages([record(one)])
+    element = elements_of(message, 10_000).element(41)
+    assert len(element) < 5_000
+    again = read_messages([record(element)])
     assert again.events == [read_messages([message]).events[41]]
-    assert plain_parts(read([record(one)])) == plain_arrivals(again)
+    assert plain_parts(read([record(element)])) == plain_arrivals(again)
 
 
 def test_headers_say_who_sends() -> None:
@@ -298,11 +299,11 @@ def test_headers_say_who_sends() -> None:
         assert others == []
     headers[1] = ("ce_source", b"x" * 201)
     message = record(arrow_of(rows), headers=headers)
-    found, by_message = read([message]), read_messages([message])
+    readings, by_message = read([message]), read_messages([message])
     assert [event.producer for event in by_message.events] == ["own"]
-    assert plain_parts(found) == plain_arrivals(by_message)
-    assert found.rejects == by_message.rejects
-    assert [(one.source_index, one.field) for one in found.rejects] == [(1, "ce_source")]
+    assert plain_parts(readings) == plain_arrivals(by_message)
+    assert readings.rejects == by_message.rejects
+    assert [(reject.source_index, reject.field) for reject in readings.rejects] == [(1, "ce_source")]
 
 
 def test_times_of_any_unit() -> None:
@@ -311,9 +312,9 @@ def test_times_of_any_unit() -> None:
         table = table_of([prediction(n) for n in range(2)]).drop_columns(["time"])
         far = -(2**62) if unit == "s" else 2**62
         times = pa.array([count, far], pa.int64()).cast(pa.timestamp(unit, "+02:00"))
-        found = read([record(stream_of(table.append_column("time", times)))])
-        assert [part.columns.times_ms.tolist() for part in found.parts] == [[NOW_MS + (unit != "s")]]
-        assert [(one.source_index, one.field) for one in found.rejects] == [(1, "$.time")]
+        readings = read([record(stream_of(table.append_column("time", times)))])
+        assert [part.columns.times_ms.tolist() for part in readings.parts] == [[NOW_MS + (unit != "s")]]
+        assert [(reject.source_index, reject.field) for reject in readings.rejects] == [(1, "$.time")]
 
 
 def test_intake_starts_without_pyarrow() -> None:
@@ -335,9 +336,9 @@ def test_no_damage_raises(draw: st.DataObject) -> None:
         at = draw.draw(st.integers(0, len(data) - 1))
         data[at : at + draw.draw(st.integers(0, 3))] = draw.draw(st.binary(max_size=3))
     message = record(bytes(data))
-    found, by_message = read([message]), read_messages([message])
-    assert found.rejects == by_message.rejects
-    assert plain_parts(found) == plain_arrivals(by_message)
+    readings, by_message = read([message]), read_messages([message])
+    assert readings.rejects == by_message.rejects
+    assert plain_parts(readings) == plain_arrivals(by_message)
 
 
 def test_schemas_are_remembered_within_bounds() -> None:

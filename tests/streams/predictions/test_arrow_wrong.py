@@ -16,11 +16,11 @@ from tests.support.arrow_rows import ARROW_HEADERS, Style, arrow_of, stream_of, 
 from tests.support.plain_record import PlainRecord
 
 
-def changed(name: str, values: Any, kind: pa.DataType | None = None) -> bytes:
+def changed(name: str, values: Any, arrow_type: pa.DataType | None = None) -> bytes:
     table = table_of([prediction()])
     if name in table.column_names:
         table = table.drop_columns([name])
-    return stream_of(table if values is None else table.append_column(name, pa.array(values, kind)))
+    return stream_of(table if values is None else table.append_column(name, pa.array(values, arrow_type)))
 
 
 @pytest.mark.parametrize("name", ["event_id", "model", "time", "features", "prediction", "confidence"])
@@ -33,7 +33,7 @@ def test_a_column_that_is_needed(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "values", "kind", "field", "says"),
+    ("name", "values", "arrow_type", "field", "says"),
     [
         ("event_id", [7], None, "$.event_id", "int64; expected text"),
         ("model", [None], None, "$.model", "null; expected text"),
@@ -52,9 +52,11 @@ def test_a_column_that_is_needed(name: str) -> None:
         ("content", [b"text"], None, "$.content", "binary; expected text"),
     ],
 )
-def test_a_column_of_another_type(name: str, values: Any, kind: pa.DataType | None, field: str, says: str) -> None:
+def test_a_column_of_another_type(
+    name: str, values: Any, arrow_type: pa.DataType | None, field: str, says: str
+) -> None:
     """A column that cannot hold what it should makes the message one Reject that names it, and what it may be."""
-    data = changed(name, values, kind)
+    data = changed(name, values, arrow_type)
     reject = only_reject(data)
     assert (reject.original, reject.field) == (data, field)
     assert says in reject.reason
@@ -100,8 +102,8 @@ def test_nothing_stands_behind_a_stream(behind: bytes) -> None:
 
 def test_padding_behind_a_stream_is_nothing() -> None:
     """Zeros, as a buffer of a fixed size has them at its end, hold no rows."""
-    found = read([PlainRecord(arrow_of([prediction()]) + bytes(64), header_list=ARROW_HEADERS)])
-    assert (sum(len(part.columns) for part in found.parts), found.rejects) == (1, [])
+    readings = read([PlainRecord(arrow_of([prediction()]) + bytes(64), header_list=ARROW_HEADERS)])
+    assert (sum(len(part.columns) for part in readings.parts), readings.rejects) == (1, [])
 
 
 def test_a_tombstone_is_a_reject() -> None:
@@ -136,9 +138,9 @@ def test_cells_have_a_bound() -> None:
     assert "cells" in only_reject(stream_of(table.append_column("features", features))).reason
     entries = pa.nulls(ARROW_CELLS_MAX + 1)
     keys = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int8()), len(entries)), pa.array(["k"]))
-    one = table_of([prediction(features={})]).drop_columns(["features"])
+    single_row = table_of([prediction(features={})]).drop_columns(["features"])
     features = pa.MapArray.from_arrays(pa.array([0, len(entries)], pa.int32()), keys, entries)
-    assert "entries of maps" in only_reject(stream_of(one.append_column("features", features))).reason
+    assert "entries of maps" in only_reject(stream_of(single_row.append_column("features", features))).reason
 
 
 @pytest.mark.parametrize("compression", ["lz4", "zstd"])
@@ -183,9 +185,9 @@ def test_a_prediction_has_a_size(length: int) -> None:
     whole = len(ids(read([record(arrow_of(rows))])))
     size = len(json.dumps(rows[1], separators=(",", ":")))
     for bytes_max in range(size - 1, size + 200, 100):
-        found = read([record(arrow_of(rows))], bytes_max=bytes_max)
-        assert found.rejects == read_messages([record(arrow_of(rows))], bytes_max=bytes_max).rejects
+        readings = read([record(arrow_of(rows))], bytes_max=bytes_max)
+        assert readings.rejects == read_messages([record(arrow_of(rows))], bytes_max=bytes_max).rejects
     assert whole == 2
-    found = read([record(arrow_of(rows))], bytes_max=size - 1)
-    assert [(one.source_index, "bytes as JSON" in one.reason) for one in found.rejects] == [(1, True)]
-    assert ids(found) == ["e-0"]
+    readings = read([record(arrow_of(rows))], bytes_max=size - 1)
+    assert [(reject.source_index, "bytes as JSON" in reject.reason) for reject in readings.rejects] == [(1, True)]
+    assert ids(readings) == ["e-0"]

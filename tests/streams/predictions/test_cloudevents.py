@@ -35,7 +35,7 @@ def binary(value: Any, /, **attributes: str | bytes) -> PlainRecord:
     told = {"specversion": "1.0", "type": "prediction", "id": "ce-1", "time": TIME, "source": "/service"} | attributes
     headers: list[tuple[str, bytes | None]] = [("traceparent", b"00-1-2-01"), ("content-type", b"application/json")]
     headers += [
-        (f"ce_{name}", one if isinstance(one, bytes) else one.encode()) for name, one in told.items() if one != "-"
+        (f"ce_{name}", text if isinstance(text, bytes) else text.encode()) for name, text in told.items() if text != "-"
     ]
     return PlainRecord(value if isinstance(value, bytes) else json.dumps(value).encode(), header_list=headers)
 
@@ -43,7 +43,7 @@ def binary(value: Any, /, **attributes: str | bytes) -> PlainRecord:
 def structured(data: Any, /, media_type: str = STRUCTURED, **attributes: Any) -> PlainRecord:
     """A CloudEvent that is one JSON object."""
     told = {"specversion": "1.0", "type": "prediction", "id": "ce-1", "time": TIME, "source": "/service"} | attributes
-    event = {name: one for name, one in {**told, "data": data}.items() if one is not ...}
+    event = {name: value for name, value in {**told, "data": data}.items() if value is not ...}
     return PlainRecord(json.dumps(event).encode(), header_list=[("content-type", media_type.encode())])
 
 
@@ -52,9 +52,9 @@ def read(*records: PlainRecord) -> tuple[list[Prediction], list[Reject]]:
     by_message = read_predictions(records, PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS)
     reader = PredictionReader(PREFIX, future_ms_max=DAY_MS)
     for _ in range(2):
-        found = reader.read([records], now_ms=NOW_MS)
-        assert found.rejects == by_message.rejects
-        assert plain_parts(found) == plain_arrivals(by_message)
+        readings = reader.read([records], now_ms=NOW_MS)
+        assert readings.rejects == by_message.rejects
+        assert plain_parts(readings) == plain_arrivals(by_message)
     return by_message.events, by_message.rejects
 
 

@@ -43,7 +43,7 @@ def prediction(**changes: Any) -> dict[str, Any]:
 def messages(value: Any) -> dict[str, PlainRecord]:
     """One prediction in every encoding."""
     data = json.dumps(value).encode()
-    found = {
+    records = {
         "single": PlainRecord(data),
         "array": PlainRecord(b"[" + data + b"]"),
         "prefix": PlainRecord(b"\0\0\0\0\1" + data),
@@ -51,8 +51,8 @@ def messages(value: Any) -> dict[str, PlainRecord]:
             json.dumps({"data": value}).encode(), header_list=[("content-type", b"application/cloudevents+json")]
         ),
     }
-    found["arrow"] = PlainRecord(arrow_of([value]), header_list=ARROW_HEADERS)
-    return found
+    records["arrow"] = PlainRecord(arrow_of([value]), header_list=ARROW_HEADERS)
+    return records
 
 
 def read(message: PlainRecord) -> tuple[Readings, Arrivals]:
@@ -61,11 +61,11 @@ def read(message: PlainRecord) -> tuple[Readings, Arrivals]:
     learned = json.dumps(prediction(model_version="1")).encode()
     reader.read([[PlainRecord(learned)]], now_ms=NOW_MS)
     reader.read([[PlainRecord(b"[" + learned + b"]")]], now_ms=NOW_MS)
-    found = reader.read([[message]], now_ms=NOW_MS)
+    readings = reader.read([[message]], now_ms=NOW_MS)
     by_message = read_predictions([message], PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS)
-    assert found.rejects == by_message.rejects
-    assert plain_parts(found) == plain_arrivals(by_message)
-    return found, by_message
+    assert readings.rejects == by_message.rejects
+    assert plain_parts(readings) == plain_arrivals(by_message)
+    return readings, by_message
 
 
 def only_event(message: PlainRecord) -> Prediction:
@@ -76,9 +76,9 @@ def only_event(message: PlainRecord) -> Prediction:
 
 
 def only_reject(message: PlainRecord) -> Reject:
-    found, _ = read(message)
-    assert found.parts == []
-    (reject,) = found.rejects
+    readings, _ = read(message)
+    assert readings.parts == []
+    (reject,) = readings.rejects
     return reject
 
 
@@ -160,8 +160,10 @@ def test_a_rounding_is_taken_alike_everywhere(field: str, value: float) -> None:
 def test_the_fields_are_those_of_a_prediction_and_of_a_label() -> None:
     """GivenPrediction has every field of Prediction, in the same order, and the same fields are required."""
     for strict, lenient in ((Prediction, GivenPrediction), (Label, GivenLabel)):
-        names = [[(field.name, field.required) for field in msgspec.structs.fields(one)] for one in (strict, lenient)]
-        assert names[0] == names[1]
+        wanted, given = (
+            [(field.name, field.required) for field in msgspec.structs.fields(struct)] for struct in (strict, lenient)
+        )
+        assert wanted == given
 
 
 def label(**changes: Any) -> bytes:

@@ -38,7 +38,7 @@ def as_json(value: Any) -> bytes:
 
 
 def read(*data: bytes | None, bytes_max: int = 1_000_000) -> Arrivals:
-    records = [PlainRecord(one, number=number) for number, one in enumerate(data)]
+    records = [PlainRecord(value, number=number) for number, value in enumerate(data)]
     return read_predictions(records, PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS, bytes_max=bytes_max)
 
 
@@ -322,9 +322,9 @@ def test_many_digits_are_fine_in_text_and_decimals() -> None:
 
 def test_an_event_finds_its_bytes_again() -> None:
     """A message's elements give a readable event's bytes: the element of an array, the whole of a single message."""
-    one, two = as_json(prediction()), as_json(prediction(event_id="e-2"))
-    assert elements_of(PlainRecord(b"[" + one + b" , " + two + b"]"), 10_000).element(1) == two
-    assert elements_of(PlainRecord(b"\0\0\0\0\1" + one), 10_000).element(0) == b"\0\0\0\0\1" + one
+    first, second = as_json(prediction()), as_json(prediction(event_id="e-2"))
+    assert elements_of(PlainRecord(b"[" + first + b" , " + second + b"]"), 10_000).element(1) == second
+    assert elements_of(PlainRecord(b"\0\0\0\0\1" + first), 10_000).element(0) == b"\0\0\0\0\1" + first
 
 
 def test_rejects_fit_into_messages() -> None:

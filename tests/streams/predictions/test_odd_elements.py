@@ -76,9 +76,9 @@ def read(*records: PlainRecord) -> tuple[list[str], list[int], list[Any]]:
     by_message = read_predictions(records, PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS)
     reader = PredictionReader(PREFIX, future_ms_max=DAY_MS)
     for _ in range(2):
-        found: Readings = reader.read([records], now_ms=NOW_MS)
-        assert found.rejects == by_message.rejects
-        assert sum(len(part.columns) for part in found.parts) == len(by_message.events)
+        readings: Readings = reader.read([records], now_ms=NOW_MS)
+        assert readings.rejects == by_message.rejects
+        assert sum(len(part.columns) for part in readings.parts) == len(by_message.events)
     return [event.event_id for event in by_message.events], by_message.indexes, by_message.rejects
 
 
@@ -131,7 +131,7 @@ def test_messages_beside_such_an_array_are_read(name: str) -> None:
 
 def test_every_odd_element_is_answered_for() -> None:
     """Events and the elements of Rejects add up, also if there are more wrong elements than Rejects of their own."""
-    odd = [one for one, _ in ODD.values()]
+    odd = [element for element, _ in ODD.values()]
     rows = [odd[n % len(odd)] if n % 3 else prediction(n) for n in range(3_000)]
     ids, indexes, rejects = read(PlainRecord(b"[" + b",".join(rows) + b"]"))
     assert ids == [f"e-{n}" for n in range(0, 3_000, 3)]
@@ -181,8 +181,8 @@ def test_an_envelope_that_is_wrong_itself_is_one_reject(around: bytes) -> None:
 def test_limits_stand_before_the_elements() -> None:
     """A message of too many elements is refused as a whole, whatever else is wrong with it."""
     data = b"[" + b",".join([b"NaN"] * 30) + b"]"
-    found = read_predictions(
+    arrivals = read_predictions(
         [PlainRecord(data)], PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS, limits=MessageLimits(events_max=20)
     )
-    (reject,) = found.rejects
+    (reject,) = arrivals.rejects
     assert (reject.elements, reject.original) == (30, data)

@@ -44,11 +44,11 @@ Headers = list[tuple[str, bytes | None]]
 
 def records(values: Sequence[Any], begin: int = 0) -> list[PlainRecord]:
     """Messages made of bytes, of values to be written as JSON, or of either with headers."""
-    told = [one if isinstance(one, tuple) else (one, None) for one in values]
-    data = [one if isinstance(one, bytes) or one is None else json.dumps(one).encode() for one, _ in told]
+    told = [value if isinstance(value, tuple) else (value, None) for value in values]
+    data = [value if isinstance(value, bytes) or value is None else json.dumps(value).encode() for value, _ in told]
     return [
-        PlainRecord(one, partition_number=3, number=begin + number, header_list=headers)
-        for number, (one, (_, headers)) in enumerate(zip(data, told, strict=True))
+        PlainRecord(value, partition_number=3, number=begin + number, header_list=headers)
+        for number, (value, (_, headers)) in enumerate(zip(data, told, strict=True))
     ]
 
 
@@ -171,18 +171,18 @@ def test_columns_are_what_the_message_reader_reads(before: list[Any], values: li
     if before:
         read(made, before)
         read(made, before)
-    found = read(made, values)
+    readings = read(made, values)
     by_message = read_predictions(records(values), PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS, schemas=schemas)
-    assert found.rejects == by_message.rejects
+    assert readings.rejects == by_message.rejects
     by_model: dict[str, list[Prediction]] = {}
     for event in by_message.events:
         by_model.setdefault(event.model, []).append(event)
-    assert {part.columns.model for part in found.parts} == set(by_model)
-    for part in found.parts:
+    assert {part.columns.model for part in readings.parts} == set(by_model)
+    for part in readings.parts:
         assert plain(part.columns) == plain(PredictionColumns.of(by_model[part.columns.model]))
-        places = [place for place, event in enumerate(by_message.events) if event.model == part.columns.model]
+        indexes = [index for index, event in enumerate(by_message.events) if event.model == part.columns.model]
         for name in ("partitions", "offsets", "indexes"):
-            assert getattr(part, name).tolist() == [getattr(by_message, name)[place] for place in places]
+            assert getattr(part, name).tolist() == [getattr(by_message, name)[index] for index in indexes]
 
 
 @pytest.mark.parametrize("many", [False, True])
@@ -240,11 +240,11 @@ def test_a_confidence_or_probabilities(
     read(made, [prediction()])
     values = [prediction(0, **others), prediction(1, **changes)]
     assert is_shaped(made, values) == (confidence is not None)
-    found = read(made, values)
+    readings = read(made, values)
     if confidence is None:
-        assert [reject.source_offset for reject in found.rejects] == [1]
+        assert [reject.source_offset for reject in readings.rejects] == [1]
     else:
-        assert found.parts[0].columns.confidence.tolist() == [0.9, confidence]
+        assert readings.parts[0].columns.confidence.tolist() == [0.9, confidence]
 
 
 def test_columns_keep_no_event_alive() -> None:
@@ -254,7 +254,7 @@ def test_columns_keep_no_event_alive() -> None:
     events = msgspec.json.decode(json.dumps(values).encode(), type=list[shape.struct])  # type: ignore[name-defined]
 
     def references() -> list[int]:
-        return [count for one in events for count in (sys.getrefcount(one), sys.getrefcount(one.subject))]
+        return [count for event in events for count in (sys.getrefcount(event), sys.getrefcount(event.subject))]
 
     before = references()
     columns = columns_of(shape, events, NOW_MS + DAY_MS)
@@ -268,8 +268,8 @@ def test_one_bad_message_does_not_spoil_the_shape() -> None:
     made = reader()
     good = [prediction(number) for number in range(5)]
     read(made, good)
-    found = read(made, [*good, b"rubbish"])
-    assert (len(found.rejects), len(found.parts[0].columns)) == (1, 5)
+    readings = read(made, [*good, b"rubbish"])
+    assert (len(readings.rejects), len(readings.parts[0].columns)) == (1, 5)
     assert is_shaped(made, good)
 
 
@@ -325,11 +325,11 @@ def test_parts_of_a_model_are_joined_in_the_order_of_their_partitions() -> None:
     """What came as Arrow was read before the JSON around it; blocks and verdicts need each partition in order."""
     made = [Prediction(f"e{number}", "m", number, {}, "a", confidence=0.5) for number in range(6)]
 
-    def part(partition: int, *places: tuple[int, int]) -> Part:
+    def part(partition: int, *positions: tuple[int, int]) -> Part:
         """A part of events with these offsets and indexes in one partition."""
-        events = [made[offset + index] for offset, index in places]
-        offsets, indexes = (np.array(one) for one in zip(*places, strict=True))
-        return Part(PredictionColumns.of(events), np.full(len(places), partition), offsets, indexes)
+        events = [made[offset + index] for offset, index in positions]
+        offsets, indexes = (np.array(column) for column in zip(*positions, strict=True))
+        return Part(PredictionColumns.of(events), np.full(len(positions), partition), offsets, indexes)
 
     joined = Part.joined([part(1, (1, 0), (1, 1)), part(1, (0, 0), (3, 0)), part(0, (4, 0))])
     where = list(zip(joined.partitions.tolist(), joined.offsets.tolist(), joined.indexes.tolist(), strict=True))

@@ -87,9 +87,9 @@ def answers(url: str) -> bool:
 
 
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def prediction(number: int) -> dict[str, Any]:
@@ -116,10 +116,10 @@ def through_kafka(kafka: KafkaSettings, values: list[bytes]) -> list[Record]:
     assert producer.flush(30) == 0
     consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "test", "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
-    found: list[Any] = []
-    eventually("all is there", lambda: found.extend(consumer.consume(1_000, 0.5)) or len(found) == len(values))
+    records: list[Any] = []
+    eventually("all is there", lambda: records.extend(consumer.consume(1_000, 0.5)) or len(records) == len(values))
     consumer.close()
-    return found
+    return records
 
 
 def test_a_registry_of_others(tmp_path: Path, kafka_topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,19 +142,19 @@ def test_a_registry_of_others(tmp_path: Path, kafka_topics: KafkaSettings, monke
         schemas = registry_of(settings)
         assert schemas is not None
         reader = PredictionReader(kafka_topics.prefix, future_ms_max=0, schemas=schemas)
-        found = reader.read([records], now_ms=0)
-        assert found.parts[0].columns.event_ids == [f"e-{number}" for number in range(100)]
-        assert [(one.source_offset, one.reason) for one in found.rejects] == [
+        readings = reader.read([records], now_ms=0)
+        assert readings.parts[0].columns.event_ids == [f"e-{number}" for number in range(100)]
+        assert [(reject.source_offset, reject.reason) for reject in readings.rejects] == [
             (100, f"schema {avro_id} is AVRO; expected JSON Schema"),
             (101, f"schema {UNKNOWN_ID} is not known to the registry; expected a JSON Schema of it"),
         ]
         by_message = read_predictions(
             records, kafka_topics.prefix, now_ms=0, future_ms_max=0, schemas=registry_of(settings)
         )
-        assert by_message.rejects == found.rejects
+        assert by_message.rejects == readings.rejects
     with structlog.testing.capture_logs() as logs:
-        assert reader.read([records], now_ms=0).rejects == found.rejects
+        assert reader.read([records], now_ms=0).rejects == readings.rejects
         assert reader._read_shaped(records[:100], GatheredEvents(1)) is not None
         assert logs == []
         assert schemas.problem_of(UNKNOWN_ID + 1) is None
-    assert ["does not answer" in one["event"] for one in logs] == [True]
+    assert ["does not answer" in line["event"] for line in logs] == [True]

@@ -55,15 +55,15 @@ def records(*values: bytes) -> list[PlainRecord]:
 
 def read(schemas: Registry | None, *values: bytes) -> Readings:
     """The results of both readers, which must agree."""
-    found = PredictionReader(PREFIX, future_ms_max=0, schemas=schemas).read([records(*values)], now_ms=0)
+    readings = PredictionReader(PREFIX, future_ms_max=0, schemas=schemas).read([records(*values)], now_ms=0)
     by_message = read_predictions(records(*values), PREFIX, now_ms=0, future_ms_max=0, schemas=schemas)
-    assert found.rejects == by_message.rejects
-    assert sum(len(part.columns) for part in found.parts) == len(by_message.events)
-    return found
+    assert readings.rejects == by_message.rejects
+    assert sum(len(part.columns) for part in readings.parts) == len(by_message.events)
+    return readings
 
 
-def ids(found: Readings) -> list[str]:
-    return [event_id for part in found.parts for event_id in part.columns.event_ids]
+def ids(readings: Readings) -> list[str]:
+    return [event_id for part in readings.parts for event_id in part.columns.event_ids]
 
 
 @pytest.fixture(autouse=True)
@@ -83,9 +83,9 @@ def registry() -> Iterator[SchemaRegistry]:
 
 
 def known_by(registry: SchemaRegistry, **settings: Any) -> Registry:
-    found = registry_of(KafkaSettings(registry_url=registry.url, **settings))
-    assert found is not None
-    return found
+    known = registry_of(KafkaSettings(registry_url=registry.url, **settings))
+    assert known is not None
+    return known
 
 
 class Clock:
@@ -138,9 +138,9 @@ def test_prefixed_messages_are_read_fast(registry: SchemaRegistry) -> None:
 
 
 def only_reject(schemas: Registry, value: bytes) -> Reject:
-    found = read(schemas, value)
-    assert found.parts == []
-    (reject,) = found.rejects
+    readings = read(schemas, value)
+    assert readings.parts == []
+    (reject,) = readings.rejects
     assert reject.original == value
     return reject
 
@@ -150,9 +150,9 @@ def test_another_kind_of_schema_is_a_reject(registry: SchemaRegistry) -> None:
     schemas = known_by(registry)
     assert only_reject(schemas, prefixed(2, prediction())).reason == "schema 2 is AVRO; expected JSON Schema"
     assert only_reject(schemas, prefixed(2, [prediction(), prediction()])).source_index == 0
-    found = read(schemas, prefixed(1, prediction(1)), b"\0\0\0\0\2\x06abc", prefixed(1, prediction(2)))
-    assert ids(found) == ["e-1", "e-2"]
-    assert [reject.reason for reject in found.rejects] == ["schema 2 is AVRO; expected JSON Schema"]
+    readings = read(schemas, prefixed(1, prediction(1)), b"\0\0\0\0\2\x06abc", prefixed(1, prediction(2)))
+    assert ids(readings) == ["e-1", "e-2"]
+    assert [reject.reason for reject in readings.rejects] == ["schema 2 is AVRO; expected JSON Schema"]
 
 
 def test_an_id_that_the_registry_does_not_know_is_a_reject(registry: SchemaRegistry) -> None:
@@ -174,9 +174,10 @@ def test_a_registry_that_is_down_stops_nothing() -> None:
         assert ids(read(schemas, prefixed(1, prediction(2)))) == ["e-2"]
         assert only_reject(schemas, prefixed(2, prediction())).reason.startswith("schema 2 is AVRO")
         assert logs == []
-        found = read(schemas, *(prefixed(number, prediction(number)) for number in range(3, 300)), prefixed(300, "no"))
-        assert (len(ids(found)), [one.source_offset for one in found.rejects]) == (297, [297])
-    assert [(one["log_level"], "does not answer" in one["event"]) for one in logs] == [("warning", True)]
+        of_unknown_ids = [prefixed(number, prediction(number)) for number in range(3, 300)]
+        readings = read(schemas, *of_unknown_ids, prefixed(300, "no"))
+        assert (len(ids(readings)), [reject.source_offset for reject in readings.rejects]) == (297, [297])
+    assert [(line["log_level"], "does not answer" in line["event"]) for line in logs] == [("warning", True)]
     assert made.url in logs[0]["why"]
 
 
@@ -215,9 +216,9 @@ def test_user_and_password(registry: SchemaRegistry) -> None:
         check_registry(KafkaSettings(registry_url=registry.url))
     named = KafkaSettings(registry_url=registry.url, registry_user="watchloop", registry_password="s3:cret")
     check_registry(named)
-    found = registry_of(named)
-    assert found is not None
-    assert found.problem_of(2) == "schema 2 is AVRO; expected JSON Schema"
+    known = registry_of(named)
+    assert known is not None
+    assert known.problem_of(2) == "schema 2 is AVRO; expected JSON Schema"
 
 
 def test_unknown_is_asked_again_later() -> None:
@@ -250,7 +251,7 @@ def test_back_off_grows_and_ends() -> None:
         for _ in range(600):
             script.known.problem_of(script.clock.now)  # type: ignore[arg-type]  # another id each time
             script.clock.now += 1
-        waits = [one["wait_seconds"] for one in logs]
+        waits = [line["wait_seconds"] for line in logs]
         assert waits[:7] == [1, 2, 4, 8, 16, 32, BACK_OFF_SECONDS_MAX]
         assert set(waits[7:]) == {BACK_OFF_SECONDS_MAX}
         assert len(script.asked) == len(logs) < 20
@@ -264,9 +265,9 @@ def test_messages_that_invent_ids_cannot_slow_the_stream() -> None:
     """Only so many ids are asked for in a minute; further messages are judged without it, and the log says so."""
     script = Scripted({})
     with structlog.testing.capture_logs() as logs:
-        found = [script.known.problem_of(number) for number in range(ASKED_MAX + 50)]
-    assert [one is None for one in found] == [False] * ASKED_MAX + [True] * 50
-    assert ["too many schema ids" in one["event"] for one in logs] == [True]
+        problems = [script.known.problem_of(number) for number in range(ASKED_MAX + 50)]
+    assert [problem is None for problem in problems] == [False] * ASKED_MAX + [True] * 50
+    assert ["too many schema ids" in line["event"] for line in logs] == [True]
     script.clock.now += ASKED_SECONDS
     assert script.known.problem_of(ASKED_MAX + 1) is not None
 

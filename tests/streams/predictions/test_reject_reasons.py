@@ -44,16 +44,16 @@ def changed(base: dict[str, Any], **changes: Any) -> bytes:
 
 def column(name: str, array: pa.Array) -> bytes:
     table = table_of([BASE])
-    place = table.schema.get_field_index(name)
-    return stream_of(table.set_column(place, name, array) if place >= 0 else table.append_column(name, array))
+    index = table.schema.get_field_index(name)
+    return stream_of(table.set_column(index, name, array) if index >= 0 else table.append_column(name, array))
 
 
 def reasons(data: bytes, headers: list[tuple[str, bytes | None]] | None = None) -> list[tuple[str, str]]:
     """Field and reason of each Reject of a message."""
     record = PlainRecord(data, header_list=headers)
-    found = read_predictions([record], PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS)
-    assert found.events == []
-    return [(reject.field, reject.reason) for reject in found.rejects]
+    arrivals = read_predictions([record], PREFIX, now_ms=NOW_MS, future_ms_max=DAY_MS)
+    assert arrivals.events == []
+    return [(reject.field, reject.reason) for reject in arrivals.rejects]
 
 
 def refused_label(data: bytes) -> tuple[str, str]:
@@ -177,26 +177,26 @@ def test_a_wrong_field_says_what_came_and_what_would_be_right(changes: dict[str,
     """Alone and in an array alike."""
     data = changed(BASE, **changes)
     for message in (data, b"[" + data + b"]"):
-        ((found, reason),) = reasons(message)
-        assert found == field
+        ((named, reason),) = reasons(message)
+        assert named == field
         assert says in reason
-        holds(found, reason)
+        holds(named, reason)
 
 
 @pytest.mark.parametrize("name", MESSAGES)
 def test_a_wrong_message_says_what_it_is_and_what_would_be_right(name: str) -> None:
     """Bytes of another format, or truncated ones, with any header."""
     data, headers, says = MESSAGES[name]
-    ((found, reason),) = reasons(data, headers)
+    ((named, reason),) = reasons(data, headers)
     assert says in reason
-    holds(found, reason)
+    holds(named, reason)
 
 
 @pytest.mark.parametrize("name", LABELS)
 def test_a_wrong_label_says_the_same(name: str) -> None:
     """A label is read by the same rules, one a message."""
     data, field, says = LABELS[name]
-    found, reason = refused_label(data)
-    assert found == field
+    named, reason = refused_label(data)
+    assert named == field
     assert says in reason
-    holds(found, reason)
+    holds(named, reason)

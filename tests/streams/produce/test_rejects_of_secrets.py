@@ -78,11 +78,11 @@ def test_a_reject_of_a_secret_topic_bears_nothing_of_it(topic: Topic, size: int)
     for index in range(REJECTS_APART_MAX + 3):
         elements.refuse(index, MalformedError(f"ClickHouse: {HASH}", ""))
     told = CollectingOutbox()
-    for one in elements.rejects():
-        told.send(PEOPLE, "", one)
+    for refused in elements.rejects():
+        told.send(PEOPLE, "", refused)
     assert len(told.sent) == REJECTS_APART_MAX + 1
-    assert all(isinstance(one, Reject) and one.original == one.source_key == b"" for _, _, one in told.sent)
-    assert not any(b"argon2id" in encode(one) for _, _, one in told.sent)  # type: ignore[arg-type]
+    assert all(isinstance(sent, Reject) and sent.original == sent.source_key == b"" for _, _, sent in told.sent)
+    assert not any(b"argon2id" in encode(sent) for _, _, sent in told.sent)  # type: ignore[arg-type]
 
 
 def test_a_reject_of_another_topic_keeps_its_bytes() -> None:
