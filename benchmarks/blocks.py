@@ -26,15 +26,15 @@ class Block:
 
 def arrow_blocks(inserts: Sequence[Insert]) -> list[Block]:
     """The inserts as RECORD sends them."""
-    return [Block(len(one), one.block(), one.columns, one.token) for one in inserts]
+    return [Block(len(insert), insert.block(), insert.columns, insert.token) for insert in inserts]
 
 
 def json_blocks(inserts: Sequence[Insert]) -> list[Block]:
     """The same rows as JSONEachRow."""
     encoder = msgspec.json.Encoder()
     return [
-        Block(len(one), encoder.encode_lines([json_row(row) for row in rows_of(one)]), None, one.token)
-        for one in inserts
+        Block(len(insert), encoder.encode_lines([json_row(row) for row in rows_of(insert)]), None, insert.token)
+        for insert in inserts
     ]
 
 

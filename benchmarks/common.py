@@ -61,10 +61,10 @@ def predictions_of(
     begin = int(time.time() * 1000) - count if start_ms is None else start_ms
     return [
         Prediction(
-            event_id=f"{seed:04x}-{place:012d}",
+            event_id=f"{seed:04x}-{number:012d}",
             model=names[model],
             model_version="2026-11-02",
-            time=begin + place,
+            time=begin + number,
             features={
                 "age": row[0],
                 "amount": row[1],
@@ -79,7 +79,7 @@ def predictions_of(
             prediction=LABELS[answer],
             confidence=confidence,
         )
-        for place, (row, channel, region, confidence, answer, others, model) in enumerate(
+        for number, (row, channel, region, confidence, answer, others, model) in enumerate(
             zip(numbers, channels, regions, confidences, answers, more, asked, strict=True)
         )
     ]
@@ -91,7 +91,7 @@ def _more_features(rng: np.random.Generator, count: int, features: int) -> list[
     for number in range(max(0, features)):
         names.append(f"extra_{number:03d}")
         if number % 4 == TEXT_EVERY_FOURTH:
-            columns.append([REGIONS[place] for place in rng.integers(0, len(REGIONS), count).tolist()])
+            columns.append([REGIONS[region] for region in rng.integers(0, len(REGIONS), count).tolist()])
         else:
             columns.append(np.round(rng.lognormal(3.0, 1.0, count), 3).tolist())
     if not names:
@@ -152,18 +152,18 @@ def machine() -> str:
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table; the first column is text, the others are numbers."""
-    widths = [max(len(row[place]) for row in [columns, *rows]) for place in range(len(columns))]
+    widths = [max(len(row[column]) for row in [columns, *rows]) for column in range(len(columns))]
 
     def line(cells: Sequence[str]) -> str:
         padded = [
-            cell.ljust(width) if place == 0 else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(cells, widths, strict=True))
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(cells, widths, strict=True))
         ]
         return "| " + " | ".join(padded) + " |"
 
     rule = (
         "|"
-        + "|".join("-" * (width + 2) if place == 0 else "-" * (width + 1) + ":" for place, width in enumerate(widths))
+        + "|".join("-" * (width + 2) if column == 0 else "-" * (width + 1) + ":" for column, width in enumerate(widths))
         + "|"
     )
     return "\n".join([line(columns), rule, *(line(row) for row in rows)])

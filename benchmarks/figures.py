@@ -23,7 +23,7 @@ class Figure:
     """One ratio, and the bound it is to keep."""
 
     what: str
-    found: float
+    measured: float
     bound: float
     at_least: bool
 
@@ -35,14 +35,17 @@ class Figure:
     @property
     def is_reached(self) -> bool:
         """Whether the bound is kept."""
-        return self.found >= self.bound if self.at_least else self.found <= self.bound
+        return self.measured >= self.bound if self.at_least else self.measured <= self.bound
 
 
 def summary(figures: Sequence[Figure]) -> str:
     """All of them in one table."""
     return table(
         ("figure", "wanted", "found", "reached"),
-        [(one.what, one.wanted, f"{one.found:.2f}", "yes" if one.is_reached else "no") for one in figures],
+        [
+            (figure.what, figure.wanted, f"{figure.measured:.2f}", "yes" if figure.is_reached else "no")
+            for figure in figures
+        ],
     )
 
 

@@ -56,9 +56,9 @@ class Load:
         """Each message's value, of the events from number ``begin`` on."""
         stock, end = stock_of(self.features, self.models), begin + self.events
         while begin < end:
-            cycle, place = divmod(begin, EVENTS_MADE_MAX)
-            count = min(EVENTS_MADE_MAX - place, end - begin)
-            yield from stock.values(self.encoding, cycle, place, place + count)
+            cycle, start = divmod(begin, EVENTS_MADE_MAX)
+            count = min(EVENTS_MADE_MAX - start, end - begin)
+            yield from stock.values(self.encoding, cycle, start, start + count)
             begin += count
 
 
@@ -81,11 +81,11 @@ class Stock:
                 yield arrow_stream(table.slice(first, EVENTS_PER_MESSAGE))
             return
         mark, (head, tail) = b"%04x" % cycle, (PLACE_OF_CYCLE.start, PLACE_OF_CYCLE.stop)
-        found = (value[:head] + mark + value[tail:] for value in self.json[start:stop])
+        marked = (value[:head] + mark + value[tail:] for value in self.json[start:stop])
         if encoding == "single":
-            yield from found
+            yield from marked
             return
-        values = list(found)
+        values = list(marked)
         for first in range(0, len(values), EVENTS_PER_MESSAGE):
             yield b"[" + b",".join(values[first : first + EVENTS_PER_MESSAGE]) + b"]"
 

@@ -185,8 +185,8 @@ def run_record(servers: Servers, load: Load) -> Result:
             "backlog": dataclasses.asdict(backlog_of(load)),
         }
         with Child("record", spec, servers.folder) as child:
-            found = child.wait_for("result", SECONDS_MAX)
-    return Result(found["rate"], found["cpu_us"], found["clickhouse_us"], found["peak_bytes"] / 2**20)
+            result = child.wait_for("result", SECONDS_MAX)
+    return Result(result["rate"], result["cpu_us"], result["clickhouse_us"], result["peak_bytes"] / 2**20)
 
 
 def run_bare(servers: Servers, load: Load, fmt: str, blocks: Sequence[Block]) -> Result:
@@ -228,24 +228,24 @@ def peers(servers: Servers, load: Load) -> tuple[dict[str, Peer], str]:
     }, about
 
 
-def measure(found: dict[str, Peer], runs: int) -> dict[str, list[Result]]:
+def measure(peers_by_name: dict[str, Peer], runs: int) -> dict[str, list[Result]]:
     """Every peer ``runs`` times, in alternating order."""
-    results: dict[str, list[Result]] = {name: [] for name in found}
+    results: dict[str, list[Result]] = {name: [] for name in peers_by_name}
     for run in range(runs):
-        for name in found if run % 2 == 0 else reversed(found):
-            results[name].append(found[name]())
+        for name in peers_by_name if run % 2 == 0 else reversed(peers_by_name):
+            results[name].append(peers_by_name[name]())
     return results
 
 
 def report(load: Load, results: dict[str, list[Result]]) -> str:
     """A table of medians, as ratios to each bare insert."""
-    rates = {name: statistics.median(result.rate for result in found) for name, found in results.items()}
+    rates = {name: statistics.median(result.rate for result in runs) for name, runs in results.items()}
     floor, fastest = list(rates.values())[:2]
     rows = [
         (name, f"{rates[name]:,.0f}", f"{rates[name] / floor:.2f}", f"{rates[name] / fastest:.2f}",
-         f"{statistics.median(result.cpu_us for result in found):.2f}",
-         f"{statistics.median(result.clickhouse_us for result in found):.2f}", peak_of(found))
-        for name, found in results.items()
+         f"{statistics.median(result.cpu_us for result in runs):.2f}",
+         f"{statistics.median(result.clickhouse_us for result in runs):.2f}", peak_of(runs))
+        for name, runs in results.items()
     ]  # fmt: skip
     return table((load.name, "rows/s", "of JSON", "of Arrow", "CPU µs/row", "ClickHouse's", "peak MiB"), rows)
 
@@ -279,8 +279,8 @@ def main() -> None:
             kafka = KafkaSettings(bootstrap=broker.bootstrap, prefix=f"{name}.", partitions=PARTITIONS)
             create_topics(kafka)
             fill(kafka, load, events if load.topic is PREDICTIONS else verdicts_of(events))
-            found, about = peers(Servers(kafka, clickhouse, Path(folder)), load)
-            print(report(load, measure(found, options.runs)), f"\n{about}\n", flush=True)
+            peers_by_name, about = peers(Servers(kafka, clickhouse, Path(folder)), load)
+            print(report(load, measure(peers_by_name, options.runs)), f"\n{about}\n", flush=True)
 
 
 if __name__ == "__main__":

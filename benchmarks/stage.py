@@ -126,8 +126,8 @@ class Stage:
         """What a process measured, and what each event cost the broker meanwhile (``broker_us``)."""
         child.wait_for("assigned", START_SECONDS_MAX)
         before = self.broker_seconds()
-        found = child.wait_for("result", SECONDS_MAX)
-        return {**found, "broker_us": (self.broker_seconds() - before) / load.events * 1e6}
+        result = child.wait_for("result", SECONDS_MAX)
+        return {**result, "broker_us": (self.broker_seconds() - before) / load.events * 1e6}
 
     def broker_seconds(self) -> float:
         """CPU that the broker has used so far; NaN where the system does not tell."""
@@ -156,6 +156,6 @@ class Stage:
 
 def kafka_spec(kafka: KafkaSettings) -> dict[str, Any]:
     """The settings as a process is told them."""
-    found = msgspec.to_builtins(kafka)
-    assert isinstance(found, dict)
-    return found
+    spec = msgspec.to_builtins(kafka)
+    assert isinstance(spec, dict)
+    return spec

@@ -52,10 +52,10 @@ class Start:
     def wait_for(self, what: str, pattern: str) -> str:
         """Until a line of the output matches; returns what the pattern's group found."""
         while time.time() - self.began < SECONDS_MAX:
-            found = re.search(pattern, self.output.read_text(errors="replace"))
-            if found is not None:
+            match = re.search(pattern, self.output.read_text(errors="replace"))
+            if match is not None:
                 self.note(what)
-                return found.group(1)
+                return match.group(1)
             if self.process.poll() is not None:
                 break
             time.sleep(POLL_SECONDS)

@@ -26,20 +26,20 @@ NEVER = 1 << 60
 def run(stage: Stage, figures: list[Figure]) -> Iterator[str]:
     """A table of the time from a prediction to its verdict, at a steady rate; adds its figures to reach."""
     sizes, load = stage.sizes, Load(events=NEVER)
-    found: dict[str, list[Mapping[str, Any]]] = {name: [] for name in (*FLOORS, INTAKE)}
+    results: dict[str, list[Mapping[str, Any]]] = {name: [] for name in (*FLOORS, INTAKE)}
     for number in range(sizes.latency_runs):
-        for name in list(found) if number % 2 == 0 else reversed(found):
+        for name in list(results) if number % 2 == 0 else reversed(results):
             with stage.topics(load) as kafka, start(stage, kafka, load, name) as child:
                 child.wait_for("assigned", START_SECONDS_MAX, partitions=load.partitions)
-                found[name].append(measure(stage, kafka))
+                results[name].append(measure(stage, kafka))
 
     def median(name: str, value: str) -> float:
-        return float(statistics.median(one[value] for one in found[name]))
+        return float(statistics.median(result[value] for result in results[name]))
 
     # The floor is whichever way of writing the loop is the quicker one here, for each figure.
     floor = {value: min(median(name, value) for name in FLOORS) for value in ("p50_ms", "p99_ms")}
     rows = []
-    for name in found:
+    for name in results:
         is_intake = name == INTAKE
         p50, p99 = median(name, "p50_ms"), median(name, "p99_ms")
         rows.append(

@@ -17,25 +17,25 @@ SLOWEST_RATE = 5_000
 def run(stage: Stage, figures: list[Figure]) -> Iterator[str]:
     """One table; each figure is taken when all is committed that was produced, and a second has passed."""
     steps = stage.sizes.memory_events
-    load, found = Load(steps[-1]), []
+    load, sizes = Load(steps[-1]), []
     with stage.topics(load) as kafka, stage.intake(kafka, load, steps=steps) as child:
         child.wait_for("assigned", START_SECONDS_MAX)
         begin = 0
         for step in steps:
             fill(kafka, Load(step - begin), begin=begin)
-            found.append(child.wait_for("resident", SECONDS_MAX + (step - begin) / SLOWEST_RATE, events=step)["bytes"])
+            sizes.append(child.wait_for("resident", SECONDS_MAX + (step - begin) / SLOWEST_RATE, events=step)["bytes"])
             begin = step
         result = child.wait_for("result", SECONDS_MAX)
     rows = [
         (
             f"{step:,}",
             f"{size / 2**20:.1f}",
-            f"{size / found[0]:.3f}",
+            f"{size / sizes[0]:.3f}",
             f"{GROWTH_MAX:g}" if step == steps[-1] else "",
         )
-        for step, size in zip(steps, found, strict=True)
+        for step, size in zip(steps, sizes, strict=True)
     ]
     yield table(("events judged by one worker", "resident MiB", "× the first", "at most"), rows)
     yield check_judged([result], load.events)
     what = f"resident memory after {steps[-1]:,} events, × after {steps[0]:,}"
-    figures.append(Figure(what, found[-1] / found[0], GROWTH_MAX, at_least=False))
+    figures.append(Figure(what, sizes[-1] / sizes[0], GROWTH_MAX, at_least=False))

@@ -18,20 +18,21 @@ COST_MAX = 1.15
 def run(stage: Stage, figures: list[Figure]) -> Iterator[str]:
     """A table of one worker beside two on the same events; adds its figures to reach."""
     load = stage.sizes.load()
-    found: dict[int, list[list[dict[str, Any]]]] = {1: [], 2: []}
+    results: dict[int, list[list[dict[str, Any]]]] = {1: [], 2: []}
     for number in range(stage.sizes.runs):
         for workers in (1, 2) if number % 2 == 0 else (2, 1):
-            found[workers].append(measure(stage, load, workers))
+            results[workers].append(measure(stage, load, workers))
     costs = {
         workers: statistics.median(
-            sum(one["cpu_us"] * one["events"] for one in together) / sum(one["events"] for one in together)
+            sum(result["cpu_us"] * result["events"] for result in together)
+            / sum(result["events"] for result in together)
             for together in runs
         )
-        for workers, runs in found.items()
+        for workers, runs in results.items()
     }
     rates = {
-        workers: statistics.median(sum(one["rate"] for one in together) for together in runs)
-        for workers, runs in found.items()
+        workers: statistics.median(sum(result["rate"] for result in together) for together in runs)
+        for workers, runs in results.items()
     }
     ratio = costs[2] / costs[1]
     rows = [
@@ -39,7 +40,7 @@ def run(stage: Stage, figures: list[Figure]) -> Iterator[str]:
         ("two, the partitions split", f"{rates[2]:,.0f}", f"{costs[2]:.2f}", f"{ratio:.2f}", f"{COST_MAX:g}"),
     ]
     yield table(("workers", "events/s, together", "CPU µs/event", "× one", "at most"), rows)
-    for workers, runs in found.items():
+    for workers, runs in results.items():
         for together in runs:
             yield check_judged(together, load.events // workers)
     figures.append(Figure("two workers: CPU per event, × one worker", ratio, COST_MAX, at_least=False))

@@ -67,9 +67,9 @@ class MeteredBatches(TransactionalBatches):
             undo()
 
         def assign_counted(partitions: list[AssignedPartition]) -> dict[tuple[str, int], int]:
-            found = {} if on_assign is None else on_assign(partitions)
+            offsets = {} if on_assign is None else on_assign(partitions)
             say("assigned", partitions=len(partitions))
-            return found
+            return offsets
 
         super().__init__(
             settings,

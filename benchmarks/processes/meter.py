@@ -78,6 +78,6 @@ def say(what: str, **values: object) -> None:
 
 def spec_of(arguments: list[str]) -> dict[str, object]:
     """What this process is to do: one JSON object, the only argument."""
-    found = json.loads(arguments[1])
-    assert isinstance(found, dict)
-    return found
+    spec = json.loads(arguments[1])
+    assert isinstance(spec, dict)
+    return spec

@@ -41,7 +41,8 @@ def main(spec: dict[str, Any]) -> None:
     deadline = time.monotonic() + spec["seconds_max"]
     settle_memory()
     consumer.subscribe(
-        [kafka.prefix + PREDICTIONS.name], on_assign=lambda _consumer, places: say("assigned", partitions=len(places))
+        [kafka.prefix + PREDICTIONS.name],
+        on_assign=lambda _consumer, partitions: say("assigned", partitions=len(partitions)),
     )
     while not meter.complete and time.monotonic() < deadline:
         messages = consumer.consume(batch.events_max, batch.wait_seconds)

@@ -63,7 +63,7 @@ class Recording:
 
 def peak_bytes() -> int:
     """The most that was resident of this program; ``ru_maxrss`` would count what its parent had when it began."""
-    (line,) = (one for one in Path("/proc/self/status").read_text().splitlines() if one.startswith("VmHWM:"))
+    (line,) = (entry for entry in Path("/proc/self/status").read_text().splitlines() if entry.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024
 
 
