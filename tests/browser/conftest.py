@@ -100,17 +100,19 @@ def complaints_of(opened):
 
     A page that is left while it loads ends its requests; that is no failure.
     """
-    found = []
-    opened.on("pageerror", lambda error: found.append(f"{opened.url}: {error}"))
+    complaints = []
+    opened.on("pageerror", lambda error: complaints.append(f"{opened.url}: {error}"))
     opened.on(
         "console",
-        lambda said: found.append(f"{opened.url}: {said.text}") if said.type in {"error", "warning"} else None,
+        lambda said: complaints.append(f"{opened.url}: {said.text}") if said.type in {"error", "warning"} else None,
     )
     opened.on(
         "requestfailed",
-        lambda asked: found.append(f"{asked.url}: {asked.failure}") if asked.failure != "net::ERR_ABORTED" else None,
+        lambda asked: (
+            complaints.append(f"{asked.url}: {asked.failure}") if asked.failure != "net::ERR_ABORTED" else None
+        ),
     )
     opened.on(
-        "response", lambda answer: found.append(f"{answer.url}: {answer.status}") if answer.status >= 400 else None
+        "response", lambda answer: complaints.append(f"{answer.url}: {answer.status}") if answer.status >= 400 else None
     )
-    return found
+    return complaints

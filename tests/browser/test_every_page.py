@@ -38,12 +38,12 @@ LONG_WORDS = """
 def pages():
     """The addresses of all pages, from the routes of the application itself, filled in from the sample data."""
     app = create_app(sample_desk(lambda: 1_772_000_000_000), settings=ConsoleSettings(secret=SECRET), metrics=None)
-    found = []
+    paths = []
     for route in app.routes:
         path = re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path)
         if "GET" in getattr(route, "methods", ()) and not path.startswith("/api/") and path not in NO_PAGES:
-            found.append(path.replace("{alert_id}", "a-vicprice-1"))
-    return found
+            paths.append(path.replace("{alert_id}", "a-vicprice-1"))
+    return paths
 
 
 def addresses(page, url):

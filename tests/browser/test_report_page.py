@@ -14,12 +14,12 @@ def test_the_page_shows_odd_names_and_runs_none_of_them(page, tmp_path):
     try:
         asked = odd_request("odd")
         few = [column for column in asked.categorical if "<" in column or "😀" in column]
-        found = made(reporter, msgspec.structs.replace(asked, categorical=few))
+        report = made(reporter, msgspec.structs.replace(asked, categorical=few))
     finally:
         reporter.stop()
-    assert found.error == ""
+    assert report.error == ""
     path = tmp_path / "report.html"
-    path.write_text(found.html, encoding="utf-8")
+    path.write_text(report.html, encoding="utf-8")
     page.goto(f"file://{path}")
     page.get_by_text("feature.😀").first.wait_for()
     text = page.inner_text("body")

@@ -29,8 +29,8 @@ def console() -> LiveConsole:
     lanes = LaneSettings(opinions_needed=2, roles=("reviewer", "on-call", "admin"))
     made = LiveConsole(Settings(queue=QueueSettings(review=lanes, alert=lanes)))
     state = made.state
-    for one in poisoned_tasks():
-        state.hear_task(encode(one))
+    for task in poisoned_tasks():
+        state.hear_task(encode(task))
     for alert in poisoned_alerts():
         state.hear_alert(encode(alert))
     for reference in poisoned_references():

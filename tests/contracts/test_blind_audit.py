@@ -50,7 +50,7 @@ def task(sure: bool) -> Task:
 
 def everything(console: LiveConsole, person_id: str) -> dict[str, str]:
     """What every GET route answers to this person, pages and their parts, without the tokens of the session."""
-    found = {}
+    answers = {}
     with console.visit(person_id) as visitor:
         for method, path in routes(console.app):
             address = path.replace("{task_id}", "t-1")
@@ -59,8 +59,8 @@ def everything(console: LiveConsole, person_id: str) -> dict[str, str]:
             for asked in (address, f"{address}?lane=audit"):
                 for headers in ({}, {"hx-request": "true"}):
                     answer = visitor.client.get(asked, headers=headers)
-                    found[f"{asked} {headers}"] = TOKEN.sub("", answer.text)
-    return found
+                    answers[f"{asked} {headers}"] = TOKEN.sub("", answer.text)
+    return answers
 
 
 @pytest.mark.parametrize("person_id", ["wilhelmina", "ada"])

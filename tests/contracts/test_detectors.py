@@ -59,8 +59,8 @@ def fired(detector: Detector, values: Floats) -> list[int]:
 
 def test_no_storm_while_nothing_changes(case: Case) -> None:
     """On twenty stationary streams of 2,000 values there are at most two false detections in all."""
-    found = [fired(case.make(), case.quiet(np.random.default_rng(seed), 2000)) for seed in range(20)]
-    assert sum(map(len, found)) <= 2
+    firings = [fired(case.make(), case.quiet(np.random.default_rng(seed), 2000)) for seed in range(20)]
+    assert sum(map(len, firings)) <= 2
 
 
 def test_a_clear_change_is_found_in_time(case: Case) -> None:

@@ -61,8 +61,8 @@ def is_distribution(matrix: np.ndarray) -> bool:
 
 
 def some(stream: Stream, count: int = 50) -> Batch:
-    found = [stream.event() for _ in range(count)]
-    return stream.batch([features for features, _, _ in found], [production for _, production, _ in found])
+    events = [stream.event() for _ in range(count)]
+    return stream.batch([features for features, _, _ in events], [production for _, production, _ in events])
 
 
 def test_new_member_answers_with_a_distribution(member: Member) -> None:

@@ -23,8 +23,8 @@ def check_page(text: str) -> None:
 def test_every_page_renders_over_poisoned_topics(console: LiveConsole, person_id: str) -> None:
     """Lists, the state of the loop, and each task and alert by its address."""
     ids = {
-        "task_id": [one.task_id for one in poisoned_tasks()],
-        "alert_id": [one.alert_id for one in poisoned_alerts()],
+        "task_id": [task.task_id for task in poisoned_tasks()],
+        "alert_id": [alert.alert_id for alert in poisoned_alerts()],
         "report_id": list(TEXTS),
         "path": list(TEXTS),
     }
@@ -45,10 +45,10 @@ def test_every_page_renders_over_poisoned_topics(console: LiveConsole, person_id
 
 def test_a_task_that_no_address_can_name_is_left_out(console: LiveConsole) -> None:
     """It would be handed out for ever, and could not be answered; all others wait in the queue."""
-    strange = {one.task_id for one in poisoned_tasks() if not re.fullmatch(r"[\w~-]+", one.task_id, re.ASCII)}
-    kept = {one.task_id for one in poisoned_tasks() if console.state.queue.view(one.task_id) is not None}
+    strange = {task.task_id for task in poisoned_tasks() if not re.fullmatch(r"[\w~-]+", task.task_id, re.ASCII)}
+    kept = {task.task_id for task in poisoned_tasks() if console.state.queue.view(task.task_id) is not None}
     assert len(strange) > 12
-    assert kept == {one.task_id for one in poisoned_tasks()} - strange
+    assert kept == {task.task_id for task in poisoned_tasks()} - strange
 
 
 def test_the_work_goes_on_over_poisoned_tasks(console: LiveConsole) -> None:

@@ -121,13 +121,13 @@ READING = {"LogReader", "read_tail", "GroupBatches", "TransactionalBatches", "ag
 def test_every_reader_is_behind_the_wall() -> None:
     """A new reader is added here by whoever has seen that it leaves out what it cannot use; nobody has a client of
     his own."""
-    found: dict[str, int] = {}
+    reads: dict[str, int] = {}
     for room in ("agents", "watchloop", "drift", "review", "learning", "warehouse"):
         for file in sorted((ROOT / room).rglob("*.py")):
             for node in ast.walk(ast.parse(file.read_text())):
                 if isinstance(node, ast.Call):
                     name = getattr(node.func, "id", getattr(node.func, "attr", ""))
                     if name in READING:
-                        place = str(file.relative_to(ROOT))
-                        found[place] = found.get(place, 0) + 1
-    assert found == READERS
+                        path = str(file.relative_to(ROOT))
+                        reads[path] = reads.get(path, 0) + 1
+    assert reads == READERS

@@ -94,8 +94,8 @@ def requests(console: LiveConsole) -> Iterator[dict[str, Any]]:
         ):
             yield {"method": method, "path": path, "headers": [(name, value)], **usual}
         if method != "GET":
-            for kind, body in itertools.product(types, BODIES + ODD_BODIES):
-                yield {"method": method, "path": path, "headers": [(b"content-type", kind)], "body": body}
+            for media_type, body in itertools.product(types, BODIES + ODD_BODIES):
+                yield {"method": method, "path": path, "headers": [(b"content-type", media_type)], "body": body}
     for method in ("GET", "POST", "PATCH", "TRACE", "\u20ac", ""):
         for part in PARTS:
             yield {"method": method, "path": b"/" + part}
@@ -107,7 +107,7 @@ OPEN_TO_ALL = (b"/", b"/sign-in", b"/sign-out", b"/api/session", b"/healthz", b"
 async def ask(console: LiveConsole, known: list[tuple[bytes, bytes]], request: dict[str, Any]) -> tuple[int, bytes]:
     """What the application answers, asked as the server asks it: bytes that no client of HTTP would send."""
     given = request.get("headers", [])
-    headers = [(name, value) for name, value in known if name not in {one for one, _ in given}] + given
+    headers = [(name, value) for name, value in known if name not in {other for other, _ in given}] + given
     body = request.get("body") or request.get("usual", b"")
     if "usual" in request and not any(name == b"content-type" for name, _ in given):
         headers.append((b"content-type", b"application/json"))
@@ -138,15 +138,15 @@ class Reached:
     """Which routes' own functions were called, and with garbage where: noted where the application calls them."""
 
     def __init__(self, app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.place = ""
-        self.places: dict[tuple[str, str], set[str]] = {}
+        self.part = ""
+        self.parts: dict[tuple[str, str], set[str]] = {}
         for method, path, handler in handlers(app):
-            self.places[method, path] = set()
+            self.parts[method, path] = set()
             monkeypatch.setattr(handler, "_fn", self._noting(method, path, handler.fn))
 
     def _noting(self, method: str, path: str, function: Any) -> Any:
         def noting(*given: Any, **named: Any) -> Any:
-            self.places[method, path].add(self.place)
+            self.parts[method, path].add(self.part)
             return function(*given, **named)
 
         return noting
@@ -161,9 +161,9 @@ def handlers(app: Litestar) -> Iterator[tuple[str, str, Any]]:
                     yield method, re.sub(r"\{(\w+):\w+\}", r"{\1}", route.path), handler
 
 
-def place_of(request: dict[str, Any]) -> str:
+def part_with_garbage(request: dict[str, Any]) -> str:
     """Where a request has its garbage."""
-    return next((place for place in ("body", "headers", "query") if place in request), "path")
+    return next((part for part in ("body", "headers", "query") if part in request), "path")
 
 
 @pytest.mark.parametrize("is_signed_in", [True, False])
@@ -182,7 +182,7 @@ def test_no_route_fails_on_garbage(console: LiveConsole, is_signed_in: bool, mon
                     continue  # the sign-in is as far as it gets
                 if request["path"] in (b"/sign-out", b"/api/session") and request["method"] in ("POST", "DELETE"):
                     console.state.signed_out.__init__(86_400)  # type: ignore[misc]  # a sign-out would end the walk
-                reached.place = place_of(request)
+                reached.part = part_with_garbage(request)
                 status, body = await ask(console, known, request)
                 if status >= 500 or b"Traceback" in body:
                     failed.append((status, {name: value[:80] for name, value in request.items()}))
@@ -192,12 +192,12 @@ def test_no_route_fails_on_garbage(console: LiveConsole, is_signed_in: bool, mon
     assert failed == [], "\n".join(map(str, failed[:20]))
     public = {path.decode() for path in OPEN_TO_ALL}
     missed = {
-        route: sorted(wanted(*route) - places)
-        for route, places in reached.places.items()
-        if (is_signed_in or route[1] in public) and not wanted(*route) <= places
+        route: sorted(wanted(*route) - parts)
+        for route, parts in reached.parts.items()
+        if (is_signed_in or route[1] in public) and not wanted(*route) <= parts
     }
     assert missed == {}, "garbage there is stopped before the route's own function"
-    assert ("GET", "/static/{file_path}") in reached.places, "own files are a route too"
+    assert ("GET", "/static/{file_path}") in reached.parts, "own files are a route too"
 
 
 def wanted(method: str, path: str) -> set[str]:

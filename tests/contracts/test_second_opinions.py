@@ -32,7 +32,7 @@ def task(task_id: str) -> Task:
 
 def everything(console: LiveConsole, person_id: str, task_id: str) -> str:
     """What every GET route answers to this person."""
-    found = []
+    answers = []
     with console.visit(person_id) as visitor:
         for method, path in routes(console.app):
             if method == "GET":
@@ -44,9 +44,9 @@ def everything(console: LiveConsole, person_id: str, task_id: str) -> str:
                     .replace("{file_path}", "x")
                 )
                 for address in (asked, f"{asked}?lane=review", f"{asked}?offset=0"):
-                    found.append(visitor.client.get(address).text)
-                    found.append(visitor.client.get(address, headers={"hx-request": "true"}).text)
-    return "\n".join(found)
+                    answers.append(visitor.client.get(address).text)
+                    answers.append(visitor.client.get(address, headers={"hx-request": "true"}).text)
+    return "\n".join(answers)
 
 
 def answer(console: LiveConsole, person_id: str, task_id: str, said: str) -> None:

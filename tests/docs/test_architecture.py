@@ -31,7 +31,7 @@ def test_topics_are_those_of_the_program():
 def test_unwritten_topics_are_really_unwritten():
     """A topic that the page calls reserved is named by no role and no command, and every other one is."""
     files = [*(ROOT / "agents").rglob("*.py"), *(ROOT / "watchloop").rglob("*.py")]
-    named = " ".join(found for file in files for found in NAMED.findall(file.read_text()))
+    named = " ".join(path for file in files for path in NAMED.findall(file.read_text()))
     for topic in ALL_TOPICS:
         constant = topic.name.replace(".", "_").upper()
         reserved = FLOW[topic.name][0].startswith("reserved")

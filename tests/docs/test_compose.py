@@ -105,7 +105,7 @@ def test_only_learn_can_sign(services):
 
 def test_every_secret_is_in_the_example():
     """Whoever copies deploy/env.example has named every variable that the file asks for."""
-    asked = {found["name"] for found in GIVEN.finditer((ROOT / "docker-compose.yml").read_text())}
+    asked = {variable["name"] for variable in GIVEN.finditer((ROOT / "docker-compose.yml").read_text())}
     lines = (ROOT / "deploy" / "env.example").read_text().splitlines()
     assert asked == {line.partition("=")[0] for line in lines if "=" in line and not line.startswith("#")}
 

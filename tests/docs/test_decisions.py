@@ -22,7 +22,7 @@ def project():
 
 
 def names(requirements):
-    return {re.match(r"[A-Za-z0-9_-]+", one)[0] for one in requirements}
+    return {re.match(r"[A-Za-z0-9_-]+", requirement)[0] for requirement in requirements}
 
 
 def rooms_that_import(package):
@@ -56,10 +56,10 @@ def test_table_says_who_imports_what():
     for row in ROW.finditer(RECORDS[1].read_text()):
         if row["package"] == "package":
             continue
-        found, said = rooms_that_import(row["package"]), row["rooms"]
+        rooms, said = rooms_that_import(row["package"]), row["rooms"]
         if said == "not by us":
-            assert found == set(), row["package"]
+            assert rooms == set(), row["package"]
         elif said == "everywhere":
-            assert len(found) > 4, row["package"]
+            assert len(rooms) > 4, row["package"]
         else:
-            assert found == set(re.findall(r"`(\w+)`", said)), row["package"]
+            assert rooms == set(re.findall(r"`(\w+)`", said)), row["package"]

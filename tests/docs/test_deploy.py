@@ -69,9 +69,11 @@ def test_rules_use_metrics_that_exist():
 
 def test_prometheus_reads_the_rules_and_every_role():
     """prometheus.yml names the rule file beside it and one target for each role."""
-    found = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())
-    assert [(ROOT / "deploy" / name).exists() for name in found["rule_files"]] == [True]
-    targets = {config["labels"]["role"]: config["targets"] for config in found["scrape_configs"][0]["static_configs"]}
+    configured = yaml.safe_load((ROOT / "deploy" / "prometheus.yml").read_text())
+    assert [(ROOT / "deploy" / name).exists() for name in configured["rule_files"]] == [True]
+    targets = {
+        config["labels"]["role"]: config["targets"] for config in configured["scrape_configs"][0]["static_configs"]
+    }
     services = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
     assert targets == {
         role: [f"{role}:{8080 if role == 'desk' else 9100}"]

@@ -37,10 +37,10 @@ HELPER, PLAIN, REJECTS_READ = (body for language, body in BLOCK.findall(TEXT) if
 
 def shell(command: str) -> str:
     """The shell block that uses a command."""
-    (found,) = (
+    (line,) = (
         body for language, body in BLOCK.findall(TEXT) if language == "sh" and re.search(rf"\b{command} -", body)
     )
-    return found
+    return line
 
 
 def section(heading: str) -> str:
@@ -48,19 +48,19 @@ def section(heading: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("heading", "kind"),
+    ("heading", "struct"),
     [("A prediction", Prediction), ("A verdict", Verdict), ("Late labels", Label), ("Rejects", Reject)],
 )
-def test_fields_are_those_that_travel(heading, kind):
+def test_fields_are_those_that_travel(heading, struct):
     """Each table has every field, in order, with its default."""
     rows = re.findall(r"^\| (`\w+`) \| (.+?) \|", section(heading), re.MULTILINE)
-    assert rows == fields(kind)
+    assert rows == fields(struct)
 
 
-@pytest.mark.parametrize("kind", [ProducerSettings, VerdictReaderSettings])
-def test_settings_are_those_of_the_helper(kind):
+@pytest.mark.parametrize("struct", [ProducerSettings, VerdictReaderSettings])
+def test_settings_are_those_of_the_helper(struct):
     """Each setting has its default, its bounds and its meaning."""
-    assert settings_table(kind) in TEXT
+    assert settings_table(struct) in TEXT
 
 
 def test_installed_packages_are_named():

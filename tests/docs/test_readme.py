@@ -30,7 +30,7 @@ IMAGE_BYTES_MAX = 200_000
 
 def blocks(language):
     """The code blocks of one language."""
-    return [body for found, body in BLOCK.findall(TEXT) if found == language]
+    return [body for marked, body in BLOCK.findall(TEXT) if marked == language]
 
 
 def commands():
@@ -43,7 +43,7 @@ def queries():
     return [arguments[1] for arguments in commands() if arguments[0] == "query"]
 
 
-@pytest.mark.parametrize("arguments", commands(), ids=lambda found: " ".join(found)[:40])
+@pytest.mark.parametrize("arguments", commands(), ids=lambda arguments: " ".join(arguments)[:40])
 def test_commands_are_understood(arguments):
     """The command line takes each shown command, without running it."""
     parse(app, arguments)
@@ -109,6 +109,6 @@ def test_links_lead_somewhere(page):
     """Every relative link of every page names a file or a folder; images are small."""
     for target in LINK.findall(page.read_text()):
         if not target.startswith("http"):
-            found = page.parent / target
-            assert found.exists(), target
-            assert found.suffix != ".png" or found.stat().st_size < IMAGE_BYTES_MAX, target
+            linked = page.parent / target
+            assert linked.exists(), target
+            assert linked.suffix != ".png" or linked.stat().st_size < IMAGE_BYTES_MAX, target

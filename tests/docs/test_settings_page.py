@@ -11,10 +11,10 @@ from watchloop.settings import ProgramSettings
 from watchloop.settings_page import PAGE, docstrings, settings_page
 
 
-def structs(kind):
+def structs(struct):
     """A Struct's type and the types of the Structs in its defaults."""
-    yield kind
-    for field in msgspec.structs.fields(kind):
+    yield struct
+    for field in msgspec.structs.fields(struct):
         if isinstance(field.default, msgspec.Struct):
             yield from structs(type(field.default))
 
@@ -26,18 +26,18 @@ def test_page_is_up_to_date():
 
 def test_every_setting_says_what_it_means():
     """No setting of any room is without its docstring."""
-    for kind in structs(ProgramSettings):
-        if kind is ProgramSettings:
+    for struct in structs(ProgramSettings):
+        if struct is ProgramSettings:
             continue
-        silent = [name for name, text in docstrings(kind).items() if not text]
-        assert silent == [], kind.__name__
+        silent = [name for name, text in docstrings(struct).items() if not text]
+        assert silent == [], struct.__name__
 
 
 def test_every_setting_is_on_the_page():
     """Each setting's name stands in a row of its own."""
     derived = {name.split(".")[1] for name in DERIVED}
     rows = set(re.findall(r"^\| `(\w+)` \|", settings_page(), re.MULTILINE))
-    for kind in structs(ProgramSettings):
-        plain = {f.name for f in msgspec.structs.fields(kind) if not isinstance(f.default, msgspec.Struct)}
-        assert plain - {"models"} - derived <= rows, kind.__name__
+    for struct in structs(ProgramSettings):
+        plain = {f.name for f in msgspec.structs.fields(struct) if not isinstance(f.default, msgspec.Struct)}
+        assert plain - {"models"} - derived <= rows, struct.__name__
     assert not derived & rows

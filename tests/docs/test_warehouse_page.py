@@ -79,25 +79,25 @@ def fill(warehouse: Warehouse, events: int = 120) -> None:
     values: dict[str, list[Wire]] = {
         "predictions": [
             Prediction(
-                event_id=one, features={"nswdemand": 0.5}, prediction="UP", confidence=0.8, slices={"region": "NSW"},
-                **at,
+                event_id=event_id, features={"nswdemand": 0.5}, prediction="UP", confidence=0.8,
+                slices={"region": "NSW"}, **at,
             )
-            for one in ids
+            for event_id in ids
         ],
         "verdicts": [
             Verdict(
-                event_id=one, decision="accept", uncertainty=0.2, inclusion_probability=0.5, audit=one in drawn,
-                task_id=f"t-{one}" if one in drawn else "", decided_at=DAY0, **at,
+                event_id=event_id, decision="accept", uncertainty=0.2, inclusion_probability=0.5,
+                audit=event_id in drawn, task_id=f"t-{event_id}" if event_id in drawn else "", decided_at=DAY0, **at,
             )
-            for one in ids
+            for event_id in ids
         ],
         "corrections": [
             Correction(
-                correction_id=f"c-{one}", event_id=one, created_at=DAY0, label="UP" if one != "e8" else "DOWN",
-                source="review", features={}, prediction="UP", confidence=0.8, inclusion_probability=0.5,
-                task_id=f"t-{one}", **at,
+                correction_id=f"c-{event_id}", event_id=event_id, created_at=DAY0,
+                label="UP" if event_id != "e8" else "DOWN", source="review", features={}, prediction="UP",
+                confidence=0.8, inclusion_probability=0.5, task_id=f"t-{event_id}", **at,
             )
-            for one in drawn
+            for event_id in drawn
         ],
         "review.events": [
             Task(

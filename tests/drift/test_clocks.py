@@ -30,8 +30,8 @@ BATCH = 400
 def ahead(events: Sequence[Prediction], count: int, hours: int = 14) -> list[Prediction]:
     """The first ``count`` events are that far ahead."""
     return [
-        msgspec.structs.replace(event, time=event.time + hours * HOUR_MS) if place < count else event
-        for place, event in enumerate(events)
+        msgspec.structs.replace(event, time=event.time + hours * HOUR_MS) if index < count else event
+        for index, event in enumerate(events)
     ]
 
 
@@ -42,7 +42,7 @@ def blocks_at(
     return build_blocks(
         PredictionColumns.of(events),
         partitions=[partition] * len(events),
-        offsets=[start + place for place in range(len(events))] if offset is None else [offset] * len(events),
+        offsets=[start + index for index in range(len(events))] if offset is None else [offset] * len(events),
         decisions=np.zeros(len(events), np.int8),
         decision_names=("accept",),
         reference=reference,
@@ -131,8 +131,8 @@ def test_a_few_odd_clocks_change_no_alert(stream: Any, share: float) -> None:
     """Some of the first events far ahead: the change is seen as it would be without them."""
     odd = np.random.default_rng(2).random(2400) < share
     events = [
-        msgspec.structs.replace(event, time=event.time + 23 * HOUR_MS) if place < 2400 and odd[place] else event
-        for place, event in enumerate(stream(20_000, shift=5.0, change_at=DRIFT_AT))
+        msgspec.structs.replace(event, time=event.time + 23 * HOUR_MS) if index < 2400 and odd[index] else event
+        for index, event in enumerate(stream(20_000, shift=5.0, change_at=DRIFT_AT))
     ]
     ((signal, at),) = Run(4).read(events).fired
     assert signal == "feature.x"
@@ -173,8 +173,8 @@ def test_an_alert_ahead_of_time_hides_no_later_one(stream: Any, by: str) -> None
     later = stream(34_000, shift=5.0, change_at=28_000)
     events = [*events[:28_000], *later[28_000:]]
     clocks = [
-        msgspec.structs.replace(event, time=event.time + 14 * HOUR_MS) if 4000 <= place < 12_000 else event
-        for place, event in enumerate(events)
+        msgspec.structs.replace(event, time=event.time + 14 * HOUR_MS) if 4000 <= index < 12_000 else event
+        for index, event in enumerate(events)
     ]
     run = Run().read(clocks[:9000] if by else clocks[:26_000])
     if by:

@@ -176,8 +176,8 @@ def test_the_change_in_real_insect_recordings_is_found(live: Any) -> None:
 
     frame = pd.read_parquet(path, columns=["wing_beat_hz", "temperature_c"])[40_000:60_000]
     events = [
-        Prediction(event_id=f"e{place}", model="m", time=place * 100, features=row, prediction="5", confidence=0.9)
-        for place, row in enumerate(frame.to_dict("records"))
+        Prediction(event_id=f"e{index}", model="m", time=index * 100, features=row, prediction="5", confidence=0.9)
+        for index, row in enumerate(frame.to_dict("records"))
     ]
     _, _, outcomes = live(events, partitions=3)
     fired_at = {alert.signal: alert.fired_at_event for alert in firing(outcomes)}
@@ -201,8 +201,8 @@ def test_real_seasons_are_no_storm(live: Any, file: str, dropped: list[str]) -> 
 
     frame = pd.read_parquet(path).drop(columns=dropped)
     events = [
-        Prediction(event_id=f"e{place}", model="m", time=place * 1000, features=row, prediction="a", confidence=0.9)
-        for place, row in enumerate(frame.to_dict("records"))
+        Prediction(event_id=f"e{index}", model="m", time=index * 1000, features=row, prediction="a", confidence=0.9)
+        for index, row in enumerate(frame.to_dict("records"))
     ]
     _, _, outcomes = live(events, partitions=3)
     assert len(firing(outcomes)) <= 3 * len(events) / 10_000
@@ -253,8 +253,8 @@ def test_times_that_go_back_leave_no_alert_behind(stream: Any, live: Any) -> Non
     """A clock that ran ahead and was put right: what was told ahead has been read, although the times are older now."""
     events = stream(30_000, shift=2.0, change_at=6000)
     put_right = [
-        msgspec.structs.replace(event, time=event.time - (3_600_000 * 20 if place >= 12_000 else 0))
-        for place, event in enumerate(events)
+        msgspec.structs.replace(event, time=event.time - (3_600_000 * 20 if index >= 12_000 else 0))
+        for index, event in enumerate(events)
     ]
     monitor, _, outcomes = live(put_right)
     fired = firing(outcomes)

@@ -75,12 +75,12 @@ def watched(
     """Every transition of every alert over some columns, NaN where there is nothing, and who watched them."""
     events = [
         Prediction(
-            event_id=f"e{place}", model="m", time=1_700_000_000_000 + place * 1000, prediction="a", confidence=0.9,
+            event_id=f"e{row}", model="m", time=1_700_000_000_000 + row * 1000, prediction="a", confidence=0.9,
             features={
-                name: None if np.isnan(values[place]) else number(values[place]) for name, values in columns.items()
+                name: None if np.isnan(values[row]) else number(values[row]) for name, values in columns.items()
             },
         )
-        for place in range(EVENTS)
+        for row in range(EVENTS)
     ]  # fmt: skip
     return watched_events(events, settings, read_at_once=200)
 

@@ -85,7 +85,7 @@ def test_new_signals_are_watched_within_the_limit(stream: Any, blocks_of: Any) -
     for block in blocks_of(wide(stream, 400, ["a"]), settings=SMALL):
         monitor.observe(block)
     for number in range(5):
-        names = [f"n{number}{place}" for place in range(4)]
+        names = [f"n{number}{index}" for index in range(4)]
         for block in blocks_of(wide(stream, 200, ["a", *names]), reference=monitor.reference, settings=SMALL):
             moved = msgspec.structs.replace(
                 block, block_id=f"{number}-{block.block_id}", time_min=block.time_min + (number + 1) * 10**7,

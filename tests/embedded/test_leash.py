@@ -69,13 +69,13 @@ def parent_of(command: list[str], pipe: bool, *, grace_seconds: float) -> subpro
 
 def session(leader: int) -> list[int]:
     """The processes of a session that run; one that is ending has no command any more."""
-    found = []
+    pids = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             _state, _parent, _group, of = stat.read_text().rpartition(")")[2].split()[:4]
             if int(of) == leader and stat.with_name("cmdline").read_bytes():
-                found.append(int(stat.parent.name))
-    return found
+                pids.append(int(stat.parent.name))
+    return pids
 
 
 def wait_for(path: Path) -> str:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.faults.fault_servers import SESSION_SECONDS
 from tests.support.faults.fault_story import LONG_FORM, Story
-from tests.support.faults.fault_stream import MALFORMED_KINDS
+from tests.support.faults.fault_stream import DEFECTS
 from tests.support.kafka_nodes import kill_node, restart_node
 from warehouse.client import Warehouse
 
@@ -136,5 +136,5 @@ def test_every_kind_of_malformed_message_was_among_them(story: Story, audit: Aud
     if story.sent.messages < MALFORMED_AMONG_MIN:
         story.feed.send(story.messages(MALFORMED_AMONG_MIN, "malformed"))
         audit("malformed messages")
-    assert set(MALFORMED_KINDS) <= set(story.sent.kinds)
+    assert set(DEFECTS) <= set(story.sent.defects)
     assert 0.03 < story.sent.malformed / story.sent.messages < 0.08

@@ -46,10 +46,10 @@ def intake() -> PredictionHandler:
 
 def rows(records: list[PlainRecord]) -> list[Row]:
     """What RECORD stores of them."""
-    found = read_predictions(records, PREFIX, now_ms=0, future_ms_max=DAY_SECONDS * 1000)
+    arrivals = read_predictions(records, PREFIX, now_ms=0, future_ms_max=DAY_SECONDS * 1000)
     return [
         prediction_row(event) | {"_offset": offset, "_index": index}
-        for event, offset, index in zip(found.events, found.offsets, found.indexes, strict=True)
+        for event, offset, index in zip(arrivals.events, arrivals.offsets, arrivals.indexes, strict=True)
     ]
 
 
@@ -57,14 +57,14 @@ def test_every_message_leaves_something(records: list[PlainRecord]) -> None:
     """In batches of every size: a verdict for each readable part, a Reject with its bytes for each other, and all of
     it can be written to its topic and its table.
     """
-    draw, one, place = random.Random(SEED), intake(), 0
+    draw, handler, position = random.Random(SEED), intake(), 0
     judged: set[tuple[str, str]] = set()
-    while place < len(records):
-        batch = records[place : place + draw.choice(BATCHES)]
-        place += len(batch)
+    while position < len(records):
+        batch = records[position : position + draw.choice(BATCHES)]
+        position += len(batch)
         outbox = CollectingOutbox()
-        one.handle(batch, outbox)
-        one.committed()
+        handler.handle(batch, outbox)
+        handler.committed()
         judged |= {(verdict.model, verdict.event_id) for verdict in outbox.of(VERDICTS) if isinstance(verdict, Verdict)}
         rejects = outbox.of(REJECTS)
         readable = rows(batch)
@@ -89,9 +89,9 @@ def write(outbox: CollectingOutbox) -> None:
 def outbox_values(name: str, value: Wire | list[Wire] | bytes) -> list[Wire]:
     """The values of a message, encoded or not yet."""
     if isinstance(value, bytes):
-        kind = next(topic.value for topic in ALL_TOPICS if topic.name == name)
-        assert kind is not None
-        return decode_one_or_many(kind, value)
+        value_type = next(topic.value for topic in ALL_TOPICS if topic.name == name)
+        assert value_type is not None
+        return decode_one_or_many(value_type, value)
     return value if isinstance(value, list) else [value]
 
 
@@ -101,11 +101,11 @@ def test_clickhouse_takes_every_readable_one(records: list[PlainRecord], warehou
     wanted = rows(records)
     assert len(wanted) > MESSAGES // 10
     read = read_predictions(records, PREFIX, now_ms=0, future_ms_max=DAY_SECONDS * 1000)
-    places = Identities("poison", 0, read.offsets, read.indexes)
-    warehouse.write("predictions", ColumnInsert(prediction_columns(read.events, read.times_ms, places)))
-    found = warehouse.query(
+    identities = Identities("poison", 0, read.offsets, read.indexes)
+    warehouse.write("predictions", ColumnInsert(prediction_columns(read.events, read.times_ms, identities)))
+    stored = warehouse.query(
         "SELECT _offset AS o, _index AS i, event_id, model, toUnixTimestamp64Milli(time) AS t FROM predictions"
     )
-    assert sorted((r["o"], r["i"], r["event_id"], r["model"], r["t"]) for r in found) == sorted(
+    assert sorted((r["o"], r["i"], r["event_id"], r["model"], r["t"]) for r in stored) == sorted(
         (r["_offset"], r["_index"], r["event_id"], r["model"], round(r["time"] * 1000)) for r in wanted
     )

@@ -39,11 +39,11 @@ def events() -> list[Prediction]:
     """A model that is always wrong, on inputs of which one moves after the reference is made."""
     draw = random.Random(7)
     begin = time.time_ns() // 1_000_000 - 1_000 * (NORMAL_EVENTS + MOVED_EVENTS)
-    found = []
+    made = []
     for number in range(NORMAL_EVENTS + MOVED_EVENTS):
         moved = 3.0 if number >= NORMAL_EVENTS else 0.0
         features = {"level": draw.gauss(moved, 1.0), "sign": draw.gauss(0.0, 1.0)}
-        found.append(
+        made.append(
             Prediction(
                 event_id=f"{MODEL}-{number}",
                 model=MODEL,
@@ -53,7 +53,7 @@ def events() -> list[Prediction]:
                 confidence=0.5 + 0.4 * draw.random(),
             )
         )
-    return found
+    return made
 
 
 def truth_of(event: Prediction) -> str:
@@ -140,8 +140,8 @@ def before_and_after(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple
             learned = now.in_charge not in ("", "production") and now.corrections >= LABELLED_EVENTS
             return now if learned and now.alerts and now.open_tasks else None
 
-        found = eventually("a learned model in charge, and an alert", ready, first.log)
-        look(endpoints, folder, acknowledge=min(found.alerts))
+        state = eventually("a learned model in charge, and an alert", ready, first.log)
+        look(endpoints, folder, acknowledge=min(state.alerts))
         before = settled(endpoints, first)
         first.kill()
         eventually("children to end", lambda: not processes_of(folder), first.log)

@@ -129,8 +129,8 @@ def kill_one(folder: pathlib.Path, mark: str, program: Program) -> tuple[int, in
     os.kill(before, signal.SIGKILL)
 
     def again() -> int:
-        found = pid_of(folder, mark)
-        return 0 if found == before else found
+        pid = pid_of(folder, mark)
+        return 0 if pid == before else pid
 
     return before, eventually(f"another process with {mark}", again, program.log)
 
@@ -247,8 +247,8 @@ def test_alerts_are_back(story: Story) -> None:
 def test_the_model_in_charge_is_the_same(story: Story) -> None:
     """Without new corrections the model that serves is the one that served before."""
     _, state, _ = console(story.endpoints, story.folder)
-    found = next((m.in_charge, m.in_charge_since) for m in state.models if m.model == MODEL)
-    assert found == story.in_charge_before
+    in_charge = next((m.in_charge, m.in_charge_since) for m in state.models if m.model == MODEL)
+    assert in_charge == story.in_charge_before
     assert count_of(story.endpoints, MODELS.name) <= 1
 
 

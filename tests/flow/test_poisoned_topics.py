@@ -66,7 +66,7 @@ def send_good_prediction(kafka: KafkaSettings, event_id: str) -> None:
 
 def unaccounted(kafka: KafkaSettings, warehouse: Warehouse, placed: Placed) -> Placed:
     """Records of the topics that RECORD stores of which ClickHouse has neither a row nor a Reject."""
-    left = {place for place in placed if place[0] in {topic.name for topic in RECORDED}}
+    left = {position for position in placed if position[0] in {topic.name for topic in RECORDED}}
     for name, topic_id in topic_ids(kafka, RECORDED).items():
         rows = f"SELECT DISTINCT _partition AS p, _offset AS o FROM {table_of(name)} WHERE _topic_id = '{topic_id}'"
         left -= {(name, row["p"], row["o"]) for row in warehouse.query(rows)}
@@ -110,12 +110,12 @@ def test_a_worker_lives_through_poisoned_topics(
 
     eventually("the verdict of a good prediction", judged, lambda: worker.log()[-6_000:])
     silent = {REJECTS.name}  # a Reject of a Reject would have one too; the log tells of these
-    places = {place for place in placed if place[0] not in silent}
-    assert len(places) > 5_000
+    positions = {position for position in placed if position[0] not in silent}
+    assert len(positions) > 5_000
     eventually(
         "a row or a Reject of every record",
-        lambda: not unaccounted(kafka_topics, warehouse, places),
-        lambda: f"{sorted(unaccounted(kafka_topics, warehouse, places))[:200]}\n{worker.log()[-3_000:]}",
+        lambda: not unaccounted(kafka_topics, warehouse, positions),
+        lambda: f"{sorted(unaccounted(kafka_topics, warehouse, positions))[:200]}\n{worker.log()[-3_000:]}",
     )
     check_console(worker)
     checked = run_command("check", cwd=worker.folder, **worker.settings)

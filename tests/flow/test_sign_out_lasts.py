@@ -41,25 +41,25 @@ def sign_in(worker: Worker) -> httpx.Client:
 
 def is_in(worker: Worker, cookies: dict[str, str]) -> bool:
     """Whether these cookies are somebody's session there."""
-    found = httpx.get(f"{worker.url}/api/session", cookies=cookies, trust_env=False, timeout=PATIENCE_SECONDS).json()
-    return found["person"] is not None
+    session = httpx.get(f"{worker.url}/api/session", cookies=cookies, trust_env=False, timeout=PATIENCE_SECONDS).json()
+    return session["person"] is not None
 
 
 def test_a_copied_cookie_stays_dead(workers: list[Worker], kafka_topics: KafkaSettings) -> None:
     """Another console hears of it; killed in the moment in which the answer is there, the worker knows it again."""
-    one, two = (worker.start() for worker in workers)
-    first, second, third = (sign_in(one) for _ in range(3))
+    worker_a, worker_b = (worker.start() for worker in workers)
+    first, second, third = (sign_in(worker_a) for _ in range(3))
     copied, killed, kept = dict(first.cookies), dict(second.cookies), dict(third.cookies)
-    assert is_in(two, copied), "sessions are good on every console"
+    assert is_in(worker_b, copied), "sessions are good on every console"
     assert first.delete("/api/session").status_code == 204
-    eventually("the other console refuses the cookie", lambda: not is_in(two, copied), two.log)
+    eventually("the other console refuses the cookie", lambda: not is_in(worker_b, copied), worker_b.log)
     assert second.delete("/api/session").status_code == 204
-    one.kill()
-    one.start()
-    assert not is_in(one, copied)
-    assert not is_in(one, killed)
-    assert is_in(one, kept)
+    worker_a.kill()
+    worker_a.start()
+    assert not is_in(worker_a, copied)
+    assert not is_in(worker_a, killed)
+    assert is_in(worker_a, kept)
     sign_out(kafka_topics, "ada")
-    for worker in (one, two):
+    for worker in (worker_a, worker_b):
         eventually("signed out everywhere", lambda worker=worker: not is_in(worker, kept), worker.log)  # type: ignore[misc]
-    assert is_in(two, dict(sign_in(two).cookies))
+    assert is_in(worker_b, dict(sign_in(worker_b).cookies))

@@ -43,8 +43,8 @@ def unread(tmp_path: pathlib.Path) -> Iterator[Program]:
 def worker(program: Program, role: str) -> int:
     """The process of the worker with this role."""
     assert program.process is not None
-    found = [pid for pid, command in processes_of(program.folder).items() if f"--role {role}" in command]
-    return found[0] if found else 0
+    pids = [pid for pid, command in processes_of(program.folder).items() if f"--role {role}" in command]
+    return pids[0] if pids else 0
 
 
 def metrics(endpoints: Endpoints) -> str:

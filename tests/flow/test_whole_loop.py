@@ -73,15 +73,15 @@ def ask_as_analyst(url: str, password: str) -> tuple[dict[str, Any], dict[str, s
 
 def open_to_others(folder: pathlib.Path) -> dict[str, str]:
     """Everything in a folder that another account could reach for, with its mode."""
-    found = {}
+    modes = {}
     for path in (folder, *folder.rglob("*")):
         try:
             state = path.lstat()
         except FileNotFoundError:
             continue  # a server has removed it meanwhile
         if state.st_mode & 0o077 and not stat.S_ISLNK(state.st_mode):
-            found[str(path.relative_to(folder))] = oct(stat.S_IMODE(state.st_mode))
-    return found
+            modes[str(path.relative_to(folder))] = oct(stat.S_IMODE(state.st_mode))
+    return modes
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,7 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
             live,
             refused,
             live_query,
-            {one["what"]: one["says"] for one in json.loads(checked.stdout)},
+            {check["what"]: check["says"] for check in json.loads(checked.stdout)},
             endpoints.kafka,
             code,
             program.output(),
@@ -130,7 +130,7 @@ def ask(seen: Seen) -> Iterator[Any]:
         yield warehouse.query
 
 
-def one(rows: list[dict[str, Any]]) -> Any:
+def only_value(rows: list[dict[str, Any]]) -> Any:
     """The only value of an answer."""
     assert len(rows) == 1
     assert len(rows[0]) == 1
@@ -248,7 +248,7 @@ def test_the_summary_is_printed_once_all_is_in(seen: Seen, ask: Any) -> None:
         " (SELECT count() FROM corrections) AS corrections"
     )[0]
     said = {name: re.search(rf"{name} +│ (\d+)", seen.output) for name in ("tasks answered", "corrections")}
-    assert {name: int(found[1]) for name, found in said.items() if found} == {
+    assert {name: int(match[1]) for name, match in said.items() if match} == {
         "tasks answered": stored["tasks"],
         "corrections": stored["corrections"],
     }
@@ -259,11 +259,11 @@ def test_corrections_are_the_truth(ask: Any) -> None:
     demo = DEMOS["elec2"]
     table = RecordedTable.load(demo.file, demo.columns)
     first = int(len(table) * demo.train_first)
-    truths = {f"{MODEL}-{first + place}": table.labels[first + place] for place in range(EVENTS)}
-    found = {row["event_id"]: row["label"] for row in ask("SELECT event_id, label FROM corrections")}
-    assert found
-    assert found == {event_id: truths[event_id] for event_id in found}
-    assert one(ask("SELECT min(simulated) AS all FROM opinions")) in (1, True)
+    truths = {f"{MODEL}-{first + index}": table.labels[first + index] for index in range(EVENTS)}
+    corrected = {row["event_id"]: row["label"] for row in ask("SELECT event_id, label FROM corrections")}
+    assert corrected
+    assert corrected == {event_id: truths[event_id] for event_id in corrected}
+    assert only_value(ask("SELECT min(simulated) AS all FROM opinions")) in (1, True)
     labels = {row["event_id"]: row["label"] for row in ask("SELECT event_id, label FROM labels")}
     assert labels == truths
 
@@ -277,4 +277,4 @@ def test_a_reference_was_made(ask: Any) -> None:
 
 def test_blocks_cover_every_event_once(ask: Any) -> None:
     """Blocks add up to the events."""
-    assert one(ask("SELECT sum(events) AS n FROM blocks")) == EVENTS
+    assert only_value(ask("SELECT sum(events) AS n FROM blocks")) == EVENTS

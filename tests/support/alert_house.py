@@ -109,8 +109,8 @@ class House:
             known.keep(alert)
         return {reference.model: reference for reference in self.told(REFERENCES, Reference)}, known
 
-    def told(self, topic: Topic, kind: type[Any]) -> list[Any]:
-        return [msgspec.json.decode(data, type=kind) for name, _, data in self.log if name == topic.name]
+    def told(self, topic: Topic, value_type: type[Any]) -> list[Any]:
+        return [msgspec.json.decode(data, type=value_type) for name, _, data in self.log if name == topic.name]
 
     async def __call__(self, topic: Topic, key: str, value: Wire | None) -> None:
         """Send what the desk sends."""
@@ -177,8 +177,8 @@ class House:
 
     def alert(self, alert_id: str) -> Alert:
         """The alert in its present state."""
-        found = [alert for alert in self.told(ALERTS, Alert) if alert.alert_id == alert_id]
-        return max(found, key=lambda alert: alert.revision)  # type: ignore[no-any-return]
+        revisions = [alert for alert in self.told(ALERTS, Alert) if alert.alert_id == alert_id]
+        return max(revisions, key=lambda alert: alert.revision)  # type: ignore[no-any-return]
 
     def task(self, alert_id: str) -> Task:
         """The newest revision of the alert's task on the log."""

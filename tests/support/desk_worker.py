@@ -103,9 +103,9 @@ class Worker:
 
 def changed(section: str, settings: Any) -> dict[str, str]:
     """The settings that differ from the defaults, as variables of the environment."""
-    found = {}
+    variables = {}
     for field in msgspec.structs.fields(settings):
         value = getattr(settings, field.name)
         if value != field.default:
-            found[f"WATCHLOOP_{section}_{field.name.upper()}"] = str(value)
-    return found
+            variables[f"WATCHLOOP_{section}_{field.name.upper()}"] = str(value)
+    return variables

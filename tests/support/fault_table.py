@@ -28,8 +28,10 @@ def table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Columns as wide as they need; the first is text."""
     names = list(rows[0])
     cells = [names, *([str(row[name]) for name in names] for row in rows)]
-    widths = [max(len(line[place]) for line in cells) for place in range(len(names))]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(names))]
     return [
-        "  ".join(cell.ljust(width) if place == 0 else cell.rjust(width) for place, (cell, width) in enumerate(found))
-        for found in (list(zip(line, widths, strict=True)) for line in cells)
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width) for column, (cell, width) in enumerate(padded)
+        )
+        for padded in (list(zip(line, widths, strict=True)) for line in cells)
     ]

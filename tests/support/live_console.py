@@ -75,8 +75,8 @@ class LiveConsole:
             clock=self.clock,
             signed_out=self.state.signed_out,
         )
-        for one in (person("wilhelmina", "reviewer"), person("ottokar", "reviewer"), person("ada", "admin")):
-            self.state.hear_person(encode(one))
+        for user in (person("wilhelmina", "reviewer"), person("ottokar", "reviewer"), person("ada", "admin")):
+            self.state.hear_person(encode(user))
 
     async def _send(self, topic: Topic, key: str, value: Wire | None) -> None:
         self.sent.append((topic.name, key, value))

@@ -21,7 +21,7 @@ def watched_events(
 ) -> tuple[list[Alert], ModelMonitor]:
     """Every transition of every alert of the model "m", and who watched it; a block has ``read_at_once`` events."""
     monitor = ModelMonitor("m", settings)
-    found: list[Alert] = []
+    alerts: list[Alert] = []
     for first in range(0, len(events), read_at_once):
         part = events[first : first + read_at_once]
         blocks = build_blocks(
@@ -30,6 +30,6 @@ def watched_events(
             settings=settings,
         )  # fmt: skip
         outcomes = [outcome for block in blocks for outcome in monitor.observe(block)]
-        found += [outcome.alert for outcome in outcomes if isinstance(outcome, AlertChanged)]
-    found += [outcome.alert for outcome in monitor.flush() if isinstance(outcome, AlertChanged)]
-    return found, monitor
+        alerts += [outcome.alert for outcome in outcomes if isinstance(outcome, AlertChanged)]
+    alerts += [outcome.alert for outcome in monitor.flush() if isinstance(outcome, AlertChanged)]
+    return alerts, monitor

@@ -22,22 +22,22 @@ WRONG = "forrest"
 Path = tuple[str, ...]
 
 
-def leaves(found: types.Type, path: Path = ()) -> Iterator[tuple[Path, types.Type]]:
+def leaves(setting_type: types.Type, path: Path = ()) -> Iterator[tuple[Path, types.Type]]:
     """Every setting by its path; a model is called ``m``, and arrays are handed out whole."""
-    if isinstance(found, types.StructType):
-        for field in found.fields:
+    if isinstance(setting_type, types.StructType):
+        for field in setting_type.fields:
             yield from leaves(field.type, (*path, field.name))
-    elif isinstance(found, types.DictType) and path == ("models",):
-        yield from leaves(found.value_type, (*path, "m"))
+    elif isinstance(setting_type, types.DictType) and path == ("models",):
+        yield from leaves(setting_type.value_type, (*path, "m"))
     else:
-        yield path, found
+        yield path, setting_type
 
 
 LEAVES = list(leaves(types.type_info(ProgramSettings)))
 
 
-def element_of(found: types.Type) -> types.Type:
-    return found.item_type if isinstance(found, types.VarTupleType) else found
+def element_of(setting_type: types.Type) -> types.Type:
+    return setting_type.item_type if isinstance(setting_type, types.VarTupleType) else setting_type
 
 
 def tree_of(path: Path, value: Any) -> Any:
@@ -60,22 +60,24 @@ def refusal(folder: pathlib.Path, text: str, environment: dict[str, str] | None 
 
 
 @pytest.mark.parametrize(
-    ("path", "found"),
-    [(path, found) for path, found in LEAVES if isinstance(element_of(found), types.LiteralType)],
+    ("path", "setting_type"),
+    [(path, setting_type) for path, setting_type in LEAVES if isinstance(element_of(setting_type), types.LiteralType)],
     ids=lambda value: ".".join(value) if isinstance(value, tuple) else "",
 )
-def test_a_word_that_is_none_of_a_list(tmp_path: pathlib.Path, path: Path, found: types.Type) -> None:
+def test_a_word_that_is_none_of_a_list(tmp_path: pathlib.Path, path: Path, setting_type: types.Type) -> None:
     """Every setting that means one of a list names the file, itself, the wrong word and the whole list."""
-    choices = element_of(found).values  # type: ignore[attr-defined]
+    choices = element_of(setting_type).values  # type: ignore[attr-defined]
     value = json.dumps(WRONG) if isinstance(choices[0], str) else "98765"
-    given = f"[{value}]" if isinstance(found, types.VarTupleType) else value
+    given = f"[{value}]" if isinstance(setting_type, types.VarTupleType) else value
     said = refusal(tmp_path, toml_of(path, given))
     for name in ("watchloop.toml", ".".join(path), value.strip('"'), *map(str, choices)):
         assert name in said, said
 
 
 @pytest.mark.parametrize("value", ["inf", "-inf", "nan"])
-@pytest.mark.parametrize("path", [path for path, found in LEAVES if isinstance(found, types.FloatType)], ids=".".join)
+@pytest.mark.parametrize(
+    "path", [path for path, setting_type in LEAVES if isinstance(setting_type, types.FloatType)], ids=".".join
+)
 def test_a_number_that_is_none(tmp_path: pathlib.Path, path: Path, value: str) -> None:
     """No setting takes an infinity or NaN, from the file or from the environment: they pass every bound."""
     said = refusal(tmp_path, toml_of(path, value))
@@ -88,8 +90,9 @@ def test_a_number_that_is_none(tmp_path: pathlib.Path, path: Path, value: str) -
     "path",
     [
         path
-        for path, found in LEAVES
-        if isinstance(found, types.VarTupleType) and isinstance(found.item_type, types.StrType | types.LiteralType)
+        for path, setting_type in LEAVES
+        if isinstance(setting_type, types.VarTupleType)
+        and isinstance(setting_type.item_type, types.StrType | types.LiteralType)
     ],
     ids=".".join,
 )
@@ -194,7 +197,11 @@ def test_what_follows_from_other_settings_is_none(tmp_path: pathlib.Path, name: 
 def test_numbers_of_the_defaults_are_finite() -> None:
     """What is refused from a file is no default either."""
     defaults: Any = msgspec.to_builtins(ProgramSettings())
-    numbers = [defaults[path[0]][path[1]] for path, found in LEAVES if len(path) == 2 and found == types.FloatType()]
+    numbers = [
+        defaults[path[0]][path[1]]
+        for path, setting_type in LEAVES
+        if len(path) == 2 and setting_type == types.FloatType()
+    ]
     assert all(map(math.isfinite, numbers))
 
 

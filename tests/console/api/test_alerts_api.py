@@ -61,7 +61,7 @@ def test_page_of_an_alert_speaks_in_words(visit):
 def test_the_clock_and_the_stream_are_told_apart(visit):
     """A replay sets them years apart: the page, its list and the API say which is which, and none for the other."""
     noor = visit("noor")
-    alert = next(one for one in noor.get("/api/alerts").json() if one["alert_id"] == "a-vicprice-1")
+    alert = next(listed for listed in noor.get("/api/alerts").json() if listed["alert_id"] == "a-vicprice-1")
     by_clock, in_stream = clock_time(alert["raised_at"]), clock_time(alert["fired_at"])
     assert in_stream == "2017-03-01 00:00:00" < by_clock
     page = noor.get("/alerts/a-vicprice-1").text

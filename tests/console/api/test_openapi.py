@@ -80,8 +80,8 @@ def test_refusals_are_problem_details(document):
 
 def test_examples_are_accepted_by_what_they_are_examples_of(document):
     """An example that one copies works."""
-    kinds = (payloads.SignInBody, payloads.OpinionBody, payloads.CommentBody)
-    bodies = {kind.__name__: kind for kind in kinds}
+    body_types = (payloads.SignInBody, payloads.OpinionBody, payloads.CommentBody)
+    bodies = {body_type.__name__: body_type for body_type in body_types}
     seen = set()
     for _, _, operation in operations(document):
         for media in operation.get("requestBody", {}).get("content", {}).values():

@@ -248,15 +248,17 @@ def test_loop_page_refreshes_whatever_a_model_is_named(visit, desk, name):
     desk.state = msgspec.structs.replace(desk.state, models=(msgspec.structs.replace(model, model=name),))
     ids = re.findall(r'\bid="((?:tasks|alerts)-of-[^"]*)"', visit("maria").get("/loop").text)
     assert len(ids) == 2
-    assert all(re.fullmatch(r"[\w.~%/-]+", found, re.ASCII) for found in ids), ids
+    assert all(re.fullmatch(r"[\w.~%/-]+", element_id, re.ASCII) for element_id in ids), ids
 
 
-@pytest.mark.parametrize(("kinds", "words"), [(0, ""), (1, "1 further kind;"), (1_234, "1,234 further kinds;")])
-def test_loop_page_says_how_many_rejects_it_does_not_show(visit, desk, kinds, words):
+@pytest.mark.parametrize(("kinds_more", "words"), [(0, ""), (1, "1 further kind;"), (1_234, "1,234 further kinds;")])
+def test_loop_page_says_how_many_rejects_it_does_not_show(visit, desk, kinds_more, words):
     """Kinds of rejects that have no line of their own are counted in one more."""
-    desk.state = msgspec.structs.replace(desk.state, reject_kinds_more=kinds, rejects_more=56_789 if kinds else 0)
+    desk.state = msgspec.structs.replace(
+        desk.state, reject_kinds_more=kinds_more, rejects_more=56_789 if kinds_more else 0
+    )
     page = visit("maria").get("/loop").text
-    assert ("further kind" in page, "56,789" in page) == (kinds > 0, kinds > 0)
+    assert ("further kind" in page, "56,789" in page) == (kinds_more > 0, kinds_more > 0)
     assert words in page
 
 

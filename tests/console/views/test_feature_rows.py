@@ -100,27 +100,27 @@ def test_constant_feature_is_drawn_in_the_middle():
 def test_strangeness_and_words_of_a_category(value, other_share, strangeness, words):
     """A category is as usual as it was frequent; with others unlisted, nothing can be called never seen."""
     ranges = Ranges(categorical={"x": CategoryRange(shares={"spot": 0.995, "block": 0.005}, other_share=other_share)})
-    found = rows_of({"x": value}, ranges)[0]
-    assert (found.strangeness, found.words) == (strangeness, words)
+    shown = rows_of({"x": value}, ranges)[0]
+    assert (shown.strangeness, shown.words) == (strangeness, words)
 
 
 def test_strangest_features_come_first():
     """Features out of range come first; the others keep the producer's order."""
     ranges = Ranges(numeric=dict.fromkeys("abcd", USUAL))
-    assert [found.name for found in rows_of({"a": 5.0, "b": 9.5, "c": 5.0, "d": 99.0}, ranges)] == ["d", "b", "a", "c"]
+    assert [shown.name for shown in rows_of({"a": 5.0, "b": 9.5, "c": 5.0, "d": 99.0}, ranges)] == ["d", "b", "a", "c"]
 
 
 def test_without_a_reference_values_are_shown_alone():
     """The first hour has no reference: no strip, no verdict on the value."""
     assert ranges_of(None, {"x": 1.0}) == Ranges()
-    found = rows_of({"x": 1.0}, Ranges())[0]
-    assert (found.value, found.strip, found.strangeness) == ("1", None, "unknown")
+    shown = rows_of({"x": 1.0}, Ranges())[0]
+    assert (shown.value, shown.strip, shown.strangeness) == ("1", None, "unknown")
 
 
 def test_listed_categories_are_bounded():
     """Past CATEGORIES_SHOWN_MAX the shares are summed, and all together are one."""
     counts = CategoryCounts(counts={f"c{n}": n + 1 for n in range(50)}, other=25)
-    found = category_range_of(counts)
-    assert len(found.shares) == CATEGORIES_SHOWN_MAX
-    assert sum(found.shares.values()) + found.other_share == pytest.approx(1.0)
+    category_range = category_range_of(counts)
+    assert len(category_range.shares) == CATEGORIES_SHOWN_MAX
+    assert sum(category_range.shares.values()) + category_range.other_share == pytest.approx(1.0)
     assert category_range_of(CategoryCounts(counts={})) == CategoryRange(shares={})

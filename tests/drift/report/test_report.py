@@ -221,7 +221,7 @@ def test_no_usage_statistics_leave_the_process(reporter: Reporter) -> None:
     assert {b"DO_NOT_TRACK=1", b"ITERATIVE_DO_NOT_TRACK=1"} <= set(environment.read_bytes().split(b"\0"))
     sockets = {str(link.readlink()) for link in Path(f"/proc/{pid_of(reporter)}/fd").iterdir()}
     inodes = {name[8:-1] for name in sockets if name.startswith("socket:")}
-    tables = [Path(f"/proc/{pid_of(reporter)}/net/{kind}") for kind in ("tcp", "tcp6", "udp", "udp6")]
+    tables = [Path(f"/proc/{pid_of(reporter)}/net/{protocol}") for protocol in ("tcp", "tcp6", "udp", "udp6")]
     internet = {line.split()[9] for table in tables if table.exists() for line in table.read_text().splitlines()[1:]}
     assert not inodes & internet
 

@@ -42,10 +42,10 @@ def fired(columns: dict[str, list[Any]], settings: DriftSettings) -> list[Alert]
     """The alerts over features, None where an event does not have one, measured as they are live."""
     events = [
         Prediction(
-            event_id=f"e{place}", model="m", time=1_700_000_000_000 + place * 1000, prediction="a", confidence=0.9,
-            features={name: values[place] for name, values in columns.items() if values[place] is not None},
+            event_id=f"e{row}", model="m", time=1_700_000_000_000 + row * 1000, prediction="a", confidence=0.9,
+            features={name: values[row] for name, values in columns.items() if values[row] is not None},
         )
-        for place in range(len(next(iter(columns.values()))))
+        for row in range(len(next(iter(columns.values()))))
     ]  # fmt: skip
     transitions, _ = watched_events(events, settings, read_at_once=READ_AT_ONCE)
     return [alert for alert in transitions if alert.revision == 0]
@@ -74,8 +74,8 @@ def test_rare_features_that_do_not_change_are_quiet(seed: int, reference_events:
 def test_four_numbers_in_six_thousand_events_are_no_alert() -> None:
     """One of them in the reference is no constant, and the others depart from nothing."""
     refunds: list[Any] = [None] * 6_000
-    for place, value in ((700, 12.5), (3_000, 3.1), (4_000, 40.2), (5_000, 7.7)):
-        refunds[place] = value
+    for row, value in ((700, 12.5), (3_000, 3.1), (4_000, 40.2), (5_000, 7.7)):
+        refunds[row] = value
     assert fired({"refund": refunds}, DriftSettings()) == []
 
 
@@ -100,8 +100,8 @@ def test_one_monstrous_value_of_a_rare_feature_is_no_new_level(seed: int) -> Non
     """The mean of three numbers is far from the reference with one of them; a level is the mean of more."""
     rng = np.random.default_rng(seed)
     numbers = now_and_then(rng, rng.normal(size=EVENTS).tolist(), 0.01)
-    for place in (5_050, 8_050, 8_250):
-        numbers[place] = 40.0
+    for row in (5_050, 8_050, 8_250):
+        numbers[row] = 40.0
     assert fired({"x": numbers}, DriftSettings()) == []
 
 

@@ -22,11 +22,11 @@ Value = float | str | None
 Values = Callable[[int, np.random.Generator], Value]
 
 
-def text(place: int, rng: np.random.Generator) -> Value:
+def text(row: int, rng: np.random.Generator) -> Value:
     return "uv"[rng.integers(2)]
 
 
-def number(place: int, rng: np.random.Generator) -> Value:
+def number(row: int, rng: np.random.Generator) -> Value:
     return float(rng.normal())
 
 
@@ -37,8 +37,8 @@ def fired(stream: Any, blocks_of: Any) -> Callable[[Values], list[tuple[str, str
     def run(values: Values) -> list[tuple[str, str]]:
         rng = np.random.default_rng(5)
         events = []
-        for place, event in enumerate(stream(EVENTS)):
-            value = values(place, rng)
+        for row, event in enumerate(stream(EVENTS)):
+            value = values(row, rng)
             features = {} if value is None else {"m": value}
             events.append(msgspec.structs.replace(event, features=features))
         monitor = ModelMonitor("m", SETTINGS)
@@ -60,44 +60,44 @@ def fired(stream: Any, blocks_of: Any) -> Callable[[Values], list[tuple[str, str
 @pytest.mark.parametrize("values", [text, number])
 def test_missing_in_turns_is_normal_where_the_reference_had_it(fired: Any, values: Values, run_events: int) -> None:
     """A pattern that began with the first row is no change."""
-    assert fired(lambda place, rng: None if place // run_events % 2 == 0 else values(place, rng)) == []
+    assert fired(lambda row, rng: None if row // run_events % 2 == 0 else values(row, rng)) == []
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
     [
-        (text, lambda place, rng: "w"),
-        (text, lambda place, rng: "u"),
-        (number, lambda place, rng: 5.0 * float(rng.normal())),
-        (number, lambda place, rng: "none"),
-        (text, lambda place, rng: 1.0),
+        (text, lambda row, rng: "w"),
+        (text, lambda row, rng: "u"),
+        (number, lambda row, rng: 5.0 * float(rng.normal())),
+        (number, lambda row, rng: "none"),
+        (text, lambda row, rng: 1.0),
     ],
 )
 @pytest.mark.parametrize("gap", [200, 500])
 def test_a_gap_in_the_reference_hides_no_later_change(fired: Any, before: Values, after: Values, gap: int) -> None:
     """A window without values, or with few, says nothing of how values vary: texts, numbers, and one for the other."""
 
-    def values(place: int, rng: np.random.Generator) -> Value:
-        if 500 <= place < 500 + gap:
+    def values(row: int, rng: np.random.Generator) -> Value:
+        if 500 <= row < 500 + gap:
             return None
-        return (before if place < CHANGE_AT else after)(place, rng)
+        return (before if row < CHANGE_AT else after)(row, rng)
 
     assert ("feature.m", "psi") in fired(values)
 
 
-@pytest.mark.parametrize("values", [text, number, lambda place, rng: 1.0])
+@pytest.mark.parametrize("values", [text, number, lambda row, rng: 1.0])
 @pytest.mark.parametrize("share", [0.4, 1.0])
 def test_a_feature_that_comes_to_be_missing_is_told(fired: Any, values: Values, share: float) -> None:
     """Of all events or of many, whatever the values are."""
     assert ("feature.m", "psi") in fired(
-        lambda place, rng: None if place >= CHANGE_AT and rng.random() < share else values(place, rng)
+        lambda row, rng: None if row >= CHANGE_AT and rng.random() < share else values(row, rng)
     )
 
 
 def test_each_window_of_its_own_category_leaves_a_threshold_that_a_new_one_reaches(fired: Any) -> None:
     """Three times the reference's own index would be more than any change can show."""
-    assert fired(lambda place, rng: "abcd"[place // 500 % 4]) == []
-    assert ("feature.m", "psi") in fired(lambda place, rng: "w" if place >= CHANGE_AT else "abcd"[place // 500 % 4])
+    assert fired(lambda row, rng: "abcd"[row // 500 % 4]) == []
+    assert ("feature.m", "psi") in fired(lambda row, rng: "w" if row >= CHANGE_AT else "abcd"[row // 500 % 4])
 
 
 @pytest.mark.parametrize("gap", [200, 500])
@@ -106,8 +106,8 @@ def test_what_is_normal_is_measured_as_windows_are(stream: Any, blocks_of: Any, 
     """``psi_normal`` is the largest index that ``psi`` has for the reference's own windows, values and presence."""
     rng = np.random.default_rng(5)
     events = []
-    for place, event in enumerate(stream(2000)):
-        features = {} if 500 <= place < 500 + gap else {"m": values(place, rng)}
+    for row, event in enumerate(stream(2000)):
+        features = {} if 500 <= row < 500 + gap else {"m": values(row, rng)}
         events.append(msgspec.structs.replace(event, features=features))
     made = _reference(blocks_of(events))
     windows = [merge_all(blocks_of(events[at : at + 500], reference=made)) for at in range(0, 2000, 500)]

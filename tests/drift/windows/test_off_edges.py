@@ -52,8 +52,8 @@ def events_of(stream: Any, columns: dict[str, list[Draw]], seed: int) -> list[Pr
     """Events of features that are drawn by one rule before the change and by another after it."""
     rng = np.random.default_rng(seed)
     made = []
-    for place, event in enumerate(stream(EVENTS, seed=seed)):
-        drawn = {name: draws[place >= CHANGE](rng) for name, draws in columns.items()}
+    for row, event in enumerate(stream(EVENTS, seed=seed)):
+        drawn = {name: draws[row >= CHANGE](rng) for name, draws in columns.items()}
         features = {name: value for name, value in drawn.items() if value is not None}
         made.append(msgspec.structs.replace(event, features=features))
     return made

@@ -122,10 +122,10 @@ def test_a_long_tail_that_collapses_shows(stream: Any, blocks_of: Any, categorie
             msgspec.structs.replace(
                 event,
                 features={
-                    "tail": f"new{place % categories}" if rng.random() < collapsed else f"c{rng.integers(10_000)}"
+                    "tail": f"new{index % categories}" if rng.random() < collapsed else f"c{rng.integers(10_000)}"
                 },
             )
-            for place, event in enumerate(stream(count, seed=seed))
+            for index, event in enumerate(stream(count, seed=seed))
         ]
 
     steps = [merge_all([block]) for block in blocks_of(events(2000, 0))]

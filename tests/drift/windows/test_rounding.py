@@ -119,8 +119,8 @@ def test_a_number_is_like_itself_in_32_bits_and_like_no_other(number: float) -> 
 def test_a_constant_is_one_in_any_width(stream: Any, blocks_of: Any, name: str) -> None:
     """All its values are in one bin, that of the number and its roundings."""
     events = [
-        msgspec.structs.replace(event, features={"c": float(SAME[name][place])})
-        for place, event in enumerate(stream(CHANGE))
+        msgspec.structs.replace(event, features={"c": float(SAME[name][index])})
+        for index, event in enumerate(stream(CHANGE))
     ]
     steps = [merge_all([block]) for block in blocks_of(events)]
     made = build_reference(steps, version="r1", created_at=0, reason="", settings=DriftSettings())

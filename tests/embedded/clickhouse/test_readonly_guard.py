@@ -49,13 +49,13 @@ def test_dollar_signs_stand_only_in_quotes() -> None:
 
 def test_parameters_have_known_names_and_types() -> None:
     """A parameter is a plain name and a type made of those on the list, elements of a Tuple by name among them."""
-    for kind in (
+    for type_name in (
         "String",
         "Array(Tuple(a UInt8, Enum8('x' = -1)))",
         "DateTime64(3, 'UTC')",
         "Map(String, Nullable(Int8))",
     ):
-        check_text(f"SELECT {{p:{kind}}}")
+        check_text(f"SELECT {{p:{type_name}}}")
     for parameter in (
         "p:AggregateFunction(sum, UInt8)",
         "p:Strin",

@@ -119,9 +119,9 @@ def _repeats(pattern: Any) -> Iterator[tuple[str, int]]:
         parts = argument if isinstance(argument, tuple | list) else (argument,)
         for part in parts:
             inner = part if isinstance(part, list) else [part]
-            for one in inner:
-                if isinstance(one, SubPattern):
-                    yield from _repeats(one)
+            for item in inner:
+                if isinstance(item, SubPattern):
+                    yield from _repeats(item)
 
 
 PATTERNS = {name: value for name, value in vars(sql_text).items() if isinstance(value, re.Pattern)}
@@ -131,8 +131,8 @@ PATTERNS = {name: value for name, value in vars(sql_text).items() if isinstance(
 def test_no_byte_is_tried_twice_within_a_piece(name: str) -> None:
     """Every repetition of the tokeniser's expressions is possessive: what it took it does not give back."""
     pattern = PATTERNS[name]
-    found = list(_repeats(sre_parse.parse(pattern.pattern, pattern.flags)))
-    assert {sort for sort, most in found if most > 1} <= {"POSSESSIVE_REPEAT"}
+    repeats = list(_repeats(sre_parse.parse(pattern.pattern, pattern.flags)))
+    assert {sort for sort, most in repeats if most > 1} <= {"POSSESSIVE_REPEAT"}
 
 
 class Counting:

@@ -148,9 +148,9 @@ def test_a_place_is_taken_before_the_body_is_read() -> None:
             await never.wait()
 
         async with client(application, ANALYST) as analyst:
-            places = application.lanes[ANALYST].queries_max
-            waiting = [asyncio.create_task(analyst.post("/", content=endless())) for _ in range(places)]
-            for _ in range(places):
+            queries_max = application.lanes[ANALYST].queries_max
+            waiting = [asyncio.create_task(analyst.post("/", content=endless())) for _ in range(queries_max)]
+            for _ in range(queries_max):
                 await asking.acquire()
             answer = await analyst.post("/", content=b"SELECT 1")
             assert answer.headers["x-clickhouse-exception-code"] == "202"

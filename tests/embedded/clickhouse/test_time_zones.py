@@ -47,7 +47,7 @@ def ask(server: EmbeddedClickHouse, sql: str, **named: str) -> httpx.Response:
 
 
 SPELLINGS = ("Europe//Berlin", "file:/usr/share/zoneinfo/Europe/Berlin", "/etc/passwd", "europe/berlin", "Zz/No", "")
-PLACES = [
+STATEMENTS = [
     "SELECT toDateTime(0, '<>')",
     "SELECT toString(now(), '<>')",
     "SELECT now() AT TIME ZONE '<>'",
@@ -78,11 +78,11 @@ PLACES = [
 
 
 @pytest.mark.servers
-@pytest.mark.parametrize("place", PLACES)
-def test_no_path_is_taken_for_a_zone(place: str, server: EmbeddedClickHouse) -> None:
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_no_path_is_taken_for_a_zone(statement: str, server: EmbeddedClickHouse) -> None:
     """Wherever a zone may stand, a spelling that is no known name, or one that is made there, is refused unread."""
     for zone in SPELLINGS:
-        answer = ask(server, place.replace("<>", zone), param_p="2020-01-01 00:00:00", param_zone=zone)
+        answer = ask(server, statement.replace("<>", zone), param_p="2020-01-01 00:00:00", param_zone=zone)
         assert answer.status_code in (403, 500), answer.text
         assert answer.headers["x-clickhouse-exception-code"] in ("497", "50"), answer.text
         assert "analyst: Not enough privileges" in answer.text

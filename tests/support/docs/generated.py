@@ -87,20 +87,20 @@ def alert_diagram():
     return "\n".join(["stateDiagram-v2", "    [*] --> firing", *lines, "    resolved --> [*]"])
 
 
-def settings_table(kind):
+def settings_table(struct):
     """The settings of one Struct, as on the page of all settings."""
-    meanings = docstrings(kind)
-    rows = [row(field, field.default, meanings[field.name]) for field in msgspec.structs.fields(kind)]
+    meanings = docstrings(struct)
+    rows = [row(field, field.default, meanings[field.name]) for field in msgspec.structs.fields(struct)]
     return "\n".join([TABLE_HEAD, *rows])
 
 
-def fields(kind):
+def fields(struct):
     """Each field of what travels, with its default as JSON, or ``required``."""
-    found = []
-    for field in msgspec.structs.fields(kind):
+    rows = []
+    for field in msgspec.structs.fields(struct):
         default = (
             field.default_factory() if field.default is msgspec.NODEFAULT and not field.required else field.default
         )
         shown = "required" if field.required else f"`{json.dumps(msgspec.to_builtins(default))}`"
-        found.append((f"`{field.name}`", shown))
-    return found
+        rows.append((f"`{field.name}`", shown))
+    return rows

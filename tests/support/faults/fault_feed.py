@@ -37,7 +37,7 @@ class Ledger:
     malformed: int = 0
     events: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     rejects: dict[tuple[int, int, int], bytes] = dataclasses.field(default_factory=dict)
-    kinds: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    defects: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     lost: list[str] = dataclasses.field(default_factory=list)
 
     def took(self, message: Message, partition: int, offset: int) -> None:
@@ -46,9 +46,9 @@ class Ledger:
         self.events.update(message.event_ids)
         for index, original in message.rejects:
             self.rejects[partition, offset, index] = original
-        if message.kind:
+        if message.defect:
             self.malformed += 1
-            self.kinds[message.kind] += 1
+            self.defects[message.defect] += 1
 
 
 class Feed:

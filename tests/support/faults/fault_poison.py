@@ -6,7 +6,7 @@ import json
 import random
 from typing import Any, Final
 
-from tests.support.faults.fault_stream import MALFORMED_KINDS, prediction
+from tests.support.faults.fault_stream import DEFECTS, prediction
 
 __all__ = ["poison"]
 
@@ -56,17 +56,17 @@ BYTES: Final = (
 
 
 def poison(draw: Draw, number: int, now_ms: int) -> bytes:
-    """One message: a mutated prediction, one with other bytes, an array of some, or one of the malformed kinds."""
+    """One message: a mutated prediction, one with other bytes, an array of some, or a malformed one."""
     good = prediction(draw, f"poison-{number}", now_ms)
-    kind = draw.randrange(4)
-    if kind == 0:
-        return MALFORMED_KINDS[draw.choice(tuple(MALFORMED_KINDS))](draw, good) or b""
-    if kind == 1:
+    choice = draw.randrange(4)
+    if choice == 0:
+        return DEFECTS[draw.choice(tuple(DEFECTS))](draw, good) or b""
+    if choice == 1:
         return _json(mutated(draw, good), ascii_only=draw.random() < 0.5)
-    if kind == 2:
+    if choice == 2:
         return corrupted(draw, _json(good))
-    several = [prediction(draw, f"poison-{number}-{place}", now_ms) for place in range(draw.randint(1, ELEMENTS_MAX))]
-    return _json([mutated(draw, one) if draw.random() < 0.5 else one for one in several])
+    several = [prediction(draw, f"poison-{number}-{index}", now_ms) for index in range(draw.randint(1, ELEMENTS_MAX))]
+    return _json([mutated(draw, element) if draw.random() < 0.5 else element for element in several])
 
 
 def mutated(draw: Draw, value: dict[str, Any]) -> dict[str, Any]:
@@ -90,14 +90,14 @@ def corrupted(draw: Draw, data: bytes) -> bytes:
     """A message with some bytes changed, removed or added."""
     changed = bytearray(data)
     for _ in range(draw.randint(1, BYTES_CHANGED_MAX)):
-        place = draw.randrange(len(changed))
+        position = draw.randrange(len(changed))
         step = draw.randrange(3)
         if step == 0:
-            changed[place] = draw.randrange(256)
+            changed[position] = draw.randrange(256)
         elif step == 1:
-            del changed[place]
+            del changed[position]
         else:
-            changed[place:place] = draw.choice(BYTES)
+            changed[position:position] = draw.choice(BYTES)
     return bytes(changed)
 
 

@@ -9,7 +9,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
-__all__ = ["MALFORMED_KINDS", "Message", "messages", "prediction"]
+__all__ = ["DEFECTS", "Message", "messages", "prediction"]
 
 MALFORMED_SHARE = 0.05
 """Of all messages."""
@@ -30,14 +30,14 @@ Draw = random.Random
 class Message:
     """What a producer sends, and what should become of it: a verdict for each event, a Reject for each other part.
 
-    ``rejects`` holds the place within an array message (0 for a whole message) and the bytes as they were sent.
+    ``rejects`` holds the index within an array message (0 for a whole message) and the bytes as they were sent.
     """
 
     key: bytes
     value: bytes | None
     event_ids: tuple[str, ...] = ()
     rejects: tuple[tuple[int, bytes], ...] = ()
-    kind: str = ""
+    defect: str = ""
 
 
 def messages(events: int, *, seed: int, name: str, now_ms: int) -> Iterator[Message]:
@@ -100,9 +100,9 @@ def array(draw: Draw, name: str, begin: int, size: int, now_ms: int) -> Message:
 
 def malformed(draw: Draw, event_id: str, now_ms: int) -> Message:
     """A message that nobody can read, of a random kind."""
-    kind = draw.choice(tuple(MALFORMED_KINDS))
-    value = MALFORMED_KINDS[kind](draw, prediction(draw, event_id, now_ms))
-    return Message(event_id.encode(), value, (), ((0, value or b""),), kind)
+    defect = draw.choice(tuple(DEFECTS))
+    value = DEFECTS[defect](draw, prediction(draw, event_id, now_ms))
+    return Message(event_id.encode(), value, (), ((0, value or b""),), defect)
 
 
 def _json(value: object) -> bytes:
@@ -119,7 +119,7 @@ BAD_ELEMENTS: tuple[Callable[[bytes], bytes], ...] = (
 )
 """What an element of an array may be, made of a readable one, so that the others can still be read."""
 
-MALFORMED_KINDS: dict[str, Callable[[Draw, dict[str, Any]], bytes | None]] = {
+DEFECTS: dict[str, Callable[[Draw, dict[str, Any]], bytes | None]] = {
     "no JSON": lambda draw, good: f"{good['event_id']} said {good['prediction']}".encode(),
     "random bytes": lambda draw, good: b"\x01" + draw.randbytes(draw.randint(0, 200)),
     "cut short": lambda draw, good: _json(good)[: draw.randint(1, 80)],

@@ -288,10 +288,10 @@ def test_labels_that_were_refused_for_their_spelling_are_none(warehouse: Warehou
         "rejects",
         *(
             Reject(
-                original=encode(labels[place]), reason="why", field=field, role=role,
-                source_topic="labels", source_partition=0, source_offset=place, time=DAY0,
+                original=encode(labels[offset]), reason="why", field=field, role=role,
+                source_topic="labels", source_partition=0, source_offset=offset, time=DAY0,
             )
-            for place, role, field in (
+            for offset, role, field in (
                 (3, "labels", "$.label"), (4, "labels", "$.label"), (2, "intake", "$.label"),
                 (5, "labels", "$.event_id"),
             )

@@ -37,10 +37,10 @@ def verdict(**changed: Any) -> Verdict:
 
 
 def batch_of(values: list[Any]) -> Any:
-    places = Identities("id", 3, range(len(values)), [0] * len(values))
+    row_identities = Identities("id", 3, range(len(values)), [0] * len(values))
     if isinstance(values[0], Verdict):
-        return verdict_columns(values, places)
-    return prediction_columns(values, [epoch_ms(value.time) for value in values], places)
+        return verdict_columns(values, row_identities)
+    return prediction_columns(values, [epoch_ms(value.time) for value in values], row_identities)
 
 
 def maps_of(features: list[dict[str, Scalar]]) -> list[FeatureMaps]:

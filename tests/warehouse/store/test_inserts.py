@@ -49,8 +49,8 @@ def column_insert(offsets: Sequence[int], features: Sequence[dict[str, Any]] | N
         Prediction(event_id=f"e{n}", model="m", time=1_000, features=event, prediction="up", confidence=0.5)
         for n, event in enumerate(features or [{"a": n} for n in range(len(offsets))])
     ]
-    places = Identities("id", 2, offsets, [index for _, index in identities(offsets)])
-    return ColumnInsert(prediction_columns(events, [1_000] * len(events), places))
+    row_identities = Identities("id", 2, offsets, [index for _, index in identities(offsets)])
+    return ColumnInsert(prediction_columns(events, [1_000] * len(events), row_identities))
 
 
 both_kinds = pytest.mark.parametrize("insert_of", [json_insert, column_insert])

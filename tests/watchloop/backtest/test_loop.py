@@ -59,8 +59,8 @@ def flipped(source: Replayable, numbers: list[int]) -> Replayable:
     """The same stream with the labels of some events inverted."""
     labels = list(source.table.labels)
     for number in numbers:
-        place = source.first + number
-        labels[place] = "DOWN" if labels[place] == "UP" else "UP"
+        row = source.first + number
+        labels[row] = "DOWN" if labels[row] == "UP" else "UP"
     return dataclasses.replace(source, table=dataclasses.replace(source.table, labels=labels))
 
 

@@ -54,11 +54,11 @@ def test_people_see_no_more_than_the_budget(report: dict[str, Any]) -> None:
     assert 0.05 < report["review_rate"] <= 0.1
 
 
-def test_places_count_replayed_events_and_truth_is_the_accuracy_so_far(report: dict[str, Any]) -> None:
+def test_positions_count_replayed_events_and_truth_is_the_accuracy_so_far(report: dict[str, Any]) -> None:
     """The last point of live accuracy covers every event, so that its truth is the model's accuracy."""
-    places = [point["at"] for point in report["live_accuracy"]]
-    assert places == sorted(places)
-    assert places[-1] == report["events"]
+    positions = [point["at"] for point in report["live_accuracy"]]
+    assert positions == sorted(positions)
+    assert positions[-1] == report["events"]
     assert report["live_accuracy"][-1]["truth"] == pytest.approx(report["accuracy_model"])
     assert all(0 < alert["at"] <= report["events"] for alert in report["alerts"])
     assert all(point["low"] <= point["estimate"] <= point["high"] for point in report["live_accuracy"])

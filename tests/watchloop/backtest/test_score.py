@@ -28,5 +28,5 @@ def test_the_order_of_rows_does_not_decide_which_of_the_equally_confident_are_ca
 @pytest.mark.parametrize("seen", [0, 1, 7, 40])
 def test_any_number_of_reviews_is_counted(seen: int) -> None:
     """For no, one and all reviews: with equal confidences, the share of errors caught is the share of reviews."""
-    score = score_of([place % 4 != 0 for place in range(40)], seen)
+    score = score_of([index % 4 != 0 for index in range(40)], seen)
     assert score.caught_by_confidence([0.8] * 40) == round(seen / 4)

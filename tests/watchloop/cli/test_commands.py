@@ -127,9 +127,9 @@ class TestQuery:
 
     def test_json(self, servers: None) -> None:
         """--json and --format json are one object a line."""
-        one, other = invoke("query", self.SQL, "--json"), invoke("query", self.SQL, "--format", "json")
-        assert [json.loads(line) for line in one.stdout.splitlines()] == list(self.ROWS)
-        assert one.stdout == other.stdout
+        by_option, by_format = invoke("query", self.SQL, "--json"), invoke("query", self.SQL, "--format", "json")
+        assert [json.loads(line) for line in by_option.stdout.splitlines()] == list(self.ROWS)
+        assert by_option.stdout == by_format.stdout
 
     def test_csv(self, servers: None) -> None:
         """CSV has a header."""

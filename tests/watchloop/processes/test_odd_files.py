@@ -32,7 +32,7 @@ def linked(path: pathlib.Path) -> None:
     path.symlink_to(target)
 
 
-KINDS: dict[str, Callable[[pathlib.Path], object]] = {
+ODD_FILES: dict[str, Callable[[pathlib.Path], object]] = {
     "garbage": lambda path: path.write_bytes(b"\xff\x00{garbage"),
     "half of it": lambda path: path.write_bytes(b'{"kafka": "'),
     "not UTF-8 in a text": lambda path: path.write_bytes(b'{"\xff": "\xfe"}'),
@@ -85,24 +85,24 @@ READERS = {
 }
 
 
-def put(path: pathlib.Path, kind: str) -> None:
+def put(path: pathlib.Path, odd: str) -> None:
     before = os.umask(0o077)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        KINDS[kind](path)
+        ODD_FILES[odd](path)
     finally:
         os.umask(before)
-    if kind == "not to be read" and os.geteuid() == 0:
+    if odd == "not to be read" and os.geteuid() == 0:
         pytest.skip("root reads everything")
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("odd", ODD_FILES)
 @pytest.mark.parametrize("name", READERS)
-def test_a_file_that_is_none_ends_a_start_in_one_line(tmp_path: pathlib.Path, name: str, kind: str) -> None:
+def test_a_file_that_is_none_ends_a_start_in_one_line(tmp_path: pathlib.Path, name: str, odd: str) -> None:
     """The line names the file, whoever reads it."""
     data = tmp_path / "data"
     data.mkdir(0o700)
-    put(data / name, kind)
+    put(data / name, odd)
     with pytest.raises((NoAccess, KafkaFolderMismatch, KeyFileError)) as error:
         READERS[name](data)
     line = str(error.value)
@@ -111,24 +111,24 @@ def test_a_file_that_is_none_ends_a_start_in_one_line(tmp_path: pathlib.Path, na
     assert len(line) < 1_000
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_addresses_that_are_none_are_one_line(tmp_path: pathlib.Path, kind: str) -> None:
+@pytest.mark.parametrize("odd", ODD_FILES)
+def test_addresses_that_are_none_are_one_line(tmp_path: pathlib.Path, odd: str) -> None:
     """While a program runs, and something else has come into the place of its endpoints.json."""
     data = tmp_path / "data"
-    put(tmp_path / "odd", kind)
+    put(tmp_path / "odd", odd)
     with pytest.raises(NoAccess) as error:
         endpoints(data)
     assert str(data / "endpoints.json") in str(error.value)
     assert str(error.value).isprintable()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_what_is_left_of_a_killed_program_stops_no_start(tmp_path: pathlib.Path, kind: str) -> None:
+@pytest.mark.parametrize("odd", ODD_FILES)
+def test_what_is_left_of_a_killed_program_stops_no_start(tmp_path: pathlib.Path, odd: str) -> None:
     """A start takes an endpoints.json away that nobody reads any more, or says in a line that it cannot."""
     data = tmp_path / "data"
     data.mkdir(0o700)
-    put(data / "endpoints.json", kind)
-    if kind in {"a folder", "a link", "a dead link", "a FIFO"}:
+    put(data / "endpoints.json", odd)
+    if odd in {"a folder", "a link", "a dead link", "a FIFO"}:
         with pytest.raises(NoAccess, match=re.escape(str(data / "endpoints.json"))), DataFolder(data).own():
             pass
         return
@@ -136,11 +136,11 @@ def test_what_is_left_of_a_killed_program_stops_no_start(tmp_path: pathlib.Path,
         assert not os.path.lexists(data / "endpoints.json")
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_manifests_known_before_that_cannot_be_read_are_one_line(tmp_path: pathlib.Path, kind: str) -> None:
+@pytest.mark.parametrize("odd", ODD_FILES)
+def test_manifests_known_before_that_cannot_be_read_are_one_line(tmp_path: pathlib.Path, odd: str) -> None:
     """LEARN and INTAKE go on without the file and log one line; the file is written anew, unless a folder is there."""
     path = tmp_path / "state" / "models-intake-0.json"
-    put(path, kind)
+    put(path, odd)
     with structlog.testing.capture_logs() as lines:
         assert read_seen(path, "id") == {}
         write_seen(path, "id", {})
@@ -148,7 +148,7 @@ def test_manifests_known_before_that_cannot_be_read_are_one_line(tmp_path: pathl
     assert first["file"] == str(path)
     assert first["why"]
     assert first["why"].isprintable()
-    assert len(more) == (kind == "a folder")
+    assert len(more) == (odd == "a folder")
     if not more:
         with structlog.testing.capture_logs() as lines:
             assert read_seen(path, "id") == {}

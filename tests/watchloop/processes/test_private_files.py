@@ -20,14 +20,14 @@ ENDPOINTS = Endpoints(kafka="k", clickhouse=ClickHouseEndpoint(url="u", users={}
 @pytest.fixture
 def folder(tmp_path: pathlib.Path) -> DataFolder:
     """A data folder with all that a program leaves in it."""
-    found = DataFolder(tmp_path / "data")
-    with found.own():
-        found.secrets()
+    data = DataFolder(tmp_path / "data")
+    with data.own():
+        data.secrets()
         for name in ("keys/public", "log", "metrics", "kafka/node-1/data", "clickhouse/store"):
-            (found.path / name).mkdir(parents=True)
+            (data.path / name).mkdir(parents=True)
         for name in FILES:
-            (found.path / name).write_text("x")
-    return found
+            (data.path / name).write_text("x")
+    return data
 
 
 FILES = (

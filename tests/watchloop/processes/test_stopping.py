@@ -17,12 +17,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 @pytest.mark.parametrize("number", SIGNALS)
 def test_a_signal_sets_the_flag(number: signal.Signals) -> None:
     """Ctrl-C, SIGTERM and a closed terminal mean the same; afterwards the signals are what they were."""
-    before = [signal.getsignal(one) for one in SIGNALS]
+    before = [signal.getsignal(stopping) for stopping in SIGNALS]
     with stoppable() as stop:
         assert not stop.is_set()
         os.kill(os.getpid(), number)
         assert stop.wait(10)
-    assert [signal.getsignal(one) for one in SIGNALS] == before
+    assert [signal.getsignal(stopping) for stopping in SIGNALS] == before
 
 
 def test_who_is_to_outlive_the_terminal_does() -> None:

@@ -40,8 +40,8 @@ def as_csv(cells: list[str]) -> str:
 def stored(source: Any) -> list[Any]:
     """The values of feature ``f`` in ClickHouse: sent as JSON, read as INTAKE does, split as RECORD does."""
     sent = [
-        PlainRecord(encode(event), number=place, time_ms=NOW_MS)
-        for place, event in enumerate(source.predictions(0, len(source)))
+        PlainRecord(encode(event), number=number, time_ms=NOW_MS)
+        for number, event in enumerate(source.predictions(0, len(source)))
     ]
     read = read_predictions(sent, PREFIX, now_ms=NOW_MS, future_ms_max=1_000, bytes_max=100_000)
     assert not read.rejects
@@ -56,18 +56,18 @@ def stored(source: Any) -> list[Any]:
     return values
 
 
-@pytest.mark.parametrize(("kind", "size"), [(pa.float64(), 2**53), (pa.float32(), 2**24), (pa.float16(), 2**11)])
+@pytest.mark.parametrize(("arrow_type", "size"), [(pa.float64(), 2**53), (pa.float32(), 2**24), (pa.float16(), 2**11)])
 @pytest.mark.parametrize("option", ["truth", "said", "region"])
 def test_labels_as_floats_that_hold_no_neighbour_apart_are_refused(
-    read: Read, refused: Callable[..., str], kind: Any, size: int, option: str
+    read: Read, refused: Callable[..., str], arrow_type: Any, size: int, option: str
 ) -> None:
     """Large floats are refused as labels, as two whole numbers may have become one; large whole numbers are read."""
     slices = {"slices": ("region",)} if option == "region" else {}
-    floats = pa.array([float(size), -float(size), float("nan"), None]).drop_null().cast(kind)
+    floats = pa.array([float(size), -float(size), float("nan"), None]).drop_null().cast(arrow_type)
     message = refused({option: floats, "x": pa.array([1, 2, 3])}, **slices)
     assert f"column '{option}'" in message
     assert f"holds {size} as a number with a point" in message
-    below = pa.array([float(size - 1), 0.0, 1.0]).cast(kind)
+    below = pa.array([float(size - 1), 0.0, 1.0]).cast(arrow_type)
     whole = pa.array([2**53, 2**53 + 1, 0])
     for values in (below, whole):
         source = read({"truth": values, "said": values, option: values}, **slices)
@@ -79,22 +79,22 @@ LARGE_FLOATS = ["1.152921504606847e+18", "1.0E18", "1e+20", "9007199254740992.0"
 
 @pytest.mark.parametrize("large", LARGE_FLOATS)
 @pytest.mark.parametrize("option", ["truth", "said", "region"])
-@pytest.mark.parametrize("kind", ["csv", "texts", "mixed json"])
+@pytest.mark.parametrize("written_as", ["csv", "texts", "mixed json"])
 def test_labels_written_as_large_floats_are_refused(
-    read: Read, refused: Callable[..., str], large: str, option: str, kind: str
+    read: Read, refused: Callable[..., str], large: str, option: str, written_as: str
 ) -> None:
     """Texts that are the written form of such floats are refused too."""
     slices = {"slices": ("region",)} if option == "region" else {}
     columns = {"x": ["1", "2", "3"], "truth": ["7", "8", "7"], "said": ["7", "8", "8"], "sure": ["0.9"] * 3}
-    columns |= {"region": ["1", "2", "3"], option: [large, "7", "other" if kind == "mixed json" else "8"]}
+    columns |= {"region": ["1", "2", "3"], option: [large, "7", "other" if written_as == "mixed json" else "8"]}
     content: Any = columns
-    if kind == "csv":
+    if written_as == "csv":
         content = "\n".join(map(",".join, [tuple(columns), *zip(*columns.values(), strict=True)]))
-    elif kind == "mixed json":
+    elif written_as == "mixed json":
         cells = {name: [cell if cell != "other" else '"other"' for cell in column] for name, column in columns.items()}
         rows = [", ".join(f'"{name}": {column[row]}' for name, column in cells.items()) for row in range(3)]
         content = "\n".join(f"{{{row}}}" for row in rows)
-    message = refused(content, {"mixed json": "t.jsonl", "csv": "t.csv"}.get(kind, ""), **slices)
+    message = refused(content, {"mixed json": "t.jsonl", "csv": "t.csv"}.get(written_as, ""), **slices)
     assert f"column '{option}'" in message
     assert "as a number with a point, which has no room for all the digits" in message
 
@@ -129,15 +129,15 @@ WHOLE = {
 }
 
 
-KINDS = [(kind, name) for kind in WHOLE for name in ("t.parquet", "t.arrow")]
-KINDS.remove(("decimal of hundreds", "t.parquet"))  # Parquet has no decimals with a negative scale
+TYPES_IN_FILES = [(type_name, name) for type_name in WHOLE for name in ("t.parquet", "t.arrow")]
+TYPES_IN_FILES.remove(("decimal of hundreds", "t.parquet"))  # Parquet has no decimals with a negative scale
 
 
-@pytest.mark.parametrize(("kind", "name"), KINDS)
-def test_whole_numbers_keep_their_digits(read: Read, kind: str, name: str) -> None:
+@pytest.mark.parametrize(("type_name", "name"), TYPES_IN_FILES)
+def test_whole_numbers_keep_their_digits(read: Read, type_name: str, name: str) -> None:
     """Whole numbers of any type: those that a double holds are doubles in ClickHouse, the others Decimals."""
-    values = WHOLE[kind].to_pylist()
-    source = read({"f": WHOLE[kind]}, name)
+    values = WHOLE[type_name].to_pylist()
+    source = read({"f": WHOLE[type_name]}, name)
     features = [row["f"] for row in source.table.features(0, 3)]
     assert features == [None if value is None else int(value) for value in values]
     assert {type(value) for value in features} <= {int, type(None)}
@@ -183,15 +183,17 @@ def test_what_no_column_of_numbers_holds_is_text_with_a_note(read: Read) -> None
 
 def test_ids_of_many_digits_stay_apart_as_labels_too(read: Read) -> None:
     """Two labels of 38 digits that differ in the last digit are two labels, in every format."""
-    one, other = "1" * 38, "1" * 37 + "2"
-    digits = pa.array([D(one), D(other), D(one)], pa.decimal128(38, 0))
+    first, second = "1" * 38, "1" * 37 + "2"
+    digits = pa.array([D(first), D(second), D(first)], pa.decimal128(38, 0))
     source = read({"truth": digits, "said": digits})
-    assert source.truths == source.answers == [one, other, one]
-    lines = [json.dumps({"x": 1.5, "truth": int(label), "said": int(one), "sure": 0.9}) for label in (one, other, one)]
+    assert source.truths == source.answers == [first, second, first]
+    lines = [
+        json.dumps({"x": 1.5, "truth": int(label), "said": int(first), "sure": 0.9}) for label in (first, second, first)
+    ]
     source = read("\n".join(lines), "t.ndjson")
-    assert (source.truths, source.answers) == ([one, other, one], [one] * 3)
-    rows = "".join(f"1.5,{label}.0,{one},0.9\n" for label in (one[:30], other[:29] + "2", one[:30]))
-    source = read("x,truth,said,sure\n" + rows.replace(one, one[:30]), "t.csv")
+    assert (source.truths, source.answers) == ([first, second, first], [first] * 3)
+    rows = "".join(f"1.5,{label}.0,{first},0.9\n" for label in (first[:30], second[:29] + "2", first[:30]))
+    source = read("x,truth,said,sure\n" + rows.replace(first, first[:30]), "t.csv")
     assert [truth == answer for truth, answer in zip(source.truths, source.answers, strict=True)] == [True, False, True]
 
 

@@ -198,8 +198,8 @@ def test_what_numbers_the_rows_does_so_in_whatever_order_the_file_has(
 
 def test_a_column_that_counts_down_without_times_numbers_the_rows(read: Read) -> None:
     """Row numbers of any whole type are left out; numbers in no order are a feature."""
-    for kind in (pa.int64(), pa.uint64(), pa.int8()):
-        assert read({"n": pa.array(range(110, 0, -1), kind)}).table.feature_names == ("x",)
+    for arrow_type in (pa.int64(), pa.uint64(), pa.int8()):
+        assert read({"n": pa.array(range(110, 0, -1), arrow_type)}).table.feature_names == ("x",)
     assert read({"n": np.random.default_rng(3).permutation(200)}).table.feature_names == ("x", "n")
 
 

@@ -187,8 +187,8 @@ def test_what_may_be_a_second_spelling_is_warned_of(
     truths: set[str], answers: set[str], shown: tuple[str, str]
 ) -> None:
     """Leading zeros, look-alike letters, and rules that would merge two labels decide nothing."""
-    for one, other in ((truths, answers), (answers, truths)):
-        match = matched(one, other)
+    for labels, others in ((truths, answers), (answers, truths)):
+        match = matched(labels, others)
         assert (match.rewritten, match.answers) == ({}, {})
         assert match.note.count("the accuracy is too low if they mean the same") == 1
         assert all(text in match.note for text in shown)
