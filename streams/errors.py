@@ -17,7 +17,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from schemas.texts.one_line import one_line
+
 __all__ = [
+    "TEXT_CHARS_MAX",
     "AccessNotSet",
     "BufferFull",
     "KafkaUnreachable",
@@ -29,27 +32,17 @@ __all__ = [
     "TopicsNotCreated",
     "WrongClientSetting",
     "WrongEvent",
-    "one_line",
 ]
 
-TEXT_CHARS_MAX: Final = 1000
-
-
-def one_line(text: object) -> str:
-    """``text`` with every run of white space as one blank, cut after 1,000 characters.
-
-    >>> one_line("no broker\\n   answers")
-    'no broker answers'
-    """
-    line = " ".join(str(text).split())
-    return line if len(line) <= TEXT_CHARS_MAX else line[: TEXT_CHARS_MAX - 1] + "…"
+TEXT_CHARS_MAX: Final = 1_000
+"""Characters of an error's text; a longer one is cut."""
 
 
 class StreamsError(Exception):
     """Something a person can put right. Its text is one line."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(one_line(text))
+        super().__init__(one_line(text, TEXT_CHARS_MAX))
 
 
 class KafkaUnreachable(StreamsError):  # noqa: N818 - reads as what happened

@@ -11,7 +11,9 @@ from urllib.parse import urlsplit
 import clickhouse_connect
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
 
+from schemas.texts.one_line import one_line
 from warehouse.errors import (
+    LINE_CHARS_MAX,
     UNKNOWN_COLUMN,
     AuthenticationRefused,
     ClickHouseUnreachable,
@@ -20,7 +22,6 @@ from warehouse.errors import (
     QuestionTooLarge,
     TablesLacking,
     WarehouseError,
-    one_line,
 )
 from warehouse.settings import ClickHouseSettings
 from warehouse.store.inserts import Insert
@@ -212,12 +213,12 @@ class Warehouse:
         except (OperationalError, DatabaseError) as error:
             raise self._explain(error) from error
         except ClickHouseError as error:
-            raise WarehouseError(f"ClickHouse at {self.settings.url}: {one_line(str(error))}") from error
+            raise WarehouseError(f"ClickHouse at {self.settings.url}: {one_line(error, LINE_CHARS_MAX)}") from error
 
     def _explain(self, error: Exception) -> WarehouseError:
         code = int(getattr(error, "code", 0) or 0)
         where = f"ClickHouse at {self.settings.url}"
-        detail = one_line(str(error).partition("server response: ")[2] or str(error))
+        detail = one_line(str(error).partition("server response: ")[2] or error, LINE_CHARS_MAX)
         if code in AUTHENTICATION_CODES:
             text = f"{where} refuses user {self._user!r}: check user and password in [clickhouse]"
             return AuthenticationRefused(text, code=code, detail=detail)
@@ -235,4 +236,4 @@ class Warehouse:
 def _cause_of(text: str) -> str:
     """The cause of an error of the HTTP client, without the URL in front of it, which holds settings and the token."""
     cause = text.partition("(Caused by ")[2].partition(") executing HTTP request")[0]
-    return one_line(cause or text)
+    return one_line(cause or text, LINE_CHARS_MAX)

@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "LINE_CHARS_MAX",
     "UNKNOWN_COLUMN",
     "AuthenticationRefused",
     "ClickHouseUnreachable",
@@ -28,23 +29,13 @@ __all__ = [
     "TablesLacking",
     "UnsupportedTopic",
     "WarehouseError",
-    "one_line",
 ]
 
-LINE_CHARS_MAX = 600
+LINE_CHARS_MAX: Final = 600
+"""Characters that an error shows of what ClickHouse or its client says; a longer text is cut."""
 
 UNKNOWN_COLUMN: Final = "Unknown field found"
 """ClickHouse's message for a column that the table lacks: the tables are older than the program, no row is bad."""
-
-
-def one_line(text: str, chars_max: int = LINE_CHARS_MAX) -> str:
-    r"""The text on one line, cut with an ellipsis where it is longer than ``chars_max`` characters.
-
-    >>> one_line("no\n  such table", 8)
-    'no such…'
-    """
-    flat = " ".join(text.split())
-    return flat if len(flat) <= chars_max else flat[: chars_max - 1] + "…"
 
 
 class WarehouseError(Exception):

@@ -10,9 +10,10 @@ import msgspec
 
 from schemas.json_text.errors import MalformedError
 from schemas.probability import PROBABILITY_WORDS
+from schemas.texts.one_line import one_line
 from schemas.wire.label import Label
 from schemas.wire.prediction import Prediction
-from streams.errors import WrongEvent, one_line
+from streams.errors import TEXT_CHARS_MAX, WrongEvent
 from streams.predictions.json.general_decoder import decoded_prediction
 from streams.predictions.label_reader import label_in
 from streams.predictions.prediction_checks import problem_in_meaning, unwieldy_problem
@@ -115,7 +116,7 @@ def _written(event: Event) -> bytes:
     except _UNWRITABLE as error:
         path, why = _unwritable(event)
         raise MalformedError(
-            f"cannot be written as JSON ({one_line(why or error)}); "
+            f"cannot be written as JSON ({one_line(why or error, TEXT_CHARS_MAX)}); "
             f"expected texts, numbers, true, false and null - at `${path}`"
         ) from None
 

@@ -14,7 +14,8 @@ from typing import Any, Final, Protocol
 import structlog
 from cachetools import FIFOCache
 
-from streams.errors import RegistryUnreachable, one_line
+from schemas.texts.one_line import one_line
+from streams.errors import TEXT_CHARS_MAX, RegistryUnreachable
 from streams.settings import KafkaSettings
 
 __all__ = ["Registry", "SchemaCheck", "check_registry", "registry_of"]
@@ -150,9 +151,9 @@ def _asking(settings: KafkaSettings) -> Callable[[int], str | None]:
         except SchemaRegistryError as error:
             if error.error_code == UNKNOWN_SCHEMA:
                 return None
-            raise RegistryUnreachable(f"{settings.registry_url}: {one_line(error)}") from error
+            raise RegistryUnreachable(f"{settings.registry_url}: {one_line(error, TEXT_CHARS_MAX)}") from error
         except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
-            what = one_line(error) or type(error).__name__
+            what = one_line(error, TEXT_CHARS_MAX) or type(error).__name__
             raise RegistryUnreachable(f"{settings.registry_url}: {what}") from error
 
     return type_of

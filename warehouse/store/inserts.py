@@ -13,7 +13,8 @@ from typing import Any, ClassVar, Final
 import numpy as np
 import pyarrow as pa
 
-from warehouse.errors import UNKNOWN_COLUMN, QueryRefused, one_line
+from schemas.texts.one_line import one_line
+from warehouse.errors import LINE_CHARS_MAX, UNKNOWN_COLUMN, QueryRefused
 from warehouse.store.arrow_columns import encode_columns
 from warehouse.store.rows import Row, encode_rows
 
@@ -257,7 +258,7 @@ def store(
         if error.code not in ROW_CODES or UNKNOWN_COLUMN in error.detail:
             raise
         if len(insert) == 1:
-            refuse(RefusedRow(int(insert.offsets[0]), int(insert.indexes[0]), one_line(error.detail)))
+            refuse(RefusedRow(int(insert.offsets[0]), int(insert.indexes[0]), one_line(error.detail, LINE_CHARS_MAX)))
             return
         for half in insert.halves(insert.message_start() or len(insert) // 2):
             store(write, table, half, refuse)

@@ -14,8 +14,9 @@ from typing import Annotated, Final
 import typer
 
 from embedded.clickhouse.sql_text import first_word, read_statement
+from schemas.texts.one_line import one_line
 from warehouse.client import Warehouse
-from warehouse.errors import QueryRefused, QuestionTooLarge, one_line
+from warehouse.errors import LINE_CHARS_MAX, QueryRefused, QuestionTooLarge
 from watchloop.cli.shared import Config, Data, one_line_errors, settings_of_running, stopped_servers
 from watchloop.errors import NoAccess, WatchloopError
 from watchloop.processes.disk import naming_full_disk
@@ -196,7 +197,7 @@ def refusal_line(error: QueryRefused) -> str:
     text = REFUSAL_TAIL.sub("", REFUSAL_HEAD.sub("", error.detail or str(error)), count=1)
     text = EXPECTED_WORDS.sub(_shortened, text).strip().rstrip(".")
     hint = HINTS.get(error.code, "")
-    return one_line(f"query: {text}{f'; {hint}' if hint else ''}")
+    return one_line(f"query: {text}{f'; {hint}' if hint else ''}", LINE_CHARS_MAX)
 
 
 def _shortened(match: re.Match[str]) -> str:

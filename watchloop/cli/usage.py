@@ -10,7 +10,7 @@ from typing import Any, Final
 import typer
 import typer.core
 
-from warehouse.errors import one_line
+from schemas.texts.one_line import one_line
 from watchloop.terminal.screen import print_error
 from watchloop.terminal.table_layout import lines_of
 
@@ -21,6 +21,8 @@ _Formatter: Final[Any] = _Context.formatter_class
 """Classes that the library does not export."""
 _UsageError: Final[type[Exception]] = typer.BadParameter.__mro__[1]
 _HELP: Final = "NoArgsIsHelpError"
+_REASON_CHARS_MAX: Final = 600
+"""Characters of what is wrong with a command line; a longer text is cut."""
 _VALIDATOR: Final = "Value error, "
 """The library that checks values puts this before its reasons."""
 
@@ -102,6 +104,6 @@ class OneLineGroup(Nouns):
 
 
 def _line_of(error: Any) -> str:
-    reason = one_line(str(error.format_message()).replace(_VALIDATOR, "")).rstrip(".")
+    reason = one_line(str(error.format_message()).replace(_VALIDATOR, ""), _REASON_CHARS_MAX).rstrip(".")
     named = error.ctx.command_path if error.ctx is not None else "watchloop"
     return f"watchloop: {reason}; {named} --help says what there is"

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from embedded.errors import EmbeddedError
+from schemas.texts.one_line import one_line
 from streams.errors import StreamsError
-from warehouse.errors import WarehouseError, one_line
+from warehouse.errors import LINE_CHARS_MAX, WarehouseError
 from watchloop.errors import NoAccess, NoRoomLeft, WatchloopError
 
 __all__ = ["FULL_BYTES", "DiskWatch", "free_bytes", "full_disk", "naming_full_disk"]
@@ -49,7 +50,7 @@ def naming_full_disk(folder: pathlib.Path) -> Iterator[None]:
         yield
     except (OSError, EmbeddedError, StreamsError, WarehouseError, WatchloopError) as error:
         if full := full_disk(folder, error):
-            raise NoRoomLeft(f"{full} (seen first: {one_line(str(error))})") from error
+            raise NoRoomLeft(f"{full} (seen first: {one_line(error, LINE_CHARS_MAX)})") from error
         if isinstance(error, OSError) and error.filename is not None:
             raise NoAccess(f"{error.filename}: {error.strerror}") from error
         raise

@@ -54,7 +54,7 @@ class FeatureCells(NamedTuple):
     size: int
 
     def row(self, index: int) -> dict[str, Scalar]:
-        """The features of one row."""
+        """Name to value of the features that row ``index`` (from 0) has; one whose cell is null is left out."""
         return {name: value for name, column in self.columns.items() if (value := column.values[index]) is not None}
 
     def rows(self) -> list[dict[str, Scalar]]:
