@@ -7,7 +7,7 @@ cannot hold blanks, commas and letters outside Latin-1 that the folder's name ma
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -75,6 +75,45 @@ CONTROLLER: Final = "CONTROLLER"
 PROTOCOLS: Final = {OPEN: "PLAINTEXT", USERS: "SASL_PLAINTEXT", NODES: "SSL", CONTROLLER: "SSL"}
 
 
+SAME_ON_EVERY_NODE: Final[Mapping[str, object]] = {
+    "process.roles": "broker,controller",
+    "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in PROTOCOLS.items()),
+    "inter.broker.listener.name": NODES,
+    "controller.listener.names": CONTROLLER,
+    # Topics are created by request only; these settings are for the broker's own topics.
+    "auto.create.topics.enable": "false",
+    "num.partitions": 1,
+    "offsets.topic.num.partitions": 4,
+    "offsets.retention.minutes": YEAR_MINUTES,
+    "transaction.state.log.num.partitions": 4,
+    "share.coordinator.state.topic.num.partitions": 1,
+    # A worker that died within a transaction and does not return delays readers no longer than its timeout.
+    "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
+    # A group does not wait for more members at its first rebalance.
+    "group.initial.rebalance.delay.ms": 0,
+    "group.min.session.timeout.ms": 1000,
+    # Small files, and a cleaner that fits the small heap.
+    "log.index.size.max.bytes": INDEX_BYTES,
+    "log.retention.check.interval.ms": 60_000,
+    "log.cleaner.threads": 1,
+    "log.cleaner.dedupe.buffer.size": DEDUPE_BUFFER_BYTES,
+    "log.cleaner.backoff.ms": 15_000,
+    # The metadata of an offset stays in the heap for as long as the offset.
+    "offset.metadata.max.bytes": OFFSET_METADATA_BYTES,
+    "num.network.threads": 2,
+    "num.io.threads": 4,
+    "num.recovery.threads.per.data.dir": 2,
+    # Otherwise an idle controller writes twice a second that nothing has happened.
+    "metadata.max.idle.interval.ms": 10_000,
+    # After a kill -9 a node may return once its old session has run out.
+    "broker.session.timeout.ms": 3000,
+    "broker.heartbeat.interval.ms": 1000,
+    # A controlled shutdown waits five minutes for controllers that have ended before the node.
+    "controlled.shutdown.enable": "false",
+}
+"""Properties that depend on nothing: neither on the node, nor on the size of the cluster, nor on a setting."""
+
+
 def server_properties(
     node: int, ports: Sequence[NodePorts], settings: EmbeddedKafkaSettings, message_bytes_max: int
 ) -> str:
@@ -83,69 +122,55 @@ def server_properties(
     The voters are static: the addresses of the controllers are in this file and not in the replicated log, so that
     every port may change between two starts.
     """
-    listeners = listeners_of(ports[node - 1], settings)
-    copies = len(ports)
-    in_sync = 2 if copies > 1 else 1
     values: dict[str, object] = {
-        "process.roles": "broker,controller",
         "node.id": node,
-        "controller.quorum.voters": ",".join(f"{n}@{HOST}:{p.controller}" for n, p in enumerate(ports, start=1)),
-        "listeners": ",".join(f"{name}://{HOST}:{port}" for name, port in listeners.items()),
-        "advertised.listeners": ",".join(
-            f"{name}://{HOST}:{port}" for name, port in listeners.items() if name != CONTROLLER
-        ),
-        "listener.security.protocol.map": ",".join(f"{name}:{protocol}" for name, protocol in PROTOCOLS.items()),
-        "inter.broker.listener.name": NODES,
-        "controller.listener.names": CONTROLLER,
-        **_walls(),
         "log.dirs": f"node-{node}/data",
-        # Topics are created by request only; these settings are for the broker's own topics.
-        "auto.create.topics.enable": "false",
-        "num.partitions": 1,
-        "default.replication.factor": copies,
+        **_addresses(node, ports, settings),
+        **SAME_ON_EVERY_NODE,
+        **_walls(),
+        **_copies(len(ports)),
+        **_bounds(settings, message_bytes_max),
+    }
+    return "".join(f"{key}={value}\n" for key, value in values.items())
+
+
+def _addresses(node: int, ports: Sequence[NodePorts], settings: EmbeddedKafkaSettings) -> dict[str, object]:
+    """Where this node listens, and where all controllers do. Clients are not told of the controller's address."""
+    listeners = {name: f"{name}://{HOST}:{port}" for name, port in listeners_of(ports[node - 1], settings).items()}
+    return {
+        "controller.quorum.voters": ",".join(f"{n}@{HOST}:{p.controller}" for n, p in enumerate(ports, start=1)),
+        "listeners": ",".join(listeners.values()),
+        "advertised.listeners": ",".join(address for name, address in listeners.items() if name != CONTROLLER),
+    }
+
+
+def _copies(nodes: int) -> dict[str, object]:
+    """A copy of everything on each node; a write needs two of them where there are that many."""
+    in_sync = 2 if nodes > 1 else 1
+    return {
+        "default.replication.factor": nodes,
         "min.insync.replicas": in_sync,
-        "offsets.topic.replication.factor": copies,
-        "offsets.topic.num.partitions": 4,
-        "offsets.retention.minutes": YEAR_MINUTES,
-        "transaction.state.log.replication.factor": copies,
+        "offsets.topic.replication.factor": nodes,
+        "transaction.state.log.replication.factor": nodes,
         "transaction.state.log.min.isr": in_sync,
-        "transaction.state.log.num.partitions": 4,
-        # A worker that died within a transaction and does not return delays readers no longer than its timeout.
-        "transaction.abort.timed.out.transaction.cleanup.interval.ms": 1000,
-        "share.coordinator.state.topic.replication.factor": copies,
+        "share.coordinator.state.topic.replication.factor": nodes,
         "share.coordinator.state.topic.min.isr": in_sync,
-        "share.coordinator.state.topic.num.partitions": 1,
-        # A group does not wait for more members at its first rebalance.
-        "group.initial.rebalance.delay.ms": 0,
-        "group.min.session.timeout.ms": 1000,
-        # Bounds: disk space of each partition, small files, and a cleaner that fits the small heap.
+    }
+
+
+def _bounds(settings: EmbeddedKafkaSettings, message_bytes_max: int) -> dict[str, object]:
+    """Limits of disk space, messages, requests and connections."""
+    request_bytes_max = message_bytes_max + REQUEST_OVERHEAD_BYTES
+    return {
         "log.retention.bytes": settings.log_retention_bytes,
         "log.segment.bytes": settings.segment_bytes,
-        "log.index.size.max.bytes": INDEX_BYTES,
-        "log.retention.check.interval.ms": 60_000,
-        "log.cleaner.threads": 1,
-        "log.cleaner.dedupe.buffer.size": DEDUPE_BUFFER_BYTES,
-        "log.cleaner.backoff.ms": 15_000,
         "message.max.bytes": message_bytes_max + MESSAGE_OVERHEAD_BYTES,
         "replica.fetch.max.bytes": message_bytes_max + MESSAGE_OVERHEAD_BYTES,
         # A request gets memory as soon as it has said its size. So each is bounded, and all together, and connections.
-        "socket.request.max.bytes": message_bytes_max + REQUEST_OVERHEAD_BYTES,
-        "queued.max.request.bytes": _requests_bytes(settings, message_bytes_max + REQUEST_OVERHEAD_BYTES),
+        "socket.request.max.bytes": request_bytes_max,
+        "queued.max.request.bytes": _requests_bytes(settings, request_bytes_max),
         f"listener.name.{OPEN.lower()}.max.connections": settings.open_connections_max,
-        # The metadata of an offset stays in the heap for as long as the offset.
-        "offset.metadata.max.bytes": OFFSET_METADATA_BYTES,
-        "num.network.threads": 2,
-        "num.io.threads": 4,
-        "num.recovery.threads.per.data.dir": 2,
-        # Otherwise an idle controller writes twice a second that nothing has happened.
-        "metadata.max.idle.interval.ms": 10_000,
-        # After a kill -9 a node may return once its old session has run out.
-        "broker.session.timeout.ms": 3000,
-        "broker.heartbeat.interval.ms": 1000,
-        # A controlled shutdown waits five minutes for controllers that have ended before the node.
-        "controlled.shutdown.enable": "false",
     }
-    return "".join(f"{key}={value}\n" for key, value in values.items())
 
 
 def _requests_bytes(settings: EmbeddedKafkaSettings, largest: int) -> int:
