@@ -95,7 +95,7 @@ def is_addressable(task_id: str) -> bool:
 
 
 def lane_settings(settings: QueueSettings, lane: Lane) -> LaneSettings:
-    """The settings of one lane."""
+    """When tasks of this lane are due, how many opinions settle one, and who gets them."""
     chosen: LaneSettings = getattr(settings, lane)
     return chosen
 

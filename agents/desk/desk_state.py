@@ -154,7 +154,7 @@ class DeskState:
             self.signed_out.hear(sign_out, self.now_ms())
 
     def hear_reference(self, data: bytes | None) -> None:
-        """Take a model's new reference."""
+        """Take a Reference, as JSON, in place of its model's last one; what cannot be read changes nothing."""
         reference = read(Reference, data)
         if reference is not None:
             self.references[reference.model] = reference

@@ -248,7 +248,7 @@ class Desk(Protocol):
         """One alert with its history; None if there is none with this id."""
 
     async def alert_action(self, alert_id: str, person: Person, action: AlertAction, comment: str) -> ActionResult:
-        """Acknowledge or resolve an alert."""
+        """Acknowledge or resolve an alert as this person; refused, with a reason, where its state does not allow it."""
 
     async def report_html(self, report_id: str) -> str | None:
         """The Evidently report with this id as a whole HTML page; None if there is none."""

@@ -43,7 +43,7 @@ class ReportRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def reference_rows(reference: Reference, rows_max: int) -> list[Row]:
-    """The reference's sample as rows."""
+    """The first ``rows_max`` events of the reference's sample, a row of flat columns each."""
     return [_row(row) for row in reference.sample[:rows_max]]
 
 

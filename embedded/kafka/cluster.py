@@ -79,7 +79,7 @@ class Cluster:
         return f"node-{node}/server.properties"
 
     def log_file(self, node: int) -> Path:
-        """The log of a node."""
+        """The file in which Kafka logs on node ``node`` (counted from 1); begun anew when it has its size."""
         return self.folder / "log" / f"node-{node}.log"
 
     def console_file(self, node: int) -> Path:
