@@ -22,22 +22,11 @@ from streams.produce.rejects import REJECT_BYTES_MAX, REJECTS_APART_MAX
 from streams.settings import MESSAGE_BYTES_MAX_DEFAULT
 from tests.support.arrow_rows import ARROW_HEADERS, arrow_of, stream_of, table_of
 from tests.support.plain_record import PREFIX, PlainRecord
+from tests.support.prediction_fields import NOW_MS, prediction_fields
 
-NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
 MIB = 1024 * 1024
 CLOUD_EVENT = [("content-type", b"application/cloudevents+json")]
-
-
-def prediction(number: int = 0, **changes: Any) -> dict[str, Any]:
-    return {
-        "event_id": f"e-{number}",
-        "model": "churn",
-        "time": NOW_MS + number,
-        "features": {"age": 41.5},
-        "prediction": "stay",
-        "confidence": 0.875,
-    } | changes
 
 
 def read(*messages: PlainRecord, limits: MessageLimits | None = None) -> Readings:
@@ -94,7 +83,7 @@ def test_a_million_elements_are_one_reject(way: str) -> None:
 
 def test_a_message_is_measured_unpacked() -> None:
     """A message of more than ``kafka.message_bytes_max`` unpacked bytes is refused undecoded, with length and hash."""
-    data = json.dumps(prediction(content="x")).encode() + b" " * MESSAGE_BYTES_MAX_DEFAULT
+    data = json.dumps(prediction_fields(content="x")).encode() + b" " * MESSAGE_BYTES_MAX_DEFAULT
     (reject,) = read_one(data).rejects
     assert "kafka.message_bytes_max" in reject.reason
     assert reject.elements == 1
@@ -108,7 +97,7 @@ def test_at_the_limit_a_message_is_read(headers: Any) -> None:
     """The largest number of elements, with commas and brackets of their own, is read; with one more all are refused."""
     limits = MessageLimits(events_max=50)
     for count in (50, 51):
-        rows = [prediction(n, features={"a,[{": 1.0, 'b"': "],{"}) for n in range(count)]
+        rows = [prediction_fields(n, features={"a,[{": 1.0, 'b"': "],{"}) for n in range(count)]
         body: Any = {"source": "/a", "data": rows} if headers and headers[0][0] == "content-type" else rows
         readings = read_one(json.dumps(body).encode(), headers, limits=limits)
         assert sum(len(part.columns) for part in readings.parts) == (50 if count == 50 else 0)
@@ -117,7 +106,7 @@ def test_at_the_limit_a_message_is_read(headers: Any) -> None:
 
 def test_the_first_hundred_bad_elements_stand_alone() -> None:
     """Then one Reject sums up the rest: how many, from where to where, and their bytes as an array of just these."""
-    rows = [prediction(n) if n % 3 == 0 else {"event_id": n} for n in range(3_000)]
+    rows = [prediction_fields(n) if n % 3 == 0 else {"event_id": n} for n in range(3_000)]
     readings = read_one(json.dumps(rows).encode())
     assert sum(len(part.columns) for part in readings.parts) == 1_000
     *apart, rest = readings.rejects
@@ -133,7 +122,7 @@ def test_the_first_hundred_bad_elements_stand_alone() -> None:
 
 def test_bad_rows_are_summed_up_as_a_stream() -> None:
     """The rest of the bad rows of an Arrow message is an Arrow stream of just these."""
-    rows = [prediction(n, confidence=7.0 if n % 2 else 0.5) for n in range(1_000)]
+    rows = [prediction_fields(n, confidence=7.0 if n % 2 else 0.5) for n in range(1_000)]
     readings = read_one(arrow_of(rows), ARROW_HEADERS)
     assert sum(len(part.columns) for part in readings.parts) == 500
     *apart, rest = readings.rejects
@@ -153,8 +142,15 @@ def test_one_beyond_the_hundred_is_told_like_the_others(count: int) -> None:
 
 def test_every_element_is_answered_for() -> None:
     """Events and the elements of Rejects add up to what was sent, whatever was wrong."""
-    bad = [{}, 3, prediction(time=0), prediction(features={"a": [1]}), prediction(confidence=9), []]
-    rows = [bad[n % 6] if n % 7 else prediction(n) for n in range(5_000)]
+    bad = [
+        {},
+        3,
+        prediction_fields(time=0),
+        prediction_fields(features={"a": [1]}),
+        prediction_fields(confidence=9),
+        [],
+    ]
+    rows = [bad[n % 6] if n % 7 else prediction_fields(n) for n in range(5_000)]
     readings = read_one(json.dumps(rows).encode())
     refused = sum(reject.elements for reject in readings.rejects)
     assert sum(len(part.columns) for part in readings.parts) + refused == readings.elements == 5_000
@@ -163,7 +159,7 @@ def test_every_element_is_answered_for() -> None:
 
 def test_elements_refused_in_meaning_are_not_decoded_again_and_again() -> None:
     """Each element's bytes are found once: the message is not taken apart anew for every one of them."""
-    rows = [prediction(n, time=NOW_MS + 10 * DAY_MS) for n in range(5_000)]
+    rows = [prediction_fields(n, time=NOW_MS + 10 * DAY_MS) for n in range(5_000)]
     readings = read_one(json.dumps(rows).encode())
     assert sum(reject.elements for reject in readings.rejects) == 5_000
     assert json.loads(readings.rejects[7].original) == rows[7]
@@ -171,7 +167,7 @@ def test_elements_refused_in_meaning_are_not_decoded_again_and_again() -> None:
 
 def test_many_record_batches_are_refused() -> None:
     """Batches of no rows cost as much to open as others."""
-    table = table_of([prediction()])
+    table = table_of([prediction_fields()])
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         for _ in range(ARROW_BATCHES_MAX + 1):
@@ -185,7 +181,7 @@ def test_columns_that_share_bytes_count_each() -> None:
     rows = 1_000
     text = pa.array(["x" * 3_000] * rows)
     features = pa.StructArray.from_arrays([text] * 30, [f"t{n}" for n in range(30)])
-    table = table_of([prediction(n, features={}) for n in range(rows)]).drop_columns(["features"])
+    table = table_of([prediction_fields(n, features={}) for n in range(rows)]).drop_columns(["features"])
     data = stream_of(table.append_column("features", features))
     (reject,) = read_one(data, ARROW_HEADERS, limits=MessageLimits(bytes_max=len(data))).rejects
     assert "once unpacked" in reject.reason
@@ -195,7 +191,7 @@ def test_two_features_of_a_name_among_very_many() -> None:
     """The search for a repeated name does not take longer for each name if there are many."""
     names = [f"f{n}" for n in range(20_000)] + ["twice", "twice"]
     features = pa.StructArray.from_arrays([pa.nulls(1)] * len(names), names)
-    table = table_of([prediction(features={})]).drop_columns(["features"]).append_column("features", features)
+    table = table_of([prediction_fields(features={})]).drop_columns(["features"]).append_column("features", features)
     (reject,) = read_one(stream_of(table), ARROW_HEADERS, limits=MessageLimits(bytes_max=64 * MIB)).rejects
     assert "two fields `twice`" in reject.reason
 

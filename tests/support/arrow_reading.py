@@ -10,22 +10,10 @@ from streams.predictions.message_reader import Arrivals, read_predictions
 from streams.predictions.prediction_reader import PredictionReader, Readings
 from tests.support.arrow_rows import ARROW_HEADERS
 from tests.support.plain_record import PREFIX, PlainRecord
+from tests.support.prediction_fields import NOW_MS
 
-NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
 Headers = list[tuple[str, bytes | None]]
-
-
-def prediction(number: int = 0, model: str = "churn", **changes: Any) -> dict[str, Any]:
-    whole = {
-        "event_id": f"e-{number}",
-        "model": model,
-        "time": NOW_MS + number,
-        "features": {"age": 41.5, "plan": "gold"},
-        "prediction": "stay",
-        "confidence": 0.875,
-    }
-    return {name: value for name, value in (whole | changes).items() if value is not ...}
 
 
 def record(data: bytes | None, number: int = 7, headers: Headers | None = None) -> PlainRecord:

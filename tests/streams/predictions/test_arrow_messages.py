@@ -20,11 +20,9 @@ from streams.predictions.message_elements import elements_of
 from streams.predictions.prediction_reader import Readings
 from tests.support.arrow_reading import (
     DAY_MS,
-    NOW_MS,
     Headers,
     ids,
     only_reject,
-    prediction,
     read,
     read_messages,
     reader,
@@ -33,6 +31,7 @@ from tests.support.arrow_reading import (
 from tests.support.arrow_rows import ARROW_HEADERS, Style, arrow_of, stream_of, table_of
 from tests.support.plain_columns import plain
 from tests.support.plain_readings import plain_arrivals, plain_parts
+from tests.support.prediction_fields import NOW_MS, prediction_fields
 
 NUMBERS = st.integers(-1_000, 1_000).map(lambda number: number / 4)
 FEATURES = {
@@ -81,7 +80,7 @@ def tables(draw: st.DrawFn) -> list[dict[str, Any]]:
     wrong = [changes for changes in WRONG if type(labels[0]) is str or "probabilities" not in changes]
     rows = []
     for number in range(draw(st.integers(1, 6))):
-        row = prediction(
+        row = prediction_fields(
             number,
             draw(st.sampled_from(["churn", "fraud"])),
             features={name: draw(FEATURES[name]) for name in names},
@@ -174,7 +173,7 @@ def test_many_messages_give_what_each_gives(
     """Messages of several layouts between JSON and rubbish: read together, nothing is lost, doubled or moved."""
     values = [b"rubbish" if arguments is None else arrow_of(*arguments) for arguments in several]
     records = [record(value, number) for number, value in enumerate(values)]
-    records += [record(json.dumps(prediction(n)).encode(), len(values) + n, headers=[]) for n in range(more)]
+    records += [record(json.dumps(prediction_fields(n)).encode(), len(values) + n, headers=[]) for n in range(more)]
     readings, by_message = read(records), read_messages(records)
     assert readings.rejects == by_message.rejects
     assert plain_parts(readings) == plain_arrivals(by_message)
@@ -182,7 +181,7 @@ def test_many_messages_give_what_each_gives(
 
 def test_usual_messages_are_read_together() -> None:
     """Messages with the same columns become one part a model, in order."""
-    rows = [prediction(n, f"m{n % 2}") for n in range(10)]
+    rows = [prediction_fields(n, f"m{n % 2}") for n in range(10)]
     records = [record(arrow_of(rows[start : start + 2]), start) for start in range(0, 10, 2)]
     parts = read(records).parts
     assert [part.columns.model for part in parts] == ["m0", "m1"]
@@ -195,7 +194,7 @@ def test_numbers_of_any_width() -> None:
     """Integers and floats of every width are numbers; whole ones keep their digits, unsigned ones too."""
     types = {"a": pa.int8(), "b": pa.uint64(), "c": pa.float32(), "d": pa.float16(), "e": pa.int64()}
     features = {"a": -5, "b": 2**64 - 1, "c": 0.5, "d": 1.5, "e": 2**60 + 1}
-    table = table_of([prediction()]).drop_columns(["features"])
+    table = table_of([prediction_fields()]).drop_columns(["features"])
     table = table.append_column("features", pa.array([features], pa.struct(types.items())))
     table = table.set_column(table.schema.get_field_index("confidence"), "confidence", pa.array([1], pa.uint8()))
     (part,) = read([record(stream_of(table))]).parts
@@ -209,7 +208,7 @@ def test_numbers_of_any_width() -> None:
 def test_missing_numbers() -> None:
     """NaN is null: a feature that is absent, a risk that is not given, a confidence that probabilities stand for."""
     rows = [
-        prediction(
+        prediction_fields(
             n, features={"age": age}, risk=math.nan, confidence=math.nan, probabilities={"stay": 1.0, "go": math.nan}
         )
         for n, age in enumerate([math.nan, 1.5])
@@ -225,7 +224,7 @@ def test_missing_numbers() -> None:
 @pytest.mark.parametrize("as_maps", [False, True])
 def test_a_feature_without_end_is_a_reject(as_maps: bool) -> None:
     """JSON knows no infinity, and nothing behind INTAKE does: that row is refused, the others are not."""
-    rows = [prediction(n, features={"age": age}) for n, age in enumerate([1.0, math.inf, 2.0, -math.inf])]
+    rows = [prediction_fields(n, features={"age": age}) for n, age in enumerate([1.0, math.inf, 2.0, -math.inf])]
     readings = read([record(arrow_of(rows, Style(as_maps=as_maps)))])
     assert ids(readings) == ["e-0", "e-2"]
     refused = [(reject.source_index, reject.field) for reject in readings.rejects]
@@ -234,14 +233,14 @@ def test_a_feature_without_end_is_a_reject(as_maps: bool) -> None:
 
 def test_features_of_several_models() -> None:
     """If models share a struct of features, each gets its own features: those that are null for it are absent."""
-    rows = [prediction(n, f"m{n % 3}", features={f"x{n % 3}": n + 0.5, "all": "a"}) for n in range(9)]
+    rows = [prediction_fields(n, f"m{n % 3}", features={f"x{n % 3}": n + 0.5, "all": "a"}) for n in range(9)]
     parts = read([record(arrow_of(rows))]).parts
     assert [set(part.columns.features) for part in parts] == [{f"x{n}", "all"} for n in range(3)]
 
 
 def test_unknown_columns_are_ignored() -> None:
     """Columns, and fields of the consent, that a prediction has not may be of any type."""
-    table = table_of([prediction(n, consent={"review": False}) for n in range(3)])
+    table = table_of([prediction_fields(n, consent={"review": False}) for n in range(3)])
     table = table.append_column("more", pa.array([[b"a"], None, []], pa.list_(pa.binary())))
     consent = pa.array([{"review": False, "by": [1]}] * 3)
     table = table.set_column(table.schema.get_field_index("consent"), "consent", consent)
@@ -252,7 +251,7 @@ def test_unknown_columns_are_ignored() -> None:
 
 def test_no_rows_are_nothing() -> None:
     """A stream of no rows, or of no batches, holds no prediction and gives nothing."""
-    table = table_of([prediction()])
+    table = table_of([prediction_fields()])
     for data in (stream_of(table.slice(0, 0)), stream_of(table.schema.empty_table())):
         assert read([record(data)]) == Readings([], [], runs=1)
 
@@ -267,19 +266,19 @@ def test_no_rows_are_nothing() -> None:
 )
 def test_the_header_in_any_spelling(headers: Headers) -> None:
     """Names of headers, and media types, are compared without regard to case; the last one counts."""
-    assert len(ids(read([record(arrow_of([prediction()]), headers=headers)]))) == 1
+    assert len(ids(read([record(arrow_of([prediction_fields()]), headers=headers)]))) == 1
 
 
 def test_without_the_header_it_is_no_json() -> None:
     """An Arrow stream without its header is a message that is not JSON."""
-    readings = read([record(arrow_of([prediction()]), headers=[])])
+    readings = read([record(arrow_of([prediction_fields()]), headers=[])])
     assert [reject.field for reject in readings.rejects] == [""]
     assert "neither a JSON object" in readings.rejects[0].reason
 
 
 def test_an_event_finds_its_bytes_again() -> None:
     """A message's elements give a row as a stream of its own, with its columns and without the others' texts."""
-    rows = [prediction(n, content=f"text {n}" * 100) for n in range(100)]
+    rows = [prediction_fields(n, content=f"text {n}" * 100) for n in range(100)]
     message = record(arrow_of(rows, Style(text=pa.dictionary(pa.int32(), pa.string()))))
     element = elements_of(message, 10_000).element(41)
     assert len(element) < 5_000
@@ -290,7 +289,7 @@ def test_an_event_finds_its_bytes_again() -> None:
 
 def test_headers_say_who_sends() -> None:
     """Rows that name no producer have that of the CloudEvents header; a wrong one is a Reject of those rows only."""
-    rows = [prediction(0, producer="own"), prediction(1, producer=None)]
+    rows = [prediction_fields(0, producer="own"), prediction_fields(1, producer=None)]
     headers: Headers = [*ARROW_HEADERS, ("ce_source", b"/service"), ("ce_id", b"x"), ("ce_time", b"never")]
     for message in (record(arrow_of(rows), headers=headers), record(arrow_of(rows[:1]), headers=headers)):
         by_message, (_, others) = read_messages([message]), reader()._read_arrow([message])
@@ -309,7 +308,7 @@ def test_headers_say_who_sends() -> None:
 def test_times_of_any_unit() -> None:
     """Seconds to nanoseconds become milliseconds, rounded like times in RFC 3339; times far off are refused."""
     for unit, count in (("s", 1_700_000_000), ("us", 1_700_000_000_000_600), ("ns", 1_700_000_000_000_600_000)):
-        table = table_of([prediction(n) for n in range(2)]).drop_columns(["time"])
+        table = table_of([prediction_fields(n) for n in range(2)]).drop_columns(["time"])
         far = -(2**62) if unit == "s" else 2**62
         times = pa.array([count, far], pa.int64()).cast(pa.timestamp(unit, "+02:00"))
         readings = read([record(stream_of(table.append_column("time", times)))])
@@ -331,7 +330,7 @@ def test_intake_starts_without_pyarrow() -> None:
 def test_no_damage_raises(draw: st.DataObject) -> None:
     """A stream with a few bytes cut, replaced or put in gives events or Rejects, and the same to both readers."""
     style = Style(compression=draw.draw(st.sampled_from([None, "zstd"])))
-    data = bytearray(arrow_of([prediction(n, slices={"a": "b"}) for n in range(3)], style))
+    data = bytearray(arrow_of([prediction_fields(n, slices={"a": "b"}) for n in range(3)], style))
     for _ in range(draw.draw(st.integers(1, 4))):
         at = draw.draw(st.integers(0, len(data) - 1))
         data[at : at + draw.draw(st.integers(0, 3))] = draw.draw(st.binary(max_size=3))
@@ -345,9 +344,9 @@ def test_schemas_are_remembered_within_bounds() -> None:
     """The check of a schema is kept for streams that begin alike, of few and small schemas only."""
     arrow_stream._plan_of.cache_clear()
     for n in range(arrow_stream.SCHEMAS_MAX + 10):
-        read([record(arrow_of([prediction(features={f"f{n}": 1.0})]))])
+        read([record(arrow_of([prediction_fields(features={f"f{n}": 1.0})]))])
     assert arrow_stream._plan_of.cache_info().currsize == arrow_stream.SCHEMAS_MAX
     before = arrow_stream._plan_of.cache_info().misses
     names = itertools.islice((f"{'f' * 190}{n}" for n in itertools.count()), 1_000)
-    assert len(ids(read([record(arrow_of([prediction(features=dict.fromkeys(names, 1.0))]))]))) == 1
+    assert len(ids(read([record(arrow_of([prediction_fields(features=dict.fromkeys(names, 1.0))]))]))) == 1
     assert arrow_stream._plan_of.cache_info().misses == before

@@ -11,13 +11,14 @@ import pytest
 from streams.arrow.ipc import ARROW_BYTES_MAX
 from streams.message_limits import MESSAGE_EVENTS_MAX_DEFAULT
 from streams.predictions.arrow.stream import ARROW_CELLS_MAX
-from tests.support.arrow_reading import NOW_MS, ids, only_reject, prediction, read, read_messages, record
+from tests.support.arrow_reading import ids, only_reject, read, read_messages, record
 from tests.support.arrow_rows import ARROW_HEADERS, Style, arrow_of, stream_of, table_of
 from tests.support.plain_record import PlainRecord
+from tests.support.prediction_fields import NOW_MS, prediction_fields
 
 
 def changed(name: str, values: Any, arrow_type: pa.DataType | None = None) -> bytes:
-    table = table_of([prediction()])
+    table = table_of([prediction_fields()])
     if name in table.column_names:
         table = table.drop_columns([name])
     return stream_of(table if values is None else table.append_column(name, pa.array(values, arrow_type)))
@@ -64,7 +65,7 @@ def test_a_column_of_another_type(
 
 def test_a_name_twice() -> None:
     """Two columns of the same name are refused, and so are two features, because nobody knows which one counts."""
-    table = table_of([prediction()])
+    table = table_of([prediction_fields()])
     assert only_reject(stream_of(table.append_column("model", pa.array(["other"])))).field == "$.model"
     twice = pa.StructArray.from_arrays([pa.array([1.0]), pa.array([2.0])], ["age", "age"])
     data = stream_of(table.drop_columns(["features"]).append_column("features", twice))
@@ -76,12 +77,12 @@ def test_a_name_twice() -> None:
     [
         b"",
         b"rubbish",
-        json.dumps(prediction()).encode(),
+        json.dumps(prediction_fields()).encode(),
         b"\xff\xff\xff\xff",
         b"\xff\xff\xff\xff\x10\x00\x00\x00rubbish",
-        arrow_of([prediction()])[:-200],
-        arrow_of([prediction()])[:100],
-        b"\0\0\0\0\1" + arrow_of([prediction()]),
+        arrow_of([prediction_fields()])[:-200],
+        arrow_of([prediction_fields()])[:100],
+        b"\0\0\0\0\1" + arrow_of([prediction_fields()]),
     ],
 )
 def test_what_is_no_stream_says_so(data: bytes) -> None:
@@ -91,10 +92,10 @@ def test_what_is_no_stream_says_so(data: bytes) -> None:
     assert reject.reason.startswith("no Arrow IPC stream")
 
 
-@pytest.mark.parametrize("behind", [arrow_of([prediction(event_id="second")]), b"rubbish", b"\0\0x"])
+@pytest.mark.parametrize("behind", [arrow_of([prediction_fields(event_id="second")]), b"rubbish", b"\0\0x"])
 def test_nothing_stands_behind_a_stream(behind: bytes) -> None:
     """A second stream would never be read: the message becomes a Reject, so that its rows are not lost in silence."""
-    data = arrow_of([prediction()]) + behind
+    data = arrow_of([prediction_fields()]) + behind
     reject = only_reject(data)
     assert reject.original == data
     assert reject.reason == f"{len(behind)} bytes behind the end of the Arrow stream; expected one stream a message"
@@ -102,7 +103,7 @@ def test_nothing_stands_behind_a_stream(behind: bytes) -> None:
 
 def test_padding_behind_a_stream_is_nothing() -> None:
     """Zeros, as a buffer of a fixed size has them at its end, hold no rows."""
-    readings = read([PlainRecord(arrow_of([prediction()]) + bytes(64), header_list=ARROW_HEADERS)])
+    readings = read([PlainRecord(arrow_of([prediction_fields()]) + bytes(64), header_list=ARROW_HEADERS)])
     assert (sum(len(part.columns) for part in readings.parts), readings.rejects) == (1, [])
 
 
@@ -115,13 +116,13 @@ def test_texts_that_are_no_utf8() -> None:
     """Text that is not UTF-8 is refused before it is read."""
     names = pa.array([b"\xff\xfe"]).cast(pa.binary())
     wrong = pa.Array.from_buffers(pa.string(), 1, names.buffers())
-    table = table_of([prediction()]).drop_columns(["event_id"]).append_column("event_id", wrong)
+    table = table_of([prediction_fields()]).drop_columns(["event_id"]).append_column("event_id", wrong)
     assert "UTF8" in only_reject(stream_of(table)).reason
 
 
 def test_rows_have_a_bound() -> None:
     """At the bound a message is read, one row more makes it a Reject."""
-    rows = [prediction(n, features={}) for n in range(MESSAGE_EVENTS_MAX_DEFAULT + 1)]
+    rows = [prediction_fields(n, features={}) for n in range(MESSAGE_EVENTS_MAX_DEFAULT + 1)]
     assert len(ids(read([record(arrow_of(rows[:-1]))]))) == MESSAGE_EVENTS_MAX_DEFAULT
     most = MESSAGE_EVENTS_MAX_DEFAULT
     reject = only_reject(arrow_of(rows))
@@ -132,13 +133,13 @@ def test_rows_have_a_bound() -> None:
 def test_cells_have_a_bound() -> None:
     """Columns that take no bytes cannot make a small message large."""
     rows = MESSAGE_EVENTS_MAX_DEFAULT
-    table = table_of([prediction(n, features={}) for n in range(rows)]).drop_columns(["features"])
+    table = table_of([prediction_fields(n, features={}) for n in range(rows)]).drop_columns(["features"])
     nulls = [pa.nulls(rows) for _ in range(ARROW_CELLS_MAX // rows)]
     features = pa.StructArray.from_arrays(nulls, [f"f{n}" for n in range(len(nulls))])
     assert "cells" in only_reject(stream_of(table.append_column("features", features))).reason
     entries = pa.nulls(ARROW_CELLS_MAX + 1)
     keys = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int8()), len(entries)), pa.array(["k"]))
-    single_row = table_of([prediction(features={})]).drop_columns(["features"])
+    single_row = table_of([prediction_fields(features={})]).drop_columns(["features"])
     features = pa.MapArray.from_arrays(pa.array([0, len(entries)], pa.int32()), keys, entries)
     assert "entries of maps" in only_reject(stream_of(single_row.append_column("features", features))).reason
 
@@ -146,7 +147,7 @@ def test_cells_have_a_bound() -> None:
 @pytest.mark.parametrize("compression", ["lz4", "zstd"])
 def test_a_bomb_is_not_unpacked(compression: str) -> None:
     """A few kilobytes that unpack to more than the bound are refused by the sizes that the stream declares."""
-    row = prediction(content="x" * (ARROW_BYTES_MAX + 1))
+    row = prediction_fields(content="x" * (ARROW_BYTES_MAX + 1))
     data = arrow_of([row], Style(compression=compression))
     assert len(data) < 1_000_000
     assert "bytes once unpacked" in only_reject(data).reason
@@ -155,7 +156,7 @@ def test_a_bomb_is_not_unpacked(compression: str) -> None:
 def test_a_dictionary_is_not_a_bomb() -> None:
     """A long text that every row refers to counts once for each row."""
     count = MESSAGE_EVENTS_MAX_DEFAULT
-    table = table_of([prediction(n, features={}) for n in range(count)])
+    table = table_of([prediction_fields(n, features={}) for n in range(count)])
     long = "x" * (ARROW_BYTES_MAX // count + 1)
     content = pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), pa.array([long]))
     assert "bytes once unpacked" in only_reject(stream_of(table.append_column("content", content))).reason
@@ -166,7 +167,7 @@ def test_a_dictionary_is_not_a_bomb() -> None:
 def test_a_view_is_not_a_bomb() -> None:
     """Views of one long text are measured before they are resolved."""
     count = MESSAGE_EVENTS_MAX_DEFAULT
-    table = table_of([prediction(n, features={}) for n in range(count)])
+    table = table_of([prediction_fields(n, features={}) for n in range(count)])
     long = pa.array(["x" * (ARROW_BYTES_MAX // count + 1), None, "short"], pa.string_view())
     _, views, data = long.buffers()
     content = pa.Array.from_buffers(
@@ -181,7 +182,7 @@ def test_a_view_is_not_a_bomb() -> None:
 @pytest.mark.parametrize("length", [1_000, 100_000])
 def test_a_prediction_has_a_size(length: int) -> None:
     """A row is bounded as the same prediction is as JSON, its neighbours are kept, and at the bound it is taken."""
-    rows = [prediction(), prediction(1, features={"text": "x" * length})]
+    rows = [prediction_fields(), prediction_fields(1, features={"text": "x" * length})]
     whole = len(ids(read([record(arrow_of(rows))])))
     size = len(json.dumps(rows[1], separators=(",", ":")))
     for bytes_max in range(size - 1, size + 200, 100):

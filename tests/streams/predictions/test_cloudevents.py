@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -17,17 +18,15 @@ from streams.predictions.message_reader import read_predictions
 from streams.predictions.prediction_reader import PredictionReader
 from tests.support.plain_readings import plain_arrivals, plain_parts
 from tests.support.plain_record import PREFIX, PlainRecord
+from tests.support.prediction_fields import NOW_MS, prediction_fields
 
-NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
 TIME = "2023-11-14T22:13:20Z"
 STRUCTURED = "application/cloudevents+json"
 
 
-def prediction(**changes: Any) -> dict[str, Any]:
-    """A prediction that leaves to a CloudEvent all the fields that it can."""
-    whole = {"model": "churn", "features": {"age": 41.5}, "prediction": "stay", "confidence": 0.9}
-    return {name: value for name, value in (whole | changes).items() if value is not ...}
+prediction = functools.partial(prediction_fields, event_id=..., time=..., confidence=0.9)
+"""A prediction that leaves to a CloudEvent all the fields that it can."""
 
 
 def binary(value: Any, /, **attributes: str | bytes) -> PlainRecord:

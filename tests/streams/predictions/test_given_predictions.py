@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from typing import Any
 
@@ -22,22 +23,13 @@ from streams.predictions.prediction_reader import PredictionReader, Readings
 from tests.support.arrow_rows import ARROW_HEADERS, arrow_of
 from tests.support.plain_readings import plain_arrivals, plain_parts
 from tests.support.plain_record import PREFIX, PlainRecord
+from tests.support.prediction_fields import NOW_MS, prediction_fields
 
-NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
 OPTIONAL = [field.name for field in msgspec.structs.fields(Prediction) if not field.required]
 
 
-def prediction(**changes: Any) -> dict[str, Any]:
-    whole = {
-        "event_id": "e-1",
-        "model": "churn",
-        "time": NOW_MS,
-        "features": {"age": 41.5, "plan": "gold"},
-        "prediction": "stay",
-        "confidence": 0.875,
-    }
-    return {name: value for name, value in (whole | changes).items() if value is not ...}
+prediction = functools.partial(prediction_fields, event_id="e-1")
 
 
 def messages(value: Any) -> dict[str, PlainRecord]:

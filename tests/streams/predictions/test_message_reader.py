@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 from typing import Any
@@ -16,21 +17,12 @@ from schemas.wire.reject import Reject
 from streams.predictions.message_elements import elements_of
 from streams.predictions.message_reader import Arrivals, read_predictions
 from tests.support.plain_record import PREFIX, PlainRecord
+from tests.support.prediction_fields import NOW_MS, prediction_fields
 
-NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
 
 
-def prediction(**changes: Any) -> dict[str, Any]:
-    whole = {
-        "event_id": "e-1",
-        "model": "churn",
-        "time": NOW_MS,
-        "features": {"age": 41, "plan": "gold"},
-        "prediction": "stay",
-        "confidence": 0.9,
-    }
-    return {name: value for name, value in (whole | changes).items() if value is not ...}
+prediction = functools.partial(prediction_fields, event_id="e-1", confidence=0.9)
 
 
 def as_json(value: Any) -> bytes:

@@ -13,8 +13,8 @@ from streams.predictions.message_reader import read_predictions
 from streams.predictions.prediction_reader import PredictionReader, Readings
 from streams.produce.rejects import REJECTS_APART_MAX
 from tests.support.plain_record import PREFIX, PlainRecord
+from tests.support.prediction_fields import NOW_MS, prediction_fields
 
-NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
 Headers = list[tuple[str, bytes | None]]
 SOURCE: Headers = [("ce_source", b"/service"), ("content-type", b"application/json")]
@@ -22,15 +22,7 @@ STRUCTURED: Headers = [("content-type", b"application/cloudevents+json")]
 
 
 def prediction(number: int = 0, **changes: Any) -> bytes:
-    whole = {
-        "event_id": f"e-{number}",
-        "model": "churn",
-        "time": NOW_MS,
-        "features": {"age": 41.5},
-        "prediction": "stay",
-        "confidence": 0.875,
-    }
-    return json.dumps(whole | changes).encode()
+    return json.dumps(prediction_fields(number, **{"time": NOW_MS} | changes)).encode()
 
 
 def plus(tail: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 from collections.abc import Sequence
@@ -22,21 +23,12 @@ from streams.predictions.message_reader import read_predictions
 from streams.predictions.prediction_reader import Part, PredictionReader, Readings
 from tests.support.plain_columns import plain
 from tests.support.plain_record import PREFIX, PlainRecord
+from tests.support.prediction_fields import NOW_MS, prediction_fields
 
-NOW_MS = 1_700_000_000_000
 DAY_MS = 86_400_000
 
 
-def prediction(number: int = 0, model: str = "churn", **changes: Any) -> dict[str, Any]:
-    whole = {
-        "event_id": f"e-{number}",
-        "model": model,
-        "time": NOW_MS + number,
-        "features": {"age": 41.5, "plan": "gold"},
-        "prediction": "stay",
-        "confidence": 0.9,
-    }
-    return {name: value for name, value in (whole | changes).items() if value is not ...}
+prediction = functools.partial(prediction_fields, confidence=0.9)
 
 
 Headers = list[tuple[str, bytes | None]]

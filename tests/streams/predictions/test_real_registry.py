@@ -7,6 +7,7 @@ repository.
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -35,6 +36,7 @@ from streams.predictions.prediction_reader import PredictionReader
 from streams.predictions.registry import check_registry, registry_of
 from streams.records import Record
 from streams.settings import KafkaSettings
+from tests.support.prediction_fields import prediction_fields
 from tests.support.schema_registry import AVRO_SCHEMA, JSON_SCHEMA
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
@@ -92,15 +94,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def prediction(number: int) -> dict[str, Any]:
-    return {
-        "event_id": f"e-{number}",
-        "model": "churn",
-        "time": 1_700_000_000_000 + number,
-        "features": {"age": 41.5, "plan": "gold"},
-        "prediction": "stay",
-        "confidence": 0.9,
-    }
+prediction = functools.partial(prediction_fields, confidence=0.9)
 
 
 def by_hand(schema_id: int, number: int) -> bytes:

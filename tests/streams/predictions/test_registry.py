@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -29,20 +30,10 @@ from streams.predictions.registry import (
 )
 from streams.settings import KafkaSettings
 from tests.support.plain_record import PREFIX, PlainRecord
+from tests.support.prediction_fields import NOW_MS, prediction_fields
 from tests.support.schema_registry import AVRO_SCHEMA, JSON_SCHEMA, SchemaRegistry, serving
 
-NOW_MS = 1_700_000_000_000
-
-
-def prediction(number: int = 0) -> dict[str, Any]:
-    return {
-        "event_id": f"e-{number}",
-        "model": "churn",
-        "time": NOW_MS,
-        "features": {"age": 41.5},
-        "prediction": "stay",
-        "confidence": 0.9,
-    }
+prediction = functools.partial(prediction_fields, time=NOW_MS, confidence=0.9)
 
 
 def prefixed(schema_id: int, value: Any) -> bytes:
