@@ -19,7 +19,7 @@ TWO_OPINIONS = Settings(queue=QueueSettings(audit=LaneSettings(opinions_needed=2
 
 
 def task(sure: bool) -> Task:
-    """One audit task, as two models might have made it that agree in nothing."""
+    """One audit task as a sure or as an unsure model makes it, with different values in every field of the model."""
     says, other = ("up", "down") if sure else ("down", "up")
     return Task(
         task_id="t-1",
@@ -65,7 +65,7 @@ def everything(console: LiveConsole, person_id: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("person_id", ["wilhelmina", "ada"])
 def test_what_the_model_says_changes_no_answer(person_id: str) -> None:
-    """Two tasks that differ in all that the model says are answered about alike, to the letter, by every GET route."""
+    """Two audit tasks that differ in all fields of the model get the same bytes from every GET route."""
     seen = []
     for sure in (True, False):
         console = LiveConsole()
@@ -77,7 +77,7 @@ def test_what_the_model_says_changes_no_answer(person_id: str) -> None:
 
 
 def test_it_is_told_once_the_answer_stands() -> None:
-    """Whoever has answered sees it all, and takes nothing back any more: nobody answers again who has seen it."""
+    """Whoever has answered and looks again sees what the model says, and can no longer take the answer back."""
     console = LiveConsole(TWO_OPINIONS)
     console.state.hear_task(encode(task(sure=False)))
     with console.visit("wilhelmina") as visitor:
@@ -97,7 +97,7 @@ def test_it_is_told_once_the_answer_stands() -> None:
 
 
 def test_unseen_it_can_be_taken_back() -> None:
-    """Who has not looked again may take an answer back, and still does not see what the model says."""
+    """An answer can be taken back by whoever has not looked at the task since, and the model stays hidden."""
     console = LiveConsole()
     console.state.hear_task(encode(task(sure=True)))
     with console.visit("wilhelmina") as visitor:
@@ -120,7 +120,7 @@ def test_other_lanes_hide_nothing() -> None:
 
 
 def test_every_field_of_a_task_is_decided_about() -> None:
-    """A field that is added to a task is shown only once somebody has put it on one side or the other."""
+    """Every field of a task is listed here as shown or as hidden, so that a new one cannot be shown by accident."""
     assert set(SeenTask.__struct_fields__) == set(Task.__struct_fields__)
     assert set(SeenEvidence.__struct_fields__) == set(Evidence.__struct_fields__)
     shown = {"task_id", "lane", "model", "state", "revision", "created_at", "due_at", "priority", "choices"}

@@ -18,7 +18,7 @@ Detector = AdwinDetector | DepartureDetector | PsiDetector
 
 @dataclass(frozen=True)
 class Case:
-    """A detector, what its values look like in quiet times and after a clear change, and how soon it must see it."""
+    """A detector, its values without and with a clear change, and how many values it may take to detect the change."""
 
     make: Callable[[], Detector]
     quiet: Callable[[np.random.Generator, int], Floats]
@@ -75,7 +75,7 @@ def test_a_clear_change_is_found_in_time(case: Case) -> None:
 
 
 def test_a_lasting_change_is_told_once(case: Case) -> None:
-    """The new level is normal to the detector: 1,000 more values of it are no further detections."""
+    """A change that lasts for 1,000 values is detected at most twice."""
     rng = np.random.default_rng(1)
     detector = case.make()
     fired(detector, case.quiet(rng, 300))
@@ -83,14 +83,14 @@ def test_a_lasting_change_is_told_once(case: Case) -> None:
 
 
 def test_memory_is_bounded(case: Case) -> None:
-    """The state after 100,000 values is as small as it must be: a few kilobytes."""
+    """After 100,000 values a detector's state has less than 8,000 bytes."""
     detector = case.make()
     fired(detector, case.quiet(np.random.default_rng(2), 100_000))
     assert len(pickle.dumps(detector)) < 8_000
 
 
 def test_a_pickle_in_the_middle_changes_nothing(case: Case) -> None:
-    """A detector that was stored and read back goes on exactly as the one that was not."""
+    """A detector that was stored and read back detects the same as one that was not."""
     rng = np.random.default_rng(3)
     first, second = case.quiet(rng, 250), np.concatenate([case.changed(rng, 50), case.quiet(rng, 300)])
     detector = case.make()
@@ -101,6 +101,6 @@ def test_a_pickle_in_the_middle_changes_nothing(case: Case) -> None:
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1e-300, 10.0])
 def test_constants_are_quiet(case: Case, value: float) -> None:
-    """A value that never changes is never a change (a constant index or share above the threshold is one finding)."""
+    """A constant value is no detection, except that an index or share above its threshold is one."""
     threshold = {"psi": 0.25, "departure": 0.05}.get(case.make().name, np.inf)
     assert len(fired(case.make(), np.full(1000, value))) <= int(value >= threshold)

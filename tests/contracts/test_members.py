@@ -84,7 +84,7 @@ def test_probabilities_sum_to_one(member: Member) -> None:
 
 
 def test_frozen_member_gives_the_same_numbers_as_the_live_one(member: Member) -> None:
-    """One by one and in bulk, live and frozen: the same probabilities."""
+    """A live member and its frozen copy give the same probabilities, event by event and in one batch."""
     stream = Stream()
     stream.teach(member)
     batch = some(stream)
@@ -95,7 +95,7 @@ def test_frozen_member_gives_the_same_numbers_as_the_live_one(member: Member) ->
 
 
 def test_frozen_member_does_not_move(member: Member) -> None:
-    """What the member learns afterwards does not reach the frozen copy."""
+    """A frozen copy does not change when its member learns."""
     stream = Stream()
     stream.teach(member)
     batch = some(stream)
@@ -106,7 +106,7 @@ def test_frozen_member_does_not_move(member: Member) -> None:
 
 
 def test_round_trip_keeps_predictions_and_goes_on_the_same(member: Member) -> None:
-    """Pickled and restored, frozen or live, a member answers and learns as if nothing had happened."""
+    """A member that was pickled and restored, frozen or live, answers and learns as the original does."""
     stream = Stream()
     stream.teach(member)
     batch = some(stream)
@@ -119,7 +119,7 @@ def test_round_trip_keeps_predictions_and_goes_on_the_same(member: Member) -> No
 
 
 def test_label_that_comes_later(member: Member) -> None:
-    """A label never seen before can be learned, and what was learned before it still fits."""
+    """A member learns a new label, and gives a distribution before and after it."""
     stream = Stream()
     stream.teach(member, 60, {"a": 0, "b": 1})
     batch = some(stream)
@@ -130,7 +130,7 @@ def test_label_that_comes_later(member: Member) -> None:
 
 
 def test_missing_feature_and_new_category(member: Member) -> None:
-    """What is missing or was never seen does not stop an answer, nor learning."""
+    """Events with missing features or new categories are answered and learned."""
     stream = Stream()
     stream.teach(member)
     odd = [{"x": None, "kind": "never seen"}, {"y": float("nan")}, {}, {"x": "text", "new": 3, "z": True}]
@@ -144,7 +144,7 @@ def test_missing_feature_and_new_category(member: Member) -> None:
 
 
 def test_producer_with_an_unknown_label(member: Member) -> None:
-    """A producer's answer that is no known label leaves a distribution."""
+    """A production model's answer that is no known label does not prevent a distribution."""
     stream = Stream()
     stream.teach(member)
     batch = stream.batch([stream.event()[0]], [Production("unheard of", 0.9)])
@@ -161,5 +161,5 @@ def test_growth_is_bounded(member: Member) -> None:
 
 
 def test_settings_name_the_members_that_there_are() -> None:
-    """What the settings allow is what can be made, so that a wrong name is refused when they are read."""
+    """The names that the settings allow are those of the members that exist."""
     assert set(get_args(MemberName)) == set(RECIPES)

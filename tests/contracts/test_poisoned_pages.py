@@ -13,7 +13,7 @@ from tests.support.poisoned_console import PAGE_CPU_SECONDS_MAX, TEXTS, poisoned
 
 
 def check_page(text: str) -> None:
-    """A page of its own making: no script of the data's, nothing hidden in it."""
+    """The page has no traceback, no script but its own files, and no invisible characters."""
     assert "Traceback" not in text
     assert not re.search(r"<script(?![^>]*\bsrc=\"/static/)", text)
     assert not re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\ud800-\udfff]", text)
@@ -21,7 +21,7 @@ def check_page(text: str) -> None:
 
 @pytest.mark.parametrize("person_id", ["wilhelmina", "ada"])
 def test_every_page_renders_over_poisoned_topics(console: LiveConsole, person_id: str) -> None:
-    """Lists, the state of the loop, and each task and alert by its address."""
+    """Every GET route answers below 500 and in time, for each task and alert by its address."""
     ids = {
         "task_id": [task.task_id for task in poisoned_tasks()],
         "alert_id": [alert.alert_id for alert in poisoned_alerts()],
@@ -44,7 +44,7 @@ def test_every_page_renders_over_poisoned_topics(console: LiveConsole, person_id
 
 
 def test_a_task_that_no_address_can_name_is_left_out(console: LiveConsole) -> None:
-    """It would be handed out for ever, and could not be answered; all others wait in the queue."""
+    """A task whose id cannot stand in an address is not queued, as nobody could answer it; all others are queued."""
     strange = {task.task_id for task in poisoned_tasks() if not re.fullmatch(r"[\w~-]+", task.task_id, re.ASCII)}
     kept = {task.task_id for task in poisoned_tasks() if console.state.queue.view(task.task_id) is not None}
     assert len(strange) > 12
@@ -52,7 +52,7 @@ def test_a_task_that_no_address_can_name_is_left_out(console: LiveConsole) -> No
 
 
 def test_the_work_goes_on_over_poisoned_tasks(console: LiveConsole) -> None:
-    """Page after page: every task that is handed out is shown, and can be answered from what its form holds."""
+    """Every task that is handed out is shown and can be answered with its form, and comes once."""
     shown = set()
     with console.visit("wilhelmina") as visitor:
         for _ in range(len(poisoned_tasks()) + 5):

@@ -48,7 +48,7 @@ def records(topic: Topic) -> list[PlainRecord]:
 
 @pytest.mark.parametrize("topic", [BLOCKS, CORRECTIONS], ids=lambda topic: topic.name)
 def test_drift_rejects_what_it_cannot_use(topic: Topic) -> None:
-    """Statistics that contradict themselves, or mean nothing, included; every one is a Reject, and the next is read."""
+    """A block or correction that DRIFT cannot use, such as contradictory statistics, becomes a Reject with a reason."""
     reports: Any = NoReports()
     drift = BlockHandler(Monitors(lambda _: DriftSettings(), QueueSettings(), reports), PREFIX, load=lambda: ({}, {}))
     drift.assigned([AssignedPartition(topic.name, 0, None)])
@@ -72,7 +72,7 @@ def test_learn_rejects_what_it_cannot_use(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_desk_leaves_out_what_it_cannot_use() -> None:
-    """Every topic's records through every listener of the desk; its pages are there afterwards."""
+    """Every listener of the desk survives the records of every topic, and the pages are served afterwards."""
     console = LiveConsole()
     listeners = console.state.record_listeners()
     listeners |= {name: handler_of(console.state.hear_task) for name in ("review.events", "review.alerts")}
@@ -91,7 +91,7 @@ def test_the_desk_leaves_out_what_it_cannot_use() -> None:
 
 
 def test_accounts_are_what_their_topic_says_under_their_own_key() -> None:
-    """An account under another's key does not count; a tombstone ends one; a record that cannot be read ends none."""
+    """An account counts only under its own key, and only a tombstone removes it."""
     people: dict[str, Person] = {}
     for key, value in poison(PEOPLE):
         hear_person(people, value, key)
@@ -119,8 +119,8 @@ READING = {"LogReader", "read_tail", "GroupBatches", "TransactionalBatches", "ag
 
 
 def test_every_reader_is_behind_the_wall() -> None:
-    """A new reader is added here by whoever has seen that it leaves out what it cannot use; nobody has a client of
-    his own."""
+    """READERS lists every file that reads the log, so that a new one is added only after a check that it leaves out
+    what it cannot use."""
     reads: dict[str, int] = {}
     for room in ("agents", "watchloop", "drift", "review", "learning", "warehouse"):
         for file in sorted((ROOT / room).rglob("*.py")):

@@ -79,7 +79,7 @@ def usual_body(path: str) -> bytes:
 
 
 def requests(console: LiveConsole) -> Iterator[dict[str, Any]]:
-    """Every route with garbage in one place after the other."""
+    """Requests to every route, each with garbage in one part: path, query, headers or body."""
     types = [b"application/json", b"application/x-www-form-urlencoded", b"multipart/form-data; boundary=x"]
     for method, template in routes(console.app):
         path = re.sub(r"\{\w+\}", "t-0", template.replace("{file_path}", "console.css")).encode()
@@ -105,7 +105,7 @@ OPEN_TO_ALL = (b"/", b"/sign-in", b"/sign-out", b"/api/session", b"/healthz", b"
 
 
 async def ask(console: LiveConsole, known: list[tuple[bytes, bytes]], request: dict[str, Any]) -> tuple[int, bytes]:
-    """What the application answers, asked as the server asks it: bytes that no client of HTTP would send."""
+    """Status and body of the application's answer to raw ASGI messages, with bytes that no HTTP client sends."""
     given = request.get("headers", [])
     headers = [(name, value) for name, value in known if name not in {other for other, _ in given}] + given
     body = request.get("body") or request.get("usual", b"")
@@ -135,7 +135,7 @@ async def ask(console: LiveConsole, known: list[tuple[bytes, bytes]], request: d
 
 
 class Reached:
-    """Which routes' own functions were called, and with garbage where: noted where the application calls them."""
+    """The parts of a request, for each route, whose garbage reached the route's own function."""
 
     def __init__(self, app: Litestar, monkeypatch: pytest.MonkeyPatch) -> None:
         self.part = ""
@@ -162,13 +162,13 @@ def handlers(app: Litestar) -> Iterator[tuple[str, str, Any]]:
 
 
 def part_with_garbage(request: dict[str, Any]) -> str:
-    """Where a request has its garbage."""
+    """The part of a request that holds its garbage."""
     return next((part for part in ("body", "headers", "query") if part in request), "path")
 
 
 @pytest.mark.parametrize("is_signed_in", [True, False])
 def test_no_route_fails_on_garbage(console: LiveConsole, is_signed_in: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In the path, the query, headers, cookies and bodies of every kind: an answer below 500, in time."""
+    """Garbage in any part of a request reaches the route's function and gets an answer below 500 in time."""
     with console.visit("ada" if is_signed_in else "") as visitor:
         cookie = "; ".join(f"{name}={value}" for name, value in visitor.client.cookies.items())
         known = [(b"cookie", cookie.encode()), (b"x-csrftoken", visitor.client.headers["x-csrftoken"].encode())]
@@ -201,7 +201,7 @@ def test_no_route_fails_on_garbage(console: LiveConsole, is_signed_in: bool, mon
 
 
 def wanted(method: str, path: str) -> set[str]:
-    """Where garbage must have come through to a route: where it is stopped at the sign-in it would prove nothing."""
+    """The parts whose garbage must reach a route's function; garbage that ends at the sign-in would prove nothing."""
     if path.startswith("/static/"):
         return {"query", "headers"}  # names that are no file of ours end before the file is looked for
     return {"query", "headers"} | ({"path"} if "{" in path else set()) | ({"body"} if method != "GET" else set())

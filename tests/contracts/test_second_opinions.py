@@ -57,7 +57,7 @@ def answer(console: LiveConsole, person_id: str, task_id: str, said: str) -> Non
 
 
 def test_second_reviewer_finds_nothing_of_the_first_before_the_task_settles() -> None:
-    """Two opinions are needed; the second reviewer walks every GET route. Afterwards both opinions are shown."""
+    """No GET route shows the second reviewer the first opinion before the task settles; afterwards both are shown."""
     console = LiveConsole(TWO_OPINIONS)
     console.state.hear_task(encode(task("t-1")))
     answer(console, "wilhelmina", "t-1", "down")
@@ -77,7 +77,7 @@ def test_second_reviewer_finds_nothing_of_the_first_before_the_task_settles() ->
 
 
 def test_opinions_of_open_tasks_stay_unseen_after_a_restart() -> None:
-    """The log is read again, tasks first: the opinion on the open task is heard and not shown."""
+    """After a restart the opinion on a settled task is shown, and the opinion on an open task is not."""
     console = LiveConsole(TWO_OPINIONS)
     opinions = [
         Opinion(
@@ -97,7 +97,7 @@ def test_opinions_of_open_tasks_stay_unseen_after_a_restart() -> None:
 
 
 def test_every_route_that_may_show_opinions_is_walked() -> None:
-    """A parameter that this file does not fill would leave a route out without a word."""
+    """The addresses of all GET routes have only parameters that this file fills, so that it leaves out no route."""
     paths = [path for method, path in routes(LiveConsole().app) if method == "GET"]
     names = set(itertools.chain.from_iterable(path.split("{")[1:] for path in paths if "{" in path))
     assert {name.split("}")[0] for name in names} <= {"task_id", "alert_id", "report_id", "path", "file_path"}

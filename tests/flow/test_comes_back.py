@@ -36,7 +36,7 @@ SETTLED_SECONDS = 4.0
 
 
 def events() -> list[Prediction]:
-    """A model that is always wrong, on inputs of which one moves after the reference is made."""
+    """Events of a model that is always wrong; the values of one feature move after the reference was made."""
     draw = random.Random(7)
     begin = time.time_ns() // 1_000_000 - 1_000 * (NORMAL_EVENTS + MOVED_EVENTS)
     made = []
@@ -57,7 +57,7 @@ def events() -> list[Prediction]:
 
 
 def truth_of(event: Prediction) -> str:
-    """What the model never says."""
+    """The true label of an event, which is never the model's prediction."""
     return "above" if event.prediction == "below" else "below"
 
 
@@ -87,7 +87,7 @@ class Seen:
 
 
 def look(endpoints: Endpoints, folder: pathlib.Path, *, acknowledge: str = "") -> Seen:
-    """The loop through the console's API, as the administrator; acknowledges an alert first if asked to."""
+    """The state of the loop from the console's API, as administrator; acknowledges an alert first if one is given."""
     password = msgspec.json.decode((folder / "secrets.json").read_bytes(), type=Secrets).people["admin"]
 
     async def ask() -> tuple[LoopState, list[Alert]]:
@@ -153,21 +153,21 @@ def before_and_after(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple
 
 
 def test_the_learned_model_is_in_charge_again(before_and_after: tuple[Seen, Seen]) -> None:
-    """The same version serves; what was learned before is neither lost nor told again."""
+    """After the restart the same model version is in charge and has the same number of corrections."""
     before, after = before_and_after
     assert before.in_charge.startswith(f"{MODEL}-")
     assert (after.in_charge, after.corrections) == (before.in_charge, before.corrections)
 
 
 def test_alerts_are_back_in_their_state(before_and_after: tuple[Seen, Seen]) -> None:
-    """Every alert once, the acknowledged one acknowledged; reading the blocks again raises none anew."""
+    """After the restart there are the same alerts in the same states, also the one that was acknowledged."""
     before, after = before_and_after
     assert "acknowledged" in before.alerts.values()
     assert after.alerts == before.alerts
 
 
 def test_open_tasks_are_back(before_and_after: tuple[Seen, Seen]) -> None:
-    """Nobody has answered anything, so every lane holds what it held."""
+    """After the restart every lane has as many open tasks as before, as nobody has answered one."""
     before, after = before_and_after
     assert before.open_tasks.get("review", 0) > 100
     assert after.open_tasks == before.open_tasks

@@ -78,7 +78,7 @@ def count_of(endpoints: Endpoints, topic: str) -> int:
 
 
 def sent_to(endpoints: Endpoints) -> int:
-    """Predictions sent so far, by the ends of their partitions: known at once, however many there are."""
+    """The number of predictions sent so far, from the end offsets of the partitions, so that none has to be read."""
     kafka = kafka_as(endpoints, "record")
     partitions = range(partition_counts(kafka, [PREDICTIONS])[PREDICTIONS.name])
     asked = [TopicPartition(kafka.prefix + PREDICTIONS.name, number) for number in partitions]
@@ -119,12 +119,12 @@ PROCESSES = {
 
 
 def pid_of(folder: pathlib.Path, mark: str) -> int:
-    """The process with this in its command line, or 0."""
+    """The id of the process whose command line holds this text; 0 if there is none."""
     return next((pid for pid, command in processes_of(folder).items() if mark in command), 0)
 
 
 def kill_one(folder: pathlib.Path, mark: str, program: Program) -> tuple[int, int]:
-    """kill -9 of one process of the program: its id before, and of the one that takes its place."""
+    """Kill one process of the program with SIGKILL; its id, and the id of the process that replaces it."""
     before = eventually(f"a process with {mark}", lambda: pid_of(folder, mark), program.log)
     os.kill(before, signal.SIGKILL)
 
@@ -137,7 +137,7 @@ def kill_one(folder: pathlib.Path, mark: str, program: Program) -> tuple[int, in
 
 @pytest.fixture(scope="module")
 def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
-    """Up, killed amid the replay, up again on the same folder, workers and servers killed, to the end."""
+    """A program that was killed during a replay and started again; then its processes were killed one by one."""
     folder = tmp_path_factory.mktemp("kill") / "data"
     arguments = ("--demo", "elec2", "--events", str(EVENTS), "--reviewers", "0")
     first = Program(folder, *arguments, "--seconds", "60").start()
@@ -185,21 +185,21 @@ def test_no_child_outlives_the_program(story: Story) -> None:
 
 
 def test_the_replay_goes_on_where_it_was(story: Story) -> None:
-    """The second start sends what the first did not, and nothing twice."""
+    """The second start sends those events that the first did not send, so that each is sent once."""
     assert story.sent_before < EVENTS
     assert count_of(story.endpoints, PREDICTIONS.name) == EVENTS
     assert "goes on with the rest" in story.program.output()
 
 
 def test_every_prediction_has_one_committed_verdict(story: Story) -> None:
-    """Kills of everything, and of each process alone: each prediction has exactly one verdict in the log."""
+    """Whether everything was killed or one process alone, the log has exactly one verdict for each prediction."""
     counted = verdicts_of(story.endpoints)
     assert len(counted) == EVENTS
     assert {event_id: n for event_id, n in counted.items() if n != 1} == {}
 
 
 def test_the_archive_has_each_once(story: Story) -> None:
-    """ClickHouse holds every prediction and every verdict once, through RECORD's restart."""
+    """After RECORD was killed and started again, ClickHouse has every prediction and every verdict once."""
     warehouse = archive(story.endpoints)
     sql = (
         "SELECT (SELECT count() FROM predictions) AS events, (SELECT uniqExact(event_id) FROM predictions) AS ids,"
@@ -223,7 +223,7 @@ def test_the_archive_has_each_once(story: Story) -> None:
 
 
 def test_open_tasks_are_back(story: Story) -> None:
-    """After the restart there are as many open tasks as before at least, at the end one for each verdict that asks."""
+    """No open task is lost by the restart, and at the end there is one for each verdict that asks for a task."""
     assert story.open_before > 20
     assert story.open_at_start >= story.open_before
     warehouse = archive(story.endpoints)
@@ -237,7 +237,7 @@ def test_open_tasks_are_back(story: Story) -> None:
 
 
 def test_alerts_are_back(story: Story) -> None:
-    """Alerts that were there before are there, each once, and none that had been settled fires again."""
+    """Every alert from before the restart is listed once after it."""
     _, _, alerts = console(story.endpoints, story.folder)
     after = {alert.alert_id: alert.state for alert in alerts}
     assert len(after) == len(alerts)
@@ -245,7 +245,7 @@ def test_alerts_are_back(story: Story) -> None:
 
 
 def test_the_model_in_charge_is_the_same(story: Story) -> None:
-    """Without new corrections the model that serves is the one that served before."""
+    """Without new corrections, the model in charge is the same after the restart."""
     _, state, _ = console(story.endpoints, story.folder)
     in_charge = next((m.in_charge, m.in_charge_since) for m in state.models if m.model == MODEL)
     assert in_charge == story.in_charge_before
@@ -253,7 +253,7 @@ def test_the_model_in_charge_is_the_same(story: Story) -> None:
 
 
 def test_whatever_is_killed_is_started_again(story: Story) -> None:
-    """A server or a worker killed alone: it is said, a new one takes its place, the program goes on."""
+    """If one server or worker is killed, the program prints a line, starts it again and goes on."""
     for name, (before, after) in story.restarted.items():
         assert before != after
         assert f"{name} ended (exit code -9); starting it again" in story.program.output()

@@ -40,7 +40,7 @@ Placed = set[tuple[str, int, int]]
 
 
 def pour(kafka: KafkaSettings, placed: Placed) -> None:
-    """Fill every topic, and note where each record went that holds something, or should."""
+    """Fill every topic with poisoned records, and note where each lies that RECORD must store or reject."""
     producer = Producer(common_client_config(kafka))
 
     def arrived(name: str, error: KafkaError | None, message: Message) -> None:
@@ -96,8 +96,8 @@ def worker(
 def test_a_worker_lives_through_poisoned_topics(
     worker: Worker, kafka_topics: KafkaSettings, warehouse: Warehouse, placed: Placed
 ) -> None:
-    """Poison before the start and while it runs: good predictions are judged and stored, every other record is stored
-    or told of, every page is there, ``watchloop check`` is content, and nothing has ended or begun anew."""
+    """With poisoned records before the start and while it runs, a worker judges and stores a good prediction, stores or
+    rejects every other record, serves every page, passes ``watchloop check``, and restarts no loop."""
     worker.start()
     assert worker.process is not None
     pour(kafka_topics, placed)
@@ -125,7 +125,7 @@ def test_a_worker_lives_through_poisoned_topics(
 
 
 def check_console(worker: Worker) -> None:
-    """Every page that needs no id, as an admin sees it."""
+    """Every page whose address has no parameter is served to an administrator."""
     pages = [path for method, path in routes(LiveConsole().app) if method == "GET" and "{" not in path]
     assert {"/healthz", "/queue", "/alerts", "/loop", "/metrics"} <= set(pages)
     with httpx.Client(base_url=worker.url, trust_env=False, timeout=PATIENCE_SECONDS, follow_redirects=True) as client:
@@ -139,7 +139,7 @@ def check_console(worker: Worker) -> None:
 
 
 def check_log(log: str) -> None:
-    """No traceback and no endless line; every loop began once; a record on ``rejects`` that is no Reject has a line."""
+    """No traceback, no line over the limit, one start of each loop, and a line for what is no Reject on ``rejects``."""
     assert "Traceback" not in log, log[max(0, log.index("Traceback") - 500) :][:4_000]
     assert max(map(len, log.splitlines())) < LINE_CHARS_MAX
     for loop in ("intake", "catalogue", "drift", "drift: people", "desk: log", "learn", "labels", "record"):

@@ -46,7 +46,7 @@ def is_in(worker: Worker, cookies: dict[str, str]) -> bool:
 
 
 def test_a_copied_cookie_stays_dead(workers: list[Worker], kafka_topics: KafkaSettings) -> None:
-    """Another console hears of it; killed in the moment in which the answer is there, the worker knows it again."""
+    """A signed-out cookie is refused by the other console, and by its own after a kill right after the sign-out."""
     worker_a, worker_b = (worker.start() for worker in workers)
     first, second, third = (sign_in(worker_a) for _ in range(3))
     copied, killed, kept = dict(first.cookies), dict(second.cookies), dict(third.cookies)

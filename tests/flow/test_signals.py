@@ -24,7 +24,7 @@ HOST = "::1" if pathlib.Path("/proc/net/if_inet6").exists() else "127.0.0.1"
 
 @pytest.fixture
 def unread(tmp_path: pathlib.Path) -> Iterator[Program]:
-    """A program that runs, its console on an IPv6 address; who read its lines is gone."""
+    """A running program with its console on an IPv6 address, whose standard output nobody reads any more."""
     program = Program(tmp_path / "data")
     command = [sys.executable, "-m", "watchloop", "up", "--data", str(program.folder), "--port", "0"]
     program.process = subprocess.Popen(
@@ -58,7 +58,7 @@ def metrics(endpoints: Endpoints) -> str:
 
 
 def test_a_worker_ends_and_then_the_terminal_does(unread: Program) -> None:
-    """Workers are started again although nobody reads that; a closed terminal is an orderly stop."""
+    """Killed workers are started again although nobody reads the output, and a closed terminal stops the program."""
     endpoints = unread.endpoints()
     for role in ("intake", "desk"):
         eventually("a worker", lambda role=role: worker(unread, role))
@@ -92,7 +92,7 @@ def server(program: Program, what: str) -> int:
     ("number", "what"), [(signal.SIGINT, "kafka.Kafka"), (signal.SIGTERM, "embedded.clickhouse.server")]
 )
 def test_stopped_while_a_server_does_not_answer(tmp_path: pathlib.Path, number: signal.Signals, what: str) -> None:
-    """A start that waits for a server that stands still ends by a stop as any other: in order, with its code."""
+    """A stop during a start that waits for a stopped server ends the program in order, with exit code 0."""
     program = Program(tmp_path / "data").start()
     try:
         os.kill(eventually(what, lambda: server(program, what), program.log), signal.SIGSTOP)

@@ -29,7 +29,7 @@ MODEL = "elec2"
 
 @dataclasses.dataclass
 class Seen:
-    """What was seen of one run, while it ran and when it had ended."""
+    """Observations of one run, made while it ran and after it had ended."""
 
     folder: pathlib.Path
     open_to_others: dict[str, str]
@@ -46,7 +46,7 @@ class Seen:
 
 
 def ask_as_analyst(url: str, password: str) -> tuple[dict[str, Any], dict[str, str]]:
-    """What a plain client may see, and what it is refused."""
+    """The result of the queries that the user analyst may run, and the errors of those that are refused."""
     host, _, port = url.removeprefix("http://").partition(":")
     client = clickhouse_connect.get_client(
         host=host, port=int(port), username="analyst", password=password, database="watchloop"
@@ -72,7 +72,7 @@ def ask_as_analyst(url: str, password: str) -> tuple[dict[str, Any], dict[str, s
 
 
 def open_to_others(folder: pathlib.Path) -> dict[str, str]:
-    """Everything in a folder that another account could reach for, with its mode."""
+    """The files and folders whose mode lets another account read, write or enter, each with its mode."""
     modes = {}
     for path in (folder, *folder.rglob("*")):
         try:
@@ -155,7 +155,7 @@ def test_nothing_is_left_running(seen: Seen) -> None:
 
 
 def test_addresses_are_private_and_go_with_the_program(seen: Seen) -> None:
-    """endpoints.json is there while it runs and gone at the end."""
+    """endpoints.json exists while the program runs, and is removed when it ends."""
     assert not (seen.folder / "endpoints.json").exists()
 
 
@@ -169,7 +169,7 @@ def test_no_other_account_reads_the_data_folder(seen: Seen) -> None:
 
 
 def test_no_command_line_holds_a_password(seen: Seen) -> None:
-    """Every account of a machine sees the command lines of all."""
+    """No process has a password in its command line, which every account of a machine can read."""
     assert len(seen.passwords) == len(USERS) + 2
     for command in seen.processes.values():
         assert not any(password in command for password in seen.passwords), command
@@ -185,7 +185,7 @@ def test_an_analyst_looks_on_while_it_runs(seen: Seen) -> None:
 
 
 def test_check_and_up_name_the_same_address_of_kafka(seen: Seen) -> None:
-    """What was printed is what ``watchloop check`` names first, and what endpoints.json had."""
+    """The address of Kafka is the same in the output of ``up``, in ``watchloop check`` and in endpoints.json."""
     assert seen.checked["kafka"].startswith(f"1 broker(s) at {seen.kafka}; users sign in at 127.0.0.1:")
     assert re.search(rf"^kafka +{seen.kafka}$", seen.output, re.MULTILINE)
 
@@ -199,7 +199,7 @@ def test_query_answers_after_the_end(seen: Seen) -> None:
 
 
 def test_every_prediction_has_one_verdict(seen: Seen, ask: Any) -> None:
-    """Events, verdicts and what was replayed are the same set, each once; nothing was rejected."""
+    """Every replayed event is one prediction with one verdict, and nothing was rejected."""
     counts = ask(
         "SELECT (SELECT count() FROM predictions) AS events, (SELECT uniqExact(event_id) FROM predictions) AS ids,"
         " (SELECT count() FROM verdicts) AS verdicts, (SELECT uniqExact(event_id) FROM verdicts) AS judged,"
@@ -230,7 +230,7 @@ def test_people_see_what_the_budget_allows(ask: Any) -> None:
 
 
 def test_every_task_is_answered_and_learned_from(ask: Any) -> None:
-    """Tasks are those of the verdicts; each is settled, and each settled one is one correction."""
+    """Every verdict that asks for a task has one, which is settled and has made one correction."""
     counts = ask(
         "SELECT (SELECT countIf(task_id != '') FROM verdicts) AS wanted,"
         " (SELECT count() FROM tasks_now WHERE lane != 'alert') AS tasks,"
@@ -269,12 +269,12 @@ def test_corrections_are_the_truth(ask: Any) -> None:
 
 
 def test_a_reference_was_made(ask: Any) -> None:
-    """2,500 events are enough for the window that counts as normal."""
+    """2,500 events are enough to make a reference."""
     rows = ask("SELECT model, events FROM reference_windows")
     assert [row["model"] for row in rows][:1] == [MODEL]
     assert rows[0]["events"] >= 2_000
 
 
 def test_blocks_cover_every_event_once(ask: Any) -> None:
-    """Blocks add up to the events."""
+    """The events of all blocks add up to the number of events."""
     assert only_value(ask("SELECT sum(events) AS n FROM blocks")) == EVENTS

@@ -158,7 +158,7 @@ def test_whole_numbers_keep_their_digits(read: Read, type_name: str, name: str) 
     ],
 )
 def test_whole_numbers_of_json_keep_their_digits(read: Read, cells: list[str], values: list[int | None]) -> None:
-    """JSON as lines and as one array."""
+    """Whole numbers keep their digits in JSON lines and in one JSON array."""
     lines = as_json(cells)
     for content, name in ((lines, "t.ndjson"), ("[" + lines.replace("\n", ",") + "]", "t.json")):
         source = read(content, name)
@@ -210,7 +210,7 @@ def test_ids_of_many_digits_stay_apart_as_labels_too(read: Read) -> None:
     ],
 )  # fmt: skip
 def test_a_fraction_makes_doubles_and_lost_digits_are_noted(read: Read, content: Any, name: str, shown: str) -> None:
-    """The note names the column and one of its values."""
+    """A column with a fraction becomes doubles; if digits are lost, a note names the column and a value."""
     source = read(content, name)
     assert all(type(row["f"]) is float for row in source.table.features(0, 3) if row["f"] is not None)
     (told,) = [note for note in source.notes if "more digits than a double keeps" in note]

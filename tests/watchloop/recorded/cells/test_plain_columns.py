@@ -89,7 +89,7 @@ def test_numbers_in_another_spelling_are_texts_with_a_note(read: Read, cells: li
     ],
 )  # fmt: skip
 def test_codes_versions_and_dates_are_texts_without_a_word(read: Read, cells: list[str]) -> None:
-    """Codes and words have no note."""
+    """Columns of codes, versions, dates and words stay texts without a note."""
     source = read("f,x,truth,said,sure\n" + "".join(f"{cell},1.5,1,1,0.9\n" for cell in cells))
     assert [row["f"] for row in source.table.features(0, 3)] == cells
     assert not [note for note in source.notes if "'f'" in note]
@@ -173,7 +173,7 @@ def test_dates_may_be_labels(read: Read) -> None:
 
 
 def test_infinities_and_counters_are_noted(read: Read) -> None:
-    """Everything left out or taken for missing has a note."""
+    """Infinities and running numbers that are left out or taken for missing have a note."""
     source = read({"far": pa.array([float("inf")] * 200), "n": list(range(5, 205))})
     assert source.table.feature_names == ("x", "far")
     assert any("infinite" in note and "far" in note for note in source.notes)

@@ -218,7 +218,7 @@ def test_a_table_with_a_second_spelling_has_the_errors_of_the_clean_one(read: Re
 
 
 def test_a_mixed_column_of_json(read: Read) -> None:
-    """Truth values and numbers in one column, numbers alone in the other."""
+    """Labels of truth values and numbers match predictions that are numbers alone."""
     rows = [("true", 1), ("0", 0), ("1", 1), ("false", 1)] * 2
     text = "".join(f'{{"x": 0.5, "truth": {a}, "said": {b}, "sure": 0.9}}\n' for a, b in rows)
     source = read(text, "t.jsonl")

@@ -137,7 +137,7 @@ def test_timestamps_of_1971_are_of_1971(read: Read) -> None:
     ],
 )
 def test_what_is_no_time(refused: Refused, times: list[Any], options: dict[str, Any], says: str) -> None:
-    """One line with the row, and --no-time where the column was not named."""
+    """A time that cannot be read is one line with the row; it suggests --no-time if the column was not named."""
     message = refused({"time": times}, **options)
     assert says in message
     if "(--time)" in message and "time" not in options:

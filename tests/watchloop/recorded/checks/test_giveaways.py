@@ -130,7 +130,7 @@ def test_what_is_honest_is_left_alone(column: Any, truths: Any) -> None:
 
 
 def test_a_few_rows_tell_nothing() -> None:
-    """With fewer than 100 rows, or ten of the rarer label in a half, chance is no leak."""
+    """Tables with fewer than 100 rows, or ten of the rarer label in a half, have no warning."""
     assert leaks(LABEL[:80], LABEL[:80]) == []
     few = np.arange(SIZE) % 600 == 0
     assert leaks(few, few) == []

@@ -149,7 +149,7 @@ def test_a_column_of_numbers_that_is_taken_as_texts_is_noted(read: Read, tmp_pat
     ],
 )
 def test_what_is_no_table_is_said(refused: Refused, name: str, content: Any, says: str) -> None:
-    """Each is refused in one line, which begins with the file."""
+    """A file that is no table is refused in one line that begins with its name."""
     message = refused(content, name)
     assert says in message
     assert f"{name}: " in message
