@@ -10,8 +10,9 @@ import numpy as np
 
 from agents.intake.judge import Judge
 from agents.shared.metrics import INTAKE_DUPLICATES, INTAKE_EVENTS, INTAKE_REJECTS
+from schemas.identities import identities, model_salt
 from schemas.topics import REJECTS
-from streams.consume.seen_events import SeenEvents, identities
+from streams.consume.seen_events import SeenEvents
 from streams.predictions.prediction_reader import BYTES_AT_ONCE, MESSAGES_AT_ONCE, Part, PredictionReader
 from streams.produce.outbox import Sending
 from streams.records import Record, by_partition, split_by_bytes
@@ -99,7 +100,7 @@ class PredictionHandler:
     def _judge_fresh(self, part: Part, now_ms: int, taken_ms: int, outbox: Sending) -> None:
         """Judge the predictions that were not judged before: a producer's retry gets no second verdict."""
         if self._seen is not None:
-            fresh = self._seen.first_seen(identities(part.columns.model, part.columns.event_ids), taken_ms)
+            fresh = self._seen.first_seen(identities(part.columns.event_ids, model_salt(part.columns.model)), taken_ms)
             if fresh is not None:
                 INTAKE_DUPLICATES.inc(int(np.count_nonzero(~fresh)))
                 part = part.take(np.flatnonzero(fresh))

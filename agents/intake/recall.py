@@ -10,12 +10,13 @@ import structlog
 
 from agents.settings import Settings
 from schemas.codec import decode_readable
+from schemas.identities import identities, model_salt
 from schemas.json_text.errors import MalformedError
 from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
 from streams.consume.batches import AssignedPartition
 from streams.consume.log_tail import read_tail
 from streams.consume.record_guard import current_position
-from streams.consume.seen_events import SeenEvents, identities
+from streams.consume.seen_events import SeenEvents
 from streams.records import Partition, Record
 
 __all__ = ["recall"]
@@ -56,7 +57,7 @@ def recall(settings: Settings, seen: SeenEvents, partitions: Sequence[AssignedPa
         for verdict in readable.values:
             by_model.setdefault(verdict.model, []).append(verdict.event_id)
         for model, event_ids in by_model.items():
-            seen.recall(identities(model, event_ids), record.timestamp()[1])
+            seen.recall(identities(event_ids, model_salt(model)), record.timestamp()[1])
 
     if partitions:
         topics = [VERDICTS, VERDICTS_ACCEPTED]

@@ -40,7 +40,7 @@ def add(plan: Plan) -> None:
     settings, worker = plan.settings, plan.settings.worker
     catalogue = _catalogue(plan)
     catalogue.catch_up()
-    seen = SeenEvents(worker.dedupe_span_seconds, worker.dedupe_events_max) if worker.dedupe_span_seconds else None
+    seen = SeenEvents(worker.dedupe_span_seconds, worker.dedupe_memory_mb_max) if worker.dedupe_span_seconds else None
     judge = _judge(plan, catalogue)
     intake = PredictionHandler(_reader(plan), judge, elements_max=worker.batch_elements_max, seen=seen)
 

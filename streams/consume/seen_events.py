@@ -3,115 +3,96 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["SeenEvents", "identities"]
+from streams.consume.key_table import LOAD_MAX, SLOTS_MAX, KeyTable
 
-Hashes = npt.NDArray[np.int64]
+__all__ = ["SeenEvents", "events_held"]
+
+Identities = npt.NDArray[np.uint64]
 Flags = npt.NDArray[np.bool_]
 
-LEVELS_MAX: Final = (1_024, 32_768)
-"""Sizes at which a small level is merged into the next larger one. Levels keep a few new hashes from moving all others
-(a log-structured merge: O'Neil and others 1996)."""
+GENERATIONS: Final = 2
+SLOT_BYTES: Final = 8
+MB_BYTES: Final = 1_000_000
+
+EVENTS_AT_ONCE: Final = 65_536
+PARTS_MIN: Final = 8
+"""More events, or more than an eighth of what a generation holds, are looked up in parts: a generation exceeds its
+limit by one part at most."""
+
+LOWEST: Final = np.uint64(1)
+"""Stands for the identity 0 too, which in a table is an empty slot."""
 
 
-def identities(model: str, event_ids: Sequence[str]) -> Hashes:
-    """A 64-bit hash of each event of a model, shape (n,); it differs from process to process.
+def events_held(memory_mb: int) -> int:
+    """Events of one span that so many megabytes hold at least; as many again are held of the span before it.
 
-    Among a million remembered events, the chance that any two have the same hash is 3 in a hundred million.
+    >>> events_held(256)
+    8000000
     """
-    return np.fromiter(map(hash, event_ids), np.int64, len(event_ids)) ^ np.int64(hash((model,)))
+    return int(_slots_max(memory_mb) * LOAD_MAX)
 
 
-class SortedHashes:
-    """Hashes in ascending order, in an array that is reused, so that the process' memory does not fragment.
-
-    The array has room for ``expected`` hashes from the start (pages of memory are used only once written) and grows as
-    needed.
-    """
-
-    def __init__(self, expected: int = LEVELS_MAX[0]) -> None:
-        self._room = np.empty(expected, np.int64)
-        self._size = 0
-
-    def __len__(self) -> int:
-        return self._size
-
-    @property
-    def all(self) -> Hashes:
-        """The hashes, as a view that is valid until the next change."""
-        return self._room[: self._size]
-
-    def add(self, ordered: Hashes) -> None:
-        """Add hashes that are in ascending order. A stable sort of two sorted runs merges them in linear time."""
-        end = self._size + len(ordered)
-        if end > len(self._room):
-            self._room = np.concatenate([self.all, np.empty(end, np.int64)])
-        self._room[self._size : end] = ordered
-        self._size = end
-        self.all.sort(kind="stable")
-
-    def remove(self, gone: Hashes) -> None:
-        """Remove those of these hashes that are held."""
-        kept = self.all[~np.isin(self.all, gone)]
-        self._size = len(kept)
-        self._room[: self._size] = kept
-
-    def clear(self) -> None:
-        """Remove all hashes; the array keeps its size."""
-        self._size = 0
-
-    def holds(self, events: Hashes) -> Flags:
-        """Which of these hashes are held, shape (n,)."""
-        if not self._size:
-            return np.zeros(len(events), np.bool_)
-        indexes = np.searchsorted(self.all, events)
-        indexes[indexes == self._size] = 0
-        is_held: Flags = self.all[indexes] == events
-        return is_held
+def _slots_max(memory_mb: int) -> int:
+    return min(SLOTS_MAX, memory_mb * MB_BYTES // (GENERATIONS * SLOT_BYTES))
 
 
 class SeenEvents:
-    """Remembers events for ``span_seconds`` of Kafka's time at least and twice that at most; 8 bytes an event.
+    """Remembers events for ``span_seconds`` of Kafka's time at least, and for twice that at most.
 
-    With ``events_max`` events the older half is forgotten early, which ``shortened`` counts. Events belong to batches:
-    ``begin`` starts a batch, ``committed`` keeps the oldest one for good, and ``undo`` forgets those not yet committed.
+    An event is remembered by its identity (``schemas.identities``) in one of two tables: that of the current
+    generation, or that of the one before it. When the current one has lasted for the span, the older is forgotten and a
+    new one begins. An event takes 16 to 32 bytes. Where ``memory_mb_max`` megabytes do not hold the events of two
+    spans, generations end early; ``shortened`` counts those, and ``held_seconds`` is the time that is really held.
 
-    >>> seen = SeenEvents(span_seconds=60.0, events_max=1_000)
+    Events belong to batches: ``begin`` starts a batch, ``committed`` keeps the oldest one for good, and ``undo``
+    forgets those not yet committed.
+
+    >>> from schemas.identities import identities
+    >>> seen = SeenEvents(span_seconds=60.0, memory_mb_max=1)
     >>> seen.begin()
-    >>> seen.first_seen(identities("churn", ["a", "b"]), at_ms=0) is None
+    >>> seen.first_seen(identities(["a", "b"], 7), at_ms=0) is None
     True
-    >>> seen.first_seen(identities("churn", ["b", "c"]), at_ms=1).tolist()
+    >>> seen.first_seen(identities(["b", "c"], 7), at_ms=1).tolist()
     [False, True]
     """
 
-    def __init__(self, span_seconds: float, events_max: int) -> None:
+    def __init__(self, span_seconds: float, memory_mb_max: int) -> None:
         self._span_ms = span_seconds * 1000
-        self._half_max = max(1, events_max // 2)
-        self._young = [SortedHashes() for _ in LEVELS_MAX]
-        room = self._half_max + sum(LEVELS_MAX)
-        self._current, self._previous = SortedHashes(room), SortedHashes(room)
-        self._current_since_ms = -1
-        self._batches: deque[list[Hashes]] = deque()
+        self._slots_max = _slots_max(memory_mb_max)
+        self._current, self._previous = KeyTable(self._slots_max), KeyTable(self._slots_max)
+        self._current_since_ms = self._newest_ms = -1
+        self._lasted_ms = self._span_ms
+        self._batches: deque[list[Identities]] = deque()
         self.shortened = 0
+
+    def __len__(self) -> int:
+        return len(self._current) + len(self._previous)
+
+    @property
+    def held_seconds(self) -> float:
+        """For how long events are remembered at least: ``span_seconds``, or less where memory ends first.
+
+        It is the time that the last generation lasted, or the current one has lasted if that is longer.
+        """
+        return min(self._span_ms, max(self._lasted_ms, self._newest_ms - self._current_since_ms)) / 1000
+
+    @property
+    def memory_bytes(self) -> int:
+        """Bytes of memory in use."""
+        return self._current.memory_bytes + self._previous.memory_bytes
 
     def clear(self) -> None:
         """Forget all events. The batches that are not committed yet stay open, and empty."""
-        for held in self._held:
-            held.clear()
-        self._current_since_ms = -1
+        self._current, self._previous = KeyTable(self._slots_max), KeyTable(self._slots_max)
+        self._current_since_ms = self._newest_ms = -1
+        self._lasted_ms = self._span_ms
         self._batches = deque([] for _ in self._batches)
-
-    def __len__(self) -> int:
-        return sum(map(len, self._held))
-
-    @property
-    def _held(self) -> Iterable[SortedHashes]:
-        return (*self._young, self._current, self._previous)
 
     def begin(self) -> None:
         """Begin a new batch: events that are added from now on belong to it."""
@@ -125,69 +106,86 @@ class SeenEvents:
         """Forget the events of all batches that are not committed."""
         undone = [added for batch in self._batches for added in batch]
         self._batches.clear()
-        if undone:
-            gone = np.concatenate(undone)
-            for held in self._held:
-                held.remove(gone)
+        for added in undone:
+            self._current.remove(added)
+            self._previous.remove(added)
 
-    def first_seen(self, events: Hashes, at_ms: int) -> Flags | None:
+    def first_seen(self, events: Identities, at_ms: int) -> Flags | None:
         """Remember events with the current batch; returns which are seen for the first time, None if all are.
 
         ``at_ms`` is when Kafka received the newest of them, in epoch milliseconds.
         """
-        fresh = self.recall(events, at_ms)
+        events = np.maximum(events, LOWEST)
+        fresh = self._remember_all(events, at_ms)
         if self._batches:
             self._batches[-1].append(events if fresh is None else events[fresh])
         return fresh
 
-    def recall(self, events: Hashes, at_ms: int) -> Flags | None:
+    def recall(self, events: Identities, at_ms: int) -> Flags | None:
         """The same for events of a batch that is committed already, such as those read back after a restart."""
+        return self._remember_all(np.maximum(events, LOWEST), at_ms)
+
+    def _remember_all(self, events: Identities, at_ms: int) -> Flags | None:
         self._turn(at_ms)
-        ordered = np.sort(events)
-        if not (ordered[1:] == ordered[:-1]).any() and not any(held.holds(ordered).any() for held in self._held):
-            self._add(ordered)
+        parts = [self._remember(part, at_ms) for part in self._parts(events)]
+        if all(fresh is None for fresh in parts):
             return None
-        fresh = self._fresh(events)
-        self._add(np.sort(events[fresh]))
-        return fresh
+        sizes = map(len, self._parts(events))
+        return np.concatenate(
+            [np.ones(size, np.bool_) if fresh is None else fresh for fresh, size in zip(parts, sizes, strict=True)]
+        )
 
-    def _fresh(self, events: Hashes) -> Flags:
-        """Which events are not remembered and not a repetition within ``events``."""
-        fresh = np.zeros(len(events), np.bool_)
-        fresh[np.unique(events, return_index=True)[1]] = True
-        for held in self._held:
-            fresh &= ~held.holds(events)
-        return fresh
+    def _parts(self, events: Identities) -> Iterator[Identities]:
+        at_once = max(1, min(EVENTS_AT_ONCE, self._current.keys_max // PARTS_MIN))
+        return (events[begin : begin + at_once] for begin in range(0, len(events), at_once))
 
-    def _add(self, ordered: Hashes) -> None:
-        """Remember hashes in ascending order; a level that is full is merged into the next."""
-        self._young[0].add(ordered)
-        if len(self._young[0]) >= min(LEVELS_MAX[0], self._half_max):
-            self._sort_in()
-            if len(self._current) >= self._half_max:
-                self.shortened += 1
-                self._turn_over()
+    def _remember(self, events: Identities, at_ms: int) -> Flags | None:
+        """Remember events; returns which are new, and no repetition within ``events``, None if all are."""
+        if len(self._current) >= self._current.keys_max:
+            self.shortened += 1
+            self._turn_over(at_ms)
+        ordered = np.sort(events)
+        self._current.make_room(len(ordered))
+        at, held = self._current.find(ordered)
+        if len(self._previous):
+            held |= self._previous.find(ordered)[1]
+        repeated = np.zeros(len(ordered), np.bool_)
+        np.equal(ordered[1:], ordered[:-1], out=repeated[1:])
+        known = held | repeated
+        if not known.any():
+            self._current.add(ordered, at)
+            return None
+        self._current.add(ordered[~known], at[~known])
+        return _fresh(events, ordered[held], ordered[repeated])
 
     def _turn(self, at_ms: int) -> None:
-        """Begin a new half once the current one spans the time: the half before it is old enough to be forgotten."""
+        """Begin a new generation once the current one has lasted for the span."""
         if self._current_since_ms < 0:
             self._current_since_ms = at_ms
+        self._newest_ms = max(self._newest_ms, at_ms)
         if at_ms - self._current_since_ms >= self._span_ms:
-            self._begin_half(at_ms)
+            self._turn_over(at_ms)
 
-    def _begin_half(self, at_ms: int) -> None:
-        self._sort_in(whole=True)
-        self._turn_over()
-        self._current_since_ms = at_ms
+    def _turn_over(self, at_ms: int) -> None:
+        self._lasted_ms = max(0, at_ms - self._current_since_ms)
+        # As many events are to be expected as there were.
+        self._previous, self._current = self._current, KeyTable(self._slots_max, len(self._current))
+        self._current_since_ms = self._newest_ms = at_ms
 
-    def _sort_in(self, *, whole: bool = False) -> None:
-        """Merge the levels that are full into the next larger one; with ``whole``, all levels into the current half."""
-        for held, held_max, older in zip(self._young, LEVELS_MAX, (*self._young[1:], self._current), strict=True):
-            if not whole and len(held) < min(held_max, self._half_max):
-                return
-            older.add(held.all)
-            held.clear()
 
-    def _turn_over(self) -> None:
-        self._previous, self._current = self._current, self._previous
-        self._current.clear()
+def _fresh(events: Identities, held: Identities, repeated: Identities) -> Flags:
+    """Which events are neither held nor a repetition of an earlier one; ``held`` and ``repeated`` are in order."""
+    fresh = ~_among(events, held)
+    again = np.flatnonzero(_among(events, repeated) & fresh)
+    fresh[again] = False
+    fresh[again[np.unique(events[again], return_index=True)[1]]] = True
+    return fresh
+
+
+def _among(events: Identities, ordered: Identities) -> Flags:
+    """Which events are among the few in ``ordered``."""
+    if not len(ordered):
+        return np.zeros(len(events), np.bool_)
+    indices = np.minimum(ordered.searchsorted(events), len(ordered) - 1)
+    among: Flags = ordered[indices] == events
+    return among

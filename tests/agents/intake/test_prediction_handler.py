@@ -84,7 +84,7 @@ def intake(
         PredictionReader(PREFIX, future_ms_max=60_000, models_max=models_max),
         judge,
         elements_max=100_000,
-        seen=SeenEvents(60, 100_000),
+        seen=SeenEvents(60, 1),
         clock=lambda: NOW_MS / 1000,
     )
 

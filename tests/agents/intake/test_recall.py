@@ -169,6 +169,6 @@ def test_an_odd_verdict_of_an_array_hides_no_other(settings: Settings) -> None:
     outbox.send(VERDICTS, "m", b'[{"model":"m]')
     outbox.send(VERDICTS, "m", parts[2])
     outbox.flush()
-    seen = SeenEvents(settings.worker.dedupe_span_seconds, 1_000)
+    seen = SeenEvents(settings.worker.dedupe_span_seconds, 1)
     recall(settings, seen, [AssignedPartition(PREDICTIONS.name, 0, None)])
     assert len(seen) == 3
