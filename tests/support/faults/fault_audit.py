@@ -119,7 +119,7 @@ class Archive:
 
     @classmethod
     def read(cls, warehouse: Warehouse) -> Archive:
-        """What the tables hold now, each count by event id; read once, when nothing is written any more."""
+        """The rows that ClickHouse has now: predictions and verdicts counted by event id, rejects by position."""
         sql = "SELECT source_partition AS p, source_offset AS o, source_index AS i, original_base64 AS b FROM rejects"
         rejects = [((row["p"], row["o"], row["i"]), base64.b64decode(row["b"])) for row in warehouse.query(sql)]
         doubled = warehouse.query(
