@@ -17,8 +17,8 @@ from drift.windows.psi import psi
 from drift.windows.reference import build_reference, is_past, is_within, next_version
 from drift.windows.window import Window, merge_all
 from drift.windows.window_builder import WindowBuilder
+from schemas.columns.block_rows import AnyBlock
 from schemas.wire.alert import CONFIRMED, EXPECTED_CHANGE, FALSE_ALARM, Alert
-from schemas.wire.block import Block
 from schemas.wire.correction import Correction
 from schemas.wire.reference import Reference
 
@@ -101,7 +101,7 @@ class ModelMonitor:
             if (alert.signal, alert.state, alert.answer) == (ERROR, "resolved", EXPECTED_CHANGE)
         )
 
-    def observe(self, block: Block) -> list[MonitorResult]:
+    def observe(self, block: AnyBlock) -> list[MonitorResult]:
         """The outcomes of a block, none if it is empty; blocks may come twice, and out of order within the lateness."""
         if block.events == 0:
             return []

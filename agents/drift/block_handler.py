@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from agents.drift.alert_answers import AlertAnswers, Said
 from agents.drift.monitors import Monitors
 from agents.shared.log_values import unusable
 from schemas.codec import decode
+from schemas.columns.block_rows import AnyBlock
+from schemas.json_text.errors import MalformedError
 from schemas.topics import BLOCKS, REJECTS
 from schemas.wire.alert import EXPECTED_CHANGE, Alert
-from schemas.wire.block import Block
 from schemas.wire.correction import Correction
 from schemas.wire.reference import Reference
+from schemas.wire.reject import Reject
+from streams.blocks.block_reader import read_blocks
 from streams.consume.batches import AssignedPartition
+from streams.message_limits import MessageLimits
 from streams.produce.outbox import Sending
-from streams.produce.rejects import Rejecter, reject_of
+from streams.produce.rejects import ElementRejects, Elements, Rejecter, WholeMessage, reject_of
 from streams.records import Partition, Record
 
 __all__ = ["BlockHandler"]
@@ -34,7 +38,8 @@ class BlockHandler:
 
     Blocks and corrections are read again from the start of their retention after every assignment; alerts and
     references that were sent before are not sent again. ``load`` returns what the topics of references and alerts
-    hold, ``partitions_of`` the number of partitions of predictions.
+    hold, ``partitions_of`` the number of partitions of predictions. A block that cannot be used becomes a Reject; the
+    others of its message count.
     """
 
     def __init__(
@@ -44,12 +49,14 @@ class BlockHandler:
         *,
         load: Callable[[], tuple[dict[str, Reference], Iterable[Alert]]],
         partitions_of: Callable[[], int] = lambda: 1,
+        limits: MessageLimits | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._monitors = monitors
         self._prefix = prefix
         self._load = load
         self._partitions_of = partitions_of
+        self._limits = limits or MessageLimits()
         self._clock = clock
         self.people = AlertAnswers()
         self._said: deque[Said] = deque(maxlen=SAID_KEPT_MAX)
@@ -68,22 +75,44 @@ class BlockHandler:
     def handle(self, records: Sequence[Record], outbox: Sending) -> None:
         """One batch, possibly empty: blocks and corrections, then what people said, then reports that are done."""
         for record in records:
-            try:
-                outcomes = self._monitors.outcomes_of(self._decoded(record), outbox)
-            except Exception as error:  # noqa: BLE001  # a bad block must not end the role: it would come again
-                by = Rejecter(self._prefix, "drift", int(self._clock() * 1000))
-                outbox.send(REJECTS, record.key() or b"", reject_of(record, unusable(error), by))
-                continue
-            self._monitors.send(outcomes, outbox)
+            for reject in self._observe(record, outbox):
+                outbox.send(REJECTS, reject.source_key, reject)
         self._idle_rounds = 0 if records else self._idle_rounds + 1
         self._do_as_said(outbox)
         self._monitors.take_reports(outbox)
         self._monitors.show()
 
-    def _decoded(self, record: Record) -> Block | Correction:
+    def _observe(self, record: Record, outbox: Sending) -> Sequence[Reject]:
+        """Have the monitors take what a record holds; returns the Rejects of what cannot be used."""
+        by = Rejecter(self._prefix, "drift", int(self._clock() * 1000))
+        try:
+            values, wrong, elements = self._read(record)
+        except Exception as error:  # noqa: BLE001  # a bad record must not end the role: it would come again
+            return [reject_of(record, unusable(error), by)]
+        rejects = ElementRejects(record, elements, by)
+        for index in sorted((*values, *wrong)):
+            problem = wrong[index] if index in wrong else self._take(values[index], outbox)
+            if problem is not None:
+                rejects.refuse(index, problem)
+        return rejects.rejects()
+
+    def _read(
+        self, record: Record
+    ) -> tuple[Mapping[int, AnyBlock | Correction], Mapping[int, MalformedError], Elements]:
+        """The values of a record, what is wrong with others, both by index, and its elements."""
+        if record.topic() == self._prefix + BLOCKS.name:
+            return read_blocks(record, self._limits)
         data = record.value() or b""
-        is_block = record.topic() == self._prefix + BLOCKS.name
-        return decode(Block, data) if is_block else decode(Correction, data)
+        return {0: decode(Correction, data)}, {}, WholeMessage(data)
+
+    def _take(self, value: AnyBlock | Correction, outbox: Sending) -> MalformedError | None:
+        """Have the monitors take a value, and send what follows; returns what is wrong with it."""
+        try:
+            outcomes = self._monitors.outcomes_of(value, outbox)
+        except Exception as error:  # noqa: BLE001  # a block that contradicts itself would come again, too
+            return unusable(error)
+        self._monitors.send(outcomes, outbox)
+        return None
 
     def _do_as_said(self, outbox: Sending) -> None:
         """Do what people said, once it can be done. Every worker hears it; the one that has the model acts."""

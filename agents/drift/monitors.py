@@ -22,9 +22,9 @@ from drift.monitor import AlertChanged, ModelMonitor, MonitorResult, NewReferenc
 from drift.settings import DriftSettings
 from review.settings import QueueSettings
 from review.task_life import alert_task, ended_alert_task, task_id_of
+from schemas.columns.block_rows import AnyBlock
 from schemas.topics import ALERTS, REFERENCES, REVIEW_ALERTS
 from schemas.wire.alert import ACKNOWLEDGE, Alert
-from schemas.wire.block import Block
 from schemas.wire.correction import Correction
 from schemas.wire.reference import Reference
 from streams.produce.outbox import Sending
@@ -91,17 +91,17 @@ class Monitors:
         """The monitors, the one used longest ago first."""
         return self._monitors
 
-    def observe(self, value: Block | Correction, outbox: Sending) -> None:
+    def observe(self, value: AnyBlock | Correction, outbox: Sending) -> None:
         """Take one block or correction, and send what follows from it."""
         self.send(self.outcomes_of(value, outbox), outbox)
 
-    def outcomes_of(self, value: Block | Correction, outbox: Sending) -> Sequence[MonitorResult]:
+    def outcomes_of(self, value: AnyBlock | Correction, outbox: Sending) -> Sequence[MonitorResult]:
         """Take one block or correction; returns what follows from it, to be sent (``send``).
 
         Raises whatever a value that contradicts itself makes a monitor raise.
         """
         monitor = self._monitor_of(value.model, outbox)
-        return monitor.observe(value) if isinstance(value, Block) else monitor.observe_correction(value)
+        return monitor.observe_correction(value) if isinstance(value, Correction) else monitor.observe(value)
 
     def flush(self, outbox: Sending) -> None:
         """Judge the blocks that still wait for later ones: a recorded stream has ended."""

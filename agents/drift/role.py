@@ -45,6 +45,7 @@ def add(plan: Plan) -> None:
         settings.kafka.prefix,
         load=lambda: _references_and_alerts(settings),
         partitions_of=lambda: partition_counts(settings.kafka, [PREDICTIONS])[PREDICTIONS.name],
+        limits=plan.message_limits,
     )
     batches = plan.batches("drift", handler.handle, on_assign=handler.assigned)
     people = LogReader(

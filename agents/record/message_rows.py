@@ -9,12 +9,14 @@ from typing import Final, NamedTuple, TypeVar
 import structlog
 
 from schemas.codec import Readable, decode_one_or_many, decode_readable
+from schemas.columns.block_rows import struct_of
 from schemas.json_text.errors import MalformedError
-from schemas.topics import LABELS, PREDICTIONS, REJECTS
+from schemas.topics import BLOCKS, LABELS, PREDICTIONS, REJECTS
 from schemas.wire.base import Wire
 from schemas.wire.reject import Reject
 from schemas.wire.verdict import Verdict
 from streams.admin.access import RECORDED
+from streams.blocks.block_reader import read_blocks
 from streams.consume.record_guard import position_of
 from streams.message_limits import PREDICTION_BYTES_MAX, MessageLimits
 from streams.predictions.label_reader import label_of
@@ -27,7 +29,7 @@ from streams.records import Record
 from streams.settings import FUTURE_SECONDS_MAX_DEFAULT
 from warehouse.store.arrow_columns import Identities, prediction_columns, verdict_columns
 from warehouse.store.inserts import ColumnInsert, Insert, JsonInsert
-from warehouse.store.rows import Identity, Row, rows_of
+from warehouse.store.rows import Identity, Row, row_of, rows_of
 
 __all__ = ["MessageRows", "ReadingRules", "Refusals", "SourcePartition"]
 
@@ -70,7 +72,7 @@ class Refusals:
 
     def __init__(self, rules: ReadingRules, clock: Callable[[], float] = time.time) -> None:
         self._prefix = rules.prefix
-        self._events_max = rules.limits.events_max
+        self._limits = rules.limits
         self._clock = clock
         self._has_unsent = False
 
@@ -89,8 +91,13 @@ class Refusals:
     def of_elements(self, record: Record, elements: Elements | None = None) -> ElementRejects:
         """Makes the Rejects of a message's elements; they are read from the message where they are not given."""
         if elements is None:
-            elements = elements_of(record, self._events_max)
+            elements = self._elements_of(record)
         return ElementRejects(record, elements, self._rejecter)
+
+    def _elements_of(self, record: Record) -> Elements:
+        if record.topic() == self._prefix + BLOCKS.name:
+            return read_blocks(record, self._limits).elements
+        return elements_of(record, self._limits.events_max)
 
     def send(self, reject: Reject | None, outbox: Outbox) -> None:
         """Send a Reject, if there is one."""
@@ -122,6 +129,8 @@ class MessageRows:
             return self._predictions(source, records)
         if VALUE_OF[source.topic] is Verdict:
             return self._verdicts(source, records, outbox)
+        if source.topic == BLOCKS.name:
+            return self._blocks(source, records, outbox)
         rows: list[Row] = []
         for record, values in self._values(source.topic, records, outbox):
             rows += rows_of(source.topic, values, Identity(source.topic_id, source.number, record.offset()))
@@ -162,6 +171,25 @@ class MessageRows:
             return None
         identities = Identities(source.topic_id, source.number, offsets, indexes)
         return ColumnInsert(verdict_columns(verdicts, identities))
+
+    def _blocks(self, source: SourcePartition, records: Sequence[Record], outbox: Outbox) -> Insert | None:
+        rows: list[Row] = []
+        for record in records:
+            try:
+                read = read_blocks(record, self._rules.limits)
+            except MalformedError as error:
+                self._refusals.refuse(record, error, outbox)
+                continue
+            rejects = self._refusals.of_elements(record, read.elements)
+            for index, wrong in read.wrong.items():
+                rejects.refuse(index, wrong)
+            for reject in rejects.rejects():
+                self._refusals.send(reject, outbox)
+            rows += [
+                row_of(source.topic, struct_of(block), Identity(source.topic_id, source.number, record.offset(), index))
+                for index, block in sorted(read.blocks.items())
+            ]
+        return JsonInsert.of(rows) if rows else None
 
     def _refuse_elements(self, record: Record, readable: Readable[Verdict], outbox: Outbox) -> None:
         """Send Rejects of the wrong elements of an array."""

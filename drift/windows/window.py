@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from drift.blocks.moments import merged
-from schemas.wire.block import Block, CategoryCounts, NumericSummary, SampledRow
+from schemas.columns.block_rows import AnyBlock
+from schemas.wire.block import CategoryCounts, NumericSummary, SampledRow
 
 __all__ = ["Window", "merge_all"]
 
@@ -22,7 +23,7 @@ class Window:
     figures to the last bit. A block that comes twice counts once.
     """
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[AnyBlock, ...]
 
     @property
     def model(self) -> str:
@@ -117,7 +118,7 @@ class Window:
         return tuple(heapq.nsmallest(rows_max, rows, key=lambda row: (row.hash, row.event_id)))
 
 
-def merge_all(blocks: Iterable[Block]) -> Window:
+def merge_all(blocks: Iterable[AnyBlock]) -> Window:
     """The window of these blocks, in any order and grouping; the same ``block_id`` counts once."""
     distinct = {block.block_id: block for block in blocks}
     return Window(tuple(distinct[block_id] for block_id in sorted(distinct)))

@@ -11,7 +11,7 @@ from cachetools import FIFOCache
 
 from drift.settings import DriftSettings
 from drift.windows.window import Window, merge_all
-from schemas.wire.block import Block
+from schemas.columns.block_rows import AnyBlock
 
 __all__ = ["WindowBuilder"]
 
@@ -53,21 +53,21 @@ class WindowBuilder:
         self._partitions = partitions
         self._heard: set[int] = set()
         self._settings = settings
-        self._waiting: list[tuple[Key, Block]] = []
+        self._waiting: list[tuple[Key, AnyBlock]] = []
         self._ids: FIFOCache[str, None] = FIFOCache(settings.open_blocks_max + 1)
         self._frontiers: dict[int, _Frontier] = {}
         self._arrived_events = 0
         self._released_time = -1
-        self._filling: list[Block] = []
+        self._filling: list[AnyBlock] = []
         self._filling_events = 0
         self.late_blocks = 0
         self.late_events = 0
         self.forced_blocks = 0
         self.time_resets = 0
-        self._late_run: FIFOCache[str, Block] = FIFOCache(settings.open_blocks_max)
+        self._late_run: FIFOCache[str, AnyBlock] = FIFOCache(settings.open_blocks_max)
         self._late_run_events = 0
 
-    def add(self, block: Block) -> list[Window]:
+    def add(self, block: AnyBlock) -> list[Window]:
         """Windows that this block closes, oldest first."""
         if block.block_id in self._ids or block.block_id in self._late_run:
             return []
@@ -88,7 +88,7 @@ class WindowBuilder:
             windows.append(self._close())
         return windows
 
-    def _advance(self, block: Block) -> None:
+    def _advance(self, block: AnyBlock) -> None:
         self._heard.add(block.partition)
         self._frontiers[block.partition] = _Frontier(block.time_max, self._arrived_events)
         silent_since = self._arrived_events - max(self._settings.lateness_events, 1)
@@ -97,7 +97,7 @@ class WindowBuilder:
                 partition: known for partition, known in self._frontiers.items() if known.heard_at > silent_since
             } or {block.partition: self._frontiers[block.partition]}
 
-    def _leave_out(self, block: Block) -> bool:
+    def _leave_out(self, block: AnyBlock) -> bool:
         """Count a late block; return False if so many came in a row that time has jumped back."""
         self.late_blocks += 1
         self.late_events += block.events
@@ -125,12 +125,12 @@ class WindowBuilder:
         waiting, self._waiting = self._waiting, []
         return [window for _, block in waiting for window in self._fill(self._mark(block))]
 
-    def _wait(self, block: Block) -> None:
+    def _wait(self, block: AnyBlock) -> None:
         self._ids[block.block_id] = None
         key = (block.time_max, block.partition, block.first_offset, block.block_id)
         bisect.insort(self._waiting, (key, block), key=itemgetter(0))
 
-    def _release(self) -> Iterator[Block]:
+    def _release(self) -> Iterator[AnyBlock]:
         watermark = self._watermark()
         done = 0
         while done < len(self._waiting):
@@ -152,11 +152,11 @@ class WindowBuilder:
         slowest = min(frontier.time for frontier in self._frontiers.values())
         return slowest - self._settings.lateness_seconds * 1000.0
 
-    def _mark(self, block: Block) -> Block:
+    def _mark(self, block: AnyBlock) -> AnyBlock:
         self._released_time = max(self._released_time, block.time_max)
         return block
 
-    def _fill(self, block: Block) -> Iterator[Window]:
+    def _fill(self, block: AnyBlock) -> Iterator[Window]:
         self._filling.append(block)
         self._filling_events += block.events
         if self._filling_events >= self._events_min:

@@ -8,7 +8,7 @@ from typing import Final
 
 from schemas.json_text.parts import raw_items
 from streams.predictions.envelope import envelope_of
-from streams.produce.rejects import Elements
+from streams.produce.rejects import Elements, WholeMessage
 from streams.records import Record
 
 __all__ = ["JsonElements", "elements_of"]
@@ -27,22 +27,6 @@ class JsonElements:
     def elements(self, indexes: Sequence[int]) -> bytes:
         """These elements as one JSON array."""
         return b"[" + b",".join([self._items[index] for index in indexes]) + b"]"
-
-
-class WholeMessage:
-    """A message that holds a single prediction, its only element, at index 0."""
-
-    def __init__(self, value: bytes) -> None:
-        self._value = value
-
-    def element(self, index: int) -> bytes:
-        """The whole message, a schema registry's prefix included."""
-        assert index == 0, "a single prediction"
-        return self._value
-
-    def elements(self, indexes: Sequence[int]) -> bytes:
-        """The whole message; ``indexes`` can only hold 0."""
-        return self.element(indexes[0])
 
 
 def elements_of(record: Record, rows_max: int) -> Elements:

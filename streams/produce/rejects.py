@@ -22,6 +22,7 @@ __all__ = [
     "Elements",
     "MessagePart",
     "Rejecter",
+    "WholeMessage",
     "reject_of",
     "shortened",
 ]
@@ -47,6 +48,22 @@ class Elements(Protocol):
 
     def elements(self, indexes: Sequence[int]) -> bytes:
         """The elements at these indexes as one message, in this order."""
+
+
+class WholeMessage:
+    """The elements of a message that holds a single value, at index 0."""
+
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+
+    def element(self, index: int) -> bytes:
+        """The whole message, a schema registry's prefix included."""
+        assert index == 0, "a single value"
+        return self._value
+
+    def elements(self, indexes: Sequence[int]) -> bytes:
+        """The whole message; ``indexes`` can only hold 0."""
+        return self.element(indexes[0])
 
 
 class Rejecter(NamedTuple):

@@ -14,14 +14,17 @@ import pytest
 from agents.record.message_rows import ReadingRules
 from agents.record.recorder import Recorder
 from schemas.codec import decode_one_or_many
+from schemas.topics import BLOCKS, REJECTS
 from schemas.wire.base import Wire
+from schemas.wire.block import Block, CategoryCounts, NumericSummary, SampledRow
 from schemas.wire.prediction import Prediction
 from schemas.wire.verdict import Verdict
 from streams.consume.batches import AssignedPartition
+from tests.support.made_blocks import stream_of
 from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
 from tests.support.plain_rows import rows_of
 from warehouse.client import Warehouse
-from warehouse.store.rows import Identity
+from warehouse.store.rows import Identity, row_of
 
 pytestmark = pytest.mark.servers
 
@@ -166,3 +169,49 @@ def test_the_same_messages_are_the_same_rows(
     for new, old in zip(stored["columns"], stored["rows"], strict=True):
         # repr: a zero has a sign, and a map an order.
         assert repr(new) == repr(old)
+
+
+def test_blocks_of_a_message_are_the_rows_of_each_alone(warehouse: Warehouse) -> None:
+    """A message of many has a row for each, with its index; a wrong one is a Reject, and keeps its index free."""
+    made = [
+        Block(
+            block_id=f"m/0/{number}.0", model="m", partition=0, first_offset=number, last_offset=number, time_min=5,
+            time_max=6, events=1, numeric={"confidence": NumericSummary(count=1, mean=number / 3)},
+            categorical={"prediction": CategoryCounts(counts={"ü": 1})}, decisions={"accept": 1}, unwatched=("a", "b"),
+            sample=(
+                SampledRow(
+                    hash=2**64 - 1, event_id="e", time=5, prediction="ü", confidence=0.1,
+                    features={"i": 2**60 + 1, "f": 1.0, "t": "x", "n": None, "b": True},
+                ),
+            ),
+        )
+        for number in range(4)
+    ]  # fmt: skip
+    wrong = msgspec.structs.replace(made[1], model="")
+    one = Recorder(
+        Warehouse(warehouse.settings),
+        ReadingRules(PREFIX),
+        topic_ids=lambda: {BLOCKS.name: "id"},
+        stop=threading.Event(),
+    )
+    one.assigned([AssignedPartition(BLOCKS.name, 0, None)])
+    outbox = CollectingOutbox()
+    messages = [stream_of([made[0], wrong, made[2]]), msgspec.json.encode(made[3])]
+    one.handle([PlainRecord(data, BLOCKS.name, 0, offset) for offset, data in enumerate(messages)], outbox)  # type: ignore[arg-type]
+    assert [(reject.source_offset, reject.source_index) for reject in outbox.of(REJECTS)] == [(0, 1)]  # type: ignore[attr-defined]
+
+    rows = [
+        row_of(BLOCKS.name, made[number], Identity("rows", 0, *at))
+        for number, at in ((0, (0, 0)), (2, (0, 2)), (3, (1, 0)))
+    ]
+    warehouse.insert(BLOCKS.name, rows)
+    stored, plain = (
+        warehouse.query(
+            "SELECT * EXCEPT (_topic_id, _stored_at) FROM blocks WHERE _topic_id = {topic_id:String} "
+            "ORDER BY _offset, _index",
+            {"topic_id": topic_id},
+        )
+        for topic_id in ("id", "rows")
+    )
+    assert len(plain) == 3
+    assert repr(stored) == repr(plain)

@@ -1,0 +1,1 @@
+"""Blocks as messages: many of them in an Arrow stream, or one as JSON."""
