@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from schemas.id_words import ID_BYTES_MAX, EventIds, WordBlock, id_words
+from schemas.id_words import FEW_IDS, ID_BYTES_MAX, EventIds, WordBlock, encoded, id_words
 
 __all__ = ["draws_of", "id_hashes", "mixed", "uniform_draws"]
 
@@ -37,6 +37,8 @@ def id_hashes(event_ids: EventIds) -> Hashes:
     """
     if not isinstance(event_ids, pa.Array):
         return np.fromiter(map(zlib.crc32, map(str.encode, event_ids)), np.uint64, len(event_ids))
+    if len(event_ids) <= FEW_IDS:
+        return np.fromiter(map(zlib.crc32, encoded(event_ids)), np.uint64, len(event_ids))
     words = id_words(event_ids)
     hashes = np.empty(len(event_ids), np.uint64)
     for block in words.blocks:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["ID_BYTES_MAX", "EventIds", "IdWords", "WordBlock", "id_words"]
+__all__ = ["FEW_IDS", "ID_BYTES_MAX", "EventIds", "IdWords", "WordBlock", "encoded", "id_words"]
 
 EventIds: TypeAlias = Sequence[str] | pa.StringArray | pa.LargeStringArray
 """Event ids as JSON gives them, or as a column of an Arrow message does, without nulls."""
@@ -61,34 +61,43 @@ def id_words(ids: EventIds) -> IdWords:
     >>> [word.tobytes().lstrip(bytes(1)) for word in words[0]], lengths.tolist()
     ([b'a', b'n\\xc3\\xa9'], [1, 3])
     """
-    if isinstance(ids, pa.Array):
-        return _of_arrow(ids)
     if len(ids) <= FEW_IDS:
-        return _of_few([text.encode() for text in ids])
-    return _of_buffers(*_joined(ids))
+        return _of_few(encoded(ids))
+    return _of_buffers(*(_arrow_buffers(ids) if isinstance(ids, pa.Array) else _joined(ids)))
 
 
-def _of_arrow(ids: Any) -> IdWords:
+def encoded(ids: EventIds) -> list[bytes]:
+    """The UTF-8 of each id. Raises ValueError if one is null, UnicodeEncodeError if one is no Unicode text.
+
+    >>> encoded(["a"]) == encoded(pa.array(["a"])) == [b"a"]
+    True
+    """
+    if not isinstance(ids, pa.Array):
+        return [text.encode() for text in ids]
+    _require_no_null(ids)
+    values: list[bytes] = ids.view(pa.large_binary() if pa.types.is_large_string(ids.type) else pa.binary()).to_pylist()
+    return values
+
+
+def _require_no_null(ids: Any) -> None:
     if ids.null_count:
         raise ValueError("an event id is null")
-    if len(ids) <= FEW_IDS:
-        return _of_few(ids.view(pa.large_binary() if pa.types.is_large_string(ids.type) else pa.binary()).to_pylist())
-    return _of_buffers(*_arrow_buffers(ids))
 
 
-def _of_few(encoded: Sequence[bytes]) -> IdWords:
-    lengths = np.fromiter(map(len, encoded), np.int64, len(encoded))
+def _of_few(few: Sequence[bytes]) -> IdWords:
+    lengths = np.fromiter(map(len, few), np.int64, len(few))
     longest = int(lengths.max(initial=1))
     if longest > ID_BYTES_MAX:
-        return _of_buffers(np.frombuffer(b"".join(encoded), np.uint8), _bounds(lengths))
+        return _of_buffers(np.frombuffer(b"".join(few), np.uint8), _bounds(lengths))
     row_bytes = _width(longest) * WORD_BYTES
-    padded = b"".join([data.rjust(row_bytes, b"\0") for data in encoded])
-    words = np.frombuffer(padded, "<u8").reshape(len(encoded), row_bytes // WORD_BYTES)
+    padded = b"".join([data.rjust(row_bytes, b"\0") for data in few])
+    words = np.frombuffer(padded, "<u8").reshape(len(few), row_bytes // WORD_BYTES)
     return IdWords((WordBlock(slice(None), words.T, lengths),), ())
 
 
 def _arrow_buffers(ids: Any) -> tuple[Bytes, Ints]:
     """The bytes of all ids, and where each begins and ends in them."""
+    _require_no_null(ids)
     _, bounds_buffer, data_buffer = ids.buffers()
     offset_type = np.int64 if pa.types.is_large_string(ids.type) else np.int32
     bounds = np.frombuffer(bounds_buffer, offset_type)[ids.offset : ids.offset + len(ids) + 1].astype(np.int64)
@@ -101,9 +110,9 @@ def _joined(ids: Sequence[str]) -> tuple[Bytes, Ints]:
     if joined.isascii():
         lengths = np.fromiter(map(len, ids), np.int64, len(ids))
         return np.frombuffer(joined.encode("ascii"), np.uint8), _bounds(lengths)
-    encoded = [text.encode() for text in ids]
-    lengths = np.fromiter(map(len, encoded), np.int64, len(ids))
-    return np.frombuffer(b"".join(encoded), np.uint8), _bounds(lengths)
+    texts = encoded(ids)
+    lengths = np.fromiter(map(len, texts), np.int64, len(ids))
+    return np.frombuffer(b"".join(texts), np.uint8), _bounds(lengths)
 
 
 def _bounds(lengths: Ints) -> Ints:

@@ -76,7 +76,8 @@ def _multilinear(block: WordBlock) -> Identities:
     characters[0] = block.lengths
     np.bitwise_and(block.words, LOW_HALF, out=characters[1::2])
     np.right_shift(block.words, HALF_BITS, out=characters[2::2])
-    sums = _keys(2 * width) @ characters
+    # Of integers, numpy has no fast product of matrices; this takes two thirds of its time.
+    sums = np.einsum("ij,jk->ik", _keys(2 * width), characters)
     sums += FIRST_KEYS
     high: Identities = (sums[0] & HIGH_HALF) | (sums[1] >> HALF_BITS)
     return high

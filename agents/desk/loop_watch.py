@@ -11,13 +11,15 @@ from typing import cast
 
 import structlog
 
-from agents.settings import LAG_MESSAGES_WARNING_DEFAULT, LAG_SECONDS_WARNING_DEFAULT
+from agents.settings import WorkerSettings
 from agents.shared.groups import GROUPS, LagState, lag_state, lag_text
 from agents.shared.metrics import LAG_MESSAGES, LAG_SECONDS
+from agents.shared.remembered_span import shortest_span, span_warning
 from console.desk.protocol import Interval, RoleState
 from review.accuracy import AccuracyEstimate, AccuracySums
 from review.settings import AccuracySettings
 from schemas.wire.verdict import Decision
+from streams.admin.commit_notes import commit_notes
 from streams.admin.lag import Lag, lags_of_groups
 from streams.errors import StreamsError
 from streams.settings import KafkaSettings
@@ -75,8 +77,7 @@ class LoopWatch:
         kafka: KafkaSettings,
         warehouse: Callable[[], Warehouse],
         accuracy: AccuracySettings,
-        lag_seconds_warning: float = LAG_SECONDS_WARNING_DEFAULT,
-        lag_messages_warning: int = LAG_MESSAGES_WARNING_DEFAULT,
+        worker: WorkerSettings | None = None,
     ) -> None:
         self._counted = LoopFigures()
         self._roles: tuple[RoleState, ...] = ()
@@ -84,7 +85,7 @@ class LoopWatch:
         self._kafka = kafka
         self._make_warehouse = warehouse
         self._accuracy = accuracy
-        self._lag_warning = (lag_seconds_warning, lag_messages_warning)
+        self._worker = worker or WorkerSettings()
         self._reports: Warehouse | None = None
         self._reports_lock = threading.Lock()
 
@@ -165,6 +166,7 @@ class LoopWatch:
     def _measure_lag(self) -> None:
         try:
             lags = lags_of_groups(self._kafka, GROUPS)
+            held_seconds = shortest_span(commit_notes(self._kafka, "intake", GROUPS["intake"]))
         except StreamsError as error:
             self._roles, self._late = (), (f"Lag is unknown: {error}",)
             for role in GROUPS:
@@ -174,9 +176,13 @@ class LoopWatch:
         for role, lag in lags.items():
             LAG_MESSAGES.labels(role).set(lag.messages)
             LAG_SECONDS.labels(role).set(UNKNOWN if lag.seconds is None else lag.seconds)
-        states = {role: lag_state(lag, *self._lag_warning) for role, lag in lags.items()}
+        limits = self._worker.lag_seconds_warning, self._worker.lag_messages_warning
+        states = {role: lag_state(lag, *limits) for role, lag in lags.items()}
         self._roles = tuple(role_state(role, lag, states[role]) for role, lag in lags.items())
-        self._late = tuple(f"{role} is behind: {lag_text(lags[role])}." for role in lags if states[role].is_late)
+        late = [f"{role} is behind: {lag_text(lags[role])}." for role in lags if states[role].is_late]
+        if held_seconds is not None and self._worker.dedupe_span_seconds:
+            late.append(f"INTAKE forgets early: {span_warning(held_seconds, self._worker)}.")
+        self._late = tuple(late)
 
 
 def role_state(role: str, lag: Lag, state: LagState) -> RoleState:

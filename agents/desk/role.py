@@ -60,13 +60,7 @@ def add(plan: Plan) -> None:
     relay = Relay()
     listener = _catch_up(state, settings, relay)
     known.caught_up()
-    watch = LoopWatch(
-        settings.kafka,
-        plan.warehouse,
-        settings.accuracy,
-        settings.worker.lag_seconds_warning,
-        settings.worker.lag_messages_warning,
-    )
+    watch = LoopWatch(settings.kafka, plan.warehouse, settings.accuracy, settings.worker)
     plan.add_loop("loop watch", watch.run)
     plan.add_loop("lag", watch.run_lag)
     plan.add_loop("desk: log", lambda stop: relay.run(listener, stop))

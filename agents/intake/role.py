@@ -12,8 +12,9 @@ from agents.intake.triage_log import StoredStates, read_states
 from agents.settings import Settings
 from agents.shared.groups import GROUPS
 from agents.shared.memory import keep_freed_memory
-from agents.shared.metrics import timed
+from agents.shared.metrics import INTAKE_REMEMBERED_SECONDS, timed
 from agents.shared.plan import Plan
+from agents.shared.remembered_span import span_note
 from agents.shared.seen_models import SeenModels
 from review.settings import TriageSettings
 from review.triage.decided_before import DecidedBefore
@@ -64,6 +65,7 @@ def add(plan: Plan) -> None:
         slot=plan.slot,
         undo=intake.undo,
         committed=intake.committed,
+        note=lambda: "" if seen is None else _span_note(seen, worker.dedupe_span_seconds),
         topics=GROUPS["intake"],
         handle=timed("intake", intake.handle),
         on_assign=assigned,
@@ -75,6 +77,11 @@ def add(plan: Plan) -> None:
     )
     plan.add_loop("catalogue", catalogue.run)
     plan.add_loop("intake", batches.run)
+
+
+def _span_note(seen: SeenEvents, span_seconds: int) -> str:
+    INTAKE_REMEMBERED_SECONDS.set(seen.held_seconds)
+    return span_note(seen.held_seconds, span_seconds)
 
 
 def _catalogue(plan: Plan) -> Catalogue:

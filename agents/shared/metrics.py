@@ -23,6 +23,7 @@ __all__ = [
     "FORCED_BLOCKS",
     "INTAKE_DUPLICATES",
     "INTAKE_EVENTS",
+    "INTAKE_REMEMBERED_SECONDS",
     "INTAKE_REJECTS",
     "INTAKE_VERDICTS",
     "LABELS_REJECTED",
@@ -48,6 +49,11 @@ if FOLDER_VARIABLE in os.environ and PROCESS_VARIABLE in os.environ:
 INTAKE_EVENTS = Counter("watchloop_intake_events_total", "Predictions that were given a verdict.")
 INTAKE_DUPLICATES = Counter(
     "watchloop_intake_duplicates_total", "Predictions judged before, a producer's retries: they get no second verdict."
+)
+INTAKE_REMEMBERED_SECONDS = Gauge(
+    "watchloop_intake_remembered_seconds",
+    "For how long judged events are remembered at least; less than worker.dedupe_span_seconds where memory ends first.",
+    multiprocess_mode="livemin",
 )
 INTAKE_REJECTS = Counter("watchloop_intake_rejects_total", "Messages, or elements of them, that could not be read.")
 LABELS_REJECTED = Counter("watchloop_labels_rejected_total", "Late labels that could not be used.")

@@ -111,7 +111,8 @@ def main(spec: dict[str, Any]) -> int:
     meter = MeteredBatches.meter = Meter(spec["expected"], spec["warm_up"])
     MeteredBatches.events_per_message = spec["events_per_message"]
     role.TransactionalBatches = MeteredBatches  # type: ignore[attr-defined,assignment]
-    settings = Settings(kafka=KafkaSettings(**spec["kafka"]), worker=WorkerSettings(data=spec["data"]))
+    worker = WorkerSettings(data=spec["data"], **spec.get("worker", {}))
+    settings = Settings(kafka=KafkaSettings(**spec["kafka"]), worker=worker)
     threading.Thread(target=watch, args=(spec["steps"], meter), daemon=True).start()
     return run_worker(settings, ("intake",), slot=spec["slot"])
 

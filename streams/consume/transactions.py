@@ -40,8 +40,9 @@ class TransactionalBatches(Batches):
     Transactions are committed in a thread of their own. If more messages are waiting, the next batch is fetched and
     handled meanwhile, and its outputs are held in memory: at most two batches are in memory, and at most one
     transaction is open. ``committed`` is called when the oldest handled batch is committed, ``undo`` when all handled
-    batches that are not committed must be forgotten, because they will be handed out again. The keyword arguments are
-    those of ``Batches``.
+    batches that are not committed must be forgotten, because they will be handed out again. ``note`` gives a short
+    text that is committed with the offsets (``streams.admin.commit_notes``). The keyword arguments are those of
+    ``Batches``.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class TransactionalBatches(Batches):
         handle: Handler[Sending],
         undo: Callable[[], None],
         committed: Callable[[], None] = lambda: None,
+        note: Callable[[], str] = lambda: "",
         **kwargs: object,
     ) -> None:
         super().__init__(settings, group=group, **kwargs)  # type: ignore[arg-type]
@@ -60,6 +62,7 @@ class TransactionalBatches(Batches):
         self._handle = handle
         self._undo = undo
         self._committed = committed
+        self._note = note
         self._settings = settings
         self._producer = self._new_producer()
         self._committer = Committer(f"{group} commit")
@@ -146,6 +149,8 @@ class TransactionalBatches(Batches):
 
     def _commit(self, held: HeldOutbox, messages: Sequence[Record]) -> Commit:
         offsets = self._next_offsets(messages)
+        if note := self._note():
+            offsets = [TopicPartition(end.topic, end.partition, end.offset, note) for end in offsets]
         return Commit(self._producer, held, offsets, self._member, committer=self._committer, stop=self._stop)
 
     def _settled(self, taken: Sequence[Record]) -> bool:

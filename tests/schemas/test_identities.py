@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas import hashing
 from schemas import id_words as words_module
 from schemas.hashing import id_hashes
 from schemas.id_words import ID_BYTES_MAX, id_words
@@ -38,7 +39,8 @@ def arrays_of(ids: list[str]) -> list[pa.Array]:
 @pytest.fixture(params=["one by one", "as arrays"])
 def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both ways to make words of ids: that of few, and that of many."""
-    monkeypatch.setattr(words_module, "FEW_IDS", 10_000 if request.param == "one by one" else -1)
+    for module in (words_module, hashing):
+        monkeypatch.setattr(module, "FEW_IDS", 10_000 if request.param == "one by one" else -1)
 
 
 @pytest.mark.usefixtures("few")

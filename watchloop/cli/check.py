@@ -11,8 +11,10 @@ import msgspec
 
 from agents.settings import Settings
 from agents.shared.groups import GROUPS, lag_state, lag_text
+from agents.shared.remembered_span import capacity_text, shortest_span, span_warning
 from embedded.ports import http_url
 from schemas.topics import ALL_TOPICS
+from streams.admin.commit_notes import commit_notes
 from streams.admin.lag import lags_of_groups
 from streams.admin.topics import check_reachable, describe
 from streams.errors import StreamsError
@@ -41,7 +43,7 @@ def run_checks(settings: Settings, data: pathlib.Path, stopped: Set[str] = froze
     endpoints = DataFolder(data).endpoints()
     findings = [_stopped("kafka", data) if "kafka" in stopped else _kafka(settings, endpoints)]
     if findings[0].ok:
-        findings += [_topics(settings), *_lags(settings)]
+        findings += [_topics(settings), *_lags(settings), _remembered(settings)]
     if settings.kafka.registry_url:
         findings.append(_registry(settings))
     findings.append(_stopped("clickhouse", data) if "clickhouse" in stopped else _clickhouse(settings))
@@ -90,6 +92,17 @@ def _lags(settings: Settings) -> list[Finding]:
         Finding(f"lag of {role}", ok=not state.is_late, says=f"{lag_text(lags[role])}: {state.note}")
         for role, state in states.items()
     ]
+
+
+def _remembered(settings: Settings) -> Finding:
+    what, worker = "memory of intake", settings.worker
+    try:
+        held_seconds = shortest_span(commit_notes(settings.kafka, "intake", GROUPS["intake"]))
+    except StreamsError as error:
+        return Finding(what, ok=False, says=str(error))
+    if held_seconds is None or not worker.dedupe_span_seconds:
+        return Finding(what, ok=True, says=capacity_text(worker))
+    return Finding(what, ok=False, says=f"{capacity_text(worker)}; {span_warning(held_seconds, worker)}")
 
 
 def _registry(settings: Settings) -> Finding:

@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from agents.desk.loop_watch import LoopWatch
+from agents.settings import WorkerSettings
 from agents.shared.metrics import LAG_MESSAGES, exposition
 from review.settings import AccuracySettings
 from schemas.topics import LABELS
@@ -27,7 +28,9 @@ def shows(line: str) -> bool:
 def test_lag_while_clickhouse_is_away(kafka_topics: KafkaSettings) -> None:
     """RECORD never began and ClickHouse does not answer: its lag is all messages; once it has read them it is 0."""
     nowhere = ClickHouseSettings(url="http://127.0.0.1:1", connect_seconds_max=1)
-    watch = LoopWatch(kafka_topics, lambda: Warehouse(nowhere), AccuracySettings(), 1.0)
+    watch = LoopWatch(
+        kafka_topics, lambda: Warehouse(nowhere), AccuracySettings(), WorkerSettings(lag_seconds_warning=1.0)
+    )
     outbox, stop = Outbox(kafka_topics), threading.Event()
     for number in range(7):
         outbox.send(LABELS, str(number), b"{}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import threading
 import time
 
 import pytest
@@ -11,11 +12,13 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, Topic
 from embedded.kafka.server import EmbeddedKafka
 from schemas.topics import PREDICTIONS, VERDICTS
 from streams.admin.authority import EVERYBODY
+from streams.admin.commit_notes import commit_notes
 from streams.admin.topics import create_topics, full_name
 from streams.client_config import common_client_config
+from streams.consume.transactions import TransactionalBatches
 from streams.settings import KafkaSettings
 from tests.support.kafka_nodes import kill_node, restart_node
-from tests.support.waiting import PATIENCE_SECONDS
+from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.servers
 
@@ -67,6 +70,31 @@ def test_outputs_and_offsets_are_committed_together(kafka_topics: KafkaSettings)
         counts[level] += len(reader.consume(100, 0.3))
         reader.close()
     assert counts == {"read_committed": 50, "read_uncommitted": 100}
+
+
+def test_a_note_is_committed_with_the_offsets(kafka_topics: KafkaSettings) -> None:
+    """What the handler of batches has to say is readable by whoever asks for the group's offsets."""
+    plain = Producer(common_client_config(kafka_topics))
+    plain.produce(full_name(kafka_topics, PREDICTIONS), b"x", partition=0)
+    assert plain.flush(20) == 0
+    batches = TransactionalBatches(
+        kafka_topics,
+        group="noted",
+        slot="0",
+        topics=[PREDICTIONS],
+        handle=lambda _records, _outbox: None,
+        undo=lambda: None,
+        note=lambda: "remembered_seconds=41",
+    )
+    stop = threading.Event()
+    running = threading.Thread(target=batches.run, args=(stop,))
+    running.start()
+    try:
+        notes = eventually("a note", lambda: commit_notes(kafka_topics, "noted", [PREDICTIONS]))
+    finally:
+        stop.set()
+        running.join(PATIENCE_SECONDS)
+    assert notes == ["remembered_seconds=41"]
 
 
 def test_a_transaction_ends_although_its_broker_was_killed(tmp_path: pathlib.Path) -> None:
