@@ -9,6 +9,7 @@ StreamsError
 ├── BufferFull            a producer's buffer stayed full
 ├── WrongEvent            a prediction or a label that watchloop would reject; a ValueError too
 ├── SlotTaken             another worker runs under the same transactional id
+├── PackageMissing        a message needs a package that is not installed
 ├── RegistryUnreachable   the schema registry does not answer, or answers with an error
 └── AccessNotSet          the embedded Kafka refuses its users or its access control lists
 """
@@ -25,6 +26,7 @@ __all__ = [
     "BufferFull",
     "KafkaUnreachable",
     "NotDelivered",
+    "PackageMissing",
     "RegistryUnreachable",
     "SlotTaken",
     "StreamsError",
@@ -90,6 +92,10 @@ class WrongEvent(StreamsError, ValueError):  # noqa: N818
 
 class SlotTaken(StreamsError):  # noqa: N818
     """Another worker runs under the same transactional id, and Kafka has fenced this one."""
+
+
+class PackageMissing(StreamsError):  # noqa: N818
+    """A message has an encoding that needs a package which is not installed."""
 
 
 class RegistryUnreachable(StreamsError):  # noqa: N818

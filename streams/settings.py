@@ -163,7 +163,7 @@ class VerdictReaderSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_un
     """Where a group that has committed nothing yet begins: at the oldest verdict kept, or behind the newest."""
 
     read_messages_max: Annotated[int, Meta(ge=1, le=10_000)] = 100
-    """Messages that one ``read`` returns; each has some 200 verdicts at most."""
+    """Messages that one ``read`` returns; each has 200 verdicts at most as JSON, 2,000 as Arrow."""
 
     fetch_kbytes_max: Annotated[int, Meta(ge=64, le=2_097_151)] = 16_384
     """KiB that are fetched ahead; then the reader fetches no more until some are read."""

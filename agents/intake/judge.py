@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import msgspec
 import numpy as np
 
+from agents.intake.accepted_verdicts import AcceptedVerdicts
 from agents.intake.triage_states import TriageStates
 from agents.intake.verdicts import Verdicts, flags
 from agents.shared.metrics import INTAKE_VERDICTS
@@ -24,14 +25,14 @@ from schemas.columns.prediction_columns import PredictionColumns
 from schemas.topics import BLOCKS, REVIEW_EVENTS
 from schemas.wire.reference import Reference
 from streams.predictions.prediction_reader import Part
-from streams.produce.outbox import Sending
+from streams.produce.outbox import SPARE_BYTES, Sending
+from streams.settings import MESSAGE_BYTES_MAX_DEFAULT
 
 if TYPE_CHECKING:
     from learning.serving import Scores, ServingModel
 
 __all__ = ["Judge", "JudgeSettings"]
 
-_decisions: Final = np.array(DECISIONS, object)
 _counters: Final = [INTAKE_VERDICTS.labels(decision) for decision in DECISIONS]
 
 
@@ -43,12 +44,13 @@ class JudgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     drift: DriftSettings
     queue: QueueSettings
     verdicts: Callable[[str], Literal["all", "exceptions"]] = lambda _model: "all"
+    message_bytes_max: int = MESSAGE_BYTES_MAX_DEFAULT
 
 
 class Judge:
     """Decides about predictions, model by model, and measures them. ``states`` has the triage of each model.
 
-    A batch of ``states`` is open whenever ``judge`` is called, and what it changes belongs to that batch.
+    ``begin`` opens a batch; what ``judge`` changes belongs to it, and ``end`` sends what was held back for all of it.
 
     ``reference_of`` and ``serving_of`` return a model's reference and the learned model in charge, None where there
     is none. While none is in charge, triage asks the model of ``candidate_of`` where errors are likely, and does not
@@ -71,6 +73,18 @@ class Judge:
         self._candidate_of = candidate_of
         self._decided_of = decided_of
         self.states = TriageStates(settings.triage, settings.labels, places or ModelPlaces())
+        self._verdicts_bytes_max = settings.message_bytes_max - SPARE_BYTES
+        self._accepted = AcceptedVerdicts(self._verdicts_bytes_max)
+
+    def begin(self) -> None:
+        """Begin a batch."""
+        self.states.begin()
+        self._accepted.clear()
+
+    def end(self, outbox: Sending) -> None:
+        """End a batch: send acceptances for the warehouse, and what triage knows."""
+        self._accepted.send(outbox)
+        self.states.save(outbox)
 
     def judge(self, part: Part, now_ms: int, outbox: Sending) -> None:
         """Send the verdicts, tasks and blocks of events of one model, at least one, ordered within each partition."""
@@ -92,10 +106,12 @@ class Judge:
         task_ids = self._send_tasks(events, decisions, learned, choices.known, now_ms, outbox)
         for counter, count in zip(_counters, np.bincount(decisions.codes, minlength=len(DECISIONS)), strict=True):
             counter.inc(int(count))
-        decision_names = _decisions[decisions.codes].tolist()
-        verdicts = Verdicts(events, decisions, decision_names, learned, earlier_answers, task_ids)
-        verdicts.send(
-            triage.policy_version, now_ms, outbox, exceptions_only=self._settings.verdicts(events.model) == "exceptions"
+        Verdicts(events, decisions, learned, earlier_answers, task_ids, part.from_arrow).send(
+            triage.policy_version,
+            now_ms,
+            outbox,
+            bytes_max=self._verdicts_bytes_max,
+            accepted=self._accepted if self._settings.verdicts(events.model) == "exceptions" else None,
         )
         for block in build_blocks(
             events,

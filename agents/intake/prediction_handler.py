@@ -51,7 +51,7 @@ class PredictionHandler:
 
     def handle(self, records: Sequence[Record], outbox: Sending) -> Sequence[Record]:
         """One batch, for one transaction: read some messages at a time, judge model by model; returns what is left."""
-        self._judge.states.begin()
+        self._judge.begin()
         if self._seen is not None:
             self._seen.begin()
         now_ms = int(self._clock() * 1000)
@@ -66,7 +66,7 @@ class PredictionHandler:
                     self._waits.pop(partition, None)
                     self._waits[partition] = None
             left += [record for run in runs[done:] for record in run]
-        self._judge.states.save(outbox)
+        self._judge.end(outbox)
         if self._waits:
             behind = {record.partition() for record in left}
             for partition in self._waits.keys() & {record.partition() for record in records} - behind:

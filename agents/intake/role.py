@@ -117,6 +117,7 @@ def _judge(plan: Plan, catalogue: Catalogue) -> Judge:
             drift=settings.drift,
             queue=settings.queue,
             verdicts=lambda model: settings.model(model).verdicts,
+            message_bytes_max=settings.kafka.message_bytes_max,
         ),
         reference_of=catalogue.reference_of,
         serving_of=catalogue.serving_of,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeVar
 
 import structlog
 
-from schemas.codec import Readable, decode_one_or_many, decode_readable
+from agents.record.gathered_verdicts import GatheredVerdicts
+from schemas.codec import decode_one_or_many, decode_readable
 from schemas.columns.block_rows import struct_of
 from schemas.json_text.errors import MalformedError
 from schemas.topics import BLOCKS, LABELS, PREDICTIONS, REJECTS
@@ -16,6 +17,7 @@ from schemas.wire.base import Wire
 from schemas.wire.reject import Reject
 from schemas.wire.verdict import Verdict
 from streams.admin.access import RECORDED
+from streams.arrow.mark import is_stream
 from streams.blocks.block_reader import read_blocks
 from streams.consume.record_guard import position_of
 from streams.message_limits import PREDICTION_BYTES_MAX, MessageLimits
@@ -27,7 +29,8 @@ from streams.produce.outbox import Outbox
 from streams.produce.rejects import ElementRejects, Elements, Rejecter, reject_of
 from streams.records import Record
 from streams.settings import FUTURE_SECONDS_MAX_DEFAULT
-from warehouse.store.arrow_columns import Identities, prediction_columns, verdict_columns
+from streams.verdicts.arrow_messages import VerdictElements, verdict_rows
+from warehouse.store.arrow_columns import Identities, prediction_columns
 from warehouse.store.inserts import ColumnInsert, Insert, JsonInsert
 from warehouse.store.rows import Identity, Row, row_of, rows_of
 
@@ -90,13 +93,14 @@ class Refusals:
 
     def of_elements(self, record: Record, elements: Elements | None = None) -> ElementRejects:
         """Makes the Rejects of a message's elements; they are read from the message where they are not given."""
-        if elements is None:
-            elements = self._elements_of(record)
-        return ElementRejects(record, elements, self._rejecter)
+        return ElementRejects(record, elements or self._elements_of(record), self._rejecter)
 
     def _elements_of(self, record: Record) -> Elements:
         if record.topic() == self._prefix + BLOCKS.name:
             return read_blocks(record, self._limits).elements
+        data = record.value() or b""
+        if is_stream(data) and VALUE_OF.get(record.topic().removeprefix(self._prefix)) is Verdict:
+            return VerdictElements(verdict_rows(data))
         return elements_of(record, self._limits.events_max)
 
     def send(self, reject: Reject | None, outbox: Outbox) -> None:
@@ -153,24 +157,21 @@ class MessageRows:
         return ColumnInsert(prediction_columns(readable.events, readable.times_ms, identities))
 
     def _verdicts(self, source: SourcePartition, records: Sequence[Record], outbox: Outbox) -> Insert | None:
-        verdicts: list[Verdict] = []
-        offsets: list[int] = []
-        indexes: list[int] = []
+        gathered = GatheredVerdicts()
         for record in records:
+            data = record.value() or b""
             try:
-                readable = decode_readable(Verdict, record.value() or b"", self._rules.limits.events_max)
+                if is_stream(data):
+                    rows = verdict_rows(data)
+                    self._refuse_elements(record, rows.wrong, VerdictElements(rows), outbox)
+                    gathered.add_rows(record.offset(), rows)
+                else:
+                    readable = decode_readable(Verdict, data, self._rules.limits.events_max)
+                    self._refuse_elements(record, readable.wrong, JsonElements(readable.items), outbox)
+                    gathered.add_structs(record.offset(), readable.values, readable.indexes)
             except MalformedError as error:
                 self._refusals.refuse(record, error, outbox)
-                continue
-            if readable.wrong:
-                self._refuse_elements(record, readable, outbox)
-            verdicts += readable.values
-            offsets += [record.offset()] * len(readable.values)
-            indexes += readable.indexes
-        if not verdicts:
-            return None
-        identities = Identities(source.topic_id, source.number, offsets, indexes)
-        return ColumnInsert(verdict_columns(verdicts, identities))
+        return gathered.insert(source.topic_id, source.number)
 
     def _blocks(self, source: SourcePartition, records: Sequence[Record], outbox: Outbox) -> Insert | None:
         rows: list[Row] = []
@@ -180,22 +181,22 @@ class MessageRows:
             except MalformedError as error:
                 self._refusals.refuse(record, error, outbox)
                 continue
-            rejects = self._refusals.of_elements(record, read.elements)
-            for index, wrong in read.wrong.items():
-                rejects.refuse(index, wrong)
-            for reject in rejects.rejects():
-                self._refusals.send(reject, outbox)
+            self._refuse_elements(record, read.wrong, read.elements, outbox)
             rows += [
                 row_of(source.topic, struct_of(block), Identity(source.topic_id, source.number, record.offset(), index))
                 for index, block in sorted(read.blocks.items())
             ]
         return JsonInsert.of(rows) if rows else None
 
-    def _refuse_elements(self, record: Record, readable: Readable[Verdict], outbox: Outbox) -> None:
-        """Send Rejects of the wrong elements of an array."""
-        rejects = self._refusals.of_elements(record, JsonElements(readable.items))
-        for index, wrong in readable.wrong.items():
-            rejects.refuse(index, wrong)
+    def _refuse_elements(
+        self, record: Record, wrong: Mapping[int, MalformedError], elements: Elements, outbox: Outbox
+    ) -> None:
+        """Send Rejects of the wrong elements of a message."""
+        if not wrong:
+            return
+        rejects = self._refusals.of_elements(record, elements)
+        for index, error in wrong.items():
+            rejects.refuse(index, error)
         for reject in rejects.rejects():
             self._refusals.send(reject, outbox)
 

@@ -9,7 +9,6 @@ from typing import Final
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, Message, TopicPartition
 
-from schemas.codec import decode_readable
 from schemas.json_text.errors import MalformedError
 from schemas.topics import VERDICTS
 from schemas.wire.verdict import Verdict
@@ -18,6 +17,7 @@ from streams.errors import WrongClientSetting
 from streams.message_limits import MessageLimits
 from streams.records import Partition, start_of
 from streams.settings import KafkaSettings, VerdictReaderSettings, checked
+from streams.verdicts.messages import read_verdicts
 
 __all__ = ["VerdictReader"]
 
@@ -136,7 +136,7 @@ class VerdictReader:
         value = message.value() or b""
         try:
             self._limits.check_bytes(len(value))
-            readable = decode_readable(Verdict, value, self._limits.events_max)
+            readable = read_verdicts(value, self._limits.events_max)
             verdicts, wrong = readable.values, list(readable.wrong.values())
         except MalformedError as error:
             verdicts, wrong = [], [error]

@@ -37,22 +37,37 @@ EVENTS_ALONE_MIN: Final = 500
 OBJECT: Final = ord("{")
 
 Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
 Share = tuple[Shape, Sequence[Any], Ints, Ints, Ints]
 """Events of one shape, and the partition, offset and index of each."""
 _first_byte = itemgetter(0)
 
 
 class Part(NamedTuple):
-    """Events of one model, and where each came from: partition, offset, and index in an array message, shape (n,)."""
+    """Events of one model, and where each came from: partition, offset, and index in an array message, shape (n,).
+
+    ``from_arrow`` marks those that came in Arrow messages, shape (n,); None where none did.
+    """
 
     columns: PredictionColumns
     partitions: Ints
     offsets: Ints
     indexes: Ints
+    from_arrow: Flags | None = None
+
+    def arrow_marks(self) -> Flags:
+        """``from_arrow`` as an array, also where no event came in an Arrow message."""
+        return np.zeros(len(self.offsets), np.bool_) if self.from_arrow is None else self.from_arrow
 
     def take(self, chosen: Ints) -> Part:
         """The events at these positions of the part, in this order."""
-        return Part(self.columns.take(chosen), self.partitions[chosen], self.offsets[chosen], self.indexes[chosen])
+        return Part(
+            self.columns.take(chosen),
+            self.partitions[chosen],
+            self.offsets[chosen],
+            self.indexes[chosen],
+            None if self.from_arrow is None else self.from_arrow[chosen],
+        )
 
     @classmethod
     def joined(cls, parts: Sequence[Part]) -> Part:
@@ -62,7 +77,11 @@ class Part(NamedTuple):
         partitions, offsets, indexes = (
             np.concatenate([getattr(part, name) for part in parts]) for name in ("partitions", "offsets", "indexes")
         )
-        joined = cls(PredictionColumns.joined([part.columns for part in parts]), partitions, offsets, indexes)
+        from_arrow = None
+        if any(part.from_arrow is not None for part in parts):
+            from_arrow = np.concatenate([part.arrow_marks() for part in parts])
+        columns = PredictionColumns.joined([part.columns for part in parts])
+        joined = cls(columns, partitions, offsets, indexes, from_arrow)
         step, back = np.diff(partitions), offsets[1:] < offsets[:-1]
         if ((step < 0) | ((step == 0) & back)).any():
             # Arrow messages were read before the rest of their run, and gathered events come at the end.
@@ -142,7 +161,10 @@ class PredictionReader:
         arrow_records = [records[index] for index in chosen]
         parts, odd = read_arrow(arrow_records, self._future_ms_max, self._bytes_max, self._limits)
         read = {index for number, index in enumerate(chosen) if number not in odd}
-        return [Part(*part) for part in parts], [record for index, record in enumerate(records) if index not in read]
+        return (
+            [Part(*part, from_arrow=np.ones(len(part[1]), np.bool_)) for part in parts],
+            [record for index, record in enumerate(records) if index not in read],
+        )
 
     def _read_others(
         self, records: Sequence[Record], now_ms: int, readings: Readings, gathered: GatheredEvents
@@ -160,7 +182,7 @@ class PredictionReader:
             )
             self._shapes.learn(arrivals.events)
             readings.rejects.extend(arrivals.rejects)
-            parts = list(_parts_of(arrivals))
+            parts = list(_parts_of(arrivals, _arrow_offsets(records)))
         readings.parts.extend(parts)
 
     def _read_shaped(self, records: Sequence[Record], gathered: GatheredEvents) -> list[Part] | None:
@@ -219,7 +241,8 @@ class PredictionReader:
             columns = columns_of(shape, some, latest_ms)
             if columns is None:
                 return None
-            parts.append(Part(columns, *their_origins))
+            partitions, offsets, indexes = their_origins
+            parts.append(Part(columns, partitions, offsets, indexes))
         return parts
 
     def _shares(self, events: Sequence[Any], origins: tuple[Ints, Ints, Ints]) -> list[Share]:
@@ -237,14 +260,21 @@ class PredictionReader:
         ]
 
 
-def _parts_of(arrivals: Arrivals) -> Iterator[Part]:
+def _arrow_offsets(records: Sequence[Record]) -> list[int]:
+    """The offsets of the Arrow messages among some of one partition."""
+    return [record.offset() for record in records if is_arrow(record.headers())]
+
+
+def _parts_of(arrivals: Arrivals, arrow_offsets: Sequence[int]) -> Iterator[Part]:
     by_model: dict[str, list[int]] = {}
     for number, event in enumerate(arrivals.events):
         by_model.setdefault(event.model, []).append(number)
     origins = [np.array(numbers, np.int64) for numbers in (arrivals.partitions, arrivals.offsets, arrivals.indexes)]
     for chosen in by_model.values():
         events = [arrivals.events[number] for number in chosen]
-        yield Part(PredictionColumns.of(events), *(column[chosen] for column in origins))
+        partitions, offsets, indexes = (column[chosen] for column in origins)
+        from_arrow = np.isin(offsets, arrow_offsets) if arrow_offsets else None
+        yield Part(PredictionColumns.of(events), partitions, offsets, indexes, from_arrow)
 
 
 def _origins(records: Sequence[Record], counts: Sequence[int] | None) -> tuple[Ints, Ints, Ints]:

@@ -16,13 +16,13 @@ from streams.errors import KafkaUnreachable, NotDelivered
 from streams.produce.rejects import shortened
 from streams.settings import KafkaSettings
 
-__all__ = ["HeldOutbox", "Outbox", "Sending", "Value", "producer_config"]
+__all__ = ["SPARE_BYTES", "HeldOutbox", "Outbox", "Sending", "Value", "producer_config"]
 
 QUEUED_MESSAGES_MAX = 200_000
 QUEUED_KBYTES_MAX = 262_144
 FULL_QUEUE_WAIT_SECONDS = 0.05
 SPARE_BYTES = 16 * 1024
-"""Room for the key and the framing of a message that holds a Reject."""
+"""Room for the key and the framing of a message that is as large as it may be."""
 
 
 def producer_config(settings: KafkaSettings) -> dict[str, object]:

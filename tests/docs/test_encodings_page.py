@@ -29,7 +29,7 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 WITHOUT_PROXY = {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
 """A machine's proxy is not asked for its own addresses."""
 KAFKA, REGISTRY = "127.0.0.1:9092", "http://127.0.0.1:8081"
-ARROW, CLOUD_EVENTS, REGISTERED = BLOCK.findall(TEXT)
+ARROW, VERDICTS_READ, CLOUD_EVENTS, REGISTERED = BLOCK.findall(TEXT)
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +48,8 @@ def address(tmp_path_factory: pytest.TempPathFactory, registry: SchemaRegistry) 
         yield bootstrap
 
 
-def run(text: str, folder: pathlib.Path, addresses: dict[str, str]) -> None:
-    """An example, in a checkout of the project; it must end well and complain of nothing."""
+def run(text: str, folder: pathlib.Path, addresses: dict[str, str]) -> str:
+    """What an example prints, in a checkout of the project; it must end well and complain of nothing."""
     for shown, real in addresses.items():
         assert shown in text
         text = text.replace(shown, real)
@@ -64,7 +64,8 @@ def run(text: str, folder: pathlib.Path, addresses: dict[str, str]) -> None:
         timeout=PATIENCE_SECONDS,
         check=False,
     )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
 
 
 def has_verdicts(address: str, event_ids: set[str]) -> None:
@@ -76,6 +77,15 @@ def test_arrow(address: str, tmp_path: pathlib.Path) -> None:
     """Every row of the example's data frame gets a verdict."""
     run(ARROW, tmp_path, {KAFKA: address})
     has_verdicts(address, {"arrow-0", "arrow-1", "arrow-2"})
+
+
+def test_verdicts_as_arrow(address: str, tmp_path: pathlib.Path) -> None:
+    """The verdicts on the rows of the data frame come as Arrow, and the example reads them."""
+    run(ARROW, tmp_path, {KAFKA: address})
+    has_verdicts(address, {"arrow-0", "arrow-1", "arrow-2"})
+    said = run(VERDICTS_READ, tmp_path, {KAFKA: address})
+    ids = re.findall(r"^(arrow-\d) (?:accept|review|escalate) .+$", said, re.MULTILINE)
+    assert ids == ["arrow-0", "arrow-1", "arrow-2"]
 
 
 def test_cloud_events(address: str, tmp_path: pathlib.Path) -> None:

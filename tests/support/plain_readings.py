@@ -21,7 +21,7 @@ def plain_parts(readings: Readings) -> dict[str, Placed]:
         by_model.setdefault(part.columns.model, []).append(part)
     by_name = {}
     for model, parts in by_model.items():
-        columns, *where = Part.joined(parts)
+        columns, *where, _ = Part.joined(parts)
         by_name[model] = plain(columns), list(zip(*(column.tolist() for column in where), strict=True))
     return by_name
 

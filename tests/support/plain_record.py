@@ -7,6 +7,8 @@ import dataclasses
 from schemas.codec import decode_one_or_many
 from schemas.topics import Topic
 from schemas.wire.base import Wire
+from streams.arrow.mark import is_stream
+from streams.verdicts.messages import read_verdicts
 
 PREFIX = "watchloop."
 
@@ -68,7 +70,8 @@ class CollectingOutbox:
         values: list[Wire] = []
         for name, _, value in self.sent:
             if name == topic.name and isinstance(value, bytes) and topic.value is not None:
-                values += decode_one_or_many(topic.value, value)
+                is_arrow = is_stream(value)
+                values += read_verdicts(value, 10_000).values if is_arrow else decode_one_or_many(topic.value, value)
             elif name == topic.name and value is not None:
                 values += value if isinstance(value, list) else [value]
         return values

@@ -8,15 +8,21 @@ from itertools import chain
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from schemas.wire.prediction import Prediction, confidence_of, label_text
-from schemas.wire.verdict import Verdict
 from warehouse.store.feature_maps import CODED, TEXT, ends_of, feature_maps
 
 __all__ = ["Identities", "encode_columns", "prediction_columns", "verdict_columns"]
 
+Ints = npt.NDArray[np.int64]
+
 TIME: Final = pa.timestamp("ms", "UTC")
+
+VERDICT_TIMES: Final = frozenset({"time", "decided_at"})
+VERDICT_NULLABLE: Final = frozenset({"learned_version", "learned_prediction", "settled_label"})
+"""Columns in which NULL stands for an empty text."""
 
 TEXT_TYPES: Final = frozenset({str})
 
@@ -27,8 +33,8 @@ class Identities:
 
     topic_id: str
     partition: int
-    offsets: Sequence[int]
-    indexes: Sequence[int]
+    offsets: Sequence[int] | Ints
+    indexes: Sequence[int] | Ints
 
 
 def prediction_columns(events: Sequence[Prediction], times_ms: Sequence[int], identities: Identities) -> Any:
@@ -59,29 +65,34 @@ def prediction_columns(events: Sequence[Prediction], times_ms: Sequence[int], id
     return _batch(columns, identities)
 
 
-def verdict_columns(verdicts: Sequence[Verdict], identities: Identities) -> Any:
-    """The rows of ``verdicts`` as a pyarrow.RecordBatch."""
-    reasons = [verdict.reasons for verdict in verdicts]
-    columns = {
-        "event_id": _texts([verdict.event_id for verdict in verdicts]),
-        "model": _coded([verdict.model for verdict in verdicts]),
-        "model_version": _coded([verdict.model_version for verdict in verdicts]),
-        "time": _times([verdict.time for verdict in verdicts]),
-        "decision": _coded([verdict.decision for verdict in verdicts]),
-        "reasons": pa.ListArray.from_arrays(ends_of(reasons), _coded(list(chain.from_iterable(reasons)))),
-        "uncertainty": _floats([verdict.uncertainty for verdict in verdicts]),
-        "inclusion_probability": _floats([verdict.inclusion_probability for verdict in verdicts]),
-        "error_probability": _floats([verdict.error_probability for verdict in verdicts]),
-        "audit": _flags([verdict.audit for verdict in verdicts]),
-        "policy_version": _coded([verdict.policy_version for verdict in verdicts]),
-        "learned_version": _coded([verdict.learned_version or None for verdict in verdicts]),
-        "learned_prediction": _coded([verdict.learned_prediction or None for verdict in verdicts]),
-        "task_id": _texts([verdict.task_id for verdict in verdicts]),
-        "decided_at": _times([verdict.decided_at for verdict in verdicts]),
-        "correction_id": _texts([verdict.correction_id for verdict in verdicts]),
-        "settled_label": _coded([verdict.settled_label or None for verdict in verdicts]),
-    }
-    return _batch(columns, identities)
+def verdict_columns(batches: Sequence[Any], identities: Identities) -> Any:
+    """The rows of ``verdicts`` as a pyarrow.RecordBatch.
+
+    ``batches`` hold the verdicts as ``schemas.columns.verdict_columns`` has them, one batch after the other.
+    """
+    pieces = [_verdict_columns(batch) for batch in batches]
+    verdicts = pieces[0] if len(pieces) == 1 else pa.concat_batches(pieces)
+    return _batch(dict(zip(verdicts.schema.names, verdicts.columns, strict=True)), identities)
+
+
+def _verdict_columns(batch: Any) -> Any:
+    """The columns of one batch as ClickHouse has them."""
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    for name, column in columns.items():
+        if pa.types.is_dictionary(column.type):
+            columns[name] = _recoded(column, null_text="" if name in VERDICT_NULLABLE else None)
+        elif pa.types.is_list(column.type):
+            columns[name] = pa.ListArray.from_arrays(column.offsets, _recoded(column.values))
+        elif name in VERDICT_TIMES:
+            columns[name] = column.view(TIME)
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
+def _recoded(column: Any, null_text: str | None = None) -> Any:
+    """Coded texts with codes of 32 bits, as those of many batches need; null stands for ``null_text``."""
+    codes, texts = column.indices.to_numpy().astype(np.int32), column.dictionary
+    null_code = -1 if null_text is None else texts.index(null_text).as_py()
+    return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes == null_code if null_code >= 0 else None), texts)
 
 
 def encode_columns(batch: Any) -> bytes:

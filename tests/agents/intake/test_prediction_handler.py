@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Collection
 from typing import Any, Literal
@@ -17,14 +18,18 @@ from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
 from review.triage.decided_before import DecidedBefore
 from schemas.codec import decode_one_or_many
-from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS, VERDICTS_ACCEPTED
+from schemas.topics import BLOCKS, REJECTS, REVIEW_EVENTS, VERDICTS, VERDICTS_ACCEPTED, Topic
 from schemas.wire.block import Block
 from schemas.wire.correction import Correction
 from schemas.wire.reject import Reject
 from schemas.wire.task import Task
 from schemas.wire.verdict import Verdict
+from streams.arrow.mark import is_stream
 from streams.consume.seen_events import SeenEvents
+from streams.errors import KafkaUnreachable
 from streams.predictions.prediction_reader import PredictionReader
+from streams.verdicts.messages import read_verdicts
+from tests.support.arrow_rows import ARROW_HEADERS, arrow_of
 from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
 
 NOW_MS = 1_700_000_000_000
@@ -66,6 +71,7 @@ def intake(
     labels: tuple[str, ...] = (),
     verdicts: Literal["all", "exceptions"] = "all",
     decided: DecidedBefore | None = None,
+    message_bytes_max: int = 2**20,
 ) -> PredictionHandler:
     judge = Judge(
         JudgeSettings(
@@ -74,6 +80,7 @@ def intake(
             drift=DriftSettings(),
             queue=QueueSettings(),
             verdicts=lambda model: verdicts,
+            message_bytes_max=message_bytes_max,
         ),
         reference_of=lambda model: None,
         serving_of=lambda model: None,
@@ -310,3 +317,90 @@ def test_a_settled_answer_answers_the_same_question() -> None:
     assert other.correction_id == ""
     exceptions = verdicts_of(run(values, decided=decided, verdicts="exceptions"))
     assert len(exceptions) == 300
+
+
+def arrow_records(messages: list[list[dict[str, Any]]]) -> list[PlainRecord]:
+    """Messages of one partition, every second of them as Arrow."""
+    return [
+        PlainRecord(
+            arrow_of(values) if number % 2 else json.dumps(values).encode(),
+            number=number,
+            time_ms=NOW_MS + 10**6,
+            header_list=ARROW_HEADERS if number % 2 else None,
+        )
+        for number, values in enumerate(messages)
+    ]
+
+
+@pytest.mark.parametrize("told", ["all", "exceptions"])
+def test_verdicts_come_as_the_predictions_came(told: Literal["all", "exceptions"]) -> None:
+    """Verdicts of one model are Arrow where its producer sent Arrow, JSON elsewhere, and in the order of the events."""
+    values = [[prediction(n, "mn"[n % 5 == 0]) for n in range(start, start + 40)] for start in range(0, 400, 40)]
+    values[3][7]["confidence"] = 1.7  # an odd Arrow message is read row by row
+    outbox, all_json = CollectingOutbox(), CollectingOutbox()
+    handler = intake(verdicts=told)
+    handler.handle(arrow_records(values), outbox)
+    plain = intake(verdicts=told)
+    plain.handle([dataclasses.replace(record, data=json.dumps(some).encode(), header_list=None)
+                  for record, some in zip(arrow_records(values), values, strict=True)], all_json)  # fmt: skip
+    message_of = {value["event_id"]: number for number, some in enumerate(values) for value in some}
+    for name, key, data in outbox.sent:
+        if name == VERDICTS.name:
+            assert isinstance(data, bytes)
+            for verdict in read_verdicts(data, 1_000).values:
+                assert verdict.model.encode() == key
+                assert message_of[verdict.event_id] % 2 == is_stream(data)
+    for topic in (VERDICTS, VERDICTS_ACCEPTED):
+        for model in "mn":
+            assert of_model(outbox, topic, model) == of_model(all_json, topic, model)
+    assert len(outbox.of(VERDICTS)) + len(outbox.of(VERDICTS_ACCEPTED)) == 399
+    assert bool(outbox.of(VERDICTS_ACCEPTED)) == (told == "exceptions")
+
+
+def of_model(outbox: CollectingOutbox, topic: Topic, model: str) -> list[Verdict]:
+    return [value for value in outbox.of(topic) if isinstance(value, Verdict) and value.model == model]
+
+
+def test_acceptances_of_many_models_share_messages() -> None:
+    """For the warehouse one Arrow message holds the acceptances of all models of a batch, with every field."""
+    values = [prediction(n, f"model-{n % 30}", model_version=str(n % 30)) for n in range(900)]
+    handler, outbox = intake(verdicts="exceptions", models_max=30), CollectingOutbox()
+    handler.handle(records(values), outbox)
+    (data,) = [value for name, _, value in outbox.sent if name == VERDICTS_ACCEPTED.name]
+    assert isinstance(data, bytes)
+    assert is_stream(data)
+    everything = {verdict.event_id: verdict for verdict in verdicts_of(run(values, models_max=30))}
+    accepted = read_verdicts(data, 1_000).values
+    assert {verdict.model for verdict in accepted} == {f"model-{n}" for n in range(30)}
+    assert [everything[verdict.event_id] for verdict in accepted] == accepted
+    handler.handle(records(values[:1], begin=1_000), second := CollectingOutbox())
+    assert second.of(VERDICTS_ACCEPTED) == []
+
+
+def test_acceptances_of_an_aborted_batch_are_forgotten() -> None:
+    """What a batch gathered and never sent is not sent with the next."""
+    handler, outbox = intake(verdicts="exceptions"), CollectingOutbox()
+
+    class Full(CollectingOutbox):
+        def send(self, topic: Topic, key: str | bytes, value: Any) -> None:
+            if topic is BLOCKS:
+                raise KafkaUnreachable("no broker answers")
+
+    with pytest.raises(KafkaUnreachable):
+        handler.handle(records([prediction(n) for n in range(50)]), Full())
+    handler.undo()
+    handler.handle(records([prediction(n) for n in range(50)]), outbox)
+    assert len(outbox.of(VERDICTS)) + len(outbox.of(VERDICTS_ACCEPTED)) == 50
+
+
+def test_messages_of_verdicts_fit_into_kafka() -> None:
+    """With long ids and a small limit verdicts are cut into more messages."""
+    values = [prediction(n, event_id="😀" * 190 + str(n)) for n in range(1_000)]
+    handler, outbox = intake(verdicts="exceptions", message_bytes_max=64 * 1024), CollectingOutbox()
+    handler.handle(arrow_records([values[:500], values[500:]]), outbox)
+    sizes = [
+        len(value) for name, _, value in outbox.sent if name == VERDICTS_ACCEPTED.name and isinstance(value, bytes)
+    ]
+    assert len(sizes) > 10
+    assert max(sizes) <= 48 * 1024
+    assert len(outbox.of(VERDICTS)) + len(outbox.of(VERDICTS_ACCEPTED)) == 1_000

@@ -16,7 +16,8 @@ from agents.intake.role import add
 from agents.settings import ModelSettings, Settings, WorkerSettings
 from agents.shared.plan import Plan
 from review.settings import TriageSettings
-from schemas.codec import decode_one_or_many
+from schemas.columns.verdict_columns import batch_of_verdicts, verdict_streams
+from schemas.identities import identities, model_salt
 from schemas.topics import CORRECTIONS, PREDICTIONS, VERDICTS, VERDICTS_ACCEPTED
 from schemas.wire.correction import Correction
 from schemas.wire.prediction import Prediction
@@ -26,6 +27,8 @@ from streams.consume.log_reader import LogReader
 from streams.consume.seen_events import SeenEvents
 from streams.produce.outbox import Outbox
 from streams.settings import KafkaSettings
+from streams.verdicts.messages import read_verdicts
+from tests.support.any_verdicts import verdict as any_verdict
 from tests.support.waiting import PATIENCE_SECONDS, eventually
 
 pytestmark = pytest.mark.servers
@@ -79,7 +82,7 @@ def send(kafka: KafkaSettings, events: Sequence[Prediction]) -> None:
 def verdicts(kafka: KafkaSettings) -> list[Verdict]:
     """All committed verdicts."""
     received: list[Verdict] = []
-    hear = lambda record: received.extend(decode_one_or_many(Verdict, record.value() or b""))  # noqa: E731
+    hear = lambda record: received.extend(read_verdicts(record.value() or b"", 10_000).values)  # noqa: E731
     reader = LogReader(kafka, {VERDICTS.name: hear, VERDICTS_ACCEPTED.name: hear})
     reader.catch_up(PATIENCE_SECONDS)
     reader.close()
@@ -172,3 +175,24 @@ def test_an_odd_verdict_of_an_array_hides_no_other(settings: Settings) -> None:
     seen = SeenEvents(settings.worker.dedupe_span_seconds, 1)
     recall(settings, seen, [AssignedPartition(PREDICTIONS.name, 0, None)])
     assert len(seen) == 3
+
+
+def test_verdicts_of_both_encodings_are_recalled(settings: Settings) -> None:
+    """Arrow messages count like JSON; a wrong row and a damaged stream hide no other verdict."""
+    verdicts = [any_verdict(number, model=f"m{number % 2}") for number in range(6)]
+    batch = batch_of_verdicts(verdicts)
+    (data,) = verdict_streams(batch, rows_max=10, bytes_max=2**20)
+    mended = msgspec.structs.replace(verdicts[5], event_id="e-6")
+    wrong = batch_of_verdicts([msgspec.structs.replace(verdicts[4], event_id=""), mended])
+    outbox = Outbox(settings.kafka)
+    outbox.send(VERDICTS_ACCEPTED, "m0", data)
+    outbox.send(VERDICTS, "m1", data[:-100])
+    outbox.send(VERDICTS, "m1", next(iter(verdict_streams(wrong, rows_max=10, bytes_max=2**20))))
+    outbox.send(VERDICTS, "m1", verdicts[1])
+    outbox.flush()
+    seen = SeenEvents(settings.worker.dedupe_span_seconds, 1)
+    recall(settings, seen, [AssignedPartition(PREDICTIONS.name, 0, None)])
+    ids = identities(["e-1", "e-3", "e-5", "e-6", "e-0"], model_salt("m1"))
+    fresh = seen.first_seen(ids, int(time.time() * 1000))
+    assert fresh is not None
+    assert fresh.tolist() == [False] * 4 + [True]

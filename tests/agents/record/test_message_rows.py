@@ -14,6 +14,7 @@ import pytest
 from agents.record.message_rows import ReadingRules
 from agents.record.recorder import Recorder
 from schemas.codec import decode_one_or_many
+from schemas.columns.verdict_columns import batch_of_verdicts, some_verdicts, verdict_streams
 from schemas.topics import BLOCKS, REJECTS
 from schemas.wire.base import Wire
 from schemas.wire.block import Block, CategoryCounts, NumericSummary, SampledRow
@@ -120,6 +121,17 @@ def as_messages(rng: random.Random, values: Sequence[dict[str, Any]]) -> list[by
     return messages
 
 
+def as_streams(rng: random.Random, messages: Sequence[bytes]) -> list[bytes]:
+    """The same messages, of which some are Arrow."""
+    return [verdict_stream(decode_one_or_many(Verdict, data)) if rng.random() < 0.5 else data for data in messages]
+
+
+def verdict_stream(verdicts: Sequence[Verdict]) -> bytes:
+    batch = batch_of_verdicts(verdicts)
+    (data,) = verdict_streams(batch, rows_max=1_000, bytes_max=2**20) if verdicts else (some_verdicts(batch, []),)
+    return data
+
+
 def escaped(data: bytes) -> bytes:
     """The same JSON in ASCII."""
     return "".join(
@@ -135,9 +147,10 @@ def escaped(data: bytes) -> bytes:
 def test_the_same_messages_are_the_same_rows(
     name: str, value_type: type[Wire], make: Any, rows_max: int, warehouse: Warehouse
 ) -> None:
-    """2,000 odd values, alone and in arrays, stored by RECORD and as plain rows: every column of every row is equal."""
+    """2,000 odd values, alone, in arrays and as Arrow, stored by RECORD and as plain rows: every column is equal."""
     rng = random.Random(f"{name} {rows_max}")
     messages = as_messages(rng, [make(rng) for _ in range(2_000 if rows_max > 7 else 200)])
+    sent = as_streams(rng, messages) if value_type is Verdict else messages
     settings = msgspec.structs.replace(warehouse.settings, insert_rows_max=rows_max)
     recorder = Recorder(
         Warehouse(settings),
@@ -147,7 +160,7 @@ def test_the_same_messages_are_the_same_rows(
     )
     recorder.assigned([AssignedPartition(name, 5, None)])
     outbox = CollectingOutbox()
-    recorder.handle([PlainRecord(data, name, 5, offset) for offset, data in enumerate(messages)], outbox)  # type: ignore[arg-type]
+    recorder.handle([PlainRecord(data, name, 5, offset) for offset, data in enumerate(sent)], outbox)  # type: ignore[arg-type]
     assert outbox.sent == []
 
     rows = [

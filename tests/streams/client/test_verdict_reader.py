@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Iterable
@@ -12,10 +13,11 @@ import pytest
 from confluent_kafka import Producer
 
 from schemas.codec import encode
+from schemas.columns.verdict_columns import batch_of_verdicts, verdict_batch, verdict_streams
 from schemas.topics import VERDICTS
 from schemas.wire.verdict import Verdict
 from streams.client.verdict_reader import VerdictReader
-from streams.errors import WrongClientSetting
+from streams.errors import PackageMissing, WrongClientSetting
 from streams.produce.outbox import Outbox, producer_config
 from streams.settings import KafkaSettings, VerdictReaderSettings
 from tests.support.waiting import PATIENCE_SECONDS
@@ -246,3 +248,37 @@ def test_a_message_beyond_the_limit_is_left_out(kafka_topics: KafkaSettings) -> 
     with VerdictReader(small, group="small") as reader:
         assert read(reader, 2) == ids(range(2))
         assert reader.unreadable == 1
+
+
+def test_arrow_and_json_are_read_in_order(kafka_topics: KafkaSettings) -> None:
+    """Messages of both encodings give the same verdicts; a wrong row and a damaged stream are counted."""
+    verdicts = [verdict(number) for number in range(6)]
+    (data,) = verdict_streams(batch_of_verdicts(verdicts[1:4]), rows_max=10, bytes_max=2**20)
+    wrong = verdict_batch(1, constant={"model": "churn", "decision": "maybe", "uncertainty": 0.5}, columns={
+        "event_id": ["x"], "time": [1], "inclusion_probability": [0.5], "decided_at": [1]
+    })  # fmt: skip
+    outbox = Outbox(kafka_topics)
+    outbox.send(VERDICTS, "churn", verdicts[:1])
+    outbox.send(VERDICTS, "churn", data)
+    outbox.send(VERDICTS, "churn", next(iter(verdict_streams(wrong, rows_max=10, bytes_max=2**20))))
+    outbox.send(VERDICTS, "churn", data[:-100])
+    outbox.send(VERDICTS, "churn", verdicts[4:])
+    outbox.flush()
+    with VerdictReader(kafka_topics, group="service", models="churn") as reader:
+        found: list[Verdict] = []
+        while len(found) < 6:
+            found += reader.read(PATIENCE_SECONDS)
+        assert found == verdicts
+        assert reader.unreadable == 2
+
+
+def test_a_missing_package_is_one_line(kafka_topics: KafkaSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without pyarrow verdicts that came as Arrow are not passed over: the error says what to install."""
+    outbox = Outbox(kafka_topics)
+    outbox.send(VERDICTS, "churn", b"\xff\xff\xff\xff")
+    outbox.flush()
+    monkeypatch.setitem(sys.modules, "streams.verdicts.arrow_messages", None)
+    with VerdictReader(kafka_topics, group="service") as reader:
+        with pytest.raises(PackageMissing, match=r"^verdicts came as Arrow: pip install pyarrow numpy \(.*\)$"):
+            read(reader, 1)
+        assert reader.commit()

@@ -10,15 +10,14 @@ from collections.abc import Iterator
 
 from embedded.kafka.server import EmbeddedKafka
 from embedded.kafka.settings import EmbeddedKafkaSettings
-from schemas.codec import decode_one_or_many
 from schemas.topics import PREDICTIONS, VERDICTS, Topic
 from schemas.wire.prediction import Prediction
-from schemas.wire.verdict import Verdict
 from streams.admin.authority import EVERYBODY
 from streams.admin.topics import create_topics
 from streams.consume.log_reader import LogReader
 from streams.produce.outbox import Outbox
 from streams.settings import KafkaSettings
+from streams.verdicts.messages import read_verdicts
 from tests.support.paths import ROOT
 from tests.support.program import environment
 from tests.support.waiting import PATIENCE_SECONDS, eventually
@@ -62,7 +61,7 @@ def decided(address: str, event_id: str) -> bool:
 
 def verdicts(address: str) -> set[str]:
     """Ids of the events that have a verdict."""
-    return {verdict.event_id for value in values(address, VERDICTS) for verdict in decode_one_or_many(Verdict, value)}
+    return {verdict.event_id for value in values(address, VERDICTS) for verdict in read_verdicts(value, 10_000).values}
 
 
 def values(address: str, topic: Topic) -> list[bytes]:

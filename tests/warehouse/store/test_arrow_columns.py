@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from schemas.columns.verdict_columns import batch_of_verdicts
 from schemas.wire.base import Scalar
 from schemas.wire.prediction import Prediction, epoch_ms
 from schemas.wire.verdict import Verdict
@@ -39,7 +40,7 @@ def verdict(**changed: Any) -> Verdict:
 def batch_of(values: list[Any]) -> Any:
     row_identities = Identities("id", 3, range(len(values)), [0] * len(values))
     if isinstance(values[0], Verdict):
-        return verdict_columns(values, row_identities)
+        return verdict_columns([batch_of_verdicts(values)], row_identities)
     return prediction_columns(values, [epoch_ms(value.time) for value in values], row_identities)
 
 

@@ -1,0 +1,1 @@
+"""Verdicts out of messages, which are JSON or Arrow: the first bytes tell."""
