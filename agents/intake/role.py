@@ -9,7 +9,8 @@ from agents.intake.judge import Judge, JudgeSettings
 from agents.intake.prediction_handler import PredictionHandler
 from agents.intake.recall import recall
 from agents.intake.triage_log import StoredStates, read_states
-from agents.settings import Settings
+from agents.settings import Settings, WorkerSettings
+from agents.shared.errors import MemoryRefused
 from agents.shared.groups import GROUPS
 from agents.shared.memory import keep_freed_memory
 from agents.shared.metrics import INTAKE_REMEMBERED_SECONDS, timed
@@ -41,7 +42,7 @@ def add(plan: Plan) -> None:
     settings, worker = plan.settings, plan.settings.worker
     catalogue = _catalogue(plan)
     catalogue.catch_up()
-    seen = SeenEvents(worker.dedupe_span_seconds, worker.dedupe_memory_mb_max) if worker.dedupe_span_seconds else None
+    seen = _seen_events(worker)
     judge = _judge(plan, catalogue)
     intake = PredictionHandler(_reader(plan), judge, elements_max=worker.batch_elements_max, seen=seen)
 
@@ -77,6 +78,18 @@ def add(plan: Plan) -> None:
     )
     plan.add_loop("catalogue", catalogue.run)
     plan.add_loop("intake", batches.run)
+
+
+def _seen_events(worker: WorkerSettings) -> SeenEvents | None:
+    """The memory of judged events, None where the settings want none. Raises MemoryRefused."""
+    if not worker.dedupe_span_seconds:
+        return None
+    try:
+        return SeenEvents(worker.dedupe_span_seconds, worker.dedupe_memory_mb_max)
+    except MemoryError as error:
+        raise MemoryRefused(
+            f"worker.dedupe_memory_mb_max ({worker.dedupe_memory_mb_max}) is more than this machine has; lower it"
+        ) from error
 
 
 def _span_note(seen: SeenEvents, span_seconds: int) -> str:

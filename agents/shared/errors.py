@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["AddressLost", "MetricsRefused", "WorkerError"]
+__all__ = ["AddressLost", "MemoryRefused", "MetricsRefused", "WorkerError"]
 
 
 class WorkerError(Exception):
@@ -11,6 +11,10 @@ class WorkerError(Exception):
 
 class AddressLost(WorkerError):  # noqa: N818 - reads as what happened
     """Another process may have taken the address of the server that this worker uses."""
+
+
+class MemoryRefused(WorkerError):  # noqa: N818 - reads as what happened
+    """The machine has less memory than the settings let a worker take."""
 
 
 class MetricsRefused(WorkerError):  # noqa: N818 - reads as what happened

@@ -51,7 +51,7 @@ class SeenEvents:
     spans, generations end early; ``shortened`` counts those, and ``held_seconds`` is the time that is really held.
 
     Events belong to batches: ``begin`` starts a batch, ``committed`` keeps the oldest one for good, and ``undo``
-    forgets those not yet committed.
+    forgets those not yet committed. Raises MemoryError if the system has never so much memory.
 
     >>> from schemas.identities import identities
     >>> seen = SeenEvents(span_seconds=60.0, memory_mb_max=1)
@@ -168,8 +168,9 @@ class SeenEvents:
 
     def _turn_over(self, at_ms: int) -> None:
         self._lasted_ms = max(0, at_ms - self._current_since_ms)
+        self._previous = self._current
         # As many events are to be expected as there were.
-        self._previous, self._current = self._current, KeyTable(self._slots_max, len(self._current))
+        self._current = KeyTable(self._slots_max, len(self._previous))
         self._current_since_ms = self._newest_ms = at_ms
 
 

@@ -9,7 +9,9 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 
 from agents.desk.loop_watch import LoopWatch
+from agents.intake.role import _seen_events
 from agents.settings import Settings, WorkerSettings
+from agents.shared.errors import MemoryRefused
 from agents.shared.groups import GROUPS
 from agents.shared.remembered_span import capacity_text, shortest_span, span_note
 from review.settings import AccuracySettings
@@ -37,6 +39,17 @@ def test_a_note_says_what_was_measured() -> None:
 def test_a_span_of_zero_is_no_promise() -> None:
     """Where nothing is remembered, no rate is named."""
     assert "no event is remembered" in capacity_text(WorkerSettings(dedupe_span_seconds=0))
+
+
+def test_more_memory_than_there_is_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker whose settings ask for more than the machine has ends with a line that says what to lower."""
+
+    def refuse(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("agents.intake.role.SeenEvents", refuse)
+    with pytest.raises(MemoryRefused, match=r"^worker.dedupe_memory_mb_max \(256\) is more than this machine has"):
+        _seen_events(WorkerSettings())
 
 
 @pytest.mark.servers
