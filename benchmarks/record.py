@@ -19,12 +19,14 @@ import statistics
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import clickhouse_connect
 import msgspec
 import structlog
 from confluent_kafka import Producer
 
+from agents.intake.verdicts import VERDICTS_PER_STREAM
 from agents.shared.memory import settle_memory
 from benchmarks.blocks import Block, arrow_blocks, json_blocks
 from benchmarks.common import machine, predictions_of, table
@@ -34,6 +36,7 @@ from embedded.clickhouse.process import EmbeddedClickHouse
 from embedded.clickhouse.settings import EmbeddedClickHouseSettings
 from embedded.kafka.server import EmbeddedKafka
 from embedded.kafka.settings import EmbeddedKafkaSettings
+from schemas.columns.verdict_columns import batch_of_verdicts, verdict_streams
 from schemas.topics import PREDICTIONS, VERDICTS, Topic
 from schemas.wire.base import Wire
 from schemas.wire.prediction import Prediction
@@ -41,7 +44,7 @@ from schemas.wire.verdict import Verdict
 from streams.admin.authority import EVERYBODY
 from streams.admin.topics import create_topics
 from streams.produce.outbox import producer_config
-from streams.settings import KafkaSettings
+from streams.settings import MESSAGE_BYTES_MAX_DEFAULT, KafkaSettings
 from warehouse.client import INSERT_SETTINGS, Warehouse
 from warehouse.settings import ClickHouseSettings
 from warehouse.store.inserts import Insert
@@ -62,21 +65,31 @@ _numbers = itertools.count(1)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Load:
-    """A topic full of rows: how many, and how many a message holds."""
+    """A topic full of rows: how many, how many a message holds, and whether messages are Arrow."""
 
     name: str
     topic: Topic
     rows: int
     rows_per_message: int
+    is_arrow: bool = False
+
+    def message(self, values: Sequence[Any]) -> bytes:
+        """The bytes of a message of these values."""
+        if self.is_arrow:
+            batch = batch_of_verdicts(values)
+            (data,) = verdict_streams(batch, rows_max=len(values), bytes_max=MESSAGE_BYTES_MAX_DEFAULT)
+            return data
+        return msgspec.json.encode(values[0] if self.rows_per_message == 1 else values)
 
 
 def loads_of(rows: int) -> dict[str, Load]:
     """What is measured, by its name on the command line."""
-    arrays, verdicts = PREDICTIONS_PER_MESSAGE, VERDICTS_PER_MESSAGE
+    arrays, verdicts, streams = PREDICTIONS_PER_MESSAGE, VERDICTS_PER_MESSAGE, VERDICTS_PER_STREAM
     return {
         "predictions": Load("predictions, single JSON events", PREDICTIONS, rows, 1),
         "arrays": Load(f"predictions, arrays of {arrays:,}", PREDICTIONS, rows, arrays),
         "verdicts": Load(f"verdicts, arrays of {verdicts}", VERDICTS, rows, verdicts),
+        "arrow": Load(f"verdicts, Arrow of {streams:,}", VERDICTS, rows, streams, is_arrow=True),
     }
 
 
@@ -127,7 +140,7 @@ def fill(kafka: KafkaSettings, load: Load, values: Sequence[Wire]) -> None:
     step = load.rows_per_message
     for number, start in enumerate(range(0, len(values), step)):
         part = values[start : start + step]
-        data = msgspec.json.encode(part[0] if step == 1 else part)
+        data = load.message(part)
         while len(producer) * len(data) > QUEUED_BYTES_MAX:
             producer.poll(0.1)
         producer.produce(kafka.prefix + load.topic.name, data, str(number), partition=number % PARTITIONS)
