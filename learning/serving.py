@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -66,7 +67,7 @@ class ServingModel:
 
     def many(self, events: PredictionColumns) -> Scores:
         """Score a batch at once; events after the first ``scored_events_max`` keep production's answer."""
-        answers = list(events.labels)
+        answers: list[Any] = events.labels.tolist()
         errors, uncertainty = 1.0 - events.confidence, 1.0 - events.confidence
         scored = min(len(events), self.scored_events_max)
         if scored:

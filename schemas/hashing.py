@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from schemas.id_words import FEW_IDS, ID_BYTES_MAX, EventIds, WordBlock, encoded, id_words
+from schemas.id_words import FEW_IDS, ID_BYTES_MAX, IdTexts, WordBlock, encoded, id_words
 
 __all__ = ["draws_of", "id_hashes", "mixed", "uniform_draws"]
 
@@ -29,7 +29,7 @@ FOUR_BYTES: Final = np.uint64(0xFFFF_FFFF)
 FOUR_BYTES_BITS: Final = np.uint64(32)
 
 
-def id_hashes(event_ids: EventIds) -> Hashes:
+def id_hashes(event_ids: IdTexts) -> Hashes:
     """The crc32 of each id's UTF-8 as a 64-bit integer: the input of ``mixed`` and ``draws_of``.
 
     >>> id_hashes(["a"]).tolist() == id_hashes(pa.array(["a"])).tolist() == [zlib.crc32(b"a")]

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-__all__ = ["FEW_IDS", "ID_BYTES_MAX", "EventIds", "IdWords", "WordBlock", "encoded", "id_words"]
+__all__ = ["FEW_IDS", "ID_BYTES_MAX", "IdTexts", "IdWords", "WordBlock", "encoded", "id_words"]
 
-EventIds: TypeAlias = Sequence[str] | pa.StringArray | pa.LargeStringArray
+IdTexts: TypeAlias = Sequence[str] | pa.StringArray | pa.LargeStringArray
 """Event ids as JSON gives them, or as a column of an Arrow message does, without nulls."""
 
 Bytes = npt.NDArray[np.uint8]
@@ -51,7 +51,7 @@ class IdWords(NamedTuple):
     long: Sequence[tuple[int, bytes]]
 
 
-def id_words(ids: EventIds) -> IdWords:
+def id_words(ids: IdTexts) -> IdWords:
     """The words of ids. Raises ValueError if an id is null, UnicodeEncodeError if one is no Unicode text.
 
     Ids of about one length are in blocks in their order. Others are put together by length, so that one long id makes
@@ -66,7 +66,7 @@ def id_words(ids: EventIds) -> IdWords:
     return _of_buffers(*(_arrow_buffers(ids) if isinstance(ids, pa.Array) else _joined(ids)))
 
 
-def encoded(ids: EventIds) -> list[bytes]:
+def encoded(ids: IdTexts) -> list[bytes]:
     """The UTF-8 of each id. Raises ValueError if one is null, UnicodeEncodeError if one is no Unicode text.
 
     >>> encoded(["a"]) == encoded(pa.array(["a"])) == [b"a"]

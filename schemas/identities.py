@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.hashing import mixed
-from schemas.id_words import ID_BYTES_MAX, EventIds, WordBlock, id_words
+from schemas.id_words import ID_BYTES_MAX, IdTexts, WordBlock, id_words
 
 __all__ = ["identities", "model_salt"]
 
@@ -50,7 +50,7 @@ def model_salt(model: str) -> int:
     return _keyed(model.encode(), b"model")
 
 
-def identities(ids: EventIds, model_salts: int | Identities) -> Identities:
+def identities(ids: IdTexts, model_salts: int | Identities) -> Identities:
     """The identity of each event, shape (n,), from its id and its model's ``model_salt``: one, or one for each event.
 
     An id has the same identity as a str and in an Arrow array. Raises ValueError if an id is null.

@@ -1,35 +1,38 @@
-"""What INTAKE makes of the predictions of one model: verdicts, tasks and blocks."""
+"""What INTAKE makes of the predictions of a batch: verdicts, tasks and blocks."""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import msgspec
 import numpy as np
 
-from agents.intake.accepted_verdicts import AcceptedVerdicts
-from agents.intake.triage_states import TriageStates
-from agents.intake.verdicts import Verdicts, flags
+from agents.intake.triage_states import TriageStates, Watched
+from agents.intake.verdicts import Verdicts
 from agents.shared.metrics import INTAKE_VERDICTS
 from agents.shared.model_places import ModelPlaces
 from drift.blocks.block_builder import build_blocks
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
+from review.triage.batch import Hints
 from review.triage.decided_before import DecidedBefore, EarlierAnswer
 from review.triage.decisions import DECISIONS, Decisions, Flags
-from review.triage.new_tasks import LearnedAnswers, new_tasks
+from review.triage.learned_answers import LearnedAnswers
+from review.triage.new_tasks import NewTasks, new_tasks
+from review.triage.triage import decide_all
 from schemas.codec import encode
-from schemas.columns.prediction_columns import PredictionColumns
+from schemas.columns.event_batch import EventBatch
+from schemas.columns.texts import Texts
 from schemas.topics import BLOCKS, REVIEW_EVENTS
 from schemas.wire.reference import Reference
-from streams.predictions.prediction_reader import Part
+from streams.predictions.parts import Part
 from streams.produce.outbox import SPARE_BYTES, Sending
 from streams.settings import MESSAGE_BYTES_MAX_DEFAULT
 
 if TYPE_CHECKING:
-    from learning.serving import Scores, ServingModel
+    from learning.serving import ServingModel
 
 __all__ = ["Judge", "JudgeSettings"]
 
@@ -47,10 +50,19 @@ class JudgeSettings(msgspec.Struct, frozen=True, kw_only=True):
     message_bytes_max: int = MESSAGE_BYTES_MAX_DEFAULT
 
 
-class Judge:
-    """Decides about predictions, model by model, and measures them. ``states`` has the triage of each model.
+class Knowledge(NamedTuple):
+    """What is known of the events of a batch beyond what they say themselves."""
 
-    ``begin`` opens a batch; what ``judge`` changes belongs to it, and ``end`` sends what was held back for all of it.
+    hints: Hints
+    learned: LearnedAnswers
+    earlier_answers: dict[int, EarlierAnswer]
+    """The settled answers that answer an event's question again, by the index of the event."""
+
+
+class Judge:
+    """Decides about predictions, all models of a batch together, and measures them. ``states`` has each model's triage.
+
+    A batch of ``states`` is open whenever ``judge`` is called, and what it changes belongs to that batch.
 
     ``reference_of`` and ``serving_of`` return a model's reference and the learned model in charge, None where there
     is none. While none is in charge, triage asks the model of ``candidate_of`` where errors are likely, and does not
@@ -74,98 +86,124 @@ class Judge:
         self._decided_of = decided_of
         self.states = TriageStates(settings.triage, settings.labels, places or ModelPlaces())
         self._verdicts_bytes_max = settings.message_bytes_max - SPARE_BYTES
-        self._accepted = AcceptedVerdicts(self._verdicts_bytes_max)
 
-    def begin(self) -> None:
-        """Begin a batch."""
-        self.states.begin()
-        self._accepted.clear()
+    def judge(self, parts: Sequence[Part], now_ms: int, outbox: Sending) -> None:
+        """Send the verdicts, tasks and blocks of events, at least one.
 
-    def end(self, outbox: Sending) -> None:
-        """End a batch: send acceptances for the warehouse, and what triage knows."""
-        self._accepted.send(outbox)
-        self.states.save(outbox)
-
-    def judge(self, part: Part, now_ms: int, outbox: Sending) -> None:
-        """Send the verdicts, tasks and blocks of events of one model, at least one, ordered within each partition."""
-        events = part.columns
-        triage, choices = self.states.watched(events.model)
-        serving = self._serving_of(events.model)
-        asked = serving or self._candidate_of(events.model)
-        scores = None if asked is None else asked.many(events)
-        earlier_answers = self._earlier_answers(events, now_ms)
-        decisions = triage.decide(
-            events,
-            error_probability=None if scores is None else scores.error_probability,
-            learned_uncertainty=None if scores is None else scores.uncertainty,
-            disagreement=None if scores is None else disagreement(scores.answers, events.labels),
-            decided=flags(earlier_answers, len(events)) if earlier_answers else None,
-        )
-        choices.see(events)
-        learned = _learned_answers(serving, asked, scores)
-        task_ids = self._send_tasks(events, decisions, learned, choices.known, now_ms, outbox)
+        No model is in two parts, and the events of a model are ordered within each partition.
+        """
+        events = EventBatch([part.columns for part in parts])
+        watched = [self.states.watched(model) for model in events.models]
+        known = self._knowledge(events, now_ms)
+        decisions = decide_all([state.triage for state in watched], events, known.hints)
+        tasks = self._send_tasks(events, decisions, watched, known.learned, now_ms, outbox)
         for counter, count in zip(_counters, np.bincount(decisions.codes, minlength=len(DECISIONS)), strict=True):
             counter.inc(int(count))
-        Verdicts(events, decisions, learned, earlier_answers, task_ids, part.from_arrow).send(
-            triage.policy_version,
-            now_ms,
+        Verdicts(
+            events=events,
+            decisions=decisions,
+            error_probability=known.hints.error_probability,
+            learned=known.learned,
+            earlier_answers=known.earlier_answers,
+            tasks=tasks,
+            policy_versions=[state.triage.policy_version for state in watched],
+            from_arrow=np.concatenate([part.arrow_marks() for part in parts]),
+            decided_at=now_ms,
+        ).send(
             outbox,
+            exceptions_only=[self._settings.verdicts(model) == "exceptions" for model in events.models],
             bytes_max=self._verdicts_bytes_max,
-            accepted=self._accepted if self._settings.verdicts(events.model) == "exceptions" else None,
         )
-        for block in build_blocks(
-            events,
-            partitions=part.partitions,
-            offsets=part.offsets,
-            decisions=decisions.codes,
-            decision_names=DECISIONS,
-            reference=self._reference_of(events.model),
-            settings=self._settings.drift,
-        ):
-            outbox.send(BLOCKS, events.model, block)
+        self._send_blocks(parts, decisions, outbox)
 
-    def _earlier_answers(self, events: PredictionColumns, now_ms: int) -> dict[int, EarlierAnswer]:
-        decided = self._decided_of(events.model)
-        return {} if decided is None else decided.find(events, now_ms)
+    def _knowledge(self, events: EventBatch, now_ms: int) -> Knowledge:
+        """Ask the learned models, and those who remember settled answers, model by model."""
+        asking = [self._serving_of(model) or self._candidate_of(model) for model in events.models]
+        decided = [self._decided_of(model) for model in events.models]
+        earlier_answers: dict[int, EarlierAnswer] = {}
+        for number, answers in enumerate(decided):
+            if answers is not None:
+                start = int(events.bounds[number])
+                answer_of = answers.find(events.of_model(number), now_ms)
+                earlier_answers |= {start + index: answer for index, answer in answer_of.items()}
+        is_decided = flags(list(earlier_answers), len(events)) if earlier_answers else None
+        if not any(asking):
+            return Knowledge(Hints(decided=is_decided), LearnedAnswers.none(len(events)), earlier_answers)
+        errors, doubts = np.full(len(events), np.nan), np.full(len(events), np.nan)
+        differs, learned = np.zeros(len(events), np.bool_), []
+        for number, model in enumerate(asking):
+            some = events.model_slice(number)
+            if model is None:
+                learned.append(LearnedAnswers.none(some.stop - some.start))
+                continue
+            of_model = events.of_model(number)
+            scores = model.many(of_model)
+            errors[some], doubts[some] = scores.error_probability, scores.uncertainty
+            differs[some] = disagreement(scores.answers, of_model.labels.tolist())
+            is_serving = self._serving_of(of_model.model) is model
+            answered = LearnedAnswers.in_charge if is_serving else LearnedAnswers.challenging
+            learned.append(answered(model.version, Texts.of(scores.answers)))
+        return Knowledge(Hints(errors, doubts, differs, is_decided), LearnedAnswers.joined(learned), earlier_answers)
 
     def _send_tasks(
         self,
-        events: PredictionColumns,
+        events: EventBatch,
         decisions: Decisions,
+        watched: Sequence[Watched],
         learned: LearnedAnswers,
-        choices: tuple[str, ...],
         now_ms: int,
         outbox: Sending,
-    ) -> list[str]:
-        """Send a task for every event that a person will see; returns each event's task id, empty without a task."""
+    ) -> NewTasks:
+        """Send a task for every event that a person will see."""
+        for number, state in enumerate(watched):
+            labels = events.labels.take(events.model_slice(number))
+            state.choices.see(labels, events.probabilities_of(number))
         tasks = new_tasks(
             events,
             decisions,
             created_at=now_ms,
             settings=self._settings.queue,
-            choices=choices,
+            choices=[state.choices.known for state in watched],
             learned=learned,
         )
-        task_ids = [""] * len(events)
-        for index, task_id, row in zip(tasks.indexes, tasks.ids, tasks.rows, strict=True):
-            task_ids[index] = task_id
+        for task_id, row in zip(tasks.ids, tasks.rows, strict=True):
             outbox.send(REVIEW_EVENTS, task_id, encode(row))
-        return task_ids
+        return tasks
+
+    def _send_blocks(self, parts: Sequence[Part], decisions: Decisions, outbox: Sending) -> None:
+        start = 0
+        for part in parts:
+            for number, model in enumerate(part.columns.models):
+                of_model = part.of_model(number)
+                stop = start + len(of_model.columns)
+                for block in build_blocks(
+                    of_model.columns,
+                    partitions=of_model.partitions,
+                    offsets=of_model.offsets,
+                    decisions=decisions.codes[start:stop],
+                    decision_names=DECISIONS,
+                    reference=self._reference_of(model),
+                    settings=self._settings.drift,
+                ):
+                    outbox.send(BLOCKS, model, block)
+                start = stop
 
 
-def _learned_answers(serving: ServingModel | None, asked: ServingModel | None, scores: Scores | None) -> LearnedAnswers:
-    """The answers of the learned model that was asked, as the one in charge or as the challenger of production."""
-    if scores is None or asked is None:
-        return LearnedAnswers("", None)
-    if serving is not None:
-        return LearnedAnswers(serving.version, scores.answers)
-    return LearnedAnswers("", None, asked.version, scores.answers)
-
-
-def disagreement(answers: Sequence[str], labels: Sequence[str]) -> Flags:
+def disagreement(answers: Sequence[str], labels: Sequence[str | None]) -> Flags:
     """Where the learned model and production answer differently; shape (events,).
 
     >>> disagreement(["yes", "no"], ["yes", "yes"]).tolist()
     [False, True]
     """
     return np.fromiter(map(operator.ne, answers, labels), np.bool_, len(labels))
+
+
+def flags(indexes: Sequence[int], size: int) -> Flags:
+    """True at these indexes, of shape (size,).
+
+    >>> flags([0, 2], 3).tolist()
+    [True, False, True]
+    """
+    is_set = np.zeros(size, np.bool_)
+    is_set[indexes] = True
+    return is_set

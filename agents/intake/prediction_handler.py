@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from agents.intake.judge import Judge
 from agents.shared.metrics import INTAKE_DUPLICATES, INTAKE_EVENTS, INTAKE_REJECTS
 from schemas.identities import identities, model_salt
 from schemas.topics import REJECTS
 from streams.consume.seen_events import SeenEvents
-from streams.predictions.prediction_reader import BYTES_AT_ONCE, MESSAGES_AT_ONCE, Part, PredictionReader
+from streams.predictions.parts import Part, distinct
+from streams.predictions.prediction_reader import BYTES_AT_ONCE, MESSAGES_AT_ONCE, PredictionReader
 from streams.produce.outbox import Sending
 from streams.records import Record, by_partition, split_by_bytes
 
@@ -51,7 +53,7 @@ class PredictionHandler:
 
     def handle(self, records: Sequence[Record], outbox: Sending) -> Sequence[Record]:
         """One batch, for one transaction: read some messages at a time, judge model by model; returns what is left."""
-        self._judge.begin()
+        self._judge.states.begin()
         if self._seen is not None:
             self._seen.begin()
         now_ms = int(self._clock() * 1000)
@@ -66,7 +68,7 @@ class PredictionHandler:
                     self._waits.pop(partition, None)
                     self._waits[partition] = None
             left += [record for run in runs[done:] for record in run]
-        self._judge.end(outbox)
+        self._judge.states.save(outbox)
         if self._waits:
             behind = {record.partition() for record in left}
             for partition in self._waits.keys() & {record.partition() for record in records} - behind:
@@ -78,8 +80,9 @@ class PredictionHandler:
         readings = self._reader.read(runs, now_ms=now_ms, elements_max=room)
         runs = runs[: readings.runs]
         taken_ms = max(run[-1].timestamp()[1] for run in runs)
-        for parts in _by_model(readings.parts).values():
-            self._judge_fresh(Part.joined(parts), now_ms, taken_ms, outbox)
+        parts = self._fresh(distinct(readings.parts), taken_ms)
+        if parts:
+            self._judge.judge(parts, now_ms, outbox)
         for reject in readings.rejects:
             outbox.send(REJECTS, reject.source_key, reject)
         INTAKE_REJECTS.inc(sum(reject.elements for reject in readings.rejects))
@@ -97,23 +100,24 @@ class PredictionHandler:
         if self._seen is not None:
             self._seen.undo()
 
-    def _judge_fresh(self, part: Part, now_ms: int, taken_ms: int, outbox: Sending) -> None:
-        """Judge the predictions that were not judged before: a producer's retry gets no second verdict."""
-        if self._seen is not None:
-            fresh = self._seen.first_seen(identities(part.columns.event_ids, model_salt(part.columns.model)), taken_ms)
+    def _fresh(self, parts: Sequence[Part], taken_ms: int) -> list[Part]:
+        """The predictions that were not judged before: a producer's retry gets no second verdict."""
+        fresh_parts = list(parts)
+        if self._seen is not None and parts:
+            fresh = self._seen.first_seen(np.concatenate(list(map(_identities, parts))), taken_ms)
             if fresh is not None:
                 INTAKE_DUPLICATES.inc(int(np.count_nonzero(~fresh)))
-                part = part.take(np.flatnonzero(fresh))
-        if len(part.columns):
-            self._judge.judge(part, now_ms, outbox)
-        INTAKE_EVENTS.inc(len(part.columns))
+                bounds = np.cumsum([len(part.columns) for part in parts])[:-1]
+                taken = zip(parts, map(np.flatnonzero, np.split(fresh, bounds)), strict=True)
+                fresh_parts = [part.take(indexes) for part, indexes in taken if len(indexes)]
+        INTAKE_EVENTS.inc(sum(len(part.columns) for part in fresh_parts))
+        return fresh_parts
 
 
-def _by_model(parts: Sequence[Part]) -> dict[str, list[Part]]:
-    parts_of: dict[str, list[Part]] = {}
-    for part in parts:
-        parts_of.setdefault(part.columns.model, []).append(part)
-    return parts_of
+def _identities(part: Part) -> npt.NDArray[np.uint64]:
+    columns = part.columns
+    salts = np.array(list(map(model_salt, columns.models)), np.uint64)
+    return identities(columns.event_ids.either, salts.repeat(np.diff(columns.bounds)))
 
 
 def _together(records: Sequence[Record], waits: Iterable[int]) -> Iterator[Sequence[Sequence[Record]]]:

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from agents.intake.accepted_verdicts import AcceptedVerdicts
 from review.triage.decided_before import EarlierAnswer
-from review.triage.decisions import DECISIONS, Decisions, Flags
-from review.triage.new_tasks import LearnedAnswers
+from review.triage.decisions import DECISIONS, Decisions, Flags, Floats
+from review.triage.learned_answers import LearnedAnswers
+from review.triage.new_tasks import NewTasks
 from schemas.columns.coded import Coded
-from schemas.columns.prediction_columns import PredictionColumns
+from schemas.columns.event_batch import EventBatch
+from schemas.columns.event_ids import EventIds
+from schemas.columns.texts import Texts
+from schemas.columns.verdict_columns import verdict_batch, verdict_streams
 from schemas.columns.wire_rows import VERDICT_ROWS, encoded_verdicts
-from schemas.topics import VERDICTS
+from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
 from streams.produce.outbox import Sending
 
-__all__ = ["VERDICTS_PER_ARRAY_MAX", "VERDICTS_PER_STREAM", "Verdicts", "flags"]
+__all__ = ["VERDICTS_PER_ARRAY_MAX", "VERDICTS_PER_STREAM", "Verdicts"]
 
 VERDICTS_PER_ARRAY_MAX: Final = 200
 """Verdicts of one JSON message."""
@@ -27,141 +31,154 @@ VERDICTS_PER_ARRAY_MAX: Final = 200
 VERDICTS_PER_STREAM: Final = 2_000
 """Verdicts of one Arrow message for producers, at most: twice as many would save two bytes a verdict."""
 
+ACCEPTED_PER_STREAM: Final = 10_000
+"""Verdicts of one message for the warehouse, as many as a stream may have: nobody waits for a part of it."""
+
 Ints = npt.NDArray[np.int64]
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Verdicts:
-    """The verdicts of a batch of one model, column by column.
+    """The verdicts of a batch, column by column.
 
-    ``earlier_answers`` maps the index of an event to the settled answer that answers it again; ``task_ids`` is empty
-    for events without a task. ``from_arrow`` marks the events that came as Arrow, None where none did.
+    ``earlier_answers`` maps the index of an event to the settled answer that answers it again; ``error_probability`` is
+    NaN where no learned model was asked; ``policy_versions`` has one for each model. ``from_arrow`` marks the events
+    that came in Arrow messages. ``decided_at`` is in epoch milliseconds.
     """
 
-    events: PredictionColumns
+    events: EventBatch
     decisions: Decisions
+    error_probability: Floats | None
     learned: LearnedAnswers
     earlier_answers: Mapping[int, EarlierAnswer]
-    task_ids: Sequence[str]
-    from_arrow: Flags | None = None
+    tasks: NewTasks
+    policy_versions: Sequence[str]
+    from_arrow: Flags
+    decided_at: int
 
-    def send(
-        self,
-        policy_version: str,
-        now_ms: int,
-        outbox: Sending,
-        *,
-        bytes_max: int,
-        accepted: AcceptedVerdicts | None = None,
-    ) -> None:
-        """Send the verdicts to VERDICTS, in order: as Arrow those of events that came so, as arrays of JSON the others.
+    def send(self, outbox: Sending, *, exceptions_only: Sequence[bool], bytes_max: int) -> None:
+        """Send the verdicts, those of a model in order; an Arrow message has at most ``bytes_max`` bytes.
 
-        An Arrow message has at most ``bytes_max`` bytes. Plain acceptances go to ``accepted`` instead, if it is given.
+        Of models that have ``exceptions_only`` set, plain acceptances go to VERDICTS_ACCEPTED as Arrow, whatever their
+        models. The others go to VERDICTS, a model in a message: as Arrow those of events that came so, the others as
+        arrays of JSON.
         """
-        constant = {
-            "model": self.events.model,
-            "policy_version": policy_version,
-            "learned_version": self.learned.version,
-            "decided_at": now_ms,
-        }
         columns = self._columns()
-        told = None
-        if accepted is not None:
-            exceptions = self.decisions.seen | flags(self.earlier_answers, len(self.events))
-            told, rest = np.flatnonzero(exceptions), np.flatnonzero(~exceptions)
-            accepted.add(len(rest), constant, _taken(columns, rest), outbox)
-        key = self.events.model.encode()
-        for run, is_arrow in _runs(len(self.events), told, self.from_arrow):
-            count = len(self.events) if run is None else len(run)
-            some = columns if run is None else _taken(columns, run)
-            messages = _streams(count, constant, some, bytes_max) if is_arrow else _arrays(count, constant, some)
-            for data in messages:
-                outbox.send(VERDICTS, key, data)
+        is_archived = np.array(exceptions_only, np.bool_).repeat(np.diff(self.events.bounds)) & ~self._exceptions()
+        self._send_told(columns, np.flatnonzero(~is_archived), outbox, bytes_max)
+        archived = np.flatnonzero(is_archived)
+        if len(archived):
+            batch = self._as_arrow(columns, archived)
+            key = self.events.models[self.events.model_numbers[archived[0]]]
+            for data in verdict_streams(batch, rows_max=ACCEPTED_PER_STREAM, bytes_max=bytes_max):
+                outbox.send(VERDICTS_ACCEPTED, key, data)
+
+    def _send_told(self, columns: Mapping[str, Any], told: Ints, outbox: Sending, bytes_max: int) -> None:
+        """Send to VERDICTS the verdicts on the events at ascending indexes."""
+        as_arrow = self.from_arrow[told]
+        batch, rows = self._as_arrow(columns, told[as_arrow]), self._as_rows(columns, told[~as_arrow])
+        arrow_before = np.concatenate(([0], as_arrow.cumsum())).tolist()
+        for model, (begin, end) in zip(
+            self.events.models, pairwise(told.searchsorted(self.events.bounds).tolist()), strict=True
+        ):
+            for start, stop in _runs(as_arrow, begin, end):
+                first, after = arrow_before[start], arrow_before[stop]
+                if first < after:
+                    part = batch.slice(first, after - first)
+                    messages = verdict_streams(part, rows_max=VERDICTS_PER_STREAM, bytes_max=bytes_max)
+                else:
+                    messages = encoded_verdicts(iter(rows[start - first : stop - first]), VERDICTS_PER_ARRAY_MAX)
+                for data in messages:
+                    outbox.send(VERDICTS, model, data)
+
+    def _exceptions(self) -> Flags:
+        """The events about which there is more to say than that they are accepted."""
+        exceptions = self.decisions.seen
+        exceptions[list(self.earlier_answers)] = True
+        return exceptions
 
     def _columns(self) -> dict[str, Any]:
-        """The fields in which events differ: arrays, codes, or lists."""
-        events, decisions = self.events, self.decisions
+        """The fields of the verdicts: ids, arrays, codes, or lists."""
+        events, decisions, learned = self.events, self.decisions, self.learned
         columns: dict[str, Any] = {
             "event_id": events.event_ids,
-            "model_version": events.model_versions,
+            "model": Coded(events.model_numbers, events.models),
+            "model_version": _coded(events.model_versions),
             "time": events.times_ms,
             "decision": Coded(decisions.codes, DECISIONS),
-            "reasons": decisions.reasons,
+            "reasons": Coded(decisions.reason_codes, decisions.reason_texts),
             "uncertainty": decisions.uncertainty,
             "inclusion_probability": decisions.inclusion_probability,
             "audit": decisions.audit,
-            "task_id": self.task_ids,
+            "policy_version": Coded(events.model_numbers, self.policy_versions),
+            "task_id": self._spread(dict(zip(self.tasks.indexes.tolist(), self.tasks.ids, strict=True))),
         }
-        if decisions.error_probability is not None:
-            columns["error_probability"] = decisions.error_probability
-        if self.learned.answers is not None:
-            columns["learned_prediction"] = self.learned.answers
+        if self.error_probability is not None:
+            columns["error_probability"] = self.error_probability
+        if not learned.is_none:
+            columns["learned_version"] = _coded(learned.versions)
+            columns["learned_prediction"] = _coded(learned.answers)
         if self.earlier_answers:
-            columns["correction_id"] = self._of_earlier_answers("correction_id")
-            columns["settled_label"] = self._of_earlier_answers("label")
+            answers = self.earlier_answers
+            columns["correction_id"] = self._spread({index: answer.correction_id for index, answer in answers.items()})
+            columns["settled_label"] = self._spread({index: answer.label for index, answer in answers.items()})
         return columns
 
-    def _of_earlier_answers(self, name: str) -> list[str]:
-        """One field of the earlier answers as a column, empty where there is none."""
+    def _spread(self, texts: Mapping[int, str]) -> list[str]:
+        """A column with these texts at their indexes, empty elsewhere."""
         column = [""] * len(self.events)
-        for index, answer in self.earlier_answers.items():
-            column[index] = getattr(answer, name)
+        for index, text in texts.items():
+            column[index] = text
         return column
 
+    def _as_arrow(self, columns: Mapping[str, Any], indexes: Ints) -> Any:
+        """The verdicts on the events at ascending indexes as a record batch; None if there are none."""
+        if not len(indexes):
+            return None
+        some = self._taken(columns, indexes)
+        some["event_id"] = some["event_id"].arrow
+        return verdict_batch(len(indexes), constant={"decided_at": self.decided_at}, columns=some)
 
-def flags(indexes: Mapping[int, object], size: int) -> Flags:
-    """True at these indexes, of shape (size,).
+    def _as_rows(self, columns: Mapping[str, Any], indexes: Ints) -> list[Any]:
+        """The verdicts on the events at ascending indexes as rows that encode as Verdicts."""
+        if not len(indexes):
+            return []
+        some = {name: _listed(column) for name, column in self._taken(columns, indexes).items()}
+        if "error_probability" in some:
+            some["error_probability"] = [None if error != error else error for error in some["error_probability"]]
+        return list(VERDICT_ROWS.make(len(indexes), constant={"decided_at": self.decided_at}, columns=some))
 
-    >>> flags({0: "a", 2: "b"}, 3).tolist()
-    [True, False, True]
-    """
-    is_set = np.zeros(size, np.bool_)
-    is_set[list(indexes)] = True
-    return is_set
+    def _taken(self, columns: Mapping[str, Any], indexes: Ints) -> dict[str, Any]:
+        """Some rows of all columns."""
+        if len(indexes) == len(self.events):
+            return dict(columns)
+        return {name: _taken_column(column, indexes) for name, column in columns.items()}
 
 
-def _runs(size: int, chosen: Ints | None, from_arrow: Flags | None) -> Iterator[tuple[Ints | None, bool]]:
-    """Stretches of ``chosen`` events (None: all) of one encoding, in order, and whether that is Arrow.
+def _coded(texts: Texts) -> Coded[str | None]:
+    return Coded(texts.codes, texts.names)
 
-    There are no more of them than messages that the events came in. None stands for all events.
-    """
-    if from_arrow is None or from_arrow.all():
-        if chosen is None or len(chosen):
-            yield chosen, from_arrow is not None
+
+def _runs(marks: Flags, begin: int, end: int) -> Iterator[tuple[int, int]]:
+    """Begin and end of each stretch of equal marks from ``begin`` to before ``end``."""
+    if begin == end:
         return
-    indexes = np.arange(size) if chosen is None else chosen
-    edges = np.flatnonzero(np.diff(from_arrow[indexes])) + 1
-    for run in np.split(indexes, edges):
-        if len(run):
-            yield run, bool(from_arrow[run[0]])
+    edges = (np.flatnonzero(np.diff(marks[begin:end])) + (begin + 1)).tolist()
+    yield from pairwise((begin, *edges, end))
 
 
-def _taken(columns: Mapping[str, Any], indexes: Ints) -> dict[str, Any]:
-    """Some rows of all columns."""
-    chosen = indexes.tolist()
-
-    def taken(column: Any) -> Any:
-        if isinstance(column, Coded):
-            return Coded(column.codes[indexes], column.values)
-        return column[indexes] if isinstance(column, np.ndarray) else [column[index] for index in chosen]
-
-    return {name: taken(column) for name, column in columns.items()}
-
-
-def _streams(count: int, constant: Mapping[str, Any], columns: Mapping[str, Any], bytes_max: int) -> Iterator[bytes]:
-    from schemas.columns.verdict_columns import verdict_batch, verdict_streams  # slow to import, and not always needed
-
-    batch = verdict_batch(count, constant=constant, columns=columns)
-    yield from verdict_streams(batch, rows_max=VERDICTS_PER_STREAM, bytes_max=bytes_max)
-
-
-def _arrays(count: int, constant: Mapping[str, Any], columns: Mapping[str, Any]) -> Iterator[bytes]:
-    values = {name: _listed(column) for name, column in columns.items()}
-    yield from encoded_verdicts(VERDICT_ROWS.make(count, constant=constant, columns=values), VERDICTS_PER_ARRAY_MAX)
+def _taken_column(column: Any, indexes: Ints) -> Any:
+    if isinstance(column, Coded):
+        return Coded(column.codes[indexes], column.values)
+    if isinstance(column, EventIds):
+        return column.take(indexes)
+    return column[indexes] if isinstance(column, np.ndarray) else list(map(column.__getitem__, indexes.tolist()))
 
 
 def _listed(column: Any) -> Sequence[Any]:
     if isinstance(column, Coded):
         return column.listed()
+    if isinstance(column, EventIds):
+        return column.texts
     listed: Sequence[Any] = column.tolist() if isinstance(column, np.ndarray) else column
     return listed

@@ -68,18 +68,19 @@ def _rows(
 ) -> list[SampledRow]:
     chosen = indices.tolist()
     features = (events.encodable_features if signals.are_plain else _cut_features(events, signals, chars_max))(chosen)
-    ids, labels = events.event_ids, events.labels
+    ids, labels = events.event_ids.at(indices), events.labels.at(indices)
     return [
         SampledRow(
             hash=hashed,
-            event_id=ids[index],
+            event_id=event_id,
             time=time,
             features=shown,
-            prediction=labels[index],
+            prediction=label,
             confidence=confidence,
         )
-        for index, hashed, time, shown, confidence in zip(
-            chosen,
+        for event_id, label, hashed, time, shown, confidence in zip(
+            ids,
+            labels,
             hashes.tolist(),
             events.times_ms[indices].tolist(),
             features,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +11,8 @@ import numpy.typing as npt
 
 from drift.blocks.categories import ESCAPED_BYTES_MAX, TextColumn, Texts
 from drift.settings import DriftSettings
-from schemas.columns.prediction_columns import FeatureColumn, PredictionColumns
+from schemas.columns.feature_column import FeatureColumn
+from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.base import Scalar
 from schemas.wire.reference import Reference
 
@@ -43,7 +43,6 @@ INT_MAX = 2**63 - 1
 NUMBER_BYTES_MAX = 32
 
 Floats = npt.NDArray[np.float64]
-_NUMBERS = frozenset((float, int, bool))
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,18 +87,19 @@ def signals_of(events: PredictionColumns, settings: DriftSettings, reference: Re
     Where there are too many, the features of the reference come first, then those that most events have, and of equally
     frequent ones the first by name. So neither their order nor a name that few events bring changes the choice.
     """
-    numeric: dict[str, Sequence[object] | Floats] = {"confidence": events.confidence}
-    text = {"prediction": TextColumn.of(events.labels)}
+    numeric: dict[str, Floats] = {"confidence": events.confidence}
+    text = {"prediction": TextColumn.of(events.labels.tolist())}
     names = _watched(events.features, settings.features_watched_max, reference)
     unwatched = tuple(sorted(set(events.features).difference(names))) if len(names) < len(events.features) else ()
     are_plain = not unwatched
     row_bytes_max = 0
     for name in names:
-        numbers, texts = _split(events.features[name])
+        feature = events.features[name]
         row_bytes_max += ESCAPED_BYTES_MAX * len(name) + NUMBER_BYTES_MAX
-        if numbers is not None:
-            numeric[FEATURE + name] = numbers
-        if texts is not None:
+        if feature.numbers is not None:
+            numeric[FEATURE + name] = feature.numbers
+        if str in feature.types:
+            texts = _texts_of(feature)
             column = TextColumn.of(texts)
             text[FEATURE + name] = cut = column.cut(settings.text_chars_max)
             are_plain = are_plain and cut is column and column.texts is texts
@@ -137,17 +137,15 @@ def _is_number(value: Scalar) -> bool:
     return value is not None and not isinstance(value, str)
 
 
-def _remainders_of(
-    numeric: Mapping[str, Sequence[object] | Floats], matrix: Floats, events: PredictionColumns
-) -> dict[str, Floats | None]:
+def _remainders_of(numeric: Collection[str], matrix: Floats, events: PredictionColumns) -> dict[str, Floats | None]:
     """Inexact features to number less double of each event; to None where numbers were only clipped."""
     remainders: dict[str, Floats | None] = {}
-    for (signal, values), row in zip(numeric.items(), matrix, strict=True):
+    for signal, row in zip(numeric, matrix, strict=True):
         size = float(np.fmax.reduce(np.abs(row), initial=0.0))
-        if size < EXACT_MAX or isinstance(values, np.ndarray):
+        if size < EXACT_MAX:
             continue
-        has_whole = int in events.features[signal.removeprefix(FEATURE)].types
-        rest = _remainders(values, row) if has_whole else None
+        feature = events.features[signal.removeprefix(FEATURE)]
+        rest = _remainders(feature.values, row) if int in feature.types else None
         is_exact = rest is None or not rest.any()
         if not is_exact or size >= NUMBER_MAX:
             remainders[signal] = None if is_exact else rest
@@ -164,11 +162,11 @@ def _remainders(values: Sequence[Any], doubles: Floats) -> Floats:
     )
 
 
-def _matrix(columns: Collection[Sequence[object] | Floats], events: int) -> tuple[Floats, float]:
+def _matrix(columns: Collection[Floats], events: int) -> tuple[Floats, float]:
     """A matrix with a row of clipped numbers for each column, and the largest absolute value before clipping."""
     matrix = np.empty((len(columns), events))
-    for row, values in zip(matrix, columns, strict=True):
-        _fill(row, values)
+    for row, numbers in zip(matrix, columns, strict=True):
+        row[:] = numbers
     largest = max(
         float(np.fmax.reduce(matrix, axis=None, initial=0.0)), -float(np.fmin.reduce(matrix, axis=None, initial=0.0))
     )
@@ -186,40 +184,12 @@ def _watched(features: Mapping[str, FeatureColumn], names_max: int, reference: R
     known = [name for name in short if FEATURE + name in signals]
     room = max(0, names_max - sum(signal.startswith(FEATURE) for signal in signals))
     others = [name for name in short if FEATURE + name not in signals]
-    others.sort(key=lambda name: -sum(value is not None for value in features[name].values))
+    others.sort(key=lambda name: -features[name].present)
     return tuple(sorted((*known[:names_max], *others[:room])))
 
 
-def _split(column: FeatureColumn) -> tuple[Sequence[object] | None, Texts | None]:
-    """A feature's numbers and texts, each None where it has none."""
-    types, values = column.types, column.values
-    if str not in types:
-        return (values if types & _NUMBERS else None), None
-    if types == {str}:
-        return None, values  # type: ignore[return-value]  # types says so
-    texts = [value if isinstance(value, str) else None for value in values]
-    return ([None if isinstance(value, str) else value for value in values] if types & _NUMBERS else None), texts
-
-
-def _fill(row: Floats, values: Any) -> None:
-    """Put numbers into a row."""
-    row[:] = values if isinstance(values, np.ndarray) else _doubles(values)
-
-
-def _doubles(values: Sequence[Any]) -> Floats:
-    """Numbers as an array, None as NaN, in a quarter of the time of ``np.array``."""
-    try:
-        return _packed(values)
-    except struct.error:  # there is None
-        return _doubles_of_some(values)
-
-
-def _doubles_of_some(values: Sequence[Any]) -> Floats:
-    try:
-        return _packed([np.nan if value is None else value for value in values])
-    except struct.error:  # there is an integer beyond a double
-        return np.array(list(map(number_of, values)), np.float64)
-
-
-def _packed(values: Sequence[Any]) -> Floats:
-    return np.frombuffer(struct.pack(f"{len(values)}d", *values))
+def _texts_of(column: FeatureColumn) -> Texts:
+    """The texts of a feature, None where a value is no text."""
+    if column.types <= {str, type(None)}:
+        return column.values  # type: ignore[return-value]  # types says so
+    return [value if isinstance(value, str) else None for value in column.values]

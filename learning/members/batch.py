@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -43,7 +43,8 @@ def productions_of(events: PredictionColumns, first: int) -> list[Production]:
     """The producer's answers to the ``first`` events."""
     confidences = events.confidence[:first].tolist()
     probabilities = [None] * first if events.probabilities is None else events.probabilities[:first]
-    return list(map(Production, events.labels[:first], confidences, probabilities))
+    labels: list[Any] = events.labels.take(slice(first)).tolist()
+    return list(map(Production, labels, confidences, probabilities))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

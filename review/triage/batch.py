@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -15,19 +17,49 @@ from review.triage.decisions import Flags, Floats
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.hashing import draws_of
 
-__all__ = ["Hints", "Policy", "TriageBatch", "prediction_uncertainty"]
+__all__ = ["Hints", "Policy", "TriageBatch", "TriageEvents", "prediction_uncertainty"]
 
 ALWAYS: Final = np.inf
 NEVER: Final = -np.inf
 """Stakes above and below every threshold."""
 
 
-class Policy(NamedTuple):
-    """What decides about one model: its settings, their rules made ready, and the salt of its draws."""
+class Policy:
+    """Settings that decide about one or more models, made ready. ``version`` names them, equal ones have equal keys."""
 
-    settings: TriageSettings
-    rules: CompiledRules
-    salt: int
+    def __init__(self, settings: TriageSettings) -> None:
+        self.settings = settings
+        self.rules = CompiledRules(settings.rules)
+        self.key = hashlib.sha256(msgspec.json.encode(settings)).hexdigest()
+        self.version = self.key[:12]
+
+
+class TriageEvents(NamedTuple):
+    """What triage reads of n events, each of shape (n,).
+
+    ``hashes`` are ``schemas.hashing.id_hashes``, ``risk`` is NaN where none is given, ``matches`` has bit k set where
+    rule k of the policy matches.
+    """
+
+    confidence: Floats
+    risk: Floats
+    reviewable: Flags
+    hashes: npt.NDArray[np.uint64]
+    matches: npt.NDArray[np.uint64]
+
+    @classmethod
+    def of(cls, events: PredictionColumns, rules: CompiledRules) -> TriageEvents:
+        """The events of one or more models with the same rules."""
+        return cls(events.confidence, events.risk, events.reviewable, events.hashes, rules.matches(events))
+
+    @classmethod
+    def joined(cls, pieces: Sequence[TriageEvents]) -> TriageEvents:
+        """The events of all pieces, piece after piece."""
+        return pieces[0] if len(pieces) == 1 else cls(*map(np.concatenate, zip(*pieces, strict=True)))
+
+    def take(self, indexes: npt.NDArray[np.int64]) -> TriageEvents:
+        """The events at these indexes, in this order."""
+        return TriageEvents(*(column[indexes] for column in self))  # type: ignore[arg-type]  # the same types
 
 
 class Hints(NamedTuple):
@@ -40,6 +72,10 @@ class Hints(NamedTuple):
     learned_uncertainty: Floats | None = None
     disagreement: Flags | None = None
     decided: Flags | None = None
+
+    def take(self, indexes: npt.NDArray[np.int64]) -> Hints:
+        """The hints about the events at these indexes, in this order."""
+        return Hints(*(None if column is None else column[indexes] for column in self))  # type: ignore[arg-type]
 
     def check(self, events: int) -> None:
         """ValueError where a column has not one entry an event."""
@@ -88,16 +124,18 @@ class TriageBatch:
     def of(
         cls,
         policy: Policy,
-        events: PredictionColumns,
+        events: TriageEvents,
+        salts: npt.NDArray[np.uint64],
         hints: Hints,
     ) -> TriageBatch:
-        """The columns of a batch; no entry depends on other events."""
-        settings, rules, decided, size = policy.settings, policy.rules, hints.decided, len(events)
-        uncertainty = prediction_uncertainty(events)
+        """The columns of a batch; no entry depends on other events. ``salts`` are those of the events' draws."""
+        settings, rules, decided, size = policy.settings, policy.rules, hints.decided, len(events.confidence)
+        uncertainty = prediction_uncertainty(events.confidence)
         scores = scores_of(settings, uncertainty, hints.error_probability, hints.learned_uncertainty)
-        draws, audit_rate = draws_of(events.hashes, policy.salt), audit_rates(settings, hints.disagreement, size)
+        # Salts are added to the hashes, so each event may have its own.
+        draws, audit_rate = draws_of(events.hashes + salts, 0), audit_rates(settings, hints.disagreement, size)
         reviewable, none = events.reviewable, np.zeros(size, np.bool_)
-        risky, matches = events.risk >= settings.escalate_risk_min, rules.matches(events)
+        risky, matches = events.risk >= settings.escalate_risk_min, events.matches
         escalate = reviewable & (risky | rules.escalating(matches) if rules.rules else risky)
         rest = reviewable & ~escalate
         settled = none if decided is None else decided & rest
@@ -152,14 +190,14 @@ class TriageBatch:
         return certain - reviewed_instead
 
 
-def prediction_uncertainty(events: PredictionColumns) -> Floats:
+def prediction_uncertainty(confidence: Floats) -> Floats:
     """1 - the model's own probability of its answer ("least confidence", Lewis & Gale 1994); shape (events,).
 
     It estimates the probability of being wrong, so it has the same scale as error probabilities. It means the same
     whether a producer sends ``confidence`` or ``probabilities``. With two labels it orders events as margin and entropy
     do.
     """
-    return np.clip(1.0 - events.confidence, 0.0, 1.0)
+    return np.clip(1.0 - confidence, 0.0, 1.0)
 
 
 def filled(given: Floats | None, fallback: Floats) -> Floats:

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from review.triage.decisions import Flags, Reasons
 from review.triage.rules import Rule, shown
-from schemas.columns.prediction_columns import FeatureColumn, PredictionColumns
+from schemas.columns.feature_column import FeatureColumn
+from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.base import Scalar
 
 __all__ = ["CompiledRules"]
@@ -45,7 +46,7 @@ def column_of(field: str, events: PredictionColumns) -> Sequence[Scalar]:
         confidences: list[Scalar] = events.confidence.tolist()
         return confidences
     if field == "prediction":
-        return events.labels
+        return events.labels.tolist()
     prefix, name = field.split(".", 1)
     if prefix == "slice":
         return [None] * len(events) if events.slices is None else [slices.get(name) for slices in events.slices]
@@ -82,7 +83,7 @@ def numbers_of(field: str, events: PredictionColumns) -> npt.NDArray[np.float64]
     if field in ("risk", "confidence"):
         return events.risk if field == "risk" else events.confidence
     column = feature_of(field, events)
-    return None if column is None or not column.types <= NUMBERS else np.array(column.values, np.float64)
+    return None if column is None or not column.types <= NUMBERS else column.numbers
 
 
 def feature_of(field: str, events: PredictionColumns) -> FeatureColumn | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+import numpy as np
 from cachetools import FIFOCache
 
+from schemas.columns.feature_column import FeatureColumn
 from schemas.columns.prediction_columns import PredictionColumns
+from schemas.columns.texts import Texts
 from schemas.wire.base import Scalar
 from schemas.wire.correction import Correction
 
@@ -81,8 +84,15 @@ class DecidedBefore:
         if not shared:
             return list(range(len(events)))
         name = max(shared, key=lambda name: len(self._values[name]))
-        known = self._values[name]
-        return [index for index, value in enumerate(events.features[name].values) if value in known or value is None]
+        return _known_or_missing(events.features[name], self._values[name])
+
+
+def _known_or_missing(column: FeatureColumn, known: Collection[Scalar]) -> list[int]:
+    """The indexes of values that are among those known, or None."""
+    if isinstance(column.data, Texts):
+        is_known = np.array([name is None or name in known for name in column.data.names], np.bool_)
+        return is_known[column.data.codes].nonzero()[0].tolist()
+    return [index for index, value in enumerate(column.values) if value in known or value is None]
 
 
 def question_of(features: Mapping[str, Scalar]) -> Question:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from itertools import repeat
-from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -13,120 +12,97 @@ import numpy.typing as npt
 from review.settings import QueueSettings
 from review.task_life import choices_of, due_at, priority_of, task_id_of
 from review.triage.decisions import Decisions
-from schemas.columns.prediction_columns import PredictionColumns
+from review.triage.learned_answers import LearnedAnswers
+from schemas.columns.event_batch import EventBatch
 from schemas.columns.wire_rows import WireRows
 from schemas.wire.task import Evidence, Task
 
-__all__ = ["LearnedAnswers", "NewTasks", "new_tasks"]
+__all__ = ["NewTasks", "new_tasks"]
+
+Ints = npt.NDArray[np.int64]
 
 _tasks: Final = WireRows(Task)
 _evidence: Final = WireRows(Evidence)
 
 
-class LearnedAnswers(NamedTuple):
-    """What learned models answered about a batch, one answer an event.
-
-    ``version`` and ``answers`` are of the learned model in charge; empty and None where production is in charge.
-    ``challenger_version`` and ``challenger_answers`` are of the candidate that challenges production; empty and None
-    where there is none, and while a learned model is in charge.
-    """
-
-    version: str
-    answers: Sequence[str] | None
-    challenger_version: str = ""
-    challenger_answers: Sequence[str] | None = None
-
-
 class NewTasks(NamedTuple):
-    """The tasks of a batch: the index of each one's event, its id, and a row that encodes as a Task."""
+    """The tasks of a batch: the indexes of their events, ascending, their ids, and rows that encode as Tasks."""
 
-    indexes: list[int]
+    indexes: Ints
     ids: list[str]
     rows: list[Any]
 
 
 def new_tasks(
-    events: PredictionColumns,
+    events: EventBatch,
     decisions: Decisions,
     *,
     created_at: int,
     settings: QueueSettings,
-    choices: Sequence[str],
+    choices: Sequence[tuple[str, ...]],
     learned: LearnedAnswers,
 ) -> NewTasks:
     """The task of each event that people see, in the order of the events.
 
-    ``created_at`` is in epoch milliseconds; ``choices`` are the labels that the model has given so far.
+    ``created_at`` is in epoch milliseconds; ``choices`` are, for each model of the batch, the labels that it has given
+    so far.
     """
     seen = np.flatnonzero(decisions.seen)
-    indexes = seen.tolist()
-    if not indexes:
-        return NewTasks([], [], [])
-    taken = _taker(indexes)
+    if not len(seen):
+        return NewTasks(seen, [], [])
+    numbers = events.model_numbers[seen].tolist()
+    models = list(map(events.models.__getitem__, numbers))
+    event_ids = events.event_ids.at(seen)
+    ids = list(map(task_id_of, models, event_ids))
     lanes = decisions.lanes(seen)
     due = {lane: due_at(created_at, settings, lane) for lane in set(lanes)}
-    scores = decisions.scores[seen].tolist()
-    ids = list(map(task_id_of, repeat(events.model), taken(events.event_ids)))
     columns = {
+        "model": models,
         "task_id": ids,
         "lane": lanes,
         "due_at": [due[lane] for lane in lanes],
-        "priority": list(map(priority_of, lanes, scores)),
-        "reasons": taken(decisions.reasons),
-        "choices": _choices(events, indexes, tuple(choices), learned.answers),
+        "priority": list(map(priority_of, lanes, decisions.scores[seen].tolist())),
+        "reasons": list(map(decisions.reason_texts.__getitem__, decisions.reason_codes[seen].tolist())),
+        "choices": _choices(events, seen, [choices[number] for number in numbers], learned),
         "audit_probability": decisions.audit_probability[seen].tolist(),
         "inclusion_probability": decisions.inclusion_probability[seen].tolist(),
         "uncertainty": decisions.uncertainty[seen].tolist(),
-        "evidence": list(_evidence_rows(events, seen, indexes, learned)),
+        "evidence": list(_evidence_rows(events, seen, event_ids, learned)),
+        "challenger_version": learned.challenger_versions.at(seen),
+        "challenger_prediction": learned.challenger_answers.at(seen),
     }
-    if learned.challenger_answers is not None:
-        columns["challenger_prediction"] = taken(learned.challenger_answers)
-    constant = {
-        "model": events.model,
-        "created_at": created_at,
-        "changed_at": created_at,
-        "challenger_version": learned.challenger_version,
-    }
-    return NewTasks(indexes, ids, list(_tasks.make(len(indexes), constant=constant, columns=columns)))
+    constant = {"created_at": created_at, "changed_at": created_at}
+    return NewTasks(seen, ids, list(_tasks.make(len(seen), constant=constant, columns=columns)))
 
 
-def _evidence_rows(
-    events: PredictionColumns, seen: npt.NDArray[np.int64], indexes: list[int], learned: LearnedAnswers
-) -> Iterator[Any]:
-    taken = _taker(indexes)
+def _evidence_rows(events: EventBatch, seen: Ints, event_ids: list[str], learned: LearnedAnswers) -> Any:
     columns: dict[str, Any] = {
-        "event_id": taken(events.event_ids),
+        "event_id": event_ids,
         "time": events.times_ms[seen].tolist(),
-        "model_version": taken(events.model_versions),
-        "features": events.encodable_features(indexes),
-        "prediction": taken(events.labels),
+        "model_version": events.model_versions.at(seen),
+        "features": events.encodable_features(seen),
+        "prediction": events.labels.at(seen),
         "confidence": events.confidence[seen].tolist(),
         "learn": events.learnable[seen].tolist(),
+        "learned_version": learned.versions.at(seen),
+        "learned_prediction": learned.answers.at(seen),
     }
-    for name in ("probabilities", "slices", "content"):
-        given = getattr(events, "contents" if name == "content" else name)
-        if given is not None:
-            columns[name] = taken(given)
-    if learned.answers is not None:
-        columns["learned_prediction"] = taken(learned.answers)
-    return _evidence.make(len(indexes), constant={"learned_version": learned.version}, columns=columns)
+    for name, column in (("probabilities", "probabilities"), ("slices", "slices"), ("content", "contents")):
+        values = events.optional_at(column, seen)
+        if values is not None:
+            columns[name] = values
+    return _evidence.make(len(seen), constant={}, columns=columns)
 
 
 def _choices(
-    events: PredictionColumns, indexes: list[int], known: tuple[str, ...], learned: Sequence[str] | None
+    events: EventBatch, seen: Ints, known: Sequence[tuple[str, ...]], learned: LearnedAnswers
 ) -> list[tuple[str, ...]]:
-    if events.probabilities is None and learned is None:
-        usual = frozenset(known)
-        labels = _taker(indexes)(events.labels)
-        return [known if label in usual else choices_of(label, None, known, "") for label in labels]
-    probabilities = events.probabilities or (None,) * len(events)
-    answers = learned or ("",) * len(events)
-    return [choices_of(events.labels[index], probabilities[index], known, answers[index]) for index in indexes]
-
-
-def _taker(indexes: list[int]) -> Any:
-    """A function that picks the entries at these indexes out of a column."""
-    if len(indexes) == 1:
-        index = indexes[0]
-        return lambda column: (column[index],)
-    return itemgetter(*indexes)
+    labels: list[Any] = events.labels.at(seen)
+    answers: list[Any] = learned.answers.at(seen)
+    probabilities: Sequence[Mapping[str, float] | None] | None = events.optional_at("probabilities", seen)
+    if probabilities is None and learned.answers.names == ("",):
+        return [
+            usual if label in usual else choices_of(label, None, usual, "")
+            for label, usual in zip(labels, known, strict=True)
+        ]
+    return list(map(choices_of, labels, probabilities or repeat(None), known, answers))

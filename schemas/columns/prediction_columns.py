@@ -1,66 +1,50 @@
-"""PredictionColumns: predictions of one model, column by column, so that work on them is arithmetic on arrays."""
+"""PredictionColumns: predictions column by column, so that work on them is arithmetic on arrays."""
 
 from __future__ import annotations
 
 import dataclasses
-import functools
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate, chain, repeat
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from schemas.hashing import id_hashes
+from schemas.columns.event_ids import EventIds
+from schemas.columns.feature_column import FeatureColumn, features_of_rows
+from schemas.columns.texts import Texts
 from schemas.wire.base import Scalar
 from schemas.wire.prediction import Prediction, confidence_of, epoch_ms, label_text
 
-__all__ = ["FeatureColumn", "PredictionColumns", "features_of_rows"]
+__all__ = ["PredictionColumns"]
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 Item = TypeVar("Item")
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class FeatureColumn:
-    """One feature of n events: its values, None where null or absent, and the types that may be among them.
-
-    ``types`` may name more types than occur, never fewer; it saves a look at every value.
-    """
-
-    values: Sequence[Scalar]
-    types: frozenset[type]
-
-    @classmethod
-    def absent(cls, size: int) -> FeatureColumn:
-        """The column of ``size`` events without the feature."""
-        return cls((None,) * size, frozenset((type(None),)))
-
-    @classmethod
-    def joined(cls, pieces: Sequence[FeatureColumn]) -> FeatureColumn:
-        """The values of one feature, piece after piece."""
-        values = list(chain.from_iterable(piece.values for piece in pieces))
-        return cls(values, frozenset().union(*(piece.types for piece in pieces)))
+NONE: Final = type(None)
 
 
 @dataclasses.dataclass(frozen=True)
 class PredictionColumns:
-    """n predictions of one model in order of arrival, one entry each in every column.
+    """n predictions with the same features, one entry each in every column.
+
+    They stand model after model, those of a model in order of arrival: those of ``models[k]`` from ``bounds[k]`` to
+    before ``bounds[k + 1]``, at least one. ``bounds`` has shape (models + 1,).
 
     ``labels`` are the predictions as text; ``risk`` is NaN where none is given; ``reviewable`` and ``learnable`` are
-    consent to review and to learning; ``probabilities``, ``slices`` and ``contents`` are None where no event has any.
+    consent to review and to learning; ``probabilities``, ``slices`` and ``contents`` may be None if no event has any.
     ``row_features`` returns the features of one event by its index; ``encodable_features`` returns, for several
     indices, objects that encode as the JSON of those events' features. Both are for the few events that people see.
     """
 
-    model: str
-    event_ids: Sequence[str]
+    models: tuple[str, ...]
+    bounds: Ints
+    event_ids: EventIds
     times_ms: Ints
-    model_versions: Sequence[str]
-    labels: Sequence[str]
+    model_versions: Texts
+    labels: Texts
     confidence: Floats
     probabilities: Sequence[dict[str, float] | None] | None
     risk: Floats
@@ -73,26 +57,35 @@ class PredictionColumns:
     encodable_features: Callable[[Sequence[int]], Sequence[Any]]
 
     def __len__(self) -> int:
-        return len(self.event_ids)
+        return len(self.times_ms)
 
-    @functools.cached_property
+    @property
+    def model(self) -> str:
+        """The model of events of one model; ValueError where there are several."""
+        (model,) = self.models
+        return model
+
+    @property
     def hashes(self) -> npt.NDArray[np.uint64]:
-        """``schemas.hashing.id_hashes`` of the event ids, computed once."""
-        return id_hashes(self.event_ids)
+        """``schemas.hashing.id_hashes`` of the event ids."""
+        return self.event_ids.hashes
 
     def take(self, indices: Ints) -> PredictionColumns:
-        """The events with these indices, in their order."""
+        """The events with these indices, which name the events of a model before those of the next."""
         chosen = indices.tolist()
+        bounds = np.concatenate(([0], np.bincount(self._model_numbers(indices), minlength=len(self.models)).cumsum()))
+        is_left = bounds[1:] > bounds[:-1]
 
         def taken(column: Sequence[Item]) -> list[Item]:
             return [column[index] for index in chosen]
 
         return PredictionColumns(
-            model=self.model,
-            event_ids=taken(self.event_ids),
+            models=tuple(model for model, left in zip(self.models, is_left.tolist(), strict=True) if left),
+            bounds=np.concatenate(([0], bounds[1:][is_left])),
+            event_ids=self.event_ids.take(indices),
             times_ms=self.times_ms[indices],
-            model_versions=taken(self.model_versions),
-            labels=taken(self.labels),
+            model_versions=self.model_versions.take(indices),
+            labels=self.labels.take(indices),
             confidence=self.confidence[indices],
             probabilities=None if self.probabilities is None else taken(self.probabilities),
             risk=self.risk[indices],
@@ -100,11 +93,38 @@ class PredictionColumns:
             learnable=self.learnable[indices],
             slices=None if self.slices is None else taken(self.slices),
             contents=None if self.contents is None else taken(self.contents),
-            features={
-                name: FeatureColumn(taken(column.values), column.types) for name, column in self.features.items()
-            },
+            features={name: column.take(indices) for name, column in self.features.items()},
             row_features=lambda index: self.row_features(chosen[index]),
             encodable_features=lambda some: self.encodable_features([chosen[index] for index in some]),
+        )
+
+    def _model_numbers(self, indices: Ints) -> Ints:
+        """The index in ``models`` of each of the events with these indices."""
+        return self.bounds[1:].searchsorted(indices, side="right")
+
+    def of_model(self, number: int) -> PredictionColumns:
+        """The events of ``models[number]`` alone, as views."""
+        if len(self.models) == 1:
+            return self
+        start, stop = self.bounds[number : number + 2].tolist()
+        some = slice(start, stop)
+        return PredictionColumns(
+            models=(self.models[number],),
+            bounds=np.array([0, stop - start]),
+            event_ids=self.event_ids.slice(start, stop),
+            times_ms=self.times_ms[some],
+            model_versions=self.model_versions.take(some),
+            labels=self.labels.take(some),
+            confidence=self.confidence[some],
+            probabilities=None if self.probabilities is None else self.probabilities[some],
+            risk=self.risk[some],
+            reviewable=self.reviewable[some],
+            learnable=self.learnable[some],
+            slices=None if self.slices is None else self.slices[some],
+            contents=None if self.contents is None else self.contents[some],
+            features=_present({name: column.slice(start, stop) for name, column in self.features.items()}),
+            row_features=lambda index: self.row_features(start + index),
+            encodable_features=lambda indices: self.encodable_features([start + index for index in indices]),
         )
 
     @classmethod
@@ -114,11 +134,12 @@ class PredictionColumns:
         slices = [event.slices for event in events]
         contents = [event.content for event in events]
         return cls(
-            model=events[0].model if events else "",
-            event_ids=[event.event_id for event in events],
+            models=(events[0].model,) if events else (),
+            bounds=np.array([0, len(events)] if events else [0]),
+            event_ids=EventIds([event.event_id for event in events]),
             times_ms=np.array([epoch_ms(event.time) for event in events], np.int64),
-            model_versions=[event.model_version for event in events],
-            labels=[label_text(event.prediction) for event in events],
+            model_versions=Texts.of([event.model_version for event in events]),
+            labels=Texts.of([label_text(event.prediction) for event in events]),
             confidence=np.array([confidence_of(event) for event in events], np.float64),
             probabilities=probabilities if any(probabilities) else None,
             risk=np.array([event.risk for event in events], np.float64),
@@ -133,7 +154,7 @@ class PredictionColumns:
 
     @classmethod
     def joined(cls, pieces: Sequence[PredictionColumns]) -> PredictionColumns:
-        """The events of all pieces, which are of one model, piece after piece."""
+        """The events of all pieces, which are of one model, piece after piece; any piece may lack a feature."""
         if len(pieces) == 1:
             return pieces[0]
         starts = list(accumulate(map(len, pieces), initial=0))
@@ -150,17 +171,21 @@ class PredictionColumns:
             features = [iter(piece.encodable_features(some)) for piece, some in zip(pieces, by_piece, strict=True)]
             return [next(features[number]) for number in numbers]
 
+        def joined(name: str) -> Any:
+            return np.concatenate([getattr(piece, name) for piece in pieces])
+
         return cls(
-            model=pieces[0].model,
-            event_ids=_chained(pieces, "event_ids"),
-            times_ms=np.concatenate([piece.times_ms for piece in pieces]),
-            model_versions=_chained(pieces, "model_versions"),
-            labels=_chained(pieces, "labels"),
-            confidence=np.concatenate([piece.confidence for piece in pieces]),
+            models=(pieces[0].model,),
+            bounds=np.array([0, starts[-1]]),
+            event_ids=EventIds.joined([piece.event_ids for piece in pieces]),
+            times_ms=joined("times_ms"),
+            model_versions=Texts.joined([piece.model_versions for piece in pieces]),
+            labels=Texts.joined([piece.labels for piece in pieces]),
+            confidence=joined("confidence"),
             probabilities=_chained_if_any(pieces, "probabilities", None),
-            risk=np.concatenate([piece.risk for piece in pieces]),
-            reviewable=np.concatenate([piece.reviewable for piece in pieces]),
-            learnable=np.concatenate([piece.learnable for piece in pieces]),
+            risk=joined("risk"),
+            reviewable=joined("reviewable"),
+            learnable=joined("learnable"),
             slices=_chained_if_any(pieces, "slices", {}),
             contents=_chained_if_any(pieces, "contents", None),
             features=_joined_features(pieces),
@@ -169,19 +194,21 @@ class PredictionColumns:
         )
 
 
-def _chained(pieces: Sequence[PredictionColumns], name: str) -> list[Any]:
-    return list(chain.from_iterable(getattr(piece, name) for piece in pieces))
+def _present(features: Mapping[str, FeatureColumn]) -> dict[str, FeatureColumn]:
+    """The columns that have a value."""
+    return {name: column for name, column in features.items() if NONE not in column.types or column.present}
 
 
 def _chained_if_any(pieces: Sequence[PredictionColumns], name: str, absent: object) -> list[Any] | None:
     columns = [getattr(piece, name) for piece in pieces]
     if not any(column is not None for column in columns):
         return None
-    return [
-        value
-        for piece, column in zip(pieces, columns, strict=True)
-        for value in (repeat(absent, len(piece)) if column is None else column)
-    ]
+    return list(
+        chain.from_iterable(
+            repeat(absent, len(piece)) if column is None else column
+            for piece, column in zip(pieces, columns, strict=True)
+        )
+    )
 
 
 def _joined_features(pieces: Sequence[PredictionColumns]) -> dict[str, FeatureColumn]:
@@ -191,17 +218,3 @@ def _joined_features(pieces: Sequence[PredictionColumns]) -> dict[str, FeatureCo
         name: FeatureColumn.joined([piece.features.get(name) or FeatureColumn.absent(len(piece)) for piece in pieces])
         for name in names
     }
-
-
-def features_of_rows(rows: Sequence[dict[str, Scalar]]) -> dict[str, FeatureColumn]:
-    """The column of each feature that some row has, in order of first occurrence.
-
-    >>> features_of_rows([{"age": 41}, {"age": None, "plan": "basic"}])["plan"].values
-    [None, 'basic']
-    """
-    names = dict.fromkeys(name for row in rows for name in row)
-    columns = {}
-    for name in names:
-        values = [row.get(name) for row in rows]
-        columns[name] = FeatureColumn(values, frozenset(map(type, values)))
-    return columns

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Sequence
-from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from operator import attrgetter, itemgetter
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,16 +14,18 @@ from schemas.columns.prediction_columns import PredictionColumns
 from schemas.json_text.errors import UNREADABLE
 from schemas.wire.reject import Reject
 from streams.message_limits import PREDICTION_BYTES_MAX, MessageLimits
-from streams.predictions.envelope import is_arrow, usual_bodies
+from streams.predictions.arrow.arrow_reader import GatheredTables
+from streams.predictions.envelope import usual_bodies
 from streams.predictions.json.gathered_events import GatheredEvents
 from streams.predictions.json.shaped_columns import are_usual, columns_of
 from streams.predictions.json.shapes import Shape, Shapes
 from streams.predictions.message_reader import Arrivals, read_predictions
+from streams.predictions.parts import Part
 from streams.predictions.prediction_checks import may_hold_many_digits
 from streams.predictions.registry import SchemaCheck
 from streams.records import Record
 
-__all__ = ["BYTES_AT_ONCE", "MESSAGES_AT_ONCE", "Part", "PredictionReader", "Readings"]
+__all__ = ["BYTES_AT_ONCE", "MESSAGES_AT_ONCE", "PredictionReader", "Readings"]
 
 MESSAGES_AT_ONCE: Final = 1_000
 """Messages read together: enough for arithmetic on arrays, few enough to stay in the processor's cache."""
@@ -41,52 +43,7 @@ Flags = npt.NDArray[np.bool_]
 Share = tuple[Shape, Sequence[Any], Ints, Ints, Ints]
 """Events of one shape, and the partition, offset and index of each."""
 _first_byte = itemgetter(0)
-
-
-class Part(NamedTuple):
-    """Events of one model, and where each came from: partition, offset, and index in an array message, shape (n,).
-
-    ``from_arrow`` marks those that came in Arrow messages, shape (n,); None where none did.
-    """
-
-    columns: PredictionColumns
-    partitions: Ints
-    offsets: Ints
-    indexes: Ints
-    from_arrow: Flags | None = None
-
-    def arrow_marks(self) -> Flags:
-        """``from_arrow`` as an array, also where no event came in an Arrow message."""
-        return np.zeros(len(self.offsets), np.bool_) if self.from_arrow is None else self.from_arrow
-
-    def take(self, chosen: Ints) -> Part:
-        """The events at these positions of the part, in this order."""
-        return Part(
-            self.columns.take(chosen),
-            self.partitions[chosen],
-            self.offsets[chosen],
-            self.indexes[chosen],
-            None if self.from_arrow is None else self.from_arrow[chosen],
-        )
-
-    @classmethod
-    def joined(cls, parts: Sequence[Part]) -> Part:
-        """The events of several parts of one model, ordered by partition and offset."""
-        if len(parts) == 1:
-            return parts[0]
-        partitions, offsets, indexes = (
-            np.concatenate([getattr(part, name) for part in parts]) for name in ("partitions", "offsets", "indexes")
-        )
-        from_arrow = None
-        if any(part.from_arrow is not None for part in parts):
-            from_arrow = np.concatenate([part.arrow_marks() for part in parts])
-        columns = PredictionColumns.joined([part.columns for part in parts])
-        joined = cls(columns, partitions, offsets, indexes, from_arrow)
-        step, back = np.diff(partitions), offsets[1:] < offsets[:-1]
-        if ((step < 0) | ((step == 0) & back)).any():
-            # Arrow messages were read before the rest of their run, and gathered events come at the end.
-            return joined.take(np.lexsort((indexes, offsets, partitions)))
-        return joined
+_origin_of = attrgetter("source_partition", "source_offset", "source_index")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -131,59 +88,51 @@ class PredictionReader:
         No further run is read once there are ``elements_max`` elements. The number of elements of a run is known only
         when it has been read; the bytes of the run bound it.
         """
-        readings, gathered, count = Readings([], []), GatheredEvents(MESSAGES_AT_ONCE), 0
+        readings = Readings([], [])
+        gathered, tables = (
+            GatheredEvents(MESSAGES_AT_ONCE),
+            GatheredTables(self._future_ms_max, self._bytes_max, self._limits),
+        )
+        count = 0
         for records in runs:
-            from_arrow, others = self._read_arrow(records)
-            readings.parts.extend(from_arrow)
+            others = tables.add(records)
             if others:
-                self._read_others(others, now_ms, readings, gathered)
+                parts = self._read_shaped(others, gathered)
+                if parts is None:
+                    self._read_one_by_one(others, now_ms, readings)
+                else:
+                    readings.parts.extend(parts)
             count += 1
-            if elements_max is not None and self._elements(readings, gathered) >= elements_max:
+            if elements_max is not None and self._elements(readings, gathered, tables) >= elements_max:
                 break
-        elements = self._elements(readings, gathered)
-        parts = readings.parts + [Part(*columns) for columns in gathered.columns()]
-        return Readings(parts, readings.rejects, count, elements)
+        readings.parts.extend(tables.parts())
+        if tables.odd:
+            self._read_one_by_one(tables.odd, now_ms, readings, from_arrow=True)
+            readings.rejects.sort(key=_origin_of)
+        readings.parts.extend(Part(*columns) for columns in gathered.columns())
+        return Readings(readings.parts, readings.rejects, count, self._elements(readings))
 
-    def _elements(self, readings: Readings, gathered: GatheredEvents) -> int:
+    def _elements(self, readings: Readings, *waiting: GatheredEvents | GatheredTables) -> int:
         """The elements read so far. A message that was refused for too many of them counts as one that has the most."""
         most = self._limits.events_max
         refused = sum(min(reject.elements, most) for reject in readings.rejects)
-        return gathered.count + refused + sum(len(part.columns) for part in readings.parts)
+        return refused + sum(len(part.columns) for part in readings.parts) + sum(some.count for some in waiting)
 
-    def _read_arrow(self, records: Sequence[Record]) -> tuple[list[Part], Sequence[Record]]:
-        """The parts of the Arrow messages that are right, and all other messages."""
-        headers = list(map(type(records[0]).headers, records))
-        chosen = [index for index, given in enumerate(headers) if is_arrow(given)] if any(headers) else []
-        if not chosen:
-            return [], records
-        from streams.predictions.arrow.arrow_reader import read_arrow  # slow to import, and rarely needed
-
-        arrow_records = [records[index] for index in chosen]
-        parts, odd = read_arrow(arrow_records, self._future_ms_max, self._bytes_max, self._limits)
-        read = {index for number, index in enumerate(chosen) if number not in odd}
-        return (
-            [Part(*part, from_arrow=np.ones(len(part[1]), np.bool_)) for part in parts],
-            [record for index, record in enumerate(records) if index not in read],
-        )
-
-    def _read_others(
-        self, records: Sequence[Record], now_ms: int, readings: Readings, gathered: GatheredEvents
+    def _read_one_by_one(
+        self, records: Sequence[Record], now_ms: int, readings: Readings, *, from_arrow: bool = False
     ) -> None:
-        parts = self._read_shaped(records, gathered)
-        if parts is None:
-            arrivals = read_predictions(
-                records,
-                self._prefix,
-                now_ms=now_ms,
-                future_ms_max=self._future_ms_max,
-                bytes_max=self._bytes_max,
-                limits=self._limits,
-                schemas=self._schemas,
-            )
-            self._shapes.learn(arrivals.events)
-            readings.rejects.extend(arrivals.rejects)
-            parts = list(_parts_of(arrivals, _arrow_offsets(records)))
-        readings.parts.extend(parts)
+        arrivals = read_predictions(
+            records,
+            self._prefix,
+            now_ms=now_ms,
+            future_ms_max=self._future_ms_max,
+            bytes_max=self._bytes_max,
+            limits=self._limits,
+            schemas=self._schemas,
+        )
+        self._shapes.learn(arrivals.events)
+        readings.rejects.extend(arrivals.rejects)
+        readings.parts.extend(_parts_of(arrivals, from_arrow=from_arrow))
 
     def _read_shaped(self, records: Sequence[Record], gathered: GatheredEvents) -> list[Part] | None:
         """Read a usual run, in which every message fits a shape and nothing is rejected; None if the run is not usual.
@@ -260,12 +209,7 @@ class PredictionReader:
         ]
 
 
-def _arrow_offsets(records: Sequence[Record]) -> list[int]:
-    """The offsets of the Arrow messages among some of one partition."""
-    return [record.offset() for record in records if is_arrow(record.headers())]
-
-
-def _parts_of(arrivals: Arrivals, arrow_offsets: Sequence[int]) -> Iterator[Part]:
+def _parts_of(arrivals: Arrivals, *, from_arrow: bool) -> Iterator[Part]:
     by_model: dict[str, list[int]] = {}
     for number, event in enumerate(arrivals.events):
         by_model.setdefault(event.model, []).append(number)
@@ -273,8 +217,8 @@ def _parts_of(arrivals: Arrivals, arrow_offsets: Sequence[int]) -> Iterator[Part
     for chosen in by_model.values():
         events = [arrivals.events[number] for number in chosen]
         partitions, offsets, indexes = (column[chosen] for column in origins)
-        from_arrow = np.isin(offsets, arrow_offsets) if arrow_offsets else None
-        yield Part(PredictionColumns.of(events), partitions, offsets, indexes, from_arrow)
+        marks = np.ones(len(events), np.bool_) if from_arrow else None
+        yield Part(PredictionColumns.of(events), partitions, offsets, indexes, marks)
 
 
 def _origins(records: Sequence[Record], counts: Sequence[int] | None) -> tuple[Ints, Ints, Ints]:

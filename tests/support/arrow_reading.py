@@ -39,7 +39,7 @@ def ids(readings: Readings) -> list[str]:
     located = [
         placed
         for part in readings.parts
-        for placed in zip(part.offsets.tolist(), part.indexes.tolist(), part.columns.event_ids, strict=True)
+        for placed in zip(part.offsets.tolist(), part.indexes.tolist(), part.columns.event_ids.texts, strict=True)
     ]
     return [event_id for _, _, event_id in sorted(located)]
 

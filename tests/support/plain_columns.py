@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -14,17 +15,17 @@ def plain(columns: PredictionColumns) -> dict[str, Any]:
     """Columns as plain values; NaN and None compare as they should."""
     rows = range(len(columns))
     return {
-        "ids": list(columns.event_ids),
+        "ids": list(columns.event_ids.texts),
         "times": columns.times_ms.tolist(),
-        "versions": list(columns.model_versions),
-        "labels": list(columns.labels),
+        "versions": columns.model_versions.tolist(),
+        "labels": columns.labels.tolist(),
         "confidence": columns.confidence.tolist(),
-        "probabilities": None if columns.probabilities is None else list(columns.probabilities),
+        "probabilities": any_of(columns.probabilities),
         "risk": [None if math.isnan(risk) else risk for risk in columns.risk.tolist()],
         "reviewable": columns.reviewable.tolist(),
         "learnable": columns.learnable.tolist(),
-        "slices": None if columns.slices is None else [dict(event_slices) for event_slices in columns.slices],
-        "contents": None if columns.contents is None else list(columns.contents),
+        "slices": any_of(columns.slices),
+        "contents": any_of(columns.contents),
         "features": {
             name: list(column.values)
             for name, column in columns.features.items()
@@ -36,3 +37,8 @@ def plain(columns: PredictionColumns) -> dict[str, Any]:
         "row_features": [sorted(map(repr, columns.row_features(row).items())) for row in rows],
         "hashes": columns.hashes.tolist(),
     }
+
+
+def any_of(column: Sequence[Any] | None) -> list[Any] | None:
+    """A column as a list, None if no event has anything in it."""
+    return list(column) if column is not None and any(value not in (None, {}) for value in column) else None

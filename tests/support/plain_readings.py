@@ -7,7 +7,8 @@ from typing import Any
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.prediction import Prediction
 from streams.predictions.message_reader import Arrivals
-from streams.predictions.prediction_reader import Part, Readings
+from streams.predictions.parts import distinct
+from streams.predictions.prediction_reader import Readings
 from tests.support.plain_columns import plain
 
 Placed = tuple[dict[str, Any], list[tuple[int, int, int]]]
@@ -16,14 +17,12 @@ Placed = tuple[dict[str, Any], list[tuple[int, int, int]]]
 
 def plain_parts(readings: Readings) -> dict[str, Placed]:
     """Each model's columns of all parts, in order of arrival, and where each event came from."""
-    by_model: dict[str, list[Part]] = {}
-    for part in readings.parts:
-        by_model.setdefault(part.columns.model, []).append(part)
-    by_name = {}
-    for model, parts in by_model.items():
-        columns, *where, _ = Part.joined(parts)
-        by_name[model] = plain(columns), list(zip(*(column.tolist() for column in where), strict=True))
-    return by_name
+    readable = {}
+    for part in distinct(readings.parts):
+        for number, model in enumerate(part.columns.models):
+            columns, *origins, _ = part.of_model(number)
+            readable[model] = plain(columns), list(zip(*(origin.tolist() for origin in origins), strict=True))
+    return readable
 
 
 def plain_arrivals(arrivals: Arrivals) -> dict[str, Placed]:

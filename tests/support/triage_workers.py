@@ -18,7 +18,7 @@ from schemas.topics import TRIAGE_STATE, VERDICTS
 from schemas.wire.prediction import Prediction
 from schemas.wire.triage_state import TriageState
 from schemas.wire.verdict import Verdict
-from streams.predictions.prediction_reader import Part
+from streams.predictions.parts import Part
 from tests.support.plain_record import CollectingOutbox
 
 TRIAGE = TriageSettings(budget=0.1, audit_rate=0.02, recent_scores_max=500, warmup_events=250, threshold_events=100)
@@ -113,7 +113,8 @@ class Worker:
         self.judge.states.begin()
         zeros = np.zeros(len(events), np.int64)
         columns = PredictionColumns.of(events)
-        self.judge.judge(Part(columns, zeros, np.arange(len(events)), zeros), 1_000, outbox)
+        if events:
+            self.judge.judge([Part(columns, zeros, np.arange(len(events)), zeros)], 1_000, outbox)
         self.judge.states.save(outbox)
         if commit:
             self.judge.states.committed()

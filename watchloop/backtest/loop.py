@@ -25,7 +25,7 @@ from schemas.wire.prediction import Prediction, confidence_of, epoch_ms, label_t
 from schemas.wire.reference import Reference
 from schemas.wire.task import Task
 from schemas.wire.verdict import Verdict
-from streams.predictions.prediction_reader import Part
+from streams.predictions.parts import Part
 from watchloop.backtest.answers import Answers
 from watchloop.backtest.live import LiveAccuracy
 from watchloop.backtest.memory import InCharge, MemoryOutbox, NoReports
@@ -112,7 +112,7 @@ class Loop:
             for number, (event, truth) in enumerate(zip(events, truths, strict=True), first)
         }
         self._judge.states.begin()
-        self._judge.judge(_part(events, first), self._now_ms, self._outbox)
+        self._judge.judge([_part(events, first)], self._now_ms, self._outbox)
         self._judge.states.committed()
         self._outbox.deliver()
         for correction in self._answers.due(self.score.events, self._now_ms):

@@ -1,102 +1,141 @@
-"""Reads Arrow messages as columns, several together; messages with anything odd are left to ``message_reader``."""
+"""Reads Arrow messages as columns, many together; messages with anything odd are left to ``message_reader``."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from schemas.columns.prediction_columns import PredictionColumns
 from schemas.json_text.errors import MalformedError
+from streams.arrow.ipc import ARROW_BYTES_MAX
 from streams.consume.unreadable_batch import check_record
 from streams.message_limits import MessageLimits
-from streams.predictions.arrow.columns import OddError, cells_of, models_of
+from streams.predictions.arrow.columns import OddError, cells_of, model_order
 from streams.predictions.arrow.rows import usual_producer
 from streams.predictions.arrow.stream import table_of
-from streams.predictions.envelope import envelope_of
+from streams.predictions.envelope import envelope_of, is_arrow
+from streams.predictions.parts import Part
 from streams.records import Record
 
-__all__ = ["read_arrow"]
+__all__ = ["GatheredTables"]
 
-ROWS_AT_ONCE: Final = 5_000
+ROWS_AT_ONCE: Final = 20_000
 """About how many rows of several messages become columns together; a message is never split."""
-
-Ints = npt.NDArray[np.int64]
-ArrowPart = tuple[PredictionColumns, Ints, Ints, Ints]
-"""Events of one model, and the partition, offset and row number of each."""
+GROUPS_MAX: Final = 8
+"""Kinds of tables, by their columns and producer, that wait for more of their kind."""
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Opened:
-    record: Record
-    table: Any
+@dataclasses.dataclass(slots=True)
+class _Group:
+    """Opened messages with the same columns and producer, in order of arrival."""
+
+    schema: Any
     producer: str
+    records: list[Record] = dataclasses.field(default_factory=list)
+    tables: list[Any] = dataclasses.field(default_factory=list)
+    rows: int = 0
+    unpacked_bytes: int = 0
 
 
-def read_arrow(
-    records: Iterable[Record], future_ms_max: int, bytes_max: int, limits: MessageLimits
-) -> tuple[list[ArrowPart], set[int]]:
-    """The events of Arrow messages, and the indexes, from 0, of the messages that hold anything odd.
+class GatheredTables:
+    """Opens Arrow messages and makes parts of them once there are ``ROWS_AT_ONCE`` rows with the same columns.
 
-    Of an odd message nothing is read. ``future_ms_max`` bounds how far the time of an event may lie ahead of that of
-    its message, ``bytes_max`` one prediction as JSON.
+    What waits has at most ``ARROW_BYTES_MAX`` bytes once unpacked, and one message more. ``future_ms_max`` bounds how
+    far the time of an event may lie ahead of that of its message, ``bytes_max`` one prediction as JSON. ``count`` is
+    the number of rows that were opened. ``odd`` are messages that hold anything odd, of which nothing is read.
     """
-    parts: list[ArrowPart] = []
-    odd: set[int] = set()
-    opened: dict[int, _Opened] = {}
-    for index, record in enumerate(records):
+
+    def __init__(self, future_ms_max: int, bytes_max: int, limits: MessageLimits) -> None:
+        self._future_ms_max = future_ms_max
+        self._bytes_max = bytes_max
+        self._limits = limits
+        self._waiting: list[_Group] = []
+        self._unpacked_bytes = 0
+        self._parts: list[Part] = []
+        self.odd: list[Record] = []
+        self.count = 0
+
+    def add(self, records: Sequence[Record]) -> Sequence[Record]:
+        """Open the Arrow messages among these, at least one; returns the others."""
+        headers = list(map(type(records[0]).headers, records))
+        if not any(headers):
+            return records
+        others = []
+        for record, given in zip(records, headers, strict=True):
+            if is_arrow(given):
+                self._open(record)
+            else:
+                others.append(record)
+        return others
+
+    def _open(self, record: Record) -> None:
         try:
-            check_record(record, limits)
+            check_record(record, self._limits)
             envelope = envelope_of(record)
-            table = table_of(envelope.body, limits.events_max)
-            opened[index] = _Opened(record, table, usual_producer(envelope.defaults))
+            table = table_of(envelope.body, self._limits.events_max)
+            self.count += table.num_rows
+            producer = usual_producer(envelope.defaults)
         except (MalformedError, OddError):
-            odd.add(index)
-    for group in _groups(opened):
+            self.odd.append(record)
+            return
+        if not table.num_rows:
+            return
+        group = self._group_of(table.schema, producer)
+        group.records.append(record)
+        group.tables.append(table)
+        group.rows += table.num_rows
+        group.unpacked_bytes += table.nbytes
+        self._unpacked_bytes += table.nbytes
+        if group.rows >= ROWS_AT_ONCE:
+            self._make(group)
+        elif self._unpacked_bytes > ARROW_BYTES_MAX:
+            self._make_all()
+
+    def parts(self) -> list[Part]:
+        """The parts of all messages that were added and are not odd; to be called once, at the end."""
+        self._make_all()
+        return self._parts
+
+    def _group_of(self, schema: Any, producer: str) -> _Group:
+        for group in self._waiting:
+            if group.producer == producer and group.schema.equals(schema):
+                return group
+        if len(self._waiting) >= GROUPS_MAX:
+            self._make(self._waiting[0])
+        group = _Group(schema, producer)
+        self._waiting.append(group)
+        return group
+
+    def _make_all(self) -> None:
+        for group in list(self._waiting):
+            self._make(group)
+
+    def _make(self, group: _Group) -> None:
+        self._waiting.remove(group)
+        self._unpacked_bytes -= group.unpacked_bytes
         try:
-            parts += _parts([opened[index] for index in group], future_ms_max, bytes_max)
+            self._parts.append(self._part(group.records, group.tables, group.producer))
         except OddError:
-            for index in group:
+            for record, table in zip(group.records, group.tables, strict=True):
                 try:
-                    parts += _parts([opened[index]], future_ms_max, bytes_max)
+                    self._parts.append(self._part([record], [table], group.producer))
                 except OddError:
-                    odd.add(index)
-    return parts, odd
+                    self.odd.append(record)
 
-
-def _groups(opened: dict[int, _Opened]) -> Iterator[list[int]]:
-    """Indexes of neighbouring messages with the same columns and producer, of about ``ROWS_AT_ONCE`` rows."""
-    group: list[int] = []
-    rows = 0
-    for index, message in opened.items():
-        if group:
-            first = opened[group[0]]
-            alike = first.producer == message.producer and first.table.schema.equals(message.table.schema)
-            if not alike or rows >= ROWS_AT_ONCE:
-                yield group
-                group, rows = [], 0
-        group.append(index)
-        rows += message.table.num_rows
-    if group:
-        yield group
-
-
-def _parts(group: Sequence[_Opened], future_ms_max: int, bytes_max: int) -> list[ArrowPart]:
-    """The events of a group, a part for each model; raises OddError."""
-    records, tables = [message.record for message in group], [message.table for message in group]
-    counts = [table.num_rows for table in tables]
-    table = tables[0] if len(tables) == 1 else pa.concat_tables(tables).combine_chunks()
-    latest_ms = min(record.timestamp()[1] for record in records) + future_ms_max
-    partitions = np.repeat(np.array([record.partition() for record in records], np.int64), counts)
-    offsets = np.repeat(np.array([record.offset() for record in records], np.int64), counts)
-    rows = np.concatenate([np.arange(count) for count in counts])
-    parts = []
-    for of_model in models_of(table):
-        cells = cells_of(of_model, latest_ms=latest_ms, producer=group[0].producer, bytes_max=bytes_max)
-        chosen = of_model.indexes
-        parts.append((cells.columns(), partitions[chosen], offsets[chosen], rows[chosen]))
-    return parts
+    def _part(self, records: Sequence[Record], tables: Sequence[Any], producer: str) -> Part:
+        """The events of messages with the same columns, model after model; raises OddError."""
+        counts = [table.num_rows for table in tables]
+        table = tables[0] if len(tables) == 1 else pa.concat_tables(tables).combine_chunks()
+        latest_ms = min(record.timestamp()[1] for record in records) + self._future_ms_max
+        partitions = np.array([record.partition() for record in records], np.int64).repeat(counts)
+        offsets = np.array([record.offset() for record in records], np.int64).repeat(counts)
+        rows = np.concatenate([np.arange(count) for count in counts])
+        order = model_order(table)
+        if order is not None:
+            table = table.take(pa.array(order)).combine_chunks()
+            partitions, offsets, rows = partitions[order], offsets[order], rows[order]
+        cells = cells_of(table, latest_ms=latest_ms, producer=producer, bytes_max=self._bytes_max)
+        return Part(cells.columns(), partitions, offsets, rows, np.ones(len(rows), np.bool_))

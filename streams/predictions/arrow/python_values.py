@@ -1,4 +1,4 @@
-"""Values of Arrow columns as Python values. Null and NaN become None; dictionaries leave them out."""
+"""Values of Arrow columns as arrays and Python values. Null and NaN become None; dictionaries leave them out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import numpy as np
 import numpy.typing as npt
 from pyarrow import types
 
-__all__ = ["dicts_of", "floats_of", "lists_of", "texts_of", "time_ms_of", "times_ms_of"]
+from schemas.columns.texts import Texts
+
+__all__ = ["coded_texts_of", "dicts_of", "floats_of", "lists_of", "texts_of", "time_ms_of", "times_ms_of"]
 
 PER_SECOND: Final = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 FAR_MS: Final = 2.0**62
@@ -18,6 +20,16 @@ def texts_of(column: Any) -> list[str | None]:
     """The texts of a column, in order; None for null."""
     texts: list[str | None] = column.to_numpy(zero_copy_only=False).tolist()
     return texts
+
+
+def coded_texts_of(column: Any) -> Texts:
+    """The texts of a column as codes, None for null."""
+    coded = column.dictionary_encode()
+    names, codes = coded.dictionary.to_pylist(), coded.indices
+    if column.null_count:
+        codes = codes.fill_null(len(names))
+        names.append(None)
+    return Texts(codes.to_numpy(zero_copy_only=False), tuple(names))
 
 
 def floats_of(column: Any) -> npt.NDArray[np.float64]:

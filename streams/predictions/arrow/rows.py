@@ -14,7 +14,7 @@ from schemas.json_text.errors import MalformedError
 from schemas.wire.base import NAME_CHARS_MAX
 from schemas.wire.given import GivenPrediction, prediction_of
 from schemas.wire.prediction import Consent, Prediction
-from streams.predictions.arrow.columns import OddError, cells_of, models_of
+from streams.predictions.arrow.columns import OddError, cells_of
 from streams.predictions.arrow.python_values import dicts_of, lists_of, time_ms_of
 from streams.predictions.cloudevents import Defaults, problem_of_defaults
 from streams.predictions.prediction_checks import problem_in_meaning
@@ -36,14 +36,11 @@ def events_of(table: Any, defaults: Defaults | None, latest_ms: int, bytes_max: 
     """
     try:
         producer = usual_producer(defaults)
-        results: list[Result | None] = [None] * table.num_rows
-        for rows in models_of(table):
-            cells = cells_of(rows, latest_ms=latest_ms, producer=producer, bytes_max=bytes_max)
-            for index, event in zip(rows.indexes.tolist(), cells.events(), strict=True):
-                results[index] = event
+        if not table.num_rows:
+            return []
+        return cells_of(table, latest_ms=latest_ms, producer=producer, bytes_max=bytes_max).events()
     except OddError:
         return [_event_of(row, defaults, latest_ms, bytes_max) for row in _rows(table)]
-    return results  # type: ignore[return-value]  # every row belongs to one model
 
 
 def usual_producer(defaults: Defaults | None) -> str:

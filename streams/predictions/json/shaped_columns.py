@@ -10,7 +10,10 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from schemas.columns.prediction_columns import FeatureColumn, PredictionColumns
+from schemas.columns.event_ids import EventIds
+from schemas.columns.feature_column import FeatureColumn
+from schemas.columns.prediction_columns import PredictionColumns
+from schemas.columns.texts import Texts
 from schemas.probability import probabilities_of
 from schemas.texts.labels import are_valid_labels
 from schemas.wire.base import Scalar
@@ -41,7 +44,7 @@ def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> Predictio
     times_ms = _times(column["time"])
     if times_ms.min() < TIMES_USUAL_BEGIN or times_ms.max() > latest_ms:
         return None
-    labels = _labels(column["prediction"])
+    labels = Texts.of(_labels(column["prediction"]))
     given = column["probabilities"]
     probabilities = list(map(known_probabilities, given)) if _has_any(given) else None
     if probabilities is not None and not _has_any(probabilities):
@@ -51,10 +54,11 @@ def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> Predictio
         return None
     features = column["features"]  # the closures below keep these alive, not the events
     return PredictionColumns(
-        model=shape.model,
-        event_ids=column["event_id"],
+        models=(shape.model,),
+        bounds=np.array([0, len(events)]),
+        event_ids=EventIds(column["event_id"]),
         times_ms=times_ms,
-        model_versions=_texts(column["model_version"]),
+        model_versions=Texts.of(_texts(column["model_version"])),
         labels=labels,
         confidence=confidence,
         probabilities=probabilities,

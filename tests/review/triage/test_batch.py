@@ -15,4 +15,4 @@ def test_it_is_one_minus_the_probability_of_the_answer(prediction: Any) -> None:
         prediction(confidence=None, probabilities={"a": 0.8, "b": 0.2}),
         prediction(confidence=None, probabilities={"a": 0.2, "b": 0.8}),
     ]
-    assert prediction_uncertainty(PredictionColumns.of(events)).tolist() == pytest.approx([0.2, 0.2, 0.8])
+    assert prediction_uncertainty(PredictionColumns.of(events).confidence).tolist() == pytest.approx([0.2, 0.2, 0.8])

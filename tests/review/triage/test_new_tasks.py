@@ -13,10 +13,13 @@ from hypothesis import strategies as st
 
 from review.settings import QueueSettings, TriageSettings
 from review.triage.decisions import Decisions
-from review.triage.new_tasks import LearnedAnswers, new_tasks
+from review.triage.learned_answers import LearnedAnswers
+from review.triage.new_tasks import new_tasks
 from review.triage.triage import Triage
 from schemas.codec import decode
+from schemas.columns.event_batch import EventBatch
 from schemas.columns.prediction_columns import PredictionColumns
+from schemas.columns.texts import Texts
 from schemas.wire.prediction import Consent, Prediction
 from schemas.wire.task import Task
 from tests.support.plain_tasks import new_task_for
@@ -65,10 +68,10 @@ def one_by_one(events: list[Prediction], decisions: Decisions, learned: LearnedA
             inclusion_probability=float(decisions.inclusion_probability[index]),
             reasons=decisions.reasons[index],
             choices=KNOWN,
-            learned=("" if learned.answers is None else learned.answers[index], learned.version),
+            learned=(learned.answers.tolist()[index], learned.versions.tolist()[index]),
             audit_probability=float(decisions.audit_probability[index]),
-            challenger_prediction="" if learned.challenger_answers is None else learned.challenger_answers[index],
-            challenger_version=learned.challenger_version,
+            challenger_prediction=learned.challenger_answers.tolist()[index],
+            challenger_version=learned.challenger_versions.tolist()[index],
         )
         for index, lane in zip(indexes.tolist(), decisions.lanes(indexes), strict=True)
     }
@@ -83,11 +86,12 @@ def test_a_batch_has_the_tasks_of_its_events(events: list[Prediction], version: 
         return
     columns = PredictionColumns.of(events)
     decisions = Triage(TriageSettings(budget=0.5, audit_rate=0.2), model="churn").decide(columns)
-    answers = ["maybe"] * len(events)
-    learned = LearnedAnswers(version, answers) if version else LearnedAnswers("", None, "v2", answers)
-    made = new_tasks(columns, decisions, created_at=7, settings=SETTINGS, choices=KNOWN, learned=learned)
+    answers = Texts.constant("maybe", len(events))
+    learned = LearnedAnswers.in_charge(version, answers) if version else LearnedAnswers.challenging("v2", answers)
+    batch = EventBatch([columns])
+    made = new_tasks(batch, decisions, created_at=7, settings=SETTINGS, choices=[KNOWN], learned=learned)
     expected = one_by_one(events, decisions, learned)
-    assert made.indexes == list(expected)
+    assert made.indexes.tolist() == list(expected)
     assert made.ids == [task.task_id for task in expected.values()]
     assert [decode(Task, msgspec.json.encode(row)) for row in made.rows] == list(expected.values())
 
@@ -98,8 +102,9 @@ def test_defaults_do_not_travel() -> None:
     columns = PredictionColumns.of([event])
     decisions = Triage(TriageSettings(), model="churn").decide(columns)
     seen = dataclasses.replace(decisions, audit=np.array([True]))
-    learned = LearnedAnswers("", None)
-    (row,) = new_tasks(columns, seen, created_at=7, settings=SETTINGS, choices=KNOWN, learned=learned).rows
+    learned = LearnedAnswers.none(1)
+    batch = EventBatch([columns])
+    (row,) = new_tasks(batch, seen, created_at=7, settings=SETTINGS, choices=[KNOWN], learned=learned).rows
     data: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(row))
     assert "state" not in data
     assert data["evidence"] == {

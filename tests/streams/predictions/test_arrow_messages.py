@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 import json
 import math
-import subprocess
-import sys
 from typing import Any
 
 import pyarrow as pa
@@ -15,7 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.columns.prediction_columns import PredictionColumns
+from streams.message_limits import PREDICTION_BYTES_MAX, MessageLimits
 from streams.predictions.arrow import stream as arrow_stream
+from streams.predictions.arrow.arrow_reader import GatheredTables
 from streams.predictions.message_elements import elements_of
 from streams.predictions.prediction_reader import Readings
 from tests.support.arrow_reading import (
@@ -25,12 +25,12 @@ from tests.support.arrow_reading import (
     only_reject,
     read,
     read_messages,
-    reader,
     record,
 )
 from tests.support.arrow_rows import ARROW_HEADERS, Style, arrow_of, stream_of, table_of
 from tests.support.plain_columns import plain
 from tests.support.plain_readings import plain_arrivals, plain_parts
+from tests.support.plain_record import PlainRecord
 from tests.support.prediction_fields import NOW_MS, prediction_fields
 
 NUMBERS = st.integers(-1_000, 1_000).map(lambda number: number / 4)
@@ -148,8 +148,9 @@ def test_arrow_means_what_json_means(rows: list[dict[str, Any]], style: Style) -
     assert [(reject.source_index, reject.field) for reject in readings.rejects] == [
         (reject.source_index, reject.field) for reject in expected.rejects
     ]
-    assert {part.columns.model for part in readings.parts} == {event.model for event in expected.events}
-    for part in readings.parts:
+    parts = [part.of_model(number) for part in readings.parts for number in range(len(part.columns.models))]
+    assert {part.columns.model for part in parts} == {event.model for event in expected.events}
+    for part in parts:
         indexes = [index for index, event in enumerate(expected.events) if event.model == part.columns.model]
         assert plain(part.columns) == plain(PredictionColumns.of([expected.events[index] for index in indexes]))
         assert part.indexes.tolist() == [expected.indexes[index] for index in indexes]
@@ -180,14 +181,14 @@ def test_many_messages_give_what_each_gives(
 
 
 def test_usual_messages_are_read_together() -> None:
-    """Messages with the same columns become one part a model, in order."""
+    """Messages with the same columns become one part, model after model, each in order."""
     rows = [prediction_fields(n, f"m{n % 2}") for n in range(10)]
     records = [record(arrow_of(rows[start : start + 2]), start) for start in range(0, 10, 2)]
-    parts = read(records).parts
-    assert [part.columns.model for part in parts] == ["m0", "m1"]
-    assert [part.offsets.tolist() for part in parts] == [[0, 2, 4, 6, 8]] * 2
-    assert [part.indexes.tolist() for part in parts] == [[0] * 5, [1] * 5]
-    assert list(parts[1].columns.event_ids) == [f"e-{n}" for n in range(1, 10, 2)]
+    (part,) = read(records).parts
+    assert (part.columns.models, part.columns.bounds.tolist()) == (("m0", "m1"), [0, 5, 10])
+    assert part.offsets.tolist() == [0, 2, 4, 6, 8] * 2
+    assert part.indexes.tolist() == [0] * 5 + [1] * 5
+    assert part.of_model(1).columns.event_ids.texts == [f"e-{n}" for n in range(1, 10, 2)]
 
 
 def test_numbers_of_any_width() -> None:
@@ -234,8 +235,8 @@ def test_a_feature_without_end_is_a_reject(as_maps: bool) -> None:
 def test_features_of_several_models() -> None:
     """If models share a struct of features, each gets its own features: those that are null for it are absent."""
     rows = [prediction_fields(n, f"m{n % 3}", features={f"x{n % 3}": n + 0.5, "all": "a"}) for n in range(9)]
-    parts = read([record(arrow_of(rows))]).parts
-    assert [set(part.columns.features) for part in parts] == [{f"x{n}", "all"} for n in range(3)]
+    (part,) = read([record(arrow_of(rows))]).parts
+    assert [set(part.of_model(n).columns.features) for n in range(3)] == [{f"x{n}", "all"} for n in range(3)]
 
 
 def test_unknown_columns_are_ignored() -> None:
@@ -287,15 +288,23 @@ def test_an_event_finds_its_bytes_again() -> None:
     assert plain_parts(read([record(element)])) == plain_arrivals(again)
 
 
+def odd_messages(messages: list[PlainRecord]) -> list[Any]:
+    """The messages that are not read as columns."""
+    tables = GatheredTables(DAY_MS, PREDICTION_BYTES_MAX, MessageLimits())
+    tables.add(messages)
+    tables.parts()
+    return tables.odd
+
+
 def test_headers_say_who_sends() -> None:
     """Rows that name no producer have that of the CloudEvents header; a wrong one is a Reject of those rows only."""
     rows = [prediction_fields(0, producer="own"), prediction_fields(1, producer=None)]
     headers: Headers = [*ARROW_HEADERS, ("ce_source", b"/service"), ("ce_id", b"x"), ("ce_time", b"never")]
     for message in (record(arrow_of(rows), headers=headers), record(arrow_of(rows[:1]), headers=headers)):
-        by_message, (_, others) = read_messages([message]), reader()._read_arrow([message])
+        by_message, odd = read_messages([message]), odd_messages([message])
         assert [event.producer for event in by_message.events] == ["own", "/service"][: len(by_message.events)]
         assert plain_parts(read([message])) == plain_arrivals(by_message)
-        assert others == []
+        assert odd == []
     headers[1] = ("ce_source", b"x" * 201)
     message = record(arrow_of(rows), headers=headers)
     readings, by_message = read([message]), read_messages([message])
@@ -314,15 +323,6 @@ def test_times_of_any_unit() -> None:
         readings = read([record(stream_of(table.append_column("time", times)))])
         assert [part.columns.times_ms.tolist() for part in readings.parts] == [[NOW_MS + (unit != "s")]]
         assert [(reject.source_index, reject.field) for reject in readings.rejects] == [(1, "$.time")]
-
-
-def test_intake_starts_without_pyarrow() -> None:
-    """pyarrow is imported only for the first Arrow message."""
-    code = (
-        "import sys; import streams.predictions.prediction_reader, streams.predictions.message_reader; "
-        "sys.exit('pyarrow' in sys.modules)"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 @given(st.data())

@@ -88,7 +88,7 @@ def read_shaped(reader: PredictionReader, records: list[PlainRecord]) -> list[st
     """The ids of events that are read by shape, as columns at once or gathered; empty for other messages."""
     gathered = GatheredEvents(10)
     parts = [*(reader._read_shaped(records, gathered) or ()), *gathered.columns()]
-    return [event_id for columns, *_ in parts for event_id in columns.event_ids]
+    return [event_id for columns, *_ in parts for event_id in columns.event_ids.texts]
 
 
 def test_a_stream_of_them_is_read_by_shape() -> None:

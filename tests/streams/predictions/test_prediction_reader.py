@@ -20,7 +20,8 @@ from streams.predictions.json.gathered_events import GatheredEvents
 from streams.predictions.json.shaped_columns import columns_of
 from streams.predictions.json.shapes import SHAPE_CHANGES_MAX, SHAPED_FEATURES_MAX, Shape
 from streams.predictions.message_reader import read_predictions
-from streams.predictions.prediction_reader import Part, PredictionReader, Readings
+from streams.predictions.parts import Part
+from streams.predictions.prediction_reader import PredictionReader, Readings
 from tests.support.plain_columns import plain
 from tests.support.plain_record import PREFIX, PlainRecord
 from tests.support.prediction_fields import NOW_MS, prediction_fields
@@ -169,8 +170,9 @@ def test_columns_are_what_the_message_reader_reads(before: list[Any], values: li
     by_model: dict[str, list[Prediction]] = {}
     for event in by_message.events:
         by_model.setdefault(event.model, []).append(event)
-    assert {part.columns.model for part in readings.parts} == set(by_model)
-    for part in readings.parts:
+    parts = [part.of_model(number) for part in readings.parts for number in range(len(part.columns.models))]
+    assert {part.columns.model for part in parts} == set(by_model)
+    for part in parts:
         assert plain(part.columns) == plain(PredictionColumns.of(by_model[part.columns.model]))
         indexes = [index for index, event in enumerate(by_message.events) if event.model == part.columns.model]
         for name in ("partitions", "offsets", "indexes"):
@@ -326,5 +328,5 @@ def test_parts_of_a_model_are_joined_in_the_order_of_their_partitions() -> None:
     joined = Part.joined([part(1, (1, 0), (1, 1)), part(1, (0, 0), (3, 0)), part(0, (4, 0))])
     where = list(zip(joined.partitions.tolist(), joined.offsets.tolist(), joined.indexes.tolist(), strict=True))
     assert where == [(0, 4, 0), (1, 0, 0), (1, 1, 0), (1, 1, 1), (1, 3, 0)]
-    assert joined.columns.event_ids == ["e4", "e0", "e1", "e2", "e3"]
+    assert joined.columns.event_ids.texts == ["e4", "e0", "e1", "e2", "e3"]
     assert Part.joined([part(0, (0, 0)), part(1, (1, 0)), part(0, (2, 0))]).offsets.tolist() == [0, 2, 1]

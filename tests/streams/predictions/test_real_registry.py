@@ -137,7 +137,7 @@ def test_a_registry_of_others(tmp_path: Path, kafka_topics: KafkaSettings, monke
         assert schemas is not None
         reader = PredictionReader(kafka_topics.prefix, future_ms_max=0, schemas=schemas)
         readings = reader.read([records], now_ms=0)
-        assert readings.parts[0].columns.event_ids == [f"e-{number}" for number in range(100)]
+        assert readings.parts[0].columns.event_ids.texts == [f"e-{number}" for number in range(100)]
         assert [(reject.source_offset, reject.reason) for reject in readings.rejects] == [
             (100, f"schema {avro_id} is AVRO; expected JSON Schema"),
             (101, f"schema {UNKNOWN_ID} is not known to the registry; expected a JSON Schema of it"),

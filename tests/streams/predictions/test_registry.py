@@ -54,7 +54,7 @@ def read(schemas: Registry | None, *values: bytes) -> Readings:
 
 
 def ids(readings: Readings) -> list[str]:
-    return [event_id for part in readings.parts for event_id in part.columns.event_ids]
+    return [event_id for part in readings.parts for event_id in part.columns.event_ids.texts]
 
 
 @pytest.fixture(autouse=True)

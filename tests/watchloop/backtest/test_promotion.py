@@ -69,7 +69,7 @@ def test_a_label_reaches_the_learner_only_after_its_event_was_answered(
     def scoring(self: ServingModel, events: PredictionColumns) -> Scores:
         nonlocal served
         served += 1
-        assert not learned & set(events.event_ids)
+        assert not learned & set(events.event_ids.texts)
         return many(self, events)
 
     def replaying(self: Loop, events: list[Prediction], truths: list[str]) -> None:
