@@ -71,7 +71,7 @@ class Verdicts:
             batch = self._as_arrow(columns, archived)
             key = self.events.models[self.events.model_numbers[archived[0]]]
             for data in verdict_streams(batch, rows_max=ACCEPTED_PER_STREAM, bytes_max=bytes_max):
-                outbox.send(VERDICTS_ACCEPTED, key, data)
+                outbox.send(VERDICTS_ACCEPTED, key.encode(), data)
 
     def _send_told(self, columns: Mapping[str, Any], told: Ints, outbox: Sending, bytes_max: int) -> None:
         """Send to VERDICTS the verdicts on the events at ascending indexes."""
@@ -89,7 +89,7 @@ class Verdicts:
                 else:
                     messages = encoded_verdicts(iter(rows[start - first : stop - first]), VERDICTS_PER_ARRAY_MAX)
                 for data in messages:
-                    outbox.send(VERDICTS, model, data)
+                    outbox.send(VERDICTS, model.encode(), data)
 
     def _exceptions(self) -> Flags:
         """The events about which there is more to say than that they are accepted."""
