@@ -12,13 +12,16 @@ from typing import Any, Final, NamedTuple
 
 import pyarrow as pa
 
-__all__ = ["Sizes", "sizes_of"]
+__all__ = ["MARK_BYTES", "Sizes", "is_little_endian", "message_sizes", "sizes_of"]
 
-# Slots of the tables in Arrow's Message.fbs.
+# Slots of the tables in Arrow's Message.fbs and Schema.fbs.
 HEADER: Final = 2
 DICTIONARY_DATA: Final = 1
 LENGTH, BUFFERS, COMPRESSION = 0, 2, 3
+ENDIANNESS: Final = 0
 
+MARK_BYTES: Final = 8
+"""Four bytes that every message begins with, and four with the length of its metadata."""
 PREFIX_BYTES: Final = 8
 """Each compressed buffer begins with its unpacked length; -1 means that it is not compressed after all."""
 
@@ -40,18 +43,35 @@ def sizes_of(data: bytes, batches_max: int) -> Sizes:
     for number, message in enumerate(pa.ipc.MessageReader.open_stream(pa.py_buffer(data))):
         if number > batches_max:
             raise ValueError(f"more than {batches_max} record batches")
-        if message.type not in ("record batch", "dictionary"):
-            continue
-        try:
-            batch = _Table.root(memoryview(message.metadata)).table(HEADER)
-            if message.type == "dictionary":
-                batch = batch.table(DICTIONARY_DATA)
-            else:
-                rows += batch.integer(LENGTH)
-            unpacked += _unpacked_bytes(batch, message.body)
-        except struct.error as error:
-            raise ValueError(f"a damaged {message.type}: {error}") from error
+        sizes = message_sizes(message)
+        rows += sizes.rows
+        unpacked += sizes.unpacked_bytes
     return Sizes(rows, unpacked)
+
+
+def message_sizes(message: Any) -> Sizes:
+    """The sizes of one message of a stream, a ``pyarrow.ipc.Message``; raises ValueError for a damaged one."""
+    if message.type not in ("record batch", "dictionary"):
+        return Sizes(0, 0)
+    try:
+        batch = _Table.root(memoryview(message.metadata)).table(HEADER)
+        if message.type == "dictionary":
+            return Sizes(0, _unpacked_bytes(batch.table(DICTIONARY_DATA), message.body))
+        return Sizes(batch.integer(LENGTH), _unpacked_bytes(batch, message.body))
+    except struct.error as error:
+        raise ValueError(f"a damaged {message.type}: {error}") from error
+
+
+def is_little_endian(schema_message: bytes) -> bool:
+    """Whether the numbers of a stream that begins with this message are little-endian, which is the default.
+
+    Raises ValueError for a damaged message.
+    """
+    try:
+        metadata = memoryview(schema_message)[MARK_BYTES:]
+        return _Table.root(metadata).table(HEADER).short(ENDIANNESS) == 0
+    except struct.error as error:
+        raise ValueError(f"a damaged schema: {error}") from error
 
 
 def _unpacked_bytes(batch: _Table, body: Any) -> int:
@@ -95,6 +115,11 @@ class _Table(NamedTuple):
         """The field of eight bytes in a slot; 0 if it is left out, which is the default."""
         at = self._field(slot)
         return int(struct.unpack_from("<q", self.data, at)[0]) if at else 0
+
+    def short(self, slot: int) -> int:
+        """The field of two bytes in a slot; 0 if it is left out, which is the default."""
+        at = self._field(slot)
+        return int(struct.unpack_from("<h", self.data, at)[0]) if at else 0
 
     def numbers(self, slot: int) -> tuple[int, ...]:
         """A vector of structs of two integers, flattened."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -15,7 +15,7 @@ from streams.consume.unreadable_batch import check_record
 from streams.message_limits import MessageLimits
 from streams.predictions.arrow.columns import OddError, cells_of, model_order
 from streams.predictions.arrow.rows import usual_producer
-from streams.predictions.arrow.stream import table_of
+from streams.predictions.arrow.stream import table_of, usual_batch
 from streams.predictions.envelope import envelope_of, is_arrow
 from streams.predictions.parts import Part
 from streams.records import Record
@@ -30,12 +30,16 @@ GROUPS_MAX: Final = 8
 
 @dataclasses.dataclass(slots=True)
 class _Group:
-    """Opened messages with the same columns and producer, in order of arrival."""
+    """Opened messages with the same columns and producer, in order of arrival, each as one pyarrow.RecordBatch.
+
+    ``names`` are the columns that are read.
+    """
 
     schema: Any
+    names: Sequence[str]
     producer: str
     records: list[Record] = dataclasses.field(default_factory=list)
-    tables: list[Any] = dataclasses.field(default_factory=list)
+    batches: list[Any] = dataclasses.field(default_factory=list)
     rows: int = 0
     unpacked_bytes: int = 0
 
@@ -75,20 +79,20 @@ class GatheredTables:
         try:
             check_record(record, self._limits)
             envelope = envelope_of(record)
-            table = table_of(envelope.body, self._limits.events_max)
-            self.count += table.num_rows
+            opened = _opened(envelope.body, self._limits.events_max)
+            self.count += opened.batch.num_rows
             producer = usual_producer(envelope.defaults)
         except (MalformedError, OddError):
             self.odd.append(record)
             return
-        if not table.num_rows:
+        if not opened.batch.num_rows:
             return
-        group = self._group_of(table.schema, producer)
+        group = self._group_of(opened.batch.schema, opened.names, producer)
         group.records.append(record)
-        group.tables.append(table)
-        group.rows += table.num_rows
-        group.unpacked_bytes += table.nbytes
-        self._unpacked_bytes += table.nbytes
+        group.batches.append(opened.batch)
+        group.rows += opened.batch.num_rows
+        group.unpacked_bytes += opened.unpacked_bytes
+        self._unpacked_bytes += opened.unpacked_bytes
         if group.rows >= ROWS_AT_ONCE:
             self._make(group)
         elif self._unpacked_bytes > ARROW_BYTES_MAX:
@@ -99,13 +103,13 @@ class GatheredTables:
         self._make_all()
         return self._parts
 
-    def _group_of(self, schema: Any, producer: str) -> _Group:
+    def _group_of(self, schema: Any, names: Sequence[str], producer: str) -> _Group:
         for group in self._waiting:
             if group.producer == producer and group.schema.equals(schema):
                 return group
         if len(self._waiting) >= GROUPS_MAX:
             self._make(self._waiting[0])
-        group = _Group(schema, producer)
+        group = _Group(schema, names, producer)
         self._waiting.append(group)
         return group
 
@@ -117,18 +121,18 @@ class GatheredTables:
         self._waiting.remove(group)
         self._unpacked_bytes -= group.unpacked_bytes
         try:
-            self._parts.append(self._part(group.records, group.tables, group.producer))
+            self._parts.append(self._part(group, group.records, group.batches))
         except OddError:
-            for record, table in zip(group.records, group.tables, strict=True):
+            for record, batch in zip(group.records, group.batches, strict=True):
                 try:
-                    self._parts.append(self._part([record], [table], group.producer))
+                    self._parts.append(self._part(group, [record], [batch]))
                 except OddError:
                     self.odd.append(record)
 
-    def _part(self, records: Sequence[Record], tables: Sequence[Any], producer: str) -> Part:
-        """The events of messages with the same columns, model after model; raises OddError."""
-        counts = [table.num_rows for table in tables]
-        table = tables[0] if len(tables) == 1 else pa.concat_tables(tables).combine_chunks()
+    def _part(self, group: _Group, records: Sequence[Record], batches: Sequence[Any]) -> Part:
+        """The events of some messages of a group, model after model; raises OddError."""
+        counts = [batch.num_rows for batch in batches]
+        table = pa.Table.from_batches(batches).select(group.names).combine_chunks()
         latest_ms = min(record.timestamp()[1] for record in records) + self._future_ms_max
         partitions = np.array([record.partition() for record in records], np.int64).repeat(counts)
         offsets = np.array([record.offset() for record in records], np.int64).repeat(counts)
@@ -137,5 +141,22 @@ class GatheredTables:
         if order is not None:
             table = table.take(pa.array(order)).combine_chunks()
             partitions, offsets, rows = partitions[order], offsets[order], rows[order]
-        cells = cells_of(table, latest_ms=latest_ms, producer=producer, bytes_max=self._bytes_max)
+        cells = cells_of(table, latest_ms=latest_ms, producer=group.producer, bytes_max=self._bytes_max)
         return Part(cells.columns(), partitions, offsets, rows, np.ones(len(rows), np.bool_))
+
+
+class _Opened(NamedTuple):
+    batch: Any
+    names: Sequence[str]
+    unpacked_bytes: int
+
+
+def _opened(data: bytes, rows_max: int) -> _Opened:
+    """The rows of a stream as one record batch; raises MalformedError."""
+    usual = usual_batch(data, rows_max)
+    if usual is not None:
+        return _Opened(usual.batch, usual.plan.names, usual.unpacked_bytes)
+    table = table_of(data, rows_max)
+    batches = table.to_batches()
+    batch = batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema)
+    return _Opened(batch, table.column_names, table.nbytes)

@@ -16,18 +16,19 @@ from streams.arrow.ipc import (
     STREAM_ERRORS,
     check_unpacked,
     damage,
+    only_batch,
     read_stream,
     schema_message,
 )
 from streams.arrow.mark import is_stream
-from streams.arrow.sizes import sizes_of
+from streams.arrow.sizes import Sizes, is_little_endian, sizes_of
 from streams.message_limits import MessageLimits
 from streams.predictions.arrow.resolved_texts import resolved, resolved_bytes, resolved_bytes_max
 from streams.predictions.arrow.types import COLUMNS, NESTED, Type, expect_column
 from streams.predictions.expected_fields import expected_at
 from streams.predictions.reject_reasons import beginning_of, listed_names
 
-__all__ = ["ARROW_CELLS_MAX", "table_again", "table_of"]
+__all__ = ["ARROW_CELLS_MAX", "UsualBatch", "table_again", "table_of", "usual_batch"]
 
 ARROW_CELLS_MAX: Final = 1_000_000
 """Rows of one message times its columns and features; a message with more is rejected as a whole."""
@@ -50,6 +51,16 @@ class Plan(NamedTuple):
     columns: int
     """The number of columns; a struct counts as many as it has fields."""
     maps: tuple[str, ...]
+    usual_schema: Any
+    """The schema of the stream, if its columns have plain types as they are; else None."""
+
+
+class UsualBatch(NamedTuple):
+    """A stream of one record batch, and its bytes once unpacked."""
+
+    plan: Plan
+    batch: Any
+    unpacked_bytes: int
 
 
 def table_of(data: bytes, rows_max: int) -> Any:
@@ -60,8 +71,7 @@ def table_of(data: bytes, rows_max: int) -> Any:
     """
     try:
         rows, unpacked_bytes = sizes_of(data, ARROW_BATCHES_MAX)
-        schema = schema_message(data)
-        plan = _plan_of(schema) if len(schema) <= SCHEMA_BYTES_MAX else _plan_of.__wrapped__(schema)
+        plan = _plan(data)
         _check_size(rows, unpacked_bytes, plan, rows_max)
         table = read_stream(data)
         table = table.select(plan.names)
@@ -78,6 +88,28 @@ def table_of(data: bytes, rows_max: int) -> Any:
         raise MalformedError(f"no Arrow IPC stream: {_stream_problem(data, error)}") from error
 
 
+def usual_batch(data: bytes, rows_max: int) -> UsualBatch | None:
+    """The rows of a stream of one record batch whose columns have plain types as they are; None of any other stream.
+
+    Read with ``table_of`` such a stream gives the same rows, and any other its rows or the reason of a Reject.
+    """
+    try:
+        plan = _plan(data)
+        if plan.usual_schema is None:
+            return None
+        unpacked_bytes = 0
+
+        def check(sizes: Sizes) -> None:
+            nonlocal unpacked_bytes
+            unpacked_bytes = sizes.unpacked_bytes
+            _check_size(sizes.rows, unpacked_bytes, plan, rows_max)
+
+        batch = only_batch(data, plan.usual_schema, check)
+    except STREAM_ERRORS:
+        return None
+    return None if batch is None else UsualBatch(plan, batch, unpacked_bytes)
+
+
 table_again: Final = functools.lru_cache(maxsize=1)(table_of)
 """The same; keeps the latest table, because the rows of a message are asked for one after the other."""
 
@@ -90,6 +122,12 @@ def _stream_problem(data: bytes, error: Exception) -> str:
             what, right = "is JSON", "it without this header, or a stream"
         return f"the message {what}; expected {right or 'what pyarrow.ipc.new_stream writes'}"
     return damage(data, error)
+
+
+def _plan(data: bytes) -> Plan:
+    """The plan for a stream; raises MalformedError, or what pyarrow raises."""
+    message = schema_message(data)
+    return _plan_of(message) if len(message) <= SCHEMA_BYTES_MAX else _plan_of.__wrapped__(message)
 
 
 @functools.lru_cache(SCHEMAS_MAX)
@@ -112,14 +150,17 @@ def _plan_of(message: bytes) -> Plan:
         raise MalformedError(f"no column `confidence` and none `probabilities`; expected one; {there}", "$.confidence")
     for name, arrow_type in fields.items():
         expect_column(name, arrow_type)
+    cast = tuple(name for name, arrow_type in fields.items() if schema.field(name).type != arrow_type)
+    maps = tuple(name for name, arrow_type in fields.items() if types.is_map(arrow_type))
     return Plan(
         list(fields),
         pa.schema(fields.items()),
-        cast=tuple(name for name, arrow_type in fields.items() if schema.field(name).type != arrow_type),
+        cast=cast,
         columns=sum(
             max(1, arrow_type.num_fields) if types.is_struct(arrow_type) else 1 for arrow_type in fields.values()
         ),
-        maps=tuple(name for name, arrow_type in fields.items() if types.is_map(arrow_type)),
+        maps=maps,
+        usual_schema=None if cast or maps or not is_little_endian(message) else schema,
     )
 
 
