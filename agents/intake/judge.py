@@ -156,8 +156,7 @@ class Judge:
     ) -> NewTasks:
         """Send a task for every event that a person will see."""
         for number, state in enumerate(watched):
-            labels = events.labels.take(events.model_slice(number))
-            state.choices.see(labels, events.probabilities_of(number))
+            state.choices.see(events.labels_of(number))
         tasks = new_tasks(
             events,
             decisions,

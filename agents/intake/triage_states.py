@@ -5,14 +5,13 @@ from __future__ import annotations
 import dataclasses
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence, Set
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from agents.intake.triage_log import keys_of, state_key
 from agents.shared.model_places import ModelPlaces
 from review.settings import TriageSettings
 from review.triage.carry import Claims, Owner, records_of, scored_by
 from review.triage.triage import CarriedState, Triage, TriageSnapshot
-from schemas.columns.texts import Texts
 from schemas.texts.labels import label_problem
 from schemas.topics import TRIAGE_STATE
 from streams.produce.outbox import Sending
@@ -37,14 +36,11 @@ class Choices:
         known = [] if declared else [label for label in seen if label_problem(label) is None]
         self._seen = set(known[:LABELS_SEEN_MAX])
 
-    def see(self, labels: Texts, probabilities: Sequence[Mapping[str, float] | None]) -> None:
+    def see(self, labels: Collection[str]) -> None:
         """Learn labels from what the model answers, unless they are declared."""
-        if self._declared or len(self._seen) >= LABELS_SEEN_MAX:
+        if self._declared:
             return
-        fresh: dict[Any, None] = dict.fromkeys(labels.used)
-        for by_label in probabilities:
-            fresh.update(dict.fromkeys(by_label or ()))
-        for label in fresh:
+        for label in sorted(labels):
             if len(self._seen) >= LABELS_SEEN_MAX:
                 return
             self._seen.add(label)

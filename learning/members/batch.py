@@ -42,7 +42,7 @@ def production_of(event: Correction | Prediction) -> Production:
 def productions_of(events: PredictionColumns, first: int) -> list[Production]:
     """The producer's answers to the ``first`` events."""
     confidences = events.confidence[:first].tolist()
-    probabilities = [None] * first if events.probabilities is None else events.probabilities[:first]
+    probabilities = [None] * first if events.probabilities is None else events.probabilities.slice(0, first).tolist()
     labels: list[Any] = events.labels.take(slice(first)).tolist()
     return list(map(Production, labels, confidences, probabilities))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import repeat
 from typing import Any, Final, NamedTuple
 
@@ -87,10 +87,12 @@ def _evidence_rows(events: EventBatch, seen: Ints, event_ids: list[str], learned
         "learned_version": learned.versions.at(seen),
         "learned_prediction": learned.answers.at(seen),
     }
-    for name, column in (("probabilities", "probabilities"), ("slices", "slices"), ("content", "contents")):
-        values = events.optional_at(column, seen)
-        if values is not None:
-            columns[name] = values
+    given = {
+        "probabilities": events.probabilities_at(seen),
+        "slices": events.optional_at("slices", seen),
+        "content": events.optional_at("contents", seen),
+    }
+    columns |= {name: values for name, values in given.items() if values is not None}
     return _evidence.make(len(seen), constant={}, columns=columns)
 
 
@@ -99,7 +101,7 @@ def _choices(
 ) -> list[tuple[str, ...]]:
     labels: list[Any] = events.labels.at(seen)
     answers: list[Any] = learned.answers.at(seen)
-    probabilities: Sequence[Mapping[str, float] | None] | None = events.optional_at("probabilities", seen)
+    probabilities = events.probabilities_at(seen)
     if probabilities is None and learned.answers.names == ("",):
         return [
             usual if label in usual else choices_of(label, None, usual, "")

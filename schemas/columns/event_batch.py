@@ -99,19 +99,31 @@ class EventBatch:
         piece, within = self._holders[number]
         return piece.of_model(within)
 
-    def probabilities_of(self, number: int) -> Sequence[dict[str, float] | None]:
-        """The probabilities that the events of ``models[number]`` have."""
+    def labels_of(self, number: int) -> set[str]:
+        """The labels that ``models[number]`` predicts, and those to which it gives a probability."""
         piece, within = self._holders[number]
-        if piece.probabilities is None:
-            return ()
-        return piece.probabilities[slice(*piece.bounds[within : within + 2].tolist())]
+        some = slice(*piece.bounds[within : within + 2].tolist())
+        labels: set[Any] = set(piece.labels.take(some).used)
+        if piece.probabilities is not None:
+            labels |= piece.probabilities.slice(some.start, some.stop).labels
+        return labels
 
     def model_slice(self, number: int) -> slice:
         """Where the events of ``models[number]`` stand."""
         return slice(*self.bounds[number : number + 2].tolist())
 
+    def probabilities_at(self, indexes: Ints) -> list[dict[str, float] | None] | None:
+        """The probabilities of the events at ascending indexes; None if no event of the batch gives any."""
+        if all(piece.probabilities is None for piece in self.pieces):
+            return None
+        rows: list[dict[str, float] | None] = []
+        for piece, chosen in self._by_piece(indexes):
+            given = piece.probabilities
+            rows += [None] * len(chosen) if given is None else given.at(np.array(chosen))
+        return rows
+
     def optional_at(self, name: str, indexes: Ints) -> list[Any] | None:
-        """``probabilities``, ``slices`` or ``contents`` of events at ascending indexes; None if no event has any."""
+        """``slices`` or ``contents`` of the events at ascending indexes; None if no event of the batch has any."""
         if all(getattr(piece, name) is None for piece in self.pieces):
             return None
         absent: Any = {} if name == "slices" else None

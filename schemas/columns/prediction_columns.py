@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from schemas.columns.event_ids import EventIds
 from schemas.columns.feature_column import FeatureColumn, features_of_rows
+from schemas.columns.probabilities import Probabilities
 from schemas.columns.texts import Texts
 from schemas.wire.base import Scalar
 from schemas.wire.prediction import Prediction, confidence_of, epoch_ms, label_text
@@ -46,7 +47,7 @@ class PredictionColumns:
     model_versions: Texts
     labels: Texts
     confidence: Floats
-    probabilities: Sequence[dict[str, float] | None] | None
+    probabilities: Probabilities | None
     risk: Floats
     reviewable: Flags
     learnable: Flags
@@ -87,7 +88,7 @@ class PredictionColumns:
             model_versions=self.model_versions.take(indices),
             labels=self.labels.take(indices),
             confidence=self.confidence[indices],
-            probabilities=None if self.probabilities is None else taken(self.probabilities),
+            probabilities=None if self.probabilities is None else self.probabilities.take(indices),
             risk=self.risk[indices],
             reviewable=self.reviewable[indices],
             learnable=self.learnable[indices],
@@ -116,7 +117,7 @@ class PredictionColumns:
             model_versions=self.model_versions.take(some),
             labels=self.labels.take(some),
             confidence=self.confidence[some],
-            probabilities=None if self.probabilities is None else self.probabilities[some],
+            probabilities=None if self.probabilities is None else self.probabilities.slice(start, stop),
             risk=self.risk[some],
             reviewable=self.reviewable[some],
             learnable=self.learnable[some],
@@ -141,7 +142,7 @@ class PredictionColumns:
             model_versions=Texts.of([event.model_version for event in events]),
             labels=Texts.of([label_text(event.prediction) for event in events]),
             confidence=np.array([confidence_of(event) for event in events], np.float64),
-            probabilities=probabilities if any(probabilities) else None,
+            probabilities=Probabilities(probabilities) if any(probabilities) else None,
             risk=np.array([event.risk for event in events], np.float64),
             reviewable=np.array([event.consent.review for event in events], np.bool_),
             learnable=np.array([event.consent.learn for event in events], np.bool_),
@@ -182,7 +183,7 @@ class PredictionColumns:
             model_versions=Texts.joined([piece.model_versions for piece in pieces]),
             labels=Texts.joined([piece.labels for piece in pieces]),
             confidence=joined("confidence"),
-            probabilities=_chained_if_any(pieces, "probabilities", None),
+            probabilities=Probabilities.joined([piece.probabilities for piece in pieces], list(map(len, pieces))),
             risk=joined("risk"),
             reviewable=joined("reviewable"),
             learnable=joined("learnable"),

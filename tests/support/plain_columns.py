@@ -20,7 +20,7 @@ def plain(columns: PredictionColumns) -> dict[str, Any]:
         "versions": columns.model_versions.tolist(),
         "labels": columns.labels.tolist(),
         "confidence": columns.confidence.tolist(),
-        "probabilities": any_of(columns.probabilities),
+        "probabilities": any_of(columns.probabilities and columns.probabilities.tolist()),
         "risk": [None if math.isnan(risk) else risk for risk in columns.risk.tolist()],
         "reviewable": columns.reviewable.tolist(),
         "learnable": columns.learnable.tolist(),

@@ -15,6 +15,7 @@ from pyarrow import types
 from schemas.columns.event_ids import EventIds
 from schemas.columns.feature_column import FeatureColumn, features_of_rows
 from schemas.columns.prediction_columns import PredictionColumns
+from schemas.columns.probabilities import LabelMatrix, Probabilities
 from schemas.columns.texts import Texts
 from schemas.probability import probabilities_of
 from schemas.wire.base import NAME_CHARS_MAX, Scalar
@@ -88,7 +89,7 @@ class Cells(NamedTuple):
     """As a pyarrow array: texts, integers or booleans."""
     versions: Texts
     confidence: Floats
-    probabilities: list[Any] | None
+    probabilities: Probabilities | None
     slices: list[dict[str, str]] | None
     risk: Floats
     subjects: list[str | None]
@@ -113,7 +114,7 @@ class Cells(NamedTuple):
                 lists_of(self.predictions),
                 self.versions.tolist(),
                 _none_if_nan(self.confidence),
-                repeat(None) if self.probabilities is None else self.probabilities,
+                repeat(None) if self.probabilities is None else self.probabilities.tolist(),
                 [{} for _ in range(len(self.labels))] if self.slices is None else self.slices,
                 _none_if_nan(self.risk),
                 self.subjects,
@@ -183,9 +184,8 @@ class _Reading:
 
     def cells(self, latest_ms: int, bytes_max: int) -> Cells:
         predictions = self._needed("prediction")
-        confidence, given = self._ratios("confidence"), self._dicts("probabilities")
+        confidence, probabilities = self._ratios("confidence"), self._probabilities()
         labels = self._labels(predictions)
-        probabilities = None if given is None else list(map(known_probabilities, given))
         known = known_confidence(confidence, labels, probabilities)
         if known is None:
             raise OddError
@@ -267,6 +267,24 @@ class _Reading:
         if values is None:
             raise OddError
         return values
+
+    def _probabilities(self) -> Probabilities | None:
+        column = self._columns.get("probabilities")
+        if column is None:
+            return None
+        if types.is_map(column.type):
+            given = self._dicts("probabilities")
+            return None if given is None else Probabilities(list(map(known_probabilities, given)))
+        labels = [field.name for field in column.type]
+        values = np.column_stack([floats_of(child) for child in column.flatten()]) if labels else np.zeros((0, 0))
+        if np.isnan(values).all():
+            return None
+        _as_field("probabilities", [dict.fromkeys(labels)])
+        bounded = probabilities_of(values)
+        if bounded is None:
+            raise OddError
+        self._json_bytes += len(labels) * (JSON_BYTES_PER_CHAR * _longest(labels) + JSON_BYTES_PER_VALUE)
+        return Probabilities(LabelMatrix(tuple(labels), bounded))
 
     def _dicts(self, name: str) -> list[Any] | None:
         """A column of structs or maps as dictionaries, None for an empty one; None if all are empty."""

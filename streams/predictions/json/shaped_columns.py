@@ -13,6 +13,7 @@ import numpy.typing as npt
 from schemas.columns.event_ids import EventIds
 from schemas.columns.feature_column import FeatureColumn
 from schemas.columns.prediction_columns import PredictionColumns
+from schemas.columns.probabilities import Probabilities
 from schemas.columns.texts import Texts
 from schemas.probability import probabilities_of
 from schemas.texts.labels import are_valid_labels
@@ -46,9 +47,8 @@ def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> Predictio
         return None
     labels = Texts.of(_labels(column["prediction"]))
     given = column["probabilities"]
-    probabilities = list(map(known_probabilities, given)) if _has_any(given) else None
-    if probabilities is not None and not _has_any(probabilities):
-        probabilities = None
+    known = list(map(known_probabilities, given)) if _has_any(given) else given
+    probabilities = Probabilities(known) if _has_any(known) else None
     confidence = known_confidence(_ratios(column["confidence"]), labels, probabilities)
     if confidence is None:
         return None

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from schemas.columns.event_ids import EventIds
 from schemas.columns.feature_column import FeatureColumn
+from schemas.columns.probabilities import LabelMatrix, Probabilities
 from schemas.columns.texts import Texts
 from schemas.hashing import id_hashes
 
@@ -100,3 +101,27 @@ def test_ids_say_the_same_as_texts_and_in_arrow(ids: list[str], data: st.DataObj
     for first in forms:
         for second in forms:
             assert list(EventIds.joined([first, second]).texts) == ids + ids
+
+
+ROWS = st.lists(
+    st.none() | st.dictionaries(st.sampled_from("abc"), st.floats(0, 1), min_size=1), min_size=1, max_size=6
+)
+
+
+@given(ROWS, st.data())
+def test_probabilities_say_the_same_as_dictionaries_and_in_a_matrix(
+    rows: list[dict[str, float] | None], data: st.DataObject
+) -> None:
+    """Both forms give the same rows, labels, parts and choices."""
+    matrix = np.array([[(row or {}).get(label, np.nan) for label in "abc"] for row in rows])
+    indexes = np.array(data.draw(st.lists(st.integers(0, len(rows) - 1))), np.int64)
+    start = data.draw(st.integers(0, len(rows)))
+    for form in (Probabilities(rows), Probabilities(LabelMatrix(("a", "b", "c"), matrix))):
+        assert len(form) == len(rows)
+        assert form.tolist() == rows
+        assert form.labels == {label for row in rows for label in row or ()}
+        assert form.at(indexes) == form.take(indexes).tolist() == [rows[index] for index in indexes.tolist()]
+        assert form.slice(start, len(rows)).tolist() == rows[start:]
+        joined = Probabilities.joined([None, form], [2, len(rows)])
+        assert joined is not None
+        assert joined.tolist() == [None, None, *rows]

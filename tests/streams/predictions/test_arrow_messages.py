@@ -219,7 +219,7 @@ def test_missing_numbers() -> None:
     assert list(part.columns.features["age"].values) == [None, 1.5]
     assert part.columns.confidence.tolist() == [1.0, 1.0]
     assert all(map(math.isnan, part.columns.risk.tolist()))
-    assert part.columns.probabilities == [{"stay": 1.0}] * 2
+    assert part.columns.probabilities.tolist() == [{"stay": 1.0}] * 2
 
 
 @pytest.mark.parametrize("as_maps", [False, True])
