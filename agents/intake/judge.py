@@ -117,21 +117,27 @@ class Judge:
         self._send_blocks(parts, decisions, outbox)
 
     def _knowledge(self, events: EventBatch, now_ms: int) -> Knowledge:
-        """Ask the learned models, and those who remember settled answers, model by model."""
-        asking = [self._serving_of(model) or self._candidate_of(model) for model in events.models]
-        decided = [self._decided_of(model) for model in events.models]
+        """Ask those who remember settled answers and the learned models, model by model."""
         earlier_answers: dict[int, EarlierAnswer] = {}
-        for number, answers in enumerate(decided):
-            if answers is not None:
+        for number, model in enumerate(events.models):
+            decided = self._decided_of(model)
+            if decided is not None:
                 start = int(events.bounds[number])
-                answer_of = answers.find(events.of_model(number), now_ms)
+                answer_of = decided.find(events.of_model(number), now_ms)
                 earlier_answers |= {start + index: answer for index, answer in answer_of.items()}
         is_decided = flags(list(earlier_answers), len(events)) if earlier_answers else None
-        if not any(asking):
-            return Knowledge(Hints(decided=is_decided), LearnedAnswers.none(len(events)), earlier_answers)
+        hints, learned = self._learned(events)
+        return Knowledge(hints._replace(decided=is_decided), learned, earlier_answers)
+
+    def _learned(self, events: EventBatch) -> tuple[Hints, LearnedAnswers]:
+        """What the learned models say: the one in charge of a model or, while there is none, its candidate."""
+        serving = [self._serving_of(model) for model in events.models]
+        asked = [own or self._candidate_of(model) for own, model in zip(serving, events.models, strict=True)]
+        if not any(asked):
+            return Hints(), LearnedAnswers.none(len(events))
         errors, doubts = np.full(len(events), np.nan), np.full(len(events), np.nan)
         differs, learned = np.zeros(len(events), np.bool_), []
-        for number, model in enumerate(asking):
+        for number, (own, model) in enumerate(zip(serving, asked, strict=True)):
             some = events.model_slice(number)
             if model is None:
                 learned.append(LearnedAnswers.none(some.stop - some.start))
@@ -140,10 +146,9 @@ class Judge:
             scores = model.many(of_model)
             errors[some], doubts[some] = scores.error_probability, scores.uncertainty
             differs[some] = disagreement(scores.answers, of_model.labels.tolist())
-            is_serving = self._serving_of(of_model.model) is model
-            answered = LearnedAnswers.in_charge if is_serving else LearnedAnswers.challenging
+            answered = LearnedAnswers.challenging if own is None else LearnedAnswers.in_charge
             learned.append(answered(model.version, Texts.of(scores.answers)))
-        return Knowledge(Hints(errors, doubts, differs, is_decided), LearnedAnswers.joined(learned), earlier_answers)
+        return Hints(errors, doubts, differs), LearnedAnswers.joined(learned)
 
     def _send_tasks(
         self,
