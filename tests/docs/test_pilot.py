@@ -102,7 +102,7 @@ def test_rehearsing_with_recorded_events(here, kafka_topics):
     read = PredictionReader(kafka_topics.prefix, future_ms_max=DAY_MS).read([records], now_ms=now_ms)
     columns = [part.columns for part in read.parts]
     assert read.rejects == []
-    assert len({event_id for part in columns for event_id in part.event_ids}) == sum(map(len, columns)) == ROWS
+    assert len({event_id for part in columns for event_id in part.event_ids.texts}) == sum(map(len, columns)) == ROWS
     assert {name for part in columns for name in part.features} == {"age", "plan", "calls"}
     assert all(begin_ms <= part.times_ms.min() <= part.times_ms.max() <= now_ms for part in columns)
     assert labels == []
