@@ -90,7 +90,8 @@ def test_what_is_accepted_is_accepted_by_intake(tmp_path: pathlib.Path, columns:
         return
     read = read_by_intake(source)
     assert read.rejects == []
-    assert [event_id for part in read.parts for event_id in part.columns.event_ids.texts] == [f"m-{n}" for n in range(ROWS)]
+    ids = [event_id for part in read.parts for event_id in part.columns.event_ids.texts]
+    assert ids == [f"m-{n}" for n in range(ROWS)]
 
 
 @pytest.mark.parametrize(
