@@ -18,7 +18,7 @@ from schemas.columns.coded import Coded
 from schemas.columns.event_batch import EventBatch
 from schemas.columns.event_ids import EventIds
 from schemas.columns.texts import Texts
-from schemas.columns.verdict_columns import verdict_batch, verdict_streams
+from schemas.columns.verdict_columns import of_one_model, verdict_batch, verdict_streams
 from schemas.columns.wire_rows import VERDICT_ROWS, encoded_verdicts
 from schemas.topics import VERDICTS, VERDICTS_ACCEPTED
 from streams.produce.outbox import Sending
@@ -84,7 +84,7 @@ class Verdicts:
             for start, stop in _runs(as_arrow, begin, end):
                 first, after = arrow_before[start], arrow_before[stop]
                 if first < after:
-                    part = batch.slice(first, after - first)
+                    part = of_one_model(batch.slice(first, after - first), model)
                     messages = verdict_streams(part, rows_max=VERDICTS_PER_STREAM, bytes_max=bytes_max)
                 else:
                     messages = encoded_verdicts(iter(rows[start - first : stop - first]), VERDICTS_PER_ARRAY_MAX)
@@ -100,6 +100,7 @@ class Verdicts:
     def _columns(self) -> dict[str, Any]:
         """The fields of the verdicts: ids, arrays, codes, or lists."""
         events, decisions, learned = self.events, self.decisions, self.learned
+        policies = Texts.of(self.policy_versions)
         columns: dict[str, Any] = {
             "event_id": events.event_ids,
             "model": Coded(events.model_numbers, events.models),
@@ -110,7 +111,7 @@ class Verdicts:
             "uncertainty": decisions.uncertainty,
             "inclusion_probability": decisions.inclusion_probability,
             "audit": decisions.audit,
-            "policy_version": Coded(events.model_numbers, self.policy_versions),
+            "policy_version": Coded(policies.codes[events.model_numbers], policies.names),
             "task_id": self._spread(dict(zip(self.tasks.indexes.tolist(), self.tasks.ids, strict=True))),
         }
         if self.error_probability is not None:

@@ -19,6 +19,7 @@ __all__ = [
     "TYPES",
     "VERDICT_SCHEMA",
     "batch_of_verdicts",
+    "of_one_model",
     "repeated",
     "some_verdicts",
     "verdict_batch",
@@ -117,8 +118,18 @@ def _within(batch: Any, bytes_max: int) -> Iterator[bytes]:
         yield from _within(half, bytes_max)
 
 
+def of_one_model(batch: Any, model: str) -> Any:
+    """The same rows, which are all of ``model``: its name need not be looked for among those of a whole batch."""
+    columns = dict(zip(batch.schema.names, batch.columns, strict=True))
+    columns["model"] = repeated(model, CODED, batch.num_rows)
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
 def _stream(batch: Any) -> bytes:
-    return _written(pa.RecordBatch.from_arrays(list(map(_narrowed, batch.columns)), schema=VERDICT_SCHEMA))
+    """The rows as a stream. Every reader knows what may be decided, so those words need not be looked for."""
+    columns = zip(TYPES, batch.columns, strict=True)
+    narrowed = [column if name == "decision" else _narrowed(column) for name, column in columns]
+    return _written(pa.RecordBatch.from_arrays(narrowed, schema=VERDICT_SCHEMA))
 
 
 def _written(batch: Any) -> bytes:

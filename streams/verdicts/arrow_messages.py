@@ -29,7 +29,10 @@ def verdict_rows(data: bytes) -> VerdictRows:
         if rows > VERDICTS_PER_STREAM_MAX:
             raise TooManyElementsError(f"{rows} verdicts; an Arrow message may have {VERDICTS_PER_STREAM_MAX}", rows)
         check_unpacked(unpacked_bytes)
-        return checked_verdicts(read_stream(data))
+        table = read_stream(data)
+        if table.num_columns and not table.column(0).num_chunks:
+            raise MalformedError(f"{len(data)} bytes without a record batch; expected one, so the stream is truncated")
+        return checked_verdicts(table)
     except STREAM_ERRORS as error:
         if isinstance(error, MalformedError):
             raise
