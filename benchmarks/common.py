@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from drift.blocks.block_builder import build_blocks
+from drift.blocks.block_structs import block_structs
+from drift.blocks.measured import BlockEvents, measured
 from drift.settings import DriftSettings
 from drift.windows.reference import build_reference
 from drift.windows.window import Window
@@ -101,16 +102,16 @@ def _more_features(rng: np.random.Generator, count: int, features: int) -> list[
 
 def reference_of(events: Sequence[Prediction], settings: DriftSettings) -> Reference:
     """The reference that DRIFT would make of these events."""
-    blocks = build_blocks(
+    count = len(events)
+    given = BlockEvents(
         PredictionColumns.of(events),
-        partitions=np.zeros(len(events), np.int64),
-        offsets=range(len(events)),
-        decisions=np.zeros(len(events), np.int8),
+        partitions=np.zeros(count, np.int64),
+        offsets=np.arange(count),
+        decisions=np.zeros(count, np.int8),
         decision_names=("accept",),
-        reference=None,
-        settings=settings,
+        references=[None],
     )
-    steps = [Window((block,)) for block in blocks]
+    steps = [Window((block,)) for piece in measured(given, settings) for block in block_structs(piece)]
     return build_reference(steps, version="r1", created_at=0, reason="benchmark", settings=settings)
 
 

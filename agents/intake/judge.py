@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 import msgspec
 import numpy as np
 
+from agents.intake.block_sender import BlockSender
 from agents.intake.triage_states import TriageStates, Watched
 from agents.intake.verdicts import Verdicts
 from agents.shared.metrics import INTAKE_VERDICTS
 from agents.shared.model_places import ModelPlaces
-from drift.blocks.block_builder import build_blocks
+from drift.blocks.measured import BlockEvents
 from drift.settings import DriftSettings
 from review.settings import QueueSettings, TriageSettings
 from review.triage.batch import Hints
@@ -25,7 +26,7 @@ from review.triage.triage import decide_all
 from schemas.codec import encode
 from schemas.columns.event_batch import EventBatch
 from schemas.columns.texts import Texts
-from schemas.topics import BLOCKS, REVIEW_EVENTS
+from schemas.topics import REVIEW_EVENTS
 from schemas.wire.reference import Reference
 from streams.predictions.parts import Part
 from streams.produce.outbox import SPARE_BYTES, Sending
@@ -86,6 +87,7 @@ class Judge:
         self._decided_of = decided_of
         self.states = TriageStates(settings.triage, settings.labels, places or ModelPlaces())
         self._verdicts_bytes_max = settings.message_bytes_max - SPARE_BYTES
+        self._blocks = BlockSender(settings.drift, settings.message_bytes_max - SPARE_BYTES)
 
     def judge(self, parts: Sequence[Part], now_ms: int, outbox: Sending) -> None:
         """Send the verdicts, tasks and blocks of events, at least one.
@@ -177,20 +179,17 @@ class Judge:
     def _send_blocks(self, parts: Sequence[Part], decisions: Decisions, outbox: Sending) -> None:
         start = 0
         for part in parts:
-            for number, model in enumerate(part.columns.models):
-                of_model = part.of_model(number)
-                stop = start + len(of_model.columns)
-                for block in build_blocks(
-                    of_model.columns,
-                    partitions=of_model.partitions,
-                    offsets=of_model.offsets,
-                    decisions=decisions.codes[start:stop],
-                    decision_names=DECISIONS,
-                    reference=self._reference_of(model),
-                    settings=self._settings.drift,
-                ):
-                    outbox.send(BLOCKS, model, block)
-                start = stop
+            stop = start + len(part.columns)
+            events = BlockEvents(
+                part.columns,
+                partitions=part.partitions,
+                offsets=part.offsets,
+                decisions=decisions.codes[start:stop],
+                decision_names=DECISIONS,
+                references=[self._reference_of(model) for model in part.columns.models],
+            )
+            self._blocks.send(events, outbox)
+            start = stop
 
 
 def disagreement(answers: Sequence[str], labels: Sequence[str | None]) -> Flags:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
@@ -12,10 +11,9 @@ import numpy.typing as npt
 
 from drift.blocks.moments import TINY, TINY_EXPONENT
 from drift.blocks.runs import Ints, Runs
-from schemas.wire.block import NumericSummary
 from schemas.wire.reference import Reference
 
-__all__ = ["numeric_summaries"]
+__all__ = ["RunMoments", "Summaries", "numeric_summaries"]
 
 VALUES_MAX = 1 << 17
 """Values summarised at once: the intermediate arrays of more would not stay in the processor's cache."""
@@ -50,66 +48,51 @@ class RunMoments(NamedTuple):
     exponents: Ints
 
 
+class Summaries(NamedTuple):
+    """Summaries of s signals in r runs: ``bins`` has the shape (s, r, b); ``sizes``, (s, r), say how many of b count.
+
+    A signal has no summary in a run where the count of its numbers is 0.
+    """
+
+    moments: RunMoments
+    bins: Counts
+    sizes: Ints
+
+
 def numeric_summaries(
     signals: Sequence[str],
     values: Floats,
     runs: Runs,
-    reference: Reference | None,
+    references: Sequence[Reference | None],
     remainders: Remainders = NO_REMAINDERS,
-) -> list[dict[str, NumericSummary]]:
-    """One dictionary for each run; a signal without any number in a run is absent there.
+) -> Summaries:
+    """The summaries of all signals in all runs; histograms are on the edges of the reference of each run's model.
 
-    ``values`` has a row for each signal, NaN where there is no number. Histograms are on the edges of ``reference``.
+    ``values`` has a row for each signal, NaN where there is no number; ``references`` has one for each model.
     ``remainders`` has, for some signals, whole number less double of each event; moments include it, so that small
     changes of large numbers are seen.
     """
-    by_run: list[dict[str, NumericSummary]] = [{} for _ in runs.starts]
-    binning = Binning.of(signals, reference)
+    binnings = [Binning.of(signals, reference) for reference in references]
+    width = max(binning.width for binning in binnings)
+    narrow = np.uint8 if runs.size_max <= UINT8_MAX else np.int64
+    bins: Counts = np.zeros((len(signals), len(runs.starts), width), narrow)
+    parts = []
     at_once = max(1, VALUES_MAX // values.shape[1])
     for start in range(0, len(signals), at_once):
         stop = start + at_once
-        some = signals[start:stop]
-        rests = {row: remainders[signal] for row, signal in enumerate(some) if signal in remainders}
-        _summarise(
-            some,
-            _moments(values[start:stop], runs, rests),
-            values[start:stop],
-            binning.of_rows(start, stop),
-            runs,
-            by_run,
-        )
-    return by_run
-
-
-def _summarise(
-    signals: Sequence[str],
-    moments: RunMoments,
-    values: Floats,
-    binning: Binning,
-    runs: Runs,
-    by_run: list[dict[str, NumericSummary]],
-) -> None:
-    missing = (runs.sizes - moments.counts).tolist()
-    binned = histograms(values, moments.counts, binning, runs)
-    for signal, absent, histogram, *figures in zip(
-        signals, missing, binned, *(figure.tolist() for figure in moments), strict=True
-    ):
-        for summaries, empty, bins, seen, centre, offset, m2, low, high, exponent in zip(
-            by_run, absent, histogram, *figures, strict=True
-        ):
-            if seen:
-                summaries[signal] = NumericSummary(
-                    count=seen,
-                    missing=empty,
-                    mean=centre + offset,
-                    m2=m2,
-                    minimum=low,
-                    maximum=high,
-                    histogram=bins,
-                    centre=centre,
-                    mean_offset=offset,
-                    m2_exponent=exponent,
-                )
+        some = values[start:stop]
+        rests = {row: remainders[name] for row, name in enumerate(signals[start:stop]) if name in remainders}
+        moments = _moments(some, runs, rests)
+        for number, binning in enumerate(binnings):
+            if binning.width:
+                own, events, starts = runs.of_model(number)
+                counts = moments.counts[:, own]
+                reached = _reached(some[:, events], binning.edges[start:stop], starts, narrow)
+                bins[start:stop, own, : binning.width] = _between(counts, reached)
+        parts.append(moments)
+    moments = parts[0] if len(parts) == 1 else RunMoments(*map(np.concatenate, zip(*parts, strict=True)))
+    sizes = np.array([binning.sizes for binning in binnings], np.int64).T[:, runs.models]
+    return Summaries(moments, bins, sizes)
 
 
 def _moments(values: Floats, runs: Runs, rests: Mapping[int, Floats]) -> RunMoments:
@@ -196,21 +179,22 @@ class Binning(NamedTuple):
     """How the numbers of s signals are binned.
 
     ``edges`` has a row for each signal, with infinity after its last edge; ``sizes`` are numbers of bins, 0 for a
-    signal without edges.
+    signal without edges; ``width`` is the largest of them, or one more than there are edges.
     """
 
     edges: Floats
     sizes: Sequence[int]
+
+    @property
+    def width(self) -> int:
+        """The number of bins between and beyond all edges; 0 if no signal has edges."""
+        return self.edges.shape[1] + 1 if any(self.sizes) else 0
 
     @classmethod
     def of(cls, signals: Sequence[str], reference: Reference | None) -> Binning:
         """The binning of these signals on the edges of ``reference``."""
         known = {} if reference is None else reference.numeric
         return _binning(tuple(known[signal].edges if signal in known else None for signal in signals))
-
-    def of_rows(self, start: int, stop: int) -> Binning:
-        """The binning of the signals from ``start`` to before ``stop``."""
-        return Binning(self.edges[start:stop], self.sizes[start:stop])
 
 
 @functools.lru_cache(BINNINGS_MAX)
@@ -221,36 +205,19 @@ def _binning(edges: tuple[Edges | None, ...]) -> Binning:
     return Binning(table, [0 if own is None else len(own) + 1 for own in edges])
 
 
-def histograms(values: Floats, counts: Ints, binning: Binning, runs: Runs) -> list[list[tuple[int, ...]]]:
-    """For each signal one histogram for each run, empty where its edges are not known.
-
-    ``values`` has a row for each signal, NaN where there is no number, ``counts`` is how many numbers each run has, of
-    shape (signals, runs). A value on an edge belongs to the bin above.
-    """
-    none: list[tuple[int, ...]] = [()] * len(runs.starts)
-    if not any(binning.sizes):
-        return [none] * len(values)
-    bins = _between(counts, _reached(values, binning.edges, runs))
-    return [
-        list(struct.iter_unpack(f"{size}{own.dtype.char}", own[:, :size].tobytes())) if size else none
-        for size, own in zip(binning.sizes, bins, strict=True)
-    ]
-
-
-def _reached(values: Floats, edges: Floats, runs: Runs) -> Counts:
+def _reached(values: Floats, edges: Floats, starts: Ints, narrow: type) -> Counts:
     """How many numbers of each run are not below each edge: shape (edges, signals, runs); NaN is below all."""
-    narrow = np.uint8 if runs.size_max <= UINT8_MAX else np.int64
-    reached: Counts = np.empty((edges.shape[1], len(values), len(runs.starts)), narrow)
+    reached: Counts = np.empty((edges.shape[1], len(values), len(starts)), narrow)
     at_once = max(1, FLAGS_MAX // values.size)
     for start in range(0, len(reached), at_once):
         flags = values >= edges.T[start : start + at_once, :, None]
         part = reached[start : start + at_once]
-        np.add.reduceat(flags.view(np.uint8), runs.starts, axis=2, dtype=part.dtype, out=part)
+        np.add.reduceat(flags.view(np.uint8), starts, axis=2, dtype=part.dtype, out=part)
     return reached
 
 
 def _between(counts: Ints, reached: Counts) -> Counts:
-    """How many numbers of each run are in each bin: shape (signals, runs, edges + 1)."""
+    """How many numbers of each run are in each bin, a value on an edge in the bin above: (signals, runs, edges + 1)."""
     bins = np.empty((*counts.shape, len(reached) + 1), reached.dtype)
     bins[:, :, 0] = counts
     bins[:, :, 1:] = reached.transpose(1, 2, 0)

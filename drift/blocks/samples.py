@@ -1,9 +1,9 @@
-"""Samples: of each run the rows with the smallest hashes of their event ids."""
+"""Samples: of each run the events with the smallest hashes of their ids."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -18,7 +18,7 @@ from schemas.texts.labels import composed
 from schemas.wire.base import Scalar
 from schemas.wire.block import SampledRow
 
-__all__ = ["samples"]
+__all__ = ["Sampled", "cut_value", "sampled_rows", "samples"]
 
 SAMPLE_SALT = 0x626C_6F63
 """Salt of the bottom-k sample: its own, so that the sample does not depend on who was drawn for review."""
@@ -32,24 +32,29 @@ NO_HASH = np.uint64(2**64 - 1)
 Hashes = npt.NDArray[np.uint64]
 
 
+class Sampled(NamedTuple):
+    """The sampled events of all runs, run after run: their indexes and hashes; ``sizes`` is how many each run has."""
+
+    indexes: Ints
+    hashes: Hashes
+    sizes: Ints
+
+
 def samples(
-    events: PredictionColumns, signals: Signals, runs: Runs, rows_max: int, settings: DriftSettings
-) -> list[tuple[SampledRow, ...]]:
-    """At most ``rows_max`` rows of each run, smallest hash first, as many as fit in ``sample_bytes_max``."""
-    if rows_max == 0:
-        return [()] * len(runs.starts)
+    events: PredictionColumns, signals: Signals, runs: Runs, rows_max: Sequence[int], settings: DriftSettings
+) -> Sampled:
+    """At most ``rows_max`` rows of each run of a model, smallest hash first, as many as fit in ``sample_bytes_max``."""
+    most = np.array(rows_max)[runs.models]
     hashes = mixed(events.hashes, SAMPLE_SALT) >> np.uint64(1)
-    indices = _smallest(hashes, runs, rows_max)
-    rows = _rows(events, signals, indices, hashes[indices], settings.text_chars_max)
-    ends = np.minimum(runs.sizes, rows_max).cumsum().tolist()
-    by_run = [tuple(rows[begin:end]) for begin, end in pairwise([0, *ends])]
-    if min(rows_max, runs.size_max) * (signals.row_bytes_max + ROW_BYTES_MAX) <= settings.sample_bytes_max:
-        return by_run
-    return [_within_bytes(run, settings.sample_bytes_max) for run in by_run]
+    indexes = _smallest(hashes, runs, most)
+    sizes = np.minimum(runs.sizes, most)
+    sampled = Sampled(indexes, hashes[indexes], sizes)
+    may_be_large = sizes * (signals.row_bytes_max + ROW_BYTES_MAX) > settings.sample_bytes_max
+    return _within_bytes(events, signals, sampled, may_be_large, settings) if may_be_large.any() else sampled
 
 
-def _smallest(hashes: Hashes, runs: Runs, rows_max: int) -> Ints:
-    """Indices of the ``rows_max`` smallest hashes of each run, run after run; of equal ones the first come first."""
+def _smallest(hashes: Hashes, runs: Runs, most: Ints) -> Ints:
+    """Indices of the smallest hashes of each run, run after run; of equal ones the first come first."""
     within = np.arange(runs.size_max)
     room = within < runs.sizes[:, None]
     # The lowest bits of a hash are replaced by the event's index in its run, which is thus sorted along with it.
@@ -59,32 +64,31 @@ def _smallest(hashes: Hashes, runs: Runs, rows_max: int) -> Ints:
     table[room] = hashes & ~index_bits
     table |= within.astype(np.uint64)
     table.sort(axis=1)
-    order = (table[:, :rows_max] & index_bits).astype(np.int64)
-    return (order + runs.starts[:, None])[room[:, :rows_max]]
+    order = (table & index_bits).astype(np.int64)
+    room &= within < most[:, None]
+    return (order + runs.starts[:, None])[room]
 
 
-def _rows(
-    events: PredictionColumns, signals: Signals, indices: Ints, hashes: Hashes, chars_max: int
-) -> list[SampledRow]:
-    chosen = indices.tolist()
+def sampled_rows(events: PredictionColumns, signals: Signals, sampled: Sampled, chars_max: int) -> list[SampledRow]:
+    """The sampled events as Structs, run after run; their texts have at most ``chars_max`` characters."""
+    chosen = sampled.indexes.tolist()
     features = (events.encodable_features if signals.are_plain else _cut_features(events, signals, chars_max))(chosen)
-    ids, labels = events.event_ids.at(indices), events.labels.at(indices)
     return [
         SampledRow(
             hash=hashed,
             event_id=event_id,
             time=time,
             features=shown,
-            prediction=label,
+            prediction=label or "",
             confidence=confidence,
         )
         for event_id, label, hashed, time, shown, confidence in zip(
-            ids,
-            labels,
-            hashes.tolist(),
-            events.times_ms[indices].tolist(),
+            events.event_ids.at(sampled.indexes),
+            events.labels.at(sampled.indexes),
+            sampled.hashes.tolist(),
+            events.times_ms[sampled.indexes].tolist(),
             features,
-            events.confidence[indices].tolist(),
+            events.confidence[sampled.indexes].tolist(),
             strict=True,
         )
     ]
@@ -97,12 +101,13 @@ def _cut_features(
 
     def features_of(index: int) -> dict[str, Scalar]:
         features = events.row_features(index)
-        return {name: _cut_value(features[name], chars_max) for name in signals.names if name in features}
+        return {name: cut_value(features[name], chars_max) for name in signals.names if name in features}
 
     return lambda indices: list(map(features_of, indices))
 
 
-def _cut_value(value: Scalar, chars_max: int) -> Scalar:
+def cut_value(value: Scalar, chars_max: int) -> Scalar:
+    """A feature's value as a sample may hold it."""
     if isinstance(value, str):
         return composed(value)[:chars_max]
     if isinstance(value, int) and abs(value) > INT_MAX:
@@ -110,12 +115,21 @@ def _cut_value(value: Scalar, chars_max: int) -> Scalar:
     return value
 
 
-def _within_bytes(rows: tuple[SampledRow, ...], bytes_max: int) -> tuple[SampledRow, ...]:
-    room = bytes_max
-    kept = []
-    for row in rows:
-        room -= len(msgspec.json.encode(row)) + 1
-        if room < 0:
-            break
-        kept.append(row)
-    return tuple(kept)
+def _within_bytes(
+    events: PredictionColumns,
+    signals: Signals,
+    sampled: Sampled,
+    may_be_large: npt.NDArray[np.bool_],
+    settings: DriftSettings,
+) -> Sampled:
+    """The sample without the rows that are too many as JSON: in each run those with the largest hashes."""
+    is_measured = may_be_large.repeat(sampled.sizes)
+    some = Sampled(sampled.indexes[is_measured], sampled.hashes[is_measured], sampled.sizes[may_be_large])
+    rows = sampled_rows(events, signals, some, settings.text_chars_max)
+    lengths = np.fromiter((len(msgspec.json.encode(row)) + 1 for row in rows), np.int64, len(rows))
+    sizes = sampled.sizes.copy()
+    cuts = np.split(lengths, some.sizes.cumsum()[:-1])
+    sizes[may_be_large] = [own.cumsum().searchsorted(settings.sample_bytes_max, side="right") for own in cuts]
+    within = np.arange(len(sampled.indexes)) - (sampled.sizes.cumsum() - sampled.sizes).repeat(sampled.sizes)
+    is_kept = within < sizes.repeat(sampled.sizes)
+    return Sampled(sampled.indexes[is_kept], sampled.hashes[is_kept], sizes)

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drift.blocks.categories import ESCAPED_BYTES_MAX, TextColumn, Texts
+from drift.blocks.categories import ESCAPED_BYTES_MAX, tidied
 from drift.settings import DriftSettings
 from schemas.columns.feature_column import FeatureColumn
 from schemas.columns.prediction_columns import PredictionColumns
+from schemas.columns.texts import Texts
 from schemas.wire.base import Scalar
 from schemas.wire.reference import Reference
 
@@ -52,17 +53,19 @@ class Signals:
     ``numbers`` has a row of n doubles for each signal of ``numeric``, with NaN where an event has no number. ``text``
     has a column for each signal with texts, with None where an event has none. A feature that comes as number and as
     text is in both. ``names`` are the watched features, ``unwatched`` the others; ``are_plain`` says that there are no
-    others and that no value needs cutting. ``row_bytes_max`` bounds the JSON of one event's watched features.
-    ``remainders`` has, for signals with whole numbers that doubles do not hold, number less double of each event;
-    ``inexact`` names these signals and those with clipped numbers.
+    others and that no value needs cutting. ``largest`` is the size of the largest number of each numeric signal before
+    it was clipped; ``row_bytes_max`` bounds the JSON of one event's watched features. ``remainders`` has, for signals
+    with whole numbers that doubles do not hold, number less double of each event; ``inexact`` names these signals and
+    those with clipped numbers.
     """
 
     numeric: tuple[str, ...]
     numbers: Floats
-    text: dict[str, TextColumn]
+    text: dict[str, Texts]
     names: tuple[str, ...]
     unwatched: tuple[str, ...]
     are_plain: bool
+    largest: Floats
     row_bytes_max: int
     remainders: dict[str, Floats]
     inexact: tuple[str, ...]
@@ -88,7 +91,7 @@ def signals_of(events: PredictionColumns, settings: DriftSettings, reference: Re
     frequent ones the first by name. So neither their order nor a name that few events bring changes the choice.
     """
     numeric: dict[str, Floats] = {"confidence": events.confidence}
-    text = {"prediction": TextColumn.of(events.labels.tolist())}
+    text = {"prediction": tidied(events.labels)}
     names = _watched(events.features, settings.features_watched_max, reference)
     unwatched = tuple(sorted(set(events.features).difference(names))) if len(names) < len(events.features) else ()
     are_plain = not unwatched
@@ -98,21 +101,20 @@ def signals_of(events: PredictionColumns, settings: DriftSettings, reference: Re
         row_bytes_max += ESCAPED_BYTES_MAX * len(name) + NUMBER_BYTES_MAX
         if feature.numbers is not None:
             numeric[FEATURE + name] = feature.numbers
-        if str in feature.types:
-            texts = _texts_of(feature)
-            column = TextColumn.of(texts)
-            text[FEATURE + name] = cut = column.cut(settings.text_chars_max)
-            are_plain = are_plain and cut is column and column.texts is texts
-            row_bytes_max += ESCAPED_BYTES_MAX * cut.chars_max
+        if feature.texts is not None:
+            text[FEATURE + name] = texts = tidied(feature.texts, settings.text_chars_max)
+            are_plain = are_plain and texts is feature.texts
+            row_bytes_max += ESCAPED_BYTES_MAX * max(map(len, filter(None, texts.names)), default=0)
     matrix, largest = _matrix(numeric.values(), len(events))
-    rests = _remainders_of(numeric, matrix, events) if largest >= EXACT_MAX else {}
+    rests = _remainders_of(numeric, matrix, events) if (largest >= EXACT_MAX).any() else {}
     return Signals(
         numeric=tuple(numeric),
         numbers=matrix,
         text=text,
         names=names,
         unwatched=unwatched,
-        are_plain=are_plain and largest < INT_MAX,
+        are_plain=are_plain and bool((largest < INT_MAX).all()),
+        largest=largest,
         row_bytes_max=row_bytes_max,
         remainders={signal: rest for signal, rest in rests.items() if rest is not None},
         inexact=tuple(rests),
@@ -162,15 +164,15 @@ def _remainders(values: Sequence[Any], doubles: Floats) -> Floats:
     )
 
 
-def _matrix(columns: Collection[Floats], events: int) -> tuple[Floats, float]:
-    """A matrix with a row of clipped numbers for each column, and the largest absolute value before clipping."""
+def _matrix(columns: Collection[Floats], events: int) -> tuple[Floats, Floats]:
+    """A matrix with a row of clipped numbers for each column, and the largest size in each row before clipping."""
     matrix = np.empty((len(columns), events))
     for row, numbers in zip(matrix, columns, strict=True):
         row[:] = numbers
-    largest = max(
-        float(np.fmax.reduce(matrix, axis=None, initial=0.0)), -float(np.fmin.reduce(matrix, axis=None, initial=0.0))
+    largest: Floats = np.maximum(
+        np.fmax.reduce(matrix, axis=1, initial=0.0), -np.fmin.reduce(matrix, axis=1, initial=0.0)
     )
-    if largest > NUMBER_MAX:
+    if (largest > NUMBER_MAX).any():
         np.clip(matrix, -NUMBER_MAX, NUMBER_MAX, out=matrix)
     return matrix, largest
 
@@ -186,10 +188,3 @@ def _watched(features: Mapping[str, FeatureColumn], names_max: int, reference: R
     others = [name for name in short if FEATURE + name not in signals]
     others.sort(key=lambda name: -features[name].present)
     return tuple(sorted((*known[:names_max], *others[:room])))
-
-
-def _texts_of(column: FeatureColumn) -> Texts:
-    """The texts of a feature, None where a value is no text."""
-    if column.types <= {str, type(None)}:
-        return column.values  # type: ignore[return-value]  # types says so
-    return [value if isinstance(value, str) else None for value in column.values]

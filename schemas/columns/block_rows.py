@@ -51,7 +51,23 @@ def struct_of(block: AnyBlock) -> Block:
     """The block as the Struct of the wire."""
     if isinstance(block, Block):
         return block
-    return Block(**{name: getattr(block, name) for name in Block.__struct_fields__})
+    return Block(
+        block_id=block.block_id,
+        model=block.model,
+        reference_version=block.reference_version,
+        partition=block.partition,
+        first_offset=block.first_offset,
+        last_offset=block.last_offset,
+        time_min=block.time_min,
+        time_max=block.time_max,
+        events=block.events,
+        numeric=block.numeric,
+        categorical=block.categorical,
+        decisions=block.decisions,
+        sample=block.sample,
+        features_unwatched=block.features_unwatched,
+        unwatched=block.unwatched,
+    )
 
 
 def check_block_schema(schema: Any) -> None:

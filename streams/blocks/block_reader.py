@@ -17,7 +17,7 @@ from streams.message_limits import MessageLimits
 from streams.produce.rejects import Elements, WholeMessage
 from streams.records import Record
 
-__all__ = ["BLOCKS_MAX", "ReadBlocks", "read_blocks"]
+__all__ = ["BLOCKS_MAX", "ReadBlocks", "blocks_in", "read_blocks"]
 
 BLOCKS_MAX: Final = 1_000
 """Blocks of one message; one with more is refused as a whole."""
@@ -41,7 +41,11 @@ def read_blocks(record: Record, limits: MessageLimits) -> ReadBlocks:
     unpacks to more than its own bytes, which ``limits`` bounds.
     """
     check_record(record, limits)
-    data = record.value() or b""
+    return blocks_in(record.value() or b"")
+
+
+def blocks_in(data: bytes) -> ReadBlocks:
+    """The blocks of a message's value; raises MalformedError."""
     if not is_stream(data):
         return ReadBlocks({0: decode(Block, data)}, {}, WholeMessage(data))
     table = _table_of(data)

@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from drift.blocks.block_builder import build_blocks
 from drift.settings import DriftSettings
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.block import Block
 from schemas.wire.prediction import Prediction
 from schemas.wire.reference import Reference
+from tests.support.made_blocks import build_blocks
 
 Stream = Callable[..., list[Prediction]]
 Blocks = Callable[..., list[Block]]

@@ -9,7 +9,6 @@ import msgspec
 import numpy as np
 import pytest
 
-from drift.blocks.block_builder import build_blocks
 from drift.monitor import AlertChanged, ModelMonitor, MonitorResult, NewReference
 from drift.settings import DriftSettings
 from drift.windows.reference import is_past
@@ -20,6 +19,7 @@ from schemas.wire.alert import Alert
 from schemas.wire.block import Block
 from schemas.wire.prediction import Prediction
 from schemas.wire.reference import Reference
+from tests.support.made_blocks import build_blocks
 
 SETTINGS = DriftSettings()
 HOUR_MS = 3_600_000

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from drift.blocks.block_structs import numeric_structs
 from drift.blocks.moments import distance, merged
 from drift.blocks.numeric import numeric_summaries
 from drift.blocks.runs import Runs
@@ -218,8 +219,9 @@ def test_moments_lose_nothing_far_from_zero(values: list[int], offset: int, fact
 
     def whole(of: Floats, run: int) -> NumericSummary:
         events = of.shape[1]
-        runs = Runs.of(np.zeros(events, np.int64), np.arange(events), run)
-        return merged([summaries["x"] for summaries in numeric_summaries(["x"], of, runs, None)], events)
+        runs = Runs.of(np.zeros(events, np.int64), np.arange(events), np.array([0, events]), run)
+        by_run = numeric_structs(["x"], numeric_summaries(["x"], of, runs, [None]), runs.sizes)
+        return merged([summaries["x"] for summaries in by_run], events)
 
     plain, far = whole(here, size), whole(there, size)
     assert far.m2 == factor * factor * plain.m2

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from drift.blocks.block_builder import UNWATCHED_NAMED_MAX
+from drift.blocks.block_structs import UNWATCHED_NAMED_MAX
 from drift.monitor import ModelMonitor
 from drift.settings import DriftSettings
 from drift.windows.reference import build_reference

@@ -14,7 +14,6 @@ from agents.drift.alert_memory import AlertMemory
 from agents.drift.block_handler import BlockHandler
 from agents.drift.monitors import Monitors
 from agents.settings import Settings
-from drift.blocks.block_builder import build_blocks
 from drift.settings import DriftSettings
 from review.queue.replies import Settled
 from review.settings import QueueSettings
@@ -31,6 +30,7 @@ from schemas.wire.reference import Reference
 from schemas.wire.task import Task
 from streams.consume.batches import AssignedPartition
 from tests.support.live_console import StillWatch
+from tests.support.made_blocks import build_blocks
 from tests.support.plain_record import PREFIX, PlainRecord
 
 BEGIN_MS = 1_700_000_000_000

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+import numpy as np
 import pyarrow as pa
 from hypothesis import strategies as st
 
+from drift.blocks.block_structs import block_structs
+from drift.blocks.measured import BlockEvents, measured
+from drift.settings import DriftSettings
 from schemas.columns.block_columns import block_batch
+from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.base import EPOCH_MS_MAX
 from schemas.wire.block import Block, CategoryCounts, NumericSummary, SampledRow
+from schemas.wire.reference import Reference
 
-__all__ = ["blocks", "stream_of"]
+__all__ = ["blocks", "build_blocks", "comparable", "stream_of"]
 
 COUNT_MAX = 2**31 - 1
 
@@ -59,3 +66,31 @@ def stream_of(made: Sequence[Block], *, batch: Any = None, compression: str | No
     with pa.ipc.new_stream(sink, batch.schema, options=options) as writer:
         writer.write_batch(batch)
     return bytes(sink.getvalue().to_pybytes())
+
+
+def build_blocks(
+    events: PredictionColumns,
+    *,
+    partitions: Any,
+    offsets: Any,
+    decisions: Any,
+    decision_names: Sequence[str],
+    reference: Reference | None,
+    settings: DriftSettings,
+) -> list[Block]:
+    """The blocks of events of one model."""
+    given = BlockEvents(
+        events, np.asarray(partitions, np.int64), np.asarray(offsets, np.int64), decisions, decision_names, [reference]
+    )  # fmt: skip
+    return [block for piece in measured(given, settings) for block in block_structs(piece)]
+
+
+def comparable(block: Block) -> bytes:
+    """A block as JSON, whatever the order of its names, without what its sample says is None."""
+    sample = tuple(
+        msgspec.structs.replace(
+            row, features={name: value for name, value in row.features.items() if value is not None}
+        )
+        for row in block.sample
+    )
+    return msgspec.json.encode(msgspec.structs.replace(block, sample=sample), order="deterministic")

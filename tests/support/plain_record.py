@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 from schemas.codec import decode_one_or_many
-from schemas.topics import Topic
+from schemas.columns.block_rows import struct_of
+from schemas.topics import BLOCKS, Topic
 from schemas.wire.base import Wire
 from streams.arrow.mark import is_stream
+from streams.blocks.block_reader import blocks_in
 from streams.verdicts.messages import read_verdicts
 
 PREFIX = "watchloop."
@@ -69,7 +71,9 @@ class CollectingOutbox:
         """The values sent to one topic; each element of an array is a value."""
         values: list[Wire] = []
         for name, _, value in self.sent:
-            if name == topic.name and isinstance(value, bytes) and topic.value is not None:
+            if name == topic.name == BLOCKS.name and isinstance(value, bytes):
+                values += map(struct_of, blocks_in(value).blocks.values())
+            elif name == topic.name and isinstance(value, bytes) and topic.value is not None:
                 is_arrow = is_stream(value)
                 values += read_verdicts(value, 10_000).values if is_arrow else decode_one_or_many(topic.value, value)
             elif name == topic.name and value is not None:

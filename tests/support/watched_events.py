@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from drift.blocks.block_builder import build_blocks
 from drift.monitor import AlertChanged, ModelMonitor
 from drift.settings import DriftSettings
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.alert import Alert
 from schemas.wire.prediction import Prediction
+from tests.support.made_blocks import build_blocks
 
 __all__ = ["watched_events"]
 

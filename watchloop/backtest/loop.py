@@ -14,10 +14,10 @@ from agents.intake.judge import Judge, JudgeSettings
 from agents.learn.learners import Learners
 from agents.settings import Settings
 from learning.snapshots.snapshot import Lineage
+from schemas.columns.block_rows import AnyBlock
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.topics import ALERTS, BLOCKS, CORRECTIONS, GATES, REFERENCES, REVIEW_EVENTS, VERDICTS
 from schemas.wire.alert import Alert
-from schemas.wire.block import Block
 from schemas.wire.correction import Correction
 from schemas.wire.gate_step import GateStep
 from schemas.wire.manifest import CANDIDATE, PRODUCTION
@@ -161,7 +161,7 @@ class Loop:
             self._answers.expect(number, event, truth)
         self.score.add(truths, answers, learned, seen)
 
-    def _hear_block(self, block: Block) -> None:
+    def _hear_block(self, block: AnyBlock) -> None:
         self._monitors.observe(block, self._outbox)
 
     def _hear_reference(self, reference: Reference) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from learning.serving import ServingModel
 from learning.snapshots.snapshot import Lineage, Standing
 from schemas.codec import decode_one_or_many
-from schemas.topics import Topic
+from schemas.topics import BLOCKS, Topic
 from schemas.wire.alert import Alert
 from schemas.wire.manifest import CANDIDATE, STACK, manifest_key
+from streams.blocks.block_reader import blocks_in
 from streams.produce.outbox import Value
 
 if TYPE_CHECKING:
@@ -25,8 +26,8 @@ Hear = Callable[[Any], None]
 class MemoryOutbox:
     """An outbox whose messages go to the readers of their topic, in the order in which they were sent.
 
-    ``deliver`` calls a reader once for each value: arrays are split, and JSON is decoded. A message on a topic without
-    a reader is dropped. What a reader sends is delivered after everything that was sent before it.
+    ``deliver`` calls a reader once for each value: arrays and Arrow streams are split, and JSON is decoded. A message
+    on a topic without a reader is dropped. What a reader sends is delivered after everything that was sent before it.
     """
 
     def __init__(self, readers: Mapping[Topic, Hear]) -> None:
@@ -51,6 +52,8 @@ class MemoryOutbox:
 
 
 def _values(topic: Topic, value: Value) -> list[Any]:
+    if isinstance(value, bytes) and topic == BLOCKS:
+        return list(blocks_in(value).blocks.values())
     if isinstance(value, bytes) and topic.value is not None:
         return list(decode_one_or_many(topic.value, value))
     return value if isinstance(value, list) else [value]

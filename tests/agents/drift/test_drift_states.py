@@ -14,7 +14,6 @@ from agents.drift.drift_states import COUNT_SECONDS, RETRY_SECONDS, TELL_SECONDS
 from agents.drift.monitors import Monitors
 from agents.shared.metrics import exposition
 from agents.shared.model_places import ModelPlaces
-from drift.blocks.block_builder import build_blocks
 from drift.settings import DriftSettings
 from review.settings import QueueSettings
 from schemas.codec import encode
@@ -23,6 +22,7 @@ from schemas.topics import ALERTS, BLOCKS, REJECTS
 from schemas.wire.alert import Alert
 from schemas.wire.block import Block
 from schemas.wire.prediction import Prediction
+from tests.support.made_blocks import build_blocks
 from tests.support.plain_record import PREFIX, CollectingOutbox, PlainRecord
 from warehouse.errors import WarehouseError
 

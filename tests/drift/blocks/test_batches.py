@@ -12,13 +12,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drift.blocks.block_builder import build_blocks
+from drift.blocks.block_structs import block_structs
+from drift.blocks.measured import BlockEvents, measured
 from drift.blocks.runs import Runs
 from drift.settings import DriftSettings
 from schemas.columns.prediction_columns import FeatureColumn, PredictionColumns
 from schemas.wire.block import Block
 from schemas.wire.prediction import Prediction
 from schemas.wire.reference import NumericReference, Reference
+from tests.support.made_blocks import build_blocks, comparable
 
 DECISIONS = ("accept", "review", "escalate")
 SMALL = DriftSettings(block_events_max=7, sample_rows_per_block=3, text_chars_max=4, categories_max=3)
@@ -119,7 +121,7 @@ def test_runs_end_with_their_partition() -> None:
     """Equal offsets of two partitions are two messages; within one message a run knows what came before it."""
     partitions = np.array([4, 4, 4, 4, 4, 1, 1, 1])
     offsets = np.array([7, 9, 9, 9, 9, 9, 9, 10])
-    runs = Runs.of(partitions, offsets, 2)
+    runs = Runs.of(partitions, offsets, np.array([0, 8]), 2)
     assert runs.starts.tolist() == [0, 2, 4, 5, 7]
     assert runs.sizes.tolist() == [2, 2, 1, 2, 1]
     assert runs.withins.tolist() == [0, 1, 3, 0, 0]
@@ -201,3 +203,28 @@ def test_a_decision_without_a_name_is_refused() -> None:
     events = [Prediction(event_id="e", model="m", time=0, features={}, prediction="a", confidence=0.5)]
     with pytest.raises(ValueError, match="a decision beyond the 3 that have names"):
         Batch(events, [0], [0], [3]).blocks(slice(None), None)
+
+
+@settings(max_examples=80, deadline=None)
+@given(batches(), st.sampled_from([1, 100]))
+def test_all_models_in_one_pass_are_each_alone(made: tuple[Batch, list[int]], features_max: int) -> None:
+    """Whatever models have values of a feature, a reference, or features that a limit leaves out."""
+    batch, begins = made
+    columns = dataclasses.replace(
+        PredictionColumns.of(batch.events),
+        models=tuple(f"m{number}" for number in range(len(begins) - 1)),
+        bounds=np.array(begins),
+    )
+    events = BlockEvents(
+        columns,
+        np.array(batch.partitions) % 2,
+        np.array(batch.offsets),
+        np.array(batch.decisions, np.int8),
+        DECISIONS,
+        [None if number % 3 == 1 else REFERENCE for number in range(len(begins) - 1)],
+    )
+    chosen = msgspec.structs.replace(SMALL, features_watched_max=features_max)
+    together = [block for piece in measured(events, chosen) for block in block_structs(piece)]
+    alone = [block for one in events.by_model() for piece in measured(one, chosen) for block in block_structs(piece)]
+    assert list(map(comparable, together)) == list(map(comparable, alone))
+    assert sum(block.events for block in together) == len(batch.events)

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from drift.blocks.block_builder import block_id_of, build_blocks
+from drift.blocks.measured import block_id_of
 from drift.settings import DriftSettings
 from schemas import codec
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.block import Block
 from schemas.wire.prediction import Prediction
 from schemas.wire.reference import NumericReference, Reference
+from tests.support.made_blocks import build_blocks
 
 SETTINGS = DriftSettings()
 

@@ -12,10 +12,10 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, TopicPartiti
 
 from schemas.codec import decode, decode_one_or_many
 from schemas.topics import BLOCKS, PREDICTIONS, REJECTS, REVIEW_EVENTS, VERDICTS
-from schemas.wire.block import Block
 from schemas.wire.reject import Reject
 from schemas.wire.task import Task
 from schemas.wire.verdict import Verdict
+from streams.blocks.block_reader import blocks_in
 from streams.client_config import common_client_config
 from streams.consume.log_reader import LogReader
 from streams.records import Record
@@ -101,7 +101,7 @@ class Log:
         self.originals[position] = reject.original
 
     def _hear_blocks(self, record: Record) -> None:
-        self.events_in_blocks += sum(block.events for block in decode_one_or_many(Block, record.value() or b""))
+        self.events_in_blocks += sum(block.events for block in blocks_in(record.value() or b"").blocks.values())
 
 
 @dataclasses.dataclass
