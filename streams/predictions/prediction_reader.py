@@ -89,10 +89,8 @@ class PredictionReader:
         when it has been read; the bytes of the run bound it.
         """
         readings = Readings([], [])
-        gathered, tables = (
-            GatheredEvents(MESSAGES_AT_ONCE),
-            GatheredTables(self._future_ms_max, self._bytes_max, self._limits),
-        )
+        gathered = GatheredEvents()
+        tables = GatheredTables(self._future_ms_max, self._bytes_max, self._limits)
         count = 0
         for records in runs:
             others = tables.add(records)
@@ -109,7 +107,7 @@ class PredictionReader:
         if tables.odd:
             self._read_one_by_one(tables.odd, now_ms, readings, from_arrow=True)
             readings.rejects.sort(key=_origin_of)
-        readings.parts.extend(Part(*columns) for columns in gathered.columns())
+        readings.parts.extend(gathered.parts())
         return Readings(readings.parts, readings.rejects, count, self._elements(readings))
 
     def _elements(self, readings: Readings, *waiting: GatheredEvents | GatheredTables) -> int:
@@ -187,7 +185,7 @@ class PredictionReader:
             return []
         parts = []
         for shape, some, *their_origins in shares:
-            columns = columns_of(shape, some, latest_ms)
+            columns = columns_of([(shape, len(some))], some, latest_ms)
             if columns is None:
                 return None
             partitions, offsets, indexes = their_origins

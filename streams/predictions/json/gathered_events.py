@@ -1,29 +1,28 @@
-"""GatheredEvents: collects shaped events of many models until there are enough of one model for columns."""
+"""GatheredEvents: collects shaped events of many models; those with the same features become columns together."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from schemas.columns.prediction_columns import PredictionColumns
 from streams.predictions.json.shaped_columns import columns_of
 from streams.predictions.json.shapes import Shape
+from streams.predictions.parts import Part
 
 __all__ = ["GatheredEvents"]
 
 Ints = npt.NDArray[np.int64]
-ColumnsWithOrigins = tuple[PredictionColumns, Ints, Ints, Ints]
-"""Columns, and the partition, offset and index of each event."""
 
 NO_LIMIT_MS = 2**62
 
 
 @dataclasses.dataclass(slots=True)
-class Gathered:
+class _OfShape:
     """Events of one shape, and their partitions, offsets and indexes."""
 
     shape: Shape
@@ -32,36 +31,33 @@ class Gathered:
 
 
 class GatheredEvents:
-    """Makes columns once there are ``events_at_once`` events of a shape, and at the end of the events that are left.
+    """Gathers events until ``parts`` makes one part of all models with the same features, in the same order.
 
-    Making columns of a few events costs about as much as of many.
+    Making columns of a few events costs about as much as of many. ``count`` is the number of events added so far; the
+    elements that may be read at once bound it.
     """
 
-    def __init__(self, events_at_once: int) -> None:
-        self._events_at_once = events_at_once
-        self._waiting: dict[type, Gathered] = {}
-        self._made: list[ColumnsWithOrigins] = []
+    def __init__(self) -> None:
+        self._alike: dict[tuple[str, ...], dict[type, _OfShape]] = {}
         self.count = 0
-        """The number of events added so far."""
 
     def add(self, shape: Shape, events: Sequence[Any], partitions: Ints, offsets: Ints, indexes: Ints) -> None:
         """Add events of one shape, all of them usual (``shaped_columns.are_usual``)."""
-        waiting = self._waiting.setdefault(shape.struct, Gathered(shape))
-        waiting.events.extend(events)
+        of_shape = self._alike.setdefault(shape.names, {}).setdefault(shape.struct, _OfShape(shape))
+        of_shape.events.extend(events)
+        of_shape.origins.append((partitions, offsets, indexes))
         self.count += len(events)
-        waiting.origins.append((partitions, offsets, indexes))
-        if len(waiting.events) >= self._events_at_once:
-            self._make(self._waiting.pop(shape.struct))
 
-    def columns(self) -> list[ColumnsWithOrigins]:
-        """Columns of all events that were added; to be called once, at the end."""
-        for waiting in self._waiting.values():
-            self._make(waiting)
-        self._waiting = {}
-        return self._made
+    def parts(self) -> list[Part]:
+        """All events that were added, model after model in each part; to be called once, at the end."""
+        return [_part(list(of_shapes.values())) for of_shapes in self._alike.values()]
 
-    def _make(self, waiting: Gathered) -> None:
-        columns = columns_of(waiting.shape, waiting.events, NO_LIMIT_MS)
-        assert columns is not None, "usual events have columns"
-        partitions, offsets, indexes = map(np.concatenate, zip(*waiting.origins, strict=True))
-        self._made.append((columns, partitions, offsets, indexes))
+
+def _part(of_shapes: Sequence[_OfShape]) -> Part:
+    """The events of shapes with the same names."""
+    shapes = [(of_shape.shape, len(of_shape.events)) for of_shape in of_shapes]
+    events = list(chain.from_iterable(of_shape.events for of_shape in of_shapes))
+    columns = columns_of(shapes, events, NO_LIMIT_MS)
+    assert columns is not None, "usual events have columns"
+    origins = chain.from_iterable(of_shape.origins for of_shape in of_shapes)
+    return Part(columns, *map(np.concatenate, zip(*origins, strict=True)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 from operator import attrgetter
 from typing import Any, Final
 
@@ -36,10 +37,11 @@ _confidence_of: Final = attrgetter("confidence")
 _probabilities_of: Final = attrgetter("probabilities")
 
 
-def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> PredictionColumns | None:
-    """Columns of shaped events of one model; None if one of them may be wrong in meaning.
+def columns_of(shapes: Sequence[tuple[Shape, int]], events: Sequence[Any], latest_ms: int) -> PredictionColumns | None:
+    """Columns of shaped events, shape after shape; None if one of them may be wrong in meaning.
 
-    ``latest_ms`` is the latest time that an event may have, in epoch milliseconds.
+    ``shapes`` have the same names in the same order, each with the number of its events. ``latest_ms`` is the latest
+    time that an event may have, in epoch milliseconds.
     """
     column = dict(zip(SHAPED_FIELDS, zip(*map(_astuple, events), strict=True), strict=True))
     times_ms = _times(column["time"])
@@ -54,8 +56,8 @@ def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> Predictio
         return None
     features = column["features"]  # the closures below keep these alive, not the events
     return PredictionColumns(
-        models=(shape.model,),
-        bounds=np.array([0, len(events)]),
+        models=tuple(shape.model for shape, _ in shapes),
+        bounds=np.array([0, *accumulate(count for _, count in shapes)]),
         event_ids=EventIds(column["event_id"]),
         times_ms=times_ms,
         model_versions=Texts.of(_texts(column["model_version"])),
@@ -67,8 +69,8 @@ def columns_of(shape: Shape, events: Sequence[Any], latest_ms: int) -> Predictio
         learnable=_consents(column["consent"], "learn"),
         slices=_slices(column["slices"]),
         contents=column["content"] if _has_any(column["content"]) else None,
-        features=_feature_columns(shape, features),
-        row_features=_row_features_of(shape, features),
+        features=_feature_columns([shape for shape, _ in shapes], features),
+        row_features=_row_features_of([shape for shape, _ in shapes], features),
         encodable_features=lambda indexes: list(map(features.__getitem__, indexes)),
     )
 
@@ -126,18 +128,21 @@ def _times(column: Column) -> Ints:
         return np.array(list(map(epoch_ms, column)), np.int64)
 
 
-def _feature_columns(shape: Shape, features: Column) -> dict[str, FeatureColumn]:
+def _feature_columns(shapes: Sequence[Shape], features: Column) -> dict[str, FeatureColumn]:
     columns: dict[str, FeatureColumn] = {}
-    if not shape.types:
+    names = shapes[0].names
+    if not names:
         return columns
-    for (name, types), values in zip(shape.types.items(), zip(*map(_astuple, features), strict=True), strict=True):
-        present = [None if value is msgspec.UNSET else value for value in values] if ABSENT in types else values
-        columns[name] = FeatureColumn(present, shape.column_types[name])
+    for name, values in zip(names, zip(*map(_astuple, features), strict=True), strict=True):
+        may_lack = any(ABSENT in shape.types[name] for shape in shapes)
+        present = [None if value is msgspec.UNSET else value for value in values] if may_lack else values
+        types = frozenset[type]().union(*(shape.column_types[name] for shape in shapes))
+        columns[name] = FeatureColumn(present, types)
     return columns
 
 
-def _row_features_of(shape: Shape, features: Column) -> Callable[[int], dict[str, Scalar]]:
-    names, sparse = shape.names, shape.is_sparse
+def _row_features_of(shapes: Sequence[Shape], features: Column) -> Callable[[int], dict[str, Scalar]]:
+    names, sparse = shapes[0].names, any(shape.is_sparse for shape in shapes)
 
     def row_features(index: int) -> dict[str, Scalar]:
         row = dict(zip(names, _astuple(features[index]), strict=True))

@@ -86,8 +86,8 @@ def test_what_the_json_says_wins(made: Any) -> None:
 
 def read_shaped(reader: PredictionReader, records: list[PlainRecord]) -> list[str]:
     """The ids of events that are read by shape, as columns at once or gathered; empty for other messages."""
-    gathered = GatheredEvents(10)
-    parts = [*(reader._read_shaped(records, gathered) or ()), *gathered.columns()]
+    gathered = GatheredEvents()
+    parts = [*(reader._read_shaped(records, gathered) or ()), *gathered.parts()]
     return [event_id for columns, *_ in parts for event_id in columns.event_ids.texts]
 
 

@@ -55,7 +55,7 @@ def read(made: PredictionReader, values: Sequence[Any]) -> Readings:
 
 def is_shaped(made: PredictionReader, values: Sequence[Any]) -> bool:
     """Whether the shaped decoder reads these messages by itself."""
-    return made._read_shaped(records(values), GatheredEvents(1)) is not None
+    return made._read_shaped(records(values), GatheredEvents()) is not None
 
 
 VALUE = st.one_of(
@@ -251,7 +251,7 @@ def test_columns_keep_no_event_alive() -> None:
         return [count for event in events for count in (sys.getrefcount(event), sys.getrefcount(event.subject))]
 
     before = references()
-    columns = columns_of(shape, events, NOW_MS + DAY_MS)
+    columns = columns_of([(shape, len(events))], events, NOW_MS + DAY_MS)
     assert columns is not None
     assert references() == before
     assert columns.row_features(2) == values[2]["features"]

@@ -148,7 +148,7 @@ def test_a_registry_of_others(tmp_path: Path, kafka_topics: KafkaSettings, monke
         assert by_message.rejects == readings.rejects
     with structlog.testing.capture_logs() as logs:
         assert reader.read([records], now_ms=0).rejects == readings.rejects
-        assert reader._read_shaped(records[:100], GatheredEvents(1)) is not None
+        assert reader._read_shaped(records[:100], GatheredEvents()) is not None
         assert logs == []
         assert schemas.problem_of(UNKNOWN_ID + 1) is None
     assert ["does not answer" in line["event"] for line in logs] == [True]

@@ -125,7 +125,7 @@ def test_prefixed_messages_are_read_fast(registry: SchemaRegistry) -> None:
         records(prefixed(1, [prediction(2), prediction(3)]), prefixed(1, [prediction(4)])),
     ):
         reader.read([values], now_ms=0)
-        assert reader._read_shaped(values, GatheredEvents(1)) is not None
+        assert reader._read_shaped(values, GatheredEvents()) is not None
 
 
 def only_reject(schemas: Registry, value: bytes) -> Reject:
