@@ -63,9 +63,16 @@ class FeatureColumn:
         return cls(texts, frozenset((str, NONE)) if None in texts.names else frozenset((str,)))
 
     @classmethod
-    def absent(cls, size: int) -> FeatureColumn:
-        """The column of ``size`` events without the feature."""
-        return cls((None,) * size, frozenset((NONE,)))
+    def placed(cls, pieces: Mapping[int, FeatureColumn], size: int) -> FeatureColumn:
+        """The column of ``size`` events with the values of each piece from an index on; None where no piece is.
+
+        >>> FeatureColumn.placed({1: FeatureColumn.of(["x"])}, 3).values
+        [None, 'x', None]
+        """
+        values: list[Scalar] = [None] * size
+        for start, piece in pieces.items():
+            values[start : start + len(piece)] = piece.values
+        return cls(values, frozenset((NONE,)).union(*(piece.types for piece in pieces.values())))
 
     @classmethod
     def joined(cls, pieces: Sequence[FeatureColumn]) -> FeatureColumn:
@@ -147,8 +154,13 @@ def features_of_rows(rows: Sequence[Mapping[str, Scalar]]) -> dict[str, FeatureC
     >>> features_of_rows([{"age": 41}, {"age": None, "plan": "basic"}])["plan"].values
     [None, 'basic']
     """
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: FeatureColumn.of([row.get(name) for row in rows]) for name in names}
+    columns: dict[str, list[Scalar]] = {}
+    for index, row in enumerate(rows):
+        for name, value in row.items():
+            # Not a look at every row for every name: whoever gives each row other names would make it long.
+            column = columns.get(name) or columns.setdefault(name, [None] * len(rows))
+            column[index] = value
+    return {name: FeatureColumn.of(values) for name, values in columns.items()}
 
 
 def doubles(values: Sequence[Scalar]) -> Floats:

@@ -214,8 +214,14 @@ def _chained_if_any(pieces: Sequence[PredictionColumns], name: str, absent: obje
 
 def _joined_features(pieces: Sequence[PredictionColumns]) -> dict[str, FeatureColumn]:
     """Each feature that some piece has; None in the events of pieces without it."""
-    names = dict.fromkeys(name for piece in pieces for name in piece.features)
+    starts = list(accumulate(map(len, pieces), initial=0))
+    columns: dict[str, dict[int, FeatureColumn]] = {}
+    for piece, start in zip(pieces, starts, strict=False):
+        for name, column in piece.features.items():
+            columns.setdefault(name, {})[start] = column
     return {
-        name: FeatureColumn.joined([piece.features.get(name) or FeatureColumn.absent(len(piece)) for piece in pieces])
-        for name in names
+        name: FeatureColumn.joined(list(by_start.values()))
+        if len(by_start) == len(pieces)
+        else FeatureColumn.placed(by_start, starts[-1])
+        for name, by_start in columns.items()
     }

@@ -81,7 +81,8 @@ def structs_of(batch: Any) -> list[Verdict]:
 def events_of(batch: Any) -> tuple[Any, Coded[str]]:
     """Which events the rows of a checked batch are about: their ids, a pyarrow array of strings, and their models."""
     models = batch.column("model")
-    return batch.column("event_id"), Coded(_codes(models), models.dictionary.to_pylist())
+    # Wrong rows are gone, but what they named is in the dictionary still, and may be null.
+    return batch.column("event_id"), Coded(_codes(models), models.dictionary.fill_null("").to_pylist())
 
 
 def _batch_of(table: Any) -> Any:

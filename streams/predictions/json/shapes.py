@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import operator
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -95,16 +96,13 @@ class Shape:
         (('age', 'plan'), True)
         """
         seen = {name: set(types) for name, types in known.types.items()} if known else {}
-        is_first = known is None
+        counts = Counter(name for row in rows for name in row)
         for row in rows:
             for name, value in row.items():
-                if name not in seen:
-                    seen[name] = set() if is_first else {ABSENT}
-                seen[name].add(type(value))
-            if len(row) < len(seen):
-                for name in seen.keys() - row.keys():
-                    seen[name].add(ABSENT)
-            is_first = False
+                seen.setdefault(name, set()).add(type(value))
+        for name, types in seen.items():
+            if counts[name] < len(rows) or (known and name not in known.types):
+                types.add(ABSENT)
         types_of = {name: frozenset(types) for name, types in seen.items()}
         return known if known and types_of == known.types else cls(model, types_of)
 

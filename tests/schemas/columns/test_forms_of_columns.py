@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.columns.event_ids import EventIds
-from schemas.columns.feature_column import FeatureColumn
+from schemas.columns.feature_column import FeatureColumn, features_of_rows
 from schemas.columns.probabilities import LabelMatrix, Probabilities
 from schemas.columns.texts import Texts
 from schemas.hashing import id_hashes
@@ -125,3 +125,20 @@ def test_probabilities_say_the_same_as_dictionaries_and_in_a_matrix(
         joined = Probabilities.joined([None, form], [2, len(rows)])
         assert joined is not None
         assert joined.tolist() == [None, None, *rows]
+
+
+class Asked(dict[str, Any]):
+    """A row that may be walked through, and not asked for a name: it may not have it."""
+
+    def get(self, *_: Any) -> Any:
+        raise AssertionError("a look at a row for a name")
+
+
+@given(st.lists(st.dictionaries(st.sampled_from("abcdef"), st.sampled_from([1, 2.5, "x", None, True])), max_size=9))
+def test_features_of_rows_take_a_look_at_values_alone(rows: list[dict[str, Any]]) -> None:
+    """Rows that share no name are no more work than others: nobody stops a worker with new names in each event."""
+    columns = features_of_rows([Asked(row) for row in rows])
+    assert list(columns) == list(dict.fromkeys(name for row in rows for name in row))
+    for name, column in columns.items():
+        assert column.values == [row.get(name) for row in rows]
+        assert column.types == set(map(type, column.values))

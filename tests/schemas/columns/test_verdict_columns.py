@@ -167,6 +167,15 @@ def test_which_events_a_batch_is_about() -> None:
     assert (event_ids.to_pylist(), models.listed()) == ([f"e-{number}" for number in range(5)], list("ababa"))
 
 
+def test_a_model_that_only_wrong_rows_name_is_a_text() -> None:
+    """A dictionary may hold null for rows that are left out: whoever hashes its texts meets none."""
+    models = pa.DictionaryArray.from_arrays(pa.array([0, 1, 0], pa.int16()), pa.array(["churn", None]))
+    rows = checked_verdicts(changed(model=models))
+    assert list(rows.wrong) == [1]
+    _, named = events_of(rows.batch)
+    assert (named.listed(), list(named.values)) == (["churn", "churn"], ["churn", ""])
+
+
 def test_a_published_stream_is_read_for_ever() -> None:
     """The stream of the first version holds the verdicts of the JSON samples."""
     told = [decode(Verdict, (GOLDEN / f"verdicts.v{version}.json").read_bytes()) for version in (1, 2)]

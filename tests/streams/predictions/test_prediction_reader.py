@@ -18,7 +18,7 @@ from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.prediction import Prediction
 from streams.predictions.json.gathered_events import GatheredEvents
 from streams.predictions.json.shaped_columns import columns_of
-from streams.predictions.json.shapes import SHAPE_CHANGES_MAX, SHAPED_FEATURES_MAX, Shape
+from streams.predictions.json.shapes import ABSENT, SHAPE_CHANGES_MAX, SHAPED_FEATURES_MAX, Shape
 from streams.predictions.message_reader import read_predictions
 from streams.predictions.parts import Part
 from streams.predictions.prediction_reader import PredictionReader, Readings
@@ -255,6 +255,24 @@ def test_columns_keep_no_event_alive() -> None:
     assert columns is not None
     assert references() == before
     assert columns.row_features(2) == values[2]["features"]
+
+
+ROWS = st.lists(st.dictionaries(st.sampled_from("abcd"), st.sampled_from([1, 2.5, "x", None])), min_size=1, max_size=5)
+
+
+@given(st.lists(ROWS, min_size=1, max_size=3))
+def test_a_shape_learns_the_same_in_one_go_and_in_several(batches: list[list[dict[str, Any]]]) -> None:
+    """A name is absent from a shape as soon as one row lacks it, before the name first came or after it."""
+    rows = [row for batch in batches for row in batch]
+    expected = {
+        name: {type(row[name]) if name in row else ABSENT for row in rows}
+        for name in dict.fromkeys(name for row in rows for name in row)
+    }
+    shape: Shape | None = None
+    for batch in batches:
+        shape = Shape.of("churn", batch, shape)
+    assert shape is not None
+    assert shape.types == Shape.of("churn", rows).types == expected
 
 
 def test_one_bad_message_does_not_spoil_the_shape() -> None:
