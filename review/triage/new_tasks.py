@@ -68,9 +68,10 @@ def new_tasks(
         "inclusion_probability": decisions.inclusion_probability[seen].tolist(),
         "uncertainty": decisions.uncertainty[seen].tolist(),
         "evidence": list(_evidence_rows(events, seen, event_ids, learned)),
-        "challenger_version": learned.challenger_versions.at(seen),
-        "challenger_prediction": learned.challenger_answers.at(seen),
     }
+    if not learned.is_none:
+        columns["challenger_version"] = learned.challenger_versions.at(seen)
+        columns["challenger_prediction"] = learned.challenger_answers.at(seen)
     constant = {"created_at": created_at, "changed_at": created_at}
     return NewTasks(seen, ids, list(_tasks.make(len(seen), constant=constant, columns=columns)))
 
@@ -84,9 +85,9 @@ def _evidence_rows(events: EventBatch, seen: Ints, event_ids: list[str], learned
         "prediction": events.labels.at(seen),
         "confidence": events.confidence[seen].tolist(),
         "learn": events.learnable[seen].tolist(),
-        "learned_version": learned.versions.at(seen),
-        "learned_prediction": learned.answers.at(seen),
     }
+    if not learned.is_none:
+        columns |= {"learned_version": learned.versions.at(seen), "learned_prediction": learned.answers.at(seen)}
     given = {
         "probabilities": events.probabilities_at(seen),
         "slices": events.optional_at("slices", seen),
@@ -100,11 +101,11 @@ def _choices(
     events: EventBatch, seen: Ints, known: Sequence[tuple[str, ...]], learned: LearnedAnswers
 ) -> list[tuple[str, ...]]:
     labels: list[Any] = events.labels.at(seen)
-    answers: list[Any] = learned.answers.at(seen)
     probabilities = events.probabilities_at(seen)
     if probabilities is None and learned.answers.names == ("",):
         return [
             usual if label in usual else choices_of(label, None, usual, "")
             for label, usual in zip(labels, known, strict=True)
         ]
+    answers: list[Any] = learned.answers.at(seen)
     return list(map(choices_of, labels, probabilities or repeat(None), known, answers))

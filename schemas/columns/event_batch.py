@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 from collections.abc import Sequence
 from itertools import accumulate, chain
 from typing import Any
@@ -22,77 +20,31 @@ Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
 
-@dataclasses.dataclass(frozen=True)
 class EventBatch:
-    """The n events of some ``pieces``, piece after piece; no model is in two of them.
+    """The n events of some ``pieces``, at least one piece, piece after piece; no model is in two of them.
 
-    The events of ``models[k]`` stand from ``bounds[k]`` to before ``bounds[k + 1]``, in order of arrival. The columns
-    mean what those of PredictionColumns do.
+    The events of ``models[k]`` stand from ``bounds[k]`` to before ``bounds[k + 1]``, in order of arrival;
+    ``model_numbers`` has the index in ``models`` of each event's model, shape (n,). ``starts`` says where each piece
+    begins, and where the last ends. The other columns mean what those of PredictionColumns do.
     """
 
-    pieces: Sequence[PredictionColumns]
+    def __init__(self, pieces: Sequence[PredictionColumns]) -> None:
+        self.pieces = pieces
+        self.starts: list[int] = list(accumulate(map(len, pieces), initial=0))
+        self.models: tuple[str, ...] = tuple(chain.from_iterable(piece.models for piece in pieces))
+        begins = [piece.bounds[:-1] + start for piece, start in zip(pieces, self.starts, strict=False)]
+        self.bounds: Ints = np.concatenate([*begins, self.starts[-1:]])
+        self.model_numbers: Ints = np.arange(len(self.models)).repeat(np.diff(self.bounds))
+        self.event_ids = EventIds.joined([piece.event_ids for piece in pieces])
+        self.times_ms: Ints = _joined([piece.times_ms for piece in pieces])
+        self.model_versions = Texts.joined([piece.model_versions for piece in pieces])
+        self.labels = Texts.joined([piece.labels for piece in pieces])
+        self.confidence: Floats = _joined([piece.confidence for piece in pieces])
+        self.learnable: Flags = _joined([piece.learnable for piece in pieces])
+        self._holders = [(piece, number) for piece in pieces for number in range(len(piece.models))]
 
     def __len__(self) -> int:
-        return len(self.times_ms)
-
-    @functools.cached_property
-    def models(self) -> tuple[str, ...]:
-        """The models, each once."""
-        return tuple(chain.from_iterable(piece.models for piece in self.pieces))
-
-    @functools.cached_property
-    def bounds(self) -> Ints:
-        """Where the events of each model begin, and where the last end; shape (models + 1,)."""
-        begins = [piece.bounds[:-1] + start for piece, start in zip(self.pieces, self.starts, strict=False)]
-        return np.append(np.concatenate(begins), self.starts[-1])
-
-    @functools.cached_property
-    def starts(self) -> list[int]:
-        """Where each piece begins, and where the last ends."""
-        return list(accumulate(map(len, self.pieces), initial=0))
-
-    @functools.cached_property
-    def model_numbers(self) -> Ints:
-        """The index in ``models`` of each event's model, shape (n,)."""
-        return np.arange(len(self.models)).repeat(np.diff(self.bounds))
-
-    @functools.cached_property
-    def event_ids(self) -> EventIds:
-        """The id of each event."""
-        return EventIds.joined([piece.event_ids for piece in self.pieces])
-
-    @functools.cached_property
-    def times_ms(self) -> Ints:
-        """The time of each event in epoch milliseconds, shape (n,)."""
-        times_ms: Ints = self._joined("times_ms")
-        return times_ms
-
-    @functools.cached_property
-    def model_versions(self) -> Texts:
-        """The version of the model that answered each event."""
-        return Texts.joined([piece.model_versions for piece in self.pieces])
-
-    @functools.cached_property
-    def labels(self) -> Texts:
-        """The prediction of each event."""
-        return Texts.joined([piece.labels for piece in self.pieces])
-
-    @functools.cached_property
-    def confidence(self) -> Floats:
-        """The probability that the model gives its own prediction, shape (n,)."""
-        confidence: Floats = self._joined("confidence")
-        return confidence
-
-    @functools.cached_property
-    def learnable(self) -> Flags:
-        """Consent to learning, shape (n,)."""
-        learnable: Flags = self._joined("learnable")
-        return learnable
-
-    @functools.cached_property
-    def _holders(self) -> list[tuple[PredictionColumns, int]]:
-        """The piece of each model, and the model's index in it."""
-        return [(piece, number) for piece in self.pieces for number in range(len(piece.models))]
+        return self.starts[-1]
 
     def of_model(self, number: int) -> PredictionColumns:
         """The events of ``models[number]`` alone."""
@@ -146,6 +98,6 @@ class EventBatch:
             if begin < end
         ]
 
-    def _joined(self, name: str) -> Any:
-        columns = [getattr(piece, name) for piece in self.pieces]
-        return columns[0] if len(columns) == 1 else np.concatenate(columns)
+
+def _joined(columns: Sequence[Any]) -> Any:
+    return columns[0] if len(columns) == 1 else np.concatenate(columns)

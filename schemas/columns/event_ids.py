@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from itertools import chain
 from typing import Any
@@ -30,6 +29,7 @@ class EventIds:
         """``ids`` are texts, or a pyarrow array of type ``string`` or ``large_string`` without null."""
         self._texts: Sequence[str] | None = ids if isinstance(ids, list | tuple) else None
         self._arrow: Any = None if self._texts is not None else ids
+        self._hashes: npt.NDArray[np.uint64] | None = None
 
     def __len__(self) -> int:
         return len(self._arrow if self._texts is None else self._texts)
@@ -54,10 +54,12 @@ class EventIds:
             self._arrow = pa.array(self._texts, pa.string())
         return self._arrow
 
-    @functools.cached_property
+    @property
     def hashes(self) -> npt.NDArray[np.uint64]:
-        """``schemas.hashing.id_hashes`` of the ids."""
-        return id_hashes(self.either)
+        """``schemas.hashing.id_hashes`` of the ids, computed once."""
+        if self._hashes is None:
+            self._hashes = id_hashes(self.either)
+        return self._hashes
 
     def take(self, indexes: Indexes) -> EventIds:
         """The ids at these indexes, in this order."""
@@ -73,6 +75,8 @@ class EventIds:
 
     def at(self, indexes: Indexes) -> list[str]:
         """The ids at these indexes, as texts."""
+        if self._texts is not None:
+            return list(map(self._texts.__getitem__, indexes.tolist()))
         return list(self.take(indexes).texts)
 
     @classmethod

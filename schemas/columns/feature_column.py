@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import struct
 from collections.abc import Mapping, Sequence
 from itertools import chain
@@ -38,9 +37,14 @@ class FeatureColumn:
     [2.5, None]
     """
 
+    __slots__ = ("_numbers", "_texts", "_values", "data", "types")
+
     def __init__(self, data: Data, types: frozenset[type]) -> None:
         self.data = data
         self.types = types
+        self._values: Sequence[Scalar] | None = None
+        self._numbers: Floats | None = None
+        self._texts: Texts | None = None
 
     def __len__(self) -> int:
         return len(self.data)
@@ -106,14 +110,16 @@ class FeatureColumn:
             return _scalars(self.data[indexes])
         return list(map(self.data.__getitem__, indexes.tolist()))
 
-    @functools.cached_property
+    @property
     def values(self) -> Sequence[Scalar]:
         """The values as Python objects."""
-        if isinstance(self.data, Texts):
-            return self.data.tolist()
-        return _scalars(self.data) if isinstance(self.data, np.ndarray) else self.data
+        if isinstance(self.data, np.ndarray | Texts):
+            if self._values is None:
+                self._values = self.data.tolist() if isinstance(self.data, Texts) else _scalars(self.data)
+            return self._values
+        return self.data
 
-    @functools.cached_property
+    @property
     def numbers(self) -> Floats | None:
         """The values as doubles, shape (n,), NaN where one is None or a text; None if none is a number.
 
@@ -123,19 +129,23 @@ class FeatureColumn:
             return self.data.astype(np.float64, copy=False)
         if isinstance(self.data, Texts) or not self.types - {str, NONE}:
             return None
-        return doubles(self.data)
+        if self._numbers is None:
+            self._numbers = doubles(self.data)
+        return self._numbers
 
-    @functools.cached_property
+    @property
     def texts(self) -> Texts | None:
         """The values as Texts, None where one is no text; None if none is a text."""
         if isinstance(self.data, Texts):
             return self.data
         if str not in self.types:
             return None
-        values: Any = self.data
-        if self.types - {str, NONE}:
-            values = [value if isinstance(value, str) else None for value in values]
-        return Texts.of(values)
+        if self._texts is None:
+            values: Any = self.data
+            if self.types - {str, NONE}:
+                values = [value if isinstance(value, str) else None for value in values]
+            self._texts = Texts.of(values)
+        return self._texts
 
     @property
     def present(self) -> int:
