@@ -64,6 +64,9 @@ class Verdicts:
         arrays of JSON.
         """
         columns = self._columns()
+        if not any(exceptions_only):
+            self._send_told(columns, np.arange(len(self.events)), outbox, bytes_max)
+            return
         is_archived = np.array(exceptions_only, np.bool_).repeat(np.diff(self.events.bounds)) & ~self._exceptions()
         self._send_told(columns, np.flatnonzero(~is_archived), outbox, bytes_max)
         archived = np.flatnonzero(is_archived)
@@ -76,6 +79,9 @@ class Verdicts:
     def _send_told(self, columns: Mapping[str, Any], told: Ints, outbox: Sending, bytes_max: int) -> None:
         """Send to VERDICTS the verdicts on the events at ascending indexes."""
         as_arrow = self.from_arrow[told]
+        if not as_arrow.any():
+            self._send_arrays(self._as_rows(columns, told), told.searchsorted(self.events.bounds).tolist(), outbox)
+            return
         batch, rows = self._as_arrow(columns, told[as_arrow]), self._as_rows(columns, told[~as_arrow])
         arrow_before = np.concatenate(([0], as_arrow.cumsum())).tolist()
         for model, (begin, end) in zip(
@@ -90,6 +96,12 @@ class Verdicts:
                     messages = encoded_verdicts(iter(rows[start - first : stop - first]), VERDICTS_PER_ARRAY_MAX)
                 for data in messages:
                     outbox.send(VERDICTS, model.encode(), data)
+
+    def _send_arrays(self, rows: Sequence[Any], bounds: Sequence[int], outbox: Sending) -> None:
+        """Send rows to VERDICTS, those of each model from one of ``bounds`` to before the next."""
+        for model, (begin, end) in zip(self.events.models, pairwise(bounds), strict=True):
+            for data in encoded_verdicts(iter(rows[begin:end]), VERDICTS_PER_ARRAY_MAX):
+                outbox.send(VERDICTS, model.encode(), data)
 
     def _exceptions(self) -> Flags:
         """The events about which there is more to say than that they are accepted."""
