@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from itertools import filterfalse, islice
 from typing import Final, TypeVar
 
 __all__ = ["MODELS_MAX", "NEW_SHARE", "RESULTS_MAX", "ModelPlaces"]
@@ -50,8 +51,10 @@ class ModelPlaces:
         others = [other for other in present if other not in self._configured]
         if len(others) < self.models_max:
             return None
-        new = [other for other in others if not is_settled(other)]
-        return new[0] if len(new) >= max(1, self.models_max // NEW_SHARE) else next(filter(is_settled, others))
+        new_min = max(1, self.models_max // NEW_SHARE)
+        # Not all are looked at: where strangers bring many names, each of them asks this.
+        new = list(islice(filterfalse(is_settled, others), new_min))
+        return new[0] if len(new) == new_min else next(filter(is_settled, others))
 
     def of(self, models_max: int) -> ModelPlaces:
         """Another number of places, for the same configured models."""

@@ -39,6 +39,19 @@ def test_a_new_model_is_judged_when_strangers_have_filled_all_places() -> None:
     assert worker.judge.states.scores_known("new") >= WARM
 
 
+def test_a_stranger_does_not_have_every_place_looked_at() -> None:
+    """Of ten thousand names that came once, as many are asked about as decide who leaves: a message may bring many."""
+    asked: list[str] = []
+
+    def is_settled(model: str) -> bool:
+        asked.append(model)
+        return model.startswith("watched")
+
+    present = [*(f"watched-{number}" for number in range(100)), *(f"once-{number}" for number in range(9_900))]
+    assert ModelPlaces(10_000).leaver("new", present, is_settled) == "once-0"
+    assert asked == present[:2_100]
+
+
 def test_names_that_come_once_take_no_place_of_a_watched_model() -> None:
     """A thousand strange names come between two of its events: it keeps its threshold."""
     through, worker = (Worker(Log(), places=ModelPlaces(10)).assign([0]) for _ in range(2))
