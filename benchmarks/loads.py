@@ -32,25 +32,29 @@ PLACE_OF_CYCLE: Final = slice(len(b'{"event_id":"'), len(b'{"event_id":"0000'))
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Load:
-    """How many events, in what encoding, on how many partitions, of how many models with how many features."""
+    """How many events, in what encoding, on how many partitions, of how many models with how many features.
+
+    ``per_message`` is the number of events in each array or Arrow stream.
+    """
 
     events: int
     encoding: Literal["single", "arrays", "arrow"] = "single"
     partitions: int = 4
     features: int = len(FEATURES)
     models: int = 1
+    per_message: int = EVENTS_PER_MESSAGE
 
     @property
     def events_per_message(self) -> int:
-        """Events in each message: one, or ``EVENTS_PER_MESSAGE`` in an array or an Arrow stream."""
-        return 1 if self.encoding == "single" else EVENTS_PER_MESSAGE
+        """Events in each message: one, or ``per_message`` in an array or an Arrow stream."""
+        return 1 if self.encoding == "single" else self.per_message
 
     @property
     def title(self) -> str:
         """What a table calls it."""
         if self.encoding == "single":
             return "single JSON events"
-        return f"{'JSON arrays' if self.encoding == 'arrays' else 'Arrow IPC messages'} of {EVENTS_PER_MESSAGE}"
+        return f"{'JSON arrays' if self.encoding == 'arrays' else 'Arrow IPC messages'} of {self.per_message}"
 
     def values(self, begin: int = 0) -> Iterator[bytes]:
         """Each message's value, of the events from number ``begin`` on."""
@@ -58,7 +62,7 @@ class Load:
         while begin < end:
             cycle, start = divmod(begin, EVENTS_MADE_MAX)
             count = min(EVENTS_MADE_MAX - start, end - begin)
-            yield from stock.values(self.encoding, cycle, start, start + count)
+            yield from stock.values(self.encoding, cycle, start, start + count, self.per_message)
             begin += count
 
 
@@ -71,14 +75,14 @@ class Stock:
         self.models = sorted({event.model for event in self.events})
         self.json = list(map(msgspec.json.encode, self.events))
 
-    def values(self, encoding: str, cycle: int, start: int, stop: int) -> Iterator[bytes]:
+    def values(self, encoding: str, cycle: int, start: int, stop: int, per_message: int) -> Iterator[bytes]:
         """The events from ``start`` to ``stop``, as messages."""
         if encoding == "arrow":
             table = self._arrow.slice(start, stop - start)
             ids = [f"{cycle:04x}{event.event_id[4:]}" for event in self.events[start:stop]]
             table = table.set_column(0, "event_id", pa.array(ids))
-            for first in range(0, stop - start, EVENTS_PER_MESSAGE):
-                yield arrow_stream(table.slice(first, EVENTS_PER_MESSAGE))
+            for first in range(0, stop - start, per_message):
+                yield arrow_stream(table.slice(first, per_message))
             return
         mark, (head, tail) = b"%04x" % cycle, (PLACE_OF_CYCLE.start, PLACE_OF_CYCLE.stop)
         marked = (value[:head] + mark + value[tail:] for value in self.json[start:stop])
@@ -86,8 +90,8 @@ class Stock:
             yield from marked
             return
         values = list(marked)
-        for first in range(0, len(values), EVENTS_PER_MESSAGE):
-            yield b"[" + b",".join(values[first : first + EVENTS_PER_MESSAGE]) + b"]"
+        for first in range(0, len(values), per_message):
+            yield b"[" + b",".join(values[first : first + per_message]) + b"]"
 
     @functools.cached_property
     def _arrow(self) -> Any:
