@@ -14,7 +14,7 @@ from agents.shared.metrics import INTAKE_DUPLICATES, INTAKE_EVENTS, INTAKE_REJEC
 from schemas.identities import identities, model_salt
 from schemas.topics import REJECTS
 from streams.consume.seen_events import SeenEvents
-from streams.predictions.parts import Part, distinct
+from streams.predictions.parts import Part, rounds
 from streams.predictions.prediction_reader import BYTES_AT_ONCE, MESSAGES_AT_ONCE, PredictionReader
 from streams.produce.outbox import Sending
 from streams.records import Record, by_partition, split_by_bytes
@@ -80,9 +80,10 @@ class PredictionHandler:
         readings = self._reader.read(runs, now_ms=now_ms, elements_max=room)
         runs = runs[: readings.runs]
         taken_ms = max(run[-1].timestamp()[1] for run in runs)
-        parts = self._fresh(distinct(readings.parts), taken_ms)
-        if parts:
-            self._judge.judge(parts, now_ms, outbox)
+        for parts in rounds(readings.parts):
+            fresh = self._fresh(parts, taken_ms)
+            if fresh:
+                self._judge.judge(fresh, now_ms, outbox)
         for reject in readings.rejects:
             outbox.send(REJECTS, reject.source_key, reject)
         INTAKE_REJECTS.inc(sum(reject.elements for reject in readings.rejects))

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.columns.prediction_columns import PredictionColumns
 
-__all__ = ["Part", "distinct"]
+__all__ = ["CELLS_MAX", "Part", "rounds"]
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+
+CELLS_MAX: Final = 4_000_000
+"""Events of a part times the names of their features, at most: a column has an entry for every event, also where each
+event brings names of its own."""
 
 
 class Part(NamedTuple):
@@ -65,16 +69,17 @@ class Part(NamedTuple):
         return joined
 
 
-def distinct(parts: Sequence[Part]) -> list[Part]:
-    """The same events in parts of which no two have a model in common.
+def rounds(parts: Sequence[Part]) -> list[list[Part]]:
+    """The same events in rounds to be judged one after the other, one round as a rule; empty where there are none.
 
-    Events of a model that was in several parts are ordered by partition and offset.
+    No two parts of a round have a model in common. Events of a model that was in several parts are ordered by partition
+    and offset, in one part unless it would have more than ``CELLS_MAX`` cells.
     """
     counts = Counter(model for part in parts for model in part.columns.models)
     shared = {model: list[Part]() for model, count in counts.items() if count > 1}
     if not shared:
-        return list(parts)
-    distinct_parts = []
+        return [list(parts)] if parts else []
+    first = []
     for part in parts:
         columns = part.columns
         is_shared = np.array([model in shared for model in columns.models], np.bool_)
@@ -82,5 +87,27 @@ def distinct(parts: Sequence[Part]) -> list[Part]:
             shared[columns.models[number]].append(part.of_model(number))
         if not is_shared.all():
             alone = (~is_shared).repeat(np.diff(columns.bounds)).nonzero()[0]
-            distinct_parts.append(part.take(alone))
-    return distinct_parts + [Part.joined(pieces) for pieces in shared.values()]
+            first.append(part.take(alone))
+    made = [first]
+    for pieces in shared.values():
+        for number, some in enumerate(_within_cells(pieces)):
+            if number == len(made):
+                made.append([])
+            made[number].append(Part.joined(some))
+    return made
+
+
+def _within_cells(pieces: Sequence[Part]) -> Iterator[list[Part]]:
+    """Pieces that follow each other, as many as have ``CELLS_MAX`` cells together, or a single one."""
+    some: list[Part] = []
+    names: set[str] = set()
+    events = 0
+    for piece in pieces:
+        own = piece.columns.features.keys()
+        if some and len(names | own) * (events + len(piece.columns)) > CELLS_MAX:
+            yield some
+            some, names, events = [], set(), 0
+        some.append(piece)
+        names |= own
+        events += len(piece.columns)
+    yield some

@@ -7,7 +7,7 @@ from typing import Any
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.prediction import Prediction
 from streams.predictions.message_reader import Arrivals
-from streams.predictions.parts import distinct
+from streams.predictions.parts import rounds
 from streams.predictions.prediction_reader import Readings
 from tests.support.plain_columns import plain
 
@@ -18,7 +18,7 @@ Placed = tuple[dict[str, Any], list[tuple[int, int, int]]]
 def plain_parts(readings: Readings) -> dict[str, Placed]:
     """Each model's columns of all parts, in order of arrival, and where each event came from."""
     readable = {}
-    for part in distinct(readings.parts):
+    for part in (part for parts in rounds(readings.parts) for part in parts):
         for number, model in enumerate(part.columns.models):
             columns, *origins, _ = part.of_model(number)
             readable[model] = plain(columns), list(zip(*(origin.tolist() for origin in origins), strict=True))
