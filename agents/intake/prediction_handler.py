@@ -27,7 +27,7 @@ still in the processor's cache."""
 
 
 class PredictionHandler:
-    """Reads messages, and has the predictions of each model judged. One object a worker; one thread calls ``handle``.
+    """Reads messages, and has their predictions judged. One object a worker; one thread calls ``handle``.
 
     ``seen`` remembers which predictions were judged. A batch has about ``elements_max`` elements at most, whatever its
     messages hold; the rest is left for the next batch. In that one the partition that used the batch up comes last, so
@@ -52,7 +52,7 @@ class PredictionHandler:
         """Partitions that used up a batch, the newest at the end."""
 
     def handle(self, records: Sequence[Record], outbox: Sending) -> Sequence[Record]:
-        """One batch, for one transaction: read some messages at a time, judge model by model; returns what is left."""
+        """One batch, for one transaction: read and judge some messages at a time; returns what is left."""
         self._judge.states.begin()
         if self._seen is not None:
             self._seen.begin()
