@@ -31,6 +31,7 @@ from tests.support.waiting import PATIENCE_SECONDS, eventually
 TEXT = (ROOT / "docs" / "producers.md").read_text()
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ADDRESS = "127.0.0.1:9092"
+JAVA_WAIT = '"max.block.ms", 10_000'
 HELPER, PLAIN, REJECTS_READ = (body for language, body in BLOCK.findall(TEXT) if language == "python")
 (JAVA,) = (body for language, body in BLOCK.findall(TEXT) if language == "java")
 
@@ -172,12 +173,14 @@ def java_with_compiler() -> str | None:
 
 @pytest.mark.servers
 def test_java_example(address, tmp_path):
-    """The class runs as it stands on the page, with Kafka's own jars."""
+    """The class runs as it stands on the page, with Kafka's own jars; it waits longer for the first answer of a broker."""
     java = java_with_compiler()
     if java is None:
         pytest.skip("needs a JDK, which runs a source file: java with the module jdk.compiler, on PATH or in JAVA_HOME")
     assert ADDRESS in JAVA
-    (tmp_path / "Main.java").write_text(JAVA.replace(ADDRESS, address))
+    assert JAVA_WAIT in JAVA
+    patient = JAVA.replace(JAVA_WAIT, f'"max.block.ms", {int(PATIENCE_SECONDS)}_000')
+    (tmp_path / "Main.java").write_text(patient.replace(ADDRESS, address))
     class_path = os.pathsep.join(map(str, resolve_jars()))
     said = run([java, "-cp", class_path, "Main.java"], tmp_path)
     assert has_verdict(said, "call-4731")
