@@ -173,7 +173,7 @@ def java_with_compiler() -> str | None:
 
 @pytest.mark.servers
 def test_java_example(address, tmp_path):
-    """The class runs as it stands on the page, with Kafka's own jars; it waits longer for the first answer of a broker."""
+    """The class runs as it stands on the page, with Kafka's own jars, and with patience for a loaded broker."""
     java = java_with_compiler()
     if java is None:
         pytest.skip("needs a JDK, which runs a source file: java with the module jdk.compiler, on PATH or in JAVA_HOME")
