@@ -179,18 +179,18 @@ def doubles(values: Sequence[Scalar]) -> Floats:
     >>> doubles([True, None, "x", 10**400]).tolist()
     [1.0, nan, nan, 1.7976931348623157e+308]
     """
+    packed = _packed(values)
+    if packed is None:  # there is None, a text, or an integer beyond a double
+        packed = _packed([np.nan if value is None else value for value in values])
+    return np.array(list(map(_double, values)), np.float64) if packed is None else packed
+
+
+def _packed(values: Sequence[Any]) -> Floats | None:
+    """Numbers as doubles; None if one of the values is none."""
     try:
-        return _packed(values)
-    except struct.error:  # there is None, a text, or an integer beyond a double
-        pass
-    try:
-        return _packed([np.nan if value is None else value for value in values])
+        return np.frombuffer(struct.pack(f"{len(values)}d", *values))
     except struct.error:
-        return np.array(list(map(_double, values)), np.float64)
-
-
-def _packed(values: Sequence[Any]) -> Floats:
-    return np.frombuffer(struct.pack(f"{len(values)}d", *values))
+        return None
 
 
 def _double(value: Scalar) -> float:

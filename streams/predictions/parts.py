@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from typing import Final, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from schemas.columns.prediction_columns import PredictionColumns
 
-__all__ = ["CELLS_MAX", "Part", "rounds"]
+__all__ = ["CELLS_MAX", "Part", "rounds", "within_cells"]
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+Item = TypeVar("Item")
 
 CELLS_MAX: Final = 4_000_000
 """Events of a part times the names of their features, at most: a column has an entry for every event, also where each
@@ -90,24 +91,30 @@ def rounds(parts: Sequence[Part]) -> list[list[Part]]:
             first.append(part.take(alone))
     made = [first]
     for pieces in shared.values():
-        for number, some in enumerate(_within_cells(pieces)):
+        in_bounds = within_cells(pieces, lambda piece: piece.columns.features.keys(), lambda piece: len(piece.columns))
+        for number, some in enumerate(in_bounds):
             if number == len(made):
                 made.append([])
             made[number].append(Part.joined(some))
     return made
 
 
-def _within_cells(pieces: Sequence[Part]) -> Iterator[list[Part]]:
-    """Pieces that follow each other, as many as have ``CELLS_MAX`` cells together, or a single one."""
-    some: list[Part] = []
+def within_cells(
+    items: Iterable[Item], names_of: Callable[[Item], Collection[str]], events_of: Callable[[Item], int]
+) -> Iterator[list[Item]]:
+    """Items that follow each other, as many as have ``CELLS_MAX`` cells together, or a single one.
+
+    ``names_of`` returns the names of an item's features, ``events_of`` the number of its events.
+    """
+    some: list[Item] = []
     names: set[str] = set()
     events = 0
-    for piece in pieces:
-        own = piece.columns.features.keys()
-        if some and len(names | own) * (events + len(piece.columns)) > CELLS_MAX:
+    for item in items:
+        own, count = names_of(item), events_of(item)
+        names.update(own)
+        if some and len(names) * (events + count) > CELLS_MAX:
             yield some
-            some, names, events = [], set(), 0
-        some.append(piece)
-        names |= own
-        events += len(piece.columns)
+            some, names, events = [], set(own), 0
+        some.append(item)
+        events += count
     yield some

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.json_text.errors import UNREADABLE
-from schemas.wire.prediction import Prediction
 from schemas.wire.reject import Reject
 from streams.message_limits import PREDICTION_BYTES_MAX, MessageLimits
 from streams.predictions.arrow.arrow_reader import GatheredTables
@@ -21,7 +20,7 @@ from streams.predictions.json.gathered_events import GatheredEvents
 from streams.predictions.json.shaped_columns import are_usual, columns_of
 from streams.predictions.json.shapes import Shape, Shapes
 from streams.predictions.message_reader import Arrivals, read_predictions
-from streams.predictions.parts import CELLS_MAX, Part
+from streams.predictions.parts import Part, within_cells
 from streams.predictions.prediction_checks import may_hold_many_digits
 from streams.predictions.registry import SchemaCheck
 from streams.records import Record
@@ -214,24 +213,11 @@ def _parts_of(arrivals: Arrivals, *, from_arrow: bool) -> Iterator[Part]:
         by_model.setdefault(event.model, []).append(number)
     origins = [np.array(numbers, np.int64) for numbers in (arrivals.partitions, arrivals.offsets, arrivals.indexes)]
     for numbers in by_model.values():
-        for chosen in _within_cells(numbers, arrivals.events):
+        for chosen in within_cells(numbers, lambda number: arrivals.events[number].features.keys(), lambda _: 1):
             events = [arrivals.events[number] for number in chosen]
             partitions, offsets, indexes = (column[chosen] for column in origins)
             marks = np.ones(len(events), np.bool_) if from_arrow else None
             yield Part(PredictionColumns.of(events), partitions, offsets, indexes, marks)
-
-
-def _within_cells(numbers: Sequence[int], events: Sequence[Prediction]) -> Iterator[list[int]]:
-    """Events that follow each other, as many as have ``CELLS_MAX`` cells together."""
-    some: list[int] = []
-    names: set[str] = set()
-    for number in numbers:
-        names.update(events[number].features)
-        if some and len(names) * (len(some) + 1) > CELLS_MAX:
-            yield some
-            some, names = [], set(events[number].features)
-        some.append(number)
-    yield some
 
 
 def _origins(records: Sequence[Record], counts: Sequence[int] | None) -> tuple[Ints, Ints, Ints]:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from schemas.columns.prediction_columns import PredictionColumns
 from schemas.wire.prediction import Prediction
 from streams.predictions import parts as parts_module
-from streams.predictions import prediction_reader
 from streams.predictions.parts import Part, rounds
 from tests.support.arrow_reading import read, record
 from tests.support.prediction_fields import prediction_fields
@@ -69,7 +68,7 @@ def test_rounds_hold_each_event_once(pieces: list[tuple[str, list[str]]], cells_
 
 def test_events_with_names_of_their_own_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where every event brings new names, columns are made of as many events as have so many cells together."""
-    monkeypatch.setattr(prediction_reader, "CELLS_MAX", 200)
+    monkeypatch.setattr(parts_module, "CELLS_MAX", 200)
     values = [prediction_fields(n, features={f"x{n}-{k}": 1.5 for k in range(10)}) for n in range(30)]
     readings = read([record(json.dumps(values).encode(), headers=[])])
     assert sum(len(part.columns) for part in readings.parts) == 30
